@@ -1,0 +1,3 @@
+module github.com/moor-ble/moor
+
+go 1.26
