@@ -1,0 +1,89 @@
+# Everything here needs Go, make and git beforehand; the rest is fetched at a
+# pinned version into .cache (or $XDG_CACHE_HOME/moor). See CONTRIBUTING.md.
+
+GO       ?= go
+FUZZTIME ?= 5s
+T        ?= 10m
+BENCH    ?= .
+COUNT    ?= 1
+
+CACHE    := $(abspath $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/moor,.cache))
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := $(CACHE)/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+export GOLANGCI_LINT_CACHE := $(CACHE)/golangci-lint
+
+# The race detector needs a C compiler on Linux; without one the tests run
+# without it, and say so.
+RACE := $(if $(shell command -v $(firstword $(shell $(GO) env CC)) 2>/dev/null),-race)
+
+BUILD_FLAGS := -trimpath -ldflags "-s -w"
+CROSS := arm-5 arm-6 arm-7 arm64 mips-softfloat mipsle-softfloat riscv64 386 amd64
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the static binary bin/moor
+	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/moor ./cmd/moor
+
+.PHONY: demo
+demo: build ## build and run the main job on a simulated radio
+	bin/moor demo
+
+.PHONY: test
+test: test-go test-fuzz ## unit and simulation tests with the race detector, then each fuzz target for FUZZTIME (5s)
+
+.PHONY: test-go
+test-go:
+	@$(if $(RACE),,echo "make test: no C compiler ($$($(GO) env CC)), running without the race detector" >&2)
+	$(GO) test $(RACE) -shuffle=on ./...
+
+.PHONY: test-fuzz
+test-fuzz:
+	GO="$(GO)" test/fuzz $(FUZZTIME)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target in turn, T (10m) each
+	GO="$(GO)" test/fuzz $(T)
+
+.PHONY: bench
+bench: ## run the benchmarks; BENCH selects, COUNT=10 is ready for benchstat
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## formatting, module files, golangci-lint
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted >&2; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GOLANGCI_LINT) run ./...
+	$(GOLANGCI_LINT) run --build-tags kernel,peers ./hci/hcisock/... ./test/...
+
+$(GOLANGCI_LINT):
+	GOBIN=$(CACHE)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(CACHE)/bin/golangci-lint $@
+
+.PHONY: cross
+cross: $(addprefix cross-,$(CROSS)) ## build the binary for every Linux target into bin/
+
+# cross-ARCH or cross-ARCH-VARIANT, the variant being GOARM, GOMIPS or none.
+.PHONY: $(addprefix cross-,$(CROSS))
+$(addprefix cross-,$(CROSS)): cross-%:
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(firstword $(subst -, ,$*)) \
+	  $(if $(filter arm-%,$*),GOARM=$(lastword $(subst -, ,$*))) $(if $(filter mips%,$*),GOMIPS=softfloat) \
+	  $(GO) build $(BUILD_FLAGS) -o bin/moor-linux-$* ./cmd/moor
+
+.PHONY: test-kernel
+test-kernel: build ## the binary and the user-channel tests on a real kernel (QEMU), against BlueZ
+	test/kernel/run
+
+.PHONY: test-peers
+test-peers: build ## the binary against Bumble's controller and GATT server
+	test/peers/run
+
+.PHONY: clean
+clean: ## remove what was built; the cache stays
+	rm -rf bin

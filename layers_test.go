@@ -1,0 +1,166 @@
+package moor_test
+
+import (
+	"go/build"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/moor-ble/moor"
+
+// layers lists every package of the module, lowest first. A package may import
+// only packages of rows above its own, and of those none that forbidden names.
+var layers = []string{
+	"internal/wire",
+	"internal/loop",
+	"uuid",
+	"hci",
+	"hci/hcitest",
+	"hci/hcisock",
+	"l2cap",
+	"gatt/att",
+	"gatt",
+	"smp",
+	"host",
+	"sim",
+	"errclass",
+	"slots",
+	"servicecache",
+	"connmgr",
+	"goble",
+	"internal/doctor",
+	"internal/assigned",
+	"internal/demo",
+	"internal/cli",
+	"cmd/moor",
+	"test/moortest",
+	"test/kernel",
+	"test/peers",
+}
+
+// forbidden lists imports that the order of layers would allow. A trailing
+// "/..." takes in the packages below; "..." alone is every package of the module.
+var forbidden = []struct{ from, to, reason string }{
+	{"internal/wire", "...", "the codec helpers serve every layer and know none"},
+	{"internal/loop", "...", "the loop's interfaces serve every layer and know none"},
+	{"uuid", "...", "a UUID is a value"},
+	{"gatt/att", "l2cap", "att takes its channel as an interface, so that it runs over any bearer"},
+	{"gatt/att", "hci/...", "att takes its channel as an interface, so that it runs over any bearer"},
+	{"gatt", "hci/...", "gatt sees attributes, not packets; host joins the two"},
+	{"gatt", "l2cap", "gatt sees attributes, not packets; host joins the two"},
+	{"smp", "gatt/...", `"pair, then repeat the read" is the connection manager's decision`},
+	{"slots", "...", "slots is a leaf that counts and knows nothing of Bluetooth"},
+	{"test/moortest", "...", "the binary is tested from outside, as its users meet it"},
+}
+
+// TestLayers holds every import of the module against layers and forbidden.
+// Tests are free: they may join their package with doubles and layers above it.
+func TestLayers(t *testing.T) {
+	for dir, pkg := range packages(t) {
+		row := slices.Index(layers, dir)
+		if row < 0 {
+			t.Errorf("package %s is missing from layers: give it a row above which it needs nothing", dir)
+			continue
+		}
+		for _, imp := range pkg.Imports {
+			to, ours := strings.CutPrefix(imp, module+"/")
+			if !ours {
+				continue
+			}
+			if i := slices.Index(layers, to); i > row {
+				t.Errorf("%s imports %s, which lies above it", dir, to)
+			}
+			for _, f := range forbidden {
+				if f.from == dir && matches(f.to, to) {
+					t.Errorf("%s imports %s: %s", dir, to, f.reason)
+				}
+			}
+		}
+	}
+}
+
+// TestForbiddenRows fails on a row of forbidden that no longer names a layer.
+func TestForbiddenRows(t *testing.T) {
+	for _, f := range forbidden {
+		if !slices.Contains(layers, f.from) {
+			t.Errorf("forbidden names %s, which is no layer", f.from)
+		}
+		if to := strings.TrimSuffix(f.to, "/..."); f.to != "..." && !slices.Contains(layers, to) {
+			t.Errorf("forbidden names %s, which is no layer", f.to)
+		}
+	}
+}
+
+func matches(pattern, dir string) bool {
+	if pattern == "..." {
+		return true
+	}
+	parent, below := strings.CutSuffix(pattern, "/...")
+	return dir == parent || below && strings.HasPrefix(dir, parent+"/")
+}
+
+// packages returns the module's packages by directory, with the files of every
+// Linux build and of the tests that need a tag.
+func packages(t *testing.T) map[string]*build.Package {
+	t.Helper()
+	ctx := build.Default
+	ctx.GOOS, ctx.CgoEnabled = "linux", false
+	ctx.BuildTags = []string{"kernel", "peers"}
+	found := map[string]*build.Package{}
+	err := filepath.WalkDir(".", func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || dir == "." {
+			return err
+		}
+		if name := d.Name(); name[0] == '.' || name[0] == '_' || name == "testdata" || name == "bin" {
+			return fs.SkipDir
+		}
+		if files, err := filepath.Glob(filepath.Join(dir, "*.go")); err != nil || len(files) == 0 {
+			return err
+		}
+		pkg, err := ctx.ImportDir(dir, 0)
+		if err != nil {
+			return err
+		}
+		found[filepath.ToSlash(dir)] = pkg
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		t.Fatal("found no package: the test must run in the module's root")
+	}
+	return found
+}
+
+// TestFuzzCorpora fails on a corpus folder whose fuzz target is gone: its
+// inputs would never run again, and nobody would notice.
+func TestFuzzCorpora(t *testing.T) {
+	corpora, err := filepath.Glob("*/testdata/fuzz/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeper, err := filepath.Glob("*/*/testdata/fuzz/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, corpus := range append(corpora, deeper...) {
+		dir, target := filepath.Dir(filepath.Dir(filepath.Dir(corpus))), path.Base(filepath.ToSlash(corpus))
+		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := slices.ContainsFunc(files, func(file string) bool {
+			b, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(b), "func "+target+"(f *testing.F)")
+		})
+		if !has {
+			t.Errorf("%s has no target %s in %s", corpus, target, dir)
+		}
+	}
+}
