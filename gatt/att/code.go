@@ -94,9 +94,9 @@ type Error struct {
 // and number.
 func (e *Error) Error() string {
 	if e.Handle == HandleNone {
-		return fmt.Sprintf("att: %s: %s (%#02x)", e.Req, e.Code, uint8(e.Code))
+		return fmt.Sprintf("att: %s: %s (%#02x)", e.Req, e.Code.String(), uint8(e.Code))
 	}
-	return fmt.Sprintf("att: %s of handle %s: %s (%#02x)", e.Req, e.Handle, e.Code, uint8(e.Code))
+	return fmt.Sprintf("att: %s of handle %s: %s (%#02x)", e.Req, e.Handle, e.Code.String(), uint8(e.Code))
 }
 
 // Unwrap returns the code.
