@@ -24,6 +24,7 @@ var layers = []string{
 	"hci/hcisock",
 	"l2cap",
 	"gatt/att",
+	"gatt/att/atttest",
 	"gatt",
 	"smp",
 	"host",

@@ -1,0 +1,277 @@
+package att
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/moor-ble/moor/internal/loop"
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+const (
+	// transactionTimeout is how long a request or an indication may stay without
+	// an answer, from when it was handed to the channel (Vol 3, Part F, 3.3.3).
+	transactionTimeout = 30 * time.Second
+
+	levelLink = slog.Level(-2)
+)
+
+// Bearer carries the attribute protocol over one channel, in both roles. See the
+// package documentation for how it works, [Do] for requests.
+type Bearer struct {
+	ch    Channel
+	rxMTU int // what we can receive
+	log   *slog.Logger
+	free  chan *transaction
+
+	mtu     atomic.Int32
+	failure atomic.Pointer[closedError] // why the bearer ended; nil while it lives
+
+	// All below belongs to the loop.
+	down        bool
+	now         time.Time // the latest that the loop has told
+	requests    lane
+	indications lane
+	paced       fifo // commands and notifications that wait for room
+	askedMTU    bool // our exchange is done
+	gaveMTU     bool // the peer's exchange is done
+	notify      NotifyHandler
+	unconfirmed bool // an indication of the peer
+	in          incoming
+	scratch     []byte // empty, with room for the bearer's own answers
+}
+
+// NewBearer returns a bearer on ch that has the MTU of 23. Called on the loop, or
+// before ch can receive. cfg may be nil and is not kept.
+func NewBearer(ch Channel, cfg *Config) *Bearer {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	b := &Bearer{
+		ch:    ch,
+		rxMTU: cfg.mtu(),
+		log:   cfg.Logger,
+		free:  make(chan *transaction, freeTransactions),
+		in:    incoming{handler: cfg.Requests},
+
+		scratch: make([]byte, 0, 8),
+	}
+	b.mtu.Store(DefaultMTU)
+	return b
+}
+
+// SetNotifyHandler says who takes notifications and indications; without a
+// handler they are dropped, and indications confirmed. Called on the loop, or
+// before the channel can receive.
+func (b *Bearer) SetNotifyHandler(h NotifyHandler) { b.notify = h }
+
+// MTU returns the longest PDU that may be sent, in octets: 23 until the MTU has
+// been exchanged, whichever side asked for that. It never shrinks. Any goroutine
+// may call it.
+func (b *Bearer) MTU() int { return int(b.mtu.Load()) }
+
+// Post hands a task to the loop that the bearer lives on; see loop.Poster.
+func (b *Bearer) Post(t loop.Task) bool { return b.ch.Post(t) }
+
+// Done is closed when the link has ended. Any goroutine may use it.
+func (b *Bearer) Done() <-chan struct{} { return b.ch.Done() }
+
+// Err returns why the bearer has ended, nil if it has not. The error wraps
+// net.ErrClosed and the cause. Any goroutine may call it.
+func (b *Bearer) Err() error {
+	if f := b.failure.Load(); f != nil {
+		return f
+	}
+	select {
+	case <-b.ch.Done():
+		return &closedError{b.ch.Err()}
+	default:
+		return nil
+	}
+}
+
+// gone is Err for those who know that the bearer has ended, though Done may not
+// be closed yet.
+func (b *Bearer) gone() error {
+	if err := b.Err(); err != nil {
+		return err
+	}
+	return &closedError{}
+}
+
+// Frame takes one PDU from the channel. Called on the loop; pdu is not kept.
+//
+// A PDU that is longer than the MTU is treated by what it is. A request gets the
+// error Invalid PDU. Anything else is taken as long as it fits what we said, or
+// would say, we can receive: nothing is lost by it. What is longer still breaks
+// [RuleLength]: a response ends the bearer, since its request would stay
+// unanswered; other PDUs are dropped, indications not without confirmation.
+func (b *Bearer) Frame(now time.Time, pdu []byte) {
+	if b.down {
+		return
+	}
+	b.now = now
+	r := wire.NewReader(pdu)
+	op := Opcode(r.U8())
+	if r.Err() != nil {
+		b.dropped(op, "empty PDU")
+		return
+	}
+	tooLong := len(pdu) > b.rxMTU
+	switch op.Kind() {
+	case KindResponse:
+		if tooLong {
+			b.fail(now, &ProtocolError{Rule: RuleLength, Got: op, Pending: b.pending()})
+			return
+		}
+		b.response(now, op, &r)
+	case KindNotification:
+		if tooLong {
+			b.dropped(op, "longer than what can be received")
+			return
+		}
+		b.notification(now, op, &r)
+	case KindIndication:
+		b.indication(now, &r, tooLong)
+	case KindConfirmation:
+		b.confirmation(now)
+	case KindCommand:
+		b.command(now, op, pdu, tooLong)
+	case KindRequest, KindUnknown:
+		b.request(now, pdu)
+	}
+}
+
+// pending returns the opcode of the outstanding request, 0 if there is none.
+func (b *Bearer) pending() Opcode {
+	if b.requests.out == nil {
+		return 0
+	}
+	return b.requests.out.op()
+}
+
+// notification hands the values of the PDU on, one by one.
+func (b *Bearer) notification(now time.Time, op Opcode, r *wire.Reader) {
+	if op == OpHandleValueNotification {
+		p, err := readHandleValueNotification(r)
+		switch {
+		case err != nil:
+			b.dropped(op, "malformed")
+		case b.notify != nil:
+			b.notify.Notification(now, p.Handle, p.Value)
+		}
+		return
+	}
+	p, err := readMultipleHandleValueNotification(r)
+	if err != nil {
+		b.dropped(op, "malformed")
+		return
+	}
+	if b.notify == nil {
+		return
+	}
+	for v := range p.All() {
+		b.notify.Notification(now, v.Handle, v.Value)
+	}
+}
+
+// indication hands the value on. One that cannot be read is confirmed as well,
+// as its sender waits for that.
+func (b *Bearer) indication(now time.Time, r *wire.Reader, tooLong bool) {
+	if b.unconfirmed {
+		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
+		return
+	}
+	b.unconfirmed = true
+	p, err := readHandleValueIndication(r)
+	switch {
+	case tooLong:
+		b.dropped(OpHandleValueIndication, "longer than what can be received")
+	case err != nil:
+		b.dropped(OpHandleValueIndication, "malformed")
+	case b.notify != nil && !b.notify.Indication(now, p.Handle, p.Value):
+		return
+	}
+	b.Confirm()
+}
+
+// Confirm confirms the indication for which the NotifyHandler's Indication
+// returned false. Called on the loop; without such an indication it does
+// nothing, so no indication is confirmed twice.
+func (b *Bearer) Confirm() {
+	if b.down || !b.unconfirmed {
+		return
+	}
+	b.unconfirmed = false
+	b.ch.Send(HandleValueConfirmation{}.AppendPDU(b.scratch[:0]))
+}
+
+// Writable says that the channel has room again. Called on the loop.
+func (b *Bearer) Writable(now time.Time) {
+	b.now = now
+	b.sendPaced(now)
+}
+
+// Expire says that the deadline has come. Called on the loop.
+func (b *Bearer) Expire(now time.Time) {
+	b.now = now
+	for _, l := range [...]*lane{&b.requests, &b.indications} {
+		if !b.down && l.out != nil && !now.Before(l.deadline) {
+			b.fail(now, fmt.Errorf("%w: no answer to %s within %v", ErrTransactionTimeout, l.out.op(), transactionTimeout))
+		}
+	}
+	b.setDeadline()
+}
+
+// setDeadline asks for the earlier deadline of both lanes.
+func (b *Bearer) setDeadline() {
+	if b.down {
+		return
+	}
+	d := b.requests.deadline
+	if i := b.indications.deadline; !i.IsZero() && (d.IsZero() || i.Before(d)) {
+		d = i
+	}
+	b.ch.SetDeadline(d)
+}
+
+// Down says that the channel has ended. Called on the loop.
+func (b *Bearer) Down(now time.Time, cause error) {
+	if !b.down {
+		b.end(now, cause)
+	}
+}
+
+// fail ends the bearer and asks for the end of the link.
+func (b *Bearer) fail(now time.Time, cause error) {
+	if b.log != nil && b.log.Enabled(context.Background(), levelLink) {
+		b.log.Log(context.Background(), levelLink, "attribute bearer failed", "error", cause)
+	}
+	b.ch.SetDeadline(time.Time{})
+	b.end(now, cause)
+	b.ch.Close(cause)
+}
+
+// end gives everybody who waits the cause.
+func (b *Bearer) end(now time.Time, cause error) {
+	err := &closedError{cause}
+	b.failure.Store(err)
+	b.down = true
+	b.requests.fail(now, err)
+	b.indications.fail(now, err)
+	b.paced.fail(now, err)
+	b.in.backlog = nil
+	if b.in.handler != nil {
+		b.in.handler.Down(now, b)
+	}
+}
+
+// dropped logs a PDU of the peer that has no effect.
+func (b *Bearer) dropped(op Opcode, why string) {
+	if b.log != nil && b.log.Enabled(context.Background(), slog.LevelDebug) {
+		b.log.Debug("attribute PDU dropped", "op", op, "why", why)
+	}
+}

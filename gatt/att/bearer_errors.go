@@ -1,0 +1,114 @@
+package att
+
+import (
+	"errors"
+	"fmt"
+	"net"
+)
+
+// ErrTransactionTimeout says that the peer left a request or an indication
+// without an answer for 30 seconds, after which the bearer may not be used
+// anymore (Vol 3, Part F, 3.3.3).
+var ErrTransactionTimeout = errors.New("att: transaction timeout")
+
+// ErrMTUExchanged says that this side has exchanged the MTU already; a client
+// may do so only once (Vol 3, Part F, 3.4.2.1).
+var ErrMTUExchanged = errors.New("att: MTU already exchanged")
+
+// Rule is a rule of the protocol whose breach ends a bearer.
+type Rule uint8
+
+const (
+	// RuleResponse: a response must be that of the outstanding request (Vol 3,
+	// Part F, 3.3.2).
+	RuleResponse Rule = iota + 1
+	// RuleErrorRequest: an Error Response must name the outstanding request
+	// (3.4.1.1).
+	RuleErrorRequest
+	// RuleErrorHandle: an Error Response must name an attribute that the request
+	// is about, or none (3.4.1.1).
+	RuleErrorHandle
+	// RuleErrorLayout: an Error Response has five octets (3.4.1.1).
+	RuleErrorLayout
+	// RuleSequentialRequests: a client sends no request while its last one is
+	// unanswered (3.3.2). A few are let pass.
+	RuleSequentialRequests
+	// RuleSequentialIndications: a server sends no indication while its last one
+	// is unconfirmed (3.3.2).
+	RuleSequentialIndications
+	// RuleLength: no PDU is longer than what the receiver has said it can
+	// receive (3.2.8).
+	RuleLength
+)
+
+// String returns the rule in words, or the number of an unknown one.
+func (r Rule) String() string {
+	switch r {
+	case RuleResponse:
+		return "a response must be that of the outstanding request"
+	case RuleErrorRequest:
+		return "an error response must name the outstanding request"
+	case RuleErrorHandle:
+		return "an error response must name an attribute of the request"
+	case RuleErrorLayout:
+		return "an error response must have five octets"
+	case RuleSequentialRequests:
+		return "a client must wait for the answer before its next request"
+	case RuleSequentialIndications:
+		return "a server must wait for the confirmation before its next indication"
+	case RuleLength:
+		return "a PDU must fit the MTU of its receiver"
+	}
+	return fmt.Sprintf("rule(%#02x)", uint8(r))
+}
+
+// ProtocolError says which rule the peer broke, so that the bearer had to be
+// ended.
+type ProtocolError struct {
+	Rule    Rule
+	Got     Opcode // the PDU that broke it
+	Pending Opcode // the request that was outstanding; 0 if that has no part in it
+	Detail  string // what was wrong, if opcodes do not say it; may be empty
+}
+
+// Error names what was received, what was outstanding, and the rule.
+func (e *ProtocolError) Error() string {
+	s := "att: peer sent " + e.Got.String()
+	if e.Pending != 0 {
+		s += " while " + e.Pending.String() + " was outstanding"
+	}
+	if e.Detail != "" {
+		s += " (" + e.Detail + ")"
+	}
+	return s + ": " + e.Rule.String()
+}
+
+// TooLongError says that a PDU was not sent because it is longer than the
+// bearer's MTU.
+type TooLongError struct {
+	Op       Opcode
+	Len, MTU int // octets
+}
+
+// Error names the PDU, both lengths, and what can be done.
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("att: %s of %d octets does not fit the MTU of %d: exchange a larger MTU or send the value in parts", e.Op, e.Len, e.MTU)
+}
+
+// closedError is what a bearer that has ended gives: why it ended, and
+// net.ErrClosed.
+type closedError struct{ cause error }
+
+func (e *closedError) Error() string {
+	if e.cause == nil {
+		return "att: bearer closed"
+	}
+	return "att: bearer closed: " + e.cause.Error()
+}
+
+func (e *closedError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{net.ErrClosed}
+	}
+	return []error{e.cause, net.ErrClosed}
+}

@@ -1,0 +1,65 @@
+package att
+
+import (
+	"context"
+	"errors"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// ExchangeMTU agrees with the peer on the MTU, and returns it: the smaller of
+// what both can receive, at least 23. A peer that does not support the exchange
+// leaves it as it is. Further calls ask nothing and return the MTU, as the
+// specification allows one exchange only; so does a call where we can receive no
+// more than 23 octets anyway. On an error, too, the MTU that is in force is
+// returned.
+func (b *Bearer) ExchangeMTU(ctx context.Context) (int, error) {
+	if b.rxMTU == DefaultMTU {
+		return DefaultMTU, nil
+	}
+	_, err := Do(ctx, b, ExchangeMTUReq{MTU: uint16(b.rxMTU)})
+	if errors.Is(err, CodeRequestNotSupported) || errors.Is(err, ErrMTUExchanged) {
+		err = nil
+	}
+	return b.MTU(), err
+}
+
+// exchanged takes the answer to our MTU request: the body of the response, nil
+// for an error. Called on the loop, so that the answer counts even if the caller
+// has gone.
+func (b *Bearer) exchanged(t *transaction, body []byte) {
+	b.askedMTU = true
+	asked := wire.NewReader(t.pdu)
+	asked.U8()
+	req, err := readExchangeMTUReq(&asked)
+	if err != nil || body == nil {
+		return
+	}
+	r := wire.NewReader(body)
+	if rsp, err := readExchangeMTURsp(&r); err == nil {
+		b.agree(int(req.MTU), int(rsp.MTU))
+	}
+}
+
+// giveMTU answers the peer's MTU request. Only the first has an effect; a later
+// one is answered the same, since it must be answered.
+func (b *Bearer) giveMTU(r *wire.Reader) {
+	req, err := readExchangeMTUReq(r)
+	if err != nil {
+		b.refuse(CodeInvalidPDU)
+		return
+	}
+	if !b.gaveMTU {
+		// The response itself is three octets, which every MTU allows.
+		b.gaveMTU = true
+		b.agree(b.rxMTU, int(req.MTU))
+	}
+	b.Reply(ExchangeMTURsp{MTU: uint16(b.rxMTU)}.AppendPDU(b.scratch[:0]))
+}
+
+// agree sets the MTU to the smaller of both sides' but not below 23, whatever a
+// peer says, nor below what is in force: PDUs may be on their way.
+func (b *Bearer) agree(ours, theirs int) {
+	mtu := min(max(min(ours, theirs), b.MTU()), MaxMTU)
+	b.mtu.Store(int32(mtu))
+}

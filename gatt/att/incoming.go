@@ -1,0 +1,99 @@
+package att
+
+import (
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// maxBacklog is how many requests of the peer may wait behind the one that is
+// being answered. The specification allows none; peers that send a second one
+// early are met in the field, those that send six are broken.
+const maxBacklog = 4
+
+// incoming is the state of the peer's requests. Its owner is the loop.
+type incoming struct {
+	handler RequestHandler // nil: none
+	serving Opcode         // of the request that is owed an answer; 0: none
+	backlog [][]byte       // behind it, in order
+	drains  bool           // Bearer.drain is running
+}
+
+// request takes a request of the peer, or a PDU that could be one.
+func (b *Bearer) request(now time.Time, pdu []byte) {
+	in := &b.in
+	if in.serving == 0 && len(in.backlog) == 0 {
+		b.serve(now, pdu)
+		return
+	}
+	if len(in.backlog) == maxBacklog {
+		r := wire.NewReader(pdu)
+		b.fail(now, &ProtocolError{Rule: RuleSequentialRequests, Got: Opcode(r.U8())})
+		return
+	}
+	in.backlog = append(in.backlog, slices.Clone(pdu))
+}
+
+// serve answers one request or has it answered.
+func (b *Bearer) serve(now time.Time, pdu []byte) {
+	r := wire.NewReader(pdu)
+	op := Opcode(r.U8())
+	b.in.serving = op
+	switch {
+	case len(pdu) > b.MTU():
+		b.refuse(CodeInvalidPDU)
+	case op == OpExchangeMTUReq:
+		b.giveMTU(&r)
+	case b.in.handler == nil || op.Kind() != KindRequest:
+		b.refuse(CodeRequestNotSupported)
+	default:
+		b.in.handler.Request(now, b, pdu)
+	}
+}
+
+// refuse answers the request with an error that concerns no attribute.
+func (b *Bearer) refuse(c Code) {
+	b.Reply(ErrorRsp{Request: b.in.serving, Code: c}.AppendPDU(b.scratch[:0]))
+}
+
+// Reply answers the request that the RequestHandler was given last: pdu is the
+// response or an ErrorRsp, not longer than the MTU, and is copied. The next
+// request of the peer, if it has sent one already, is then handed out before
+// Reply returns. Called on the loop. Without such a request, Reply does nothing.
+func (b *Bearer) Reply(pdu []byte) {
+	if b.down || b.in.serving == 0 {
+		return
+	}
+	b.ch.Send(pdu)
+	b.in.serving = 0
+	b.drain()
+}
+
+// drain hands out what waits, until a request is not answered at once.
+func (b *Bearer) drain() {
+	in := &b.in
+	if in.drains {
+		return
+	}
+	in.drains = true
+	for !b.down && in.serving == 0 && len(in.backlog) > 0 {
+		pdu := in.backlog[0]
+		in.backlog = slices.Delete(in.backlog, 0, 1)
+		b.serve(b.now, pdu)
+	}
+	in.drains = false
+}
+
+// command takes a command of the peer; those that are not known are ignored
+// (Vol 3, Part F, 3.3.1).
+func (b *Bearer) command(now time.Time, op Opcode, pdu []byte, tooLong bool) {
+	switch {
+	case tooLong:
+		b.dropped(op, "longer than what can be received")
+	case b.in.handler == nil || op != OpWriteCmd && op != OpSignedWriteCmd:
+		b.dropped(op, "not supported")
+	default:
+		b.in.handler.Command(now, b, pdu)
+	}
+}

@@ -1,0 +1,169 @@
+package att
+
+import (
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// enqueue takes a transaction from its caller. Called on the loop.
+func (b *Bearer) enqueue(now time.Time, t *transaction) {
+	b.now = now
+	if b.down {
+		t.finish(now, nil, b.Err())
+		return
+	}
+	switch t.kind {
+	case KindRequest:
+		b.requests.waiting.push(now, t)
+		b.sendNext(now, &b.requests)
+	case KindIndication:
+		b.indications.waiting.push(now, t)
+		b.sendNext(now, &b.indications)
+	default:
+		b.paced.push(now, t)
+		b.sendPaced(now)
+	}
+}
+
+// sendNext sends the next PDU of a lane unless one is outstanding. It does not
+// ask for room: there is never more than one.
+func (b *Bearer) sendNext(now time.Time, l *lane) {
+	for !b.down && l.out == nil {
+		t := l.waiting.popLive(now)
+		if t == nil {
+			break
+		}
+		if err := b.check(t); err != nil {
+			t.finish(now, nil, err)
+			continue
+		}
+		l.out, l.deadline = t, now.Add(transactionTimeout)
+		b.ch.Send(t.pdu)
+	}
+	b.setDeadline()
+}
+
+// sendPaced sends commands and notifications while the channel has room for
+// them. If any are left, the channel has said no, and will call Writable.
+func (b *Bearer) sendPaced(now time.Time) {
+	for !b.down && b.paced.first != nil && b.ch.Room() {
+		t := b.paced.popLive(now)
+		if t == nil {
+			return
+		}
+		err := b.check(t)
+		if err == nil {
+			b.ch.Send(t.pdu)
+		}
+		t.finish(now, nil, err)
+	}
+}
+
+// check says why a transaction whose turn has come must not be sent.
+func (b *Bearer) check(t *transaction) error {
+	if mtu := b.MTU(); len(t.pdu) > mtu {
+		return &TooLongError{Op: t.op(), Len: len(t.pdu), MTU: mtu}
+	}
+	if t.op() == OpExchangeMTUReq && b.askedMTU {
+		return ErrMTUExchanged
+	}
+	if t.cond != nil {
+		return t.cond.Check()
+	}
+	return nil
+}
+
+// response takes the answer to the outstanding request. r stands behind the
+// opcode.
+//
+//	op                     outstanding request   effect
+//	any                    none                  dropped
+//	its response           any                   the request is answered
+//	another response       any                   RuleResponse
+//	Error Response, malformed                    RuleErrorLayout
+//	  for another request                        RuleErrorRequest
+//	  for a foreign handle                       RuleErrorHandle
+//	  else                                       the request is answered
+func (b *Bearer) response(now time.Time, op Opcode, r *wire.Reader) {
+	t := b.requests.out
+	if t == nil {
+		// Not a late answer to a canceled request: that stays outstanding.
+		b.dropped(op, "no request is outstanding")
+		return
+	}
+	var body []byte
+	var err error
+	switch op {
+	case OpErrorRsp:
+		p, rerr := readErrorRsp(r)
+		if rule := brokenBy(p, rerr, t); rule != 0 {
+			pe := &ProtocolError{Rule: rule, Got: op, Pending: t.op()}
+			switch rule {
+			case RuleErrorRequest:
+				pe.Detail = "it names " + p.Request.String()
+			case RuleErrorHandle:
+				pe.Detail = "it names handle " + p.Handle.String()
+			}
+			b.fail(now, pe)
+			return
+		}
+		err = p.Err()
+	case t.want:
+		body = slices.Clone(r.Rest())
+	default:
+		b.fail(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()})
+		return
+	}
+	if op := t.op(); op == OpExchangeMTUReq {
+		b.exchanged(t, body)
+	}
+	b.requests.answered().finish(now, body, err)
+	b.sendNext(now, &b.requests)
+}
+
+// brokenBy returns the rule that an Error Response breaks, 0 for none.
+func brokenBy(p ErrorRsp, err error, t *transaction) Rule {
+	switch {
+	case err != nil:
+		return RuleErrorLayout
+	case p.Request != t.op():
+		return RuleErrorRequest
+	case p.Handle != HandleNone && !names(t.pdu, p.Handle):
+		return RuleErrorHandle
+	}
+	return 0
+}
+
+// names reports whether a request is about a handle: the one that it names, one
+// of those, or one in the range.
+func names(req []byte, h Handle) bool {
+	r := wire.NewReader(req)
+	switch Opcode(r.U8()) {
+	case OpReadReq, OpReadBlobReq, OpWriteReq, OpPrepareWriteReq:
+		return h == Handle(r.U16())
+	case OpReadMultipleReq, OpReadMultipleVariableReq:
+		for r.Len() > 0 {
+			if h == Handle(r.U16()) {
+				return true
+			}
+		}
+		return false
+	case OpFindInformationReq, OpFindByTypeValueReq, OpReadByTypeReq, OpReadByGroupTypeReq:
+		return HandleRange{Start: Handle(r.U16()), End: Handle(r.U16())}.Contains(h)
+	}
+	// An Execute Write names the attribute whose write failed, and nothing is
+	// known about an MTU request that names one.
+	return true
+}
+
+// confirmation takes the answer to the outstanding indication.
+func (b *Bearer) confirmation(now time.Time) {
+	if b.indications.out == nil {
+		b.dropped(OpHandleValueConfirmation, "no indication is outstanding")
+		return
+	}
+	b.indications.answered().finish(now, nil, nil)
+	b.sendNext(now, &b.indications)
+}
