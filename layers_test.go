@@ -18,6 +18,7 @@ const module = "github.com/moor-ble/moor"
 var layers = []string{
 	"internal/wire",
 	"internal/loop",
+	"internal/aescmac",
 	"uuid",
 	"hci",
 	"hci/hcitest",
@@ -26,6 +27,7 @@ var layers = []string{
 	"gatt/att",
 	"gatt/att/atttest",
 	"gatt",
+	"internal/gatttest",
 	"smp",
 	"host",
 	"sim",
