@@ -1,0 +1,165 @@
+package hci
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// MAC is a 48-bit Bluetooth device address in the order of the wire, least
+// significant octet first (Vol 6, Part B, 1.3).
+type MAC [6]byte
+
+// String returns the address as it is written: "AA:BB:CC:DD:EE:FF", most
+// significant octet first.
+func (m MAC) String() string {
+	return fmt.Sprintf("%02X:%02X:%02X:%02X:%02X:%02X", m[5], m[4], m[3], m[2], m[1], m[0])
+}
+
+// ParseMAC reads what MAC.String writes, in upper or lower case.
+func ParseMAC(s string) (MAC, error) {
+	var m MAC
+	parts := strings.Split(s, ":")
+	if len(parts) != len(m) {
+		return MAC{}, badMAC(s)
+	}
+	for i, p := range parts {
+		v, err := hex.DecodeString(p)
+		if err != nil || len(v) != 1 {
+			return MAC{}, badMAC(s)
+		}
+		m[len(m)-1-i] = v[0]
+	}
+	return m, nil
+}
+
+func badMAC(s string) error {
+	return fmt.Errorf("hci: %q is not a device address: write six pairs of hexadecimal digits, such as C0:FF:EE:00:00:01", s)
+}
+
+// AddrKind tells the kinds of device address apart. The same 48 bits are
+// another device when their kind is another.
+//
+// Where a command asks which address the controller itself is to use,
+// AddrPublic and AddrRandom name that address, and the two identity kinds ask
+// for a resolvable private address with the public or the random address as
+// the fallback (Vol 4, Part E, 7.8.5).
+type AddrKind uint8
+
+// The kinds of address, with the values of the HCI.
+const (
+	AddrPublic         AddrKind = 0x00 // assigned by the IEEE
+	AddrRandom         AddrKind = 0x01 // static, resolvable or non-resolvable
+	AddrPublicIdentity AddrKind = 0x02 // a public address that the controller resolved
+	AddrRandomIdentity AddrKind = 0x03 // a static random address that the controller resolved
+	AddrAnonymous      AddrKind = 0xFF // extended advertising without an address
+)
+
+// String returns "public", "random", "public-identity", "random-identity",
+// "anonymous" or, for another value, its hexadecimal form.
+func (k AddrKind) String() string {
+	switch k {
+	case AddrPublic:
+		return "public"
+	case AddrRandom:
+		return "random"
+	case AddrPublicIdentity:
+		return "public-identity"
+	case AddrRandomIdentity:
+		return "random-identity"
+	case AddrAnonymous:
+		return "anonymous"
+	}
+	return fmt.Sprintf("0x%02x", uint8(k))
+}
+
+// Addr is a device address with its kind. It is comparable and serves as a
+// map key.
+type Addr struct {
+	MAC  MAC
+	Kind AddrKind
+}
+
+// String returns the address and its kind: "C0:FF:EE:00:00:01/random".
+func (a Addr) String() string { return a.MAC.String() + "/" + a.Kind.String() }
+
+// ParseAddr reads what Addr.String writes. An address without a kind is
+// public.
+func ParseAddr(s string) (Addr, error) {
+	a, _, err := ParseAddrKind(s)
+	return a, err
+}
+
+// ParseAddrKind is ParseAddr for callers to whom it matters whether a kind was
+// written: known is false for a bare address.
+func ParseAddrKind(s string) (a Addr, known bool, err error) {
+	mac, kind, known := strings.Cut(s, "/")
+	if a.MAC, err = ParseMAC(mac); err != nil {
+		return Addr{}, false, err
+	}
+	if !known {
+		return a, false, nil
+	}
+	for _, k := range [...]AddrKind{AddrPublic, AddrRandom, AddrPublicIdentity, AddrRandomIdentity, AddrAnonymous} {
+		if strings.EqualFold(kind, k.String()) {
+			a.Kind = k
+			return a, true, nil
+		}
+	}
+	return Addr{}, false, fmt.Errorf("hci: %q is not a kind of address: write /public, /random, /public-identity or /random-identity after the address", kind)
+}
+
+// Identity returns the address with the kind that the device itself goes by:
+// a controller reports 2 and 3 for addresses that it resolved to an identity,
+// and takes 0 and 1 for the same devices.
+func (a Addr) Identity() Addr {
+	switch a.Kind {
+	case AddrPublicIdentity:
+		a.Kind = AddrPublic
+	case AddrRandomIdentity:
+		a.Kind = AddrRandom
+	}
+	return a
+}
+
+// subType returns the two most significant bits of a random address, which
+// tell its three sorts apart (Vol 6, Part B, 1.3.2); ok is false for other
+// addresses.
+func (a Addr) subType() (bits uint8, ok bool) {
+	return a.MAC[5] >> 6, a.Kind == AddrRandom || a.Kind == AddrRandomIdentity
+}
+
+// IsStatic reports whether a is a static random address, which a device keeps
+// at least until its power is cycled.
+func (a Addr) IsStatic() bool { bits, ok := a.subType(); return ok && bits == 3 }
+
+// IsResolvable reports whether a is a resolvable private address, behind
+// which those who hold the device's identity resolving key know it.
+func (a Addr) IsResolvable() bool { bits, ok := a.subType(); return ok && bits == 1 }
+
+// IsNonResolvable reports whether a is a non-resolvable private address.
+func (a Addr) IsNonResolvable() bool { bits, ok := a.subType(); return ok && bits == 0 }
+
+// MarshalText writes a as String does.
+func (a Addr) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what ParseAddr reads.
+func (a *Addr) UnmarshalText(b []byte) error {
+	v, err := ParseAddr(string(b))
+	if err == nil {
+		*a = v
+	}
+	return err
+}
+
+// MarshalText writes m as String does.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what ParseMAC reads.
+func (m *MAC) UnmarshalText(b []byte) error {
+	v, err := ParseMAC(string(b))
+	if err == nil {
+		*m = v
+	}
+	return err
+}

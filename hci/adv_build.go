@@ -1,0 +1,97 @@
+package hci
+
+import (
+	"fmt"
+
+	"github.com/moor-ble/moor/internal/wire"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// maxADContent is the longest content that the length octet of an AD structure
+// can count, after the type.
+const maxADContent = 254
+
+// AppendAD appends one AD structure. Content beyond 254 octets is cut off.
+func AppendAD(b []byte, typ ADType, content []byte) []byte {
+	content = content[:min(len(content), maxADContent)]
+	return append(append(b, uint8(len(content)+1), uint8(typ)), content...)
+}
+
+// AdvFields is advertising data in the making. Fields with the zero value are
+// left out.
+type AdvFields struct {
+	Flags        uint8 // such as FlagGeneralDiscoverable | FlagNoBREDR
+	Services     []uuid.UUID
+	ServiceData  []ServiceData
+	Manufacturer []ManufacturerData
+	TxPower      *int8  // dBm
+	Appearance   uint16 // Assigned Numbers, 2.6
+	Name         string // the complete name
+	ShortName    string // its beginning, where the complete name does not fit
+}
+
+// Append appends the fields as AD structures, in the order of the struct:
+// UUIDs first those of 16 bits, then the others, each in one list. The error
+// says that they need more than limit octets, which is 31 for legacy
+// advertising, or that one of them cannot be said in an AD structure at all.
+func (f *AdvFields) Append(b []byte, limit int) ([]byte, error) {
+	w := adWriter{b: b}
+	if f.Flags != 0 {
+		w.add(ADFlags, []byte{f.Flags})
+	}
+	var short, long []byte
+	for _, u := range f.Services {
+		if u.WireLen() == 2 {
+			short = u.AppendWire(short)
+		} else {
+			long = u.AppendWire(long)
+		}
+	}
+	if short != nil {
+		w.add(ADComplete16BitServices, short)
+	}
+	if long != nil {
+		w.add(ADComplete128BitServices, long)
+	}
+	for _, s := range f.ServiceData {
+		typ := ADServiceData128Bit
+		if s.UUID.WireLen() == 2 {
+			typ = ADServiceData16Bit
+		}
+		w.add(typ, append(s.UUID.AppendWire(nil), s.Data...))
+	}
+	for _, m := range f.Manufacturer {
+		w.add(ADManufacturerData, append(wire.AppendU16(nil, m.Company), m.Data...))
+	}
+	if f.TxPower != nil {
+		w.add(ADTxPowerLevel, []byte{uint8(*f.TxPower)})
+	}
+	if f.Appearance != 0 {
+		w.add(ADAppearance, wire.AppendU16(nil, f.Appearance))
+	}
+	if f.ShortName != "" {
+		w.add(ADShortenedLocalName, []byte(f.ShortName))
+	}
+	if f.Name != "" {
+		w.add(ADCompleteLocalName, []byte(f.Name))
+	}
+	if w.err == nil && len(w.b)-len(b) > limit {
+		w.err = fmt.Errorf("hci: advertising data needs %d octets, %d can be sent: shorten the name or move fields to the scan response", len(w.b)-len(b), limit)
+	}
+	if w.err != nil {
+		return nil, w.err
+	}
+	return w.b, nil
+}
+
+type adWriter struct {
+	b   []byte
+	err error
+}
+
+func (w *adWriter) add(typ ADType, content []byte) {
+	if len(content) > maxADContent && w.err == nil {
+		w.err = fmt.Errorf("hci: %d octets do not fit an AD structure of type 0x%02x, which takes %d", len(content), uint8(typ), maxADContent)
+	}
+	w.b = AppendAD(w.b, typ, content)
+}

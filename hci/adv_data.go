@@ -1,0 +1,251 @@
+package hci
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/moor-ble/moor/internal/wire"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// ADType tells the kinds of AD structures apart (Assigned Numbers, 2.3;
+// contents: Core Specification Supplement, Part A).
+type ADType uint8
+
+// The AD types that this package reads.
+const (
+	ADFlags                    ADType = 0x01
+	ADIncomplete16BitServices  ADType = 0x02
+	ADComplete16BitServices    ADType = 0x03
+	ADIncomplete32BitServices  ADType = 0x04
+	ADComplete32BitServices    ADType = 0x05
+	ADIncomplete128BitServices ADType = 0x06
+	ADComplete128BitServices   ADType = 0x07
+	ADShortenedLocalName       ADType = 0x08
+	ADCompleteLocalName        ADType = 0x09
+	ADTxPowerLevel             ADType = 0x0A
+	ADSolicited16BitServices   ADType = 0x14
+	ADSolicited128BitServices  ADType = 0x15
+	ADServiceData16Bit         ADType = 0x16
+	ADAppearance               ADType = 0x19
+	ADSolicited32BitServices   ADType = 0x1F
+	ADServiceData32Bit         ADType = 0x20
+	ADServiceData128Bit        ADType = 0x21
+	ADManufacturerData         ADType = 0xFF
+)
+
+// The bits of Flags (Core Specification Supplement, Part A, 1.3).
+const (
+	FlagLimitedDiscoverable uint8 = 1 << 0
+	FlagGeneralDiscoverable uint8 = 1 << 1
+	FlagNoBREDR             uint8 = 1 << 2
+)
+
+// AdvData is the data of an advertisement or scan response: a row of AD
+// structures, each a length, a type and content (Vol 3, Part C, 11). It is kept
+// as it came; the methods look into it. They take what they can read and pass
+// over the rest, since what is on air is often not quite right.
+type AdvData []byte
+
+// All iterates over the AD structures. It ends at a length of zero, which
+// pads, and before a structure that runs over the end. Contents alias d.
+func (d AdvData) All() iter.Seq2[ADType, []byte] {
+	return func(yield func(ADType, []byte) bool) {
+		r := wire.NewReader(d)
+		for {
+			s := r.Sub(int(r.U8()))
+			typ := ADType(s.U8())
+			if r.Err() != nil || s.Err() != nil || !yield(typ, s.Rest()) {
+				return
+			}
+		}
+	}
+}
+
+// find returns the content of the first structure of a type.
+func (d AdvData) find(want ADType) (content []byte, ok bool) {
+	for typ, v := range d.All() {
+		if typ == want {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// Flags returns the flags; ok is false if there are none.
+func (d AdvData) Flags() (flags uint8, ok bool) { return d.octet(ADFlags) }
+
+// TxPower returns the power in dBm with which the data was sent; ok is false
+// if it does not say.
+func (d AdvData) TxPower() (dBm int8, ok bool) {
+	v, ok := d.octet(ADTxPowerLevel)
+	return int8(v), ok
+}
+
+func (d AdvData) octet(typ ADType) (v uint8, ok bool) {
+	content, _ := d.find(typ)
+	r := wire.NewReader(content)
+	v = r.U8()
+	return v, r.Err() == nil
+}
+
+// Appearance returns what the device looks like (Assigned Numbers, 2.6); ok is
+// false if it does not say.
+func (d AdvData) Appearance() (appearance uint16, ok bool) {
+	content, _ := d.find(ADAppearance)
+	r := wire.NewReader(content)
+	appearance = r.U16()
+	return appearance, r.Err() == nil
+}
+
+// LocalName returns the device's name and whether it is the complete one; a
+// complete name goes before a shortened one. "" is no name. It is meant to be
+// UTF-8, but is whatever the device sent.
+func (d AdvData) LocalName() (name string, complete bool) {
+	if v, ok := d.find(ADCompleteLocalName); ok {
+		return string(v), true
+	}
+	v, _ := d.find(ADShortenedLocalName)
+	return string(v), false
+}
+
+// Services returns the UUIDs of the services that the device says it has, of
+// all lengths, complete lists or not. Octets left at the end of a list are
+// passed over.
+func (d AdvData) Services() []uuid.UUID {
+	var us []uuid.UUID
+	for typ, content := range d.All() {
+		for u := range uuidsIn(content, serviceUUIDLen(typ)) {
+			us = append(us, u)
+		}
+	}
+	return us
+}
+
+// HasService reports whether u is one of Services. It allocates nothing.
+func (d AdvData) HasService(u uuid.UUID) bool {
+	for typ, content := range d.All() {
+		for v := range uuidsIn(content, serviceUUIDLen(typ)) {
+			if v == u {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// SolicitedServices returns the UUIDs of the services that the device looks
+// for in others.
+func (d AdvData) SolicitedServices() []uuid.UUID {
+	var us []uuid.UUID
+	for typ, content := range d.All() {
+		for u := range uuidsIn(content, solicitedUUIDLen(typ)) {
+			us = append(us, u)
+		}
+	}
+	return us
+}
+
+// serviceUUIDLen returns the length of the UUIDs in a list of services; 0 for
+// other types.
+func serviceUUIDLen(t ADType) int {
+	switch t {
+	case ADComplete16BitServices, ADIncomplete16BitServices:
+		return 2
+	case ADComplete32BitServices, ADIncomplete32BitServices:
+		return 4
+	case ADComplete128BitServices, ADIncomplete128BitServices:
+		return 16
+	}
+	return 0
+}
+
+func solicitedUUIDLen(t ADType) int {
+	switch t {
+	case ADSolicited16BitServices:
+		return 2
+	case ADSolicited32BitServices:
+		return 4
+	case ADSolicited128BitServices:
+		return 16
+	}
+	return 0
+}
+
+// serviceDataUUIDLen returns the length of the UUID before service data; 0 for
+// other types.
+func serviceDataUUIDLen(t ADType) int {
+	switch t {
+	case ADServiceData16Bit:
+		return 2
+	case ADServiceData32Bit:
+		return 4
+	case ADServiceData128Bit:
+		return 16
+	}
+	return 0
+}
+
+// uuidsIn iterates over UUIDs of n octets; over none if n is 0.
+func uuidsIn(content []byte, n int) iter.Seq[uuid.UUID] {
+	return func(yield func(uuid.UUID) bool) {
+		r := wire.NewReader(content)
+		for n > 0 && r.Len() >= n {
+			if u, ok := uuid.FromWire(r.Bytes(n)); !ok || !yield(u) {
+				return
+			}
+		}
+	}
+}
+
+// ServiceData is data of a service.
+type ServiceData struct {
+	UUID uuid.UUID
+	Data []byte
+}
+
+// ServiceData returns the service data structures. Data aliases d.
+func (d AdvData) ServiceData() []ServiceData {
+	var all []ServiceData
+	for typ, content := range d.All() {
+		r := wire.NewReader(content)
+		if u, ok := uuid.FromWire(r.Bytes(serviceDataUUIDLen(typ))); ok {
+			all = append(all, ServiceData{UUID: u, Data: r.Rest()})
+		}
+	}
+	return all
+}
+
+// ManufacturerData is data whose meaning is a company's.
+type ManufacturerData struct {
+	Company uint16 // Assigned Numbers, 7.1
+	Data    []byte
+}
+
+// ManufacturerData returns the manufacturer data structures. Data aliases d.
+func (d AdvData) ManufacturerData() []ManufacturerData {
+	var all []ManufacturerData
+	for typ, content := range d.All() {
+		if typ != ADManufacturerData {
+			continue
+		}
+		r := wire.NewReader(content)
+		company := r.U16()
+		if r.Err() == nil {
+			all = append(all, ManufacturerData{Company: company, Data: r.Rest()})
+		}
+	}
+	return all
+}
+
+// String lists the structures: type and content in hexadecimal.
+func (d AdvData) String() string {
+	var b []byte
+	for typ, content := range d.All() {
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = fmt.Appendf(b, "%02x:%x", uint8(typ), content)
+	}
+	return string(b)
+}

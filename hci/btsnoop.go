@@ -1,0 +1,163 @@
+package hci
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+)
+
+// The btsnoop file format: a header of 16 octets, then records of 24 octets
+// and a packet each, all numbers big-endian.
+const (
+	snoopMagic       = "btsnoop\x00"
+	snoopVersion     = 1
+	snoopDatalinkH4  = 1002 // HCI UART: packets begin with the H4 octet
+	snoopReceived    = 1 << 0
+	snoopCommand     = 1 << 1 // command or event, as opposed to data
+	snoopMaxIncluded = 1 << 17
+	// snoopEpoch is the Unix epoch in microseconds since the year 0.
+	snoopEpoch = 0x00DCDDB30F2F8000
+)
+
+// snoopHeader begins a file.
+type snoopHeader struct {
+	Magic             [8]byte
+	Version, Datalink uint32
+}
+
+// snoopRecordHeader begins a record.
+type snoopRecordHeader struct {
+	Original, Included, Flags, Drops uint32
+	Micros                           int64
+}
+
+// SnoopWriter writes a capture in btsnoop format, for btmon and Wireshark. It
+// is for one goroutine at a time.
+type SnoopWriter struct {
+	w       io.Writer
+	buf     []byte
+	started bool
+}
+
+// NewSnoop returns a SnoopWriter on w. The file header is written with the
+// first packet.
+func NewSnoop(w io.Writer) *SnoopWriter { return &SnoopWriter{w: w} }
+
+// Packet writes one whole H4 packet, which passed at t, towards the controller
+// if sent. It calls Write once, and returns its error.
+func (s *SnoopWriter) Packet(t time.Time, sent bool, h4 []byte) error {
+	s.buf = s.buf[:0]
+	if !s.started {
+		s.buf = append(s.buf, snoopMagic...)
+		s.buf = binary.BigEndian.AppendUint32(s.buf, snoopVersion)
+		s.buf = binary.BigEndian.AppendUint32(s.buf, snoopDatalinkH4)
+	}
+	var flags uint32
+	if !sent {
+		flags |= snoopReceived
+	}
+	if typ := packetTypeOf(h4); typ == PacketCommand || typ == PacketEvent {
+		flags |= snoopCommand
+	}
+	s.buf = binary.BigEndian.AppendUint32(s.buf, uint32(len(h4)))
+	s.buf = binary.BigEndian.AppendUint32(s.buf, uint32(len(h4)))
+	s.buf = binary.BigEndian.AppendUint32(s.buf, flags)
+	s.buf = binary.BigEndian.AppendUint32(s.buf, 0) // drops
+	s.buf = binary.BigEndian.AppendUint64(s.buf, uint64(t.UnixMicro()+snoopEpoch))
+	s.buf = append(s.buf, h4...)
+	if _, err := s.w.Write(s.buf); err != nil {
+		return fmt.Errorf("hci: btsnoop: %w", err)
+	}
+	s.started = true
+	return nil
+}
+
+// packetTypeOf returns the type octet of an H4 packet; 0 for an empty one.
+func packetTypeOf(h4 []byte) PacketType {
+	for _, v := range h4 {
+		return PacketType(v)
+	}
+	return 0
+}
+
+// SnoopRecord is one packet of a capture.
+type SnoopRecord struct {
+	Time    time.Time // in UTC, to the microsecond
+	Sent    bool      // towards the controller
+	Packet  []byte    // with its H4 octet; the receiver's to keep
+	Missing uint32    // octets at the packet's end that were not captured
+	Drops   uint32    // packets not captured so far
+}
+
+// ReadSnoop iterates over the packets of a capture. An error ends it and is
+// yielded last: what is not a btsnoop file of H4 packets, a read error, or a
+// record cut off in the middle, which unwraps to io.ErrUnexpectedEOF, as a
+// capture that was not ended in order has one.
+func ReadSnoop(r io.Reader) iter.Seq2[SnoopRecord, error] {
+	return func(yield func(SnoopRecord, error) bool) {
+		if err := readSnoopHeader(r); err != nil {
+			yield(SnoopRecord{}, fmt.Errorf("hci: btsnoop: %w", err))
+			return
+		}
+		for n := 1; ; n++ {
+			rec, err := readSnoopRecord(r)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(SnoopRecord{}, fmt.Errorf("hci: btsnoop: record %d: %w", n, err))
+				return
+			}
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+func readSnoopHeader(r io.Reader) error {
+	var h snoopHeader
+	if err := binary.Read(r, binary.BigEndian, &h); err != nil {
+		return fmt.Errorf("header: %w", noEOF(err))
+	}
+	switch {
+	case string(h.Magic[:]) != snoopMagic:
+		return fmt.Errorf("not a btsnoop file: it begins with %q", h.Magic[:])
+	case h.Version != snoopVersion:
+		return fmt.Errorf("version %d, only %d is known", h.Version, snoopVersion)
+	case h.Datalink != snoopDatalinkH4:
+		return fmt.Errorf("datalink %d, only %d (HCI UART) is known", h.Datalink, snoopDatalinkH4)
+	}
+	return nil
+}
+
+// readSnoopRecord returns io.EOF only at the end between two records.
+func readSnoopRecord(r io.Reader) (SnoopRecord, error) {
+	var h snoopRecordHeader
+	if err := binary.Read(r, binary.BigEndian, &h); err != nil {
+		return SnoopRecord{}, err
+	}
+	if h.Included > snoopMaxIncluded || h.Included > h.Original {
+		return SnoopRecord{}, fmt.Errorf("%d octets of a packet of %d, which no HCI packet can be", h.Included, h.Original)
+	}
+	// Grown as octets arrive, so that a length which is a lie costs nothing.
+	var packet bytes.Buffer
+	if _, err := io.CopyN(&packet, r, int64(h.Included)); err != nil {
+		return SnoopRecord{}, noEOF(err)
+	}
+	return SnoopRecord{
+		Time: time.UnixMicro(h.Micros - snoopEpoch).UTC(), Sent: h.Flags&snoopReceived == 0,
+		Packet: packet.Bytes(), Missing: h.Original - h.Included, Drops: h.Drops,
+	}, nil
+}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

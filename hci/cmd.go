@@ -1,0 +1,127 @@
+package hci
+
+import (
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// Params is a command with its parameters: any of the structs of this package
+// that are named after one.
+type Params interface {
+	Opcode() Opcode
+	// AppendParams appends the parameters as they are sent. The error is a
+	// *ParamError that names the first value which does not fit.
+	AppendParams(b []byte) ([]byte, error)
+}
+
+// Command is a command that the controller answers with a Command Complete
+// event. R holds the return parameters that follow the status.
+type Command[R any] interface {
+	Params
+	// readReturn reads the parameters after the status octet. The caller asks r
+	// for the error.
+	readReturn(r *wire.Reader) R
+}
+
+// Procedure is a command that the controller answers with a Command Status
+// event; what it starts is reported by an event of its own.
+type Procedure interface {
+	Params
+	startsProcedure()
+}
+
+// Return is implemented by the types of return parameters.
+type Return interface {
+	// AppendReturn appends the parameters that follow the status octet.
+	AppendReturn(b []byte) []byte
+}
+
+// None is the R of commands that return a status alone.
+type None struct{}
+
+// AppendReturn appends nothing.
+func (None) AppendReturn(b []byte) []byte { return b }
+
+// readNothing is readReturn's work in commands that return a status alone.
+func readNothing(*wire.Reader) None { return None{} }
+
+// Raw is a command that this package has no struct for, such as a vendor's.
+type Raw struct {
+	Op   Opcode
+	Data []byte // the parameters, at most 255 octets
+}
+
+// Opcode returns c.Op.
+func (c Raw) Opcode() Opcode { return c.Op }
+
+// AppendParams appends c.Data.
+func (c Raw) AppendParams(b []byte) ([]byte, error) { return append(b, c.Data...), nil }
+
+func (c Raw) readReturn(r *wire.Reader) []byte { return append([]byte(nil), r.Rest()...) }
+
+// RawReturn holds the return parameters of a Raw command, for AppendReturn.
+type RawReturn []byte
+
+// AppendReturn appends r.
+func (r RawReturn) AppendReturn(b []byte) []byte { return append(b, r...) }
+
+// commandHeaderLen counts opcode and length, maxParamsLen what the length can
+// say (Vol 4, Part E, 5.4.1).
+const (
+	commandHeaderLen = 3
+	maxParamsLen     = 255
+)
+
+// ParseCommand decodes a command packet without its H4 octet (Vol 4, Part E,
+// 5.4.1): opcode, length, parameters. It returns one of this package's structs,
+// by value, or a Raw for other opcodes; nothing in it aliases b. Parameters
+// beyond those known are passed over. Values are decoded as they are:
+// AppendParams is what checks ranges. Errors are *PacketError.
+func ParseCommand(b []byte) (Params, error) {
+	r := wire.NewReader(b)
+	op := Opcode(r.U16())
+	params := r.Sub(int(r.U8()))
+	if err := params.Err(); err != nil {
+		return nil, packetError("command packet", b, err)
+	}
+	codec, ok := commandCodecs[op]
+	if !ok {
+		return Raw{Op: op, Data: append([]byte(nil), params.Rest()...)}, nil
+	}
+	c := codec.params(&params)
+	if err := params.Err(); err != nil {
+		return nil, packetError(op.String(), b, err)
+	}
+	return c, nil
+}
+
+// commandCodec decodes one command, for those who have nothing but its opcode.
+type commandCodec struct {
+	params func(r *wire.Reader) Params
+	ret    func(r *wire.Reader) any // nil for procedures
+}
+
+// decodable is a pointer to a command.
+type decodable[C any] interface {
+	*C
+	readParams(r *wire.Reader)
+}
+
+func readsParams[C Params, P decodable[C]](r *wire.Reader) Params {
+	var c C
+	P(&c).readParams(r)
+	return c
+}
+
+func completes[C Command[R], R Return, P decodable[C]]() commandCodec {
+	return commandCodec{
+		params: readsParams[C, P],
+		ret:    func(r *wire.Reader) any { var c C; return c.readReturn(r) },
+	}
+}
+
+func starts[C interface {
+	Params
+	Procedure
+}, P decodable[C]]() commandCodec {
+	return commandCodec{params: readsParams[C, P]}
+}

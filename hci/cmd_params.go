@@ -1,0 +1,197 @@
+package hci
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// unit is how a time is carried in a field: as a count of steps.
+type unit struct {
+	step, low, high time.Duration // high is the largest value allowed
+	none            bool          // 0 is allowed too and means none or no limit
+}
+
+// The times of the LE commands.
+const (
+	us625  = 625 * time.Microsecond
+	us1250 = 1250 * time.Microsecond
+	ms10   = 10 * time.Millisecond
+)
+
+var (
+	connInterval       = unit{step: us1250, low: 6 * us1250, high: 3200 * us1250}
+	supervisionTimeout = unit{step: ms10, low: 10 * ms10, high: 3200 * ms10}
+	eventLength        = unit{step: us625, low: 0, high: 0xFFFF * us625}
+	scanTime           = unit{step: us625, low: 4 * us625, high: 0x4000 * us625}
+	extScanTime        = unit{step: us625, low: 4 * us625, high: 0xFFFF * us625}
+	extScanDuration    = unit{step: ms10, low: ms10, high: 0xFFFF * ms10, none: true}
+	extScanPeriod      = unit{step: 128 * ms10, low: 128 * ms10, high: 0xFFFF * 128 * ms10, none: true}
+	advInterval        = unit{step: us625, low: 0x20 * us625, high: 0x4000 * us625}
+	extAdvInterval     = unit{step: us625, low: 0x20 * us625, high: 0xFFFFFF * us625}
+	advDuration        = unit{step: ms10, low: ms10, high: 0xFFFF * ms10, none: true}
+	packetTime         = unit{step: time.Microsecond, low: 0x148 * time.Microsecond, high: 0x4290 * time.Microsecond}
+	rpaTimeout         = unit{step: time.Second, low: time.Second, high: 0xE10 * time.Second}
+)
+
+// check returns a *ParamError unless d is allowed and a whole number of steps.
+func (u unit) check(op Opcode, field string, d time.Duration) error {
+	if d >= u.low && d <= u.high && d%u.step == 0 || u.none && d == 0 {
+		return nil
+	}
+	want := fmt.Sprintf("%v to %v in steps of %v", u.low, u.high, u.step)
+	if u.none {
+		want = "0 or " + want
+	}
+	return &ParamError{op, field, d.String(), want}
+}
+
+// steps returns d in steps, cut down to what fits a field of two octets; for
+// encoders of events, which cannot refuse.
+func (u unit) steps(d time.Duration) uint16 {
+	return uint16(min(max(d/u.step, 0), 0xFFFF))
+}
+
+// time returns the time that n steps are.
+func (u unit) time(n uint16) time.Duration { return time.Duration(n) * u.step }
+
+// time24 is time for a field of three octets.
+func (u unit) time24(n uint32) time.Duration { return time.Duration(n) * u.step }
+
+// paramWriter appends the parameters of a command. The first value that does
+// not fit makes it fail, so that an encoder writes all fields and asks once.
+type paramWriter struct {
+	op  Opcode
+	b   []byte
+	err error
+}
+
+func (w *paramWriter) done() ([]byte, error) {
+	if w.err != nil {
+		return nil, w.err
+	}
+	return w.b, nil
+}
+
+func (w *paramWriter) reject(field string, value any, want string) {
+	if w.err == nil {
+		w.err = &ParamError{w.op, field, fmt.Sprint(value), want}
+	}
+}
+
+func (w *paramWriter) u8(v uint8)      { w.b = append(w.b, v) }
+func (w *paramWriter) u16(v uint16)    { w.b = wire.AppendU16(w.b, v) }
+func (w *paramWriter) flag(v bool)     { w.b = wire.AppendBool(w.b, v) }
+func (w *paramWriter) bytes(v []byte)  { w.b = append(w.b, v...) }
+func (w *paramWriter) mac(v MAC)       { w.b = append(w.b, v[:]...) }
+func (w *paramWriter) addr(v Addr)     { w.u8(uint8(v.Kind)); w.mac(v.MAC) }
+func (w *paramWriter) kind(v AddrKind) { w.u8(uint8(v)) }
+
+// upTo appends v if it is in the range.
+func (w *paramWriter) upTo(field string, v, low, high uint8) {
+	if v < low || v > high {
+		w.reject(field, v, fmt.Sprintf("%d to %d", low, high))
+	}
+	w.u8(v)
+}
+
+// handle appends a connection handle.
+func (w *paramWriter) handle(h Handle) {
+	if h > maxHandle {
+		w.reject("Connection_Handle", fmt.Sprintf("0x%04x", uint16(h)), "0x0000 to 0x0eff")
+	}
+	w.u16(uint16(h))
+}
+
+// time appends d in two octets.
+func (w *paramWriter) time(field string, d time.Duration, u unit) {
+	if err := u.check(w.op, field, d); err != nil && w.err == nil {
+		w.err = err
+	}
+	w.u16(u.steps(d))
+}
+
+// time24 appends d in three octets.
+func (w *paramWriter) time24(field string, d time.Duration, u unit) {
+	if err := u.check(w.op, field, d); err != nil && w.err == nil {
+		w.err = err
+	}
+	w.b = wire.AppendU24(w.b, uint32(d/u.step))
+}
+
+// ordered appends two times of which the first must not be above the second.
+func (w *paramWriter) ordered(field string, low, high time.Duration, u unit) {
+	w.time(field+"_Min", low, u)
+	w.time(field+"_Max", high, u)
+	w.notAbove(field+"_Min", low, field+"_Max", high)
+}
+
+func (w *paramWriter) notAbove(field string, d time.Duration, limit string, high time.Duration) {
+	if d > high {
+		w.reject(field, d, "at most "+limit+", "+high.String())
+	}
+}
+
+// listening appends a scan interval and the window in it.
+func (w *paramWriter) listening(interval, window time.Duration, u unit) {
+	w.time("LE_Scan_Interval", interval, u)
+	w.time("LE_Scan_Window", window, u)
+	w.notAbove("LE_Scan_Window", window, "LE_Scan_Interval", interval)
+}
+
+// conn appends connection parameters and the length of connection events.
+func (w *paramWriter) conn(p ConnParams, ceMin, ceMax time.Duration) {
+	if err := p.validate(w.op); err != nil && w.err == nil {
+		w.err = err
+	}
+	w.u16(connInterval.steps(p.IntervalMin))
+	w.u16(connInterval.steps(p.IntervalMax))
+	w.u16(p.Latency)
+	w.u16(supervisionTimeout.steps(p.Timeout))
+	w.ordered("CE_Length", ceMin, ceMax, eventLength)
+}
+
+// data appends a length octet and the data.
+func (w *paramWriter) data(field string, v []byte, limit int) {
+	if len(v) > limit {
+		w.reject("length of "+field, len(v), fmt.Sprintf("at most %d octets", limit))
+		return
+	}
+	w.u8(uint8(len(v)))
+	w.bytes(v)
+}
+
+// readConn reads what conn writes.
+func readConn(r *wire.Reader) (p ConnParams, ceMin, ceMax time.Duration) {
+	p = readConnParams(r)
+	return p, eventLength.time(r.U16()), eventLength.time(r.U16())
+}
+
+func readConnParams(r *wire.Reader) ConnParams {
+	return ConnParams{
+		IntervalMin: connInterval.time(r.U16()), IntervalMax: connInterval.time(r.U16()),
+		Latency: r.U16(), Timeout: supervisionTimeout.time(r.U16()),
+	}
+}
+
+func readHandle(r *wire.Reader) Handle { return Handle(r.U16() & handleMask) }
+
+func readAddr(r *wire.Reader) Addr {
+	a := Addr{Kind: AddrKind(r.U8())}
+	r.Copy(a.MAC[:])
+	return a
+}
+
+func readMAC(r *wire.Reader) (m MAC) {
+	r.Copy(m[:])
+	return m
+}
+
+func readKey(r *wire.Reader) (k [16]byte) {
+	r.Copy(k[:])
+	return k
+}
+
+// readData reads a length octet and as much data, which it copies.
+func readData(r *wire.Reader) []byte { return append([]byte(nil), r.Bytes(int(r.U8()))...) }

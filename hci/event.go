@@ -1,0 +1,214 @@
+package hci
+
+import (
+	"fmt"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// Event is what a controller reports: a pointer to one of this package's event
+// structs (Vol 4, Part E, 7.7).
+type Event interface {
+	// event returns the codes under which the event is sent; subevent is 0
+	// unless code is EvLEMeta.
+	event() (code, subevent uint8)
+	// readParams reads the parameters after the codes, assigning every field.
+	// The caller asks r for its error; another one says what is contradictory.
+	readParams(r *wire.Reader) error
+	// appendParams appends the parameters after the codes.
+	appendParams(b []byte) []byte
+}
+
+// The event codes (Vol 4, Part E, 7.7).
+const (
+	EvDisconnectionComplete                uint8 = 0x05
+	EvEncryptionChange                     uint8 = 0x08
+	EvReadRemoteVersionInformationComplete uint8 = 0x0C
+	EvCommandComplete                      uint8 = 0x0E
+	EvCommandStatus                        uint8 = 0x0F
+	EvHardwareError                        uint8 = 0x10
+	EvNumberOfCompletedPackets             uint8 = 0x13
+	EvDataBufferOverflow                   uint8 = 0x1A
+	EvEncryptionKeyRefreshComplete         uint8 = 0x30
+	EvLEMeta                               uint8 = 0x3E
+	EvEncryptionChangeV2                   uint8 = 0x59
+	EvVendor                               uint8 = 0xFF
+)
+
+// The subevent codes of EvLEMeta (Vol 4, Part E, 7.7.65).
+const (
+	EvLEConnectionComplete               uint8 = 0x01
+	EvLEAdvertisingReport                uint8 = 0x02
+	EvLEConnectionUpdateComplete         uint8 = 0x03
+	EvLEReadRemoteFeaturesComplete       uint8 = 0x04
+	EvLELongTermKeyRequest               uint8 = 0x05
+	EvLERemoteConnectionParameterRequest uint8 = 0x06
+	EvLEDataLengthChange                 uint8 = 0x07
+	EvLEReadLocalP256PublicKeyComplete   uint8 = 0x08
+	EvLEGenerateDHKeyComplete            uint8 = 0x09
+	EvLEEnhancedConnectionComplete       uint8 = 0x0A
+	EvLEPHYUpdateComplete                uint8 = 0x0C
+	EvLEExtendedAdvertisingReport        uint8 = 0x0D
+	EvLEScanTimeout                      uint8 = 0x11
+	EvLEAdvertisingSetTerminated         uint8 = 0x12
+	EvLEScanRequestReceived              uint8 = 0x13
+	EvLEChannelSelectionAlgorithm        uint8 = 0x14
+	EvLEEnhancedConnectionCompleteV2     uint8 = 0x29
+)
+
+// EventMask returns the mask for SetEventMask that has the given events, codes
+// 0x01 to 0x40 (Vol 4, Part E, 7.3.1).
+func EventMask(codes ...uint8) uint64 { return maskOf(codes, 1) }
+
+// EventMask2 returns the mask for SetEventMaskPage2 that has the given events,
+// codes 0x40 to 0x7F (Vol 4, Part E, 7.3.69).
+func EventMask2(codes ...uint8) uint64 { return maskOf(codes, 0x40) }
+
+// LEEventMask returns the mask for LESetEventMask that has the given
+// subevents, 0x01 to 0x40 (Vol 4, Part E, 7.8.1).
+func LEEventMask(subevents ...uint8) uint64 { return maskOf(subevents, 1) }
+
+func maskOf(codes []uint8, first uint8) (m uint64) {
+	for _, c := range codes {
+		if c >= first {
+			m |= 1 << (c - first)
+		}
+	}
+	return m
+}
+
+// eventHeaderLen counts code and length (Vol 4, Part E, 5.4.4).
+const eventHeaderLen = 2
+
+// Decoder decodes events into storage that it owns and uses again, so that in
+// the long run it allocates nothing. The zero Decoder is ready for use, by one
+// goroutine.
+type Decoder struct {
+	r wire.Reader
+	eventStorage
+}
+
+// Event decodes an event packet without its H4 octet: code, length,
+// parameters (Vol 4, Part E, 5.4.4). The event is valid until the next call;
+// slices in it alias b. Events that this package does not know become an
+// *UnknownEvent. Parameters beyond those known are passed over, as is what
+// follows the packet. Errors are *PacketError.
+func (d *Decoder) Event(b []byte) (Event, error) {
+	d.r = wire.NewReader(b)
+	code := d.r.U8()
+	d.r = d.r.Sub(int(d.r.U8()))
+	if err := d.r.Err(); err != nil {
+		return nil, packetError("event packet", b, err)
+	}
+	var subevent uint8
+	if code == EvLEMeta {
+		if subevent = d.r.U8(); d.r.Err() != nil {
+			return nil, packetError("LE Meta event", b, d.r.Err())
+		}
+	}
+	ev := d.storage(code, subevent)
+	err := ev.readParams(&d.r)
+	if e := d.r.Err(); e != nil {
+		err = e
+	}
+	if err != nil {
+		return nil, packetError(eventName(code, subevent), b, err)
+	}
+	return ev, nil
+}
+
+// ParseEvent is Decoder.Event for those who decode now and then: the event is
+// the caller's to keep, as long as b is left alone.
+func ParseEvent(b []byte) (Event, error) {
+	var d Decoder
+	return d.Event(b)
+}
+
+// AppendEvent appends ev as a packet without its H4 octet: code, length,
+// parameters. Where a value does not fit its field, times are cut down to the
+// next step below, reports and counts that find no room in the 255 octets of
+// an event are left out, and other data is cut off. A nil slice of reports
+// makes an event that decoders refuse.
+func AppendEvent(b []byte, ev Event) []byte {
+	code, subevent := ev.event()
+	at := len(b)
+	b = append(b, code, 0)
+	if code == EvLEMeta {
+		b = append(b, subevent)
+	}
+	return finishEvent(ev.appendParams(b), at)
+}
+
+// finishEvent writes the length of the event that begins at at.
+func finishEvent(b []byte, at int) []byte {
+	b = b[:min(len(b), at+eventHeaderLen+maxParamsLen)]
+	wire.PutU8(b, at+1, uint8(len(b)-at-eventHeaderLen))
+	return b
+}
+
+// AppendCommandComplete appends a Command Complete event without its H4 octet
+// (Vol 4, Part E, 7.7.14). ret holds the return parameters of a success; nil
+// is none. After another status only a connection handle with which the
+// parameters begin is sent (Vol 4, Part E, 4.5).
+func AppendCommandComplete(b []byte, numPackets uint8, op Opcode, st Status, ret interface{ AppendReturn([]byte) []byte }) []byte {
+	at := len(b)
+	b = append(b, EvCommandComplete, 0, numPackets)
+	b = append(wire.AppendU16(b, uint16(op)), uint8(st))
+	switch echo, ok := ret.(interface{ echoReturn([]byte) []byte }); {
+	case ret == nil:
+	case st == StatusSuccess:
+		b = ret.AppendReturn(b)
+	case ok:
+		b = echo.echoReturn(b)
+	}
+	return finishEvent(b, at)
+}
+
+// eventName returns the name of an event in the spec.
+func eventName(code, subevent uint8) string {
+	names, key := eventNames, code
+	if code == EvLEMeta {
+		names, key = leEventNames, subevent
+	}
+	if s, ok := names[key]; ok {
+		return s
+	}
+	if code == EvLEMeta {
+		return fmt.Sprintf("LE event 0x%02x", subevent)
+	}
+	return fmt.Sprintf("event 0x%02x", code)
+}
+
+var eventNames = map[uint8]string{
+	EvDisconnectionComplete:                "Disconnection Complete",
+	EvEncryptionChange:                     "Encryption Change",
+	EvReadRemoteVersionInformationComplete: "Read Remote Version Information Complete",
+	EvCommandComplete:                      "Command Complete",
+	EvCommandStatus:                        "Command Status",
+	EvHardwareError:                        "Hardware Error",
+	EvNumberOfCompletedPackets:             "Number Of Completed Packets",
+	EvDataBufferOverflow:                   "Data Buffer Overflow",
+	EvEncryptionKeyRefreshComplete:         "Encryption Key Refresh Complete",
+	EvEncryptionChangeV2:                   "Encryption Change [v2]",
+	EvVendor:                               "Vendor Event",
+}
+
+var leEventNames = map[uint8]string{
+	EvLEConnectionComplete:               "LE Connection Complete",
+	EvLEAdvertisingReport:                "LE Advertising Report",
+	EvLEConnectionUpdateComplete:         "LE Connection Update Complete",
+	EvLEReadRemoteFeaturesComplete:       "LE Read Remote Features Complete",
+	EvLELongTermKeyRequest:               "LE Long Term Key Request",
+	EvLERemoteConnectionParameterRequest: "LE Remote Connection Parameter Request",
+	EvLEDataLengthChange:                 "LE Data Length Change",
+	EvLEReadLocalP256PublicKeyComplete:   "LE Read Local P-256 Public Key Complete",
+	EvLEGenerateDHKeyComplete:            "LE Generate DHKey Complete",
+	EvLEEnhancedConnectionComplete:       "LE Enhanced Connection Complete",
+	EvLEPHYUpdateComplete:                "LE PHY Update Complete",
+	EvLEExtendedAdvertisingReport:        "LE Extended Advertising Report",
+	EvLEScanTimeout:                      "LE Scan Timeout",
+	EvLEAdvertisingSetTerminated:         "LE Advertising Set Terminated",
+	EvLEScanRequestReceived:              "LE Scan Request Received",
+	EvLEChannelSelectionAlgorithm:        "LE Channel Selection Algorithm",
+	EvLEEnhancedConnectionCompleteV2:     "LE Enhanced Connection Complete [v2]",
+}

@@ -1,0 +1,232 @@
+package hci
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// AdvType is the kind of a legacy advertisement, as reported
+// (Vol 4, Part E, 7.7.65.2) and, up to AdvNonconnInd, as set (7.8.5).
+type AdvType uint8
+
+// The kinds. The two uses of the number 4 differ.
+const (
+	AdvInd          AdvType = 0x00 // connectable and scannable
+	AdvDirectInd    AdvType = 0x01 // connectable, directed; as set: with high duty cycle
+	AdvScanInd      AdvType = 0x02 // scannable
+	AdvNonconnInd   AdvType = 0x03 // neither
+	AdvScanRsp      AdvType = 0x04 // as reported: a scan response
+	AdvDirectIndLow AdvType = 0x04 // as set: directed with low duty cycle
+)
+
+// AdvReport is one report of LEAdvertisingReport.
+type AdvReport struct {
+	Type AdvType
+	Addr Addr
+	Data AdvData // at most 31 octets; aliases the decoded packet
+	RSSI int8    // dBm; 127 is unknown
+}
+
+// LEAdvertisingReport has advertisements heard by LESetScanEnable
+// (Vol 4, Part E, 7.7.65.2).
+//
+// The spec can be read as an array for each field; controllers send whole
+// reports one after the other, and that is how they are decoded and sent.
+type LEAdvertisingReport struct {
+	Reports []AdvReport
+}
+
+func (*LEAdvertisingReport) event() (code, subevent uint8) { return EvLEMeta, EvLEAdvertisingReport }
+
+func (e *LEAdvertisingReport) readParams(r *wire.Reader) error {
+	e.Reports = e.Reports[:0]
+	n := r.U8()
+	if n == 0 && r.Err() == nil {
+		return errNoReports
+	}
+	for ; n > 0 && r.Err() == nil; n-- {
+		rep := AdvReport{Type: AdvType(r.U8()), Addr: readAddr(r)}
+		length := int(r.U8())
+		if length > maxLegacyData {
+			return fmt.Errorf("%d octets of data in a legacy report, at most %d can be sent", length, maxLegacyData)
+		}
+		rep.Data, rep.RSSI = r.Bytes(length), r.I8()
+		e.Reports = append(e.Reports, rep)
+	}
+	return nil
+}
+
+func (e *LEAdvertisingReport) appendParams(b []byte) []byte {
+	reports := e.Reports[:reportsThatFit(len(e.Reports), func(i int) int { return 10 + len(e.Reports[i].Data) })]
+	b = append(b, uint8(len(reports)))
+	for _, rep := range reports {
+		b = appendAddr(append(b, uint8(rep.Type)), rep.Addr)
+		b = append(append(b, uint8(len(rep.Data))), rep.Data...)
+		b = append(b, uint8(rep.RSSI))
+	}
+	return b
+}
+
+// reportsThatFit returns how many of n reports fit one event, after the
+// subevent code and the number of reports.
+func reportsThatFit(n int, length func(i int) int) int {
+	room := maxParamsLen - 2
+	for i := range n {
+		if room -= length(i); room < 0 {
+			return i
+		}
+	}
+	return n
+}
+
+var errNoReports = errors.New("an advertising report without reports")
+
+// ExtAdvType is the kind of an extended report: what the packet allows, and
+// whether its data is complete (Vol 4, Part E, 7.7.65.13).
+type ExtAdvType uint16
+
+// The bits of ExtAdvType. ExtAdvDataStatus covers the two of the data status:
+// ExtAdvIncomplete says that more follows, ExtAdvTruncated that no more does
+// although there was more.
+const (
+	ExtAdvConnectable  ExtAdvType = 1 << 0
+	ExtAdvScannable    ExtAdvType = 1 << 1
+	ExtAdvDirected     ExtAdvType = 1 << 2
+	ExtAdvScanResponse ExtAdvType = 1 << 3
+	ExtAdvLegacy       ExtAdvType = 1 << 4
+	ExtAdvDataStatus   ExtAdvType = 3 << 5
+	ExtAdvIncomplete   ExtAdvType = 1 << 5
+	ExtAdvTruncated    ExtAdvType = 2 << 5
+)
+
+// ExtAdvReport is one report of LEExtendedAdvertisingReport.
+type ExtAdvReport struct {
+	Type             ExtAdvType
+	Addr             Addr // of kind AddrAnonymous if there was none
+	PrimaryPHY       PHY
+	SecondaryPHY     PHY           // zero if there was no packet on a secondary channel
+	SID              uint8         // advertising set, 0 to 15; 0xFF if there is none
+	TxPower          int8          // dBm; 127 is unknown
+	RSSI             int8          // dBm; 127 is unknown
+	PeriodicInterval time.Duration // of periodic advertising, in steps of 1.25 ms; 0 is none
+	Direct           Addr          // whom a directed advertisement is for
+	Data             AdvData       // aliases the decoded packet
+}
+
+// Connectable reports whether the advertiser takes connections.
+func (r *ExtAdvReport) Connectable() bool { return r.Type&ExtAdvConnectable != 0 }
+
+// Scannable reports whether the advertiser answers scan requests.
+func (r *ExtAdvReport) Scannable() bool { return r.Type&ExtAdvScannable != 0 }
+
+// Directed reports whether the advertisement is for Direct alone.
+func (r *ExtAdvReport) Directed() bool { return r.Type&ExtAdvDirected != 0 }
+
+// ScanResponse reports whether the data is that of a scan response.
+func (r *ExtAdvReport) ScanResponse() bool { return r.Type&ExtAdvScanResponse != 0 }
+
+// Legacy reports whether the advertisement was a legacy packet.
+func (r *ExtAdvReport) Legacy() bool { return r.Type&ExtAdvLegacy != 0 }
+
+// Incomplete reports whether the data goes on in a report that follows.
+func (r *ExtAdvReport) Incomplete() bool { return r.Type&ExtAdvDataStatus == ExtAdvIncomplete }
+
+// Truncated reports whether data was lost and none follows.
+func (r *ExtAdvReport) Truncated() bool { return r.Type&ExtAdvDataStatus == ExtAdvTruncated }
+
+// LEExtendedAdvertisingReport has advertisements heard by
+// LESetExtendedScanEnable (Vol 4, Part E, 7.7.65.13).
+type LEExtendedAdvertisingReport struct {
+	Reports []ExtAdvReport
+}
+
+func (*LEExtendedAdvertisingReport) event() (code, subevent uint8) {
+	return EvLEMeta, EvLEExtendedAdvertisingReport
+}
+
+func (e *LEExtendedAdvertisingReport) readParams(r *wire.Reader) error {
+	e.Reports = e.Reports[:0]
+	n := r.U8()
+	if n == 0 && r.Err() == nil {
+		return errNoReports
+	}
+	for ; n > 0 && r.Err() == nil; n-- {
+		e.Reports = append(e.Reports, ExtAdvReport{
+			Type: ExtAdvType(r.U16()), Addr: readAddr(r),
+			PrimaryPHY: PHY(r.U8()), SecondaryPHY: PHY(r.U8()), SID: r.U8(),
+			TxPower: r.I8(), RSSI: r.I8(),
+			PeriodicInterval: connInterval.time(r.U16()), Direct: readAddr(r),
+			Data: r.Bytes(int(r.U8())),
+		})
+	}
+	return nil
+}
+
+func (e *LEExtendedAdvertisingReport) appendParams(b []byte) []byte {
+	reports := e.Reports[:reportsThatFit(len(e.Reports), func(i int) int { return 24 + len(e.Reports[i].Data) })]
+	b = append(b, uint8(len(reports)))
+	for _, rep := range reports {
+		b = appendAddr(wire.AppendU16(b, uint16(rep.Type)), rep.Addr)
+		b = append(b, uint8(rep.PrimaryPHY), uint8(rep.SecondaryPHY), rep.SID, uint8(rep.TxPower), uint8(rep.RSSI))
+		b = appendAddr(wire.AppendU16(b, connInterval.steps(rep.PeriodicInterval)), rep.Direct)
+		b = append(append(b, uint8(len(rep.Data))), rep.Data...)
+	}
+	return b
+}
+
+// LEScanTimeout says that a scan has ended after its Duration
+// (Vol 4, Part E, 7.7.65.17).
+type LEScanTimeout struct{}
+
+func (*LEScanTimeout) event() (code, subevent uint8) { return EvLEMeta, EvLEScanTimeout }
+
+func (*LEScanTimeout) readParams(*wire.Reader) error { return nil }
+
+func (*LEScanTimeout) appendParams(b []byte) []byte { return b }
+
+// LEAdvertisingSetTerminated says that an advertising set has stopped
+// (Vol 4, Part E, 7.7.65.18).
+type LEAdvertisingSetTerminated struct {
+	Status          Status // success: a link was made; StatusAdvertisingTimeout; StatusLimitReached
+	Set             uint8  // its advertising handle
+	Handle          Handle // of the link; meaningful after success
+	CompletedEvents uint8  // advertising events sent, if MaxEvents was set
+}
+
+func (*LEAdvertisingSetTerminated) event() (code, subevent uint8) {
+	return EvLEMeta, EvLEAdvertisingSetTerminated
+}
+
+func (e *LEAdvertisingSetTerminated) readParams(r *wire.Reader) error {
+	e.Status, e.Set = Status(r.U8()), r.U8()
+	e.Handle, e.CompletedEvents = readHandle(r), r.U8()
+	return nil
+}
+
+func (e *LEAdvertisingSetTerminated) appendParams(b []byte) []byte {
+	b = appendHandle(append(b, uint8(e.Status), e.Set), e.Handle)
+	return append(b, e.CompletedEvents)
+}
+
+// LEScanRequestReceived says that somebody asked for the scan response of a set
+// (Vol 4, Part E, 7.7.65.19).
+type LEScanRequestReceived struct {
+	Set     uint8 // advertising handle
+	Scanner Addr
+}
+
+func (*LEScanRequestReceived) event() (code, subevent uint8) {
+	return EvLEMeta, EvLEScanRequestReceived
+}
+
+func (e *LEScanRequestReceived) readParams(r *wire.Reader) error {
+	e.Set, e.Scanner = r.U8(), readAddr(r)
+	return nil
+}
+
+func (e *LEScanRequestReceived) appendParams(b []byte) []byte {
+	return appendAddr(append(b, e.Set), e.Scanner)
+}
