@@ -1,0 +1,68 @@
+package l2cap
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/internal/loop"
+)
+
+// result is what the loop sends to a waiting caller.
+type result[T any] struct {
+	v   T
+	err error
+}
+
+// call runs f on the loop, unless the link is down, and waits for what it
+// passes to reply, at once or later, at most once.
+func call[T any](ctx context.Context, m *Mux, f func(now time.Time, reply func(T, error))) (T, error) {
+	ch := make(chan result[T], 1)
+	post(m, ch, func(now time.Time) {
+		f(now, func(v T, err error) { ch <- result[T]{v, err} })
+	})
+	return wait(ctx, m, ch)
+}
+
+// post runs f on the loop; if the link is down, ch gets that as the answer.
+func post[T any](m *Mux, ch chan<- result[T], f func(now time.Time)) {
+	ok := m.link.Post(loop.Func(func(now time.Time) {
+		if m.dead != nil {
+			ch <- result[T]{err: m.dead}
+			return
+		}
+		f(now)
+	}))
+	if !ok {
+		ch <- result[T]{err: linkDown(m.link.Err())}
+	}
+}
+
+// wait waits for an answer, the end of ctx or of the link. An answer that is
+// there is preferred.
+func wait[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, error) {
+	var end error
+	select {
+	case r := <-ch:
+		return r.v, r.err
+	case <-ctx.Done():
+		end = context.Cause(ctx)
+	case <-m.link.Done():
+		end = linkDown(m.link.Err())
+	}
+	select {
+	case r := <-ch:
+		return r.v, r.err
+	default:
+		var zero T
+		return zero, end
+	}
+}
+
+// linkDown makes the error of what ended with its link.
+func linkDown(cause error) error {
+	if cause == nil {
+		return ErrLinkDown
+	}
+	return fmt.Errorf("%w: %w", ErrLinkDown, cause)
+}

@@ -1,0 +1,310 @@
+package l2cap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// PSM is the number of a protocol on credit-based channels, called SPSM in the
+// specification: 0x0001 to 0x007F are assigned by the Bluetooth SIG, 0x0080 to
+// 0x00FF are free for any use (Vol 3, Part A, 4.22).
+type PSM uint16
+
+// Bounds of PSM.
+const (
+	PSMFirst        PSM = 0x0001
+	PSMFirstDynamic PSM = 0x0080
+	PSMLast         PSM = 0x00FF
+)
+
+// CoCConfig says what this side takes on a credit-based channel. nil and zero
+// fields mean the defaults. What is unread on a channel takes at most
+// (Credits+1)·MTU octets.
+type CoCConfig struct {
+	// MTU is the longest SDU that this side takes, 23 to 65535 octets.
+	// 0: 2048.
+	MTU int
+	// MPS is the longest frame that this side takes, 23 to 65533 octets.
+	// 0: 247, which fills one link layer packet of 251.
+	MPS int
+	// Credits is how many frames the peer may send ahead, and how many SDUs may
+	// be unread, 1 to 1024. 0: 16.
+	Credits int
+
+	// Backlog is how many channels may wait for Listener.Accept; further ones
+	// are refused with "no resources". 0: 8.
+	Backlog int
+	// Encrypted and Authenticated make a Listener refuse channels on a link that
+	// is not, and KeySize those on a link whose key is shorter than so many
+	// octets.
+	Encrypted, Authenticated bool
+	KeySize                  int
+}
+
+// settings are a CoCConfig with its defaults, found to be valid.
+type settings struct {
+	mtu, mps, credits, backlog int
+	need                       Security
+}
+
+func (c *CoCConfig) settings() (settings, error) {
+	if c == nil {
+		c = &CoCConfig{}
+	}
+	s := settings{need: Security{Encrypted: c.Encrypted, Authenticated: c.Authenticated, KeySize: c.KeySize}}
+	for _, f := range []struct {
+		name             string
+		set, def, lo, hi int
+		to               *int
+	}{
+		{"MTU", c.MTU, 2048, minMTU, 0xFFFF, &s.mtu},
+		{"MPS", c.MPS, 247, minMTU, maxMPS, &s.mps},
+		{"Credits", c.Credits, 16, 1, 1024, &s.credits},
+		{"Backlog", c.Backlog, 8, 1, 1024, &s.backlog},
+	} {
+		*f.to = f.set
+		if f.set == 0 {
+			*f.to = f.def
+		}
+		if *f.to < f.lo || *f.to > f.hi {
+			return s, fmt.Errorf("CoCConfig.%s is %d, want %d to %d, or 0 for %d", f.name, f.set, f.lo, f.hi, f.def)
+		}
+	}
+	return s, nil
+}
+
+// channels are the credit-based channels of a link. They belong to the loop.
+//
+//	state    | entered by                     | left by
+//	---------|--------------------------------|--------------------------------
+//	opening  | request sent                   | response, reject, timeout
+//	open     | response sent or received      | violation, Close, peer's request
+//	closing  | Disconnection Request sent     | response, reject, timeout,
+//	         |                                |  peer's request
+type channels struct {
+	m         *Mux
+	local     map[CID]*Conn // by this side's end, in any state
+	remote    map[CID]*Conn // by the peer's end, open and closing
+	listeners map[PSM]*Listener
+	prefix    [sduLengthLen]byte
+}
+
+type connState uint8
+
+const (
+	opening connState = iota
+	open
+	closing
+	closed
+)
+
+// limit returns the longest frame that channel cid takes, and whether it exists.
+func (k *channels) limit(cid CID) (int, bool) {
+	c := k.local[cid]
+	if c == nil || c.state == opening {
+		return 0, false
+	}
+	return c.in.mps, true
+}
+
+// frame takes one K-frame.
+func (k *channels) frame(now time.Time, f frame) {
+	if c := k.local[f.cid]; c != nil && c.state == open {
+		c.frame(now, f.payload)
+	}
+}
+
+// tooLong ends the channel whose peer has begun a frame beyond its MPS (3.4.3).
+func (k *channels) tooLong(now time.Time, f frame) {
+	if c := k.local[f.cid]; c != nil && c.state == open {
+		k.disconnect(now, c, fmt.Errorf("%w: a frame of %d bytes, the MPS is %d", ErrViolation, f.length, c.in.mps))
+	}
+}
+
+// allocate makes a channel with a free identifier; nil if there is none.
+func (k *channels) allocate(psm PSM, s settings) *Conn {
+	for cid := CIDFirst; cid <= CIDLast; cid++ {
+		if k.local[cid] == nil {
+			c := newConn(k.m, psm, cid, s)
+			if k.local == nil {
+				k.local, k.remote = map[CID]*Conn{}, map[CID]*Conn{}
+			}
+			k.local[cid] = c
+			return c
+		}
+	}
+	return nil
+}
+
+// establish completes an opening channel with what the peer has said.
+func (k *channels) establish(c *Conn, remote CID, mtu, mps, credits uint16) {
+	c.state, c.remote = open, remote
+	c.out = outflow{mtu: int(mtu), mps: min(int(mps), maxMPS), credits: int(credits)}
+	k.remote[remote] = c
+}
+
+func (k *channels) forget(c *Conn) {
+	c.state = closed
+	if k.local[c.local] == c {
+		delete(k.local, c.local)
+	}
+	if k.remote[c.remote] == c {
+		delete(k.remote, c.remote)
+	}
+}
+
+// disconnect ends an open channel from this side. Its identifier stays taken
+// until the peer has answered.
+func (k *channels) disconnect(now time.Time, c *Conn, cause error) {
+	if c.state != open {
+		return
+	}
+	k.m.debug("channel ended here", "cid", c.local, "psm", c.psm, "cause", cause)
+	c.state = closing
+	c.finish(&ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: cause})
+	k.m.sig.request(now, DisconnectionReq{Destination: c.remote, Source: c.local},
+		func(time.Time, Signal, error) { k.forget(c) })
+}
+
+// disconnectReq handles Disconnection Request (4.6).
+func (k *channels) disconnectReq(_ time.Time, id uint8, req DisconnectionReq) {
+	c := k.local[req.Destination]
+	if c == nil || c.state == opening {
+		k.m.sig.reject(id, req.Code(), CommandReject{Reason: RejectInvalidCID, Local: req.Destination, Remote: req.Source})
+		return
+	}
+	if c.remote != req.Source {
+		k.m.sig.ignore("source does not match the channel", req.Code())
+		return
+	}
+	k.m.sig.send(id, DisconnectionRsp(req))
+	if c.state == open {
+		c.finish(&ChannelError{PSM: c.psm, CID: c.local, Err: ErrPeerClosed})
+	}
+	k.forget(c)
+}
+
+// creditInd handles Flow Control Credit Ind (4.24).
+func (k *channels) creditInd(now time.Time, id uint8, ind FlowControlCreditInd) {
+	c := k.remote[ind.Source]
+	switch {
+	case c == nil:
+		k.m.sig.reject(id, ind.Code(), CommandReject{Reason: RejectInvalidCID, Remote: ind.Source})
+	case c.state != open:
+	default:
+		if err := c.out.add(ind.Credits); err != nil {
+			k.disconnect(now, c, err)
+			return
+		}
+		c.pump(now)
+	}
+}
+
+// down ends all channels and listeners with the link.
+func (k *channels) down(err error) {
+	for _, c := range k.local {
+		if c.state == open {
+			c.finish(&ChannelError{PSM: c.psm, CID: c.local, Err: err})
+		}
+		c.state = closed
+	}
+	for _, l := range k.listeners {
+		l.end(err)
+	}
+	k.local, k.remote, k.listeners = nil, nil, nil
+}
+
+// dial is one call of Dial.
+type dial struct {
+	reply     chan result[*Conn]
+	abandoned bool // owned by the loop; nobody takes the reply
+}
+
+// Dial opens a credit-based channel to the peer's SPSM psm. The error is a
+// *ConnectError with the peer's Result, *RejectError, *TimeoutError after 30 s,
+// or the end of the link or of ctx; a channel that opens after the end of ctx is
+// closed at once. It is for any goroutine but the loop.
+func (m *Mux) Dial(ctx context.Context, psm PSM, cfg *CoCConfig) (*Conn, error) {
+	s, err := cfg.settings()
+	if err == nil && (psm < PSMFirst || psm > PSMLast) {
+		err = errPSM
+	}
+	if err != nil {
+		return nil, &ConnectError{PSM: psm, Err: err}
+	}
+	d := &dial{reply: make(chan result[*Conn], 1)}
+	post(m, d.reply, func(now time.Time) { m.coc.dial(now, psm, s, d) })
+	c, err := wait(ctx, m, d.reply)
+	if err != nil {
+		abandon := make(chan result[*Conn], 1)
+		post(m, abandon, func(now time.Time) { m.coc.abandon(now, d) })
+		return nil, &ConnectError{PSM: psm, Err: err}
+	}
+	return c, nil
+}
+
+var errPSM = errors.New("an SPSM of an LE link is 0x0001 to 0x00FF")
+
+func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
+	c := k.allocate(psm, s)
+	if c == nil {
+		d.reply <- result[*Conn]{err: ErrNoCID}
+		return
+	}
+	req := LECreditBasedConnectionReq{
+		PSM: psm, Source: c.local, MTU: uint16(s.mtu), MPS: uint16(s.mps), Credits: uint16(s.credits),
+	}
+	k.m.sig.request(now, req, func(now time.Time, answer Signal, err error) {
+		if err == nil {
+			err = k.answered(now, c, answer)
+		}
+		switch {
+		case err != nil:
+			if c.state == opening {
+				k.forget(c)
+			}
+			d.reply <- result[*Conn]{err: err}
+		case d.abandoned:
+			k.disconnect(now, c, ErrClosed)
+		default:
+			d.reply <- result[*Conn]{v: c}
+		}
+	})
+}
+
+// answered takes LE Credit Based Connection Response (4.23). A success with
+// values that are not allowed ends the channel that the peer has opened.
+func (k *channels) answered(now time.Time, c *Conn, answer Signal) error {
+	rsp, ok := answer.(LECreditBasedConnectionRsp)
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: answered by %v", ErrViolation, answer.Code())
+	case rsp.Result != ResultSuccess:
+		return rsp.Result
+	case !rsp.Destination.dynamic():
+		return fmt.Errorf("%w: a channel with CID %v, want %v to %v", ErrViolation, rsp.Destination, CIDFirst, CIDLast)
+	case k.remote[rsp.Destination] != nil:
+		return fmt.Errorf("%w: a channel with CID %v, which is in use", ErrViolation, rsp.Destination)
+	}
+	k.establish(c, rsp.Destination, rsp.MTU, rsp.MPS, rsp.Credits)
+	if rsp.MTU < minMTU || rsp.MPS < minMTU {
+		err := fmt.Errorf("%w: a channel with MTU %d and MPS %d, the least is %d", ErrViolation, rsp.MTU, rsp.MPS, minMTU)
+		k.disconnect(now, c, err)
+		return err
+	}
+	return nil
+}
+
+// abandon closes what a call of Dial got, or gets, after its caller left.
+func (k *channels) abandon(now time.Time, d *dial) {
+	d.abandoned = true
+	select {
+	case r := <-d.reply:
+		if r.v != nil {
+			k.disconnect(now, r.v, ErrClosed)
+		}
+	default:
+	}
+}

@@ -1,0 +1,126 @@
+package l2cap
+
+import (
+	"fmt"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+const (
+	// minMTU is the least MTU and MPS of a credit-based channel
+	// (Vol 3, Part A, 4.22).
+	minMTU = 23
+	// maxMPS is the largest MPS (4.22).
+	maxMPS = 65533
+	// maxCredits is how many credits a side may hold (10.1).
+	maxCredits = 65535
+	// sduLengthLen is the length of the field at the start of an SDU.
+	sduLengthLen = 2
+)
+
+// inflow is the receiving half of a credit-based channel: it joins SDUs and
+// counts credits (Vol 3, Part A, 3.4 and 10.1). It belongs to the loop.
+//
+// window credits exist in all. Each is in one of three places: the peer holds
+// it, it is owed to the peer, or it stands for an SDU that the program has not
+// read. A frame that does not end its SDU is owed for at once, for its data has
+// its place in the SDU; the frame that ends it is owed for when the SDU has been
+// read. So a peer that cuts an SDU into many small frames is never stuck, and
+// unread are at most window SDUs, and a part of one more.
+type inflow struct {
+	mtu, mps int
+	window   int
+	held     int // by the peer
+	owed     int
+
+	begun bool
+	sdu   []byte
+	want  int
+}
+
+func newInflow(s settings) inflow {
+	return inflow{mtu: s.mtu, mps: s.mps, window: s.credits, held: s.credits}
+}
+
+// frame takes one K-frame, of at most mps octets, and returns the SDU that it
+// ends, if any. The error wraps ErrViolation; the channel is then to be ended
+// (3.4.3).
+func (in *inflow) frame(b []byte) (sdu []byte, done bool, err error) {
+	if in.held == 0 {
+		return nil, false, fmt.Errorf("%w: a frame without credit", ErrViolation)
+	}
+	in.held--
+	r := wire.NewReader(b)
+	if !in.begun {
+		want := int(r.U16())
+		switch {
+		case r.Err() != nil:
+			return nil, false, fmt.Errorf("%w: an SDU begins with a frame of %d bytes", ErrViolation, len(b))
+		case want > in.mtu:
+			return nil, false, fmt.Errorf("%w: an SDU of %d bytes, the MTU is %d", ErrViolation, want, in.mtu)
+		}
+		in.begun, in.want, in.sdu = true, want, make([]byte, 0, want)
+	}
+	if len(in.sdu)+r.Len() > in.want {
+		return nil, false, fmt.Errorf("%w: %d bytes in an SDU of %d", ErrViolation, len(in.sdu)+r.Len(), in.want)
+	}
+	in.sdu = append(in.sdu, r.Rest()...)
+	if len(in.sdu) < in.want {
+		in.owed++
+		return nil, false, nil
+	}
+	sdu = in.sdu
+	in.begun, in.sdu = false, nil
+	return sdu, true, nil
+}
+
+// grant returns the credits to give the peer now. They are given in halves of
+// the window, so that an indication is sent for many frames and still the peer
+// does not run dry.
+func (in *inflow) grant() uint16 {
+	if in.owed < in.threshold() {
+		return 0
+	}
+	n := in.owed
+	in.held += n
+	in.owed = 0
+	return uint16(n)
+}
+
+func (in *inflow) threshold() int { return (in.window + 1) / 2 }
+
+// outflow is the sending half: it cuts SDUs and counts the credits that the
+// peer has given. It belongs to the loop.
+type outflow struct {
+	mtu, mps int
+	credits  int
+}
+
+// add takes credits from the peer. The error wraps ErrViolation; the channel is
+// then to be ended (4.24, 10.1).
+func (out *outflow) add(n uint16) error {
+	if n == 0 {
+		return fmt.Errorf("%w: an indication of 0 credits", ErrViolation)
+	}
+	if out.credits+int(n) > maxCredits {
+		return fmt.Errorf("%w: %d credits on top of %d exceed %d", ErrViolation, n, out.credits, maxCredits)
+	}
+	out.credits += int(n)
+	return nil
+}
+
+// outgoing is an SDU on its way out.
+type outgoing struct {
+	data  wire.Reader
+	begun bool
+}
+
+// next spends one credit on the next frame of o. prefix stands before payload.
+func (out *outflow) next(o *outgoing, buf *[sduLengthLen]byte) (prefix, payload []byte) {
+	out.credits--
+	if !o.begun {
+		o.begun = true
+		prefix = wire.AppendU16(buf[:0], uint16(o.data.Len()))
+	}
+	return prefix, o.data.Bytes(min(o.data.Len(), out.mps-len(prefix)))
+}

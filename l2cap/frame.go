@@ -1,0 +1,62 @@
+package l2cap
+
+import (
+	"fmt"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// CID is a channel identifier (Vol 3, Part A, 2.1, LE-U).
+type CID uint16
+
+// Channel identifiers on an LE link. Those from CIDFirst to CIDLast are handed
+// out to credit-based channels, by each side for its own end.
+const (
+	CIDATT    CID = 0x0004
+	CIDSignal CID = 0x0005
+	CIDSMP    CID = 0x0006
+	CIDFirst  CID = 0x0040
+	CIDLast   CID = 0x007F
+)
+
+func (c CID) String() string { return fmt.Sprintf("0x%04X", uint16(c)) }
+
+func (c CID) dynamic() bool { return c >= CIDFirst && c <= CIDLast }
+
+// Lengths of frames.
+//
+//	+--------+--------+-- ... --+
+//	| length | CID    | payload |      basic frame, Vol 3, Part A, 3.1
+//	| 2      | 2      | length  |
+//	+--------+--------+-- ... --+
+const (
+	headerLen  = 4
+	maxPayload = 0xFFFF
+	// minACLData is the smallest buffer a controller may have
+	// (Vol 4, Part E, 7.8.2).
+	minACLData = 27
+)
+
+// framer sends frames as ACL data packets. Its scratch space makes sending
+// free of allocation; it holds the first packet of a frame, for which header
+// and payload have to stand together.
+type framer struct {
+	link    Link
+	scratch []byte
+}
+
+// send sends prefix and payload as one frame. It keeps neither. Their length
+// together is at most maxPayload, which callers ensure.
+func (f *framer) send(cid CID, prefix, payload []byte) {
+	size := max(f.link.MaxACLData(), minACLData)
+	r := wire.NewReader(payload)
+	b := wire.AppendU16(f.scratch[:0], uint16(len(prefix)+len(payload)))
+	b = wire.AppendU16(b, uint16(cid))
+	b = append(b, prefix...)
+	b = append(b, r.Bytes(min(r.Len(), size-len(b)))...)
+	f.link.SendACL(true, b)
+	for r.Len() > 0 {
+		f.link.SendACL(false, r.Bytes(min(r.Len(), size)))
+	}
+	f.scratch = b
+}

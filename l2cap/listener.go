@@ -1,0 +1,196 @@
+package l2cap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/internal/loop"
+)
+
+// Security is how a link is protected, or has to be.
+type Security struct {
+	Encrypted     bool
+	Authenticated bool // the key was made with protection against a man in the middle
+	Bonded        bool // a key for the peer is stored, so it can be encrypted without pairing
+	KeySize       int  // of the encryption key, in octets
+}
+
+// Listener takes the credit-based channels that the peer of one link opens to
+// one SPSM. Its methods are for any goroutine but the loop.
+type Listener struct {
+	m      *Mux
+	psm    PSM
+	set    settings
+	queue  chan *Conn
+	done   chan struct{}
+	err    error // set before done is closed
+	closed bool  // owned by the loop
+}
+
+var (
+	errPSMTaken = errors.New("the SPSM has a listener already; close it first")
+	errPSMFull  = errors.New("every dynamic SPSM has a listener; close one")
+)
+
+// Listen takes channels to psm from now on; 0 picks a free dynamic SPSM
+// (0x0080 to 0x00FF). Requests to an SPSM without listener are refused with
+// "SPSM not supported".
+func (m *Mux) Listen(psm PSM, cfg *CoCConfig) (*Listener, error) {
+	s, err := cfg.settings()
+	if err == nil && psm > PSMLast {
+		err = errPSM
+	}
+	if err != nil {
+		return nil, fmt.Errorf("l2cap: listen on SPSM 0x%04X: %w", uint16(psm), err)
+	}
+	l, err := call(context.Background(), m, func(_ time.Time, reply func(*Listener, error)) {
+		reply(m.coc.listen(psm, s))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("l2cap: listen on SPSM 0x%04X: %w", uint16(psm), err)
+	}
+	return l, nil
+}
+
+func (k *channels) listen(psm PSM, s settings) (*Listener, error) {
+	if psm == 0 {
+		for psm = PSMFirstDynamic; k.listeners[psm] != nil; psm++ {
+		}
+		if psm > PSMLast {
+			return nil, errPSMFull
+		}
+	}
+	if k.listeners[psm] != nil {
+		return nil, errPSMTaken
+	}
+	if k.listeners == nil {
+		k.listeners = map[PSM]*Listener{}
+	}
+	l := &Listener{m: k.m, psm: psm, set: s, queue: make(chan *Conn, s.backlog), done: make(chan struct{})}
+	k.listeners[psm] = l
+	return l, nil
+}
+
+// PSM returns the SPSM that is listened on.
+func (l *Listener) PSM() PSM { return l.psm }
+
+// Accept waits for the next channel. The error unwraps to net.ErrClosed after
+// Close or the end of the link.
+func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
+	var err error
+	select {
+	case c := <-l.queue:
+		return c, nil
+	default:
+	}
+	select {
+	case c := <-l.queue:
+		return c, nil
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-l.done:
+		err = l.err
+	}
+	return nil, fmt.Errorf("l2cap: accept on SPSM 0x%04X: %w", uint16(l.psm), err)
+}
+
+// Close stops listening and closes the channels that were not accepted.
+// Accepted ones go on.
+func (l *Listener) Close() error {
+	l.m.link.Post(loop.Func(func(now time.Time) {
+		k := &l.m.coc
+		if k.listeners[l.psm] == l {
+			delete(k.listeners, l.psm)
+		}
+		l.end(ErrClosed)
+		for {
+			select {
+			case c := <-l.queue:
+				k.disconnect(now, c, ErrClosed)
+				continue
+			default:
+			}
+			return
+		}
+	}))
+	return nil
+}
+
+// end releases who waits in Accept.
+func (l *Listener) end(err error) {
+	if !l.closed {
+		l.closed, l.err = true, err
+		close(l.done)
+	}
+}
+
+// connectReq handles LE Credit Based Connection Request (4.22).
+func (k *channels) connectReq(_ time.Time, id uint8, req LECreditBasedConnectionReq) {
+	c, result := k.accept(req)
+	if result != ResultSuccess {
+		k.m.debug("channel refused", "psm", req.PSM, "result", result)
+		k.m.sig.send(id, LECreditBasedConnectionRsp{Result: result})
+		return
+	}
+	k.m.sig.send(id, LECreditBasedConnectionRsp{
+		Destination: c.local, MTU: uint16(c.in.mtu), MPS: uint16(c.in.mps), Credits: uint16(c.in.window),
+	})
+}
+
+// accept opens the channel that the peer asks for, or says why not.
+func (k *channels) accept(req LECreditBasedConnectionReq) (*Conn, Result) {
+	l := k.listeners[req.PSM]
+	if l == nil {
+		return nil, ResultSPSMNotSupported
+	}
+	if r := k.m.security().meets(l.set.need); r != ResultSuccess {
+		return nil, r
+	}
+	switch {
+	case req.MTU < minMTU, req.MPS < minMTU, req.MPS > maxMPS:
+		return nil, ResultUnacceptableParameters
+	case !req.Source.dynamic():
+		return nil, ResultInvalidSourceCID
+	case k.remote[req.Source] != nil:
+		return nil, ResultSourceCIDAllocated
+	case len(l.queue) == cap(l.queue): // only the loop adds to it
+		return nil, ResultNoResources
+	}
+	c := k.allocate(req.PSM, l.set)
+	if c == nil {
+		return nil, ResultNoResources
+	}
+	k.establish(c, req.Source, req.MTU, req.MPS, req.Credits)
+	l.queue <- c
+	return c, ResultSuccess
+}
+
+// security returns how the link is protected.
+func (m *Mux) security() Security {
+	if m.cfg.Security != nil {
+		return m.cfg.Security(m.link)
+	}
+	if m.encrypted {
+		return Security{Encrypted: true, KeySize: 16}
+	}
+	return Security{}
+}
+
+// meets says with which result a service that needs need refuses a link
+// protected by s (Vol 3, Part C, 10.3.1).
+func (s Security) meets(need Security) Result {
+	if !need.Encrypted && !need.Authenticated && need.KeySize == 0 {
+		return ResultSuccess
+	}
+	switch {
+	case !s.Encrypted && s.Bonded:
+		return ResultInsufficientEncryption
+	case !s.Encrypted, need.Authenticated && !s.Authenticated:
+		return ResultInsufficientAuthentication
+	case s.KeySize < need.KeySize:
+		return ResultKeySizeTooShort
+	}
+	return ResultSuccess
+}
