@@ -48,32 +48,32 @@ func (f *AdvFields) Append(b []byte, limit int) ([]byte, error) {
 		}
 	}
 	if short != nil {
-		w.add(ADComplete16BitServices, short)
+		w.add(ADServices16, short)
 	}
 	if long != nil {
-		w.add(ADComplete128BitServices, long)
+		w.add(ADServices128, long)
 	}
 	for _, s := range f.ServiceData {
-		typ := ADServiceData128Bit
+		typ := ADServiceData128
 		if s.UUID.WireLen() == 2 {
-			typ = ADServiceData16Bit
+			typ = ADServiceData16
 		}
 		w.add(typ, append(s.UUID.AppendWire(nil), s.Data...))
 	}
 	for _, m := range f.Manufacturer {
-		w.add(ADManufacturerData, append(wire.AppendU16(nil, m.Company), m.Data...))
+		w.add(ADManufacturer, append(wire.AppendU16(nil, m.Company), m.Data...))
 	}
 	if f.TxPower != nil {
-		w.add(ADTxPowerLevel, []byte{uint8(*f.TxPower)})
+		w.add(ADTxPower, []byte{uint8(*f.TxPower)})
 	}
 	if f.Appearance != 0 {
 		w.add(ADAppearance, wire.AppendU16(nil, f.Appearance))
 	}
 	if f.ShortName != "" {
-		w.add(ADShortenedLocalName, []byte(f.ShortName))
+		w.add(ADShortName, []byte(f.ShortName))
 	}
 	if f.Name != "" {
-		w.add(ADCompleteLocalName, []byte(f.Name))
+		w.add(ADName, []byte(f.Name))
 	}
 	if w.err == nil && len(w.b)-len(b) > limit {
 		w.err = fmt.Errorf("hci: advertising data needs %d octets, %d can be sent: shorten the name or move fields to the scan response", len(w.b)-len(b), limit)

@@ -14,24 +14,24 @@ type ADType uint8
 
 // The AD types that this package reads.
 const (
-	ADFlags                    ADType = 0x01
-	ADIncomplete16BitServices  ADType = 0x02
-	ADComplete16BitServices    ADType = 0x03
-	ADIncomplete32BitServices  ADType = 0x04
-	ADComplete32BitServices    ADType = 0x05
-	ADIncomplete128BitServices ADType = 0x06
-	ADComplete128BitServices   ADType = 0x07
-	ADShortenedLocalName       ADType = 0x08
-	ADCompleteLocalName        ADType = 0x09
-	ADTxPowerLevel             ADType = 0x0A
-	ADSolicited16BitServices   ADType = 0x14
-	ADSolicited128BitServices  ADType = 0x15
-	ADServiceData16Bit         ADType = 0x16
-	ADAppearance               ADType = 0x19
-	ADSolicited32BitServices   ADType = 0x1F
-	ADServiceData32Bit         ADType = 0x20
-	ADServiceData128Bit        ADType = 0x21
-	ADManufacturerData         ADType = 0xFF
+	ADFlags                 ADType = 0x01
+	ADServices16Incomplete  ADType = 0x02
+	ADServices16            ADType = 0x03
+	ADServices32Incomplete  ADType = 0x04
+	ADServices32            ADType = 0x05
+	ADServices128Incomplete ADType = 0x06
+	ADServices128           ADType = 0x07
+	ADShortName             ADType = 0x08
+	ADName                  ADType = 0x09
+	ADTxPower               ADType = 0x0A
+	ADSolicited16           ADType = 0x14
+	ADSolicited128          ADType = 0x15
+	ADServiceData16         ADType = 0x16
+	ADAppearance            ADType = 0x19
+	ADSolicited32           ADType = 0x1F
+	ADServiceData32         ADType = 0x20
+	ADServiceData128        ADType = 0x21
+	ADManufacturer          ADType = 0xFF
 )
 
 // The bits of Flags (Core Specification Supplement, Part A, 1.3).
@@ -78,7 +78,7 @@ func (d AdvData) Flags() (flags uint8, ok bool) { return d.octet(ADFlags) }
 // TxPower returns the power in dBm with which the data was sent; ok is false
 // if it does not say.
 func (d AdvData) TxPower() (dBm int8, ok bool) {
-	v, ok := d.octet(ADTxPowerLevel)
+	v, ok := d.octet(ADTxPower)
 	return int8(v), ok
 }
 
@@ -102,10 +102,10 @@ func (d AdvData) Appearance() (appearance uint16, ok bool) {
 // complete name goes before a shortened one. "" is no name. It is meant to be
 // UTF-8, but is whatever the device sent.
 func (d AdvData) LocalName() (name string, complete bool) {
-	if v, ok := d.find(ADCompleteLocalName); ok {
+	if v, ok := d.find(ADName); ok {
 		return string(v), true
 	}
-	v, _ := d.find(ADShortenedLocalName)
+	v, _ := d.find(ADShortName)
 	return string(v), false
 }
 
@@ -150,11 +150,11 @@ func (d AdvData) SolicitedServices() []uuid.UUID {
 // other types.
 func serviceUUIDLen(t ADType) int {
 	switch t {
-	case ADComplete16BitServices, ADIncomplete16BitServices:
+	case ADServices16, ADServices16Incomplete:
 		return 2
-	case ADComplete32BitServices, ADIncomplete32BitServices:
+	case ADServices32, ADServices32Incomplete:
 		return 4
-	case ADComplete128BitServices, ADIncomplete128BitServices:
+	case ADServices128, ADServices128Incomplete:
 		return 16
 	}
 	return 0
@@ -162,11 +162,11 @@ func serviceUUIDLen(t ADType) int {
 
 func solicitedUUIDLen(t ADType) int {
 	switch t {
-	case ADSolicited16BitServices:
+	case ADSolicited16:
 		return 2
-	case ADSolicited32BitServices:
+	case ADSolicited32:
 		return 4
-	case ADSolicited128BitServices:
+	case ADSolicited128:
 		return 16
 	}
 	return 0
@@ -176,11 +176,11 @@ func solicitedUUIDLen(t ADType) int {
 // other types.
 func serviceDataUUIDLen(t ADType) int {
 	switch t {
-	case ADServiceData16Bit:
+	case ADServiceData16:
 		return 2
-	case ADServiceData32Bit:
+	case ADServiceData32:
 		return 4
-	case ADServiceData128Bit:
+	case ADServiceData128:
 		return 16
 	}
 	return 0
@@ -226,7 +226,7 @@ type ManufacturerData struct {
 func (d AdvData) ManufacturerData() []ManufacturerData {
 	var all []ManufacturerData
 	for typ, content := range d.All() {
-		if typ != ADManufacturerData {
+		if typ != ADManufacturer {
 			continue
 		}
 		r := wire.NewReader(content)
