@@ -25,9 +25,10 @@ func (f Func) Run(now time.Time) { f(now) }
 // Poster hands tasks to a loop. Its methods may be called from any goroutine
 // but the loop itself, which would wait for itself.
 type Poster interface {
-	// Post hands t to the loop and reports whether the loop will run it; false
-	// means that the loop has ended, and t will never run. Post waits while the
-	// loop's queue is full, which the loop empties without ever blocking.
+	// Post hands t to the loop, which will run it unless it ends first, as Done
+	// then says; false means that it has ended, and t will never run. Post waits
+	// while the loop's queue is full, which the loop empties without ever
+	// blocking.
 	Post(t Task) bool
 	// Done is closed when the thing that the poster stands for (a link, a
 	// channel, a device) has ended.

@@ -1,0 +1,250 @@
+package hci
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/internal/loop"
+)
+
+// AdvertiseOptions holds the options of Advertise. Zero fields have their
+// defaults; nil is the same as an empty one.
+type AdvertiseOptions struct {
+	Data     AdvData // at most 31 octets
+	Response AdvData // scan response, at most 31 octets
+	// Interval is 20 ms to 10.24 s; default 100 ms.
+	Interval time.Duration
+	// NonConnectable advertises without accepting connections.
+	NonConnectable bool
+	// MaxLinks is at how many links as peripheral advertising pauses; default 1.
+	MaxLinks int
+}
+
+func (o *AdvertiseOptions) interval() time.Duration {
+	if o.Interval == 0 {
+		return 100 * time.Millisecond
+	}
+	return o.Interval
+}
+
+func (o *AdvertiseOptions) maxLinks() int {
+	if o.MaxLinks <= 0 {
+		return 1
+	}
+	return o.MaxLinks
+}
+
+// Advertise begins to advertise, or changes what is advertised, and returns
+// when the controller has begun. It goes on, pausing while
+// AdvertiseOptions.MaxLinks peers are connected, until StopAdvertising. The
+// links that it brings come out of Accept.
+func (d *Device) Advertise(ctx context.Context, o *AdvertiseOptions) error {
+	opts := AdvertiseOptions{}
+	if o != nil {
+		opts = *o
+	}
+	const low, high = 20 * time.Millisecond, 10240 * time.Millisecond
+	if i := opts.interval(); i < low || i > high {
+		return rangeError("advertising interval", i, low, high)
+	}
+	if n := max(len(opts.Data), len(opts.Response)); n > 31 {
+		return fmt.Errorf("hci: advertising data of %d octets is longer than 31", n)
+	}
+	return d.advertise(ctx, &opts)
+}
+
+// StopAdvertising ends what Advertise began.
+func (d *Device) StopAdvertising(ctx context.Context) error { return d.advertise(ctx, nil) }
+
+func (d *Device) advertise(ctx context.Context, o *AdvertiseOptions) error {
+	ch := make(chan error, 1)
+	if !d.Post(loop.Func(func(time.Time) {
+		d.core.adv.want(o, func(err error) { ch <- err })
+	})) {
+		return d.Err()
+	}
+	select {
+	case err := <-ch:
+		return err
+	case <-d.done:
+		return d.Err()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Accept waits for a link that a peer makes to this device. Links that nobody
+// accepts are closed when more than 16 wait.
+func (d *Device) Accept(ctx context.Context) (*Link, error) {
+	select {
+	case l := <-d.accepted:
+		return l, nil
+	default:
+	}
+	select {
+	case l := <-d.accepted:
+		return l, nil
+	case <-d.done:
+		return nil, d.Err()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// advertising brings the controller's advertising to the state that is wanted,
+// like scanning does for scans.
+type advertising struct {
+	c       *core
+	opts    *AdvertiseOptions // nil: off
+	fresh   bool              // opts are not yet in the controller
+	running bool
+	busy    bool
+	refused bool // by a controller that cannot advertise now; until a link ends
+	waiting []func(error)
+}
+
+func (a *advertising) init(c *core) { a.c = c }
+
+func (a *advertising) want(o *AdvertiseOptions, done func(error)) {
+	if a.c.err != nil {
+		done(a.c.err)
+		return
+	}
+	a.opts, a.fresh, a.refused = o, true, false
+	a.waiting = append(a.waiting, done)
+	a.sync()
+}
+
+// connected notes that a connection ended the advertising (7.8.9).
+func (a *advertising) connected() {
+	a.running = false
+	a.sync()
+}
+
+// stopped notes that the controller ended the advertising by itself.
+func (a *advertising) stopped() {
+	a.running = false
+	a.sync()
+}
+
+func (a *advertising) terminated(ev *LEAdvertisingSetTerminated) {
+	if ev.Status != StatusSuccess {
+		a.stopped()
+	}
+}
+
+func (a *advertising) linkGone() {
+	a.refused = false
+	a.sync()
+}
+
+// on reports whether the controller should advertise now.
+func (a *advertising) on() bool {
+	if a.opts == nil || a.refused {
+		return false
+	}
+	links := 0
+	for _, l := range a.c.links {
+		if l.role == RolePeripheral {
+			links++
+		}
+	}
+	return a.opts.NonConnectable || links < a.opts.maxLinks()
+}
+
+func (a *advertising) sync() {
+	if a.busy || a.c.err != nil {
+		return
+	}
+	switch on := a.on(); {
+	case a.running && (!on || a.fresh):
+		a.steps([]Params{a.enable(false)}, func(error) { a.running = false })
+	case on && !a.running:
+		var ps []Params
+		if a.fresh {
+			ps = a.setup()
+			a.fresh = false
+		}
+		a.steps(append(ps, a.enable(true)), func(err error) {
+			a.running = err == nil
+			if err != nil {
+				a.refused = true
+				a.finish(err)
+			}
+		})
+	default:
+		a.finish(nil)
+	}
+}
+
+func (a *advertising) finish(err error) {
+	waiting := a.waiting
+	a.waiting = nil
+	for _, done := range waiting {
+		done(err)
+	}
+}
+
+// steps runs commands one after the other up to the first error.
+func (a *advertising) steps(ps []Params, then func(error)) {
+	a.busy = true
+	a.c.run(ps[0], func(_ time.Time, _ []byte, err error) {
+		if err == nil && len(ps) > 1 {
+			a.steps(ps[1:], then)
+			return
+		}
+		a.busy = false
+		then(err)
+		a.sync()
+	})
+}
+
+func (a *advertising) enable(on bool) Params {
+	if a.c.info.Extended {
+		return LESetExtendedAdvertisingEnable{Enable: on, Sets: []AdvertisingSet{{}}}
+	}
+	return LESetAdvertisingEnable{Enable: on}
+}
+
+// setup returns the commands that tell the controller what to advertise. With
+// the extended commands it is still legacy advertising, which every scanner
+// hears.
+func (a *advertising) setup() []Params {
+	o, own := a.opts, a.c.info.Address
+	if !a.c.info.Extended {
+		typ := AdvInd
+		if o.NonConnectable {
+			typ = AdvNonconnInd
+		}
+		return []Params{
+			LESetAdvertisingParameters{IntervalMin: o.interval(), IntervalMax: o.interval(), Type: typ, OwnAddrKind: own.Kind, ChannelMap: 7},
+			LESetAdvertisingData{Data: o.Data},
+			LESetScanResponseData{Data: o.Response},
+		}
+	}
+	props := AdvPropsLegacyConnectable
+	if o.NonConnectable {
+		props = AdvPropsLegacyNonConnectable
+		if len(o.Response) > 0 {
+			props = AdvPropsLegacyScannable
+		}
+	}
+	ps := []Params{LESetExtendedAdvertisingParameters{
+		Properties: props, IntervalMin: o.interval(), IntervalMax: o.interval(), ChannelMap: 7,
+		OwnAddrKind: own.Kind, TxPower: TxPowerUnknown, PrimaryPHY: PHY1M, SecondaryPHY: PHY1M,
+	}}
+	if own.Kind == AddrRandom {
+		ps = append(ps, LESetAdvertisingSetRandomAddress{Addr: own.MAC})
+	}
+	ps = append(ps, LESetExtendedAdvertisingData{Operation: AdvDataComplete, Data: o.Data})
+	if len(o.Response) > 0 {
+		ps = append(ps, LESetExtendedScanResponseData{Operation: AdvDataComplete, Data: o.Response})
+	}
+	return ps
+}
+
+func (a *advertising) fail(err error) {
+	a.opts, a.running = nil, false
+	a.finish(err)
+}

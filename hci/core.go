@@ -1,0 +1,200 @@
+package hci
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// core is all state of one controller. Only the loop touches it; it has no
+// channel, clock or I/O inside, so tests drive it without a goroutine: packet,
+// call and expire take the present time, fill out with the packets to send,
+// and leave in timers.next when they want to be called again.
+type core struct {
+	cfg Config
+	log *slog.Logger
+	ctx context.Context // for log calls alone
+
+	now   time.Time // of the call being handled
+	out   [][]byte  // packets to send, in order; returned to free once sent
+	free  [][]byte  // spare data packet buffers
+	dec   Decoder
+	err   error // why the device ended; nil while it lives
+	info  Info
+	stats Stats
+
+	timers timers
+	cmds   commands
+	data   dataCredits
+	links  map[Handle]*Link
+	dial   dialer
+	scan   scanning
+	adv    advertising
+
+	// accept takes links that peers made to us as peripheral.
+	accept func(*Link)
+	// post is how links reach the loop from other goroutines.
+	post   func(task) bool
+	closed <-chan struct{} // closed after the loop's end
+}
+
+// Stats counts what a Device dropped or found wrong. It is a snapshot.
+type Stats struct {
+	ForeignAnswers    uint64 // answers to commands that were not pending
+	MalformedPackets  uint64 // packets that could not be decoded
+	UnknownHandles    uint64 // events and data for links that do not exist
+	ExcessCredits     uint64 // completed packets reported beyond those sent
+	DroppedAdvertRead uint64 // advertising packets dropped before the loop, because it could not keep up
+	OrphanConnections uint64 // connections that nobody waited for, closed again
+}
+
+// setup makes c ready for its first packet.
+func (c *core) setup(cfg Config) {
+	c.cfg, c.log, c.ctx = cfg, cfg.logger(), context.Background()
+	c.links = map[Handle]*Link{}
+	// Until the controller says otherwise it takes one command (4.4).
+	c.cmds = commands{pending: map[Opcode]*command{}, unanswered: map[Opcode]bool{}, credits: 1, limit: 1}
+	c.dial.init(c)
+	c.scan.init(c)
+	c.adv.init(c)
+}
+
+// packet takes one packet from the controller. b is the caller's again after
+// the call.
+func (c *core) packet(now time.Time, b []byte) {
+	c.now = now
+	if c.err != nil || len(b) == 0 {
+		return
+	}
+	switch PacketType(b[0]) {
+	case PacketEvent:
+		ev, err := c.dec.Event(b[1:])
+		if err != nil {
+			c.malformed(err)
+			return
+		}
+		c.event(ev)
+	case PacketACL:
+		c.acl(b[1:])
+	case PacketSCO, PacketISO: // never asked for
+	default:
+		c.stats.MalformedPackets++
+		c.log.Log(c.ctx, LevelPacket, "packet of unknown type", "type", b[0])
+	}
+	c.pumpData()
+}
+
+// call runs one task of another goroutine.
+func (c *core) call(now time.Time, t task) {
+	c.now = now
+	t.Run(now)
+	c.pumpData()
+}
+
+// expire runs the timers that are due.
+func (c *core) expire(now time.Time) {
+	c.now = now
+	c.timers.expire(now)
+	c.pumpData()
+}
+
+func (c *core) malformed(err error) {
+	c.stats.MalformedPackets++
+	c.log.Log(c.ctx, LevelPacket, "malformed packet dropped", "error", err)
+}
+
+// send queues one H4 packet for the transport.
+func (c *core) send(packet []byte) { c.out = append(c.out, packet) }
+
+// event dispatches. Events of procedures go to their owner; events of a link
+// go to the link first, which tells its handler.
+func (c *core) event(ev Event) {
+	switch ev := ev.(type) {
+	case *CommandComplete:
+		c.complete(ev)
+	case *CommandStatus:
+		c.status(ev)
+	case *NumberOfCompletedPackets:
+		c.completed(ev)
+	case *LEConnectionComplete:
+		c.connected(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params})
+	case *LEEnhancedConnectionComplete:
+		c.connected(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params})
+	case *DisconnectionComplete:
+		c.disconnected(ev)
+	case *LEAdvertisingReport:
+		c.scan.legacyReports(ev)
+	case *LEExtendedAdvertisingReport:
+		c.scan.extendedReports(ev)
+	case *LEScanTimeout:
+		c.scan.stopped()
+	case *LEAdvertisingSetTerminated:
+		c.adv.terminated(ev)
+	case *HardwareError:
+		c.fail(&DeviceError{"the controller reported a fault", HardwareFault(ev.Code)})
+	case *LEConnectionUpdateComplete:
+		c.linkEvent(ev.Handle, ev)
+	case *LEReadRemoteFeaturesComplete:
+		c.linkEvent(ev.Handle, ev)
+	case *ReadRemoteVersionInformationComplete:
+		c.linkEvent(ev.Handle, ev)
+	case *LEDataLengthChange:
+		c.linkEvent(ev.Handle, ev)
+	case *LEPHYUpdateComplete:
+		c.linkEvent(ev.Handle, ev)
+	case *EncryptionChange:
+		c.linkEvent(ev.Handle, ev)
+	case *EncryptionKeyRefreshComplete:
+		c.linkEvent(ev.Handle, ev)
+	case *LELongTermKeyRequest:
+		c.linkEvent(ev.Handle, ev)
+	case *LERemoteConnectionParameterRequest:
+		c.linkEvent(ev.Handle, ev)
+	case *LEReadLocalP256PublicKeyComplete, *LEGenerateDHKeyComplete,
+		*LEScanRequestReceived, *LEChannelSelectionAlgorithm, *DataBufferOverflow, *VendorEvent, *UnknownEvent:
+		c.log.Log(c.ctx, LevelPacket, "event without use")
+	}
+}
+
+func (c *core) linkEvent(h Handle, ev Event) {
+	if l := c.links[h]; l != nil {
+		l.event(ev)
+		return
+	}
+	c.stats.UnknownHandles++
+	c.log.Log(c.ctx, LevelPacket, "event for no link of ours", "handle", h)
+}
+
+// acl hands data to its link.
+func (c *core) acl(b []byte) {
+	hdr, data, err := ParseACL(b)
+	if err != nil {
+		c.malformed(err)
+		return
+	}
+	l := c.links[hdr.Handle]
+	if l == nil {
+		c.stats.UnknownHandles++
+		return
+	}
+	if l.handler != nil {
+		l.handler.ACL(c.now, hdr.Start, data)
+	}
+}
+
+// fail ends the device with err: the one path for everything that a
+// controller cannot come back from. Later calls are ignored.
+func (c *core) fail(err error) {
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	c.log.Log(c.ctx, LevelDevice, "device ended", "error", err)
+	c.failCommands(err)
+	c.dial.fail(err)
+	for _, l := range c.sortedLinks() {
+		l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: err})
+	}
+	c.scan.fail(err)
+	c.adv.fail(err)
+}

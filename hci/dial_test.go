@@ -1,0 +1,289 @@
+package hci
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// dialed is where the result of a dial will be.
+type dialed struct {
+	x    *dial
+	l    *Link
+	err  error
+	done int
+}
+
+func (h *harness) dial(o *ConnectOptions, peers ...Addr) *dialed {
+	r := &dialed{}
+	r.x = &dial{peers: peers, opts: o}
+	r.x.done = func(l *Link, err error) { r.l, r.err, r.done = l, err, r.done+1 }
+	h.do(func(time.Time) { h.c.dial.add(r.x) })
+	return r
+}
+
+func create(peer Addr) LECreateConnection {
+	p := LECreateConnection{ScanInterval: 60 * time.Millisecond, ScanWindow: 60 * time.Millisecond, Peer: peer}
+	p.Params = ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 4200 * time.Millisecond}
+	return p
+}
+
+// initiate takes the create command and accepts it.
+func (h *harness) initiate(peer Addr) {
+	h.t.Helper()
+	h.want(create(peer), "the dial has its turn")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.idle("initiating")
+}
+
+func (h *harness) wantDialed(r *dialed, want error) {
+	h.t.Helper()
+	if r.done != 1 || !errors.Is(r.err, want) || (want == nil) != (r.l != nil) {
+		h.t.Fatalf("dial done %d times with %v, %v; want once with %v", r.done, r.l, r.err, want)
+	}
+}
+
+func TestDial(t *testing.T) {
+	h := newHarness(t, 4)
+	a, b := h.dial(nil, peerA), h.dial(nil, peerB)
+	h.initiate(peerA)
+	h.connected(StatusSuccess, 0x40, peerA)
+	h.wantDialed(a, nil)
+	if a.l.Handle() != 0x40 || a.l.Peer() != peerA || a.l.Role() != RoleCentral {
+		t.Errorf("link %v to %v as %v", a.l.Handle(), a.l.Peer(), a.l.Role())
+	}
+	h.initiate(peerB)
+	h.connected(StatusSuccess, 0x41, peerB)
+	h.wantDialed(b, nil)
+}
+
+func TestDialLearnsOfFailure(t *testing.T) {
+	h := newHarness(t, 4)
+	live := h.link(0, peerB)
+	r := h.dial(nil, peerA)
+	h.initiate(peerA)
+	h.connected(StatusFailedToEstablish, 0, Addr{})
+	h.wantDialed(r, StatusFailedToEstablish)
+	var ce *ConnectError
+	if !errors.As(r.err, &ce) || ce.Peer != peerA {
+		t.Errorf("error %v does not name the peer", r.err)
+	}
+	if h.c.links[0] != live || live.Err() != nil {
+		t.Error("the failed event, whose handle is 0, touched the live link 0")
+	}
+}
+
+func TestDialRefusedByStatus(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(nil, peerA)
+	h.want(create(peerA), "sent")
+	h.status(OpLECreateConnection, StatusConnectionLimit)
+	h.wantDialed(r, StatusConnectionLimit)
+	next := h.dial(nil, peerB)
+	h.initiate(peerB)
+	h.connected(StatusSuccess, 1, peerB)
+	h.wantDialed(next, nil)
+}
+
+func TestConnectionBeforeTheStatus(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(nil, peerA)
+	h.want(create(peerA), "sent")
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	h.status(OpLECreateConnection, StatusSuccess)
+	if r.done != 1 || h.c.dial.state != dialIdle {
+		t.Errorf("done %d times, state %d", r.done, h.c.dial.state)
+	}
+}
+
+func TestDialTimeout(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(&ConnectOptions{Timeout: 3 * time.Second}, peerA)
+	h.initiate(peerA)
+	h.pass(3*time.Second - 1)
+	h.idle("not before its time")
+	h.pass(1)
+	h.want(LECreateConnectionCancel{}, "time is up")
+	h.complete(OpLECreateConnectionCancel, StatusSuccess)
+	if r.done != 0 {
+		t.Fatal("the dial ended before the controller said so")
+	}
+	h.connected(StatusUnknownConnection, 0, Addr{})
+	h.wantDialed(r, ErrDialTimeout)
+}
+
+func TestLateSuccessAfterTimeoutIsUsed(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(&ConnectOptions{Timeout: time.Second}, peerA)
+	h.initiate(peerA)
+	h.pass(time.Second)
+	h.want(LECreateConnectionCancel{}, "time is up")
+	h.complete(OpLECreateConnectionCancel, StatusCommandDisallowed)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	h.idle("the link is the caller's")
+}
+
+func TestCancelNeverConfirmed(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(&ConnectOptions{Timeout: time.Second}, peerA)
+	h.initiate(peerA)
+	h.pass(time.Second)
+	h.want(LECreateConnectionCancel{}, "time is up")
+	h.complete(OpLECreateConnectionCancel, StatusSuccess)
+	next := h.dial(nil, peerB)
+	h.pass(cancelWait - 1)
+	h.idle("the controller still has time")
+	h.pass(1)
+	h.wantDialed(r, ErrDialTimeout)
+	h.initiate(peerB)
+	h.connected(StatusSuccess, 1, peerA)
+	h.want(Disconnect{Handle: 1, Reason: StatusRemoteUserTerminated}, "the late link is nobody's")
+	h.connected(StatusSuccess, 2, peerB)
+	h.wantDialed(next, nil)
+	if h.c.stats.OrphanConnections != 1 {
+		t.Errorf("%d orphans counted", h.c.stats.OrphanConnections)
+	}
+}
+
+// leave is what Connect does when its context ends.
+func (h *harness) leave(r *dialed) {
+	h.do(func(time.Time) {
+		r.x.gone = true
+		h.c.dial.stop(r.x, errPending)
+	})
+}
+
+func TestCallerLeavesInEachState(t *testing.T) {
+	t.Run("queued", func(t *testing.T) {
+		h := newHarness(t, 4)
+		h.dial(nil, peerB)
+		h.want(create(peerB), "first")
+		r := h.dial(nil, peerA)
+		h.leave(r)
+		h.wantDialed(r, errPending)
+		h.connected(StatusSuccess, 1, peerB)
+		h.status(OpLECreateConnection, StatusSuccess)
+		h.idle("the queued dial is never begun")
+	})
+	t.Run("starting", func(t *testing.T) {
+		h := newHarness(t, 4)
+		r := h.dial(nil, peerA)
+		h.want(create(peerA), "sent")
+		h.leave(r)
+		h.idle("there is nothing to cancel before the status")
+		h.status(OpLECreateConnection, StatusSuccess)
+		h.want(LECreateConnectionCancel{}, "now there is")
+		h.complete(OpLECreateConnectionCancel, StatusSuccess)
+		h.connected(StatusUnknownConnection, 0, Addr{})
+		h.wantDialed(r, errPending)
+	})
+	t.Run("initiating, late success", func(t *testing.T) {
+		h := newHarness(t, 4)
+		r := h.dial(nil, peerA)
+		h.initiate(peerA)
+		h.leave(r)
+		h.want(LECreateConnectionCancel{}, "the caller has gone")
+		h.complete(OpLECreateConnectionCancel, StatusCommandDisallowed)
+		h.connected(StatusSuccess, 9, peerA)
+		h.wantDialed(r, errPending)
+		h.want(Disconnect{Handle: 9, Reason: StatusRemoteUserTerminated}, "nobody wants the link")
+		h.status(OpDisconnect, StatusSuccess)
+		h.event(&DisconnectionComplete{Handle: 9, Reason: StatusLocalHostTerminated})
+		if len(h.c.links) != 0 || h.c.timers.next() != (time.Time{}) {
+			t.Errorf("%d links, next timer %v", len(h.c.links), h.c.timers.next())
+		}
+	})
+	t.Run("canceling after timeout, late success", func(t *testing.T) {
+		h := newHarness(t, 4)
+		r := h.dial(&ConnectOptions{Timeout: time.Second}, peerA)
+		h.initiate(peerA)
+		h.pass(time.Second)
+		h.want(LECreateConnectionCancel{}, "time is up")
+		h.leave(r)
+		h.complete(OpLECreateConnectionCancel, StatusSuccess)
+		h.connected(StatusSuccess, 9, peerA)
+		h.wantDialed(r, ErrDialTimeout)
+		h.want(Disconnect{Handle: 9, Reason: StatusRemoteUserTerminated}, "nobody wants the link")
+	})
+}
+
+func TestLateSuccessGoesToAnotherDialForTheSamePeer(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(&ConnectOptions{Timeout: time.Second}, peerA)
+	h.initiate(peerA)
+	h.pass(time.Second)
+	h.want(LECreateConnectionCancel{}, "time is up")
+	h.complete(OpLECreateConnectionCancel, StatusSuccess)
+	h.pass(cancelWait)
+	h.wantDialed(r, ErrDialTimeout)
+	b, again := h.dial(nil, peerB), h.dial(nil, peerA)
+	h.initiate(peerB)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(again, nil)
+	h.connected(StatusSuccess, 2, peerB)
+	h.wantDialed(b, nil)
+	h.idle("both links are in use")
+}
+
+func TestDialAnyUsesTheAcceptList(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(nil, peerA, peerB)
+	h.want(LEClearFilterAcceptList{}, "start from an empty list")
+	h.complete(OpLEClearFilterAcceptList, StatusSuccess)
+	h.want(LEAddDeviceToFilterAcceptList{Addr: peerA}, "first peer")
+	h.complete(OpLEAddDeviceToFilterAcceptList, StatusSuccess)
+	h.want(LEAddDeviceToFilterAcceptList{Addr: peerB}, "second peer")
+	h.complete(OpLEAddDeviceToFilterAcceptList, StatusSuccess)
+	p := create(Addr{})
+	p.FilterPolicy = 1
+	h.want(p, "by accept list")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.connected(StatusSuccess, 1, peerB)
+	h.wantDialed(r, nil)
+	if r.l.Peer() != peerB {
+		t.Errorf("connected to %v", r.l.Peer())
+	}
+}
+
+func TestDialMovesTheScanOutOfTheWay(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.States = 0 // this controller says that it cannot do both
+	h.scanOn(nil)
+	r := h.dial(nil, peerA)
+	h.want(LESetScanEnable{}, "the scan pauses")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.initiate(peerA)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	h.scanStarts("the scan comes back by itself")
+}
+
+func TestDialRefusedBecauseOfTheScan(t *testing.T) {
+	h := newHarness(t, 4)
+	h.scanOn(nil)
+	r := h.dial(nil, peerA)
+	h.want(create(peerA), "this controller says that it can do both")
+	h.status(OpLECreateConnection, StatusCommandDisallowed)
+	h.want(LESetScanEnable{}, "but it cannot")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.initiate(peerA)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	h.scanStarts("the scan comes back by itself")
+	h.dial(nil, peerB)
+	h.want(LESetScanEnable{}, "and the next dial knows")
+}
+
+func TestHandleReusedWithoutDisconnection(t *testing.T) {
+	h := newHarness(t, 4)
+	old := h.link(1, peerB)
+	r := h.dial(nil, peerA)
+	h.initiate(peerA)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	if !errors.Is(old.Err(), ErrStale) || h.c.links[1] != r.l {
+		t.Errorf("the old link ended with %v", old.Err())
+	}
+}

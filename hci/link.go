@@ -1,0 +1,303 @@
+package hci
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/internal/loop"
+)
+
+type task = loop.Task
+
+// Link is one LE connection. Methods marked "on the loop" are for the link's
+// [LinkHandler]; all others may be called from any other goroutine.
+type Link struct {
+	// Set when the link is made.
+	c      *core
+	handle Handle
+	peer   Addr
+	role   Role
+	done   chan struct{}
+	err    error // set before done is closed
+
+	// Owned by the loop.
+	handler  LinkHandler
+	queue    packetQueue
+	inflight int  // packets in the controller's buffers
+	ready    bool // in core.data.ready
+	waiting  bool // Room said no
+	deadline timer
+	ending   error // cause given to StartDisconnect
+	local    bool  // this host asked for the end
+	waits    []*linkWait
+
+	mu    sync.Mutex
+	state LinkState // guarded by mu
+}
+
+// LinkState is what is known of a link at one moment.
+type LinkState struct {
+	Params ConnParamsInUse
+	// TX and RX are the PHYs in use, PHY1M until an event says otherwise.
+	TX, RX PHY
+	// MaxTX and MaxRX are the largest link layer payloads in octets, 27 until an
+	// event says otherwise.
+	MaxTX, MaxRX uint16
+	// Encrypted reports whether the link is encrypted.
+	Encrypted bool
+}
+
+// linkWait is a continuation for an event of a link.
+type linkWait struct {
+	// take reports whether ev is the one awaited, and finishes if so.
+	take  func(ev Event) bool
+	fail  func(err error)
+	timer timer
+}
+
+// connection is what both connection complete events say.
+type connection struct {
+	handle Handle
+	role   Role
+	peer   Addr
+	params ConnParamsInUse
+}
+
+// addLink makes the link of a connection complete event.
+func (c *core) addLink(cn connection) *Link {
+	if old := c.links[cn.handle]; old != nil {
+		old.down(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
+	}
+	l := &Link{c: c, handle: cn.handle, peer: cn.peer, role: cn.role, done: make(chan struct{})}
+	l.state = LinkState{Params: cn.params, TX: PHY1M, RX: PHY1M, MaxTX: 27, MaxRX: 27}
+	l.deadline.f = func(now time.Time) {
+		if l.handler != nil {
+			l.handler.Expire(now)
+		}
+	}
+	c.links[cn.handle] = l
+	c.log.Log(c.ctx, LevelLink, "link up", "handle", cn.handle, "peer", cn.peer, "role", cn.role)
+	if c.cfg.NewLink != nil {
+		l.handler = c.cfg.NewLink(c.now, l)
+	}
+	return l
+}
+
+// disconnected handles Disconnection Complete.
+func (c *core) disconnected(ev *DisconnectionComplete) {
+	l := c.links[ev.Handle]
+	if l == nil {
+		c.stats.UnknownHandles++
+		return
+	}
+	if ev.Status != StatusSuccess {
+		return // a Disconnect of ours was refused; the link lives
+	}
+	l.down(&DisconnectError{
+		Handle: l.handle, Peer: l.peer, Reason: ev.Reason,
+		Local: l.local && ev.Reason == StatusLocalHostTerminated, Cause: l.ending,
+	})
+}
+
+// down ends the link: buffers go back, every waiter gets the cause.
+func (l *Link) down(cause *DisconnectError) {
+	c := l.c
+	if c.links[l.handle] != l {
+		return
+	}
+	delete(c.links, l.handle)
+	c.dropData(l)
+	c.timers.stop(&l.deadline)
+	c.log.Log(c.ctx, LevelLink, "link down", "handle", l.handle, "peer", l.peer, "error", cause)
+	l.err = cause
+	close(l.done)
+	waits := l.waits
+	l.waits = nil
+	for _, w := range waits {
+		c.timers.stop(&w.timer)
+		w.fail(cause)
+	}
+	if l.handler != nil {
+		l.handler.Down(c.now, cause)
+	}
+	c.adv.linkGone()
+}
+
+// event notes what an event changes, wakes who waits for it and passes it on.
+func (l *Link) event(ev Event) {
+	l.note(ev)
+	for i, w := range l.waits {
+		if w.take(ev) {
+			l.waits = append(l.waits[:i], l.waits[i+1:]...)
+			l.c.timers.stop(&w.timer)
+			break
+		}
+	}
+	if l.handler != nil {
+		l.handler.Event(l.c.now, ev)
+		return
+	}
+	switch ev := ev.(type) { // a request must be answered even with nobody above
+	case *LELongTermKeyRequest:
+		l.RefuseKey()
+	case *LERemoteConnectionParameterRequest:
+		l.ReplyParamRequest(ev, false)
+	}
+}
+
+func (l *Link) note(ev Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch ev := ev.(type) {
+	case *LEConnectionUpdateComplete:
+		if ev.Status == StatusSuccess {
+			l.state.Params = ev.Params
+		}
+	case *LEPHYUpdateComplete:
+		if ev.Status == StatusSuccess {
+			l.state.TX, l.state.RX = ev.TX, ev.RX
+		}
+	case *LEDataLengthChange:
+		l.state.MaxTX, l.state.MaxRX = ev.MaxTXOctets, ev.MaxRXOctets
+	case *EncryptionChange:
+		if ev.Status == StatusSuccess {
+			l.state.Encrypted = ev.Enabled != 0
+		}
+	}
+}
+
+// await registers a continuation for an event of the link.
+func (l *Link) await(limit time.Duration, take func(ev Event) bool, fail func(err error)) {
+	w := &linkWait{take: take, fail: fail}
+	w.timer.f = func(time.Time) {
+		for i, o := range l.waits {
+			if o == w {
+				l.waits = append(l.waits[:i], l.waits[i+1:]...)
+				break
+			}
+		}
+		fail(ErrNoAnswer)
+	}
+	l.c.timers.set(&w.timer, l.c.now.Add(limit))
+	l.waits = append(l.waits, w)
+}
+
+// Handle returns the connection handle; it may be in use by another link once
+// this one is down.
+func (l *Link) Handle() Handle { return l.handle }
+
+// Peer returns the address that the link was made with; for a resolved private
+// address the identity, with a kind that says so.
+func (l *Link) Peer() Addr { return l.peer }
+
+// Role returns this host's role on the link.
+func (l *Link) Role() Role { return l.role }
+
+// Done is closed when the link is down.
+func (l *Link) Done() <-chan struct{} { return l.done }
+
+// Err returns why the link ended, a *DisconnectError; nil while it is up.
+func (l *Link) Err() error {
+	select {
+	case <-l.done:
+		return l.err
+	default:
+		return nil
+	}
+}
+
+// State returns what is known of the link now.
+func (l *Link) State() LinkState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}
+
+// Handler returns what Config.NewLink made for this link.
+func (l *Link) Handler() LinkHandler { return l.handler }
+
+// Post hands t to the device's loop; see loop.Poster. It is not for the loop.
+func (l *Link) Post(t loop.Task) bool { return l.c.post(t) }
+
+// SendACL queues one ACL data packet of at most MaxACLData octets, which it
+// copies. start marks the first packet of an L2CAP frame. On a link that is
+// down it does nothing. On the loop.
+func (l *Link) SendACL(start bool, data []byte) {
+	if l.c.links[l.handle] == l && len(data) <= l.c.data.length {
+		l.c.queueData(l, start, data)
+	}
+}
+
+// MaxACLData returns the payload that fits one buffer of the controller. On
+// the loop.
+func (l *Link) MaxACLData() int { return l.c.data.length }
+
+// Room reports whether the link's queue is below its bound. After it returned
+// false, the handler's Writable is called once there is room. On the loop.
+func (l *Link) Room() bool {
+	if l.queue.len() < roomBound {
+		return true
+	}
+	l.waiting = true
+	return false
+}
+
+// SetDeadline asks for one call of the handler's Expire at t; the zero time
+// takes the request back. On the loop.
+func (l *Link) SetDeadline(t time.Time) {
+	if l.c.links[l.handle] == l {
+		l.c.timers.set(&l.deadline, t)
+	}
+}
+
+// StartDisconnect ends the link with reason (Vol 4, Part E, 7.1.6). cause, if
+// not nil, becomes the Cause of the link's error. On the loop.
+func (l *Link) StartDisconnect(reason Status, cause error) {
+	if l.c.links[l.handle] != l || l.local {
+		return
+	}
+	l.local, l.ending = true, cause
+	l.c.run(Disconnect{Handle: l.handle, Reason: reason}, func(_ time.Time, _ []byte, err error) {
+		if statusOf(err) == StatusUnknownConnection {
+			// The controller has no such link: its end was reported and lost, or
+			// the report is on its way and will find nothing.
+			l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: StatusUnknownConnection, Local: true, Cause: cause})
+		} else if err != nil {
+			l.local = false
+			return
+		}
+		l.awaitEnd()
+	})
+}
+
+// awaitEnd gives up on a link whose end the controller began but never
+// reported. The link layer may take its supervision timeout to notice that the
+// peer does not acknowledge (Vol 6, Part B, 5.1.6); after that, and a margin, a
+// report is not on its way any more.
+func (l *Link) awaitEnd() {
+	if l.c.links[l.handle] != l {
+		return
+	}
+	l.await(l.State().Params.Timeout+l.c.cfg.commandTimeout(), func(Event) bool { return false }, func(err error) {
+		if l.c.links[l.handle] == l {
+			l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: StatusLocalHostTerminated, Local: true, Cause: l.ending})
+		}
+	})
+}
+
+// Disconnect ends the link with reason 0x13 (remote user terminated) and waits
+// until it is down. It returns nil for a link that is down already.
+func (l *Link) Disconnect(ctx context.Context) error {
+	if !l.Post(loop.Func(func(time.Time) { l.StartDisconnect(StatusRemoteUserTerminated, nil) })) {
+		return nil
+	}
+	select {
+	case <-l.done:
+		return nil
+	case <-l.c.closed:
+		return nil
+	case <-ctx.Done():
+		return &CommandError{OpDisconnect, context.Cause(ctx)}
+	}
+}

@@ -1,0 +1,153 @@
+package hci
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/internal/queue"
+)
+
+func (h *harness) scanner(o *ScanOptions) *Scanner {
+	s := &Scanner{queue: queue.New[Report](8)}
+	if o != nil {
+		s.opts = *o
+	}
+	h.do(func(time.Time) { h.c.scan.add(s, func(error) {}) })
+	return s
+}
+
+// scanOn adds a scanner and answers what that sends.
+func (h *harness) scanOn(o *ScanOptions) *Scanner {
+	h.t.Helper()
+	s := h.scanner(o)
+	h.scanStarts("scan")
+	return s
+}
+
+func (h *harness) scanStarts(why string) {
+	h.t.Helper()
+	h.want(LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, why)
+	h.complete(OpLESetScanParameters, StatusSuccess)
+	h.want(LESetScanEnable{Enable: true, FilterDuplicates: !h.duplicates}, why)
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.idle(why)
+}
+
+func (h *harness) advert(typ AdvType, from Addr, rssi int8, data []byte) {
+	h.event(&LEAdvertisingReport{Reports: []AdvReport{{Type: typ, Addr: from, RSSI: rssi, Data: data}}})
+}
+
+// next takes the next report, or fails.
+func (h *harness) next(s *Scanner) Report {
+	h.t.Helper()
+	ctx, cancel := canceled()
+	defer cancel()
+	r, err := s.Next(ctx)
+	if err != nil {
+		h.t.Fatalf("no report: %v", err)
+	}
+	return r
+}
+
+func (h *harness) noReport(s *Scanner, why string) {
+	h.t.Helper()
+	ctx, cancel := canceled()
+	defer cancel()
+	if r, err := s.Next(ctx); err == nil {
+		h.t.Fatalf("%s: report %+v", why, r)
+	}
+}
+
+var (
+	adName = AppendAD(nil, ADName, []byte("kettle"))
+	adUUID = AppendAD(nil, ADServices16, []byte{0x0F, 0x18})
+)
+
+func TestScanResponsesAreMerged(t *testing.T) {
+	h := newHarness(t, 1)
+	s := h.scanOn(nil)
+	h.advert(AdvScanRsp, peerB, -40, adName)
+	if r := h.next(s); !r.ScanResponse || r.Name() != "kettle" || r.Data != nil {
+		t.Errorf("a scan response on its own: %+v", r)
+	}
+	h.advert(AdvInd, peerA, -50, adUUID)
+	if r := h.next(s); !r.Connectable || r.ScanResponse || r.RSSI != -50 || r.Name() != "" || len(r.Services()) != 1 {
+		t.Errorf("advertisement: %+v", r)
+	}
+	h.advert(AdvScanRsp, peerA, -52, adName)
+	r := h.next(s)
+	if !r.Connectable || !r.ScanResponse || r.RSSI != -52 || r.Name() != "kettle" || len(r.Services()) != 1 || !r.Time.Equal(h.now) {
+		t.Errorf("scan response: %+v", r)
+	}
+	h.advert(AdvInd, peerA, -51, adUUID)
+	h.noReport(s, "nothing has changed")
+	h.advert(AdvInd, peerA, -51, adName)
+	if r := h.next(s); string(r.Data) != string(adName) {
+		t.Errorf("changed data: %+v", r)
+	}
+}
+
+func TestScanSettingsServeAllScanners(t *testing.T) {
+	h := newHarness(t, 1)
+	passive := &ScanOptions{Passive: true, Interval: 100 * time.Millisecond, Window: 50 * time.Millisecond}
+	s := h.scanner(passive)
+	h.want(LESetScanParameters{Interval: 100 * time.Millisecond, Window: 50 * time.Millisecond}, "passive")
+	h.complete(OpLESetScanParameters, StatusSuccess)
+	h.want(LESetScanEnable{Enable: true, FilterDuplicates: true}, "on")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	all := h.scanner(&ScanOptions{Duplicates: true})
+	h.want(LESetScanEnable{}, "the second wants more")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.want(LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "active")
+	h.complete(OpLESetScanParameters, StatusSuccess)
+	h.want(LESetScanEnable{Enable: true}, "with duplicates")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.advert(AdvInd, peerA, -50, adName)
+	h.advert(AdvInd, peerA, -50, adName)
+	h.next(s)
+	h.noReport(s, "the first scanner did not ask for duplicates")
+	h.next(all)
+	h.next(all)
+	h.do(func(time.Time) { h.c.scan.remove(all); h.c.scan.remove(s) })
+	h.want(LESetScanEnable{}, "the last scanner has gone")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.idle("off")
+}
+
+func TestScanRefused(t *testing.T) {
+	h := newHarness(t, 1)
+	s := h.scanner(nil)
+	h.want(LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "start")
+	h.complete(OpLESetScanParameters, StatusHardwareFailure)
+	ctx, cancel := canceled()
+	defer cancel()
+	if _, err := s.Next(ctx); !errors.Is(err, StatusHardwareFailure) {
+		t.Errorf("got %v, want the status", err)
+	}
+	h.scanOn(nil)
+}
+
+func TestScanFilter(t *testing.T) {
+	h := newHarness(t, 1)
+	s := h.scanOn(&ScanOptions{Filter: &ScanFilter{Name: "KET", MinRSSI: -60}})
+	h.advert(AdvInd, peerA, -61, adName)
+	h.advert(AdvInd, peerB, -60, adUUID)
+	h.noReport(s, "too weak, and another name")
+	h.advert(AdvInd, peerA, RSSIUnknown, adName)
+	if r := h.next(s); r.Addr != peerA || r.RSSI != RSSIUnknown {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestScannerDropsTheOldest(t *testing.T) {
+	h := newHarness(t, 1)
+	h.duplicates = true
+	s := h.scanOn(&ScanOptions{Duplicates: true})
+	for i := range 20 {
+		h.advert(AdvInd, peerA, int8(-i), adName)
+	}
+	if r := h.next(s); r.RSSI != -12 || s.Dropped() != 12 {
+		t.Errorf("first report kept %d dBm after %d dropped; want -12 after 12", r.RSSI, s.Dropped())
+	}
+}
