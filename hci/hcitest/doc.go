@@ -1,0 +1,18 @@
+// Package hcitest joins a host stack to a scripted controller, in memory.
+//
+// [Pipe] returns the two ends. The stack under test gets the [Host]; the test
+// plays the controller with the [Controller], in the order in which the
+// packets cross HCI:
+//
+//	host, ctl := hcitest.Pipe()
+//	go stack.Run(host)
+//	ctl.WantSent(t, reset)           // the stack sent exactly this, now
+//	ctl.Send(resetComplete)          // the controller answers
+//	ctl.WantIdle(t)                  // nothing more until something happens
+//	ctl.Fail(syscall.EPIPE)          // the adapter was pulled out
+//
+// The Want methods let everything in the bubble come to rest first, so "now"
+// is exact, and they work only in a testing/synctest bubble. The rest of the
+// package works everywhere. The package does not import hci, so that tests
+// inside package hci can use it.
+package hcitest

@@ -1,0 +1,49 @@
+package hcitest
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+)
+
+// WantSent checks that the next packet that the host has sent is exactly
+// want. It lets the bubble come to rest first and does not let time pass: a
+// packet that the host would send a second later is missing now.
+func (c *Controller) WantSent(t testing.TB, want []byte) {
+	t.Helper()
+	got := c.NextSent(t)
+	if !bytes.Equal(got, want) {
+		t.Fatalf("host sent\n   [% X]\nwant\n   [% X]", got, want)
+	}
+}
+
+// NextSent is WantSent for a packet that the test looks into itself.
+func (c *Controller) NextSent(t testing.TB) []byte {
+	t.Helper()
+	synctest.Wait()
+	got, ok := c.next()
+	if !ok {
+		t.Fatal("host sent nothing, want a packet")
+	}
+	return got
+}
+
+// WantIdle checks that the host has sent nothing that was not asked for.
+func (c *Controller) WantIdle(t testing.TB) {
+	t.Helper()
+	synctest.Wait()
+	if got, ok := c.next(); ok {
+		t.Fatalf("host sent [% X], want nothing", got)
+	}
+}
+
+// WantClosed checks that the host has closed its end.
+func (c *Controller) WantClosed(t testing.TB) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case <-c.p.closed:
+	default:
+		t.Fatal("host holds its end open, want it closed")
+	}
+}
