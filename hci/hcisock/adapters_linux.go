@@ -1,0 +1,121 @@
+package hcisock
+
+import (
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// Adapters lists the adapters of this machine by index. It needs no
+// privilege; root sees more of who holds them. With an error (an *OpenError:
+// no Bluetooth in the kernel or in this network namespace) it still returns
+// what sysfs shows: index, name, USB device, rfkill.
+func Adapters() ([]Adapter, error) {
+	ctl, err := openControl(nil)
+	if err != nil {
+		return sysfsOnly(), explain("adapters", "open control socket", -1, err)
+	}
+	defer ctl.Close()
+	ids, err := ctl.indexes()
+	if err != nil {
+		return sysfsOnly(), explain("adapters", "list", -1, err)
+	}
+	slices.Sort(ids)
+	managed, mgmtErr := managedIndexes()
+	sockets := hciSockets(procDir)
+	var list []Adapter
+	for _, id := range ids {
+		info, err := ctl.info(id)
+		if errors.Is(err, unix.ENODEV) {
+			continue // unplugged since the list was made
+		}
+		if err != nil {
+			return list, explain(indexName(id), "get information", id, err)
+		}
+		a := fromSysfs(classDir, id)
+		a.MAC = hci.MAC(info.address)
+		a.Bus = busName(info.kind & 0x0F)
+		a.Up = info.flags&flagUp != 0
+		// The management interface hides an adapter while its user channel is
+		// taken. A raw-only adapter is hidden as well, and one that is being set
+		// up, which is not up yet.
+		a.UserChannel = a.Up && info.flags&flagRaw == 0 && mgmtErr == nil && !slices.Contains(managed, id)
+		a.Holders = holdersAmong(sockets, id, a.UserChannel)
+		a.UserChannel = a.UserChannel || slices.ContainsFunc(a.Holders, func(h Holder) bool { return h.UserChannel && h.Sure })
+		list = append(list, a)
+	}
+	return list, nil
+}
+
+func sysfsOnly() []Adapter {
+	var list []Adapter
+	for _, id := range adaptersInSysfs(classDir) {
+		list = append(list, fromSysfs(classDir, id))
+	}
+	return list
+}
+
+// HasAddressFamily checks that this process can make HCI sockets. Its error
+// is an *OpenError with CauseNoBluetooth or CauseNamespace.
+func HasAddressFamily() error {
+	ctl, err := openControl(nil)
+	if err != nil {
+		return explain("bluetooth", "open control socket", -1, err)
+	}
+	return ctl.Close()
+}
+
+// withControl runs one operation on the control socket.
+func withControl(op string, index int, f func(*control) error) error {
+	ctl, err := openControl(nil)
+	if err != nil {
+		return explain(indexName(index), "open control socket", index, err)
+	}
+	defer ctl.Close()
+	if err := f(ctl); err != nil {
+		return explain(indexName(index), op, index, err)
+	}
+	return nil
+}
+
+// Up lets the kernel's own stack start the adapter, as BlueZ does. It may
+// take seconds, needs CAP_NET_ADMIN, and does nothing when it is up.
+func Up(index int) error {
+	return withControl("bring up", index, func(c *control) error { return c.up(index) })
+}
+
+// Down lets the kernel's own stack stop the adapter, which ends its links. It
+// needs CAP_NET_ADMIN and does nothing when it is down.
+func Down(index int) error {
+	return withControl(opDown, index, func(c *control) error { return c.down(index) })
+}
+
+// Reset resets an adapter that the kernel's own stack has up. It needs
+// CAP_NET_ADMIN.
+func Reset(index int) error {
+	return withControl("reset", index, func(c *control) error { return c.reset(index) })
+}
+
+// Links returns the links that the kernel's own stack has on an adapter.
+func Links(index int) ([]KernelLink, error) {
+	var list []KernelLink
+	err := withControl("list links", index, func(c *control) error {
+		links, err := c.links(index)
+		for _, l := range links {
+			list = append(list, kernelLink(l))
+		}
+		return err
+	})
+	return list, err
+}
+
+func kernelLink(l connInfo) KernelLink {
+	const lmMaster, lmEncrypted = 0x0001, 0x0004
+	return KernelLink{
+		Handle: hci.Handle(l.handle), MAC: hci.MAC(l.address), Kind: LinkKind(l.kind), Outgoing: l.out != 0,
+		State: LinkState(l.state), Central: l.linkMode&lmMaster != 0, Encrypted: l.linkMode&lmEncrypted != 0,
+	}
+}

@@ -1,0 +1,159 @@
+package hcisock
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/mdlayher/socket"
+	"golang.org/x/sys/unix"
+)
+
+// control is an HCI socket that is bound to nothing, the only kind on which
+// the HCI ioctls work. It needs no privilege as long as it only asks.
+type control struct{ conn *socket.Conn }
+
+func openControl(cfg *Config) (*control, error) {
+	conn, err := hciSocket(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &control{conn}, nil
+}
+
+func hciSocket(cfg *Config) (*socket.Conn, error) {
+	var sc *socket.Config // nil leaves the network namespace alone
+	if ns := cfg.netNS(); ns != 0 {
+		sc = &socket.Config{NetNS: ns}
+	}
+	return socket.Socket(unix.AF_BLUETOOTH, unix.SOCK_RAW, unix.BTPROTO_HCI, "hci", sc)
+}
+
+func (c *control) Close() error { return c.conn.Close() }
+
+// maxInterrupts bounds the retries of an ioctl that a signal interrupted; the
+// Go runtime sends itself some.
+const maxInterrupts = 100
+
+// byIndex does one of the ioctls that take the adapter's index by value.
+func (c *control) byIndex(request uint, index int) error {
+	rc, err := c.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var ioctlErr error
+	err = rc.Control(func(fd uintptr) {
+		for range maxInterrupts {
+			if ioctlErr = unix.IoctlSetInt(int(fd), request, index); !errors.Is(ioctlErr, unix.EINTR) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return ioctlErr
+}
+
+func (c *control) up(index int) error {
+	if err := c.byIndex(ioctlDevUp, index); !errors.Is(err, unix.EALREADY) {
+		return err
+	}
+	return nil
+}
+
+func (c *control) down(index int) error {
+	if err := c.byIndex(ioctlDevDown, index); !errors.Is(err, unix.EALREADY) {
+		return err
+	}
+	return nil
+}
+
+func (c *control) reset(index int) error { return c.byIndex(ioctlDevReset, index) }
+
+// maxAdapters bounds the adapter list. The kernel takes up to two pages.
+const maxAdapters = 128
+
+// devList is the kernel's struct hci_dev_list_req with room for the answer.
+type devList struct {
+	n       uint16
+	_       [2]byte
+	entries [maxAdapters]struct {
+		id    uint16
+		_     [2]byte
+		flags uint32
+	}
+}
+
+// indexes returns the indexes of all adapters, in no order.
+func (c *control) indexes() ([]int, error) {
+	list := devList{n: maxAdapters}
+	if err := c.conn.Ioctl(ioctlGetDevList, unsafe.Pointer(&list)); err != nil {
+		return nil, err
+	}
+	var ids []int
+	for i, e := range list.entries {
+		if i >= int(list.n) {
+			break
+		}
+		ids = append(ids, int(e.id))
+	}
+	return ids, nil
+}
+
+// devInfo is the kernel's struct hci_dev_info.
+type devInfo struct {
+	id         uint16
+	name       [8]byte
+	address    [6]byte
+	flags      uint32
+	kind       uint8 // bus in the lower half, BR/EDR or AMP in the upper one
+	features   [8]uint8
+	_          [3]byte
+	packetType uint32
+	linkPolicy uint32
+	linkMode   uint32
+	aclMTU     uint16
+	aclPackets uint16
+	scoMTU     uint16
+	scoPackets uint16
+	stat       [10]uint32
+}
+
+const (
+	flagUp  = 1 << 0 // HCI_UP
+	flagRaw = 1 << 8 // HCI_RAW
+)
+
+func (c *control) info(index int) (devInfo, error) {
+	info := devInfo{id: uint16(index)}
+	err := c.conn.Ioctl(ioctlGetDevInfo, unsafe.Pointer(&info))
+	return info, err
+}
+
+// maxLinks bounds the list of links of one adapter; the kernel takes up to 512.
+const maxLinks = 256
+
+// connList is the kernel's struct hci_conn_list_req with room for the answer.
+type connList struct {
+	id      uint16
+	n       uint16
+	entries [maxLinks]connInfo
+}
+
+// connInfo is the kernel's struct hci_conn_info.
+type connInfo struct {
+	handle   uint16
+	address  [6]byte
+	kind     uint8
+	out      uint8
+	state    uint16
+	linkMode uint32
+}
+
+func (c *control) links(index int) ([]connInfo, error) {
+	list := connList{id: uint16(index), n: maxLinks}
+	if err := c.conn.Ioctl(ioctlGetConnList, unsafe.Pointer(&list)); err != nil {
+		return nil, err
+	}
+	return list.entries[:min(int(list.n), maxLinks)], nil
+}

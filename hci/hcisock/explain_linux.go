@@ -1,0 +1,103 @@
+package hcisock
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const classDir = "/sys/class/bluetooth"
+
+const capRemedy = "run it as root, or once `sudo setcap cap_net_admin+ep PROGRAM` " +
+	"(the capability must hold in the initial user namespace: rootless containers never have it)"
+
+// explain makes an *OpenError of an errno from the kernel's HCI sockets.
+func explain(address, op string, index int, err error) error {
+	e := &OpenError{Address: address, Op: op, Err: err}
+	switch {
+	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT):
+		explainNoFamily(e)
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		e.Cause, e.Remedy = CausePermission, capRemedy
+	case errors.Is(err, unix.ENODEV):
+		e.Cause = CauseNoAdapter
+		e.Err = fmt.Errorf("there is no such adapter: %w", err)
+		e.Remedy = "plug it in, load its driver, or choose one of: " + adapterNames()
+	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EUSERS):
+		explainBusy(e, index)
+	case errors.Is(err, unix.ERFKILL):
+		explainRFKill(e, index)
+	case errors.Is(err, unix.ETIMEDOUT), errors.Is(err, unix.EIO), errors.Is(err, unix.ENOENT),
+		errors.Is(err, unix.EINVAL), errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EPROTO):
+		e.Cause = CauseDriver
+		e.Remedy = "see `dmesg | grep -i bluetooth` for missing firmware, or unplug it and plug it in again"
+	}
+	return e
+}
+
+// explainNoFamily tells a kernel without Bluetooth from a network namespace
+// without it: the class in sysfs is the same in all namespaces.
+func explainNoFamily(e *OpenError) {
+	if _, err := os.Stat(classDir); err == nil {
+		e.Cause = CauseNamespace
+		e.Err = fmt.Errorf("the kernel has Bluetooth only in the initial network namespace: %w", e.Err)
+		e.Remedy = "run it there (containers: host networking), or hand it an open user channel as fd:N"
+		return
+	}
+	e.Cause = CauseNoBluetooth
+	e.Err = fmt.Errorf("the running kernel has no Bluetooth: %w", e.Err)
+	e.Remedy = "load it with `sudo modprobe bluetooth`, boot a kernel with CONFIG_BT, or use a tcp: or serial: controller"
+}
+
+// explainBusy finds out who it is. The kernel refuses to bring an adapter down
+// only while a user channel has it; it refuses to bind also an adapter that
+// its own stack has up.
+func explainBusy(e *OpenError, index int) {
+	e.Cause = CauseBusy
+	taken := e.Op == opDown || errors.Is(e.Err, unix.EUSERS)
+	holders := holdersAmong(hciSockets(procDir), index, taken)
+	var names []string
+	for _, h := range holders {
+		names = append(names, h.String())
+	}
+	who := strings.Join(names, ", ")
+	switch {
+	case hasBluetoothd(holders):
+		e.Err = fmt.Errorf("%s keeps it up: %w", who, e.Err)
+		e.Remedy = "`sudo systemctl stop bluetooth`, or choose another adapter"
+	case who != "":
+		e.Err = fmt.Errorf("held by %s: %w", who, e.Err)
+		e.Remedy = "stop that process or choose another adapter"
+	case taken:
+		e.Err = fmt.Errorf("held by another process: %w", e.Err)
+		e.Remedy = "stop that process (root is told its name) or choose another adapter"
+	default:
+		e.Err = fmt.Errorf("another process brings it up again, or the kernel is still setting it up: %w", e.Err)
+		e.Remedy = "stop that process, or try again in some seconds"
+	}
+}
+
+func explainRFKill(e *OpenError, index int) {
+	e.Cause = CauseRFKill
+	e.Remedy = "`rfkill unblock bluetooth`"
+	if rfkillOf(classDir, index).Hard {
+		e.Err = fmt.Errorf("switched off by a hardware switch: %w", e.Err)
+		e.Remedy = "turn on the switch or key that disables the radio"
+	}
+}
+
+// adapterNames lists what there is instead.
+func adapterNames() string {
+	names := adaptersInSysfs(classDir)
+	if len(names) == 0 {
+		return "(none present)"
+	}
+	var s []string
+	for _, index := range names {
+		s = append(s, fmt.Sprintf("hci%d", index))
+	}
+	return strings.Join(s, ", ")
+}

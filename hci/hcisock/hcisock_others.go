@@ -1,0 +1,64 @@
+//go:build !linux
+
+package hcisock
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// unsupported is the answer where there is no Linux.
+func unsupported(address, op string) error {
+	return &OpenError{Address: address, Op: op, Err: errors.ErrUnsupported, Cause: CauseUnsupported,
+		Remedy: "on " + runtime.GOOS + " only tcp: and unix: controllers can be opened"}
+}
+
+// Socket is the HCI user channel of a Linux adapter. On this system there is
+// none.
+type Socket struct{ hci.Transport }
+
+// OpenUserChannel fails with CauseUnsupported on this system.
+func OpenUserChannel(_ context.Context, index int, _ *Config) (*Socket, error) {
+	return nil, unsupported(indexName(index), "open")
+}
+
+// Drops returns how many incoming packets the kernel has dropped.
+func (s *Socket) Drops() (uint32, error) { return 0, unsupported("socket", "drops") }
+
+func openMAC(_ context.Context, a Address, _ *Config) (*Socket, error) {
+	return nil, unsupported(a.String(), "open")
+}
+
+func openSerial(a Address) (*Stream, error) { return nil, unsupported(a.String(), "open") }
+
+func openFD(a Address, _ *Config) (hci.Transport, error) { return nil, unsupported(a.String(), "open") }
+
+// Adapters fails with CauseUnsupported on this system, as do the functions
+// below.
+func Adapters() ([]Adapter, error) { return nil, unsupported("adapters", "list") }
+
+// HasAddressFamily checks that this process can make HCI sockets.
+func HasAddressFamily() error { return unsupported("bluetooth", "open control socket") }
+
+// Up lets the kernel's own stack start the adapter.
+func Up(index int) error { return unsupported(indexName(index), "bring up") }
+
+// Down lets the kernel's own stack stop the adapter.
+func Down(index int) error { return unsupported(indexName(index), "bring down") }
+
+// Reset resets an adapter that the kernel's own stack has up.
+func Reset(index int) error { return unsupported(indexName(index), "reset") }
+
+// Unblock turns the radio of an adapter on that software has switched off.
+func Unblock(index int) error { return unsupported(indexName(index), "turn radio on") }
+
+// Links returns the links that the kernel's own stack has on an adapter.
+func Links(index int) ([]KernelLink, error) { return nil, unsupported(indexName(index), "list links") }
+
+// KernelDisconnect ends a link of the kernel's own stack.
+func KernelDisconnect(_ context.Context, index int, _ hci.Handle, _ hci.Status) error {
+	return unsupported(indexName(index), "disconnect")
+}

@@ -1,0 +1,161 @@
+package hcisock
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const procDir = "/proc"
+
+// hciSock is an HCI socket that a process has.
+type hciSock struct {
+	pid  int
+	name string
+	// known says that channel and index are: what the socket is bound to.
+	known   bool
+	channel uint16
+	index   int
+}
+
+// hciSockets finds the HCI sockets of all processes that this one may look
+// into: /proc/net/hci has the inodes, /proc/PID/fd who has them open. It also
+// returns bluetoothd, whose name anyone may see, with no socket known.
+func hciSockets(proc string) []hciSock {
+	inodes := hciInodes(filepath.Join(proc, "net/hci"))
+	entries, err := os.ReadDir(proc)
+	if err != nil {
+		return nil
+	}
+	var found []hciSock
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		dir := filepath.Join(proc, e.Name())
+		name := attr(dir, "comm")
+		socks := socketsOf(dir, inodes)
+		for _, fd := range socks {
+			s := hciSock{pid: pid, name: name}
+			if addr, err := remoteName(pid, fd); err == nil {
+				s.known, s.channel, s.index = true, addr.Channel, int(addr.Dev)
+			}
+			found = append(found, s)
+		}
+		if len(socks) == 0 && name == bluetoothd {
+			found = append(found, hciSock{pid: pid, name: name})
+		}
+	}
+	return found
+}
+
+// hciInodes reads the table of HCI sockets, whose first line names the
+// columns.
+func hciInodes(path string) map[string]bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Scan()
+	column := slices.Index(strings.Fields(lines.Text()), "Inode")
+	inodes := map[string]bool{}
+	for lines.Scan() {
+		for i, field := range strings.Fields(lines.Text()) {
+			if i == column {
+				inodes[fmt.Sprintf("socket:[%s]", field)] = true
+			}
+		}
+	}
+	return inodes
+}
+
+// socketsOf returns the descriptors of a process that are HCI sockets.
+func socketsOf(dir string, inodes map[string]bool) []int {
+	if len(inodes) == 0 {
+		return nil
+	}
+	fds, err := os.ReadDir(filepath.Join(dir, "fd"))
+	if err != nil {
+		return nil // ended, or not ours to see
+	}
+	var list []int
+	for _, e := range fds {
+		target, err := os.Readlink(filepath.Join(dir, "fd", e.Name()))
+		if err != nil || !inodes[target] {
+			continue
+		}
+		if fd, err := strconv.Atoi(e.Name()); err == nil {
+			list = append(list, fd)
+		}
+	}
+	return list
+}
+
+// remoteName asks the kernel what a socket of another process is bound to, by
+// way of a duplicate (pidfd_getfd, Linux 5.6; needs the right to trace it).
+func remoteName(pid, fd int) (unix.RawSockaddrHCI, error) {
+	if pid == os.Getpid() {
+		return hciName(fd)
+	}
+	p, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return unix.RawSockaddrHCI{}, err
+	}
+	defer unix.Close(p)
+	dup, err := unix.PidfdGetfd(p, fd, 0)
+	if err != nil {
+		return unix.RawSockaddrHCI{}, err
+	}
+	defer unix.Close(dup)
+	return hciName(dup)
+}
+
+// holdersAmong picks the processes that hold the adapter. Those with its user
+// channel are certain. When the user channel is taken and nobody is seen to
+// have it, those whose sockets cannot be told may have it. When it is not
+// taken, bluetoothd has it.
+func holdersAmong(sockets []hciSock, index int, taken bool) []Holder {
+	var holders []Holder
+	add := func(h Holder) {
+		if !slices.Contains(holders, h) {
+			holders = append(holders, h)
+		}
+	}
+	for _, s := range sockets {
+		if s.known && s.channel == unix.HCI_CHANNEL_USER && s.index == index {
+			add(Holder{PID: s.pid, Name: s.name, UserChannel: true, Sure: true})
+		}
+	}
+	if len(holders) > 0 {
+		return holders
+	}
+	for _, s := range sockets {
+		switch {
+		case s.name == bluetoothd && !taken:
+			add(Holder{PID: s.pid, Name: s.name, Sure: true})
+		case s.name != bluetoothd && !s.known && taken:
+			add(Holder{PID: s.pid, Name: s.name, UserChannel: true})
+		}
+	}
+	return holders
+}
+
+const bluetoothd = "bluetoothd"
+
+func hasBluetoothd(holders []Holder) bool {
+	for _, h := range holders {
+		if h.Name == bluetoothd && !h.UserChannel {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,13 @@
+//go:build linux && !(mips || mipsle || mips64 || mips64le || ppc64 || ppc64le)
+
+package hcisock
+
+// The numbers of the HCI ioctls, _IOW('H', n, int) and _IOR('H', n, int).
+const (
+	ioctlDevUp       = 0x400448C9
+	ioctlDevDown     = 0x400448CA
+	ioctlDevReset    = 0x400448CB
+	ioctlGetDevList  = 0x800448D2
+	ioctlGetDevInfo  = 0x800448D3
+	ioctlGetConnList = 0x800448D4
+)

@@ -1,0 +1,127 @@
+package hcisock
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// streamBuffer is how much one read from a stream can take: a few of the
+// longest packets, many of the usual ones.
+const streamBuffer = 4 * hci.MaxPacketLen
+
+// maxEmptyReads is how often a stream may return neither data nor an error.
+const maxEmptyReads = 100
+
+// Stream is the H4 transport (Vol 4, Part A) over a byte stream: packets
+// follow each other without anything between them. The first octet that is no
+// packet type ends it, since there is no way back into step: every octet after
+// it may be anything. Reading a packet allocates nothing.
+type Stream struct {
+	name   string
+	rwc    io.ReadWriteCloser
+	closed atomic.Bool
+	close  func() error // closes rwc once
+
+	// Owned by the reader.
+	buf     []byte
+	pending []byte // the part of buf that is read but not yet delivered
+	readErr error  // what ended rwc, or the framing
+}
+
+// NewStream returns a transport over rwc, which it owns from now on. Closing
+// rwc must unblock its Read.
+func NewStream(rwc io.ReadWriteCloser) *Stream { return newStream("stream", rwc) }
+
+func newStream(name string, rwc io.ReadWriteCloser) *Stream {
+	return &Stream{name: name, rwc: rwc, close: sync.OnceValue(rwc.Close), buf: make([]byte, streamBuffer)}
+}
+
+// ReadPacket implements hci.Transport.
+func (s *Stream) ReadPacket(b []byte) (int, error) {
+	for {
+		if s.closed.Load() {
+			return 0, s.wrap("read", net.ErrClosed)
+		}
+		n, err := hci.SplitPacket(s.pending)
+		switch {
+		case err != nil:
+			return 0, s.wrap("read: out of step", err)
+		case n > len(b):
+			return 0, s.wrap("read", fmt.Errorf("packet of %d bytes into a buffer of %d", n, len(b)))
+		case n > 0:
+			copy(b, s.pending[:n])
+			s.pending = s.pending[n:]
+			return n, nil
+		case s.readErr == nil && len(s.pending) >= hci.MaxPacketLen:
+			s.readErr = fmt.Errorf("packet longer than %d bytes", hci.MaxPacketLen)
+		}
+		if s.readErr != nil {
+			return 0, s.wrap("read", s.readErr)
+		}
+		s.fill()
+	}
+}
+
+// fill reads once more, behind what is pending.
+func (s *Stream) fill() {
+	kept := copy(s.buf, s.pending)
+	for range maxEmptyReads {
+		n, err := s.rwc.Read(s.buf[kept:])
+		s.pending = s.buf[:kept+n]
+		if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("the controller closed the connection: %w", io.EOF)
+			if len(s.pending) > 0 {
+				err = fmt.Errorf("the controller closed the connection within a packet: %w", io.ErrUnexpectedEOF)
+			}
+		}
+		if n > 0 || err != nil {
+			s.readErr = err
+			return
+		}
+	}
+	s.readErr = io.ErrNoProgress
+}
+
+// WritePacket implements hci.Transport. It waits while the stream takes no
+// more, until Close.
+func (s *Stream) WritePacket(b []byte) error {
+	if s.closed.Load() {
+		return s.wrap("write", net.ErrClosed)
+	}
+	n, err := s.rwc.Write(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return s.wrap("write", err)
+	}
+	return nil
+}
+
+// Close implements hci.Transport.
+func (s *Stream) Close() error {
+	s.closed.Store(true)
+	if err := s.close(); err != nil && !isClosed(err) {
+		return fmt.Errorf("hcisock: %s: close: %w", s.name, err)
+	}
+	return nil
+}
+
+// wrap names the stream. What fails after Close fails because of it.
+func (s *Stream) wrap(op string, err error) error {
+	if s.closed.Load() || isClosed(err) {
+		err = net.ErrClosed
+	}
+	return fmt.Errorf("hcisock: %s: %s: %w", s.name, op, err)
+}
+
+func isClosed(err error) bool {
+	return errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed)
+}

@@ -1,0 +1,134 @@
+package hcisock
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// adaptersInSysfs returns the indexes of the adapters under the class
+// directory, sorted. Links (hci0:64) are there as well.
+func adaptersInSysfs(class string) []int {
+	entries, err := os.ReadDir(class)
+	if err != nil {
+		return nil
+	}
+	var ids []int
+	for _, e := range entries {
+		if digits, ok := strings.CutPrefix(e.Name(), "hci"); ok {
+			if id, err := parseNumber(digits, maxIndex); err == nil {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// fromSysfs fills what sysfs knows of an adapter.
+func fromSysfs(class string, index int) Adapter {
+	a := Adapter{Index: index, Name: indexName(index), RFKill: rfkillOf(class, index)}
+	dir := filepath.Join(class, a.Name)
+	device, err := filepath.EvalSymlinks(filepath.Join(dir, "device"))
+	if err != nil {
+		a.Bus = "virtual" // a virtual adapter has no parent device
+		return a
+	}
+	a.Bus = linkBase(filepath.Join(device, "subsystem"))
+	a.Driver = linkBase(filepath.Join(device, "driver"))
+	if a.Bus == "usb" {
+		// The adapter's parent is the interface, whose parent is the device.
+		usb := filepath.Dir(device)
+		a.USB = USBDevice{
+			VendorID: hexAttr(usb, "idVendor"), ProductID: hexAttr(usb, "idProduct"),
+			Manufacturer: attr(usb, "manufacturer"), Product: attr(usb, "product"),
+		}
+	}
+	return a
+}
+
+// rfkillOf reads the adapter's switches. One that has none is not blocked.
+func rfkillOf(class string, index int) RFKill {
+	dir, _, ok := rfkillDir(class, index)
+	if !ok {
+		return RFKill{}
+	}
+	return RFKill{Soft: attr(dir, "soft") == "1", Hard: attr(dir, "hard") == "1"}
+}
+
+// rfkillDir returns the directory of an adapter's switch and its number.
+func rfkillDir(class string, index int) (dir string, id uint32, ok bool) {
+	parent := filepath.Join(class, indexName(index))
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return "", 0, false
+	}
+	for _, e := range entries {
+		if digits, ok := strings.CutPrefix(e.Name(), "rfkill"); ok {
+			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
+				return filepath.Join(parent, e.Name()), uint32(n), true
+			}
+		}
+	}
+	return "", 0, false
+}
+
+// attr reads one attribute file, "" if it cannot.
+func attr(dir, name string) string {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func hexAttr(dir, name string) uint16 {
+	n, err := strconv.ParseUint(attr(dir, name), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
+}
+
+func linkBase(path string) string {
+	target, err := os.Readlink(path)
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(target)
+}
+
+// busName names the kernel's bus numbers (HCI_USB ...).
+func busName(bus uint8) string {
+	switch bus {
+	case 0:
+		return "virtual"
+	case 1:
+		return "usb"
+	case 2:
+		return "pccard"
+	case 3:
+		return "uart"
+	case 4:
+		return "rs232"
+	case 5:
+		return "pci"
+	case 6:
+		return "sdio"
+	case 7:
+		return "spi"
+	case 8:
+		return "i2c"
+	case 9:
+		return "smd"
+	case 10:
+		return "virtio"
+	case 11:
+		return "ipc"
+	default:
+		return fmt.Sprintf("bus 0x%02X", bus)
+	}
+}
