@@ -1,0 +1,132 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moor-ble/moor/hci/hcisock"
+)
+
+// Run looks for what keeps Bluetooth from working and, at the end, opens an
+// adapter and resets it. It takes the adapter that disturbs least: none that
+// has links of other programs, and one that is in nobody's use first. It stops
+// at the first that works, and gives it back as it was.
+func Run(ctx context.Context, env Env) Report {
+	var r Report
+	if env.Adapter != "" {
+		a, err := hcisock.ParseAddress(env.Adapter)
+		if err != nil {
+			r.fail("address", err)
+			return r
+		}
+		if a.Kind != hcisock.KindIndex && a.Kind != hcisock.KindMAC {
+			// The machine's own Bluetooth plays no part.
+			r.OK = tryOpen(ctx, &env, &r, env.Adapter)
+			return r
+		}
+	}
+	checkKernel(&env, &r)
+	checkPrivileges(&env, &r)
+	list := checkAdapters(&env, &r)
+	checkFirmware(&env, &r)
+	for _, a := range list {
+		checkAdapter(a, &r)
+	}
+	openOne(ctx, &env, &r, list)
+	return r
+}
+
+// fail records an error, with the remedy that an *hcisock.OpenError has.
+func (r *Report) fail(check string, err error) {
+	var e *hcisock.OpenError
+	if errors.As(err, &e) {
+		r.bad(check, fmt.Sprintf("%s: %s: %v", e.Address, e.Op, e.Err), e.Remedy)
+		return
+	}
+	r.bad(check, err.Error(), "")
+}
+
+// checkKernel looks for the address family, and for the reason if it is not
+// there: the kernel or the network namespace.
+func checkKernel(env *Env, r *Report) {
+	const kernel, namespace = "kernel", "network namespace"
+	err := env.AddressFamily()
+	var e *hcisock.OpenError
+	switch {
+	case err == nil:
+		r.good(kernel, "it has Bluetooth sockets")
+		r.good(namespace, "Bluetooth works in this one")
+		return
+	case errors.As(err, &e) && e.Cause == hcisock.CauseNamespace:
+		r.good(kernel, "it has Bluetooth")
+		r.bad(namespace, e.Err.Error(), e.Remedy)
+		return
+	}
+	r.fail(kernel, err)
+	switch initial, err := env.InitialNetNS(); {
+	case err != nil:
+		r.good(namespace, fmt.Sprintf("unknown: %v", err))
+	case initial:
+		r.good(namespace, "this is the initial one")
+	default:
+		r.bad(namespace, "this is not the initial one, and Bluetooth works only there",
+			"run it there (containers: host networking)")
+	}
+}
+
+func checkPrivileges(env *Env, r *Report) {
+	const check = "capability"
+	p, err := env.Privileges()
+	switch {
+	case err != nil:
+		r.bad(check, fmt.Sprintf("unknown: %v", err), "")
+	case !p.NetAdmin:
+		r.bad(check, "CAP_NET_ADMIN is missing",
+			"run it as root, or once `sudo setcap cap_net_admin+ep $(command -v moor)`")
+	case !p.InitialUserNS:
+		r.bad(check, "CAP_NET_ADMIN holds only in this user namespace",
+			"run it outside the rootless container, or hand it an open user channel as fd:N")
+	default:
+		r.good(check, "CAP_NET_ADMIN in the initial user namespace")
+	}
+}
+
+// checkAdapters lists the adapters and returns those that are wanted.
+func checkAdapters(env *Env, r *Report) []hcisock.Adapter {
+	const check = "adapters"
+	all, err := env.Adapters()
+	wanted := slices.DeleteFunc(slices.Clone(all), func(a hcisock.Adapter) bool {
+		return env.Adapter != "" && !strings.EqualFold(env.Adapter, a.Name) && !strings.EqualFold(env.Adapter, a.MAC.String())
+	})
+	switch {
+	case len(all) > 0 && len(wanted) == 0 && err == nil:
+		r.bad(check, fmt.Sprintf("%s is not among %s", env.Adapter, names(all)), "choose one of these, or plug it in")
+	case len(all) > 0 && err == nil:
+		r.good(check, names(all))
+	case len(all) > 0:
+		r.bad(check, names(all)+", out of reach of this process", "see above")
+	case err != nil:
+		r.bad(check, "none can be listed", "see above")
+	default:
+		r.bad(check, "there is none", "plug one in, or load its driver (`sudo modprobe btusb`, hci_uart)")
+	}
+	for _, d := range env.Dormant() {
+		r.bad("usb", d+" is a Bluetooth device without an adapter",
+			"load its driver (`sudo modprobe btusb`) and see `dmesg | grep -i bluetooth`")
+	}
+	if err != nil {
+		return nil
+	}
+	return wanted
+}
+
+func names(list []hcisock.Adapter) string {
+	var s []string
+	for _, a := range list {
+		s = append(s, fmt.Sprintf("%s (%s, %s)", a.Name, a.MAC, a.Bus))
+	}
+	return strings.Join(s, ", ")
+}

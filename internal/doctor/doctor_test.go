@@ -1,0 +1,345 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/hci/hcitest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	resetCommand  = []byte{1, 0x03, 0x0C, 0}
+	resetComplete = []byte{4, 0x0E, 4, 1, 0x03, 0x0C, 0}
+)
+
+// machine is a machine in good health, for the tests to spoil. It records
+// what is done to it.
+type machine struct {
+	Env
+	adapters  []hcisock.Adapter
+	answer    [][]byte // what a controller sends after Reset
+	opened    []string
+	broughtUp []int
+	ctl       *hcitest.Controller // of the controller opened last
+}
+
+func healthy() *machine {
+	m := &machine{answer: [][]byte{resetComplete}}
+	m.adapters = []hcisock.Adapter{{Index: 0, Name: "hci0", MAC: hci.MAC{6, 5, 4, 3, 2, 1}, Bus: "usb"}}
+	m.Env = Env{
+		AddressFamily: func() error { return nil },
+		InitialNetNS:  func() (bool, error) { return true, nil },
+		Privileges:    func() (Privileges, error) { return Privileges{NetAdmin: true, InitialUserNS: true}, nil },
+		Adapters:      func() ([]hcisock.Adapter, error) { return m.adapters, nil },
+		Dormant:       func() []string { return nil },
+		KernelLog:     func() ([]string, error) { return []string{"Bluetooth: Core ver 2.22"}, nil },
+		Links:         func(int) ([]hcisock.KernelLink, error) { return nil, nil },
+		Up:            func(index int) error { m.broughtUp = append(m.broughtUp, index); return nil },
+		Open: func(_ context.Context, address string) (hci.Transport, error) {
+			m.opened = append(m.opened, address)
+			host, ctl := hcitest.Pipe()
+			m.ctl = ctl
+			for _, p := range m.answer {
+				ctl.Send(p)
+			}
+			return host, nil
+		},
+	}
+	return m
+}
+
+func openError(cause hcisock.Cause, errno error, remedy string) *hcisock.OpenError {
+	return &hcisock.OpenError{Address: "hci0", Op: "bind user channel", Err: errno, Cause: cause, Remedy: remedy}
+}
+
+func refuseOpen(m *machine, err error) {
+	m.Open = func(_ context.Context, address string) (hci.Transport, error) {
+		m.opened = append(m.opened, address)
+		return nil, err
+	}
+}
+
+// summary is one line a finding: what it is about and whether it is good.
+func summary(r Report) (lines []string) {
+	for _, f := range r.Findings {
+		word := "bad"
+		if f.OK {
+			word = "good"
+		}
+		lines = append(lines, f.Check+": "+word)
+	}
+	return lines
+}
+
+func find(t *testing.T, r Report, check string) Finding {
+	t.Helper()
+	for _, f := range r.Findings {
+		if f.Check == check {
+			return f
+		}
+	}
+	t.Fatalf("no finding about %q in %v", check, summary(r))
+	return Finding{}
+}
+
+func TestHealthyMachine(t *testing.T) {
+	m := healthy()
+	r := Run(t.Context(), m.Env)
+	want := []string{
+		"kernel: good", "network namespace: good", "capability: good", "adapters: good", "firmware: good",
+		"hci0 rfkill: good", "hci0 holder: good", "hci0 address: good", "hci0 open: good",
+	}
+	if diff := cmp.Diff(want, summary(r)); diff != "" || !r.OK {
+		t.Errorf("OK %v, findings differ (-want +got):\n%s", r.OK, diff)
+	}
+	for _, f := range r.Findings {
+		if f.Detail == "" || f.Remedy != "" {
+			t.Errorf("%+v: want a detail and nothing to do", f)
+		}
+	}
+	if got, err := m.ctl.Sent(t.Context()); err != nil || string(got) != string(resetCommand) {
+		t.Errorf("sent [% X], %v; want Reset", got, err)
+	}
+	select {
+	case <-m.ctl.Closed():
+	default:
+		t.Error("the adapter was not given back")
+	}
+	if m.broughtUp != nil {
+		t.Errorf("brought up %v, which had been down", m.broughtUp)
+	}
+}
+
+// Each case spoils one thing and names the finding that must tell.
+func TestFindings(t *testing.T) {
+	noFamily := openError(hcisock.CauseNoBluetooth, syscall.EAFNOSUPPORT, "modprobe bluetooth")
+	noNS := openError(hcisock.CauseNamespace, syscall.EAFNOSUPPORT, "host networking")
+	for _, c := range []struct {
+		name   string
+		spoil  func(*machine)
+		check  string
+		detail string
+		remedy string
+		ok     bool // of the whole report
+	}{
+		{"no Bluetooth in the kernel", func(m *machine) {
+			m.AddressFamily = func() error { return noFamily }
+			m.Adapters = func() ([]hcisock.Adapter, error) { return nil, noFamily }
+		}, "kernel", "not supported", "modprobe bluetooth", false},
+		{"not the initial network namespace", func(m *machine) {
+			m.AddressFamily = func() error { return noNS }
+			m.Adapters = func() ([]hcisock.Adapter, error) { return m.adapters, noNS }
+		}, "network namespace", "not supported", "host networking", false},
+		{"no Bluetooth here, and another namespace", func(m *machine) {
+			m.AddressFamily = func() error { return noFamily }
+			m.InitialNetNS = func() (bool, error) { return false, nil }
+			m.Adapters = func() ([]hcisock.Adapter, error) { return nil, noFamily }
+		}, "network namespace", "not the initial one", "host networking", false},
+		{"no capability", func(m *machine) {
+			m.Privileges = func() (Privileges, error) { return Privileges{InitialUserNS: true}, nil }
+			refuseOpen(m, openError(hcisock.CausePermission, syscall.EPERM, "setcap"))
+		}, "capability", "CAP_NET_ADMIN is missing", "setcap cap_net_admin+ep", false},
+		{"capability of a container", func(m *machine) {
+			m.Privileges = func() (Privileges, error) { return Privileges{NetAdmin: true}, nil }
+			refuseOpen(m, openError(hcisock.CausePermission, syscall.EPERM, "setcap"))
+		}, "capability", "only in this user namespace", "fd:N", false},
+		{"capability unknown", func(m *machine) {
+			m.Privileges = func() (Privileges, error) { return Privileges{}, errors.New("no /proc") }
+		}, "capability", "no /proc", "", true},
+		{"no adapter", func(m *machine) { m.adapters = nil }, "adapters", "there is none", "plug one in", false},
+		{"adapter out of reach", func(m *machine) {
+			m.Adapters = func() ([]hcisock.Adapter, error) { return m.adapters, noNS }
+		}, "adapters", "out of reach", "see above", false},
+		{"another adapter wanted", func(m *machine) { m.Adapter = "hci1" },
+			"adapters", "hci1 is not among hci0 (01:02:03:04:05:06, usb)", "choose one of these", false},
+		{"no driver", func(m *machine) {
+			m.adapters = nil
+			m.Dormant = func() []string { return []string{"USB 1-3:1.0 (0a12:0001)"} }
+		}, "usb", "0a12:0001", "modprobe btusb", false},
+		{"firmware missing", func(m *machine) {
+			m.KernelLog = func() ([]string, error) {
+				return []string{"x", "[ 5.1] bluetooth hci0: Direct firmware load for rtl_bt/rtl8761bu_fw.bin failed with error -2"}, nil
+			}
+		}, "firmware", "rtl_bt/rtl8761bu_fw.bin", "linux-firmware", true},
+		{"rfkill by software", func(m *machine) {
+			m.adapters[0].RFKill.Soft = true
+			refuseOpen(m, openError(hcisock.CauseRFKill, syscall.ERFKILL, "rfkill unblock"))
+		}, "hci0 rfkill", "by software", "rfkill unblock bluetooth", false},
+		{"rfkill by hardware", func(m *machine) {
+			m.adapters[0].RFKill.Hard = true
+			refuseOpen(m, openError(hcisock.CauseRFKill, syscall.ERFKILL, "rfkill unblock"))
+		}, "hci0 rfkill", "switch or key", "turn it on", false},
+		{"held by a process", func(m *machine) {
+			m.adapters[0].Up, m.adapters[0].UserChannel = true, true
+			m.adapters[0].Holders = []hcisock.Holder{{PID: 42, Name: "go-ble", UserChannel: true, Sure: true}}
+			refuseOpen(m, openError(hcisock.CauseBusy, syscall.EBUSY, "stop"))
+		}, "hci0 holder", "go-ble (pid 42) has its user channel", "stop that process", false},
+		{"held by nobody knows whom", func(m *machine) {
+			m.adapters[0].Up, m.adapters[0].UserChannel = true, true
+			refuseOpen(m, openError(hcisock.CauseBusy, syscall.EBUSY, "stop"))
+		}, "hci0 holder", "another process has its user channel", "root is told its name", false},
+		{"no address", func(m *machine) { m.adapters[0].MAC = hci.MAC{} }, "hci0 address", "none", "random address", true},
+		{"links of others", func(m *machine) {
+			m.adapters[0].Up = true
+			m.Links = func(int) ([]hcisock.KernelLink, error) {
+				return []hcisock.KernelLink{{MAC: hci.MAC{1}, Kind: hcisock.LinkLE}}, nil
+			}
+		}, "hci0 open", "not tried: it has links of other programs that would be cut: 00:00:00:00:00:01 (LE)", "bluetoothctl disconnect", false},
+		{"does not open", func(m *machine) {
+			refuseOpen(m, openError(hcisock.CauseDriver, syscall.ETIMEDOUT, "see dmesg"))
+		}, "hci0 open", "hci0: bind user channel: " + syscall.ETIMEDOUT.Error(), "see dmesg", false},
+		{"refuses Reset", func(m *machine) { m.answer = [][]byte{{4, 0x0E, 4, 1, 0x03, 0x0C, 0x03}} },
+			"hci0 open", "it refuses Reset", "unplug it", false},
+	} {
+		m := healthy()
+		c.spoil(m)
+		r := Run(t.Context(), m.Env)
+		if r.OK != c.ok {
+			t.Errorf("%s: report OK %v, want %v", c.name, r.OK, c.ok)
+		}
+		f := find(t, r, c.check)
+		if f.OK || !strings.Contains(f.Detail, c.detail) || !strings.Contains(f.Remedy, c.remedy) {
+			t.Errorf("%s: %+v; want it bad, with %q and %q", c.name, f, c.detail, c.remedy)
+		}
+	}
+}
+
+func TestGoodFindingsThatTellMore(t *testing.T) {
+	for _, c := range []struct {
+		name, check, detail string
+		change              func(*machine)
+	}{
+		{"bluetoothd uses it", "hci0 holder", "bluetoothd (pid 7) uses it and loses it", func(m *machine) {
+			m.adapters[0].Up = true
+			m.adapters[0].Holders = []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}}
+		}},
+		{"bluetoothd may bring it up", "hci0 holder", "it is down; bluetoothd (pid 7)", func(m *machine) {
+			m.adapters[0].Holders = []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}}
+		}},
+		{"up for somebody", "hci0 holder", "up for another program", func(m *machine) { m.adapters[0].Up = true }},
+		{"log not readable", "firmware", "root only", func(m *machine) {
+			m.KernelLog = func() ([]string, error) { return nil, syscall.EPERM }
+		}},
+		{"events before the answer", "hci0 open", "answers", func(m *machine) {
+			m.answer = [][]byte{{4, 0xFF, 1, 0}, {4, 0x0E, 4, 1, 0x01, 0x10, 0}, {2, 0, 0, 0, 0}, {4, 0x0E}, resetComplete}
+		}},
+	} {
+		m := healthy()
+		c.change(m)
+		r := Run(t.Context(), m.Env)
+		if f := find(t, r, c.check); !r.OK || !f.OK || !strings.Contains(f.Detail, c.detail) {
+			t.Errorf("%s: report OK %v, %+v; want both good, with %q", c.name, r.OK, f, c.detail)
+		}
+	}
+}
+
+// The adapter in nobody's use is tried first, and only that one.
+func TestDisturbsLeast(t *testing.T) {
+	m := healthy()
+	m.adapters = []hcisock.Adapter{
+		{Index: 0, Name: "hci0", Up: true, UserChannel: true},
+		{Index: 1, Name: "hci1", Up: true},
+		{Index: 2, Name: "hci2", RFKill: hcisock.RFKill{Soft: true}},
+		{Index: 3, Name: "hci3"},
+	}
+	r := Run(t.Context(), m.Env)
+	if diff := cmp.Diff([]string{"hci3"}, m.opened); diff != "" || !r.OK {
+		t.Errorf("OK %v, opened (-want +got):\n%s", r.OK, diff)
+	}
+	m.opened = nil
+	refuseOpen(m, openError(hcisock.CauseDriver, syscall.EIO, ""))
+	r = Run(t.Context(), m.Env)
+	if diff := cmp.Diff([]string{"hci3", "hci2", "hci1", "hci0"}, m.opened); diff != "" || r.OK {
+		t.Errorf("when none opens: OK %v, tried (-want +got):\n%s", r.OK, diff)
+	}
+}
+
+func TestGivesBackWhatWasUp(t *testing.T) {
+	m := healthy()
+	m.adapters[0].Index, m.adapters[0].Up = 5, true
+	if r := Run(t.Context(), m.Env); !r.OK {
+		t.Errorf("not OK: %v", summary(r))
+	}
+	if diff := cmp.Diff([]int{5}, m.broughtUp); diff != "" {
+		t.Errorf("brought up (-want +got):\n%s", diff)
+	}
+	m.Up = func(int) error { return fmt.Errorf("no power") }
+	r := Run(t.Context(), m.Env)
+	if f := find(t, r, "hci0 give back"); !r.OK || f.OK || f.Detail != "no power" {
+		t.Errorf("OK %v, %+v; want the report good and this finding bad", r.OK, f)
+	}
+}
+
+func TestWantedAdapter(t *testing.T) {
+	for _, wanted := range []string{"hci1", "AA:AA:AA:AA:AA:AA", "aa:aa:aa:aa:aa:aa"} {
+		m := healthy()
+		m.Adapter = wanted
+		m.adapters = append(m.adapters, hcisock.Adapter{Index: 1, Name: "hci1", MAC: hci.MAC{0xAA, 0xAA, 0xAA, 0xAA, 0xAA, 0xAA}})
+		r := Run(t.Context(), m.Env)
+		if diff := cmp.Diff([]string{"hci1"}, m.opened); diff != "" || !r.OK {
+			t.Errorf("%s: OK %v, opened (-want +got):\n%s", wanted, r.OK, diff)
+		}
+	}
+}
+
+// A controller that is not this machine's does not need its Bluetooth.
+func TestRemoteController(t *testing.T) {
+	m := healthy()
+	m.Adapter = "tcp:localhost:6402"
+	m.AddressFamily = func() error { return errors.New("must not matter") }
+	r := Run(t.Context(), m.Env)
+	if diff := cmp.Diff([]string{"tcp:localhost:6402 open: good"}, summary(r)); diff != "" || !r.OK {
+		t.Errorf("OK %v, findings differ (-want +got):\n%s", r.OK, diff)
+	}
+}
+
+func TestMalformedAddress(t *testing.T) {
+	m := healthy()
+	m.Adapter = "hci"
+	r := Run(t.Context(), m.Env)
+	if f := find(t, r, "address"); r.OK || f.OK || !strings.Contains(f.Remedy, "use hci0") || len(r.Findings) != 1 {
+		t.Errorf("OK %v, %+v; want only this finding, with the forms", r.OK, r.Findings)
+	}
+}
+
+func TestControllerThatDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, testControllerThatDoesNotAnswer)
+}
+
+func testControllerThatDoesNotAnswer(t *testing.T) {
+	m := healthy()
+	m.answer = nil
+	start := time.Now()
+	r := Run(t.Context(), m.Env)
+	f := find(t, r, "hci0 open")
+	if r.OK || f.OK || !strings.Contains(f.Detail, "no answer to Reset") {
+		t.Errorf("OK %v, %+v; want no answer", r.OK, f)
+	}
+	if took := time.Since(start); took != 15*time.Second {
+		t.Errorf("took %v, want 15s", took)
+	}
+	m.ctl.WantClosed(t)
+}
+
+func TestCanceled(t *testing.T) {
+	m := healthy()
+	m.answer = nil
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r := Run(ctx, m.Env); r.OK {
+		t.Error("OK in spite of no answer")
+	}
+}

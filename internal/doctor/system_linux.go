@@ -1,0 +1,125 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+)
+
+// System returns the Env of this machine. adapter is the address that is
+// wanted, empty for any adapter; cfg may be nil.
+func System(adapter string, cfg *hcisock.Config) Env {
+	return Env{
+		Adapter:       adapter,
+		AddressFamily: hcisock.HasAddressFamily,
+		InitialNetNS:  func() (bool, error) { return initialNetNS("/proc") },
+		Privileges:    func() (Privileges, error) { return privileges("/proc/self") },
+		Adapters:      hcisock.Adapters,
+		Dormant:       func() []string { return dormant("/sys/bus/usb/devices") },
+		KernelLog:     kernelLog,
+		Links:         hcisock.Links,
+		Open: func(ctx context.Context, address string) (hci.Transport, error) {
+			return hcisock.Open(ctx, address, cfg)
+		},
+		Up: hcisock.Up,
+	}
+}
+
+// initialNetNS looks for a setting that the kernel shows in the initial
+// network namespace only. The number of the namespace itself is not the same
+// on every kernel.
+func initialNetNS(proc string) (bool, error) {
+	dir := filepath.Join(proc, "sys/net/core")
+	if _, err := os.Stat(dir); err != nil {
+		return false, err
+	}
+	_, err := os.Stat(filepath.Join(dir, "netdev_max_backlog"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+const (
+	capNetAdmin = 12                  // CAP_NET_ADMIN
+	initUserNS  = "user:[4026531837]" // PROC_USER_INIT_INO, the same on every kernel
+)
+
+func privileges(self string) (Privileges, error) {
+	status, err := os.ReadFile(filepath.Join(self, "status"))
+	if err != nil {
+		return Privileges{}, err
+	}
+	var p Privileges
+	for line := range strings.Lines(string(status)) {
+		if digits, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			caps, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 64)
+			if err != nil {
+				return Privileges{}, fmt.Errorf("CapEff: %w", err)
+			}
+			p.NetAdmin = caps&(1<<capNetAdmin) != 0
+		}
+	}
+	ns, err := os.Readlink(filepath.Join(self, "ns/user"))
+	// A kernel without user namespaces has no such link.
+	p.InitialUserNS = ns == initUserNS || errors.Is(err, fs.ErrNotExist)
+	return p, nil
+}
+
+// kernelLog reads the log of the kernel, which needs CAP_SYSLOG on most
+// machines.
+func kernelLog() ([]string, error) {
+	size, err := unix.Klogctl(unix.SYSLOG_ACTION_SIZE_BUFFER, nil)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, size)
+	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, b)
+	if err != nil {
+		return nil, err
+	}
+	return strings.Split(string(b[:n]), "\n"), nil
+}
+
+// dormant names the Bluetooth interfaces on USB (class E0, subclass 01,
+// protocol 01) that have no adapter. The second interface of an adapter, which
+// is for audio, belongs to the first and has none of its own.
+func dormant(devices string) []string {
+	interfaces, err := filepath.Glob(filepath.Join(devices, "*:*.0"))
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, dir := range interfaces {
+		class := attr(dir, "bInterfaceClass") + attr(dir, "bInterfaceSubClass") + attr(dir, "bInterfaceProtocol")
+		if class != "e00101" {
+			continue
+		}
+		if entries, err := os.ReadDir(filepath.Join(dir, "bluetooth")); err == nil && len(entries) > 0 {
+			continue
+		}
+		// The interface's directory is inside its device's; the link is not.
+		name := filepath.Base(dir)
+		device := filepath.Join(devices, strings.SplitN(name, ":", 2)[0])
+		list = append(list, fmt.Sprintf("USB %s (%s:%s)", name, attr(device, "idVendor"), attr(device, "idProduct")))
+	}
+	return list
+}
+
+func attr(dir, name string) string {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
