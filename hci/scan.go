@@ -63,7 +63,8 @@ type Scanner struct {
 
 // Scan starts to scan and returns a Scanner, which the caller must Close. Any
 // number of them share the controller. A scan goes on while the Device
-// connects; on a controller that cannot do both it pauses and comes back.
+// connects; on a controller that cannot do both it pauses, or begins late, and
+// comes back by itself.
 func (d *Device) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
 	s := &Scanner{d: d, queue: queue.New[Report](d.core.cfg.reportQueue())}
 	if o != nil {
@@ -246,7 +247,7 @@ func (s *scanning) sync() {
 
 // settled is reached when controller and wishes agree.
 func (s *scanning) settled() {
-	if s.running {
+	if s.running || s.paused { // a paused scan starts by itself when it may
 		starts := s.starts
 		s.starts = nil
 		for _, done := range starts {
@@ -294,7 +295,7 @@ func (s *scanning) failStart(err error) {
 	if statusOf(err) == StatusCommandDisallowed && s.c.dial.state != dialIdle {
 		s.paused = true
 		s.c.info.scanBlocksInitiating = true
-		return
+		return // sync settles, and resume comes with the end of the dial
 	}
 	s.fail(err)
 }
