@@ -1,0 +1,243 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// channelStep is the time between the starts of an advertising event's
+// packets on two channels, beyond the packet itself: it leaves room for a
+// request and its answer.
+const channelStep = 400 * time.Microsecond
+
+// highDutyTime is how long high duty cycle directed advertising lasts
+// (Vol 6, Part B, 4.4.2.4.3).
+const highDutyTime = 1280 * time.Millisecond
+
+// advertisement is what an advertiser sends.
+type advertisement struct {
+	own         hci.Addr // as on the air
+	peer        hci.Addr // of directed advertising, as on the air
+	connectable bool
+	scannable   bool
+	directed    bool
+	highDuty    bool
+	legacy      bool
+	anonymous   bool
+	data        []byte
+	response    []byte
+	sid         uint8
+	primary     hci.PHY
+	secondary   hci.PHY
+	txPower     int8
+	interval    time.Duration
+	channels    uint8 // bits 0 to 2
+	maxEvents   int   // 0: no limit
+	duration    time.Duration
+}
+
+// legacyType is the event type of an advertising report.
+func (v *advertisement) legacyType() hci.AdvType {
+	switch {
+	case v.directed:
+		return hci.AdvDirectInd
+	case v.connectable:
+		return hci.AdvInd
+	case v.scannable:
+		return hci.AdvScanInd
+	}
+	return hci.AdvNonconnInd
+}
+
+// advOwner is what sits above an advertiser.
+type advOwner interface {
+	// refresh is called before each advertising event, to change addresses.
+	refresh(v *advertiser)
+	// allowsScan and allowsConnect are the advertising filter policy, and
+	// whether there is room for a link.
+	allowsScan(v *advertiser, from hci.Addr) bool
+	allowsConnect(v *advertiser, from hci.Addr) bool
+	// scanned tells of a scan request.
+	scanned(v *advertiser, from hci.Addr)
+	// connected ends the advertiser with a link, whose peripheral end it is to
+	// have.
+	connected(v *advertiser, l *link, peer hci.Addr)
+	// expired ends the advertiser, by its duration or its number of events.
+	expired(v *advertiser, st hci.Status)
+}
+
+// advertiser is a radio that advertises. While nobody listens it has no timer.
+type advertiser struct {
+	radio *radio
+	owner advOwner
+	set   uint8
+	advertisement
+
+	on      bool
+	parked  bool
+	next    instant // start of the event under way, or of the next
+	channel int     // -1: the event has not begun
+	events  int
+	timer   timer
+	expiry  timer
+}
+
+func newAdvertiser(r *radio, o advOwner) *advertiser {
+	v := &advertiser{radio: r, owner: o}
+	v.timer.fire = v.onTimer
+	v.expiry.fire = func() { v.end(hci.StatusAdvertisingTimeout) }
+	return v
+}
+
+func (v *advertiser) start(ad advertisement) {
+	a := v.radio.air
+	v.stop()
+	v.advertisement = ad
+	v.on, v.events, v.channel = true, 0, -1
+	if ad.highDuty {
+		v.duration, v.interval = highDutyTime, 3750*time.Microsecond
+	}
+	if v.duration > 0 {
+		a.arm(&v.expiry, a.now.add(v.duration))
+	}
+	v.next = a.now + instant(v.spread())
+	a.advertisers = append(a.advertisers, v)
+	v.schedule()
+}
+
+func (v *advertiser) stop() {
+	if !v.on {
+		return
+	}
+	a := v.radio.air
+	v.on = false
+	a.disarm(&v.timer)
+	a.disarm(&v.expiry)
+	a.advertisers = slices.DeleteFunc(a.advertisers, func(w *advertiser) bool { return w == v })
+}
+
+func (v *advertiser) end(st hci.Status) {
+	v.stop()
+	v.owner.expired(v, st)
+}
+
+// spread is advDelay, the random part of the time between two events.
+func (v *advertiser) spread() time.Duration {
+	if v.radio.air.cfg.ExactAdvertising || v.highDuty {
+		return 0
+	}
+	return time.Duration(v.radio.air.rng.Int64N(int64(10 * time.Millisecond)))
+}
+
+// schedule waits for the event at next, or for somebody to listen to it.
+func (v *advertiser) schedule() {
+	v.channel = -1
+	if v.parked = len(v.radio.air.listeners) == 0 && v.maxEvents == 0; !v.parked {
+		v.radio.air.arm(&v.timer, v.next)
+	}
+}
+
+// unpark makes up for the events that nobody would have heard.
+func (v *advertiser) unpark() {
+	if !v.parked {
+		return
+	}
+	if now := v.radio.air.now; v.next < now {
+		mean := v.interval
+		if !v.radio.air.cfg.ExactAdvertising {
+			mean += 5 * time.Millisecond
+		}
+		missed := (now.sub(v.next) + mean - 1) / mean
+		v.next = v.next.add(missed * mean)
+		v.radio.onAir.Advertised += int64(missed)
+	}
+	v.schedule()
+}
+
+// primaryTime is the time of a packet on an advertising channel.
+func (v *advertiser) primaryTime() time.Duration {
+	switch {
+	case !v.legacy:
+		return airtime(v.primary, 10)
+	case v.directed:
+		return airtime(hci.PHY1M, 12)
+	}
+	return airtime(hci.PHY1M, 6+len(v.data))
+}
+
+// channelStart is when the packet on a channel begins.
+func (v *advertiser) channelStart(channel int) instant {
+	n := 0
+	for i := range channel {
+		n += int(v.channels >> i & 1)
+	}
+	return v.next.add(time.Duration(n) * (v.primaryTime() + channelStep))
+}
+
+// onTimer begins an event, or ends a packet of it that somebody listens to.
+func (v *advertiser) onTimer() {
+	a := v.radio.air
+	if v.channel < 0 {
+		v.owner.refresh(v)
+		v.radio.onAir.Advertised++
+	} else {
+		v.heard(v.channel, v.channelStart(v.channel))
+		if !v.on {
+			return
+		}
+	}
+	for v.channel++; v.channel < 3; v.channel++ {
+		if v.channels>>v.channel&1 == 0 {
+			continue
+		}
+		start := v.channelStart(v.channel)
+		if slices.ContainsFunc(a.listeners, func(l *listener) bool { return v.reaches(l, v.channel, start) }) {
+			a.arm(&v.timer, start.add(v.primaryTime()))
+			return
+		}
+	}
+	if v.events++; v.events == v.maxEvents {
+		v.end(hci.StatusLimitReached)
+		return
+	}
+	v.next = v.next.add(v.interval + v.spread())
+	v.schedule()
+}
+
+func (v *advertiser) reaches(l *listener, channel int, start instant) bool {
+	phy := hci.PHYs1M
+	if v.primary == hci.PHYCoded {
+		phy = hci.PHYsCoded
+	}
+	return l.node != v.radio && l.phys.Has(phy) && l.tuned(channel, start, v.primaryTime())
+}
+
+// heard hands the packet that ends now to those who listen. If several want
+// to connect, chance decides whose request is the one that is not disturbed.
+func (v *advertiser) heard(channel int, start instant) {
+	a := v.radio.air
+	hears := make([]*listener, 0, 4)
+	for _, l := range a.listeners {
+		if v.reaches(l, channel, start) && a.arrives(v.radio, l.node) &&
+			(v.legacy || a.arrives(v.radio, l.node)) { // the secondary packet too
+			hears = append(hears, l)
+		}
+	}
+	initiators := 0
+	for _, l := range hears {
+		if l.initiating {
+			initiators++
+		}
+	}
+	first := 0
+	if initiators > 1 {
+		first = a.rng.IntN(len(hears))
+	}
+	for i := range hears {
+		if l := hears[(first+i)%len(hears)]; l.on && v.on {
+			l.hears(v)
+		}
+	}
+}

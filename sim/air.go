@@ -1,0 +1,199 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+)
+
+// Config says how an Air is to be. The zero value is a perfect radio with
+// seed 0.
+type Config struct {
+	// Seed starts the generator that all chance comes from.
+	Seed uint64
+	// Path is what lies between two nodes for which SetPath was not called.
+	Path Path
+	// ExactAdvertising leaves out the random delay of 0 to 10 ms by which
+	// advertising events are spread (Vol 6, Part B, 4.4.2.2.1), for tests that
+	// want to know the time of each.
+	ExactAdvertising bool
+	// Log, if set, is told of everything that goes over the air and over HCI. It
+	// runs on the air's goroutine: it must not block, nor keep what an Entry
+	// points to.
+	Log func(Entry)
+}
+
+// Air is a simulated radio with any number of nodes. See the package
+// documentation for its time, order and chance.
+type Air struct {
+	cfg   Config
+	start time.Time
+	wake  chan struct{} // one slot: something is in the inbox
+	done  chan struct{} // closed when the goroutine has ended
+
+	mu     sync.Mutex // leaf; guards the inbox and the node count, nothing else
+	dirty  []*port
+	calls  []func()
+	count  int
+	closed bool
+
+	// The rest belongs to the goroutine.
+	clock
+	rng         *rand.Rand
+	nodes       []*radio
+	paths       map[[2]int]*Path
+	listeners   []*listener
+	advertisers []*advertiser
+	links       []*link
+	linkCount   uint64
+	taken       []*port
+	ran         []func()
+}
+
+// New makes an air and starts its goroutine, which Close ends. A nil cfg is
+// the zero Config.
+func New(cfg *Config) *Air {
+	a := &Air{
+		start: time.Now(),
+		wake:  make(chan struct{}, 1),
+		done:  make(chan struct{}),
+		paths: map[[2]int]*Path{},
+	}
+	if cfg != nil {
+		a.cfg = *cfg
+	}
+	a.rng = rand.New(rand.NewPCG(a.cfg.Seed, 0x6d6f6f72))
+	go a.run()
+	return a
+}
+
+// Close ends the air and unplugs all its controllers. It returns when the
+// air's goroutine has ended; later calls do nothing.
+func (a *Air) Close() error {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
+	a.signal()
+	<-a.done
+	return nil
+}
+
+func (a *Air) signal() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// post hands f to the goroutine. It never blocks and may be called from
+// anywhere; a closed air drops f.
+func (a *Air) post(f func()) {
+	a.mu.Lock()
+	if !a.closed {
+		a.calls = append(a.calls, f)
+	}
+	a.mu.Unlock()
+	a.signal()
+}
+
+// ask runs f on the goroutine and waits for it. It reports false if the air
+// has been closed, with f not run.
+func (a *Air) ask(f func()) bool {
+	ran := make(chan struct{})
+	a.post(func() { f(); close(ran) })
+	select {
+	case <-ran:
+		return true
+	case <-a.done:
+	}
+	select {
+	case <-ran:
+		return true
+	default:
+		return false
+	}
+}
+
+// elapsed is the present time on the air's scale, for any goroutine.
+func (a *Air) elapsed() instant { return instant(time.Since(a.start)) }
+
+// wallTime turns a time of the air into one that callers know.
+func (a *Air) wallTime(at instant) time.Time { return a.start.Add(time.Duration(at)) }
+
+// run is the air's goroutine: it takes what others have put in the inbox,
+// lets everything happen that is due, and sleeps until the next time or call.
+// What is due goes before calls of the same instant, so that the order does
+// not depend on which of the two woke the goroutine.
+func (a *Air) run() {
+	defer close(a.done)
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
+	for {
+		closed := a.collect()
+		now := a.elapsed()
+		for a.step(now) {
+		}
+		a.now = max(a.now, now)
+		for i, f := range a.ran {
+			f()
+			a.ran[i] = nil
+		}
+		a.ran = a.ran[:0]
+		if closed {
+			a.end()
+			return
+		}
+		next := a.next()
+		if next <= a.elapsed() && next != never {
+			continue
+		}
+		if next != never {
+			alarm.Reset(next.sub(a.elapsed()))
+		} else {
+			alarm.Stop()
+		}
+		select {
+		case <-a.wake:
+		case <-alarm.C:
+		}
+	}
+}
+
+// collect empties the inbox: packets go to their controllers, each armed for
+// its time, calls to a.ran.
+func (a *Air) collect() (closed bool) {
+	a.mu.Lock()
+	a.taken = append(a.taken[:0], a.dirty...)
+	clear(a.dirty)
+	a.dirty = a.dirty[:0]
+	a.ran, a.calls = a.calls, a.ran[:0]
+	for _, p := range a.taken {
+		p.collect()
+	}
+	closed = a.closed
+	a.mu.Unlock()
+	for i, p := range a.taken {
+		p.c.armInput()
+		a.taken[i] = nil
+	}
+	return closed
+}
+
+// end unplugs every controller, when the air has been closed.
+func (a *Air) end() {
+	for _, n := range a.nodes {
+		if c, ok := n.node.(*Controller); ok {
+			c.unplug(fmt.Errorf("sim: air: %w", net.ErrClosed))
+		}
+		if p, ok := n.node.(*RawPeer); ok {
+			p.end()
+		}
+	}
+}
+
+// chance reports true with probability p.
+func (a *Air) chance(p float64) bool {
+	return p > 0 && (p >= 1 || a.rng.Float64() < p)
+}

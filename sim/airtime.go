@@ -1,0 +1,61 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// Times of the link layer (Vol 6, Part B, 4).
+const (
+	interFrameSpace = 150 * time.Microsecond
+	// windowDelay is transmitWindowDelay for CONNECT_IND.
+	windowDelay = 1250 * time.Microsecond
+	// connectLen, scanReqLen are payload lengths on the advertising channels.
+	connectLen = 34
+	scanReqLen = 12
+	// establishEvents is the number of connection events within which a new link
+	// must have brought a packet.
+	establishEvents = 6
+	// instantEvents is how far ahead a change of both sides is placed.
+	instantEvents = 6
+	// procedureTimeout ends a link whose peer does not answer a control
+	// procedure.
+	procedureTimeout = 40 * time.Second
+	// micLen is what encryption adds to a packet with a payload.
+	micLen = 4
+)
+
+// airtime is the time on the air of a packet with n payload octets: preamble,
+// access address (4), header (2), payload and CRC (3), Vol 6, Part B, 2.1. Coded
+// PHY is taken with S=8.
+func airtime(phy hci.PHY, n int) time.Duration {
+	us := 0
+	switch phy {
+	case hci.PHY2M:
+		us = (2 + 4 + 2 + n + 3) * 4
+	case hci.PHYCoded:
+		us = 80 + 256 + 16 + 24 + (2+n+3)*64 + 24
+	default:
+		us = (1 + 4 + 2 + n + 3) * 8
+	}
+	return time.Duration(us) * time.Microsecond
+}
+
+// fitting is the number of payload octets that fit into t with the PHY, not
+// less than the 27 that every link may send.
+func fitting(phy hci.PHY, t time.Duration, encrypted bool) int {
+	n := 0
+	switch us := int(t / time.Microsecond); phy {
+	case hci.PHY2M:
+		n = us/4 - 11
+	case hci.PHYCoded:
+		n = (us-400)/64 - 5
+	default:
+		n = us/8 - 10
+	}
+	if encrypted {
+		n -= micLen
+	}
+	return max(n, 27)
+}

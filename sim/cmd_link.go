@@ -1,0 +1,206 @@
+package sim
+
+import (
+	"github.com/moor-ble/moor/hci"
+)
+
+// linkCommand carries out the commands that concern one link.
+func (c *Controller) linkCommand(p hci.Params, r *reply) bool {
+	switch p := p.(type) {
+	case hci.Disconnect:
+		c.onLink(p.Handle, r, func(k *conn) {
+			if !disconnectReason(p.Reason) {
+				r.st = hci.StatusInvalidParameters
+				return
+			}
+			k.closing = true
+			r.after(func() { k.end.terminate(p.Reason) })
+		})
+	case hci.ReadRemoteVersionInformation:
+		c.startOn(p.Handle, r, procedure{kind: procVersion})
+	case hci.LEReadRemoteFeatures:
+		c.startOn(p.Handle, r, procedure{kind: procFeatures})
+	case hci.LEConnectionUpdate:
+		c.update(p, r)
+	case hci.LERemoteConnectionParameterRequestReply:
+		c.replyParams(p.Handle, r, newLinkParams(p.Params), hci.StatusSuccess)
+	case hci.LERemoteConnectionParameterRequestNegativeReply:
+		c.replyParams(p.Handle, r, linkParams{}, p.Reason)
+	case hci.ReadRSSI:
+		r.ret = hci.LinkRSSI{Handle: p.Handle, RSSI: 127}
+		c.onLink(p.Handle, r, func(k *conn) {
+			r.ret = hci.LinkRSSI{Handle: p.Handle, RSSI: c.air.rssi(k.end.other().radio, c.node)}
+		})
+	case hci.ReadTransmitPowerLevel:
+		r.ret = hci.LinkTxPower{Handle: p.Handle, Power: c.cfg.TxPower}
+		c.onLink(p.Handle, r, func(*conn) {})
+	case hci.LEReadChannelMap:
+		r.ret = hci.LinkChannelMap{Handle: p.Handle}
+		c.onLink(p.Handle, r, func(k *conn) {
+			r.ret = hci.LinkChannelMap{Handle: p.Handle, Map: k.end.link.chanMap}
+		})
+	case hci.LESetHostChannelClassification:
+		c.chanMap = p.Map
+		for _, k := range c.conns {
+			if k != nil && k.end.role == central {
+				k.end.start(procedure{kind: procChannelMap, chans: p.Map})
+			}
+		}
+	case hci.LESetDataLength:
+		r.ret = p.Handle
+		c.onLink(p.Handle, r, func(k *conn) {
+			r.after(func() { k.end.askLength(int(p.TXOctets), p.TXTime) })
+		})
+	case hci.LEReadSuggestedDefaultDataLength:
+		r.ret = hci.DataLength{TXOctets: uint16(c.able.defaultTx), TXTime: c.able.defaultTime}
+	case hci.LEWriteSuggestedDefaultDataLength:
+		c.able.defaultTx, c.able.defaultTime = int(p.TXOctets), p.TXTime
+	case hci.LEReadMaximumDataLength:
+		n := c.cfg.maxOctets()
+		r.ret = hci.MaximumDataLength{TXOctets: uint16(n), TXTime: timeFor(n), RXOctets: uint16(n), RXTime: timeFor(n)}
+	case hci.LEReadPHY:
+		r.ret = hci.LinkPHY{Handle: p.Handle}
+		c.onLink(p.Handle, r, func(k *conn) {
+			r.ret = hci.LinkPHY{Handle: p.Handle, TX: k.end.phy, RX: k.end.other().phy}
+		})
+	case hci.LESetDefaultPHY:
+		if !c.phys().Has(p.TX | p.RX) {
+			r.st = hci.StatusUnsupportedFeature
+			break
+		}
+		c.able.preferTx, c.able.preferRx = orAll(p.TX, c.phys()), orAll(p.RX, c.phys())
+	case hci.LESetPHY:
+		if !c.phys().Has(p.TX | p.RX) {
+			r.st = hci.StatusUnsupportedFeature
+			break
+		}
+		c.startOn(p.Handle, r, procedure{kind: procPHY, tx: orAll(p.TX, c.phys()), rx: orAll(p.RX, c.phys())})
+	default:
+		return false
+	}
+	return true
+}
+
+func orAll(p, all hci.PHYs) hci.PHYs { return or(p, all) }
+
+// disconnectReason reports whether a host may give the reason
+// (Vol 4, Part E, 7.1.6).
+func disconnectReason(st hci.Status) bool {
+	switch st {
+	case hci.StatusAuthenticationFailure, hci.StatusRemoteUserTerminated, hci.StatusRemoteLowResources,
+		hci.StatusRemotePowerOff, hci.StatusUnsupportedRemoteFeature, hci.StatusPairingUnitKey,
+		hci.StatusUnacceptableParameters:
+		return true
+	}
+	return false
+}
+
+// onLink runs f on a link of the controller. A link that is being ended takes
+// no commands any more.
+func (c *Controller) onLink(h hci.Handle, r *reply, f func(k *conn)) {
+	switch k := c.link(h); {
+	case k == nil:
+		r.st = hci.StatusUnknownConnection
+	case k.closing:
+		r.st = hci.StatusCommandDisallowed
+	default:
+		f(k)
+	}
+}
+
+// startOn answers with success and then starts the procedure.
+func (c *Controller) startOn(h hci.Handle, r *reply, p procedure) {
+	c.onLink(h, r, func(k *conn) { r.after(func() { k.end.start(p) }) })
+}
+
+func newLinkParams(p hci.ConnParams) linkParams {
+	return linkParams{min: p.IntervalMin, max: p.IntervalMax, latency: int(p.Latency), timeout: p.Timeout}
+}
+
+// update starts a connection update. A central's is a decision, a
+// peripheral's a question to the central's host.
+func (c *Controller) update(p hci.LEConnectionUpdate, r *reply) {
+	c.onLink(p.Handle, r, func(k *conn) {
+		kind := procUpdate
+		if k.end.role == peripheral {
+			if kind = procParams; !c.cfg.features().Has(hci.FeatureConnParamRequest) {
+				r.st = hci.StatusUnsupportedRemoteFeature
+				return
+			}
+		}
+		r.after(func() { k.end.start(procedure{kind: kind, params: newLinkParams(p.Params)}) })
+	})
+}
+
+// replyParams is the host's answer to LE Remote Connection Parameter Request.
+func (c *Controller) replyParams(h hci.Handle, r *reply, p linkParams, st hci.Status) {
+	r.ret = h
+	c.onLink(h, r, func(k *conn) {
+		if !k.paramsAsked {
+			r.st = hci.StatusCommandDisallowed
+			return
+		}
+		k.paramsAsked = false
+		r.after(func() { k.end.replyParams(p, st) })
+	})
+}
+
+// paramRequest implements owner. A host that has masked the event, or a
+// controller without the procedure, refuses.
+func (c *Controller) paramRequest(e *end, p linkParams) {
+	ev := &hci.LERemoteConnectionParameterRequest{Handle: e.handle, Params: hci.ConnParams{
+		IntervalMin: p.min, IntervalMax: p.max, Latency: uint16(p.latency), Timeout: p.timeout,
+	}}
+	k := c.link(e.handle)
+	if k == nil || !c.wantsLE(hci.EvLERemoteConnectionParameterRequest) {
+		e.replyParams(p, hci.StatusUnsupportedRemoteFeature)
+		return
+	}
+	k.paramsAsked = true
+	c.send(ev)
+}
+
+// event implements owner.
+func (c *Controller) event(_ *end, ev hci.Event) { c.send(ev) }
+
+// keyRequest implements owner. A host that has masked the event has no key.
+func (c *Controller) keyRequest(e *end, rand [8]byte, ediv uint16) {
+	if !c.wantsLE(hci.EvLELongTermKeyRequest) {
+		e.replyKey(nil)
+		return
+	}
+	c.send(&hci.LELongTermKeyRequest{Handle: e.handle, Rand: rand, EDIV: ediv})
+}
+
+// abilities implements owner.
+func (c *Controller) abilities() *abilities { return &c.able }
+
+// established implements owner: new links ask for longer packets if the host
+// has said so.
+func (c *Controller) established(e *end) {
+	if c.able.defaultTx > startLengths.tx && c.able.features.Has(hci.FeatureDataLength) {
+		e.start(procedure{kind: procLength, quiet: true})
+	}
+}
+
+// ended implements owner.
+func (c *Controller) ended(e *end, reason hci.Status) {
+	k := c.link(e.handle)
+	if k == nil || k.end != e {
+		return
+	}
+	c.conns[e.handle-firstHandle] = nil
+	c.held -= k.held
+	for e.data.len() > 0 {
+		c.usedIn = append(c.usedIn, e.data.pop().raw)
+	}
+	for i := range c.done {
+		if c.done[i].Handle == e.handle {
+			c.done = append(c.done[:i], c.done[i+1:]...)
+			break
+		}
+	}
+	c.send(&hci.DisconnectionComplete{Handle: e.handle, Reason: reason})
+}
+
+var _ owner = (*Controller)(nil)

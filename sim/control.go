@@ -1,0 +1,203 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// controlOp is a link layer control PDU (Vol 6, Part B, 2.4.2).
+type controlOp uint8
+
+const (
+	llConnectionUpdateInd  controlOp = 0x00
+	llChannelMapInd        controlOp = 0x01
+	llTerminateInd         controlOp = 0x02
+	llEncReq               controlOp = 0x03
+	llEncRsp               controlOp = 0x04
+	llStartEncReq          controlOp = 0x05
+	llStartEncRsp          controlOp = 0x06
+	llUnknownRsp           controlOp = 0x07
+	llFeatureReq           controlOp = 0x08
+	llFeatureRsp           controlOp = 0x09
+	llPauseEncReq          controlOp = 0x0A
+	llPauseEncRsp          controlOp = 0x0B
+	llVersionInd           controlOp = 0x0C
+	llPeripheralFeatureReq controlOp = 0x0E
+	llConnectionParamReq   controlOp = 0x0F
+	llRejectExtInd         controlOp = 0x11
+	llLengthReq            controlOp = 0x14
+	llLengthRsp            controlOp = 0x15
+	llPHYReq               controlOp = 0x16
+	llPHYRsp               controlOp = 0x17
+	llPHYUpdateInd         controlOp = 0x18
+)
+
+// controlSizes are the payload octets of the PDUs, opcode included.
+var controlSizes = map[controlOp]int{
+	llConnectionUpdateInd: 12, llChannelMapInd: 8, llTerminateInd: 2, llEncReq: 23,
+	llEncRsp: 13, llStartEncReq: 1, llStartEncRsp: 1, llUnknownRsp: 2, llFeatureReq: 9,
+	llFeatureRsp: 9, llPauseEncReq: 1, llPauseEncRsp: 1, llVersionInd: 6,
+	llPeripheralFeatureReq: 9, llConnectionParamReq: 24, llRejectExtInd: 3,
+	llLengthReq: 9, llLengthRsp: 9, llPHYReq: 3, llPHYRsp: 3, llPHYUpdateInd: 5,
+}
+
+// control is a control PDU with the fields of whichever kind it is.
+type control struct {
+	op       controlOp
+	about    controlOp // the PDU that is refused or unknown
+	status   hci.Status
+	params   linkParams
+	tx, rx   hci.PHYs
+	length   lengths
+	features hci.Features
+	version  version
+	key      [16]byte // stands for what the packet is encrypted with
+	rand     [8]byte
+	ediv     uint16
+	at       int64 // event counter of the instant
+}
+
+func (c *control) size() int { return controlSizes[c.op] }
+
+// version is what LL_VERSION_IND carries.
+type version struct {
+	number     uint8
+	company    uint16
+	subversion uint16
+}
+
+// lengths are the packet lengths of an end, in octets, and their times.
+type lengths struct {
+	tx, rx         int
+	txTime, rxTime time.Duration
+}
+
+// startLengths are those of a link on which no procedure has run.
+var startLengths = lengths{27, 27, 328 * time.Microsecond, 328 * time.Microsecond}
+
+// timeFor is the time that a packet of n octets takes with 1M, and its MIC.
+func timeFor(n int) time.Duration { return airtime(hci.PHY1M, n+micLen) }
+
+// receiveControl takes a control PDU of the other side.
+func (e *end) receiveControl(c *control) {
+	e.link.air.logEnd(e, LogControl, []byte{byte(c.op)}, c.status)
+	if c.op == llTerminateInd {
+		e.leave(c.status)
+		return
+	}
+	if e.owner.abilities().mute {
+		return
+	}
+	if need, ok := controlNeeds[c.op]; ok && !e.owner.abilities().features.Has(need) {
+		e.sendControl(control{op: llUnknownRsp, about: c.op, status: hci.StatusUnsupportedRemoteFeature})
+		return
+	}
+	switch c.op {
+	case llVersionInd:
+		e.receiveVersion(c.version)
+	case llFeatureReq, llPeripheralFeatureReq:
+		e.proc.features, e.proc.hasFeatures = c.features, true
+		e.sendControl(control{op: llFeatureRsp, features: e.owner.abilities().features})
+	case llFeatureRsp:
+		e.proc.features, e.proc.hasFeatures = c.features, true
+		e.finish(procFeatures, hci.StatusSuccess)
+	case llLengthReq:
+		mine := e.ownLengths()
+		e.sendControl(control{op: llLengthRsp, length: mine})
+		e.agreeLengths(mine, c.length)
+	case llLengthRsp:
+		e.agreeLengths(e.ownLengths(), c.length)
+		e.finish(procLength, hci.StatusSuccess)
+	case llPHYReq:
+		e.receivePHYRequest(c)
+	case llPHYRsp:
+		e.choosePHY(e, c)
+	case llConnectionParamReq:
+		e.owner.paramRequest(e, c.params)
+	case llConnectionUpdateInd, llChannelMapInd, llPHYUpdateInd:
+		e.receiveInstant(c)
+	case llEncReq, llEncRsp, llStartEncReq, llStartEncRsp, llPauseEncReq, llPauseEncRsp:
+		e.receiveEncryption(c)
+	case llRejectExtInd, llUnknownRsp:
+		e.receiveRefusal(c)
+	}
+}
+
+// controlNeeds lists the features without which a PDU is unknown.
+var controlNeeds = map[controlOp]hci.Features{
+	llLengthReq:            hci.FeatureDataLength,
+	llConnectionParamReq:   hci.FeatureConnParamRequest,
+	llPHYReq:               hci.Feature2MPHY,
+	llPeripheralFeatureReq: hci.FeaturePeripheralFeatExchange,
+	llEncReq:               hci.FeatureEncryption,
+}
+
+// controlSent is called when a control PDU of this end has been acknowledged.
+func (e *end) controlSent(c *control) {
+	if c.op == llTerminateInd {
+		e.drop(hci.StatusLocalHostTerminated)
+	}
+}
+
+func (e *end) receiveVersion(v version) {
+	first := !e.proc.hasVersion
+	e.proc.version, e.proc.hasVersion = v, true
+	if e.proc.saidVersion {
+		e.finish(procVersion, hci.StatusSuccess)
+	} else if first {
+		e.sayVersion()
+	}
+}
+
+func (e *end) sayVersion() {
+	a := e.owner.abilities()
+	e.proc.saidVersion = true
+	e.sendControl(control{op: llVersionInd, version: version{a.version, a.company, a.subversion}})
+}
+
+// receiveRefusal ends the procedure that the other side does not want.
+func (e *end) receiveRefusal(c *control) {
+	switch c.about {
+	case llFeatureReq, llPeripheralFeatureReq:
+		e.finish(procFeatures, c.status)
+	case llLengthReq:
+		e.finish(procLength, c.status)
+	case llPHYReq:
+		e.finish(procPHY, c.status)
+	case llConnectionParamReq:
+		e.finish(procParams, c.status)
+	case llEncReq:
+		e.encryptionRefused(c.status)
+	}
+}
+
+// ownLengths are what this end offers in a data length procedure.
+func (e *end) ownLengths() lengths {
+	a := e.owner.abilities()
+	l := e.proc.wantLength
+	if l.tx == 0 {
+		l.tx, l.txTime = a.defaultTx, a.defaultTime
+	}
+	l.tx = min(l.tx, a.maxTx)
+	l.txTime = max(min(l.txTime, timeFor(a.maxTx)), startLengths.txTime)
+	l.rx, l.rxTime = a.maxRx, timeFor(a.maxRx)
+	return l
+}
+
+// agreeLengths puts into use what both sides can do, and tells the owner if
+// that is a change (Vol 6, Part B, 4.5.10).
+func (e *end) agreeLengths(mine, theirs lengths) {
+	now := lengths{
+		tx: max(27, min(mine.tx, theirs.rx)), txTime: max(startLengths.txTime, min(mine.txTime, theirs.rxTime)),
+		rx: max(27, min(mine.rx, theirs.tx)), rxTime: max(startLengths.rxTime, min(mine.rxTime, theirs.txTime)),
+	}
+	if now == e.lengths {
+		return
+	}
+	e.lengths = now
+	e.owner.event(e, &hci.LEDataLengthChange{
+		Handle: e.handle, MaxTXOctets: uint16(now.tx), MaxTXTime: now.txTime,
+		MaxRXOctets: uint16(now.rx), MaxRXTime: now.rxTime,
+	})
+}

@@ -1,0 +1,307 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// ControllerConfig says what a controller is. Zero fields have the stated
+// defaults.
+type ControllerConfig struct {
+	// Name appears in the log. Default: hci and the node's index.
+	Name string
+	// Address is the public address. Default: made from the node's index. With
+	// NoAddress the controller has none.
+	Address   hci.MAC
+	NoAddress bool
+	// Latency is the time between a packet being written by the host and the
+	// controller looking at it. Default: 100 µs; negative: none.
+	Latency time.Duration
+	// Version is the Core version as HCI counts it. Default: 0x0C, 5.3.
+	Version      uint8
+	Manufacturer uint16
+	Subversion   uint16
+	// Features are those of the link layer. Default: DefaultFeatures.
+	Features hci.Features
+	// Legacy leaves out extended advertising and its commands.
+	Legacy bool
+	// Disable names commands that the controller does not have.
+	Disable []hci.Opcode
+	// ACLLen and ACLNum are the data buffers. Default: 8 of 251 octets.
+	// SharedBuffers makes LE Read Buffer Size report none, so that the host has to
+	// take those of BR/EDR.
+	ACLLen, ACLNum int
+	SharedBuffers  bool
+	// CommandCredits is Num_HCI_Command_Packets. Default: 1.
+	CommandCredits uint8
+	// AcceptListSize and ResolvingListSize. Defaults: 16 and 8; negative: none.
+	AcceptListSize, ResolvingListSize int
+	// MaxLinks is how many links there can be at once. Default: 16.
+	MaxLinks int
+	// FullStatus answers a connect beyond MaxLinks. Default: 0x09, connection
+	// limit exceeded. FullLate reports it in LE Connection Complete instead of
+	// Command Status.
+	FullStatus hci.Status
+	FullLate   bool
+	// NoScanWhileInitiating makes the controller refuse to scan and initiate at
+	// the same time.
+	NoScanWhileInitiating bool
+	// AdvertisingSets is the number of sets. Default: 4.
+	AdvertisingSets int
+	// MaxOctets is the longest link layer packet it can send and receive, 27 to
+	// 251. Default: 251.
+	MaxOctets int
+	// DuplicateCache is how many advertisers the duplicate filter remembers.
+	// Default: 256.
+	DuplicateCache int
+	// TxPower in dBm.
+	TxPower int8
+}
+
+// DefaultFeatures are the link layer features of a controller that is not told
+// otherwise.
+const DefaultFeatures = hci.FeatureEncryption | hci.FeatureConnParamRequest | hci.FeatureExtendedReject |
+	hci.FeaturePeripheralFeatExchange | hci.FeaturePing | hci.FeatureDataLength | hci.FeaturePrivacy |
+	hci.Feature2MPHY | hci.FeatureCodedPHY | hci.FeatureExtendedAdvertising | hci.FeatureCSA2
+
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+func (c *ControllerConfig) latency() time.Duration {
+	return max(0, or(c.Latency, 100*time.Microsecond))
+}
+
+func (c *ControllerConfig) features() hci.Features {
+	f := or(c.Features, DefaultFeatures)
+	if c.Legacy {
+		f &^= hci.FeatureExtendedAdvertising
+	}
+	return f
+}
+
+func (c *ControllerConfig) version() uint8       { return or(c.Version, 0x0C) }
+func (c *ControllerConfig) aclLen() int          { return or(c.ACLLen, 251) }
+func (c *ControllerConfig) aclNum() int          { return or(c.ACLNum, 8) }
+func (c *ControllerConfig) credits() uint8       { return or(c.CommandCredits, 1) }
+func (c *ControllerConfig) acceptListSize() int  { return max(0, or(c.AcceptListSize, 16)) }
+func (c *ControllerConfig) resolvingSize() int   { return max(0, or(c.ResolvingListSize, 8)) }
+func (c *ControllerConfig) maxLinks() int        { return or(c.MaxLinks, 16) }
+func (c *ControllerConfig) advertisingSets() int { return or(c.AdvertisingSets, 4) }
+func (c *ControllerConfig) maxOctets() int       { return min(max(27, or(c.MaxOctets, 251)), 251) }
+func (c *ControllerConfig) duplicateCache() int  { return or(c.DuplicateCache, 256) }
+
+// Controller is a simulated Bluetooth LE controller, and the transport by
+// which its first host reaches it. It is plugged in when it is made. Closing
+// it, or unplugging it, leaves it on the air without a host; Plug gives the
+// transport for the next one.
+type Controller struct {
+	air       *Air
+	node      *radio
+	cfg       ControllerConfig
+	first     *port
+	supported hci.SupportedCommands
+
+	// Guarded by the air's lock.
+	freeIn    [][]byte
+	lostInput int64
+
+	// The rest belongs to the air's goroutine.
+	usedIn  [][]byte
+	port    *port // nil: not plugged in
+	input   ring[inPacket]
+	inTimer timer
+	powerState
+	faults    faults
+	stats     Stats
+	buf       []byte                       // for packets to the host
+	completed hci.NumberOfCompletedPackets // reused
+}
+
+// powerState is what HCI Reset clears.
+type powerState struct {
+	eventMask, eventMask2, leEventMask uint64
+
+	random    hci.MAC
+	hasRandom bool
+	mode      commandMode
+	accept    []hci.Addr
+	privacy   privacy
+	scan      scanState
+	initiator initiatorState
+	sets      []*advSet
+	legacySet *advSet
+	conns     []*conn // by handle - firstHandle
+	held      int     // data packets of the host
+	done      []hci.CompletedPackets
+	able      abilities
+	chanMap   [5]byte
+	p256      p256
+}
+
+// NewController adds a controller to the air. A nil cfg is the zero
+// ControllerConfig.
+func (a *Air) NewController(cfg *ControllerConfig) *Controller {
+	c := &Controller{air: a}
+	if cfg != nil {
+		c.cfg = *cfg
+	}
+	c.node = a.register(c, c.cfg.Name)
+	if c.cfg.Name == "" {
+		c.node.name = fmt.Sprintf("hci%d", c.node.index)
+	}
+	if c.cfg.Address == (hci.MAC{}) && !c.cfg.NoAddress {
+		i := c.node.index
+		c.cfg.Address = hci.MAC{byte(i), byte(i >> 8), 0x00, 0x52, 0x4F, 0x00}
+	}
+	c.supported = c.cfg.supportedCommands()
+	c.first = newPort(c)
+	c.port = c.first
+	c.inTimer.fire = c.onInput
+	c.powerOn() // touches nothing of the air yet
+	return c
+}
+
+func (c *Controller) radio() *radio { return c.node }
+
+// Address returns the controller's public address.
+func (c *Controller) Address() hci.Addr {
+	return hci.Addr{MAC: c.cfg.Address, Kind: hci.AddrPublic}
+}
+
+// ReadPacket implements hci.Transport, for the first host.
+func (c *Controller) ReadPacket(b []byte) (int, error) { return c.first.ReadPacket(b) }
+
+// WritePacket implements hci.Transport, for the first host.
+func (c *Controller) WritePacket(b []byte) error { return c.first.WritePacket(b) }
+
+// Close implements hci.Transport, for the first host.
+func (c *Controller) Close() error { return c.first.Close() }
+
+// ErrUnplugged is what a host reads after Unplug.
+var ErrUnplugged = errors.New("sim: controller unplugged")
+
+// Unplug takes the controller away from its host, as pulling a dongle does:
+// what the host has not read yet is still there to be read, then ReadPacket
+// and WritePacket fail with ErrUnplugged. The controller loses its power.
+func (c *Controller) Unplug() { c.air.post(func() { c.unplug(ErrUnplugged) }) }
+
+func (c *Controller) unplug(cause error) {
+	if p := c.port; p != nil {
+		p.shut(cause, false)
+		c.released(p)
+	}
+}
+
+// Plug connects the controller anew and returns the transport for its host. A
+// host that still has it is unplugged.
+func (c *Controller) Plug() hci.Transport {
+	p := newPort(c)
+	if !c.air.ask(func() {
+		c.unplug(ErrUnplugged)
+		c.port = p
+	}) {
+		p.shut(fmt.Errorf("sim: air: %w", net.ErrClosed), true)
+	}
+	return p
+}
+
+// released is the loss of power when a host lets go.
+func (c *Controller) released(p *port) {
+	if c.port != p {
+		return
+	}
+	c.port = nil
+	for c.input.len() > 0 {
+		c.usedIn = append(c.usedIn, c.input.pop().buf)
+	}
+	c.air.disarm(&c.inTimer)
+	c.powerOn()
+}
+
+// powerOn brings the controller into the state after power-on, which is that
+// after HCI Reset too. Links are gone without a word on the air.
+func (c *Controller) powerOn() {
+	c.conns = nil // nothing is said to the host
+	c.dropLinks()
+	c.stopScan()
+	c.air.deafen(&c.initiator.listener)
+	for _, s := range c.sets {
+		s.adv.stop()
+	}
+	if c.legacySet != nil {
+		c.legacySet.adv.stop()
+	}
+	c.air.disarm(&c.scan.expiry)
+	c.powerState = powerState{
+		eventMask:   0x00001FFFFFFFFFFF,
+		leEventMask: 0x1F,
+		chanMap:     [5]byte{0xff, 0xff, 0xff, 0xff, 0x1f},
+		able: abilities{
+			features: c.cfg.features(), version: c.cfg.version(),
+			company: c.cfg.Manufacturer, subversion: c.cfg.Subversion,
+			maxTx: c.cfg.maxOctets(), maxRx: c.cfg.maxOctets(),
+			defaultTx: 27, defaultTime: startLengths.txTime,
+			preferTx: c.phys(), preferRx: c.phys(),
+		},
+	}
+	c.privacy.timeout = 15 * time.Minute
+	c.scan.listener = listener{node: c.node, hears: c.hearsScanning}
+	c.scan.interval, c.scan.window = 10*time.Millisecond, 10*time.Millisecond
+	c.scan.expiry.fire = c.scanExpired
+}
+
+// dropLinks ends all links of the controller, those included that are about to
+// be, on its side.
+func (c *Controller) dropLinks() {
+	if c.node.links == 0 {
+		return
+	}
+	var ends []*end
+	for _, l := range c.air.links {
+		for _, e := range []*end{&l.c, &l.p} {
+			if e.radio == c.node && !e.dead {
+				ends = append(ends, e)
+			}
+		}
+	}
+	for _, e := range ends {
+		e.drop(hci.StatusHardwareFailure)
+	}
+}
+
+// phys are those that the controller has.
+func (c *Controller) phys() hci.PHYs {
+	p, f := hci.PHYs1M, c.cfg.features()
+	if f.Has(hci.Feature2MPHY) {
+		p |= hci.PHYs2M
+	}
+	if f.Has(hci.FeatureCodedPHY) {
+		p |= hci.PHYsCoded
+	}
+	return p
+}
+
+// armInput waits for the time of the first packet from the host. Controllers
+// are served in the order of their index.
+func (c *Controller) armInput() {
+	if c.input.len() > 0 && !c.inTimer.armed() {
+		c.air.armOrdered(&c.inTimer, c.input.at(0).at, uint64(c.node.index))
+	}
+}
+
+func (c *Controller) onInput() {
+	p := c.input.pop()
+	c.armInput()
+	if c.packet(p.buf) {
+		c.usedIn = append(c.usedIn, p.buf)
+	}
+}

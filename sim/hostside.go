@@ -1,0 +1,135 @@
+package sim
+
+import (
+	"errors"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// packet takes a packet from the host, and reports whether its buffer is free
+// again.
+func (c *Controller) packet(b []byte) bool {
+	c.air.logHCI(c, b, nil, true)
+	r := wire.NewReader(b)
+	switch r.U8() {
+	case commandPacket:
+		c.stats.Commands++
+		c.countCrowd()
+		c.command(r.Rest())
+	case dataPacket:
+		return !c.dataFromHost(b)
+	default:
+		c.stats.BadPackets++
+	}
+	return true
+}
+
+// command carries a command out and answers it.
+func (c *Controller) command(b []byte) {
+	p, err := hci.ParseCommand(b)
+	if err != nil {
+		c.stats.BadPackets++
+		r := wire.NewReader(b)
+		if op := hci.Opcode(r.U16()); r.Err() == nil {
+			c.answer(reply{op: op, st: hci.StatusInvalidParameters}, nil)
+		}
+		return
+	}
+	op := p.Opcode()
+	f := c.faults.command(op)
+	rep := reply{op: op}
+	_, rep.procedure = p.(hci.Procedure)
+	switch {
+	case f != nil && f.Status != hci.StatusSuccess:
+		rep.st = f.Status
+	case f != nil && f.NoAnswer && f.Ignore:
+	default:
+		c.execute(p, &rep)
+	}
+	c.answer(rep, f)
+	for _, then := range rep.then {
+		then()
+	}
+}
+
+// reply is the answer to a command: Command Status for a procedure, Command
+// Complete for all others. What follows the answer is in then.
+type reply struct {
+	op        hci.Opcode
+	procedure bool
+	st        hci.Status
+	ret       hci.Return
+	then      []func()
+}
+
+func (r *reply) after(f func()) { r.then = append(r.then, f) }
+
+// answer sends the answer, as a fault would have it.
+func (c *Controller) answer(r reply, f *CommandFault) {
+	if f == nil {
+		f = &CommandFault{}
+	}
+	if f.NoAnswer {
+		return
+	}
+	op, credits := or(f.As, r.op), c.cfg.credits()
+	if f.NoCredits {
+		credits = 0
+		if f.CreditDelay > 0 {
+			c.later(f.CreditDelay, hci.AppendCommandComplete([]byte{eventPacket}, c.cfg.credits(), 0, hci.StatusSuccess, hci.None{}))
+		}
+	}
+	b := append(c.buf[:0], eventPacket)
+	if r.procedure {
+		b = hci.AppendEvent(b, &hci.CommandStatus{Status: r.st, NumPackets: credits, Opcode: op})
+	} else {
+		if r.ret == nil {
+			r.ret = hci.None{}
+		}
+		b = hci.AppendCommandComplete(b, credits, op, r.st, r.ret)
+	}
+	c.buf = b
+	for range f.Copies + 1 {
+		c.later(f.Delay, b)
+	}
+}
+
+// execute checks a command and carries it out.
+func (c *Controller) execute(p hci.Params, r *reply) {
+	switch {
+	case !c.supported.Has(p.Opcode()): // always in Command Status (Vol 4, Part E, 4.4)
+		r.st, r.procedure = hci.StatusUnknownCommand, true
+	case !c.fits(p):
+		r.st = hci.StatusInvalidParameters
+	case !c.mode.allows(p.Opcode()):
+		r.st = hci.StatusCommandDisallowed
+	default:
+		c.dispatch(p, r)
+	}
+}
+
+// fits reports whether all parameters are in their ranges.
+func (c *Controller) fits(p hci.Params) bool {
+	b, err := p.AppendParams(c.buf[:0])
+	if err != nil {
+		var bad *hci.ParamError
+		return !errors.As(err, &bad)
+	}
+	c.buf = b
+	return true
+}
+
+// countCrowd counts the commands that the host has sent beyond the credits:
+// those that were already there when this one, unanswered, filled them.
+func (c *Controller) countCrowd() {
+	waiting := 0
+	for i := range c.input.len() {
+		if isCommand(c.input.at(i).buf) {
+			waiting++
+		}
+	}
+	if waiting >= int(c.cfg.credits()) {
+		c.stats.Crowding++
+	}
+}

@@ -1,0 +1,71 @@
+package sim
+
+import (
+	"context"
+	"sync"
+)
+
+// inbox hands things from the air to a goroutine that waits for them.
+type inbox[T any] struct {
+	mu    sync.Mutex // leaf; guards items and err
+	items ring[T]
+	err   error
+	ready chan struct{} // one slot
+}
+
+func (b *inbox[T]) init() { b.ready = make(chan struct{}, 1) }
+
+func (b *inbox[T]) put(v T) {
+	b.mu.Lock()
+	b.items.push(v)
+	b.mu.Unlock()
+	b.signal()
+}
+
+// close makes next fail once it is empty.
+func (b *inbox[T]) close(err error) {
+	b.mu.Lock()
+	b.err = err
+	b.mu.Unlock()
+	b.signal()
+}
+
+func (b *inbox[T]) signal() {
+	select {
+	case b.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (b *inbox[T]) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.items.len()
+}
+
+func (b *inbox[T]) next(ctx context.Context) (v T, err error) {
+	for {
+		b.mu.Lock()
+		n := b.items.len()
+		if n > 0 {
+			v = b.items.pop()
+		}
+		err = b.err
+		b.mu.Unlock()
+		switch {
+		case n > 0:
+			if n > 1 || err != nil {
+				b.signal()
+			}
+			return v, nil
+		case err != nil:
+			b.signal() // for others who wait
+			return v, err
+		}
+		select {
+		case <-b.ready:
+		case <-ctx.Done():
+			return v, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,350 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// owner is what sits above one end of a link: a controller or a raw peer. All
+// methods run on the air's goroutine.
+type owner interface {
+	// connected is called when the link exists for the end's host.
+	connected(e *end)
+	// established is called when the end hears the first packet.
+	established(e *end)
+	// received takes the payload of one link layer data packet, which it must
+	// not keep. false: there is no room, the packet is to come again.
+	received(e *end, start bool, data []byte) bool
+	// sent gives a packet back that the peer has acknowledged wholly.
+	sent(e *end, p txPacket)
+	// settled is called at the end of a connection event.
+	settled(e *end)
+	// event tells the outcome of a control procedure, or a request of the peer.
+	event(e *end, ev hci.Event)
+	// keyRequest asks for the key of a link that the peer wants encrypted; the
+	// answer is e.replyKey.
+	keyRequest(e *end, rand [8]byte, ediv uint16)
+	// paramRequest asks whether the peer's wish for parameters is granted; the
+	// answer is e.replyParams.
+	paramRequest(e *end, p linkParams)
+	// ended is the last call.
+	ended(e *end, reason hci.Status)
+	// abilities says what the node's link layer can do.
+	abilities() *abilities
+}
+
+// abilities is what a link layer brings to every link.
+type abilities struct {
+	features        hci.Features
+	version         uint8
+	company         uint16
+	subversion      uint16
+	maxTx, maxRx    int           // octets, 27 to 251
+	defaultTx       int           // octets asked for on new links; 27: not asked
+	defaultTime     time.Duration // and their time
+	preferTx        hci.PHYs      // accepted in PHY procedures
+	preferRx        hci.PHYs
+	mute            bool // answers no control procedure
+	noDirectUpdates bool // as a central: refuses requests for parameters
+}
+
+// linkParams are the parameters of a link, in real units.
+type linkParams struct {
+	min, max time.Duration // interval; equal once in use
+	latency  int
+	timeout  time.Duration
+}
+
+// txPacket is an ACL packet on its way out.
+type txPacket struct {
+	buf   []byte
+	start bool
+	raw   []byte // the owner's, of which buf is a part
+}
+
+// flight is the link layer packet that an end has sent, or is about to, and
+// that is not acknowledged.
+type flight struct {
+	kind      flightKind
+	n         int  // payload octets
+	delivered bool // the peer has taken it, its acknowledgement has not come back
+	ctl       control
+}
+
+type flightKind uint8
+
+const (
+	flightNone flightKind = iota
+	flightData
+	flightControl
+)
+
+// end is one side of a link.
+type end struct {
+	link   *link
+	role   hci.Role
+	radio  *radio
+	owner  owner
+	aux    any // the owner's
+	handle hci.Handle
+	own    hci.Addr // as on the air
+	peer   hci.Addr
+
+	data    ring[txPacket]
+	off     int // octets of the first packet that have been acknowledged
+	ctl     ring[control]
+	fly     flight
+	paused  bool // data waits for encryption to start
+	secured bool // packets are encrypted
+
+	lastRx      instant
+	up          bool // has heard a packet
+	dead        bool // the owner has been told of the end
+	gone        bool // does not send any more
+	supervision timer
+
+	lengths lengths
+	phy     hci.PHY // for sending
+	proc    procedures
+}
+
+// link joins two ends. anchor(n) is the time of the connection event with the
+// counter n: base + (n - baseCount)·interval.
+//
+// A link is simulated event by event only while there is something to
+// exchange, or while loss may end it; else it has no timer at all.
+type link struct {
+	air  *Air
+	id   uint64
+	pos  int // place in air.links
+	c, p end
+
+	interval  time.Duration
+	latency   int
+	timeout   time.Duration
+	made      instant
+	base      instant
+	baseCount int64
+
+	event    timer
+	next     int64 // counter of the event that is planned
+	count    int64 // counter of the last event that was begun or missed
+	heard    int64 // counter of the last event that the peripheral heard
+	synced   bool  // the peripheral heard the last event it listened to
+	inEvent  bool
+	exStart  instant // of the exchange under way
+	exEnd    instant
+	exHeard  bool  // the peripheral hears the central in it
+	service  int64 // nanoseconds of radio it has had; the smaller, the sooner its turn
+	active   bool
+	watch    bool // event by event, since loss may end the link
+	hopeless bool // nothing can arrive
+	apart    bool // the two sides follow different times
+
+	limit   linkLimit
+	changes ring[change]
+	instant timer
+	chanMap [5]byte
+}
+
+// newLink makes the link that a CONNECT_IND ending at the time made creates.
+func (a *Air) newLink(made instant, p linkParams) *link {
+	a.linkCount++
+	l := &link{
+		air: a, id: a.linkCount, pos: len(a.links), made: made,
+		interval: p.max, latency: p.latency, timeout: p.timeout,
+		base: made.add(windowDelay), count: -1, synced: true,
+		chanMap: [5]byte{0xff, 0xff, 0xff, 0xff, 0x1f},
+	}
+	l.event.fire = l.onEvent
+	l.instant.fire = l.onInstant
+	a.links = append(a.links, l)
+	return l
+}
+
+// attach makes one end. Both must be attached before begin.
+func (l *link) attach(role hci.Role, r *radio, o owner, own, peer hci.Addr) *end {
+	e := l.end(role)
+	*e = end{link: l, role: role, radio: r, owner: o, own: own, peer: peer, phy: hci.PHY1M}
+	e.lengths = startLengths
+	e.supervision.fire = e.superviseNow
+	e.proc.expiry.fire = e.procedureTimeout
+	r.links++
+	return e
+}
+
+func (l *link) end(role hci.Role) *end {
+	if role == central {
+		return &l.c
+	}
+	return &l.p
+}
+
+func (e *end) other() *end {
+	if e.role == central {
+		return &e.link.p
+	}
+	return &e.link.c
+}
+
+// absent stands in for a peripheral that has not heard the CONNECT_IND.
+func (l *link) absent(r *radio) {
+	l.p = end{link: l, role: peripheral, radio: r, phy: hci.PHY1M, lengths: startLengths, gone: true, dead: true}
+}
+
+// schedule makes the link exist at the time made, when both ends have been
+// attached.
+func (l *link) schedule() {
+	l.instant.fire = l.begin
+	l.air.arm(&l.instant, l.made)
+}
+
+func (l *link) begin() {
+	l.instant.fire = l.onInstant
+	for _, e := range []*end{&l.c, &l.p} {
+		if !e.dead {
+			l.air.logEnd(e, LogLinkUp, nil, 0)
+			e.owner.connected(e)
+		}
+	}
+	for _, e := range []*end{&l.c, &l.p} {
+		e.lastRx = l.made
+		if !e.gone {
+			l.air.arm(&e.supervision, l.made.add(establishEvents*l.interval))
+		}
+	}
+	l.reassess()
+}
+
+func (l *link) anchor(n int64) instant {
+	return l.base + instant(n-l.baseCount)*instant(l.interval)
+}
+
+// counterAt returns the counter of the first event at or after t.
+func (l *link) counterAt(t instant) int64 {
+	if t <= l.base {
+		return l.baseCount
+	}
+	iv := instant(l.interval)
+	return l.baseCount + int64((t-l.base+iv-1)/iv)
+}
+
+// send queues a packet of the owner.
+func (e *end) send(p txPacket) {
+	e.data.push(p)
+	e.link.plan()
+}
+
+func (e *end) sendControl(c control) {
+	e.ctl.push(c)
+	e.link.plan()
+}
+
+// wants reports whether the end has something to say.
+func (e *end) wants() bool {
+	return !e.gone && (e.fly.kind != flightNone || e.ctl.len() > 0 || !e.paused && e.data.len() > 0)
+}
+
+// reassess follows a change of what lies between the two ends.
+func (l *link) reassess() {
+	out := l.air.lossBetween(l.c.radio, l.p.radio)
+	back := l.air.lossBetween(l.p.radio, l.c.radio)
+	wasSure := !l.watch && !l.hopeless
+	l.hopeless = out >= 1 || l.c.gone || l.p.gone || l.apart
+	fail := 1 - (1-out)*(1-back)
+	l.watch = l.hopeless || fail > 0 && !negligible(fail, l.timeout, l.interval*time.Duration(l.latency+1))
+	for _, e := range []*end{&l.c, &l.p} {
+		switch {
+		case e.dead || !e.up:
+		case l.watch:
+			if wasSure {
+				e.lastRx = max(e.lastRx, l.lastListened())
+			}
+			if !e.supervision.armed() {
+				l.air.arm(&e.supervision, e.lastRx.add(l.timeout))
+			}
+		default:
+			l.air.disarm(&e.supervision)
+		}
+	}
+	l.plan()
+}
+
+// negligible reports whether so many events in a row fail with a probability
+// that no run will ever see.
+func negligible(fail float64, timeout, interval time.Duration) bool {
+	p := 1.0
+	for n := timeout / interval; n > 0; n-- {
+		if p *= fail; p < 1e-12 {
+			return true
+		}
+	}
+	return false
+}
+
+// lastListened is the time of the last event so far that both sides took part
+// in, on a link on which nothing has been lost.
+func (l *link) lastListened() instant {
+	n := l.counterAt(l.air.now+1) - 1
+	if n < l.heard {
+		return l.anchor(l.heard)
+	}
+	step := int64(l.latency) + 1
+	return max(l.made, l.anchor(l.heard+(n-l.heard)/step*step))
+}
+
+func (e *end) superviseNow() {
+	l := e.link
+	reason, due := hci.StatusConnectionTimeout, e.lastRx.add(l.timeout)
+	if !e.up {
+		reason, due = hci.StatusFailedToEstablish, l.air.now
+	}
+	if due > l.air.now {
+		l.air.arm(&e.supervision, due)
+		return
+	}
+	e.drop(reason)
+}
+
+// drop ends the link on this side, without a word to the other.
+func (e *end) drop(reason hci.Status) {
+	e.gone = true
+	e.leave(reason)
+	e.link.reassess()
+}
+
+// leave tells the owner that the link has ended for it. The end may still
+// acknowledge the packet that ended it.
+func (e *end) leave(reason hci.Status) {
+	l := e.link
+	if !e.dead {
+		e.dead = true
+		l.air.disarm(&e.supervision)
+		l.air.disarm(&e.proc.expiry)
+		e.radio.links--
+		l.air.logEnd(e, LogLinkDown, nil, reason)
+		e.owner.ended(e, reason)
+		e.fly, e.off, e.data, e.ctl = flight{}, 0, ring[txPacket]{}, ring[control]{}
+	}
+	if l.c.dead && l.p.dead {
+		l.remove()
+	}
+}
+
+// remove takes a link off the air.
+func (l *link) remove() {
+	a := l.air
+	a.disarm(&l.event)
+	a.disarm(&l.instant)
+	l.c.gone, l.p.gone = true, true
+	l.setActive(false)
+	if l.pos < 0 {
+		return
+	}
+	last := a.links[len(a.links)-1]
+	a.links[l.pos], last.pos = last, l.pos
+	a.links[len(a.links)-1] = nil
+	a.links = a.links[:len(a.links)-1]
+	l.pos = -1
+}

@@ -1,0 +1,318 @@
+package sim
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// A connection event, as simulated here (Vol 6, Part B, 4.5.1):
+//
+//	anchor            exStart                         exEnd
+//	  |  central's packet | IFS | peripheral's packet | IFS |  next exchange …
+//
+// It goes on while either side has more to say and the next exchange ends
+// before the link's next anchor; it ends at once when a packet is lost. Both
+// radios belong to it until exEnd.
+
+// plan arms the next event that is of any use, or none.
+func (l *link) plan() {
+	if l.inEvent || l.pos < 0 {
+		return
+	}
+	peripheralWants := l.p.wants() || l.p.fly.delivered
+	useful := l.c.wants() || peripheralWants || l.watch || !l.c.up || !l.p.up ||
+		l.c.dead && !l.c.gone
+	if l.hopeless || !useful {
+		l.air.disarm(&l.event)
+		l.setActive(false)
+		return
+	}
+	n := max(l.count+1, l.counterAt(l.air.now))
+	if step := int64(l.latency) + 1; step > 1 && l.synced && l.p.up && !peripheralWants {
+		n = l.heard + (n-l.heard+step-1)/step*step
+	}
+	l.next = n
+	l.setActive(true)
+	l.air.arm(&l.event, l.anchor(n))
+}
+
+// onEvent is the link's timer: the start of an event, or the end of an
+// exchange.
+func (l *link) onEvent() {
+	if l.inEvent {
+		l.finish()
+		return
+	}
+	if l.instant.armed() && l.instant.at <= l.air.now {
+		l.air.disarm(&l.instant)
+		l.onInstant()
+		return // which has planned anew
+	}
+	l.count = l.next
+	if l.c.radio.busy > l.air.now || l.p.radio.busy > l.air.now || !l.exchange(l.air.now) {
+		l.plan()
+	}
+}
+
+// exchange starts one exchange of packets at the time start, and reports
+// whether it did. It does not where the time is another link's.
+func (l *link) exchange(start instant) bool {
+	c, p := &l.c, &l.p
+	c.load()
+	if !p.fly.delivered {
+		p.load()
+	}
+	span := c.flightTime() + p.flightTime() + 2*interFrameSpace
+	if l.mustYield(start.add(span)) {
+		return false
+	}
+	l.inEvent = true
+	l.exHeard = !p.gone && l.air.arrives(c.radio, p.radio)
+	c.radio.onAir.Sent++
+	if l.exHeard {
+		p.radio.onAir.Received++
+		p.hear(start)
+		l.heard, l.synced = l.count, true
+		if p.fly.delivered { // the central acknowledges what it took last time
+			p.acknowledged()
+			if p.gone { // that was its last word
+				l.inEvent = false
+				return false
+			}
+			p.load()
+		}
+		span = c.flightTime() + p.flightTime() + 2*interFrameSpace
+	} else {
+		l.synced = false
+		span = c.flightTime() + 2*interFrameSpace
+	}
+	l.exStart, l.exEnd = start, start.add(span)
+	c.radio.busy, p.radio.busy = l.exEnd, l.exEnd
+	c.radio.onAir.OnAir += span
+	p.radio.onAir.OnAir += span
+	l.service += int64(span)
+	l.air.arm(&l.event, l.exEnd.add(-interFrameSpace))
+	return true
+}
+
+// finish ends an exchange: packets are taken and acknowledged, and the event
+// goes on or closes.
+func (l *link) finish() {
+	c, p := &l.c, &l.p
+	if !l.exHeard {
+		l.close()
+		return
+	}
+	answered := !c.gone && l.air.arrives(p.radio, c.radio)
+	p.radio.onAir.Sent++
+	refused := !c.deliver(p)
+	if c.dead { // it stayed only to acknowledge
+		c.gone = true
+	}
+	if answered && !c.gone {
+		c.radio.onAir.Received++
+		c.hear(l.exStart)
+		refused = !p.deliver(c) || refused
+		if c.fly.delivered {
+			c.acknowledged()
+		}
+	}
+	if p.dead {
+		p.gone = true
+	}
+	if c.dead && p.dead {
+		l.remove()
+		return
+	}
+	more := answered && !refused && !c.gone && !p.gone && (c.wants() || p.wants() && !p.fly.delivered || p.fly.delivered && p.more())
+	if more && l.exEnd.add(l.minSpan()) <= l.anchor(l.count+1) && l.exchange(l.exEnd) {
+		return
+	}
+	l.close()
+}
+
+// close ends a connection event.
+func (l *link) close() {
+	l.inEvent = false
+	if !l.c.dead {
+		l.c.owner.settled(&l.c)
+	}
+	if !l.p.dead {
+		l.p.owner.settled(&l.p)
+	}
+	if l.c.gone != l.p.gone {
+		l.reassess()
+		return
+	}
+	l.plan()
+}
+
+// minSpan is the time that the next exchange takes.
+func (l *link) minSpan() time.Duration {
+	l.c.load()
+	next := l.p.flightTime()
+	if l.p.fly.delivered {
+		next = airtime(l.p.phy, l.p.payload(l.p.nextLen()))
+	} else {
+		l.p.load()
+		next = l.p.flightTime()
+	}
+	return l.c.flightTime() + next + 2*interFrameSpace
+}
+
+// load puts the next packet in flight, if none is.
+func (e *end) load() {
+	if e.fly.kind != flightNone {
+		return
+	}
+	switch {
+	case e.dead:
+	case e.ctl.len() > 0:
+		e.fly = flight{kind: flightControl, ctl: e.ctl.pop()}
+		e.fly.n = e.fly.ctl.size()
+	case !e.paused && e.data.len() > 0:
+		e.fly = flight{kind: flightData, n: e.nextData(e.off)}
+	}
+}
+
+// nextData is the length of the data packet that starts at an offset into
+// the first host packet.
+func (e *end) nextData(off int) int {
+	return min(len(e.data.at(0).buf)-off, e.maxPayload())
+}
+
+// more reports whether something waits behind the packet in flight.
+func (e *end) more() bool {
+	if e.ctl.len() > 0 {
+		return true
+	}
+	if e.paused || e.fly.kind != flightData {
+		return !e.paused && e.data.len() > 0
+	}
+	return e.data.len() > 1 || e.off+e.fly.n < len(e.data.at(0).buf)
+}
+
+// nextLen is the payload that goes out when the packet in flight has been
+// acknowledged.
+func (e *end) nextLen() int {
+	switch {
+	case e.ctl.len() > 0:
+		return e.ctl.at(0).size()
+	case e.paused || !e.more():
+		return 0
+	case e.fly.kind != flightData:
+		return e.nextData(e.off)
+	case e.off+e.fly.n < len(e.data.at(0).buf):
+		return e.nextData(e.off + e.fly.n)
+	}
+	return min(len(e.data.at(1).buf), e.maxPayload())
+}
+
+// maxPayload is the most octets that one data packet of this end may have.
+func (e *end) maxPayload() int {
+	return min(e.lengths.tx, fitting(e.phy, e.lengths.txTime, e.secured))
+}
+
+// payload adds what encryption does to a packet.
+func (e *end) payload(n int) int {
+	if n > 0 && e.secured {
+		return n + micLen
+	}
+	return n
+}
+
+func (e *end) flightTime() time.Duration { return airtime(e.phy, e.payload(e.fly.n)) }
+
+// hear notes a packet of the other side.
+func (e *end) hear(at instant) {
+	e.lastRx = at
+	if e.up || e.dead {
+		return
+	}
+	e.up = true
+	if e.link.watch {
+		e.link.air.arm(&e.supervision, e.lastRx.add(e.link.timeout))
+	} else {
+		e.link.air.disarm(&e.supervision)
+	}
+	e.owner.established(e)
+}
+
+// deliver hands the packet that e has in flight to the end to, unless that
+// has it already. It reports false if that has no room for it.
+func (e *end) deliver(to *end) bool {
+	if e.fly.kind == flightNone || e.fly.delivered || to.dead {
+		return true
+	}
+	switch e.fly.kind {
+	case flightControl:
+		e.fly.delivered = true
+		to.receiveControl(&e.fly.ctl)
+	case flightData:
+		if e.dies() {
+			return true
+		}
+		p := e.data.at(0)
+		b := p.buf[e.off : e.off+e.fly.n]
+		start := p.start && e.off == 0
+		if e.fly.delivered = to.owner.received(to, start, b); !e.fly.delivered {
+			return false
+		}
+		e.link.air.logEnd(to, LogData, b, 0)
+	}
+	return true
+}
+
+// acknowledged frees the packet in flight.
+func (e *end) acknowledged() {
+	f := e.fly
+	e.fly = flight{}
+	switch f.kind {
+	case flightControl:
+		e.controlSent(&f.ctl)
+	case flightData:
+		e.off += f.n
+		if e.off >= len(e.data.at(0).buf) {
+			e.off = 0
+			e.owner.sent(e, e.data.pop())
+		}
+	}
+}
+
+// mustYield reports whether another link of either radio, which has had less
+// of it, needs the time before until.
+func (l *link) mustYield(until instant) bool {
+	for _, r := range []*radio{l.c.radio, l.p.radio} {
+		for _, m := range r.active {
+			if m != l && !m.inEvent && m.event.armed() && m.event.at < until && m.service < l.service {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// setActive enters the link into, or takes it off, the list of those that
+// compete for the two radios. Who enters has no claim for the time it was
+// silent.
+func (l *link) setActive(on bool) {
+	if on == l.active {
+		return
+	}
+	l.active = on
+	floor := int64(math.MaxInt64)
+	for _, r := range []*radio{l.c.radio, l.p.radio} {
+		if !on {
+			r.active = slices.DeleteFunc(r.active, func(m *link) bool { return m == l })
+			continue
+		}
+		for _, m := range r.active {
+			floor = min(floor, m.service)
+		}
+		r.active = append(r.active, l)
+	}
+	if on && floor != math.MaxInt64 {
+		l.service = max(l.service, floor)
+	}
+}

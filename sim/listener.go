@@ -1,0 +1,55 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// listener is a node that listens on the advertising channels: it scans or
+// initiates. In each interval it listens for window on one channel, 37, 38 and
+// 39 in turn (Vol 6, Part B, 4.4.3).
+type listener struct {
+	node       *radio
+	hears      func(v *advertiser)
+	initiating bool
+	since      instant
+	interval   time.Duration
+	window     time.Duration
+	phys       hci.PHYs // primary
+	on         bool
+}
+
+// listen starts l.
+func (a *Air) listen(l *listener) {
+	l.on, l.since = true, a.now
+	a.listeners = append(a.listeners, l)
+	for _, v := range a.advertisers {
+		v.unpark()
+	}
+}
+
+// deafen stops l.
+func (a *Air) deafen(l *listener) {
+	if !l.on {
+		return
+	}
+	l.on = false
+	l.node.onAir.Listening += l.listened()
+	a.listeners = slices.DeleteFunc(a.listeners, func(m *listener) bool { return m == l })
+}
+
+// tuned reports whether l listens to the channel, 0 to 2, for all of a packet.
+func (l *listener) tuned(channel int, start instant, long time.Duration) bool {
+	if start < l.since {
+		return false
+	}
+	turn, phase := start.sub(l.since)/l.interval, start.sub(l.since)%l.interval
+	return int(turn%3) == channel && (l.window == l.interval || phase+long <= l.window)
+}
+
+// listened is the time that the receiver has been on.
+func (l *listener) listened() time.Duration {
+	return time.Duration(float64(l.node.air.now-l.since) * float64(l.window) / float64(l.interval))
+}

@@ -1,0 +1,135 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// Node is something with a radio on the air: a *Controller or a *RawPeer.
+type Node interface {
+	radio() *radio
+}
+
+// Path is what lies between two nodes in one direction.
+type Path struct {
+	// Loss is the probability, 0 to 1, that a packet does not arrive. 1 is
+	// silence: the two are out of each other's range.
+	Loss float64
+	// RSSI is the strength in dBm with which packets arrive. 0 stands for -50.
+	RSSI int8
+	// RSSINoise is the largest deviation from RSSI, in dB; each packet gets its
+	// own, evenly spread.
+	RSSINoise uint8
+}
+
+// radio is the part of a node that the air sees. One radio does one thing at a
+// time: busy says until when its link events have taken it, active lists the
+// links that have something to say.
+type radio struct {
+	air    *Air
+	node   Node
+	index  int
+	name   string
+	away   bool
+	busy   instant
+	active []*link
+	links  int
+	onAir  Usage
+}
+
+// register gives the node its place. Nodes get their index in the order of
+// the calls that make them.
+func (a *Air) register(node Node, name string) *radio {
+	a.mu.Lock()
+	r := &radio{air: a, node: node, index: a.count, name: name}
+	a.count++
+	a.mu.Unlock()
+	a.post(func() { a.nodes = append(a.nodes, r) })
+	return r
+}
+
+// SetPath sets what lies between x and y, in both directions.
+func (a *Air) SetPath(x, y Node, p Path) {
+	a.post(func() {
+		a.setPath(x.radio(), y.radio(), p)
+		a.setPath(y.radio(), x.radio(), p)
+	})
+}
+
+// SetPathOneWay sets what lies on the way from one node to another.
+func (a *Air) SetPathOneWay(from, to Node, p Path) {
+	a.post(func() { a.setPath(from.radio(), to.radio(), p) })
+}
+
+// SetAway takes a node out of everybody's range, or brings it back. Nothing is
+// said to its host: links end by supervision timeout on both sides.
+func (a *Air) SetAway(n Node, away bool) {
+	a.post(func() {
+		r := n.radio()
+		r.away = away
+		a.reassess(func(l *link) bool { return l.c.radio == r || l.p.radio == r })
+	})
+}
+
+func (a *Air) setPath(from, to *radio, p Path) {
+	a.paths[[2]int{from.index, to.index}] = &p
+	a.reassess(func(l *link) bool {
+		return l.c.radio == from && l.p.radio == to || l.p.radio == from && l.c.radio == to
+	})
+}
+
+// reassess looks again at the links that a change may concern.
+func (a *Air) reassess(concerned func(*link) bool) {
+	for _, l := range a.links {
+		if concerned(l) {
+			l.reassess()
+		}
+	}
+}
+
+func (a *Air) path(from, to *radio) *Path {
+	if len(a.paths) > 0 {
+		if p, ok := a.paths[[2]int{from.index, to.index}]; ok {
+			return p
+		}
+	}
+	return &a.cfg.Path
+}
+
+// lossBetween is the probability that a packet between the two is lost.
+func (a *Air) lossBetween(from, to *radio) float64 {
+	if from.away || to.away {
+		return 1
+	}
+	return a.path(from, to).Loss
+}
+
+// arrives decides the fate of one packet.
+func (a *Air) arrives(from, to *radio) bool { return !a.chance(a.lossBetween(from, to)) }
+
+func (a *Air) rssi(from, to *radio) int8 {
+	p := a.path(from, to)
+	v := int(p.RSSI)
+	if v == 0 {
+		v = -50
+	}
+	if n := int(p.RSSINoise); n > 0 {
+		v += a.rng.IntN(2*n+1) - n
+	}
+	return int8(min(max(v, -127), 20))
+}
+
+// Usage is what a radio has done, for reports on the cost of a policy.
+type Usage struct {
+	Sent, Received int64         // link layer packets of links
+	OnAir          time.Duration // in connection events
+	Listening      time.Duration // in scan windows, scanning and initiating
+	Advertised     int64         // advertising events
+}
+
+// role is short for the two ends of a link.
+const (
+	central    = hci.RoleCentral
+	peripheral = hci.RolePeripheral
+)

@@ -1,0 +1,186 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// Bounds of a plug's queues. Beyond them a controller drops what comes from
+// the host and counts it; it drops advertising reports to a host that does not
+// read, and lets a peer's data wait on the air.
+const (
+	maxInput      = 4096
+	reportRoom    = 2048
+	dataRoom      = 512
+	dataPacket    = 2 // H4 packet types
+	eventPacket   = 4
+	commandPacket = 1
+)
+
+// port is one plugging-in of a controller: the transport that one host uses.
+type port struct {
+	c *Controller
+
+	// Guarded by the air's lock.
+	in    []inPacket
+	dirty bool
+
+	mu    sync.Mutex // leaf; guards the rest
+	out   ring[[]byte]
+	free  [][]byte
+	data  int // data packets in out
+	err   error
+	ready chan struct{} // one slot: out or err has changed
+}
+
+// inPacket is a packet from the host, to be looked at when its time has come.
+type inPacket struct {
+	at  instant
+	buf []byte
+}
+
+func newPort(c *Controller) *port { return &port{c: c, ready: make(chan struct{}, 1)} }
+
+// ReadPacket implements hci.Transport.
+func (p *port) ReadPacket(b []byte) (int, error) {
+	for {
+		p.mu.Lock()
+		if p.out.len() > 0 {
+			buf := p.out.pop()
+			n := copy(b, buf)
+			if isData(buf) {
+				p.data--
+			}
+			short := n < len(buf)
+			p.free = append(p.free, buf)
+			p.mu.Unlock()
+			if short {
+				return n, fmt.Errorf("sim: packet of %d octets, buffer of %d: %w", len(buf), len(b), io.ErrShortBuffer)
+			}
+			return n, nil
+		}
+		err := p.err
+		p.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+		<-p.ready
+	}
+}
+
+// WritePacket implements hci.Transport.
+func (p *port) WritePacket(b []byte) error {
+	p.mu.Lock()
+	err := p.err
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	a := p.c.air
+	at := a.elapsed().add(p.c.cfg.latency())
+	a.mu.Lock()
+	if len(p.in) >= maxInput {
+		p.c.lostInput++
+		a.mu.Unlock()
+		return nil
+	}
+	var buf []byte
+	if n := len(p.c.freeIn); n > 0 {
+		buf, p.c.freeIn = p.c.freeIn[n-1][:0], p.c.freeIn[:n-1]
+	}
+	p.in = append(p.in, inPacket{at, append(buf, b...)})
+	if !p.dirty {
+		p.dirty = true
+		a.dirty = append(a.dirty, p)
+	}
+	a.mu.Unlock()
+	a.signal()
+	return nil
+}
+
+// Close implements hci.Transport. A controller whose host lets go of it is
+// reset; its links end on the other side by supervision timeout.
+func (p *port) Close() error {
+	if p.shut(fmt.Errorf("sim: transport: %w", net.ErrClosed), true) {
+		c := p.c
+		c.air.post(func() { c.released(p) })
+	}
+	return nil
+}
+
+// shut makes the port fail with err and reports whether it was open. With
+// drop, what the host has not read yet is lost.
+func (p *port) shut(err error, drop bool) bool {
+	p.mu.Lock()
+	open := p.err == nil
+	if open {
+		p.err = err
+	}
+	if drop {
+		p.out, p.free, p.data = ring[[]byte]{}, nil, 0
+	}
+	p.mu.Unlock()
+	p.signal()
+	return open
+}
+
+func (p *port) signal() {
+	select {
+	case p.ready <- struct{}{}:
+	default:
+	}
+}
+
+// collect moves what the host has written to the controller. It is called by
+// the air, with its lock held.
+func (p *port) collect() {
+	p.dirty = false
+	c := p.c
+	c.freeIn = append(c.freeIn, c.usedIn...)
+	c.usedIn = c.usedIn[:0]
+	for i := range p.in {
+		if c.port == p {
+			c.input.push(p.in[i])
+		}
+		p.in[i] = inPacket{}
+	}
+	p.in = p.in[:0]
+}
+
+// push queues a packet for the host, in two parts.
+func (p *port) push(head, tail []byte) {
+	p.mu.Lock()
+	if p.err == nil {
+		var buf []byte
+		if n := len(p.free); n > 0 {
+			buf, p.free = p.free[n-1][:0], p.free[:n-1]
+		}
+		buf = append(append(buf, head...), tail...)
+		if isData(buf) {
+			p.data++
+		}
+		p.out.push(buf)
+	}
+	p.mu.Unlock()
+	p.signal()
+}
+
+// room reports whether the host reads fast enough for data, or for reports,
+// to be queued.
+func (p *port) room(report bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if report {
+		return p.out.len() < reportRoom
+	}
+	return p.data < dataRoom
+}
+
+func isData(b []byte) bool    { return len(b) > 0 && b[0] == dataPacket }
+func isCommand(b []byte) bool { return len(b) > 0 && b[0] == commandPacket }
+
+var _ hci.Transport = (*port)(nil)

@@ -1,0 +1,299 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// procKind is a link layer control procedure that a host can start.
+type procKind uint8
+
+const (
+	procNone procKind = iota
+	procVersion
+	procFeatures
+	procLength
+	procPHY
+	procParams     // a peripheral asks for parameters
+	procUpdate     // a central sets them
+	procChannelMap // a central sets it
+	procEncrypt
+)
+
+// procedure is one that waits for its turn or runs.
+type procedure struct {
+	kind   procKind
+	quiet  bool // not asked for by the host
+	params linkParams
+	tx, rx hci.PHYs
+	rand   [8]byte
+	ediv   uint16
+	key    [16]byte
+	chans  [5]byte
+}
+
+// procedures are those of one end. One runs at a time (Vol 6, Part B, 5.2).
+type procedures struct {
+	queue  ring[procedure]
+	cur    procedure
+	expiry timer
+
+	hasVersion, saidVersion bool
+	version                 version
+	hasFeatures             bool
+	features                hci.Features
+	wantLength              lengths // zero: the defaults
+	enc                     encryption
+}
+
+// start queues a procedure.
+func (e *end) start(p procedure) {
+	e.proc.queue.push(p)
+	e.nextProcedure()
+}
+
+func (e *end) nextProcedure() {
+	pr := &e.proc
+	for pr.cur.kind == procNone && pr.queue.len() > 0 && !e.dead {
+		pr.cur = pr.queue.pop()
+		e.link.air.arm(&pr.expiry, e.link.air.now.add(procedureTimeout))
+		e.run(&pr.cur)
+	}
+}
+
+// run sends the first PDU of a procedure, or ends it with what is known.
+func (e *end) run(p *procedure) {
+	a := e.owner.abilities()
+	switch p.kind {
+	case procVersion:
+		if e.proc.hasVersion {
+			e.finish(procVersion, hci.StatusSuccess)
+		} else if !e.proc.saidVersion {
+			e.sayVersion()
+		}
+	case procFeatures:
+		switch {
+		case e.proc.hasFeatures:
+			e.finish(procFeatures, hci.StatusSuccess)
+		case e.role == central:
+			e.sendControl(control{op: llFeatureReq, features: a.features})
+		case a.features.Has(hci.FeaturePeripheralFeatExchange):
+			e.sendControl(control{op: llPeripheralFeatureReq, features: a.features})
+		default:
+			e.finish(procFeatures, hci.StatusUnsupportedRemoteFeature)
+		}
+	case procLength:
+		e.sendControl(control{op: llLengthReq, length: e.ownLengths()})
+	case procPHY:
+		e.sendControl(control{op: llPHYReq, tx: p.tx, rx: p.rx})
+	case procParams:
+		e.sendControl(control{op: llConnectionParamReq, params: p.params})
+	case procUpdate:
+		e.link.announce(change{kind: procUpdate, by: e, params: p.params})
+	case procChannelMap:
+		e.link.announce(change{kind: procChannelMap, by: e, chans: p.chans})
+	case procEncrypt:
+		e.startEncryption(p)
+	}
+}
+
+// finish ends the procedure that runs, if it is of that kind, and tells the
+// owner what came of it.
+func (e *end) finish(kind procKind, st hci.Status) {
+	pr := &e.proc
+	if pr.cur.kind != kind {
+		return
+	}
+	p := pr.cur
+	pr.cur = procedure{}
+	e.link.air.disarm(&pr.expiry)
+	if ev := e.outcome(kind, st); ev != nil && !p.quiet {
+		e.owner.event(e, ev)
+	}
+	e.nextProcedure()
+}
+
+// outcome is the event that ends a procedure; nil if it has none.
+func (e *end) outcome(kind procKind, st hci.Status) hci.Event {
+	l, pr := e.link, &e.proc
+	switch kind {
+	case procVersion:
+		return &hci.ReadRemoteVersionInformationComplete{
+			Status: st, Handle: e.handle, Version: pr.version.number,
+			Manufacturer: pr.version.company, Subversion: pr.version.subversion,
+		}
+	case procFeatures:
+		return &hci.LEReadRemoteFeaturesComplete{Status: st, Handle: e.handle, Features: pr.features}
+	case procPHY:
+		return &hci.LEPHYUpdateComplete{Status: st, Handle: e.handle, TX: e.phy, RX: e.other().phy}
+	case procParams, procUpdate:
+		return &hci.LEConnectionUpdateComplete{Status: st, Handle: e.handle, Params: l.inUse()}
+	}
+	return nil
+}
+
+func (l *link) inUse() hci.ConnParamsInUse {
+	return hci.ConnParamsInUse{Interval: l.interval, Latency: uint16(l.latency), Timeout: l.timeout}
+}
+
+// procedureTimeout ends a link whose other side has not answered
+// (Vol 6, Part B, 5.2).
+func (e *end) procedureTimeout() {
+	if e.proc.cur.kind != procNone {
+		e.drop(hci.StatusLLResponseTimeout)
+	}
+}
+
+// terminate sends LL_TERMINATE_IND. The end is over when that has been
+// acknowledged, or after the supervision timeout (Vol 6, Part B, 5.1.6).
+func (e *end) terminate(reason hci.Status) {
+	e.proc.cur = procedure{}
+	l := e.link
+	e.proc.expiry.fire = func() { e.drop(hci.StatusLocalHostTerminated) }
+	l.air.arm(&e.proc.expiry, l.air.now.add(l.timeout))
+	e.sendControl(control{op: llTerminateInd, status: reason})
+}
+
+// receivePHYRequest answers LL_PHY_REQ: a peripheral with its wishes, a
+// central with the decision.
+func (e *end) receivePHYRequest(c *control) {
+	if e.role == central {
+		e.choosePHY(e.other(), c)
+		return
+	}
+	a := e.owner.abilities()
+	e.sendControl(control{op: llPHYRsp, tx: a.preferTx, rx: a.preferRx})
+}
+
+// choosePHY is the central's decision, from the wishes of both sides: the
+// fastest that is in both, else no change.
+func (e *end) choosePHY(by *end, theirs *control) {
+	a := e.owner.abilities()
+	tx, rx := a.preferTx, a.preferRx
+	if e.proc.cur.kind == procPHY && by == e {
+		tx, rx = e.proc.cur.tx, e.proc.cur.rx
+	}
+	e.link.announce(change{
+		kind: procPHY, by: by,
+		central:    fastest(tx&theirs.rx, e.phy),
+		peripheral: fastest(rx&theirs.tx, e.other().phy),
+	})
+}
+
+func fastest(common hci.PHYs, present hci.PHY) hci.PHY {
+	switch {
+	case common.Has(hci.PHYs2M):
+		return hci.PHY2M
+	case common.Has(hci.PHYs1M):
+		return hci.PHY1M
+	case common.Has(hci.PHYsCoded):
+		return hci.PHYCoded
+	}
+	return present
+}
+
+// change is something that both sides do at one connection event, the
+// instant (Vol 6, Part B, 5.1.1 to 5.1.2 and 5.1.10).
+type change struct {
+	kind       procKind
+	by         *end // who started it
+	params     linkParams
+	central    hci.PHY // what it sends with
+	peripheral hci.PHY
+	chans      [5]byte
+	at         int64
+	known      bool // the peripheral has been told
+}
+
+// announce lets the central tell the peripheral of a change; one at a time.
+func (l *link) announce(c change) {
+	l.changes.push(c)
+	if l.changes.len() == 1 {
+		l.sendChange()
+	}
+}
+
+func (l *link) sendChange() {
+	c := l.changes.at(0)
+	c.at = l.counterAt(l.air.now) + instantEvents + int64(l.latency)
+	op := llConnectionUpdateInd
+	switch c.kind {
+	case procPHY:
+		op = llPHYUpdateInd
+	case procChannelMap:
+		op = llChannelMapInd
+	}
+	l.air.arm(&l.instant, l.anchor(c.at))
+	l.c.sendControl(control{op: op, at: c.at})
+}
+
+// receiveInstant is the peripheral hearing of a change.
+func (e *end) receiveInstant(c *control) {
+	l := e.link
+	if l.changes.len() > 0 && l.changes.at(0).at == c.at {
+		l.changes.at(0).known = true
+	}
+}
+
+// onInstant makes a change at its instant. If the peripheral has not heard of
+// it, the two sides have lost each other.
+func (l *link) onInstant() {
+	c := l.changes.pop()
+	l.apart = l.apart || !c.known
+	old := l.inUse()
+	switch c.kind {
+	case procUpdate:
+		l.base, l.baseCount = l.anchor(c.at), c.at
+		if !l.watch {
+			l.heard = max(l.heard, c.at-1)
+		}
+		l.interval, l.latency, l.timeout = c.params.max, c.params.latency, c.params.timeout
+		l.changed(&c, old != l.inUse(), procUpdate, procParams)
+	case procPHY:
+		differs := c.central != l.c.phy || c.peripheral != l.p.phy
+		l.c.phy, l.p.phy = c.central, c.peripheral
+		l.changed(&c, differs, procPHY, procPHY)
+	case procChannelMap:
+		l.chanMap = c.chans
+		l.c.finish(procChannelMap, hci.StatusSuccess)
+	}
+	if l.changes.len() > 0 {
+		l.sendChange()
+	}
+	l.reassess()
+}
+
+// changed tells both owners: the one who asked always, the other if anything
+// is different.
+func (l *link) changed(c *change, differs bool, central, peripheral procKind) {
+	for _, e := range []*end{&l.c, &l.p} {
+		kind := central
+		if e == &l.p {
+			kind = peripheral
+		}
+		switch {
+		case e.dead || !c.known && e == &l.p:
+		case e.proc.cur.kind == kind && (c.by == e):
+			e.finish(kind, hci.StatusSuccess)
+		case differs:
+			e.owner.event(e, e.outcome(kind, hci.StatusSuccess))
+		}
+	}
+}
+
+// replyParams answers a peripheral's request on behalf of the central's host:
+// the central makes the update, or refuses.
+func (e *end) replyParams(p linkParams, st hci.Status) {
+	if st != hci.StatusSuccess {
+		e.sendControl(control{op: llRejectExtInd, about: llConnectionParamReq, status: st})
+		return
+	}
+	e.link.announce(change{kind: procUpdate, by: e.other(), params: p})
+}
+
+// askLength is the host's wish for the length of packets it sends.
+func (e *end) askLength(tx int, t time.Duration) {
+	e.proc.wantLength.tx, e.proc.wantLength.txTime = tx, t
+	e.start(procedure{kind: procLength, quiet: true})
+}

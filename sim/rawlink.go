@@ -1,0 +1,219 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// frameRoom is how many frames wait for RawLink.Receive; more are left on the
+// air.
+const frameRoom = 256
+
+// Frame is an L2CAP frame.
+type Frame struct {
+	CID     uint16
+	Payload []byte
+}
+
+// RawLink is a RawPeer's end of a link.
+type RawLink struct {
+	peer   *RawPeer
+	end    *end
+	from   hci.Addr
+	role   hci.Role
+	frames inbox[Frame]
+	part   []byte // of a frame, as far as it has come
+	down   chan struct{}
+	reason hci.Status // once down is closed
+}
+
+// ErrLinkDown is what Receive returns after the end of the link.
+var ErrLinkDown = errors.New("sim: link is down")
+
+// Peer returns the address of the other side, and Role this side's role.
+func (l *RawLink) Peer() hci.Addr { return l.from }
+
+// Role returns this side's role.
+func (l *RawLink) Role() hci.Role { return l.role }
+
+// Done is closed when the link has ended for this side.
+func (l *RawLink) Done() <-chan struct{} { return l.down }
+
+// Reason says why the link has ended; it is valid once Done is closed.
+func (l *RawLink) Reason() hci.Status { return l.reason }
+
+// Send sends an L2CAP frame, of any length that its header can say.
+func (l *RawLink) Send(cid uint16, payload []byte) {
+	b := wire.AppendU16(make([]byte, 0, 4+len(payload)), uint16(len(payload)))
+	b = append(wire.AppendU16(b, cid), payload...)
+	l.post(func() { l.end.send(txPacket{buf: b, start: true}) })
+}
+
+// SendData sends octets as the payload of a data packet, with start as the
+// beginning of a frame, else as its continuation. It says nothing of what is in
+// them. More than what fits one link layer packet goes in several.
+func (l *RawLink) SendData(start bool, data []byte) {
+	b := append([]byte(nil), data...)
+	l.post(func() { l.end.send(txPacket{buf: b, start: start}) })
+}
+
+// Disconnect ends the link with LL_TERMINATE_IND and the reason.
+func (l *RawLink) Disconnect(reason hci.Status) {
+	l.post(func() { l.end.terminate(reason) })
+}
+
+// Vanish ends the link on this side without a word.
+func (l *RawLink) Vanish() { l.post(func() { l.end.drop(hci.StatusLocalHostTerminated) }) }
+
+// Update asks for connection parameters: a central sets them, a peripheral asks
+// the central's host.
+func (l *RawLink) Update(p hci.ConnParams) {
+	kind := procUpdate
+	if l.role == peripheral {
+		kind = procParams
+	}
+	l.post(func() { l.end.start(procedure{kind: kind, params: newLinkParams(p)}) })
+}
+
+// Encrypt starts encryption; the peer must be the central.
+func (l *RawLink) Encrypt(rand [8]byte, ediv uint16, key [16]byte) {
+	l.post(func() {
+		if l.role == central {
+			l.end.start(procedure{kind: procEncrypt, quiet: true, rand: rand, ediv: ediv, key: key})
+		}
+	})
+}
+
+// SetDataLength asks for a packet length.
+func (l *RawLink) SetDataLength(octets int, d time.Duration) {
+	l.post(func() { l.end.askLength(octets, d) })
+}
+
+// SetPHY asks for PHYs.
+func (l *RawLink) SetPHY(tx, rx hci.PHYs) {
+	l.post(func() { l.end.start(procedure{kind: procPHY, tx: tx, rx: rx}) })
+}
+
+// Queued returns how many packets wait to be sent or acknowledged. It waits
+// for the air: scripts must not call it.
+func (l *RawLink) Queued() (n int) {
+	l.peer.air.ask(func() { n = l.end.data.len() })
+	return n
+}
+
+func (l *RawLink) post(f func()) {
+	l.peer.air.post(func() {
+		if !l.end.dead {
+			f()
+		}
+	})
+}
+
+// Receive waits for the next frame, where the script does not take them.
+func (l *RawLink) Receive(ctx context.Context) (Frame, error) { return l.frames.next(ctx) }
+
+// take puts a frame together. What does not fit one is passed over, as long as
+// the next start.
+func (l *RawLink) take(start bool, data []byte) {
+	if start {
+		l.part = l.part[:0]
+	}
+	l.part = append(l.part, data...)
+	r := wire.NewReader(l.part)
+	n, cid := int(r.U16()), r.U16()
+	payload := r.Bytes(n)
+	if r.Err() != nil {
+		return
+	}
+	if f := l.peer.cfg.Script.Frame; f != nil {
+		f(l, cid, payload)
+	} else {
+		l.frames.put(Frame{cid, append([]byte(nil), payload...)})
+	}
+	l.part = l.part[:0]
+}
+
+// rawOwner is the peer as the owner of its ends.
+type rawOwner RawPeer
+
+func (o *rawOwner) link(e *end) *RawLink { return o.links[e] }
+
+func (o *rawOwner) connected(e *end) {
+	l := o.link(e)
+	if o.dial != nil && o.dial.link == l {
+		o.dial.result <- dialResult{link: l}
+		o.dial = nil
+	} else {
+		o.accepted.put(l)
+	}
+	if up := o.cfg.Script.Up; up != nil {
+		up(l)
+	}
+}
+
+func (o *rawOwner) established(*end) {}
+
+func (o *rawOwner) received(e *end, start bool, data []byte) bool {
+	l, s := o.link(e), &o.cfg.Script
+	if s.Data != nil {
+		s.Data(l, start, data)
+	}
+	if s.Data == nil || s.Frame != nil {
+		if s.Frame == nil && l.frames.len() >= frameRoom {
+			return false
+		}
+		l.take(start, data)
+	}
+	return true
+}
+
+func (o *rawOwner) sent(e *end, _ txPacket) {
+	if f := o.cfg.Script.Sent; f != nil {
+		f(o.link(e))
+	}
+}
+
+func (o *rawOwner) settled(*end) {}
+
+func (o *rawOwner) event(e *end, ev hci.Event) {
+	if f := o.cfg.Script.Event; f != nil {
+		f(o.link(e), ev)
+	}
+}
+
+func (o *rawOwner) keyRequest(e *end, rand [8]byte, ediv uint16) {
+	if o.cfg.Key != nil {
+		if key, ok := o.cfg.Key(rand, ediv); ok {
+			e.replyKey(&key)
+			return
+		}
+	}
+	e.replyKey(nil)
+}
+
+// paramRequest grants every wish of a peripheral.
+func (o *rawOwner) paramRequest(e *end, p linkParams) { e.replyParams(p, hci.StatusSuccess) }
+
+func (o *rawOwner) ended(e *end, reason hci.Status) {
+	l := o.link(e)
+	delete(o.links, e)
+	l.reason = reason
+	close(l.down)
+	l.frames.close(ErrLinkDown)
+	if o.dial != nil && o.dial.link == l {
+		o.dial.result <- dialResult{err: ErrLinkDown}
+		o.dial = nil
+	}
+	if f := o.cfg.Script.Down; f != nil {
+		f(l, reason)
+	}
+	(*RawPeer)(o).advertise()
+}
+
+func (o *rawOwner) abilities() *abilities { return &o.able }
+
+var _ owner = (*rawOwner)(nil)

@@ -1,0 +1,200 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// RawPeerConfig says what a RawPeer is. Zero fields have the stated defaults.
+type RawPeerConfig struct {
+	// Name appears in the log. Default: peer and the node's index.
+	Name string
+	// Address is what it uses on the air. Default: a static random address made
+	// from the node's index.
+	Address hci.Addr
+	// Type is the kind of legacy advertising. Default: AdvInd, connectable. Target
+	// is for whom AdvDirectInd is.
+	Type   hci.AdvType
+	Target hci.Addr
+	// Extended makes it use extended advertising instead, connectable unless Type
+	// is another than AdvInd, with data of up to 1650 octets. SID is the set.
+	Extended bool
+	SID      uint8
+	// AdvData and ScanResponse are sent as they are, valid or not.
+	AdvData, ScanResponse []byte
+	// Interval is the advertising interval. Default: 100 ms.
+	Interval time.Duration
+	// Silent leaves it to SetAdvertising to start. Once keeps it silent after its
+	// first link.
+	Silent, Once bool
+	// MaxLinks is for how many links it advertises at once. Default: 1.
+	MaxLinks int
+	// Features are those of its link layer. Default: DefaultFeatures.
+	Features hci.Features
+	// MaxOctets is its longest link layer packet. Default: 251.
+	MaxOctets int
+	// Mute makes its link layer acknowledge control procedures without ever
+	// answering them.
+	Mute bool
+	// Key gives the long term key for a central that wants encryption. Default:
+	// there is none.
+	Key func(rand [8]byte, ediv uint16) (key [16]byte, ok bool)
+	// Script is what it does on its links. Without Script.Frame and Script.Data,
+	// what it receives waits for RawLink.Receive.
+	Script Script
+}
+
+// Script is what a RawPeer does, as functions that run on the air's
+// goroutine. They must not block; the methods of RawLink that do not wait may
+// be called from them. Data is not theirs to keep.
+type Script struct {
+	Up    func(l *RawLink)
+	Frame func(l *RawLink, cid uint16, payload []byte) // an L2CAP frame
+	Data  func(l *RawLink, start bool, data []byte)    // a link layer data packet, as it comes
+	Sent  func(l *RawLink)                             // something that was sent has been acknowledged
+	Event func(l *RawLink, ev hci.Event)               // the outcome of a control procedure
+	Down  func(l *RawLink, reason hci.Status)
+}
+
+// RawPeer is a node without a host: what it says on its links is up to a
+// script or to a test, octet by octet. It advertises, and it can connect too.
+type RawPeer struct {
+	air  *Air
+	node *radio
+	cfg  RawPeerConfig
+	adv  *advertiser
+	able abilities
+
+	accepted inbox[*RawLink]
+
+	// The rest belongs to the air's goroutine.
+	links map[*end]*RawLink
+	quiet bool
+	dial  *rawDial
+}
+
+// NewRawPeer adds a peer to the air. A nil cfg is the zero RawPeerConfig.
+func (a *Air) NewRawPeer(cfg *RawPeerConfig) *RawPeer {
+	p := &RawPeer{air: a, links: map[*end]*RawLink{}}
+	if cfg != nil {
+		p.cfg = *cfg
+	}
+	p.node = a.register(p, p.cfg.Name)
+	i := p.node.index
+	if p.node.name == "" {
+		p.node.name = fmt.Sprintf("peer%d", i)
+	}
+	if p.cfg.Address == (hci.Addr{}) {
+		p.cfg.Address = hci.Addr{MAC: hci.MAC{byte(i), byte(i >> 8), 0x00, 0x52, 0x4F, 0xCD}, Kind: hci.AddrRandom}
+	}
+	n := min(max(27, or(p.cfg.MaxOctets, 251)), 251)
+	p.able = abilities{
+		features: or(p.cfg.Features, DefaultFeatures), version: 0x0C, company: 0xFFFF,
+		maxTx: n, maxRx: n, defaultTx: n, defaultTime: timeFor(n),
+		preferTx: hci.PHYs1M | hci.PHYs2M, preferRx: hci.PHYs1M | hci.PHYs2M, mute: p.cfg.Mute,
+	}
+	p.adv = newAdvertiser(p.node, p)
+	p.quiet = p.cfg.Silent
+	p.accepted.init()
+	a.post(p.advertise)
+	return p
+}
+
+func (p *RawPeer) radio() *radio { return p.node }
+
+// Address returns the peer's address on the air.
+func (p *RawPeer) Address() hci.Addr { return p.cfg.Address }
+
+// SetAdvertising starts or stops advertising.
+func (p *RawPeer) SetAdvertising(on bool) {
+	p.air.post(func() {
+		if p.quiet = !on; p.quiet {
+			p.adv.stop()
+		}
+		p.advertise()
+	})
+}
+
+// SetAdvData changes what is advertised. It keeps neither slice.
+func (p *RawPeer) SetAdvData(adv, response []byte) {
+	adv, response = append([]byte(nil), adv...), append([]byte(nil), response...)
+	p.air.post(func() {
+		p.cfg.AdvData, p.cfg.ScanResponse = adv, response
+		p.adv.data, p.adv.response = adv, response
+	})
+}
+
+// SetAddress changes the address, as a device with private addresses does.
+func (p *RawPeer) SetAddress(a hci.Addr) {
+	p.air.post(func() { p.cfg.Address, p.adv.own = a, a })
+}
+
+// Accept waits for the next link.
+func (p *RawPeer) Accept(ctx context.Context) (*RawLink, error) { return p.accepted.next(ctx) }
+
+// advertise starts advertising if there is room for a link and nothing speaks
+// against it.
+func (p *RawPeer) advertise() {
+	if p.quiet || p.adv.on || len(p.links) >= or(p.cfg.MaxLinks, 1) {
+		return
+	}
+	t := p.cfg.Type
+	p.adv.start(advertisement{
+		own: p.cfg.Address, peer: p.cfg.Target,
+		connectable: t != hci.AdvScanInd && t != hci.AdvNonconnInd,
+		scannable:   t == hci.AdvScanInd || t == hci.AdvInd && !p.cfg.Extended,
+		directed:    t == hci.AdvDirectInd || t == hci.AdvDirectIndLow,
+		legacy:      !p.cfg.Extended, data: p.cfg.AdvData, response: p.cfg.ScanResponse, sid: p.cfg.SID,
+		primary: hci.PHY1M, secondary: hci.PHY1M, txPower: 127,
+		interval: or(p.cfg.Interval, 100*time.Millisecond), channels: 7,
+	})
+}
+
+// end is called when the air has been closed.
+func (p *RawPeer) end() {
+	err := fmt.Errorf("sim: air: %w", net.ErrClosed)
+	p.accepted.close(err)
+	for _, l := range p.links {
+		l.frames.close(err)
+	}
+	if p.dial != nil {
+		p.dial.result <- dialResult{err: err}
+		p.dial = nil
+	}
+}
+
+func (p *RawPeer) refresh(*advertiser)                   {}
+func (p *RawPeer) scanned(*advertiser, hci.Addr)         {}
+func (p *RawPeer) expired(*advertiser, hci.Status)       {}
+func (p *RawPeer) allowsScan(*advertiser, hci.Addr) bool { return true }
+
+// allowsConnect implements advOwner.
+func (p *RawPeer) allowsConnect(v *advertiser, from hci.Addr) bool {
+	return !v.directed || v.peer == from
+}
+
+// connected implements advOwner.
+func (p *RawPeer) connected(v *advertiser, l *link, peer hci.Addr) {
+	v.stop()
+	p.attach(l, peripheral, peer)
+	if p.cfg.Once {
+		p.quiet = true
+	}
+	p.advertise()
+}
+
+// attach makes the peer's end of a link.
+func (p *RawPeer) attach(l *link, role hci.Role, peer hci.Addr) *RawLink {
+	e := l.attach(role, p.node, (*rawOwner)(p), p.cfg.Address, peer)
+	rl := &RawLink{peer: p, end: e, from: peer, role: role, down: make(chan struct{})}
+	rl.frames.init()
+	e.aux = rl
+	p.links[e] = rl
+	return rl
+}
+
+var _ advOwner = (*RawPeer)(nil)
