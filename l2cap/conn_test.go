@@ -5,15 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/moor-ble/moor/hci"
 )
 
 func TestWriteSDUCutsAndSpendsCredits(t *testing.T) {
@@ -294,136 +290,4 @@ func TestStreamOverSDUs(t *testing.T) {
 		}
 		l.settle()
 	})
-}
-
-// TestTwoEnds sends a stream both ways at once between two Muxes, with few
-// credits, small frames and little room, and compares.
-func TestTwoEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a, b := newCoCLink(t, nil), newCoCLink(t, nil)
-		b.role = hci.RolePeripheral
-		a.room, b.room = 3, 2
-		ln := listen(t, b, 0x80, &CoCConfig{MTU: 300, MPS: 40, Credits: 3})
-		dial := start(func() (*Conn, error) {
-			return a.m.Dial(t.Context(), ln.PSM(), &CoCConfig{MTU: 100, MPS: 23, Credits: 1})
-		})
-		a.connect(b)
-		ca, err := ended(t, "Dial", dial)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cb, err := ln.Accept(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		rnd := rand.New(rand.NewPCG(1, 2))
-		data := make([]byte, 10_000)
-		for i := range data {
-			data[i] = byte(rnd.Uint32())
-		}
-		send := func(c *Conn) <-chan result[int64] {
-			return start(func() (int64, error) { return io.Copy(c, struct{ io.Reader }{bytes.NewReader(data)}) })
-		}
-		recv := func(c *Conn) <-chan result[[]byte] {
-			return start(func() ([]byte, error) {
-				got := make([]byte, len(data))
-				_, err := io.ReadFull(c, got)
-				return got, err
-			})
-		}
-		sa, sb, ra, rb := send(ca), send(cb), recv(ca), recv(cb)
-		a.connect(b)
-		for name, ch := range map[string]<-chan result[[]byte]{"first end": ra, "second end": rb} {
-			if got, err := ended(t, name, ch); err != nil || !bytes.Equal(got, data) {
-				t.Errorf("%s: got other data than was sent, or error %v", name, err)
-			}
-		}
-		for name, ch := range map[string]<-chan result[int64]{"first end": sa, "second end": sb} {
-			if n, err := ended(t, name, ch); err != nil || n != int64(len(data)) {
-				t.Errorf("%s: sent %d, %v", name, n, err)
-			}
-		}
-		for _, c := range []*Conn{ca, cb} {
-			if all := c.in.held + c.in.owed + int(c.freed.Load()); all != c.in.window {
-				t.Errorf("%d credits with all read, want %d", all, c.in.window)
-			}
-		}
-		ca.Close()
-		a.connect(b)
-		if _, err := cb.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("after the other end's Close: %v", err)
-		}
-		if len(a.m.coc.local)+len(b.m.coc.local)+len(a.m.sig.pending)+len(b.m.sig.pending) != 0 {
-			t.Error("something is left of the channel")
-		}
-	})
-}
-
-// TestChannelsShareRoom writes on two channels and on ATT at once.
-func TestChannelsShareRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var att proto
-		l := newCoCLink(t, &Config{ATT: att.on()})
-		c1 := l.dialed(100)
-		ch := start(func() (*Conn, error) { return l.m.Dial(t.Context(), 0x81, smallCoC) })
-		l.settle()
-		l.take()
-		l.recv(CIDSignal, "15 02 0a00 5600 3200 1700 6400 0000")
-		c2, err := ended(t, "Dial", ch)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.room = 1
-		att.onTurn = func(time.Time) {
-			for att.ch.Room() {
-				att.ch.Send([]byte{1})
-			}
-		}
-		att.onTurn(l.now)
-		w1 := writeSDU(t.Context(), c1, counting(50))
-		l.settle()
-		w2 := writeSDU(t.Context(), c2, counting(50))
-		l.settle()
-		var order []string
-		for range 8 {
-			for _, f := range l.takeKeeping() {
-				order = append(order, f[:4])
-			}
-			l.free()
-		}
-		if got := strings.Join(order, " "); got != "0004 0004 0055 0056 0004 0055 0056 0004" {
-			t.Errorf("order of channels: %s", got)
-		}
-		l.free()
-		l.free()
-		l.settle()
-		if second(ended(t, "first", w1)) != nil || second(ended(t, "second", w2)) != nil {
-			t.Error("a write failed")
-		}
-	})
-}
-
-// takeKeeping is take for frames that stay in the link's queue.
-func (l *fakeLink) takeKeeping() []string {
-	kept := l.sent
-	frames := l.take()
-	l.sent = kept
-	return frames
-}
-
-func BenchmarkSDUIn(b *testing.B) {
-	in := newInflow(settings{mtu: 2048, mps: 247, credits: 16})
-	first, next := append([]byte{0x00, 0x02}, make([]byte, 245)...), make([]byte, 247)
-	last := make([]byte, 512-245-247)
-	b.ReportAllocs()
-	b.SetBytes(512)
-	for b.Loop() {
-		for _, f := range [][]byte{first, next, last} {
-			if _, _, err := in.frame(f); err != nil {
-				b.Fatal(err)
-			}
-		}
-		in.owed++
-		in.grant()
-	}
 }

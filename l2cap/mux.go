@@ -98,7 +98,10 @@ type Mux struct {
 	dead      error // not nil once Down was called
 }
 
-var _ hci.LinkHandler = (*Mux)(nil)
+var (
+	_ hci.LinkHandler = (*Mux)(nil)
+	_ Link            = (*hci.Link)(nil)
+)
 
 // NewMux makes the Mux of a link, and through cfg the protocols on it. nil
 // means no protocols. On the loop.
@@ -142,8 +145,9 @@ func (m *Mux) limit(cid CID) (int, bool) {
 		return smpMTU, true
 	case CIDSignal:
 		return signalMTU, true
+	default:
+		return m.coc.limit(cid)
 	}
-	return m.coc.limit(cid)
 }
 
 // ACL takes the payload of one ACL data packet.

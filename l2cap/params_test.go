@@ -208,7 +208,7 @@ func TestAskTooLate(t *testing.T) {
 		}
 		l.advance(1)
 		l.want("at the limit", rejected)
-		if context.Cause(ctx) != context.DeadlineExceeded {
+		if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			t.Errorf("Ask's context: %v", context.Cause(ctx))
 		}
 		l.recv(CIDSignal, paramReqHex(24, 40, 3, 100))

@@ -74,6 +74,7 @@ func (r *reassembly) add(start bool, data []byte) (frame, outcome) {
 		return frame{}, dropped
 	case skipping:
 		return frame{}, incomplete
+	case filling:
 	}
 	in := wire.NewReader(data)
 	if !r.whole {

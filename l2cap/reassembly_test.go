@@ -16,8 +16,9 @@ func testReassembly() *reassembly {
 			return 40, true
 		case CIDFirst:
 			return 100, true
+		default:
+			return 0, false
 		}
-		return 0, false
 	}}
 }
 

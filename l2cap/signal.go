@@ -50,18 +50,9 @@ type request struct {
 	done     func(now time.Time, answer Signal, err error)
 }
 
-// answeredBy reports whether a command of code c answers the request.
-func (q *request) answeredBy(c Code) bool {
-	switch q.sent {
-	case CodeDisconnectionReq:
-		return c == CodeDisconnectionRsp
-	case CodeConnectionParameterUpdateReq:
-		return c == CodeConnectionParameterUpdateRsp
-	case CodeLECreditBasedConnectionReq:
-		return c == CodeLECreditBasedConnectionRsp
-	}
-	return false
-}
+// answeredBy reports whether a command of code c answers the request. The code
+// of every response follows that of its request.
+func (q *request) answeredBy(c Code) bool { return c == CodeCommandReject || c == q.sent+1 }
 
 // frame takes the payload of a frame on the signalling channel.
 func (s *signaler) frame(now time.Time, b []byte) {
@@ -155,7 +146,7 @@ func (s *signaler) response(now time.Time, id uint8, sig Signal) {
 // and code answers, or -1.
 func (s *signaler) find(id uint8, code Code) int {
 	return slices.IndexFunc(s.pending, func(q request) bool {
-		return q.id == id && (code == CodeCommandReject || q.answeredBy(code))
+		return q.id == id && q.answeredBy(code)
 	})
 }
 

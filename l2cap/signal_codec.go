@@ -98,6 +98,7 @@ func (s CommandReject) appendData(b []byte) []byte {
 		b = wire.AppendU16(b, s.MTU)
 	case RejectInvalidCID:
 		b = appendU16s(b, uint16(s.Local), uint16(s.Remote))
+	case RejectNotUnderstood: // has no data
 	}
 	return b
 }

@@ -64,8 +64,9 @@ func (c Code) response() bool {
 	case CodeCommandReject, CodeDisconnectionRsp, CodeConnectionParameterUpdateRsp,
 		CodeLECreditBasedConnectionRsp, CodeCreditBasedConnectionRsp, CodeCreditBasedReconfigureRsp:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // Signal is a signalling command (Vol 3, Part A, 4), without its identifier.
