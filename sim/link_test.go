@@ -10,8 +10,8 @@ import (
 // TestLinkLife goes through a link's life, with exact events and times.
 func TestLinkLife(t *testing.T) {
 	bubble(t, &Config{ExactAdvertising: true}, func(t *testing.T, a *Air) {
-		h := newHost(t, a.NewController(nil)).up()
 		p := a.NewRawPeer(&RawPeerConfig{Interval: 100 * time.Millisecond})
+		h := newHost(t, a.NewController(nil)).up()
 		time.Sleep(50*time.Millisecond - time.Since(a.start)) // half way between two advertisements
 		h.do(create(p.Address()))
 		// The next advertisement starts at 100 ms. Its packet on channel 37 takes
