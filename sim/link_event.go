@@ -21,7 +21,7 @@ func (l *link) plan() {
 		return
 	}
 	peripheralWants := l.p.wants() || l.p.fly.delivered
-	useful := l.c.wants() || peripheralWants || l.watch || !l.c.up || !l.p.up ||
+	useful := l.c.wants() || peripheralWants || l.watch || l.isNew() ||
 		l.c.dead && !l.c.gone
 	if l.hopeless || !useful {
 		l.air.disarm(&l.event)
@@ -280,18 +280,30 @@ func (e *end) acknowledged() {
 	}
 }
 
+// turn is by how much radio time a link may be ahead of another before it has
+// to make room for it. Every change of turns wastes the time until the other's
+// anchor.
+const turn = int64(4 * time.Millisecond)
+
 // mustYield reports whether another link of either radio, which has had less
 // of it, needs the time before until.
 func (l *link) mustYield(until instant) bool {
 	for _, r := range []*radio{l.c.radio, l.p.radio} {
 		for _, m := range r.active {
-			if m != l && !m.inEvent && m.event.armed() && m.event.at < until && m.service < l.service {
+			if m == l || m.inEvent || !m.event.armed() || m.event.at >= until {
+				continue
+			}
+			if m.isNew() && !l.isNew() || m.service+turn < l.service {
 				return true
 			}
 		}
 	}
 	return false
 }
+
+// isNew reports whether the link still has to bring its first packet, for
+// which it has few events.
+func (l *link) isNew() bool { return !l.c.up || !l.p.up }
 
 // setActive enters the link into, or takes it off, the list of those that
 // compete for the two radios. Who enters has no claim for the time it was
