@@ -38,7 +38,7 @@ func TestAllocations(t *testing.T) {
 		{"read", 2, func() error { _, err := att.Do(ctx, b, att.ReadReq{Handle: 0x1234}); return err }},
 		{"write command", 0, func() error { return b.WriteCommand(ctx, nil, 0x1234, value) }},
 		{"command by pointer", 0, func() error { return b.Command(ctx, cmd) }},
-		{"notify", 0, func() error { return b.NotifyValue(ctx, 0x1234, value) }},
+		{"notify", 0, func() error { return b.NotifyValue(ctx, nil, 0x1234, value) }},
 	} {
 		n := testing.AllocsPerRun(1000, func() {
 			if err := test.run(); err != nil {

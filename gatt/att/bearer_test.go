@@ -388,7 +388,7 @@ func testCommandsArePaced(t *testing.T) {
 	canceled, kept := make(chan error, 1), make(chan error, 1)
 	go func() { canceled <- b.WriteCommand(ctx, nil, 2, []byte{0xBB}) }()
 	synctest.Wait()
-	go func() { kept <- b.NotifyValue(t.Context(), 3, []byte{0xCC}) }()
+	go func() { kept <- b.NotifyValue(t.Context(), nil, 3, []byte{0xCC}) }()
 	pending(t, canceled)
 	pending(t, kept)
 	// A request and its answer do not wait for the commands.

@@ -93,18 +93,25 @@ func (b *Bearer) WriteCommand(ctx context.Context, cond Condition, h Handle, val
 
 // Notify sends a [HandleValueNotification] or [MultipleHandleValueNotification]
 // as Command does. Whether the peer has asked for it is the caller's to know.
-func (b *Bearer) Notify(ctx context.Context, ntf PDU) error {
+func (b *Bearer) Notify(ctx context.Context, ntf PDU) error { return b.NotifyIf(ctx, nil, ntf) }
+
+// NotifyIf is Notify for values that must not be sent if a condition no longer
+// holds when their turn comes.
+func (b *Bearer) NotifyIf(ctx context.Context, cond Condition, ntf PDU) error {
 	if k := ntf.Opcode().Kind(); k != KindNotification {
 		return fmt.Errorf("att: %s is a %s, not a notification: use Do, Command or Indicate", ntf.Opcode(), k)
 	}
 	t := b.take(KindCommand)
+	t.cond = cond
 	t.pdu = ntf.AppendPDU(t.pdu[:0])
 	return t.send(ctx)
 }
 
-// NotifyValue is Notify with a [HandleValueNotification] and no allocation.
-func (b *Bearer) NotifyValue(ctx context.Context, h Handle, value []byte) error {
+// NotifyValue is NotifyIf with a [HandleValueNotification] and no allocation.
+// cond may be nil.
+func (b *Bearer) NotifyValue(ctx context.Context, cond Condition, h Handle, value []byte) error {
 	t := b.take(KindCommand)
+	t.cond = cond
 	t.pdu = HandleValueNotification{Handle: h, Value: value}.AppendPDU(t.pdu[:0])
 	return t.send(ctx)
 }
@@ -113,7 +120,14 @@ func (b *Bearer) NotifyValue(ctx context.Context, h Handle, value []byte) error 
 // is outstanding at a time, others wait; ctx and the 30 seconds count as in
 // [Do]. Must not be called on the loop.
 func (b *Bearer) Indicate(ctx context.Context, ind HandleValueIndication) error {
+	return b.IndicateIf(ctx, nil, ind)
+}
+
+// IndicateIf is Indicate for a value that must not be sent if a condition no
+// longer holds when its turn comes.
+func (b *Bearer) IndicateIf(ctx context.Context, cond Condition, ind HandleValueIndication) error {
 	t := b.take(KindIndication)
+	t.cond = cond
 	t.pdu = ind.AppendPDU(t.pdu[:0])
 	return t.send(ctx)
 }
