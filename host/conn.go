@@ -1,0 +1,69 @@
+package host
+
+import (
+	"context"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/l2cap"
+)
+
+// Conn is one link with its protocols. Its methods may be called from any
+// goroutine.
+type Conn struct {
+	link    *hci.Link
+	mux     *l2cap.Mux
+	bearer  *att.Bearer
+	client  *gatt.Client
+	session *gatt.Session
+}
+
+// handler is the Conn as the link sees it: it adds the Conn to the
+// multiplexer, so that a Link leads to its Conn without a table.
+type handler Conn
+
+func (h *handler) ACL(now time.Time, start bool, data []byte) { h.mux.ACL(now, start, data) }
+func (h *handler) Event(now time.Time, ev hci.Event)          { h.mux.Event(now, ev) }
+func (h *handler) Writable(now time.Time)                     { h.mux.Writable(now) }
+func (h *handler) Expire(now time.Time)                       { h.mux.Expire(now) }
+func (h *handler) Down(now time.Time, cause error)            { h.mux.Down(now, cause) }
+
+// connOf returns the Conn of a link that newLink has furnished.
+func connOf(l *hci.Link) *Conn { return (*Conn)(l.Handler().(*handler)) }
+
+// Link returns the link: its peer, parameters and end.
+func (c *Conn) Link() *hci.Link { return c.link }
+
+// L2CAP returns the link's multiplexer, for credit-based channels.
+func (c *Conn) L2CAP() *l2cap.Mux { return c.mux }
+
+// Bearer returns the link's ATT bearer.
+func (c *Conn) Bearer() *att.Bearer { return c.bearer }
+
+// GATT returns the client of the peer's table.
+func (c *Conn) GATT() *gatt.Client { return c.client }
+
+// Session returns the peer's session with this host's table.
+func (c *Conn) Session() *gatt.Session { return c.session }
+
+// Peer returns the address that the link was made with.
+func (c *Conn) Peer() hci.Addr { return c.link.Peer() }
+
+// Done is closed when the link is down.
+func (c *Conn) Done() <-chan struct{} { return c.link.Done() }
+
+// Err returns why the link ended, an *hci.DisconnectError; nil while it is up.
+func (c *Conn) Err() error { return c.link.Err() }
+
+// closeTimeout bounds Close on a link whose peer does not answer any more: the
+// longest supervision timeout and a little.
+const closeTimeout = 35 * time.Second
+
+// Close ends the link and waits until it is down.
+func (c *Conn) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return c.link.Disconnect(ctx)
+}

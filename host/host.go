@@ -1,0 +1,123 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/l2cap"
+)
+
+// Config holds the options of a Host. The zero value of each field is its
+// default; a nil *Config is the same as an empty one.
+type Config struct {
+	// HCI holds the options of the controller; its NewLink is the Host's.
+	HCI hci.Config
+	// L2CAP holds the options of the links' multiplexers; its ATT is the Host's.
+	L2CAP l2cap.Config
+	// Server is the table that peers see on every link; nil is one with the GAP
+	// and GATT services alone.
+	Server *gatt.Server
+	// MTU is the ATT_MTU that this host offers, 23 to 517; default 517.
+	MTU int
+}
+
+// Host is one controller with the whole stack on it. Its methods may be called
+// from any goroutine.
+type Host struct {
+	dev *hci.Device
+	cfg Config
+	log *slog.Logger
+}
+
+// Open starts the controller behind tr, which it owns from then on.
+func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
+	h := &Host{}
+	if cfg != nil {
+		h.cfg = *cfg
+	}
+	h.log = h.cfg.HCI.Logger
+	if h.cfg.Server == nil {
+		srv, err := gatt.NewServer(nil)
+		if err != nil {
+			return nil, errors.Join(err, tr.Close())
+		}
+		h.cfg.Server = srv
+	}
+	hc := h.cfg.HCI
+	hc.NewLink = h.newLink
+	dev, err := hci.Open(ctx, tr, &hc)
+	if err != nil {
+		return nil, err
+	}
+	h.dev = dev
+	return h, nil
+}
+
+// newLink builds the protocols of one link. On the loop.
+func (h *Host) newLink(now time.Time, l *hci.Link) hci.LinkHandler {
+	c := &Conn{link: l}
+	lc := h.cfg.L2CAP
+	if lc.Logger == nil {
+		lc.Logger = h.log
+	}
+	lc.ATT = func(now time.Time, ch *l2cap.Channel) l2cap.Handler {
+		c.session = h.cfg.Server.NewSession(gatt.PeerInfo{Key: l.Peer().Identity().String()})
+		c.bearer = att.NewBearer(ch, &att.Config{MTU: h.cfg.MTU, Requests: c.session, Logger: h.log})
+		c.session.Bind(now, c.bearer)
+		c.client = gatt.NewClient(c.bearer, nil)
+		return c.bearer
+	}
+	c.mux = l2cap.NewMux(now, l, &lc)
+	return (*handler)(c)
+}
+
+// Device returns the controller, for what this package does not offer.
+func (h *Host) Device() *hci.Device { return h.dev }
+
+// Server returns the table that peers see.
+func (h *Host) Server() *gatt.Server { return h.cfg.Server }
+
+// Connect makes a link to peer as central; see hci.Device.Connect.
+func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
+	l, err := h.dev.Connect(ctx, peer, o)
+	if err != nil {
+		return nil, err
+	}
+	return connOf(l), nil
+}
+
+// Accept waits for a link that a peer makes to this host while it advertises.
+func (h *Host) Accept(ctx context.Context) (*Conn, error) {
+	l, err := h.dev.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return connOf(l), nil
+}
+
+// Scan starts to scan; see hci.Device.Scan.
+func (h *Host) Scan(ctx context.Context, o *hci.ScanOptions) (*hci.Scanner, error) {
+	return h.dev.Scan(ctx, o)
+}
+
+// Advertise begins to advertise; see hci.Device.Advertise.
+func (h *Host) Advertise(ctx context.Context, o *hci.AdvertiseOptions) error {
+	return h.dev.Advertise(ctx, o)
+}
+
+// StopAdvertising ends what Advertise began.
+func (h *Host) StopAdvertising(ctx context.Context) error { return h.dev.StopAdvertising(ctx) }
+
+// Done is closed when the controller has ended.
+func (h *Host) Done() <-chan struct{} { return h.dev.Done() }
+
+// Err returns why the controller ended; nil while it lives.
+func (h *Host) Err() error { return h.dev.Err() }
+
+// Close disconnects all links and closes the transport; see hci.Device.Close.
+func (h *Host) Close() error { return h.dev.Close() }
