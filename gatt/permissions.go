@@ -1,0 +1,59 @@
+package gatt
+
+import "github.com/moor-ble/moor/gatt/att"
+
+// Security is what protects a link at a moment. The zero value is an open link
+// to a stranger.
+type Security struct {
+	Encrypted         bool
+	Authenticated     bool // the key came from pairing with protection against a man in the middle
+	SecureConnections bool // the key came from LE Secure Connections
+	KeySize           int  // octets of the encryption key, 7 to 16
+	// Bonded says that a key for the peer is kept, encrypted or not: the peer
+	// need only start encryption, not pair.
+	Bonded bool
+}
+
+// Require is what an attribute asks of the link. The zero value asks nothing;
+// each of the others asks for encryption too.
+type Require struct {
+	Encryption        bool
+	Authentication    bool
+	SecureConnections bool
+	KeySize           int // least octets of the encryption key, 7 to 16; 0: any
+}
+
+// Permissions says what the link must have for an attribute to be used; whether
+// it can be used at all is a matter of its properties. Authorization, which is
+// the program's to decide, is done by handlers: they return
+// att.CodeInsufficientAuthorization.
+type Permissions struct {
+	Read      Require
+	Write     Require
+	Subscribe Require // to write the Client Characteristic Configuration
+}
+
+// check returns the error for a link that does not do, 0 for one that does
+// (Vol 3, Part C, 10.3.1).
+//
+//	link                              error
+//	not encrypted, no key kept        Insufficient Authentication
+//	not encrypted, key kept           Insufficient Encryption
+//	encrypted, key not as strong      Insufficient Authentication
+//	encrypted, key too short          Encryption Key Size Too Short
+func (q Require) check(s Security) att.Code {
+	if q == (Require{}) {
+		return 0
+	}
+	switch {
+	case !s.Encrypted && !s.Bonded:
+		return att.CodeInsufficientAuthentication
+	case !s.Encrypted:
+		return att.CodeInsufficientEncryption
+	case q.Authentication && !s.Authenticated, q.SecureConnections && !s.SecureConnections:
+		return att.CodeInsufficientAuthentication
+	case s.KeySize < q.KeySize:
+		return att.CodeEncryptionKeySizeTooShort
+	}
+	return 0
+}

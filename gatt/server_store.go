@@ -1,0 +1,101 @@
+package gatt
+
+import (
+	"log/slog"
+	"slices"
+
+	"github.com/moor-ble/moor/gatt/att"
+)
+
+// ClientState is what a server must remember of a bonded client from one
+// connection to the next (Vol 3, Part G, 2.5.2 and 3.3.3.3).
+type ClientState struct {
+	Key           string              `json:"key"`      // as in PeerInfo
+	Features      uint8               `json:"features"` // Client Supported Features
+	Hash          [16]byte            `json:"hash"`     // Database Hash of the table that the client knows
+	Subscriptions []SubscriptionState `json:"subscriptions,omitempty"`
+}
+
+// SubscriptionState is the value of one Client Characteristic Configuration.
+type SubscriptionState struct {
+	Handle         att.Handle `json:"handle"`         // of the descriptor
+	Characteristic UUID       `json:"characteristic"` // whose descriptor it is
+	Value          uint16     `json:"value"`          // bit 0 notifications, bit 1 indications
+}
+
+// ClientStore keeps the states of bonded clients over restarts of the program.
+type ClientStore interface {
+	// Clients returns all that are kept. NewServer calls it once.
+	Clients() ([]ClientState, error)
+	// SaveClient replaces what is kept of the client with that key. It is called
+	// on a goroutine of the server, never twice at a time.
+	SaveClient(c ClientState) error
+	// DeleteClient drops what is kept of a client. It is called as SaveClient is.
+	DeleteClient(key string) error
+}
+
+// recall returns what is known of a bonded client.
+func (s *Server) recall(key string) (ClientState, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.clients[key]
+	return c, ok
+}
+
+// remember keeps the state of a bonded client. The server does not write to the
+// slice in it afterwards.
+func (s *Server) remember(c ClientState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients[c.Key] = c
+	s.keepLocked(c.Key)
+}
+
+// ForgetClient drops what is known of a client, as is to be done with its bond.
+// Any goroutine may call it.
+func (s *Server) ForgetClient(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, key)
+	s.keepLocked(key)
+}
+
+// keepLocked has the store told of a client's state, of which only the latest
+// counts: what waits is bounded by the number of clients.
+func (s *Server) keepLocked(key string) {
+	if s.cfg.Store == nil {
+		return
+	}
+	if !slices.Contains(s.unsaved, key) {
+		s.unsaved = append(s.unsaved, key)
+	}
+	if !s.saving && !s.closed {
+		s.saving = true
+		s.running.Go(s.save)
+	}
+}
+
+// save tells the store until there is nothing left to tell.
+func (s *Server) save() {
+	for {
+		s.mu.Lock()
+		if len(s.unsaved) == 0 {
+			s.saving = false
+			s.mu.Unlock()
+			return
+		}
+		key := s.unsaved[0]
+		s.unsaved = slices.Delete(s.unsaved, 0, 1)
+		c, ok := s.clients[key]
+		s.mu.Unlock()
+		err := error(nil)
+		if ok {
+			err = s.cfg.Store.SaveClient(c)
+		} else {
+			err = s.cfg.Store.DeleteClient(key)
+		}
+		if err != nil && s.cfg.Logger != nil {
+			s.cfg.Logger.Error("state of a client was not stored", slog.String("client", key), slog.Any("error", err))
+		}
+	}
+}

@@ -1,0 +1,314 @@
+package gatt
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// part is one write that a client asks for.
+type part struct {
+	handle   att.Handle
+	offset   int
+	value    []byte
+	prepared bool // else value is the whole value
+	command  bool
+}
+
+// staged is what parts amount to: one call of a handler, or one new value.
+type staged struct {
+	a       *attribute
+	offset  int
+	value   []byte
+	command bool
+}
+
+// result is where writing failed and why; the zero value is success.
+type result struct {
+	handle att.Handle
+	code   att.Code
+}
+
+// writable returns why an attribute cannot be written by a request on this link,
+// 0 if it can.
+func (s *Session) writable(h att.Handle) att.Code {
+	a := s.t.at(h)
+	switch {
+	case a == nil:
+		return att.CodeInvalidHandle
+	case !a.writable:
+		return att.CodeWriteNotPermitted
+	}
+	return a.perms.Write.check(s.security())
+}
+
+func (s *Session) write(now time.Time, p att.WriteReq) {
+	if code := s.writable(p.Handle); code != 0 {
+		s.refuse(att.OpWriteReq, p.Handle, code)
+		return
+	}
+	s.commit(now, []part{{handle: p.Handle, value: slices.Clone(p.Value)}}, func(r result) {
+		if r.code != 0 {
+			s.refuse(att.OpWriteReq, r.handle, r.code)
+			return
+		}
+		s.b.Reply(att.WriteRsp{}.AppendPDU(s.scratch[:0]))
+	})
+}
+
+// writeCommand does what it can; the client hears nothing of it either way.
+func (s *Session) writeCommand(now time.Time, p att.WriteCmd) {
+	a := s.t.at(p.Handle)
+	if a == nil || !a.commands || a.perms.Write.check(s.security()) != 0 {
+		s.dropped(att.OpWriteCmd, "not permitted")
+		return
+	}
+	if s.client.silent(s.t) {
+		s.dropped(att.OpWriteCmd, "the client does not know the table")
+		return
+	}
+	s.commit(now, []part{{handle: p.Handle, value: slices.Clone(p.Value), command: true}}, func(r result) {
+		if r.code != 0 {
+			s.dropped(att.OpWriteCmd, r.code.String())
+		}
+	})
+}
+
+// prepare queues a part of a value. Offset and length are looked at when the
+// queue is executed (Vol 3, Part F, 3.4.6.1).
+func (s *Session) prepare(p att.PrepareWriteReq) {
+	code := s.writable(p.Handle)
+	if code == 0 && len(s.prepared) >= s.srv.cfg.prepareQueue() {
+		code = att.CodePrepareQueueFull
+	}
+	if code != 0 {
+		s.refuse(att.OpPrepareWriteReq, p.Handle, code)
+		return
+	}
+	s.prepared = append(s.prepared, part{
+		handle:   p.Handle,
+		offset:   int(p.Offset),
+		value:    slices.Clone(p.Value),
+		prepared: true,
+	})
+	s.b.Reply(att.PrepareWriteRsp(p).AppendPDU(s.scratch[:0]))
+}
+
+// execute writes or drops the queue, which is empty afterwards whatever happens
+// (Vol 3, Part F, 3.4.6.3).
+func (s *Session) execute(now time.Time, p att.ExecuteWriteReq) {
+	if p.Flags > att.ExecuteWrite {
+		s.refuse(att.OpExecuteWriteReq, att.HandleNone, att.CodeInvalidPDU)
+		return
+	}
+	parts, lost := s.prepared, s.lost
+	s.prepared, s.lost = nil, att.HandleNone
+	done := func(r result) {
+		if r.code != 0 {
+			s.refuse(att.OpExecuteWriteReq, r.handle, r.code)
+			return
+		}
+		s.b.Reply(att.ExecuteWriteRsp{}.AppendPDU(s.scratch[:0]))
+	}
+	switch {
+	case p.Flags == att.ExecuteCancel:
+		done(result{})
+	case lost != att.HandleNone:
+		done(result{lost, att.CodeInvalidHandle})
+	default:
+		s.commit(now, parts, done)
+	}
+}
+
+// commit writes parts, all or none as far as the server can see to it: lengths
+// and offsets of all are checked first; then handlers are called, in order, up to
+// the first that refuses; only after the last has agreed do the values change
+// that the server keeps. What handlers did before one refused stays done.
+func (s *Session) commit(now time.Time, parts []part, done func(result)) {
+	changes, r := s.stage(parts)
+	if r.code != 0 {
+		done(r)
+		return
+	}
+	if !slices.ContainsFunc(changes, s.asksHandler) {
+		s.apply(now, changes, done)
+		return
+	}
+	asked := slices.DeleteFunc(slices.Clone(changes), func(c staged) bool { return !s.asksHandler(c) })
+	ok := s.run(func(ctx context.Context) func(time.Time) {
+		for _, c := range asked {
+			if err := c.call(ctx, s); err != nil {
+				r := result{c.a.handle, codeOf(err)}
+				return func(time.Time) { done(r) }
+			}
+		}
+		return func(now time.Time) { s.apply(now, changes, done) }
+	})
+	if !ok {
+		done(result{changes[0].a.handle, att.CodeUnlikelyError})
+	}
+}
+
+// asksHandler reports whether a handler has a say in a change.
+func (s *Session) asksHandler(c staged) bool {
+	return c.a.write != nil || c.a.subscribe != nil && s.client.subscribed.get(c.a.handle) != c.cccd()
+}
+
+// cccd returns the value of a configuration, which stage has checked.
+func (c staged) cccd() uint16 {
+	r := wire.NewReader(c.value)
+	return r.U16()
+}
+
+// call has the program's handler do its part of a change.
+func (c staged) call(ctx context.Context, s *Session) error {
+	if c.a.write != nil {
+		return c.a.write(ctx, &WriteRequest{
+			Session: s, Handle: c.a.handle, Offset: c.offset, Value: c.value, Command: c.command,
+		})
+	}
+	v := c.cccd()
+	return c.a.subscribe(ctx, &SubscribeRequest{
+		Session: s, Handle: c.a.owner, Notify: v&cccdNotify != 0, Indicate: v&cccdIndicate != 0,
+	})
+}
+
+// apply changes what the server itself keeps, answers, and then acts on it.
+func (s *Session) apply(now time.Time, changes []staged, done func(result)) {
+	kept := false
+	for _, c := range changes {
+		switch {
+		case c.a.role == roleCCCD:
+			s.client.subscribed = s.client.subscribed.with(SubscriptionState{
+				Handle: c.a.handle, Characteristic: c.a.char, Value: c.cccd(),
+			})
+			kept = true
+		case c.a.role == roleFeatures:
+			r := wire.NewReader(c.value)
+			s.client.features = r.U8()
+			kept = true
+		case c.a.write == nil:
+			c.a.store(c.value)
+		}
+	}
+	if kept {
+		s.publish()
+		s.keep()
+	}
+	done(result{})
+	if kept {
+		s.tellChanged(now)
+	}
+}
+
+// stage turns parts into changes, or finds the first that cannot be.
+func (s *Session) stage(parts []part) ([]staged, result) {
+	var changes []staged
+	for _, p := range parts {
+		a := s.t.at(p.handle)
+		if a == nil {
+			return nil, result{p.handle, att.CodeInvalidHandle}
+		}
+		code := att.Code(0)
+		if changes, code = s.stagePart(changes, a, p); code != 0 {
+			return nil, result{p.handle, code}
+		}
+	}
+	for _, c := range changes {
+		if code := s.checkChange(c); code != 0 {
+			return nil, result{c.a.handle, code}
+		}
+	}
+	return changes, result{}
+}
+
+func (s *Session) stagePart(changes []staged, a *attribute, p part) ([]staged, att.Code) {
+	n := staged{a: a, offset: p.offset, value: p.value, command: p.command}
+	if a.write != nil {
+		// The handler knows the value: only adjoining parts are put together.
+		if p.prepared && len(changes) > 0 {
+			if c := &changes[len(changes)-1]; c.a == a && p.offset == c.offset+len(c.value) {
+				c.value = append(c.value, p.value...)
+				return changes, tooLong(a, c.offset+len(c.value))
+			}
+		}
+		return append(changes, n), tooLong(a, n.offset+len(n.value))
+	}
+	i := slices.IndexFunc(changes, func(c staged) bool { return c.a == a })
+	var now []byte
+	switch {
+	case i >= 0:
+		now = changes[i].value
+	case p.prepared:
+		now = s.current(a)
+	}
+	if p.prepared {
+		if p.offset > len(now) {
+			return changes, att.CodeInvalidOffset
+		}
+		v := slices.Concat(now[:p.offset], p.value)
+		if a.fixed() && len(v) < len(now) {
+			v = append(v, now[len(v):]...)
+		}
+		n.offset, n.value = 0, v
+	}
+	if i >= 0 {
+		changes[i] = n
+	} else {
+		changes = append(changes, n)
+	}
+	return changes, tooLong(a, len(n.value))
+}
+
+func tooLong(a *attribute, n int) att.Code {
+	if n > a.maxLen {
+		return att.CodeInvalidAttributeValueLength
+	}
+	return 0
+}
+
+// current returns the value that a prepared write starts from.
+func (s *Session) current(a *attribute) []byte {
+	switch a.role {
+	case roleCCCD:
+		return wire.AppendU16(nil, s.client.subscribed.get(a.handle))
+	case roleFeatures:
+		return []byte{s.client.features}
+	}
+	return a.load()
+}
+
+// checkChange looks at a change as a whole.
+func (s *Session) checkChange(c staged) att.Code {
+	if c.offset == 0 && len(c.value) < c.a.minLen {
+		return att.CodeInvalidAttributeValueLength
+	}
+	r := wire.NewReader(c.value)
+	switch c.a.role {
+	case roleCCCD:
+		var may uint16
+		if c.a.props.Has(PropNotify) {
+			may |= cccdNotify
+		}
+		if c.a.props.Has(PropIndicate) {
+			may |= cccdIndicate
+		}
+		if r.U16()&^may != 0 {
+			return att.CodeValueNotAllowed
+		}
+	case roleFeatures:
+		// A feature that has been claimed cannot be taken back (Vol 3, Part G,
+		// 7.2); octets behind the first have no meaning yet.
+		f := r.U8()
+		switch {
+		case r.Err() != nil:
+			return att.CodeInvalidAttributeValueLength
+		case s.client.features&^f != 0:
+			return att.CodeValueNotAllowed
+		}
+	}
+	return 0
+}

@@ -1,0 +1,256 @@
+package gatt
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/internal/loop"
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// maxWaiting is how many commands of a client may wait for a handler to end.
+// More are dropped, which the specification allows (Vol 3, Part F, 3.3.2).
+const maxWaiting = 32
+
+// PeerInfo says who is at the other end of a link.
+type PeerInfo struct {
+	// Key names a bonded peer in the server's memory, by its identity address.
+	Key string
+	// Bonded says that a bond with the peer existed when the link came up.
+	Bonded bool
+	// Security returns what protects the link now. It is called on the loop and
+	// must not wait. Nil stands for a link that nothing protects.
+	Security func() Security
+}
+
+// Session is the server's side of one link: an att.RequestHandler, with what the
+// server must know of the client there. It belongs to the link's loop, but for
+// the methods that say otherwise.
+type Session struct {
+	srv  *Server
+	peer PeerInfo
+
+	ctx    context.Context // of handlers; ends with the link
+	cancel context.CancelCauseFunc
+
+	published atomic.Pointer[published] // for senders of values
+
+	// All below belongs to the loop.
+	b        *att.Bearer // set once, before the server knows the session
+	down     bool
+	busy     bool     // a handler runs
+	handling bool     // a PDU is being handled
+	waiting  [][]byte // behind it, in order
+
+	t *table // what the client is answered from
+
+	client   client
+	prepared []part     // writes that wait for their execution
+	lost     att.Handle // of a prepared write that a change of the table took away
+
+	scratch []byte
+}
+
+// NewSession returns the session for a new link. It is then given to the link's
+// bearer as att.Config.Requests, and told of it with Bind. Any goroutine may call
+// it.
+func (s *Server) NewSession(peer PeerInfo) *Session {
+	n := &Session{srv: s, peer: peer, scratch: make([]byte, 0, att.MaxMTU)}
+	n.ctx, n.cancel = context.WithCancelCause(s.ctx)
+	n.published.Store(&published{})
+	return n
+}
+
+// Peer returns who the client is. Any goroutine may call it.
+func (s *Session) Peer() PeerInfo { return s.peer }
+
+// Bind tells the session which bearer it serves, so that it can send values to a
+// client that has not yet sent a request: one that is bonded and has subscribed
+// in an earlier connection. Called once on the loop, as soon as the bearer is
+// made; without it, the first request does the same.
+func (s *Session) Bind(now time.Time, b *att.Bearer) {
+	if s.b != nil || s.down {
+		return
+	}
+	s.b = b
+	s.srv.mu.Lock()
+	s.srv.sessions[s] = struct{}{}
+	s.srv.mu.Unlock()
+	// From now on, SetServices finds the session.
+	s.t = s.srv.table.Load()
+	s.recall()
+	s.SecurityChanged(now)
+	s.publish()
+}
+
+// Request implements att.RequestHandler. Called on the loop.
+func (s *Session) Request(now time.Time, b *att.Bearer, pdu []byte) { s.take(now, b, pdu) }
+
+// Command implements att.RequestHandler. Called on the loop.
+func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) { s.take(now, b, pdu) }
+
+// Down implements att.RequestHandler. Called on the loop.
+func (s *Session) Down(_ time.Time, b *att.Bearer) {
+	if s.down {
+		return
+	}
+	s.down = true
+	s.cancel(b.Err())
+	s.waiting, s.prepared = nil, nil
+	s.srv.mu.Lock()
+	delete(s.srv.sessions, s)
+	s.srv.mu.Unlock()
+	s.published.Store(&published{})
+}
+
+// take handles a PDU, or keeps it until what came before has been handled: there
+// is one order for requests and commands, whatever handlers they need.
+func (s *Session) take(now time.Time, b *att.Bearer, pdu []byte) {
+	s.Bind(now, b)
+	if s.down {
+		return
+	}
+	if s.busy || s.handling {
+		if op := opcodeOf(pdu); op.Kind() == att.KindCommand && len(s.waiting) >= maxWaiting {
+			s.dropped(op, "too many wait for a handler")
+			return
+		}
+		s.waiting = append(s.waiting, slices.Clone(pdu))
+		return
+	}
+	s.handling = true
+	s.handle(now, pdu)
+	s.goOn(now)
+}
+
+// goOn handles what waits, until a handler has to run for it.
+func (s *Session) goOn(now time.Time) {
+	s.handling = true
+	for !s.busy && !s.down && len(s.waiting) > 0 {
+		pdu := s.waiting[0]
+		s.waiting = slices.Delete(s.waiting, 0, 1)
+		s.handle(now, pdu)
+	}
+	s.handling = false
+}
+
+// handle answers one PDU, or has a handler answer it.
+func (s *Session) handle(now time.Time, pdu []byte) {
+	s.adopt(now)
+	s.SecurityChanged(now)
+	p, err := att.Parse(pdu)
+	op := opcodeOf(pdu)
+	switch {
+	case op.Kind() == att.KindCommand:
+		if cmd, ok := p.(att.WriteCmd); ok {
+			s.writeCommand(now, cmd)
+		} else {
+			// A signature cannot be checked, as no signing key is ever given out.
+			s.dropped(op, "malformed, or signed")
+		}
+	case errors.Is(err, att.ErrUnknownOpcode):
+		s.refuse(op, att.HandleNone, att.CodeRequestNotSupported)
+	case err != nil:
+		s.refuse(op, att.HandleNone, att.CodeInvalidPDU)
+	default:
+		s.request(now, p, pdu)
+	}
+}
+
+// request answers a well-formed request.
+func (s *Session) request(now time.Time, p att.PDU, pdu []byte) {
+	if h, ok := s.client.admit(s, p); !ok {
+		s.refuse(p.Opcode(), h, att.CodeDatabaseOutOfSync)
+		return
+	}
+	switch p := p.(type) {
+	case att.WriteReq:
+		s.write(now, p)
+	case att.PrepareWriteReq:
+		s.prepare(p)
+	case att.ExecuteWriteReq:
+		s.execute(now, p)
+	default:
+		s.answer(now, p, pdu)
+	}
+}
+
+// answer answers a request that changes nothing.
+func (s *Session) answer(now time.Time, p att.PDU, pdu []byte) {
+	v := s.view()
+	if !v.needsHandler(p) {
+		s.b.Reply(v.append(s.ctx, s.scratch[:0], p))
+		return
+	}
+	p, err := att.Parse(slices.Clone(pdu)) // pdu goes, the handler stays
+	if err != nil {
+		return // cannot be: it was parsed before
+	}
+	ok := s.run(func(ctx context.Context) func(time.Time) {
+		rsp := v.append(ctx, nil, p)
+		return func(time.Time) { s.b.Reply(rsp) }
+	})
+	if !ok {
+		s.refuse(p.Opcode(), att.HandleNone, att.CodeUnlikelyError)
+	}
+}
+
+// refuse answers a request with an error.
+func (s *Session) refuse(op att.Opcode, h att.Handle, c att.Code) {
+	s.b.Reply(att.ErrorRsp{Request: op, Handle: h, Code: c}.AppendPDU(s.scratch[:0]))
+}
+
+// run has work done on a goroutine, which may call handlers, and what it returns
+// done on the loop. Until then the session handles nothing else. It reports false
+// if the server has been closed.
+func (s *Session) run(work func(ctx context.Context) (then func(now time.Time))) bool {
+	s.busy = s.srv.spawn(func() {
+		then := work(s.ctx)
+		s.b.Post(loop.Func(func(now time.Time) {
+			if s.down {
+				return
+			}
+			s.busy, s.handling = false, true
+			then(now)
+			s.goOn(now)
+		}))
+	})
+	return s.busy
+}
+
+// security returns what protects the link.
+func (s *Session) security() Security {
+	var sec Security
+	if s.peer.Security != nil {
+		sec = s.peer.Security()
+	}
+	sec.Bonded = sec.Bonded || s.peer.Bonded
+	return sec
+}
+
+// dropped logs a PDU that has no effect.
+func (s *Session) dropped(op att.Opcode, why string) {
+	if l := s.srv.cfg.Logger; l != nil && l.Enabled(s.ctx, slog.LevelDebug) {
+		l.Debug("attribute PDU dropped", "op", op, "why", why)
+	}
+}
+
+// codeOf returns what a client is told of a handler's error.
+func codeOf(err error) att.Code {
+	var c att.Code
+	if errors.As(err, &c) && c != 0 {
+		return c
+	}
+	return att.CodeUnlikelyError
+}
+
+// opcodeOf returns the opcode of a PDU, 0 of an empty one.
+func opcodeOf(pdu []byte) att.Opcode {
+	r := wire.NewReader(pdu)
+	return att.Opcode(r.U8())
+}

@@ -1,0 +1,161 @@
+package gatt
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync/atomic"
+
+	"github.com/moor-ble/moor/gatt/att"
+)
+
+// More attribute types of the profile, as 16-bit assigned numbers.
+const (
+	typeExtendedProperties = 0x2900
+	typeUserDescription    = 0x2901
+	typeSCCD               = 0x2903 // Server Characteristic Configuration
+	typePresentationFormat = 0x2904
+	typeAggregateFormat    = 0x2905
+
+	typeGenericAccess           = 0x1800
+	typeDeviceName              = 0x2A00
+	typeAppearance              = 0x2A01
+	typeServerSupportedFeatures = 0x2B3A
+)
+
+// role marks the attributes whose value is not the same for all clients, or not
+// given by the program.
+type role uint8
+
+const (
+	rolePlain    role = iota
+	roleCCCD          // kept by the session
+	roleFeatures      // Client Supported Features, kept by the session
+	roleHash          // of the table
+)
+
+// attribute is one row of the table. Nothing in it changes but what value points
+// to.
+type attribute struct {
+	handle att.Handle
+	typ    UUID
+	end    att.Handle // last handle of the group that a declaration begins; else handle
+	role   role
+
+	readable bool
+	writable bool // by Write Request and prepared writes
+	commands bool // by Write Command
+	perms    Permissions
+	minLen   int
+	maxLen   int
+
+	value     *atomic.Pointer[[]byte] // the slice is replaced, never written to
+	read      func(context.Context, *ReadRequest) ([]byte, error)
+	write     func(context.Context, *WriteRequest) error
+	subscribe func(context.Context, *SubscribeRequest) error
+
+	char  UUID       // of a CCCD: the characteristic
+	owner att.Handle // of a CCCD: the value
+	cccd  att.Handle // of a value: the CCCD, HandleNone if there is none
+	props Properties // of a CCCD: what may be switched on
+}
+
+// load returns the value that the table holds, which must not be written to.
+func (a *attribute) load() []byte {
+	if v := a.value.Load(); v != nil {
+		return *v
+	}
+	return nil
+}
+
+// store replaces the value that the table holds by one that nobody writes to.
+func (a *attribute) store(v []byte) { a.value.Store(&v) }
+
+// fixed reports whether all values have the same length.
+func (a *attribute) fixed() bool { return a.minLen == a.maxLen }
+
+// table is what a server offers at a time. It is made whole and then replaced,
+// so that all sessions, on whatever loop, read it without a lock.
+type table struct {
+	gen     uint64          // counts the changes that clients must know of
+	changed att.HandleRange // against the generation before
+	attrs   []attribute     // ascending by handle
+	profile Profile
+	hash    [16]byte
+
+	// Handles of values in the Generic Attribute service; HandleNone for those
+	// that it does not have.
+	serviceChanged att.Handle
+	features       att.Handle
+	hashValue      att.Handle
+}
+
+// at returns the attribute with a handle, nil if there is none.
+func (t *table) at(h att.Handle) *attribute {
+	i, ok := slices.BinarySearchFunc(t.attrs, h, byHandle)
+	if !ok {
+		return nil
+	}
+	return &t.attrs[i]
+}
+
+// within returns the attributes whose handles lie in a range.
+func (t *table) within(r att.HandleRange) []attribute {
+	first, _ := slices.BinarySearchFunc(t.attrs, r.Start, byHandle)
+	last, found := slices.BinarySearchFunc(t.attrs, r.End, byHandle)
+	if found {
+		last++
+	}
+	return t.attrs[first:max(first, last)]
+}
+
+func byHandle(a attribute, h att.Handle) int { return cmp.Compare(a.handle, h) }
+
+// robust reports whether clients can ask for robust caching (Vol 3, Part G,
+// 2.5.2.1).
+func (t *table) robust() bool {
+	return t.serviceChanged != att.HandleNone && t.features != att.HandleNone && t.hashValue != att.HandleNone
+}
+
+// difference returns the handles of the services of which not all attributes
+// are the same in both tables; the zero range if there are none.
+func difference(old, now *table) att.HandleRange {
+	var r att.HandleRange
+	widen := func(s *Service) { r = union(r, s.Range()) }
+	was := make(map[att.Handle]*Service, len(old.profile.Services))
+	for i := range old.profile.Services {
+		s := &old.profile.Services[i]
+		was[s.Handle] = s
+	}
+	for i := range now.profile.Services {
+		s := &now.profile.Services[i]
+		o := was[s.Handle]
+		if o != nil && o.End == s.End && sameAttributes(old.within(s.Range()), now.within(s.Range())) {
+			delete(was, s.Handle)
+			continue
+		}
+		widen(s)
+	}
+	for _, s := range was {
+		widen(s)
+	}
+	return r
+}
+
+// sameAttributes reports whether clients see the same attributes, values aside.
+func sameAttributes(a, b []attribute) bool {
+	return slices.EqualFunc(a, b, func(x, y attribute) bool {
+		return x.handle == y.handle && x.typ == y.typ && slices.Equal(x.appendHashed(nil), y.appendHashed(nil))
+	})
+}
+
+// union returns the smallest range around both; the zero range is empty.
+func union(a, b att.HandleRange) att.HandleRange {
+	switch {
+	case !a.Valid():
+		return b
+	case !b.Valid():
+		return a
+	}
+	return att.HandleRange{Start: min(a.Start, b.Start), End: max(a.End, b.End)}
+}
