@@ -18,6 +18,8 @@ const module = "github.com/moor-ble/moor"
 var layers = []string{
 	"internal/wire",
 	"internal/loop",
+	"internal/queue",
+	"internal/aescmac",
 	"internal/aescmac",
 	"uuid",
 	"hci",
@@ -27,6 +29,7 @@ var layers = []string{
 	"gatt/att",
 	"gatt/att/atttest",
 	"gatt",
+	"internal/gatttest",
 	"internal/gatttest",
 	"smp",
 	"host",
@@ -51,6 +54,8 @@ var layers = []string{
 var forbidden = []struct{ from, to, reason string }{
 	{"internal/wire", "...", "the codec helpers serve every layer and know none"},
 	{"internal/loop", "...", "the loop's interfaces serve every layer and know none"},
+	{"internal/queue", "...", "the ring serves every layer and knows none"},
+	{"internal/aescmac", "...", "a cipher knows no protocol"},
 	{"uuid", "...", "a UUID is a value"},
 	{"gatt/att", "l2cap", "att takes its channel as an interface, so that it runs over any bearer"},
 	{"gatt/att", "hci/...", "att takes its channel as an interface, so that it runs over any bearer"},

@@ -1,0 +1,230 @@
+package moortest
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Peer is a peripheral that the binary is tried on. UUIDs are as moor writes
+// them: lower case, four digits where there is a short form.
+type Peer struct {
+	Address string // AA:BB:CC:DD:EE:FF
+	Kind    string // public or random
+	Name    string // advertised
+	Service string // advertised
+	Custom  string // a service of 128 bits with the characteristics below
+	Scratch string // may be read and written
+	Initial string // value of Scratch, hexadecimal
+	Values  string // notifies
+	// Notify makes the peer send a notification of Values; nil if it does so
+	// by itself.
+	Notify func(t *testing.T)
+	// Interval is what LE Connection Update with 30 to 50 ms ends with.
+	Interval time.Duration
+	// Silent names what this peer's controller does not tell about the remote
+	// device: version, features, rssi.
+	Silent []string
+}
+
+type report struct {
+	Address     string
+	Name        string
+	RSSI        *int
+	Connectable bool
+	Services    []struct{ UUID string }
+}
+
+type service struct {
+	UUID            string
+	Name            string
+	Handle, End     int
+	Characteristics []struct {
+		UUID        string
+		Handle      int
+		Properties  []string
+		Descriptors []struct{ UUID string }
+	}
+}
+
+type value struct {
+	Handle          int
+	UUID            string
+	Hex, Text, Name string
+	Indication      bool
+}
+
+type params struct {
+	Interval, Timeout string
+	Latency           int
+}
+
+type info struct {
+	params
+	Address, Role, Version, Features string
+	TX                               string `json:"tx_phy"`
+	MTU                              int
+	Unanswered                       map[string]string
+}
+
+// Jobs runs the program's main jobs on a peer, each as a subtest.
+func Jobs(t *testing.T, m *Moor, p *Peer) {
+	js := m.With(append(slices.Clone(m.Args), "--json")...)
+	full := p.Address + "/" + p.Kind
+
+	t.Run("scan", func(t *testing.T) {
+		got := JSON[report](t, js.Run(t, "scan", "--duration", "3s").OK(t))
+		i := slices.IndexFunc(got, func(r report) bool { return r.Address == full && r.Name == p.Name })
+		if i < 0 {
+			t.Fatalf("no report of %s with the name %s: %+v", full, p.Name, got)
+		}
+		r := got[i]
+		if !r.Connectable || !slices.ContainsFunc(r.Services, func(s struct{ UUID string }) bool { return s.UUID == p.Service }) {
+			t.Errorf("report %+v: want it connectable and with service %s", r, p.Service)
+		}
+	})
+	t.Run("scan for people", func(t *testing.T) {
+		m.Run(t, "scan", "--duration", "3s").OK(t).Says(t, p.Address, p.Name)
+	})
+	t.Run("scan with filters", func(t *testing.T) {
+		got := JSON[report](t, js.Run(t, "scan", "--duration", "3s", "--service", p.Service).OK(t))
+		for _, r := range got {
+			if r.Address != full {
+				t.Errorf("report of %s passed the filter", r.Address)
+			}
+		}
+		if out := js.Run(t, "scan", "--duration", "2s", "--name", "nobody").OK(t).Stdout; out != "" {
+			t.Errorf("reports passed a filter by a name that nobody has: %s", out)
+		}
+	})
+	t.Run("services", func(t *testing.T) {
+		got := JSON[service](t, js.Run(t, "services", full).OK(t))
+		last := 0
+		for _, s := range got {
+			if s.Handle <= last || s.End < s.Handle {
+				t.Errorf("service %s has handles %d to %d after %d", s.UUID, s.Handle, s.End, last)
+			}
+			last = s.End
+		}
+		i := slices.IndexFunc(got, func(s service) bool { return s.UUID == p.Custom })
+		if i < 0 {
+			t.Fatalf("no service %s: %+v", p.Custom, got)
+		}
+		want := map[string][]string{p.Scratch: {"read", "write"}, p.Values: {"notify"}}
+		for _, c := range got[i].Characteristics {
+			for _, property := range want[c.UUID] {
+				if !slices.Contains(c.Properties, property) {
+					t.Errorf("characteristic %s has %v, want %s among them", c.UUID, c.Properties, property)
+				}
+			}
+			if c.UUID == p.Values && !slices.ContainsFunc(c.Descriptors, func(d struct{ UUID string }) bool { return d.UUID == "2902" }) {
+				t.Errorf("characteristic %s has no descriptor 2902: %+v", c.UUID, c.Descriptors)
+			}
+			delete(want, c.UUID)
+		}
+		if len(want) > 0 {
+			t.Errorf("characteristics missing: %v", want)
+		}
+	})
+	t.Run("services for people", func(t *testing.T) {
+		// The kind of the address is found on air.
+		m.Run(t, "services", p.Address).OK(t).Says(t, p.Custom, p.Scratch, "Generic Access", "Device Name")
+	})
+	t.Run("read", func(t *testing.T) {
+		got := One[value](t, js.Run(t, "read", full, p.Scratch).OK(t))
+		if got.Hex != p.Initial || got.UUID != p.Scratch || got.Handle == 0 {
+			t.Errorf("read %+v, want %s", got, p.Initial)
+		}
+		byHandle := One[value](t, js.Run(t, "read", full, fmt.Sprintf("0x%04x", got.Handle)).OK(t))
+		if byHandle.Hex != p.Initial {
+			t.Errorf("read %+v by handle, want %s", byHandle, p.Initial)
+		}
+	})
+	t.Run("write", func(t *testing.T) {
+		for i, how := range [][]string{{}, {"--no-response"}} {
+			want := fmt.Sprintf("c0ffee%02x", i)
+			m.Run(t, append([]string{"write", full, p.Scratch, want}, how...)...).OK(t)
+			if got := One[value](t, js.Run(t, "read", full, p.Scratch).OK(t)); got.Hex != want {
+				t.Errorf("read %s after writing %s %v", got.Hex, want, how)
+			}
+		}
+		m.Run(t, "write", full, p.Scratch, "--text", "moor").OK(t)
+		if got := One[value](t, js.Run(t, "read", full, p.Scratch).OK(t)); got.Text != "moor" {
+			t.Errorf("read %+v after writing a text", got)
+		}
+	})
+	t.Run("long value", func(t *testing.T) {
+		long := make([]byte, 180)
+		for i := range long {
+			long[i] = byte(i)
+		}
+		want := hex.EncodeToString(long)
+		m.Run(t, "write", full, p.Scratch, want).OK(t)
+		if got := One[value](t, js.Run(t, "read", full, p.Scratch).OK(t)); got.Hex != want {
+			t.Errorf("read %s, want the 180 octets written", got.Hex)
+		}
+	})
+	t.Run("notify", func(t *testing.T) {
+		run := js.Start(t, "notify", full, p.Values, "--count", "3", "--duration", "60s")
+		for p.Notify != nil && run.Running() {
+			p.Notify(t)
+		}
+		got := JSON[value](t, run.Wait(t).OK(t))
+		if len(got) != 3 {
+			t.Fatalf("%d values, want 3: %+v", len(got), got)
+		}
+		for _, v := range got {
+			if v.UUID != p.Values || v.Hex == "" || v.Indication {
+				t.Errorf("value %+v, want a notification of %s", v, p.Values)
+			}
+		}
+	})
+	t.Run("interrupt", func(t *testing.T) {
+		run := js.Start(t, "notify", full, p.Values)
+		if p.Notify == nil {
+			run.Line(t)
+		} else {
+			p.Notify(t)
+			p.Notify(t)
+		}
+		run.Interrupt(t)
+		run.Wait(t).OK(t)
+		// The link has ended, so that the peer can be had again at once.
+		m.Run(t, "read", full, p.Scratch).OK(t)
+	})
+	t.Run("params", func(t *testing.T) {
+		got := One[params](t, js.Run(t, "params", full, "--interval", "30ms-50ms", "--latency", "0", "--timeout", "4s").OK(t))
+		if want := (params{p.Interval.String(), "4s", 0}); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+	t.Run("info", func(t *testing.T) {
+		got := One[info](t, js.Run(t, "info", full).OK(t))
+		if got.Address != full || got.Role != "central" || got.MTU < 185 || got.Interval == "" || got.TX == "" {
+			t.Errorf("got %+v", got)
+		}
+		for what, answer := range map[string]string{"version": got.Version, "features": got.Features} {
+			if _, unanswered := got.Unanswered[what]; unanswered != slices.Contains(p.Silent, what) || unanswered == (answer != "") {
+				t.Errorf("%s is %q, unanswered: %q", what, answer, got.Unanswered)
+			}
+		}
+	})
+	t.Run("no such attribute", func(t *testing.T) {
+		m.Run(t, "read", full, "2a6e").Fails(t, "2a6e", "Temperature")
+		m.Run(t, "read", full, "0xfffe").Fails(t, "0xfffe", "invalid handle")
+	})
+	t.Run("nobody at the address", func(t *testing.T) {
+		absent := strings.Replace(full, p.Address, "C0:00:00:00:0B:AD", 1)
+		m.Run(t, "services", strings.Split(absent, "/")[0]).Fails(t, "C0:00:00:00:0B:AD", "not seen")
+	})
+	t.Run("wrong command lines", func(t *testing.T) {
+		for _, args := range [][]string{{"read", full}, {"read", "not-an-address", "2a00"}, {"params", full, "--interval", "1ms"}, {"frobnicate"}} {
+			if r := m.Run(t, args...); r.Exit != 2 || r.Stderr == "" {
+				t.Errorf("%s: exit %d, want 2 and what is wrong", r.Line, r.Exit)
+			}
+		}
+	})
+}

@@ -1,0 +1,258 @@
+// Package moortest runs the moor binary as its users do and checks what it
+// says: on a real kernel against BlueZ (test/kernel) and over TCP against
+// Bumble (test/peers).
+package moortest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Limit is how long one command may take; software emulation is slow, and a
+// command that hangs is to fail here, not in the harness around it.
+const Limit = 90 * time.Second
+
+// Moor is the binary and what all its command lines have in common.
+type Moor struct {
+	Path    string   // of the binary
+	Args    []string // put before those of Run, such as --adapter hci0
+	Wrapper []string // a command that runs the binary, such as unshare -n
+	Dir     string   // takes a capture of each command
+	count   *int
+}
+
+// New returns the binary that the environment names in MOOR_BIN. Its captures
+// go to MOOR_LOGS, or else to a folder that ends with the test.
+func New(t *testing.T, args ...string) *Moor {
+	t.Helper()
+	path := os.Getenv("MOOR_BIN")
+	if path == "" {
+		t.Fatal("MOOR_BIN does not name the moor binary: run this through make test-kernel or make test-peers")
+	}
+	dir := os.Getenv("MOOR_LOGS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	return &Moor{Path: path, Args: args, Dir: dir, count: new(int)}
+}
+
+// With returns m with other arguments in front.
+func (m *Moor) With(args ...string) *Moor {
+	c := *m
+	c.Args = args
+	return &c
+}
+
+// Under returns m run by another command.
+func (m *Moor) Under(wrapper ...string) *Moor {
+	c := *m
+	c.Wrapper = wrapper
+	return &c
+}
+
+// Process is a running command.
+type Process struct {
+	Capture string // the btsnoop file that it writes
+	line    string // the command line, for messages
+	cmd     *exec.Cmd
+	done    chan struct{} // closed when the command has ended and all is read
+	started time.Time
+
+	mu             sync.Mutex
+	stdout, stderr bytes.Buffer
+	lines          chan string // of stdout
+}
+
+// Start starts a command.
+func (m *Moor) Start(t *testing.T, args ...string) *Process {
+	t.Helper()
+	*m.count++
+	p := &Process{
+		Capture: filepath.Join(m.Dir, fmt.Sprintf("%02d-%s.btsnoop", *m.count, strings.ReplaceAll(t.Name(), "/", "-"))),
+		done:    make(chan struct{}),
+		lines:   make(chan string, 4096),
+		started: time.Now(),
+	}
+	argv := append(append([]string{}, m.Wrapper...), m.Path)
+	argv = append(append(append(argv, m.Args...), "--snoop", p.Capture), args...)
+	p.line = strings.Join(append(append([]string{"moor"}, m.Args...), args...), " ")
+	p.cmd = exec.Command(argv[0], argv[1:]...)
+	p.cmd.Stderr = lockedWriter{&p.mu, &p.stderr}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("%s: %v", p.line, err)
+	}
+	kill := time.AfterFunc(Limit, func() { _ = p.cmd.Process.Kill() })
+	go func() {
+		defer close(p.done)
+		defer kill.Stop()
+		defer close(p.lines)
+		s := bufio.NewScanner(io.TeeReader(out, lockedWriter{&p.mu, &p.stdout}))
+		for s.Scan() {
+			p.lines <- s.Text()
+		}
+		_ = p.cmd.Wait() // the exit code is read from ProcessState
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	})
+	return p
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// Line waits for the next line of standard output.
+func (p *Process) Line(t *testing.T) string {
+	t.Helper()
+	select {
+	case line, ok := <-p.lines:
+		if !ok {
+			<-p.done
+			t.Fatalf("%s ended before it wrote a line, stderr: %s", p.line, p.stderr.String())
+		}
+		return line
+	case <-time.After(Limit):
+		t.Fatalf("%s wrote no line within %v", p.line, Limit)
+	}
+	return ""
+}
+
+// Interrupt is the user's Ctrl-C.
+func (p *Process) Interrupt(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+}
+
+// Running reports whether the command has not ended yet.
+func (p *Process) Running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Wait waits for the command's end.
+func (p *Process) Wait(t *testing.T) *Result {
+	t.Helper()
+	for range p.lines { // what Line left
+	}
+	<-p.done
+	r := &Result{
+		Line: p.line, Stdout: p.stdout.String(), Stderr: p.stderr.String(),
+		Exit: p.cmd.ProcessState.ExitCode(), Took: time.Since(p.started), Capture: p.Capture,
+	}
+	t.Logf("%s\nexit %d after %v\n%s%s", r.Line, r.Exit, r.Took.Round(time.Millisecond), r.Stdout, r.Stderr)
+	return r
+}
+
+// Result is what a command left.
+type Result struct {
+	Line           string
+	Stdout, Stderr string
+	Exit           int // -1 if it was killed
+	Took           time.Duration
+	Capture        string
+}
+
+// Run runs a command to its end.
+func (m *Moor) Run(t *testing.T, args ...string) *Result {
+	t.Helper()
+	return m.Start(t, args...).Wait(t)
+}
+
+// OK fails the test unless the command did what it was asked for.
+func (r *Result) OK(t *testing.T) *Result {
+	t.Helper()
+	if r.Exit != 0 {
+		t.Fatalf("%s: exit %d, want 0; stderr: %s", r.Line, r.Exit, r.Stderr)
+	}
+	return r
+}
+
+// Fails fails the test unless the command ended with exit code 1, no result on
+// standard output, and an error that has all of words in it.
+func (r *Result) Fails(t *testing.T, words ...string) *Result {
+	t.Helper()
+	if r.Exit != 1 {
+		t.Fatalf("%s: exit %d, want 1; stdout: %s stderr: %s", r.Line, r.Exit, r.Stdout, r.Stderr)
+	}
+	if !strings.HasPrefix(r.Stderr, "moor: ") {
+		t.Errorf("%s: stderr %q does not begin with the error", r.Line, r.Stderr)
+	}
+	r.Says(t, words...)
+	return r
+}
+
+// Says fails the test unless the command wrote all of words, to whichever of
+// its outputs, in upper or lower case.
+func (r *Result) Says(t *testing.T, words ...string) *Result {
+	t.Helper()
+	all := strings.ToLower(r.Stdout + r.Stderr)
+	for _, word := range words {
+		if !strings.Contains(all, strings.ToLower(word)) {
+			t.Errorf("%s: said nothing of %q; stdout: %s stderr: %s", r.Line, word, r.Stdout, r.Stderr)
+		}
+	}
+	return r
+}
+
+// JSON decodes standard output, one object a line, or fails the test.
+func JSON[T any](t *testing.T, r *Result) []T {
+	t.Helper()
+	var all []T
+	dec := json.NewDecoder(strings.NewReader(r.Stdout))
+	for {
+		var v T
+		err := dec.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%s: not JSON (%v): %s", r.Line, err, r.Stdout)
+		}
+		all = append(all, v)
+	}
+	if len(all) == 0 {
+		t.Fatalf("%s: no output; stderr: %s", r.Line, r.Stderr)
+	}
+	return all
+}
+
+// One is JSON for a command that writes a single object.
+func One[T any](t *testing.T, r *Result) T {
+	t.Helper()
+	all := JSON[T](t, r)
+	if len(all) != 1 {
+		t.Fatalf("%s: %d objects, want 1: %s", r.Line, len(all), r.Stdout)
+	}
+	return all[0]
+}

@@ -1,0 +1,190 @@
+//go:build peers
+
+// Package peers runs the moor binary against Bumble's controller and GATT
+// server over TCP; see run.
+package peers
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/test/moortest"
+)
+
+// bumble is the running peer.py.
+type bumble struct {
+	Plain, Silent int // ports
+
+	in     io.Writer
+	mu     sync.Mutex
+	events []event
+}
+
+type event struct {
+	Event  string
+	Value  string
+	Reason int
+}
+
+func startBumble(t *testing.T) *bumble {
+	t.Helper()
+	python := os.Getenv("MOOR_PYTHON")
+	if python == "" {
+		t.Fatal("MOOR_PYTHON does not name a Python with Bumble: run this through make test-peers")
+	}
+	cmd := exec.Command(python, "peer.py")
+	if dir := os.Getenv("MOOR_LOGS"); dir != "" {
+		log, err := os.Create(filepath.Join(dir, "peer.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		cmd.Stderr = log
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	t.Cleanup(func() {
+		in.Close() // peer.py ends with its input
+		<-read
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("peer.py: %v", err)
+		}
+	})
+	lines := bufio.NewScanner(out)
+	b := &bumble{in: in}
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), b) != nil || b.Plain == 0 {
+		close(read)
+		t.Fatalf("peer.py did not tell its ports but %q", lines.Text())
+	}
+	go func() {
+		defer close(read)
+		for lines.Scan() {
+			var e event
+			if err := json.Unmarshal(lines.Bytes(), &e); err == nil {
+				b.mu.Lock()
+				b.events = append(b.events, e)
+				b.mu.Unlock()
+			}
+		}
+	}()
+	return b
+}
+
+// hangUp ends the connections to the controllers.
+func (b *bumble) hangUp(t *testing.T) {
+	t.Helper()
+	if _, err := io.WriteString(b.in, "hang up\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// last returns the newest event of a name.
+func (b *bumble) last(t *testing.T, name string) event {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range slices.Backward(b.events) {
+		if e.Event == name {
+			return e
+		}
+	}
+	t.Fatalf("the peer had no event %q but %+v", name, b.events)
+	return event{}
+}
+
+func custom(n int) string { return fmt.Sprintf("6d6f6f72-%04x-4000-8000-0123456789ab", n) }
+
+const address, kind = "F0:0D:CA:FE:00:01", "random"
+
+func TestBumble(t *testing.T) {
+	b := startBumble(t)
+	m := moortest.New(t, "--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Plain))
+	moortest.Jobs(t, m, &moortest.Peer{
+		Address: address, Kind: kind, Name: "moor-bumble",
+		Service: "180f", Custom: custom(1), Scratch: custom(2), Initial: "01020304", Values: custom(3),
+		Interval: 50 * time.Millisecond, // Bumble takes the longest
+		Silent:   []string{"version"},
+	})
+	full := address + "/" + kind
+	js := m.With(append(m.Args, "--json")...)
+
+	t.Run("known services", func(t *testing.T) {
+		m.Run(t, "read", full, "2a19").OK(t).Says(t, "57", "87 %")
+		m.Run(t, "read", full, "2a29").OK(t).Says(t, "Bumble")
+		m.Run(t, "services", full).OK(t).Says(t, "Battery Level", "Manufacturer Name String")
+	})
+	t.Run("read 400 octets", func(t *testing.T) {
+		type value struct{ Hex string }
+		if got := moortest.One[value](t, js.Run(t, "read", full, custom(5)).OK(t)).Hex; len(got) != 800 || got[:8] != "00010203" {
+			t.Errorf("%d octets beginning with %.8s, want 400", len(got)/2, got)
+		}
+	})
+	t.Run("indications", func(t *testing.T) {
+		type value struct {
+			Hex        string
+			Indication bool
+		}
+		got := moortest.JSON[value](t, js.Run(t, "notify", full, custom(4), "--count", "3").OK(t))
+		for i, v := range got {
+			// Each comes once, and after the one before was confirmed.
+			if !v.Indication || i > 0 && v.Hex == got[i-1].Hex {
+				t.Errorf("values %+v, want three indications", got)
+			}
+		}
+	})
+	t.Run("refused by the application", func(t *testing.T) {
+		m.Run(t, "read", full, custom(6)).Fails(t, custom(6), "0x80")
+	})
+	t.Run("the peer saw a clean end", func(t *testing.T) {
+		m.Run(t, "write", full, custom(2), "0102").OK(t)
+		if e := b.last(t, "written"); e.Value != "0102" {
+			t.Errorf("the peer was written %q", e.Value)
+		}
+		const remoteUserTerminated = 0x13
+		if e := b.last(t, "disconnected"); e.Reason != remoteUserTerminated {
+			t.Errorf("disconnected for 0x%02x, want 0x13", e.Reason)
+		}
+	})
+	t.Run("doctor", func(t *testing.T) {
+		m.Run(t, "doctor").OK(t)
+		m.With("--adapter", "tcp:127.0.0.1:1").Run(t, "doctor").Says(t, "refused")
+	})
+	t.Run("a controller that answers no connection update", func(t *testing.T) {
+		silent := m.With("--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Silent))
+		r := silent.Run(t, "params", full, "--interval", "30ms-50ms", "--timeout", "4s").Fails(t, "connection update", "no answer")
+		if r.Took > moortest.Limit/2 {
+			t.Errorf("it took %v", r.Took)
+		}
+		// The link lived on until moor ended it.
+		b.last(t, "unanswered")
+		if e := b.last(t, "disconnected"); e.Reason != 0x13 {
+			t.Errorf("the link ended for 0x%02x, want 0x13 by moor", e.Reason)
+		}
+		silent.Run(t, "read", full, custom(2)).OK(t)
+	})
+	t.Run("a controller that goes away", func(t *testing.T) {
+		run := js.Start(t, "notify", full, custom(3))
+		run.Line(t)
+		b.hangUp(t)
+		run.Wait(t).Fails(t, "tcp:127.0.0.1")
+	})
+}
