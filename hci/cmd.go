@@ -81,7 +81,7 @@ func ParseCommand(b []byte) (Params, error) {
 	op := Opcode(r.U16())
 	params := r.Sub(int(r.U8()))
 	if err := params.Err(); err != nil {
-		return nil, packetError("command packet", b, err)
+		return nil, packetError("command packet", op.loggable(b), err)
 	}
 	codec, ok := commandCodecs[op]
 	if !ok {
@@ -89,9 +89,19 @@ func ParseCommand(b []byte) (Params, error) {
 	}
 	c := codec.params(&params)
 	if err := params.Err(); err != nil {
-		return nil, packetError(op.String(), b, err)
+		return nil, packetError(op.String(), op.loggable(b), err)
 	}
 	return c, nil
+}
+
+// loggable returns what of a command packet may stand in an error: not the
+// parameters of commands that carry a key.
+func (o Opcode) loggable(b []byte) []byte {
+	switch o {
+	case OpLEEncrypt, OpLEEnableEncryption, OpLELongTermKeyRequestReply, OpLEAddDeviceToResolvingList:
+		return b[:min(len(b), commandHeaderLen)]
+	}
+	return b
 }
 
 // commandCodec decodes one command, for those who have nothing but its opcode.

@@ -121,7 +121,7 @@ func (w *paramWriter) advIntervals(low, high time.Duration, t AdvType) {
 		w.u16(advInterval.steps(high))
 		return
 	}
-	w.ordered("Advertising_Interval", low, high, advInterval)
+	w.ordered("Advertising_Interval_Min", "Advertising_Interval_Max", low, high, advInterval)
 }
 
 // maxLegacyData is the length of legacy advertising data.

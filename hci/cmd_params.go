@@ -121,10 +121,10 @@ func (w *paramWriter) time24(field string, d time.Duration, u unit) {
 }
 
 // ordered appends two times of which the first must not be above the second.
-func (w *paramWriter) ordered(field string, low, high time.Duration, u unit) {
-	w.time(field+"_Min", low, u)
-	w.time(field+"_Max", high, u)
-	w.notAbove(field+"_Min", low, field+"_Max", high)
+func (w *paramWriter) ordered(minField, maxField string, low, high time.Duration, u unit) {
+	w.time(minField, low, u)
+	w.time(maxField, high, u)
+	w.notAbove(minField, low, maxField, high)
 }
 
 func (w *paramWriter) notAbove(field string, d time.Duration, limit string, high time.Duration) {
@@ -149,7 +149,7 @@ func (w *paramWriter) conn(p ConnParams, ceMin, ceMax time.Duration) {
 	w.u16(connInterval.steps(p.IntervalMax))
 	w.u16(p.Latency)
 	w.u16(supervisionTimeout.steps(p.Timeout))
-	w.ordered("CE_Length", ceMin, ceMax, eventLength)
+	w.ordered("Min_CE_Length", "Max_CE_Length", ceMin, ceMax, eventLength)
 }
 
 // data appends a length octet and the data.

@@ -98,7 +98,7 @@ func (d *Decoder) Event(b []byte) (Event, error) {
 	code := d.r.U8()
 	d.r = d.r.Sub(int(d.r.U8()))
 	if err := d.r.Err(); err != nil {
-		return nil, packetError("event packet", b, err)
+		return nil, packetError("event packet", loggableEvent(b), err)
 	}
 	var subevent uint8
 	if code == EvLEMeta {
@@ -112,9 +112,30 @@ func (d *Decoder) Event(b []byte) (Event, error) {
 		err = e
 	}
 	if err != nil {
-		return nil, packetError(eventName(code, subevent), b, err)
+		return nil, packetError(eventName(code, subevent), loggableEvent(b), err)
 	}
 	return ev, nil
+}
+
+// loggableEvent returns what of an event packet may stand in an error: not the
+// parameters of those that carry a key or a random number.
+func loggableEvent(b []byte) []byte {
+	r := wire.NewReader(b)
+	code := r.U8()
+	r.Skip(1)
+	secret := false
+	switch code {
+	case EvLEMeta:
+		secret = r.U8() == EvLEGenerateDHKeyComplete
+	case EvCommandComplete:
+		r.Skip(1)
+		op := Opcode(r.U16())
+		secret = op == OpLERand || op == OpLEEncrypt
+	}
+	if secret {
+		return b[:len(b)-r.Len()]
+	}
+	return b
 }
 
 // ParseEvent is Decoder.Event for those who decode now and then: the event is
