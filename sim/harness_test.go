@@ -230,9 +230,10 @@ func wantFrame(t *testing.T, l *RawLink, cid uint16, payload ...byte) {
 	defer cancel()
 	f, err := l.Receive(ctx)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	if f.CID != cid || !bytes.Equal(f.Payload, payload) {
-		t.Fatalf("frame on channel %d: % x, want channel %d: % x", f.CID, f.Payload, cid, payload)
+		t.Errorf("frame on channel %d: % x, want channel %d: % x", f.CID, f.Payload, cid, payload)
 	}
 }

@@ -68,7 +68,7 @@ func (l *link) exchange(start instant) bool {
 		return false
 	}
 	l.inEvent = true
-	l.exHeard = !p.gone && l.air.arrives(c.radio, p.radio)
+	l.exHeard = !p.gone && !l.apart && l.air.arrives(c.radio, p.radio)
 	c.radio.onAir.Sent++
 	if l.exHeard {
 		p.radio.onAir.Received++
@@ -104,9 +104,9 @@ func (l *link) finish() {
 		l.close()
 		return
 	}
-	answered := !c.gone && l.air.arrives(p.radio, c.radio)
-	p.radio.onAir.Sent++
 	refused := !c.deliver(p)
+	answered := !c.gone && !l.apart && l.air.arrives(p.radio, c.radio)
+	p.radio.onAir.Sent++
 	if c.dead { // it stayed only to acknowledge
 		c.gone = true
 	}
