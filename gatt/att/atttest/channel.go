@@ -114,6 +114,19 @@ func (c *Channel) Want(pdus ...string) {
 	}
 }
 
+// Skip takes n PDUs that were sent and do not matter.
+func (c *Channel) Skip(n int) {
+	c.t.Helper()
+	synctest.Wait()
+	for i := range n {
+		select {
+		case <-c.sent:
+		default:
+			c.t.Fatalf("sent %d PDUs, want %d", i, n)
+		}
+	}
+}
+
 // WantIdle waits until everything stands still and fails the test if a PDU has
 // been sent that was not asked for with Want.
 func (c *Channel) WantIdle() {

@@ -1,0 +1,137 @@
+package gatt
+
+import (
+	"github.com/moor-ble/moor/gatt/att"
+)
+
+// descRoom is the handles behind the value of a characteristic.
+type descRoom struct {
+	chr      *Characteristic
+	handles  att.HandleRange
+	inferred bool // nothing has to be asked
+}
+
+// roomFor returns the handles where chr could have descriptors; ok is false if
+// there are none.
+func roomFor(chr *Characteristic) (r descRoom, ok bool) {
+	if chr.Value >= chr.End {
+		return descRoom{}, false
+	}
+	r = descRoom{chr: chr, handles: att.HandleRange{Start: chr.Value + 1, End: chr.End}}
+	// What notifies or indicates has a client characteristic configuration (Vol
+	// 3, Part G, 3.3.3.3). If there is one handle, that is it, unless other
+	// properties promise a descriptor too, so that one promise must be broken.
+	const silent = PropExtended | PropBroadcast
+	r.inferred = r.handles.Start == r.handles.End &&
+		chr.Properties&(PropNotify|PropIndicate) != 0 && chr.Properties&silent == 0
+	return r, true
+}
+
+// descriptors discovers those of characteristics, which are in ascending order.
+// If it comes upon the declaration of a characteristic behind the last of them,
+// it returns its handle, else HandleNone.
+func (d *discovery) descriptors(chars []*Characteristic) (more att.Handle, err error) {
+	var rooms []descRoom
+	for _, chr := range chars {
+		r, ok := roomFor(chr)
+		if !ok {
+			continue
+		}
+		if r.inferred {
+			if err := d.found(); err != nil {
+				return 0, failed("descriptors", r.handles, err)
+			}
+			chr.Descriptors = append(chr.Descriptors, Descriptor{UUID: UUID16(typeCCCD), Handle: r.handles.Start})
+			continue
+		}
+		rooms = append(rooms, r)
+	}
+	for len(rooms) > 0 {
+		n := d.together(rooms, chars)
+		var tail att.HandleRange
+		if r := rooms[n-1]; r.chr == chars[len(chars)-1] {
+			tail = r.handles
+		}
+		if more, err = d.descriptorsIn(rooms[:n], tail); err != nil {
+			return 0, err
+		}
+		rooms = rooms[n:]
+	}
+	return more, nil
+}
+
+// together returns how many of rooms, from the first, one answer can hold: with
+// all the handles in between, which come along, and of which none may have a
+// 128-bit type, since an answer has UUIDs of one length only.
+func (d *discovery) together(rooms []descRoom, chars []*Characteristic) int {
+	const entry16 = 2 + 2
+	most := (d.c.MTU() - 2) / entry16
+	start := rooms[0].handles.Start
+	for n := 1; n < len(rooms); n++ {
+		end := rooms[n].handles.End
+		if int(end)-int(start)+1 > most || has128(chars, att.HandleRange{Start: start, End: end}) {
+			return n
+		}
+	}
+	return len(rooms)
+}
+
+// has128 reports whether a characteristic value in a range has a 128-bit type.
+func has128(chars []*Characteristic, r att.HandleRange) bool {
+	for _, chr := range chars {
+		if r.Contains(chr.Value) && chr.UUID.WireLen() != 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// descriptorsIn asks for all handles from the first room to the last. It ends at
+// a characteristic declaration in tail, and returns its handle.
+func (d *discovery) descriptorsIn(rooms []descRoom, tail att.HandleRange) (more att.Handle, err error) {
+	seek := func(h att.Handle) att.Handle {
+		for _, r := range rooms {
+			if h <= r.handles.End {
+				return max(h, r.handles.Start)
+			}
+		}
+		return att.HandleNone
+	}
+	all := att.HandleRange{Start: rooms[0].handles.Start, End: rooms[len(rooms)-1].handles.End}
+	err = walk("descriptors", all, func(r att.HandleRange) (att.Handle, error) {
+		rsp, err := do(d.ctx, d.c, nil, att.FindInformationReq(r))
+		if err != nil {
+			return 0, err
+		}
+		var last att.Handle
+		for e := range rsp.All() {
+			if last = e.Handle; tail.Contains(last) && e.Type == UUID16(typeCharacteristic) {
+				more = last
+				return att.HandleNone, nil
+			}
+			for i := range rooms {
+				if !rooms[i].handles.Contains(e.Handle) || isDeclaration(e.Type) {
+					continue
+				}
+				if err := d.found(); err != nil {
+					return 0, err
+				}
+				chr := rooms[i].chr
+				chr.Descriptors = append(chr.Descriptors, Descriptor{UUID: e.Type, Handle: e.Handle})
+			}
+		}
+		if last == att.HandleMax {
+			return att.HandleNone, nil
+		}
+		return seek(after(last)), nil
+	})
+	return more, err
+}
+
+// isDeclaration reports whether an attribute type begins something else than a
+// descriptor, as it might in the table of a peer that is wrong about its own
+// handles.
+func isDeclaration(u UUID) bool {
+	v, ok := u.Short()
+	return ok && typePrimaryService <= v && v <= typeCharacteristic
+}

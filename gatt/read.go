@@ -1,0 +1,149 @@
+package gatt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/moor-ble/moor/gatt/att"
+)
+
+// ErrValueTooLong says that a value is longer than MaxValue.
+var ErrValueTooLong = fmt.Errorf("value longer than %d octets", MaxValue)
+
+// HandleValue is the value of an attribute.
+type HandleValue struct {
+	Handle att.Handle
+	Value  []byte
+}
+
+// Read finds a characteristic, discovering what is needed for that, and returns
+// its whole value.
+func (c *Client) Read(ctx context.Context, svc, chr UUID) ([]byte, error) {
+	ch, err := c.Char(ctx, svc, chr)
+	if err != nil {
+		return nil, err
+	}
+	return ch.Read(ctx)
+}
+
+// ReadHandle reads an attribute with one request. The value is cut off at the
+// MTU less one octet; see [Client.ReadLong]. It belongs to the caller.
+func (c *Client) ReadHandle(ctx context.Context, h att.Handle) ([]byte, error) {
+	rsp, err := do(ctx, c, nil, att.ReadReq{Handle: h})
+	return rsp.Value, err
+}
+
+// ReadLong reads the whole value of an attribute, with further requests if the
+// first answer is as long as an answer can be. It belongs to the caller.
+func (c *Client) ReadLong(ctx context.Context, h att.Handle) ([]byte, error) {
+	return c.readLong(ctx, nil, h)
+}
+
+func (c *Client) readLong(ctx context.Context, cond att.Condition, h att.Handle) ([]byte, error) {
+	// The MTU may grow on the way. An answer is the last part if it is shorter
+	// than what was possible before its request.
+	mtu := c.MTU()
+	rsp, err := do(ctx, c, cond, att.ReadReq{Handle: h})
+	if err != nil {
+		return nil, err
+	}
+	v := rsp.Value
+	for last := len(v); last >= mtu-1 && len(v) < MaxValue; {
+		mtu = c.MTU()
+		rsp, err := do(ctx, c, cond, att.ReadBlobReq{Handle: h, Offset: uint16(len(v))})
+		if endsLongRead(err) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		v = append(v, rsp.Value...)
+		last = len(rsp.Value)
+	}
+	if len(v) > MaxValue {
+		return nil, fmt.Errorf("gatt: handle %s: peer sent a %w", h, ErrValueTooLong)
+	}
+	return v, nil
+}
+
+// endsLongRead reports whether an error says that there is no more to a value
+// that ended where an answer did: the offset is at its end, the attribute is not
+// long, or the peer has no long attributes.
+func endsLongRead(err error) bool {
+	return errors.Is(err, att.CodeInvalidOffset) || errors.Is(err, att.CodeAttributeNotLong) ||
+		errors.Is(err, att.CodeRequestNotSupported)
+}
+
+// ReadByUUID reads all attributes of a type in a range of handles; the zero range
+// is all handles. Values are cut off at the MTU less four octets, and at 253:
+// [Client.ReadLong] reads the rest. If there is no such attribute, the error
+// wraps ErrNotFound; if reading one of them fails, what was read before is
+// returned with the error.
+func (c *Client) ReadByUUID(ctx context.Context, u UUID, r att.HandleRange) ([]HandleValue, error) {
+	if r == (att.HandleRange{}) {
+		r = att.HandleRange{Start: att.HandleMin, End: att.HandleMax}
+	}
+	if !r.Valid() {
+		return nil, fmt.Errorf("gatt: handles %s: a range starts at 0x0001 or above and ends not before it starts", r)
+	}
+	var found []HandleValue
+	for {
+		rsp, err := do(ctx, c, nil, att.ReadByTypeReq{Start: r.Start, End: r.End, Type: u})
+		switch {
+		case errors.Is(err, att.CodeAttributeNotFound) && len(found) > 0:
+			return found, nil
+		case errors.Is(err, att.CodeAttributeNotFound):
+			return nil, fmt.Errorf("gatt: attribute of type %s: %w: %w", u, ErrNotFound, err)
+		case err != nil:
+			return found, err
+		}
+		for e := range rsp.All() {
+			if len(found) == c.cfg.maxAttributes() {
+				return found, fmt.Errorf("gatt: attributes of type %s: %w", u, ErrTooManyAttributes)
+			}
+			found = append(found, HandleValue{Handle: e.Handle, Value: e.Value})
+			r.Start = after(e.Handle)
+		}
+		if !r.Valid() {
+			return found, nil
+		}
+	}
+}
+
+// ReadMultiple reads two or more attributes with one request. Their values come
+// one behind the other, cut off at the MTU less one octet: the caller knows the
+// lengths of all but the last. Peers need not support it.
+func (c *Client) ReadMultiple(ctx context.Context, handles ...att.Handle) ([]byte, error) {
+	if err := checkMultiple(handles); err != nil {
+		return nil, err
+	}
+	rsp, err := do(ctx, c, nil, att.ReadMultipleReq{Handles: handles})
+	return rsp.Values, err
+}
+
+// ReadMultipleVariable reads two or more attributes with one request. The values
+// are in the order of handles; the answer is cut off at the MTU, so the last
+// value may be shorter than its Length says, and values may be missing behind
+// it. Peers need not support it.
+func (c *Client) ReadMultipleVariable(ctx context.Context, handles ...att.Handle) ([]att.VariableValue, error) {
+	if err := checkMultiple(handles); err != nil {
+		return nil, err
+	}
+	rsp, err := do(ctx, c, nil, att.ReadMultipleVariableReq{Handles: handles})
+	if err != nil {
+		return nil, err
+	}
+	values := make([]att.VariableValue, 0, len(handles))
+	for v := range rsp.All() {
+		values = append(values, v)
+	}
+	return values, nil
+}
+
+func checkMultiple(handles []att.Handle) error {
+	if len(handles) < 2 {
+		return fmt.Errorf("gatt: read multiple of %d handles: give two or more, or use ReadHandle", len(handles))
+	}
+	return nil
+}

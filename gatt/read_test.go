@@ -1,0 +1,214 @@
+package gatt_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/gatt/att/atttest"
+)
+
+// octets returns n octets as hexadecimal digits.
+func octets(n int) string { return strings.Repeat("5a", n) }
+
+// TestLongRead: a value ends where an answer is shorter than it could be, or
+// where the peer says so in one of the ways that are met in the field.
+func TestLongRead(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		answers []string // at MTU 23: to the read and the blobs at 22, 44, ...
+		want    int
+	}{
+		{"empty", []string{"0b"}, 0},
+		{"short", []string{"0b" + octets(21)}, 21},
+		{"exactly MTU-1, attribute not long", []string{"0b" + octets(22), "01 0c 0300 0b"}, 22},
+		{"exactly MTU-1, invalid offset", []string{"0b" + octets(22), "01 0c 0300 07"}, 22},
+		{"exactly MTU-1, blobs not supported", []string{"0b" + octets(22), "01 0c 0000 06"}, 22},
+		{"exactly MTU-1, empty blob", []string{"0b" + octets(22), "0d"}, 22},
+		{"short blob", []string{"0b" + octets(22), "0d" + octets(1)}, 23},
+		{"full blob, then none", []string{"0b" + octets(22), "0d" + octets(22), "01 0c 0300 07"}, 44},
+	} {
+		t.Run(test.name, bubble(func(t *testing.T) {
+			c, ch := newClient(t, nil)
+			var v []byte
+			asks := []string{"0a 0300", "0c 0300 1600", "0c 0300 2c00"}
+			var steps []string
+			for i, a := range test.answers {
+				steps = append(steps, asks[i], a)
+			}
+			wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+				v, err = c.ReadLong(ctx, 3)
+				return err
+			}, steps...))
+			if want := atttest.Hex(t, octets(test.want)); !bytes.Equal(v, want) {
+				t.Errorf("read %x, want %x", v, want)
+			}
+		}))
+	}
+}
+
+func TestLongReadFails(t *testing.T) { bubble(testLongReadFails)(t) }
+
+// An error in the middle is none of those that end a value.
+func testLongReadFails(t *testing.T) {
+	c, ch := newClient(t, nil)
+	err := script(t, ch, func(ctx context.Context) error { _, err := c.ReadLong(ctx, 3); return err },
+		"0a 0300", "0b"+octets(22), "0c 0300 1600", "01 0c 0300 05")
+	wantIs(t, err, att.CodeInsufficientAuthentication)
+}
+
+func TestLongReadOfEveryLength(t *testing.T) { bubble(testLongReadOfEveryLength)(t) }
+
+func testLongReadOfEveryLength(t *testing.T) {
+	p := newPeer(newTable(), 65)
+	c, _ := p.start(t, nil)
+	for n := range gatt.MaxValue + 1 {
+		value := bytes.Repeat([]byte{byte(n)}, n)
+		p.attrs = []attribute{{handle: 3, value: value}}
+		p.requests = 0
+		v, err := c.ReadLong(t.Context(), 3)
+		if err != nil || !bytes.Equal(v, value) {
+			t.Fatalf("%d octets: read %d, %v", n, len(v), err)
+		}
+		if want := n/64 + 1; p.requests != min(want, 8) {
+			t.Fatalf("%d octets: %d requests, want %d", n, p.requests, want)
+		}
+	}
+}
+
+func TestLongReadFlood(t *testing.T) { bubble(testLongReadFlood)(t) }
+
+// A peer that fills every blob for ever.
+func testLongReadFlood(t *testing.T) {
+	requests := 0
+	c, _ := clientOf(t, func(pdu []byte) [][]byte {
+		requests++
+		op := att.Opcode(pdu[0])
+		return [][]byte{append([]byte{byte(op) + 1}, make([]byte, 22)...)}
+	}, nil)
+	_, err := c.ReadLong(t.Context(), 3)
+	wantIs(t, err, gatt.ErrValueTooLong)
+	if requests != 24 { // 24 times 22 octets are the first that are above 512
+		t.Errorf("%d requests, want 24", requests)
+	}
+}
+
+func TestLongReadWhileTheMTUGrows(t *testing.T) { bubble(testLongReadWhileTheMTUGrows)(t) }
+
+// The answer of 22 octets was as long as it could be, though the MTU has grown
+// by the time it is looked at.
+func testLongReadWhileTheMTUGrows(t *testing.T) {
+	c, ch := newClient(t, nil)
+	var v []byte
+	done := call(func() (err error) {
+		v, err = c.ReadLong(t.Context(), 3)
+		return err
+	})
+	ch.Want("0a 0300")
+	ch.Receive("02 4000") // the peer exchanges the MTU
+	ch.Want("03 0502")
+	ch.Receive("0b" + octets(22))
+	ch.Want("0c 0300 1600")
+	ch.Receive("0d" + octets(10))
+	wantNoError(t, returned(t, done))
+	if len(v) != 32 {
+		t.Errorf("read %d octets, want 32", len(v))
+	}
+}
+
+func TestReadHandle(t *testing.T) { bubble(testReadHandle)(t) }
+
+func testReadHandle(t *testing.T) {
+	c, ch := newClient(t, nil)
+	var v []byte
+	read := func(ctx context.Context) (err error) { v, err = c.ReadHandle(ctx, 3); return err }
+	wantNoError(t, script(t, ch, read, "0a 0300", "0b"+octets(22)))
+	if len(v) != 22 {
+		t.Errorf("read %d octets", len(v))
+	}
+	var ae *att.Error
+	if err := script(t, ch, read, "0a 0300", "01 0a 0300 02"); !errors.As(err, &ae) || ae.Code != att.CodeReadNotPermitted || ae.Handle != 3 {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestReadByUUID(t *testing.T) { bubble(testReadByUUID)(t) }
+
+func testReadByUUID(t *testing.T) {
+	c, ch := newClient(t, nil)
+	var got []gatt.HandleValue
+	read := func(ctx context.Context) (err error) {
+		got, err = c.ReadByUUID(ctx, u16(0x2A19), att.HandleRange{})
+		return err
+	}
+	wantNoError(t, script(t, ch, read,
+		"08 0100 ffff 192a", "09 03 0300 11 0500 22",
+		"08 0600 ffff 192a", "09 04 0900 3344",
+		"08 0a00 ffff 192a", "01 08 0a00 0a"))
+	want := []gatt.HandleValue{{Handle: 3, Value: []byte{0x11}}, {Handle: 5, Value: []byte{0x22}}, {Handle: 9, Value: []byte{0x33, 0x44}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	wantNoError(t, script(t, ch, read, "08 0100 ffff 192a", "09 03 ffff 11"))
+	err := script(t, ch, read, "08 0100 ffff 192a", "01 08 0100 0a")
+	wantIs(t, err, gatt.ErrNotFound, att.CodeAttributeNotFound)
+	err = script(t, ch, read, "08 0100 ffff 192a", "09 03 0300 11", "08 0400 ffff 192a", "01 08 0500 05")
+	wantIs(t, err, att.CodeInsufficientAuthentication)
+	if len(got) != 1 {
+		t.Errorf("%v was read before the error, want one value", got)
+	}
+	if _, err := c.ReadByUUID(t.Context(), u16(0x2A19), att.HandleRange{Start: 5, End: 4}); err == nil || !strings.Contains(err.Error(), "0x0005-0x0004") {
+		t.Errorf("error %v", err)
+	}
+	ch.WantIdle()
+}
+
+func TestReadMultiple(t *testing.T) { bubble(testReadMultiple)(t) }
+
+func testReadMultiple(t *testing.T) {
+	c, ch := newClient(t, nil)
+	var v []byte
+	wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+		v, err = c.ReadMultiple(ctx, 3, 5)
+		return err
+	}, "0e 0300 0500", "0f 112233"))
+	if !bytes.Equal(v, []byte{0x11, 0x22, 0x33}) {
+		t.Errorf("read %x", v)
+	}
+	var vs []att.VariableValue
+	wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+		vs, err = c.ReadMultipleVariable(ctx, 3, 5, 7)
+		return err
+	}, "20 0300 0500 0700", "21 0100 11 0400 2233"))
+	if diff := cmp.Diff([]att.VariableValue{{Length: 1, Value: []byte{0x11}}, {Length: 4, Value: []byte{0x22, 0x33}}}, vs); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := c.ReadMultiple(t.Context(), 3); err == nil {
+		t.Error("read multiple of one handle went out")
+	}
+	if _, err := c.ReadMultipleVariable(t.Context()); err == nil {
+		t.Error("read multiple of no handle went out")
+	}
+	ch.WantIdle()
+}
+
+func TestDatabaseHash(t *testing.T) { bubble(testDatabaseHash)(t) }
+
+func testDatabaseHash(t *testing.T) {
+	c, ch := newClient(t, nil)
+	var hash [16]byte
+	read := func(ctx context.Context) (err error) { hash, err = c.DatabaseHash(ctx); return err }
+	wantNoError(t, script(t, ch, read, "08 0100 ffff 2a2b", "09 12 0900 000102030405060708090a0b0c0d0e0f"))
+	if hash != [16]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} {
+		t.Errorf("hash %x", hash)
+	}
+	wantIs(t, script(t, ch, read, "08 0100 ffff 2a2b", "01 08 0100 0a"), gatt.ErrNotFound)
+	if err := script(t, ch, read, "08 0100 ffff 2a2b", "09 03 0900 00"); err == nil {
+		t.Error("a hash of one octet was taken")
+	}
+}
