@@ -35,7 +35,8 @@ type Air struct {
 
 	mu     sync.Mutex // leaf; guards the inbox and the node count, nothing else
 	dirty  []*port
-	calls  []func()
+	calls  []call
+	free   [][]byte // for the packets of raw peers
 	count  int
 	closed bool
 
@@ -49,7 +50,16 @@ type Air struct {
 	links       []*link
 	linkCount   uint64
 	taken       []*port
-	ran         []func()
+	ran         []call
+	used        [][]byte // on their way to free
+}
+
+// call is something that another goroutine, or a script, wants done: f, or a
+// packet sent on a raw link.
+type call struct {
+	f    func()
+	link *RawLink
+	p    txPacket
 }
 
 // New makes an air and starts its goroutine, which Close ends. A nil cfg is
@@ -92,10 +102,35 @@ func (a *Air) signal() {
 func (a *Air) post(f func()) {
 	a.mu.Lock()
 	if !a.closed {
-		a.calls = append(a.calls, f)
+		a.calls = append(a.calls, call{f: f})
 	}
 	a.mu.Unlock()
 	a.signal()
+}
+
+// postPacket is post for a packet of a raw link, which is put together from
+// two parts.
+func (a *Air) postPacket(l *RawLink, start bool, head, tail []byte) {
+	a.mu.Lock()
+	if !a.closed {
+		var b []byte
+		if n := len(a.free); n > 0 {
+			b, a.free = a.free[n-1][:0], a.free[:n-1]
+		}
+		b = append(append(b, head...), tail...)
+		a.calls = append(a.calls, call{link: l, p: txPacket{buf: b, start: start}})
+	}
+	a.mu.Unlock()
+	a.signal()
+}
+
+func (c *call) run() {
+	switch {
+	case c.link == nil:
+		c.f()
+	case !c.link.end.dead:
+		c.link.end.send(c.p)
+	}
 }
 
 // ask runs f on the goroutine and waits for it. It reports false if the air
@@ -136,9 +171,9 @@ func (a *Air) run() {
 		for a.step(now) {
 		}
 		a.now = max(a.now, now)
-		for i, f := range a.ran {
-			f()
-			a.ran[i] = nil
+		for i := range a.ran {
+			a.ran[i].run()
+			a.ran[i] = call{}
 		}
 		a.ran = a.ran[:0]
 		if closed {
@@ -169,6 +204,8 @@ func (a *Air) collect() (closed bool) {
 	clear(a.dirty)
 	a.dirty = a.dirty[:0]
 	a.ran, a.calls = a.calls, a.ran[:0]
+	a.free = append(a.free, a.used...)
+	a.used = a.used[:0]
 	for _, p := range a.taken {
 		p.collect()
 	}

@@ -48,17 +48,15 @@ func (l *RawLink) Reason() hci.Status { return l.reason }
 
 // Send sends an L2CAP frame, of any length that its header can say.
 func (l *RawLink) Send(cid uint16, payload []byte) {
-	b := wire.AppendU16(make([]byte, 0, 4+len(payload)), uint16(len(payload)))
-	b = append(wire.AppendU16(b, cid), payload...)
-	l.post(func() { l.end.send(txPacket{buf: b, start: true}) })
+	var head [4]byte
+	l.peer.air.postPacket(l, true, wire.AppendU16(wire.AppendU16(head[:0], uint16(len(payload))), cid), payload)
 }
 
 // SendData sends octets as the payload of a data packet, with start as the
 // beginning of a frame, else as its continuation. It says nothing of what is in
 // them. More than what fits one link layer packet goes in several.
 func (l *RawLink) SendData(start bool, data []byte) {
-	b := append([]byte(nil), data...)
-	l.post(func() { l.end.send(txPacket{buf: b, start: start}) })
+	l.peer.air.postPacket(l, start, data, nil)
 }
 
 // Disconnect ends the link with LL_TERMINATE_IND and the reason.
@@ -171,7 +169,8 @@ func (o *rawOwner) received(e *end, start bool, data []byte) bool {
 	return true
 }
 
-func (o *rawOwner) sent(e *end, _ txPacket) {
+func (o *rawOwner) sent(e *end, p txPacket) {
+	o.air.used = append(o.air.used, p.buf)
 	if f := o.cfg.Script.Sent; f != nil {
 		f(o.link(e))
 	}
