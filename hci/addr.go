@@ -118,6 +118,7 @@ func (a Addr) Identity() Addr {
 		a.Kind = AddrPublic
 	case AddrRandomIdentity:
 		a.Kind = AddrRandom
+	case AddrPublic, AddrRandom, AddrAnonymous:
 	}
 	return a
 }

@@ -156,8 +156,9 @@ func serviceUUIDLen(t ADType) int {
 		return 4
 	case ADServices128, ADServices128Incomplete:
 		return 16
+	default:
+		return 0
 	}
-	return 0
 }
 
 func solicitedUUIDLen(t ADType) int {
@@ -168,8 +169,9 @@ func solicitedUUIDLen(t ADType) int {
 		return 4
 	case ADSolicited128:
 		return 16
+	default:
+		return 0
 	}
-	return 0
 }
 
 // serviceDataUUIDLen returns the length of the UUID before service data; 0 for
@@ -182,8 +184,9 @@ func serviceDataUUIDLen(t ADType) int {
 		return 4
 	case ADServiceData128:
 		return 16
+	default:
+		return 0
 	}
-	return 0
 }
 
 // uuidsIn iterates over UUIDs of n octets; over none if n is 0.

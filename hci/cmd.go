@@ -100,8 +100,9 @@ func (o Opcode) loggable(b []byte) []byte {
 	switch o {
 	case OpLEEncrypt, OpLEEnableEncryption, OpLELongTermKeyRequestReply, OpLEAddDeviceToResolvingList:
 		return b[:min(len(b), commandHeaderLen)]
+	default:
+		return b
 	}
-	return b
 }
 
 // commandCodec decodes one command, for those who have nothing but its opcode.

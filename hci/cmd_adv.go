@@ -6,8 +6,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LESetRandomAddress sets the random address that the controller uses for itself
-// (Vol 4, Part E, 7.8.4).
+// LESetRandomAddress sets the random address that the controller uses for
+// itself (Vol 4, Part E, 7.8.4).
 type LESetRandomAddress struct {
 	Addr MAC
 }
@@ -50,7 +50,7 @@ func (c LESetAdvertisingParameters) AppendParams(b []byte) ([]byte, error) {
 	w.advIntervals(c.IntervalMin, c.IntervalMax, c.Type)
 	w.upTo("Advertising_Type", uint8(c.Type), 0, uint8(AdvDirectIndLow))
 	w.own(c.OwnAddrKind)
-	w.peer("Peer_Address_Type", c.Peer)
+	w.peer(c.Peer)
 	w.upTo("Advertising_Channel_Map", c.ChannelMap, 1, 7)
 	w.upTo("Advertising_Filter_Policy", c.FilterPolicy, 0, 3)
 	return w.done()
@@ -66,8 +66,8 @@ func (c *LESetAdvertisingParameters) readParams(r *wire.Reader) {
 
 func (LESetAdvertisingParameters) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEReadAdvertisingPhysicalChannelTxPower reads the transmit power of legacy advertising
-// (Vol 4, Part E, 7.8.6).
+// LEReadAdvertisingPhysicalChannelTxPower reads the transmit power of legacy
+// advertising (Vol 4, Part E, 7.8.6).
 type LEReadAdvertisingPhysicalChannelTxPower struct{}
 
 // Opcode returns OpLEReadAdvertisingPhysicalChannelTxPower.
@@ -84,8 +84,7 @@ func (LEReadAdvertisingPhysicalChannelTxPower) readReturn(r *wire.Reader) TxPowe
 	return TxPower(r.I8())
 }
 
-// LESetAdvertisingData sets what is advertised
-// (Vol 4, Part E, 7.8.7).
+// LESetAdvertisingData sets what is advertised (Vol 4, Part E, 7.8.7).
 type LESetAdvertisingData struct {
 	Data []byte // AD structures, at most 31 octets
 }
@@ -124,8 +123,7 @@ func (c *LESetScanResponseData) readParams(r *wire.Reader) { c.Data = readPadded
 
 func (LESetScanResponseData) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetAdvertisingEnable starts and stops advertising
-// (Vol 4, Part E, 7.8.9).
+// LESetAdvertisingEnable starts and stops advertising (Vol 4, Part E, 7.8.9).
 type LESetAdvertisingEnable struct {
 	Enable bool
 }

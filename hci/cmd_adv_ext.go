@@ -43,8 +43,8 @@ const (
 	AdvDataUnchanged    AdvOperation = 0x04 // only a new advertising data ID
 )
 
-// LESetAdvertisingSetRandomAddress sets the random address of an advertising set
-// (Vol 4, Part E, 7.8.52).
+// LESetAdvertisingSetRandomAddress sets the random address of an advertising
+// set (Vol 4, Part E, 7.8.52).
 type LESetAdvertisingSetRandomAddress struct {
 	Handle uint8 // advertising set, 0 to 0xEF
 	Addr   MAC
@@ -68,8 +68,8 @@ func (c *LESetAdvertisingSetRandomAddress) readParams(r *wire.Reader) {
 
 func (LESetAdvertisingSetRandomAddress) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetExtendedAdvertisingParameters makes an advertising set or changes how it advertises; it returns the transmit power chosen
-// (Vol 4, Part E, 7.8.53).
+// LESetExtendedAdvertisingParameters makes an advertising set or changes how it
+// advertises; it returns the transmit power chosen (Vol 4, Part E, 7.8.53).
 type LESetExtendedAdvertisingParameters struct {
 	Handle     uint8 // advertising set, 0 to 0xEF
 	Properties AdvProperties
@@ -105,7 +105,7 @@ func (c LESetExtendedAdvertisingParameters) AppendParams(b []byte) ([]byte, erro
 	w.notAbove("Primary_Advertising_Interval_Min", c.IntervalMin, "Primary_Advertising_Interval_Max", c.IntervalMax)
 	w.upTo("Primary_Advertising_Channel_Map", c.ChannelMap, 1, 7)
 	w.own(c.OwnAddrKind)
-	w.peer("Peer_Address_Type", c.Peer)
+	w.peer(c.Peer)
 	w.upTo("Advertising_Filter_Policy", c.FilterPolicy, 0, 3)
 	w.txPower(c.TxPower)
 	w.primaryPHY(c.PrimaryPHY)
@@ -160,8 +160,8 @@ func (c *LESetExtendedAdvertisingData) readParams(r *wire.Reader) {
 
 func (LESetExtendedAdvertisingData) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetExtendedScanResponseData sets what an advertising set sends to those who ask
-// (Vol 4, Part E, 7.8.55).
+// LESetExtendedScanResponseData sets what an advertising set sends to those who
+// ask (Vol 4, Part E, 7.8.55).
 type LESetExtendedScanResponseData struct {
 	Handle     uint8 // advertising set, 0 to 0xEF
 	Operation  AdvOperation
@@ -237,8 +237,8 @@ func (c *LESetExtendedAdvertisingEnable) readParams(r *wire.Reader) {
 
 func (LESetExtendedAdvertisingEnable) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEReadMaximumAdvertisingDataLength reads how much data an advertising set can have
-// (Vol 4, Part E, 7.8.57).
+// LEReadMaximumAdvertisingDataLength reads how much data an advertising set can
+// have (Vol 4, Part E, 7.8.57).
 type LEReadMaximumAdvertisingDataLength struct{}
 
 // Opcode returns OpLEReadMaximumAdvertisingDataLength.
@@ -255,8 +255,8 @@ func (LEReadMaximumAdvertisingDataLength) readReturn(r *wire.Reader) AdvDataLeng
 	return AdvDataLength(r.U16())
 }
 
-// LEReadNumberOfSupportedAdvertisingSets reads how many advertising sets the controller can have now
-// (Vol 4, Part E, 7.8.58).
+// LEReadNumberOfSupportedAdvertisingSets reads how many advertising sets the
+// controller can have now (Vol 4, Part E, 7.8.58).
 type LEReadNumberOfSupportedAdvertisingSets struct{}
 
 // Opcode returns OpLEReadNumberOfSupportedAdvertisingSets.
@@ -291,8 +291,7 @@ func (c *LERemoveAdvertisingSet) readParams(r *wire.Reader) { c.Handle = r.U8() 
 
 func (LERemoveAdvertisingSet) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEClearAdvertisingSets removes all advertising sets
-// (Vol 4, Part E, 7.8.60).
+// LEClearAdvertisingSets removes all advertising sets (Vol 4, Part E, 7.8.60).
 type LEClearAdvertisingSets struct{}
 
 // Opcode returns OpLEClearAdvertisingSets.

@@ -6,8 +6,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LECreateConnection begins to listen for a device and connects to it. LE Connection Complete has the outcome
-// (Vol 4, Part E, 7.8.12).
+// LECreateConnection begins to listen for a device and connects to it. LE
+// Connection Complete has the outcome (Vol 4, Part E, 7.8.12).
 type LECreateConnection struct {
 	// ScanInterval and ScanWindow are how the controller listens for the peer,
 	// 2.5 ms to 10.24 s in steps of 0.625 ms, the window at most the interval.
@@ -29,7 +29,7 @@ func (c LECreateConnection) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.listening(c.ScanInterval, c.ScanWindow, scanTime)
 	w.upTo("Initiator_Filter_Policy", c.FilterPolicy, 0, 1)
-	w.peer("Peer_Address_Type", c.Peer)
+	w.peer(c.Peer)
 	w.own(c.OwnAddrKind)
 	w.conn(c.Params, c.CELengthMin, c.CELengthMax)
 	return w.done()
@@ -45,7 +45,8 @@ func (c *LECreateConnection) readParams(r *wire.Reader) {
 
 func (LECreateConnection) startsProcedure() {}
 
-// LECreateConnectionCancel ends LE Create Connection or LE Extended Create Connection; its connection complete event still follows
+// LECreateConnectionCancel ends LE Create Connection or LE Extended Create
+// Connection; its connection complete event still follows
 // (Vol 4, Part E, 7.8.13).
 type LECreateConnectionCancel struct{}
 
@@ -70,8 +71,8 @@ type InitiatingPHY struct {
 	CELengthMin, CELengthMax time.Duration
 }
 
-// LEExtendedCreateConnection is LECreateConnection for controllers with extended advertising
-// (Vol 4, Part E, 7.8.66).
+// LEExtendedCreateConnection is LECreateConnection for controllers with
+// extended advertising (Vol 4, Part E, 7.8.66).
 type LEExtendedCreateConnection struct {
 	FilterPolicy uint8           // 0 connects to Peer, 1 to any device of the filter accept list
 	OwnAddrKind  AddrKind        // see AddrKind
@@ -88,7 +89,7 @@ func (c LEExtendedCreateConnection) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.upTo("Initiator_Filter_Policy", c.FilterPolicy, 0, 1)
 	w.own(c.OwnAddrKind)
-	w.peer("Peer_Address_Type", c.Peer)
+	w.peer(c.Peer)
 	w.perPHY("Initiating_PHYs", c.PHYs, PHYs1M|PHYs2M|PHYsCoded, len(c.Initiating))
 	for _, p := range c.Initiating {
 		w.listening(p.ScanInterval, p.ScanWindow, extScanTime)

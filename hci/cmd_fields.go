@@ -16,9 +16,9 @@ func (w *paramWriter) own(k AddrKind) {
 }
 
 // peer appends the kind and the address of a device.
-func (w *paramWriter) peer(field string, a Addr) {
+func (w *paramWriter) peer(a Addr) {
 	if a.Kind > AddrRandomIdentity {
-		w.reject(field, a.Kind, "public, random or an identity")
+		w.reject("Peer_Address_Type", a.Kind, "public, random or an identity")
 	}
 	w.addr(a)
 }

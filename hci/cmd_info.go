@@ -102,8 +102,8 @@ func (c *WriteLEHostSupport) readParams(r *wire.Reader) {
 
 func (WriteLEHostSupport) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// ReadLocalVersionInformation reads which specification the controller follows and who made it
-// (Vol 4, Part E, 7.4.1).
+// ReadLocalVersionInformation reads which specification the controller follows
+// and who made it (Vol 4, Part E, 7.4.1).
 type ReadLocalVersionInformation struct{}
 
 // Opcode returns OpReadLocalVersionInformation.
@@ -152,8 +152,8 @@ func (*ReadLocalSupportedFeatures) readParams(*wire.Reader) {}
 
 func (ReadLocalSupportedFeatures) readReturn(r *wire.Reader) LMPFeatures { return LMPFeatures(r.U64()) }
 
-// ReadBufferSize reads the controller's BR/EDR buffers, which a controller without LE buffers shares
-// (Vol 4, Part E, 7.4.5).
+// ReadBufferSize reads the controller's BR/EDR buffers, which a controller
+// without LE buffers shares (Vol 4, Part E, 7.4.5).
 type ReadBufferSize struct{}
 
 // Opcode returns OpReadBufferSize.
@@ -246,8 +246,8 @@ func (LEReadAllLocalSupportedFeatures) readReturn(r *wire.Reader) (v LEAllFeatur
 	return v
 }
 
-// LEReadSupportedStates reads which states and combinations of them the controller can be in
-// (Vol 4, Part E, 7.8.27).
+// LEReadSupportedStates reads which states and combinations of them the
+// controller can be in (Vol 4, Part E, 7.8.27).
 type LEReadSupportedStates struct{}
 
 // Opcode returns OpLEReadSupportedStates.

@@ -31,8 +31,8 @@ func (c *Disconnect) readParams(r *wire.Reader) {
 
 func (Disconnect) startsProcedure() {}
 
-// ReadRemoteVersionInformation asks the peer for its version. Read Remote Version Information Complete has it
-// (Vol 4, Part E, 7.1.23).
+// ReadRemoteVersionInformation asks the peer for its version. Read Remote
+// Version Information Complete has it (Vol 4, Part E, 7.1.23).
 type ReadRemoteVersionInformation struct {
 	Handle Handle
 }
@@ -78,8 +78,7 @@ func (ReadTransmitPowerLevel) readReturn(r *wire.Reader) LinkTxPower {
 	return LinkTxPower{Handle: readHandle(r), Power: r.I8()}
 }
 
-// ReadRSSI reads the signal strength of a link
-// (Vol 4, Part E, 7.5.4).
+// ReadRSSI reads the signal strength of a link (Vol 4, Part E, 7.5.4).
 type ReadRSSI struct {
 	Handle Handle
 }
@@ -100,8 +99,8 @@ func (ReadRSSI) readReturn(r *wire.Reader) LinkRSSI {
 	return LinkRSSI{Handle: readHandle(r), RSSI: r.I8()}
 }
 
-// LEConnectionUpdate asks for other connection parameters. LE Connection Update Complete has those in use
-// (Vol 4, Part E, 7.8.18).
+// LEConnectionUpdate asks for other connection parameters. LE Connection Update
+// Complete has those in use (Vol 4, Part E, 7.8.18).
 type LEConnectionUpdate struct {
 	Handle Handle
 	Params ConnParams
@@ -128,8 +127,7 @@ func (c *LEConnectionUpdate) readParams(r *wire.Reader) {
 
 func (LEConnectionUpdate) startsProcedure() {}
 
-// LEReadChannelMap reads which channels a link uses
-// (Vol 4, Part E, 7.8.20).
+// LEReadChannelMap reads which channels a link uses (Vol 4, Part E, 7.8.20).
 type LEReadChannelMap struct {
 	Handle Handle
 }
@@ -152,8 +150,8 @@ func (LEReadChannelMap) readReturn(r *wire.Reader) (v LinkChannelMap) {
 	return v
 }
 
-// LESetHostChannelClassification tells the controller which channels may be good
-// (Vol 4, Part E, 7.8.19).
+// LESetHostChannelClassification tells the controller which channels may be
+// good (Vol 4, Part E, 7.8.19).
 type LESetHostChannelClassification struct {
 	Map ChannelMap // at least one channel
 }
@@ -172,8 +170,8 @@ func (c *LESetHostChannelClassification) readParams(r *wire.Reader) { r.Copy(c.M
 
 func (LESetHostChannelClassification) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEReadRemoteFeatures asks the peer for page 0 of its link layer features. LE Read Remote Features Complete has them
-// (Vol 4, Part E, 7.8.21).
+// LEReadRemoteFeatures asks the peer for page 0 of its link layer features. LE
+// Read Remote Features Complete has them (Vol 4, Part E, 7.8.21).
 type LEReadRemoteFeatures struct {
 	Handle Handle
 }
@@ -192,8 +190,8 @@ func (c *LEReadRemoteFeatures) readParams(r *wire.Reader) { c.Handle = readHandl
 
 func (LEReadRemoteFeatures) startsProcedure() {}
 
-// LERemoteConnectionParameterRequestReply accepts the connection parameters that the peer asked for, or a part of their range
-// (Vol 4, Part E, 7.8.31).
+// LERemoteConnectionParameterRequestReply accepts the connection parameters
+// that the peer asked for, or a part of their range (Vol 4, Part E, 7.8.31).
 type LERemoteConnectionParameterRequestReply struct {
 	Handle Handle
 	Params ConnParams
@@ -224,8 +222,8 @@ func (LERemoteConnectionParameterRequestReply) readReturn(r *wire.Reader) Handle
 	return readHandle(r)
 }
 
-// LERemoteConnectionParameterRequestNegativeReply refuses the connection parameters that the peer asked for
-// (Vol 4, Part E, 7.8.32).
+// LERemoteConnectionParameterRequestNegativeReply refuses the connection
+// parameters that the peer asked for (Vol 4, Part E, 7.8.32).
 type LERemoteConnectionParameterRequestNegativeReply struct {
 	Handle Handle
 	Reason Status // usually StatusUnacceptableParameters

@@ -80,13 +80,12 @@ func (w *paramWriter) reject(field string, value any, want string) {
 	}
 }
 
-func (w *paramWriter) u8(v uint8)      { w.b = append(w.b, v) }
-func (w *paramWriter) u16(v uint16)    { w.b = wire.AppendU16(w.b, v) }
-func (w *paramWriter) flag(v bool)     { w.b = wire.AppendBool(w.b, v) }
-func (w *paramWriter) bytes(v []byte)  { w.b = append(w.b, v...) }
-func (w *paramWriter) mac(v MAC)       { w.b = append(w.b, v[:]...) }
-func (w *paramWriter) addr(v Addr)     { w.u8(uint8(v.Kind)); w.mac(v.MAC) }
-func (w *paramWriter) kind(v AddrKind) { w.u8(uint8(v)) }
+func (w *paramWriter) u8(v uint8)     { w.b = append(w.b, v) }
+func (w *paramWriter) u16(v uint16)   { w.b = wire.AppendU16(w.b, v) }
+func (w *paramWriter) flag(v bool)    { w.b = wire.AppendBool(w.b, v) }
+func (w *paramWriter) bytes(v []byte) { w.b = append(w.b, v...) }
+func (w *paramWriter) mac(v MAC)      { w.b = append(w.b, v[:]...) }
+func (w *paramWriter) addr(v Addr)    { w.u8(uint8(v.Kind)); w.mac(v.MAC) }
 
 // upTo appends v if it is in the range.
 func (w *paramWriter) upTo(field string, v, low, high uint8) {

@@ -48,8 +48,8 @@ func (v BufferSize) AppendReturn(b []byte) []byte {
 	return wire.AppendU16(wire.AppendU16(b, v.ACLNum), v.SCONum)
 }
 
-// LEBufferSize has the controller's buffers for LE data: their length in
-// octets and their number. Zeros say that LE shares those of BR/EDR
+// LEBufferSize has the controller's buffers for LE data: their length in octets
+// and their number. Zeros say that LE shares those of BR/EDR
 // (Vol 4, Part E, 7.8.2).
 type LEBufferSize struct {
 	ACLLen uint16

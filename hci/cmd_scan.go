@@ -6,8 +6,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LESetScanParameters sets how LESetScanEnable scans
-// (Vol 4, Part E, 7.8.10).
+// LESetScanParameters sets how LESetScanEnable scans (Vol 4, Part E, 7.8.10).
 type LESetScanParameters struct {
 	Active bool // ask for scan responses
 	// Interval and Window are how the controller listens, 2.5 ms to 10.24 s in
@@ -41,8 +40,7 @@ func (c *LESetScanParameters) readParams(r *wire.Reader) {
 
 func (LESetScanParameters) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetScanEnable starts and stops scanning
-// (Vol 4, Part E, 7.8.11).
+// LESetScanEnable starts and stops scanning (Vol 4, Part E, 7.8.11).
 type LESetScanEnable struct {
 	Enable           bool
 	FilterDuplicates bool // report each advertiser once

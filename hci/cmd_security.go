@@ -6,8 +6,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LEEncrypt encrypts one block with AES-128. Octets are in the order of the wire, least significant first
-// (Vol 4, Part E, 7.8.22).
+// LEEncrypt encrypts one block with AES-128. Octets are in the order of the
+// wire, least significant first (Vol 4, Part E, 7.8.22).
 type LEEncrypt struct {
 	Key       [16]byte `describe:"secret"`
 	Plaintext [16]byte `describe:"secret"`
@@ -28,8 +28,7 @@ func (c *LEEncrypt) readParams(r *wire.Reader) { c.Key, c.Plaintext = readKey(r)
 
 func (LEEncrypt) readReturn(r *wire.Reader) EncryptedBlock { return EncryptedBlock{Data: readKey(r)} }
 
-// LERand asks the controller for a random number
-// (Vol 4, Part E, 7.8.23).
+// LERand asks the controller for a random number (Vol 4, Part E, 7.8.23).
 type LERand struct{}
 
 // Opcode returns OpLERand.
@@ -45,8 +44,8 @@ func (LERand) readReturn(r *wire.Reader) (v RandomNumber) {
 	return v
 }
 
-// LEEnableEncryption encrypts a link, or changes its key. Encryption Change or Encryption Key Refresh Complete has the outcome
-// (Vol 4, Part E, 7.8.24).
+// LEEnableEncryption encrypts a link, or changes its key. Encryption Change or
+// Encryption Key Refresh Complete has the outcome (Vol 4, Part E, 7.8.24).
 type LEEnableEncryption struct {
 	Handle Handle
 	Rand   [8]byte // with EDIV tells the peer which key; both zero for Secure Connections
@@ -101,8 +100,8 @@ func (c *LELongTermKeyRequestReply) readParams(r *wire.Reader) {
 
 func (LELongTermKeyRequestReply) readReturn(r *wire.Reader) Handle { return readHandle(r) }
 
-// LELongTermKeyRequestNegativeReply answers LE Long Term Key Request without a key
-// (Vol 4, Part E, 7.8.26).
+// LELongTermKeyRequestNegativeReply answers LE Long Term Key Request without a
+// key (Vol 4, Part E, 7.8.26).
 type LELongTermKeyRequestNegativeReply struct {
 	Handle Handle
 }
@@ -121,8 +120,8 @@ func (c *LELongTermKeyRequestNegativeReply) readParams(r *wire.Reader) { c.Handl
 
 func (LELongTermKeyRequestNegativeReply) readReturn(r *wire.Reader) Handle { return readHandle(r) }
 
-// LEReadLocalP256PublicKey makes a key pair in the controller. LE Read Local P-256 Public Key Complete has the public key
-// (Vol 4, Part E, 7.8.36).
+// LEReadLocalP256PublicKey makes a key pair in the controller. LE Read Local
+// P-256 Public Key Complete has the public key (Vol 4, Part E, 7.8.36).
 type LEReadLocalP256PublicKey struct{}
 
 // Opcode returns OpLEReadLocalP256PublicKey.
@@ -135,7 +134,8 @@ func (*LEReadLocalP256PublicKey) readParams(*wire.Reader) {}
 
 func (LEReadLocalP256PublicKey) startsProcedure() {}
 
-// LEGenerateDHKey makes the Diffie-Hellman key of the controller's private and the peer's public key. LE Generate DHKey Complete has it
+// LEGenerateDHKey makes the Diffie-Hellman key of the controller's private and
+// the peer's public key. LE Generate DHKey Complete has it
 // (Vol 4, Part E, 7.8.37).
 type LEGenerateDHKey struct {
 	X, Y [32]byte // the peer's public key, least significant octet first
@@ -159,8 +159,8 @@ func (c *LEGenerateDHKey) readParams(r *wire.Reader) {
 
 func (LEGenerateDHKey) startsProcedure() {}
 
-// LEAddDeviceToResolvingList tells the controller the keys by which it resolves and makes private addresses
-// (Vol 4, Part E, 7.8.38).
+// LEAddDeviceToResolvingList tells the controller the keys by which it resolves
+// and makes private addresses (Vol 4, Part E, 7.8.38).
 type LEAddDeviceToResolvingList struct {
 	Peer              Addr     // the identity address
 	PeerIRK, LocalIRK [16]byte `describe:"secret"` // identity resolving keys; all zeros for none
@@ -205,8 +205,7 @@ func (c *LERemoveDeviceFromResolvingList) readParams(r *wire.Reader) { c.Peer = 
 
 func (LERemoveDeviceFromResolvingList) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEClearResolvingList empties the resolving list
-// (Vol 4, Part E, 7.8.40).
+// LEClearResolvingList empties the resolving list (Vol 4, Part E, 7.8.40).
 type LEClearResolvingList struct{}
 
 // Opcode returns OpLEClearResolvingList.
@@ -233,8 +232,8 @@ func (*LEReadResolvingListSize) readParams(*wire.Reader) {}
 
 func (LEReadResolvingListSize) readReturn(r *wire.Reader) Count { return Count(r.U8()) }
 
-// LESetAddressResolutionEnable starts and stops the resolution of private addresses
-// (Vol 4, Part E, 7.8.44).
+// LESetAddressResolutionEnable starts and stops the resolution of private
+// addresses (Vol 4, Part E, 7.8.44).
 type LESetAddressResolutionEnable struct {
 	Enable bool
 }
@@ -253,8 +252,8 @@ func (c *LESetAddressResolutionEnable) readParams(r *wire.Reader) { c.Enable = r
 
 func (LESetAddressResolutionEnable) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetResolvablePrivateAddressTimeout sets how long the controller keeps a private address
-// (Vol 4, Part E, 7.8.45).
+// LESetResolvablePrivateAddressTimeout sets how long the controller keeps a
+// private address (Vol 4, Part E, 7.8.45).
 type LESetResolvablePrivateAddressTimeout struct {
 	Timeout time.Duration // 1 s to 1 h in steps of 1 s
 }
@@ -277,8 +276,8 @@ func (c *LESetResolvablePrivateAddressTimeout) readParams(r *wire.Reader) {
 
 func (LESetResolvablePrivateAddressTimeout) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetPrivacyMode says whether a device on the resolving list may use its identity address
-// (Vol 4, Part E, 7.8.77).
+// LESetPrivacyMode says whether a device on the resolving list may use its
+// identity address (Vol 4, Part E, 7.8.77).
 type LESetPrivacyMode struct {
 	Peer   Addr // the identity address
 	Device bool // device privacy: the identity address is accepted too

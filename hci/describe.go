@@ -2,7 +2,7 @@ package hci
 
 import (
 	"fmt"
-	"reflect"
+	"reflect" //nolint:depguard // text for people, off the path of packets; not a codec
 	"strings"
 
 	"github.com/moor-ble/moor/internal/wire"
@@ -71,6 +71,9 @@ func describeReturn(ev *CommandComplete) string {
 	}
 	r := wire.NewReader(ev.Return)
 	status := Status(r.U8())
+	if r.Err() != nil {
+		return fmt.Sprintf("%v: no status", ev.Opcode)
+	}
 	s := fmt.Sprintf("%v: %v", ev.Opcode, status)
 	codec, ok := commandCodecs[ev.Opcode]
 	if !ok {

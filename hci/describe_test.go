@@ -24,6 +24,7 @@ func TestDescribe(t *testing.T) {
 		{"04 0e 05 01 0220 00 1b", "< Command Complete: LE Read Buffer Size: success (0x00), return parameters too short packets=1"},
 		{"04 0e 04 01 0220 0c", "< Command Complete: LE Read Buffer Size: command disallowed (0x0c) packets=1"},
 		{"04 0e 05 01 01fc 00 09", "< Command Complete: command 0xfc01: success (0x00) 09 packets=1"},
+		{"04 0e 03 01 0220", "< Command Complete: LE Read Buffer Size: no status packets=1"},
 		{"04 0e 03 05 0000", "< Command Complete: no command packets=5"},
 		{"04 0f 04 00 01 0d20", "< Command Status: LE Create Connection: success (0x00) packets=1"},
 		{"04 13 05 01 4000 0200", "< Number Of Completed Packets Counts=[{Handle=0x0040 Count=2}]"},

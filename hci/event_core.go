@@ -1,18 +1,16 @@
 package hci
 
 import (
-	"fmt"
-
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// CommandComplete answers a command
-// (Vol 4, Part E, 7.7.14).
+// CommandComplete answers a command (Vol 4, Part E, 7.7.14).
 type CommandComplete struct {
 	NumPackets uint8  // how many commands the controller takes from now on
 	Opcode     Opcode // 0 if it answers none and only tells NumPackets
-	// Return holds the return parameters, beginning with the status octet; empty
-	// for opcode 0. It aliases the decoded packet.
+	// Return holds the return parameters, beginning with the status octet. It is
+	// empty for opcode 0, and from controllers that leave the status out: the
+	// event still answers the command. It aliases the decoded packet.
 	Return []byte
 }
 
@@ -21,9 +19,6 @@ func (*CommandComplete) event() (code, subevent uint8) { return EvCommandComplet
 func (e *CommandComplete) readParams(r *wire.Reader) error {
 	e.NumPackets, e.Opcode = r.U8(), Opcode(r.U16())
 	e.Return = r.Rest()
-	if e.Opcode != 0 && len(e.Return) == 0 {
-		return fmt.Errorf("no status: %w", wire.ErrShort)
-	}
 	return nil
 }
 
@@ -32,9 +27,8 @@ func (e *CommandComplete) appendParams(b []byte) []byte {
 	return append(b, e.Return...)
 }
 
-// CommandStatus accepts or refuses a command that starts a procedure, or refuses one
-// that the controller does not know
-// (Vol 4, Part E, 7.7.15).
+// CommandStatus accepts or refuses a command that starts a procedure, or
+// refuses one that the controller does not know (Vol 4, Part E, 7.7.15).
 type CommandStatus struct {
 	Status     Status
 	NumPackets uint8  // how many commands the controller takes from now on
@@ -52,8 +46,7 @@ func (e *CommandStatus) appendParams(b []byte) []byte {
 	return wire.AppendU16(append(b, uint8(e.Status), e.NumPackets), uint16(e.Opcode))
 }
 
-// HardwareError says that the controller has failed
-// (Vol 4, Part E, 7.7.16).
+// HardwareError says that the controller has failed (Vol 4, Part E, 7.7.16).
 type HardwareError struct {
 	Code uint8 // of the manufacturer
 }
@@ -74,8 +67,7 @@ type CompletedPackets struct {
 	Count  uint16
 }
 
-// NumberOfCompletedPackets gives back buffers for data
-// (Vol 4, Part E, 7.7.19).
+// NumberOfCompletedPackets gives back buffers for data (Vol 4, Part E, 7.7.19).
 type NumberOfCompletedPackets struct {
 	Counts []CompletedPackets
 }

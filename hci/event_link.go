@@ -6,8 +6,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// DisconnectionComplete says that a link has ended
-// (Vol 4, Part E, 7.7.5).
+// DisconnectionComplete says that a link has ended (Vol 4, Part E, 7.7.5).
 type DisconnectionComplete struct {
 	Status Status // other than success: a Disconnect failed, and the link lives
 	Handle Handle
@@ -27,9 +26,8 @@ func (e *DisconnectionComplete) appendParams(b []byte) []byte {
 	return append(b, uint8(e.Reason))
 }
 
-// ReadRemoteVersionInformationComplete has the version of the peer. The numbers are
-// assigned; version 13 is 5.4
-// (Vol 4, Part E, 7.7.12).
+// ReadRemoteVersionInformationComplete has the version of the peer. The numbers
+// are assigned; version 13 is 5.4 (Vol 4, Part E, 7.7.12).
 type ReadRemoteVersionInformationComplete struct {
 	Status       Status
 	Handle       Handle
@@ -206,9 +204,8 @@ func (e *LERemoteConnectionParameterRequest) appendParams(b []byte) []byte {
 	return wire.AppendU16(wire.AppendU16(b, e.Params.Latency), supervisionTimeout.steps(e.Params.Timeout))
 }
 
-// LEDataLengthChange has the longest packets of a link from now on: payload in octets,
-// time on air
-// (Vol 4, Part E, 7.7.65.7).
+// LEDataLengthChange has the longest packets of a link from now on: payload in
+// octets, time on air (Vol 4, Part E, 7.7.65.7).
 type LEDataLengthChange struct {
 	Handle      Handle
 	MaxTXOctets uint16

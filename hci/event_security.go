@@ -41,9 +41,8 @@ func (e *EncryptionChange) appendParams(b []byte) []byte {
 	return b
 }
 
-// EncryptionKeyRefreshComplete says that the key of an encrypted link was changed,
-// or that this failed
-// (Vol 4, Part E, 7.7.39).
+// EncryptionKeyRefreshComplete says that the key of an encrypted link was
+// changed, or that this failed (Vol 4, Part E, 7.7.39).
 type EncryptionKeyRefreshComplete struct {
 	Status Status
 	Handle Handle
@@ -62,9 +61,8 @@ func (e *EncryptionKeyRefreshComplete) appendParams(b []byte) []byte {
 	return appendHandle(append(b, uint8(e.Status)), e.Handle)
 }
 
-// LELongTermKeyRequest says that the central wants to encrypt the link. It must be
-// answered by one of the two replies
-// (Vol 4, Part E, 7.7.65.5).
+// LELongTermKeyRequest says that the central wants to encrypt the link. It must
+// be answered by one of the two replies (Vol 4, Part E, 7.7.65.5).
 type LELongTermKeyRequest struct {
 	Handle Handle
 	Rand   [8]byte // with EDIV names the key; both zero for Secure Connections
@@ -107,8 +105,7 @@ func (e *LEReadLocalP256PublicKeyComplete) appendParams(b []byte) []byte {
 	return append(append(append(b, uint8(e.Status)), e.X[:]...), e.Y[:]...)
 }
 
-// LEGenerateDHKeyComplete has the Diffie-Hellman key
-// (Vol 4, Part E, 7.7.65.9).
+// LEGenerateDHKeyComplete has the Diffie-Hellman key (Vol 4, Part E, 7.7.65.9).
 type LEGenerateDHKeyComplete struct {
 	Status Status
 	Key    [32]byte `describe:"secret"` // least significant octet first

@@ -14,7 +14,7 @@ type Handle uint16
 // the field that handles are carried in.
 const (
 	maxHandle  Handle = 0x0EFF
-	handleMask        = 0x0FFF
+	handleMask uint16 = 0x0FFF
 )
 
 // Role is a device's role on a link.
