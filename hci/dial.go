@@ -109,23 +109,35 @@ func (d *dialer) add(x *dial) {
 	d.next()
 }
 
-// next starts the first queued dial if the initiator is free.
+// next starts the first queued dial that can be, if the initiator is free.
 func (d *dialer) next() {
 	if d.state != dialIdle || d.c.err != nil {
 		return
 	}
-	if len(d.queue) == 0 {
+	i := slices.IndexFunc(d.queue, func(x *dial) bool { return !d.ending(x) })
+	if i < 0 {
 		d.c.scan.resume()
 		return
 	}
-	x := d.queue[0]
-	d.queue = d.queue[1:]
+	x := d.queue[i]
+	d.queue = slices.Delete(d.queue, i, i+1)
 	d.cur, d.state = x, dialStarting
 	if d.c.info.scanWhileInitiating() {
 		d.prepare()
 		return
 	}
 	d.c.scan.pause(d.prepare)
+}
+
+// ending reports whether a link to a peer of x is being closed: until it is
+// gone the controller refuses another one with 0x0B, connection exists.
+func (d *dialer) ending(x *dial) bool {
+	for _, l := range d.c.links {
+		if l.local && x.wants(l.peer) {
+			return true
+		}
+	}
+	return false
 }
 
 // prepare fills the accept list if there are several peers, then initiates.

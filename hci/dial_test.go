@@ -287,3 +287,20 @@ func TestHandleReusedWithoutDisconnection(t *testing.T) {
 		t.Errorf("the old link ended with %v", old.Err())
 	}
 }
+
+func TestDialWaitsForTheEndOfTheOldLink(t *testing.T) {
+	h := newHarness(t, 4)
+	old := h.link(1, peerA)
+	h.do(func(time.Time) { old.StartDisconnect(StatusRemoteUserTerminated, nil) })
+	h.want(Disconnect{Handle: 1, Reason: StatusRemoteUserTerminated}, "closing")
+	h.status(OpDisconnect, StatusSuccess)
+	a, b := h.dial(nil, peerA), h.dial(nil, peerB)
+	h.initiate(peerB)
+	h.connected(StatusSuccess, 2, peerB)
+	h.wantDialed(b, nil)
+	h.idle("the controller would refuse a second link to the first peer")
+	h.event(&DisconnectionComplete{Handle: 1, Reason: StatusLocalHostTerminated})
+	h.initiate(peerA)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(a, nil)
+}

@@ -122,6 +122,7 @@ func (l *Link) down(cause *DisconnectError) {
 		l.handler.Down(c.now, cause)
 	}
 	c.adv.linkGone()
+	c.dial.next()
 }
 
 // event notes what an event changes, wakes who waits for it and passes it on.

@@ -29,6 +29,7 @@ type packet struct {
 // fakeLink is a Link without goroutines: the test is the loop, and what is
 // posted runs at once.
 type fakeLink struct {
+	refused  int // requests for a key
 	tb       testing.TB
 	m        *Mux
 	now      time.Time
@@ -91,6 +92,8 @@ func (l *fakeLink) StartUpdate(p hci.ConnParams, done func(time.Time, hci.ConnPa
 func (l *fakeLink) ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, accept bool) {
 	l.replies = append(l.replies, paramReply{req.Params, accept})
 }
+
+func (l *fakeLink) RefuseKey() { l.refused++ }
 
 func (l *fakeLink) Role() hci.Role     { return l.role }
 func (l *fakeLink) Peer() hci.Addr     { return testPeer }

@@ -26,6 +26,8 @@ type Link interface {
 	StartDisconnect(reason hci.Status, cause error)
 	// StartUpdate asks the controller for connection parameters.
 	StartUpdate(p hci.ConnParams, done func(now time.Time, got hci.ConnParamsInUse, err error))
+	// RefuseKey answers the link layer's request for a key with "none".
+	RefuseKey()
 	// ReplyParamRequest answers the link layer's request for parameters.
 	ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, accept bool)
 
@@ -217,6 +219,11 @@ func (m *Mux) Event(now time.Time, ev hci.Event) {
 	case *hci.EncryptionChange:
 		if ev.Status == hci.StatusSuccess {
 			m.encrypted = ev.Enabled != 0
+		}
+	case *hci.LELongTermKeyRequest:
+		if m.SMP() == nil { // a link that is not answered is lost (Vol 6, Part B, 5.1.3.1)
+			m.link.RefuseKey()
+			return
 		}
 	}
 	m.att.event(now, ev)

@@ -303,3 +303,11 @@ func TestEarlier(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestKeyRequestWithoutSMPIsRefused(t *testing.T) {
+	l := newFakeLink(t, hci.RolePeripheral, nil)
+	l.m.Event(time.Time{}, &hci.LELongTermKeyRequest{})
+	if l.refused != 1 {
+		t.Errorf("refused %d times, want once", l.refused)
+	}
+}
