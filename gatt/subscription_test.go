@@ -1,0 +1,421 @@
+package gatt_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att/atttest"
+)
+
+// battery is a profile with a characteristic that notifies (value 0x0003, CCCD
+// 0x0004), one that indicates (0x0006, 0x0007), one that does both (0x0009,
+// 0x000a), one that does neither (0x000c), and Service Changed (0x000f, 0x0010).
+func battery() *gatt.Profile {
+	b := newTable()
+	b.service(u16(0x180F)).
+		char(u16(0x2A19), propRN, nil).desc(0x2902).
+		char(u16(0x2A1A), propI, nil).desc(0x2902).
+		char(u16(0x2A1B), propN|propI, nil).desc(0x2902).
+		char(u16(0x2A1C), propR, nil)
+	b.service(u16(0x1801)).char(u16(0x2A05), propI, nil).desc(0x2902)
+	return &b.profile
+}
+
+// newBattery returns a client that knows the profile.
+func newBattery(t *testing.T) (*gatt.Client, *atttest.Channel) {
+	c, ch := newClient(t, nil)
+	c.SetProfile(battery())
+	return c, ch
+}
+
+func char(t *testing.T, c *gatt.Client, u uint16) *gatt.Char {
+	t.Helper()
+	ch, err := c.Char(t.Context(), u16(0x180F), u16(u))
+	wantNoError(t, err)
+	return ch
+}
+
+// subscribe subscribes while the test's peer takes the CCCD.
+func subscribe(t *testing.T, ch *atttest.Channel, chr *gatt.Char, opts *gatt.SubscribeOptions, steps ...string) *gatt.Subscription {
+	t.Helper()
+	var s *gatt.Subscription
+	wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+		s, err = chr.Subscribe(ctx, opts)
+		return err
+	}, steps...))
+	return s
+}
+
+// wantNext takes a value that must be there.
+func wantNext(t *testing.T, s *gatt.Subscription, want string, dropped uint64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	v, err := s.Next(ctx)
+	if err != nil || !bytes.Equal(v.Data, atttest.Hex(t, want)) || v.Dropped != dropped {
+		t.Fatalf("got %x, %d dropped, %v; want %s, %d dropped", v.Data, v.Dropped, err, want, dropped)
+	}
+}
+
+func wantEmpty(t *testing.T, s *gatt.Subscription) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	if v, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %+v, %v; want nothing", v, err)
+	}
+}
+
+// next calls Next in a goroutine.
+func next(t *testing.T, s *gatt.Subscription) <-chan error {
+	return call(func() error { _, err := s.Next(t.Context()); return err })
+}
+
+func TestSubscribe(t *testing.T) { bubble(testSubscribe)(t) }
+
+func testSubscribe(t *testing.T) {
+	c, ch := newBattery(t)
+	s := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+	wantEmpty(t, s)
+	arrived := time.Now()
+	ch.Receive("1b 0300 63", "1b 0300 62", "23 0300 0100 61 0300 0200 6060", "1b 0900 ff")
+	v, err := s.Next(t.Context())
+	wantNoError(t, err)
+	if !bytes.Equal(v.Data, []byte{0x63}) || v.Indication || !v.Time.Equal(arrived) || v.Dropped != 0 {
+		t.Errorf("got %+v", v)
+	}
+	for _, want := range []string{"62", "61", "6060"} {
+		wantNext(t, s, want, 0)
+	}
+	wantEmpty(t, s)
+	waiting := next(t, s)
+	pending(t, waiting)
+	ch.Receive("1b 0300 59")
+	wantNoError(t, returned(t, waiting))
+	wantNoError(t, script(t, ch, func(context.Context) error { return s.Close() }, "12 0400 0000", "13"))
+	wantNoError(t, s.Close())
+	_, err = s.Next(t.Context())
+	wantIs(t, err, net.ErrClosed)
+	ch.Receive("1b 0300 58") // nobody wants it
+	ch.WantIdle()
+}
+
+func TestNothingIsMissedWhileSubscribing(t *testing.T) {
+	bubble(testNothingIsMissedWhileSubscribing)(t)
+}
+
+// The peer sends as soon as it knows, before its response if it likes.
+func testNothingIsMissedWhileSubscribing(t *testing.T) {
+	c, ch := newBattery(t)
+	s := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "1b 0300 01", "", "13")
+	wantNext(t, s, "01", 0)
+}
+
+func TestEarlyValues(t *testing.T) { bubble(testEarlyValues)(t) }
+
+// A bonded peer remembers its subscribers and sends before anybody has asked.
+func testEarlyValues(t *testing.T) {
+	c, ch := newClient(t, nil)
+	ch.Receive("1b 0300 01", "1d 0600 02")
+	ch.Want("1e")
+	for i := range 14 {
+		ch.Receive(fmt.Sprintf("1b 0500 %02x", i))
+	}
+	ch.Receive("1b 0300 03") // the first has to make room
+	c.SetProfile(battery())
+	s := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+	wantNext(t, s, "03", 0)
+	wantEmpty(t, s)
+	s = subscribe(t, ch, char(t, c, 0x2A1A), nil, "12 0700 0200", "13")
+	wantNext(t, s, "02", 0)
+	ch.WantIdle() // confirmed long ago
+}
+
+func TestSubscribeKinds(t *testing.T) { bubble(testSubscribeKinds)(t) }
+
+func testSubscribeKinds(t *testing.T) {
+	c, ch := newBattery(t)
+	both := char(t, c, 0x2A1B)
+	subscribe(t, ch, char(t, c, 0x2A1A), nil, "12 0700 0200", "13")
+	n := subscribe(t, ch, both, nil, "12 0a00 0100", "13")
+	i := subscribe(t, ch, both, &gatt.SubscribeOptions{Indicate: true}, "12 0a00 0300", "13")
+	wantNoError(t, script(t, ch, func(context.Context) error { return n.Close() }, "12 0a00 0200", "13"))
+	ch.Receive("1d 0900 01")
+	ch.Want("1e")
+	wantNext(t, i, "01", 0)
+	_, err := char(t, c, 0x2A1C).Subscribe(t.Context(), nil)
+	wantIs(t, err, gatt.ErrNotSubscribable)
+	ch.WantIdle()
+}
+
+func TestSubscribeWithoutCCCD(t *testing.T) { bubble(testSubscribeWithoutCCCD)(t) }
+
+func testSubscribeWithoutCCCD(t *testing.T) {
+	c, ch := newClient(t, nil)
+	b := newTable()
+	b.service(u16(0x180F)).char(u16(0x2A19), propRN, nil)
+	c.SetProfile(&b.profile)
+	_, err := char(t, c, 0x2A19).Subscribe(t.Context(), nil)
+	wantIs(t, err, gatt.ErrNoCCCD)
+	ch.WantIdle()
+}
+
+func TestSecondSubscribeDoesNotStealTheFirst(t *testing.T) {
+	bubble(testSecondSubscribeDoesNotStealTheFirst)(t)
+}
+
+// go-ble keeps the old handler of a second Subscribe.
+func testSecondSubscribeDoesNotStealTheFirst(t *testing.T) {
+	c, ch := newBattery(t)
+	first := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+	ch.Receive("1b 0300 01")
+	second := subscribe(t, ch, char(t, c, 0x2A19), nil) // the peer knows already
+	ch.Receive("1b 0300 02")
+	wantNext(t, first, "01", 0)
+	wantNext(t, first, "02", 0)
+	wantNext(t, second, "02", 0)
+	wantNoError(t, script(t, ch, func(context.Context) error { return first.Close() })) // not the last
+	ch.Receive("1b 0300 03")
+	wantNext(t, second, "03", 0)
+	wantNoError(t, script(t, ch, func(context.Context) error { return second.Close() }, "12 0400 0000", "13"))
+	// And from the start again.
+	third := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+	ch.Receive("1b 0300 04")
+	wantNext(t, third, "04", 0)
+}
+
+func TestValuesAreNotShared(t *testing.T) { bubble(testValuesAreNotShared)(t) }
+
+func testValuesAreNotShared(t *testing.T) {
+	c, ch := newBattery(t)
+	first := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+	second := subscribe(t, ch, char(t, c, 0x2A19), nil)
+	ch.Receive("1b 0300 01")
+	v, err := first.Next(t.Context())
+	wantNoError(t, err)
+	v.Data[0] = 0xFF
+	wantNext(t, second, "01", 0)
+}
+
+func TestFailedCCCDWriteIsNotASuccess(t *testing.T) { bubble(testFailedCCCDWriteIsNotASuccess)(t) }
+
+// go-ble remembers it as one, and the retry sends nothing.
+func testFailedCCCDWriteIsNotASuccess(t *testing.T) {
+	c, ch := newBattery(t)
+	chr := char(t, c, 0x2A19)
+	err := script(t, ch, func(ctx context.Context) error { _, err := chr.Subscribe(ctx, nil); return err },
+		"12 0400 0100", "01 12 0400 0f")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
+	// A second need that fails leaves the first as it was.
+	ch.Receive("1b 0300 01")
+	wantNext(t, s, "01", 0)
+	wantNoError(t, script(t, ch, func(context.Context) error { return s.Close() }, "12 0400 0000", "13"))
+}
+
+func TestCanceledSubscribe(t *testing.T) { bubble(testCanceledSubscribe)(t) }
+
+func testCanceledSubscribe(t *testing.T) {
+	c, ch := newBattery(t)
+	chr := char(t, c, 0x2A19)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := call(func() error { _, err := chr.Subscribe(ctx, nil); return err })
+	ch.Want("12 0400 0100")
+	cancel()
+	wantIs(t, returned(t, done), context.Canceled)
+	ch.Receive("13")
+	ch.Want("12 0400 0000") // the peer has taken it, but nobody wants it
+	ch.Receive("13")
+	ch.Receive("1b 0300 01")
+	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
+	wantEmpty(t, s)
+}
+
+func TestReadInsideAConsumer(t *testing.T) { bubble(testReadInsideAConsumer)(t) }
+
+// In go-ble, reading inside a notification handler deadlocks.
+func testReadInsideAConsumer(t *testing.T) {
+	c, ch := newBattery(t)
+	chr := char(t, c, 0x2A19)
+	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
+	read := make(chan error, 1)
+	go func() {
+		for v, err := range s.All(t.Context()) {
+			if err != nil {
+				read <- err
+				return
+			}
+			got, err := chr.Read(t.Context())
+			if err == nil && !bytes.Equal(got, v.Data) {
+				err = fmt.Errorf("read %x, notified %x", got, v.Data)
+			}
+			if err == nil {
+				err = s.Close()
+			}
+			read <- err
+			return
+		}
+	}()
+	ch.Receive("1b 0300 2a")
+	ch.Want("0a 0300")
+	ch.Receive("1b 0300 2b") // more while it reads
+	ch.Receive("0b 2a")
+	ch.Want("12 0400 0000")
+	ch.Receive("13")
+	wantNoError(t, returned(t, read))
+}
+
+func TestOverflowDropsTheOldestAndSaysSo(t *testing.T) {
+	bubble(testOverflowDropsTheOldestAndSaysSo)(t)
+}
+
+func testOverflowDropsTheOldestAndSaysSo(t *testing.T) {
+	c, ch := newBattery(t)
+	s := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+	for i := range 100 {
+		ch.Receive(fmt.Sprintf("1b 0300 %02x", i))
+	}
+	wantNext(t, s, "24", 36) // 36 of 100 are lost, 64 are there
+	ch.Receive("1b 0300 aa", "1b 0300 ab")
+	wantNext(t, s, "26", 1)
+	for i := 0x27; i < 100; i++ {
+		wantNext(t, s, fmt.Sprintf("%02x", i), 0)
+	}
+	wantNext(t, s, "aa", 0)
+	wantNext(t, s, "ab", 0)
+	wantEmpty(t, s)
+}
+
+func TestNotifyStorm(t *testing.T) { bubble(testNotifyStorm)(t) }
+
+// Ten thousand notifications that nobody reads, of known and unknown handles.
+func testNotifyStorm(t *testing.T) {
+	c, ch := newBattery(t)
+	s := subscribe(t, ch, char(t, c, 0x2A19), &gatt.SubscribeOptions{Queue: -1}, "12 0400 0100", "13")
+	for i := range 10000 {
+		ch.Receive(fmt.Sprintf("1b 0300 %04x", i), fmt.Sprintf("1b %04x %04x", i+0x1000, i))
+	}
+	wantNext(t, s, "270f", 9999)
+	wantEmpty(t, s)
+}
+
+func TestIndicationsAreNeverDropped(t *testing.T) { bubble(testIndicationsAreNeverDropped)(t) }
+
+func testIndicationsAreNeverDropped(t *testing.T) {
+	c, ch := newBattery(t)
+	s := subscribe(t, ch, char(t, c, 0x2A1A), &gatt.SubscribeOptions{Queue: 2}, "12 0700 0200", "13")
+	quick := subscribe(t, ch, char(t, c, 0x2A1A), nil)
+	ch.Receive("1d 0600 01")
+	ch.Want("1e")
+	ch.Receive("1d 0600 02")
+	ch.Want("1e")
+	ch.Receive("1d 0600 03")
+	ch.WantIdle() // one of the receivers has no room
+	wantNext(t, quick, "01", 0)
+	ch.WantIdle() // it is the other one
+	wantNext(t, s, "01", 0)
+	ch.Want("1e")
+	ch.WantIdle()
+	ch.Receive("1d 0600 04")
+	ch.WantIdle()
+	wantNext(t, s, "02", 0)
+	ch.Want("1e")
+	// Leaving makes room, too.
+	ch.Receive("1d 0600 05")
+	ch.WantIdle()
+	wantNoError(t, script(t, ch, func(context.Context) error { return s.Close() }, "1e", ""))
+	for _, want := range []string{"02", "03", "04", "05"} {
+		wantNext(t, quick, want, 0)
+	}
+	wantEmpty(t, quick)
+	ch.WantIdle()
+}
+
+func TestMixedQueueKeepsIndications(t *testing.T) { bubble(testMixedQueueKeepsIndications)(t) }
+
+func testMixedQueueKeepsIndications(t *testing.T) {
+	c, ch := newBattery(t)
+	s := subscribe(t, ch, char(t, c, 0x2A1B), &gatt.SubscribeOptions{Queue: 2}, "12 0a00 0100", "13")
+	ch.Receive("1b 0900 01", "1d 0900 02", "1b 0900 03", "1b 0900 04", "1b 0900 05")
+	ch.Want("1e")
+	wantNext(t, s, "02", 1) // 01 was the oldest
+	wantNext(t, s, "03", 0)
+	ch.Receive("1b 0900 06")
+	wantNext(t, s, "06", 2) // 04 and 05 found nothing that could go
+	wantEmpty(t, s)
+}
+
+func TestIndicationWithoutSubscriberIsConfirmedOnce(t *testing.T) {
+	bubble(testIndicationWithoutSubscriberIsConfirmedOnce)(t)
+}
+
+func testIndicationWithoutSubscriberIsConfirmedOnce(t *testing.T) {
+	_, ch := newBattery(t)
+	for _, ind := range []string{"1d 0600 01", "1d 0000", "1d ffff" + octets(20), "1d 06"} {
+		ch.Receive(ind)
+		ch.Want("1e")
+		ch.WantIdle()
+	}
+}
+
+func TestSubscriptionEndsWithTheLink(t *testing.T) { bubble(testSubscriptionEndsWithTheLink)(t) }
+
+func testSubscriptionEndsWithTheLink(t *testing.T) {
+	c, ch := newBattery(t)
+	chr := char(t, c, 0x2A19)
+	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
+	ch.Receive("1b 0300 01")
+	cause := errors.New("supervision timeout")
+	reading := call(func() error { _, err := chr.Read(t.Context()); return err })
+	ch.Want("0a 0300")
+	ch.Disconnect(cause)
+	wantIs(t, returned(t, reading), cause)
+	var got []string
+	for v, err := range s.All(t.Context()) { // what had come is still there
+		got = append(got, fmt.Sprintf("%x %v", v.Data, errors.Is(err, cause)))
+	}
+	if want := []string{"01 false", " true"}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	wantNoError(t, s.Close())
+	_, err := chr.Subscribe(t.Context(), nil)
+	wantIs(t, err, cause, net.ErrClosed)
+	_, err = c.Discover(t.Context())
+	wantIs(t, err, cause)
+	wantIs(t, c.WriteNoResponse(t.Context(), 3, nil), cause)
+	_, err = c.ServiceChanged(t.Context())
+	wantIs(t, err, cause)
+	wantIs(t, c.Err(), cause)
+}
+
+func TestCloseIsNotHeldUpByARequest(t *testing.T) { bubble(testCloseIsNotHeldUpByARequest)(t) }
+
+// In go-ble, closing waits for the same lock as a pending request, up to 30 s.
+func testCloseIsNotHeldUpByARequest(t *testing.T) {
+	c, ch := newBattery(t)
+	chr := char(t, c, 0x2A19)
+	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
+	waiting := next(t, s)
+	reading := call(func() error { _, err := chr.Read(t.Context()); return err })
+	closing := call(s.Close)
+	wantIs(t, returned(t, waiting), net.ErrClosed) // at once
+	pending(t, closing)                            // until the peer knows
+	began := time.Now()
+	ch.Disconnect(nil)
+	for _, done := range []<-chan error{reading, closing} {
+		if err := returned(t, done); err != nil && !errors.Is(err, atttest.ErrDisconnected) {
+			t.Error(err)
+		}
+	}
+	if d := time.Since(began); d != 0 {
+		t.Errorf("it took %v", d)
+	}
+}
