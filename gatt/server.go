@@ -161,7 +161,7 @@ func (s *Server) SetValue(h att.Handle, value []byte) error {
 }
 
 // SetServices replaces the services of the program; those that the server adds
-// by itself stay as they are. Handles that are not fixed are given out anew, in
+// by itself stay as they are, values included. Handles that are not fixed are given out anew, in
 // order, so that a service keeps its handles only if nothing before it grows or
 // shrinks.
 //
@@ -170,15 +170,19 @@ func (s *Server) SetValue(h att.Handle, value []byte) error {
 // SetServices returns when every link's loop works with the new table, or ctx
 // ends; it waits for no client.
 func (s *Server) SetServices(ctx context.Context, services []ServiceDef) error {
-	t, err := newTable(s.cfg.withGeneric(services))
+	defs := s.cfg.withGeneric(services)
+	t, err := newTable(defs)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	old := s.table.Load()
-	t.gen = old.gen
-	if t.changed = difference(old, t); t.changed.Valid() {
-		t.gen++
+	for _, svc := range t.profile.Services[:len(defs)-len(services)] {
+		t.inherit(old, svc.Range())
+	}
+	t.gen, t.changed = old.gen, old.changed
+	if d := difference(old, t); d.Valid() {
+		t.gen, t.changed = t.gen+1, d
 	}
 	s.table.Store(t)
 	s.mu.Unlock()

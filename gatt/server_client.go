@@ -45,6 +45,7 @@ type client struct {
 	known   [16]byte // hash of the table that the client knows, if unaware
 
 	stored     *ClientState    // whose subscriptions wait for the link to be encrypted
+	kept       bool            // the server remembers the client
 	changed    att.HandleRange // that the client is to be told of
 	indicating bool            // it is being told
 }
@@ -203,7 +204,11 @@ func (s *Session) tellChanged(now time.Time) {
 // Called on the loop, when encryption has changed; every request does the same.
 func (s *Session) SecurityChanged(now time.Time) {
 	c := &s.client
-	if s.b == nil || c.stored == nil || !s.security().Encrypted {
+	if s.b == nil || s.down || c.kept || !s.proven() {
+		return
+	}
+	if c.stored == nil {
+		s.keep() // newly bonded
 		return
 	}
 	for _, x := range subscriptions(c.stored.Subscriptions).in(s.t) {
@@ -235,14 +240,20 @@ func (s *Session) recall() {
 	}
 }
 
-// keep has the server remember the client if it is bonded, and has shown by
-// encryption that it is who it says.
-func (s *Session) keep() {
+// proven reports whether the client is bonded, and has shown by encryption that
+// it is who it says.
+func (s *Session) proven() bool {
 	sec := s.security()
+	return s.peer.Key != "" && sec.Bonded && sec.Encrypted
+}
+
+// keep has the server remember the client, if it is proven.
+func (s *Session) keep() {
 	c := &s.client
-	if s.peer.Key == "" || !sec.Bonded || !sec.Encrypted || c.stored != nil {
+	if c.stored != nil || !s.proven() {
 		return
 	}
+	c.kept = true
 	st := ClientState{Key: s.peer.Key, Features: c.features, Hash: s.t.hash, Subscriptions: c.subscribed}
 	if c.unaware {
 		st.Hash = c.known

@@ -286,6 +286,7 @@ func TestServerCommands(t *testing.T) {
 	w.receive("0a 2900", "0b 01020304")
 	w.receive("7f") // an unknown command
 	w.receive("3f", "01 3f 0000 06")
+	w.receive("00", "01 00 0000 06")
 }
 
 func TestServerPreparedWrites(t *testing.T) {

@@ -182,9 +182,10 @@ func (s *Session) apply(now time.Time, changes []staged, done func(result)) {
 	for _, c := range changes {
 		switch {
 		case c.a.role == roleCCCD:
+			// The table may have changed while a handler ran.
 			s.client.subscribed = s.client.subscribed.with(SubscriptionState{
 				Handle: c.a.handle, Characteristic: c.a.char, Value: c.cccd(),
-			})
+			}).in(s.t)
 			kept = true
 		case c.a.role == roleFeatures:
 			r := wire.NewReader(c.value)

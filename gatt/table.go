@@ -111,6 +111,18 @@ func (t *table) within(r att.HandleRange) []attribute {
 
 func byHandle(a attribute, h att.Handle) int { return cmp.Compare(a.handle, h) }
 
+// inherit takes over the values of those attributes in a range that an older
+// table has as well.
+func (t *table) inherit(old *table, r att.HandleRange) {
+	attrs := t.within(r)
+	for i := range attrs {
+		a := &attrs[i]
+		if o := old.at(a.handle); o != nil && o.typ == a.typ && o.role == a.role && !a.isDeclaration() {
+			a.value = o.value
+		}
+	}
+}
+
 // robust reports whether clients can ask for robust caching (Vol 3, Part G,
 // 2.5.2.1).
 func (t *table) robust() bool {

@@ -15,7 +15,8 @@ const maxBacklog = 4
 // incoming is the state of the peer's requests. Its owner is the loop.
 type incoming struct {
 	handler RequestHandler // nil: none
-	serving Opcode         // of the request that is owed an answer; 0: none
+	owed    bool           // a request waits for its answer
+	serving Opcode         // of that request, which may be any number
 	backlog [][]byte       // behind it, in order
 	drains  bool           // Bearer.drain is running
 }
@@ -23,7 +24,7 @@ type incoming struct {
 // request takes a request of the peer, or a PDU that could be one.
 func (b *Bearer) request(now time.Time, pdu []byte) {
 	in := &b.in
-	if in.serving == 0 && len(in.backlog) == 0 {
+	if !in.owed && len(in.backlog) == 0 {
 		b.serve(now, pdu)
 		return
 	}
@@ -39,7 +40,7 @@ func (b *Bearer) request(now time.Time, pdu []byte) {
 func (b *Bearer) serve(now time.Time, pdu []byte) {
 	r := wire.NewReader(pdu)
 	op := Opcode(r.U8())
-	b.in.serving = op
+	b.in.owed, b.in.serving = true, op
 	switch {
 	case len(pdu) > b.MTU():
 		b.refuse(CodeInvalidPDU)
@@ -62,11 +63,11 @@ func (b *Bearer) refuse(c Code) {
 // request of the peer, if it has sent one already, is then handed out before
 // Reply returns. Called on the loop. Without such a request, Reply does nothing.
 func (b *Bearer) Reply(pdu []byte) {
-	if b.down || b.in.serving == 0 {
+	if b.down || !b.in.owed {
 		return
 	}
 	b.ch.Send(pdu)
-	b.in.serving = 0
+	b.in.owed = false
 	b.drain()
 }
 
@@ -77,7 +78,7 @@ func (b *Bearer) drain() {
 		return
 	}
 	in.drains = true
-	for !b.down && in.serving == 0 && len(in.backlog) > 0 {
+	for !b.down && !in.owed && len(in.backlog) > 0 {
 		pdu := in.backlog[0]
 		in.backlog = slices.Delete(in.backlog, 0, 1)
 		b.serve(b.now, pdu)

@@ -1,0 +1,176 @@
+package gatt_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/internal/gatttest"
+)
+
+func TestServerNotify(t *testing.T) { synctest.Test(t, testServerNotify) }
+
+func testServerNotify(t *testing.T) {
+	srv, s, ch := serve(t, gatttest.Reference(), gatt.PeerInfo{})
+	other, och := connect(t, srv, gatt.PeerInfo{})
+	ctx := t.Context()
+	value := bytes.Repeat([]byte{0xAB}, 40)
+	for _, h := range []att.Handle{gatttest.DataValue, gatttest.CommandValue, 0xFFFF} {
+		if err := s.Notify(ctx, h, value); !errors.Is(err, gatt.ErrNotSubscribed) {
+			t.Errorf("notify %v: error %v, want ErrNotSubscribed", h, err)
+		}
+	}
+	ch.Receive("12 2400 0100")
+	ch.Want("13")
+	if err := s.Notify(ctx, gatttest.DataValue, value); err != nil {
+		t.Error(err)
+	}
+	ch.Want("1b 2300" + hex.EncodeToString(value[:20]))
+	if err := s.Indicate(ctx, gatttest.DataValue, value); !errors.Is(err, gatt.ErrNotSubscribed) {
+		t.Errorf("indicate: error %v, want ErrNotSubscribed", err)
+	}
+	if n, err := srv.Notify(ctx, gatttest.DataValue, []byte{1}); n != 1 || err != nil {
+		t.Errorf("sent to %d, error %v, want 1", n, err)
+	}
+	ch.Want("1b 2300 01")
+	och.Receive("12 2400 0100")
+	och.Want("13")
+	if n, err := srv.Notify(ctx, gatttest.DataValue, []byte{2}); n != 2 || err != nil {
+		t.Errorf("sent to %d, error %v, want 2", n, err)
+	}
+	ch.Want("1b 2300 02")
+	och.Want("1b 2300 02")
+	och.Disconnect(nil)
+	if err := other.Notify(ctx, gatttest.DataValue, []byte{3}); !errors.Is(err, gatt.ErrNotSubscribed) {
+		t.Errorf("after the link: error %v, want ErrNotSubscribed", err)
+	}
+	if n, err := srv.Notify(ctx, gatttest.DataValue, []byte{3}); n != 1 || err != nil {
+		t.Errorf("sent to %d, error %v, want 1", n, err)
+	}
+	ch.Want("1b 2300 03")
+	ch.Receive("12 2400 0000")
+	ch.Want("13")
+	if n, err := srv.Notify(ctx, gatttest.DataValue, []byte{4}); n != 0 || err != nil {
+		t.Errorf("sent to %d, error %v, want 0", n, err)
+	}
+	ch.WantIdle()
+}
+
+// What waits for a full link is not sent to a client that has left meanwhile.
+func TestServerNotifyIsPaced(t *testing.T) { synctest.Test(t, testServerNotifyIsPaced) }
+
+func testServerNotifyIsPaced(t *testing.T) {
+	_, s, ch := serve(t, gatttest.Reference(), gatt.PeerInfo{})
+	ch.Receive("12 2400 0100")
+	ch.Want("13")
+	ch.SetFull(true)
+	sent := make(chan error, 1)
+	notify := func(ctx context.Context) { sent <- s.Notify(ctx, gatttest.DataValue, []byte{1}) }
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	start := time.Now()
+	go notify(ctx)
+	if err := <-sent; !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+		t.Errorf("error %v after %v, want the end of the context after 1s", err, time.Since(start))
+	}
+	go notify(t.Context())
+	synctest.Wait()
+	ch.SetFull(false)
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	ch.Want("1b 2300 01")
+
+	ch.SetFull(true)
+	go notify(t.Context())
+	synctest.Wait()
+	ch.Receive("12 2400 0000")
+	ch.SetFull(false)
+	if err := <-sent; !errors.Is(err, gatt.ErrNotSubscribed) {
+		t.Errorf("error %v, want ErrNotSubscribed", err)
+	}
+	ch.Want("13")
+	ch.WantIdle()
+
+	ch.Receive("12 2400 0100")
+	ch.SetFull(true)
+	go notify(t.Context())
+	synctest.Wait()
+	ch.Disconnect(nil)
+	if err := <-sent; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v, want net.ErrClosed", err)
+	}
+}
+
+func TestServerIndicate(t *testing.T) { synctest.Test(t, testServerIndicate) }
+
+func testServerIndicate(t *testing.T) {
+	srv, s, ch := serve(t, gatttest.Reference(), gatt.PeerInfo{})
+	ch.Receive("12 2700 0200")
+	ch.Want("13")
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 2)
+	go func() {
+		n, err := srv.Indicate(t.Context(), gatttest.EventValue, []byte{1})
+		done <- result{n, err}
+	}()
+	ch.Want("1d 2600 01")
+	go func() { done <- result{-1, s.Indicate(t.Context(), gatttest.EventValue, []byte{2})} }()
+	ch.WantIdle() // one at a time
+	ch.Receive("1e")
+	if r := <-done; r != (result{1, nil}) {
+		t.Errorf("result %v, want one confirmation", r)
+	}
+	ch.Want("1d 2600 02")
+	start := time.Now()
+	if r := <-done; !errors.Is(r.err, att.ErrTransactionTimeout) || time.Since(start) != 30*time.Second {
+		t.Errorf("result %v after %v, want a timeout after 30s", r, time.Since(start))
+	}
+	if err := ch.Closed(); !errors.Is(err, att.ErrTransactionTimeout) {
+		t.Errorf("link closed with %v, want the timeout", err)
+	}
+}
+
+func TestServerNotifyMultiple(t *testing.T) { synctest.Test(t, testServerNotifyMultiple) }
+
+func testServerNotifyMultiple(t *testing.T) {
+	_, s, ch := serve(t, gatttest.Reference(), gatt.PeerInfo{})
+	values := []att.AttributeData{
+		{Handle: gatttest.BatteryLevel, Value: []byte{50}},
+		{Handle: gatttest.DataValue, Value: []byte("abcdef")},
+		{Handle: gatttest.LogValue, Value: []byte("0123456789")},
+		{Handle: gatttest.DataValue, Value: []byte("g")},
+	}
+	ch.Receive("12 1e00 0100", "12 2400 0100")
+	ch.Want("13", "13")
+	if err := s.NotifyMultiple(t.Context(), values); !errors.Is(err, gatt.ErrNotSubscribed) {
+		t.Errorf("error %v, want ErrNotSubscribed", err)
+	}
+	ch.Receive("12 2c00 0100")
+	ch.Want("13")
+	if err := s.NotifyMultiple(t.Context(), values); err != nil {
+		t.Error(err)
+	}
+	ch.Want("1b 1d00 32", "1b 2300 616263646566", "1b 2b00 30313233343536373839", "1b 2300 67")
+	ch.Receive("12 0b00 04") // it can take several
+	ch.Want("13")
+	if err := s.NotifyMultiple(t.Context(), values); err != nil {
+		t.Error(err)
+	}
+	ch.Want("23 1d00 0100 32 2300 0600 616263646566", "23 2b00 0a00 30313233343536373839 2300 0100 67")
+	if err := s.NotifyMultiple(t.Context(), values[:1]); err != nil {
+		t.Error(err)
+	}
+	ch.Want("1b 1d00 32")
+	ch.WantIdle()
+}
