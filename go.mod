@@ -3,7 +3,6 @@ module github.com/moor-ble/moor
 go 1.26.0
 
 require (
-	github.com/alecthomas/kong v1.17.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/renameio/v2 v2.0.2
 	github.com/mdlayher/socket v0.8.0
@@ -13,6 +12,7 @@ require (
 )
 
 require (
+	github.com/spf13/pflag v1.0.10
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 )

@@ -1,0 +1,40 @@
+// Command moor uses Bluetooth LE devices through raw HCI; see its help.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/moor-ble/moor/internal/cli"
+)
+
+func main() {
+	// The first signal lets the command disconnect and end; a second one ends
+	// the process at once, since by then signals do what they do by default.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	// A reader that goes away shows as an error of the write, which disconnects.
+	signal.Ignore(syscall.SIGPIPE)
+
+	env := &cli.Env{Stdout: os.Stdout, Stderr: os.Stderr}
+	if term.IsTerminal(int(os.Stdout.Fd())) {
+		env.Terminal = size
+	}
+	code := cli.Run(ctx, os.Args[1:], env)
+	stop()
+	os.Exit(code)
+}
+
+// size returns the size of the terminal, or that of the smallest usual one
+// where it cannot be had.
+func size() (columns, rows int) {
+	columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24
+	}
+	return columns, rows
+}

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// peerArg is a peer's address as it is written on the command line. Known
+// reports whether its kind (public or random) was written too; if not, the
+// kind that is seen on air decides.
+type peerArg struct {
+	Addr  hci.Addr
+	Known bool
+}
+
+// UnmarshalText reads an address with or without "/random" or "/public".
+func (p *peerArg) UnmarshalText(b []byte) (err error) {
+	p.Addr, p.Known, err = hci.ParseAddrKind(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is not an address: write AA:BB:CC:DD:EE:FF, with /random or /public behind it if both may exist", b)
+	}
+	return nil
+}
+
+// attrArg names an attribute by its handle or, if Handle is 0, by its UUID.
+type attrArg struct {
+	Handle att.Handle
+	UUID   uuid.UUID
+}
+
+// UnmarshalText reads a UUID of 4, 8 or 32 hexadecimal digits, or a handle:
+// "0x" and hexadecimal digits, or a decimal number. Four digits without "0x"
+// are a UUID, since that is how UUIDs are written.
+func (a *attrArg) UnmarshalText(b []byte) error {
+	s := string(b)
+	if n, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok && len(n) <= 4 {
+		return a.handle(s, n, 16)
+	}
+	if u, err := uuid.Parse(s); err == nil {
+		a.UUID = u
+		return nil
+	}
+	if strings.Trim(s, "0123456789") == "" {
+		return a.handle(s, s, 10)
+	}
+	return fmt.Errorf("%q is neither a UUID nor a handle: write a UUID of 4, 8 or 32 hexadecimal digits (2a19), or a handle (0x0012 or 18)", s)
+}
+
+func (a *attrArg) handle(s, digits string, base int) error {
+	v, err := strconv.ParseUint(digits, base, 16)
+	if err != nil || v == 0 {
+		return fmt.Errorf("handle %q is outside 0x0001 to 0xffff", s)
+	}
+	a.Handle = att.Handle(v)
+	return nil
+}
+
+// String returns the attribute as the user may write it.
+func (a attrArg) String() string {
+	if a.Handle != 0 {
+		return a.Handle.String()
+	}
+	return a.UUID.String()
+}
+
+// parseHex reads the octets of a value, as tolerantly as is safe: each word
+// may have "0x" in front, and octets may be separated by spaces, colons,
+// hyphens, commas or underscores.
+func parseHex(words []string) ([]byte, error) {
+	var out []byte
+	split := func(r rune) bool { return strings.ContainsRune(" \t\n:-,_", r) }
+	for _, word := range words {
+		for _, part := range strings.FieldsFunc(word, split) {
+			digits := part
+			if len(part) > 2 && (part[:2] == "0x" || part[:2] == "0X") {
+				digits = part[2:]
+			}
+			b, err := hex.DecodeString(digits)
+			var bad hex.InvalidByteError
+			switch {
+			case errors.As(err, &bad):
+				return nil, fmt.Errorf("%q is not hexadecimal: %q is no digit of it (for text use --text)", part, rune(bad))
+			case err != nil:
+				return nil, fmt.Errorf("%q has an odd number of hexadecimal digits: write two for each octet", part)
+			}
+			out = append(out, b...)
+		}
+	}
+	return out, nil
+}
+
+// spanArg is one duration, or two with a hyphen between them.
+type spanArg struct{ Min, Max time.Duration }
+
+// UnmarshalText reads MIN or MIN-MAX.
+func (s *spanArg) UnmarshalText(b []byte) (err error) {
+	low, high, two := strings.Cut(string(b), "-")
+	if s.Min, err = parseDuration(low); err != nil {
+		return err
+	}
+	if s.Max = s.Min; two {
+		if s.Max, err = parseDuration(high); err != nil {
+			return err
+		}
+	}
+	if s.Min > s.Max {
+		return fmt.Errorf("%q: the first duration must not be above the second", b)
+	}
+	return nil
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is not a duration: write a number with a unit, such as 7.5ms, 2s or 1m30s", s)
+	}
+	return d, nil
+}
+
+// durationArg is a duration that is not negative.
+type durationArg time.Duration
+
+// UnmarshalText reads a Go duration; a bare 0 is one too.
+func (d *durationArg) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a duration: write a number with a unit, such as 10s or 1m30s (0 for no limit)", b)
+	}
+	*d = durationArg(v)
+	return nil
+}

@@ -1,0 +1,154 @@
+// Package cli is the command line of moor: its grammar, its commands, and how
+// results and errors are shown. Everything goes to the writers in Env, so that
+// tests run whole command lines in their own process.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/pflag"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// Env is what a command line has around it.
+type Env struct {
+	// Stdout takes results, Stderr errors and notes.
+	Stdout, Stderr io.Writer
+	// Terminal returns the size of the terminal that Stdout writes to; nil if
+	// it is none.
+	Terminal func() (columns, rows int)
+	// Open opens a controller; nil is every address that hcisock and sim know.
+	Open func(ctx context.Context, address string) (hci.Transport, error)
+}
+
+// app is what a command works with.
+type app struct {
+	globals
+	env      *Env
+	out      *output
+	log      *slog.Logger
+	commands []*command
+	global   *pflag.FlagSet
+}
+
+// Run carries out one command line and returns the exit code of the process:
+// 0, 1 for an error, 2 for a wrong command line. When ctx ends, Run
+// disconnects and returns; scan and notify then have ended as they should.
+func Run(ctx context.Context, args []string, env *Env) int {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	a := &app{env: env, out: &output{w: env.Stdout, fail: cancel}, commands: commands()}
+	a.global = a.flags()
+	c, err := a.parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp) && c != nil:
+		a.commandHelp(c, a.global)
+		err = nil
+	case errors.Is(err, pflag.ErrHelp):
+		a.help(a.global)
+		err = nil
+	case err != nil:
+		return a.failUsage(c, err)
+	default:
+		a.environment()
+		a.log = newLogger(env.Stderr, a.Verbose)
+		err = c.run(ctx, a)
+	}
+	if err == nil {
+		err = a.out.err
+	}
+	if err != nil {
+		return a.fail(ctx, c, err)
+	}
+	return exitOK
+}
+
+// parse finds the command, which flags of all commands may stand in front of
+// and behind, and reads its arguments into it.
+func (a *app) parse(args []string) (*command, error) {
+	a.global.SetInterspersed(false)
+	if err := a.global.Parse(args); err != nil {
+		return nil, flagError(err)
+	}
+	words := a.global.Args()
+	if len(words) == 0 || words[0] == "help" && len(words) == 1 {
+		return nil, pflag.ErrHelp
+	}
+	if words[0] == "help" {
+		words = []string{words[1], "--help"}
+	}
+	for _, c := range a.commands {
+		if c.name == words[0] {
+			c.flags.AddFlagSet(a.global)
+			return c, c.parse(words[1:])
+		}
+	}
+	return nil, fmt.Errorf("%q is no command", words[0])
+}
+
+// newLogger maps -v, -vv and -vvv to the levels of the stack: device, link and
+// packet.
+func newLogger(w io.Writer, verbose int) *slog.Logger {
+	levels := [...]slog.Level{hci.LevelDevice, hci.LevelLink, hci.LevelPacket}
+	if verbose == 0 {
+		return slog.New(slog.DiscardHandler)
+	}
+	level := levels[min(verbose, len(levels))-1]
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// note tells a person at a terminal what is going on; scripts are left alone.
+func (a *app) note(format string, args ...any) {
+	if a.env.Terminal != nil && !a.JSON {
+		fmt.Fprintf(a.env.Stderr, format+"\n", args...)
+	}
+}
+
+// fail shows err with what to do about it and returns the exit code.
+func (a *app) fail(ctx context.Context, c *command, err error) int {
+	var usage *usageError
+	switch {
+	case errors.As(err, &usage):
+		return a.failUsage(c, usage.err)
+	case quiet(err):
+		return exitError
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		err = errors.New("interrupted")
+	}
+	fmt.Fprintf(a.env.Stderr, "moor: %s\n", message(err))
+	if tip := advice(err); tip != "" {
+		fmt.Fprintf(a.env.Stderr, "      %s\n", tip)
+	}
+	return exitError
+}
+
+// usageError is a command line that parses but asks for what cannot be.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// failUsage shows a mistake in the command line; c is nil if it is about the
+// command itself.
+func (a *app) failUsage(c *command, err error) int {
+	name := "moor"
+	if c != nil {
+		name += " " + c.name
+	}
+	fmt.Fprintf(a.env.Stderr, "moor: %v\n      run \"%s --help\" to see what can be said\n", err, name)
+	return exitUsage
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// helpWidth is the width of help where the terminal is not narrower.
+const helpWidth = 80
+
+func (a *app) helpWidth() int {
+	if a.env.Terminal == nil {
+		return helpWidth
+	}
+	columns, _ := a.env.Terminal()
+	return min(max(columns, 40), helpWidth)
+}
+
+// help shows what can be said.
+func (a *app) help(global *pflag.FlagSet) {
+	a.out.printf("Usage: moor [FLAGS] COMMAND\n\n")
+	a.paragraphs(description)
+	group := ""
+	var t table
+	for _, c := range a.commands {
+		if c.group != group {
+			if group != "" {
+				t.row()
+			}
+			group = c.group
+			t.row(group + ":")
+		}
+		t.row("  "+c.synopsis(), c.help)
+	}
+	for _, line := range a.columns(&t) {
+		a.out.printf("%s\n", line)
+	}
+	a.out.printf("\nFlags:\n")
+	a.flagHelp(global)
+	a.out.printf("\n")
+	a.paragraphs(addresses)
+	a.out.printf("Run \"moor COMMAND --help\" for the flags of a command.\n")
+}
+
+// columns lays t out like lines does, with the second column broken into lines
+// and a first column that does not widen it.
+func (a *app) columns(t *table) (lines []string) {
+	const left = 30
+	for _, row := range t.rows {
+		switch {
+		case len(row) < 2:
+			lines = append(lines, strings.Join(row, ""))
+			continue
+		case width(row[0]) > left-2:
+			lines = append(lines, row[0])
+			row[0] = ""
+		}
+		for _, text := range wrap(row[1], a.helpWidth()-left) {
+			lines = append(lines, pad(row[0], left)+text)
+			row[0] = ""
+		}
+	}
+	return lines
+}
+
+// commandHelp shows what can be said about one command.
+func (a *app) commandHelp(c *command, global *pflag.FlagSet) {
+	a.out.printf("Usage: moor [FLAGS] %s\n\n", c.synopsis())
+	a.paragraphs(c.help)
+	if c.detail != "" {
+		a.paragraphs(c.detail)
+	}
+	if len(c.args) > 0 {
+		var t table
+		for _, arg := range c.args {
+			t.row("  "+strings.ToUpper(arg.name), arg.help)
+		}
+		a.out.printf("Arguments:\n%s\n\n", strings.Join(a.columns(&t), "\n"))
+	}
+	own := newFlags(c.name)
+	c.flags.VisitAll(func(f *pflag.Flag) {
+		if global.Lookup(f.Name) == nil {
+			own.AddFlag(f)
+		}
+	})
+	if own.HasFlags() {
+		a.out.printf("Flags of this command:\n")
+		a.flagHelp(own)
+		a.out.printf("\n")
+	}
+	a.out.printf("Flags of all commands:\n")
+	a.flagHelp(global)
+}
+
+func (a *app) flagHelp(fs *pflag.FlagSet) {
+	var t table
+	fs.VisitAll(func(f *pflag.Flag) {
+		value, help := pflag.UnquoteUsage(f)
+		name := "--" + f.Name
+		if !noArgument(f) {
+			name += " " + value
+		}
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		} else {
+			name = "    " + name
+		}
+		t.row("  "+name, help)
+	})
+	for _, line := range a.columns(&t) {
+		a.out.printf("%s\n", line)
+	}
+}
+
+func (a *app) paragraphs(text string) {
+	for p := range strings.SplitSeq(text, "\n\n") {
+		a.out.printf("%s\n\n", strings.Join(wrap(p, a.helpWidth()), "\n"))
+	}
+}
+
+// wrap breaks text into lines of at most n columns.
+func wrap(text string, n int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && width(line)+1+width(word) > n {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

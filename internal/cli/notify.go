@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/host"
+)
+
+type notifyCmd struct {
+	peer
+	attribute
+	Count    int
+	Duration durationArg
+}
+
+func newNotify() *command {
+	c := &notifyCmd{}
+	cmd := newCommand(groupPeer, "notify", "Show notifications or indications as they come.", c.run)
+	c.peer.arg(cmd)
+	c.attribute.arg(cmd)
+	cmd.flags.IntVar(&c.Count, "count", 0, "end after `N` values; the default is no limit")
+	cmd.flag("duration", "end after this `TIME`, such as 30s; the default is no limit", &c.Duration)
+	return cmd
+}
+
+// jsonNotification is what notify writes for each value with --json.
+type jsonNotification struct {
+	Time time.Time `json:"time"`
+	jsonValue
+	Indication bool   `json:"indication"`
+	Dropped    uint64 `json:"dropped,omitempty"` // values lost before this one
+}
+
+var errEnough = errors.New("the time is over")
+
+func (c *notifyCmd) run(ctx context.Context, a *app) error {
+	if c.Count < 0 {
+		return usagef("--count %d: write a number of values, 1 or more", c.Count)
+	}
+	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
+		p, err := conn.GATT().Discover(ctx)
+		if err != nil {
+			return err
+		}
+		f, err := findChar(p, c.Attr)
+		if err != nil {
+			return err
+		}
+		char, err := conn.GATT().CharByHandle(ctx, f.Handle)
+		if err != nil {
+			return err
+		}
+		sub, err := char.Subscribe(ctx, nil)
+		if err != nil {
+			return &accessError{"subscribe to", f, err}
+		}
+		a.note("%s: subscribed, Ctrl-C ends", f.subject())
+		err = c.watch(ctx, a, conn, &f, sub)
+		if e := sub.Close(); err == nil && ctx.Err() == nil {
+			err = e
+		}
+		return err
+	})
+}
+
+// watch shows values until there are enough. The user's Ctrl-C is an end like
+// any other.
+func (c *notifyCmd) watch(ctx context.Context, a *app, conn *host.Conn, f *found, sub *gatt.Subscription) error {
+	within := ctx
+	if c.Duration > 0 {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeoutCause(ctx, time.Duration(c.Duration), errEnough)
+		defer cancel()
+	}
+	start := time.Now()
+	for n := 1; ; n++ {
+		v, err := sub.Next(within)
+		switch {
+		case errors.Is(err, errEnough), err != nil && ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		if a.JSON {
+			a.out.json(jsonNotification{v.Time, newJSONValue(conn, f, v.Data), v.Indication, v.Dropped})
+		} else {
+			if v.Dropped > 0 {
+				a.out.printf("%10s  %d values lost: they came faster than they could be shown\n", "", v.Dropped)
+			}
+			a.out.printf("%10s  %s\n", sinceText(v.Time.Sub(start)), newValue(f.UUID, v.Data))
+		}
+		if n == c.Count {
+			return nil
+		}
+	}
+}
+
+// sinceText writes a time since the start with milliseconds.
+func sinceText(d time.Duration) string { return fmt.Sprintf("+%.3fs", max(d, 0).Seconds()) }

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// output writes what a command has to say. The first error of the writer is
+// kept and ends the command through fail, so that a reader that went away
+// (moor scan | head) leaves no link behind.
+type output struct {
+	w    io.Writer
+	fail func(error)
+	err  error
+}
+
+// Write writes b, unless something could not be written before.
+func (o *output) Write(b []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.w.Write(b)
+	if err != nil {
+		o.broken(err)
+		return n, o.err
+	}
+	return n, nil
+}
+
+func (o *output) broken(err error) {
+	o.err = &outputError{err}
+	o.fail(o.err)
+}
+
+func (o *output) write(b []byte) { _, _ = o.Write(b) }
+
+func (o *output) printf(format string, args ...any) { o.write(fmt.Appendf(nil, format, args...)) }
+
+// json writes v as one line.
+func (o *output) json(v any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		o.broken(err)
+		return
+	}
+	o.write(b.Bytes())
+}
+
+// outputError says that the result could not be written.
+type outputError struct{ err error }
+
+func (e *outputError) Error() string { return "write the output: " + e.err.Error() }
+func (e *outputError) Unwrap() error { return e.err }
+
+// table lays rows out in columns, two spaces apart. The last column is not
+// padded.
+type table struct{ rows [][]string }
+
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// lines returns the rows as text. Where limit is above 0 and a row is longer,
+// it is cut there.
+func (t *table) lines(limit int) []string {
+	var widths []int
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], width(cell))
+		}
+	}
+	out := make([]string, len(t.rows))
+	for i, row := range t.rows {
+		var b strings.Builder
+		for j, cell := range row {
+			if j < len(row)-1 {
+				cell = pad(cell, widths[j]) + "  "
+			}
+			b.WriteString(cell)
+		}
+		out[i] = strings.TrimRight(b.String(), " ")
+		if limit > 0 {
+			out[i] = fit(out[i], limit)
+		}
+	}
+	return out
+}
+
+// table writes t whole.
+func (o *output) table(t *table) {
+	for _, line := range t.lines(0) {
+		o.printf("%s\n", line)
+	}
+}

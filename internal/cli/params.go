@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+)
+
+type paramsCmd struct {
+	peer
+	Interval spanArg
+	Latency  uint16
+	Timeout  durationArg
+}
+
+func newParams() *command {
+	c := &paramsCmd{Timeout: durationArg(4200 * time.Millisecond)}
+	cmd := newCommand(groupPeer, "params", "Change the connection parameters and show what was agreed.", c.run)
+	c.peer.arg(cmd)
+	cmd.flag("interval", "connection interval, `MIN[-MAX]`, 7.5ms to 4s in steps of 1.25ms; must be given", &c.Interval)
+	cmd.flags.Uint16Var(&c.Latency, "latency", 0, "how many intervals the device may sleep through, `N` from 0 (default) to 499")
+	cmd.flag("timeout", "supervision timeout, a `TIME` from 100ms to 32s in steps of 10ms; default 4.2s", &c.Timeout)
+	return cmd
+}
+
+// jsonParams are connection parameters; times are Go durations.
+type jsonParams struct {
+	Address  hci.Addr `json:"address"`
+	Interval string   `json:"interval"`
+	Latency  uint16   `json:"latency"`
+	Timeout  string   `json:"timeout"`
+}
+
+func (c *paramsCmd) run(ctx context.Context, a *app) error {
+	if c.Interval.Min == 0 {
+		return usagef("--interval is missing: write a connection interval, such as --interval 30ms or --interval 30ms-50ms")
+	}
+	want := hci.ConnParams{
+		IntervalMin: c.Interval.Min, IntervalMax: c.Interval.Max,
+		Latency: c.Latency, Timeout: time.Duration(c.Timeout),
+	}
+	if err := want.Validate(); err != nil {
+		return &usageError{err}
+	}
+	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
+		before := conn.Link().State().Params
+		got, err := conn.Link().Update(ctx, want)
+		if err != nil {
+			return err
+		}
+		if a.JSON {
+			a.out.json(jsonParams{conn.Peer(), got.Interval.String(), got.Latency, got.Timeout.String()})
+			return nil
+		}
+		var t table
+		t.row("before", paramsText(before))
+		t.row("now", paramsText(got))
+		a.out.table(&t)
+		return nil
+	})
+}
+
+func paramsText(p hci.ConnParamsInUse) string {
+	return fmt.Sprintf("interval %v, latency %d, supervision timeout %v", p.Interval, p.Latency, p.Timeout)
+}

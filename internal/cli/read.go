@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/uuid"
+)
+
+type readCmd struct {
+	peer
+	attribute
+}
+
+func newRead() *command {
+	c := &readCmd{}
+	cmd := newCommand(groupPeer, "read", "Read a characteristic or descriptor.", c.run)
+	c.peer.arg(cmd)
+	c.attribute.arg(cmd)
+	return cmd
+}
+
+// jsonValue is what read and notify write with --json.
+type jsonValue struct {
+	Address hci.Addr   `json:"address"`
+	Handle  att.Handle `json:"handle"`
+	UUID    *uuid.UUID `json:"uuid,omitempty"`
+	Name    string     `json:"name,omitempty"`
+	value
+}
+
+func newJSONValue(c *host.Conn, f *found, b []byte) jsonValue {
+	v := jsonValue{Address: c.Peer(), Handle: f.Handle, Name: f.Name, value: newValue(f.UUID, b)}
+	if f.Service != nil {
+		v.UUID = &f.UUID
+	}
+	return v
+}
+
+func (c *readCmd) run(ctx context.Context, a *app) error {
+	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
+		p, err := conn.GATT().Discover(ctx)
+		if err != nil {
+			return err
+		}
+		f, err := find(p, c.Attr)
+		if err != nil {
+			return err
+		}
+		b, err := conn.GATT().ReadLong(ctx, f.Handle)
+		if err != nil {
+			return &accessError{"read", f, err}
+		}
+		v := newJSONValue(conn, &f, b)
+		if a.JSON {
+			a.out.json(v)
+		} else {
+			a.note("%s", f.subject())
+			a.out.printf("%s\n", v.value)
+		}
+		return nil
+	})
+}
+
+// accessError says which attribute could not be used.
+type accessError struct {
+	verb string
+	of   found
+	err  error
+}
+
+func (e *accessError) Error() string { return e.verb + " " + e.of.subject() + ": " + e.err.Error() }
+func (e *accessError) Unwrap() error { return e.err }

@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/uuid"
+)
+
+type scanCmd struct {
+	Duration      durationArg
+	Passive       bool
+	Duplicates    bool
+	Name          string
+	Services      uuidList
+	Manufacturers companyList
+	RSSI          rssiArg
+}
+
+func newScan() *command {
+	c := &scanCmd{Duration: durationArg(10 * time.Second)}
+	cmd := newCommand(groupAir, "scan", "Show the devices that advertise.", c.run)
+	cmd.flag("duration", "how long to listen; default 10s, and the `TIME` 0 goes on until Ctrl-C", &c.Duration)
+	cmd.flags.BoolVar(&c.Passive, "passive", false, "only listen: do not ask devices for their scan response")
+	cmd.flags.BoolVar(&c.Duplicates, "duplicates", false, "show every advertisement, not only new devices and news")
+	cmd.flags.StringVar(&c.Name, "name", "", "only devices whose name contains `TEXT`")
+	cmd.flag("service", "only devices that advertise this `UUID`; more than one: any of them", &c.Services)
+	cmd.flag("manufacturer", "only devices with data of this company (`ID`, such as 0x004c); more than one: any of them", &c.Manufacturers)
+	cmd.flag("rssi", "only what is received with at least `DBM`, such as -70", &c.RSSI)
+	return cmd
+}
+
+// uuidList is the UUIDs of a flag that may be repeated.
+type uuidList []uuid.UUID
+
+// UnmarshalText adds one.
+func (l *uuidList) UnmarshalText(b []byte) error {
+	u, err := uuid.Parse(string(b))
+	*l = append(*l, u)
+	return err
+}
+
+// companyList is the company identifiers of a flag that may be repeated.
+type companyList []uint16
+
+// UnmarshalText adds one, written in decimal or with 0x.
+func (l *companyList) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseUint(string(b), 0, 16)
+	if err != nil {
+		return fmt.Errorf("%q is no company identifier: write a number from 0 to 65535, such as 0x004c", b)
+	}
+	*l = append(*l, uint16(v))
+	return nil
+}
+
+// rssiArg is a signal strength in dBm; 0 is none.
+type rssiArg int8
+
+// UnmarshalText reads a number from -127 to 20.
+func (r *rssiArg) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseInt(strings.TrimSuffix(string(b), "dBm"), 10, 8)
+	if err != nil || v > 20 || v < -127 {
+		return fmt.Errorf("%q is not a signal strength: write a number from -127 to 20 (dBm), such as -70", b)
+	}
+	*r = rssiArg(v)
+	return nil
+}
+
+func (c *scanCmd) options(live bool) *hci.ScanOptions {
+	// The live table counts advertisements and follows the signal.
+	return &hci.ScanOptions{Passive: c.Passive, Duplicates: c.Duplicates || live, Filter: &hci.ScanFilter{
+		Name: c.Name, Services: c.Services, Manufacturers: c.Manufacturers, MinRSSI: int8(c.RSSI),
+	}}
+}
+
+// view shows reports.
+type view interface {
+	report(r *hci.Report)
+	tick(now time.Time) // called a few times a second
+	end(dropped uint64)
+}
+
+// tickTime is how often the live table is drawn.
+const tickTime = 250 * time.Millisecond
+
+func (c *scanCmd) run(ctx context.Context, a *app) error {
+	var v view
+	switch {
+	case a.JSON:
+		v = &jsonView{a.out}
+	case a.env.Terminal != nil && !c.Duplicates:
+		v = newLiveView(a, c)
+	default:
+		v = newLineView(a)
+	}
+	_, live := v.(*liveView)
+	opts := c.options(live)
+	known, err := a.openSeen()
+	if err != nil {
+		return err
+	}
+	return a.withHost(ctx, func(h *host.Host) error {
+		within := ctx
+		if c.Duration > 0 {
+			var cancel context.CancelFunc
+			within, cancel = context.WithTimeoutCause(ctx, time.Duration(c.Duration), errEnough)
+			defer cancel()
+		}
+		s, err := h.Scan(ctx, opts)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		addrs, err := watchScan(within, s, v)
+		v.end(s.Dropped())
+		if e := known.add(addrs...); err == nil {
+			err = e
+		}
+		return err
+	})
+}
+
+// watchScan shows reports until ctx ends and returns the addresses that were
+// seen. An end by time or by Ctrl-C is no error.
+func watchScan(ctx context.Context, s *hci.Scanner, v view) (addrs []hci.Addr, err error) {
+	met := map[hci.Addr]bool{}
+	next := time.Now()
+	for {
+		tick, cancel := context.WithDeadlineCause(ctx, next, errTick)
+		r, err := s.Next(tick)
+		cancel()
+		switch {
+		case err == nil:
+			if addr := r.Addr.Identity(); !met[addr] && len(met) < seenLimit {
+				met[addr] = true
+				addrs = append(addrs, addr)
+			}
+			v.report(&r)
+		case ctx.Err() != nil:
+			return addrs, nil
+		case !errors.Is(err, errTick):
+			return addrs, err
+		}
+		if now := time.Now(); !now.Before(next) {
+			v.tick(now)
+			next = now.Add(tickTime)
+		}
+	}
+}
+
+var errTick = errors.New("time to draw")
+
+// jsonView writes a line for each report.
+type jsonView struct{ out *output }
+
+func (v *jsonView) report(r *hci.Report) { v.out.json(newJSONReport(r)) }
+func (v *jsonView) tick(time.Time)       {}
+func (v *jsonView) end(uint64)           {}
+
+// lineView writes a line for each report, for pipes and for --duplicates.
+type lineView struct {
+	out   *output
+	start time.Time
+}
+
+func newLineView(a *app) *lineView { return &lineView{a.out, time.Now()} }
+
+func (v *lineView) report(r *hci.Report) {
+	var t table
+	t.row(pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(clean(r.Name()), 20), about(r))
+	v.out.table(&t)
+}
+
+func (v *lineView) tick(time.Time) {}
+func (v *lineView) end(uint64)     {}

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// clean makes a string that came over the air safe for a terminal: control
+// characters, invisible ones and broken UTF-8 become a replacement character,
+// so that a device's name cannot move the cursor or write elsewhere.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// printable reports whether all of b is text that a terminal shows as it is.
+// Zero octets at the end do not count: they pad many names.
+func printable(b []byte) (string, bool) {
+	s := strings.TrimRight(string(b), "\x00")
+	if s == "" || !utf8.ValidString(s) {
+		return "", false
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return "", false
+		}
+	}
+	return s, true
+}
+
+// width returns how many columns a terminal gives to s.
+func width(s string) int {
+	n := 0
+	for _, r := range s {
+		n += runeWidth(r)
+	}
+	return n
+}
+
+// runeWidth returns 0 for a mark that combines with the rune before it, 2 for
+// East Asian wide characters and pictographs, and 1 for all else. The blocks
+// are those of Unicode's EastAsianWidth that names of devices are made of.
+func runeWidth(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case r < 0x1100:
+		return 1
+	case r <= 0x115F, r >= 0x2E80 && r <= 0xA4CF, r >= 0xAC00 && r <= 0xD7A3,
+		r >= 0xF900 && r <= 0xFAFF, r >= 0xFE30 && r <= 0xFE6F,
+		r >= 0xFF01 && r <= 0xFF60, r >= 0xFFE0 && r <= 0xFFE6,
+		r >= 0x1F300 && r <= 0x1FAFF, r >= 0x20000 && r <= 0x3FFFD:
+		return 2
+	}
+	return 1
+}
+
+// fit cuts s to at most n columns, with an ellipsis where something is gone.
+func fit(s string, n int) string {
+	if width(s) <= n {
+		return s
+	}
+	var b strings.Builder
+	used := 0
+	for _, r := range s {
+		w := runeWidth(r)
+		if used+w > n-1 {
+			break
+		}
+		b.WriteRune(r)
+		used += w
+	}
+	if n > 0 {
+		b.WriteRune('…')
+	}
+	return b.String()
+}
+
+// pad fills s with spaces to n columns.
+func pad(s string, n int) string {
+	if missing := n - width(s); missing > 0 {
+		return s + strings.Repeat(" ", missing)
+	}
+	return s
+}

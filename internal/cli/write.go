@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// maxValue is the longest value that an attribute can have (Vol 3, Part F,
+// 3.2.9).
+const maxValue = 512
+
+type writeCmd struct {
+	peer
+	attribute
+	Hex        []string
+	Text       textArg
+	NoResponse bool
+}
+
+func newWrite() *command {
+	c := &writeCmd{}
+	cmd := newCommand(groupPeer, "write", "Write a characteristic or descriptor.", c.run)
+	c.peer.arg(cmd)
+	c.attribute.arg(cmd)
+	cmd.args = append(cmd.args, arg{
+		name: "hex", help: "the value in hexadecimal; spaces, colons and 0x do not matter", many: true,
+		set: func(w string) error { c.Hex = append(c.Hex, w); return nil },
+	})
+	cmd.flag("text", "the value as `TEXT`, instead of HEX", &c.Text)
+	cmd.flags.BoolVar(&c.NoResponse, "no-response", false, "send a Write Command, which the device does not answer")
+	return cmd
+}
+
+// textArg is a text that may be empty.
+type textArg struct {
+	text string
+	set  bool
+}
+
+// UnmarshalText takes b as it is.
+func (t *textArg) UnmarshalText(b []byte) error {
+	t.text, t.set = string(b), true
+	return nil
+}
+
+func (c *writeCmd) value() ([]byte, error) {
+	var b []byte
+	switch {
+	case c.Text.set && len(c.Hex) > 0:
+		return nil, usagef("the value is there twice, as hexadecimal and as --text: leave one of them out")
+	case c.Text.set:
+		b = []byte(c.Text.text)
+	case len(c.Hex) == 0:
+		return nil, usagef(`there is no value: write it in hexadecimal or as --text TEXT (for an empty value --text "")`)
+	default:
+		var err error
+		if b, err = parseHex(c.Hex); err != nil {
+			return nil, &usageError{err}
+		}
+	}
+	if len(b) > maxValue {
+		return nil, usagef("the value has %d octets: an attribute has at most %d", len(b), maxValue)
+	}
+	return b, nil
+}
+
+// jsonWrite is what write reports with --json.
+type jsonWrite struct {
+	Address  hci.Addr   `json:"address"`
+	Handle   att.Handle `json:"handle"`
+	UUID     *uuid.UUID `json:"uuid,omitempty"`
+	Name     string     `json:"name,omitempty"`
+	Octets   int        `json:"octets"`
+	Response bool       `json:"response"`
+}
+
+func (c *writeCmd) run(ctx context.Context, a *app) error {
+	value, err := c.value()
+	if err != nil {
+		return err
+	}
+	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
+		p, err := conn.GATT().Discover(ctx)
+		if err != nil {
+			return err
+		}
+		f, err := find(p, c.Attr)
+		if err != nil {
+			return err
+		}
+		command := c.NoResponse || commandOnly(&f)
+		if err := write(ctx, conn, f.Handle, value, command); err != nil {
+			return &accessError{"write", f, err}
+		}
+		if a.JSON {
+			w := jsonWrite{Address: conn.Peer(), Handle: f.Handle, Name: f.Name, Octets: len(value), Response: !command}
+			if f.Service != nil {
+				w.UUID = &f.UUID
+			}
+			a.out.json(w)
+			return nil
+		}
+		how := "confirmed by the device"
+		if command {
+			how = "sent without response"
+		}
+		a.out.printf("%s: %s written, %s\n", f.subject(), octets(len(value)), how)
+		return nil
+	})
+}
+
+// commandOnly reports whether the device takes no other write than one without
+// response.
+func commandOnly(f *found) bool {
+	return f.Value && f.Char.Properties.Has(gatt.PropWriteWithoutResponse) && !f.Char.Properties.Has(gatt.PropWrite)
+}
+
+func write(ctx context.Context, c *host.Conn, h att.Handle, value []byte, command bool) error {
+	longest := c.Bearer().MTU() - 3 // opcode and handle
+	switch {
+	case command && len(value) > longest:
+		return fmt.Errorf("%d octets do not fit a write without response: the MTU leaves room for %d", len(value), longest)
+	case command:
+		return c.GATT().WriteNoResponse(ctx, h, value)
+	case len(value) > longest:
+		return c.GATT().WriteLong(ctx, h, value)
+	}
+	return c.GATT().WriteHandle(ctx, h, value)
+}
+
+func octets(n int) string {
+	if n == 1 {
+		return "1 octet"
+	}
+	return fmt.Sprintf("%d octets", n)
+}
