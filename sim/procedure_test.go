@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/moor-ble/moor/hci"
 )
 
@@ -243,5 +244,39 @@ func TestDisconnectFromDeadPeer(t *testing.T) {
 			t.Errorf("after %v, want within the timeout of 2 s", d)
 		}
 		h.doStatus(hci.Disconnect{Handle: handle, Reason: hci.StatusSuccess}, hci.StatusUnknownConnection)
+	})
+}
+
+// TestRawCentralEncrypts has a peer without a host ask for encryption.
+func TestRawCentralEncrypts(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, a *Air) {
+		events := make(chan hci.Event, 4)
+		p := a.NewRawPeer(&RawPeerConfig{Silent: true, Script: Script{Event: func(_ *RawLink, ev hci.Event) { events <- ev }}})
+		c := a.NewController(nil)
+		h := newHost(t, c).up()
+		h.do(hci.LESetAdvertisingParameters{IntervalMin: 100 * time.Millisecond, IntervalMax: 100 * time.Millisecond, ChannelMap: 7})
+		h.do(hci.LESetAdvertisingEnable{Enable: true})
+		l, err := p.Connect(t.Context(), c.Address(), params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.connected()
+		for _, key := range []bool{false, true} {
+			l.Encrypt([8]byte{1}, 2, [16]byte{3})
+			next[*hci.LELongTermKeyRequest](h)
+			want := &hci.EncryptionChange{Status: hci.StatusKeyMissing}
+			if key {
+				h.do(hci.LELongTermKeyRequestReply{Handle: only, Key: [16]byte{3}})
+				h.want(&hci.EncryptionChange{Handle: only, Enabled: 1})
+				want = &hci.EncryptionChange{Enabled: 1}
+			} else {
+				h.do(hci.LELongTermKeyRequestNegativeReply{Handle: only})
+			}
+			if diff := cmp.Diff(hci.Event(want), <-events); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+		}
+		h.idle(time.Minute) // no procedure is left to time out
+		l.Vanish()
 	})
 }

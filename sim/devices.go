@@ -1,0 +1,139 @@
+package sim
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/wire"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// What the devices of this file have (Assigned Numbers, 3.4 and 3.8).
+const (
+	uuidDeviceInformation = 0x180A
+	uuidManufacturer      = 0x2A29
+	uuidModel             = 0x2A24
+	uuidBattery           = 0x180F
+	uuidBatteryLevel      = 0x2A19
+	uuidEnvironment       = 0x181A
+	uuidTemperature       = 0x2A6E
+	uuidHumidity          = 0x2A6F
+	uuidHeartRate         = 0x180D
+	uuidHeartMeasurement  = 0x2A37
+	uuidHeartLocation     = 0x2A38
+	uuidHeartControl      = 0x2A39
+)
+
+// UUIDs of the Lamp.
+var (
+	LampService = uuid.MustParse("6d6f6f72-0001-4c61-6d70-000000000000")
+	LampSwitch  = uuid.MustParse("6d6f6f72-0002-4c61-6d70-000000000000")
+	LampText    = uuid.MustParse("6d6f6f72-0003-4c61-6d70-000000000000")
+)
+
+func information(model string) gatt.ServiceDef {
+	return gatt.ServiceDef{UUID: uuid.From16(uuidDeviceInformation), Characteristics: []gatt.CharDef{
+		{UUID: uuid.From16(uuidManufacturer), Properties: gatt.PropRead, Value: []byte("moor")},
+		{UUID: uuid.From16(uuidModel), Properties: gatt.PropRead, Value: []byte(model)},
+	}}
+}
+
+func battery(percent byte) gatt.ServiceDef {
+	return gatt.ServiceDef{UUID: uuid.From16(uuidBattery), Characteristics: []gatt.CharDef{
+		{UUID: uuid.From16(uuidBatteryLevel), Properties: gatt.PropRead | gatt.PropNotify, Value: []byte{percent}},
+	}}
+}
+
+func random(last byte) hci.Addr {
+	return hci.Addr{MAC: hci.MAC{last, 0x00, 0x00, 0xEE, 0xFF, 0xC0}, Kind: hci.AddrRandom}
+}
+
+// Thermometer is a sensor with temperature and humidity, which it notifies once
+// a second: C0:FF:EE:00:00:01/random.
+func Thermometer() *PeripheralConfig {
+	air := gatt.ServiceDef{UUID: uuid.From16(uuidEnvironment), Characteristics: []gatt.CharDef{
+		{UUID: uuid.From16(uuidTemperature), Properties: gatt.PropRead | gatt.PropNotify, Value: wire.AppendU16(nil, 2150)},
+		{UUID: uuid.From16(uuidHumidity), Properties: gatt.PropRead | gatt.PropNotify, Value: wire.AppendU16(nil, 4800)},
+	}}
+	return &PeripheralConfig{
+		Name: "Thermometer", Appearance: 0x0300, Address: random(1),
+		Services: []gatt.ServiceDef{information("T-1"), battery(87), air},
+		Run: func(ctx context.Context, p *Peripheral) {
+			temperature := p.handle(uuidEnvironment, uuidTemperature)
+			humidity := p.handle(uuidEnvironment, uuidHumidity)
+			p.each(ctx, time.Second, func(n int) {
+				wave := uint16(n % 20)
+				p.tell(ctx, temperature, wire.AppendU16(nil, 2150+5*wave))
+				p.tell(ctx, humidity, wire.AppendU16(nil, 4800-10*wave))
+			})
+		},
+	}
+}
+
+// HeartRateBelt notifies a heart rate once a second: C0:FF:EE:00:00:02/random.
+func HeartRateBelt() *PeripheralConfig {
+	heart := gatt.ServiceDef{UUID: uuid.From16(uuidHeartRate), Characteristics: []gatt.CharDef{
+		{UUID: uuid.From16(uuidHeartMeasurement), Properties: gatt.PropNotify},
+		{UUID: uuid.From16(uuidHeartLocation), Properties: gatt.PropRead, Value: []byte{1}}, // chest
+		{UUID: uuid.From16(uuidHeartControl), Properties: gatt.PropWrite, Value: []byte{0}, MinLen: 1, MaxLen: 1},
+	}}
+	return &PeripheralConfig{
+		Name: "Heart rate belt", Appearance: 0x0341, Address: random(2),
+		Services: []gatt.ServiceDef{information("H-1"), battery(62), heart},
+		Run: func(ctx context.Context, p *Peripheral) {
+			measurement := p.handle(uuidHeartRate, uuidHeartMeasurement)
+			p.each(ctx, time.Second, func(n int) {
+				p.tell(ctx, measurement, []byte{0, 60 + byte(n%15)}) // flags: 8-bit value
+			})
+		},
+	}
+}
+
+// Lamp is a device with a service of its own: a switch to be written, with and
+// without response, and a long text: C0:FF:EE:00:00:03/random.
+func Lamp() *PeripheralConfig {
+	text := strings.Repeat("This text is longer than one packet. ", 8)
+	return &PeripheralConfig{
+		Name: "Lamp", Appearance: 0x0585, Address: random(3),
+		Services: []gatt.ServiceDef{information("L-1"), {UUID: LampService, Characteristics: []gatt.CharDef{
+			{
+				UUID:       LampSwitch,
+				Properties: gatt.PropRead | gatt.PropWrite | gatt.PropWriteWithoutResponse | gatt.PropNotify,
+				Value:      []byte{0}, MinLen: 1, MaxLen: 1,
+				Descriptors: []gatt.DescDef{gatt.UserDescription("Switch")},
+			},
+			{UUID: LampText, Properties: gatt.PropRead | gatt.PropWrite, Value: []byte(text)},
+		}}},
+	}
+}
+
+// handle finds a characteristic of the peripheral's table; 0 is none.
+func (p *Peripheral) handle(service, characteristic uint16) att.Handle {
+	h, _ := p.server.Handle(uuid.From16(service), uuid.From16(characteristic))
+	return h
+}
+
+// each runs f every so often until ctx is over.
+func (p *Peripheral) each(ctx context.Context, every time.Duration, f func(n int)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-tick.C:
+			f(n)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tell changes a value and notifies those who have subscribed. A link that
+// ends meanwhile is no matter.
+func (p *Peripheral) tell(ctx context.Context, h att.Handle, value []byte) {
+	_ = p.server.SetValue(h, value)
+	_, _ = p.server.Notify(ctx, h, value)
+}

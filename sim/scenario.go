@@ -1,0 +1,187 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// Scenario is a piece of simulated world that Open knows by name.
+type Scenario struct {
+	Name string
+	Text string // what is in it
+	fill func(ctx context.Context, w *world) error
+}
+
+// Scenarios returns what Open knows. The first is what an empty name stands
+// for.
+func Scenarios() []Scenario {
+	return []Scenario{
+		{"sensors", "a thermometer, a heart rate belt and a lamp", fillSensors},
+		{"empty", "nothing but the controller", func(context.Context, *world) error { return nil }},
+		{"crowd", "the sensors among 100 devices that advertise", fillCrowd},
+		{"flaky", "the sensors, of which each lets two connects fail", fillFlaky},
+		{"full", "the sensors, on a controller with a single link", fillFull},
+	}
+}
+
+// world is a scenario in the making.
+type world struct {
+	air         *Air
+	controller  *Controller
+	peripherals []*Peripheral
+}
+
+// startTime bounds how long the devices of a scenario take to start, in real
+// time; they need a few milliseconds each.
+const startTime = 30 * time.Second
+
+// Open makes an air with a controller and the devices of a scenario, and
+// returns the controller. Closing that ends it all. The scenario is the part of
+// an adapter's address behind "sim:": a name of Scenarios, with options as in a
+// URL: "crowd?seed=7&loss=0.2". seed is Config.Seed, loss is Path.Loss, rssi is
+// Path.RSSI.
+func Open(scenario string) (hci.Transport, error) {
+	name, query, _ := strings.Cut(scenario, "?")
+	s, err := find(name)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := options(query)
+	if err != nil {
+		return nil, fmt.Errorf("sim: scenario %q: %w", scenario, err)
+	}
+	w := &world{air: New(cfg)}
+	cc := ControllerConfig{Name: "sim"}
+	if s.Name == "full" {
+		cc.MaxLinks = 1
+	}
+	w.controller = w.air.NewController(&cc)
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	if err := s.fill(ctx, w); err != nil {
+		return nil, errors.Join(fmt.Errorf("sim: scenario %q: %w", scenario, err), w.Close())
+	}
+	return &opened{Controller: w.controller, world: w}, nil
+}
+
+func find(name string) (Scenario, error) {
+	all := Scenarios()
+	if name == "" {
+		return all[0], nil
+	}
+	var names []string
+	for _, s := range all {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return Scenario{}, fmt.Errorf("sim: no scenario %q: there are %s", name, strings.Join(names, ", "))
+}
+
+func options(query string) (*Config, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &Config{}
+	for k := range values {
+		v := values.Get(k)
+		switch k {
+		case "seed":
+			cfg.Seed, err = strconv.ParseUint(v, 10, 64)
+		case "loss":
+			cfg.Path.Loss, err = strconv.ParseFloat(v, 64)
+			if err == nil && !(cfg.Path.Loss >= 0 && cfg.Path.Loss <= 1) {
+				err = errors.New("must be from 0 to 1")
+			}
+		case "rssi":
+			var n int64
+			n, err = strconv.ParseInt(v, 10, 8)
+			cfg.Path.RSSI = int8(n)
+		default:
+			return nil, fmt.Errorf("no option %q: there are seed, loss and rssi", k)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("option %s=%s: %w", k, v, err)
+		}
+	}
+	return cfg, nil
+}
+
+// opened is the controller of a scenario.
+type opened struct {
+	*Controller
+	world *world
+	once  sync.Once
+	err   error
+}
+
+// Close implements hci.Transport.
+func (o *opened) Close() error {
+	o.once.Do(func() { o.err = o.world.Close() })
+	return o.err
+}
+
+// Close ends the air first, so that nobody waits for anybody.
+func (w *world) Close() error {
+	err := w.air.Close()
+	for _, p := range w.peripherals {
+		_ = p.Close() // says that the air is closed
+	}
+	return err
+}
+
+// add puts a device into the world.
+func (w *world) add(ctx context.Context, cfg *PeripheralConfig) error {
+	p, err := w.air.NewPeripheral(ctx, cfg)
+	if err == nil {
+		w.peripherals = append(w.peripherals, p)
+	}
+	return err
+}
+
+func fillSensors(ctx context.Context, w *world) error {
+	for _, cfg := range []*PeripheralConfig{Thermometer(), HeartRateBelt(), Lamp()} {
+		if err := w.add(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fillCrowd(ctx context.Context, w *world) error {
+	for i := range 100 {
+		f := hci.AdvFields{Flags: hci.FlagNoBREDR, Name: fmt.Sprintf("Tag %02d", i)}
+		data, err := f.Append(nil, legacyData)
+		if err != nil {
+			return err
+		}
+		p := w.air.NewRawPeer(&RawPeerConfig{Type: hci.AdvNonconnInd, AdvData: data, Interval: time.Second})
+		w.air.SetPath(w.controller, p, Path{Loss: w.air.cfg.Path.Loss, RSSI: int8(-40 - i/2), RSSINoise: 3})
+	}
+	return fillSensors(ctx, w)
+}
+
+func fillFlaky(ctx context.Context, w *world) error {
+	if err := fillSensors(ctx, w); err != nil {
+		return err
+	}
+	for _, p := range w.peripherals {
+		w.controller.Fault(ConnectFault{Peer: p.Address(), Times: 2})
+	}
+	return nil
+}
+
+func fillFull(ctx context.Context, w *world) error { return fillSensors(ctx, w) }
+
+var _ io.Closer = (*world)(nil)

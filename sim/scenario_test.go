@@ -1,0 +1,180 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// TestSensors uses each device of the default scenario with a whole stack.
+func TestSensors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, err := Open("sensors?seed=4&rssi=-60")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := host.Open(t.Context(), tr, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		sc, err := h.Scan(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]hci.Addr{}
+		for len(found) < 3 {
+			r, err := sc.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.RSSI != -60 || !r.Connectable {
+				t.Errorf("%+v: want -60 dBm, connectable", r)
+			}
+			if r.Name() != "" {
+				found[r.Name()] = r.Addr
+			}
+		}
+		sc.Close()
+
+		c, err := h.Connect(t.Context(), found["Thermometer"], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ch, err := c.GATT().Char(t.Context(), uuid.From16(uuidEnvironment), uuid.From16(uuidTemperature))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub, err := ch.Subscribe(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last time.Time
+		for i := range 3 {
+			v, err := sub.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := v.Time.Sub(last); len(v.Data) != 2 || i > 0 && (d < 900*time.Millisecond || d > 1100*time.Millisecond) {
+				t.Errorf("value % x after %v, want one a second", v.Data, d)
+			}
+			last = v.Time
+		}
+
+		lamp, err := h.Connect(t.Context(), found["Lamp"], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sw, err := lamp.GATT().Char(t.Context(), LampService, LampSwitch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sw.Write(t.Context(), []byte{1}); err != nil {
+			t.Error(err)
+		}
+		if v, err := sw.Read(t.Context()); err != nil || !bytes.Equal(v, []byte{1}) {
+			t.Errorf("switch reads % x, %v", v, err)
+		}
+		if v, err := lamp.GATT().Read(t.Context(), LampService, LampText); err != nil || len(v) != 37*8 {
+			t.Errorf("text of %d octets, %v", len(v), err)
+		}
+		belt, err := h.Connect(t.Context(), found["Heart rate belt"], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := belt.GATT().Read(t.Context(), uuid.From16(uuidHeartRate), uuid.From16(uuidHeartLocation)); err != nil || !bytes.Equal(v, []byte{1}) {
+			t.Errorf("location reads % x, %v", v, err)
+		}
+	})
+}
+
+func TestScenarios(t *testing.T) {
+	for _, s := range Scenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr, err := Open(s.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h, err := host.Open(t.Context(), tr, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.Name == "empty" {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					if _, err := h.Connect(ctx, Thermometer().Address, &hci.ConnectOptions{Timeout: time.Hour}); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("connected in an empty world: %v", err)
+					}
+				} else {
+					testThermometer(t, h, s.Name == "flaky", s.Name == "full")
+				}
+				if err := h.Close(); err != nil {
+					t.Error(err)
+				}
+				if err := tr.Close(); err != nil { // again
+					t.Error(err)
+				}
+				if _, err := tr.ReadPacket(nil); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("read after Close: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func testThermometer(t *testing.T, h *host.Host, flaky, full bool) {
+	failed := 0
+	for {
+		c, err := h.Connect(t.Context(), Thermometer().Address, nil)
+		if err == nil {
+			_, err = c.GATT().Read(t.Context(), uuid.From16(uuidBattery), uuid.From16(uuidBatteryLevel))
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, hci.StatusFailedToEstablish) {
+			t.Fatal(err)
+		}
+		failed++
+	}
+	if want := map[bool]int{true: 2}[flaky]; failed != want {
+		t.Errorf("%d connects failed, want %d", failed, want)
+	}
+	_, err := h.Connect(t.Context(), Lamp().Address, nil)
+	if full != errors.Is(err, hci.StatusConnectionLimit) {
+		t.Errorf("second connect: %v", err)
+	}
+}
+
+func TestScenarioErrors(t *testing.T) {
+	for address, want := range map[string]string{
+		"nowhere":           `no scenario "nowhere": there are sensors, empty, crowd, flaky, full`,
+		"empty?loss=2":      "option loss=2: must be from 0 to 1",
+		"empty?loss=NaN":    "must be from 0 to 1",
+		"empty?seed=x":      "option seed=x",
+		"empty?rssi=-200":   "option rssi=-200",
+		"empty?weather=bad": `no option "weather": there are seed, loss and rssi`,
+	} {
+		tr, err := Open(address)
+		if err == nil {
+			_ = tr.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", address, err, want)
+		}
+	}
+}
