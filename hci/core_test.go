@@ -33,7 +33,7 @@ func newHarness(t *testing.T, num int) *harness {
 	h.c.setup(Config{DisableTuning: true, NewLink: func(_ time.Time, l *Link) LinkHandler {
 		return &recorder{h, l}
 	}})
-	h.c.info = Info{ACLLen: 27, ACLNum: num, States: 1 << 23, AcceptListSize: 4}
+	h.c.info = Info{ACLLen: 27, ACLNum: num, States: LEStateActiveScanAndInitiate}
 	h.c.data = dataCredits{length: 27, total: num, free: num}
 	h.c.post = func(x task) bool { h.do(x.Run); return true }
 	h.c.closed = make(chan struct{})

@@ -50,12 +50,20 @@ func (o *ConnectOptions) scan() (interval, window time.Duration) {
 	return min(max(interval, window), 10240*time.Millisecond), window
 }
 
+// same reports whether dials with o and p can share an initiation.
+func (o *ConnectOptions) same(p *ConnectOptions) bool {
+	oi, ow := o.scan()
+	pi, pw := p.scan()
+	return oi == pi && ow == pw && o.params() == p.params()
+}
+
 // dial is one wish to connect. It belongs to the loop from the moment it is
 // queued until done has been called, which happens once.
 type dial struct {
-	peers []Addr // several: by accept list
+	peers []Addr // any of them will do
 	opts  *ConnectOptions
 	done  func(*Link, error)
+	timer timer // the attempt's timeout; starts with its first initiation
 	// end is why the dial is being canceled; nil while it is wanted.
 	end     error
 	gone    bool // the caller does not wait any more
@@ -63,14 +71,15 @@ type dial struct {
 }
 
 // The initiator of a controller is one: a second LE Create Connection while
-// one is pending is refused with 0x0C. These are its states.
+// one is pending is refused with 0x0C. So all dials that can share one do, by
+// the filter accept list, and it begins anew whenever one comes or goes.
 //
-//	            queue            status 0          complete event
-//	idle ──────────────▶ starting ─────────▶ initiating ─────────▶ idle
-//	                        │                    │ ctx, timeout      ▲
-//	                        │ error              ▼                   │
-//	                        └────────▶ idle   canceling ─────────────┘
-//	                                   complete event, or cancelWait over
+//	       next             status 0            complete event
+//	idle ──────▶ starting ─────────▶ initiating ─────────▶ idle
+//	                │                    │ dial comes, goes,   ▲
+//	                │ error              ▼ or turn is over     │
+//	                └────────▶ idle   canceling ───────────────┘
+//	                           complete event, or cancelWait over
 type dialState uint8
 
 const (
@@ -80,18 +89,30 @@ const (
 	dialCanceling
 )
 
-// cancelWait is how long after a cancel the connection complete event may
-// take. The specification sends it at once (7.8.13); some controllers never
-// do, and must not hold up all later dials.
-const cancelWait = time.Second
+const (
+	// cancelWait is how long after a cancel the connection complete event may
+	// take. The specification sends it at once (7.8.13); some controllers never
+	// do, and must not hold up all later dials.
+	cancelWait = time.Second
+	// dialTurn is how long an initiation keeps the radio from dials that cannot
+	// share it, or from a scan that cannot go on beside it. Most peripherals that
+	// may be connected to advertise at least once a second.
+	dialTurn = 3 * time.Second
+	// scanTurn is how long such a scan has the radio in between.
+	scanTurn = time.Second
+)
 
 // dialer owns the initiator of a controller and every race about it.
 type dialer struct {
-	c     *core
-	state dialState
-	cur   *dial // nil only while idle
-	queue []*dial
-	timer timer // attempt timeout, or cancelWait
+	c       *core
+	state   dialState
+	group   []*dial // whom the initiation is for; empty only while idle
+	waiting []*dial // the others, in the order of their turns
+	timer   timer   // turn, cancelWait, or the scan's turn while idle
+	resting bool    // the scan has its turn
+	// mute is set once a cancel was never reported as done: on such a controller
+	// an initiation is left alone as long as it is of use.
+	mute bool
 }
 
 func (d *dialer) init(c *core) {
@@ -105,28 +126,53 @@ func (d *dialer) add(x *dial) {
 		x.done(nil, x.wrap(d.c.err))
 		return
 	}
-	d.queue = append(d.queue, x)
+	x.timer.f = func(time.Time) { d.stop(x, ErrDialTimeout) }
+	d.waiting = append(d.waiting, x)
 	d.next()
+	d.reconsider()
 }
 
-// next starts the first queued dial that can be, if the initiator is free.
+// next starts an initiation for all waiting dials that can share one.
 func (d *dialer) next() {
-	if d.state != dialIdle || d.c.err != nil {
+	if d.state != dialIdle || d.resting || d.c.err != nil {
 		return
 	}
-	i := slices.IndexFunc(d.queue, func(x *dial) bool { return !d.ending(x) })
-	if i < 0 {
+	d.waiting = slices.DeleteFunc(d.waiting, func(x *dial) bool {
+		if len(d.group) > 0 && !d.joins(x) || d.ending(x) {
+			return false
+		}
+		d.group = append(d.group, x)
+		return true
+	})
+	if len(d.group) == 0 {
 		d.c.scan.resume()
 		return
 	}
-	x := d.queue[i]
-	d.queue = slices.Delete(d.queue, i, i+1)
-	d.cur, d.state = x, dialStarting
+	d.state = dialStarting
 	if d.c.info.scanWhileInitiating() {
 		d.prepare()
 		return
 	}
 	d.c.scan.pause(d.prepare)
+}
+
+// joins reports whether x can share the group's initiation.
+func (d *dialer) joins(x *dial) bool {
+	return !d.mute && x.opts.same(d.group[0].opts) &&
+		len(d.peers())+len(x.peers) <= d.c.info.AcceptListSize
+}
+
+// peers returns whom the group waits for, each once.
+func (d *dialer) peers() []Addr {
+	var ps []Addr
+	for _, x := range d.group {
+		for _, p := range x.peers {
+			if p = p.Identity(); !slices.Contains(ps, p) {
+				ps = append(ps, p)
+			}
+		}
+	}
+	return ps
 }
 
 // ending reports whether a link to a peer of x is being closed: until it is
@@ -142,95 +188,102 @@ func (d *dialer) ending(x *dial) bool {
 
 // prepare fills the accept list if there are several peers, then initiates.
 func (d *dialer) prepare() {
-	x := d.cur
-	if x.end != nil {
-		d.finish(nil, x.end)
+	ps := d.peers()
+	if len(ps) == 1 {
+		d.create(ps[0], 0)
 		return
 	}
-	if len(x.peers) == 1 {
-		d.create()
-		return
-	}
-	d.c.run(LEClearFilterAcceptList{}, func(_ time.Time, _ []byte, err error) { d.fillAcceptList(x.peers, err) })
+	d.c.run(LEClearFilterAcceptList{}, func(_ time.Time, _ []byte, err error) { d.fillAcceptList(ps, err) })
 }
 
 func (d *dialer) fillAcceptList(rest []Addr, err error) {
 	switch {
 	case err != nil:
-		d.finish(nil, err)
-	case d.cur.end != nil:
-		d.finish(nil, d.cur.end)
+		d.over(err)
 	case len(rest) == 0:
-		d.create()
+		d.create(Addr{}, 1)
 	default:
-		d.c.run(LEAddDeviceToFilterAcceptList{Addr: rest[0].Identity()},
+		d.c.run(LEAddDeviceToFilterAcceptList{Addr: rest[0]},
 			func(_ time.Time, _ []byte, err error) { d.fillAcceptList(rest[1:], err) })
 	}
 }
 
-// create sends the command that initiates.
-func (d *dialer) create() {
-	x, c := d.cur, d.c
-	p := x.opts.params()
-	interval, window := x.opts.scan()
-	var peer Addr
-	policy := uint8(1) // by accept list
-	if len(x.peers) == 1 {
-		peer, policy = x.peers[0].Identity(), 0
-	}
+// create sends the command that initiates: to peer, or by accept list if
+// policy is 1.
+func (d *dialer) create(peer Addr, policy uint8) {
+	c, o := d.c, d.group[0].opts
+	p := o.params()
+	interval, window := o.scan()
 	var cmd Params = LECreateConnection{
 		ScanInterval: interval, ScanWindow: window, FilterPolicy: policy, Peer: peer,
 		OwnAddrKind: c.info.Address.Kind, Params: p,
 	}
 	if c.info.Extended {
 		phy := InitiatingPHY{ScanInterval: interval, ScanWindow: window, Params: p}
-		ext := LEExtendedCreateConnection{FilterPolicy: policy, OwnAddrKind: c.info.Address.Kind, Peer: peer}
-		ext.PHYs, ext.Initiating = PHYs1M, []InitiatingPHY{phy}
-		cmd = ext
+		cmd = LEExtendedCreateConnection{
+			FilterPolicy: policy, OwnAddrKind: c.info.Address.Kind, Peer: peer,
+			PHYs: PHYs1M, Initiating: []InitiatingPHY{phy},
+		}
 	}
 	c.run(cmd, func(now time.Time, _ []byte, err error) { d.started(now, err) })
 }
 
 // started takes the Command Status of the create command.
 func (d *dialer) started(now time.Time, err error) {
-	x := d.cur
-	if d.state != dialStarting || x == nil {
+	if d.state != dialStarting {
 		return // the connection came before the status
 	}
+	first := d.group[0]
 	switch {
-	case statusOf(err) == StatusCommandDisallowed && !x.retried && x.end == nil && d.c.scan.active():
+	case statusOf(err) == StatusCommandDisallowed && !first.retried && d.c.scan.active():
 		// This controller cannot initiate while it scans, whatever it says of its
 		// states. Once more without the scan.
-		x.retried = true
+		first.retried = true
 		d.c.info.scanBlocksInitiating = true
 		d.c.scan.pause(d.prepare)
 	case err != nil:
-		d.finish(nil, err)
-	case x.end != nil:
-		d.cancel()
+		d.over(err)
 	default:
 		d.state = dialInitiating
-		if t := x.opts.timeout(); t > 0 {
-			d.c.timers.set(&d.timer, now.Add(t))
+		for _, x := range d.group {
+			if t := x.opts.timeout(); t > 0 && x.timer.index == 0 {
+				d.c.timers.set(&x.timer, now.Add(t))
+			}
 		}
+		d.reconsider()
+	}
+}
+
+// reconsider ends an initiation that is not the right one any more: a dial has
+// left, or one has come that can share it. For others it sets the turn's end.
+func (d *dialer) reconsider() {
+	if d.state != dialInitiating {
+		return
+	}
+	left := slices.ContainsFunc(d.group, func(x *dial) bool { return x.end != nil })
+	come := slices.ContainsFunc(d.waiting, func(x *dial) bool { return d.joins(x) && !d.ending(x) })
+	if left || come {
+		d.cancel()
+		return
+	}
+	scan := !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0
+	others := slices.ContainsFunc(d.waiting, func(x *dial) bool { return !d.ending(x) })
+	if (scan || others) && !d.mute && d.timer.index == 0 {
+		d.c.timers.set(&d.timer, d.c.now.Add(dialTurn))
 	}
 }
 
 // stop takes back a dial whose caller has gone or whose time is up, wherever
 // it is. end is what its caller gets unless the connection comes first.
 func (d *dialer) stop(x *dial, end error) {
-	if x != d.cur {
-		if i := slices.Index(d.queue, x); i >= 0 {
-			d.queue = slices.Delete(d.queue, i, i+1)
-			x.done(nil, x.wrap(end))
-		}
+	if i := slices.Index(d.waiting, x); i >= 0 {
+		d.waiting = slices.Delete(d.waiting, i, i+1)
+		d.finish(x, nil, end)
 		return
 	}
-	if x.end == nil {
+	if slices.Contains(d.group, x) && x.end == nil {
 		x.end = end
-		if d.state == dialInitiating {
-			d.cancel()
-		}
+		d.reconsider()
 	}
 }
 
@@ -250,25 +303,52 @@ func (d *dialer) cancel() {
 
 func (d *dialer) expire(time.Time) {
 	switch d.state {
-	case dialInitiating:
-		d.stop(d.cur, ErrDialTimeout)
+	case dialInitiating: // the turn is over
+		d.cancel()
 	case dialCanceling:
 		d.c.log.Log(d.c.ctx, LevelDevice, "canceled connection never reported as ended")
-		d.finish(nil, d.cur.end)
-	case dialIdle, dialStarting:
+		d.mute = true
+		d.over(nil)
+	case dialIdle: // so is the scan's
+		d.resting = false
+		d.next()
+	case dialStarting:
 	}
 }
 
-// finish ends the current dial and starts the next one.
-func (d *dialer) finish(l *Link, err error) {
-	x := d.cur
-	d.cur, d.state = nil, dialIdle
+// over ends the initiation. With err its dials fail; without, those that are
+// still wanted go on in a later one, behind those that had to wait.
+func (d *dialer) over(err error) {
+	group := d.group
+	turned := d.state == dialCanceling
+	d.group, d.state = nil, dialIdle
 	d.c.timers.stop(&d.timer)
+	for _, x := range group {
+		switch {
+		case x.end != nil:
+			d.finish(x, nil, x.end)
+		case err != nil:
+			d.finish(x, nil, err)
+		default:
+			d.waiting = append(d.waiting, x)
+		}
+	}
+	if turned && len(d.waiting) > 0 && !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0 && d.c.err == nil {
+		d.resting = true
+		d.c.scan.resume()
+		d.c.timers.set(&d.timer, d.c.now.Add(scanTurn))
+		return
+	}
+	d.next()
+}
+
+// finish tells the caller of x, which is in no list any more.
+func (d *dialer) finish(x *dial, l *Link, err error) {
+	d.c.timers.stop(&x.timer)
 	if err != nil {
 		err = x.wrap(err)
 	}
 	x.done(l, err)
-	d.next()
 }
 
 func (x *dial) wrap(err error) error {
@@ -291,16 +371,7 @@ func (c *core) connected(status Status, cn connection) {
 	case status == StatusAdvertisingTimeout: // of directed advertising (7.8.9)
 		c.adv.stopped()
 	case status != StatusSuccess:
-		// A failed event has no valid handle: it must not touch any link.
-		if d.state == dialIdle || d.cur == nil {
-			c.stats.ForeignAnswers++
-			return
-		}
-		if d.state == dialCanceling && status == StatusUnknownConnection {
-			d.finish(nil, d.cur.end)
-			return
-		}
-		d.finish(nil, status)
+		d.failed(status, cn.peer)
 	case cn.role == RolePeripheral:
 		l := c.addLink(cn)
 		c.adv.connected()
@@ -312,30 +383,52 @@ func (c *core) connected(status Status, cn connection) {
 	}
 }
 
-// connectedAsCentral gives a new link to the dial that wants it: the current
-// one, or one that waits in the queue for the same peer when this connection
-// is the late success of a dial that is over. Otherwise the link is closed.
-func (c *core) connectedAsCentral(cn connection) {
-	d := &c.dial
-	if x := d.cur; x != nil && d.state != dialIdle && x.wants(cn.peer) {
-		l := c.addLink(cn)
-		if x.gone {
-			c.orphan(l)
-			d.finish(nil, x.end)
-			return
-		}
-		l.tune()
-		d.finish(l, nil)
+// failed handles a connection complete event with a status. It has no valid
+// handle, so it must not touch any link.
+func (d *dialer) failed(status Status, peer Addr) {
+	if d.state == dialIdle {
+		d.c.stats.ForeignAnswers++
 		return
 	}
+	if d.state == dialCanceling && status == StatusUnknownConnection {
+		d.over(nil)
+		return
+	}
+	if i := slices.IndexFunc(d.group, func(x *dial) bool { return x.wants(peer) }); i >= 0 && len(d.group) > 1 {
+		x := d.group[i]
+		d.group = slices.Delete(d.group, i, i+1)
+		d.finish(x, nil, status)
+		d.over(nil)
+		return
+	}
+	d.over(status)
+}
+
+// connectedAsCentral gives a new link to a dial that wants it: one of the
+// initiation's, or one that waits for the same peer when this connection is
+// the late success of an initiation that was given up. Otherwise the link is
+// closed.
+func (c *core) connectedAsCentral(cn connection) {
+	d := &c.dial
 	l := c.addLink(cn)
-	for i, x := range d.queue {
-		if x.wants(cn.peer) {
-			d.queue = slices.Delete(d.queue, i, i+1)
-			l.tune()
-			x.done(l, nil)
-			return
+	for _, list := range []*[]*dial{&d.group, &d.waiting} {
+		i := slices.IndexFunc(*list, func(x *dial) bool { return x.wants(cn.peer) })
+		if i < 0 {
+			continue
 		}
+		x := (*list)[i]
+		*list = slices.Delete(*list, i, i+1)
+		if x.gone {
+			c.orphan(l)
+			d.finish(x, nil, x.end)
+		} else {
+			l.tune()
+			d.finish(x, l, nil)
+		}
+		if list == &d.group {
+			d.over(nil)
+		}
+		return
 	}
 	c.orphan(l)
 }
@@ -350,19 +443,18 @@ func (c *core) orphan(l *Link) {
 var ErrUnwanted = errors.New("nobody was waiting for the connection any more")
 
 func (d *dialer) fail(err error) {
-	cur, queue := d.cur, d.queue
-	d.cur, d.queue, d.state = nil, nil, dialIdle
+	dials := slices.Concat(d.group, d.waiting)
+	d.group, d.waiting, d.state, d.resting = nil, nil, dialIdle, false
 	d.c.timers.stop(&d.timer)
-	if cur != nil {
-		cur.done(nil, cur.wrap(err))
-	}
-	for _, x := range queue {
-		x.done(nil, x.wrap(err))
+	for _, x := range dials {
+		d.finish(x, nil, err)
 	}
 }
 
 // Connect makes a link to peer as central and returns it. Dials of one Device
-// take turns. An error is a *ConnectError. When ctx ends, Connect returns at
+// share the initiator by the filter accept list if their options are equal and
+// the list has places, else they take turns: a peer that is not there holds up
+// nobody. An error is a *ConnectError. When ctx ends, Connect returns at
 // once; should the controller complete the connection all the same, the link
 // is closed, or given to another Connect that waits for the same peer.
 func (d *Device) Connect(ctx context.Context, peer Addr, o *ConnectOptions) (*Link, error) {

@@ -36,6 +36,30 @@ func (h *harness) initiate(peer Addr) {
 	h.idle("initiating")
 }
 
+// initiateAny takes the commands that initiate by accept list.
+func (h *harness) initiateAny(peers ...Addr) {
+	h.t.Helper()
+	h.want(LEClearFilterAcceptList{}, "start from an empty list")
+	h.complete(OpLEClearFilterAcceptList, StatusSuccess)
+	for _, p := range peers {
+		h.want(LEAddDeviceToFilterAcceptList{Addr: p}, "a peer of the group")
+		h.complete(OpLEAddDeviceToFilterAcceptList, StatusSuccess)
+	}
+	p := create(Addr{})
+	p.FilterPolicy = 1
+	h.want(p, "by accept list")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.idle("initiating")
+}
+
+// regroup takes the cancel of an initiation that is to begin anew.
+func (h *harness) regroup(why string) {
+	h.t.Helper()
+	h.want(LECreateConnectionCancel{}, why)
+	h.complete(OpLECreateConnectionCancel, StatusSuccess)
+	h.connected(StatusUnknownConnection, 0, Addr{})
+}
+
 func (h *harness) wantDialed(r *dialed, want error) {
 	h.t.Helper()
 	if r.done != 1 || !errors.Is(r.err, want) || (want == nil) != (r.l != nil) {
@@ -156,7 +180,7 @@ func (h *harness) leave(r *dialed) {
 }
 
 func TestCallerLeavesInEachState(t *testing.T) {
-	t.Run("queued", func(t *testing.T) {
+	t.Run("waiting", func(t *testing.T) {
 		h := newHarness(t, 4)
 		h.dial(nil, peerB)
 		h.want(create(peerB), "first")
@@ -229,17 +253,9 @@ func TestLateSuccessGoesToAnotherDialForTheSamePeer(t *testing.T) {
 
 func TestDialAnyUsesTheAcceptList(t *testing.T) {
 	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 4
 	r := h.dial(nil, peerA, peerB)
-	h.want(LEClearFilterAcceptList{}, "start from an empty list")
-	h.complete(OpLEClearFilterAcceptList, StatusSuccess)
-	h.want(LEAddDeviceToFilterAcceptList{Addr: peerA}, "first peer")
-	h.complete(OpLEAddDeviceToFilterAcceptList, StatusSuccess)
-	h.want(LEAddDeviceToFilterAcceptList{Addr: peerB}, "second peer")
-	h.complete(OpLEAddDeviceToFilterAcceptList, StatusSuccess)
-	p := create(Addr{})
-	p.FilterPolicy = 1
-	h.want(p, "by accept list")
-	h.status(OpLECreateConnection, StatusSuccess)
+	h.initiateAny(peerA, peerB)
 	h.connected(StatusSuccess, 1, peerB)
 	h.wantDialed(r, nil)
 	if r.l.Peer() != peerB {
@@ -303,4 +319,102 @@ func TestDialWaitsForTheEndOfTheOldLink(t *testing.T) {
 	h.initiate(peerA)
 	h.connected(StatusSuccess, 1, peerA)
 	h.wantDialed(a, nil)
+}
+
+func TestDialsShareOneInitiation(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 3
+	absent := h.dial(&ConnectOptions{Timeout: 10 * time.Second}, peerA)
+	h.initiate(peerA)
+	h.pass(4 * time.Second)
+	b := h.dial(nil, peerB)
+	h.regroup("the second joins the first")
+	h.initiateAny(peerB, peerA)
+	peerC := Addr{MAC: MAC{0xC1}}
+	c := h.dial(nil, peerC)
+	h.regroup("the third joins both")
+	h.initiateAny(peerC, peerB, peerA)
+	h.connected(StatusSuccess, 1, peerC)
+	h.wantDialed(c, nil)
+	h.initiateAny(peerB, peerA)
+	h.pass(6 * time.Second)
+	h.regroup("the first one's 10 s are over, counted from its first initiation")
+	h.wantDialed(absent, ErrDialTimeout)
+	h.initiate(peerB)
+	h.connected(StatusSuccess, 2, peerB)
+	h.wantDialed(b, nil)
+	h.idle("nothing is left to do")
+	if h.c.timers.next() != (time.Time{}) {
+		t.Error("a timer is left")
+	}
+}
+
+func TestConnectionBeforeARegroupingCancel(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 3
+	a := h.dial(nil, peerA)
+	h.initiate(peerA)
+	b := h.dial(nil, peerB)
+	h.want(LECreateConnectionCancel{}, "the second joins the first")
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(a, nil)
+	h.complete(OpLECreateConnectionCancel, StatusCommandDisallowed)
+	h.initiate(peerB)
+	h.connected(StatusSuccess, 2, peerB)
+	h.wantDialed(b, nil)
+}
+
+func TestDialsTakeTurnsWithoutAcceptList(t *testing.T) {
+	h := newHarness(t, 4)
+	a, b := h.dial(nil, peerA), h.dial(nil, peerB)
+	h.initiate(peerA)
+	h.pass(dialTurn)
+	h.regroup("the first one's turn is over")
+	h.initiate(peerB)
+	h.pass(dialTurn)
+	h.regroup("the second one's too")
+	h.initiate(peerA)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(a, nil)
+	h.initiate(peerB)
+	h.pass(20*time.Second - dialTurn - 1)
+	h.idle("alone it is left alone")
+	h.pass(1)
+	h.regroup("20 s since its first turn")
+	h.wantDialed(b, ErrDialTimeout)
+}
+
+func TestScanHasTurnsToo(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.States = 0
+	h.scanOn(nil)
+	r := h.dial(nil, peerA)
+	h.want(LESetScanEnable{}, "the scan pauses")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.initiate(peerA)
+	h.pass(dialTurn)
+	h.regroup("an absent peer must not blind the scan")
+	h.scanStarts("the scan's turn")
+	h.pass(scanTurn)
+	h.want(LESetScanEnable{}, "the scan pauses")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.initiate(peerA)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	h.scanStarts("back for good")
+}
+
+func TestFailureInAGroupNamesItsPeer(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 3
+	a, b := h.dial(nil, peerA), h.dial(nil, peerB)
+	h.want(create(peerA), "the first")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.regroup("the second joins")
+	h.initiateAny(peerB, peerA)
+	h.event(&LEConnectionComplete{Status: StatusFailedToEstablish, Peer: peerB})
+	h.wantDialed(b, StatusFailedToEstablish)
+	h.initiate(peerA)
+	h.connected(StatusConnectionLimit, 0, Addr{})
+	h.wantDialed(a, StatusConnectionLimit)
 }

@@ -132,11 +132,11 @@ func TestHCISockets(t *testing.T) {
 }
 
 func TestHoldersAmong(t *testing.T) {
-	btd := hciSock{pid: 1, name: "bluetoothd", known: true, channel: unix.HCI_CHANNEL_CONTROL, index: 0xFFFF}
+	btd := hciSock{pid: 1, name: "bluetoothd", known: true, index: noIndex}
 	btdUnknown := hciSock{pid: 1, name: "bluetoothd"}
 	owner := hciSock{pid: 2, name: "moor", known: true, channel: unix.HCI_CHANNEL_USER, index: 0}
 	other := hciSock{pid: 3, name: "moor", known: true, channel: unix.HCI_CHANNEL_USER, index: 1}
-	monitor := hciSock{pid: 4, name: "btmon", known: true, channel: unix.HCI_CHANNEL_MONITOR, index: 0xFFFF}
+	monitor := hciSock{pid: 4, name: "btmon", known: true, index: noIndex}
 	unknown := hciSock{pid: 5, name: "thing"}
 
 	managed := Holder{PID: 1, Name: "bluetoothd", Sure: true}
@@ -226,6 +226,8 @@ func TestDisconnected(t *testing.T) {
 		{"refused", []byte{4, 0x0F, 4, 0x02, 1, 0x06, 0x04}, true, hci.StatusUnknownConnection},
 		{"another command refused", []byte{4, 0x0F, 4, 0x02, 1, 0x0D, 0x20}, false, nil},
 		{"failed", []byte{4, 0x05, 4, 0x02, 0x40, 0, 0}, true, hci.StatusUnknownConnection},
+		{"failed, as btvirt says it", []byte{4, 0x05, 4, 0x02, 0, 0, 0}, true, hci.StatusUnknownConnection},
+		{"another link failed", []byte{4, 0x05, 4, 0x02, 0x41, 0, 0}, false, nil},
 		{"no event", []byte{2, 0x40, 0x20, 0, 0}, false, nil},
 	} {
 		done, err := disconnected(c.packet, 0x40)

@@ -61,7 +61,15 @@ func (c *control) up(index int) error {
 	return nil
 }
 
+// down stops an adapter that the kernel's own stack has up, and leaves others
+// alone: a DOWN that meets a new adapter before the kernel has set it up
+// cancels its setup for good, and it stays busy until it is plugged in again
+// (seen on Linux 6.1).
 func (c *control) down(index int) error {
+	info, err := c.info(index)
+	if err != nil || info.flags&flagUp == 0 {
+		return err
+	}
 	if err := c.byIndex(ioctlDevDown, index); !errors.Is(err, unix.EALREADY) {
 		return err
 	}

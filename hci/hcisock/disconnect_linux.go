@@ -107,11 +107,13 @@ func disconnected(packet []byte, handle hci.Handle) (bool, error) {
 			return true, ev.Status
 		}
 	case *hci.DisconnectionComplete:
-		if ev.Handle == handle {
-			if ev.Status != hci.StatusSuccess {
-				return true, ev.Status
-			}
+		switch {
+		case ev.Handle == handle && ev.Status == hci.StatusSuccess:
 			return true, nil
+		case ev.Status != hci.StatusSuccess && (ev.Handle == handle || ev.Handle == 0):
+			// BlueZ's btvirt fails the disconnection of a handle that it does not
+			// know with handle 0.
+			return true, ev.Status
 		}
 	}
 	return false, nil

@@ -67,6 +67,9 @@ func carriesPackets(fd int) (bool, error) {
 	switch {
 	case domain == unix.AF_BLUETOOTH:
 		addr, err := hciName(fd)
+		if errors.Is(err, unix.EBADFD) {
+			err = fmt.Errorf("it is an HCI socket that is bound to no adapter: %w", err)
+		}
 		if err == nil && addr.Channel != unix.HCI_CHANNEL_USER {
 			err = fmt.Errorf("it is bound to HCI channel %d, not to the user channel", addr.Channel)
 		}
@@ -93,7 +96,8 @@ func checkDevice(fd int) error {
 }
 
 // hciName returns what an HCI socket is bound to. x/sys does not decode this
-// kind of socket address. An unbound socket gives EBADFD.
+// kind of socket address. A socket that is bound to no adapter, such as that of a
+// monitor, gives EBADFD.
 func hciName(fd int) (unix.RawSockaddrHCI, error) {
 	var addr unix.RawSockaddrHCI
 	size := uint32(unsafe.Sizeof(addr))

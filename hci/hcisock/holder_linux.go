@@ -2,6 +2,7 @@ package hcisock
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,6 +25,9 @@ type hciSock struct {
 	index   int
 }
 
+// noIndex is the index of a socket that is bound to no adapter.
+const noIndex = -1
+
 // hciSockets finds the HCI sockets of all processes that this one may look
 // into: /proc/net/hci has the inodes, /proc/PID/fd who has them open. It also
 // returns bluetoothd, whose name anyone may see, with no socket known.
@@ -44,8 +48,12 @@ func hciSockets(proc string) []hciSock {
 		socks := socketsOf(dir, inodes)
 		for _, fd := range socks {
 			s := hciSock{pid: pid, name: name}
-			if addr, err := remoteName(pid, fd); err == nil {
+			addr, err := remoteName(pid, fd)
+			switch {
+			case err == nil:
 				s.known, s.channel, s.index = true, addr.Channel, int(addr.Dev)
+			case errors.Is(err, unix.EBADFD):
+				s.known, s.index = true, noIndex
 			}
 			found = append(found, s)
 		}

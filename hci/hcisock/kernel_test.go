@@ -5,16 +5,12 @@ package hcisock
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -61,15 +57,16 @@ func roundTrip(tr hci.Transport) error {
 	}
 }
 
-func adapter(t *testing.T, index int) Adapter {
+// hci0 is what Adapters tells of it.
+func hci0(t *testing.T) Adapter {
 	t.Helper()
 	list, err := Adapters()
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(list, func(a Adapter) bool { return a.Index == index })
+	i := slices.IndexFunc(list, func(a Adapter) bool { return a.Index == 0 })
 	if i < 0 {
-		t.Fatalf("hci%d is not among %+v", index, list)
+		t.Fatalf("hci0 is not among %+v", list)
 	}
 	return list[i]
 }
@@ -89,7 +86,7 @@ func wantCause(t *testing.T, err error, cause Cause, says ...string) {
 }
 
 func TestKernelOpen(t *testing.T) {
-	before := adapter(t, 0)
+	before := hci0(t)
 	if before.Name != "hci0" || before.MAC == (hci.MAC{}) || before.Bus != "virtual" || before.UserChannel || !before.Free() {
 		t.Fatalf("hci0 is %+v; these tests need a virtual one with an address that nobody holds", before)
 	}
@@ -104,7 +101,7 @@ func TestKernelOpen(t *testing.T) {
 		if n, err := s.Drops(); n != 0 || err != nil {
 			t.Errorf("%s: Drops = %d, %v; want 0", address, n, err)
 		}
-		held := adapter(t, 0)
+		held := hci0(t)
 		want := Holder{PID: os.Getpid(), Name: held.Holders[0].Name, UserChannel: true, Sure: true}
 		if !held.UserChannel || !held.Up || held.Free() || !slices.Equal(held.Holders, []Holder{want}) {
 			t.Errorf("%s: while open, hci0 is %+v; want it held by %v", address, held, want)
@@ -112,7 +109,7 @@ func TestKernelOpen(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Errorf("%s: Close: %v", address, err)
 		}
-		if free := adapter(t, 0); free.UserChannel || free.Up || !free.Free() {
+		if free := hci0(t); free.UserChannel || free.Up || !free.Free() {
 			t.Errorf("%s: after Close, hci0 is %+v; want it down and free", address, free)
 		}
 	}
@@ -170,7 +167,7 @@ func TestKernelWithoutCapability(t *testing.T) {
 		t.Errorf("an ordinary user got %+v, want a missing permission and its remedy", got)
 	}
 	got = inChild(t, child{call: "list", nobody: true})
-	if want := adapter(t, 0); got.Error != "" || !slices.ContainsFunc(got.Adapters, func(a Adapter) bool { return a.MAC == want.MAC && a.Index == 0 }) {
+	if want := hci0(t); got.Error != "" || !slices.ContainsFunc(got.Adapters, func(a Adapter) bool { return a.MAC == want.MAC && a.Index == 0 }) {
 		t.Errorf("an ordinary user lists %+v, want hci0 in it", got)
 	}
 	// The user channel shows even to those who do not see who holds it.
@@ -196,24 +193,24 @@ func TestKernelInheritedUserChannel(t *testing.T) {
 	if got.Error != "" {
 		t.Errorf("with an inherited user channel: %+v", got)
 	}
-	// The raw channel is not the user channel.
-	conn, err := hciSocket(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if err := conn.Bind(&unix.SockaddrHCI{Dev: 0xFFFF, Channel: unix.HCI_CHANNEL_MONITOR}); err != nil {
-		t.Fatal(err)
-	}
-	rc, err := conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := rc.Control(func(fd uintptr) {
-		_, err := Open(t.Context(), fmt.Sprintf("fd:%d", fd), nil)
-		wantCause(t, err, CauseAddress, "bound to HCI channel 2, not to the user channel")
-	}); err != nil {
-		t.Fatal(err)
+	s.Close()
+	for _, c := range []struct {
+		to   *unix.SockaddrHCI
+		says string
+	}{
+		{&unix.SockaddrHCI{Dev: 0, Channel: unix.HCI_CHANNEL_RAW}, "bound to HCI channel 0, not to the user channel"},
+		{&unix.SockaddrHCI{Dev: 0xFFFF, Channel: unix.HCI_CHANNEL_MONITOR}, "bound to no adapter"},
+	} {
+		fd, err := unix.Socket(unix.AF_BLUETOOTH, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.BTPROTO_HCI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := inherited(t, fd)
+		if err := unix.Bind(fd, c.to); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Open(t.Context(), address, nil)
+		wantCause(t, err, CauseAddress, c.says)
 	}
 }
 
@@ -230,7 +227,7 @@ func TestKernelRFKill(t *testing.T) {
 	if err := writeRFKill("/dev/rfkill", rfkillEvent{id: id, kind: rfkillBluetooth, op: rfkillChange, soft: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if a := adapter(t, 0); !a.RFKill.Soft || a.RFKill.Hard || a.Free() {
+	if a := hci0(t); !a.RFKill.Soft || a.RFKill.Hard || a.Free() {
 		t.Errorf("with the radio off, hci0 is %+v", a)
 	}
 	_, err := Open(t.Context(), "hci0", nil)
@@ -249,7 +246,7 @@ func TestKernelUpDown(t *testing.T) {
 	if err := Up(0); err != nil {
 		t.Fatal(err)
 	}
-	if a := adapter(t, 0); !a.Up || a.UserChannel || !a.Free() {
+	if a := hci0(t); !a.Up || a.UserChannel || !a.Free() {
 		t.Errorf("after Up, hci0 is %+v", a)
 	}
 	if err := Up(0); err != nil {
@@ -276,214 +273,4 @@ func TestKernelUpDown(t *testing.T) {
 			t.Errorf("Down: %v", err)
 		}
 	}
-}
-
-// vhci is a controller of our own behind /dev/vhci, raw so that the kernel
-// does not set it up and asks it nothing.
-type vhci struct {
-	*os.File
-	index int
-}
-
-func newVHCI(t *testing.T) *vhci {
-	t.Helper()
-	f, err := os.OpenFile("/dev/vhci", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	const vendor, raw = 0xFF, 0x80
-	if _, err := f.Write([]byte{vendor, raw}); err != nil {
-		t.Fatal(err)
-	}
-	answer := make([]byte, 4)
-	for {
-		n, err := f.Read(answer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n == 4 && answer[0] == vendor {
-			return &vhci{f, int(answer[2]) | int(answer[3])<<8}
-		}
-	}
-}
-
-// openVHCI opens the virtual adapter, which the kernel may still be adding.
-func openVHCI(t *testing.T, v *vhci, cfg *Config) *Socket {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kernelTimeout)
-	defer cancel()
-	s, err := OpenUserChannel(ctx, v.index, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
-
-func TestKernelAdapterRemovedWhileReading(t *testing.T) {
-	v := newVHCI(t)
-	s := openVHCI(t, v, nil)
-	if _, err := v.Write(resetComplete); err != nil {
-		t.Fatal(err)
-	}
-	b := make([]byte, hci.MaxPacketLen)
-	if n, err := s.ReadPacket(b); err != nil || !bytes.Equal(b[:n], resetComplete) {
-		t.Fatalf("read [% X], %v; want [% X]", b[:n], err, resetComplete)
-	}
-	ended := make(chan error, 1)
-	go func() {
-		_, err := s.ReadPacket(make([]byte, hci.MaxPacketLen))
-		ended <- err
-	}()
-	if err := v.Close(); err != nil {
-		t.Fatal(err)
-	}
-	name := indexName(v.index)
-	if err := <-ended; !errors.Is(err, unix.EPIPE) || !strings.Contains(err.Error(), name+": read: the adapter is gone") {
-		t.Errorf("read gave %v, want EPIPE", err)
-	}
-	if _, err := s.ReadPacket(b); !errors.Is(err, unix.EPIPE) {
-		t.Errorf("the next read gave %v, want EPIPE again", err)
-	}
-	if err := s.WritePacket(resetCommand); !errors.Is(err, unix.EPIPE) {
-		t.Errorf("write gave %v, want EPIPE", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-	_, err := Open(t.Context(), name, nil)
-	wantCause(t, err, CauseNoAdapter, name)
-}
-
-func TestKernelCountsDrops(t *testing.T) {
-	v := newVHCI(t)
-	s := openVHCI(t, v, &Config{ReadBuffer: 1})
-	event := append([]byte{4, 0xFF, 100}, make([]byte, 100)...)
-	for range 100000 {
-		if _, err := v.Write(event); err != nil {
-			t.Fatal(err)
-		}
-		n, err := s.Drops()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n > 0 {
-			return
-		}
-	}
-	t.Error("100000 packets in the smallest buffer, and none was counted as dropped")
-}
-
-func TestKernelReadAllocatesNothing(t *testing.T) {
-	v := newVHCI(t)
-	s := openVHCI(t, v, nil)
-	b := make([]byte, hci.MaxPacketLen)
-	if n := testing.AllocsPerRun(100, func() {
-		if _, err := v.Write(resetComplete); err != nil {
-			t.Error(err)
-		}
-		if _, err := s.ReadPacket(b); err != nil {
-			t.Error(err)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations for a packet, want 0", n)
-	}
-}
-
-// child is something to be done in another process, this test binary again.
-type child struct {
-	call    string // "open" or "list"
-	address string
-	nobody  bool    // as a user without capabilities
-	netns   bool    // in a network namespace of its own
-	pass    *Socket // as descriptor 3
-}
-
-// childResult is what it prints.
-type childResult struct {
-	Cause    Cause
-	Error    string
-	Adapters []Adapter
-}
-
-const (
-	childEnv  = "MOOR_KERNEL_TEST_CHILD"
-	childMark = "child result: "
-)
-
-func inChild(t *testing.T, c child) childResult {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kernelTimeout)
-	defer cancel()
-	// Not the path: a user without rights may not come along it.
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^TestKernelChild$", "-test.v")
-	cmd.Env = append(os.Environ(), childEnv+"="+c.call+" "+c.address)
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if c.nobody {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
-	}
-	if c.netns {
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
-	}
-	if c.pass != nil {
-		rc, err := c.pass.conn.SyscallConn()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var dup int
-		if err := rc.Control(func(fd uintptr) { dup, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); err != nil || dup == 0 {
-			t.Fatal(err)
-		}
-		f := os.NewFile(uintptr(dup), "user channel")
-		defer f.Close()
-		cmd.ExtraFiles = []*os.File{f}
-	}
-	out, err := cmd.CombinedOutput()
-	for line := range strings.Lines(string(out)) {
-		if _, text, ok := strings.Cut(line, childMark); ok {
-			var r childResult
-			if err := json.Unmarshal([]byte(text), &r); err != nil {
-				t.Fatal(err)
-			}
-			return r
-		}
-	}
-	t.Fatalf("child %+v: %v, printed %q", c, err, out)
-	return childResult{}
-}
-
-// TestKernelChild is not a test but what inChild runs.
-func TestKernelChild(t *testing.T) {
-	call, address, ok := strings.Cut(os.Getenv(childEnv), " ")
-	if !ok {
-		t.Skip("only for the other tests")
-	}
-	var r childResult
-	var err error
-	switch call {
-	case "open":
-		var tr hci.Transport
-		if tr, err = Open(t.Context(), address, nil); err == nil {
-			err = roundTrip(tr)
-			tr.Close()
-		}
-	case "list":
-		r.Adapters, err = Adapters()
-	default:
-		err = fmt.Errorf("what is %s?", strconv.Quote(call))
-	}
-	var e *OpenError
-	if errors.As(err, &e) {
-		r.Cause = e.Cause
-	}
-	if err != nil {
-		r.Error = err.Error()
-	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Printf("\n%s%s\n", childMark, text)
 }

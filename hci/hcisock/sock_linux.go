@@ -36,12 +36,12 @@ type Socket struct {
 	readErr error
 }
 
-// The user channel may be busy for a moment without being held: the adapter
-// is still being set up, or bluetoothd powers it up again between our DOWN and
-// bind.
+// The user channel may be busy for a while without being held: the kernel is
+// setting the adapter up, which with some firmware takes seconds, or bluetoothd
+// powers it up again between our DOWN and bind.
 const (
-	bindAttempts = 10
-	bindPause    = 100 * time.Millisecond
+	bindTimeout = 10 * time.Second
+	bindPause   = 100 * time.Millisecond
 )
 
 const opDown = "bring down"
@@ -85,7 +85,7 @@ func OpenUserChannel(ctx context.Context, index int, cfg *Config) (*Socket, erro
 
 // bindUserChannel brings the adapter down and takes it.
 func bindUserChannel(ctx context.Context, ctl *control, name string, index int, cfg *Config) (*Socket, error) {
-	for attempt := 1; ; attempt++ {
+	for deadline := time.Now().Add(bindTimeout); ; {
 		// Busy here means that another process has the user channel: there is
 		// nothing to wait for.
 		if err := ctl.down(index); err != nil {
@@ -96,7 +96,7 @@ func bindUserChannel(ctx context.Context, ctl *control, name string, index int, 
 			s.log.Info("hci user channel open", "adapter", name)
 			return s, nil
 		}
-		if !errors.Is(err, unix.EBUSY) || attempt == bindAttempts {
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return nil, explain(name, "bind user channel", index, err)
 		}
 		select {
