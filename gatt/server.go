@@ -32,7 +32,8 @@ type ServerConfig struct {
 	// clients cannot learn of changes.
 	DisableGAP, DisableGATT bool
 	// PrepareQueue is how many prepared writes a client may have waiting, each of
-	// at most 512 octets; one more is refused with Prepare Queue Full. 0 is 64.
+	// at most 512 octets; one more is refused with Prepare Queue Full. 0 is 64,
+	// and a negative number allows none.
 	PrepareQueue int
 	// Store keeps what must be known of bonded clients. Nil keeps it in memory.
 	Store ClientStore
@@ -42,10 +43,10 @@ type ServerConfig struct {
 }
 
 func (c *ServerConfig) prepareQueue() int {
-	if c.PrepareQueue <= 0 {
+	if c.PrepareQueue == 0 {
 		return defaultPrepareQueue
 	}
-	return c.PrepareQueue
+	return max(c.PrepareQueue, 0)
 }
 
 // Server offers attributes to any number of peers, on links of any number of

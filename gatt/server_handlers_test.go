@@ -261,7 +261,9 @@ func testServerBoundsCommands(t *testing.T) {
 	}
 }
 
-func TestServerHandlerEndsWithTheLink(t *testing.T) { synctest.Test(t, testServerHandlerEndsWithTheLink) }
+func TestServerHandlerEndsWithTheLink(t *testing.T) {
+	synctest.Test(t, testServerHandlerEndsWithTheLink)
+}
 
 func testServerHandlerEndsWithTheLink(t *testing.T) {
 	p := &program{}
@@ -364,7 +366,9 @@ func testServerStore(t *testing.T) {
 	peer := gatt.PeerInfo{Key: "k", Bonded: true, Security: sec}
 	srv, _, ch := serve(t, &gatt.ServerConfig{Store: st}, peer)
 	time.Sleep(time.Minute) // the first state, in which it is bonded
+	st.mu.Lock()
 	st.saved = nil
+	st.mu.Unlock()
 	ch.Receive("12 0b00 01")
 	ch.Want("13")
 	time.Sleep(time.Minute)

@@ -346,6 +346,11 @@ func TestServerPrepareQueueIsBounded(t *testing.T) {
 	w = newWire(t, newServer(t, cfg), 23, gatt.PeerInfo{})
 	w.receive("16 2900 0000 aa", "17 2900 0000 aa")
 	w.receive("16 2900 0000 aa", "01 16 2900 09")
+
+	cfg.PrepareQueue = -1
+	w = newWire(t, newServer(t, cfg), 23, gatt.PeerInfo{})
+	w.receive("16 2900 0000 aa", "01 16 2900 09")
+	w.receive("18 01", "19")
 }
 
 func TestServerPreparedWriteOfFixedLength(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"sync/atomic"
 
 	"github.com/moor-ble/moor/gatt/att"
@@ -92,24 +93,27 @@ type table struct {
 
 // at returns the attribute with a handle, nil if there is none.
 func (t *table) at(h att.Handle) *attribute {
-	i, ok := slices.BinarySearchFunc(t.attrs, h, byHandle)
+	i, ok := t.search(h)
 	if !ok {
 		return nil
 	}
 	return &t.attrs[i]
 }
 
+// search returns where the attribute with a handle is, or where it would be.
+func (t *table) search(h att.Handle) (i int, ok bool) {
+	return sort.Find(len(t.attrs), func(i int) int { return cmp.Compare(h, t.attrs[i].handle) })
+}
+
 // within returns the attributes whose handles lie in a range.
 func (t *table) within(r att.HandleRange) []attribute {
-	first, _ := slices.BinarySearchFunc(t.attrs, r.Start, byHandle)
-	last, found := slices.BinarySearchFunc(t.attrs, r.End, byHandle)
+	first, _ := t.search(r.Start)
+	last, found := t.search(r.End)
 	if found {
 		last++
 	}
 	return t.attrs[first:max(first, last)]
 }
-
-func byHandle(a attribute, h att.Handle) int { return cmp.Compare(a.handle, h) }
 
 // inherit takes over the values of those attributes in a range that an older
 // table has as well.
