@@ -1,61 +1,9 @@
 package hci
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/moor-ble/moor/internal/loop"
 )
-
-// ConnectOptions holds the options of Connect and ConnectAny. Zero fields have
-// their defaults; nil is the same as an empty one.
-type ConnectOptions struct {
-	// Timeout bounds how long the controller listens for the peer, counted from
-	// when it begins; default 20 s, negative none. Time spent waiting for other
-	// dials on the same controller does not count: ctx bounds that.
-	Timeout time.Duration
-	// Params are the parameters that the link starts with; default 30–50 ms,
-	// latency 0, supervision timeout 4.2 s.
-	Params ConnParams
-	// ScanInterval and ScanWindow are how the controller listens while it
-	// initiates, 2.5 ms to 10.24 s; default 60 ms each, listening all the time.
-	ScanInterval, ScanWindow time.Duration
-}
-
-func (o *ConnectOptions) timeout() time.Duration {
-	if o == nil || o.Timeout == 0 {
-		return 20 * time.Second
-	}
-	return o.Timeout
-}
-
-func (o *ConnectOptions) params() ConnParams {
-	if o == nil || o.Params == (ConnParams{}) {
-		return ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 4200 * time.Millisecond}
-	}
-	return o.Params
-}
-
-func (o *ConnectOptions) scan() (interval, window time.Duration) {
-	interval, window = 60*time.Millisecond, 60*time.Millisecond
-	if o != nil && o.ScanInterval != 0 {
-		interval, window = o.ScanInterval, o.ScanInterval
-	}
-	if o != nil && o.ScanWindow != 0 {
-		window = o.ScanWindow
-	}
-	return min(max(interval, window), 10240*time.Millisecond), window
-}
-
-// same reports whether dials with o and p can share an initiation.
-func (o *ConnectOptions) same(p *ConnectOptions) bool {
-	oi, ow := o.scan()
-	pi, pw := p.scan()
-	return oi == pi && ow == pw && o.params() == p.params()
-}
 
 // dial is one wish to connect. It belongs to the loop from the moment it is
 // queued until done has been called, which happens once.
@@ -438,84 +386,11 @@ func (c *core) orphan(l *Link) {
 	l.StartDisconnect(StatusRemoteUserTerminated, ErrUnwanted)
 }
 
-// ErrUnwanted is the cause of links that came up after whoever asked for them
-// had given up, and were closed for it.
-var ErrUnwanted = errors.New("nobody was waiting for the connection any more")
-
 func (d *dialer) fail(err error) {
 	dials := slices.Concat(d.group, d.waiting)
 	d.group, d.waiting, d.state, d.resting = nil, nil, dialIdle, false
 	d.c.timers.stop(&d.timer)
 	for _, x := range dials {
 		d.finish(x, nil, err)
-	}
-}
-
-// Connect makes a link to peer as central and returns it. Dials of one Device
-// share the initiator by the filter accept list if their options are equal and
-// the list has places, else they take turns: a peer that is not there holds up
-// nobody. An error is a *ConnectError. When ctx ends, Connect returns at
-// once; should the controller complete the connection all the same, the link
-// is closed, or given to another Connect that waits for the same peer.
-func (d *Device) Connect(ctx context.Context, peer Addr, o *ConnectOptions) (*Link, error) {
-	return d.connect(ctx, []Addr{peer}, o)
-}
-
-// ConnectAny makes a link to whichever of peers is heard first, by the
-// controller's filter accept list (Vol 4, Part E, 7.8.16), which has
-// Info.AcceptListSize places. Link.Peer says which one it was.
-func (d *Device) ConnectAny(ctx context.Context, peers []Addr, o *ConnectOptions) (*Link, error) {
-	if n := d.Info().AcceptListSize; len(peers) == 0 || len(peers) > n {
-		return nil, &ConnectError{Err: fmt.Errorf("%d peers do not fit the controller's accept list of 1 to %d", len(peers), n)}
-	}
-	return d.connect(ctx, peers, o)
-}
-
-func (d *Device) connect(ctx context.Context, peers []Addr, o *ConnectOptions) (*Link, error) {
-	x := &dial{peers: slices.Clone(peers)}
-	if o != nil {
-		opts := *o
-		x.opts = &opts
-	}
-	if err := x.opts.params().Validate(); err != nil {
-		return nil, x.wrap(err)
-	}
-	if ctx.Err() != nil {
-		return nil, x.wrap(context.Cause(ctx))
-	}
-	ch := make(chan reply[*Link], 1)
-	x.done = func(l *Link, err error) { ch <- reply[*Link]{l, err} }
-	if !d.Post(loop.Func(func(time.Time) { d.core.dial.add(x) })) {
-		return nil, x.wrap(d.Err())
-	}
-	select {
-	case r := <-ch:
-		return r.v, r.err
-	case <-d.done:
-	case <-ctx.Done():
-		select {
-		case r := <-ch:
-			return r.v, r.err
-		default:
-		}
-		end := context.Cause(ctx)
-		d.Post(loop.Func(func(time.Time) {
-			x.gone = true
-			d.core.dial.stop(x, end)
-			select { // the link came while the caller was leaving
-			case r := <-ch:
-				if r.v != nil {
-					d.core.orphan(r.v)
-				}
-			default:
-			}
-		}))
-		return nil, x.wrap(end)
-	}
-	select {
-	case r := <-ch:
-		return r.v, r.err
-	default:
-		return nil, x.wrap(d.Err())
 	}
 }
