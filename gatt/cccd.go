@@ -75,14 +75,14 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 		s.handle = ds[i].Handle
 	}
 	if sub != nil {
-		if err := ch.c.onLoop(func(time.Time) { ch.c.subscribe(sub) }); err != nil {
+		if err := ch.c.onLoop(func(time.Time) { ch.c.values.subscribe(sub) }); err != nil {
 			return err
 		}
 	}
 	if err := ch.writeCCCD(ctx, s, s.wanted()|bits); err != nil {
 		if sub != nil {
 			// An error means that the link is gone, and all subscriptions with it.
-			_ = ch.c.onLoop(func(time.Time) { ch.c.unsubscribe(sub) })
+			_ = ch.c.onLoop(func(time.Time) { ch.c.values.unsubscribe(sub) })
 		}
 		return err
 	}
@@ -97,7 +97,7 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 // unconfigure takes a subscription away and has the peer hold what the others
 // need.
 func (ch *Char) unconfigure(sub *Subscription) error {
-	if err := ch.c.onLoop(func(time.Time) { ch.c.unsubscribe(sub) }); err != nil {
+	if err := ch.c.onLoop(func(time.Time) { ch.c.values.unsubscribe(sub) }); err != nil {
 		return nil // the link has ended
 	}
 	s := ch.cccd()

@@ -86,8 +86,8 @@ func NewClient(b *att.Bearer, cfg *ClientConfig) *Client {
 	}
 	c.changes.Store(&changeLog{})
 	c.changed.ready = make(chan struct{}, 1)
-	c.values.subs = map[att.Handle][]*Subscription{}
-	b.SetNotifyHandler(c)
+	c.values = values{c: c, subs: map[att.Handle][]*Subscription{}}
+	b.SetNotifyHandler(&c.values)
 	return c
 }
 
@@ -122,7 +122,7 @@ func (c *Client) outOfSync(err error) error {
 	everything := att.HandleRange{Start: att.HandleMin, End: att.HandleMax}
 	c.noteChange(everything)
 	// If this fails the link is gone, and the subscriptions with it.
-	c.b.Post(loop.Func(func(time.Time) { c.endStale() }))
+	c.b.Post(loop.Func(func(time.Time) { c.values.endStale() }))
 	return fmt.Errorf("%w: %w", ErrStale, err)
 }
 

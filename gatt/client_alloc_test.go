@@ -58,8 +58,9 @@ func subscribed(t testing.TB) (*gatt.Client, interface{ Do(func(time.Time)) }, *
 			return read
 		case att.OpWriteReq:
 			return written
+		default:
+			return nil
 		}
-		return nil
 	}, nil)
 	c.SetProfile(battery())
 	chr, err := c.Char(t.Context(), u16(0x180F), u16(0x2A19))

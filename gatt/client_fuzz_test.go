@@ -62,8 +62,7 @@ func fuzzClientDiscovery(t *testing.T, script []byte) {
 		t.Errorf("%d requests for a script of %d octets", asked, len(script))
 	}
 	if err != nil {
-		var de *gatt.DiscoveryError
-		if !errors.As(err, &de) {
+		if _, ok := errors.AsType[*gatt.DiscoveryError](err); !ok {
 			t.Errorf("untyped error %v", err)
 		}
 		return

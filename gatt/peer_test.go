@@ -19,8 +19,8 @@ func bubble(f func(t *testing.T)) func(t *testing.T) {
 }
 
 // newClient returns a client whose peer is the test itself.
-func newClient(t testing.TB, cfg *gatt.ClientConfig) (*gatt.Client, *atttest.Channel) {
-	return clientOf(t, nil, cfg)
+func newClient(t testing.TB) (*gatt.Client, *atttest.Channel) {
+	return clientOf(t, nil, nil)
 }
 
 func clientOf(t testing.TB, answer func([]byte) [][]byte, cfg *gatt.ClientConfig) (*gatt.Client, *atttest.Channel) {
@@ -109,9 +109,9 @@ func (b *table) attrOf(typ gatt.UUID, value []byte) att.Handle {
 }
 
 // end lets the last service and characteristic reach to h.
-func (b *table) end(h att.Handle) *table {
+func (b *table) end(h att.Handle) {
 	if len(b.profile.Services) == 0 {
-		return b
+		return
 	}
 	s := &b.profile.Services[len(b.profile.Services)-1]
 	s.End = h
@@ -123,7 +123,6 @@ func (b *table) end(h att.Handle) *table {
 	if n := len(s.Characteristics); n > 0 {
 		s.Characteristics[n-1].End = h
 	}
-	return b
 }
 
 // gap leaves handles out.

@@ -34,7 +34,7 @@ func TestLongRead(t *testing.T) {
 		{"full blob, then none", []string{"0b" + octets(22), "0d" + octets(22), "01 0c 0300 07"}, 44},
 	} {
 		t.Run(test.name, bubble(func(t *testing.T) {
-			c, ch := newClient(t, nil)
+			c, ch := newClient(t)
 			var v []byte
 			asks := []string{"0a 0300", "0c 0300 1600", "0c 0300 2c00"}
 			var steps []string
@@ -56,7 +56,7 @@ func TestLongReadFails(t *testing.T) { bubble(testLongReadFails)(t) }
 
 // An error in the middle is none of those that end a value.
 func testLongReadFails(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	err := script(t, ch, func(ctx context.Context) error { _, err := c.ReadLong(ctx, 3); return err },
 		"0a 0300", "0b"+octets(22), "0c 0300 1600", "01 0c 0300 05")
 	wantIs(t, err, att.CodeInsufficientAuthentication)
@@ -103,7 +103,7 @@ func TestLongReadWhileTheMTUGrows(t *testing.T) { bubble(testLongReadWhileTheMTU
 // The answer of 22 octets was as long as it could be, though the MTU has grown
 // by the time it is looked at.
 func testLongReadWhileTheMTUGrows(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	var v []byte
 	done := call(func() (err error) {
 		v, err = c.ReadLong(t.Context(), 3)
@@ -124,7 +124,7 @@ func testLongReadWhileTheMTUGrows(t *testing.T) {
 func TestReadHandle(t *testing.T) { bubble(testReadHandle)(t) }
 
 func testReadHandle(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	var v []byte
 	read := func(ctx context.Context) (err error) { v, err = c.ReadHandle(ctx, 3); return err }
 	wantNoError(t, script(t, ch, read, "0a 0300", "0b"+octets(22)))
@@ -140,7 +140,7 @@ func testReadHandle(t *testing.T) {
 func TestReadByUUID(t *testing.T) { bubble(testReadByUUID)(t) }
 
 func testReadByUUID(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	var got []gatt.HandleValue
 	read := func(ctx context.Context) (err error) {
 		got, err = c.ReadByUUID(ctx, u16(0x2A19), att.HandleRange{})
@@ -171,7 +171,7 @@ func testReadByUUID(t *testing.T) {
 func TestReadMultiple(t *testing.T) { bubble(testReadMultiple)(t) }
 
 func testReadMultiple(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	var v []byte
 	wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
 		v, err = c.ReadMultiple(ctx, 3, 5)
@@ -200,7 +200,7 @@ func testReadMultiple(t *testing.T) {
 func TestDatabaseHash(t *testing.T) { bubble(testDatabaseHash)(t) }
 
 func testDatabaseHash(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	var hash [16]byte
 	read := func(ctx context.Context) (err error) { hash, err = c.DatabaseHash(ctx); return err }
 	wantNoError(t, script(t, ch, read, "08 0100 ffff 2a2b", "09 12 0900 000102030405060708090a0b0c0d0e0f"))

@@ -146,7 +146,7 @@ func TestServiceChangedBeforeItsHandleIsKnown(t *testing.T) {
 // A bonded peer owes the indication of a change from before the connection, and
 // sends it at once: a profile from a cache is then no good.
 func testServiceChangedBeforeItsHandleIsKnown(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	ch.Receive("1d 0f00 0100 ffff")
 	ch.Want("1e")
 	c.SetProfile(battery())
@@ -231,7 +231,7 @@ func TestClientSupportedFeatures(t *testing.T) {
 		{"all there", []string{"0a 0300", "0b 07"}},
 	} {
 		t.Run(test.name, bubble(func(t *testing.T) {
-			c, ch := newClient(t, nil)
+			c, ch := newClient(t)
 			b := newTable()
 			b.service(u16(0x1801)).char(u16(0x2B29), propR|propW, nil)
 			c.SetProfile(&b.profile)

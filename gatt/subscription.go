@@ -112,7 +112,7 @@ func (s *Subscription) pop() (v Value, ok bool, err error) {
 	v, ok, resume, err := s.queue.pop()
 	if resume {
 		// If this fails the link is gone, and nobody waits for a confirmation.
-		s.ch.c.b.Post(loop.Func(func(time.Time) { s.ch.c.resume(s) }))
+		s.ch.c.b.Post(loop.Func(func(time.Time) { s.ch.c.values.resume(s) }))
 	}
 	return v, ok, err
 }

@@ -11,9 +11,10 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// values sends what the peer notifies and indicates to subscriptions. It belongs
-// to the loop.
+// values sends what the peer notifies and indicates to subscriptions: it is the
+// client's att.NotifyHandler. It belongs to the loop, as do all its methods.
 type values struct {
+	c        *Client
 	subs     map[att.Handle][]*Subscription // by value handle; empty once all have gone
 	withheld []*Subscription                // that the confirmation of an indication waits for
 	early    []earlyValue                   // of handles that are not in subs
@@ -31,29 +32,29 @@ type earlyValue struct {
 // together.
 const maxEarly = 16
 
-// Notification implements att.NotifyHandler. Called on the loop.
-func (c *Client) Notification(now time.Time, h att.Handle, value []byte) {
-	c.deliver(now, h, value, false)
+// Notification implements att.NotifyHandler.
+func (vs *values) Notification(now time.Time, h att.Handle, value []byte) {
+	vs.deliver(now, h, value, false)
 }
 
-// Indication implements att.NotifyHandler. Called on the loop.
-func (c *Client) Indication(now time.Time, h att.Handle, value []byte) (confirm bool) {
-	c.deliver(now, h, value, true)
-	if h == c.values.changed {
-		c.serviceChanged(value)
+// Indication implements att.NotifyHandler.
+func (vs *values) Indication(now time.Time, h att.Handle, value []byte) (confirm bool) {
+	vs.deliver(now, h, value, true)
+	if h == vs.changed {
+		vs.serviceChanged(value)
 	}
-	return len(c.values.withheld) == 0
+	return len(vs.withheld) == 0
 }
 
 // deliver hands a value to all who have subscribed, a copy to each.
-func (c *Client) deliver(now time.Time, h att.Handle, data []byte, indication bool) {
-	subs, known := c.values.subs[h]
+func (vs *values) deliver(now time.Time, h att.Handle, data []byte, indication bool) {
+	subs, known := vs.subs[h]
 	if !known {
 		early := earlyValue{h, Value{Data: bytes.Clone(data), Indication: indication, Time: now}}
-		if len(c.values.early) == maxEarly {
-			c.values.early = slices.Delete(c.values.early, 0, 1)
+		if len(vs.early) == maxEarly {
+			vs.early = slices.Delete(vs.early, 0, 1)
 		}
-		c.values.early = append(c.values.early, early)
+		vs.early = append(vs.early, early)
 		return
 	}
 	for _, s := range subs {
@@ -61,22 +62,22 @@ func (c *Client) deliver(now time.Time, h att.Handle, data []byte, indication bo
 			continue
 		}
 		if indication {
-			c.values.withheld = append(c.values.withheld, s)
-			c.debug("confirmation withheld until the subscription is read", h)
+			vs.withheld = append(vs.withheld, s)
+			vs.c.debug("confirmation withheld until the subscription is read", h)
 		}
 	}
 }
 
 // subscribe adds a subscription, which then gets the early values. Called on the
 // loop.
-func (c *Client) subscribe(s *Subscription) {
+func (vs *values) subscribe(s *Subscription) {
 	h := s.ch.info.Value
-	_, known := c.values.subs[h]
-	c.values.subs[h] = append(c.values.subs[h], s)
+	_, known := vs.subs[h]
+	vs.subs[h] = append(vs.subs[h], s)
 	if known {
 		return
 	}
-	c.values.early = slices.DeleteFunc(c.values.early, func(e earlyValue) bool {
+	vs.early = slices.DeleteFunc(vs.early, func(e earlyValue) bool {
 		if e.handle == h {
 			e.value.Indication = false // confirmed long ago, so there is no claim to room
 			s.queue.push(e.value)
@@ -85,52 +86,51 @@ func (c *Client) subscribe(s *Subscription) {
 	})
 }
 
-// unsubscribe removes a subscription. Called on the loop.
-func (c *Client) unsubscribe(s *Subscription) {
+// unsubscribe removes a subscription.
+func (vs *values) unsubscribe(s *Subscription) {
 	h := s.ch.info.Value
-	c.values.subs[h] = slices.DeleteFunc(c.values.subs[h], func(o *Subscription) bool { return o == s })
-	c.resume(s)
+	vs.subs[h] = slices.DeleteFunc(vs.subs[h], func(o *Subscription) bool { return o == s })
+	vs.resume(s)
 }
 
 // resume confirms the outstanding indication if s was the last to wait for.
-// Called on the loop.
-func (c *Client) resume(s *Subscription) {
-	w := &c.values.withheld
+func (vs *values) resume(s *Subscription) {
+	w := &vs.withheld
 	if len(*w) == 0 {
 		return
 	}
 	if *w = slices.DeleteFunc(*w, func(o *Subscription) bool { return o == s }); len(*w) == 0 {
-		c.b.Confirm()
+		vs.c.b.Confirm()
 	}
 }
 
 // serviceChanged takes the value of Service Changed: the first and the last
 // handle that are affected. One that is none is ignored, as nothing can be
-// learned from it. Called on the loop.
-func (c *Client) serviceChanged(value []byte) {
+// learned from it.
+func (vs *values) serviceChanged(value []byte) {
 	v := wire.NewReader(value)
 	r := att.HandleRange{Start: att.Handle(v.U16()), End: att.Handle(v.U16())}
 	if v.Finish() != nil || !r.Valid() {
-		c.debug("malformed Service Changed ignored", c.values.changed)
+		vs.c.debug("malformed Service Changed ignored", vs.changed)
 		return
 	}
-	c.noteChange(r)
-	c.endStale()
+	vs.c.noteChange(r)
+	vs.endStale()
 }
 
 // endStale ends the subscriptions to characteristics that are no longer what they
-// were. Called on the loop.
-func (c *Client) endStale() {
-	for h, subs := range c.values.subs {
+// were.
+func (vs *values) endStale() {
+	for h, subs := range vs.subs {
 		for _, s := range slices.Clone(subs) {
 			if err := s.ch.Check(); err != nil {
 				s.queue.close(err, false)
-				c.unsubscribe(s)
+				vs.unsubscribe(s)
 			}
 		}
-		if len(c.values.subs[h]) == 0 {
+		if len(vs.subs[h]) == 0 {
 			// The handle may stand for something else now.
-			delete(c.values.subs, h)
+			delete(vs.subs, h)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (c *Client) learnServiceChanged(h att.Handle) {
 		c.values.changed = h
 		for _, e := range c.values.early {
 			if e.handle == h {
-				c.serviceChanged(e.value.Data)
+				c.values.serviceChanged(e.value.Data)
 			}
 		}
 	})

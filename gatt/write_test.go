@@ -14,7 +14,7 @@ import (
 func TestWrite(t *testing.T) { bubble(testWrite)(t) }
 
 func testWrite(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	write := func(n int) func(context.Context) error {
 		return func(ctx context.Context) error { return c.WriteHandle(ctx, 3, make([]byte, n)) }
 	}
@@ -29,7 +29,7 @@ func testWrite(t *testing.T) {
 func TestWriteNoResponseIsPaced(t *testing.T) { bubble(testWriteNoResponseIsPaced)(t) }
 
 func testWriteNoResponseIsPaced(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	wantNoError(t, c.WriteNoResponse(t.Context(), 3, []byte{1}))
 	ch.Want("52 0300 01")
 	ch.SetFull(true)
@@ -49,7 +49,7 @@ func testWriteNoResponseIsPaced(t *testing.T) {
 func TestLongWrite(t *testing.T) { bubble(testLongWrite)(t) }
 
 func testLongWrite(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	write := func(n int) func(context.Context) error {
 		return func(ctx context.Context) error { return c.WriteLong(ctx, 3, atttest.Hex(t, octets(n))) }
 	}
@@ -82,7 +82,7 @@ func TestPreparedEchoDiffers(t *testing.T) {
 		{"nothing", "17 0300 0000"},
 	} {
 		t.Run(test.name, bubble(func(t *testing.T) {
-			c, ch := newClient(t, nil)
+			c, ch := newClient(t)
 			err := script(t, ch, func(ctx context.Context) error {
 				return c.WriteLong(ctx, 3, atttest.Hex(t, octets(30)))
 			}, "16 0300 0000"+octets(18), test.echo, "18 00", "19")
@@ -98,7 +98,7 @@ func TestPreparedEchoDiffers(t *testing.T) {
 func TestPrepareRefused(t *testing.T) { bubble(testPrepareRefused)(t) }
 
 func testPrepareRefused(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	err := script(t, ch, func(ctx context.Context) error {
 		return c.WriteLong(ctx, 3, atttest.Hex(t, octets(30)))
 	}, "16 0300 0000"+octets(18), "17 0300 0000"+octets(18), "16 0300 1200"+octets(12), "01 16 0300 09", "18 00", "19")
@@ -110,7 +110,7 @@ func TestCanceledLongWriteLeavesNothingPrepared(t *testing.T) {
 }
 
 func testCanceledLongWriteLeavesNothingPrepared(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	first := call(func() error { return c.WriteLong(ctx, 3, atttest.Hex(t, octets(30))) })
 	second := call(func() error { return c.WriteReliable(t.Context(), gatt.HandleValue{Handle: 9, Value: []byte{1}}) })
@@ -132,7 +132,7 @@ func testCanceledLongWriteLeavesNothingPrepared(t *testing.T) {
 func TestReliableWrite(t *testing.T) { bubble(testReliableWrite)(t) }
 
 func testReliableWrite(t *testing.T) {
-	c, ch := newClient(t, nil)
+	c, ch := newClient(t)
 	wantNoError(t, script(t, ch, func(ctx context.Context) error {
 		return c.WriteReliable(ctx,
 			gatt.HandleValue{Handle: 3, Value: []byte{1}},

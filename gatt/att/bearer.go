@@ -87,7 +87,7 @@ func (b *Bearer) Err() error {
 	}
 	select {
 	case <-b.ch.Done():
-		return &closedError{b.ch.Err()}
+		return &closedError{cause: b.ch.Err()}
 	default:
 		return nil
 	}
@@ -241,7 +241,7 @@ func (b *Bearer) setDeadline() {
 // Down says that the channel has ended. Called on the loop.
 func (b *Bearer) Down(now time.Time, cause error) {
 	if !b.down {
-		b.end(now, cause)
+		b.end(now, &closedError{cause: cause})
 	}
 }
 
@@ -251,13 +251,12 @@ func (b *Bearer) fail(now time.Time, cause error) {
 		b.log.Log(context.Background(), levelLink, "attribute bearer failed", "error", cause)
 	}
 	b.ch.SetDeadline(time.Time{})
-	b.end(now, cause)
+	b.end(now, &closedError{cause: cause, own: true})
 	b.ch.Close(cause)
 }
 
 // end gives everybody who waits the cause.
-func (b *Bearer) end(now time.Time, cause error) {
-	err := &closedError{cause}
+func (b *Bearer) end(now time.Time, err *closedError) {
 	b.failure.Store(err)
 	b.down = true
 	b.requests.fail(now, err)

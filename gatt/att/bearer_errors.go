@@ -97,11 +97,17 @@ func (e *TooLongError) Error() string {
 
 // closedError is what a bearer that has ended gives: why it ended, and
 // net.ErrClosed.
-type closedError struct{ cause error }
+type closedError struct {
+	cause error // nil: not known
+	own   bool  // the bearer ended itself, and cause says so
+}
 
 func (e *closedError) Error() string {
-	if e.cause == nil {
+	switch {
+	case e.cause == nil:
 		return "att: bearer closed"
+	case e.own:
+		return e.cause.Error()
 	}
 	return "att: bearer closed: " + e.cause.Error()
 }

@@ -98,15 +98,8 @@ func (b *Bearer) response(now time.Time, op Opcode, r *wire.Reader) {
 	switch op {
 	case OpErrorRsp:
 		p, rerr := readErrorRsp(r)
-		if rule := brokenBy(p, rerr, t); rule != 0 {
-			pe := &ProtocolError{Rule: rule, Got: op, Pending: t.op()}
-			switch rule {
-			case RuleErrorRequest:
-				pe.Detail = "it names " + p.Request.String()
-			case RuleErrorHandle:
-				pe.Detail = "it names handle " + p.Handle.String()
-			}
-			b.fail(now, pe)
+		if rule, detail := brokenBy(p, rerr, t); rule != 0 {
+			b.fail(now, &ProtocolError{Rule: rule, Got: op, Pending: t.op(), Detail: detail})
 			return
 		}
 		err = p.Err()
@@ -123,17 +116,17 @@ func (b *Bearer) response(now time.Time, op Opcode, r *wire.Reader) {
 	b.sendNext(now, &b.requests)
 }
 
-// brokenBy returns the rule that an Error Response breaks, 0 for none.
-func brokenBy(p ErrorRsp, err error, t *transaction) Rule {
+// brokenBy returns the rule that an Error Response breaks, 0 for none, and how.
+func brokenBy(p ErrorRsp, err error, t *transaction) (Rule, string) {
 	switch {
 	case err != nil:
-		return RuleErrorLayout
+		return RuleErrorLayout, err.Error()
 	case p.Request != t.op():
-		return RuleErrorRequest
+		return RuleErrorRequest, "it names " + p.Request.String()
 	case p.Handle != HandleNone && !names(t.pdu, p.Handle):
-		return RuleErrorHandle
+		return RuleErrorHandle, "it names handle " + p.Handle.String()
 	}
-	return 0
+	return 0, ""
 }
 
 // names reports whether a request is about a handle: the one that it names, one
@@ -152,10 +145,11 @@ func names(req []byte, h Handle) bool {
 		return false
 	case OpFindInformationReq, OpFindByTypeValueReq, OpReadByTypeReq, OpReadByGroupTypeReq:
 		return HandleRange{Start: Handle(r.U16()), End: Handle(r.U16())}.Contains(h)
+	default:
+		// An Execute Write names the attribute whose write failed, and nothing
+		// is known about an MTU request that names one.
+		return true
 	}
-	// An Execute Write names the attribute whose write failed, and nothing is
-	// known about an MTU request that names one.
-	return true
 }
 
 // confirmation takes the answer to the outstanding indication.

@@ -1,0 +1,106 @@
+package gatt_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+)
+
+func TestCharAsksForWhatIsNeeded(t *testing.T) { bubble(testCharAsksForWhatIsNeeded)(t) }
+
+func testCharAsksForWhatIsNeeded(t *testing.T) {
+	c, ch := newClient(t)
+	var chr *gatt.Char
+	err := script(t, ch, func(ctx context.Context) (err error) {
+		chr, err = c.Char(ctx, u16(0x180F), u16(0x2A19))
+		return err
+	},
+		"06 0100 ffff 0028 0f18", "07 2000 2400",
+		"06 2500 ffff 0028 0f18", "01 06 2500 0a",
+		"08 2100 2400 0328", "09 07 2100 12 2200 192a",
+		"08 2300 2400 0328", "01 08 2300 0a",
+	)
+	wantNoError(t, err)
+	if chr.UUID() != u16(0x2A19) || chr.Service() != u16(0x180F) || chr.Properties() != propRN {
+		t.Errorf("%+v", chr.Info())
+	}
+	// Known by now.
+	wantNoError(t, script(t, ch, func(ctx context.Context) error {
+		_, err := c.Char(ctx, u16(0x180F), u16(0x2A19))
+		return err
+	}))
+	err = script(t, ch, func(ctx context.Context) error {
+		_, err := c.Char(ctx, u16(0x180F), u16(0x2A20))
+		return err
+	})
+	wantIs(t, err, gatt.ErrNotFound)
+	var ds []gatt.Descriptor
+	for range 2 {
+		asks := []string{"04 2300 2400", "05 01 2300 0229 2400 0429"}
+		if ds != nil {
+			asks = nil
+		}
+		wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+			ds, err = chr.Descriptors(ctx)
+			return err
+		}, asks...))
+		if diff := cmp.Diff([]gatt.Descriptor{{UUID: u16(0x2902), Handle: 0x23}, {UUID: u16(0x2904), Handle: 0x24}}, ds); diff != "" {
+			t.Error(diff)
+		}
+	}
+	err = script(t, ch, func(ctx context.Context) error {
+		_, err := c.Char(ctx, vendor(1), vendor(2))
+		return err
+	}, "06 0100 ffff 0028 9ecadc240ee5a9e093f3a3b50100406e", "01 06 0100 0a")
+	wantIs(t, err, gatt.ErrNotFound)
+	if !strings.Contains(err.Error(), vendor(1).String()) {
+		t.Errorf("%v does not name the service", err)
+	}
+}
+
+func TestCharByHandle(t *testing.T) { bubble(testCharByHandle)(t) }
+
+func testCharByHandle(t *testing.T) {
+	p := newPeer(referenceTable(), 247)
+	c, _ := p.start(t, nil)
+	for _, h := range []att.Handle{9, 10, 11} { // declaration, value, descriptor
+		ch, err := c.CharByHandle(t.Context(), h)
+		wantNoError(t, err)
+		if ch.UUID() != u16(0x2A05) || len(ch.Info().Descriptors) != 1 {
+			t.Errorf("handle %s: %+v", h, ch.Info())
+		}
+	}
+	if p.requests != 8 {
+		t.Errorf("%d requests, want 8", p.requests)
+	}
+	_, err := c.CharByHandle(t.Context(), 8)
+	wantIs(t, err, gatt.ErrNotFound)
+}
+
+func TestSetProfileSavesAllRequests(t *testing.T) { bubble(testSetProfileSavesAllRequests)(t) }
+
+func testSetProfileSavesAllRequests(t *testing.T) {
+	p := newPeer(referenceTable(), 23)
+	c, _ := p.start(t, nil)
+	cached := p.profile.Clone()
+	c.SetProfile(cached)
+	cached.Services[0].UUID = vendor(7)
+	got, err := c.Discover(t.Context())
+	wantNoError(t, err)
+	if diff := cmp.Diff(&p.profile, got); diff != "" {
+		t.Error(diff)
+	}
+	v, err := c.Read(t.Context(), u16(0x180F), u16(0x2A19))
+	if err != nil || len(v) != 1 || v[0] != 77 || p.requests != 1 {
+		t.Errorf("read %x, %v in %d requests", v, err, p.requests)
+	}
+	_, err = c.Char(t.Context(), u16(0x1234), u16(0x2A19))
+	wantIs(t, err, gatt.ErrNotFound)
+	if p.requests != 1 {
+		t.Errorf("%d requests", p.requests)
+	}
+}
