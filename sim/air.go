@@ -80,7 +80,8 @@ func New(cfg *Config) *Air {
 }
 
 // Close ends the air and unplugs all its controllers. It returns when the
-// air's goroutine has ended; later calls do nothing.
+// air's goroutine has ended, so scripts must not call it; later calls do
+// nothing.
 func (a *Air) Close() error {
 	a.mu.Lock()
 	a.closed = true

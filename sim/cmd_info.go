@@ -6,7 +6,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// always are the commands that every controller has.
+// alwaysCommands are those that every controller has.
 var alwaysCommands = []hci.Opcode{
 	hci.OpSetEventMask, hci.OpSetEventMaskPage2, hci.OpLESetEventMask, hci.OpReset, hci.OpWriteLEHostSupport,
 	hci.OpReadLocalVersionInformation, hci.OpReadLocalSupportedCommands, hci.OpReadLocalSupportedFeatures,

@@ -201,14 +201,3 @@ func (c *Controller) Stats() Stats {
 	})
 	return s
 }
-
-// usage adds what is still going on.
-func (r *radio) usage() Usage {
-	u := r.onAir
-	for _, l := range r.air.listeners {
-		if l.node == r {
-			u.Listening += l.listened()
-		}
-	}
-	return u
-}

@@ -42,11 +42,26 @@
 // for commands, events, credits and connects, [Path] for loss and silence, and
 // the methods of [Controller] for unplugging, hardware errors and garbage.
 //
+// # Devices and scenarios
+//
+// [Air.NewPeripheral] puts a device with the whole stack on the air; the package
+// has some ready-made. [Open] makes an air with devices by the name of a
+// scenario: that is what an adapter's address "sim:NAME" stands for.
+//
+// # What is not modelled
+//
+// Scan windows, advertising and connection events of one radio do not compete;
+// links do. Transmissions of different nodes do not collide, except for
+// connection requests to one advertiser: interference is Path.Loss. The clocks of
+// all nodes agree. There are no isochronous channels, no periodic advertising and
+// no BR/EDR.
+//
 // # Calls
 //
 // Methods that change something (SetPath, Fault, RawLink.Send, …) hand the
 // change to the air and return at once. It is in force before anything that
 // happens later; they may be called from any goroutine, scripts on the air's
-// goroutine included. Methods that ask something (Stats, …) wait for the air and
-// must not be called from a script.
+// goroutine included, and what several goroutines call at one instant happens
+// in the order in which it comes. Methods that ask something (Stats, …) wait for
+// the air and must not be called from a script.
 package sim

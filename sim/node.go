@@ -128,6 +128,24 @@ type Usage struct {
 	Advertised     int64         // advertising events
 }
 
+// Usage returns what a node's radio has done so far. It waits for the air:
+// scripts must not call it.
+func (a *Air) Usage(n Node) (u Usage) {
+	a.ask(func() { u = n.radio().usage() })
+	return u
+}
+
+// usage adds what is still going on.
+func (r *radio) usage() Usage {
+	u := r.onAir
+	for _, l := range r.air.listeners {
+		if l.node == r {
+			u.Listening += l.listened()
+		}
+	}
+	return u
+}
+
 // role is short for the two ends of a link.
 const (
 	central    = hci.RoleCentral

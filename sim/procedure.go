@@ -249,6 +249,11 @@ func (l *link) onInstant() {
 			l.heard = max(l.heard, c.at-1)
 		}
 		l.interval, l.latency, l.timeout = c.params.max, c.params.latency, c.params.timeout
+		for _, e := range []*end{&l.c, &l.p} { // the timeout counts from now on
+			if e.supervision.armed() && e.up {
+				l.air.arm(&e.supervision, e.lastRx.add(l.timeout))
+			}
+		}
 		l.changed(&c, old != l.inUse(), procUpdate, procParams)
 	case procPHY:
 		differs := c.central != l.c.phy || c.peripheral != l.p.phy

@@ -73,7 +73,8 @@ type RawPeer struct {
 
 	// The rest belongs to the air's goroutine.
 	links map[*end]*RawLink
-	quiet bool
+	quiet bool // does not advertise
+	busy  bool // is not connectable
 	dial  *rawDial
 }
 
@@ -133,6 +134,22 @@ func (p *RawPeer) SetAddress(a hci.Addr) {
 	p.air.post(func() { p.cfg.Address, p.adv.own = a, a })
 }
 
+// SetConnectable says whether the peer, while it advertises, takes connects.
+// One that does not is busy: it is heard, but pends for those who dial.
+func (p *RawPeer) SetConnectable(on bool) {
+	p.air.post(func() {
+		p.busy = !on
+		if p.adv.on {
+			p.adv.connectable = p.connectable()
+		}
+	})
+}
+
+// connectable reports whether the peer takes connects.
+func (p *RawPeer) connectable() bool {
+	return !p.busy && p.cfg.Type != hci.AdvScanInd && p.cfg.Type != hci.AdvNonconnInd
+}
+
 // Accept waits for the next link.
 func (p *RawPeer) Accept(ctx context.Context) (*RawLink, error) { return p.accepted.next(ctx) }
 
@@ -145,7 +162,7 @@ func (p *RawPeer) advertise() {
 	t := p.cfg.Type
 	p.adv.start(advertisement{
 		own: p.cfg.Address, peer: p.cfg.Target,
-		connectable: t != hci.AdvScanInd && t != hci.AdvNonconnInd,
+		connectable: p.connectable(),
 		scannable:   t == hci.AdvScanInd || t == hci.AdvInd && !p.cfg.Extended,
 		directed:    t == hci.AdvDirectInd || t == hci.AdvDirectIndLow,
 		legacy:      !p.cfg.Extended, data: p.cfg.AdvData, response: p.cfg.ScanResponse, sid: p.cfg.SID,
