@@ -12,7 +12,7 @@ import (
 // Not Found; both name the start of the range.
 
 func (v *view) findInformation(p att.FindInformationReq) (att.PDU, att.Handle, att.Code) {
-	r := att.HandleRange{Start: p.Start, End: p.End}
+	r := att.HandleRange(p)
 	if !r.Valid() {
 		return nil, p.Start, att.CodeInvalidHandle
 	}

@@ -51,12 +51,11 @@ func (l *layout) place(want att.Handle) (att.Handle, error) {
 }
 
 // add appends an attribute with a first value of its own.
-func (l *layout) add(a attribute, value []byte) *attribute {
+func (l *layout) add(a attribute, value []byte) {
 	a.end = a.handle
 	a.value = new(atomic.Pointer[[]byte])
 	a.store(slices.Clone(value))
 	l.t.attrs = append(l.t.attrs, a)
-	return &l.t.attrs[len(l.t.attrs)-1]
 }
 
 // declare appends an attribute that all clients may read and none may write.

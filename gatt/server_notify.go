@@ -146,7 +146,7 @@ func (s *Session) NotifyMultiple(ctx context.Context, values []att.AttributeData
 // Notify sends a value to all clients that have subscribed to notifications of
 // it, each at the pace of its link, and returns when the last has taken it, with
 // how many have. The error joins those of the others; clients that do not know
-// the present table are passed over.
+// the present table, or unsubscribe meanwhile, are passed over.
 func (s *Server) Notify(ctx context.Context, h att.Handle, value []byte) (int, error) {
 	return s.broadcast(cccdNotify, h, func(x *Session) error { return x.Notify(ctx, h, value) })
 }
@@ -175,9 +175,12 @@ func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) 
 	}
 	wg.Wait()
 	n := 0
-	for _, err := range errs {
-		if err == nil {
+	for i, err := range errs {
+		switch {
+		case err == nil:
 			n++
+		case errors.Is(err, ErrNotSubscribed), errors.Is(err, ErrClientUnaware):
+			errs[i] = nil // it was to have the value, but not when its turn came
 		}
 	}
 	return n, errors.Join(errs...)

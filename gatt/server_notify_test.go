@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,4 +174,46 @@ func testServerNotifyMultiple(t *testing.T) {
 	}
 	ch.Want("1b 1d00 32")
 	ch.WantIdle()
+}
+
+// Clients, senders and changes of the table come at the same time, on several
+// loops; each request is answered, and in the end everybody is served as before.
+func TestServerConcurrently(t *testing.T) { synctest.Test(t, testServerConcurrently) }
+
+func testServerConcurrently(t *testing.T) {
+	srv := newServer(t, gatttest.Reference())
+	var wg sync.WaitGroup
+	for range 3 {
+		_, ch := connect(t, srv, gatt.PeerInfo{})
+		wg.Go(func() {
+			for range 100 {
+				ch.Receive("12 0b00 01", "12 1e00 0100", "16 1e00 0000 01", "18 01", "08 0100 ffff 2a2b", "0a 1d00")
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range 50 {
+			if err := srv.SetServices(t.Context(), gatttest.Reference().Services[:2+i%2]); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Go(func() {
+		for range 100 {
+			if _, err := srv.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}); err != nil {
+				t.Error(err)
+			}
+			if err := srv.SetValue(gatttest.BatteryLevel, []byte{2}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	_, ch := connect(t, srv, gatt.PeerInfo{})
+	ch.Receive("12 1e00 0100")
+	ch.Want("13")
+	if _, err := srv.Notify(t.Context(), gatttest.BatteryLevel, []byte{3}); err != nil {
+		t.Error(err)
+	}
+	ch.Want("1b 1d00 03")
 }

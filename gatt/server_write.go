@@ -278,6 +278,7 @@ func (s *Session) current(a *attribute) []byte {
 		return wire.AppendU16(nil, s.client.subscribed.get(a.handle))
 	case roleFeatures:
 		return []byte{s.client.features}
+	case rolePlain, roleHash:
 	}
 	return a.load()
 }
@@ -310,6 +311,7 @@ func (s *Session) checkChange(c staged) att.Code {
 		case s.client.features&^f != 0:
 			return att.CodeValueNotAllowed
 		}
+	case rolePlain, roleHash:
 	}
 	return 0
 }

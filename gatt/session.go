@@ -176,12 +176,12 @@ func (s *Session) request(now time.Time, p att.PDU, pdu []byte) {
 	case att.ExecuteWriteReq:
 		s.execute(now, p)
 	default:
-		s.answer(now, p, pdu)
+		s.answer(p, pdu)
 	}
 }
 
 // answer answers a request that changes nothing.
-func (s *Session) answer(now time.Time, p att.PDU, pdu []byte) {
+func (s *Session) answer(p att.PDU, pdu []byte) {
 	v := s.view()
 	if !v.needsHandler(p) {
 		s.b.Reply(v.append(s.ctx, s.scratch[:0], p))
