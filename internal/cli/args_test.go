@@ -26,7 +26,8 @@ func TestAttrArg(t *testing.T) {
 		{in: "0", err: "outside 0x0001 to 0xffff"},
 		{in: "0x0000", err: "outside 0x0001 to 0xffff"},
 		{in: "65536", err: "outside 0x0001 to 0xffff"},
-		{in: "0xzz", err: "outside 0x0001 to 0xffff"},
+		{in: "0xzz", err: "neither a UUID nor a handle"},
+		{in: "0x", err: "neither a UUID nor a handle"},
 		{in: "battery", err: "neither a UUID nor a handle"},
 		{in: "", err: "neither a UUID nor a handle"},
 	} {

@@ -66,7 +66,7 @@ func Run(ctx context.Context, args []string, env *Env) int {
 		a.log = newLogger(env.Stderr, a.Verbose)
 		err = c.run(ctx, a)
 	}
-	if err == nil {
+	if a.out.err != nil { // what came after it is only its consequence
 		err = a.out.err
 	}
 	if err != nil {
@@ -124,7 +124,7 @@ func (a *app) fail(ctx context.Context, c *command, err error) int {
 		return a.failUsage(c, usage.err)
 	case quiet(err):
 		return exitError
-	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+	case a.out.err == nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		err = errors.New("interrupted")
 	}
 	fmt.Fprintf(a.env.Stderr, "moor: %s\n", message(err))

@@ -120,7 +120,9 @@ func about(r *hci.Report) string {
 		}
 		return u.String()
 	}
-	add(appearance(r))
+	if looks := appearance(r); !strings.EqualFold(looks, r.Name()) {
+		add(looks)
+	}
 	for _, u := range r.Services() {
 		add(service(u))
 	}

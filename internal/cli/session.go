@@ -11,7 +11,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
-	"github.com/moor-ble/moor/internal/demo"
+	"github.com/moor-ble/moor/sim"
 )
 
 const (
@@ -25,13 +25,13 @@ const (
 )
 
 // open opens the controller at address: one that the environment has, or any
-// that hcisock and demo know.
+// that hcisock and sim know.
 func (a *app) open(ctx context.Context, address string) (hci.Transport, error) {
 	if a.env.Open != nil {
 		return a.env.Open(ctx, address)
 	}
 	if scenario, ok := strings.CutPrefix(address, "sim:"); ok {
-		return demo.Open(ctx, scenario)
+		return sim.Open(scenario)
 	}
 	return hcisock.Open(ctx, address, &hcisock.Config{Logger: a.log})
 }
@@ -100,13 +100,11 @@ func (a *app) withPeer(ctx context.Context, p peerArg, f func(c *host.Conn) erro
 	})
 }
 
-// dial connects, and again where the controller says that the connection was
-// not established.
+// dial connects, and again where the connection is not established.
 func (a *app) dial(ctx context.Context, h *host.Host, addr hci.Addr) (*host.Conn, error) {
 	for n := 1; ; n++ {
-		c, err := h.Connect(ctx, addr, nil)
+		c, err := dialOnce(ctx, h, addr)
 		if err == nil {
-			a.log.Info("connected", "peer", addr, "attempt", n)
 			return c, nil
 		}
 		if !errors.Is(err, hci.StatusFailedToEstablish) {
@@ -115,8 +113,27 @@ func (a *app) dial(ctx context.Context, h *host.Host, addr hci.Addr) (*host.Conn
 		if n == dials {
 			return nil, fmt.Errorf("%w, %d times in a row", err, n)
 		}
-		a.note("%v: trying again", err)
+		a.note("%v: attempt %d of %d", err, n+1, dials)
 	}
+}
+
+// dialOnce connects. The controller calls a link made when it has sent the
+// request for it; whether the peer has heard that shows with the peer's first
+// answer, here to the MTU exchange, which has to come first anyway.
+func dialOnce(ctx context.Context, h *host.Host, addr hci.Addr) (*host.Conn, error) {
+	c, err := h.Connect(ctx, addr, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.GATT().ExchangeMTU(ctx)
+	switch {
+	case c.Err() != nil:
+		return nil, c.Err()
+	case err != nil && ctx.Err() != nil:
+		return nil, errors.Join(err, c.Close())
+	}
+	// A server that refuses the exchange is used with the smallest MTU.
+	return c, nil
 }
 
 // resolve returns p with the kind of its address. If that was not written, it

@@ -60,15 +60,15 @@ func Run(ctx context.Context, cfg *Config) error {
 	p.list([]string{"The main job on simulated air. On HCI: -> command, <- event."})
 
 	central := air.NewController(&sim.ControllerConfig{Name: "central"})
-	k, err := startKettle(ctx, air)
+	k, err := air.NewPeripheral(ctx, kettle())
 	if err != nil {
 		return err
 	}
-	defer k.close()
+	defer k.Close()
 	if err := startCrowd(air); err != nil {
 		return err
 	}
-	central.Fault(sim.ConnectFault{Peer: k.host.Device().Info().Address, Times: failures})
+	central.Fault(sim.ConnectFault{Peer: k.Address(), Times: failures})
 
 	s := &show{printer: p, cfg: cfg, tap: &tap{Transport: central, p: p}}
 	err = s.tell(ctx)

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// result is what a command line came to.
+type result struct {
+	code           int
+	stdout, stderr string
+	took           time.Duration
+}
+
+// moor runs a command line. Simulated air in it lives in the time of the
+// caller's synctest bubble.
+func moor(ctx context.Context, args ...string) result {
+	var stdout, stderr bytes.Buffer
+	start := time.Now()
+	code := Run(ctx, args, &Env{Stdout: &stdout, Stderr: &stderr})
+	return result{code, stdout.String(), stderr.String(), time.Since(start)}
+}
+
+// inAir runs f for each case in a bubble of its own.
+func inAir(t *testing.T, name string, f func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+}
+
+func (r result) want(t *testing.T, code int, stdout, stderr string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d", r.code, code)
+	}
+	if r.stdout != stdout {
+		t.Errorf("stdout:\n%swant:\n%s", r.stdout, stdout)
+	}
+	if r.stderr != stderr {
+		t.Errorf("stderr:\n%swant:\n%s", r.stderr, stderr)
+	}
+}
+
+// The devices of the default scenario.
+const (
+	thermometer = "C0:FF:EE:00:00:01"
+	belt        = "C0:FF:EE:00:00:02/random"
+	lamp        = "C0:FF:EE:00:00:03/random"
+	lampSwitch  = "6d6f6f72-0002-4c61-6d70-000000000000"
+	lampText    = "6d6f6f72-0003-4c61-6d70-000000000000"
+)
+
+func TestWrongCommandLines(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want string // in stderr
+	}{
+		{"walk", `"walk" is no command`},
+		{"--purple scan", "unknown flag: --purple"},
+		{"scan --purple", "unknown flag: --purple"},
+		{"scan now", `"now" is one word too many`},
+		{"scan --duration 5", "--duration: \"5\" is not a duration: write a number with a unit"},
+		{"scan --duration -5s", "is not a duration"},
+		{"scan --rssi 40", `--rssi: "40" is not a signal strength`},
+		{"scan --service kettle", `--service: uuid: "kettle" is not a UUID`},
+		{"scan --manufacturer Apple", `"Apple" is no company identifier`},
+		{"read", "ADDR is missing: the device's address"},
+		{"read " + thermometer, "UUID|HANDLE is missing"},
+		{"read kettle 2a19", `"kettle" is not an address`},
+		{"read " + thermometer + " battery", "neither a UUID nor a handle"},
+		{"write " + thermometer + " 2a19", "there is no value"},
+		{"write " + thermometer + " 2a19 0g", "'g' is no digit"},
+		{"write " + thermometer + " 2a19 00 --text x", "the value is there twice"},
+		{"write " + thermometer + " 2a19 " + strings.Repeat("00", 513), "an attribute has at most 512"},
+		{"notify " + thermometer + " 2a19 --count -1", "--count -1"},
+		{"params " + thermometer, "--interval is missing"},
+		{"params " + thermometer + " --interval 1ms", "want 7.5ms to 4s"},
+		{"params " + thermometer + " --interval 50ms-30ms", "must not be above"},
+		{"params " + thermometer + " --interval 50ms --timeout 1ms", "want 100ms to 32s"},
+		{"params " + thermometer + " --interval 50ms --latency 500", "499"},
+		{"completion tcsh", "write one of bash, zsh, fish"},
+		{"--json demo", "it has no --json"},
+	} {
+		r := moor(t.Context(), strings.Fields(c.args)...)
+		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, c.want) || !strings.Contains(r.stderr, " --help\"") {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want 2 and %q", c.args, r.code, r.stdout, r.stderr, c.want)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{}, {"--help"}, {"-h"}, {"help"}} {
+		r := moor(t.Context(), args...)
+		if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, "\n  params ADDR  ") {
+			t.Errorf("%q: exit code %d, stderr %q, stdout:\n%s", args, r.code, r.stderr, r.stdout)
+		}
+		for line := range strings.Lines(r.stdout) {
+			if width(line) > helpWidth+1 {
+				t.Errorf("%q is wider than %d columns", line, helpWidth)
+			}
+		}
+	}
+	for _, c := range commands() {
+		for _, args := range [][]string{{c.name, "--help"}, {"help", c.name}, {"--json", c.name, "-h"}} {
+			r := moor(t.Context(), args...)
+			if r.code != 0 || r.stderr != "" || !strings.HasPrefix(r.stdout, "Usage: moor [FLAGS] "+c.name) {
+				t.Errorf("%q: exit code %d, stderr %q, stdout:\n%s", args, r.code, r.stderr, r.stdout)
+			}
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	r := moor(t.Context(), "version")
+	if r.code != 0 || !strings.HasPrefix(r.stdout, "moor (devel) (") && !strings.HasPrefix(r.stdout, "moor v") {
+		t.Errorf("exit code %d, %q", r.code, r.stdout)
+	}
+	r = moor(t.Context(), "version", "--json")
+	if r.code != 0 || !strings.HasPrefix(r.stdout, `{"version":"`) {
+		t.Errorf("exit code %d, %q", r.code, r.stdout)
+	}
+}

@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRead(t *testing.T) {
+	for _, c := range []struct {
+		name, args     string
+		code           int
+		stdout, stderr string
+	}{
+		{"by UUID", "read " + thermometer + " 2a19", 0, "57  87 %\n", ""},
+		{"by handle", "read " + thermometer + " 0x0003", 0, "54 68 65 72 6d 6f 6d 65 74 65 72  \"Thermometer\"\n", ""},
+		{"JSON", "--json read " + belt + " 2a38", 0,
+			`{"address":"C0:FF:EE:00:00:02/random","handle":30,"uuid":"2a38","name":"Body Sensor Location","hex":"01","meaning":"chest"}` + "\n", ""},
+		{"unknown UUID", "read " + belt + " 2a6e", 1, "",
+			"moor: the device has no characteristic or descriptor 2a6e (Temperature)\n      moor services shows what it has\n"},
+		{"several of a UUID", "read " + lamp + " 2902", 1, "",
+			"moor: the device has 2 attributes 2902 (Client Characteristic Configuration)\n" +
+				"        0x0009 in service 1801 (Generic Attribute), characteristic 2a05 (Service Changed)\n" +
+				"        0x0018 in service 6d6f6f72-0001-4c61-6d70-000000000000, characteristic 6d6f6f72-0002-4c61-6d70-000000000000\n" +
+				"      name one of them by its handle\n"},
+		{"not readable", "read " + belt + " 2a39", 1, "",
+			"moor: read handle 0x0020, 2a39 (Heart Rate Control Point): att: read request of handle 0x0020: read not permitted (0x02)\n" +
+				"      it cannot be read; it may be there to be written, or to notify\n"},
+		{"no such handle", "read " + belt + " 0x0fff", 1, "",
+			"moor: read handle 0x0fff: att: read request of handle 0x0fff: invalid handle (0x01)\n" +
+				"      the device has no attribute there: see moor services\n"},
+	} {
+		inAir(t, c.name, func(t *testing.T) {
+			moor(t.Context(), append([]string{"-a", "sim:"}, strings.Fields(c.args)...)...).want(t, c.code, c.stdout, c.stderr)
+		})
+	}
+}
+
+func TestReadLong(t *testing.T) {
+	inAir(t, "long", func(t *testing.T) {
+		r := moor(t.Context(), "-a", "sim:", "read", lamp, lampText)
+		want := strings.Repeat("This text is longer than one packet. ", 8)
+		if r.code != 0 || !strings.HasSuffix(r.stdout, "  \""+want+"\"\n") {
+			t.Errorf("exit code %d, stderr %q, stdout %q", r.code, r.stderr, r.stdout)
+		}
+	})
+}
+
+func TestWrite(t *testing.T) {
+	long := strings.Repeat("x", 290)
+	for _, c := range []struct {
+		name           string
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		{"hex", []string{lamp, lampSwitch, "0x01"}, 0,
+			"handle 0x0017, " + lampSwitch + ": 1 octet written, confirmed by the device\n", ""},
+		{"without response", []string{lamp, lampSwitch, "01", "--no-response"}, 0,
+			"handle 0x0017, " + lampSwitch + ": 1 octet written, sent without response\n", ""},
+		{"text", []string{lamp, lampText, "--text", long}, 0,
+			"handle 0x001b, " + lampText + ": 290 octets written, confirmed by the device\n", ""},
+		{"JSON", []string{lamp, lampSwitch, "00", "--json"}, 0,
+			`{"address":"C0:FF:EE:00:00:03/random","handle":23,"uuid":"` + lampSwitch + `","octets":1,"response":true}` + "\n", ""},
+		{"wrong length", []string{lamp, lampSwitch, "01:02"}, 1, "",
+			"moor: write handle 0x0017, " + lampSwitch + ": att: write request of handle 0x0017: invalid attribute value length (0x0d)\n" +
+				"      the value has the wrong length for this attribute\n"},
+		{"not writable", []string{belt, "2a38", "00"}, 1, "",
+			"moor: write handle 0x001e, 2a38 (Body Sensor Location): att: write request of handle 0x001e: write not permitted (0x03)\n" +
+				"      it cannot be written; moor services shows what each characteristic takes\n"},
+	} {
+		inAir(t, c.name, func(t *testing.T) {
+			moor(t.Context(), append([]string{"-a", "sim:", "write"}, c.args...)...).want(t, c.code, c.stdout, c.stderr)
+		})
+	}
+}
+
+func TestNotify(t *testing.T) {
+	inAir(t, "count", func(t *testing.T) {
+		r := moor(t.Context(), "-a", "sim:", "notify", belt, "2a37", "--count", "3")
+		lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+		if r.code != 0 || r.stderr != "" || len(lines) != 3 || !strings.HasSuffix(lines[0], " beats/min") {
+			t.Errorf("exit code %d, stderr %q, stdout:\n%s", r.code, r.stderr, r.stdout)
+		}
+	})
+	inAir(t, "duration", func(t *testing.T) {
+		r := moor(t.Context(), "-a", "sim:", "--json", "notify", belt, "2a37", "--duration", "10s")
+		if n := strings.Count(r.stdout, `"uuid":"2a37","name":"Heart Rate Measurement"`); r.code != 0 || r.stderr != "" || n < 9 || n > 10 {
+			t.Errorf("exit code %d, stderr %q, %d values:\n%s", r.code, r.stderr, n, r.stdout)
+		}
+	})
+	inAir(t, "Ctrl-C", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r := moor(ctx, "-a", "sim:", "notify", belt, "2a37")
+		if r.code != 0 || r.stderr != "" || r.took > 6*time.Second {
+			t.Errorf("exit code %d after %v, stderr %q", r.code, r.took, r.stderr)
+		}
+	})
+	inAir(t, "cannot notify", func(t *testing.T) {
+		r := moor(t.Context(), "-a", "sim:", "notify", belt, "2a38")
+		if r.code != 1 || !strings.Contains(r.stderr, "neither notifies nor indicates") {
+			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+	})
+}
+
+func TestParams(t *testing.T) {
+	inAir(t, "params", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:", "params", belt, "--interval", "100ms-125ms", "--latency", "4", "--timeout", "6s").want(t, 0,
+			"before  interval 50ms, latency 0, supervision timeout 4.2s\n"+
+				"now     interval 125ms, latency 4, supervision timeout 6s\n", "")
+	})
+	inAir(t, "JSON", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:", "--json", "params", belt, "--interval", "30ms").want(t, 0,
+			`{"address":"C0:FF:EE:00:00:02/random","interval":"30ms","latency":0,"timeout":"4.2s"}`+"\n", "")
+	})
+}
+
+func TestInfo(t *testing.T) {
+	inAir(t, "info", func(t *testing.T) {
+		r := moor(t.Context(), "-a", "sim:", "info", belt)
+		for _, want := range []string{
+			"address      C0:FF:EE:00:00:02/random, static random address\n", "version      Bluetooth 5.3\n",
+			"PHY          2M out, 2M in\n", "data length  251 octets out, 251 octets in\n", "MTU          517 octets\n",
+			"RSSI         -50 dBm\n", "interval     50ms\n", "latency      0 intervals\n", "timeout      4.2s\n", "encrypted    no\n",
+		} {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("no %q in:\n%s", want, r.stdout)
+			}
+		}
+		if r.code != 0 || r.stderr != "" {
+			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+	})
+}
+
+func TestNotSeen(t *testing.T) {
+	inAir(t, "empty air", func(t *testing.T) {
+		r := moor(t.Context(), "-a", "sim:empty", "read", thermometer, "2a19")
+		r.want(t, 1, "", "moor: C0:FF:EE:00:00:01 was not seen on air within 10s\n"+
+			"      switch it on, bring it closer, or wake it up; with /random or /public behind the address it is dialed unseen\n")
+		if r.took < findTime || r.took > findTime+time.Second {
+			t.Errorf("it took %v, want the %v of the search", r.took, findTime)
+		}
+	})
+	inAir(t, "wrong kind", func(t *testing.T) {
+		r := moor(t.Context(), "-a", "sim:", "read", thermometer+"/public", "2a19")
+		if r.code != 1 || !strings.Contains(r.stderr, "the peer was not heard in time") || !strings.Contains(r.stderr, "/public or /random: moor scan shows it") {
+			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+	})
+	inAir(t, "interrupted", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		r := moor(ctx, "-a", "sim:empty", "read", thermometer, "2a19")
+		r.want(t, 1, "", "moor: interrupted\n")
+		if r.took > 4*time.Second {
+			t.Errorf("it took %v after being interrupted at 3s", r.took)
+		}
+	})
+}
+
+func TestFailsToEstablishTwice(t *testing.T) {
+	inAir(t, "flaky", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:flaky", "read", belt, "2a38").want(t, 0, "01  chest\n", "")
+	})
+}
+
+func TestState(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	inAir(t, "searched for once", func(t *testing.T) {
+		first := moor(t.Context(), "-a", "sim:", "--state", dir, "read", thermometer, "2a19")
+		first.want(t, 0, "57  87 %\n", "")
+	})
+	b, err := os.ReadFile(filepath.Join(dir, "seen"))
+	if err != nil || string(b) != thermometer+"/random\n" {
+		t.Fatalf("%q, %v", b, err)
+	}
+	inAir(t, "known", func(t *testing.T) {
+		// Nobody is there: without what is remembered, this would search and say so.
+		r := moor(t.Context(), "-a", "sim:empty", "--state", dir, "read", thermometer, "2a19")
+		if r.code != 1 || !strings.Contains(r.stderr, "the peer was not heard in time") {
+			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+	})
+	inAir(t, "scan adds", func(t *testing.T) {
+		if r := moor(t.Context(), "-a", "sim:", "--state", dir, "scan", "--duration", "2s"); r.code != 0 {
+			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+	})
+	if b, err = os.ReadFile(filepath.Join(dir, "seen")); err != nil || strings.Count(string(b), "\n") != 3 {
+		t.Errorf("%q, %v, want three devices", b, err)
+	}
+}
+
+func TestSnoop(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "capture")
+	inAir(t, "capture", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:", "--snoop", file, "read", belt, "2a38").want(t, 0, "01  chest\n", "")
+	})
+	b, err := os.ReadFile(file)
+	if err != nil || len(b) < 1000 || string(b[:8]) != "btsnoop\x00" {
+		t.Errorf("%d octets, %v", len(b), err)
+	}
+	r := moor(t.Context(), "-a", "sim:", "--snoop", "/does/not/exist", "scan")
+	r.want(t, 1, "", "moor: capture: open /does/not/exist: no such file or directory\n")
+}
