@@ -93,11 +93,7 @@ func (c *Controller) setExtParams(p hci.LESetExtendedAdvertisingParameters, r *r
 		c.sets = append(c.sets, s)
 	}
 	s.params = p
-	power := p.TxPower
-	if power > c.cfg.TxPower {
-		power = c.cfg.TxPower
-	}
-	r.ret = hci.TxPower(power)
+	r.ret = hci.TxPower(min(p.TxPower, c.cfg.TxPower))
 }
 
 // legacyData is the most data of a legacy advertisement.
@@ -116,8 +112,11 @@ func validProperties(p hci.LESetExtendedAdvertisingParameters) bool {
 		}
 		return false
 	}
-	return !(has(hci.AdvPropConnectable) && has(hci.AdvPropScannable)) && !has(hci.AdvPropHighDuty) &&
-		!(has(hci.AdvPropOmitAddress) && has(hci.AdvPropConnectable|hci.AdvPropScannable))
+	switch {
+	case has(hci.AdvPropHighDuty), has(hci.AdvPropConnectable) && has(hci.AdvPropScannable):
+		return false
+	}
+	return !has(hci.AdvPropOmitAddress) || !has(hci.AdvPropConnectable|hci.AdvPropScannable)
 }
 
 // addData puts data together that comes in pieces (Vol 4, Part E, 7.8.54).

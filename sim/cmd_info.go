@@ -79,14 +79,18 @@ const (
 	modeExtended
 )
 
+// legacyCommands are those with an extended counterpart.
+var legacyCommands = []hci.Opcode{
+	hci.OpLESetAdvertisingParameters, hci.OpLEReadAdvertisingPhysicalChannelTxPower,
+	hci.OpLESetAdvertisingData, hci.OpLESetScanResponseData, hci.OpLESetAdvertisingEnable,
+	hci.OpLESetScanParameters, hci.OpLESetScanEnable, hci.OpLECreateConnection,
+}
+
 func modeOf(op hci.Opcode) commandMode {
-	switch op {
-	case hci.OpLESetAdvertisingParameters, hci.OpLEReadAdvertisingPhysicalChannelTxPower,
-		hci.OpLESetAdvertisingData, hci.OpLESetScanResponseData, hci.OpLESetAdvertisingEnable,
-		hci.OpLESetScanParameters, hci.OpLESetScanEnable, hci.OpLECreateConnection:
+	switch {
+	case slices.Contains(legacyCommands, op):
 		return modeLegacy
-	}
-	if slices.Contains(featureCommands[hci.FeatureExtendedAdvertising], op) {
+	case slices.Contains(featureCommands[hci.FeatureExtendedAdvertising], op):
 		return modeExtended
 	}
 	return modeOpen

@@ -91,8 +91,9 @@ func disconnectReason(st hci.Status) bool {
 		hci.StatusRemotePowerOff, hci.StatusUnsupportedRemoteFeature, hci.StatusPairingUnitKey,
 		hci.StatusUnacceptableParameters:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // onLink runs f on a link of the controller. A link that is being ended takes

@@ -121,6 +121,7 @@ func (e *end) receiveControl(c *control) {
 		e.receiveEncryption(c)
 	case llRejectExtInd, llUnknownRsp:
 		e.receiveRefusal(c)
+	case llTerminateInd: // taken above, even by a mute link layer
 	}
 }
 
@@ -168,7 +169,8 @@ func (e *end) receiveRefusal(c *control) {
 	case llConnectionParamReq:
 		e.finish(procParams, c.status)
 	case llEncReq:
-		e.encryptionRefused(c.status)
+		e.encryptionDone(c.status)
+	default: // what is not asked for again
 	}
 }
 

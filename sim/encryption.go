@@ -66,11 +66,11 @@ func (e *end) receiveEncryption(c *control) {
 }
 
 // replyKey is the answer of the peripheral's host to a key request; nil says
-// that it has no key. It reports whether there was such a request.
-func (e *end) replyKey(key *[16]byte) bool {
+// that it has no key. Without such a request it does nothing.
+func (e *end) replyKey(key *[16]byte) {
 	enc := &e.proc.enc
 	if !enc.asked {
-		return false
+		return
 	}
 	enc.asked = false
 	switch {
@@ -83,13 +83,9 @@ func (e *end) replyKey(key *[16]byte) bool {
 		e.sendControl(control{op: llRejectExtInd, about: llEncReq, status: hci.StatusKeyMissing})
 		e.resume()
 	}
-	return true
 }
 
-// encryptionRefused is the central hearing that there is no key.
-func (e *end) encryptionRefused(st hci.Status) { e.encryptionDone(st) }
-
-// encryptionDone tells the owner and lets data flow again.
+// encryptionDone tells the owner what came of it and lets data flow again.
 func (e *end) encryptionDone(st hci.Status) {
 	refresh := e.proc.enc.refresh
 	e.proc.enc.refresh = false

@@ -13,7 +13,7 @@ type Fault interface {
 	install(f *faults)
 }
 
-// Always, as the Times of a fault, makes it last until ClearFaults.
+// Always is for the Times of a fault: it lasts until ClearFaults.
 const Always = -1
 
 // CommandFault spoils the answer to a command. The zero value of a field

@@ -36,17 +36,16 @@ type owner interface {
 
 // abilities is what a link layer brings to every link.
 type abilities struct {
-	features        hci.Features
-	version         uint8
-	company         uint16
-	subversion      uint16
-	maxTx, maxRx    int           // octets, 27 to 251
-	defaultTx       int           // octets asked for on new links; 27: not asked
-	defaultTime     time.Duration // and their time
-	preferTx        hci.PHYs      // accepted in PHY procedures
-	preferRx        hci.PHYs
-	mute            bool // answers no control procedure
-	noDirectUpdates bool // as a central: refuses requests for parameters
+	features     hci.Features
+	version      uint8
+	company      uint16
+	subversion   uint16
+	maxTx, maxRx int           // octets, 27 to 251
+	defaultTx    int           // octets asked for on new links; 27: not asked
+	defaultTime  time.Duration // and their time
+	preferTx     hci.PHYs      // accepted in PHY procedures
+	preferRx     hci.PHYs
+	mute         bool // answers no control procedure
 }
 
 // linkParams are the parameters of a link, in real units.

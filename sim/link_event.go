@@ -151,14 +151,14 @@ func (l *link) close() {
 // minSpan is the time that the next exchange takes.
 func (l *link) minSpan() time.Duration {
 	l.c.load()
-	next := l.p.flightTime()
+	answer := 0
 	if l.p.fly.delivered {
-		next = airtime(l.p.phy, l.p.payload(l.p.nextLen()))
+		answer = l.p.nextLen()
 	} else {
 		l.p.load()
-		next = l.p.flightTime()
+		answer = l.p.fly.n
 	}
-	return l.c.flightTime() + next + 2*interFrameSpace
+	return l.c.flightTime() + airtime(l.p.phy, l.p.payload(answer)) + 2*interFrameSpace
 }
 
 // load puts the next packet in flight, if none is.
@@ -245,22 +245,20 @@ func (e *end) deliver(to *end) bool {
 	if e.fly.kind == flightNone || e.fly.delivered || to.dead {
 		return true
 	}
-	switch e.fly.kind {
-	case flightControl:
+	if e.fly.kind == flightControl {
 		e.fly.delivered = true
 		to.receiveControl(&e.fly.ctl)
-	case flightData:
-		if e.dies() {
-			return true
-		}
-		p := e.data.at(0)
-		b := p.buf[e.off : e.off+e.fly.n]
-		start := p.start && e.off == 0
-		if e.fly.delivered = to.owner.received(to, start, b); !e.fly.delivered {
-			return false
-		}
-		e.link.air.logEnd(to, LogData, b, 0)
+		return true
 	}
+	if e.dies() {
+		return true
+	}
+	p := e.data.at(0)
+	b := p.buf[e.off : e.off+e.fly.n]
+	if e.fly.delivered = to.owner.received(to, p.start && e.off == 0, b); !e.fly.delivered {
+		return false
+	}
+	e.link.air.logEnd(to, LogData, b, 0)
 	return true
 }
 
@@ -268,15 +266,14 @@ func (e *end) deliver(to *end) bool {
 func (e *end) acknowledged() {
 	f := e.fly
 	e.fly = flight{}
-	switch f.kind {
-	case flightControl:
+	if f.kind == flightControl {
 		e.controlSent(&f.ctl)
-	case flightData:
-		e.off += f.n
-		if e.off >= len(e.data.at(0).buf) {
-			e.off = 0
-			e.owner.sent(e, e.data.pop())
-		}
+		return
+	}
+	e.off += f.n
+	if e.off >= len(e.data.at(0).buf) {
+		e.off = 0
+		e.owner.sent(e, e.data.pop())
 	}
 }
 

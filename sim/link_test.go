@@ -40,9 +40,14 @@ func TestLinkLife(t *testing.T) {
 		}
 		h.want(&hci.NumberOfCompletedPackets{Counts: []hci.CompletedPackets{{Handle: 0x40, Count: 1}}})
 
+		h.data(0x40, true, frame(4, 1, 2, 3)[:2]) // in pieces
+		h.data(0x40, false, frame(4, 1, 2, 3)[2:])
+		wantFrame(t, l, 4, 1, 2, 3)
+		next[*hci.NumberOfCompletedPackets](h)
+
 		l.Send(4, []byte{9})
 		h.wantData(0x40, true, frame(4, 9))
-		anchor := made + 1250*time.Microsecond + 30*time.Millisecond
+		anchor := made + 1250*time.Microsecond + 2*30*time.Millisecond
 		if at, want := time.Since(a.start), anchor+80*time.Microsecond+150*time.Microsecond+(10+5)*8*time.Microsecond; at != want {
 			t.Errorf("answer arrived at %v, want %v", at, want)
 		}

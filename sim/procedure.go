@@ -95,6 +95,7 @@ func (e *end) run(p *procedure) {
 		e.link.announce(change{kind: procChannelMap, by: e, chans: p.chans})
 	case procEncrypt:
 		e.startEncryption(p)
+	case procNone:
 	}
 }
 
@@ -129,8 +130,9 @@ func (e *end) outcome(kind procKind, st hci.Status) hci.Event {
 		return &hci.LEPHYUpdateComplete{Status: st, Handle: e.handle, TX: e.phy, RX: e.other().phy}
 	case procParams, procUpdate:
 		return &hci.LEConnectionUpdateComplete{Status: st, Handle: e.handle, Params: l.inUse()}
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (l *link) inUse() hci.ConnParamsInUse {
@@ -206,6 +208,11 @@ type change struct {
 	known      bool // the peripheral has been told
 }
 
+// changePDUs are what a peripheral is told of a change by.
+var changePDUs = map[procKind]controlOp{
+	procUpdate: llConnectionUpdateInd, procPHY: llPHYUpdateInd, procChannelMap: llChannelMapInd,
+}
+
 // announce lets the central tell the peripheral of a change; one at a time.
 func (l *link) announce(c change) {
 	l.changes.push(c)
@@ -217,15 +224,8 @@ func (l *link) announce(c change) {
 func (l *link) sendChange() {
 	c := l.changes.at(0)
 	c.at = l.counterAt(l.air.now) + instantEvents + int64(l.latency)
-	op := llConnectionUpdateInd
-	switch c.kind {
-	case procPHY:
-		op = llPHYUpdateInd
-	case procChannelMap:
-		op = llChannelMapInd
-	}
 	l.air.arm(&l.instant, l.anchor(c.at))
-	l.c.sendControl(control{op: op, at: c.at})
+	l.c.sendControl(control{op: changePDUs[c.kind], at: c.at})
 }
 
 // receiveInstant is the peripheral hearing of a change.
@@ -262,6 +262,7 @@ func (l *link) onInstant() {
 	case procChannelMap:
 		l.chanMap = c.chans
 		l.c.finish(procChannelMap, hci.StatusSuccess)
+	default: // nothing else has an instant
 	}
 	if l.changes.len() > 0 {
 		l.sendChange()

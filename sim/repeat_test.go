@@ -16,7 +16,7 @@ func transcript(t *testing.T, seed uint64) (sum uint64, entries int) {
 	h := fnv.New64a()
 	cfg := &Config{Seed: seed, Path: Path{Loss: 0.3, RSSINoise: 5}, Log: func(e Entry) {
 		entries++
-		fmt.Fprint(h, e.Time.UnixNano(), e.Kind, e.Node, e.Peer, e.Link, e.Packet, e.Status)
+		fmt.Fprintf(h, "%d %v %s %s %d %x %v", e.Time.UnixNano(), e.Kind, e.Node, e.Peer, e.Link, e.Packet, e.Status)
 	}}
 	bubble(t, cfg, func(t *testing.T, a *Air) {
 		var hosts []*rawHost
