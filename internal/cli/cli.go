@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -106,7 +107,16 @@ func newLogger(w io.Writer, verbose int) *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	level := levels[min(verbose, len(levels))-1]
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	named := func(_ []string, attr slog.Attr) slog.Attr {
+		switch attr.Value.Any() {
+		case hci.LevelLink:
+			return slog.String(attr.Key, "LINK")
+		case hci.LevelPacket:
+			return slog.String(attr.Key, "PACKET")
+		}
+		return attr
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: named}))
 }
 
 // note tells a person at a terminal what is going on; scripts are left alone.
@@ -127,11 +137,28 @@ func (a *app) fail(ctx context.Context, c *command, err error) int {
 	case a.out.err == nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintf(a.env.Stderr, "moor: %s\n", message(err))
-	if tip := advice(err); tip != "" {
-		fmt.Fprintf(a.env.Stderr, "      %s\n", tip)
-	}
+	a.complain(message(err), advice(err))
 	return exitError
+}
+
+// complain shows an error and what to do about it, broken into lines for a
+// terminal.
+func (a *app) complain(text, tip string) {
+	const indent = "      "
+	lines := strings.Split(text, "\n")
+	tips := []string{tip}
+	if a.env.Terminal != nil {
+		columns, _ := a.env.Terminal()
+		lines, tips = wrapWhole(text, columns-len(indent)), wrapWhole(tip, columns-len(indent))
+	}
+	if tip != "" {
+		lines = append(lines, tips...)
+	}
+	prefix := "moor: "
+	for _, line := range lines {
+		fmt.Fprintln(a.env.Stderr, prefix+line)
+		prefix = indent
+	}
 }
 
 // usageError is a command line that parses but asks for what cannot be.
@@ -149,6 +176,6 @@ func (a *app) failUsage(c *command, err error) int {
 	if c != nil {
 		name += " " + c.name
 	}
-	fmt.Fprintf(a.env.Stderr, "moor: %v\n      run \"%s --help\" to see what can be said\n", err, name)
+	a.complain(err.Error(), fmt.Sprintf("run \"%s --help\" to see what can be said", name))
 	return exitUsage
 }

@@ -56,7 +56,7 @@ func (a *app) finding(mark, text string) {
 	lines := []string{text}
 	if a.env.Terminal != nil {
 		columns, _ := a.env.Terminal()
-		lines = wrap(text, max(columns-indent, 40))
+		lines = wrap(text, max(columns-indent, 20))
 	}
 	for _, line := range lines {
 		a.out.printf("%s%s\n", pad(mark, indent), line)

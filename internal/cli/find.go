@@ -86,7 +86,7 @@ func (e *ambiguousError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the device has %d attributes %s", len(e.matches), named(e.uuid, e.matches[0].Name))
 	for _, f := range e.matches {
-		fmt.Fprintf(&b, "\n        %s in service %s", f.Handle, named(f.Service.UUID, assigned.Service(f.Service.UUID)))
+		fmt.Fprintf(&b, "\n  %s in service %s", f.Handle, named(f.Service.UUID, assigned.Service(f.Service.UUID)))
 		if !f.Value {
 			fmt.Fprintf(&b, ", characteristic %s", named(f.Char.UUID, assigned.Characteristic(f.Char.UUID)))
 		}

@@ -9,6 +9,9 @@ import (
 // helpWidth is the width of help where the terminal is not narrower.
 const helpWidth = 80
 
+// helpColumn is where explanations begin.
+const helpColumn = 30
+
 func (a *app) helpWidth() int {
 	if a.env.Terminal == nil {
 		return helpWidth
@@ -33,7 +36,7 @@ func (a *app) help(global *pflag.FlagSet) {
 		}
 		t.row("  "+c.synopsis(), c.help)
 	}
-	for _, line := range a.columns(&t) {
+	for _, line := range t.wrapped(helpColumn, a.helpWidth()) {
 		a.out.printf("%s\n", line)
 	}
 	a.out.printf("\nFlags:\n")
@@ -41,27 +44,6 @@ func (a *app) help(global *pflag.FlagSet) {
 	a.out.printf("\n")
 	a.paragraphs(addresses)
 	a.out.printf("Run \"moor COMMAND --help\" for the flags of a command.\n")
-}
-
-// columns lays t out like lines does, with the second column broken into lines
-// and a first column that does not widen it.
-func (a *app) columns(t *table) (lines []string) {
-	const left = 30
-	for _, row := range t.rows {
-		switch {
-		case len(row) < 2:
-			lines = append(lines, strings.Join(row, ""))
-			continue
-		case width(row[0]) > left-2:
-			lines = append(lines, row[0])
-			row[0] = ""
-		}
-		for _, text := range wrap(row[1], a.helpWidth()-left) {
-			lines = append(lines, pad(row[0], left)+text)
-			row[0] = ""
-		}
-	}
-	return lines
 }
 
 // commandHelp shows what can be said about one command.
@@ -76,7 +58,7 @@ func (a *app) commandHelp(c *command, global *pflag.FlagSet) {
 		for _, arg := range c.args {
 			t.row("  "+strings.ToUpper(arg.name), arg.help)
 		}
-		a.out.printf("Arguments:\n%s\n\n", strings.Join(a.columns(&t), "\n"))
+		a.out.printf("Arguments:\n%s\n\n", strings.Join(t.wrapped(helpColumn, a.helpWidth()), "\n"))
 	}
 	own := newFlags(c.name)
 	c.flags.VisitAll(func(f *pflag.Flag) {
@@ -108,7 +90,7 @@ func (a *app) flagHelp(fs *pflag.FlagSet) {
 		}
 		t.row("  "+name, help)
 	})
-	for _, line := range a.columns(&t) {
+	for _, line := range t.wrapped(helpColumn, a.helpWidth()) {
 		a.out.printf("%s\n", line)
 	}
 }
@@ -117,20 +99,4 @@ func (a *app) paragraphs(text string) {
 	for p := range strings.SplitSeq(text, "\n\n") {
 		a.out.printf("%s\n\n", strings.Join(wrap(p, a.helpWidth()), "\n"))
 	}
-}
-
-// wrap breaks text into lines of at most n columns.
-func wrap(text string, n int) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && width(line)+1+width(word) > n {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }

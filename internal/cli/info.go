@@ -11,6 +11,9 @@ import (
 
 type infoCmd struct{ peer }
 
+// infoColumn is where the answers begin, behind "data length" and two spaces.
+const infoColumn = 13
+
 func newInfo() *command {
 	c := &infoCmd{}
 	cmd := newCommand(groupPeer, "info", "Show version, features, PHY, sizes, RSSI and parameters.", c.run)
@@ -48,7 +51,15 @@ func (c *infoCmd) run(ctx context.Context, a *app) error {
 			a.out.json(info)
 			return nil
 		}
-		a.out.table(info.table())
+		t := info.table()
+		if a.env.Terminal == nil {
+			a.out.table(t)
+			return nil
+		}
+		columns, _ := a.env.Terminal()
+		for _, line := range t.wrapped(infoColumn, columns) {
+			a.out.printf("%s\n", line)
+		}
 		return nil
 	})
 }

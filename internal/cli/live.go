@@ -21,6 +21,9 @@ type device struct {
 	last  time.Time
 }
 
+// wideEnough is from how many columns on there is room for counts and ages.
+const wideEnough = 72
+
 // smoothing is the weight of the newest signal strength.
 const smoothing = 0.25
 
@@ -91,15 +94,21 @@ func (v *liveView) lines(now time.Time, columns, rows int) []string {
 		list = list[:room]
 	}
 	var t table
-	t.row("ADDRESS", "   SIGNAL", "COUNT", "LAST SEEN", "NAME", "ABOUT")
+	wide := columns >= wideEnough
+	row := func(address, signal, name, count, seen, about string) {
+		cells := []string{address, fmt.Sprintf("%8s", signal), fit(name, 24)}
+		if wide {
+			cells = append(cells, fmt.Sprintf("%5s", count), fmt.Sprintf("%4s", seen))
+		}
+		t.row(append(cells, about)...)
+	}
+	row("ADDRESS", "SIGNAL", "NAME", "COUNT", "AGE", "ABOUT")
 	for _, d := range list {
 		signal := "? dBm"
 		if d.rssi != 0 {
 			signal = fmt.Sprintf("%.0f dBm", d.rssi)
 		}
-		age := now.Sub(d.last).Truncate(time.Second)
-		t.row(d.addr.String(), fmt.Sprintf("%9s", signal), fmt.Sprintf("%5d", d.count), fmt.Sprintf("%5s ago", age),
-			fit(d.name, 24), d.about)
+		row(d.addr.String(), signal, d.name, fmt.Sprint(d.count), now.Sub(d.last).Truncate(time.Second).String(), d.about)
 	}
 	total := fmt.Sprintf("%s, %s in %s", plural(len(v.devices), "device"), plural(v.reports, "report"), now.Sub(v.start).Truncate(time.Second))
 	if hidden > 0 {

@@ -92,6 +92,28 @@ func (t *table) lines(limit int) []string {
 	return out
 }
 
+// wrapped returns rows of two cells with the second one broken into lines that
+// end at column limit. It begins at column left, a line lower where the first
+// cell reaches that far.
+func (t *table) wrapped(left, limit int) (lines []string) {
+	for _, row := range t.rows {
+		if len(row) < 2 {
+			lines = append(lines, strings.Join(row, ""))
+			continue
+		}
+		first := row[0]
+		if width(first) > left-2 {
+			lines = append(lines, first)
+			first = ""
+		}
+		for _, text := range wrap(row[1], max(limit-left, 20)) {
+			lines = append(lines, pad(first, left)+text)
+			first = ""
+		}
+	}
+	return lines
+}
+
 // table writes t whole.
 func (o *output) table(t *table) {
 	for _, line := range t.lines(0) {

@@ -123,7 +123,12 @@ func about(r *hci.Report) string {
 	if looks := appearance(r); !strings.EqualFold(looks, r.Name()) {
 		add(looks)
 	}
+	var last []uuid.UUID // which say little, since most devices have them
 	for _, u := range r.Services() {
+		if common(u) {
+			last = append(last, u)
+			continue
+		}
 		add(service(u))
 	}
 	for _, d := range r.ServiceData() {
@@ -132,10 +137,20 @@ func about(r *hci.Report) string {
 	for _, m := range r.ManufacturerData() {
 		add(companyText(m.Company))
 	}
+	for _, u := range last {
+		add(service(u))
+	}
 	if !r.Connectable {
 		add("not connectable")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// common reports whether u is one of the services that most devices have:
+// Generic Access, Generic Attribute, Device Information, Battery.
+func common(u uuid.UUID) bool {
+	v, ok := u.Short()
+	return ok && (v == 0x1800 || v == 0x1801 || v == 0x180A || v == 0x180F)
 }
 
 func rssiText(rssi int8) string {

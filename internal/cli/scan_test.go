@@ -101,7 +101,7 @@ func TestScanLive(t *testing.T) {
 				t.Errorf("line %d is wider than the terminal: %q", i, line)
 			}
 		}
-		if head := screen.lines[0]; !strings.HasPrefix(head, "ADDRESS                      SIGNAL  COUNT  LAST SEEN  NAME") {
+		if head := screen.lines[0]; !strings.HasPrefix(head, "ADDRESS                     SIGNAL  NAME             COUNT   AGE  ABOUT") {
 			t.Errorf("head %q", head)
 		}
 		if last := screen.lines[len(screen.lines)-1]; !strings.HasPrefix(last, "103 devices, ") || !strings.HasSuffix(last, " reports in 5s") {

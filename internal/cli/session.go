@@ -113,7 +113,7 @@ func (a *app) dial(ctx context.Context, h *host.Host, addr hci.Addr) (*host.Conn
 		if n == dials {
 			return nil, fmt.Errorf("%w, %d times in a row", err, n)
 		}
-		a.note("%v: attempt %d of %d", err, n+1, dials)
+		a.note("%v: attempt %d of %d", hci.StatusFailedToEstablish, n+1, dials)
 	}
 }
 

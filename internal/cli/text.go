@@ -88,3 +88,31 @@ func pad(s string, n int) string {
 	}
 	return s
 }
+
+// wrap breaks text into lines of at most n columns.
+func wrap(text string, n int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && width(line)+1+width(word) > n {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// wrapWhole breaks a text of several lines like wrap; what stands indented
+// stays so.
+func wrapWhole(text string, n int) (lines []string) {
+	for line := range strings.SplitSeq(text, "\n") {
+		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		for _, part := range wrap(line, max(n-len(indent), 20)) {
+			lines = append(lines, indent+part)
+		}
+	}
+	return lines
+}

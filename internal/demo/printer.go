@@ -147,6 +147,10 @@ func cut(s string) string {
 // wrap breaks text into lines of at most n runes, and at its line breaks.
 func wrap(text string, n int) (lines []string) {
 	for paragraph := range strings.SplitSeq(text, "\n") {
+		if utf8.RuneCountInString(paragraph) <= n {
+			lines = append(lines, paragraph)
+			continue
+		}
 		line := ""
 		for _, word := range strings.Fields(paragraph) {
 			if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
