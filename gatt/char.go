@@ -110,7 +110,7 @@ func (c *Client) Char(ctx context.Context, svc, chr UUID) (*Char, error) {
 			return nil, err
 		}
 		c.mu.Lock()
-		if k := c.knownLocked(); k.gen == gen && len(services) > 0 {
+		if k := c.knownLocked(); k.gen == gen {
 			if k.services == nil {
 				k.services = map[UUID][]Service{}
 			}

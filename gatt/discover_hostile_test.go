@@ -104,6 +104,47 @@ func testBadCharacteristicsAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestDeclarationAmongDescriptors(t *testing.T) { bubble(testDeclarationAmongDescriptors)(t) }
+
+// A peer that hides a characteristic from the list of them, in the middle of the
+// table: it is left out, and nothing is found twice.
+func testDeclarationAmongDescriptors(t *testing.T) {
+	c, ch := newClient(t)
+	var p *gatt.Profile
+	wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+		p, err = c.Discover(ctx)
+		return err
+	},
+		"10 0100 ffff 0028", "11 06 0100 ffff 0018",
+		"08 0200 ffff 0328", "09 07 0200 02 0300 002a 0800 02 0900 012a feff 02 ffff 022a",
+		"04 0400 0700", "05 01 0400 0129 0500 0328 0600 032a 0700 0429",
+		"04 0a00 fdff", "01 04 0a00 0a",
+	))
+	want := []gatt.Characteristic{
+		{UUID: u16(0x2A00), Handle: 2, Value: 3, End: 7, Properties: propR, Descriptors: []gatt.Descriptor{
+			{UUID: u16(0x2901), Handle: 4}, {UUID: u16(0x2A03), Handle: 6}, {UUID: u16(0x2904), Handle: 7},
+		}},
+		{UUID: u16(0x2A01), Handle: 8, Value: 9, End: 0xFFFD, Properties: propR},
+		{UUID: u16(0x2A02), Handle: 0xFFFE, Value: 0xFFFF, End: 0xFFFF, Properties: propR},
+	}
+	if diff := cmp.Diff(want, p.Services[0].Characteristics); diff != "" {
+		t.Error(diff)
+	}
+	// The same where it is the last that is asked for.
+	wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+		p, err = c.Rediscover(ctx)
+		return err
+	},
+		"10 0100 ffff 0028", "11 06 0100 ffff 0018",
+		"08 0200 ffff 0328", "09 07 0200 02 0300 002a feff 02 ffff 022a",
+		"04 0400 fdff", "05 01 0400 0129 0500 0328",
+		"04 0600 fdff", "01 04 0600 0a",
+	))
+	if n := len(p.Services[0].Characteristics); n != 2 {
+		t.Errorf("%d characteristics, want 2", n)
+	}
+}
+
 func TestAttributeLimit(t *testing.T) { bubble(testAttributeLimit)(t) }
 
 func testAttributeLimit(t *testing.T) {

@@ -192,6 +192,19 @@ func testRediscoverGivesNoDuplicates(t *testing.T) {
 	}
 }
 
+func TestPropertiesString(t *testing.T) {
+	for p, want := range map[gatt.Properties]string{
+		0:                    "none",
+		propRN:               "read,notify",
+		gatt.PropExtended:    "extended",
+		gatt.Properties(255): "broadcast,read,write-without-response,write,notify,indicate,signed-write,extended",
+	} {
+		if got := p.String(); got != want {
+			t.Errorf("%#02x is %q, want %q", uint8(p), got, want)
+		}
+	}
+}
+
 func TestProfileAsJSON(t *testing.T) {
 	want := &referenceTable().profile
 	b, err := json.Marshal(want)

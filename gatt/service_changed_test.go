@@ -213,11 +213,14 @@ func testDatabaseOutOfSync(t *testing.T) {
 	if err != nil || r != (att.HandleRange{Start: 1, End: 0xFFFF}) {
 		t.Errorf("told %s, %v", r, err)
 	}
-	// The layer above finds the same hash, and gives the table back.
+	// The layer above finds the same hash, and gives the table back. What the
+	// peer sends to a subscription that it has not forgotten is early again.
+	ch.Receive("1b 0300 01")
 	c.SetProfile(battery())
 	s = subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
-	ch.Receive("1b 0300 01")
+	ch.Receive("1b 0300 02")
 	wantNext(t, s, "01", 0)
+	wantNext(t, s, "02", 0)
 }
 
 func TestClientSupportedFeatures(t *testing.T) {

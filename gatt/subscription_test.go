@@ -237,6 +237,19 @@ func testCanceledSubscribe(t *testing.T) {
 	ch.Receive("1b 0300 01")
 	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
 	wantEmpty(t, s)
+
+	// With another subscription, the peer is to hold what that one needs.
+	both := char(t, c, 0x2A1B)
+	subscribe(t, ch, both, nil, "12 0a00 0100", "13")
+	ctx, cancel = context.WithCancel(t.Context())
+	done = call(func() error { _, err := both.Subscribe(ctx, &gatt.SubscribeOptions{Indicate: true}); return err })
+	ch.Want("12 0a00 0300")
+	cancel()
+	wantIs(t, returned(t, done), context.Canceled)
+	ch.Receive("13")
+	ch.Want("12 0a00 0100")
+	ch.Receive("01 12 0a00 0e") // which fails, as nobody sees
+	subscribe(t, ch, both, nil, "12 0a00 0100", "13")
 }
 
 func TestReadInsideAConsumer(t *testing.T) { bubble(testReadInsideAConsumer)(t) }

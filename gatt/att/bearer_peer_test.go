@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,6 +196,36 @@ func testIndicationsGoOutOneByOne(t *testing.T) {
 	}
 	ch.Receive("0b 01")
 	wantValue(t, returned(t, read), "01")
+}
+
+func TestTimeoutNamesWhatWasNotAnswered(t *testing.T) {
+	bubble(testTimeoutNamesWhatWasNotAnswered)(t)
+}
+
+func testTimeoutNamesWhatWasNotAnswered(t *testing.T) {
+	b, ch := newBearer(t, nil)
+	go b.Indicate(t.Context(), att.HandleValueIndication{Handle: 5})
+	time.Sleep(10 * time.Second)
+	read := start(t.Context(), b, att.ReadReq{Handle: 1})
+	time.Sleep(20 * time.Second)
+	err := returned(t, read).err
+	if !errors.Is(err, att.ErrTransactionTimeout) || !strings.Contains(err.Error(), "handle value indication") {
+		t.Errorf("error %v", err)
+	}
+	if !errors.Is(ch.Closed(), att.ErrTransactionTimeout) {
+		t.Errorf("closed with %v", ch.Closed())
+	}
+}
+
+func TestRuleNames(t *testing.T) {
+	for r := att.RuleResponse; r <= att.RuleLength; r++ {
+		if s := r.String(); strings.HasPrefix(s, "rule(") || s == "" {
+			t.Errorf("rule %d has no name", r)
+		}
+	}
+	if s := att.Rule(0x7F).String(); s != "rule(0x7f)" {
+		t.Errorf("unknown rule is %q", s)
+	}
 }
 
 func TestUnconfirmedIndicationEndsTheBearer(t *testing.T) {
