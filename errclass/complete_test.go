@@ -1,0 +1,223 @@
+package errclass_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/l2cap"
+)
+
+// stack is the packages whose errors have to be in the table.
+var stack = []string{"hci", "hci/hcisock", "l2cap", "gatt/att", "gatt", "host"}
+
+// samples has one of each error that the packages export. A code type has all
+// its constants tried instead.
+func samples() map[string]error {
+	return map[string]error{
+		"hci.ErrNoAnswer":     hci.ErrNoAnswer,
+		"hci.ErrUnanswered":   hci.ErrUnanswered,
+		"hci.ErrNotSupported": hci.ErrNotSupported,
+		"hci.ErrDialTimeout":  hci.ErrDialTimeout,
+		"hci.ErrStale":        hci.ErrStale,
+		"hci.ErrUnwanted":     hci.ErrUnwanted,
+		"hci.CommandError":    &hci.CommandError{Err: hci.StatusUnspecified},
+		"hci.ConnectError":    &hci.ConnectError{Err: hci.ErrDialTimeout},
+		"hci.DisconnectError": &hci.DisconnectError{Reason: hci.StatusConnectionTimeout},
+		"hci.DeviceError":     &hci.DeviceError{Err: fmt.Errorf("any cause")},
+		"hci.HardwareFault":   hci.HardwareFault(1),
+		"hci.PacketError":     &hci.PacketError{},
+		"hci.ParamError":      &hci.ParamError{},
+
+		"hcisock.OpenError": &hcisock.OpenError{Err: fmt.Errorf("any cause")},
+
+		"l2cap.ErrLinkDown":       l2cap.ErrLinkDown,
+		"l2cap.ErrClosed":         l2cap.ErrClosed,
+		"l2cap.ErrPeerClosed":     l2cap.ErrPeerClosed,
+		"l2cap.ErrViolation":      l2cap.ErrViolation,
+		"l2cap.ErrParamsRejected": l2cap.ErrParamsRejected,
+		"l2cap.ErrBusy":           l2cap.ErrBusy,
+		"l2cap.ErrNoCID":          l2cap.ErrNoCID,
+		"l2cap.ConnectError":      &l2cap.ConnectError{Err: l2cap.ResultNoResources},
+		"l2cap.ChannelError":      &l2cap.ChannelError{Err: l2cap.ErrPeerClosed},
+		"l2cap.RejectError":       &l2cap.RejectError{},
+		"l2cap.TimeoutError":      &l2cap.TimeoutError{},
+		"l2cap.SignalError":       &l2cap.SignalError{Err: fmt.Errorf("any cause")},
+
+		"att.ErrTransactionTimeout": att.ErrTransactionTimeout,
+		"att.ErrMTUExchanged":       att.ErrMTUExchanged,
+		"att.ErrUnknownOpcode":      att.ErrUnknownOpcode,
+		"att.Error":                 &att.Error{Code: att.CodeReadNotPermitted},
+		"att.ProtocolError":         &att.ProtocolError{},
+		"att.TooLongError":          &att.TooLongError{},
+		"att.MalformedError":        &att.MalformedError{Err: fmt.Errorf("any cause")},
+
+		"gatt.ErrNoCCCD":            gatt.ErrNoCCCD,
+		"gatt.ErrNotSubscribed":     gatt.ErrNotSubscribed,
+		"gatt.ErrClientUnaware":     gatt.ErrClientUnaware,
+		"gatt.ErrStale":             gatt.ErrStale,
+		"gatt.ErrNotFound":          gatt.ErrNotFound,
+		"gatt.ErrTooManyAttributes": gatt.ErrTooManyAttributes,
+		"gatt.ErrDiscoveryTimeout":  gatt.ErrDiscoveryTimeout,
+		"gatt.ErrValueTooLong":      gatt.ErrValueTooLong,
+		"gatt.ErrNotSubscribable":   gatt.ErrNotSubscribable,
+		"gatt.DiscoveryError":       &gatt.DiscoveryError{Err: &att.Error{Code: att.CodeUnlikelyError}},
+		"gatt.PrepareMismatchError": &gatt.PrepareMismatchError{},
+	}
+}
+
+// codeTypes makes errors of the constants of a type.
+func codeTypes() map[string]func(v uint64) []error {
+	return map[string]func(v uint64) []error{
+		"hci.Status": func(v uint64) []error {
+			s := hci.Status(v)
+			if s == hci.StatusSuccess {
+				return nil
+			}
+			return []error{dial(s), refusedDial(s), command(s), ended(s)}
+		},
+		"att.Code":           func(v uint64) []error { return []error{&att.Error{Code: att.Code(v)}} },
+		"l2cap.Result":       func(v uint64) []error { return []error{&l2cap.ConnectError{Err: l2cap.Result(v)}} },
+		"l2cap.RejectReason": func(v uint64) []error { return []error{&l2cap.RejectError{Reason: l2cap.RejectReason(v)}} },
+		"hcisock.Cause": func(v uint64) []error {
+			return []error{&hcisock.OpenError{Cause: hcisock.Cause(v), Err: fmt.Errorf("any cause")}}
+		},
+	}
+}
+
+// TestComplete finds the errors of the stack in its source and fails for one
+// that the table does not know, or that nobody has told this test about.
+func TestComplete(t *testing.T) {
+	samples, types := samples(), codeTypes()
+	seen := map[string]bool{}
+	for _, dir := range stack {
+		for _, f := range parse(t, dir) {
+			names, codes := exported(f, filepath.Base(dir), types)
+			for _, name := range names {
+				seen[name] = true
+				if types[name] != nil {
+					continue
+				}
+				if samples[name] == nil {
+					t.Errorf("%s is new: give samples one, and the table a row if it has none", name)
+					continue
+				}
+				known(t, name, samples[name])
+			}
+			for name, of := range codes {
+				seen[name] = true
+				for _, v := range of {
+					for _, err := range types[name](v) {
+						known(t, name, err)
+					}
+				}
+			}
+		}
+	}
+	for name := range samples {
+		if !seen[name] {
+			t.Errorf("%s is gone: drop it from samples", name)
+		}
+	}
+	for name := range types {
+		if !seen[name] {
+			t.Errorf("no constant of %s was found", name)
+		}
+	}
+}
+
+func known(t *testing.T, name string, err error) {
+	t.Helper()
+	for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream} {
+		c := tr.Of(err)
+		if c.Row == errclass.Unclassified || c.Category == errclass.None {
+			t.Errorf("%s: %v is not in the table", name, err)
+		}
+	}
+}
+
+func parse(t *testing.T, dir string) []*ast.File {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(dir), "*.go"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no files in %s: %v", dir, err)
+	}
+	var files []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	return files
+}
+
+// exported returns the exported error variables and types of a file, and the
+// values of its constants of code types.
+func exported(f *ast.File, pkg string, types map[string]func(uint64) []error) (names []string, codes map[string][]uint64) {
+	codes = map[string][]uint64{}
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Name.Name == "Error" && d.Recv != nil {
+				recv := d.Recv.List[0].Type
+				if star, ok := recv.(*ast.StarExpr); ok {
+					recv = star.X
+				}
+				if id, ok := recv.(*ast.Ident); ok && id.IsExported() {
+					names = append(names, pkg+"."+id.Name)
+				}
+			}
+		case *ast.GenDecl:
+			typed := ""
+			for i, spec := range d.Specs {
+				v, ok := spec.(*ast.ValueSpec)
+				if !ok {
+					continue
+				}
+				if id, ok := v.Type.(*ast.Ident); ok {
+					typed = pkg + "." + id.Name
+				}
+				for j, name := range v.Names {
+					switch {
+					case d.Tok == token.VAR && strings.HasPrefix(name.Name, "Err"):
+						names = append(names, pkg+"."+name.Name)
+					case d.Tok == token.CONST && types[typed] != nil && name.IsExported():
+						codes[typed] = append(codes[typed], value(v, i, j))
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, maps.Clone(codes)
+}
+
+// value returns that of a constant: a number, or its place in a list that counts
+// from zero.
+func value(v *ast.ValueSpec, row, i int) uint64 {
+	if i < len(v.Values) {
+		if lit, ok := v.Values[i].(*ast.BasicLit); ok {
+			if n, err := strconv.ParseUint(lit.Value, 0, 64); err == nil {
+				return n
+			}
+		}
+	}
+	return uint64(row)
+}

@@ -1,0 +1,164 @@
+package errclass_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/l2cap"
+)
+
+func dial(s hci.Status) error { return &hci.ConnectError{Err: s} }
+func refusedDial(s hci.Status) error {
+	return &hci.ConnectError{Err: &hci.CommandError{Op: hci.OpLECreateConnection, Err: s}}
+}
+func command(s hci.Status) error { return &hci.CommandError{Op: hci.OpLESetScanEnable, Err: s} }
+func ended(s hci.Status) error   { return &hci.DisconnectError{Handle: 1, Reason: s} }
+
+// TestDefault checks what the true reason allows that its text would not.
+func TestDefault(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		err     error
+		final   errclass.Category
+		redial  int
+		budget  errclass.Budget
+		backoff time.Duration
+		action  errclass.Action
+	}{
+		{"missed request to connect", ended(0x3E), errclass.Aborted, 3, errclass.BudgetTransient, 500 * ms, 0},
+		{"missed request, as a status", dial(0x3E), errclass.Aborted, 3, errclass.BudgetTransient, 500 * ms, 0},
+		{"authentication failure", ended(0x05), errclass.BondLost, 1, errclass.BudgetNone, 0, errclass.CheckBond},
+		{"key missing", ended(0x06), errclass.BondLost, 1, errclass.BudgetNone, 0, errclass.CheckBond},
+		{"MIC failure", ended(0x3D), errclass.BondLost, 1, errclass.BudgetNone, 0, errclass.CheckBond},
+		{"memory full", refusedDial(0x07), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
+		{"connection limit", refusedDial(0x09), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
+		{"rejected resources", dial(0x0D), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
+		{"a list of the controller is full", &hci.ConnectError{Err: command(0x07)}, errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0},
+		{"controller busy", dial(0x3A), errclass.Connection, 10, errclass.BudgetConnect, 100 * ms, 0},
+		{"bad parameters", refusedDial(0x12), errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
+		{"unknown command", command(0x01), errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
+		{"unsupported by the remote, after connecting", ended(0x1A), errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0},
+		{"canceled dial", dial(0x02), errclass.NotFound, 0, errclass.BudgetTimeout, 250 * ms, 0},
+		{"command on a dead handle", command(0x02), errclass.Connection, 0, errclass.BudgetConnect, 0, 0},
+		{"hardware failure", command(0x03), errclass.Connection, 0, errclass.BudgetTransient, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
+		{"exists", refusedDial(0x0B), errclass.Connection, 1, errclass.BudgetConnect, 100 * ms, errclass.Adopt},
+		{"disallowed", refusedDial(0x0C), errclass.Connection, 3, errclass.BudgetConnect, 250 * ms, errclass.StopScan},
+		{"supervision timeout", ended(0x08), errclass.Aborted, 0, errclass.BudgetConnect, 500 * ms, errclass.RelaxParams},
+		{"peer hung up", ended(0x13), errclass.Aborted, 0, errclass.BudgetTransient, 250 * ms, 0},
+		{"peer low on resources", ended(0x14), errclass.Aborted, 0, errclass.BudgetTransient, 4 * s, 0},
+		{"ended by the controller's own side", ended(0x16), errclass.Aborted, 0, errclass.BudgetTransient, 250 * ms, 0},
+		{"unacceptable parameters", ended(0x3B), errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, errclass.RelaxParams},
+		{"reserved code", ended(0x2B), errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0},
+		{"unheard", &hci.ConnectError{Err: hci.ErrDialTimeout}, errclass.NotFound, 0, errclass.BudgetTimeout, 250 * ms, 0},
+		{"closed by its user", &hci.DisconnectError{Reason: 0x16, Local: true}, errclass.Canceled, 0, errclass.BudgetNone, 0, 0},
+		{"closed for want of an answer", &hci.DisconnectError{Reason: 0x16, Local: true, Cause: att.ErrTransactionTimeout},
+			errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, errclass.CloseLink},
+		{"closed for a reason that is not known", &hci.DisconnectError{Reason: 0x13, Local: true, Cause: errors.New("whatever")},
+			errclass.Aborted, 0, errclass.BudgetTransient, 250 * ms, 0},
+		{"lost with its adapter", &hci.DisconnectError{Cause: &hci.DeviceError{What: "read", Err: io.EOF}},
+			errclass.Connection, 0, errclass.BudgetTransient, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
+		{"out of sync", fmt.Errorf("read: %w", errors.Join(gatt.ErrStale, att.CodeDatabaseOutOfSync)),
+			errclass.Connection, 1, errclass.BudgetTransient, 100 * ms, errclass.Rediscover},
+		{"invalid handle", &att.Error{Code: att.CodeInvalidHandle}, errclass.Connection, 1, errclass.BudgetTransient, 100 * ms, errclass.Rediscover},
+		{"insufficient encryption", &att.Error{Code: att.CodeInsufficientEncryption}, errclass.Connection, 0, errclass.BudgetNone, 0, errclass.Secure},
+		{"write not permitted", &att.Error{Code: att.CodeWriteNotPermitted}, errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
+		{"application error", &att.Error{Code: 0x80}, errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
+		{"no resources for a channel", &l2cap.ConnectError{Err: l2cap.ResultNoResources}, errclass.Connection, 0, errclass.BudgetConnect, s, 0},
+		{"radio switched off", &hcisock.OpenError{Cause: hcisock.CauseRFKill, Err: syscall.Errno(132)},
+			errclass.Connection, 0, errclass.BudgetConnect, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
+		{"no permission", &hcisock.OpenError{Cause: hcisock.CausePermission, Err: syscall.EPERM}, errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
+		{"caller gave up", &hci.ConnectError{Err: context.Canceled}, errclass.Canceled, 0, errclass.BudgetNone, 0, 0},
+		{"out of time", fmt.Errorf("read: %w", context.DeadlineExceeded), errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, 0},
+		{"socket deadline", os.ErrDeadlineExceeded, errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, 0},
+		{"net error", &net.DNSError{IsTimeout: true}, errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, 0},
+		{"pipe", &os.SyscallError{Syscall: "write", Err: syscall.EPIPE}, errclass.Connection, 0, errclass.BudgetTransient, 250 * ms,
+			errclass.RecoverAdapter | errclass.OtherAdapter},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := errclass.Of(tt.err)
+			if got.Category != tt.final || got.Redial.Times != tt.redial || got.Budget != tt.budget || got.Backoff != tt.backoff || got.Action != tt.action {
+				t.Errorf("%v is of row %q: %v, redial %d, %v, wait %v, %v; want %v, redial %d, %v, wait %v, %v", tt.err, got.Row,
+					got.Category, got.Redial.Times, got.Budget, got.Backoff, got.Action, tt.final, tt.redial, tt.budget, tt.backoff, tt.action)
+			}
+			if got.Transient() != (tt.budget == errclass.BudgetTransient) || errclass.Retryable(tt.err) != (tt.budget != errclass.BudgetNone) {
+				t.Errorf("transient %v, retryable %v", got.Transient(), errclass.Retryable(tt.err))
+			}
+		})
+	}
+}
+
+// TestUpstreamOfOurs checks that the Upstream treatment of this stack's errors
+// is that of what upstream's user would have seen.
+func TestUpstreamOfOurs(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		like errclass.RemoteError
+	}{
+		{ended(0x3E), errclass.RemoteError{Text: "ESP_GATT_CONN_FAIL_ESTABLISH"}},
+		{ended(0x08), errclass.RemoteError{Text: "ESP_GATT_CONN_TIMEOUT"}},
+		{ended(0x13), errclass.RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}},
+		{ended(0x16), errclass.RemoteError{Text: "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"}},
+		{ended(0x22), errclass.RemoteError{Text: "ESP_GATT_CONN_LMP_TIMEOUT"}},
+		{ended(0x3D), errclass.RemoteError{Text: "Disconnected"}},
+		{refusedDial(0x09), errclass.RemoteError{Text: "connection slot"}},
+		{refusedDial(0x0C), errclass.RemoteError{Kind: errclass.KindDBus, Text: "org.bluez.Error.InProgress"}},
+		{refusedDial(0x12), errclass.RemoteError{Kind: errclass.KindOther}},
+		{dial(0x02), errclass.RemoteError{Kind: errclass.KindTimeout}},
+		{hci.ErrDialTimeout, errclass.RemoteError{Kind: errclass.KindTimeout}},
+		{context.DeadlineExceeded, errclass.RemoteError{Kind: errclass.KindTimeout}},
+		{gatt.ErrStale, errclass.RemoteError{Kind: errclass.KindKey}},
+		{gatt.ErrNotFound, errclass.RemoteError{Text: "not found"}},
+		{syscall.EPIPE, errclass.RemoteError{Kind: errclass.KindBrokenPipe}},
+		{io.EOF, errclass.RemoteError{Kind: errclass.KindEOF}},
+		{context.Canceled, errclass.RemoteError{Kind: errclass.KindOther}},
+	} {
+		got, want := errclass.Upstream.Of(tt.err), errclass.Upstream.Of(&tt.like)
+		got.Row, want.Row = "", ""
+		if got != want {
+			t.Errorf("%v: got %+v, want that of %v: %+v", tt.err, got, &tt.like, want)
+		}
+	}
+}
+
+// TestNil has no class for no error.
+func TestNil(t *testing.T) {
+	if got := errclass.Of(nil); got != (errclass.Class{}) {
+		t.Errorf("got %+v", got)
+	}
+	if errclass.Retryable(nil) {
+		t.Error("nil is retryable")
+	}
+}
+
+// TestUnknownNames prints values that have no name as numbers.
+func TestUnknownNames(t *testing.T) {
+	for want, got := range map[string]fmt.Stringer{
+		"category 0xfe":              errclass.Category(0xFE),
+		"budget 0xfe":                errclass.Budget(0xFE),
+		"delay 0xfe":                 errclass.Delay(0xFE),
+		"kind 0xfe":                  errclass.Kind(0xFE),
+		"treatment 0xfe":             errclass.Treatment(0xFE),
+		"none":                       errclass.Action(0),
+		"stop scan, action 0x0f":     errclass.StopScan | 1<<15,
+		"lower limit, other adapter": errclass.LowerLimit | errclass.OtherAdapter,
+	} {
+		if got.String() != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := errclass.DefaultBackoffs().For(errclass.Delay(0xFE)); got != 0 {
+		t.Errorf("an unknown delay takes %v", got)
+	}
+}
