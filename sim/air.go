@@ -219,11 +219,14 @@ func (a *Air) collect() (closed bool) {
 	return closed
 }
 
+// errClosed is what those get who wait for something of a closed air.
+var errClosed = fmt.Errorf("sim: air: %w", net.ErrClosed)
+
 // end unplugs every controller, when the air has been closed.
 func (a *Air) end() {
 	for _, n := range a.nodes {
 		if c, ok := n.node.(*Controller); ok {
-			c.unplug(fmt.Errorf("sim: air: %w", net.ErrClosed))
+			c.unplug(errClosed)
 		}
 		if p, ok := n.node.(*RawPeer); ok {
 			p.end()

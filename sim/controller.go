@@ -3,7 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -209,7 +208,7 @@ func (c *Controller) Plug() hci.Transport {
 		c.unplug(ErrUnplugged)
 		c.port = p
 	}) {
-		p.shut(fmt.Errorf("sim: air: %w", net.ErrClosed), true)
+		p.shut(errClosed, true)
 	}
 	return p
 }

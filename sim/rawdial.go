@@ -38,7 +38,7 @@ func (p *RawPeer) Connect(ctx context.Context, to hci.Addr, params hci.ConnParam
 		p.dial = d
 		p.air.listen(&d.listener)
 	}) {
-		return nil, fmt.Errorf("sim: air is closed")
+		return nil, errClosed
 	}
 	select {
 	case r := <-d.result:

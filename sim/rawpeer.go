@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -26,7 +25,7 @@ type RawPeerConfig struct {
 	SID      uint8
 	// AdvData and ScanResponse are sent as they are, valid or not.
 	AdvData, ScanResponse []byte
-	// Interval is the advertising interval. Default: 100 ms.
+	// Interval is the advertising interval, at least 1 ms. Default: 100 ms.
 	Interval time.Duration
 	// Silent leaves it to SetAdvertising to start. Once keeps it silent after its
 	// first link.
@@ -167,19 +166,18 @@ func (p *RawPeer) advertise() {
 		directed:    t == hci.AdvDirectInd || t == hci.AdvDirectIndLow,
 		legacy:      !p.cfg.Extended, data: p.cfg.AdvData, response: p.cfg.ScanResponse, sid: p.cfg.SID,
 		primary: hci.PHY1M, secondary: hci.PHY1M, txPower: 127,
-		interval: or(p.cfg.Interval, 100*time.Millisecond), channels: 7,
+		interval: max(time.Millisecond, or(p.cfg.Interval, 100*time.Millisecond)), channels: 7,
 	})
 }
 
 // end is called when the air has been closed.
 func (p *RawPeer) end() {
-	err := fmt.Errorf("sim: air: %w", net.ErrClosed)
-	p.accepted.close(err)
+	p.accepted.close(errClosed)
 	for _, l := range p.links {
-		l.frames.close(err)
+		l.frames.close(errClosed)
 	}
 	if p.dial != nil {
-		p.dial.result <- dialResult{err: err}
+		p.dial.result <- dialResult{err: errClosed}
 		p.dial = nil
 	}
 }
