@@ -43,8 +43,9 @@ func statusAdvice(s hci.Status) string {
 		return "the other side does not take these parameters: try a wider range"
 	case hci.StatusCommandDisallowed:
 		return "the adapter cannot do this now: another operation may be under way"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // codeAdvice says what a user can do about an ATT error code.
@@ -72,11 +73,12 @@ func codeAdvice(c att.Code) string {
 		return "subscribe to it first: see moor notify"
 	case att.CodeProcedureAlreadyInProgress:
 		return "the device is busy with the same: try again later"
+	default:
+		if c.Application() {
+			return "what this code means is up to the service: see its specification"
+		}
+		return ""
 	}
-	if c.Application() {
-		return "what this code means is up to the service: see its specification"
-	}
-	return ""
 }
 
 // advice says what to do about err; "" where nothing is known.

@@ -46,9 +46,8 @@ func newFlags(name string) *pflag.FlagSet {
 }
 
 // word adds a positional argument.
-func (c *command) word(name, help string, u encoding.TextUnmarshaler) *command {
+func (c *command) word(name, help string, u encoding.TextUnmarshaler) {
 	c.args = append(c.args, arg{name: name, help: help, set: func(w string) error { return u.UnmarshalText([]byte(w)) }})
-	return c
 }
 
 // flag adds a flag whose value reads itself. The word in backquotes in help
@@ -99,8 +98,7 @@ func (c *command) parse(words []string) error {
 // flagError says which flag has a value that cannot be, and why, in fewer words
 // than pflag.
 func flagError(err error) error {
-	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(invalid))
 	}
 	return err
@@ -108,7 +106,7 @@ func flagError(err error) error {
 
 // synopsis is the command with its arguments.
 func (c *command) synopsis() string {
-	s := c.name
+	words := []string{c.name}
 	for _, a := range c.args {
 		name := strings.ToUpper(a.name)
 		if a.words != nil {
@@ -117,9 +115,9 @@ func (c *command) synopsis() string {
 		if a.many {
 			name = "[" + name + "...]"
 		}
-		s += " " + name
+		words = append(words, name)
 	}
-	return s
+	return strings.Join(words, " ")
 }
 
 // noArgument says that a flag is a word by itself.

@@ -17,7 +17,7 @@ const infoColumn = 13
 func newInfo() *command {
 	c := &infoCmd{}
 	cmd := newCommand(groupPeer, "info", "Show version, features, PHY, sizes, RSSI and parameters.", c.run)
-	c.peer.arg(cmd)
+	c.arg(cmd)
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,12 +106,7 @@ func appearance(r *hci.Report) string {
 func about(r *hci.Report) string {
 	var parts []string
 	add := func(s string) {
-		for _, have := range parts {
-			if have == s {
-				return
-			}
-		}
-		if s != "" {
+		if s != "" && !slices.Contains(parts, s) {
 			parts = append(parts, s)
 		}
 	}

@@ -16,7 +16,7 @@ type servicesCmd struct{ peer }
 func newServices() *command {
 	c := &servicesCmd{}
 	cmd := newCommand(groupPeer, "services", "Show services, characteristics and descriptors.", c.run)
-	c.peer.arg(cmd)
+	c.arg(cmd)
 	return cmd
 }
 

@@ -92,7 +92,7 @@ func pad(s string, n int) string {
 // wrap breaks text into lines of at most n columns.
 func wrap(text string, n int) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if line != "" && width(line)+1+width(word) > n {
 			lines = append(lines, line)
 			line = ""

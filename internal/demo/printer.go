@@ -36,11 +36,11 @@ func (p *printer) print(line string) {
 }
 
 // step begins a new part of the story.
-func (p *printer) step(format string, args ...any) {
+func (p *printer) step(title string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.steps++
-	p.print(fmt.Sprintf("\n%d. %s", p.steps, fmt.Sprintf(format, args...)))
+	p.print(fmt.Sprintf("\n%d. %s", p.steps, title))
 }
 
 // command keeps a command until its answer comes, to show both on one line.
@@ -152,7 +152,7 @@ func wrap(text string, n int) (lines []string) {
 			continue
 		}
 		line := ""
-		for _, word := range strings.Fields(paragraph) {
+		for word := range strings.FieldsSeq(paragraph) {
 			if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
 				lines = append(lines, line)
 				line = ""

@@ -25,6 +25,7 @@ func (t *tap) ReadPacket(b []byte) (int, error) {
 			t.p.count(func(c *counts) { c.received++ })
 		case hci.PacketEvent:
 			t.event(r.Rest())
+		default: // no other kind comes from an LE controller
 		}
 	}
 	return n, err
@@ -38,6 +39,7 @@ func (t *tap) WritePacket(b []byte) error {
 		t.p.count(func(c *counts) { c.sent++ })
 	case hci.PacketCommand:
 		t.command(r.Rest())
+	default: // no other kind goes to an LE controller
 	}
 	return t.Transport.WritePacket(b)
 }
