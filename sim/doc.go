@@ -12,7 +12,7 @@
 // is an hci.Transport and behaves as a real LE controller does at HCI level:
 // command credits, event masks, ACL buffers, accept list, resolving list,
 // limits on links, legacy and extended commands that must not be mixed. Below
-// it the link layer is modelled in time: advertising intervals and their
+// it the link layer is modeled in time: advertising intervals and their
 // random delay, scan windows, connection events, latency, packets per event by
 // PHY and length, acknowledgement and retransmission, supervision timeout,
 // control procedures with their instants. One radio is shared by all links of
@@ -48,7 +48,7 @@
 // has some ready-made. [Open] makes an air with devices by the name of a
 // scenario: that is what an adapter's address "sim:NAME" stands for.
 //
-// # What is not modelled
+// # What is not modeled
 //
 // Scan windows, advertising and connection events of one radio do not compete;
 // links do. Transmissions of different nodes do not collide, except for

@@ -6,7 +6,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Node is something with a radio on the air: a *Controller or a *RawPeer.
+// Node is something with a radio on the air: a *Controller, a *Peripheral or a
+// *RawPeer.
 type Node interface {
 	radio() *radio
 }
