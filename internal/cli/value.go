@@ -78,8 +78,6 @@ func meaning(u uuid.UUID, b []byte) string {
 
 func decoderOf(u uint16) (decoder, bool) {
 	switch u {
-	case 0x2A00, 0x2A24, 0x2A25, 0x2A26, 0x2A27, 0x2A28, 0x2A29, 0x2901:
-		return decodeText, true
 	case 0x2A01:
 		return decodeAppearance, true
 	case 0x2A04:
@@ -108,13 +106,6 @@ func decoderOf(u uint16) (decoder, bool) {
 		return decodeCCCD, true
 	}
 	return nil, false
-}
-
-func decodeText(r *wire.Reader) string {
-	if s, ok := printable(r.Rest()); ok {
-		return strconv.Quote(s)
-	}
-	return ""
 }
 
 func decodeAppearance(r *wire.Reader) string {
