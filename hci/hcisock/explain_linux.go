@@ -14,6 +14,8 @@ const classDir = "/sys/class/bluetooth"
 const capRemedy = "run it as root, or once `sudo setcap cap_net_admin+ep PROGRAM` " +
 	"(the capability must hold in the initial user namespace: rootless containers never have it)"
 
+const driverRemedy = "see `dmesg | grep -i bluetooth` for missing firmware, or unplug it and plug it in again"
+
 // explain makes an *OpenError of an errno from the kernel's HCI sockets.
 func explain(address, op string, index int, err error) error {
 	e := &OpenError{Address: address, Op: op, Err: err}
@@ -32,8 +34,7 @@ func explain(address, op string, index int, err error) error {
 		explainRFKill(e, index)
 	case errors.Is(err, unix.ETIMEDOUT), errors.Is(err, unix.EIO), errors.Is(err, unix.ENOENT),
 		errors.Is(err, unix.EINVAL), errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EPROTO):
-		e.Cause = CauseDriver
-		e.Remedy = "see `dmesg | grep -i bluetooth` for missing firmware, or unplug it and plug it in again"
+		e.Cause, e.Remedy = CauseDriver, driverRemedy
 	}
 	return e
 }
@@ -75,8 +76,8 @@ func explainBusy(e *OpenError, index int) {
 		e.Err = fmt.Errorf("held by another process: %w", e.Err)
 		e.Remedy = "stop that process (root is told its name) or choose another adapter"
 	default:
-		e.Err = fmt.Errorf("another process brings it up again, or the kernel is still setting it up: %w", e.Err)
-		e.Remedy = "stop that process, or try again in some seconds"
+		e.Err = fmt.Errorf("another process brings it up again: %w", e.Err)
+		e.Remedy = "stop that process (bluetoothd, connman or the like) or choose another adapter"
 	}
 }
 

@@ -15,22 +15,28 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// vhci is a controller of our own behind /dev/vhci, raw so that the kernel
-// does not set it up and asks it nothing.
+// vhci is a controller of our own behind /dev/vhci.
 type vhci struct {
 	*os.File
 	index int
 }
 
-func newVHCI(t *testing.T) *vhci {
+// Kinds of virtual controllers: one that the kernel sets up when it comes, and
+// a raw one that it asks nothing.
+const (
+	vhciPlain = 0x00
+	vhciRaw   = 0x80
+)
+
+func newVHCI(t *testing.T, kind byte) *vhci {
 	t.Helper()
 	f, err := os.OpenFile("/dev/vhci", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	const vendor, raw = 0xFF, 0x80
-	if _, err := f.Write([]byte{vendor, raw}); err != nil {
+	const vendor = 0xFF
+	if _, err := f.Write([]byte{vendor, kind}); err != nil {
 		t.Fatal(err)
 	}
 	answer := make([]byte, 4)
@@ -59,7 +65,7 @@ func openVHCI(t *testing.T, v *vhci, cfg *Config) *Socket {
 }
 
 func TestKernelAdapterRemovedWhileReading(t *testing.T) {
-	v := newVHCI(t)
+	v := newVHCI(t, vhciRaw)
 	s := openVHCI(t, v, nil)
 	if _, err := v.Write(resetComplete); err != nil {
 		t.Fatal(err)
@@ -94,7 +100,7 @@ func TestKernelAdapterRemovedWhileReading(t *testing.T) {
 }
 
 func TestKernelCountsDrops(t *testing.T) {
-	v := newVHCI(t)
+	v := newVHCI(t, vhciRaw)
 	s := openVHCI(t, v, &Config{ReadBuffer: 1})
 	event := append([]byte{4, 0xFF, 100}, make([]byte, 100)...)
 	for range 100000 {
@@ -113,7 +119,7 @@ func TestKernelCountsDrops(t *testing.T) {
 }
 
 func TestKernelReadAllocatesNothing(t *testing.T) {
-	v := newVHCI(t)
+	v := newVHCI(t, vhciRaw)
 	s := openVHCI(t, v, nil)
 	b := make([]byte, hci.MaxPacketLen)
 	if n := testing.AllocsPerRun(100, func() {
@@ -126,4 +132,12 @@ func TestKernelReadAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations for a packet, want 0", n)
 	}
+}
+
+// A controller that does not answer stays busy for good once the kernel has
+// given up on it.
+func TestKernelAdapterThatDoesNotAnswer(t *testing.T) {
+	v := newVHCI(t, vhciPlain)
+	_, err := OpenUserChannel(t.Context(), v.index, nil)
+	wantCause(t, err, CauseDriver, indexName(v.index), "the kernel could not set it up", "dmesg")
 }

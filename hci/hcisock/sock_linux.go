@@ -97,7 +97,7 @@ func bindUserChannel(ctx context.Context, ctl *control, name string, index int, 
 			return s, nil
 		}
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-			return nil, explain(name, "bind user channel", index, err)
+			return nil, explainBind(ctl, name, index, err)
 		}
 		select {
 		case <-time.After(bindPause):
@@ -105,6 +105,18 @@ func bindUserChannel(ctx context.Context, ctl *control, name string, index int, 
 			return nil, canceled(ctx, name, "bind user channel")
 		}
 	}
+}
+
+// explainBind knows one cause more than explain: an adapter that stays busy
+// without being up is one whose setup in the kernel failed, by an answer that
+// never came or by missing firmware. It stays so until it is plugged in again.
+func explainBind(ctl *control, name string, index int, err error) error {
+	const op = "bind user channel"
+	if info, infoErr := ctl.info(index); infoErr == nil && info.flags&flagUp == 0 && errors.Is(err, unix.EBUSY) {
+		return &OpenError{Address: name, Op: op, Err: fmt.Errorf("the kernel could not set it up: %w", err),
+			Cause: CauseDriver, Remedy: driverRemedy}
+	}
+	return explain(name, op, index, err)
 }
 
 func tryBind(name string, index int, cfg *Config) (*Socket, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
@@ -41,8 +42,7 @@ func Run(ctx context.Context, env Env) Report {
 
 // fail records an error, with the remedy that an *hcisock.OpenError has.
 func (r *Report) fail(check string, err error) {
-	var e *hcisock.OpenError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*hcisock.OpenError](err); ok {
 		r.bad(check, fmt.Sprintf("%s: %s: %v", e.Address, e.Op, e.Err), e.Remedy)
 		return
 	}
@@ -126,6 +126,10 @@ func checkAdapters(env *Env, r *Report) []hcisock.Adapter {
 func names(list []hcisock.Adapter) string {
 	var s []string
 	for _, a := range list {
+		if a.MAC == (hci.MAC{}) {
+			s = append(s, fmt.Sprintf("%s (%s)", a.Name, a.Bus))
+			continue
+		}
 		s = append(s, fmt.Sprintf("%s (%s, %s)", a.Name, a.MAC, a.Bus))
 	}
 	return strings.Join(s, ", ")
