@@ -126,3 +126,42 @@ func TestVersion(t *testing.T) {
 		t.Errorf("exit code %d, %q", r.code, r.stdout)
 	}
 }
+
+func TestVerbose(t *testing.T) {
+	for _, c := range []struct {
+		flag      string
+		want, not []string // in stderr
+	}{
+		{"-v", []string{"level=INFO"}, []string{"level=LINK", "level=PACKET"}},
+		{"-vv", []string{`level=LINK msg="link up"`}, []string{"level=PACKET"}},
+		{"-vvv", []string{`level=LINK msg="link up"`, `level=PACKET msg=sent packet="> Reset"`, "Disconnection Complete"}, nil},
+	} {
+		inAir(t, c.flag, func(t *testing.T) {
+			r := moor(t.Context(), "-a", "sim:", c.flag, "read", belt, "2a38")
+			if r.code != 0 || r.stdout != "01  chest\n" {
+				t.Errorf("exit code %d, stdout %q", r.code, r.stdout)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(r.stderr, want) {
+					t.Errorf("%q is missing in:\n%s", want, r.stderr)
+				}
+			}
+			for _, not := range c.not {
+				if strings.Contains(r.stderr, not) {
+					t.Errorf("%q is in:\n%s", not, r.stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for shell, want := range map[string]string{
+		"bash": "\nscan) words=\"--duration --passive ", "zsh": "\n\t\tscan)\n\t\t_arguments", "fish": "\ncomplete -c moor -n __fish_use_subcommand -a scan ",
+	} {
+		r := moor(t.Context(), "completion", shell)
+		if r.code != 0 || r.stderr != "" || !strings.Contains(strings.ReplaceAll(r.stdout, "\n\tscan)", "\nscan)"), want) {
+			t.Errorf("%s: exit code %d, stderr %q, no %q in:\n%s", shell, r.code, r.stderr, want, r.stdout)
+		}
+	}
+}

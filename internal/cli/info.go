@@ -106,7 +106,7 @@ func (i *jsonInfo) table() *table {
 	t := &table{}
 	put := func(name, what, text string) {
 		if text == "" {
-			text = "no answer (" + i.Unanswered[what] + ")"
+			text = "unknown: " + i.Unanswered[what]
 		}
 		t.row(name, text)
 	}

@@ -69,7 +69,7 @@ func (a *app) withHost(ctx context.Context, f func(h *host.Host) error) error {
 		if err != nil {
 			return err
 		}
-		h, err := host.Open(ctx, tr, &host.Config{HCI: cfg})
+		h, err := host.Open(ctx, traced(ctx, tr, a.log), &host.Config{HCI: cfg})
 		if err != nil {
 			return err
 		}
