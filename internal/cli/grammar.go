@@ -61,13 +61,14 @@ func commands() []*command {
 	}
 }
 
-// description is what help says first, and addresses what it says last.
+// description is what help says first, and addresses what it says last, with
+// the names of the simulated scenarios put in.
 const (
 	description = `Bluetooth LE on raw HCI, with no BlueZ in between. A controller is taken over for as long as a command runs, which needs CAP_NET_ADMIN. "moor doctor" says what is missing; "moor demo" shows the main job without any Bluetooth.`
 
 	addresses = `ADDR is AA:BB:CC:DD:EE:FF, with /random or /public behind it where it matters; without, it is the kind of address that is seen on air.
 
-ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim: for simulated air. The default is the first Linux adapter.`
+ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is the first Linux adapter that is free.`
 )
 
 // peer is the argument that the commands on one device share.

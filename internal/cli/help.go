@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/moor-ble/moor/sim"
 )
 
 // helpWidth is the width of help where the terminal is not narrower.
@@ -42,7 +45,11 @@ func (a *app) help(global *pflag.FlagSet) {
 	a.out.printf("\nFlags:\n")
 	a.flagHelp(global)
 	a.out.printf("\n")
-	a.paragraphs(addresses)
+	var scenarios []string
+	for _, s := range sim.Scenarios() {
+		scenarios = append(scenarios, fmt.Sprintf("%s (%s)", s.Name, s.Text))
+	}
+	a.paragraphs(fmt.Sprintf(addresses, strings.Join(scenarios, ", ")))
 	a.out.printf("Run \"moor COMMAND --help\" for the flags of a command.\n")
 }
 

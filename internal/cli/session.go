@@ -37,7 +37,8 @@ func (a *app) open(ctx context.Context, address string) (hci.Transport, error) {
 }
 
 // adapter returns the address of the controller to use: the one asked for, or
-// the first one that the kernel has.
+// the first one of the kernel's that is free. If none is, opening the first
+// one says why.
 func (a *app) adapter() (string, error) {
 	if a.Adapter != "" {
 		return a.Adapter, nil
@@ -48,6 +49,11 @@ func (a *app) adapter() (string, error) {
 	}
 	if len(list) == 0 {
 		return "", errNoAdapter
+	}
+	for i := range list {
+		if list[i].Free() {
+			return list[i].Name, nil
+		}
 	}
 	return list[0].Name, nil
 }
