@@ -134,6 +134,20 @@ func (d *Device) Post(t loop.Task) bool {
 	}
 }
 
+// Links returns the links that are up, in the order of their handles.
+func (d *Device) Links() []*Link {
+	ch := make(chan []*Link, 1)
+	if !d.Post(loop.Func(func(time.Time) { ch <- d.core.sortedLinks() })) {
+		return nil
+	}
+	select {
+	case ls := <-ch:
+		return ls
+	case <-d.done:
+		return nil
+	}
+}
+
 // Done is closed when the device has ended and its transport is closed.
 func (d *Device) Done() <-chan struct{} { return d.done }
 

@@ -91,6 +91,16 @@ func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *hci.ConnectOptions
 	return connOf(l), nil
 }
 
+// ConnectAny makes a link to whichever of peers is heard first; see
+// hci.Device.ConnectAny.
+func (h *Host) ConnectAny(ctx context.Context, peers []hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
+	l, err := h.dev.ConnectAny(ctx, peers, o)
+	if err != nil {
+		return nil, err
+	}
+	return connOf(l), nil
+}
+
 // Accept waits for a link that a peer makes to this host while it advertises.
 func (h *Host) Accept(ctx context.Context) (*Conn, error) {
 	l, err := h.dev.Accept(ctx)
