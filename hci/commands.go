@@ -2,6 +2,7 @@ package hci
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -31,6 +32,9 @@ type commands struct {
 	credits, limit int
 	// unanswered has the optional commands that this controller ignored.
 	unanswered map[Opcode]bool
+	// starving runs while commands are queued, none is pending and no credit is
+	// left: nothing but the controller can end that.
+	starving timer
 }
 
 // essential reports whether the device can go on if op gets no answer. Without
@@ -90,6 +94,25 @@ func (c *core) pumpCommands() {
 		cmd.timer.f = func(now time.Time) { c.commandTimedOut(cmd) }
 		c.timers.set(&cmd.timer, c.now.Add(c.cfg.commandTimeout()))
 		c.send(cmd.packet)
+	}
+	c.watchCredits()
+}
+
+// watchCredits bounds the time in which the controller may leave this host
+// without a credit, to twice that for an answer (the 4 s of the Linux kernel).
+func (c *core) watchCredits() {
+	k := &c.cmds
+	if len(k.queue) == 0 || k.credits > 0 || len(k.pending) > 0 || c.err != nil {
+		c.timers.stop(&k.starving)
+	} else if k.starving.index == 0 {
+		c.timers.set(&k.starving, c.now.Add(2*c.cfg.commandTimeout()))
+	}
+}
+
+func (c *core) starved(time.Time) {
+	c.cmds.queue = slices.DeleteFunc(c.cmds.queue, func(cmd *command) bool { return cmd.wanted != nil && !cmd.wanted() })
+	if len(c.cmds.queue) > 0 {
+		c.fail(&DeviceError{"the controller takes no more commands", ErrNoCredit})
 	}
 }
 
@@ -169,6 +192,7 @@ func (cmd *command) finish(now time.Time, ret []byte, status Status) {
 
 // failCommands ends all commands with the device.
 func (c *core) failCommands(err error) {
+	c.timers.stop(&c.cmds.starving)
 	pending, queue := c.cmds.pending, c.cmds.queue
 	c.cmds.pending, c.cmds.queue = map[Opcode]*command{}, nil
 	for _, cmd := range pending {

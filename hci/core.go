@@ -54,6 +54,7 @@ func (c *core) setup(cfg Config) {
 	c.links = map[Handle]*Link{}
 	// Until the controller says otherwise it takes one command (4.4).
 	c.cmds = commands{pending: map[Opcode]*command{}, unanswered: map[Opcode]bool{}, credits: 1, limit: 1}
+	c.cmds.starving.f = c.starved
 	c.dial.init(c)
 	c.scan.init(c)
 	c.adv.init(c)

@@ -238,6 +238,28 @@ func TestEssentialCommandWithoutAnswerEndsTheDevice(t *testing.T) {
 	}
 }
 
+func TestControllerWithoutCreditsEndsTheDevice(t *testing.T) {
+	h := newHarness(t, 1)
+	h.run(LERand{})
+	h.want(LERand{}, "the only credit")
+	h.event(&CommandComplete{NumPackets: 0, Opcode: OpLERand, Return: make([]byte, 9)})
+	h.pass(time.Hour)
+	a := h.run(ReadRSSI{Handle: 1})
+	h.pass(4*time.Second - 1)
+	h.event(&CommandComplete{NumPackets: 1})
+	h.want(ReadRSSI{Handle: 1}, "the credit came in time")
+	h.event(&CommandComplete{NumPackets: 0, Opcode: OpReadRSSI, Return: []byte{0, 1, 0, 0xD0}})
+	b := h.run(LERand{})
+	h.pass(4*time.Second - 1)
+	if *a != nil || *b != errPending || h.c.err != nil {
+		t.Fatalf("results %v, %v, device %v", *a, *b, h.c.err)
+	}
+	h.pass(1)
+	if !errors.Is(*b, ErrNoCredit) || !errors.Is(h.c.err, ErrNoCredit) {
+		t.Errorf("got %v, device %v, want no credit", *b, h.c.err)
+	}
+}
+
 func TestOneSmallDataBuffer(t *testing.T) {
 	h := newHarness(t, 1)
 	l := h.link(1, peerA)

@@ -58,6 +58,7 @@ type dialer struct {
 	waiting []*dial // the others, in the order of their turns
 	timer   timer   // turn, cancelWait, or the scan's turn while idle
 	resting bool    // the scan has its turn
+	attempt uint64  // counts initiations, so that answers to an earlier one are known
 	// mute is set once a cancel was never reported as done: on such a controller
 	// an initiation is left alone as long as it is of use.
 	mute bool
@@ -97,6 +98,7 @@ func (d *dialer) next() {
 		return
 	}
 	d.state = dialStarting
+	d.attempt++
 	if d.c.info.scanWhileInitiating() {
 		d.prepare()
 		return
@@ -141,7 +143,19 @@ func (d *dialer) prepare() {
 		d.create(ps[0], 0)
 		return
 	}
-	d.c.run(LEClearFilterAcceptList{}, func(_ time.Time, _ []byte, err error) { d.fillAcceptList(ps, err) })
+	d.c.run(LEClearFilterAcceptList{}, d.starting(func(_ time.Time, err error) { d.fillAcceptList(ps, err) }))
+}
+
+// starting makes f the continuation of a command of this initiation. An event
+// of the controller may end that before the command is answered; then there is
+// nothing to continue.
+func (d *dialer) starting(f func(now time.Time, err error)) func(time.Time, []byte, error) {
+	attempt := d.attempt
+	return func(now time.Time, _ []byte, err error) {
+		if d.state == dialStarting && d.attempt == attempt {
+			f(now, err)
+		}
+	}
 }
 
 func (d *dialer) fillAcceptList(rest []Addr, err error) {
@@ -152,7 +166,7 @@ func (d *dialer) fillAcceptList(rest []Addr, err error) {
 		d.create(Addr{}, 1)
 	default:
 		d.c.run(LEAddDeviceToFilterAcceptList{Addr: rest[0]},
-			func(_ time.Time, _ []byte, err error) { d.fillAcceptList(rest[1:], err) })
+			d.starting(func(_ time.Time, err error) { d.fillAcceptList(rest[1:], err) }))
 	}
 }
 
@@ -173,14 +187,11 @@ func (d *dialer) create(peer Addr, policy uint8) {
 			PHYs: PHYs1M, Initiating: []InitiatingPHY{phy},
 		}
 	}
-	c.run(cmd, func(now time.Time, _ []byte, err error) { d.started(now, err) })
+	c.run(cmd, d.starting(d.started))
 }
 
 // started takes the Command Status of the create command.
 func (d *dialer) started(now time.Time, err error) {
-	if d.state != dialStarting {
-		return // the connection came before the status
-	}
 	first := d.group[0]
 	switch {
 	case statusOf(err) == StatusCommandDisallowed && !first.retried && d.c.scan.active():

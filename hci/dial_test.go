@@ -418,3 +418,23 @@ func TestFailureInAGroupNamesItsPeer(t *testing.T) {
 	h.connected(StatusConnectionLimit, 0, Addr{})
 	h.wantDialed(a, StatusConnectionLimit)
 }
+
+// A controller may report a failure, or the late success of an earlier
+// initiation, while the accept list is being filled.
+func TestInitiationEndsWhileItIsPrepared(t *testing.T) {
+	h := newHarness(t, 1)
+	h.c.info.AcceptListSize = 4
+	a := h.dial(nil, peerA, peerB)
+	h.want(LEClearFilterAcceptList{}, "two peers go by accept list")
+	h.connected(StatusFailedToEstablish, 0, peerA)
+	h.wantDialed(a, StatusFailedToEstablish)
+	h.complete(OpLEClearFilterAcceptList, StatusSuccess)
+	h.idle("nobody is left to initiate for")
+
+	b := h.dial(nil, peerA, peerB)
+	h.want(LEClearFilterAcceptList{}, "the next dial")
+	h.connected(StatusSuccess, 1, peerB)
+	h.wantDialed(b, nil)
+	h.complete(OpLEClearFilterAcceptList, StatusSuccess)
+	h.idle("the dial has its link already")
+}

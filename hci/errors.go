@@ -11,6 +11,10 @@ import (
 // did not report the end of a procedure that it had begun.
 var ErrNoAnswer = errors.New("no answer from the controller")
 
+// ErrNoCredit says that the controller answered all commands and yet left this
+// host without a credit to send another one (Vol 4, Part E, 4.4).
+var ErrNoCredit = errors.New("the controller granted no credit for another command")
+
 // ErrUnanswered says that a command was not sent because the controller left
 // the same command without an answer before.
 var ErrUnanswered = errors.New("not sent, because this controller did not answer the command before")
