@@ -120,7 +120,8 @@ func TestBumble(t *testing.T) {
 	m := moortest.New(t, "--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Plain))
 	moortest.Jobs(t, m, &moortest.Peer{
 		Address: address, Kind: kind, Name: "moor-bumble",
-		Service: "180f", Custom: custom(1), Scratch: custom(2), Initial: "01020304", Values: custom(3),
+		Service: "180f", Custom: custom(1), Scratch: custom(2), Initial: "01020304",
+		Long: custom(2), Values: custom(3),
 		Interval: 50 * time.Millisecond, // Bumble takes the longest
 		Silent:   []string{"version"},
 	})
@@ -154,10 +155,12 @@ func TestBumble(t *testing.T) {
 	t.Run("refused by the application", func(t *testing.T) {
 		m.Run(t, "read", full, custom(6)).Fails(t, custom(6), "0x80")
 	})
-	t.Run("the peer saw a clean end", func(t *testing.T) {
-		m.Run(t, "write", full, custom(2), "0102").OK(t)
-		if e := b.last(t, "written"); e.Value != "0102" {
-			t.Errorf("the peer was written %q", e.Value)
+	t.Run("the peer saw the writes and a clean end", func(t *testing.T) {
+		for _, write := range [][]string{{"0102"}, {"0304", "--no-response"}} {
+			m.Run(t, append([]string{"write", full, custom(2)}, write...)...).OK(t)
+			if e := b.last(t, "written"); e.Value != write[0] {
+				t.Errorf("the peer was written %q, want %q", e.Value, write[0])
+			}
 		}
 		const remoteUserTerminated = 0x13
 		if e := b.last(t, "disconnected"); e.Reason != remoteUserTerminated {
