@@ -1,0 +1,93 @@
+package servicecache
+
+import (
+	"slices"
+	"time"
+)
+
+// trim keeps the cache within its bounds, removes tables and hashes that no peer
+// refers to, and what killed writers left. keep names a peer that stays. Called
+// with the lock held.
+func (c *Cache) trim(keep string) error {
+	if err := c.store.sweep(); err != nil {
+		return err
+	}
+	peers, err := c.store.list(folderPeers)
+	if err != nil {
+		return err
+	}
+	tables, err := c.sizes(folderTables)
+	if err != nil {
+		return err
+	}
+	hashes, err := c.sizes(folderHashes)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(peers, func(a, b info) int { return b.used.Compare(a.used) })
+	if i := slices.IndexFunc(peers, func(p info) bool { return p.name == keep }); i > 0 {
+		p := peers[i]
+		peers = slices.Insert(slices.Delete(peers, i, i+1), 0, p)
+	}
+	var total int64
+	wanted := map[string]bool{} // tables and hashes that peers which stay refer to
+	for i, f := range peers {
+		var p peerRecord
+		if b, err := c.store.read(folderPeers, f.name); err != nil || decode(kindPeer, b, &p) != nil {
+			total += f.size // unreadable: Get sets it aside
+			continue
+		}
+		size := f.size
+		refs := []string{p.Table}
+		if p.Hash != nil {
+			refs = append(refs, p.Hash.String())
+		}
+		for _, ref := range refs {
+			if !wanted[ref] {
+				size += tables[ref] + hashes[ref]
+			}
+		}
+		if f.name != keep && (i >= c.cfg.maxEntries() || total+size > c.cfg.maxBytes() || c.tooOld(f.used)) {
+			c.cfg.logger().Debug("dropped", "peer", f.name, "used", f.used)
+			if err := c.store.remove(folderPeers, f.name); err != nil {
+				return err
+			}
+			continue
+		}
+		total += size
+		for _, ref := range refs {
+			wanted[ref] = true
+		}
+	}
+	return c.collect(wanted, tables, hashes)
+}
+
+func (c *Cache) tooOld(used time.Time) bool {
+	return c.cfg.maxAge() > 0 && time.Since(used) > c.cfg.maxAge()
+}
+
+// collect removes what is not wanted.
+func (c *Cache) collect(wanted map[string]bool, tables, hashes map[string]int64) error {
+	for folder, names := range map[string]map[string]int64{folderHashes: hashes, folderTables: tables} {
+		for name := range names {
+			if !wanted[name] {
+				if err := c.store.remove(folder, name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Cache) sizes(folder string) (map[string]int64, error) {
+	list, err := c.store.list(folder)
+	if err != nil {
+		return nil, err
+	}
+	sizes := make(map[string]int64, len(list))
+	for _, f := range list {
+		sizes[f.name] = f.size
+	}
+	return sizes, nil
+}
