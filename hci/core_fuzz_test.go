@@ -387,8 +387,8 @@ func (w *world) end() {
 	if len(w.c.cmds.queue) > 0 || len(w.c.cmds.pending) > 0 {
 		w.t.Fatalf("%d commands queued and %d pending after a day of silence", len(w.c.cmds.queue), len(w.c.cmds.pending))
 	}
-	if w.c.err == nil && len(w.c.dial.group)+len(w.c.dial.waiting) > 0 {
-		w.t.Fatal("dials are left after a day of silence")
+	if d := &w.c.dial; len(d.group)+len(d.waiting) > 0 {
+		w.t.Fatalf("%d and %d dials are left after a day of silence, in state %d", len(d.group), len(d.waiting), d.state)
 	}
 	for _, n := range w.waiters {
 		if n.times != 1 {

@@ -438,3 +438,19 @@ func TestInitiationEndsWhileItIsPrepared(t *testing.T) {
 	h.complete(OpLEClearFilterAcceptList, StatusSuccess)
 	h.idle("the dial has its link already")
 }
+
+func TestDialGoesOnWhenTheOldLinkDoesNotEnd(t *testing.T) {
+	h := newHarness(t, 1)
+	l := h.link(1, peerA)
+	h.do(func(time.Time) { l.StartDisconnect(StatusRemoteUserTerminated, nil) })
+	a := h.dial(nil, peerA)
+	h.want(Disconnect{Handle: 1, Reason: StatusRemoteUserTerminated}, "the dial waits for this")
+	h.status(OpDisconnect, StatusUnspecified)
+	h.want(create(peerA), "the controller refused to end the link")
+	h.status(OpLECreateConnection, StatusConnectionExists)
+	h.wantDialed(a, StatusConnectionExists)
+	h.event(&DisconnectionComplete{Handle: 1, Reason: StatusConnectionTimeout})
+	if err := l.Err(); err.(*DisconnectError).Local || !errors.Is(err, StatusConnectionTimeout) {
+		t.Errorf("the link ended with %v", err)
+	}
+}

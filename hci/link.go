@@ -265,7 +265,8 @@ func (l *Link) StartDisconnect(reason Status, cause error) {
 			// the report is on its way and will find nothing.
 			l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: StatusUnknownConnection, Local: true, Cause: cause})
 		} else if err != nil {
-			l.local = false
+			l.local, l.ending = false, nil
+			l.c.dial.next() // who waited for the end need not any more
 			return
 		}
 		l.awaitEnd()

@@ -220,11 +220,12 @@ func (s *scanning) sync() {
 	switch {
 	case s.running && (!on || set != s.set):
 		s.step(s.enable(false), func(err error) {
-			if err == nil || statusOf(err) == StatusCommandDisallowed {
-				s.running = false
-				return
+			// Whatever the controller says, it is not asked to stop again before it
+			// has been asked to start: one that always refuses would be asked for ever.
+			s.running = false
+			if err != nil && statusOf(err) != StatusCommandDisallowed {
+				s.fail(err)
 			}
-			s.fail(err)
 		})
 	case on && !s.running:
 		s.step(s.parameters(set), func(err error) {
@@ -247,17 +248,24 @@ func (s *scanning) sync() {
 
 // settled is reached when controller and wishes agree.
 func (s *scanning) settled() {
-	if s.running || s.paused { // a paused scan starts by itself when it may
-		starts := s.starts
-		s.starts = nil
-		for _, done := range starts {
-			done(nil)
-		}
+	switch {
+	case s.running || s.paused: // a paused scan starts by itself when it may
+		s.started(nil)
+	case len(s.scanners) == 0: // whoever waited has left
+		s.started(errScannerClosed)
 	}
 	if s.paused && s.onPause != nil {
 		then := s.onPause
 		s.onPause = nil
 		then()
+	}
+}
+
+func (s *scanning) started(err error) {
+	starts := s.starts
+	s.starts = nil
+	for _, done := range starts {
+		done(err)
 	}
 }
 
@@ -302,11 +310,9 @@ func (s *scanning) failStart(err error) {
 
 // fail ends all scanners with err.
 func (s *scanning) fail(err error) {
-	scanners, starts := s.scanners, s.starts
-	s.scanners, s.starts = nil, nil
-	for _, done := range starts {
-		done(err)
-	}
+	scanners := s.scanners
+	s.scanners = nil
+	s.started(err)
 	for _, sc := range scanners {
 		sc.queue.Close(err)
 	}

@@ -151,3 +151,13 @@ func TestScannerDropsTheOldest(t *testing.T) {
 		t.Errorf("first report kept %d dBm after %d dropped; want -12 after 12", r.RSSI, s.Dropped())
 	}
 }
+
+func TestControllerThatRefusesToStopScanning(t *testing.T) {
+	h := newHarness(t, 1)
+	s := h.scanOn(nil)
+	h.do(func(time.Time) { h.c.scan.remove(s) })
+	h.want(LESetScanEnable{}, "the last scanner has left")
+	h.complete(OpLESetScanEnable, StatusUnspecified)
+	h.idle("asking again leads nowhere")
+	h.scanOn(nil)
+}
