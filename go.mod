@@ -12,7 +12,7 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require github.com/cenkalti/backoff/v4 v4.3.0 // indirect
+require github.com/cenkalti/backoff/v4 v4.3.0
 
 require (
 	golang.org/x/net v0.61.0 // indirect

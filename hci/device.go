@@ -67,13 +67,7 @@ func Open(ctx context.Context, tr Transport, cfg *Config) (*Device, error) {
 	}
 	d.core.setup(*cfg)
 	d.core.post, d.core.closed = d.Post, d.done
-	d.core.accept = func(l *Link) {
-		select {
-		case d.accepted <- l:
-		default:
-			d.core.orphan(l)
-		}
-	}
+	d.core.accept = d.accept
 	if cfg.Snoop != nil {
 		d.snoop = NewSnoop(cfg.Snoop)
 	}
@@ -87,6 +81,24 @@ func Open(ctx context.Context, tr Transport, cfg *Config) (*Device, error) {
 	}
 	d.info.Store(info)
 	return d, nil
+}
+
+// accept queues a link for Accept. On the loop.
+func (d *Device) accept(l *Link) {
+	for range len(d.accepted) { // those that ended meanwhile make room
+		select {
+		case old := <-d.accepted:
+			if old.Err() == nil {
+				d.accepted <- old // the loop is the only sender: there is room
+			}
+		default:
+		}
+	}
+	select {
+	case d.accepted <- l:
+	default:
+		d.core.orphan(l)
+	}
 }
 
 // Info returns what is known of the controller since start-up.

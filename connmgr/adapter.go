@@ -1,0 +1,274 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+)
+
+// AdapterState is what an adapter is good for at the moment.
+type AdapterState uint8
+
+// The states of an adapter.
+const (
+	AdapterOpening AdapterState = iota // being opened, for the first time or again
+	AdapterUp                          // ready
+	AdapterDown                        // failed or gone; it is tried again
+)
+
+// String returns the state in lower case.
+func (s AdapterState) String() string {
+	switch s {
+	case AdapterOpening:
+		return "opening"
+	case AdapterUp:
+		return "up"
+	case AdapterDown:
+		return "down"
+	}
+	return fmt.Sprintf("state 0x%02x", uint8(s))
+}
+
+// ladder is how long to wait before each further try to open an adapter that
+// failed. From the second on, the rungs also take it down and up, and lift a
+// soft rfkill block, where the system allows it.
+var ladder = []time.Duration{0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
+
+// sickAfter is how many dials in a row must fail for the controller's own
+// fault, on an adapter that still answers, before it is reset.
+const sickAfter = 3
+
+// Adapter is one controller of a Manager.
+type Adapter struct {
+	m       *Manager
+	name    string // as it was given, and as it is shown
+	address string // where to open it: the controller's own address once known
+
+	mu      sync.Mutex
+	state   AdapterState // guarded by mu, as all below
+	err     error
+	host    *host.Host
+	changed chan struct{} // closed and replaced when state changes
+	dialing int
+	faults  int // failures of the controller itself, in a row
+	failed  map[hci.MAC]failure
+	reset   chan struct{} // one slot: asks for a restart
+}
+
+// failure is the memory of failed dials to one device, which fades.
+type failure struct {
+	weight float64
+	at     time.Time
+}
+
+// failureHalfLife is after what time a failed dial weighs half.
+const failureHalfLife = time.Minute
+
+func (f failure) now(t time.Time) float64 {
+	w := f.weight
+	for d := t.Sub(f.at); d >= failureHalfLife && w > 0.05; d -= failureHalfLife {
+		w /= 2
+	}
+	return w
+}
+
+func (m *Manager) newAdapter(name string) *Adapter {
+	return &Adapter{
+		m: m, name: name, address: name, changed: make(chan struct{}),
+		failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
+	}
+}
+
+// Name returns the name that the adapter was given in Config.Adapters.
+func (a *Adapter) Name() string { return a.name }
+
+// State returns the adapter's state, and why it is down if it is.
+func (a *Adapter) State() (AdapterState, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state, a.err
+}
+
+// HCI returns the adapter's controller; nil while it is not up.
+func (a *Adapter) HCI() *hci.Device {
+	if h := a.up(); h != nil {
+		return h.Device()
+	}
+	return nil
+}
+
+// up returns the adapter's host; nil while it is not up.
+func (a *Adapter) up() *host.Host {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state != AdapterUp {
+		return nil
+	}
+	return a.host
+}
+
+func (a *Adapter) set(s AdapterState, h *host.Host, err error) {
+	a.mu.Lock()
+	a.state, a.host, a.err = s, h, err
+	close(a.changed)
+	a.changed = make(chan struct{})
+	a.mu.Unlock()
+	a.m.log.Debug("adapter "+s.String(), "adapter", a.name, "error", err)
+	a.m.bus.emit(AdapterChanged{time.Now(), a.name, s, err})
+	a.m.wake.signal(news{adapter: true})
+}
+
+// run keeps the adapter open until ctx ends. It is the adapter's goroutine.
+func (a *Adapter) run(ctx context.Context) {
+	for rung := 0; ; rung++ {
+		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
+			return
+		}
+		if rung >= 2 && a.m.cfg.Recover != nil {
+			if err := a.m.cfg.Recover(ctx, a.address); err != nil {
+				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
+			}
+		}
+		h, err := a.open(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			a.set(AdapterDown, nil, err)
+			continue
+		}
+		rung = -1
+		a.serve(ctx, h)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// open opens the transport and starts the stack on it.
+func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
+	a.set(AdapterOpening, nil, nil)
+	tr, err := a.m.cfg.openTransport(ctx, a.address)
+	if err != nil {
+		return nil, err
+	}
+	hc := a.m.cfg.Host
+	hc.HCI.Name = a.name
+	if hc.HCI.Logger == nil {
+		hc.HCI.Logger = a.m.cfg.Logger
+	}
+	return host.Open(ctx, tr, &hc)
+}
+
+// serve takes the reports of an adapter that is up, until it fails, has to be
+// reset, or ctx ends.
+func (a *Adapter) serve(ctx context.Context, h *host.Host) {
+	if mac := h.Device().Info().Public; mac != (hci.MAC{}) && a.m.cfg.byAddress(a.name) {
+		// Whatever index the controller has after a re-plug, its address is the same.
+		a.mu.Lock()
+		a.address = mac.String()
+		a.mu.Unlock()
+	}
+	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
+	a.mu.Lock()
+	a.faults = 0
+	a.mu.Unlock()
+	a.set(AdapterUp, h, nil)
+	reports, stop := context.WithCancel(ctx)
+	scanned := make(chan struct{})
+	go func() {
+		defer close(scanned)
+		a.listen(reports, h)
+	}()
+	var err error
+	select {
+	case <-h.Done():
+		err = h.Err()
+	case <-a.reset:
+		err = errReset
+	case <-ctx.Done():
+		err = errManagerClosed
+	}
+	stop()
+	a.set(AdapterDown, nil, err)
+	_ = h.Close()
+	<-scanned
+	a.m.slots.Remove(a.name)
+}
+
+// errReset is why an adapter is down that is restarted because connecting
+// kept failing for its own fault.
+var errReset = errors.New("adapter is being reset after repeated faults of its own")
+
+// listen feeds the devices heard with the adapter's reports.
+func (a *Adapter) listen(ctx context.Context, h *host.Host) {
+	if a.m.cfg.DisableScan {
+		return
+	}
+	for ctx.Err() == nil {
+		sc, err := h.Scan(ctx, &hci.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true})
+		if err == nil {
+			for r, err := range sc.All(ctx) {
+				if err != nil {
+					break
+				}
+				a.m.devices.hear(a.name, &r)
+			}
+			sc.Close()
+		}
+		// A controller that refuses to scan may still connect.
+		if sleep(ctx, 5*time.Second) != nil {
+			return
+		}
+	}
+}
+
+// dialed notes the result of a dial. A controller that fails for its own fault
+// again and again is reset.
+func (a *Adapter) dialed(peer hci.MAC, failed, ownFault bool) {
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !failed {
+		a.faults = 0
+		delete(a.failed, peer)
+		return
+	}
+	if len(a.failed) >= maxDevices {
+		clear(a.failed)
+	}
+	a.failed[peer] = failure{a.failed[peer].now(now) + 1, now}
+	if !ownFault {
+		return
+	}
+	if a.faults++; a.faults >= sickAfter {
+		a.faults = 0
+		select {
+		case a.reset <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Adapters returns the Manager's adapters in the order in which they were
+// given or found.
+func (m *Manager) Adapters() []*Adapter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]*Adapter(nil), m.adapters...)
+}
+
+// Adapter returns the adapter with a name; nil if there is none.
+func (m *Manager) Adapter(name string) *Adapter {
+	for _, a := range m.Adapters() {
+		if a.name == name {
+			return a
+		}
+	}
+	return nil
+}

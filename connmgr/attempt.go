@@ -1,0 +1,282 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+)
+
+// Establish connects to the device with an address such as AA:BB:CC:DD:EE:FF,
+// with /random or /public where the kind matters (otherwise the kind heard on
+// air is used, or either). It tries as the policy allows and returns a Client
+// that is ready: link up, MTU exchanged, attribute table known. A link of this
+// Manager to the device that exists and is alive is shared.
+//
+// An error is an *EstablishError, or says what is wrong with the arguments.
+// When Establish returns an error, it leaves no link, slot or dial behind.
+func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*Client, error) {
+	opts := Options{}
+	if o != nil {
+		opts = *o
+	}
+	t, err := parseTarget(address)
+	if err != nil {
+		return nil, err
+	}
+	if err := opts.validate(); err != nil {
+		return nil, fmt.Errorf("connmgr: %w", err)
+	}
+	if !m.enter() {
+		return nil, errManagerClosed
+	}
+	defer m.tasks.Done()
+	ctx, cancel := m.bound(ctx, opts.Timeout)
+	defer cancel()
+	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
+	e := &establisher{
+		name: x.name(), address: t.addr.MAC.String(), policy: m.policy(&opts),
+		try: x.try, wake: x.wake, emit: m.bus.emit, log: m.log.Debug,
+	}
+	return e.run(ctx)
+}
+
+// enter counts a call that Close has to wait for; false once Close has begun.
+func (m *Manager) enter() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.tasks.Add(1)
+	return true
+}
+
+// bound ties ctx to the Manager's life and to a timeout, if there is one.
+func (m *Manager) bound(ctx context.Context, d time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(m.ctx, func() { cancel(errManagerClosed) })
+	end := func() { stop(); cancel(nil) }
+	if d <= 0 {
+		return ctx, end
+	}
+	ctx, expire := context.WithTimeoutCause(ctx, d, deadlineError{d})
+	return ctx, func() { expire(); end() }
+}
+
+func (m *Manager) policy(o *Options) Policy {
+	p := m.cfg.policy()
+	if o.Policy != nil {
+		p = *o.Policy
+	}
+	if o.MaxAttempts != 0 {
+		p.MaxAttempts = max(0, o.MaxAttempts)
+	}
+	return p
+}
+
+// attempts is what the attempts of one Establish have in common.
+type attempts struct {
+	m      *Manager
+	target target
+	opts   *Options
+	begin  time.Time
+	last   *Adapter // of the attempt before
+	number int
+}
+
+func (x *attempts) name() string {
+	if x.opts.Name != "" {
+		return x.opts.Name
+	}
+	for _, d := range x.m.devices.by(x.target) {
+		if d.Name != "" {
+			return d.Name
+		}
+	}
+	return x.target.addr.MAC.String()
+}
+
+// wake returns a channel that is closed when a wait has lost its reason: the
+// device is heard, or what was missing is there, a slot or an adapter.
+func (x *attempts) wake(c errclass.Class) (<-chan struct{}, func()) {
+	own := x.target.addr.MAC.String()
+	forSlot := c.Action.Has(errclass.AwaitSlot) || c.Category == errclass.OutOfSlots
+	changed, stop := x.m.wake.subscribe(func(n news) bool {
+		return n.adapter && !forSlot || forSlot && n.slotOf != "" && n.slotOf != own
+	})
+	if forSlot { // that the device is there does not help
+		return changed, stop
+	}
+	heard, stopHeard := x.m.devices.awaitHeard(x.target)
+	ch, done := make(chan struct{}), make(chan struct{})
+	go func() { // ends when the wait does
+		select {
+		case <-heard:
+			close(ch)
+		case <-changed:
+			close(ch)
+		case <-done:
+		}
+	}()
+	return ch, func() { stopHeard(); stop(); close(done) }
+}
+
+// try is one attempt.
+func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
+	x.number = n
+	if x.opts.Device != nil {
+		if d, ok := x.opts.Device(); ok {
+			x.target = target{d.Addr, true}
+		}
+	}
+	for {
+		l, busy := x.m.links.claim(x.target)
+		switch {
+		case l != nil:
+			if c := x.share(ctx, l); c != nil {
+				return c, Attempt{}
+			}
+		case busy != nil:
+			select {
+			case <-busy:
+			case <-ctx.Done():
+				return nil, Attempt{Phase: PhaseDial, Err: context.Cause(ctx)}
+			}
+		default:
+			t := x.target
+			c, at := x.make(ctx)
+			x.m.links.unclaim(t)
+			return c, at
+		}
+	}
+}
+
+// share makes a Client on a link that exists, if it is alive; otherwise it sees
+// to it that the link is gone.
+func (x *attempts) share(ctx context.Context, l *link) *Client {
+	c := newClient(l, x.opts)
+	if l.join(c) {
+		err := l.alive(ctx)
+		if err == nil && x.table(ctx, c) == nil {
+			x.ready(c, true)
+			return c
+		}
+		l.leave(c)
+		x.m.log.Debug("existing link is not alive", "address", l.conn.Peer(), "error", err)
+	}
+	_ = l.conn.Close()
+	<-l.gone
+	return nil
+}
+
+// make makes a link and a Client on it.
+func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
+	ranked, err := x.m.rank(x.target, x.last, x.opts.Adapter)
+	if err != nil {
+		return nil, Attempt{Phase: PhasePath, Err: err}
+	}
+	address := x.target.addr.MAC.String()
+	at := Attempt{Adapter: ranked[0].name, Phase: PhaseSlot}
+	a, err := x.m.allocate(ctx, ranked, address, x.opts.Priority, x.m.policy(x.opts))
+	if err != nil {
+		at.Err = err
+		return nil, at
+	}
+	at.Adapter, at.Phase, x.last = a.name, PhaseDial, a
+	x.m.bus.emit(AttemptStarted{time.Now(), x.name(), address, a.name, x.number})
+	a.begin()
+	defer a.end()
+	conn, err := x.dial(ctx, a)
+	if err != nil {
+		x.note(a, err) // before the slot goes back: what is refused counts beside the links there are
+		x.m.slots.Release(a.name, address)
+		at.Err = err
+		return nil, at
+	}
+	l := x.m.adopt(a, conn, x.name())
+	c := newClient(l, x.opts)
+	l.join(c)
+	if at.Phase, err = x.setUp(ctx, c); err == nil {
+		x.note(a, nil)
+		x.ready(c, false)
+		return c, Attempt{}
+	}
+	// The true reason of a link's end says more than what failed because of it.
+	if down := conn.Err(); down != nil {
+		err = down
+	}
+	l.leave(c)
+	_ = conn.Close()
+	<-l.gone
+	x.note(a, err)
+	at.Err = err
+	return nil, at
+}
+
+// dial makes the link. Without knowing the kind of address, either will do.
+func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Conn, error) {
+	h := a.up()
+	if h == nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
+	}
+	p := x.m.policy(x.opts)
+	o := &hci.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
+	peer := x.target.addr
+	if !x.target.known {
+		if found := x.m.devices.by(x.target); len(found) > 0 {
+			peer = found[0].Addr
+		} else if h.Device().Info().AcceptListSize >= 2 {
+			random := peer
+			random.Kind = hci.AddrRandom
+			return h.ConnectAny(ctx, []hci.Addr{peer, random}, o)
+		}
+	}
+	return h.Connect(ctx, peer, o)
+}
+
+// setUp brings a new link to where a program can use it.
+func (x *attempts) setUp(ctx context.Context, c *Client) (Phase, error) {
+	if err := x.table(ctx, c); err != nil {
+		return PhaseDiscover, err
+	}
+	if !x.opts.KeepParams {
+		if _, err := c.link.conn.Link().Update(ctx, x.opts.settledParams()); err != nil {
+			if c.link.conn.Err() != nil || ctx.Err() != nil {
+				return PhaseSettle, err
+			}
+			x.m.log.Debug("settled connection parameters refused", "address", c.Address(), "error", err)
+		}
+	}
+	return "", nil
+}
+
+// ready announces a Client.
+func (x *attempts) ready(c *Client, shared bool) {
+	x.m.bus.emit(Connected{
+		Time: time.Now(), Name: x.name(), Address: x.target.addr.MAC.String(), Adapter: c.Adapter(),
+		Attempts: x.number, Duration: time.Since(x.begin), Shared: shared, Cached: c.Cached(),
+	})
+}
+
+// note lets the adapter and its slots learn from the result of an attempt.
+func (x *attempts) note(a *Adapter, err error) {
+	if err == nil {
+		a.dialed(x.target.addr.MAC, false, false)
+		return
+	}
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	c := errclass.Default.Of(err)
+	a.dialed(x.target.addr.MAC, true, c.Action.Has(errclass.RecoverAdapter))
+	var st hci.Status
+	if c.Action.Has(errclass.LowerLimit) && errors.As(err, &st) {
+		x.m.slots.Refused(a.name, x.target.addr.MAC.String(), uint8(st))
+	}
+}

@@ -1,0 +1,194 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/l2cap"
+)
+
+// Client is a connection that Establish has made. Its methods may be called
+// from any goroutine. Clients of one device share its link, which ends with
+// the last one.
+type Client struct {
+	link *link
+	opts *Options
+
+	closeOnce sync.Once
+}
+
+func newClient(l *link, o *Options) *Client { return &Client{link: l, opts: o} }
+
+// Address returns the device's address.
+func (c *Client) Address() hci.Addr { return c.link.conn.Peer().Identity() }
+
+// Name returns the name that Establish went by.
+func (c *Client) Name() string { return c.link.name }
+
+// Adapter returns the name of the adapter that has the link.
+func (c *Client) Adapter() string { return c.link.adapter.name }
+
+// Conn returns the link with its protocols, for what Client does not offer.
+func (c *Client) Conn() *host.Conn { return c.link.conn }
+
+// GATT returns the client of the device's table.
+func (c *Client) GATT() *gatt.Client { return c.link.conn.GATT() }
+
+// L2CAP returns the link's multiplexer.
+func (c *Client) L2CAP() *l2cap.Mux { return c.link.conn.L2CAP() }
+
+// Done is closed when the link has ended.
+func (c *Client) Done() <-chan struct{} { return c.link.conn.Done() }
+
+// Err returns the true reason of the link's end; nil while it is up.
+func (c *Client) Err() error { return c.link.conn.Err() }
+
+// Close gives the connection up, and ends the link unless other Clients share
+// it. It waits until the link is down. Closing again does nothing.
+func (c *Client) Close() error {
+	var err error
+	c.closeOnce.Do(func() {
+		if c.link.leave(c) {
+			err = c.link.conn.Close()
+			<-c.link.gone
+		}
+	})
+	return err
+}
+
+// Profile returns the device's attribute table; nil if it is not known yet.
+func (c *Client) Profile() *gatt.Profile {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	if c.link.profile == nil {
+		return nil
+	}
+	return c.link.profile.Clone()
+}
+
+// Cached reports whether the table in use is from the cache.
+func (c *Client) Cached() bool {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.link.cached
+}
+
+// ClearCache forgets the device's table, here and on disk, so that the next
+// use discovers it. It reports whether there was one.
+func (c *Client) ClearCache() bool {
+	c.link.mu.Lock()
+	had := c.link.profile != nil
+	c.link.profile, c.link.cached = nil, false
+	c.link.mu.Unlock()
+	c.GATT().SetProfile(nil)
+	return c.link.m.ClearCache(c.Address().String()) || had
+}
+
+// Params returns the connection parameters in use.
+func (c *Client) Params() hci.ConnParamsInUse { return c.link.conn.Link().State().Params }
+
+// SetConnectionParams asks for connection parameters in the units of the air
+// interface: intervals of 1.25 ms (6 to 3200), latency in events (0 to 499),
+// timeout of 10 ms (10 to 3200). It returns those negotiated. Values out of
+// range, or a timeout too short for interval and latency, are refused here.
+func (c *Client) SetConnectionParams(ctx context.Context, minInterval, maxInterval, latency, timeout int) (hci.ConnParamsInUse, error) {
+	if latency < 0 || latency > 0xFFFF {
+		return hci.ConnParamsInUse{}, fmt.Errorf("connmgr: latency %d is outside 0 to 499", latency)
+	}
+	return c.UpdateParams(ctx, hci.ConnParams{
+		IntervalMin: time.Duration(minInterval) * 1250 * time.Microsecond,
+		IntervalMax: time.Duration(maxInterval) * 1250 * time.Microsecond,
+		Latency:     uint16(latency),
+		Timeout:     time.Duration(timeout) * 10 * time.Millisecond,
+	})
+}
+
+// UpdateParams is SetConnectionParams with durations.
+func (c *Client) UpdateParams(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUse, error) {
+	got, err := c.link.conn.Link().Update(ctx, p)
+	if err != nil {
+		return got, err
+	}
+	c.link.m.bus.emit(ParamsChanged{time.Now(), c.Address().MAC.String(), c.Adapter(), got})
+	return got, nil
+}
+
+// RSSI returns the signal strength of the link in dBm; NoRSSI if the
+// controller does not know it.
+func (c *Client) RSSI(ctx context.Context) (int, error) {
+	r, err := c.link.conn.Link().RSSI(ctx)
+	if err != nil || r == hci.RSSIUnknown {
+		return NoRSSI, err
+	}
+	return int(r), nil
+}
+
+// Read reads the value of the first characteristic chr in a service svc.
+func (c *Client) Read(ctx context.Context, svc, chr gatt.UUID) ([]byte, error) {
+	return heal(ctx, c, svc, chr, (*gatt.Char).Read)
+}
+
+// Write writes the value of a characteristic, and waits for the response.
+func (c *Client) Write(ctx context.Context, svc, chr gatt.UUID, value []byte) error {
+	_, err := heal(ctx, c, svc, chr, func(ch *gatt.Char, ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.Write(ctx, value)
+	})
+	return err
+}
+
+// WriteNoResponse writes the value of a characteristic without a response.
+func (c *Client) WriteNoResponse(ctx context.Context, svc, chr gatt.UUID, value []byte) error {
+	_, err := heal(ctx, c, svc, chr, func(ch *gatt.Char, ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.WriteNoResponse(ctx, value)
+	})
+	return err
+}
+
+// Subscribe asks for notifications or indications of a characteristic.
+func (c *Client) Subscribe(ctx context.Context, svc, chr gatt.UUID, o *gatt.SubscribeOptions) (*gatt.Subscription, error) {
+	return heal(ctx, c, svc, chr, func(ch *gatt.Char, ctx context.Context) (*gatt.Subscription, error) {
+		return ch.Subscribe(ctx, o)
+	})
+}
+
+// heal finds a characteristic and runs op on it. If that fails as it does when
+// handles from the cache are not the device's any more, the cache is dropped,
+// the table discovered once, and op run again.
+func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*gatt.Char, context.Context) (T, error)) (v T, err error) {
+	for again := range 2 {
+		var ch *gatt.Char
+		if ch, err = c.GATT().Char(ctx, svc, chr); err == nil {
+			if v, err = op(ch, ctx); err == nil {
+				return v, nil
+			}
+		}
+		if again > 0 || !c.stale(err) {
+			return v, err
+		}
+		c.link.m.log.Debug("cached table is not the device's any more", "address", c.Address(), "error", err)
+		if e := c.link.rediscover(ctx); e != nil {
+			return v, errors.Join(err, e)
+		}
+	}
+	return v, err
+}
+
+// stale reports whether err may come from a table that is out of date.
+func (c *Client) stale(err error) bool {
+	if errors.Is(err, gatt.ErrStale) || errors.Is(err, att.CodeDatabaseOutOfSync) {
+		return true
+	}
+	if !c.Cached() {
+		return false
+	}
+	return errors.Is(err, att.CodeInvalidHandle) || errors.Is(err, att.CodeAttributeNotFound) ||
+		errors.Is(err, gatt.ErrNotFound) || errclass.Of(err).Action.Has(errclass.Rediscover)
+}

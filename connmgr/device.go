@@ -1,0 +1,68 @@
+package connmgr
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+const (
+	// NoRSSI stands for a signal strength that is not known, in dBm.
+	NoRSSI = -127
+	// RSSISwitchThreshold is by how many dB another path must be stronger to be
+	// preferred to the present one.
+	RSSISwitchThreshold = 5
+)
+
+// Device is what one adapter has heard of one device.
+type Device struct {
+	Addr    hci.Addr
+	Name    string
+	Adapter string // that heard it
+	// RSSI is the last signal strength in dBm, Smoothed a moving average; NoRSSI
+	// where there is none.
+	RSSI, Smoothed int
+	Connectable    bool
+	Data, Response hci.AdvData
+	Seen           time.Time // when it was last heard
+}
+
+// Source returns the adapter that heard the device; "" for a device that was
+// only named.
+func (d *Device) Source() string { return d.Adapter }
+
+// String returns "ADDRESS - NAME -> ADAPTER" for logs, without what is not
+// known.
+func (d *Device) String() string {
+	s := d.Addr.MAC.String()
+	if d.Name != "" && !strings.EqualFold(d.Name, s) {
+		s += " - " + d.Name
+	}
+	if d.Adapter != "" {
+		s += " -> " + d.Adapter
+	}
+	return s
+}
+
+// target is whom an Establish is about. Without known, the kind of the address
+// was not said.
+type target struct {
+	addr  hci.Addr
+	known bool
+}
+
+func parseTarget(s string) (target, error) {
+	a, known, err := hci.ParseAddrKind(s)
+	if err != nil {
+		return target{}, fmt.Errorf("connmgr: %w", err)
+	}
+	return target{a, known}, nil
+}
+
+// matches reports whether a device with address a is meant.
+func (t target) matches(a hci.Addr) bool {
+	a = a.Identity()
+	return a.MAC == t.addr.MAC && (!t.known || a.Kind == t.addr.Identity().Kind)
+}

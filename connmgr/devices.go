@@ -1,0 +1,230 @@
+package connmgr
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+const (
+	// maxDevices bounds how many devices are remembered; the ones heard longest
+	// ago are forgotten first.
+	maxDevices = 4096
+	// alpha is the weight of the newest value in the moving average of RSSI.
+	alpha = 0.3
+)
+
+// devices is what has been heard on air, by whom.
+type devices struct {
+	mu      sync.Mutex
+	heard   map[hci.MAC]map[string]*Device // by adapter; guarded by mu, as all below
+	count   int
+	waiters map[chan struct{}]target
+}
+
+func newDevices() *devices {
+	return &devices{heard: map[hci.MAC]map[string]*Device{}, waiters: map[chan struct{}]target{}}
+}
+
+// hear takes one report.
+func (ds *devices) hear(adapter string, r *hci.Report) {
+	addr := r.Addr.Identity()
+	if addr.Kind == hci.AddrAnonymous {
+		return
+	}
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	by := ds.heard[addr.MAC]
+	if by == nil {
+		by = map[string]*Device{}
+		ds.heard[addr.MAC] = by
+	}
+	d := by[adapter]
+	if d == nil {
+		d = &Device{Adapter: adapter, RSSI: NoRSSI, Smoothed: NoRSSI}
+		by[adapter] = d
+		ds.count++
+	}
+	d.Addr, d.Connectable, d.Seen = addr, r.Connectable, r.Time
+	d.Data, d.Response = r.Data, r.Response
+	if n := r.Name(); n != "" {
+		d.Name = n
+	}
+	if r.RSSI != hci.RSSIUnknown && r.RSSI != 0 {
+		d.RSSI = int(r.RSSI)
+		if d.Smoothed == NoRSSI {
+			d.Smoothed = d.RSSI
+		} else {
+			d.Smoothed = int(alpha*float64(d.RSSI) + (1-alpha)*float64(d.Smoothed))
+		}
+	}
+	if ds.count > maxDevices {
+		ds.forget()
+	}
+	if r.Connectable {
+		for ch, t := range ds.waiters {
+			if t.matches(addr) {
+				delete(ds.waiters, ch)
+				close(ch)
+			}
+		}
+	}
+}
+
+// forget drops the quarter that was heard longest ago.
+func (ds *devices) forget() {
+	all := ds.listLocked()
+	slices.SortFunc(all, func(a, b Device) int { return a.Seen.Compare(b.Seen) })
+	for _, d := range all[:len(all)/4] {
+		by := ds.heard[d.Addr.MAC]
+		delete(by, d.Adapter)
+		ds.count--
+		if len(by) == 0 {
+			delete(ds.heard, d.Addr.MAC)
+		}
+	}
+}
+
+func (ds *devices) listLocked() []Device {
+	all := make([]Device, 0, ds.count)
+	for _, by := range ds.heard {
+		for _, d := range by {
+			all = append(all, *d)
+		}
+	}
+	return all
+}
+
+// awaitHeard returns a channel that is closed when t is heard, connectable,
+// from now on, and a function that ends the wait.
+func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
+	ch := make(chan struct{})
+	ds.mu.Lock()
+	ds.waiters[ch] = t
+	ds.mu.Unlock()
+	return ch, func() {
+		ds.mu.Lock()
+		delete(ds.waiters, ch)
+		ds.mu.Unlock()
+	}
+}
+
+// by returns what each adapter has heard of t, the strongest first.
+func (ds *devices) by(t target) []Device {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	var found []Device
+	for _, d := range ds.heard[t.addr.MAC] {
+		if t.matches(d.Addr) {
+			found = append(found, *d)
+		}
+	}
+	slices.SortFunc(found, func(a, b Device) int {
+		return cmp.Or(cmp.Compare(b.Smoothed, a.Smoothed), cmp.Compare(a.Adapter, b.Adapter))
+	})
+	return found
+}
+
+// restore puts back devices from before, unless they have been heard since.
+func (ds *devices) restore(all []Device) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	for _, d := range all {
+		by := ds.heard[d.Addr.MAC]
+		if by == nil {
+			by = map[string]*Device{}
+			ds.heard[d.Addr.MAC] = by
+		}
+		if by[d.Adapter] == nil && ds.count < maxDevices {
+			by[d.Adapter] = &d
+			ds.count++
+		}
+	}
+}
+
+// Devices returns all devices heard, one entry for each adapter that heard
+// them, in the order of their addresses.
+func (m *Manager) Devices() []Device {
+	m.devices.mu.Lock()
+	all := m.devices.listLocked()
+	m.devices.mu.Unlock()
+	slices.SortFunc(all, func(a, b Device) int {
+		return cmp.Or(cmp.Compare(a.Addr.MAC.String(), b.Addr.MAC.String()), cmp.Compare(a.Adapter, b.Adapter))
+	})
+	return all
+}
+
+// Device returns what is known of the device with an address, as heard by the
+// adapter that hears it best. A device that is connected is the one of its
+// link's adapter; otherwise another adapter's must be 5 dB stronger than the
+// last one returned.
+func (m *Manager) Device(address string) (Device, bool) {
+	t, err := parseTarget(address)
+	if err != nil {
+		return Device{}, false
+	}
+	found := m.devices.by(t)
+	if len(found) == 0 {
+		return Device{}, false
+	}
+	if l := m.links.find(t); l != nil {
+		if i := slices.IndexFunc(found, func(d Device) bool { return d.Adapter == l.adapter.name }); i >= 0 {
+			return found[i], true
+		}
+	}
+	best := found[0]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if last, ok := m.preferred[t.addr.MAC]; ok {
+		if i := slices.IndexFunc(found, func(d Device) bool { return d.Adapter == last }); i >= 0 &&
+			best.Smoothed-found[i].Smoothed < RSSISwitchThreshold {
+			best = found[i]
+		}
+	}
+	m.preferred[t.addr.MAC] = best.Adapter
+	return best, true
+}
+
+// DeviceByAdapter returns what one adapter has heard of a device.
+func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
+	t, err := parseTarget(address)
+	if err != nil {
+		return Device{}, false
+	}
+	for _, d := range m.devices.by(t) {
+		if d.Adapter == adapter {
+			return d, true
+		}
+	}
+	return Device{}, false
+}
+
+// WaitFor waits until a device is heard that may be connected to, and returns
+// it. A device heard within the last ten seconds is returned at once.
+func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
+	t, err := parseTarget(address)
+	if err != nil {
+		return Device{}, err
+	}
+	heard, stop := m.devices.awaitHeard(t)
+	defer stop()
+	if found := m.devices.by(t); len(found) > 0 && time.Since(found[0].Seen) < 10*time.Second {
+		return found[0], nil
+	}
+	select {
+	case <-heard:
+		return m.devices.by(t)[0], nil
+	case <-m.done:
+		return Device{}, errManagerClosed
+	case <-ctx.Done():
+		return Device{}, context.Cause(ctx)
+	}
+}
+
+// RestoreDiscoveries takes devices that a program has kept from before, so
+// that they need not be heard again. Devices heard since are left alone.
+func (m *Manager) RestoreDiscoveries(all []Device) { m.devices.restore(all) }

@@ -1,0 +1,139 @@
+package connmgr
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/queue"
+)
+
+// Event is something that a Manager did or noticed: one of the types below.
+type Event interface{ event() }
+
+// AttemptStarted says that an attempt to connect begins.
+type AttemptStarted struct {
+	Time          time.Time
+	Name, Address string
+	Adapter       string
+	Attempt       int // from 1
+}
+
+// AttemptFailed says why an attempt failed and what comes of it.
+type AttemptFailed struct {
+	Time          time.Time
+	Name, Address string
+	Adapter       string
+	Attempt       int
+	Phase         Phase
+	Err           error
+	Class         errclass.Class
+	Backoff       time.Duration // until the next attempt, unless something wakes it
+	Last          bool          // no attempt follows
+}
+
+// Connected says that a Client is ready.
+type Connected struct {
+	Time          time.Time
+	Name, Address string
+	Adapter       string
+	Attempts      int
+	Duration      time.Duration // since Establish was called
+	Shared        bool          // a link that existed is used
+	Cached        bool          // the attribute table is from the cache
+}
+
+// Disconnected says that a link of the Manager ended.
+type Disconnected struct {
+	Time    time.Time
+	Address string
+	Adapter string
+	Err     error
+}
+
+// ParamsChanged tells the connection parameters in use.
+type ParamsChanged struct {
+	Time    time.Time
+	Address string
+	Adapter string
+	Params  hci.ConnParamsInUse
+}
+
+// SlotsChanged tells how many connections of an adapter are in use.
+type SlotsChanged struct {
+	Time       time.Time
+	Adapter    string
+	Address    string // whose connection it was about
+	Allocated  bool   // or released
+	Used, Free int    // Free is -1 while the adapter's limit is not known
+}
+
+// AdapterChanged tells the state of an adapter.
+type AdapterChanged struct {
+	Time    time.Time
+	Adapter string
+	State   AdapterState
+	Err     error // why it is down
+}
+
+func (AttemptStarted) event() {}
+func (AttemptFailed) event()  {}
+func (Connected) event()      {}
+func (Disconnected) event()   {}
+func (ParamsChanged) event()  {}
+func (SlotsChanged) event()   {}
+func (AdapterChanged) event() {}
+
+// eventQueue is how many events a listener may be behind; then the oldest are
+// dropped.
+const eventQueue = 256
+
+// bus hands events to any number of listeners. It never waits for them.
+type bus struct {
+	mu        sync.Mutex
+	listeners map[*queue.Ring[Event]]struct{} // guarded by mu
+}
+
+func newBus() *bus { return &bus{listeners: map[*queue.Ring[Event]]struct{}{}} }
+
+func (b *bus) emit(ev Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for l := range b.listeners {
+		l.Push(ev)
+	}
+}
+
+func (b *bus) close(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for l := range b.listeners {
+		l.Close(err)
+	}
+}
+
+// Events iterates over what happens from now on, until ctx ends or the Manager
+// is closed. A consumer that is more than 256 events behind loses the oldest.
+func (m *Manager) Events(ctx context.Context) iter.Seq[Event] {
+	l := queue.New[Event](eventQueue)
+	m.bus.mu.Lock()
+	m.bus.listeners[l] = struct{}{}
+	m.bus.mu.Unlock()
+	stop := func() {
+		m.bus.mu.Lock()
+		delete(m.bus.listeners, l)
+		m.bus.mu.Unlock()
+	}
+	return func(yield func(Event) bool) {
+		defer stop()
+		for {
+			ev, err := l.Next(ctx)
+			if err != nil || !yield(ev) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package connmgr_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	battery = gatt.UUID16(0x180F)
+	level   = gatt.UUID16(0x2A19)
+)
+
+// lab is an air with adapters and devices, and a Manager over the adapters.
+type lab struct {
+	t        *testing.T
+	air      *sim.Air
+	adapters []*sim.Controller
+	m        *connmgr.Manager
+	requests atomic.Int64 // ATT requests that reached devices
+}
+
+// newLab opens a Manager over adapters hci0, hci1, ... Each transport is the
+// controller's present one, so that an adapter can be unplugged and come back.
+func newLab(t *testing.T, cfg connmgr.Config, controllers ...*sim.ControllerConfig) *lab {
+	t.Helper()
+	l := &lab{t: t}
+	l.air = sim.New(&sim.Config{Seed: 1, Log: l.count})
+	t.Cleanup(func() { l.air.Close() })
+	if len(controllers) == 0 {
+		controllers = []*sim.ControllerConfig{nil}
+	}
+	for i, cc := range controllers {
+		l.adapters = append(l.adapters, l.air.NewController(cc))
+		cfg.Adapters = append(cfg.Adapters, fmt.Sprintf("hci%d", i))
+	}
+	cfg.OpenTransport = func(_ context.Context, name string) (hci.Transport, error) {
+		var i int
+		if _, err := fmt.Sscanf(name, "hci%d", &i); err != nil {
+			return nil, err
+		}
+		return l.adapters[i].Plug(), nil
+	}
+	m, err := connmgr.Open(t.Context(), &cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.m = m
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		l.wantNothingLeft()
+	})
+	return l
+}
+
+// count counts ATT requests that arrive at devices.
+func (l *lab) count(e sim.Entry) {
+	if e.Kind != sim.LogData || len(e.Packet) < 5 || e.Packet[2] != 4 || e.Packet[3] != 0 || e.Node[:3] == "hci" {
+		return
+	}
+	if att.Opcode(e.Packet[4]).Kind() == att.KindRequest {
+		l.requests.Add(1)
+	}
+}
+
+// wantNothingLeft checks that no link and no buffer is in use, and that the
+// host has kept to the rules.
+func (l *lab) wantNothingLeft() {
+	l.t.Helper()
+	for i, c := range l.adapters {
+		if s := c.Stats(); s.Links != 0 || s.Held != 0 || s.Crowding != 0 || s.Overruns != 0 || s.BadPackets != 0 {
+			l.t.Errorf("hci%d: %+v", i, s)
+		}
+	}
+}
+
+// wantNoSlots checks that no slot is taken and no link known.
+func (l *lab) wantNoSlots() {
+	l.t.Helper()
+	for _, a := range l.m.Adapters() {
+		if s := l.m.Slots().Allocations(a.Name()); len(s.Allocated) != 0 {
+			l.t.Errorf("%s: %+v", a.Name(), s)
+		}
+	}
+}
+
+// device puts a device with a battery on air.
+func (l *lab) device(n int) *sim.Peripheral {
+	l.t.Helper()
+	return l.put(&sim.PeripheralConfig{
+		Name: fmt.Sprintf("sensor %d", n), Address: address(n),
+		Services: []gatt.ServiceDef{{UUID: battery, Characteristics: []gatt.CharDef{
+			{UUID: level, Properties: gatt.PropRead | gatt.PropNotify, Value: []byte{byte(n)}},
+		}}},
+	})
+}
+
+func (l *lab) put(cfg *sim.PeripheralConfig) *sim.Peripheral {
+	l.t.Helper()
+	p, err := l.air.NewPeripheral(l.t.Context(), cfg)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func address(n int) hci.Addr {
+	return hci.Addr{MAC: hci.MAC{byte(n), byte(n >> 8), 0, 0, 0xFE, 0xC0}, Kind: hci.AddrRandom}
+}
+
+func (l *lab) establish(n int, o *connmgr.Options) *connmgr.Client {
+	l.t.Helper()
+	c, err := l.m.Establish(l.t.Context(), address(n).String(), o)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return c
+}
+
+func (l *lab) wantLevel(c *connmgr.Client, want byte) {
+	l.t.Helper()
+	if v, err := c.Read(l.t.Context(), battery, level); err != nil || len(v) != 1 || v[0] != want {
+		l.t.Errorf("read % x, %v; want %02x", v, err, want)
+	}
+}
+
+// inBubble runs a test in simulated time.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+const second = time.Second

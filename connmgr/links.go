@@ -1,0 +1,160 @@
+package connmgr
+
+import (
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/host"
+)
+
+// link is one connection of the Manager, shared by all Clients of its peer.
+type link struct {
+	m       *Manager
+	adapter *Adapter
+	conn    *host.Conn
+	name    string
+	gone    chan struct{} // closed when the link has ended and is in no list any more
+
+	mu      sync.Mutex
+	users   map[*Client]struct{} // guarded by mu, as all below
+	closing bool                 // the last user has left
+	profile *gatt.Profile
+	cached  bool // profile is from the cache, and not yet proved by discovery
+}
+
+// links are the connections in use, and the dials under way, by peer.
+type links struct {
+	mu      sync.Mutex
+	all     map[*link]struct{}       // guarded by mu, as all below
+	dialing map[target]chan struct{} // closed when the dial has ended
+}
+
+func newLinks() *links {
+	return &links{all: map[*link]struct{}{}, dialing: map[target]chan struct{}{}}
+}
+
+// find returns the link to t; nil if there is none.
+func (ls *links) find(t target) *link {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return ls.findLocked(t)
+}
+
+func (ls *links) findLocked(t target) *link {
+	for l := range ls.all {
+		if t.matches(l.conn.Peer()) {
+			return l
+		}
+	}
+	return nil
+}
+
+// claim returns the link to t, or reserves the dial for the caller, who must
+// call unclaim. If another dial to t is under way, it returns a channel that
+// is closed when that has ended.
+func (ls *links) claim(t target) (l *link, busy <-chan struct{}) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l := ls.findLocked(t); l != nil {
+		return l, nil
+	}
+	for o, ch := range ls.dialing {
+		if o.addr.MAC == t.addr.MAC {
+			return nil, ch
+		}
+	}
+	ls.dialing[t] = make(chan struct{})
+	return nil, nil
+}
+
+func (ls *links) unclaim(t target) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	close(ls.dialing[t])
+	delete(ls.dialing, t)
+}
+
+func (ls *links) add(l *link) {
+	ls.mu.Lock()
+	ls.all[l] = struct{}{}
+	ls.mu.Unlock()
+}
+
+func (ls *links) remove(l *link) {
+	ls.mu.Lock()
+	delete(ls.all, l)
+	ls.mu.Unlock()
+}
+
+func (ls *links) list() []*link {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	all := make([]*link, 0, len(ls.all))
+	for l := range ls.all {
+		all = append(all, l)
+	}
+	return all
+}
+
+// join adds a user; false if the last one has just left.
+func (l *link) join(c *Client) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing || l.conn.Err() != nil {
+		return false
+	}
+	l.users[c] = struct{}{}
+	return true
+}
+
+// adopt enters a new link, whose end it watches.
+func (m *Manager) adopt(a *Adapter, conn *host.Conn, name string) *link {
+	l := &link{m: m, adapter: a, conn: conn, name: name, gone: make(chan struct{}), users: map[*Client]struct{}{}}
+	address := conn.Peer().MAC.String()
+	m.slots.Connected(a.name, address, uint16(conn.Link().Handle()))
+	m.links.add(l)
+	m.tasks.Go(func() {
+		<-conn.Done()
+		m.links.remove(l)
+		m.slots.Disconnected(a.name, address, uint16(conn.Link().Handle()))
+		m.bus.emit(Disconnected{time.Now(), address, a.name, conn.Err()})
+		users := l.ended()
+		close(l.gone)
+		for _, c := range users {
+			if f := c.opts.Disconnected; f != nil {
+				m.callbacks.Go(func() { f(c, conn.Err()) })
+			}
+		}
+	})
+	return l
+}
+
+// leave removes a user and reports whether it was the last one, who then has to
+// close the link.
+func (l *link) leave(c *Client) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.users[c]; !ok {
+		return false
+	}
+	delete(l.users, c)
+	if len(l.users) > 0 || l.closing {
+		return false
+	}
+	l.closing = true
+	return true
+}
+
+// ended takes all users of a link that is down.
+func (l *link) ended() []*Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closing = true
+	var cs []*Client
+	for c := range l.users {
+		cs = append(cs, c)
+	}
+	clear(l.users)
+	return cs
+}

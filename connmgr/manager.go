@@ -1,0 +1,292 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/servicecache"
+	"github.com/moor-ble/moor/slots"
+)
+
+// Config holds the options of a Manager. The zero value of each field is its
+// default; a nil *Config is the same as an empty one. Open keeps a copy.
+type Config struct {
+	// Adapters are the addresses of the adapters to use, as hcisock.ParseAddress
+	// takes them; nil is every adapter of the system that nobody else holds.
+	Adapters []string
+	// OpenTransport opens an adapter; default hcisock.Open.
+	OpenTransport func(ctx context.Context, address string) (hci.Transport, error)
+	// Recover is called between tries to open an adapter that failed more than
+	// once; default lifts a soft rfkill block of adapters of the system.
+	Recover func(ctx context.Context, address string) error
+	// StateDir is where attribute tables and heard devices are kept. Empty keeps
+	// them in memory.
+	StateDir string
+	// Slots is how many links each adapter carries, by name. One that is not
+	// listed has no limit until its controller refuses a link.
+	Slots map[string]int
+	// Policy is how Establish retries; nil is DefaultPolicy.
+	Policy *Policy
+	// Host holds the options of the stack on each adapter.
+	Host host.Config
+	// DisableScan listens for devices only while connecting. PassiveScan does not
+	// ask for scan responses.
+	DisableScan, PassiveScan bool
+	// Logger takes what happens, at debug level as bleak-retry-connector does;
+	// nil logs nothing.
+	Logger *slog.Logger
+}
+
+func (c *Config) policy() Policy {
+	if c.Policy != nil {
+		return *c.Policy
+	}
+	return DefaultPolicy()
+}
+
+func (c *Config) openTransport(ctx context.Context, address string) (hci.Transport, error) {
+	if c.OpenTransport != nil {
+		return c.OpenTransport(ctx, address)
+	}
+	return hcisock.Open(ctx, address, &hcisock.Config{Logger: c.Logger})
+}
+
+// byAddress reports whether an adapter that is called name can be found by its
+// controller's address, too.
+func (c *Config) byAddress(name string) bool {
+	a, err := hcisock.ParseAddress(name)
+	return c.OpenTransport == nil && err == nil && a.Kind == hcisock.KindIndex
+}
+
+// Manager establishes connections over its adapters. Its methods may be called
+// from any goroutine.
+type Manager struct {
+	cfg     Config
+	log     *slog.Logger
+	ctx     context.Context // of its goroutines
+	stop    context.CancelFunc
+	done    chan struct{} // closed at the beginning of Close
+	bus     *bus
+	wake    *broadcast
+	devices *devices
+	links   *links
+	slots   *slots.Manager
+	cache   *servicecache.Cache
+
+	tasks     sync.WaitGroup // goroutines of the adapters and links
+	callbacks sync.WaitGroup // calls of the program's functions
+
+	mu        sync.Mutex
+	adapters  []*Adapter         // guarded by mu, as all below
+	preferred map[hci.MAC]string // the adapter that Device returned last
+	closed    bool
+}
+
+// Open makes a Manager and begins to open its adapters. It returns as soon as
+// one of them is up; the others, and those that fail later, are tried again in
+// the background. If ctx ends first, the error says why each was not opened.
+func Open(ctx context.Context, cfg *Config) (*Manager, error) {
+	m := &Manager{
+		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
+		devices: newDevices(), links: newLinks(), preferred: map[hci.MAC]string{},
+	}
+	if cfg != nil {
+		m.cfg = *cfg
+	}
+	if m.log = m.cfg.Logger; m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	names := m.cfg.Adapters
+	if names == nil {
+		var err error
+		if names, err = freeAdapters(); err != nil {
+			return nil, err
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("connmgr: %w: the system has none that is free; see moor doctor", ErrNoAdapter)
+	}
+	dir := m.cfg.StateDir
+	if dir != "" {
+		dir = filepath.Join(dir, "tables")
+	}
+	cache, err := servicecache.Open(dir, nil)
+	if err != nil {
+		return nil, fmt.Errorf("connmgr: %w", err)
+	}
+	m.cache = cache
+	m.loadDevices()
+	m.slots = slots.New(&slots.Config{Logger: m.cfg.Logger})
+	m.slots.Subscribe(m.slotChanged)
+	m.ctx, m.stop = context.WithCancel(context.Background())
+	for _, name := range names {
+		a := m.newAdapter(name)
+		m.adapters = append(m.adapters, a)
+		m.tasks.Go(func() { a.run(m.ctx) })
+	}
+	if m.cfg.StateDir != "" {
+		m.tasks.Go(m.keepDevices)
+	}
+	if err := m.awaitAdapter(ctx); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// awaitAdapter waits until one adapter is up, or each has failed once.
+func (m *Manager) awaitAdapter(ctx context.Context) error {
+	var failed []error
+	for _, a := range m.adapters {
+		for {
+			a.mu.Lock()
+			state, err, changed := a.state, a.err, a.changed
+			a.mu.Unlock()
+			if state == AdapterUp {
+				return nil
+			}
+			if state == AdapterDown {
+				failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
+				break
+			}
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return fmt.Errorf("connmgr: adapter %s: %w", a.name, context.Cause(ctx))
+			}
+		}
+	}
+	return fmt.Errorf("connmgr: %w: %w", ErrNoAdapter, errors.Join(failed...))
+}
+
+// Close ends all connections, dials and adapters, and waits for them and for
+// callbacks that run. It must not be called from a callback. Closing again
+// does nothing.
+func (m *Manager) Close() error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil
+	}
+	m.closed = true
+	m.mu.Unlock()
+	close(m.done)
+	m.stop()
+	m.tasks.Wait()
+	m.slots.Close()
+	m.bus.close(errManagerClosed)
+	m.callbacks.Wait()
+	return m.saveDevices()
+}
+
+// slotChanged passes on what the slots report.
+func (m *Manager) slotChanged(ev slots.Event) {
+	free := ev.Free
+	if ev.Slots == 0 {
+		free = -1
+	}
+	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, len(m.slots.Allocations(ev.Adapter).Allocated), free})
+	if ev.Change == slots.Released {
+		m.wake.signal(news{slotOf: ev.Address})
+	}
+}
+
+// Slots returns the accounting of connection slots, to read and to subscribe
+// to. The Manager drives it.
+func (m *Manager) Slots() *slots.Manager { return m.slots }
+
+// Cache returns the attribute tables kept.
+func (m *Manager) Cache() *servicecache.Cache { return m.cache }
+
+// ClearCache forgets the attribute table of the device with an address, and
+// reports whether there was one. Links in use keep theirs.
+func (m *Manager) ClearCache(address string) bool {
+	t, err := parseTarget(address)
+	if err != nil {
+		return false
+	}
+	found := false
+	for _, k := range []hci.AddrKind{hci.AddrPublic, hci.AddrRandom} {
+		if !t.known || t.addr.Kind == k {
+			had, err := m.cache.Delete(hci.Addr{MAC: t.addr.MAC, Kind: k})
+			if err != nil {
+				m.log.Warn("attribute table not removed from the cache", "address", address, "error", err)
+			}
+			found = found || had
+		}
+	}
+	return found
+}
+
+// allocate takes a connection slot on the first adapter that has one, waiting
+// for it if the policy lets waits be woken.
+func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address string, priority int, p Policy) (*Adapter, error) {
+	r := &slots.Request{Address: address, Priority: priority}
+	for _, a := range ranked {
+		m.reconcile(a)
+		r.Adapters = append(r.Adapters, a.name)
+	}
+	var name string
+	if p.NoWake {
+		for _, a := range r.Adapters {
+			if m.slots.TryAllocate(a, address) {
+				name = a
+				break
+			}
+		}
+	} else {
+		wait, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
+		defer cancel()
+		got, err := m.slots.Acquire(wait, r)
+		if ctx.Err() != nil && err != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err == nil {
+			name = got
+		}
+	}
+	for _, a := range ranked {
+		if a.name == name {
+			return a, nil
+		}
+	}
+	return nil, &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
+}
+
+// reconcile corrects the slots of an adapter by the links that its controller
+// has, so that a lost event costs a slot only until the next attempt.
+func (m *Manager) reconcile(a *Adapter) {
+	h := a.up()
+	if h == nil {
+		return
+	}
+	var live []slots.Link
+	for _, l := range h.Device().Links() {
+		live = append(live, slots.Link{Address: l.Peer().MAC.String(), Handle: uint16(l.Handle())})
+	}
+	m.slots.Reconcile(a.name, live)
+}
+
+// freeAdapters lists the adapters of the system that nobody else holds.
+func freeAdapters() ([]string, error) {
+	as, err := hcisock.Adapters()
+	if err != nil {
+		return nil, fmt.Errorf("connmgr: %w", err)
+	}
+	var names []string
+	for _, a := range as {
+		if len(a.Holders) == 0 && a.Free() {
+			names = append(names, a.Name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,95 @@
+package connmgr
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+)
+
+const (
+	// failurePenalty is by how many dB each failed dial to a device, fading,
+	// makes an adapter less attractive for it; two let a path that is 5 dB weaker
+	// win.
+	failurePenalty = 4.0
+	// dialingPenalty is the same for each dial under way on the adapter.
+	dialingPenalty = 3.0
+	// lastSlotPenalty keeps the last free slot of an adapter for those that have
+	// no other.
+	lastSlotPenalty = 6.0
+	// fullPenalty puts full adapters last: a slot may come free there first.
+	fullPenalty = 1000.0
+	// unheardRSSI stands for adapters that have not heard the device.
+	unheardRSSI = -110
+)
+
+// rank returns the adapters that can be used for t, the one with the best
+// prospect first. The one of the attempt before keeps its place unless another
+// is better by 5 dB.
+func (m *Manager) rank(t target, last *Adapter, only string) ([]*Adapter, error) {
+	heard := m.devices.by(t)
+	now := time.Now()
+	scores := map[*Adapter]float64{}
+	var as []*Adapter
+	for _, a := range m.Adapters() {
+		if only != "" && a.name != only || a.up() == nil {
+			continue
+		}
+		score := float64(unheardRSSI)
+		for _, d := range heard {
+			if d.Adapter == a.name && d.Smoothed != NoRSSI {
+				score = float64(d.Smoothed)
+			}
+		}
+		a.mu.Lock()
+		score -= failurePenalty * a.failed[t.addr.MAC].now(now)
+		score -= dialingPenalty * float64(a.dialing)
+		a.mu.Unlock()
+		switch s := m.slots.Allocations(a.name); {
+		case !m.slots.Room(a.name):
+			score -= fullPenalty
+		case s.Slots > 0 && s.Free == 1:
+			score -= lastSlotPenalty
+		}
+		if a == last {
+			score += RSSISwitchThreshold
+		}
+		scores[a] = score
+		as = append(as, a)
+	}
+	if len(as) == 0 {
+		return nil, m.noAdapter(only)
+	}
+	slices.SortStableFunc(as, func(a, b *Adapter) int { return cmp.Compare(scores[b], scores[a]) })
+	return as, nil
+}
+
+// noAdapter says why no adapter can be used.
+func (m *Manager) noAdapter(only string) error {
+	for _, a := range m.Adapters() {
+		if only != "" && a.name != only {
+			continue
+		}
+		if _, err := a.State(); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrNoAdapter, a.name, err)
+		}
+		return fmt.Errorf("%w: %s is being opened: %w", ErrNoAdapter, a.name, syscall.ENODEV)
+	}
+	if only != "" {
+		return fmt.Errorf("%w: %q is not one of this manager's: %w", ErrNoAdapter, only, syscall.ENODEV)
+	}
+	return fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
+}
+
+func (a *Adapter) begin() {
+	a.mu.Lock()
+	a.dialing++
+	a.mu.Unlock()
+}
+
+func (a *Adapter) end() {
+	a.mu.Lock()
+	a.dialing--
+	a.mu.Unlock()
+}

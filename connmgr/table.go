@@ -1,0 +1,199 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/servicecache"
+)
+
+// aliveWait is how long an existing link may take to show that it is alive.
+const aliveWait = 5 * time.Second
+
+var (
+	deviceName   = gatt.UUID16(0x2A00)
+	databaseHash = gatt.UUID16(0x2B2A)
+	genericAttr  = gatt.UUID16(0x1801)
+	changed      = gatt.UUID16(0x2A05)
+)
+
+// alive asks the peer for something that it must answer, if only by an error.
+func (l *link) alive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, aliveWait)
+	defer cancel()
+	_, err := l.conn.GATT().ReadByUUID(ctx, deviceName, att.HandleRange{Start: 1, End: 0xFFFF})
+	var answer *att.Error
+	if errors.As(err, &answer) {
+		return nil
+	}
+	return err
+}
+
+// table gives the link of c its attribute table: the cached one where the
+// rules of Vol 3, Part G, 2.5.2 let it count, else by discovery.
+func (x *attempts) table(ctx context.Context, c *Client) error {
+	l, o := c.link, x.opts
+	g := l.conn.GATT()
+	l.mu.Lock()
+	known := l.profile != nil
+	l.mu.Unlock()
+	if !known {
+		if !o.DisableMTU {
+			if _, err := g.ExchangeMTU(ctx); err != nil && !isATT(err) {
+				return err
+			}
+		}
+		if o.DisableDiscovery {
+			return nil
+		}
+		if o.DisableCache || !l.fromCache(ctx) {
+			if err := ctx.Err(); err != nil {
+				return context.Cause(ctx)
+			}
+			if err := l.rediscover(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if l.missing(o.Require) == nil {
+		return nil
+	}
+	if l.isCached() {
+		if err := l.rediscover(ctx); err != nil {
+			return err
+		}
+	}
+	if m := l.missing(o.Require); m != nil {
+		return m
+	}
+	return nil
+}
+
+func isATT(err error) bool {
+	var e *att.Error
+	return errors.As(err, &e)
+}
+
+func (l *link) isCached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cached
+}
+
+// missing returns a *MissingError for the first requirement that the table
+// does not meet; nil if it meets all.
+func (l *link) missing(rs []Requirement) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range rs {
+		if l.profile == nil || !slices.ContainsFunc(l.profile.Services, func(s gatt.Service) bool { return s.UUID == r.Service }) {
+			return &MissingError{Service: r.Service}
+		}
+		for _, u := range r.Characteristics {
+			if _, chr := l.profile.Characteristic(r.Service, u); chr == nil {
+				return &MissingError{r.Service, u}
+			}
+		}
+	}
+	return nil
+}
+
+// fromCache uses the cached table if it is the device's: by its Database Hash
+// where it has one, else if nothing can have changed.
+func (l *link) fromCache(ctx context.Context) bool {
+	e, ok := l.m.cache.Get(l.conn.Peer().Identity())
+	if !ok {
+		return false
+	}
+	var peer servicecache.Peer
+	verdict := servicecache.Decide(e, peer)
+	if verdict == servicecache.ReadHash {
+		hash, err := l.conn.GATT().DatabaseHash(ctx)
+		if err != nil && !isATT(err) && !errors.Is(err, gatt.ErrNotFound) {
+			return false
+		}
+		peer.HashRead = true
+		if err == nil {
+			peer.Hash = (*servicecache.Hash)(&hash)
+		}
+		if verdict = servicecache.Decide(e, peer); verdict != servicecache.Use && peer.Hash != nil {
+			// Another table: perhaps one that an equal device has.
+			if e, ok = l.m.cache.GetByHash(*peer.Hash); ok {
+				verdict = servicecache.Use
+			}
+		}
+	}
+	if verdict != servicecache.Use {
+		return false
+	}
+	l.use(e.Profile, true)
+	return true
+}
+
+func (l *link) use(p *gatt.Profile, cached bool) {
+	l.conn.GATT().SetProfile(p)
+	l.mu.Lock()
+	l.profile, l.cached = p, cached
+	l.mu.Unlock()
+}
+
+// rediscover discovers the table and caches it if it is certain. A table with
+// a hash is certain if the hash is its own, or was the same before and after.
+func (l *link) rediscover(ctx context.Context) error {
+	g := l.conn.GATT()
+	var before *servicecache.Hash
+	for try := 0; ; try++ {
+		p, err := g.Rediscover(ctx)
+		if err != nil {
+			return err
+		}
+		e := &servicecache.Entry{Profile: p, MTU: g.MTU(), Discovered: time.Now()}
+		_, chr := p.Characteristic(genericAttr, changed)
+		e.HasServiceChanged = chr != nil
+		certain := true
+		if _, chr := p.Characteristic(genericAttr, databaseHash); chr != nil {
+			hash, err := g.DatabaseHash(ctx)
+			if err != nil && !isATT(err) {
+				return err
+			}
+			if err == nil {
+				e.Hash = (*servicecache.Hash)(&hash)
+				certain = proves(p, hash) || before != nil && *before == *e.Hash
+				before = e.Hash
+			}
+		}
+		if !certain && try == 0 {
+			continue
+		}
+		l.use(p, false)
+		if certain { // one that keeps changing is used, but not kept
+			l.store(e)
+		}
+		return nil
+	}
+}
+
+func (l *link) store(e *servicecache.Entry) {
+	peer := l.conn.Peer().Identity()
+	if peer.IsResolvable() || peer.IsNonResolvable() {
+		return // another device may have the address tomorrow
+	}
+	if err := l.m.cache.Put(peer, e); err != nil {
+		l.m.log.Warn("attribute table not cached", "address", peer, "error", err)
+	}
+}
+
+// proves reports whether hash is that of the table p, in either order.
+func proves(p *gatt.Profile, hash [16]byte) bool {
+	own, ok := p.Hash()
+	if !ok {
+		return false
+	}
+	turned := own
+	slices.Reverse(turned[:])
+	return hash == own || hash == turned
+}
