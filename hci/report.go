@@ -111,7 +111,8 @@ func (f *ScanFilter) match(r *Report) bool {
 }
 
 // mergerSize is of how many devices the last packets are remembered. When it
-// is full the memory starts again empty: devices in range fill it at once.
+// is full the memory starts again empty: devices in range fill it at once. It
+// takes at most 2*maxChainLen octets for each.
 const mergerSize = 1024
 
 // merger joins advertisements and scan responses.
@@ -190,28 +191,59 @@ type chainKey struct {
 	rsp  bool
 }
 
-// chains reassembles extended advertisements (Vol 4, Part E, 7.7.65.13).
+// chains reassembles extended advertisements (Vol 4, Part E, 7.7.65.13). It
+// holds at most maxChains of maxChainLen octets. When a further one begins, the
+// oldest is given up: its rest may never come, as the end of an advertisement is
+// lost on the air more often than not, and by whoever likes on purpose. One that
+// grows too long is dropped with its last piece.
 type chains struct {
-	open map[chainKey][]byte
+	open  map[chainKey]chain
+	begun uint64 // counts those that have begun
 }
 
-func (c *chains) init() { c.open = map[chainKey][]byte{} }
+type chain struct {
+	data    []byte
+	tooLong bool // data is gone, and what follows is passed over
+	begun   uint64
+}
+
+func (c *chains) init() { c.open = map[chainKey]chain{} }
 
 // add takes one piece. whole reports whether data now is all there will be.
 func (c *chains) add(r *ExtAdvReport) (data []byte, whole bool) {
 	key := chainKey{r.Addr, r.SID, r.ScanResponse()}
 	have, open := c.open[key]
-	if !r.Incomplete() {
-		delete(c.open, key)
-		if !open {
+	if !open {
+		if !r.Incomplete() {
 			return r.Data, true
 		}
-		return append(have, r.Data...), true
+		c.makeRoom()
+		c.begun++
+		have.begun = c.begun
 	}
-	if len(have)+len(r.Data) > maxChainLen || !open && len(c.open) >= maxChains {
-		delete(c.open, key)
+	if have.tooLong = have.tooLong || len(have.data)+len(r.Data) > maxChainLen; have.tooLong {
+		have.data = nil
+	} else {
+		have.data = append(have.data, r.Data...)
+	}
+	if r.Incomplete() {
+		c.open[key] = have
 		return nil, false
 	}
-	c.open[key] = append(have, r.Data...)
-	return nil, false
+	delete(c.open, key)
+	return have.data, !have.tooLong
+}
+
+func (c *chains) makeRoom() {
+	if len(c.open) < maxChains {
+		return
+	}
+	var oldest chainKey
+	first := c.begun + 1
+	for key, ch := range c.open {
+		if ch.begun < first {
+			oldest, first = key, ch.begun
+		}
+	}
+	delete(c.open, oldest)
 }

@@ -239,6 +239,7 @@ func (s *scanning) sync() {
 					return
 				}
 				s.running, s.set = true, set
+				s.chains.init() // what the last scan left unfinished stays so
 			})
 		})
 	default:

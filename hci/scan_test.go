@@ -161,3 +161,39 @@ func TestControllerThatRefusesToStopScanning(t *testing.T) {
 	h.idle("asking again leads nowhere")
 	h.scanOn(nil)
 }
+
+// piece delivers a piece of an extended advertisement.
+func (h *harness) piece(from Addr, incomplete bool, octets int) {
+	r := ExtAdvReport{Addr: from, PrimaryPHY: PHY1M, SecondaryPHY: PHY1M, Data: make([]byte, octets)}
+	if incomplete {
+		r.Type = ExtAdvIncomplete
+	}
+	h.event(&LEExtendedAdvertisingReport{Reports: []ExtAdvReport{r}})
+}
+
+func TestExtendedReportsInPieces(t *testing.T) {
+	h := newHarness(t, 1)
+	s := h.scanOn(&ScanOptions{Duplicates: true})
+	for i := range byte(100) { // strangers that never come to an end
+		h.piece(Addr{MAC: MAC{i}}, true, 229)
+	}
+	if n := len(h.c.scan.chains.open); n != maxChains {
+		t.Errorf("%d pieces are kept, want %d", n, maxChains)
+	}
+	h.noReport(s, "nothing is whole")
+	h.piece(peerA, true, 229)
+	h.piece(peerA, true, 229)
+	h.piece(peerA, false, 100)
+	if r := h.next(s); r.Addr != peerA || len(r.Data) != 558 {
+		t.Errorf("%d octets from %v, want 558 from %v in spite of the strangers", len(r.Data), r.Addr, peerA)
+	}
+	for range 8 {
+		h.piece(peerB, true, 229)
+	}
+	h.piece(peerB, false, 229)
+	h.noReport(s, "2061 octets are more than an advertisement has")
+	h.piece(peerB, false, 50)
+	if r := h.next(s); r.Addr != peerB || len(r.Data) != 50 {
+		t.Errorf("%d octets from %v, want the 50 of the next", len(r.Data), r.Addr)
+	}
+}
