@@ -122,6 +122,22 @@ func testStartWithSharedBuffersAndNoAddress(t *testing.T) {
 	}
 }
 
+func TestStartReadsAllFeaturePages(t *testing.T) { synctest.Test(t, testStartReadsAllFeaturePages) }
+
+func testStartReadsAllFeaturePages(t *testing.T) {
+	host, ctl := hcitest.Pipe()
+	s := newScript(ctl)
+	var has hci.SupportedCommands
+	has.Add(hci.OpLEReadAllLocalSupportedFeatures)
+	s.returns[hci.OpReadLocalSupportedCommands] = append([]byte{0}, has[:]...)
+	pages := make([]byte, 1+1+248)
+	pages[1], pages[2], pages[10] = 1, 0x20, 0x04 // page 1 is the last
+	s.returns[hci.OpLEReadAllLocalSupportedFeatures] = pages
+	if i := open(t, s, host, nil).Info(); len(i.FeaturePages) != 32 || i.FeaturePages[8] != 0x04 {
+		t.Errorf("feature pages % x", i.FeaturePages)
+	}
+}
+
 func TestStartWithoutBuffersFails(t *testing.T) { synctest.Test(t, testStartWithoutBuffersFails) }
 
 func testStartWithoutBuffersFails(t *testing.T) {

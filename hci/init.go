@@ -19,7 +19,10 @@ type Info struct {
 	// Version says which specification the controller follows, and who made it.
 	Version  LocalVersion
 	Commands SupportedCommands
-	Features Features // of the LE link layer
+	Features Features // of the LE link layer, page 0
+	// FeaturePages are all pages of LE features, on controllers that have more
+	// than one (Core 6.0 and later); nil on others.
+	FeaturePages []byte
 	// ACLLen and ACLNum are the size and number of the controller's buffers for
 	// data; SharedBuffers reports that they serve BR/EDR too.
 	ACLLen, ACLNum int
@@ -101,6 +104,11 @@ func (d *Device) start(ctx context.Context) (*Info, error) {
 	i.Version = must(&s, ReadLocalVersionInformation{})
 	i.Commands = must(&s, ReadLocalSupportedCommands{})
 	i.Features = must(&s, LEReadLocalSupportedFeatures{})
+	if i.Commands.Has(OpLEReadAllLocalSupportedFeatures) {
+		// Page 0 has 64 bits, each further one 192 (Vol 6, Part B, 4.6).
+		all := try(&s, LEReadAllLocalSupportedFeatures{})
+		i.FeaturePages = append([]byte(nil), all.Pages[:min(len(all.Pages), 8+24*int(all.MaxPage))]...)
+	}
 	i.Public = try(&s, ReadBDADDR{})
 	i.Extended = !d.core.cfg.DisableExtended && i.Commands.Has(OpLESetExtendedScanParameters) &&
 		i.Commands.Has(OpLESetExtendedScanEnable) && i.Commands.Has(OpLEExtendedCreateConnection)
