@@ -101,6 +101,7 @@ func (b Backoffs) For(d Delay) time.Duration {
 		return b.Long
 	case DelayOutOfSlots:
 		return b.OutOfSlots
+	case DelayNone:
 	}
 	return 0
 }
@@ -121,7 +122,6 @@ const (
 	RelaxParams                       // ask for a longer interval or supervision timeout
 	Adopt                             // look for the link that exists already
 	StopScan                          // end a scan or another dial of the adapter first
-	actionEnd
 )
 
 // Has reports whether all of b are in a.

@@ -29,6 +29,7 @@ func samples() map[string]error {
 	return map[string]error{
 		"hci.ErrNoAnswer":     hci.ErrNoAnswer,
 		"hci.ErrUnanswered":   hci.ErrUnanswered,
+		"hci.ErrNoCredit":     hci.ErrNoCredit,
 		"hci.ErrNotSupported": hci.ErrNotSupported,
 		"hci.ErrDialTimeout":  hci.ErrDialTimeout,
 		"hci.ErrStale":        hci.ErrStale,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,7 +77,7 @@ func document() string {
 		{"L2CAP", l2capRows},
 		{"System", systemRows},
 		{"Other stacks, by class", remoteKindRows},
-		{"Other stacks, by words", append(remoteWordRows[:len(remoteWordRows):len(remoteWordRows)], unclassified)},
+		{"Other stacks, by words", append(slices.Clip(remoteWordRows), unclassified)},
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n| error | default: final | redial | budget | wait | before that | upstream: final | budget | wait | why |\n|---|---|---|---|---|---|---|---|---|---|\n", part.title)
 		for _, r := range part.rows {

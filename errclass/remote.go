@@ -75,6 +75,7 @@ func upstream(k Kind, text string) treatment {
 		t.delay = DelayNone // establishing waits for neither, repeating an operation does
 	case KindKey:
 		t.action = Rediscover
+	default:
 	}
 	t.category, t.advice = upstreamFinal(k, text)
 	return t
@@ -88,6 +89,7 @@ func upstreamBudget(k Kind, text string) Budget {
 		return BudgetTimeout
 	case KindKey, KindBrokenPipe, KindEOF, KindDeviceNotFound, KindNotFound:
 		return BudgetTransient
+	default:
 	}
 	if contains(text, abortWords) || contains(text, slotWords) {
 		return BudgetTransient
@@ -103,6 +105,7 @@ func upstreamDelay(k Kind, text string) Delay {
 		return DelayOutOfSlots
 	case KindKey, KindAttribute, KindOther:
 		return DelayShort
+	default:
 	}
 	switch {
 	case contains(text, slotWords):

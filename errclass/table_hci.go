@@ -20,8 +20,8 @@ var localRows = []row{
 		like: likeTimeout, do: unheard, why: "not a fault of a link: there was none",
 	},
 	{
-		name: "hci: no answer from the controller", match: []match{is(hci.ErrNoAnswer, hci.ErrUnanswered)},
-		like: likeEOF, do: broken, why: "an adapter that answers no command connects to nobody",
+		name: "hci: no answer from the controller, or no credit", match: []match{is(hci.ErrNoAnswer, hci.ErrNoCredit, hci.ErrUnanswered)},
+		like: likeEOF, do: broken, why: "an adapter that takes or answers no command connects to nobody",
 	},
 	{
 		name: "hci: nobody was waiting for the connection", match: []match{is(hci.ErrUnwanted)},

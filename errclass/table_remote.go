@@ -1,5 +1,7 @@
 package errclass
 
+import "strings"
+
 // remoteKindRows are errors of other stacks whose class says all.
 var remoteKindRows = []row{
 	{
@@ -37,11 +39,7 @@ func bluez(text string) RemoteError {
 }
 
 func byWords(like RemoteError, do treatment, why string, texts ...string) row {
-	name := texts[0]
-	for _, t := range texts[1:] {
-		name += ", " + t
-	}
-	return row{name: name, match: []match{words(texts...)}, word: true, like: like, do: do, why: why}
+	return row{name: strings.Join(texts, ", "), match: []match{words(texts...)}, word: true, like: like, do: do, why: why}
 }
 
 // remoteWordRows are errors that are known by their words. Where the words stand

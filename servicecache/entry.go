@@ -50,17 +50,6 @@ type Entry struct {
 	Discovered time.Time `json:"discovered"`
 }
 
-// clone returns a copy that shares nothing with e.
-func (e *Entry) clone() *Entry {
-	c := *e
-	c.Profile = e.Profile.Clone()
-	if e.Hash != nil {
-		h := *e.Hash
-		c.Hash = &h
-	}
-	return &c
-}
-
 // Peer is what is known of a peer at the start of a connection.
 type Peer struct {
 	// Bonded reports whether the link is encrypted with the keys of a bond.

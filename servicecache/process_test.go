@@ -271,8 +271,11 @@ func full(dir string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 100, Max: 100}); err != nil {
 		return err
 	}
-	if err := c.Put(writerAddr(0), entry(2)); !errors.Is(err, syscall.EFBIG) {
-		return fmt.Errorf("put gave %v, want EFBIG", err)
+	switch err := c.Put(writerAddr(0), entry(2)); {
+	case err == nil:
+		return errors.New("put found room")
+	case !errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("want EFBIG, put gave: %w", err)
 	}
 	return nil
 }

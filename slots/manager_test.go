@@ -65,8 +65,10 @@ func testSlotManager(t *testing.T) {
 	if m.TryAllocate("hci0", deviceB) {
 		t.Error("a full adapter took another device")
 	}
-	if !m.TryAllocate("hci0", deviceA) || !m.TryAllocate("hci0", deviceA) {
-		t.Error("a device that is connected may always have its slot")
+	for range 2 {
+		if !m.TryAllocate("hci0", deviceA) {
+			t.Error("a device that is connected may always have its slot")
+		}
 	}
 	m.Connected("hci0", deviceA, 1)
 	wantAllocations(t, m, "hci0", 1, 0, deviceA)
