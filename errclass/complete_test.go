@@ -30,6 +30,7 @@ func samples() map[string]error {
 		"hci.ErrNoAnswer":     hci.ErrNoAnswer,
 		"hci.ErrUnanswered":   hci.ErrUnanswered,
 		"hci.ErrNoCredit":     hci.ErrNoCredit,
+		"hci.ErrStuck":        hci.ErrStuck,
 		"hci.ErrNotSupported": hci.ErrNotSupported,
 		"hci.ErrDialTimeout":  hci.ErrDialTimeout,
 		"hci.ErrStale":        hci.ErrStale,

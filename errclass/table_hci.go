@@ -20,7 +20,7 @@ var localRows = []row{
 		like: likeTimeout, do: unheard, why: "not a fault of a link: there was none",
 	},
 	{
-		name: "hci: no answer from the controller, or no credit", match: []match{is(hci.ErrNoAnswer, hci.ErrNoCredit, hci.ErrUnanswered)},
+		name: "hci: no answer from the controller, no credit, or stuck", match: []match{is(hci.ErrNoAnswer, hci.ErrNoCredit, hci.ErrStuck, hci.ErrUnanswered)},
 		like: likeEOF, do: broken, why: "an adapter that takes or answers no command connects to nobody",
 	},
 	{
