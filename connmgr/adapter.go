@@ -129,8 +129,8 @@ func (a *Adapter) run(ctx context.Context) {
 		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
 			return
 		}
-		if rung >= 2 && a.m.cfg.Recover != nil {
-			if err := a.m.cfg.Recover(ctx, a.address); err != nil {
+		if rung >= 2 {
+			if err := a.m.cfg.recover(ctx, a.address); err != nil {
 				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
 			}
 		}
@@ -152,7 +152,8 @@ func (a *Adapter) run(ctx context.Context) {
 
 // open opens the transport and starts the stack on it.
 func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
-	a.set(AdapterOpening, nil, nil)
+	_, before := a.State() // stays known while it is tried again
+	a.set(AdapterOpening, nil, before)
 	tr, err := a.m.cfg.openTransport(ctx, a.address)
 	if err != nil {
 		return nil, err

@@ -139,8 +139,8 @@ func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
 		l, busy := x.m.links.claim(x.target)
 		switch {
 		case l != nil:
-			if c := x.share(ctx, l); c != nil {
-				return c, Attempt{}
+			if c, err := x.share(ctx, l); c != nil || err != nil {
+				return c, Attempt{Adapter: l.adapter.name, Phase: PhaseDiscover, Err: err}
 			}
 		case busy != nil:
 			select {
@@ -157,22 +157,39 @@ func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
 	}
 }
 
-// share makes a Client on a link that exists, if it is alive; otherwise it sees
-// to it that the link is gone.
-func (x *attempts) share(ctx context.Context, l *link) *Client {
+// share makes a Client on a link that exists, if it is alive. A link that is
+// dead, or was just being closed, is gone when share returns neither a Client
+// nor an error.
+func (x *attempts) share(ctx context.Context, l *link) (*Client, error) {
 	c := newClient(l, x.opts)
 	if l.join(c) {
 		err := l.alive(ctx)
-		if err == nil && x.table(ctx, c) == nil {
-			x.ready(c, true)
-			return c
+		alive := err == nil
+		if alive {
+			if err = x.table(ctx, c); err == nil {
+				x.ready(c, true)
+				return c, nil
+			}
 		}
-		l.leave(c)
+		last := l.leave(c)
+		if alive || ctx.Err() != nil { // the others keep the link
+			if last {
+				_ = l.conn.Close()
+			}
+			if down := l.conn.Err(); down != nil {
+				err = down
+			}
+			return nil, err
+		}
 		x.m.log.Debug("existing link is not alive", "address", l.conn.Peer(), "error", err)
+		_ = l.conn.Close()
 	}
-	_ = l.conn.Close()
-	<-l.gone
-	return nil
+	select {
+	case <-l.gone:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // make makes a link and a Client on it.
@@ -183,7 +200,7 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 	}
 	address := x.target.addr.MAC.String()
 	at := Attempt{Adapter: ranked[0].name, Phase: PhaseSlot}
-	a, err := x.m.allocate(ctx, ranked, address, x.opts.Priority, x.m.policy(x.opts))
+	a, err := x.m.allocate(ctx, ranked, address, x.opts.Priority, x.opts.Evict, x.m.policy(x.opts))
 	if err != nil {
 		at.Err = err
 		return nil, at

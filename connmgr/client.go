@@ -163,6 +163,7 @@ func (c *Client) Subscribe(ctx context.Context, svc, chr gatt.UUID, o *gatt.Subs
 // handles from the cache are not the device's any more, the cache is dropped,
 // the table discovered once, and op run again.
 func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*gatt.Char, context.Context) (T, error)) (v T, err error) {
+	c.link.m.slots.Touch(c.Adapter(), c.Address().MAC.String())
 	for again := range 2 {
 		var ch *gatt.Char
 		if ch, err = c.GATT().Char(ctx, svc, chr); err == nil {

@@ -26,7 +26,8 @@ type Config struct {
 	// OpenTransport opens an adapter; default hcisock.Open.
 	OpenTransport func(ctx context.Context, address string) (hci.Transport, error)
 	// Recover is called between tries to open an adapter that failed more than
-	// once; default lifts a soft rfkill block of adapters of the system.
+	// once. The default lifts a soft rfkill block of adapters of the system, and
+	// takes them down and up again.
 	Recover func(ctx context.Context, address string) error
 	// StateDir is where attribute tables and heard devices are kept. Empty keeps
 	// them in memory.
@@ -144,28 +145,33 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 
 // awaitAdapter waits until one adapter is up, or each has failed once.
 func (m *Manager) awaitAdapter(ctx context.Context) error {
-	var failed []error
-	for _, a := range m.adapters {
-		for {
-			a.mu.Lock()
-			state, err, changed := a.state, a.err, a.changed
-			a.mu.Unlock()
-			if state == AdapterUp {
+	for {
+		changed, stop := m.wake.subscribe(func(n news) bool { return n.adapter })
+		var failed []error
+		for _, a := range m.adapters {
+			switch state, err := a.State(); state {
+			case AdapterUp:
+				stop()
 				return nil
-			}
-			if state == AdapterDown {
+			case AdapterDown:
 				failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
-				break
-			}
-			select {
-			case <-changed:
-				continue
-			case <-ctx.Done():
-				return fmt.Errorf("connmgr: adapter %s: %w", a.name, context.Cause(ctx))
+			case AdapterOpening:
+				if err != nil { // again
+					failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
+				}
 			}
 		}
+		if len(failed) == len(m.adapters) {
+			stop()
+			return fmt.Errorf("connmgr: %w: %w", ErrNoAdapter, errors.Join(failed...))
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			stop()
+			return fmt.Errorf("connmgr: no adapter was ready in time: %w", context.Cause(ctx))
+		}
 	}
-	return fmt.Errorf("connmgr: %w: %w", ErrNoAdapter, errors.Join(failed...))
 }
 
 // Close ends all connections, dials and adapters, and waits for them and for
@@ -229,11 +235,14 @@ func (m *Manager) ClearCache(address string) bool {
 
 // allocate takes a connection slot on the first adapter that has one, waiting
 // for it if the policy lets waits be woken.
-func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address string, priority int, p Policy) (*Adapter, error) {
+func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
 	r := &slots.Request{Address: address, Priority: priority}
 	for _, a := range ranked {
 		m.reconcile(a)
 		r.Adapters = append(r.Adapters, a.name)
+	}
+	if evict {
+		m.evict(ranked, priority)
 	}
 	var name string
 	if p.NoWake {
@@ -260,6 +269,29 @@ func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address strin
 		}
 	}
 	return nil, &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
+}
+
+// evict ends the link that has been idle for the longest time, of those with a
+// lower priority, if no adapter has a free slot.
+func (m *Manager) evict(ranked []*Adapter, priority int) {
+	for _, a := range ranked {
+		if m.slots.Room(a.name) {
+			return
+		}
+	}
+	for _, a := range ranked {
+		address, ok := m.slots.Idlest(a.name, priority)
+		if !ok {
+			continue
+		}
+		for _, l := range m.links.list() {
+			if l.adapter == a && l.conn.Peer().MAC.String() == address {
+				m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
+				m.tasks.Go(func() { _ = l.conn.Close() })
+				return
+			}
+		}
+	}
 }
 
 // reconcile corrects the slots of an adapter by the links that its controller

@@ -37,6 +37,10 @@ type Options struct {
 	Adapter string
 	// Priority orders those who wait for a connection slot; higher goes first.
 	Priority int
+	// Evict ends the link of lower Priority that has been idle for the longest
+	// time, if no adapter has a free slot. Its Clients see hci's reason for a
+	// link that this host ended.
+	Evict bool
 	// InitialParams are the parameters that the link starts with and the table
 	// is discovered at; default 7.5–15 ms, latency 0, supervision timeout 5 s.
 	InitialParams hci.ConnParams

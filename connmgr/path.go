@@ -10,9 +10,11 @@ import (
 
 const (
 	// failurePenalty is by how many dB each failed dial to a device, fading,
-	// makes an adapter less attractive for it; two let a path that is 5 dB weaker
-	// win.
+	// makes an adapter less attractive for it.
 	failurePenalty = 4.0
+	// repeatedPenalty comes on top from the second failure on, so that another
+	// adapter that hears the device is tried however much weaker.
+	repeatedPenalty = 40.0
 	// dialingPenalty is the same for each dial under way on the adapter.
 	dialingPenalty = 3.0
 	// lastSlotPenalty keeps the last free slot of an adapter for those that have
@@ -43,7 +45,11 @@ func (m *Manager) rank(t target, last *Adapter, only string) ([]*Adapter, error)
 			}
 		}
 		a.mu.Lock()
-		score -= failurePenalty * a.failed[t.addr.MAC].now(now)
+		failed := a.failed[t.addr.MAC].now(now)
+		score -= failurePenalty * failed
+		if failed > 1.5 {
+			score -= repeatedPenalty
+		}
 		score -= dialingPenalty * float64(a.dialing)
 		a.mu.Unlock()
 		switch s := m.slots.Allocations(a.name); {
