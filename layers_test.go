@@ -44,6 +44,8 @@ var layers = []string{
 	"internal/demo",
 	"internal/cli",
 	"cmd/moor",
+	"test/figures",
+	"test/hostile",
 	"test/moortest",
 	"test/kernel",
 	"test/peers",
