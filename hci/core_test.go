@@ -122,7 +122,9 @@ func (h *harness) pass(d time.Duration) {
 // link makes a link as if by a dial.
 func (h *harness) link(handle Handle, peer Addr) *Link {
 	h.c.now = h.now
-	return h.c.addLink(connection{handle, RoleCentral, peer, ConnParamsInUse{Interval: 30 * time.Millisecond, Timeout: time.Second}})
+	return h.c.addLink(connection{
+		handle: handle, role: RoleCentral, peer: peer, params: ConnParamsInUse{Interval: 30 * time.Millisecond, Timeout: time.Second},
+	})
 }
 
 func (h *harness) connected(st Status, handle Handle, peer Addr) {

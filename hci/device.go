@@ -40,6 +40,8 @@ type Device struct {
 	dropped  atomic.Uint64
 	snoop    *SnoopWriter // of the loop
 
+	stuck    atomic.Bool  // the transport was closed because it took no packet
+
 	info atomic.Pointer[Info] // after start-up
 	stop chan struct{}        // closed when the loop has ended, for the reader
 	quit chan struct{}        // closed when the reader has ended
@@ -265,6 +267,8 @@ func (d *Device) loop() {
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	var armed time.Time
+	patience := time.AfterFunc(time.Hour, d.unstick)
+	patience.Stop()
 	for c.err == nil {
 		select {
 		case p := <-d.packets:
@@ -280,9 +284,9 @@ func (d *Device) loop() {
 		case err := <-d.readErr:
 			c.now = time.Now()
 			d.drain()
-			c.fail(transportError("read", err))
+			c.fail(d.transportError("read", err))
 		}
-		d.write()
+		d.write(patience)
 		if next := c.timers.next(); !next.Equal(armed) {
 			armed = next
 			if next.IsZero() {
@@ -308,14 +312,21 @@ func (d *Device) drain() {
 	}
 }
 
-// write sends what the core wants sent.
-func (d *Device) write() {
+// write sends what the core wants sent. A transport that does not take it in
+// the time for an answer to a command is closed, which ends the write: with the
+// loop held up, nobody could be told of anything any more.
+func (d *Device) write(patience *time.Timer) {
 	c := &d.core
+	if len(c.out) == 0 {
+		return
+	}
+	patience.Reset(c.cfg.commandTimeout())
+	defer patience.Stop()
 	for i := 0; i < len(c.out); i++ { // fail may not append, but commands may
 		p := c.out[i]
 		c.out[i] = nil
 		if err := d.tr.WritePacket(p); err != nil {
-			c.fail(transportError("write", err))
+			c.fail(d.transportError("write", err))
 			break
 		}
 		d.capture(c.now, true, p)
@@ -354,7 +365,15 @@ func (d *Device) finish() {
 	close(d.done)
 }
 
-func transportError(what string, err error) error {
+func (d *Device) unstick() {
+	d.stuck.Store(true)
+	_ = d.tr.Close()
+}
+
+func (d *Device) transportError(what string, err error) error {
+	if d.stuck.Load() {
+		return &DeviceError{"transport", ErrStuck}
+	}
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("the other side closed it (%w)", err)
 	} else if errors.Is(err, net.ErrClosed) {

@@ -15,6 +15,10 @@ var ErrNoAnswer = errors.New("no answer from the controller")
 // host without a credit to send another one (Vol 4, Part E, 4.4).
 var ErrNoCredit = errors.New("the controller granted no credit for another command")
 
+// ErrStuck says that the transport did not take a packet within
+// Config.CommandTimeout, so that it was closed.
+var ErrStuck = errors.New("the transport takes no more packets")
+
 // ErrUnanswered says that a command was not sent because the controller left
 // the same command without an answer before.
 var ErrUnanswered = errors.New("not sent, because this controller did not answer the command before")

@@ -173,6 +173,7 @@ func (h *harness) piece(from Addr, incomplete bool, octets int) {
 
 func TestExtendedReportsInPieces(t *testing.T) {
 	h := newHarness(t, 1)
+	h.duplicates = true
 	s := h.scanOn(&ScanOptions{Duplicates: true})
 	for i := range byte(100) { // strangers that never come to an end
 		h.piece(Addr{MAC: MAC{i}}, true, 229)

@@ -13,9 +13,11 @@ type Transport interface {
 	// the controller cannot be reached any more, and unwraps to net.ErrClosed
 	// after Close.
 	ReadPacket(b []byte) (int, error)
-	// WritePacket sends one packet. It does not keep b. An error is final.
+	// WritePacket sends one packet. It does not keep b. An error is final. It
+	// may wait for the controller to take the packet, until Close; a Device
+	// closes a transport that makes it wait too long.
 	WritePacket(b []byte) error
-	// Close ends the transport and unblocks ReadPacket. It may be called from
+	// Close ends the transport and unblocks ReadPacket and WritePacket. It may be called from
 	// any goroutine and more than once.
 	Close() error
 }
