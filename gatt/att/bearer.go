@@ -185,6 +185,10 @@ func (b *Bearer) indication(now time.Time, r *wire.Reader, tooLong bool) {
 		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
 		return
 	}
+	if b.flooded() {
+		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication, Detail: "it takes no confirmations"})
+		return
+	}
 	b.unconfirmed = true
 	p, err := readHandleValueIndication(r)
 	switch {
@@ -212,6 +216,7 @@ func (b *Bearer) Confirm() {
 // Writable says that the channel has room again. Called on the loop.
 func (b *Bearer) Writable(now time.Time) {
 	b.now = now
+	b.in.untaken = 0
 	b.sendPaced(now)
 }
 

@@ -243,3 +243,32 @@ func testUnconfirmedIndicationEndsTheBearer(t *testing.T) {
 		t.Errorf("closed with %v", ch.Closed())
 	}
 }
+
+func TestPeerThatTakesNoAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		pdu, answer string
+		rule        att.Rule
+	}{
+		"requests":    {"02 1700", "03 0502", att.RuleSequentialRequests},
+		"indications": {"1d 0300 09", "1e", att.RuleSequentialIndications},
+	} {
+		t.Run(name, bubble(func(t *testing.T) {
+			b, ch := newBearer(t, nil)
+			ch.SetFull(true)
+			for range 16 { // other traffic may fill the channel for as long
+				ch.Receive(test.pdu)
+				ch.Want(test.answer)
+			}
+			ch.SetFull(false)
+			ch.Do(b.Writable)
+			ch.SetFull(true)
+			for range 16 {
+				ch.Receive(test.pdu)
+				ch.Want(test.answer)
+			}
+			ch.Receive(test.pdu)
+			wantProtocolError(t, ch.Closed(), test.rule)
+			ch.WantIdle()
+		}))
+	}
+}
