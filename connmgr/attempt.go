@@ -220,6 +220,7 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 	c := newClient(l, x.opts)
 	l.join(c)
 	if at.Phase, err = x.setUp(ctx, c); err == nil {
+		x.m.tasks.Go(func() { l.guard(x.m.ctx) })
 		x.note(a, nil)
 		x.ready(c, false)
 		return c, Attempt{}

@@ -361,3 +361,57 @@ func testTableChangedWhileAway(t *testing.T) {
 	l.wantLevel(c, 55)
 	c.Close()
 }
+
+func TestTableChangesWhileConnected(t *testing.T) { inBubble(t, testTableChangesWhileConnected) }
+
+func testTableChangesWhileConnected(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	p := l.device(1)
+	c := l.establish(1, nil)
+	l.wantLevel(c, 1)
+	time.Sleep(2 * second)
+	if err := p.Server().SetServices(t.Context(), []gatt.ServiceDef{
+		{UUID: gatt.UUID16(0x180A)},
+		{UUID: battery, Characteristics: []gatt.CharDef{{UUID: level, Properties: gatt.PropRead, Value: []byte{55}}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l.wantLevel(c, 55)
+	time.Sleep(second)
+	if len(c.Profile().Services) != 4 {
+		t.Errorf("the table in use is the old one: %+v", c.Profile())
+	}
+	c.Close()
+	l.requests.Store(0)
+	c = l.establish(1, nil)
+	if n := l.requests.Load(); n != 2 {
+		t.Errorf("%d requests: the new table was not cached", n)
+	}
+	l.wantLevel(c, 55)
+	c.Close()
+}
+
+func TestStateIsKeptOnDisk(t *testing.T) { inBubble(t, testStateIsKeptOnDisk) }
+
+func testStateIsKeptOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	first := newLab(t, connmgr.Config{StateDir: dir})
+	first.device(1)
+	c := first.establish(1, nil)
+	c.Close()
+	first.m.Close()
+	second := newLab(t, connmgr.Config{StateDir: dir, DisableScan: true})
+	d, ok := second.m.Device(address(1).String())
+	if !ok || d.Name != "sensor 1" || d.Source() != "hci0" || d.String() != "C0:FE:00:00:00:01 - sensor 1 -> hci0" {
+		t.Errorf("device %v, %v", &d, ok)
+	}
+	second.device(1)
+	c = second.establish(1, nil)
+	if !c.Cached() {
+		t.Error("the table was not kept")
+	}
+	if !second.m.ClearCache(address(1).MAC.String()) || second.m.ClearCache(address(1).MAC.String()) {
+		t.Error("the table could not be forgotten, or twice")
+	}
+	c.Close()
+}

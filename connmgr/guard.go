@@ -1,0 +1,63 @@
+package connmgr
+
+import (
+	"context"
+	"time"
+)
+
+// guardDelay is how long after a link is ready its table is put under guard,
+// so that the program's first requests do not wait behind those for that.
+const guardDelay = time.Second
+
+// guard sees to it that a change of the device's table is noticed while the
+// link lasts: the device is told that this client understands robust caching,
+// and asked to indicate Service Changed (Vol 3, Part G, 2.5.2 and 7.2). It ends
+// with the link.
+func (l *link) guard(ctx context.Context) {
+	if l.pause(guardDelay) != nil || l.silent() {
+		return
+	}
+	g := l.conn.GATT()
+	// Without the one or the other a change is noticed by what it breaks.
+	if err := g.WriteClientSupportedFeatures(ctx); err != nil {
+		l.m.log.Debug("robust caching not announced", "address", l.conn.Peer(), "error", err)
+	}
+	for {
+		if err := g.EnableServiceChanged(ctx); err != nil {
+			l.m.log.Debug("service changed not enabled", "address", l.conn.Peer(), "error", err)
+			return
+		}
+		r, err := g.ServiceChanged(ctx)
+		if err != nil {
+			return
+		}
+		l.m.log.Debug("the device's table has changed", "address", l.conn.Peer(), "handles", r)
+		if err := l.rediscover(ctx); err != nil {
+			l.m.log.Debug("table not discovered anew", "address", l.conn.Peer(), "error", err)
+		}
+	}
+}
+
+// silent reports whether the device cannot tell of a change: it has no
+// Service Changed, so its table never does, or its table is not known.
+func (l *link) silent() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.profile == nil {
+		return true
+	}
+	_, chr := l.profile.Characteristic(genericAttr, changed)
+	return chr == nil
+}
+
+// pause waits for d or the end of the link.
+func (l *link) pause(d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-l.conn.Done():
+		return l.conn.Err()
+	}
+}

@@ -1,0 +1,289 @@
+package connmgr_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
+)
+
+// soakCycles is how many times TestSoak connects. MOOR_SOAK overrides it; the
+// full number is 100000.
+const soakCycles = 5000
+
+// TestSoak connects and disconnects under random faults of controllers, peers
+// and the air, and has everything return to zero: connection slots, links and
+// handles on both sides, goroutines (by the bubble and TestMain) and files.
+func TestSoak(t *testing.T) {
+	n := soakCycles
+	if v := os.Getenv("MOOR_SOAK"); v != "" {
+		var err error
+		if n, err = strconv.Atoi(v); err != nil {
+			t.Fatalf("MOOR_SOAK=%s: %v", v, err)
+		}
+	}
+	dir := t.TempDir()
+	before := openFiles(t)
+	inBubble(t, func(t *testing.T) { testSoak(t, n, dir) })
+	if after := openFiles(t); after != before {
+		t.Errorf("%d files open, %d before", after, before)
+	}
+	want := []string{"devices.json", filepath.Join("tables", "lock")}
+	if left := filesIn(t, dir); !slices.Equal(left, want) {
+		t.Errorf("files left with all tables cleared: %q, want %q", left, want)
+	}
+}
+
+func testSoak(t *testing.T, n int, dir string) {
+	s := newSoak(t, dir)
+	for i := 1; i <= n; i++ {
+		s.cycle()
+		if i%500 == 0 || i == n {
+			s.wantZero(i)
+			if t.Failed() {
+				t.FailNow()
+			}
+		}
+	}
+	t.Logf("%d cycles, %v on air: %d connected, %d given up, %d canceled; links ended %v; %d adapter restarts",
+		n, time.Since(s.begin).Round(time.Second), s.made, s.failed, s.canceled, s.ends, s.restarts.Load())
+	if s.made < n/3 || s.failed == 0 || n >= soakCycles && (s.canceled == 0 || s.restarts.Load() == 0) {
+		t.Error("the faults are not what they are meant to be")
+	}
+	if err := s.m.Cache().Clear(); err != nil {
+		t.Error(err)
+	}
+}
+
+// soak is a lab that goes on for long. One goroutine makes all calls, and all
+// its chance comes from rng.
+type soak struct {
+	*lab
+	rng   *rand.Rand
+	peers []*sim.Peripheral
+	open  []*connmgr.Client
+	begin time.Time
+
+	made, failed, canceled int
+
+	ends     [endings]int
+	restarts atomic.Int64 // of adapters
+}
+
+func newSoak(t *testing.T, dir string) *soak {
+	p := connmgr.DefaultPolicy()
+	p.AttemptTimeout, p.SafetyTimeout, p.MaxAttempts, p.MaxTransients = 2*second, 10*second, 2, 3
+	cfg := connmgr.Config{StateDir: dir, Policy: &p, DisableScan: true}
+	s := &soak{rng: rand.New(rand.NewPCG(1, 2)), begin: time.Now()}
+	s.lab = newLab(t, cfg, &sim.ControllerConfig{MaxLinks: 2}, &sim.ControllerConfig{MaxLinks: 3, Legacy: true})
+	happens := s.m.Events(t.Context())
+	go func() {
+		for ev := range happens {
+			if a, ok := ev.(connmgr.AdapterChanged); ok && a.State == connmgr.AdapterDown {
+				s.restarts.Add(1)
+			}
+		}
+	}()
+	for n := range 6 {
+		s.peers = append(s.peers, s.device(n))
+	}
+	for _, a := range s.m.Adapters() {
+		for dev := a.HCI(); dev == nil; dev = a.HCI() {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return s
+}
+
+func (s *soak) chance(percent int) bool { return s.rng.IntN(100) < percent }
+
+// ms is a random time of up to n milliseconds.
+func (s *soak) ms(n int) time.Duration { return time.Duration(s.rng.IntN(n)) * time.Millisecond }
+
+// cycle is one connect and, sooner or later, its disconnect.
+func (s *soak) cycle() {
+	n := s.rng.IntN(len(s.peers))
+	s.spoil(n)
+	o := &connmgr.Options{
+		Timeout: 15 * second, DisableCache: s.chance(1), DisableDiscovery: s.chance(30), KeepParams: s.chance(50),
+	}
+	ctx, cancel := s.t.Context(), context.CancelFunc(func() {})
+	if s.chance(8) {
+		ctx, cancel = context.WithTimeout(ctx, s.ms(400))
+	}
+	c, err := s.m.Establish(ctx, address(n).String(), o)
+	ended := ctx.Err() != nil
+	cancel()
+	switch {
+	case err == nil:
+		s.made++
+		if s.chance(20) { // it may fail: the link may have a fault
+			_, _ = c.Read(s.t.Context(), battery, level)
+		}
+		s.open = append(s.open, c)
+	case ended:
+		s.canceled++
+	default:
+		var e *connmgr.EstablishError
+		if !errors.As(err, &e) {
+			s.t.Errorf("given up with %v", err)
+		}
+		s.failed++
+	}
+	for len(s.open) > s.rng.IntN(4) {
+		i := s.rng.IntN(len(s.open))
+		s.end(s.open[i])
+		s.open = slices.Delete(s.open, i, i+1)
+	}
+	for _, a := range s.adapters {
+		a.ClearFaults()
+	}
+	for _, p := range s.peers {
+		s.air.SetAway(p.Controller(), false)
+		s.air.SetPath(s.adapters[0], p, sim.Path{})
+	}
+}
+
+// optional are commands that a host can do without. A controller that leaves
+// one unanswered has to be restarted all the same.
+var optional = []hci.Opcode{
+	hci.OpLESetDataLength, hci.OpLESetPHY, hci.OpLEReadRemoteFeatures, hci.OpReadRemoteVersionInformation, hci.OpLEConnectionUpdate,
+}
+
+// spoil makes something go wrong for the next connect, more often than not.
+func (s *soak) spoil(n int) {
+	a, peer := s.adapters[s.rng.IntN(len(s.adapters))], s.peers[n]
+	switch s.rng.IntN(16) {
+	case 0:
+		a.Fault(sim.ConnectFault{Times: 1 + s.rng.IntN(5)})
+	case 1:
+		refusals := []hci.Status{hci.StatusConnectionLimit, hci.StatusRejectedResources, hci.StatusCommandDisallowed, hci.StatusControllerBusy, hci.StatusUnspecified}
+		a.Fault(sim.ConnectFault{Times: 1 + s.rng.IntN(3), Status: refusals[s.rng.IntN(len(refusals))], Refuse: s.chance(50), Delay: s.ms(300)})
+	case 2:
+		reasons := []hci.Status{0, hci.StatusRemoteUserTerminated, hci.StatusRemoteLowResources, hci.StatusMICFailure, hci.StatusLLResponseTimeout, hci.StatusFailedToEstablish}
+		a.Fault(sim.LinkFault{Times: 1 + s.rng.IntN(3), After: s.rng.IntN(40), Reason: reasons[s.rng.IntN(len(reasons))]})
+	case 3:
+		a.Fault(sim.CommandFault{Opcode: optional[s.rng.IntN(len(optional))], Delay: s.ms(1500)})
+	case 4:
+		if s.chance(10) {
+			a.Fault(sim.CommandFault{Opcode: optional[s.rng.IntN(len(optional))], NoAnswer: true})
+		}
+	case 5:
+		a.Fault(sim.EventFault{Code: uint8(hci.EvDisconnectionComplete), Drop: true})
+	case 6:
+		s.air.SetAway(peer.Controller(), true)
+		time.AfterFunc(s.ms(8000), func() { s.air.SetAway(peer.Controller(), false) })
+	case 7:
+		s.air.SetPath(s.adapters[0], peer, sim.Path{Loss: s.rng.Float64() * 0.7})
+	case 8:
+		if s.chance(20) {
+			a.Unplug()
+		}
+	}
+}
+
+// How a link can end.
+const (
+	byUser = iota
+	byPeer
+	byDistance
+	byFault
+	endings
+)
+
+// end ends a link in one of many ways.
+func (s *soak) end(c *connmgr.Client) {
+	how := byUser
+	if r := s.rng.IntN(10); r < 4 {
+		how = r
+	}
+	s.ends[how]++
+	peer := s.peers[int(c.Address().MAC[0])]
+	switch how {
+	case byPeer:
+		ctx, cancel := context.WithTimeout(s.t.Context(), second)
+		for { // it may have links that ended unseen by the other side
+			l, err := peer.Host().Accept(ctx)
+			if err != nil {
+				break
+			}
+			go l.Close()
+		}
+		cancel()
+	case byDistance:
+		s.air.SetAway(peer.Controller(), true)
+		time.Sleep(s.ms(7000))
+		s.air.SetAway(peer.Controller(), false)
+	case byFault:
+		for _, a := range s.adapters {
+			a.Fault(sim.LinkFault{Peer: c.Address(), After: s.rng.IntN(3), Reason: hci.StatusRemoteUserTerminated})
+		}
+	}
+	_ = c.Close() // what became of it is not the matter here
+}
+
+// wantZero ends all links and looks for what is left.
+func (s *soak) wantZero(cycle int) {
+	for _, c := range s.open {
+		s.end(c)
+	}
+	s.open = nil
+	for _, a := range s.adapters {
+		a.ClearFaults()
+	}
+	time.Sleep(time.Minute)
+	s.wantNoSlots()
+	s.wantNothingLeft()
+	for _, a := range s.m.Adapters() {
+		dev := a.HCI()
+		if dev == nil {
+			s.t.Errorf("after %d cycles, %s is not up", cycle, a.Name())
+			continue
+		}
+		if left := dev.Links(); len(left) != 0 {
+			s.t.Errorf("after %d cycles, %s has %d handles: %v to %v", cycle, a.Name(), len(left), left[0].Handle(), left[0].Peer())
+		}
+	}
+	for i, p := range s.peers {
+		if l := p.Controller().Stats().Links; l != 0 {
+			s.t.Errorf("after %d cycles, device %d has %d links", cycle, i, l)
+		}
+	}
+}
+
+// openFiles counts the process's open files.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	es, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc to count files by")
+	}
+	return len(es)
+}
+
+func filesIn(t *testing.T, dir string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			found = append(found, strings.TrimPrefix(path, dir+string(filepath.Separator)))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return found
+}
