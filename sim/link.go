@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -195,8 +196,36 @@ func (l *link) absent(r *radio) {
 // schedule makes the link exist at the time made, when both ends have been
 // attached.
 func (l *link) schedule() {
+	l.base = l.base.add(l.windowOffset())
 	l.instant.fire = l.begin
 	l.air.arm(&l.instant, l.made)
+}
+
+// windowOffset is transmitWindowOffset as centrals choose it (Vol 6, Part B,
+// 4.5.3): the first anchor goes into the middle of the widest gap between those
+// of the central's other links. Where links begin at random, events of one
+// would cover the anchors of another for good.
+func (l *link) windowOffset() time.Duration {
+	var anchors []time.Duration
+	for _, m := range l.air.links {
+		if m != l && m.c.radio == l.c.radio && !m.c.dead {
+			after := m.base.sub(l.base) % l.interval
+			anchors = append(anchors, (after+l.interval)%l.interval)
+		}
+	}
+	if len(anchors) == 0 {
+		return 0
+	}
+	slices.Sort(anchors)
+	last := anchors[len(anchors)-1] - l.interval
+	from, widest := last, time.Duration(0)
+	for _, at := range anchors {
+		if gap := at - last; gap > widest {
+			from, widest = last, gap
+		}
+		last = at
+	}
+	return (from + widest/2 + l.interval) % l.interval
 }
 
 func (l *link) begin() {
@@ -210,7 +239,7 @@ func (l *link) begin() {
 	for _, e := range []*end{&l.c, &l.p} {
 		e.lastRx = l.made
 		if !e.gone {
-			l.air.arm(&e.supervision, l.made.add(establishEvents*l.interval))
+			l.air.arm(&e.supervision, l.base.add(establishEvents*l.interval-windowDelay))
 		}
 	}
 	l.reassess()

@@ -304,7 +304,8 @@ func (l *link) isNew() bool { return !l.c.up || !l.p.up }
 
 // setActive enters the link into, or takes it off, the list of those that
 // compete for the two radios. Who enters has no claim for the time it was
-// silent.
+// silent, beyond a turn: a host with few buffers falls silent after every packet,
+// and would never catch up.
 func (l *link) setActive(on bool) {
 	if on == l.active {
 		return
@@ -322,6 +323,6 @@ func (l *link) setActive(on bool) {
 		r.active = append(r.active, l)
 	}
 	if on && floor != math.MaxInt64 {
-		l.service = max(l.service, floor)
+		l.service = max(l.service, floor-turn)
 	}
 }
