@@ -163,22 +163,13 @@ func (c *Client) Subscribe(ctx context.Context, svc, chr gatt.UUID, o *gatt.Subs
 // handles from the cache are not the device's any more, the cache is dropped,
 // the table discovered once, and op run again.
 func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*gatt.Char, context.Context) (T, error)) (v T, err error) {
-	c.link.m.slots.Touch(c.Adapter(), c.Address().MAC.String())
-	for again := range 2 {
-		var ch *gatt.Char
-		if ch, err = c.GATT().Char(ctx, svc, chr); err == nil {
-			if v, err = op(ch, ctx); err == nil {
-				return v, nil
-			}
+	err = c.Heal(ctx, func(ctx context.Context) error {
+		ch, err := c.GATT().Char(ctx, svc, chr)
+		if err == nil {
+			v, err = op(ch, ctx)
 		}
-		if again > 0 || !c.stale(err) {
-			return v, err
-		}
-		c.link.m.log.Debug("cached table is not the device's any more", "address", c.Address(), "error", err)
-		if e := c.link.rediscover(ctx); e != nil {
-			return v, errors.Join(err, e)
-		}
-	}
+		return err
+	})
 	return v, err
 }
 

@@ -23,6 +23,7 @@ type devices struct {
 	mu      sync.Mutex
 	heard   map[hci.MAC]map[string]*Device // by adapter; guarded by mu, as all below
 	count   int
+	news    bool // since they were last saved
 	waiters map[chan struct{}]target
 }
 
@@ -49,6 +50,7 @@ func (ds *devices) hear(adapter string, r *hci.Report) {
 		by[adapter] = d
 		ds.count++
 	}
+	ds.news = true
 	d.Addr, d.Connectable, d.Seen = addr, r.Connectable, r.Time
 	d.Data, d.Response = r.Data, r.Response
 	if n := r.Name(); n != "" {
@@ -142,8 +144,18 @@ func (ds *devices) restore(all []Device) {
 		if by[d.Adapter] == nil && ds.count < maxDevices {
 			by[d.Adapter] = &d
 			ds.count++
+			ds.news = true
 		}
 	}
+}
+
+// save returns all devices, and whether there is anything new among them since
+// it was called last.
+func (ds *devices) save() (all []Device, news bool) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	news, ds.news = ds.news, false
+	return ds.listLocked(), news
 }
 
 // Devices returns all devices heard, one entry for each adapter that heard
@@ -152,10 +164,15 @@ func (m *Manager) Devices() []Device {
 	m.devices.mu.Lock()
 	all := m.devices.listLocked()
 	m.devices.mu.Unlock()
+	sortDevices(all)
+	return all
+}
+
+// sortDevices puts devices in the order of their addresses.
+func sortDevices(all []Device) {
 	slices.SortFunc(all, func(a, b Device) int {
 		return cmp.Or(cmp.Compare(a.Addr.MAC.String(), b.Addr.MAC.String()), cmp.Compare(a.Adapter, b.Adapter))
 	})
-	return all
 }
 
 // Device returns what is known of the device with an address, as heard by the
@@ -204,7 +221,8 @@ func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
 }
 
 // WaitFor waits until a device is heard that may be connected to, and returns
-// it. A device heard within the last ten seconds is returned at once.
+// it. A device heard within the last ten seconds is returned at once. With
+// Config.DisableScan the Manager listens as long as it waits.
 func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	t, err := parseTarget(address)
 	if err != nil {
@@ -215,7 +233,19 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	if found := m.devices.by(t); len(found) > 0 && time.Since(found[0].Seen) < 10*time.Second {
 		return found[0], nil
 	}
+	deaf := make(chan error, 1)
+	if m.cfg.DisableScan {
+		if !m.enter() {
+			return Device{}, errManagerClosed
+		}
+		defer m.tasks.Done()
+		listen, stop := m.bound(ctx, 0)
+		defer m.listenFor(listen, t, deaf)()
+		defer stop()
+	}
 	select {
+	case err := <-deaf:
+		return Device{}, err
 	case <-heard:
 		return m.devices.by(t)[0], nil
 	case <-m.done:
@@ -223,6 +253,47 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	case <-ctx.Done():
 		return Device{}, context.Cause(ctx)
 	}
+}
+
+// listenFor has all adapters that are up listen for t until ctx ends. The result
+// waits for that. If none of them can, deaf gets the reason.
+func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (wait func()) {
+	public, random := t.addr, t.addr
+	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
+	o := &hci.ScanOptions{Passive: m.cfg.PassiveScan, Filter: &hci.ScanFilter{Addrs: []hci.Addr{public, random}}}
+	var listeners sync.WaitGroup
+	failed := make(chan error, len(m.Adapters()))
+	for _, a := range m.Adapters() {
+		listeners.Go(func() { failed <- a.listenOnce(ctx, o) })
+	}
+	go func() {
+		listeners.Wait()
+		if ctx.Err() == nil {
+			deaf <- <-failed
+		}
+	}()
+	return listeners.Wait
+}
+
+// listenOnce feeds the devices heard with the adapter's reports until ctx ends,
+// and returns why it ended before.
+func (a *Adapter) listenOnce(ctx context.Context, o *hci.ScanOptions) error {
+	h := a.up()
+	if h == nil {
+		return a.m.noAdapter(a.name)
+	}
+	sc, err := h.Scan(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer sc.Close()
+	for r, err := range sc.All(ctx) {
+		if err != nil {
+			return err
+		}
+		a.m.devices.hear(a.name, &r)
+	}
+	return context.Cause(ctx)
 }
 
 // RestoreDiscoveries takes devices that a program has kept from before, so

@@ -10,6 +10,7 @@ import (
 // It is for operations by handle; Read, Write and Subscribe do the same by
 // themselves. op has to look its handles up again, in Profile or GATT.
 func (c *Client) Heal(ctx context.Context, op func(ctx context.Context) error) error {
+	c.link.m.slots.Touch(c.Adapter(), c.Address().MAC.String())
 	err := op(ctx)
 	if err == nil || !c.stale(err) {
 		return err

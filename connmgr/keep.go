@@ -5,11 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/servicecache"
 )
 
 const (
@@ -25,15 +31,32 @@ type devicesFile struct {
 	Devices []Device `json:"devices"`
 }
 
-func (m *Manager) devicesPath() string { return filepath.Join(m.cfg.StateDir, "devices.json") }
+// tables and devicesName are what a state directory holds.
+const (
+	tables      = "tables"
+	devicesName = "devices.json"
+)
 
-// loadDevices restores the devices heard before. A file that cannot be read is
-// as good as none: what is on air will be heard again.
-func (m *Manager) loadDevices() {
-	if m.cfg.StateDir == "" {
-		return
+// OpenCache opens the attribute tables in a state directory, for programs that
+// look at them without a Manager.
+func OpenCache(stateDir string, log *slog.Logger) (*servicecache.Cache, error) {
+	if stateDir != "" {
+		stateDir = filepath.Join(stateDir, tables)
 	}
-	b, err := os.ReadFile(m.devicesPath())
+	c, err := servicecache.Open(stateDir, &servicecache.Config{Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("connmgr: %w", err)
+	}
+	return c, nil
+}
+
+// KeptDevices returns the devices that a Manager has kept in a state directory,
+// in the order of Manager.Devices; none if there is no such file yet.
+func KeptDevices(stateDir string) ([]Device, error) {
+	b, err := os.ReadFile(filepath.Join(stateDir, devicesName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	var f devicesFile
 	if err == nil {
 		err = json.Unmarshal(b, &f)
@@ -42,29 +65,73 @@ func (m *Manager) loadDevices() {
 		err = fmt.Errorf("version %d instead of %d", f.Version, devicesVersion)
 	}
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			m.log.Warn("devices heard before not restored", "error", err)
-		}
-		return
+		return nil, fmt.Errorf("connmgr: devices heard before: %w", err)
 	}
-	m.devices.restore(f.Devices)
+	sortDevices(f.Devices)
+	return f.Devices, nil
 }
 
+// loadDevices restores the devices heard before. A file that cannot be read is
+// as good as none: what is on air will be heard again.
+func (m *Manager) loadDevices() {
+	if m.cfg.StateDir == "" {
+		return
+	}
+	kept, err := KeptDevices(m.cfg.StateDir)
+	if err != nil {
+		m.log.Warn("devices heard before not restored", "error", err)
+	}
+	m.devices.restore(kept)
+	m.devices.save() // what was read need not be written
+}
+
+// saveDevices writes the devices if there is news of any, or no file yet. What
+// another process has heard since, and written, stays.
 func (m *Manager) saveDevices() error {
 	if m.cfg.StateDir == "" {
 		return nil
 	}
-	b, err := json.Marshal(devicesFile{devicesVersion, m.Devices()})
+	path := filepath.Join(m.cfg.StateDir, devicesName)
+	all, news := m.devices.save()
+	if _, err := os.Stat(path); err == nil && !news {
+		return nil
+	}
+	kept, err := KeptDevices(m.cfg.StateDir)
+	if err != nil {
+		m.log.Warn("devices heard before not kept", "error", err)
+	}
+	b, err := json.Marshal(devicesFile{devicesVersion, mergeDevices(all, kept)})
 	if err == nil {
 		err = os.MkdirAll(m.cfg.StateDir, 0o700)
 	}
 	if err == nil {
-		err = renameio.WriteFile(m.devicesPath(), b, 0o600)
+		err = renameio.WriteFile(path, b, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("connmgr: devices not saved: %w", err)
 	}
 	return nil
+}
+
+// mergeDevices joins two lists; of what is in both, the later one counts. The
+// ones heard longest ago are left out if there are too many.
+func mergeDevices(a, b []Device) []Device {
+	type key struct {
+		mac     hci.MAC
+		adapter string
+	}
+	latest := map[key]Device{}
+	for _, d := range slices.Concat(a, b) {
+		k := key{d.Addr.MAC, d.Adapter}
+		if have, ok := latest[k]; !ok || d.Seen.After(have.Seen) {
+			latest[k] = d
+		}
+	}
+	all := slices.Collect(maps.Values(latest))
+	slices.SortFunc(all, func(a, b Device) int { return b.Seen.Compare(a.Seen) })
+	all = all[:min(len(all), maxDevices)]
+	sortDevices(all)
+	return all
 }
 
 // keepDevices saves the devices now and then.

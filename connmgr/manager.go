@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -116,13 +115,9 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	if len(names) == 0 {
 		return nil, fmt.Errorf("connmgr: %w: the system has none that is free; see moor doctor", ErrNoAdapter)
 	}
-	dir := m.cfg.StateDir
-	if dir != "" {
-		dir = filepath.Join(dir, "tables")
-	}
-	cache, err := servicecache.Open(dir, nil)
+	cache, err := OpenCache(m.cfg.StateDir, m.cfg.Logger)
 	if err != nil {
-		return nil, fmt.Errorf("connmgr: %w", err)
+		return nil, err
 	}
 	m.cache = cache
 	m.loadDevices()

@@ -33,35 +33,73 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 		}
 	}
 	if m.cfg.OpenTransport == nil {
-		errs = append(errs, closeKernelLinks(ctx, t, keep))
+		_, err := CloseKernelLinks(ctx, address, keep)
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// closeKernelLinks ends the kernel's links to t.
-func closeKernelLinks(ctx context.Context, t target, keep string) error {
+// KernelLink is an LE link that the kernel has, as for bluetoothd.
+type KernelLink struct {
+	Adapter string
+	Address hci.MAC // of the peer; the kernel does not tell its kind
+	Handle  hci.Handle
+}
+
+// KernelLinks lists the LE links that the kernel has on the system's adapters;
+// those that a Manager, of any process, has opened are not among them.
+func KernelLinks() ([]KernelLink, error) {
 	if hcisock.HasAddressFamily() != nil {
-		return nil // a kernel without Bluetooth has no links
+		return nil, nil // a kernel without Bluetooth has no links
 	}
 	as, err := hcisock.Adapters()
 	if err != nil {
-		return fmt.Errorf("connmgr: %w", err)
+		return nil, fmt.Errorf("connmgr: %w", err)
 	}
+	var all []KernelLink
 	var errs []error
 	for _, a := range as {
-		if a.Name == keep || a.UserChannel {
-			continue // one that is held by a user channel has no links of the kernel's
+		if a.UserChannel {
+			continue
 		}
 		ls, err := hcisock.Links(a.Index)
 		if err != nil {
-			errs = append(errs, err)
-			continue
+			errs = append(errs, fmt.Errorf("connmgr: %w", err))
 		}
 		for _, l := range ls {
-			if l.MAC == t.addr.MAC {
-				errs = append(errs, hcisock.KernelDisconnect(ctx, a.Index, l.Handle, hci.StatusRemoteUserTerminated))
+			if l.Kind != hcisock.LinkLE {
+				continue // music goes on
 			}
+			all = append(all, KernelLink{a.Name, l.MAC, l.Handle})
 		}
 	}
-	return errors.Join(errs...)
+	return all, errors.Join(errs...)
+}
+
+// CloseKernelLinks ends the links that the kernel has to the device with an
+// address, except those on the adapter that keep names, which may be empty. It
+// tries all, and returns those that it ended. It needs CAP_NET_RAW, but no
+// Manager: for programs that are about to start one.
+func CloseKernelLinks(ctx context.Context, address, keep string) (ended []KernelLink, err error) {
+	t, err := parseTarget(address)
+	if err != nil {
+		return nil, err
+	}
+	all, err := KernelLinks()
+	errs := []error{err}
+	for _, l := range all {
+		if l.Address != t.addr.MAC || l.Adapter == keep {
+			continue
+		}
+		a, err := hcisock.ParseAddress(l.Adapter)
+		if err == nil {
+			err = hcisock.KernelDisconnect(ctx, a.Index, l.Handle, hci.StatusRemoteUserTerminated)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("connmgr: link to %v on %s: %w", l.Address, l.Adapter, err))
+			continue
+		}
+		ended = append(ended, l)
+	}
+	return ended, errors.Join(errs...)
 }
