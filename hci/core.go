@@ -118,9 +118,9 @@ func (c *core) event(ev Event) {
 	case *NumberOfCompletedPackets:
 		c.completed(ev)
 	case *LEConnectionComplete:
-		c.connected(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params})
+		c.connected(ev.Status, connection{handle: ev.Handle, role: ev.Role, peer: ev.Peer, params: ev.Params})
 	case *LEEnhancedConnectionComplete:
-		c.connected(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params})
+		c.connected(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params, ev.LocalRPA, ev.PeerRPA})
 	case *DisconnectionComplete:
 		c.disconnected(ev)
 	case *LEAdvertisingReport:

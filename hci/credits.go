@@ -3,6 +3,7 @@ package hci
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // roomBound is how many data packets a link queues before Room says no. It is
@@ -90,7 +91,32 @@ func (c *core) completed(ev *NumberOfCompletedPackets) {
 		c.stats.ExcessCredits += uint64(int(n.Count) - count)
 		l.inflight -= count
 		c.data.free += count
+		l.acked += uint64(count)
+		for len(l.deliveries) > 0 && l.deliveries[0].at <= l.acked {
+			f := l.deliveries[0].f
+			l.deliveries = slices.Delete(l.deliveries, 0, 1)
+			f(c.now)
+		}
 	}
+}
+
+// delivery is a continuation for when so many packets of a link have been
+// acknowledged.
+type delivery struct {
+	at uint64
+	f  func(now time.Time)
+}
+
+// OnDelivered calls f once the peer's link layer has all that has been given to
+// SendACL so far: at once, if it has. It is never called on a link that goes
+// down before. On the loop.
+func (l *Link) OnDelivered(f func(now time.Time)) {
+	waiting := uint64(l.queue.len() + l.inflight)
+	if waiting == 0 {
+		f(l.c.now)
+		return
+	}
+	l.deliveries = append(l.deliveries, delivery{l.acked + waiting, f})
 }
 
 // dropData forgets what l has queued and takes back its buffers: a controller

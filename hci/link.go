@@ -18,19 +18,24 @@ type Link struct {
 	handle Handle
 	peer   Addr
 	role   Role
+	own    Addr // on the air, as is air
+	air    Addr
 	done   chan struct{}
 	err    error // set before done is closed
 
 	// Owned by the loop.
 	handler  LinkHandler
 	queue    packetQueue
-	inflight int  // packets in the controller's buffers
-	ready    bool // in core.data.ready
-	waiting  bool // Room said no
-	deadline timer
-	ending   error // cause given to StartDisconnect
-	local    bool  // this host asked for the end
-	waits    []*linkWait
+	inflight int // packets in the controller's buffers
+	acked    uint64
+	// deliveries wait for packets to be acknowledged, in order.
+	deliveries []delivery
+	ready      bool // in core.data.ready
+	waiting    bool // Room said no
+	deadline   timer
+	ending     error // cause given to StartDisconnect
+	local      bool  // this host asked for the end
+	waits      []*linkWait
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu
@@ -62,6 +67,8 @@ type connection struct {
 	role   Role
 	peer   Addr
 	params ConnParamsInUse
+	// The private addresses that the controller made and resolved; zero if none.
+	localRPA, peerRPA MAC
 }
 
 // addLink makes the link of a connection complete event.
@@ -70,6 +77,13 @@ func (c *core) addLink(cn connection) *Link {
 		old.down(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
 	}
 	l := &Link{c: c, handle: cn.handle, peer: cn.peer, role: cn.role, done: make(chan struct{})}
+	l.own, l.air = c.info.Address, cn.peer.Identity()
+	if cn.localRPA != (MAC{}) {
+		l.own = Addr{MAC: cn.localRPA, Kind: AddrRandom}
+	}
+	if cn.peerRPA != (MAC{}) {
+		l.air = Addr{MAC: cn.peerRPA, Kind: AddrRandom}
+	}
 	l.state = LinkState{Params: cn.params, TX: PHY1M, RX: PHY1M, MaxTX: 27, MaxRX: 27}
 	l.deadline.f = func(now time.Time) {
 		if l.handler != nil {
@@ -191,6 +205,10 @@ func (l *Link) Handle() Handle { return l.handle }
 // Peer returns the address that the link was made with; for a resolved private
 // address the identity, with a kind that says so.
 func (l *Link) Peer() Addr { return l.peer }
+
+// OnAir returns the addresses that the link was made with, which may be private
+// ones where Peer and Info.Address are identities. Pairing is about these.
+func (l *Link) OnAir() (own, peer Addr) { return l.own, l.air }
 
 // Role returns this host's role on the link.
 func (l *Link) Role() Role { return l.role }
