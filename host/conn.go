@@ -8,6 +8,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/l2cap"
+	"github.com/moor-ble/moor/smp"
 )
 
 // Conn is one link with its protocols. Its methods may be called from any
@@ -18,6 +19,7 @@ type Conn struct {
 	bearer  *att.Bearer
 	client  *gatt.Client
 	session *gatt.Session
+	smp     *smp.Machine // nil without Config.SMP
 }
 
 // handler is the Conn as the link sees it: it adds the Conn to the
@@ -47,6 +49,18 @@ func (c *Conn) GATT() *gatt.Client { return c.client }
 
 // Session returns the peer's session with this host's table.
 func (c *Conn) Session() *gatt.Session { return c.session }
+
+// SMP returns the link's Security Manager, which pairs and encrypts; nil if the
+// host has none.
+func (c *Conn) SMP() *smp.Machine { return c.smp }
+
+// security is what protects the link.
+func (c *Conn) security() smp.Security {
+	if c.smp == nil {
+		return smp.Security{}
+	}
+	return c.smp.Security()
+}
 
 // Peer returns the address that the link was made with.
 func (c *Conn) Peer() hci.Addr { return c.link.Peer() }

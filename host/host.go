@@ -10,6 +10,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/l2cap"
+	"github.com/moor-ble/moor/smp"
 )
 
 // Config holds the options of a Host. The zero value of each field is its
@@ -17,8 +18,12 @@ import (
 type Config struct {
 	// HCI holds the options of the controller; its NewLink is the Host's.
 	HCI hci.Config
-	// L2CAP holds the options of the links' multiplexers; its ATT is the Host's.
+	// L2CAP holds the options of the links' multiplexers; its ATT is the Host's, as
+	// are SMP and Security if there is a Config.SMP.
 	L2CAP l2cap.Config
+	// SMP holds the options of the Security Manager; nil is none: this host then
+	// neither pairs nor encrypts.
+	SMP *smp.Config
 	// Server is the table that peers see on every link; nil is one with the GAP
 	// and GATT services alone.
 	Server *gatt.Server
@@ -32,6 +37,7 @@ type Host struct {
 	dev *hci.Device
 	cfg Config
 	log *slog.Logger
+	smp *smp.Manager // nil without Config.SMP
 }
 
 // Open starts the controller behind tr, which it owns from then on.
@@ -55,6 +61,11 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 		return nil, err
 	}
 	h.dev = dev
+	if h.cfg.SMP != nil {
+		if err := h.openSMP(ctx); err != nil {
+			return nil, errors.Join(err, dev.Close())
+		}
+	}
 	return h, nil
 }
 
@@ -65,8 +76,12 @@ func (h *Host) newLink(now time.Time, l *hci.Link) hci.LinkHandler {
 	if lc.Logger == nil {
 		lc.Logger = h.log
 	}
+	peer := gatt.PeerInfo{Key: l.Peer().Identity().String()}
+	if h.smp != nil {
+		h.secure(c, &lc, &peer)
+	}
 	lc.ATT = func(now time.Time, ch *l2cap.Channel) l2cap.Handler {
-		c.session = h.cfg.Server.NewSession(gatt.PeerInfo{Key: l.Peer().Identity().String()})
+		c.session = h.cfg.Server.NewSession(peer)
 		c.bearer = att.NewBearer(ch, &att.Config{MTU: h.cfg.MTU, Requests: c.session, Logger: h.log})
 		c.session.Bind(now, c.bearer)
 		c.client = gatt.NewClient(c.bearer, nil)
@@ -82,8 +97,27 @@ func (h *Host) Device() *hci.Device { return h.dev }
 // Server returns the table that peers see.
 func (h *Host) Server() *gatt.Server { return h.cfg.Server }
 
-// Connect makes a link to peer as central; see hci.Device.Connect.
+// Connect makes a link to peer as central; see hci.Device.Connect. With a bond
+// the link is encrypted before Connect returns, so that nothing is said to, nor
+// believed of, a device that only has the peer's address. If that fails, the
+// link is closed: see smp.Machine.Encrypt for the errors, smp.ErrBondLost among
+// them. ConnectPlain is the way to pair with such a peer again.
 func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
+	c, err := h.ConnectPlain(ctx, peer, o)
+	if err != nil || !c.security().Bonded {
+		return c, err
+	}
+	if err := c.smp.Encrypt(ctx); err != nil {
+		_ = c.link.Disconnect(ctx) // err says more
+		return nil, err
+	}
+	return c, nil
+}
+
+// ConnectPlain is Connect without waiting for encryption, which still begins by
+// itself if there is a bond. It is for pairing again with a peer that has lost
+// the bond; nothing else should be done on the link before.
+func (h *Host) ConnectPlain(ctx context.Context, peer hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
 	l, err := h.dev.Connect(ctx, peer, o)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,164 @@
+package smp
+
+import (
+	"fmt"
+	"strings"
+)
+
+// IOCapability is how a device can ask its user (Vol 3, Part H, 2.3.2).
+type IOCapability uint8
+
+// The capabilities of Vol 3, Part H, Table 3.4.
+const (
+	DisplayOnly     IOCapability = 0x00
+	DisplayYesNo    IOCapability = 0x01
+	KeyboardOnly    IOCapability = 0x02
+	NoInputNoOutput IOCapability = 0x03
+	KeyboardDisplay IOCapability = 0x04
+)
+
+// String returns the name in the specification, or "0x05".
+func (c IOCapability) String() string {
+	switch c {
+	case DisplayOnly:
+		return "DisplayOnly"
+	case DisplayYesNo:
+		return "DisplayYesNo"
+	case KeyboardOnly:
+		return "KeyboardOnly"
+	case NoInputNoOutput:
+		return "NoInputNoOutput"
+	case KeyboardDisplay:
+		return "KeyboardDisplay"
+	}
+	return fmt.Sprintf("0x%02x", uint8(c))
+}
+
+// AuthReq is what a side asks of a pairing (Vol 3, Part H, 3.5.1).
+type AuthReq uint8
+
+// The bits of an AuthReq. Bonding is a field of two, of which 01 is in use.
+const (
+	AuthBonding           AuthReq = 0x01
+	AuthMITM              AuthReq = 0x04 // protection against a man in the middle
+	AuthSecureConnections AuthReq = 0x08
+	AuthKeypress          AuthReq = 0x10
+	AuthCT2               AuthReq = 0x20 // of no use without BR/EDR
+)
+
+// Has reports whether all bits of want are in a.
+func (a AuthReq) Has(want AuthReq) bool { return a&want == want }
+
+// bonds reports whether the Bonding field says so.
+func (a AuthReq) bonds() bool { return a&0x03 == AuthBonding }
+
+// KeyDist is a set of keys to be distributed (Vol 3, Part H, 3.6.1).
+type KeyDist uint8
+
+// The bits of a KeyDist.
+const (
+	DistEncKey  KeyDist = 0x01 // legacy pairing: long term key, EDIV and Rand
+	DistIDKey   KeyDist = 0x02 // identity resolving key and identity address
+	DistSignKey KeyDist = 0x04
+	DistLinkKey KeyDist = 0x08 // derive a key for BR/EDR, which this package never does
+)
+
+// Has reports whether all bits of want are in d.
+func (d KeyDist) Has(want KeyDist) bool { return d&want == want }
+
+// String lists the keys: "EncKey|IdKey", "none".
+func (d KeyDist) String() string {
+	var names []string
+	for i, n := range [...]string{"EncKey", "IdKey", "SignKey", "LinkKey"} {
+		if d&(1<<i) != 0 {
+			names = append(names, n)
+		}
+	}
+	if rest := d &^ 0x0F; rest != 0 {
+		names = append(names, fmt.Sprintf("0x%02x", uint8(rest)))
+	}
+	if names == nil {
+		return "none"
+	}
+	return strings.Join(names, "|")
+}
+
+// Method is how two sides convince each other that nobody is between them.
+type Method uint8
+
+// The methods. Initiator and responder are the central and the peripheral.
+const (
+	JustWorks         Method = iota // they do not
+	InitiatorDisplays               // passkey, typed at the responder
+	ResponderDisplays               // passkey, typed at the initiator
+	BothInput                       // passkey, typed at both
+	NumericComparison
+	OutOfBand
+)
+
+// String returns the name of the method.
+func (m Method) String() string {
+	switch m {
+	case JustWorks:
+		return "Just Works"
+	case InitiatorDisplays:
+		return "Passkey Entry, initiator displays"
+	case ResponderDisplays:
+		return "Passkey Entry, responder displays"
+	case BothInput:
+		return "Passkey Entry, both input"
+	case NumericComparison:
+		return "Numeric Comparison"
+	case OutOfBand:
+		return "Out of Band"
+	}
+	return fmt.Sprintf("method 0x%02x", uint8(m))
+}
+
+// Authenticated reports whether the method protects against a man in the
+// middle.
+func (m Method) Authenticated() bool { return m != JustWorks }
+
+func (m Method) passkey() bool {
+	return m == InitiatorDisplays || m == ResponderDisplays || m == BothInput
+}
+
+// displays reports whether a side shows the passkey.
+func (m Method) displays(initiator bool) bool {
+	return initiator && m == InitiatorDisplays || !initiator && m == ResponderDisplays
+}
+
+// ioMethod is Vol 3, Part H, Table 2.8, for legacy pairing: rows are the
+// responder's capability, columns the initiator's, in the order of their
+// values.
+var ioMethod = [5][5]Method{
+	DisplayOnly:     {JustWorks, JustWorks, ResponderDisplays, JustWorks, ResponderDisplays},
+	DisplayYesNo:    {JustWorks, JustWorks, ResponderDisplays, JustWorks, ResponderDisplays},
+	KeyboardOnly:    {InitiatorDisplays, InitiatorDisplays, BothInput, JustWorks, InitiatorDisplays},
+	NoInputNoOutput: {JustWorks, JustWorks, JustWorks, JustWorks, JustWorks},
+	KeyboardDisplay: {InitiatorDisplays, InitiatorDisplays, ResponderDisplays, JustWorks, InitiatorDisplays},
+}
+
+// compares reports whether a side can show six digits and take a yes or no.
+func (c IOCapability) compares() bool { return c == DisplayYesNo || c == KeyboardDisplay }
+
+// secure reports whether both sides can do LE Secure Connections.
+func secure(req, rsp Features) bool {
+	return req.Auth.Has(AuthSecureConnections) && rsp.Auth.Has(AuthSecureConnections)
+}
+
+// chooseMethod returns the method that two sides must use (Vol 3, Part H,
+// 2.3.5.1, Tables 2.6 to 2.8). req and rsp have been parsed, so that their
+// capabilities are in the table.
+func chooseMethod(req, rsp Features) Method {
+	sc := secure(req, rsp)
+	switch {
+	case sc && (req.OOB || rsp.OOB), req.OOB && rsp.OOB:
+		return OutOfBand
+	case !req.Auth.Has(AuthMITM) && !rsp.Auth.Has(AuthMITM):
+		return JustWorks
+	case sc && req.IO.compares() && rsp.IO.compares():
+		return NumericComparison
+	}
+	return ioMethod[rsp.IO][req.IO]
+}

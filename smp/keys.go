@@ -1,0 +1,144 @@
+package smp
+
+import (
+	"crypto/rand"
+	"slices"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// distribution is the third phase: keys for later, over the encrypted link
+// (Vol 3, Part H, 2.4.3). The responder gives its keys first, then the
+// initiator. The order of the PDUs of one side is fixed.
+type distribution struct {
+	give, take KeyDist
+	expected   []Code
+
+	// What this side has given.
+	ownKey  *LongTermKey
+	ownCSRK Key
+	// What it has been given.
+	peerKey  *LongTermKey
+	irk      Key
+	peerAddr *hci.Addr
+	peerCSRK Key
+}
+
+// plan sets what is to be distributed. With LE Secure Connections there is no
+// long term key among it (3.6.1). A key for BR/EDR is never in it, since this
+// host does not ask for it.
+func (d *distribution) plan(p *pairing) {
+	d.give, d.take = p.rsp.ResponderKeys, p.rsp.InitiatorKeys
+	if p.initiator {
+		d.give, d.take = d.take, d.give
+	}
+	mask := DistEncKey | DistIDKey | DistSignKey
+	if p.sc {
+		mask = DistIDKey | DistSignKey
+	}
+	d.give, d.take = d.give&mask, d.take&mask
+	for _, k := range [...]struct {
+		key   KeyDist
+		codes []Code
+	}{
+		{DistEncKey, []Code{CodeEncryptionInformation, CodeCentralIdentification}},
+		{DistIDKey, []Code{CodeIdentityInformation, CodeIdentityAddressInformation}},
+		{DistSignKey, []Code{CodeSigningInformation}},
+	} {
+		if d.take.Has(k.key) {
+			d.expected = append(d.expected, k.codes...)
+		}
+	}
+}
+
+// begin is where the link has been encrypted.
+func (d *distribution) begin(p *pairing) (state, error) {
+	if !p.initiator {
+		d.send(p)
+	}
+	return d.next(p)
+}
+
+// next waits for the peer's keys, or ends the pairing when all are there.
+func (d *distribution) next(p *pairing) (state, error) {
+	if len(d.expected) > 0 {
+		return awaitKeys, nil
+	}
+	if p.initiator {
+		d.send(p)
+	}
+	p.done, p.fx.done = true, true
+	return ended, nil
+}
+
+// ended takes nothing more.
+func ended(_ *pairing, in any) (state, error) { return ended, unexpected(in) }
+
+// send gives this side's keys.
+func (d *distribution) send(p *pairing) {
+	if d.give.Has(DistEncKey) {
+		d.ownKey = newLongTermKey(p.keySize)
+		p.send(EncryptionInformation{d.ownKey.Key})
+		p.send(CentralIdentification{d.ownKey.EDIV, d.ownKey.Rand})
+	}
+	if d.give.Has(DistIDKey) {
+		p.send(IdentityInformation{p.set.identity.IRK})
+		p.send(IdentityAddressInformation{p.set.identity.Addr})
+	}
+	if d.give.Has(DistSignKey) {
+		d.ownCSRK = random16()
+		p.send(SigningInformation{d.ownCSRK})
+	}
+}
+
+func newLongTermKey(size int) *LongTermKey {
+	k := &LongTermKey{Key: Key(random16()).cut(size)}
+	var ediv [2]byte
+	_, _ = rand.Read(ediv[:]) // never fails
+	_, _ = rand.Read(k.Rand[:])
+	r := wire.NewReader(ediv[:])
+	k.EDIV = r.U16()
+	return k
+}
+
+func awaitKeys(p *pairing, in any) (state, error) {
+	d := &p.dist
+	pdu, err := expect[PDU](in)
+	if err != nil {
+		return nil, err
+	}
+	if pdu.Code() != d.expected[0] {
+		return nil, unexpected(in)
+	}
+	d.expected = slices.Delete(d.expected, 0, 1)
+	switch pdu := pdu.(type) {
+	case EncryptionInformation:
+		// Octets beyond the key size are zero, whatever the peer sends (2.4.4).
+		d.peerKey = &LongTermKey{Key: pdu.LTK.cut(p.keySize)}
+		if d.peerKey.Key.IsZero() {
+			return nil, fail(ReasonInvalidParameters, "%w", errZeroKey)
+		}
+	case CentralIdentification:
+		d.peerKey.EDIV, d.peerKey.Rand = pdu.EDIV, pdu.Rand
+	case IdentityInformation:
+		d.irk = pdu.IRK // zero from peers without private addresses
+	case IdentityAddressInformation:
+		d.peerAddr = &pdu.Addr
+		if pdu.Addr == p.set.identity.Addr {
+			return nil, fail(ReasonInvalidParameters, "the peer calls itself by our own identity address")
+		}
+	case SigningInformation:
+		d.peerCSRK = pdu.CSRK
+	}
+	return d.next(p)
+}
+
+// cut returns the key with so many octets, the others zero: the most
+// significant ones go (Vol 3, Part H, 2.3.4).
+func (k Key) cut(size int) Key {
+	var c Key
+	r := wire.NewReader(k[:])
+	copy(c[:], r.Bytes(size))
+	return c
+}

@@ -1,0 +1,304 @@
+package smp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/loop"
+)
+
+// timeout bounds a procedure between two PDUs of this host (Vol 3, Part H, 3.4).
+const timeout = 30 * time.Second
+
+// Link is what a Machine needs of the link under it; *hci.Link has it. All is
+// for the loop.
+type Link interface {
+	// StartEncryption encrypts the link as central; done runs on the loop.
+	StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done func(now time.Time, err error))
+	// ProvideKey and RefuseKey answer a request for a key as peripheral.
+	ProvideKey(key [16]byte)
+	RefuseKey()
+	// OnDelivered calls f once the peer has all that was sent so far.
+	OnDelivered(f func(now time.Time))
+	Role() hci.Role
+	// Peer is the peer's address, its identity if the controller knows it.
+	Peer() hci.Addr
+	// OnAir returns the addresses that the link was made with.
+	OnAir() (own, peer hci.Addr)
+}
+
+// Channel is the SMP channel of a link; *l2cap.Channel is one.
+type Channel interface {
+	Send(pdu []byte)         // loop
+	SetDeadline(t time.Time) // loop
+	loop.Poster
+}
+
+// Machine is the Security Manager of one link: the handler of its SMP channel.
+// Pair, Encrypt, Sign, Verify, Security and Peer may be called from any
+// goroutine but the loop; the other methods are for the loop.
+//
+// What happens to it, when nothing else goes on:
+//
+//	                       as central                      as peripheral
+//	made, with a bond      encrypts                        –
+//	Pair                   Pairing Request                 Security Request
+//	Encrypt                encrypts with the bond          Security Request
+//	Security Request       encrypts, or without a bond     refused
+//	                       Pairing Request
+//	Pairing Request        refused                         Pairing Response, unless bonded
+//	key request            –                               the bond's key, or none
+type Machine struct {
+	mgr     *Manager
+	ch      Channel
+	link    Link
+	changed func(now time.Time)
+
+	security atomic.Pointer[Security]
+	peer     atomic.Pointer[hci.Addr]
+
+	// The rest belongs to the loop.
+	bond *Bond
+	p    *pairing
+	run  *run // of p
+	// wanted says that a Security Request waits for the central to act. wish is
+	// what the pairing that it may begin is to be.
+	wanted bool
+	wish   *PairOptions
+	saving bool
+
+	pairs    []chan outcome // who waits for the pairing
+	encrypts []chan outcome // who waits for encryption
+	// pending is what the link will have if the encryption under way succeeds;
+	// byBond says that it is with the key of the bond.
+	pending *Security
+	byBond  bool
+	proven  bool  // the link is, or was, encrypted with the bond's key
+	dead    error // why there is no more SMP on this link
+}
+
+// outcome is what a waiting caller gets.
+type outcome struct {
+	result *Result
+	err    error
+}
+
+// Result is what a pairing has brought.
+type Result struct {
+	Method   Method
+	Security Security
+	// Bond is what was kept; nil if nothing was.
+	Bond *Bond
+}
+
+// NewMachine makes the Machine of a link, on the loop. changed, which may be
+// nil, is called on the loop when what Security returns has changed. If there is
+// a bond with the peer, and this host is the central, encryption begins at once.
+func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(now time.Time)) *Machine {
+	x := &Machine{mgr: m, ch: ch, link: link, changed: changed}
+	if x.changed == nil {
+		x.changed = func(time.Time) {}
+	}
+	peer := link.Peer().Identity()
+	x.security.Store(&Security{})
+	if b, ok := m.Find(peer); ok {
+		x.bond, peer = b, b.Peer
+		x.security.Store(&Security{Bonded: true})
+	}
+	x.peer.Store(&peer)
+	if x.bond != nil && link.Role() == hci.RoleCentral && x.bond.Central != nil {
+		x.startEncryption(now)
+	}
+	return x
+}
+
+// Security returns what protects the link now. It does not wait, and may be
+// called on the loop too.
+func (m *Machine) Security() Security { return *m.security.Load() }
+
+// Peer returns the peer's identity address, as far as it is known. It does not
+// wait, and may be called on the loop too.
+func (m *Machine) Peer() hci.Addr { return *m.peer.Load() }
+
+// Frame takes a PDU.
+func (m *Machine) Frame(now time.Time, pdu []byte) {
+	if m.dead != nil {
+		return
+	}
+	p, err := parse(pdu)
+	if errors.Is(err, ErrUnknownCode) {
+		m.log(levelPacket, "PDU ignored", "error", err)
+		return
+	}
+	if err != nil {
+		m.malformed(now, pdu, err)
+		return
+	}
+	m.log(levelPacket, "received", "pdu", p.Code())
+	if m.p == nil {
+		m.idle(now, p)
+		return
+	}
+	if p.Code() == CodeSecurityRequest && m.p.initiator {
+		return // pairing is what it asks for (2.4.6)
+	}
+	m.step(now, p)
+}
+
+// malformed ends the pairing, or refuses one; anything else has no effect.
+func (m *Machine) malformed(now time.Time, pdu []byte, err error) {
+	m.log(levelPacket, "malformed PDU", "error", err)
+	e := &Error{Reason: ReasonInvalidParameters, Local: true, Err: err}
+	switch {
+	case m.p != nil:
+		m.over(now, e)
+	case len(pdu) > 0 && Code(pdu[0]) == CodePairingRequest:
+		m.refuse(now, e)
+		m.mgr.attempts.add(now, m.Peer())
+	}
+}
+
+// step lets the pairing take what has happened.
+func (m *Machine) step(now time.Time, in any) {
+	p := m.p
+	err := p.step(in)
+	if m.p != p {
+		return
+	}
+	m.apply(now, p.take(), err)
+}
+
+// apply does what a step of the pairing wants done.
+func (m *Machine) apply(now time.Time, fx effects, err error) {
+	for _, pdu := range fx.send {
+		m.send(now, pdu)
+	}
+	if err != nil {
+		m.over(now, err)
+		return
+	}
+	if fx.ask != nil {
+		m.run.ask(*fx.ask)
+	}
+	if fx.encrypt != nil {
+		m.pend(m.p.security(), false)
+		p := m.p
+		m.link.StartEncryption([8]byte{}, 0, *fx.encrypt, func(now time.Time, err error) {
+			if m.p == p {
+				m.encryptionDone(now, err)
+			}
+		})
+	}
+	if fx.done {
+		// Whoever hears of the success may end the link at once, and the last keys
+		// must have arrived by then: the peer would be without the bond.
+		p := m.p
+		m.link.OnDelivered(func(now time.Time) {
+			if m.p == p {
+				m.finish(now)
+			}
+		})
+	}
+}
+
+// send sends a PDU, which starts the time that the peer has for its own.
+func (m *Machine) send(now time.Time, p PDU) {
+	m.log(levelPacket, "sent", "pdu", p.Code())
+	m.ch.Send(p.AppendPDU(nil))
+	m.ch.SetDeadline(now.Add(timeout))
+}
+
+// refuse answers what begins no pairing.
+func (m *Machine) refuse(now time.Time, e *Error) {
+	m.log(levelLink, "pairing refused", "error", e)
+	m.send(now, PairingFailed{e.Reason})
+	m.rest()
+}
+
+// rest stops the clock when nothing is awaited any more.
+func (m *Machine) rest() {
+	if m.p == nil && !m.wanted {
+		m.ch.SetDeadline(time.Time{})
+	}
+}
+
+// Expire is called when the peer has been silent for too long.
+func (m *Machine) Expire(now time.Time) {
+	if m.p == nil && !m.wanted {
+		return
+	}
+	if m.p != nil && m.p.done {
+		m.finish(now) // all that is missing is word from the controller
+		return
+	}
+	m.dead = fmt.Errorf("smp: %w", ErrTimeout)
+	m.over(now, m.dead)
+}
+
+// Writable does nothing: this protocol sends little, and only answers.
+func (m *Machine) Writable(time.Time) {}
+
+// Down ends all that waits.
+func (m *Machine) Down(now time.Time, cause error) {
+	m.dead, m.pending = fmt.Errorf("smp: %w", cause), nil
+	m.over(now, m.dead)
+	m.security.Store(&Security{Bonded: m.bond != nil})
+	m.changed(now)
+}
+
+// begin takes up a pairing.
+func (m *Machine) begin(now time.Time, p *pairing, err error, o *PairOptions, d Delegate) {
+	m.wanted, m.wish = false, nil
+	if p == nil { // refused before it began
+		m.over(now, err)
+		m.mgr.attempts.add(now, m.Peer())
+		return
+	}
+	m.p, m.run = p, newRun(m, p, o, d)
+	m.apply(now, p.take(), err)
+}
+
+// over ends the pairing, or the wait for it, with an error.
+func (m *Machine) over(now time.Time, err error) {
+	p := m.p
+	m.p, m.wanted, m.wish = nil, false, nil
+	m.ch.SetDeadline(time.Time{})
+	var e *Error
+	if errors.As(err, &e) && e.Local && m.dead == nil {
+		m.send(now, PairingFailed{e.Reason})
+		m.rest()
+	}
+	if p != nil {
+		m.log(levelLink, "pairing failed", "error", err)
+		m.run.end(err)
+		m.run = nil
+		if !errors.Is(err, ErrCanceled) {
+			m.mgr.attempts.add(now, m.Peer())
+		}
+	}
+	m.tell(&m.pairs, outcome{err: err})
+	if m.pending == nil { // otherwise encryption has its own outcome
+		m.tell(&m.encrypts, outcome{err: err})
+	}
+}
+
+// tell gives an outcome to all who wait in a list.
+func (m *Machine) tell(list *[]chan outcome, o outcome) {
+	waiting := *list
+	*list = nil
+	for _, ch := range waiting {
+		ch <- o
+	}
+}
+
+func (m *Machine) log(level slog.Level, msg string, args ...any) {
+	ctx := context.Background()
+	if m.mgr.log.Enabled(ctx, level) {
+		m.mgr.log.Log(ctx, level, "smp: "+msg, append(args, "peer", m.Peer())...)
+	}
+}

@@ -1,0 +1,355 @@
+package smp
+
+import (
+	"crypto/ecdh"
+	"errors"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// pairing is one pairing, from the first PDU to the last key. It is a plain
+// state machine: step takes what has happened, and puts what is to be done into
+// fx. It knows no goroutine, clock or link.
+//
+//	central (initiator)                                peripheral (responder)
+//	           Pairing Request  ->
+//	                            <- Pairing Response
+//	           legacy.go: confirm, random   or   sc.go: public key, …, DHKey check
+//	           encrypt
+//	                            <- its keys            keys.go
+//	           our keys         ->
+type pairing struct {
+	set       settings
+	initiator bool
+	own, peer hci.Addr // on the air
+
+	preq, pres [7]byte // as they were sent, for c1 and f6
+	req, rsp   Features
+	method     Method
+	sc         bool
+	keySize    int
+
+	passkey Passkey
+	legacy  legacy
+	curve   curve
+	dist    distribution
+
+	state state
+	// While the user is asked, answered takes the answer, and one PDU with the
+	// code may come early: the other user may be faster.
+	answered func(p *pairing, a answer) (state, error)
+	early    Code
+	held     PDU
+
+	// key is what the link is to be encrypted with, once that is due: before,
+	// the peer's wish to encrypt is refused.
+	key *Key
+
+	done bool // all keys are there
+	fx   effects
+}
+
+// settings are what a pairing needs of the configuration.
+type settings struct {
+	io         IOCapability
+	auth       AuthReq // what is sent
+	needMITM   bool
+	needSC     bool
+	minKeySize int
+	sign       bool // distribute and ask for signing keys
+	oob        *OOB
+	keyPair    func() (*ecdh.PrivateKey, error)
+	identity   Identity
+}
+
+// effects are what a step wants done.
+type effects struct {
+	send    []PDU
+	ask     *question
+	encrypt *Key // as central, with this key
+	done    bool
+}
+
+// question is what the user is to be asked or told.
+type question struct {
+	kind    questionKind
+	passkey Passkey
+}
+
+type questionKind uint8
+
+const (
+	askEnter questionKind = iota
+	askConfirm
+	tellPasskey
+)
+
+// What happens to a pairing: a PDU, or one of these.
+type (
+	answer struct { // of the user
+		passkey Passkey
+		err     error
+	}
+	encrypted struct{} // the link, with key
+)
+
+// state takes what happens next and returns the state after it. An error ends
+// the pairing; it is an *Error unless the fault is this host's own.
+type state func(p *pairing, in any) (state, error)
+
+// newInitiator begins a pairing as central.
+func newInitiator(set settings, own, peer hci.Addr) *pairing {
+	p := &pairing{set: set, initiator: true, own: own, peer: peer}
+	keys := set.keys()
+	p.req = Features{
+		IO: set.io, OOB: set.oob.has(), Auth: set.auth, MaxKeySize: keySizeMax,
+		InitiatorKeys: keys, ResponderKeys: keys,
+	}
+	p.preq = p.features(PairingRequest{p.req})
+	p.state = awaitResponse
+	return p
+}
+
+// newResponder begins a pairing as peripheral, with the request of the peer.
+func newResponder(set settings, own, peer hci.Addr, req PairingRequest) (*pairing, error) {
+	p := &pairing{set: set, own: own, peer: peer, req: req.Features}
+	p.preq = [7]byte(req.AppendPDU(nil))
+	keys := set.keys()
+	if !req.Auth.bonds() {
+		keys = 0 // who does not keep keys needs none
+	}
+	p.rsp = Features{
+		IO: set.io, OOB: set.oob.has(), Auth: set.auth, MaxKeySize: keySizeMax,
+		InitiatorKeys: req.InitiatorKeys & keys, ResponderKeys: req.ResponderKeys & keys,
+	}
+	if err := p.agree(); err != nil {
+		return nil, err
+	}
+	p.pres = p.features(PairingResponse{p.rsp})
+	next, err := p.begin()
+	p.state = next
+	return p, err
+}
+
+// features sends the PDU of the first exchange and returns it.
+func (p *pairing) features(pdu PDU) [7]byte {
+	p.send(pdu)
+	return [7]byte(pdu.AppendPDU(nil))
+}
+
+// keys are what this host gives and takes, if it bonds at all.
+func (s *settings) keys() KeyDist {
+	switch {
+	case !s.auth.bonds():
+		return 0
+	case s.sign:
+		return DistEncKey | DistIDKey | DistSignKey
+	}
+	return DistEncKey | DistIDKey
+}
+
+func (p *pairing) send(pdu PDU) { p.fx.send = append(p.fx.send, pdu) }
+
+// take returns what is to be done, once.
+func (p *pairing) take() effects {
+	fx := p.fx
+	p.fx = effects{}
+	return fx
+}
+
+// step takes what has happened. After an error the pairing is over.
+func (p *pairing) step(in any) (err error) {
+	switch in := in.(type) {
+	case PairingKeypressNotification:
+		if p.method.passkey() && p.key == nil {
+			return nil // how the other user gets on is not shown
+		}
+	case PairingFailed:
+		return &Error{Reason: in.Reason}
+	case answer:
+		return p.answer(in)
+	}
+	if p.answered != nil {
+		pdu, ok := in.(PDU)
+		if !ok || pdu.Code() != p.early || p.held != nil {
+			return unexpected(in)
+		}
+		p.held = pdu
+		return nil
+	}
+	p.state, err = p.state(p, in)
+	return err
+}
+
+// answer takes the user's answer, and then the PDU that had to wait for it.
+func (p *pairing) answer(a answer) (err error) {
+	f := p.answered
+	if f == nil { // of a passkey that was only shown
+		if a.err != nil {
+			return &Error{Reason: ReasonPasskeyEntryFailed, Local: true, Err: a.err}
+		}
+		return nil
+	}
+	p.answered = nil
+	if p.state, err = f(p, a); err != nil || p.held == nil {
+		return err
+	}
+	held := p.held
+	p.held = nil
+	return p.step(held)
+}
+
+// ask puts a question to the user. Until f has taken the answer, one PDU with
+// the code may come; none if it is zero.
+func (p *pairing) ask(q question, early Code, f func(p *pairing, a answer) (state, error)) {
+	p.fx.ask = &q
+	p.early, p.answered = early, f
+}
+
+// unexpected is the error for a PDU out of order.
+func unexpected(in any) error {
+	if pdu, ok := in.(PDU); ok {
+		return fail(ReasonUnspecified, "%v out of order", pdu.Code())
+	}
+	return fail(ReasonUnspecified, "%T out of order", in)
+}
+
+// expect returns in if it is a T, and the error for what is not.
+func expect[T any](in any) (T, error) {
+	v, ok := in.(T)
+	if !ok {
+		return v, unexpected(in)
+	}
+	return v, nil
+}
+
+func awaitResponse(p *pairing, in any) (state, error) {
+	rsp, err := expect[PairingResponse](in)
+	if err != nil {
+		return nil, err
+	}
+	p.rsp = rsp.Features
+	p.pres = [7]byte(rsp.AppendPDU(nil))
+	if extra := (p.rsp.InitiatorKeys &^ p.req.InitiatorKeys) | (p.rsp.ResponderKeys &^ p.req.ResponderKeys); extra != 0 {
+		return nil, fail(ReasonInvalidParameters, "the response adds the keys %v", extra)
+	}
+	if err := p.agree(); err != nil {
+		return nil, err
+	}
+	return p.begin()
+}
+
+// agree draws from both features what the pairing will be, and refuses what is
+// not good enough.
+func (p *pairing) agree() error {
+	p.sc = secure(p.req, p.rsp)
+	p.method = chooseMethod(p.req, p.rsp)
+	p.keySize = int(min(p.req.MaxKeySize, p.rsp.MaxKeySize))
+	theirs := p.req
+	if p.initiator {
+		theirs = p.rsp
+	}
+	switch {
+	case p.keySize < p.set.minKeySize:
+		return fail(ReasonEncryptionKeySize, "the peer offers %d octets, %d are needed", p.keySize, p.set.minKeySize)
+	case p.set.needSC && !p.sc:
+		return fail(ReasonAuthenticationRequirements, "the peer has no LE Secure Connections, and legacy pairing is not allowed")
+	case p.set.needMITM && !p.method.Authenticated():
+		return fail(ReasonAuthenticationRequirements, "no protection against a man in the middle with %v here and %v there", p.set.io, theirs.IO)
+	case p.method == OutOfBand && !p.set.oob.serves(p.sc, theirs.OOB):
+		return fail(ReasonOOBNotAvailable, "no out of band data for this kind of pairing")
+	}
+	p.dist.plan(p)
+	return nil
+}
+
+// begin goes on to the second phase.
+func (p *pairing) begin() (state, error) {
+	if p.sc {
+		return beginCurve(p)
+	}
+	return beginLegacy(p)
+}
+
+// getPasskey goes on with then once this side knows the passkey: it makes one
+// and has it shown, or the user types it.
+func (p *pairing) getPasskey(early Code, then func(p *pairing) (state, error)) (state, error) {
+	if p.method.displays(p.initiator) {
+		p.passkey = newPasskey()
+		p.fx.ask = &question{kind: tellPasskey, passkey: p.passkey}
+		return then(p)
+	}
+	p.ask(question{kind: askEnter}, early, func(p *pairing, a answer) (state, error) {
+		if a.err == nil && a.passkey >= passkeys {
+			a.err = errLongPasskey
+		}
+		if a.err != nil {
+			return nil, &Error{Reason: ReasonPasskeyEntryFailed, Local: true, Err: a.err}
+		}
+		p.passkey = a.passkey
+		return then(p)
+	})
+	return nil, nil
+}
+
+// encryptWith has the link encrypted, by whoever is the central.
+func (p *pairing) encryptWith(key Key) (state, error) {
+	key = key.cut(p.keySize)
+	if key.IsZero() {
+		return nil, fail(ReasonUnspecified, "%w", errZeroKey)
+	}
+	p.key = &key
+	if p.initiator {
+		p.fx.encrypt = &key
+	}
+	return awaitEncryption, nil
+}
+
+// errZeroKey is the refusal of a key that anybody could guess (CVE-2019-19194).
+var errZeroKey = errors.New("the key is zero")
+
+func awaitEncryption(p *pairing, in any) (state, error) {
+	if _, err := expect[encrypted](in); err != nil {
+		return nil, err
+	}
+	return p.dist.begin(p)
+}
+
+// security returns what a link that the pairing has encrypted has.
+func (p *pairing) security() Security {
+	return Security{
+		Encrypted: p.key != nil, Authenticated: p.method.Authenticated(), SecureConnections: p.sc, KeySize: p.keySize,
+	}
+}
+
+// bonds reports whether both sides want to keep the keys.
+func (p *pairing) bonds() bool { return p.req.Auth.bonds() && p.rsp.Auth.bonds() }
+
+// bond returns what is to be kept of a pairing that is done; nil if nothing:
+// one side does not bond, or the peer has no address to find it by again.
+func (p *pairing) bond(now time.Time) *Bond {
+	d := &p.dist
+	peer := p.peer.Identity()
+	if d.peerAddr != nil {
+		peer = *d.peerAddr
+	} else if p.peer.IsResolvable() || p.peer.IsNonResolvable() {
+		return nil
+	}
+	if !p.bonds() {
+		return nil
+	}
+	b := &Bond{
+		Peer: peer, Created: now, Authenticated: p.method.Authenticated(), SecureConnections: p.sc, KeySize: p.keySize,
+		IRK: d.irk, PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
+	}
+	if p.sc {
+		k := LongTermKey{Key: *p.key}
+		b.Central, b.Peripheral = &k, &k
+		return b
+	}
+	// The key that a side gave out is for links on which it is the peripheral,
+	// whichever role it had while pairing (2.4.2).
+	b.Central, b.Peripheral = d.peerKey, d.ownKey
+	return b
+}

@@ -1,0 +1,66 @@
+package smp
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// Passkey is a number of six digits that a user types or compares.
+type Passkey uint32
+
+// passkeys is how many there are.
+const passkeys = 1_000_000
+
+// String returns the six digits.
+func (p Passkey) String() string { return fmt.Sprintf("%06d", uint32(p)) }
+
+// ParsePasskey reads a number of one to six digits.
+func ParsePasskey(s string) (Passkey, error) {
+	var p Passkey
+	if s == "" {
+		return 0, errNoDigits
+	}
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return 0, errNoDigits
+		}
+		p = p*10 + Passkey(c-'0')
+		if p >= passkeys {
+			return 0, errLongPasskey
+		}
+	}
+	return p, nil
+}
+
+// Neither says what was typed: logs have no passkeys.
+var (
+	errNoDigits    = errors.New("a passkey has one to six digits and nothing else")
+	errLongPasskey = errors.New("a passkey has at most six digits")
+)
+
+// newPasskey makes one that nobody can guess; each pairing has its own, since
+// Passkey Entry gives the one in use away to whoever listens.
+func newPasskey() Passkey {
+	n, err := rand.Int(rand.Reader, big.NewInt(passkeys))
+	if err != nil {
+		panic("smp: " + err.Error()) // the system's random source never fails
+	}
+	return Passkey(n.Uint64())
+}
+
+// block returns the passkey as a value of 16 octets.
+func (p Passkey) block() [16]byte { return block(wire.AppendU32(nil, uint32(p))) }
+
+func parseKey(s string) (k Key, err error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(k) {
+		return k, fmt.Errorf("a key must be %d hexadecimal digits", 2*len(k))
+	}
+	copy(k[:], b)
+	return k, nil
+}

@@ -1,0 +1,150 @@
+package smp
+
+import (
+	"errors"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// idle takes a PDU while no pairing goes on.
+func (m *Machine) idle(now time.Time, p PDU) {
+	central := m.link.Role() == hci.RoleCentral
+	switch p := p.(type) {
+	case PairingRequest:
+		if central { // it is the central that asks (3.5.1)
+			m.refuse(now, fail(ReasonCommandNotSupported, "a Pairing Request from the peripheral"))
+			return
+		}
+		m.pairingRequest(now, p)
+	case SecurityRequest:
+		if !central {
+			m.refuse(now, fail(ReasonCommandNotSupported, "a Security Request from the central"))
+			return
+		}
+		m.securityRequest(now)
+	case PairingFailed:
+		if m.wanted {
+			m.over(now, &Error{Reason: p.Reason})
+		}
+	default: // a late PDU of a pairing that is over
+		m.log(levelPacket, "PDU ignored, nothing goes on", "pdu", p.Code())
+	}
+}
+
+// errPairsInstead is how it shows that a central has lost its bond.
+var errPairsInstead = errors.New("it wants to pair instead of encrypting")
+
+// pairingRequest is a central that wants to pair.
+func (m *Machine) pairingRequest(now time.Time, req PairingRequest) {
+	switch {
+	case m.saving || m.pending != nil:
+		m.refuse(now, fail(ReasonUnspecified, "%w", ErrBusy))
+		return
+	case m.mgr.cfg.DisableIncoming && m.wish == nil:
+		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
+		return
+	case m.mgr.attempts.blocked(now, m.Peer()):
+		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
+		return
+	case m.bond != nil && !m.mayPairAgain():
+		m.refuse(now, fail(ReasonPairingNotSupported, "%w", ErrBonded))
+		m.wanted = false
+		m.rest()
+		m.tell(&m.encrypts, outcome{err: &BondLostError{Peer: m.Peer(), Err: errPairsInstead}})
+		return
+	}
+	o := m.wish
+	set, d := m.mgr.cfg.settings(o, m.mgr.Identity())
+	own, peer := m.link.OnAir()
+	p, err := newResponder(set, own, peer, req)
+	m.begin(now, p, err, o, d)
+}
+
+// mayPairAgain reports whether a bonded central may pair: the program says so,
+// or the central has shown that it has the key.
+func (m *Machine) mayPairAgain() bool {
+	return m.wish != nil && m.wish.Replace || m.mgr.cfg.AllowRepair || m.provenNow()
+}
+
+// provenNow reports whether the link is encrypted with the key of the bond.
+func (m *Machine) provenNow() bool { return m.proven && m.Security().Encrypted }
+
+// securityRequest is a peripheral that wants the link to be encrypted. A bond
+// is used, never removed, whatever the request asks for: it proves nothing about
+// who sent it (CVE-2025-62235).
+func (m *Machine) securityRequest(now time.Time) {
+	switch {
+	case m.pending != nil || m.saving || m.Security().Encrypted:
+	case m.bond != nil && m.bond.Central != nil:
+		m.startEncryption(now)
+	case m.bond != nil || m.mgr.cfg.DisableIncoming:
+		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
+	case m.mgr.attempts.blocked(now, m.Peer()):
+		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
+	default:
+		m.initiate(now, nil)
+	}
+}
+
+// initiate pairs as central.
+func (m *Machine) initiate(now time.Time, o *PairOptions) {
+	set, d := m.mgr.cfg.settings(o, m.mgr.Identity())
+	own, peer := m.link.OnAir()
+	m.begin(now, newInitiator(set, own, peer), nil, o, d)
+}
+
+// request asks the central to act.
+func (m *Machine) request(now time.Time, o *PairOptions) {
+	set, _ := m.mgr.cfg.settings(o, m.mgr.Identity())
+	m.wanted, m.wish = true, o
+	m.send(now, SecurityRequest{set.auth})
+}
+
+// finish is where all keys are there.
+func (m *Machine) finish(now time.Time) {
+	p, r := m.p, m.run
+	b := p.bond(now)
+	if err := m.mayKeep(b, r.options); err != nil {
+		m.over(now, err)
+		return
+	}
+	m.p, m.run = nil, nil
+	m.rest()
+	m.mgr.attempts.clear(m.Peer())
+	m.log(levelLink, "paired", "method", p.method, "bond", b != nil)
+	waiting := m.pairs
+	m.pairs = nil
+	result := &Result{Method: p.method, Security: m.Security(), Bond: b}
+	if b == nil {
+		r.end(nil)
+		m.tell(&waiting, outcome{result: result})
+		return
+	}
+	m.saving = true
+	go m.save(b, r, waiting, result)
+}
+
+// mayKeep refuses a bond that would replace another without leave: peers name
+// their identity themselves, and must not take that of somebody else.
+func (m *Machine) mayKeep(b *Bond, o *PairOptions) error {
+	if b == nil {
+		return nil
+	}
+	old, ok := m.mgr.store.Find(b.Peer)
+	if !ok || o != nil && o.Replace {
+		return nil
+	}
+	same := m.bond != nil && m.bond.Peer == old.Peer
+	switch {
+	case !m.mgr.cfg.AllowRepair && (!same || !m.wasProven()):
+		return fail(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
+	case !b.security().atLeast(old.security()):
+		return fail(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
+	}
+	return nil
+}
+
+// wasProven reports whether the pairing began on a link that was encrypted with
+// the key of the bond.
+func (m *Machine) wasProven() bool { return m.run.proven }

@@ -1,0 +1,102 @@
+package smp
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/moor-ble/moor/internal/loop"
+)
+
+// run is what belongs to a pairing besides its state: its user, and the
+// context of what that is asked.
+type run struct {
+	m        *Machine
+	p        *pairing
+	options  *PairOptions // nil if the peer began it
+	delegate Delegate
+	proven   bool // when it began
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+}
+
+// errPaired is the cause of the context of a pairing that has succeeded.
+var errPaired = errors.New("paired")
+
+func newRun(m *Machine, p *pairing, o *PairOptions, d Delegate) *run {
+	r := &run{m: m, p: p, options: o, delegate: d, proven: m.provenNow()}
+	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	return r
+}
+
+// end ends the context, and with it the goroutine of ask.
+func (r *run) end(err error) {
+	if err == nil {
+		err = errPaired
+	}
+	r.cancel(err)
+}
+
+// ask has the delegate asked, on a goroutine that ends with the pairing. A
+// pairing asks one question.
+func (r *run) ask(q question) {
+	go func() {
+		a := r.consult(q)
+		r.m.ch.Post(loop.Func(func(now time.Time) {
+			if r.m.p == r.p {
+				r.m.step(now, a)
+			}
+		}))
+		<-r.ctx.Done()
+		err := context.Cause(r.ctx)
+		if errors.Is(err, errPaired) {
+			err = nil
+		}
+		r.delegate.Ended(r.m.Peer(), err)
+	}()
+}
+
+func (r *run) consult(q question) (a answer) {
+	peer := r.m.Peer()
+	switch q.kind {
+	case tellPasskey:
+		a.err = r.delegate.Display(r.ctx, peer, q.passkey)
+	case askEnter:
+		a.passkey, a.err = r.delegate.Enter(r.ctx, peer)
+	case askConfirm:
+		yes, err := r.delegate.Confirm(r.ctx, peer, q.passkey)
+		if a.err = err; err == nil && !yes {
+			a.err = errRejected
+		}
+	}
+	return a
+}
+
+// save writes a new bond, on a goroutine of its own, and lets everybody know.
+// The writing is not given up when the link goes down: the peer has the keys.
+func (m *Machine) save(b *Bond, r *run, waiting []chan outcome, result *Result) {
+	err := m.mgr.store.Save(b)
+	o := outcome{result: result, err: err}
+	finish := func() {
+		r.end(err)
+		m.tell(&waiting, o)
+	}
+	posted := m.ch.Post(loop.Func(func(now time.Time) {
+		m.saving = false
+		if err == nil {
+			m.bond, m.proven = b, true
+			m.peer.Store(&b.Peer)
+			s := m.Security()
+			s.Bonded = true
+			m.security.Store(&s)
+			result.Security = s
+			m.changed(now)
+		}
+		waiting = append(waiting, m.pairs...)
+		m.pairs = nil
+		finish()
+	}))
+	if !posted {
+		finish()
+	}
+}

@@ -1,0 +1,269 @@
+package smp
+
+import "crypto/ecdh"
+
+// curve is the second phase of LE Secure Connections (Vol 3, Part H, 2.3.5.6).
+//
+//	initiator                          responder
+//	Pairing Public Key             ->
+//	                               <-  Pairing Public Key
+//	Just Works and Numeric Comparison:
+//	                               <-  Pairing Confirm f4(PKb, PKa, Nb, 0)
+//	Pairing Random Na              ->
+//	checks                         <-  Pairing Random Nb
+//	Passkey Entry, 20 times, for each bit r of the passkey:
+//	Pairing Confirm f4(…, Na, r)   ->
+//	                               <-  Pairing Confirm f4(…, Nb, r)
+//	Pairing Random Na              ->  checks
+//	checks                         <-  Pairing Random Nb
+//	Out of Band, after the check of the values that came that way:
+//	Pairing Random Na              ->
+//	                               <-  Pairing Random Nb
+//	All:
+//	Pairing DHKey Check Ea         ->  checks
+//	checks                         <-  Pairing DHKey Check Eb
+//	encrypts with LTK = f5(…)
+type curve struct {
+	key      *ecdh.PrivateKey
+	own      PairingPublicKey
+	peer     PairingPublicKey
+	shared   [32]byte
+	rand     [16]byte // own N
+	peerRand [16]byte // the peer's
+	confirm  [16]byte // the peer's, not yet checked
+	round    int      // of Passkey Entry
+	// ownR and peerR are what Ea and Eb cover besides: the passkey, or what went
+	// out of band, from this side and from the other.
+	ownR, peerR [16]byte
+	mac, ltk    [16]byte
+}
+
+// rounds is the number of bits of a passkey.
+const rounds = 20
+
+func beginCurve(p *pairing) (state, error) {
+	c := &p.curve
+	var err error
+	if p.method == OutOfBand && p.set.oob.Local != nil {
+		c.key = p.set.oob.Local.key // the one that the data is about
+	} else if c.key, err = p.set.keyPair(); err != nil {
+		return nil, fail(ReasonUnspecified, "key pair: %w", err)
+	}
+	if c.key.Curve() != ecdh.P256() {
+		return nil, fail(ReasonUnspecified, "%w", errOtherCurve)
+	}
+	c.own = publicKey(c.key)
+	c.rand = random16()
+	if p.initiator {
+		p.send(c.own)
+	}
+	return awaitPublicKey, nil
+}
+
+func awaitPublicKey(p *pairing, in any) (state, error) {
+	pub, err := expect[PairingPublicKey](in)
+	if err != nil {
+		return nil, err
+	}
+	c := &p.curve
+	if pub.X == c.own.X { // with either Y: CVE-2020-26558
+		return nil, fail(ReasonUnspecified, "the peer sent our own public key back")
+	}
+	if c.shared, err = sharedKey(c.key, pub); err != nil {
+		return nil, fail(ReasonDHKeyCheckFailed, "%w", err)
+	}
+	c.peer = pub
+	if !p.initiator {
+		p.send(c.own)
+	}
+	switch {
+	case p.method == OutOfBand:
+		return p.beginOOB()
+	case p.method.passkey():
+		early := CodePairingConfirm
+		if p.initiator {
+			early = 0 // the responder waits for ours
+		}
+		return p.getPasskey(early, func(p *pairing) (state, error) {
+			c := &p.curve
+			c.ownR, c.peerR = p.passkey.block(), p.passkey.block()
+			return p.beginRound()
+		})
+	case p.initiator:
+		return curveAwaitCommitment, nil
+	}
+	p.send(PairingConfirm{c.commit(0)})
+	return curveAwaitRandom, nil
+}
+
+// commit returns the confirm value of our random value, check that of the
+// peer's.
+func (c *curve) commit(z byte) [16]byte { return f4(c.own.X, c.peer.X, c.rand, z) }
+func (c *curve) check(z byte) bool {
+	return equal(c.confirm, f4(c.peer.X, c.own.X, c.peerRand, z))
+}
+
+// beginOOB checks what came out of band against the public key.
+func (p *pairing) beginOOB() (state, error) {
+	c, o := &p.curve, p.set.oob
+	if o.Peer != nil {
+		if !equal(o.Peer.Confirm, f4(c.peer.X, c.peer.X, o.Peer.Rand, 0)) {
+			return nil, fail(ReasonConfirmValueFailed, "the public key is not the one that the out of band data is about")
+		}
+		c.peerR = o.Peer.Rand
+	}
+	theirs := p.req.OOB
+	if p.initiator {
+		theirs = p.rsp.OOB
+	}
+	if theirs { // the peer has our data
+		c.ownR = o.Local.rand
+	}
+	if p.initiator {
+		p.send(PairingRandom{c.rand})
+	}
+	return curveAwaitRandom, nil
+}
+
+// curveAwaitCommitment is the initiator of Just Works and Numeric Comparison.
+func curveAwaitCommitment(p *pairing, in any) (state, error) {
+	v, err := expect[PairingConfirm](in)
+	if err != nil {
+		return nil, err
+	}
+	p.curve.confirm = v.Value
+	p.send(PairingRandom{p.curve.rand})
+	return curveAwaitRandom, nil
+}
+
+// curveAwaitRandom is for all methods but Passkey Entry.
+func curveAwaitRandom(p *pairing, in any) (state, error) {
+	v, err := expect[PairingRandom](in)
+	if err != nil {
+		return nil, err
+	}
+	c := &p.curve
+	c.peerRand = v.Value
+	if equal(c.peerRand, c.rand) {
+		return nil, fail(ReasonConfirmValueFailed, "the peer sent our own value back")
+	}
+	if p.initiator && p.method != OutOfBand && !c.check(0) {
+		return nil, errConfirm()
+	}
+	if !p.initiator {
+		p.send(PairingRandom{c.rand})
+	}
+	if p.method != NumericComparison {
+		return p.beginCheck()
+	}
+	number, early := g2(c.own.X, c.peer.X, c.rand, c.peerRand), Code(0)
+	if !p.initiator {
+		number, early = g2(c.peer.X, c.own.X, c.peerRand, c.rand), CodePairingDHKeyCheck
+	}
+	p.ask(question{kind: askConfirm, passkey: number}, early, func(p *pairing, a answer) (state, error) {
+		if a.err != nil {
+			return nil, &Error{Reason: ReasonNumericComparisonFailed, Local: true, Err: a.err}
+		}
+		return p.beginCheck()
+	})
+	return nil, nil
+}
+
+func errConfirm() error {
+	return fail(ReasonConfirmValueFailed, "the values differ: another passkey, or another device in between")
+}
+
+// bit returns r of the present round of Passkey Entry.
+func (p *pairing) bit() byte { return 0x80 | byte(p.passkey>>p.curve.round)&1 }
+
+func (p *pairing) beginRound() (state, error) {
+	p.curve.rand = random16()
+	if p.initiator {
+		p.send(PairingConfirm{p.curve.commit(p.bit())})
+	}
+	return curveAwaitRoundConfirm, nil
+}
+
+func curveAwaitRoundConfirm(p *pairing, in any) (state, error) {
+	v, err := expect[PairingConfirm](in)
+	if err != nil {
+		return nil, err
+	}
+	p.curve.confirm = v.Value
+	if p.initiator {
+		p.send(PairingRandom{p.curve.rand})
+	} else {
+		p.send(PairingConfirm{p.curve.commit(p.bit())})
+	}
+	return curveAwaitRoundRandom, nil
+}
+
+func curveAwaitRoundRandom(p *pairing, in any) (state, error) {
+	v, err := expect[PairingRandom](in)
+	if err != nil {
+		return nil, err
+	}
+	c := &p.curve
+	c.peerRand = v.Value
+	if equal(c.peerRand, c.rand) || !c.check(p.bit()) {
+		return nil, errConfirm()
+	}
+	if !p.initiator {
+		p.send(PairingRandom{c.rand})
+	}
+	if c.round++; c.round < rounds {
+		return p.beginRound()
+	}
+	return p.beginCheck()
+}
+
+// beginCheck is the second stage: both prove that they have the same key.
+func (p *pairing) beginCheck() (state, error) {
+	c := &p.curve
+	if p.initiator {
+		c.mac, c.ltk = f5(c.shared, c.rand, c.peerRand, p.own, p.peer)
+		p.send(PairingDHKeyCheck{p.ownCheck()})
+	} else {
+		c.mac, c.ltk = f5(c.shared, c.peerRand, c.rand, p.peer, p.own)
+	}
+	return awaitCheck, nil
+}
+
+// ownCheck returns the check value of this side, which covers what the other
+// side knows besides, and peerCheck that of the peer.
+func (p *pairing) ownCheck() [16]byte {
+	c := &p.curve
+	return f6(c.mac, c.rand, c.peerRand, c.peerR, p.io(p.initiator), p.own, p.peer)
+}
+
+func (p *pairing) peerCheck() [16]byte {
+	c := &p.curve
+	return f6(c.mac, c.peerRand, c.rand, c.ownR, p.io(!p.initiator), p.peer, p.own)
+}
+
+// io returns the capabilities of one side as they were sent.
+func (p *pairing) io(initiator bool) [3]byte {
+	f := p.rsp
+	if initiator {
+		f = p.req
+	}
+	b := [3]byte{byte(f.IO), 0, byte(f.Auth)}
+	if f.OOB {
+		b[1] = 1
+	}
+	return b
+}
+
+func awaitCheck(p *pairing, in any) (state, error) {
+	v, err := expect[PairingDHKeyCheck](in)
+	if err != nil {
+		return nil, err
+	}
+	if !equal(v.Value, p.peerCheck()) {
+		return nil, fail(ReasonDHKeyCheckFailed, "the check values differ")
+	}
+	if !p.initiator {
+		p.send(PairingDHKeyCheck{p.ownCheck()})
+	}
+	return p.encryptWith(p.curve.ltk)
+}

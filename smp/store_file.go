@@ -1,0 +1,219 @@
+package smp
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/google/renameio/v2/maybe"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// ErrOtherAdapter says that bonds belong to another adapter with the same
+// address, or to the same one in another place. If it is the same, remove the
+// file that the error names to take it as it is now; its bonds are then
+// worthless, as this host has another identity.
+var ErrOtherAdapter = errors.New("the bonds belong to another adapter with this address")
+
+// FileStore is a Store in a directory:
+//
+//	dir/C0FFEE000001-public/          0700, one for each local identity
+//	    identity.json                 0600, the local identity and its IRK
+//	    AABBCCDDEEFF-random.json      0600, one for each peer
+//
+// Files are written beside their place, synced and renamed. What is found at
+// the start is kept in memory: two programs must not use the same identity at a
+// time.
+type FileStore struct {
+	index
+	dir      string
+	identity Identity
+	damaged  []error
+
+	write sync.Mutex // one writer at a time; never held on a loop
+}
+
+const (
+	identityFile = "identity.json"
+	fileSuffix   = ".json"
+)
+
+// Files returns an OpenStore for bonds in a directory, which is made if it is
+// not there.
+func Files(dir string) OpenStore {
+	return func(l Local) (Store, error) { return OpenFileStore(dir, l) }
+}
+
+// OpenFileStore opens or makes the directory of a local identity under dir. A
+// file of a bond that cannot be read is left alone; see FileStore.Damaged.
+func OpenFileStore(dir string, l Local) (*FileStore, error) {
+	l.Addr = l.Addr.Identity()
+	s := &FileStore{dir: filepath.Join(dir, baseName(l.Addr))}
+	if err := s.open(l); err != nil {
+		return nil, fmt.Errorf("smp: bonds: %w", err)
+	}
+	return s, nil
+}
+
+func (s *FileStore) open(l Local) error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	if err := private(s.dir, 0o700); err != nil {
+		return err
+	}
+	if err := s.loadIdentity(l); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(escapeGlob(s.dir), "*"+fileSuffix))
+	if err != nil {
+		return err
+	}
+	for _, path := range files {
+		if filepath.Base(path) == identityFile {
+			continue
+		}
+		b, err := s.loadBond(path)
+		if err != nil {
+			s.damaged = append(s.damaged, fmt.Errorf("smp: bond %s: %w", path, err))
+			continue
+		}
+		s.put(b)
+	}
+	return nil
+}
+
+// private takes away what others may do with a file of ours.
+func private(path string, mode fs.FileMode) error {
+	if runtime.GOOS == "windows" {
+		return nil // has other means than modes
+	}
+	st, err := os.Stat(path)
+	if err != nil || st.Mode().Perm()&^mode == 0 {
+		return err
+	}
+	return os.Chmod(path, mode)
+}
+
+func escapeGlob(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
+// baseName is the name for an address in the file system, which need not tell
+// case apart nor allow colons.
+func baseName(a hci.Addr) string {
+	return strings.ReplaceAll(a.MAC.String(), ":", "") + "-" + a.Kind.String()
+}
+
+func (s *FileStore) loadIdentity(l Local) error {
+	path := filepath.Join(s.dir, identityFile)
+	var f identityRecord
+	switch err := readRecord(path, &f); {
+	case errors.Is(err, fs.ErrNotExist):
+		irk := Key(random16())
+		s.identity = Identity{Addr: l.Addr, IRK: irk}
+		return s.writeRecord(path, &identityRecord{Version: recordVersion, Addr: l.Addr, Binding: l.Binding, IRK: secret(irk)})
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
+	case f.Addr != l.Addr || subtle.ConstantTimeCompare([]byte(f.Binding), []byte(l.Binding)) != 1:
+		return fmt.Errorf("%w: %s says %v %q, this is %v %q", ErrOtherAdapter, path, f.Addr, f.Binding, l.Addr, l.Binding)
+	}
+	s.identity = Identity{Addr: l.Addr, IRK: Key(f.IRK)}
+	return nil
+}
+
+func (s *FileStore) loadBond(path string) (*Bond, error) {
+	var f bondRecord
+	if err := readRecord(path, &f); err != nil {
+		return nil, err
+	}
+	b, err := f.bond(s.identity)
+	if err == nil && filepath.Base(path) != baseName(b.Peer)+fileSuffix {
+		err = fmt.Errorf("the file is about %v", b.Peer)
+	}
+	return b, err
+}
+
+// Identity returns who this host is.
+func (s *FileStore) Identity() Identity { return s.identity }
+
+// Dir returns the directory of the local identity.
+func (s *FileStore) Dir() string { return s.dir }
+
+// Damaged returns an error for each file that could not be read at the start.
+// Its peer counts as not bonded; a new bond replaces the file.
+func (s *FileStore) Damaged() []error { return s.damaged }
+
+// Save writes a bond.
+func (s *FileStore) Save(b *Bond) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.writeRecord(s.path(b.Peer), recordOf(b, s.identity)); err != nil {
+		return fmt.Errorf("smp: save the bond with %v: %w", b.Peer, err)
+	}
+	s.put(b)
+	return nil
+}
+
+// Remove removes a bond.
+func (s *FileStore) Remove(peer hci.Addr) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	peer = peer.Identity()
+	err := os.Remove(s.path(peer))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		s.remove(peer)
+		err = s.sync()
+	}
+	if err != nil {
+		return fmt.Errorf("smp: remove the bond with %v: %w", peer, err)
+	}
+	return nil
+}
+
+func (s *FileStore) path(peer hci.Addr) string {
+	return filepath.Join(s.dir, baseName(peer)+fileSuffix)
+}
+
+func (s *FileStore) writeRecord(path string, record any) error {
+	b, err := json.MarshalIndent(record, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := maybe.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return s.sync()
+}
+
+// sync makes renaming and removing durable, which concern the directory.
+func (s *FileStore) sync() error {
+	if runtime.GOOS == "windows" {
+		return nil // cannot sync directories, and need not
+	}
+	d, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readRecord reads a file, after making sure that it is nobody else's to read.
+func readRecord(path string, record any) error {
+	if err := private(path, 0o600); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return decodeRecord(b, record)
+}
