@@ -12,9 +12,13 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require github.com/cenkalti/backoff/v4 v4.3.0
+require (
+	github.com/cenkalti/backoff/v4 v4.3.0
+	github.com/go-ble/ble v0.0.0-20240122180141-8c5522f54333
+)
 
 require (
+	github.com/pkg/errors v0.8.1 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 )

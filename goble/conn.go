@@ -1,0 +1,67 @@
+package goble
+
+import (
+	"context"
+	"sync"
+
+	"github.com/go-ble/ble"
+
+	"github.com/moor-ble/moor/host"
+)
+
+// conn is the ble.Conn of a client. It does not carry PDUs: the stack's own
+// bearer does.
+type conn struct {
+	c     *host.Conn
+	local ble.Addr
+
+	mu    sync.Mutex
+	ctx   context.Context // guarded by mu, as all below
+	rxMTU int
+}
+
+func (c *conn) Context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ctx
+}
+
+func (c *conn) SetContext(ctx context.Context) {
+	c.mu.Lock()
+	c.ctx = ctx
+	c.mu.Unlock()
+}
+
+func (c *conn) LocalAddr() ble.Addr { return c.local }
+
+func (c *conn) RemoteAddr() ble.Addr { return ble.NewAddr(c.c.Peer().MAC.String()) }
+
+func (c *conn) RxMTU() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rxMTU
+}
+
+func (c *conn) SetRxMTU(mtu int) {
+	c.mu.Lock()
+	c.rxMTU = mtu
+	c.mu.Unlock()
+}
+
+// TxMTU returns the ATT_MTU of the link.
+func (c *conn) TxMTU() int { return c.c.GATT().MTU() }
+
+// SetTxMTU does nothing: the MTU exchange sets it.
+func (c *conn) SetTxMTU(int) {}
+
+func (c *conn) ReadRSSI() int { return readRSSI(c.c) }
+
+func (c *conn) Disconnected() <-chan struct{} { return c.c.Done() }
+
+// Read returns ble.ErrNotImplemented.
+func (c *conn) Read([]byte) (int, error) { return 0, ble.ErrNotImplemented }
+
+// Write returns ble.ErrNotImplemented.
+func (c *conn) Write([]byte) (int, error) { return 0, ble.ErrNotImplemented }
+
+func (c *conn) Close() error { return c.c.Close() }

@@ -1,0 +1,202 @@
+package goble
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/go-ble/ble"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/host"
+)
+
+// Device is a ble.Device over a host. Its methods may be called from any
+// goroutine, handlers included.
+type Device struct {
+	host *host.Host
+	opts options
+
+	mu   sync.Mutex
+	seen map[hci.MAC]known // guarded by mu
+}
+
+// known is what was heard of a device: the kind of its address, and its name.
+type known struct {
+	addr hci.Addr
+	name string
+}
+
+// maxSeen bounds how many devices are remembered; then the memory starts again.
+const maxSeen = 1024
+
+var _ ble.Device = (*Device)(nil)
+
+// Open opens the adapter with an address as hcisock.ParseAddress takes it, such
+// as hci0, or the one chosen by ble.OptDeviceID if the address is empty.
+func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, error) {
+	o, err := parse(opts)
+	if err != nil {
+		return nil, err
+	}
+	if address == "" {
+		address = fmt.Sprintf("hci%d", max(0, o.id))
+	}
+	tr, err := hcisock.Open(ctx, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	h, err := host.Open(ctx, tr, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Device{host: h, opts: o, seen: map[hci.MAC]known{}}, nil
+}
+
+// New makes a Device of a host, which Stop closes.
+func New(h *host.Host, opts ...ble.Option) (*Device, error) {
+	o, err := parse(opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Device{host: h, opts: o, seen: map[hci.MAC]known{}}, nil
+}
+
+// Host returns the host, for what ble.Device does not offer.
+func (d *Device) Host() *host.Host { return d.host }
+
+// Stop ends scans, dials and links, and releases the adapter. Stopping again
+// does nothing.
+func (d *Device) Stop() error { return d.host.Close() }
+
+// Dial connects. The kind of address is the one seen in scans, that of an
+// hci.Addr given as a, or else public.
+func (d *Device) Dial(ctx context.Context, a ble.Addr) (ble.Client, error) {
+	peer, name, err := d.resolve(a)
+	if err != nil {
+		return nil, err
+	}
+	if d.opts.dialTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.opts.dialTimeout)
+		defer cancel()
+	}
+	c, err := d.host.Connect(ctx, peer, &hci.ConnectOptions{Timeout: -1, Params: d.opts.params})
+	if err != nil {
+		return nil, fmt.Errorf("can't dial %v: %w", a, err)
+	}
+	return newClient(c, d.host.Device().Info().Address, name), nil
+}
+
+func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
+	if own, ok := a.(hci.Addr); ok {
+		return own, "", nil
+	}
+	// go-ble's own type for random addresses prints like any other, but says so
+	// by its name; it lives in a package that must not be imported for that.
+	random := strings.HasSuffix(fmt.Sprintf("%T", a), "RandomAddress")
+	mac, err := hci.ParseMAC(a.String())
+	if err != nil {
+		return hci.Addr{}, "", err
+	}
+	d.mu.Lock()
+	k, heard := d.seen[mac]
+	d.mu.Unlock()
+	switch {
+	case heard:
+		return k.addr, k.name, nil
+	case random:
+		return hci.Addr{MAC: mac, Kind: hci.AddrRandom}, "", nil
+	}
+	return hci.Addr{MAC: mac}, "", nil
+}
+
+// Scan calls h for each advertisement, one after the other, until ctx ends,
+// and returns ctx's error itself. It does not wait for a call of h that runs
+// when ctx ends, and makes no further one.
+func (d *Device) Scan(ctx context.Context, allowDup bool, h ble.AdvHandler) error {
+	sc, err := d.host.Scan(ctx, &hci.ScanOptions{
+		Duplicates: allowDup, Passive: d.opts.passive, Interval: d.opts.scanInterval, Window: d.opts.scanWindow,
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		defer sc.Close()
+		for r, err := range sc.All(ctx) {
+			if err != nil {
+				ended <- err
+				return
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			d.remember(&r)
+			h(advertisement{r})
+		}
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-ended:
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
+}
+
+func (d *Device) remember(r *hci.Report) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.seen) >= maxSeen {
+		clear(d.seen)
+	}
+	k := known{addr: r.Addr.Identity(), name: r.Name()}
+	if k.name == "" {
+		k.name = d.seen[r.Addr.MAC].name
+	}
+	d.seen[r.Addr.MAC] = k
+}
+
+// AddService returns ble.ErrNotImplemented, as do all methods of the
+// peripheral role.
+func (d *Device) AddService(*ble.Service) error { return ble.ErrNotImplemented }
+
+// RemoveAllServices is not implemented; see AddService.
+func (d *Device) RemoveAllServices() error { return ble.ErrNotImplemented }
+
+// SetServices is not implemented; see AddService.
+func (d *Device) SetServices([]*ble.Service) error { return ble.ErrNotImplemented }
+
+// Advertise is not implemented; see AddService.
+func (d *Device) Advertise(context.Context, ble.Advertisement) error { return ble.ErrNotImplemented }
+
+// AdvertiseNameAndServices is not implemented; see AddService.
+func (d *Device) AdvertiseNameAndServices(context.Context, string, ...ble.UUID) error {
+	return ble.ErrNotImplemented
+}
+
+// AdvertiseMfgData is not implemented; see AddService.
+func (d *Device) AdvertiseMfgData(context.Context, uint16, []byte) error {
+	return ble.ErrNotImplemented
+}
+
+// AdvertiseServiceData16 is not implemented; see AddService.
+func (d *Device) AdvertiseServiceData16(context.Context, uint16, []byte) error {
+	return ble.ErrNotImplemented
+}
+
+// AdvertiseIBeaconData is not implemented; see AddService.
+func (d *Device) AdvertiseIBeaconData(context.Context, []byte) error { return ble.ErrNotImplemented }
+
+// AdvertiseIBeacon is not implemented; see AddService.
+func (d *Device) AdvertiseIBeacon(context.Context, ble.UUID, uint16, uint16, int8) error {
+	return ble.ErrNotImplemented
+}
