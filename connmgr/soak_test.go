@@ -180,7 +180,7 @@ func (s *soak) spoil(n int) {
 		if s.chance(10) {
 			a.Fault(sim.CommandFault{Opcode: optional[s.rng.IntN(len(optional))], NoAnswer: true})
 		}
-	case 5:
+	case 5: // lost, but never late: of which link it is, its handle would not tell
 		a.Fault(sim.EventFault{Code: uint8(hci.EvDisconnectionComplete), Drop: true})
 	case 6:
 		s.air.SetAway(peer.Controller(), true)
