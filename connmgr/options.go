@@ -42,7 +42,9 @@ type Options struct {
 	// link that this host ended.
 	Evict bool
 	// InitialParams are the parameters that the link starts with and the table
-	// is discovered at; default 7.5–15 ms, latency 0, supervision timeout 5 s.
+	// is discovered at; default 7.5–15 ms, latency 0, supervision timeout 2 s. A
+	// device that heard a connect of which this side heard nothing holds the link,
+	// and does not advertise, for as long as that.
 	InitialParams hci.ConnParams
 	// SettledParams are asked for when the Client is ready; default 30–50 ms,
 	// latency 0, supervision timeout 5 s. A refusal does no harm.
@@ -63,7 +65,7 @@ func (o *Options) initialParams() hci.ConnParams {
 	if o.InitialParams != (hci.ConnParams{}) {
 		return o.InitialParams
 	}
-	return hci.ConnParams{IntervalMin: 7500 * time.Microsecond, IntervalMax: 15 * time.Millisecond, Timeout: 5 * time.Second}
+	return hci.ConnParams{IntervalMin: 7500 * time.Microsecond, IntervalMax: 15 * time.Millisecond, Timeout: 2 * time.Second}
 }
 
 func (o *Options) settledParams() hci.ConnParams {
