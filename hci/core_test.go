@@ -358,3 +358,23 @@ func canceled() (context.Context, context.CancelFunc) {
 	cancel()
 	return ctx, cancel
 }
+
+func TestDisconnectLetsDataArriveFirst(t *testing.T) {
+	h := newHarness(t, 2)
+	a, b := h.link(1, peerA), h.link(2, peerB)
+	h.do(func(time.Time) { a.SendACL(true, []byte("last words")); b.SendACL(true, []byte("x")) })
+	h.wantData(1, true, "last words", "written")
+	h.wantData(2, true, "x", "written")
+	ctx, cancel := canceled()
+	defer cancel()
+	_ = a.Disconnect(ctx)
+	h.idle("not before the peer has it")
+	h.event(&NumberOfCompletedPackets{Counts: []CompletedPackets{{Handle: 1, Count: 1}}})
+	h.want(Disconnect{Handle: 1, Reason: StatusRemoteUserTerminated}, "now it has")
+	h.status(OpDisconnect, StatusSuccess)
+	_ = b.Disconnect(ctx)
+	h.pass(lingerTime - 1)
+	h.idle("the peer still has time")
+	h.pass(1)
+	h.want(Disconnect{Handle: 2, Reason: StatusRemoteUserTerminated}, "but not for ever")
+}

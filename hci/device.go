@@ -40,7 +40,7 @@ type Device struct {
 	dropped  atomic.Uint64
 	snoop    *SnoopWriter // of the loop
 
-	stuck    atomic.Bool  // the transport was closed because it took no packet
+	stuck atomic.Bool // the transport was closed because it took no packet
 
 	info atomic.Pointer[Info] // after start-up
 	stop chan struct{}        // closed when the loop has ended, for the reader

@@ -2,6 +2,7 @@ package hci
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -183,19 +184,27 @@ func (l *Link) note(ev Event) {
 }
 
 // await registers a continuation for an event of the link.
-func (l *Link) await(limit time.Duration, take func(ev Event) bool, fail func(err error)) {
+func (l *Link) await(limit time.Duration, take func(ev Event) bool, fail func(err error)) *linkWait {
 	w := &linkWait{take: take, fail: fail}
 	w.timer.f = func(time.Time) {
-		for i, o := range l.waits {
-			if o == w {
-				l.waits = append(l.waits[:i], l.waits[i+1:]...)
-				break
-			}
+		if l.unawait(w) {
+			fail(ErrNoAnswer)
 		}
-		fail(ErrNoAnswer)
 	}
 	l.c.timers.set(&w.timer, l.c.now.Add(limit))
 	l.waits = append(l.waits, w)
+	return w
+}
+
+// unawait takes a continuation back and reports whether it was still waiting.
+func (l *Link) unawait(w *linkWait) bool {
+	i := slices.Index(l.waits, w)
+	if i < 0 {
+		return false
+	}
+	l.waits = slices.Delete(l.waits, i, i+1)
+	l.c.timers.stop(&w.timer)
+	return true
 }
 
 // Handle returns the connection handle; it may be in use by another link once
@@ -306,10 +315,32 @@ func (l *Link) awaitEnd() {
 	})
 }
 
-// Disconnect ends the link with reason 0x13 (remote user terminated) and waits
-// until it is down. It returns nil for a link that is down already.
+// drain calls then once all that is queued has been acknowledged, or after
+// lingerTime.
+func (l *Link) drain(then func()) {
+	c := l.c
+	if c.links[l.handle] != l || l.queue.len()+l.inflight == 0 {
+		then()
+		return
+	}
+	w := l.await(lingerTime, func(Event) bool { return false }, func(error) { then() })
+	l.OnDelivered(func(time.Time) {
+		if l.unawait(w) {
+			then()
+		}
+	})
+}
+
+// lingerTime is how long Disconnect lets what was written before reach the
+// peer. A controller may drop what is in its buffers when it is told to
+// disconnect.
+const lingerTime = 500 * time.Millisecond
+
+// Disconnect lets what was written reach the peer, for up to half a second,
+// ends the link with reason 0x13 (remote user terminated) and waits until it is
+// down. It returns nil for a link that is down already.
 func (l *Link) Disconnect(ctx context.Context) error {
-	if !l.Post(loop.Func(func(time.Time) { l.StartDisconnect(StatusRemoteUserTerminated, nil) })) {
+	if !l.Post(loop.Func(func(time.Time) { l.drain(func() { l.StartDisconnect(StatusRemoteUserTerminated, nil) }) })) {
 		return nil
 	}
 	select {
