@@ -56,6 +56,36 @@ func BenchmarkWriteWithoutResponse(b *testing.B) {
 	}
 }
 
+// BenchmarkNotificationSent sends notifications of 244 octets to a peer that has
+// subscribed.
+func BenchmarkNotificationSent(b *testing.B) {
+	tr, h := cannedHost(b)
+	if _, err := h.Connect(b.Context(), benchPeer, nil); err != nil {
+		b.Fatal(err)
+	}
+	handle, ok := h.Server().Handle(service, level)
+	if !ok {
+		b.Fatal("the server has no such value")
+	}
+	cccd := handle + 1
+	tr.in <- frame(0x02, 0xF7, 0x00) // Exchange MTU
+	tr.in <- frame(0x12, byte(cccd), byte(cccd>>8), 1, 0)
+	value := make([]byte, payload)
+	for sent := 0; sent == 0; { // until the loop has taken the subscription
+		var err error
+		if sent, err = h.Server().Notify(b.Context(), handle, value); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(payload)
+	b.ReportAllocs()
+	for b.Loop() {
+		if n, err := h.Server().Notify(b.Context(), handle, value); n != 1 || err != nil {
+			b.Fatal(n, err)
+		}
+	}
+}
+
 // BenchmarkRead is one ATT read, request to response.
 func BenchmarkRead(b *testing.B) {
 	_, ch := cannedChar(b)

@@ -128,11 +128,19 @@ var benchProfile = &gatt.Profile{Services: []gatt.Service{{
 	}},
 }}}
 
-// cannedHost returns a host over a canned controller.
+// cannedHost returns a host over a canned controller, with one value that it
+// notifies.
 func cannedHost(tb testing.TB) (*canned, *host.Host) {
 	tb.Helper()
+	srv, err := gatt.NewServer(&gatt.ServerConfig{Services: []gatt.ServiceDef{{UUID: service, Characteristics: []gatt.CharDef{
+		{UUID: level, Properties: gatt.PropNotify},
+	}}}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { srv.Close() })
 	tr := newCanned()
-	h, err := host.Open(tb.Context(), tr, &host.Config{HCI: hci.Config{DisableTuning: true}})
+	h, err := host.Open(tb.Context(), tr, &host.Config{HCI: hci.Config{DisableTuning: true}, Server: srv})
 	if err != nil {
 		tb.Fatal(err)
 	}
