@@ -120,7 +120,7 @@ func packages(t *testing.T) map[string]*build.Package {
 	t.Helper()
 	ctx := build.Default
 	ctx.GOOS, ctx.CgoEnabled = "linux", false
-	ctx.BuildTags = []string{"kernel", "peers"}
+	ctx.BuildTags = []string{"kernel", "peers", "figures"}
 	found := map[string]*build.Package{}
 	err := filepath.WalkDir(".", func(dir string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() || dir == "." {
