@@ -99,8 +99,7 @@ func (n *counts) add(c errclass.Class, p *Policy) bool {
 
 // classify returns the class of a failed attempt.
 func (p *Policy) classify(err error) errclass.Class {
-	var missing *MissingError
-	if errors.As(err, &missing) {
+	if _, ok := errors.AsType[*MissingError](err); ok {
 		// The table was read from the device itself: another attempt reads the same.
 		return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
 	}

@@ -74,8 +74,8 @@ func (x *attempts) table(ctx context.Context, c *Client) error {
 }
 
 func isATT(err error) bool {
-	var e *att.Error
-	return errors.As(err, &e)
+	_, ok := errors.AsType[*att.Error](err)
+	return ok
 }
 
 func (l *link) isCached() bool {

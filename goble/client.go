@@ -290,8 +290,7 @@ func (x *client) Disconnected() <-chan struct{} { return x.c.Done() }
 
 // foreign returns an attribute error as programs compare it, by ==.
 func foreign(err error) error {
-	var code att.Code
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[att.Code](err); ok {
 		return ble.ATTError(code)
 	}
 	return err

@@ -206,9 +206,6 @@ func (c *core) failCommands(err error) {
 
 // statusOf returns the Status within err, zero if there is none.
 func statusOf(err error) Status {
-	var s Status
-	if errors.As(err, &s) {
-		return s
-	}
-	return 0
+	s, _ := errors.AsType[Status](err)
+	return s
 }

@@ -212,8 +212,7 @@ func testTransportFailureReleasesEveryWaiter(t *testing.T) {
 		}
 	}
 	<-d.Done()
-	var de *hci.DeviceError
-	if !errors.As(d.Err(), &de) {
+	if _, ok := errors.AsType[*hci.DeviceError](d.Err()); !ok {
 		t.Errorf("device ended with %v", d.Err())
 	}
 	if _, err := hci.Exec(t.Context(), d, hci.LERand{}); !errors.Is(err, io.EOF) {
