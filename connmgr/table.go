@@ -26,8 +26,7 @@ func (l *link) alive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, aliveWait)
 	defer cancel()
 	_, err := l.conn.GATT().ReadByUUID(ctx, deviceName, att.HandleRange{Start: 1, End: 0xFFFF})
-	var answer *att.Error
-	if errors.As(err, &answer) {
+	if isATT(err) {
 		return nil
 	}
 	return err
