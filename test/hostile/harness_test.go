@@ -113,6 +113,7 @@ func (w *world) connect(cfg *sim.RawPeerConfig) (*host.Conn, *end) {
 	if e.RawLink, err = p.Accept(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
+	e.node = p
 	return c, e
 }
 
@@ -120,7 +121,8 @@ func (w *world) connect(cfg *sim.RawPeerConfig) (*host.Conn, *end) {
 // otherwise, and keeps all else that comes.
 type end struct {
 	*sim.RawLink
-	t *testing.T
+	node *sim.RawPeer
+	t    *testing.T
 
 	mu     sync.Mutex
 	answer bool     // guarded by mu, as all below
@@ -199,7 +201,8 @@ func (w *world) wantRead(c *host.Conn, why string) {
 	w.t.Helper()
 	begin := time.Now()
 	v, err := c.GATT().ReadHandle(w.t.Context(), 3)
-	if took := time.Since(begin); err != nil || len(v) != 1 || v[0] != 0x2A || took > 3*interval {
+	limit := 3 * c.Link().State().Params.Interval
+	if took := time.Since(begin); err != nil || len(v) != 1 || v[0] != 0x2A || took > limit {
 		w.t.Errorf("%s: read % x, %v, after %v", why, v, err, took)
 	}
 }
