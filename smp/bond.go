@@ -38,6 +38,10 @@ type LongTermKey struct {
 	Rand [8]byte
 }
 
+// Format writes "(secret)": fmt looks past the methods of Key where it reports a
+// verb that does not fit.
+func (LongTermKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
 // Bond is what is kept of a pairing.
 type Bond struct {
 	// Peer is the identity address of the peer; if it told none, the address that

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -199,4 +200,8 @@ func (l *logs) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.ToLower(strings.Join(l.lines, "\n"))
+}
+
+func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
 }

@@ -16,12 +16,13 @@ type Manager struct {
 	cfg      Config
 	store    Store
 	log      *slog.Logger
-	attempts attempts // of the loop
+	attempts attempts      // of the loop
+	writing  chan struct{} // one slot: who has it may save bonds
 }
 
 // NewManager opens the bonds of a controller.
 func NewManager(l Local, cfg *Config) (*Manager, error) {
-	m := &Manager{}
+	m := &Manager{writing: make(chan struct{}, 1)}
 	if cfg != nil {
 		m.cfg = *cfg
 	}

@@ -75,7 +75,7 @@ func (r *run) consult(q question) (a answer) {
 // save writes a new bond, on a goroutine of its own, and lets everybody know.
 // The writing is not given up when the link goes down: the peer has the keys.
 func (m *Machine) save(b *Bond, r *run, waiting []chan outcome, result *Result) {
-	err := m.mgr.store.Save(b)
+	err := m.mgr.save(b)
 	o := outcome{result: result, err: err}
 	finish := func() {
 		r.end(err)
