@@ -236,13 +236,16 @@ type creditTask Conn
 // Run gives the peer what it is owed.
 func (t *creditTask) Run(time.Time) { (*Conn)(t).grant() }
 
+// grant gives the peer what it is owed, if the link has room for it: to one that
+// takes nothing, and sends on credits that it cannot know of, no indications are
+// queued. Without room, pump comes back to it.
 func (c *Conn) grant() {
 	if c.state != open {
 		return
 	}
 	c.in.owed += int(c.freed.Swap(0))
-	if n := c.in.grant(); n > 0 {
-		c.m.sig.indicate(FlowControlCreditInd{Source: c.local, Credits: n})
+	if c.in.due() && c.m.turns.room(&c.turn) {
+		c.m.sig.indicate(FlowControlCreditInd{Source: c.local, Credits: c.in.grant()})
 	}
 }
 

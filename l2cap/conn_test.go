@@ -95,6 +95,28 @@ func TestReadSDUAndCredits(t *testing.T) {
 	})
 }
 
+func TestCreditsWaitForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCoCLink(t, nil)
+		c := l.dialed(0)
+		l.room = 0
+		l.recvSDU("ff")
+		l.recvSDU("ff")
+		for range 2 {
+			if _, err := ended(t, "ReadSDU", readSDU(t, c)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.settle()
+		l.wantIdle("the link has no room")
+		l.room = 1
+		l.free()
+		l.want("it has now", "0005 16 02 0400 4000 0200")
+		l.free()
+		l.wantIdle("given once")
+	})
+}
+
 func TestCreditsBoundWhatIsUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCoCLink(t, nil)

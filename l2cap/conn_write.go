@@ -169,8 +169,9 @@ func (w *sduWrite) finish(err error) {
 	w.done <- err
 }
 
-// pump sends frames while there are credits and room.
+// pump sends what waits for credits and room.
 func (c *Conn) pump(time.Time) {
+	c.grant()
 	w := c.sending
 	for w != nil && c.out.credits > 0 && c.m.turns.room(&c.turn) {
 		prefix, payload := c.out.next(&w.out, &c.m.coc.prefix)

@@ -74,13 +74,13 @@ func (in *inflow) frame(b []byte) (sdu []byte, done bool, err error) {
 	return sdu, true, nil
 }
 
-// grant returns the credits to give the peer now. They are given in halves of
-// the window, so that an indication is sent for many frames and still the peer
-// does not run dry.
+// due reports whether credits are to be given to the peer. They are given in
+// halves of the window, so that an indication is sent for many frames and still
+// the peer does not run dry.
+func (in *inflow) due() bool { return in.owed >= in.threshold() }
+
+// grant returns the credits to give the peer now.
 func (in *inflow) grant() uint16 {
-	if in.owed < in.threshold() {
-		return 0
-	}
 	n := in.owed
 	in.held += n
 	in.owed = 0
