@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
 )
 
 // establisher is one Establish: the loop over attempts. It knows nothing of
@@ -143,10 +144,12 @@ func (e *establisher) wait(ctx context.Context, d time.Duration, c errclass.Clas
 // or, if Options.Timeout is over, what the last failure says.
 func (e *establisher) ended(ctx context.Context, failed []Attempt) error {
 	c := errclass.Class{Category: errclass.Canceled}
-	if errors.As(context.Cause(ctx), new(deadlineError)) {
-		c.Category = errclass.NotFound
+	var over deadlineError
+	if errors.As(context.Cause(ctx), &over) {
+		c = errclass.Of(hci.ErrDialTimeout)
 		for _, at := range failed {
-			if at.Class.Category != errclass.Canceled {
+			// The attempt that the deadline cut short says nothing of its own.
+			if at.Class.Category != errclass.Canceled && !errors.Is(at.Err, over) {
 				c = at.Class
 			}
 		}
