@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/term"
@@ -20,7 +21,7 @@ func main() {
 	// A reader that goes away shows as an error of the write, which disconnects.
 	signal.Ignore(syscall.SIGPIPE)
 
-	env := &cli.Env{Stdout: os.Stdout, Stderr: os.Stderr}
+	env := &cli.Env{Stdout: os.Stdout, Stderr: os.Stderr, State: state()}
 	if term.IsTerminal(int(os.Stdout.Fd())) {
 		env.Terminal = size
 	}
@@ -37,4 +38,18 @@ func size() (columns, rows int) {
 		return 80, 24
 	}
 	return columns, rows
+}
+
+// state returns the user's directory for what programs keep that is neither
+// configuration nor worth a backup (XDG Base Directory Specification); "" if
+// there is no home.
+func state() string {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "moor")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".local", "state", "moor")
 }

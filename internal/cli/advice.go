@@ -2,10 +2,12 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 
-	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
@@ -16,36 +18,6 @@ import (
 func quiet(err error) bool {
 	var out *outputError
 	return errors.As(err, &out) && errors.Is(err, syscall.EPIPE)
-}
-
-// statusAdvice says what a user can do about an HCI status.
-func statusAdvice(s hci.Status) string {
-	switch s {
-	case hci.StatusFailedToEstablish:
-		return "the device advertises but did not answer: move closer, try again, or end what else it is connected to"
-	case hci.StatusConnectionTimeout:
-		return "the radio lost the device: move closer, or give it a longer supervision timeout"
-	case hci.StatusRemoteUserTerminated, hci.StatusRemotePowerOff:
-		return "the device ended the connection: it may want pairing, or be about to sleep"
-	case hci.StatusRemoteLowResources, hci.StatusRejectedResources:
-		return "the device has no room for one more connection: end another one of it"
-	case hci.StatusConnectionLimit, hci.StatusMemoryFull:
-		return "the adapter has no room for one more connection: end another one, or use a second adapter"
-	case hci.StatusConnectionExists:
-		return "the adapter has a connection to this device already"
-	case hci.StatusAuthenticationFailure, hci.StatusKeyMissing, hci.StatusMICFailure:
-		return "the keys of the two sides do not match: remove the pairing on both and pair again"
-	case hci.StatusLLResponseTimeout:
-		return "the device did not answer a request of the link layer: try again"
-	case hci.StatusUnsupportedRemoteFeature, hci.StatusUnsupportedFeature:
-		return "the device or the adapter cannot do this"
-	case hci.StatusUnacceptableParameters, hci.StatusInvalidParameters, hci.StatusUnsupportedLMPValue:
-		return "the other side does not take these parameters: try a wider range"
-	case hci.StatusCommandDisallowed:
-		return "the adapter cannot do this now: another operation may be under way"
-	default:
-		return ""
-	}
 }
 
 // codeAdvice says what a user can do about an ATT error code.
@@ -81,7 +53,8 @@ func codeAdvice(c att.Code) string {
 	}
 }
 
-// advice says what to do about err; "" where nothing is known.
+// advice says what to do about err; "" where nothing is known. What is about
+// this command line comes first, then what errclass says of all errors.
 func advice(err error) string {
 	var (
 		open   *hcisock.OpenError
@@ -89,8 +62,7 @@ func advice(err error) string {
 		many   *ambiguousError
 		none   *missingError
 		code   att.Code
-		status hci.Status
-		device *hci.DeviceError
+		failed *connmgr.EstablishError
 	)
 	switch {
 	case errors.As(err, &open):
@@ -103,26 +75,39 @@ func advice(err error) string {
 		return "name one of them by its handle"
 	case errors.As(err, &none):
 		return "moor services shows what it has"
-	case errors.As(err, &code):
-		return codeAdvice(code)
 	case errors.Is(err, hci.ErrDialTimeout):
 		return "switch it on, bring it closer, or check whether the address is /public or /random: moor scan shows it"
-	case errors.As(err, &status):
-		return statusAdvice(status)
-	case errors.As(err, &device):
-		return "unplug the adapter and plug it in again, or reset it; moor doctor says more"
-	case errors.Is(err, gatt.ErrStale):
-		return "the device changed its services: try again"
+	case errors.As(err, &failed):
+		return failed.Advice
+	case errors.As(err, &code):
+		return codeAdvice(code)
 	}
-	return ""
+	return errclass.Of(err).Advice
 }
 
 // message is err without the advice that its text may end in.
 func message(err error) string {
+	var failed *connmgr.EstablishError
+	if errors.As(err, &failed) {
+		return failure(failed)
+	}
 	text := err.Error()
 	var open *hcisock.OpenError
 	if errors.As(err, &open) && open.Remedy != "" {
 		text = strings.TrimSuffix(text, "; "+open.Remedy)
 	}
 	return text
+}
+
+// failure says that a connection was not established, and why.
+func failure(e *connmgr.EstablishError) string {
+	return fmt.Sprintf("%s: no connection after %s: %v", deviceText(e.Name, e.Address), plural(len(e.Attempts), "attempt"), e.Err)
+}
+
+// deviceText writes who a device is, with the name if it has one.
+func deviceText(name, address string) string {
+	if name == "" || strings.EqualFold(name, address) {
+		return address
+	}
+	return address + " (" + clean(name) + ")"
 }

@@ -21,6 +21,14 @@ type peerArg struct {
 	Known bool
 }
 
+// String returns the address, with its kind if that is known.
+func (p peerArg) String() string {
+	if p.Known {
+		return p.Addr.String()
+	}
+	return p.Addr.MAC.String()
+}
+
 // UnmarshalText reads an address with or without "/random" or "/public".
 func (p *peerArg) UnmarshalText(b []byte) (err error) {
 	p.Addr, p.Known, err = hci.ParseAddrKind(string(b))

@@ -13,14 +13,20 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
 )
 
-// Exit codes.
+// Exit codes. Those from 3 on say why a connection could not be established.
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK         = 0
+	exitError      = 1
+	exitUsage      = 2
+	exitNotFound   = 3
+	exitOutOfSlots = 4
+	exitAborted    = 5
+	exitConnection = 6
+	exitBondLost   = 7
 )
 
 // Env is what a command line has around it.
@@ -30,6 +36,9 @@ type Env struct {
 	// Terminal returns the size of the terminal that Stdout writes to; nil if
 	// it is none.
 	Terminal func() (columns, rows int)
+	// State is the directory for what is kept from one command to the next where
+	// the command line names none; empty keeps nothing then.
+	State string
 	// Open opens a controller; nil is every address that hcisock and sim know.
 	Open func(ctx context.Context, address string) (hci.Transport, error)
 }
@@ -44,12 +53,15 @@ type app struct {
 	global   *pflag.FlagSet
 }
 
-// Run carries out one command line and returns the exit code of the process:
-// 0, 1 for an error, 2 for a wrong command line. When ctx ends, Run
-// disconnects and returns; scan and notify then have ended as they should.
+// Run carries out one command line and returns the exit code of the process.
+// When ctx ends, Run disconnects and returns; scan, notify and connect then have
+// ended as they should.
 func Run(ctx context.Context, args []string, env *Env) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	shared := *env
+	shared.Stderr = &lockedWriter{w: env.Stderr}
+	env = &shared
 	a := &app{env: env, out: &output{w: env.Stdout, fail: cancel}, commands: commands()}
 	a.global = a.flags()
 	c, err := a.parse(args)
@@ -138,6 +150,31 @@ func (a *app) fail(ctx context.Context, c *command, err error) int {
 		err = errors.New("interrupted")
 	}
 	a.complain(message(err), advice(err))
+	return exitCode(err)
+}
+
+// exitCode tells why a connection was not established.
+func exitCode(err error) int {
+	var unseen *notSeenError
+	if errors.As(err, &unseen) {
+		return exitNotFound
+	}
+	var failed *connmgr.EstablishError
+	if !errors.As(err, &failed) {
+		return exitError
+	}
+	switch failed.Category {
+	case connmgr.ErrNotFound:
+		return exitNotFound
+	case connmgr.ErrOutOfSlots:
+		return exitOutOfSlots
+	case connmgr.ErrAborted:
+		return exitAborted
+	case connmgr.ErrConnection:
+		return exitConnection
+	case connmgr.ErrBondLost:
+		return exitBondLost
+	}
 	return exitError
 }
 

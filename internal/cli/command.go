@@ -29,6 +29,7 @@ type arg struct {
 	help  string
 	set   func(word string) error
 	many  bool     // any number of words, none included; the last one of a command
+	may   bool     // it may be left out
 	words []string // all that it may be, if that is limited
 }
 
@@ -78,6 +79,7 @@ func (c *command) parse(words []string) error {
 				}
 			}
 			words = nil
+		case len(words) == 0 && a.may:
 		case len(words) == 0:
 			return fmt.Errorf("%s is missing: %s", strings.ToUpper(a.name), a.help)
 		case a.words != nil && !slices.Contains(a.words, words[0]):
@@ -114,6 +116,9 @@ func (c *command) synopsis() string {
 		}
 		if a.many {
 			name = "[" + name + "...]"
+		}
+		if a.may {
+			name = "[" + name + "]"
 		}
 		words = append(words, name)
 	}

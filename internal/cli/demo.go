@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/moor-ble/moor/hci"
@@ -26,20 +25,4 @@ func runDemo(ctx context.Context, a *app) error {
 		}
 		return demo.Run(ctx, cfg)
 	})
-}
-
-// withCapture runs f with the file of --snoop, nil if there is none.
-func (a *app) withCapture(f func(capture *os.File) error) (err error) {
-	if a.Snoop == "" {
-		return f(nil)
-	}
-	capture, err := os.Create(a.Snoop)
-	if err != nil {
-		return fmt.Errorf("capture: %w", err)
-	}
-	err = f(capture)
-	if e := capture.Close(); err == nil && e != nil {
-		err = fmt.Errorf("capture: %w", e)
-	}
-	return err
 }

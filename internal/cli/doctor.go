@@ -20,7 +20,11 @@ var errUnusable = errors.New("no adapter can be opened here")
 
 // runDoctor shows what was found; it is an error if no adapter can be opened.
 func runDoctor(ctx context.Context, a *app) error {
-	env := doctor.System(a.Adapter, nil)
+	name := ""
+	if len(a.Adapters) > 0 {
+		name = a.Adapters[0]
+	}
+	env := doctor.System(name, nil)
 	env.Open = func(ctx context.Context, address string) (hci.Transport, error) { return a.open(ctx, address) }
 	r := doctor.Run(ctx, env)
 	if err := ctx.Err(); err != nil {

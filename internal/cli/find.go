@@ -72,6 +72,9 @@ func findChar(p *gatt.Profile, arg attrArg) (found, error) {
 // missingError says that a device does not have a UUID.
 type missingError struct{ uuid uuid.UUID }
 
+// Unwrap lets a table from the cache be read anew before it is believed.
+func (e *missingError) Unwrap() error { return gatt.ErrNotFound }
+
 func (e *missingError) Error() string {
 	return fmt.Sprintf("the device has no characteristic or descriptor %s", named(e.uuid, assigned.UUID(e.uuid)))
 }

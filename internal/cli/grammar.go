@@ -1,35 +1,46 @@
 package cli
 
 import (
+	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
 
 // globals are the flags that every command has.
 type globals struct {
-	Adapter string
-	JSON    bool
-	Snoop   string
-	State   string
-	Verbose int
+	Adapters []string
+	JSON     bool
+	Snoop    string
+	State    string
+	Verbose  int
 }
 
 func (g *globals) flags() *pflag.FlagSet {
 	fs := newFlags("moor")
-	fs.StringVarP(&g.Adapter, "adapter", "a", "", "`ADAPTER` to use, see below (also $MOOR_ADAPTER)")
+	fs.StringSliceVarP(&g.Adapters, "adapter", "a", nil, "`ADAPTER` to use, see below; for several repeat it, or put commas between them (also $MOOR_ADAPTER)")
 	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object a line")
 	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark)")
-	fs.StringVar(&g.State, "state", "", "remember in `DIR` the kind of each address seen on air, so that it need not be searched for again (also $MOOR_STATE)")
-	fs.CountVarP(&g.Verbose, "verbose", "v", "log to stderr: -v the adapter, -vv links, -vvv packets")
+	fs.StringVar(&g.State, "state", "", "keep devices heard and their tables in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor (also $MOOR_STATE)")
+	fs.CountVarP(&g.Verbose, "verbose", "v", "tell on stderr what is done: -v attempts and adapters, -vv links, -vvv packets")
 	return fs
 }
 
 // environment fills in what the command line left out.
 func (g *globals) environment() {
-	if g.Adapter == "" {
-		g.Adapter = os.Getenv("MOOR_ADAPTER")
+	if len(g.Adapters) == 0 {
+		g.Adapters = strings.Split(os.Getenv("MOOR_ADAPTER"), ",")
 	}
+	var once []string
+	for _, name := range g.Adapters {
+		if name = strings.TrimSpace(name); name != "" && !slices.Contains(once, name) {
+			once = append(once, name)
+		}
+	}
+	g.Adapters = once
 	if g.State == "" {
 		g.State = os.Getenv("MOOR_STATE")
 	}
@@ -48,13 +59,18 @@ func commands() []*command {
 	return []*command{
 		newCommand(groupHere, "adapters", "List the Bluetooth adapters of this machine.", runAdapters),
 		newCommand(groupHere, "doctor", "Say what keeps Bluetooth from working here, and what to do about it.", runDoctor),
+		newSlots(),
 		newScan(),
+		newDevices(),
+		newConnect(),
 		newInfo(),
 		newServices(),
 		newRead(),
 		newWrite(),
 		newNotify(),
 		newParams(),
+		newStale(),
+		newCache(),
 		newCommand(groupMore, "demo", "Show the main job on simulated air; needs no Bluetooth.", runDemo),
 		newCompletion(),
 		newCommand(groupMore, "version", "Show the version of this program.", runVersion),
@@ -68,14 +84,41 @@ const (
 
 	addresses = `ADDR is AA:BB:CC:DD:EE:FF, with /random or /public behind it where it matters; without, it is the kind of address that is seen on air.
 
-ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is the first Linux adapter that is free.`
+ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that is free; each connection goes by the one with the best prospect. Commands for which one is enough (scan, doctor) take the first.
+
+The exit code is 0, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the contact broke while connecting, 6 for other failures to connect, 7 if the keys of a pairing were lost, and 1 for all other errors.`
 )
 
-// peer is the argument that the commands on one device share.
-type peer struct{ Addr peerArg }
+// peer is what the commands on one device share: its address, and how it is
+// connected to.
+type peer struct {
+	Addr     peerArg
+	Attempts countArg
+	Within   durationArg // bounds search and connecting; 0 is no limit
+	NoCache  bool
+}
 
-func (p *peer) arg(c *command) {
+func (p *peer) arg(c *command) { p.argWithin(c, "timeout") }
+
+// argWithin is arg for a command that has another use for --timeout.
+func (p *peer) argWithin(c *command, timeout string) {
 	c.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random", &p.Addr)
+	c.flag("attempts", "give up after `N` attempts to connect, default 4; those that fail for a passing reason are not counted, up to 9", &p.Attempts)
+	c.flag(timeout, "give up after this `TIME` without a connection, all attempts together; the default is no limit", &p.Within)
+	c.flags.BoolVar(&p.NoCache, "no-cache", false, "read the device's table anew, whatever is kept of it")
+}
+
+// countArg is a number above 0, or 0 if it was not given.
+type countArg int
+
+// UnmarshalText reads a number from 1 to 1000.
+func (n *countArg) UnmarshalText(b []byte) error {
+	v, err := strconv.Atoi(string(b))
+	if err != nil || v < 1 || v > 1000 {
+		return fmt.Errorf("%q: write a number from 1 to 1000", b)
+	}
+	*n = countArg(v)
+	return nil
 }
 
 // attribute is the argument that names what to read, write or watch.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/internal/assigned"
@@ -42,8 +43,8 @@ type jsonInfo struct {
 }
 
 func (c *infoCmd) run(ctx context.Context, a *app) error {
-	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
-		info, err := ask(ctx, conn)
+	return a.withClient(ctx, &c.peer, untabled(), func(conn *connmgr.Client) error {
+		info, err := ask(ctx, conn.Conn())
 		if err != nil {
 			return err
 		}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
-	"github.com/moor-ble/moor/host"
 )
 
 type notifyCmd struct {
@@ -41,22 +41,26 @@ func (c *notifyCmd) run(ctx context.Context, a *app) error {
 	if c.Count < 0 {
 		return usagef("--count %d: write a number of values, 1 or more", c.Count)
 	}
-	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
-		p, err := conn.GATT().Discover(ctx)
+	return a.withClient(ctx, &c.peer, connmgr.Options{}, func(conn *connmgr.Client) error {
+		var (
+			f   found
+			sub *gatt.Subscription
+		)
+		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
+			if f, err = findChar(conn.Profile(), c.Attr); err != nil {
+				return err
+			}
+			char, err := conn.GATT().CharByHandle(ctx, f.Handle)
+			if err != nil {
+				return err
+			}
+			if sub, err = char.Subscribe(ctx, nil); err != nil {
+				return &accessError{"subscribe to", f, err}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
-		}
-		f, err := findChar(p, c.Attr)
-		if err != nil {
-			return err
-		}
-		char, err := conn.GATT().CharByHandle(ctx, f.Handle)
-		if err != nil {
-			return err
-		}
-		sub, err := char.Subscribe(ctx, nil)
-		if err != nil {
-			return &accessError{"subscribe to", f, err}
 		}
 		a.note("%s: subscribed, Ctrl-C ends", f.subject())
 		err = c.watch(ctx, a, conn, &f, sub)
@@ -69,7 +73,7 @@ func (c *notifyCmd) run(ctx context.Context, a *app) error {
 
 // watch shows values until there are enough. The user's Ctrl-C is an end like
 // any other.
-func (c *notifyCmd) watch(ctx context.Context, a *app, conn *host.Conn, f *found, sub *gatt.Subscription) error {
+func (c *notifyCmd) watch(ctx context.Context, a *app, conn *connmgr.Client, f *found, sub *gatt.Subscription) error {
 	within := ctx
 	if c.Duration > 0 {
 		var cancel context.CancelFunc

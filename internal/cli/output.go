@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 )
 
 // output writes what a command has to say. The first error of the writer is
@@ -119,4 +120,17 @@ func (o *output) table(t *table) {
 	for _, line := range t.lines(0) {
 		o.printf("%s\n", line)
 	}
+}
+
+// lockedWriter lets several goroutines write lines.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer // guarded by mu
+}
+
+// Write writes b.
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/host"
 )
 
 type paramsCmd struct {
@@ -19,7 +19,7 @@ type paramsCmd struct {
 func newParams() *command {
 	c := &paramsCmd{Timeout: durationArg(4200 * time.Millisecond)}
 	cmd := newCommand(groupPeer, "params", "Change the connection parameters and show what was agreed.", c.run)
-	c.arg(cmd)
+	c.argWithin(cmd, "connect-timeout")
 	cmd.flag("interval", "connection interval, `MIN[-MAX]`, 7.5ms to 4s in steps of 1.25ms; must be given", &c.Interval)
 	cmd.flags.Uint16Var(&c.Latency, "latency", 0, "how many intervals the device may sleep through, `N` from 0 (default) to 499")
 	cmd.flag("timeout", "supervision timeout, a `TIME` from 100ms to 32s in steps of 10ms; default 4.2s", &c.Timeout)
@@ -45,14 +45,14 @@ func (c *paramsCmd) run(ctx context.Context, a *app) error {
 	if err := want.Validate(); err != nil {
 		return &usageError{err}
 	}
-	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
-		before := conn.Link().State().Params
-		got, err := conn.Link().Update(ctx, want)
+	return a.withClient(ctx, &c.peer, untabled(), func(conn *connmgr.Client) error {
+		before := conn.Params()
+		got, err := conn.UpdateParams(ctx, want)
 		if err != nil {
 			return err
 		}
 		if a.JSON {
-			a.out.json(jsonParams{conn.Peer(), got.Interval.String(), got.Latency, got.Timeout.String()})
+			a.out.json(jsonParams{conn.Address(), got.Interval.String(), got.Latency, got.Timeout.String()})
 			return nil
 		}
 		var t table

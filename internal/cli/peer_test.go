@@ -111,7 +111,7 @@ func TestNotify(t *testing.T) {
 func TestParams(t *testing.T) {
 	inAir(t, "params", func(t *testing.T) {
 		moor(t.Context(), "-a", "sim:", "params", belt, "--interval", "100ms-125ms", "--latency", "4", "--timeout", "6s").want(t, 0,
-			"before  interval 50ms, latency 0, supervision timeout 4.2s\n"+
+			"before  interval 15ms, latency 0, supervision timeout 2s\n"+
 				"now     interval 125ms, latency 4, supervision timeout 6s\n", "")
 	})
 	inAir(t, "JSON", func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestInfo(t *testing.T) {
 		for _, want := range []string{
 			"address      C0:FF:EE:00:00:02/random, static random address\n", "version      Bluetooth 5.3\n",
 			"PHY          2M out, 2M in\n", "data length  251 octets out, 251 octets in\n", "MTU          517 octets\n",
-			"RSSI         -50 dBm\n", "interval     50ms\n", "latency      0 intervals\n", "timeout      4.2s\n", "encrypted    no\n",
+			"RSSI         -50 dBm\n", "interval     15ms\n", "latency      0 intervals\n", "timeout      2s\n", "encrypted    no\n",
 		} {
 			if !strings.Contains(r.stdout, want) {
 				t.Errorf("no %q in:\n%s", want, r.stdout)
@@ -141,7 +141,7 @@ func TestInfo(t *testing.T) {
 func TestNotSeen(t *testing.T) {
 	inAir(t, "empty air", func(t *testing.T) {
 		r := moor(t.Context(), "-a", "sim:empty", "read", thermometer, "2a19")
-		r.want(t, 1, "", "moor: C0:FF:EE:00:00:01 was not seen on air within 10s\n"+
+		r.want(t, 3, "", "moor: C0:FF:EE:00:00:01 was not seen on air within 10s\n"+
 			"      switch it on, bring it closer, or wake it up; with /random or /public behind the address it is dialed unseen\n")
 		if r.took < findTime || r.took > findTime+time.Second {
 			t.Errorf("it took %v, want the %v of the search", r.took, findTime)
@@ -149,7 +149,7 @@ func TestNotSeen(t *testing.T) {
 	})
 	inAir(t, "wrong kind", func(t *testing.T) {
 		r := moor(t.Context(), "-a", "sim:", "read", thermometer+"/public", "2a19")
-		if r.code != 1 || !strings.Contains(r.stderr, "the peer was not heard in time") || !strings.Contains(r.stderr, "/public or /random: moor scan shows it") {
+		if r.code != 3 || !strings.Contains(r.stderr, "the peer was not heard in time") || !strings.Contains(r.stderr, "/public or /random: moor scan shows it") {
 			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
 		}
 	})
@@ -168,33 +168,6 @@ func TestFailsToEstablishTwice(t *testing.T) {
 	inAir(t, "flaky", func(t *testing.T) {
 		moor(t.Context(), "-a", "sim:flaky", "read", belt, "2a38").want(t, 0, "01  chest\n", "")
 	})
-}
-
-func TestState(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "state")
-	inAir(t, "searched for once", func(t *testing.T) {
-		first := moor(t.Context(), "-a", "sim:", "--state", dir, "read", thermometer, "2a19")
-		first.want(t, 0, "57  87 %\n", "")
-	})
-	b, err := os.ReadFile(filepath.Join(dir, "seen"))
-	if err != nil || string(b) != thermometer+"/random\n" {
-		t.Fatalf("%q, %v", b, err)
-	}
-	inAir(t, "known", func(t *testing.T) {
-		// Nobody is there: without what is remembered, this would search and say so.
-		r := moor(t.Context(), "-a", "sim:empty", "--state", dir, "read", thermometer, "2a19")
-		if r.code != 1 || !strings.Contains(r.stderr, "the peer was not heard in time") {
-			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
-		}
-	})
-	inAir(t, "scan adds", func(t *testing.T) {
-		if r := moor(t.Context(), "-a", "sim:", "--state", dir, "scan", "--duration", "2s"); r.code != 0 {
-			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
-		}
-	})
-	if b, err = os.ReadFile(filepath.Join(dir, "seen")); err != nil || strings.Count(string(b), "\n") != 3 {
-		t.Errorf("%q, %v, want three devices", b, err)
-	}
 }
 
 func TestSnoop(t *testing.T) {

@@ -3,9 +3,9 @@ package cli
 import (
 	"context"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -31,8 +31,8 @@ type jsonValue struct {
 	value
 }
 
-func newJSONValue(c *host.Conn, f *found, b []byte) jsonValue {
-	v := jsonValue{Address: c.Peer(), Handle: f.Handle, Name: f.Name, value: newValue(f.UUID, b)}
+func newJSONValue(c *connmgr.Client, f *found, b []byte) jsonValue {
+	v := jsonValue{Address: c.Address(), Handle: f.Handle, Name: f.Name, value: newValue(f.UUID, b)}
 	if f.Service != nil {
 		v.UUID = &f.UUID
 	}
@@ -40,18 +40,22 @@ func newJSONValue(c *host.Conn, f *found, b []byte) jsonValue {
 }
 
 func (c *readCmd) run(ctx context.Context, a *app) error {
-	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
-		p, err := conn.GATT().Discover(ctx)
+	return a.withClient(ctx, &c.peer, briefly(), func(conn *connmgr.Client) error {
+		var (
+			f found
+			b []byte
+		)
+		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
+			if f, err = find(conn.Profile(), c.Attr); err != nil {
+				return err
+			}
+			if b, err = conn.GATT().ReadLong(ctx, f.Handle); err != nil {
+				return &accessError{"read", f, err}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
-		}
-		f, err := find(p, c.Attr)
-		if err != nil {
-			return err
-		}
-		b, err := conn.GATT().ReadLong(ctx, f.Handle)
-		if err != nil {
-			return &accessError{"read", f, err}
 		}
 		v := newJSONValue(conn, &f, b)
 		if a.JSON {

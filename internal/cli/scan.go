@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -101,35 +101,28 @@ func (c *scanCmd) run(ctx context.Context, a *app) error {
 	}
 	_, live := v.(*liveView)
 	opts := c.options(live)
-	known, err := a.openSeen()
-	if err != nil {
-		return err
-	}
-	return a.withHost(ctx, func(h *host.Host) error {
+	// The manager hears what the scan hears, and keeps it.
+	return a.withHost(ctx, air{listen: true, passive: c.Passive}, func(_ *connmgr.Manager, d *hci.Device) error {
 		within := ctx
 		if c.Duration > 0 {
 			var cancel context.CancelFunc
 			within, cancel = context.WithTimeoutCause(ctx, time.Duration(c.Duration), errEnough)
 			defer cancel()
 		}
-		s, err := h.Scan(ctx, opts)
+		s, err := d.Scan(ctx, opts)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		addrs, err := watchScan(within, s, v)
+		err = watchScan(within, s, v)
 		v.end(s.Dropped())
-		if e := known.add(addrs...); err == nil {
-			err = e
-		}
 		return err
 	})
 }
 
-// watchScan shows reports until ctx ends and returns the addresses that were
-// seen. An end by time or by Ctrl-C is no error.
-func watchScan(ctx context.Context, s *hci.Scanner, v view) (addrs []hci.Addr, err error) {
-	met := map[hci.Addr]bool{}
+// watchScan shows reports until ctx ends. An end by time or by Ctrl-C is no
+// error.
+func watchScan(ctx context.Context, s *hci.Scanner, v view) error {
 	next := time.Now()
 	for {
 		tick, cancel := context.WithDeadlineCause(ctx, next, errTick)
@@ -137,15 +130,11 @@ func watchScan(ctx context.Context, s *hci.Scanner, v view) (addrs []hci.Addr, e
 		cancel()
 		switch {
 		case err == nil:
-			if addr := r.Addr.Identity(); !met[addr] && len(met) < seenLimit {
-				met[addr] = true
-				addrs = append(addrs, addr)
-			}
 			v.report(&r)
 		case ctx.Err() != nil:
-			return addrs, nil
+			return nil
 		case !errors.Is(err, errTick):
-			return addrs, err
+			return err
 		}
 		if now := time.Now(); !now.Before(next) {
 			v.tick(now)

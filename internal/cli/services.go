@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
-	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/internal/assigned"
 	"github.com/moor-ble/moor/uuid"
 )
@@ -21,11 +21,8 @@ func newServices() *command {
 }
 
 func (c *servicesCmd) run(ctx context.Context, a *app) error {
-	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
-		p, err := conn.GATT().Discover(ctx)
-		if err != nil {
-			return err
-		}
+	return a.withClient(ctx, &c.peer, briefly(), func(conn *connmgr.Client) error {
+		p := conn.Profile()
 		if a.JSON {
 			for i := range p.Services {
 				a.out.json(serviceJSON(&p.Services[i]))

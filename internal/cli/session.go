@@ -8,21 +8,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
 )
 
-const (
-	// findTime is how long a device is searched for on air to learn the kind of
-	// its address. Advertising intervals go up to 10.24 s; few devices use more
-	// than 2 s.
-	findTime = 10 * time.Second
-	// dials is how often a connection that fails to be established (0x3E) is
-	// tried: the radio missed the first packets, and the next attempt may not.
-	dials = 4
-)
+// findTime is how long a device is searched for on air to learn the kind of its
+// address. Advertising intervals go up to 10.24 s; few devices use more than 2 s.
+const findTime = 10 * time.Second
 
 // open opens the controller at address: one that the environment has, or any
 // that hcisock and sim know.
@@ -36,65 +31,154 @@ func (a *app) open(ctx context.Context, address string) (hci.Transport, error) {
 	return hcisock.Open(ctx, address, &hcisock.Config{Logger: a.log})
 }
 
-// adapter returns the address of the controller to use: the one asked for, or
-// the first one of the kernel's that is free. If none is, opening the first
-// one says why.
-func (a *app) adapter() (string, error) {
-	if a.Adapter != "" {
-		return a.Adapter, nil
+// adapters returns the controllers to use: those asked for, or those of the
+// kernel's that are free. If none is, opening the first one says why.
+func (a *app) adapters() ([]string, error) {
+	names, err := a.free()
+	if err != nil || len(names) > 0 {
+		return names, err
 	}
 	list, err := hcisock.Adapters()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(list) == 0 {
-		return "", errNoAdapter
+		return nil, errNoAdapter
+	}
+	return []string{list[0].Name}, nil
+}
+
+// free returns the controllers asked for, or else those of the kernel's that are
+// free, if there are any.
+func (a *app) free() (names []string, err error) {
+	if len(a.Adapters) > 0 {
+		return a.Adapters, nil
+	}
+	list, err := hcisock.Adapters()
+	if err != nil {
+		return nil, err
 	}
 	for i := range list {
 		if list[i].Free() {
-			return list[i].Name, nil
+			names = append(names, list[i].Name)
 		}
 	}
-	return list[0].Name, nil
+	return names, nil
 }
 
 var errNoAdapter = errors.New("there is no Bluetooth adapter on this machine")
 
-// withHost runs f with an open controller and closes it afterwards.
-func (a *app) withHost(ctx context.Context, f func(h *host.Host) error) error {
-	address, err := a.adapter()
+// stateDir returns the directory for what is kept from one command to the next;
+// "" is none. The one that nobody asked for by name is done without if it cannot
+// be written to.
+func (a *app) stateDir() string {
+	switch a.State {
+	case "none":
+		return ""
+	case "":
+	default:
+		return a.State
+	}
+	dir := a.env.State
+	if dir == "" {
+		return ""
+	}
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		var probe *os.File
+		if probe, err = os.CreateTemp(dir, ".probe"); err == nil {
+			err = errors.Join(probe.Close(), os.Remove(probe.Name()))
+		}
+	}
+	if err != nil {
+		a.log.Info("nothing is kept", "error", err)
+		return ""
+	}
+	return dir
+}
+
+// air says how a command listens.
+type air struct {
+	one     bool // one adapter is enough
+	listen  bool // listen all the time; otherwise only for a device to connect to
+	passive bool
+	silent  bool // the command itself tells what the manager does
+}
+
+// withManager runs f with a connection manager and closes that afterwards.
+func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager) error) error {
+	names, err := a.adapters()
 	if err != nil {
 		return err
 	}
+	// A capture is of one controller.
+	if on.one || a.Snoop != "" && len(a.Adapters) == 0 {
+		names = names[:1]
+	}
+	if a.Snoop != "" && len(names) > 1 {
+		return usagef("--snoop captures the packets of one adapter: name one with --adapter")
+	}
 	return a.withCapture(func(capture *os.File) error {
-		cfg := hci.Config{Name: address, Logger: a.log}
+		cfg := &connmgr.Config{
+			Adapters: names, StateDir: a.stateDir(), Logger: a.log,
+			DisableScan: !on.listen, PassiveScan: on.passive,
+			Host: host.Config{HCI: hci.Config{Logger: a.log}},
+		}
 		if capture != nil {
-			cfg.Snoop = capture
+			cfg.Host.HCI.Snoop = &captureWriter{w: capture}
 		}
-		tr, err := a.open(ctx, address)
+		if a.opensItself(ctx, names) {
+			cfg.OpenTransport = func(ctx context.Context, address string) (hci.Transport, error) {
+				tr, err := a.open(ctx, address)
+				if err != nil {
+					return nil, err
+				}
+				return traced(ctx, tr, a.log), nil
+			}
+		}
+		m, err := connmgr.Open(ctx, cfg)
 		if err != nil {
 			return err
 		}
-		h, err := host.Open(ctx, traced(ctx, tr, a.log), &host.Config{HCI: cfg})
-		if err != nil {
-			return err
-		}
-		err = f(h)
-		if e := h.Close(); err == nil {
+		told := a.tell(m, on.silent)
+		err = f(m)
+		if e := m.Close(); err == nil {
 			err = e
 		}
+		<-told
 		return err
 	})
 }
 
-// withPeer runs f with a connection to the device at p, which ends afterwards.
-func (a *app) withPeer(ctx context.Context, p peerArg, f func(c *host.Conn) error) error {
-	return a.withHost(ctx, func(h *host.Host) error {
-		addr, err := a.resolve(ctx, h, p)
-		if err != nil {
-			return err
+// opensItself reports whether the manager cannot open the adapters by itself.
+// If it does, it can do more for adapters of the system, such as follow one that
+// is plugged in elsewhere.
+func (a *app) opensItself(ctx context.Context, names []string) bool {
+	if a.env.Open != nil || a.log.Enabled(ctx, hci.LevelPacket) {
+		return true
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, "sim:") {
+			return true
 		}
-		c, err := a.dial(ctx, h, addr)
+	}
+	return false
+}
+
+// briefly are the options of commands that end soon: they stay with the fast
+// parameters that a link starts with.
+func briefly() connmgr.Options { return connmgr.Options{KeepParams: true} }
+
+// untabled is briefly for commands that need no attribute.
+func untabled() connmgr.Options {
+	return connmgr.Options{KeepParams: true, DisableDiscovery: true}
+}
+
+// withClient runs f with a connection to the device at p, which ends afterwards.
+// What o does not say is as the command line wants it.
+func (a *app) withClient(ctx context.Context, p *peer, o connmgr.Options, f func(c *connmgr.Client) error) error {
+	return a.withManager(ctx, air{}, func(m *connmgr.Manager) error {
+		c, err := a.establish(ctx, m, p, o)
 		if err != nil {
 			return err
 		}
@@ -106,74 +190,49 @@ func (a *app) withPeer(ctx context.Context, p peerArg, f func(c *host.Conn) erro
 	})
 }
 
-// dial connects, and again where the connection is not established.
-func (a *app) dial(ctx context.Context, h *host.Host, addr hci.Addr) (*host.Conn, error) {
-	for n := 1; ; n++ {
-		c, err := dialOnce(ctx, h, addr)
-		if err == nil {
-			return c, nil
-		}
-		if !errors.Is(err, hci.StatusFailedToEstablish) {
-			return nil, err
-		}
-		if n == dials {
-			return nil, fmt.Errorf("%w, %d times in a row", err, n)
-		}
-		a.note("%v: attempt %d of %d", hci.StatusFailedToEstablish, n+1, dials)
-	}
-}
-
-// dialOnce connects. The controller calls a link made when it has sent the
-// request for it; whether the peer has heard that shows with the peer's first
-// answer, here to the MTU exchange, which has to come first anyway.
-func dialOnce(ctx context.Context, h *host.Host, addr hci.Addr) (*host.Conn, error) {
-	c, err := h.Connect(ctx, addr, nil)
+// establish connects to the device at p.
+func (a *app) establish(ctx context.Context, m *connmgr.Manager, p *peer, o connmgr.Options) (*connmgr.Client, error) {
+	start := time.Now()
+	address, err := a.locate(ctx, m, p)
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.GATT().ExchangeMTU(ctx)
-	switch {
-	case c.Err() != nil:
-		return nil, c.Err()
-	case err != nil && ctx.Err() != nil:
-		return nil, errors.Join(err, c.Close())
+	o.MaxAttempts, o.DisableCache = int(p.Attempts), o.DisableCache || p.NoCache
+	if p.Within > 0 {
+		o.Timeout = max(time.Duration(p.Within)-time.Since(start), time.Millisecond)
 	}
-	// A server that refuses the exchange is used with the smallest MTU.
-	return c, nil
+	return m.Establish(ctx, address, &o)
 }
 
-// resolve returns p with the kind of its address. If that was not written, it
-// is the kind remembered in --state, or else the one that is seen on air.
-func (a *app) resolve(ctx context.Context, h *host.Host, p peerArg) (hci.Addr, error) {
-	if p.Known {
-		return p.Addr, nil
+// locate returns the address of p with its kind. If that was not written, it is
+// the kind heard before, or else the one that is heard now. Where there is a
+// choice of adapters, it also listens for the one that hears the device.
+func (a *app) locate(ctx context.Context, m *connmgr.Manager, p *peer) (string, error) {
+	address := p.Addr.String()
+	known := p.Addr.Known
+	if d, ok := m.Device(address); ok && !known {
+		address, known = d.Addr.String(), true
 	}
-	seen, err := a.openSeen()
-	if err != nil {
-		return hci.Addr{}, err
+	if known && len(m.Adapters()) == 1 {
+		return address, nil
 	}
-	if addr, ok := seen.find(p.Addr.MAC); ok {
-		return addr, nil
+	a.note("searching for %s", p.Addr.Addr.MAC)
+	limit := findTime
+	if p.Within > 0 {
+		limit = min(limit, time.Duration(p.Within))
 	}
-	a.note("searching for %s", p.Addr.MAC)
-	public, random := p.Addr, p.Addr
-	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
-	within, cancel := context.WithTimeoutCause(ctx, findTime, errNotSeen)
+	within, cancel := context.WithTimeoutCause(ctx, limit, errNotSeen)
 	defer cancel()
-	s, err := h.Scan(within, &hci.ScanOptions{Filter: &hci.ScanFilter{Addrs: []hci.Addr{public, random}}})
-	if err != nil {
-		return hci.Addr{}, err
-	}
-	defer s.Close()
-	r, err := s.Next(within)
+	d, err := m.WaitFor(within, address)
 	switch {
 	case err == nil:
-		addr := r.Addr.Identity()
-		return addr, seen.add(addr)
-	case errors.Is(err, errNotSeen):
-		return hci.Addr{}, &notSeenError{p.Addr.MAC, findTime}
+		return d.Addr.String(), nil
+	case !errors.Is(err, errNotSeen):
+		return "", err
+	case known: // it is dialed unseen
+		return address, nil
 	}
-	return hci.Addr{}, err
+	return "", &notSeenError{p.Addr.Addr.MAC, limit}
 }
 
 var errNotSeen = errors.New("not seen")
@@ -186,4 +245,43 @@ type notSeenError struct {
 
 func (e *notSeenError) Error() string {
 	return fmt.Sprintf("%v was not seen on air within %v", e.mac, e.time)
+}
+
+// tell shows the manager's progress with -v, and that it takes longer to a
+// person at a terminal. It ends with the manager; the result is closed then.
+func (a *app) tell(m *connmgr.Manager, silent bool) <-chan struct{} {
+	done := make(chan struct{})
+	if silent {
+		close(done)
+		return done
+	}
+	events := m.Events(context.Background())
+	go func() {
+		defer close(done)
+		for ev := range events {
+			text := eventText(ev)
+			failed, ok := ev.(connmgr.AttemptFailed)
+			switch {
+			case text == "":
+			case a.Verbose > 0:
+				fmt.Fprintln(a.env.Stderr, text)
+			case ok && !failed.Last:
+				a.note("%s", text)
+			}
+		}
+	}()
+	return done
+}
+
+// withHost runs f with the first of the adapters.
+func (a *app) withHost(ctx context.Context, on air, f func(m *connmgr.Manager, d *hci.Device) error) error {
+	on.one = true
+	return a.withManager(ctx, on, func(m *connmgr.Manager) error {
+		d := m.Adapters()[0].HCI()
+		if d == nil {
+			_, err := m.Adapters()[0].State()
+			return err
+		}
+		return f(m, d)
+	})
 }

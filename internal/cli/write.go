@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -85,21 +85,26 @@ func (c *writeCmd) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.withPeer(ctx, c.Addr, func(conn *host.Conn) error {
-		p, err := conn.GATT().Discover(ctx)
+	return a.withClient(ctx, &c.peer, briefly(), func(conn *connmgr.Client) error {
+		var (
+			f       found
+			command bool
+		)
+		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
+			if f, err = find(conn.Profile(), c.Attr); err != nil {
+				return err
+			}
+			command = c.NoResponse || commandOnly(&f)
+			if err := write(ctx, conn, f.Handle, value, command); err != nil {
+				return &accessError{"write", f, err}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
-		}
-		f, err := find(p, c.Attr)
-		if err != nil {
-			return err
-		}
-		command := c.NoResponse || commandOnly(&f)
-		if err := write(ctx, conn, f.Handle, value, command); err != nil {
-			return &accessError{"write", f, err}
 		}
 		if a.JSON {
-			w := jsonWrite{Address: conn.Peer(), Handle: f.Handle, Name: f.Name, Octets: len(value), Response: !command}
+			w := jsonWrite{Address: conn.Address(), Handle: f.Handle, Name: f.Name, Octets: len(value), Response: !command}
 			if f.Service != nil {
 				w.UUID = &f.UUID
 			}
@@ -121,8 +126,8 @@ func commandOnly(f *found) bool {
 	return f.Value && f.Char.Properties.Has(gatt.PropWriteWithoutResponse) && !f.Char.Properties.Has(gatt.PropWrite)
 }
 
-func write(ctx context.Context, c *host.Conn, h att.Handle, value []byte, command bool) error {
-	longest := c.Bearer().MTU() - 3 // opcode and handle
+func write(ctx context.Context, c *connmgr.Client, h att.Handle, value []byte, command bool) error {
+	longest := c.GATT().MTU() - 3 // opcode and handle
 	switch {
 	case command && len(value) > longest:
 		return fmt.Errorf("%d octets do not fit a write without response: the MTU leaves room for %d", len(value), longest)

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/errclass"
+)
+
+// eventText says in a line what the manager did; "" for what says nothing to a
+// user.
+func eventText(ev connmgr.Event) string {
+	switch ev := ev.(type) {
+	case connmgr.AttemptStarted:
+		return fmt.Sprintf("%s: attempt %d on %s", deviceText(ev.Name, ev.Address), ev.Attempt, ev.Adapter)
+	case connmgr.AttemptFailed:
+		text := fmt.Sprintf("%s: attempt %d failed", deviceText(ev.Name, ev.Address), ev.Attempt)
+		if ev.Adapter != "" {
+			text += " on " + ev.Adapter
+		}
+		text += fmt.Sprintf(" (%s): %v", ev.Phase, ev.Err)
+		if !ev.Last {
+			text += ", next one in " + ev.Backoff.String()
+		}
+		return text
+	case connmgr.Connected:
+		how := "table read from the device"
+		switch {
+		case ev.Shared:
+			how = "by the link that there was"
+		case ev.Cached:
+			how = "table from the cache"
+		}
+		return fmt.Sprintf("%s: connected on %s in %v, %s", deviceText(ev.Name, ev.Address), ev.Adapter, ev.Duration.Round(time.Millisecond), how)
+	case connmgr.Disconnected:
+		return fmt.Sprintf("%s: disconnected from %s: %v", ev.Address, ev.Adapter, ev.Err)
+	case connmgr.ParamsChanged:
+		return fmt.Sprintf("%s: %s", ev.Address, paramsText(ev.Params))
+	case connmgr.AdapterChanged:
+		if ev.Err != nil {
+			return fmt.Sprintf("adapter %s is %v: %v", ev.Adapter, ev.State, ev.Err)
+		}
+		return fmt.Sprintf("adapter %s is %v", ev.Adapter, ev.State)
+	}
+	return ""
+}
+
+// jsonEvent is what connect writes for each event with --json. Times that have
+// passed are Go durations.
+type jsonEvent struct {
+	Time     time.Time `json:"time"`
+	Event    string    `json:"event"` // attempt, failed, connected, status, disconnected, params or adapter
+	Address  string    `json:"address,omitempty"`
+	Name     string    `json:"name,omitempty"`
+	Adapter  string    `json:"adapter,omitempty"`
+	Attempt  int       `json:"attempt,omitempty"`
+	Phase    string    `json:"phase,omitempty"`
+	Category string    `json:"category,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	Backoff  string    `json:"backoff,omitempty"`
+	Took     string    `json:"took,omitempty"`
+	Cached   bool      `json:"cached,omitempty"`
+	State    string    `json:"state,omitempty"`
+	RSSI     *int      `json:"rssi,omitempty"` // dBm
+	MTU      int       `json:"mtu,omitempty"`
+	// The connection parameters in use.
+	Interval string  `json:"interval,omitempty"`
+	Latency  *uint16 `json:"latency,omitempty"`
+	Timeout  string  `json:"timeout,omitempty"`
+}
+
+// newJSONEvent returns nil for what says nothing to a user.
+func newJSONEvent(ev connmgr.Event) *jsonEvent {
+	switch ev := ev.(type) {
+	case connmgr.AttemptStarted:
+		return &jsonEvent{Time: ev.Time, Event: "attempt", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt}
+	case connmgr.AttemptFailed:
+		j := &jsonEvent{
+			Time: ev.Time, Event: "failed", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt,
+			Phase: string(ev.Phase), Error: ev.Err.Error(),
+		}
+		if ev.Class.Category != errclass.None {
+			j.Category = ev.Class.Category.String()
+		}
+		if !ev.Last {
+			j.Backoff = ev.Backoff.String()
+		}
+		return j
+	case connmgr.Connected:
+		return &jsonEvent{
+			Time: ev.Time, Event: "connected", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempts,
+			Took: ev.Duration.String(), Cached: ev.Cached,
+		}
+	case connmgr.Disconnected:
+		return &jsonEvent{Time: ev.Time, Event: "disconnected", Address: ev.Address, Adapter: ev.Adapter, Error: ev.Err.Error()}
+	case connmgr.ParamsChanged:
+		p := ev.Params
+		return &jsonEvent{
+			Time: ev.Time, Event: "params", Address: ev.Address, Adapter: ev.Adapter,
+			Interval: p.Interval.String(), Latency: &p.Latency, Timeout: p.Timeout.String(),
+		}
+	case connmgr.AdapterChanged:
+		j := &jsonEvent{Time: ev.Time, Event: "adapter", Adapter: ev.Adapter, State: ev.State.String()}
+		if ev.Err != nil {
+			j.Error = ev.Err.Error()
+		}
+		return j
+	}
+	return nil
+}

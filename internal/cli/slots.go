@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/slots"
+)
+
+func newSlots() *command {
+	cmd := newCommand(groupHere, "slots", "Show the connections that adapters have and have room for.", runSlots)
+	cmd.detail = "Adapters that are free are taken over for a moment. Of those that the kernel runs, as for bluetoothd, the kernel's LE connections are shown. How many there can be is not known before a controller has refused one."
+	return cmd
+}
+
+// jsonSlots is what slots writes for each adapter with --json.
+type jsonSlots struct {
+	slots.AdapterStatus
+	By string `json:"by"` // moor or kernel
+}
+
+// settleTime is how long slots waits for adapters that are being opened.
+const settleTime = 5 * time.Second
+
+func runSlots(ctx context.Context, a *app) error {
+	var all []jsonSlots
+	links, err := connmgr.KernelLinks()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if len(all) == 0 || all[len(all)-1].Adapter != l.Adapter {
+			all = append(all, jsonSlots{slots.AdapterStatus{Adapter: l.Adapter}, "kernel"})
+		}
+		s := &all[len(all)-1]
+		s.Held = append(s.Held, slots.SlotStatus{Address: l.Address.String(), Connected: true, Handle: uint16(l.Handle)})
+	}
+	names, err := a.free()
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 || len(all) == 0 {
+		err = a.withManager(ctx, air{}, func(m *connmgr.Manager) error {
+			awaitAdapters(ctx, m)
+			for _, s := range m.Slots().Diagnostics().Adapters {
+				all = append(all, jsonSlots{s, "moor"})
+			}
+			return nil
+		})
+	}
+	var t table
+	for _, s := range all {
+		if s.Held == nil {
+			s.Held = []slots.SlotStatus{}
+		}
+		if a.JSON {
+			a.out.json(s)
+			continue
+		}
+		t.row(slotsRow(&s)...)
+	}
+	a.out.table(&t)
+	return err
+}
+
+// awaitAdapters waits until no adapter is being opened any more.
+func awaitAdapters(ctx context.Context, m *connmgr.Manager) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	opening := func() bool {
+		for _, d := range m.Adapters() {
+			if state, _ := d.State(); state == connmgr.AdapterOpening {
+				return true
+			}
+		}
+		return false
+	}
+	events := m.Events(ctx)
+	if !opening() {
+		return
+	}
+	for range events {
+		if !opening() {
+			return
+		}
+	}
+}
+
+func slotsRow(s *jsonSlots) []string {
+	room := "limit not known"
+	if s.Slots > 0 {
+		room = fmt.Sprintf("%d of %d free", s.Free, s.Slots)
+	}
+	if s.By == "kernel" {
+		room = "run by the kernel"
+	}
+	var who []string
+	for _, h := range s.Held {
+		text := h.Address
+		if !h.Connected {
+			text += " (connecting)"
+		}
+		who = append(who, text)
+	}
+	return []string{s.Adapter, plural(len(s.Held), "connection"), room, strings.Join(who, " ")}
+}

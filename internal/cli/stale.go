@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+)
+
+type staleCmd struct {
+	Addr   peerArg
+	Others bool
+}
+
+func newStale() *command {
+	c := &staleCmd{}
+	cmd := newCommand(groupPeer, "stale", "End connections of the kernel to a device that are in the way.", c.run)
+	cmd.detail = "These are connections that bluetoothd has, or that a process has left behind. It needs CAP_NET_RAW, and takes no adapter over."
+	cmd.word("addr", "the device's address, such as C0:FF:EE:00:00:01", &c.Addr)
+	cmd.flags.BoolVar(&c.Others, "other-adapters", false, "keep that on the adapter of --adapter, or else on the one that hears the device best")
+	return cmd
+}
+
+// jsonStale is what stale writes for each connection that it ended.
+type jsonStale struct {
+	Address hci.MAC    `json:"address"`
+	Adapter string     `json:"adapter"`
+	Handle  hci.Handle `json:"handle"`
+}
+
+func (c *staleCmd) run(ctx context.Context, a *app) error {
+	keep := ""
+	if c.Others {
+		var err error
+		if keep, err = c.keep(a); err != nil {
+			return err
+		}
+	}
+	ended, err := connmgr.CloseKernelLinks(ctx, c.Addr.String(), keep)
+	for _, l := range ended {
+		if a.JSON {
+			a.out.json(jsonStale{l.Address, l.Adapter, l.Handle})
+			continue
+		}
+		a.out.printf("%s: connection to %s ended\n", l.Adapter, l.Address)
+	}
+	if err == nil && len(ended) == 0 && !a.JSON {
+		a.out.printf("no connection to %s had to be ended\n", c.Addr.Addr.MAC)
+	}
+	return err
+}
+
+// keep returns the adapter whose connection is to stay.
+func (c *staleCmd) keep(a *app) (string, error) {
+	if len(a.Adapters) > 0 {
+		return systemName(a.Adapters[0])
+	}
+	dir, best := a.stateDir(), connmgr.Device{Smoothed: connmgr.NoRSSI - 1}
+	if dir != "" {
+		all, err := connmgr.KeptDevices(dir)
+		if err != nil {
+			return "", err
+		}
+		for _, d := range all {
+			if d.Addr.MAC == c.Addr.Addr.MAC && d.Smoothed > best.Smoothed {
+				best = d
+			}
+		}
+	}
+	if best.Adapter == "" {
+		return "", usagef("no adapter has heard %s: say with --adapter which one's connection is to stay", c.Addr)
+	}
+	return best.Adapter, nil
+}
+
+// systemName returns the kernel's name of an adapter, which may be given by the
+// controller's address.
+func systemName(name string) (string, error) {
+	want, err := hcisock.ParseAddress(name)
+	if err != nil {
+		return "", err
+	}
+	if want.Kind != hcisock.KindMAC {
+		return name, nil
+	}
+	list, err := hcisock.Adapters()
+	if err != nil {
+		return "", err
+	}
+	for i := range list {
+		if list[i].MAC == want.MAC {
+			return list[i].Name, nil
+		}
+	}
+	return "", fmt.Errorf("this machine has no adapter %s", name)
+}
