@@ -51,8 +51,9 @@ fuzz: ## run every fuzz target in turn, T (10m) each
 	GO="$(GO)" test/fuzz $(T)
 
 .PHONY: bench
-bench: ## run the benchmarks; BENCH selects, COUNT=10 is ready for benchstat
+bench: ## run the benchmarks, then the figures; BENCH selects, COUNT=10 is ready for benchstat
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+	$(if $(filter .,$(BENCH)),$(GO) test -tags figures -count $(COUNT) -v ./test/figures)
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## formatting, module files, golangci-lint
@@ -60,7 +61,7 @@ lint: $(GOLANGCI_LINT) ## formatting, module files, golangci-lint
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted >&2; exit 1; fi
 	$(GO) mod tidy -diff
 	$(GOLANGCI_LINT) run ./...
-	$(GOLANGCI_LINT) run --build-tags kernel,peers ./hci/hcisock/... ./test/...
+	$(GOLANGCI_LINT) run --build-tags kernel,peers,figures ./hci/hcisock/... ./test/...
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CACHE)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

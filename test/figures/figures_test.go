@@ -1,0 +1,35 @@
+// Package figures measures the system as a whole and holds it against what
+// docs/performance.md promises: throughput and fairness on the simulated air,
+// memory of idle links, size and memory of the binary. Every figure is printed
+// in the format of Go benchmarks, so that benchstat reads it.
+package figures
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(serveEnv); path != "" {
+		serve(path)
+	}
+	fmt.Println("pkg: github.com/moor-ble/moor/test/figures") // the format's, for benchstat
+	goleak.VerifyTestMain(m)
+}
+
+// figure prints what was measured and fails the test unless it is within the
+// bounds.
+func figure(t *testing.T, name string, value, least, most float64, unit string) {
+	t.Helper()
+	digits := 1
+	if value >= 10_000 {
+		digits = 0
+	}
+	fmt.Printf("BenchmarkFigure/%s 1 %.*f %s\n", name, digits, value, unit)
+	if value < least || value > most {
+		t.Errorf("%s: %.5g %s, want from %g to %g", name, value, unit, least, most)
+	}
+}
