@@ -101,13 +101,13 @@ var remoteWordRows = []row{
 		"the link ended while services were read", "failed to discover services, device disconnected"),
 	byWords(likeDisconnected, treatment{category: Connection, budget: BudgetConnect},
 		"the link came up and dropped while it was set up: at once again", "Disconnected"),
-	byWords(likeNotFound,
-		treatment{category: NotFound, budget: BudgetConnect, delay: DelayShort, advice: adviceMissing},
-		"a device, or a characteristic", "not found"),
 	{
 		name: "BleakNotFoundError", match: []match{kinds(KindNotFound)}, like: RemoteError{Kind: KindNotFound}, do: remoteMissing,
 		why: "as BleakDeviceNotFoundError",
 	},
+	byWords(likeNotFound,
+		treatment{category: NotFound, budget: BudgetConnect, delay: DelayShort, advice: adviceMissing},
+		"a device, or a characteristic", "not found"),
 	{
 		name: "any other BleakDBusError", match: []match{kinds(KindDBus)}, like: RemoteError{Kind: KindDBus},
 		do: treatment{category: Connection, budget: BudgetConnect, delay: DelayStack}, why: "BlueZ gets time to clean up",
