@@ -217,7 +217,7 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 	})
 	t.Run("nobody at the address", func(t *testing.T) {
 		absent := strings.Replace(full, p.Address, "C0:00:00:00:0B:AD", 1)
-		m.Run(t, "services", strings.Split(absent, "/")[0]).Fails(t, "C0:00:00:00:0B:AD", "not seen")
+		m.Run(t, "services", strings.Split(absent, "/")[0]).FailsWith(t, 3, "C0:00:00:00:0B:AD", "not seen")
 	})
 	t.Run("wrong command lines", func(t *testing.T) {
 		for _, args := range [][]string{{"read", full}, {"read", "not-an-address", "2a00"}, {"params", full, "--interval", "1ms"}, {"frobnicate"}} {

@@ -30,6 +30,7 @@ type Moor struct {
 	Args    []string // put before those of Run, such as --adapter hci0
 	Wrapper []string // a command that runs the binary, such as unshare -n
 	Dir     string   // takes a capture of each command
+	State   string   // what the commands keep between them
 	count   *int
 }
 
@@ -45,7 +46,7 @@ func New(t *testing.T, args ...string) *Moor {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	return &Moor{Path: path, Args: args, Dir: dir, count: new(int)}
+	return &Moor{Path: path, Args: args, Dir: dir, State: t.TempDir(), count: new(int)}
 }
 
 // With returns m with other arguments in front.
@@ -86,7 +87,7 @@ func (m *Moor) Start(t *testing.T, args ...string) *Process {
 		started: time.Now(),
 	}
 	argv := append(append([]string{}, m.Wrapper...), m.Path)
-	argv = append(append(append(argv, m.Args...), "--snoop", p.Capture), args...)
+	argv = append(append(append(argv, m.Args...), "--snoop", p.Capture, "--state", m.State), args...)
 	p.line = strings.Join(append(append([]string{"moor"}, m.Args...), args...), " ")
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Stderr = lockedWriter{&p.mu, &p.stderr}
@@ -202,8 +203,15 @@ func (r *Result) OK(t *testing.T) *Result {
 // standard output, and an error that has all of words in it.
 func (r *Result) Fails(t *testing.T, words ...string) *Result {
 	t.Helper()
-	if r.Exit != 1 {
-		t.Fatalf("%s: exit %d, want 1; stdout: %s stderr: %s", r.Line, r.Exit, r.Stdout, r.Stderr)
+	return r.FailsWith(t, 1, words...)
+}
+
+// FailsWith is Fails with another exit code: 3 to 7 say why a connection could
+// not be established.
+func (r *Result) FailsWith(t *testing.T, code int, words ...string) *Result {
+	t.Helper()
+	if r.Exit != code {
+		t.Fatalf("%s: exit %d, want %d; stdout: %s stderr: %s", r.Line, r.Exit, code, r.Stdout, r.Stderr)
 	}
 	if !strings.HasPrefix(r.Stderr, "moor: ") {
 		t.Errorf("%s: stderr %q does not begin with the error", r.Line, r.Stderr)
