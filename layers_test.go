@@ -46,7 +46,9 @@ var layers = []string{
 	"cmd/moor",
 	"test/figures",
 	"test/hostile",
+	"test/simreport",
 	"test/moortest",
+	"test/conntest",
 	"test/kernel",
 	"test/peers",
 }

@@ -9,8 +9,9 @@ serves GATT:
   silent  one that never answers LE Connection Update, as older ones did
 
 Standard output has one JSON object a line: first {"plain": PORT, "silent": PORT},
-then what happens at the peripheral. The line "hang up" on standard input ends
-the connections of the clients; the program ends with its standard input.
+then what happens at the peripheral. A line on standard input is an order: "hang
+up" ends the connections of the clients, "change" gives the table one more service
+before the others, whose handles move. The program ends with its standard input.
 """
 
 import asyncio
@@ -123,48 +124,48 @@ class Peripheral:
             gatt.Characteristic.READABLE,
             gatt.CharacteristicValue(read=lambda _: self.tick_value()),
         )
-        self.device.add_services(
-            [
-                BatteryService(lambda _: 87),
-                DeviceInformationService(manufacturer_name="Bumble", model_number="peer"),
-                gatt.Service(
-                    uuid(1),
-                    [
-                        gatt.Characteristic(
-                            uuid(2),
-                            gatt.Characteristic.Properties.READ
-                            | gatt.Characteristic.Properties.WRITE
-                            | gatt.Characteristic.Properties.WRITE_WITHOUT_RESPONSE,
-                            gatt.Characteristic.READABLE | gatt.Characteristic.WRITEABLE,
-                            gatt.CharacteristicValue(
-                                read=lambda _: self.value, write=self.write
-                            ),
-                            [
-                                gatt.Descriptor(
-                                    gatt.GATT_CHARACTERISTIC_USER_DESCRIPTION_DESCRIPTOR,
-                                    gatt.Descriptor.READABLE,
-                                    b"scratch",
-                                )
-                            ],
+        self.services = [
+            BatteryService(lambda _: 87),
+            DeviceInformationService(manufacturer_name="Bumble", model_number="peer"),
+            gatt.Service(
+                uuid(1),
+                [
+                    gatt.Characteristic(
+                        uuid(2),
+                        gatt.Characteristic.Properties.READ
+                        | gatt.Characteristic.Properties.WRITE
+                        | gatt.Characteristic.Properties.WRITE_WITHOUT_RESPONSE,
+                        gatt.Characteristic.READABLE | gatt.Characteristic.WRITEABLE,
+                        gatt.CharacteristicValue(
+                            read=lambda _: self.value, write=self.write
                         ),
-                        self.tick,
-                        self.confirmed,
-                        gatt.Characteristic(
-                            uuid(5),
-                            gatt.Characteristic.Properties.READ,
-                            gatt.Characteristic.READABLE,
-                            bytes(i % 251 for i in range(400)),
-                        ),
-                        gatt.Characteristic(
-                            uuid(6),
-                            gatt.Characteristic.Properties.READ,
-                            gatt.Characteristic.READABLE,
-                            gatt.CharacteristicValue(read=self.refuse),
-                        ),
-                    ],
-                ),
-            ]
-        )
+                        [
+                            gatt.Descriptor(
+                                gatt.GATT_CHARACTERISTIC_USER_DESCRIPTION_DESCRIPTOR,
+                                gatt.Descriptor.READABLE,
+                                b"scratch",
+                            )
+                        ],
+                    ),
+                    self.tick,
+                    self.confirmed,
+                    gatt.Characteristic(
+                        uuid(5),
+                        gatt.Characteristic.Properties.READ,
+                        gatt.Characteristic.READABLE,
+                        bytes(i % 251 for i in range(400)),
+                    ),
+                    gatt.Characteristic(
+                        uuid(6),
+                        gatt.Characteristic.Properties.READ,
+                        gatt.Characteristic.READABLE,
+                        gatt.CharacteristicValue(read=self.refuse),
+                    ),
+                ],
+            ),
+        ]
+        self.own = len(self.device.gatt_server.attributes)  # GAP and GATT, which stay
+        self.device.add_services(self.services)
         self.device.advertising_data = bytes(
             AdvertisingData(
                 [
@@ -205,6 +206,21 @@ class Peripheral:
             auto_restart=True, advertising_interval_min=50, advertising_interval_max=50
         )
 
+    async def change(self) -> None:
+        server = self.device.gatt_server
+        first = server.attributes[self.own].handle
+        del server.attributes[self.own :]
+        del server.services[-len(self.services) :]
+        server.attributes_by_handle.clear()
+        self.services.insert(0, gatt.Service(uuid(0x100 + len(self.services)), []))
+        server.add_services(self.services)
+        say(event="changed")
+        # Asks those who have subscribed to Service Changed to look again.
+        await self.device.indicate_subscribers(
+            self.device.gatt_service.service_changed_characteristic,
+            first.to_bytes(2, "little") + b"\xff\xff",
+        )
+
     async def notify(self) -> None:
         while True:
             await asyncio.sleep(TICK)
@@ -239,6 +255,8 @@ async def main() -> None:
         if line.strip() == "hang up":
             for client in list(Adapter.clients):
                 client.abort()
+        if line.strip() == "change":
+            await peripheral.change()
     ticking.cancel()
 
 

@@ -1,0 +1,60 @@
+package conntest
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/wire"
+)
+
+// Capture takes what passes between a host and its controller, as the Snoop of
+// an hci.Config.
+type Capture struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+// Write implements io.Writer.
+func (c *Capture) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buf.Write(b)
+}
+
+// Requests returns the ATT requests that this host has sent so far. What it
+// answers to requests of the peer's client is none.
+func (c *Capture) Requests(t *testing.T) []att.Opcode {
+	t.Helper()
+	c.mu.Lock()
+	all := bytes.Clone(c.buf.Bytes())
+	c.mu.Unlock()
+	var requests []att.Opcode
+	for rec, err := range hci.ReadSnoop(bytes.NewReader(all)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if op, ok := opcode(rec.Packet); rec.Sent && ok && op.Kind() == att.KindRequest {
+			requests = append(requests, op)
+		}
+	}
+	return requests
+}
+
+// opcode returns the opcode of the ATT PDU that begins in an H4 packet.
+func opcode(h4 []byte) (op att.Opcode, ok bool) {
+	const continuing, attribute = 0x1000, 0x0004
+	r := wire.NewReader(h4)
+	if hci.PacketType(r.U8()) != hci.PacketACL {
+		return 0, false
+	}
+	flags := r.U16()
+	r.Skip(4) // lengths of the packet and of the PDU
+	if cid := r.U16(); cid != attribute || flags&0x3000 == continuing {
+		return 0, false
+	}
+	op = att.Opcode(r.U8())
+	return op, r.Err() == nil
+}

@@ -1,0 +1,113 @@
+//go:build peers
+
+package peers
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/test/conntest"
+)
+
+// TestManagerBumble has the connection manager in this process.
+func TestManagerBumble(t *testing.T) {
+	b := startBumble(t)
+	p := &conntest.Peer{
+		Address: address + "/" + kind,
+		Service: parse(t, custom(1)), Scratch: parse(t, custom(2)), Values: parse(t, custom(3)),
+		Initial: []byte{1, 2, 3, 4},
+		Restart: b.change, Change: b.change,
+	}
+	conntest.Run(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Plain), p)
+
+	t.Run("a controller that answers no connection update", func(t *testing.T) {
+		m, _ := conntest.Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Silent), "")
+		ctx, cancel := context.WithTimeout(t.Context(), conntest.Limit)
+		defer cancel()
+		begin := time.Now()
+		c, err := m.Establish(ctx, p.Address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.last(t, "unanswered")
+		if took := time.Since(begin); took > conntest.Limit/4 {
+			t.Errorf("ready only after %v", took)
+		}
+		if v, err := c.Read(ctx, p.Service, p.Scratch); err != nil || hex.EncodeToString(v) != "01020304" {
+			t.Errorf("read % x, %v", v, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a controller that goes away and comes back", func(t *testing.T) {
+		m, _ := conntest.Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Plain), "")
+		ctx, cancel := context.WithTimeout(t.Context(), conntest.Limit)
+		defer cancel()
+		ended := make(chan error, 1)
+		c, err := m.Establish(ctx, p.Address, &connmgr.Options{
+			Disconnected: func(_ *connmgr.Client, err error) { ended <- err },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.hangUp(t)
+		select {
+		case err := <-ended:
+			t.Logf("ended: %v", err)
+		case <-ctx.Done():
+			t.Fatal("the end of the adapter was not the end of the link")
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if c, err = m.Establish(ctx, p.Address, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(ctx, p.Service, p.Scratch); err != nil || !c.Cached() {
+			t.Errorf("read: %v, cached: %v", err, c.Cached())
+		}
+	})
+}
+
+func parse(t *testing.T, s string) gatt.UUID {
+	t.Helper()
+	u, err := gatt.ParseUUID(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// change moves the handles of the peer's services.
+func (b *bumble) change(t *testing.T) {
+	t.Helper()
+	before := b.count("changed")
+	if _, err := io.WriteString(b.in, "change\n"); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(conntest.Limit); b.count("changed") == before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the peer did not change its table")
+		}
+	}
+}
+
+// count is how many events of a name there were.
+func (b *bumble) count(name string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, e := range b.events {
+		if e.Event == name {
+			n++
+		}
+	}
+	return n
+}
