@@ -76,7 +76,10 @@ func (h *Host) newLink(now time.Time, l *hci.Link) hci.LinkHandler {
 	if lc.Logger == nil {
 		lc.Logger = h.log
 	}
-	peer := gatt.PeerInfo{Key: l.Peer().Identity().String()}
+	var peer gatt.PeerInfo
+	if a := l.Peer().Identity(); !a.IsResolvable() && !a.IsNonResolvable() {
+		peer.Key = a.String() // a private address is no name to remember by
+	}
 	if h.smp != nil {
 		h.secure(c, &lc, &peer)
 	}

@@ -218,3 +218,14 @@ func TestPasskey(t *testing.T) {
 		t.Errorf("100 passkeys, %d of them different", len(seen))
 	}
 }
+
+func TestSignature(t *testing.T) {
+	// The code of D.1 with a message of 16 octets, of which the last four in its
+	// order, the most significant ones, are the counter.
+	key := Key(b16(t, "2b7e1516 28aed2a6 abf71588 09cf4f3c"))
+	m := msb(t, "6bc1bee2 2e409f96 e93d7e11 7393172a")
+	want := append(m[12:16:16], msb(t, "070a16b46b4d4144")...)
+	if got := signature(key, 0x6bc1bee2, m[:12]); string(got[:]) != string(want) {
+		t.Errorf("signature % x, want % x", got, want)
+	}
+}

@@ -47,12 +47,11 @@ type duo struct {
 }
 
 // run goes on until nothing happens any more.
-func (d *duo) run() *duo {
+func (d *duo) run() {
 	d.shown = map[bool]Passkey{}
 	d.c = newInitiator(d.cs, addrA, addrB)
 	for d.turn(true) || d.turn(false) {
 	}
-	return d
 }
 
 func (d *duo) side(initiator bool) (p *pairing, err *error) {

@@ -3,6 +3,7 @@ package smp
 import (
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -38,6 +39,8 @@ func (m *Machine) encryptionDone(now time.Time, err error) {
 	m.pending = nil
 	if byBond && errors.Is(err, hci.StatusKeyMissing) {
 		err = &BondLostError{Peer: m.Peer(), Err: hci.StatusKeyMissing}
+	} else {
+		err = fmt.Errorf("smp: encrypt: %w", err)
 	}
 	m.log(levelLink, "not encrypted", "error", err)
 	if m.p != nil {

@@ -175,7 +175,6 @@ func wantReason(t *testing.T, err error, r smp.Reason, local bool) {
 type logs struct {
 	mu    sync.Mutex
 	lines []string
-	attrs []slog.Attr
 }
 
 func (l *logs) Enabled(context.Context, slog.Level) bool { return true }
