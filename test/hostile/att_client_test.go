@@ -30,7 +30,7 @@ func TestWrongAnswers(t *testing.T) {
 		"an error too long":             {"01 0a 0300 0a 00", att.RuleErrorLayout},
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.replies(func(l *sim.RawLink, _ []byte) bool { l.Send(cidATT, octets(test.answer)); return true })
 			begin := time.Now()
 			_, err := c.GATT().ReadHandle(w.t.Context(), 3)
@@ -71,7 +71,7 @@ func TestMalformedAnswers(t *testing.T) {
 		"MTU cut off": {"03 17", func(c *host.Conn) error { _, err := c.GATT().ExchangeMTU(context.Background()); return err }},
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.replies(func(l *sim.RawLink, _ []byte) bool { l.Send(cidATT, octets(test.answer)); return true })
 			var me *att.MalformedError
 			if err := test.call(c); !errors.As(err, &me) {
@@ -94,7 +94,7 @@ func TestMTUExchange(t *testing.T) {
 		"65535": {"03 ffff", 517}, "not supported": {"01 02 0000 06", 23},
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.replies(func(l *sim.RawLink, pdu []byte) bool {
 				if pdu[0] != byte(att.OpExchangeMTUReq) {
 					return false
@@ -132,7 +132,7 @@ func TestUnsolicited(t *testing.T) {
 		"several of none":                 "23",
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			for range 100 {
 				e.att(pdu)
 			}
@@ -148,7 +148,7 @@ func TestIndicationsAreConfirmedOnce(t *testing.T) {
 		"without a CCCD": "1d 0300 01", "of no handle": "1d", "of handle 0": "1d 0000", "huge": "1d 0300" + string(bytes.Repeat([]byte("00"), 600)),
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.take()
 			if name == "huge" { // beyond what L2CAP takes for ATT: nothing that could be confirmed
 				e.att(pdu)
@@ -168,7 +168,7 @@ func TestIndicationsAreConfirmedOnce(t *testing.T) {
 // and a subscription to it.
 func (w *world) subscribed(queue int) (*host.Conn, *end, *gatt.Subscription) {
 	w.t.Helper()
-	c, e := w.connect(nil)
+	c, e := w.connect()
 	e.replies(func(l *sim.RawLink, pdu []byte) bool { return answerTable(l, pdu) })
 	ch, err := c.GATT().Char(w.t.Context(), gatt.UUID16(0x180F), level)
 	if err != nil {
@@ -239,7 +239,7 @@ func TestNotificationStorm(t *testing.T) {
 // TestLongReadFlood: a peer whose value has no end.
 func TestLongReadFlood(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		e.replies(func(l *sim.RawLink, pdu []byte) bool {
 			l.Send(cidATT, append([]byte{pdu[0] + 1}, make([]byte, 22)...))
 			return true
@@ -261,7 +261,7 @@ func TestPreparedWriteEcho(t *testing.T) {
 		"its length": func(b []byte) []byte { return b[:len(b)-1] },
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			executed := make(chan byte, 10)
 			e.replies(func(l *sim.RawLink, pdu []byte) bool {
 				switch att.Opcode(pdu[0]) {
@@ -293,7 +293,7 @@ func TestPreparedWriteEcho(t *testing.T) {
 // answered in order, and our answer is not taken for one of its own.
 func TestRequestWhileOursPends(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		e.mute()
 		e.take()
 		read := call(func() error { _, err := c.GATT().ReadHandle(context.Background(), 3); return err })

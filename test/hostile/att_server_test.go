@@ -44,7 +44,7 @@ func TestRequests(t *testing.T) {
 		"a request beyond the MTU":       {"12 1200 000000000000000000000000000000000000000000000000", []string{"01 12 0000 04"}},
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.take()
 			e.att(test.send)
 			var want []string
@@ -61,7 +61,7 @@ func TestRequests(t *testing.T) {
 // end the link.
 func TestRequestsInOneGo(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		e.take()
 		e.att("0a 1200")
 		e.att("0a ffff")
@@ -73,7 +73,7 @@ func TestRequestsInOneGo(t *testing.T) {
 // TestPreparedWritesWithoutEnd: the queue is bounded, and belongs to the link.
 func TestPreparedWritesWithoutEnd(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		w.wantFlat(func() {
 			for range 70 {
 				e.att("16 1200 0000 000102030405060708090a0b0c0d0e0f1011")
@@ -92,7 +92,7 @@ func TestPreparedWritesWithoutEnd(t *testing.T) {
 // TestCommandFlood: writes without response as fast as the air carries them.
 func TestCommandFlood(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		w.wantFlat(func() {
 			for range 5000 {
 				e.att("52 1200 01")
@@ -110,7 +110,7 @@ func TestServerNoise(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 6))
 		lost := 0
 		for range 40 {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			for range 250 {
 				b := make([]byte, rng.IntN(30))
 				for i := range b {

@@ -40,7 +40,7 @@ func TestDiscovery(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.replies(func(l *sim.RawLink, pdu []byte) bool {
 				if att.Opcode(pdu[0]) == att.OpReadReq {
 					return false

@@ -47,7 +47,7 @@ func TestEventsForHandlesThatAreGone(t *testing.T) {
 // has the handle by then.
 func TestEndOfALinkReportedTwice(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		h := c.Link().Handle()
 		w.ctl.Fault(sim.EventFault{Code: hci.EvDisconnectionComplete, Copies: 3})
 		e.Disconnect(hci.StatusRemoteUserTerminated)
@@ -56,7 +56,7 @@ func TestEndOfALinkReportedTwice(t *testing.T) {
 		if n := w.host.Device().Stats().UnknownHandles; n != 3 {
 			w.t.Errorf("%d events for unknown handles counted, want 3", n)
 		}
-		again, _ := w.connect(nil)
+		again, _ := w.connect()
 		if again.Link().Handle() != h {
 			w.t.Logf("handle %v was not used again, but %v", h, again.Link().Handle())
 		}
@@ -68,7 +68,7 @@ func TestEndOfALinkReportedTwice(t *testing.T) {
 // other kinds.
 func TestDataForHandlesThatAreGone(t *testing.T) {
 	bubble(func(w *world) {
-		c, _ := w.connect(nil)
+		c, _ := w.connect()
 		w.ctl.Inject(hci.AppendACL(nil, gone, true, octets("0300 0400 0a 03 00")))
 		w.ctl.Inject(hci.AppendACL(nil, gone, false, nil))
 		w.ctl.Inject(hci.AppendACL(nil, c.Link().Handle(), true, nil))
@@ -178,7 +178,7 @@ func TestConnectionsThatNobodyAskedFor(t *testing.T) {
 			w.t.Errorf("counted %+v, want one orphan and two failures of nobody", s)
 		}
 		w.wantUnknownHandles = true // the orphan was closed
-		c, _ := w.connect(nil)
+		c, _ := w.connect()
 		w.wantRead(c, "on the next link")
 	})(t)
 }

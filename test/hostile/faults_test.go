@@ -70,7 +70,7 @@ func TestDeviceHeals(t *testing.T) {
 			}
 		},
 		"data credits that never come, on one link": func(w *world) {
-			c, _ := w.connect(nil)
+			c, _ := w.connect()
 			w.ctl.Fault(sim.CreditFault{Withhold: true})
 			ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 			defer cancel()
@@ -87,7 +87,7 @@ func TestDeviceHeals(t *testing.T) {
 			w.ctl.Fault(sim.CreditFault{})
 		},
 		"data credits that come twice": func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.mute()
 			w.ctl.Fault(sim.CreditFault{Extra: 3})
 			for range 500 {
@@ -105,7 +105,7 @@ func TestDeviceHeals(t *testing.T) {
 			w.ctl.ClearFaults()
 		},
 		"the end of a link not reported, after our disconnect": func(w *world) {
-			c, _ := w.connect(nil)
+			c, _ := w.connect()
 			w.ctl.Fault(sim.EventFault{Code: hci.EvDisconnectionComplete, Drop: true})
 			begin := time.Now()
 			if err := c.Close(); err != nil || time.Since(begin) > 7*time.Second {
@@ -113,7 +113,7 @@ func TestDeviceHeals(t *testing.T) {
 			}
 		},
 		"the end of a link not reported, after the peer's": func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			w.ctl.Fault(sim.EventFault{Code: hci.EvDisconnectionComplete, Drop: true})
 			e.Disconnect(hci.StatusRemoteUserTerminated)
 			begin := time.Now()
@@ -125,11 +125,11 @@ func TestDeviceHeals(t *testing.T) {
 			w.wantUnknownHandles = true // the host could not know
 		},
 		"a handle given again without the end of the link before": func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			w.ctl.Fault(sim.EventFault{Code: hci.EvDisconnectionComplete, Drop: true})
 			e.Disconnect(hci.StatusRemoteUserTerminated)
 			time.Sleep(time.Second)
-			again, _ := w.connect(nil)
+			again, _ := w.connect()
 			if again.Link().Handle() != c.Link().Handle() {
 				w.t.Skip("the controller gave another handle")
 			}
@@ -179,7 +179,7 @@ func TestDeviceHeals(t *testing.T) {
 			w.ctl.ClearFaults()
 		},
 		"a disconnect that is refused": func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			w.ctl.Fault(sim.CommandFault{Opcode: hci.OpDisconnect, Status: hci.StatusUnspecified})
 			ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
 			defer cancel()
@@ -191,7 +191,7 @@ func TestDeviceHeals(t *testing.T) {
 			w.wantLost(c, 5*time.Second, hci.StatusRemoteUserTerminated, "")
 		},
 		"MIC failure on a link": func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.mute()
 			read := call(func() error { _, err := c.GATT().ReadHandle(context.Background(), 3); return err })
 			time.Sleep(time.Second)
@@ -238,7 +238,7 @@ func TestDeviceFails(t *testing.T) {
 
 func testDeviceFails(t *testing.T, f fatal) {
 	w := newWorld(t, nil)
-	c, e := w.connect(nil)
+	c, e := w.connect()
 	e.mute()
 	sc := w.scan(nil)
 	ctx := context.Background()
@@ -286,7 +286,7 @@ func testDeviceFails(t *testing.T, f fatal) {
 	// The one way back is to open it anew.
 	w.ctl.ClearFaults()
 	w.host = w.open(w.ctl.Plug())
-	again, _ := w.connect(nil)
+	again, _ := w.connect()
 	w.wantRead(again, "on the device that was opened anew")
 	w.host.Close()
 	w.wantAccounts()
@@ -310,7 +310,7 @@ func testSilentReset(t *testing.T) {
 		t.Error(err)
 	}
 	w.host = w.open(w.ctl.Plug())
-	c, _ := w.connect(nil)
+	c, _ := w.connect()
 	w.wantRead(c, "on the device that was opened anew")
 	w.host.Close()
 	w.wantUnknownHandles = true // the request

@@ -112,7 +112,7 @@ func TestGoBLESearchThatFindsNothing(t *testing.T) {
 // for, froze the adapter after 16 packets.
 func TestGoBLELongPDUAndAnswersNobodyWaitsFor(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		for range 100 {
 			e.Send(cidATT, append(octets("1b 0300"), make([]byte, 200)...))
 			e.Send(cidATT, append(octets("0b"), make([]byte, 200)...))
@@ -126,7 +126,7 @@ func TestGoBLELongPDUAndAnswersNobodyWaitsFor(t *testing.T) {
 // A writer that waited for a credit, and a disconnect, locked each other out.
 func TestGoBLEDisconnectWhileWritersWait(t *testing.T) {
 	bubbleOn(&sim.ControllerConfig{ACLNum: 1}, func(w *world) {
-		c, _ := w.connect(nil)
+		c, _ := w.connect()
 		w.ctl.Fault(sim.CreditFault{Withhold: true})
 		var writers []<-chan error
 		for range 4 {
@@ -156,7 +156,7 @@ func TestGoBLEDisconnectWhileWritersWait(t *testing.T) {
 // the reader, which then waited for itself: 10 s for every command.
 func TestGoBLEPeerAsksForParameters(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		e.sig("12 07 0800 1800 1800 0000 c800")
 		begin := time.Now()
 		for range 10 {
@@ -219,7 +219,7 @@ func TestGoBLEReadWhileHandlingANotification(t *testing.T) {
 // After a timeout the late answer was taken for that to the next request.
 func TestGoBLELateAnswerAfterATimeout(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		e.replies(func(l *sim.RawLink, _ []byte) bool {
 			time.AfterFunc(31*time.Second, func() { l.Send(cidATT, octets("0b 66")) })
 			return true
@@ -238,7 +238,7 @@ func TestGoBLELateAnswerAfterATimeout(t *testing.T) {
 // A late signaling answer was sent on a closed channel.
 func TestGoBLELateSignalingAnswer(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		if _, err := c.L2CAP().Dial(w.t.Context(), 0x80, nil); err == nil {
 			w.t.Error("dialed without an answer")
 		}
@@ -272,7 +272,7 @@ func TestGoBLECloseTwice(t *testing.T) {
 // made discovery loop.
 func TestGoBLEFailedSubscribe(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		refuse := true
 		e.replies(func(l *sim.RawLink, pdu []byte) bool {
 			if att.Opcode(pdu[0]) == att.OpWriteReq && refuse {

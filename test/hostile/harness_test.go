@@ -66,7 +66,7 @@ func newWorld(t *testing.T, cc *sim.ControllerConfig) *world {
 	t.Cleanup(func() { w.air.Close() })
 	w.ctl = w.air.NewController(cc)
 	w.host = w.open(w.ctl)
-	w.good, _ = w.connect(nil)
+	w.good, _ = w.connect()
 	return w
 }
 
@@ -95,25 +95,25 @@ func options() *hci.ConnectOptions {
 	return &hci.ConnectOptions{Params: hci.ConnParams{IntervalMin: interval, IntervalMax: interval, Timeout: 4 * time.Second}}
 }
 
-// connect makes a link to a new peer. A nil cfg is a peer that answers reads.
-func (w *world) connect(cfg *sim.RawPeerConfig) (*host.Conn, *end) {
+// connect makes a link to a new peer, which answers reads.
+func (w *world) connect() (*host.Conn, *end) {
 	w.t.Helper()
-	if cfg == nil {
-		cfg = &sim.RawPeerConfig{}
-	}
+	return w.connectTo(sim.RawPeerConfig{}, options())
+}
+
+func (w *world) connectTo(cfg sim.RawPeerConfig, o *hci.ConnectOptions) (*host.Conn, *end) {
+	w.t.Helper()
 	e := &end{t: w.t, answer: true}
-	if cfg.Script.Frame == nil {
-		cfg.Script.Frame = e.frame
-	}
-	p := w.air.NewRawPeer(cfg)
-	c, err := w.host.Connect(w.t.Context(), p.Address(), options())
+	cfg.Script.Frame = e.frame
+	p := w.air.NewRawPeer(&cfg)
+	e.node = p
+	c, err := w.host.Connect(w.t.Context(), p.Address(), o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	if e.RawLink, err = p.Accept(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	e.node = p
 	return c, e
 }
 

@@ -47,7 +47,7 @@ func TestFragments(t *testing.T) {
 		"SMP of no octets":             func(e *end) { e.Send(6, nil) },
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			w.wantFlat(func() { attack(e); e.drain() })
 			w.wantRead(c, "on the same link")
 		}))
@@ -84,7 +84,7 @@ func TestSignaling(t *testing.T) {
 		"credits for no channel":            {"16 08 0400 4000 0100", []string{"0005: 01080600020000004000"}},
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.take()
 			e.sig(test.send)
 			e.want(test.send, test.want...)
@@ -97,7 +97,7 @@ func TestSignaling(t *testing.T) {
 // link takes them; what is queued for it is bounded.
 func TestSignalFlood(t *testing.T) {
 	bubble(func(w *world) {
-		c, e := w.connect(nil)
+		c, e := w.connect()
 		w.wantFlat(func() {
 			for range 10000 {
 				e.sig("7f 03 0000")
@@ -132,7 +132,7 @@ func TestChannelViolations(t *testing.T) {
 		}, "without credit"},
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			type opened struct {
 				c   *l2cap.Conn
 				err error
@@ -171,7 +171,7 @@ func TestChannelViolations(t *testing.T) {
 // ends after the 30 s of the specification.
 func TestChannelWithoutAnswer(t *testing.T) {
 	bubble(func(w *world) {
-		c, _ := w.connect(nil)
+		c, _ := w.connect()
 		begin := time.Now()
 		_, err := c.L2CAP().Dial(w.t.Context(), 0x80, nil)
 		var te *l2cap.TimeoutError
@@ -200,7 +200,7 @@ func TestAnswersThatAreNotTaken(t *testing.T) {
 		"indications": {cidATT, "1d 0300 00", true},
 	} {
 		t.Run(name, bubble(func(w *world) {
-			c, e := w.connect(nil)
+			c, e := w.connect()
 			e.mute()
 			w.ctl.Fault(sim.CreditFault{Withhold: true})
 			w.wantFlat(func() {

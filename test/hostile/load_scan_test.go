@@ -39,7 +39,7 @@ func TestTwoThousandAdvertisementsASecond(t *testing.T) {
 		before, begin := w.ctl.Stats(), time.Now()
 		noise := control("in the noise")
 		w.wantRead(w.good, "in the noise")
-		c, _ := w.connect(nil)
+		c, _ := w.connect()
 		if err := c.Close(); err != nil {
 			w.t.Error(err)
 		}
@@ -75,8 +75,7 @@ type crowd struct {
 	closed    chan struct{}
 	perSecond int
 	scanning  atomic.Bool
-	sent      int // of the present second; owned by the reader, as is all below
-	begin     time.Time
+	begin     time.Time // owned by the reader, as is all below
 	packet    []byte
 	total     int
 }

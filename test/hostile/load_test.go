@@ -40,17 +40,8 @@ func TestSixtyFourLinks(t *testing.T) {
 		var conns []*host.Conn
 		var ends []*end
 		for range 63 {
-			e := &end{t: w.t, answer: true}
-			p := w.air.NewRawPeer(&sim.RawPeerConfig{Interval: 20 * time.Millisecond, Script: sim.Script{Frame: e.frame}})
 			o := &hci.ConnectOptions{Params: hci.ConnParams{IntervalMin: every, IntervalMax: every, Timeout: 4 * time.Second}}
-			c, err := w.host.Connect(w.t.Context(), p.Address(), o)
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			if e.RawLink, err = p.Accept(w.t.Context()); err != nil {
-				w.t.Fatal(err)
-			}
-			e.node = p
+			c, e := w.connectTo(sim.RawPeerConfig{Interval: 20 * time.Millisecond}, o)
 			conns, ends = append(conns, c), append(ends, e)
 		}
 		if s := w.ctl.Stats(); s.Links != 64 {
