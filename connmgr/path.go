@@ -22,6 +22,12 @@ const (
 	lastSlotPenalty = 6.0
 	// fullPenalty puts full adapters last: a slot may come free there first.
 	fullPenalty = 1000.0
+	// An adapter that has not heard the device for staleAfter while another has
+	// loses stalePenalty dB for each further second, up to staleLimit: the device
+	// may have gone out of its reach.
+	staleAfter   = time.Second
+	stalePenalty = 15.0
+	staleLimit   = 45.0
 	// unheardRSSI stands for adapters that have not heard the device.
 	unheardRSSI = -110
 )
@@ -31,6 +37,12 @@ const (
 // is better by 5 dB.
 func (m *Manager) rank(t target, last *Adapter, only string) ([]*Adapter, error) {
 	heard := m.devices.by(t)
+	var newest time.Time
+	for _, d := range heard {
+		if d.Seen.After(newest) {
+			newest = d.Seen
+		}
+	}
 	now := time.Now()
 	scores := map[*Adapter]float64{}
 	var as []*Adapter
@@ -39,12 +51,15 @@ func (m *Manager) rank(t target, last *Adapter, only string) ([]*Adapter, error)
 			continue
 		}
 		score := float64(unheardRSSI)
+		a.mu.Lock()
 		for _, d := range heard {
-			if d.Adapter == a.name && d.Smoothed != NoRSSI {
+			// What an adapter heard before it failed does not count against what
+			// another has heard since.
+			at := a.failed[t.addr.MAC].at
+			if d.Adapter == a.name && d.Smoothed != NoRSSI && !(d.Seen.Before(at) && newest.After(at)) {
 				score = float64(d.Smoothed)
 			}
 		}
-		a.mu.Lock()
 		failed := a.failed[t.addr.MAC].now(now)
 		score -= failurePenalty * failed
 		if failed > 1.5 {
