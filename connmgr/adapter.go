@@ -160,6 +160,7 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 	}
 	hc := a.m.cfg.Host
 	hc.HCI.Name = a.name
+	hc.SMP = a.m.pairing()
 	if hc.HCI.Logger == nil {
 		hc.HCI.Logger = a.m.cfg.Logger
 	}
@@ -218,7 +219,7 @@ func (a *Adapter) listen(ctx context.Context, h *host.Host) {
 				if err != nil {
 					break
 				}
-				a.m.devices.hear(a.name, &r)
+				a.m.devices.hear(a.name, identify(h, r.Addr), &r)
 			}
 			sc.Close()
 		}

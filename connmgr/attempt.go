@@ -181,7 +181,7 @@ func (x *attempts) share(ctx context.Context, l *link) (*Client, error) {
 			}
 			return nil, err
 		}
-		x.m.log.Debug("existing link is not alive", "address", l.conn.Peer(), "error", err)
+		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
 		_ = l.conn.Close()
 	}
 	select {
@@ -209,14 +209,14 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 	x.m.bus.emit(AttemptStarted{time.Now(), x.name(), address, a.name, x.number})
 	a.begin()
 	defer a.end()
-	conn, err := x.dial(ctx, a)
+	h, conn, err := x.dial(ctx, a)
 	if err != nil {
 		x.note(a, err) // before the slot goes back: what is refused counts beside the links there are
 		x.m.slots.Release(a.name, address)
 		at.Err = err
 		return nil, at
 	}
-	l := x.m.adopt(a, conn, x.name())
+	l := x.m.adopt(a, h, conn, x.name())
 	c := newClient(l, x.opts)
 	l.join(c)
 	if at.Phase, err = x.setUp(ctx, c); err == nil {
@@ -238,28 +238,33 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 }
 
 // dial makes the link. Without knowing the kind of address, either will do.
-func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Conn, error) {
+func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Host, *host.Conn, error) {
 	h := a.up()
 	if h == nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
+		return nil, nil, fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
 	}
 	p := x.m.policy(x.opts)
 	o := &hci.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
 	peer := x.target.addr
-	if !x.target.known {
-		if found := x.m.devices.by(x.target); len(found) > 0 {
-			peer = found[0].Addr
-		} else if h.Device().Info().AcceptListSize >= 2 {
+	if found := x.m.devices.by(x.target); len(found) > 0 {
+		peer = found[0].onAir() // which may be a private address
+	} else if !x.target.known {
+		if h.Device().Info().AcceptListSize >= 2 {
 			random := peer
 			random.Kind = hci.AddrRandom
-			return h.ConnectAny(ctx, []hci.Addr{peer, random}, o)
+			c, err := h.ConnectAny(ctx, []hci.Addr{peer, random}, o)
+			return h, c, err
 		}
 	}
-	return h.Connect(ctx, peer, o)
+	c, err := h.ConnectPlain(ctx, peer, o)
+	return h, c, err
 }
 
 // setUp brings a new link to where a program can use it.
 func (x *attempts) setUp(ctx context.Context, c *Client) (Phase, error) {
+	if err := x.secure(ctx, c); err != nil {
+		return PhaseSecure, err
+	}
 	if err := x.table(ctx, c); err != nil {
 		return PhaseDiscover, err
 	}

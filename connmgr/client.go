@@ -28,7 +28,7 @@ type Client struct {
 func newClient(l *link, o *Options) *Client { return &Client{link: l, opts: o} }
 
 // Address returns the device's address.
-func (c *Client) Address() hci.Addr { return c.link.conn.Peer().Identity() }
+func (c *Client) Address() hci.Addr { return c.link.peer }
 
 // Name returns the name that Establish went by.
 func (c *Client) Name() string { return c.link.name }

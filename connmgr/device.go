@@ -18,7 +18,8 @@ const (
 
 // Device is what one adapter has heard of one device.
 type Device struct {
-	Addr    hci.Addr
+	Addr    hci.Addr // its identity, if it is bonded and uses private addresses
+	OnAir   hci.Addr // what it was last heard with
 	Name    string
 	Adapter string // that heard it
 	// RSSI is the last signal strength in dBm, Smoothed a moving average; NoRSSI
@@ -27,6 +28,14 @@ type Device struct {
 	Connectable    bool
 	Data, Response hci.AdvData
 	Seen           time.Time // when it was last heard
+}
+
+// onAir returns the address to connect to.
+func (d *Device) onAir() hci.Addr {
+	if d.OnAir == (hci.Addr{}) {
+		return d.Addr
+	}
+	return d.OnAir
 }
 
 // Source returns the adapter that heard the device; "" for a device that was

@@ -31,9 +31,8 @@ func newDevices() *devices {
 	return &devices{heard: map[hci.MAC]map[string]*Device{}, waiters: map[chan struct{}]target{}}
 }
 
-// hear takes one report.
-func (ds *devices) hear(adapter string, r *hci.Report) {
-	addr := r.Addr.Identity()
+// hear takes one report of the device with an identity address.
+func (ds *devices) hear(adapter string, addr hci.Addr, r *hci.Report) {
 	if addr.Kind == hci.AddrAnonymous {
 		return
 	}
@@ -51,7 +50,7 @@ func (ds *devices) hear(adapter string, r *hci.Report) {
 		ds.count++
 	}
 	ds.news = true
-	d.Addr, d.Connectable, d.Seen = addr, r.Connectable, r.Time
+	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
 	d.Data, d.Response = r.Data, r.Response
 	if n := r.Name(); n != "" {
 		d.Name = n
@@ -291,7 +290,7 @@ func (a *Adapter) listenOnce(ctx context.Context, o *hci.ScanOptions) error {
 		if err != nil {
 			return err
 		}
-		a.m.devices.hear(a.name, &r)
+		a.m.devices.hear(a.name, identify(h, r.Addr), &r)
 	}
 	return context.Cause(ctx)
 }

@@ -20,21 +20,34 @@ func (l *link) guard(ctx context.Context) {
 	g := l.conn.GATT()
 	// Without the one or the other a change is noticed by what it breaks.
 	if err := g.WriteClientSupportedFeatures(ctx); err != nil {
-		l.m.log.Debug("robust caching not announced", "address", l.conn.Peer(), "error", err)
+		l.m.log.Debug("robust caching not announced", "address", l.peer, "error", err)
 	}
 	for {
 		if err := g.EnableServiceChanged(ctx); err != nil {
-			l.m.log.Debug("service changed not enabled", "address", l.conn.Peer(), "error", err)
+			l.m.log.Debug("service changed not enabled", "address", l.peer, "error", err)
 			return
 		}
+		l.subscribed()
 		r, err := g.ServiceChanged(ctx)
 		if err != nil {
 			return
 		}
-		l.m.log.Debug("the device's table has changed", "address", l.conn.Peer(), "handles", r)
+		l.m.log.Debug("the device's table has changed", "address", l.peer, "handles", r)
 		if err := l.rediscover(ctx); err != nil {
-			l.m.log.Debug("table not discovered anew", "address", l.conn.Peer(), "error", err)
+			l.m.log.Debug("table not discovered anew", "address", l.peer, "error", err)
 		}
+	}
+}
+
+// subscribed notes with the cached table that a bonded device will tell of
+// changes by itself from now on, even of those while it is not connected.
+func (l *link) subscribed() {
+	if !l.bonded() {
+		return
+	}
+	if e, ok := l.m.cache.Get(l.peer); ok && !(e.Bonded && e.Subscribed) {
+		e.Bonded, e.Subscribed = true, true
+		l.store(e)
 	}
 }
 

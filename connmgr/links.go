@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 )
 
@@ -13,6 +14,7 @@ type link struct {
 	m       *Manager
 	adapter *Adapter
 	conn    *host.Conn
+	peer    hci.Addr // its identity, as far as known when the link was made
 	name    string
 	gone    chan struct{} // closed when the link has ended and is in no list any more
 
@@ -43,7 +45,7 @@ func (ls *links) find(t target) *link {
 
 func (ls *links) findLocked(t target) *link {
 	for l := range ls.all {
-		if t.matches(l.conn.Peer()) {
+		if t.matches(l.peer) {
 			return l
 		}
 	}
@@ -109,9 +111,12 @@ func (l *link) join(c *Client) bool {
 }
 
 // adopt enters a new link, whose end it watches.
-func (m *Manager) adopt(a *Adapter, conn *host.Conn, name string) *link {
-	l := &link{m: m, adapter: a, conn: conn, name: name, gone: make(chan struct{}), users: map[*Client]struct{}{}}
-	address := conn.Peer().MAC.String()
+func (m *Manager) adopt(a *Adapter, h *host.Host, conn *host.Conn, name string) *link {
+	l := &link{
+		m: m, adapter: a, conn: conn, peer: identify(h, conn.Peer()), name: name,
+		gone: make(chan struct{}), users: map[*Client]struct{}{},
+	}
+	address := l.peer.MAC.String()
 	m.slots.Connected(a.name, address, uint16(conn.Link().Handle()))
 	m.links.add(l)
 	m.tasks.Go(func() {

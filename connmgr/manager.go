@@ -14,6 +14,7 @@ import (
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/servicecache"
 	"github.com/moor-ble/moor/slots"
+	"github.com/moor-ble/moor/smp"
 )
 
 // Config holds the options of a Manager. The zero value of each field is its
@@ -41,6 +42,10 @@ type Config struct {
 	// DisableScan listens for devices only while connecting. PassiveScan does not
 	// ask for scan responses.
 	DisableScan, PassiveScan bool
+	// Pairing holds the options of the Security Manager of each adapter. Nil uses
+	// bonds, pairs where Options.Pair says so without asking anybody, and lets no
+	// device begin. Bonds are kept in the state directory unless Store says where.
+	Pairing *smp.Config
 	// Logger takes what happens, at debug level as bleak-retry-connector does;
 	// nil logs nothing.
 	Logger *slog.Logger
@@ -81,6 +86,7 @@ type Manager struct {
 	links   *links
 	slots   *slots.Manager
 	cache   *servicecache.Cache
+	bonds   *bondStores
 
 	tasks     sync.WaitGroup // goroutines of the adapters and links
 	callbacks sync.WaitGroup // calls of the program's functions
@@ -120,6 +126,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 		return nil, err
 	}
 	m.cache = cache
+	m.bonds = newBondStores(m.cfg.StateDir)
 	m.loadDevices()
 	m.slots = slots.New(&slots.Config{Logger: m.cfg.Logger})
 	m.slots.Subscribe(m.slotChanged)
@@ -280,7 +287,7 @@ func (m *Manager) evict(ranked []*Adapter, priority int) {
 			continue
 		}
 		for _, l := range m.links.list() {
-			if l.adapter == a && l.conn.Peer().MAC.String() == address {
+			if l.adapter == a && l.peer.MAC.String() == address {
 				m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
 				m.tasks.Go(func() { _ = l.conn.Close() })
 				return
@@ -298,7 +305,7 @@ func (m *Manager) reconcile(a *Adapter) {
 	}
 	var live []slots.Link
 	for _, l := range h.Device().Links() {
-		live = append(live, slots.Link{Address: l.Peer().MAC.String(), Handle: uint16(l.Handle())})
+		live = append(live, slots.Link{Address: identify(h, l.Peer()).MAC.String(), Handle: uint16(l.Handle())})
 	}
 	m.slots.Reconcile(a.name, live)
 }

@@ -28,7 +28,7 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 	}
 	var errs []error
 	for _, l := range m.links.list() {
-		if t.matches(l.conn.Peer()) && l.adapter.name != keep {
+		if t.matches(l.peer) && l.adapter.name != keep {
 			errs = append(errs, l.conn.Link().Disconnect(ctx))
 		}
 	}

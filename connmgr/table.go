@@ -104,11 +104,11 @@ func (l *link) missing(rs []Requirement) error {
 // fromCache uses the cached table if it is the device's: by its Database Hash
 // where it has one, else if nothing can have changed.
 func (l *link) fromCache(ctx context.Context) bool {
-	e, ok := l.m.cache.Get(l.conn.Peer().Identity())
+	e, ok := l.m.cache.Get(l.peer)
 	if !ok {
 		return false
 	}
-	var peer servicecache.Peer
+	peer := servicecache.Peer{Bonded: l.bonded()}
 	verdict := servicecache.Decide(e, peer)
 	if verdict == servicecache.ReadHash {
 		hash, err := l.conn.GATT().DatabaseHash(ctx)
@@ -177,7 +177,7 @@ func (l *link) rediscover(ctx context.Context) error {
 }
 
 func (l *link) store(e *servicecache.Entry) {
-	peer := l.conn.Peer().Identity()
+	peer := l.peer
 	if peer.IsResolvable() || peer.IsNonResolvable() {
 		return // another device may have the address tomorrow
 	}

@@ -18,10 +18,11 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/l2cap"
+	"github.com/moor-ble/moor/smp"
 )
 
 // stack is the packages whose errors have to be in the table.
-var stack = []string{"hci", "hci/hcisock", "l2cap", "gatt/att", "gatt", "host"}
+var stack = []string{"hci", "hci/hcisock", "l2cap", "gatt/att", "gatt", "smp", "host"}
 
 // samples has one of each error that the packages export. A code type has all
 // its constants tried instead.
@@ -77,6 +78,19 @@ func samples() map[string]error {
 		"gatt.ErrNotSubscribable":   gatt.ErrNotSubscribable,
 		"gatt.DiscoveryError":       &gatt.DiscoveryError{Err: &att.Error{Code: att.CodeUnlikelyError}},
 		"gatt.PrepareMismatchError": &gatt.PrepareMismatchError{},
+
+		"smp.ErrBondLost":     smp.ErrBondLost,
+		"smp.ErrNoBond":       smp.ErrNoBond,
+		"smp.ErrBonded":       smp.ErrBonded,
+		"smp.ErrTimeout":      smp.ErrTimeout,
+		"smp.ErrBusy":         smp.ErrBusy,
+		"smp.ErrCanceled":     smp.ErrCanceled,
+		"smp.ErrUnknownCode":  smp.ErrUnknownCode,
+		"smp.ErrSignature":    smp.ErrSignature,
+		"smp.ErrNoSigningKey": smp.ErrNoSigningKey,
+		"smp.ErrOtherAdapter": smp.ErrOtherAdapter,
+		"smp.Error":           &smp.Error{Reason: smp.ReasonUnspecified},
+		"smp.BondLostError":   &smp.BondLostError{Err: hci.StatusKeyMissing},
 	}
 }
 
@@ -93,6 +107,7 @@ func codeTypes() map[string]func(v uint64) []error {
 		"att.Code":           func(v uint64) []error { return []error{&att.Error{Code: att.Code(v)}} },
 		"l2cap.Result":       func(v uint64) []error { return []error{&l2cap.ConnectError{Err: l2cap.Result(v)}} },
 		"l2cap.RejectReason": func(v uint64) []error { return []error{&l2cap.RejectError{Reason: l2cap.RejectReason(v)}} },
+		"smp.Reason":         func(v uint64) []error { return []error{&smp.Error{Reason: smp.Reason(v)}} },
 		"hcisock.Cause": func(v uint64) []error {
 			return []error{&hcisock.OpenError{Cause: hcisock.Cause(v), Err: fmt.Errorf("any cause")}}
 		},

@@ -74,6 +74,7 @@ func document() string {
 		{"HCI error codes", hciRows},
 		{"What this host finds out", localRows},
 		{"Attributes", attRows},
+		{"Pairing", smpRows},
 		{"L2CAP", l2capRows},
 		{"System", systemRows},
 		{"Other stacks, by class", remoteKindRows},

@@ -7,7 +7,7 @@ import (
 
 // table is all rows; the first that matches an error decides. What an error of
 // this stack wraps last, such as net.ErrClosed, stands after what says more.
-var table = slices.Concat(remoteKindRows, localRows, attRows, l2capRows, hciRows, systemRows, remoteWordRows)
+var table = slices.Concat(remoteKindRows, smpRows, localRows, attRows, l2capRows, hciRows, systemRows, remoteWordRows)
 
 // unclassified is the row of all other errors.
 var unclassified = row{

@@ -1,0 +1,162 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/smp"
+)
+
+// pairing returns the options of the Security Manager of each adapter. Without
+// any from the program it uses bonds and pairs when asked to, but lets no peer
+// begin.
+func (m *Manager) pairing() *smp.Config {
+	c := smp.Config{DisableIncoming: true, Logger: m.cfg.Logger}
+	if m.cfg.Pairing != nil {
+		c = *m.cfg.Pairing
+	}
+	if c.Store == nil {
+		c.Store = m.bonds.open
+	}
+	return &c
+}
+
+// bondStores are the bonds of each adapter: on disk, or in memory for as long
+// as the Manager lives, whatever becomes of the adapter.
+type bondStores struct {
+	disk smp.OpenStore // nil: memory
+
+	mu     sync.Mutex
+	memory map[smp.Local]smp.Store // guarded by mu
+}
+
+func newBondStores(stateDir string) *bondStores {
+	b := &bondStores{memory: map[smp.Local]smp.Store{}}
+	if stateDir != "" {
+		b.disk = smp.Files(BondDir(stateDir))
+	}
+	return b
+}
+
+// BondDir returns where a Manager with a state directory keeps bonds, for
+// smp.OpenFileStore.
+func BondDir(stateDir string) string { return filepath.Join(stateDir, "bonds") }
+
+func (b *bondStores) open(l smp.Local) (smp.Store, error) {
+	if b.disk != nil {
+		return b.disk(l)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.memory[l]; s != nil {
+		return s, nil
+	}
+	s, err := smp.Memory()(l)
+	if err == nil {
+		b.memory[l] = s
+	}
+	return s, err
+}
+
+// identify returns the identity address behind an address that h has met, or
+// the address itself.
+func identify(h *host.Host, a hci.Addr) hci.Addr {
+	if s := h.SMP(); s != nil && a.IsResolvable() {
+		if id, ok := s.Resolve(a); ok {
+			return id.Identity()
+		}
+	}
+	return a.Identity()
+}
+
+// secure encrypts a new link where there is a bond, before anything else is
+// said on it, and pairs where that is wanted.
+func (x *attempts) secure(ctx context.Context, c *Client) error {
+	sm := c.link.conn.SMP()
+	if sm == nil {
+		return nil
+	}
+	var err error
+	switch {
+	case sm.Security().Bonded:
+		err = sm.Encrypt(ctx)
+		if errors.Is(err, smp.ErrBondLost) && x.opts.Repair {
+			_, err = sm.Pair(ctx, x.opts.pairOptions(true))
+		}
+	case x.opts.Pair:
+		_, err = sm.Pair(ctx, x.opts.pairOptions(false))
+	}
+	return err
+}
+
+func (o *Options) pairOptions(replace bool) *smp.PairOptions {
+	p := smp.PairOptions{}
+	if o.Pairing != nil {
+		p = *o.Pairing
+	}
+	p.Replace = replace
+	return &p
+}
+
+// raise returns what raises the security of the link, if err says that the
+// device wants that and there is a way: the bond, or pairing where Options.Pair
+// allows it. Otherwise it returns nil.
+func (c *Client) raise(err error) func(ctx context.Context) error {
+	sm := c.link.conn.SMP()
+	if sm == nil || !errclass.Of(err).Action.Has(errclass.Secure) {
+		return nil
+	}
+	switch s := sm.Security(); {
+	case s.Bonded && !s.Encrypted:
+		return sm.Encrypt
+	case c.opts.Pair && (!s.Encrypted || !s.Authenticated):
+		p := c.opts.pairOptions(s.Bonded)
+		p.MITM = p.MITM || s.Encrypted // what is there is not enough
+		return func(ctx context.Context) error {
+			_, err := sm.Pair(ctx, p)
+			return err
+		}
+	}
+	return nil
+}
+
+// bonded reports whether the link is encrypted with the keys of a bond.
+func (l *link) bonded() bool {
+	sm := l.conn.SMP()
+	if sm == nil {
+		return false
+	}
+	s := sm.Security()
+	return s.Bonded && s.Encrypted
+}
+
+// Security returns what protects the link.
+func (c *Client) Security() smp.Security {
+	if sm := c.link.conn.SMP(); sm != nil {
+		return sm.Security()
+	}
+	return smp.Security{}
+}
+
+// Pair pairs with the device, or with o.Replace pairs again.
+func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, error) {
+	sm := c.link.conn.SMP()
+	if sm == nil {
+		return nil, hci.ErrNotSupported
+	}
+	return sm.Pair(ctx, o)
+}
+
+// Bonds returns the Security Manager of an adapter, which has its bonds; nil
+// while the adapter is not up.
+func (a *Adapter) Bonds() *smp.Manager {
+	if h := a.up(); h != nil {
+		return h.SMP()
+	}
+	return nil
+}
