@@ -71,7 +71,7 @@ type DisconnectError struct {
 	Handle Handle
 	Peer   Addr
 	// Reason is the reason of the Disconnection Complete event (Vol 4, Part E,
-	// 7.7.5); zero if the link ended with its device.
+	// 7.7.5); zero if the link ended with its device, or for no stated reason.
 	Reason Status
 	// Local reports whether this host asked for the end.
 	Local bool
@@ -81,12 +81,14 @@ type DisconnectError struct {
 
 func (e *DisconnectError) Error() string {
 	switch {
-	case e.Reason == 0:
+	case e.Reason == 0 && e.Cause != nil:
 		return fmt.Sprintf("hci: link to %v lost: %v", e.Peer, e.Cause)
 	case e.Cause != nil:
 		return fmt.Sprintf("hci: link to %v closed: %v", e.Peer, e.Cause)
 	case e.Local:
 		return fmt.Sprintf("hci: link to %v closed by this host", e.Peer)
+	case e.Reason == 0: // whoever ended it may say anything
+		return fmt.Sprintf("hci: link to %v ended without a reason", e.Peer)
 	}
 	return fmt.Sprintf("hci: link to %v ended: %v", e.Peer, e.Reason)
 }
