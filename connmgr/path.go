@@ -51,15 +51,14 @@ func (m *Manager) rank(t target, last *Adapter, only string) ([]*Adapter, error)
 			continue
 		}
 		score := float64(unheardRSSI)
-		a.mu.Lock()
 		for _, d := range heard {
-			// What an adapter heard before it failed does not count against what
-			// another has heard since.
-			at := a.failed[t.addr.MAC].at
-			if d.Adapter == a.name && d.Smoothed != NoRSSI && !(d.Seen.Before(at) && newest.After(at)) {
+			if d.Adapter == a.name && d.Smoothed != NoRSSI {
 				score = float64(d.Smoothed)
+				silent := newest.Sub(d.Seen) - staleAfter
+				score -= min(max(0, silent.Seconds())*stalePenalty, staleLimit)
 			}
 		}
+		a.mu.Lock()
 		failed := a.failed[t.addr.MAC].now(now)
 		score -= failurePenalty * failed
 		if failed > 1.5 {
