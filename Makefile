@@ -85,6 +85,10 @@ test-kernel: build ## the binary and the user-channel tests on a real kernel (QE
 test-peers: build ## the binary against Bumble's controller and GATT server
 	test/peers/run
 
+.PHONY: sim-report
+sim-report: ## compare connmgr with bleak-retry-connector in thousands of simulated worlds: docs/sim-report.*
+	MOOR_SIM_REPORT=$(CURDIR)/docs $(GO) test -count=1 -run '^TestReport$$' -timeout 60m ./test/simreport -v
+
 .PHONY: clean
 clean: ## remove what was built; the cache stays
 	rm -rf bin
