@@ -1,0 +1,149 @@
+package simreport
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/sim"
+)
+
+// createTimeout is how long Linux leaves a create command pending for a device
+// that it has just heard (HCI_LE_AUTOCONN_TIMEOUT).
+const createTimeout = 4 * time.Second
+
+// linuxParams are Linux's connection parameters for devices that it knows
+// nothing of.
+func linuxParams() hci.ConnParams {
+	return hci.ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 420 * time.Millisecond}
+}
+
+// kernel dials on one adapter as Linux does for BlueZ: it listens for all
+// wanted devices; when it hears one, it stops to listen and dials that one
+// alone.
+type kernel struct {
+	host *host.Host
+	stop context.CancelFunc
+	done chan struct{}
+	wake chan struct{} // one slot: somebody is wanted
+
+	mu       sync.Mutex
+	wanted   map[hci.Addr]*want // guarded by mu, as all below
+	stopScan context.CancelFunc // of the scan that is on; nil if none is
+}
+
+// want is one pending connect.
+type want struct {
+	ctx  context.Context
+	peer hci.Addr
+	done chan dialed // one slot
+}
+
+type dialed struct {
+	conn *host.Conn
+	err  error
+}
+
+func newKernel(ctx context.Context, c *sim.Controller) (*kernel, error) {
+	h, err := host.Open(ctx, c, nil)
+	if err != nil {
+		return nil, err
+	}
+	k := &kernel{host: h, done: make(chan struct{}), wake: make(chan struct{}, 1), wanted: map[hci.Addr]*want{}}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	k.stop = stop
+	go k.run(run)
+	return k, nil
+}
+
+func (k *kernel) close() error {
+	k.stop()
+	<-k.done
+	return k.host.Close()
+}
+
+// connect makes a link to a peer, or fails when ctx ends or a dial has failed.
+func (k *kernel) connect(ctx context.Context, peer hci.Addr) (*host.Conn, error) {
+	w := &want{ctx: ctx, peer: peer, done: make(chan dialed, 1)}
+	k.mu.Lock()
+	k.wanted[peer] = w
+	k.mu.Unlock()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+	stop := context.AfterFunc(ctx, func() {
+		if k.take(peer) != nil {
+			w.done <- dialed{nil, context.Cause(ctx)}
+		}
+	})
+	defer stop()
+	d := <-w.done
+	return d.conn, d.err
+}
+
+// take removes and returns the want for a peer; nil if there is none.
+func (k *kernel) take(peer hci.Addr) *want {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	w := k.wanted[peer]
+	delete(k.wanted, peer)
+	if len(k.wanted) == 0 && k.stopScan != nil {
+		k.stopScan()
+	}
+	return w
+}
+
+// run serves the wants until ctx ends.
+func (k *kernel) run(ctx context.Context) {
+	defer close(k.done)
+	for {
+		select {
+		case <-k.wake:
+		case <-ctx.Done():
+			return
+		}
+		for w := k.hear(ctx); w != nil; w = k.hear(ctx) {
+			conn, err := k.host.Connect(w.ctx, w.peer, &hci.ConnectOptions{Timeout: createTimeout, Params: linuxParams()})
+			w.done <- dialed{conn, err}
+		}
+	}
+}
+
+// hear listens until a wanted device is heard, whose want it takes; nil once
+// none is wanted.
+func (k *kernel) hear(ctx context.Context) *want {
+	k.mu.Lock()
+	if len(k.wanted) == 0 {
+		k.mu.Unlock()
+		return nil
+	}
+	scan, stop := context.WithCancel(ctx)
+	k.stopScan = stop
+	k.mu.Unlock()
+	defer func() {
+		k.mu.Lock()
+		k.stopScan = nil
+		k.mu.Unlock()
+		stop()
+	}()
+	sc, err := k.host.Scan(scan, &hci.ScanOptions{Passive: true, Duplicates: true})
+	if err != nil {
+		return nil
+	}
+	defer sc.Close()
+	for r, err := range sc.All(scan) {
+		if err != nil {
+			return nil
+		}
+		if !r.Connectable {
+			continue
+		}
+		if w := k.take(r.Addr); w != nil {
+			return w
+		}
+	}
+	return nil
+}

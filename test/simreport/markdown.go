@@ -1,0 +1,73 @@
+package simreport
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Markdown is the report's text, but for its introduction.
+func Markdown(all []Result) string {
+	var b strings.Builder
+	b.WriteString("| scenario |")
+	for _, c := range Columns() {
+		fmt.Fprintf(&b, " %s, moor | upstream |", c.Name)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("--:|", 2*len(Columns())) + "\n")
+	for _, r := range all {
+		fmt.Fprintf(&b, "| %s |", r.Name)
+		for _, c := range Columns() {
+			ours, theirs := c.text(r.Ours), c.text(r.Upstream)
+			switch c.Compare(r) {
+			case 1:
+				ours = "**" + ours + "**"
+			case -1:
+				theirs = "**" + theirs + "**"
+			}
+			fmt.Fprintf(&b, " %s | %s |", ours, theirs)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\nThe scenarios:\n\n")
+	for _, r := range all {
+		fmt.Fprintf(&b, "- %s: %s; %d worlds.\n", r.Name, r.Text, r.Worlds)
+	}
+	b.WriteString("\n" + verdict(all))
+	return b.String()
+}
+
+func (c Column) text(r Row) string {
+	switch v := c.Of(r); {
+	case math.IsInf(v, 0):
+		return "never"
+	case c.Percent:
+		return fmt.Sprintf("%.1f %%", v)
+	default:
+		return fmt.Sprintf("%.2f s", v)
+	}
+}
+
+// verdict says where the policy does not win.
+func verdict(all []Result) string {
+	var lost, even []string
+	n := 0
+	for _, r := range all {
+		for _, c := range Columns() {
+			n++
+			switch where := fmt.Sprintf("- %s, %s: %s against %s", r.Name, c.Name, c.text(r.Ours), c.text(r.Upstream)); c.Compare(r) {
+			case -1:
+				lost = append(lost, where)
+			case 0:
+				even = append(even, where)
+			}
+		}
+	}
+	s := fmt.Sprintf("Of %d figures moor's is better in %d, the same in %d and worse in %d.\n", n, n-len(lost)-len(even), len(even), len(lost))
+	if len(lost) > 0 {
+		s += "\nWorse:\n\n" + strings.Join(lost, "\n") + "\n"
+	}
+	if len(even) > 0 {
+		s += "\nThe same:\n\n" + strings.Join(even, "\n") + "\n"
+	}
+	return s
+}

@@ -1,0 +1,122 @@
+package simreport
+
+import (
+	"fmt"
+	"html"
+	"math"
+	"strings"
+)
+
+// Sizes of the plot, in pixels.
+const (
+	labelWidth = 150
+	panelWidth = 200
+	panelGap   = 30
+	rowHeight  = 24
+	headHeight = 76
+	footHeight = 40
+)
+
+// Colors of the ways, told apart by shape as well.
+const (
+	oursColor   = "#1f5fa8"
+	theirsColor = "#d9772b"
+)
+
+// panel is one column of the plot: an axis from low to high, and a place for
+// what never happened at its end.
+type panel struct {
+	Column
+	title     string
+	low, high float64
+	ticks     []float64
+}
+
+func panels() []panel {
+	cs := Columns()
+	return []panel{
+		{cs[0], "ready (%)", 0, 100, []float64{0, 25, 50, 75, 100}},
+		{cs[1], "median time to ready (s)", 0.1, 100, []float64{0.1, 1, 10, 100}},
+		{cs[2], "99th percentile (s)", 0.1, 100, []float64{0.1, 1, 10, 100}},
+		{cs[3], "radio time per device (s)", 0.01, 100, []float64{0.01, 0.1, 1, 10, 100}},
+	}
+}
+
+// at is where a value stands in the panel, from its left edge.
+func (p *panel) at(v float64) float64 {
+	const axis = panelWidth - 34 // the rest is for never
+	if p.Percent {
+		return 6 + v/p.high*panelWidth*0.9
+	}
+	if math.IsInf(v, 1) {
+		return panelWidth - 6
+	}
+	v = min(max(v, p.low), p.high)
+	return 6 + math.Log(v/p.low)/math.Log(p.high/p.low)*(axis-12)
+}
+
+// Plot draws the report as SVG: a row for each scenario, a panel for each
+// figure.
+func Plot(all []Result) string {
+	ps := panels()
+	width := labelWidth + len(ps)*(panelWidth+panelGap)
+	bottom := headHeight + len(all)*rowHeight
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="12">`+"\n",
+		width, bottom+footHeight)
+	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", width, bottom+footHeight)
+	legend(&b)
+	for i, r := range all {
+		y := headHeight + i*rowHeight
+		if i%2 == 0 {
+			fmt.Fprintf(&b, `<rect x="0" y="%d" width="%d" height="%d" fill="#f4f4f4"/>`+"\n", y, width, rowHeight)
+		}
+		text(&b, labelWidth-14, y+rowHeight/2+4, "end", r.Name)
+	}
+	for i := range ps {
+		ps[i].draw(&b, labelWidth+i*(panelWidth+panelGap), bottom, all)
+	}
+	b.WriteString("</svg>\n")
+	return b.String()
+}
+
+func legend(b *strings.Builder) {
+	dot(b, labelWidth+8, 17)
+	text(b, labelWidth+20, 21, "start", "moor, default policy")
+	square(b, labelWidth+178, 17)
+	text(b, labelWidth+190, 21, "start", "bleak-retry-connector over bleak over BlueZ, as modeled")
+}
+
+func (p *panel) draw(b *strings.Builder, x, bottom int, all []Result) {
+	text(b, x, headHeight-28, "start", p.title)
+	line := func(at float64, label, color string) {
+		fmt.Fprintf(b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="%s"/>`+"\n", at, headHeight, at, bottom, color)
+		text(b, int(at), headHeight-8, "middle", label)
+		text(b, int(at), bottom+16, "middle", label)
+	}
+	for _, v := range p.ticks {
+		line(float64(x)+p.at(v), fmt.Sprintf("%g", v), "#cccccc")
+	}
+	if !p.Percent {
+		line(float64(x)+p.at(math.Inf(1)), "never", "#999999")
+	}
+	for i, r := range all {
+		y := float64(headHeight) + (float64(i)+0.5)*rowHeight
+		ours, theirs := float64(x)+p.at(p.Of(r.Ours)), float64(x)+p.at(p.Of(r.Upstream))
+		fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999" stroke-width="2"/>`+"\n", ours, y, theirs, y)
+		square(b, theirs, y)
+		dot(b, ours, y)
+	}
+}
+
+func dot(b *strings.Builder, x, y float64) {
+	fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5" fill="%s"/>`+"\n", x, y, oursColor)
+}
+
+func square(b *strings.Builder, x, y float64) {
+	fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="10" height="10" fill="%s"/>`+"\n", x-5, y-5, theirsColor)
+}
+
+func text(b *strings.Builder, x, y int, anchor, s string) {
+	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="%s">%s</text>`+"\n", x, y, anchor, html.EscapeString(s))
+}

@@ -1,0 +1,119 @@
+package simreport
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/sim"
+)
+
+// Upstream is the way of bleak-retry-connector over bleak over BlueZ.
+type Upstream struct {
+	kernels []*kernel
+	rssi    [][]int8
+}
+
+// Open implements Way.
+func (u *Upstream) Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error {
+	u.rssi = rssi
+	for _, c := range adapters {
+		k, err := newKernel(ctx, c)
+		if err != nil {
+			return errors.Join(err, u.Close())
+		}
+		u.kernels = append(u.kernels, k)
+	}
+	return nil
+}
+
+// Close implements Way.
+func (u *Upstream) Close() error {
+	var errs []error
+	for _, k := range u.kernels {
+		errs = append(errs, k.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Connect implements Way: establish_connection, on the adapter that hears the
+// device best at the beginning.
+func (u *Upstream) Connect(ctx context.Context, target int) (func(), error) {
+	best := 0
+	for a := range u.rssi {
+		if u.rssi[a][target] > u.rssi[best][target] {
+			best = a
+		}
+	}
+	p := connmgr.UpstreamPolicy()
+	var attempts, transients int
+	for {
+		conn, err := u.bleak(ctx, u.kernels[best], target, p.AttemptTimeout)
+		if err == nil {
+			return func() { _ = conn.Close() }, nil
+		}
+		c := p.Treatment.Of(err)
+		if c.Transient() {
+			transients++
+		} else {
+			attempts++
+		}
+		time.Sleep(p.Backoffs.For(c.Delay))
+		if !c.Retried() || attempts >= p.MaxAttempts || transients >= p.MaxTransients {
+			return nil, err
+		}
+	}
+}
+
+// What establish_connection is told of failures: bleak has no more to say.
+var (
+	errTimeout      = &errclass.RemoteError{Kind: errclass.KindTimeout}
+	errDisconnected = &errclass.RemoteError{Text: "failed to discover services, device disconnected"}
+)
+
+// bleak is BleakClient.connect: link and discovery within the timeout. It
+// repeats what BlueZ calls le-connection-abort-by-local, which is every failure
+// before the ATT bearer works.
+func (u *Upstream) bleak(ctx context.Context, k *kernel, target int, timeout time.Duration) (*host.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for ctx.Err() == nil {
+		conn, err := k.connect(ctx, address(target))
+		if err != nil {
+			continue
+		}
+		err = discover(ctx, conn)
+		if err == nil {
+			return conn, nil
+		}
+		_ = conn.Close()
+		if ctx.Err() == nil && !errors.Is(err, errAborted) {
+			return nil, errDisconnected
+		}
+	}
+	return nil, errTimeout
+}
+
+// errAborted is a link that ended before anything was said on it.
+var errAborted = errors.New("le-connection-abort-by-local")
+
+// discover is what bluetoothd does with a device that it does not know: MTU,
+// all of the table, and its hash.
+func discover(ctx context.Context, conn *host.Conn) error {
+	var answer *att.Error
+	g := conn.GATT()
+	if _, err := g.ExchangeMTU(ctx); err != nil && !errors.As(err, &answer) {
+		return errAborted
+	}
+	if _, err := g.Rediscover(ctx); err != nil {
+		return err
+	}
+	if _, err := g.DatabaseHash(ctx); err != nil && !errors.As(err, &answer) {
+		return err
+	}
+	return nil
+}

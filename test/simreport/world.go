@@ -1,0 +1,106 @@
+package simreport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/sim"
+)
+
+// Way is a way to connect to the devices of a world.
+type Way interface {
+	// Open starts the adapters. It is told how strongly each hears each target.
+	Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error
+	// Connect brings a target to ready, and returns what ends its link.
+	Connect(ctx context.Context, target int) (release func(), err error)
+	Close() error
+}
+
+// Outcome is what became of one world.
+type Outcome struct {
+	Ready []time.Duration // time to ready of each target; 0 for those that failed
+	Radio time.Duration   // that the adapters' radios were listening or on air
+}
+
+// Run plays one world. It must be called in a synctest bubble.
+func (s *Scenario) Run(ctx context.Context, seed uint64, way Way) (o Outcome, err error) {
+	p := s.plan(seed)
+	air := sim.New(&sim.Config{Seed: seed})
+	defer air.Close()
+	adapters := make([]*sim.Controller, s.Adapters)
+	for i := range adapters {
+		adapters[i] = air.NewController(&sim.ControllerConfig{MaxLinks: s.MaxLinks, FullLate: s.FullLate, FullStatus: s.fullStatus()})
+	}
+	for n := range s.Targets {
+		dev, err := air.NewPeripheral(ctx, device(n))
+		if err != nil {
+			return o, err
+		}
+		defer dev.Close()
+		for a, c := range adapters {
+			air.SetPath(c, dev, sim.Path{Loss: p.loss[a][n], RSSI: p.rssi[a][n]})
+		}
+		if d := p.away[n]; d > 0 {
+			air.SetAway(dev, true)
+			time.AfterFunc(d, func() { air.SetAway(dev, false) })
+		}
+	}
+	if err := way.Open(ctx, adapters, p.rssi); err != nil {
+		return o, err
+	}
+	for a, fs := range p.faults {
+		for _, f := range fs {
+			adapters[a].Fault(f)
+		}
+	}
+	o.Ready = make([]time.Duration, s.Targets)
+	radio := radioTime(adapters)
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for n := range s.Targets {
+		wg.Go(func() {
+			release, err := way.Connect(ctx, n)
+			if err != nil {
+				return
+			}
+			o.Ready[n] = time.Since(begin)
+			time.Sleep(s.Hold)
+			release()
+		})
+	}
+	wg.Wait()
+	o.Radio = radioTime(adapters) - radio
+	for i, c := range adapters {
+		if st := c.Stats(); st.Crowding != 0 || st.Overruns != 0 || st.BadPackets != 0 {
+			err = errors.Join(err, fmt.Errorf("%s, seed %d: adapter %d: %+v", s.Name, seed, i, st))
+		}
+	}
+	return o, errors.Join(err, way.Close())
+}
+
+func radioTime(adapters []*sim.Controller) (d time.Duration) {
+	for _, c := range adapters {
+		u := c.Stats().Radio
+		d += u.Listening + u.OnAir
+	}
+	return d
+}
+
+// device is a sensor with a table of common size.
+func device(n int) *sim.PeripheralConfig {
+	chr := func(u uint16) gatt.CharDef {
+		return gatt.CharDef{UUID: gatt.UUID16(u), Properties: gatt.PropRead | gatt.PropNotify, Value: []byte{byte(n)}}
+	}
+	return &sim.PeripheralConfig{
+		Name: fmt.Sprintf("sensor %d", n), Address: address(n),
+		Services: []gatt.ServiceDef{
+			{UUID: gatt.UUID16(0x180A), Characteristics: []gatt.CharDef{chr(0x2A29), chr(0x2A24), chr(0x2A26)}},
+			{UUID: gatt.UUID16(0x180F), Characteristics: []gatt.CharDef{chr(0x2A19)}},
+			{UUID: gatt.UUID16(0x181A), Characteristics: []gatt.CharDef{chr(0x2A6E), chr(0x2A6F), chr(0x2A6D)}},
+		},
+	}
+}
