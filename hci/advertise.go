@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/moor-ble/moor/internal/loop"
 )
 
 // AdvertiseOptions holds the options of Advertise. Zero fields have their
@@ -58,20 +56,10 @@ func (d *Device) Advertise(ctx context.Context, o *AdvertiseOptions) error {
 func (d *Device) StopAdvertising(ctx context.Context) error { return d.advertise(ctx, nil) }
 
 func (d *Device) advertise(ctx context.Context, o *AdvertiseOptions) error {
-	ch := make(chan error, 1)
-	if !d.Post(loop.Func(func(time.Time) {
-		d.core.adv.want(o, func(err error) { ch <- err })
-	})) {
-		return d.Err()
-	}
-	select {
-	case err := <-ch:
-		return err
-	case <-d.done:
-		return d.Err()
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	_, err := ask(ctx, &d.core, during(ctx, "advertise"), func(_ func() bool, done func(None, error)) {
+		d.core.adv.want(o, func(err error) { done(None{}, err) })
+	})
+	return err
 }
 
 // Accept waits for a link that a peer makes to this device. Links that nobody
@@ -88,7 +76,7 @@ func (d *Device) Accept(ctx context.Context) (*Link, error) {
 	case <-d.done:
 		return nil, d.Err()
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, during(ctx, "accept")(context.Cause(ctx))
 	}
 }
 

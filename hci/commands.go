@@ -53,12 +53,18 @@ func essential(op Opcode) bool {
 
 // run queues p. done gets a *CommandError for all that goes wrong.
 func (c *core) run(p Params, done func(now time.Time, ret []byte, err error)) {
+	c.runIf(nil, p, done)
+}
+
+// runIf is run for a command that is dropped in silence if it is not wanted any
+// more when its turn comes.
+func (c *core) runIf(wanted func() bool, p Params, done func(now time.Time, ret []byte, err error)) {
 	packet, err := AppendCommand(nil, p)
 	if err != nil {
 		done(c.now, nil, err)
 		return
 	}
-	c.submit(&command{op: p.Opcode(), packet: packet, done: done})
+	c.submit(&command{op: p.Opcode(), packet: packet, wanted: wanted, done: done})
 }
 
 func (c *core) submit(cmd *command) {

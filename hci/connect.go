@@ -90,42 +90,22 @@ func (d *Device) connect(ctx context.Context, peers []Addr, o *ConnectOptions) (
 	if err := x.opts.params().Validate(); err != nil {
 		return nil, x.wrap(err)
 	}
-	if ctx.Err() != nil {
-		return nil, x.wrap(context.Cause(ctx))
-	}
-	ch := make(chan reply[*Link], 1)
-	x.done = func(l *Link, err error) { ch <- reply[*Link]{l, err} }
-	if !d.Post(loop.Func(func(time.Time) { d.core.dial.add(x) })) {
-		return nil, x.wrap(d.Err())
-	}
-	select {
-	case r := <-ch:
-		return r.v, r.err
-	case <-d.done:
-	case <-ctx.Done():
-		select {
-		case r := <-ch:
-			return r.v, r.err
-		default:
+	var got *Link // of the loop
+	l, err := ask(ctx, &d.core, x.wrap, func(_ func() bool, done func(*Link, error)) {
+		x.done = func(l *Link, err error) {
+			got = l
+			done(l, err)
 		}
-		end := context.Cause(ctx)
+		d.core.dial.add(x)
+	})
+	if err != nil && ctx.Err() != nil {
 		d.Post(loop.Func(func(time.Time) {
 			x.gone = true
-			d.core.dial.stop(x, end)
-			select { // the link came while the caller was leaving
-			case r := <-ch:
-				if r.v != nil {
-					d.core.orphan(r.v)
-				}
-			default:
+			d.core.dial.stop(x, context.Cause(ctx))
+			if got != nil { // the link came while the caller was leaving
+				d.core.orphan(got)
 			}
 		}))
-		return nil, x.wrap(end)
 	}
-	select {
-	case r := <-ch:
-		return r.v, r.err
-	default:
-		return nil, x.wrap(d.Err())
-	}
+	return l, err
 }

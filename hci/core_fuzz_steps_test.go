@@ -119,9 +119,9 @@ func (w *world) stepProcedure() {
 			p := ConnParams{IntervalMin: 30e6, IntervalMax: 50e6, Timeout: 4e9}
 			l.StartUpdate(p, func(time.Time, ConnParamsInUse, error) { n.told() })
 		case 1:
-			l.startRemoteFeatures(func(Features, error) { n.told() })
+			l.startRemoteFeatures(nil, func(Features, error) { n.told() })
 		case 2:
-			l.startPHY(PHYs2M, PHYs2M, func(PHY, PHY, error) { n.told() })
+			l.startPHY(nil, PHYs2M, PHYs2M, func(PHY, PHY, error) { n.told() })
 		case 3:
 			l.StartEncryption([8]byte{}, 0, [16]byte{}, func(time.Time, error) { n.told() })
 		case 4:

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/moor-ble/moor/internal/loop"
 )
 
 // Info is what a controller is and can do, as found at start-up.
@@ -232,19 +230,12 @@ func (s *starter) address(i *Info) {
 
 // hand gives the loop what start-up found.
 func (s *starter) hand(i *Info) error {
-	ch := make(chan struct{})
 	info := *i
-	if s.d.Post(loop.Func(func(time.Time) {
+	_, err := ask(s.ctx, &s.d.core, func(err error) error { return err }, func(_ func() bool, done func(None, error)) {
 		c := &s.d.core
 		c.info = info
 		c.data.length, c.data.total, c.data.free = info.ACLLen, info.ACLNum, info.ACLNum
-		close(ch)
-	})) {
-		select {
-		case <-ch:
-			return nil
-		case <-s.d.done:
-		}
-	}
-	return s.d.Err()
+		done(None{}, nil)
+	})
+	return err
 }

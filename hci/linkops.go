@@ -3,8 +3,6 @@ package hci
 import (
 	"context"
 	"time"
-
-	"github.com/moor-ble/moor/internal/loop"
 )
 
 // procedureTimeout bounds the wait for the end of a link layer procedure that
@@ -12,9 +10,10 @@ import (
 // 5.2), after which it ends the link.
 const procedureTimeout = 41 * time.Second
 
-// procedure runs p on the link and waits for the event that take accepts, or
-// for the procedure's failure. On the loop; done is called once, on the loop.
-func (l *Link) procedure(p Params, take func(ev Event) (mine bool, status Status), done func(now time.Time, ev Event, err error)) {
+// procedure runs p on the link, unless it is not wanted any more when its turn
+// comes, and waits for the event that take accepts, or for the procedure's
+// failure. On the loop; done is called once, on the loop. wanted may be nil.
+func (l *Link) procedure(wanted func() bool, p Params, take func(ev Event) (mine bool, status Status), done func(now time.Time, ev Event, err error)) {
 	finished := false
 	finish := func(ev Event, err error) {
 		if !finished {
@@ -26,7 +25,7 @@ func (l *Link) procedure(p Params, take func(ev Event) (mine bool, status Status
 		finish(nil, l.err)
 		return
 	}
-	l.c.run(p, func(_ time.Time, _ []byte, err error) {
+	l.c.runIf(wanted, p, func(_ time.Time, _ []byte, err error) {
 		if err != nil {
 			finish(nil, err)
 			return
@@ -50,51 +49,28 @@ func (l *Link) procedure(p Params, take func(ev Event) (mine bool, status Status
 	})
 }
 
-// reply is what a waiting caller gets from the loop.
-type reply[T any] struct {
-	v   T
-	err error
-}
-
-// onLink runs f on the loop of l's device and waits for what it passes to
-// done, the end of the device or of ctx, in this order of preference.
-func onLink[T any](ctx context.Context, l *Link, f func(done func(T, error))) (T, error) {
-	ch := make(chan reply[T], 1)
-	var zero T
-	if !l.Post(loop.Func(func(time.Time) {
-		f(func(v T, err error) { ch <- reply[T]{v, err} })
-	})) {
-		<-l.done
-		return zero, l.err
-	}
-	select {
-	case r := <-ch:
-		return r.v, r.err
-	case <-l.c.closed:
-	case <-ctx.Done():
-		select {
-		case r := <-ch:
-			return r.v, r.err
-		default:
-			return zero, context.Cause(ctx)
+// onLink is ask for what is done with a link by the command op.
+func onLink[T any](ctx context.Context, l *Link, op Opcode, f func(wanted func() bool, done func(T, error))) (T, error) {
+	return ask(ctx, l.c, func(err error) error {
+		if end := l.Err(); end != nil {
+			return end
 		}
-	}
-	select {
-	case r := <-ch:
-		return r.v, r.err
-	default:
-		return zero, l.Err()
-	}
+		return op.failed(err)
+	}, f)
 }
 
 // StartUpdate asks for new connection parameters (LE Connection Update,
 // Vol 4, Part E, 7.8.18). done gets those negotiated. On the loop.
 func (l *Link) StartUpdate(p ConnParams, done func(now time.Time, got ConnParamsInUse, err error)) {
+	l.startUpdate(nil, p, done)
+}
+
+func (l *Link) startUpdate(wanted func() bool, p ConnParams, done func(now time.Time, got ConnParamsInUse, err error)) {
 	if err := p.Validate(); err != nil {
 		done(l.c.now, ConnParamsInUse{}, err)
 		return
 	}
-	l.procedure(LEConnectionUpdate{Handle: l.handle, Params: p}, func(ev Event) (bool, Status) {
+	l.procedure(wanted, LEConnectionUpdate{Handle: l.handle, Params: p}, func(ev Event) (bool, Status) {
 		if u, ok := ev.(*LEConnectionUpdateComplete); ok {
 			return true, u.Status
 		}
@@ -112,8 +88,8 @@ func (l *Link) StartUpdate(p ConnParams, done func(now time.Time, got ConnParams
 // peripheral it needs the Connection Parameters Request procedure on both
 // sides; l2cap has the older way.
 func (l *Link) Update(ctx context.Context, p ConnParams) (ConnParamsInUse, error) {
-	return onLink(ctx, l, func(done func(ConnParamsInUse, error)) {
-		l.StartUpdate(p, func(_ time.Time, got ConnParamsInUse, err error) { done(got, err) })
+	return onLink(ctx, l, OpLEConnectionUpdate, func(wanted func() bool, done func(ConnParamsInUse, error)) {
+		l.startUpdate(wanted, p, func(_ time.Time, got ConnParamsInUse, err error) { done(got, err) })
 	})
 }
 
@@ -144,7 +120,7 @@ func (l *Link) ProvideKey(key [16]byte) {
 // (Vol 4, Part E, 7.8.24). done gets the status of the Encryption Change or
 // Encryption Key Refresh Complete event. On the loop.
 func (l *Link) StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done func(now time.Time, err error)) {
-	l.procedure(LEEnableEncryption{Handle: l.handle, Rand: rand, EDIV: ediv, Key: key}, func(ev Event) (bool, Status) {
+	l.procedure(nil, LEEnableEncryption{Handle: l.handle, Rand: rand, EDIV: ediv, Key: key}, func(ev Event) (bool, Status) {
 		switch ev := ev.(type) {
 		case *EncryptionChange:
 			return true, ev.Status
@@ -158,11 +134,11 @@ func (l *Link) StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done fun
 // RemoteFeatures asks the peer's link layer for its features
 // (Vol 4, Part E, 7.8.21).
 func (l *Link) RemoteFeatures(ctx context.Context) (Features, error) {
-	return onLink(ctx, l, l.startRemoteFeatures)
+	return onLink(ctx, l, OpLEReadRemoteFeatures, l.startRemoteFeatures)
 }
 
-func (l *Link) startRemoteFeatures(done func(Features, error)) {
-	l.procedure(LEReadRemoteFeatures{Handle: l.handle}, func(ev Event) (bool, Status) {
+func (l *Link) startRemoteFeatures(wanted func() bool, done func(Features, error)) {
+	l.procedure(wanted, LEReadRemoteFeatures{Handle: l.handle}, func(ev Event) (bool, Status) {
 		if f, ok := ev.(*LEReadRemoteFeaturesComplete); ok {
 			return true, f.Status
 		}
@@ -187,8 +163,8 @@ type RemoteVersion struct {
 // RemoteVersion asks the peer's link layer for its version
 // (Vol 4, Part E, 7.1.23).
 func (l *Link) RemoteVersion(ctx context.Context) (RemoteVersion, error) {
-	return onLink(ctx, l, func(done func(RemoteVersion, error)) {
-		l.procedure(ReadRemoteVersionInformation{Handle: l.handle}, func(ev Event) (bool, Status) {
+	return onLink(ctx, l, OpReadRemoteVersionInformation, func(wanted func() bool, done func(RemoteVersion, error)) {
+		l.procedure(wanted, ReadRemoteVersionInformation{Handle: l.handle}, func(ev Event) (bool, Status) {
 			if v, ok := ev.(*ReadRemoteVersionInformationComplete); ok {
 				return true, v.Status
 			}
@@ -208,14 +184,14 @@ func (l *Link) RemoteVersion(ctx context.Context) (RemoteVersion, error) {
 // (Vol 4, Part E, 7.8.49).
 func (l *Link) SetPHY(ctx context.Context, tx, rx PHYs) (PHY, PHY, error) {
 	type pair struct{ tx, rx PHY }
-	p, err := onLink(ctx, l, func(done func(pair, error)) {
-		l.startPHY(tx, rx, func(t, r PHY, err error) { done(pair{t, r}, err) })
+	p, err := onLink(ctx, l, OpLESetPHY, func(wanted func() bool, done func(pair, error)) {
+		l.startPHY(wanted, tx, rx, func(t, r PHY, err error) { done(pair{t, r}, err) })
 	})
 	return p.tx, p.rx, err
 }
 
-func (l *Link) startPHY(tx, rx PHYs, done func(tx, rx PHY, err error)) {
-	l.procedure(LESetPHY{Handle: l.handle, TX: tx, RX: rx}, func(ev Event) (bool, Status) {
+func (l *Link) startPHY(wanted func() bool, tx, rx PHYs, done func(tx, rx PHY, err error)) {
+	l.procedure(wanted, LESetPHY{Handle: l.handle, TX: tx, RX: rx}, func(ev Event) (bool, Status) {
 		if p, ok := ev.(*LEPHYUpdateComplete); ok {
 			return true, p.Status
 		}
@@ -233,8 +209,8 @@ func (l *Link) startPHY(tx, rx PHYs, done func(tx, rx PHY, err error)) {
 // RSSI reads the signal strength of the link in dBm (Vol 4, Part E, 7.5.4);
 // RSSIUnknown where the controller has no value.
 func (l *Link) RSSI(ctx context.Context) (int8, error) {
-	return onLink(ctx, l, func(done func(int8, error)) {
-		exec(l.c, ReadRSSI{Handle: l.handle}, func(r LinkRSSI, err error) { done(r.RSSI, err) })
+	return onLink(ctx, l, OpReadRSSI, func(wanted func() bool, done func(int8, error)) {
+		exec(l.c, wanted, ReadRSSI{Handle: l.handle}, func(r LinkRSSI, err error) { done(r.RSSI, err) })
 	})
 }
 
@@ -246,7 +222,7 @@ func (l *Link) tune() {
 	if c.cfg.DisableTuning || l.role != RoleCentral {
 		return
 	}
-	l.startRemoteFeatures(func(remote Features, err error) {
+	l.startRemoteFeatures(nil, func(remote Features, err error) {
 		if err != nil {
 			return
 		}
@@ -256,7 +232,7 @@ func (l *Link) tune() {
 				func(time.Time, []byte, error) {})
 		}
 		if both.Has(Feature2MPHY) && c.info.Commands.Has(OpLESetPHY) {
-			l.startPHY(PHYs2M, PHYs2M, func(PHY, PHY, error) {})
+			l.startPHY(nil, PHYs2M, PHYs2M, func(PHY, PHY, error) {})
 		}
 	})
 }

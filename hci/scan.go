@@ -73,21 +73,9 @@ func (d *Device) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
 	if err := s.opts.validate(); err != nil {
 		return nil, err
 	}
-	ch := make(chan error, 1)
-	if !d.Post(loop.Func(func(time.Time) {
-		d.core.scan.add(s, func(err error) { ch <- err })
-	})) {
-		return nil, d.Err()
-	}
-	var err error
-	select {
-	case err = <-ch:
-	case <-d.done:
-		err = d.Err()
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	if err != nil {
+	if _, err := ask(ctx, &d.core, during(ctx, "scan"), func(_ func() bool, done func(None, error)) {
+		d.core.scan.add(s, func(err error) { done(None{}, err) })
+	}); err != nil {
 		s.Close()
 		return nil, err
 	}
