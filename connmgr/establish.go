@@ -144,8 +144,7 @@ func (e *establisher) wait(ctx context.Context, d time.Duration, c errclass.Clas
 // or, if Options.Timeout is over, what the last failure says.
 func (e *establisher) ended(ctx context.Context, failed []Attempt) error {
 	c := errclass.Class{Category: errclass.Canceled}
-	var over deadlineError
-	if errors.As(context.Cause(ctx), &over) {
+	if over, ok := errors.AsType[deadlineError](context.Cause(ctx)); ok {
 		c = errclass.Of(hci.ErrDialTimeout)
 		for _, at := range failed {
 			// The attempt that the deadline cut short says nothing of its own.

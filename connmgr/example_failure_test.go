@@ -35,8 +35,7 @@ func ExampleEstablishError() {
 	default:
 		fmt.Println("Connection failed:", err)
 	}
-	var failed *connmgr.EstablishError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*connmgr.EstablishError](err); ok {
 		for i, a := range failed.Attempts {
 			fmt.Printf("attempt %d on %s: %v\n", i+1, a.Adapter, a.Err)
 		}

@@ -87,8 +87,7 @@ func advice(err error) string {
 
 // message is err without the advice that its text may end in.
 func message(err error) string {
-	var failed *connmgr.EstablishError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*connmgr.EstablishError](err); ok {
 		return failure(failed)
 	}
 	text := err.Error()

@@ -155,25 +155,26 @@ func (a *app) fail(ctx context.Context, c *command, err error) int {
 
 // exitCode tells why a connection was not established.
 func exitCode(err error) int {
-	var unseen *notSeenError
-	if errors.As(err, &unseen) {
+	if _, ok := errors.AsType[*notSeenError](err); ok {
 		return exitNotFound
 	}
-	var failed *connmgr.EstablishError
-	if !errors.As(err, &failed) {
+	failed, ok := errors.AsType[*connmgr.EstablishError](err)
+	if !ok {
 		return exitError
 	}
-	switch failed.Category {
-	case connmgr.ErrNotFound:
-		return exitNotFound
-	case connmgr.ErrOutOfSlots:
-		return exitOutOfSlots
-	case connmgr.ErrAborted:
-		return exitAborted
-	case connmgr.ErrConnection:
-		return exitConnection
-	case connmgr.ErrBondLost:
-		return exitBondLost
+	for _, c := range []struct {
+		category error
+		code     int
+	}{
+		{connmgr.ErrNotFound, exitNotFound},
+		{connmgr.ErrOutOfSlots, exitOutOfSlots},
+		{connmgr.ErrAborted, exitAborted},
+		{connmgr.ErrConnection, exitConnection},
+		{connmgr.ErrBondLost, exitBondLost},
+	} {
+		if errors.Is(failed.Category, c.category) {
+			return c.code
+		}
 	}
 	return exitError
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -38,7 +40,10 @@ func eventText(ev connmgr.Event) string {
 	case connmgr.ParamsChanged:
 		return fmt.Sprintf("%s: %s", ev.Address, paramsText(ev.Params))
 	case connmgr.AdapterChanged:
-		if ev.Err != nil {
+		switch {
+		case errors.Is(ev.Err, net.ErrClosed):
+			return "" // the command is over
+		case ev.Err != nil:
 			return fmt.Sprintf("adapter %s is %v: %v", ev.Adapter, ev.State, ev.Err)
 		}
 		return fmt.Sprintf("adapter %s is %v", ev.Adapter, ev.State)
