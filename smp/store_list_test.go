@@ -1,0 +1,49 @@
+package smp_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+func TestFileStores(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "[bonds]")
+	if all, err := smp.FileStores(dir); err != nil || len(all) != 0 {
+		t.Errorf("of a directory that is not there: %v, %v", all, err)
+	}
+	other := smp.Local{Addr: hci.Addr{MAC: hci.MAC{9}}, Binding: "port 2"}
+	for _, l := range []smp.Local{local, other} {
+		s, err := smp.OpenFileStore(dir, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Save(sampleBond(peerA)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := smp.FileStores(dir)
+	if err != nil || len(all) != 2 || all[0].Identity().Addr != other.Addr || all[1].Identity().Addr != local.Addr {
+		t.Fatalf("%v, %v", all, err)
+	}
+	if err := all[1].Remove(peerA); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(openFiles(t, dir).All()); n != 0 {
+		t.Errorf("%d bonds are left of one that was removed", n)
+	}
+	if b, ok := all[0].Find(peerA); !ok {
+		t.Error("the other adapter's bond is gone too")
+	} else {
+		same(t, b, sampleBond(peerA))
+	}
+	if err := os.WriteFile(filepath.Join(all[0].Dir(), "identity.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := smp.FileStores(dir); err == nil || !strings.Contains(err.Error(), "version 0") {
+		t.Errorf("with a damaged identity: %v", err)
+	}
+}
