@@ -7,6 +7,7 @@ import (
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/smp"
 )
 
 // link is one connection of the Manager, shared by all Clients of its peer.
@@ -23,6 +24,7 @@ type link struct {
 	closing bool                 // the last user has left
 	profile *gatt.Profile
 	cached  bool // profile is from the cache, and not yet proved by discovery
+	paired  *smp.Result
 }
 
 // links are the connections in use, and the dials under way, by peer.

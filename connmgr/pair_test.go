@@ -38,13 +38,16 @@ func testPairAndEncryptWithTheBond(t *testing.T) {
 	if s := c.Security(); !s.Encrypted || !s.Bonded {
 		t.Errorf("security %+v", s)
 	}
+	if r := c.Paired(); r == nil || r.Method != smp.JustWorks || r.Bond == nil || r.Bond.Peer != address(1) {
+		t.Errorf("paired %+v", r)
+	}
 	l.wantLevel(c, 1)
 	time.Sleep(3 * second) // Service Changed is subscribed to
 	c.Close()
 	l.requests.Store(0)
 	c = l.establish(1, nil)
-	if s := c.Security(); !s.Encrypted {
-		t.Errorf("with the bond, security %+v", s)
+	if s := c.Security(); !s.Encrypted || c.Paired() != nil {
+		t.Errorf("with the bond, security %+v, paired %+v", s, c.Paired())
 	}
 	if n := l.requests.Load(); n != 1 {
 		t.Errorf("%d requests on a bonded and subscribed device; want the MTU alone", n)

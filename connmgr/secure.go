@@ -86,10 +86,10 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 	case sm.Security().Bonded:
 		err = sm.Encrypt(ctx)
 		if errors.Is(err, smp.ErrBondLost) && x.opts.Repair {
-			_, err = sm.Pair(ctx, x.opts.pairOptions(true))
+			_, err = c.Pair(ctx, x.opts.pairOptions(true))
 		}
 	case x.opts.Pair:
-		_, err = sm.Pair(ctx, x.opts.pairOptions(false))
+		_, err = c.Pair(ctx, x.opts.pairOptions(false))
 	}
 	return err
 }
@@ -118,7 +118,7 @@ func (c *Client) raise(err error) func(ctx context.Context) error {
 		p := c.opts.pairOptions(s.Bonded)
 		p.MITM = p.MITM || s.Encrypted // what is there is not enough
 		return func(ctx context.Context) error {
-			_, err := sm.Pair(ctx, p)
+			_, err := c.Pair(ctx, p)
 			return err
 		}
 	}
@@ -149,7 +149,21 @@ func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, err
 	if sm == nil {
 		return nil, hci.ErrNotSupported
 	}
-	return sm.Pair(ctx, o)
+	r, err := sm.Pair(ctx, o)
+	if err == nil {
+		c.link.mu.Lock()
+		c.link.paired = r
+		c.link.mu.Unlock()
+	}
+	return r, err
+}
+
+// Paired returns what the last pairing on the link has brought, that of
+// Establish or of Pair; nil if there was none, as with a bond from before.
+func (c *Client) Paired() *smp.Result {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.link.paired
 }
 
 // Bonds returns the Security Manager of an adapter, which has its bonds; nil
