@@ -3,6 +3,7 @@ package gatt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/moor-ble/moor/gatt/att"
@@ -82,16 +83,28 @@ func (c *Client) writePrepared(ctx context.Context, cond att.Condition, values [
 		return err
 	}
 	defer c.preparing.leave()
-	for _, v := range values {
-		if err := c.prepare(ctx, cond, v); err != nil {
+	defer func() {
+		if err != nil && !emptied(err) {
 			// Whatever went wrong, and even if nobody waits anymore: what is in
 			// the queue must not be written by the next one.
 			att.Detach(c.b, att.ExecuteWriteReq{Flags: att.ExecuteCancel})
+		}
+	}()
+	for _, v := range values {
+		if err := c.prepare(ctx, cond, v); err != nil {
 			return err
 		}
 	}
 	_, err = do(ctx, c, cond, att.ExecuteWriteReq{Flags: att.ExecuteWrite})
 	return err
+}
+
+// emptied reports whether err says that the peer executed its queue, if in vain,
+// and so emptied it (Vol 3, Part F, 3.4.6.3). One that holds the client to be out
+// of sync did not get as far.
+func emptied(err error) bool {
+	refused, ok := errors.AsType[*att.Error](err)
+	return ok && refused.Req == att.OpExecuteWriteReq && refused.Code != att.CodeDatabaseOutOfSync
 }
 
 // prepare sends one value in parts and compares what the peer repeats.

@@ -129,6 +129,65 @@ func testCanceledLongWriteLeavesNothingPrepared(t *testing.T) {
 	wantNoError(t, returned(t, second))
 }
 
+// longWriteBeforeExecute brings a long write to where only Execute Write is
+// missing, which has to wait for a read.
+func longWriteBeforeExecute(t *testing.T, ch *atttest.Channel, c *gatt.Client, write func() error) (written, read <-chan error) {
+	t.Helper()
+	written = call(write)
+	ch.Want("16 0300 0000" + octets(18))
+	ch.Receive("17 0300 0000" + octets(18))
+	ch.Want("16 0300 1200" + octets(12))
+	read = call(func() error { _, err := c.ReadHandle(t.Context(), 7); return err })
+	ch.Receive("17 0300 1200" + octets(12))
+	ch.Want("0a 0700")
+	pending(t, written)
+	return written, read
+}
+
+func TestLongWriteCanceledBeforeItsExecute(t *testing.T) {
+	bubble(testLongWriteCanceledBeforeItsExecute)(t)
+}
+
+func testLongWriteCanceledBeforeItsExecute(t *testing.T) {
+	c, ch := newClient(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	written, read := longWriteBeforeExecute(t, ch, c, func() error {
+		return c.WriteLong(ctx, 3, atttest.Hex(t, octets(30)))
+	})
+	cancel()
+	wantIs(t, returned(t, written), context.Canceled)
+	next := call(func() error { return c.WriteReliable(t.Context(), gatt.HandleValue{Handle: 9, Value: []byte{1}}) })
+	ch.Receive("0b 01")
+	wantNoError(t, returned(t, read))
+	ch.Want("18 00") // the next write must not bring the first one's parts along
+	ch.Receive("19")
+	ch.Want("16 0900 0000 01")
+	ch.Receive("17 0900 0000 01")
+	ch.Want("18 01")
+	ch.Receive("19")
+	wantNoError(t, returned(t, next))
+	ch.WantIdle()
+}
+
+func TestLongWriteStaleBeforeItsExecute(t *testing.T) {
+	bubble(testLongWriteStaleBeforeItsExecute)(t)
+}
+
+func testLongWriteStaleBeforeItsExecute(t *testing.T) {
+	c, ch := newClient(t)
+	written, read := longWriteBeforeExecute(t, ch, c, func() error {
+		return c.WriteLong(t.Context(), 3, atttest.Hex(t, octets(30)))
+	})
+	ch.Receive("0b 01")
+	wantNoError(t, returned(t, read))
+	ch.Want("18 01")
+	ch.Receive("01 18 0000 12") // out of sync: refused before it was looked at
+	wantIs(t, returned(t, written), gatt.ErrStale)
+	ch.Want("18 00")
+	ch.Receive("19")
+	ch.WantIdle()
+}
+
 func TestReliableWrite(t *testing.T) { bubble(testReliableWrite)(t) }
 
 func testReliableWrite(t *testing.T) {
