@@ -19,10 +19,9 @@ import (
 // secured is a central and a peripheral with Security Managers, and a table
 // that asks for protection.
 type secured struct {
-	air   *sim.Air
-	c, p  *host.Host
-	srv   *gatt.Server
-	level gatt.UUID
+	air  *sim.Air
+	c, p *host.Host
+	srv  *gatt.Server
 }
 
 var (

@@ -43,6 +43,11 @@ type Config struct {
 	// KeyPair makes the key pair on P-256 of a pairing; default one of
 	// crypto/ecdh. It is called on the loop and must not wait.
 	KeyPair func() (*ecdh.PrivateKey, error)
+	// Privacy gives peers the key to this host's private addresses, so that they
+	// know it by them; it is set where such addresses are used, or will be. On a
+	// link that was made with one the key is given in any case. A peer that has
+	// the key may ignore this host under its plain address (Vol 6, Part B, 4.7).
+	Privacy bool
 	// Identity is the identity address, for a controller that uses a private
 	// address; default the controller's own.
 	Identity hci.Addr
@@ -116,7 +121,11 @@ type PairOptions struct {
 }
 
 // settings are what a pairing with o, which may be nil, is to be.
-func (c *Config) settings(o *PairOptions, id Identity) (settings, Delegate) {
+// own is this host's address on the link.
+func (c *Config) settings(o *PairOptions, id Identity, own hci.Addr) (settings, Delegate) {
+	if !c.Privacy && !own.IsResolvable() {
+		id.IRK = Key{} // says that there are no private addresses (Vol 3, Part H, 2.4.2.1)
+	}
 	if o == nil {
 		o = &PairOptions{}
 	}

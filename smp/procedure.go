@@ -55,9 +55,13 @@ func (m *Machine) pairingRequest(now time.Time, req PairingRequest) {
 		return
 	}
 	o := m.wish
-	set, d := m.mgr.cfg.settings(o, m.mgr.Identity())
 	own, peer := m.link.OnAir()
+	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	p, err := newResponder(set, own, peer, req)
+	// A bond that could not be kept is not made: the central would keep it.
+	if b := m.bond; err == nil && b != nil && (o == nil || !o.Replace) && !p.security().atLeast(b.security()) {
+		p, err = nil, fail(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
+	}
 	m.begin(now, p, err, o, d)
 }
 
@@ -89,14 +93,15 @@ func (m *Machine) securityRequest(now time.Time) {
 
 // initiate pairs as central.
 func (m *Machine) initiate(now time.Time, o *PairOptions) {
-	set, d := m.mgr.cfg.settings(o, m.mgr.Identity())
 	own, peer := m.link.OnAir()
+	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	m.begin(now, newInitiator(set, own, peer), nil, o, d)
 }
 
 // request asks the central to act.
 func (m *Machine) request(now time.Time, o *PairOptions) {
-	set, _ := m.mgr.cfg.settings(o, m.mgr.Identity())
+	own, _ := m.link.OnAir()
+	set, _ := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	m.wanted, m.wish = true, o
 	m.send(now, SecurityRequest{set.auth})
 }
