@@ -263,35 +263,6 @@ func TestDialAnyUsesTheAcceptList(t *testing.T) {
 	}
 }
 
-func TestDialMovesTheScanOutOfTheWay(t *testing.T) {
-	h := newHarness(t, 4)
-	h.c.info.States = 0 // this controller says that it cannot do both
-	h.scanOn(nil)
-	r := h.dial(nil, peerA)
-	h.want(LESetScanEnable{}, "the scan pauses")
-	h.complete(OpLESetScanEnable, StatusSuccess)
-	h.initiate(peerA)
-	h.connected(StatusSuccess, 1, peerA)
-	h.wantDialed(r, nil)
-	h.scanStarts("the scan comes back by itself")
-}
-
-func TestDialRefusedBecauseOfTheScan(t *testing.T) {
-	h := newHarness(t, 4)
-	h.scanOn(nil)
-	r := h.dial(nil, peerA)
-	h.want(create(peerA), "this controller says that it can do both")
-	h.status(OpLECreateConnection, StatusCommandDisallowed)
-	h.want(LESetScanEnable{}, "but it cannot")
-	h.complete(OpLESetScanEnable, StatusSuccess)
-	h.initiate(peerA)
-	h.connected(StatusSuccess, 1, peerA)
-	h.wantDialed(r, nil)
-	h.scanStarts("the scan comes back by itself")
-	h.dial(nil, peerB)
-	h.want(LESetScanEnable{}, "and the next dial knows")
-}
-
 func TestHandleReusedWithoutDisconnection(t *testing.T) {
 	h := newHarness(t, 4)
 	old := h.link(1, peerB)
@@ -382,26 +353,6 @@ func TestDialsTakeTurnsWithoutAcceptList(t *testing.T) {
 	h.pass(1)
 	h.regroup("20 s since its first turn")
 	h.wantDialed(b, ErrDialTimeout)
-}
-
-func TestScanHasTurnsToo(t *testing.T) {
-	h := newHarness(t, 4)
-	h.c.info.States = 0
-	h.scanOn(nil)
-	r := h.dial(nil, peerA)
-	h.want(LESetScanEnable{}, "the scan pauses")
-	h.complete(OpLESetScanEnable, StatusSuccess)
-	h.initiate(peerA)
-	h.pass(dialTurn)
-	h.regroup("an absent peer must not blind the scan")
-	h.scanStarts("the scan's turn")
-	h.pass(scanTurn)
-	h.want(LESetScanEnable{}, "the scan pauses")
-	h.complete(OpLESetScanEnable, StatusSuccess)
-	h.initiate(peerA)
-	h.connected(StatusSuccess, 1, peerA)
-	h.wantDialed(r, nil)
-	h.scanStarts("back for good")
 }
 
 func TestFailureInAGroupNamesItsPeer(t *testing.T) {

@@ -155,6 +155,7 @@ func (s *scanning) add(sc *Scanner, done func(error)) {
 	s.scanners = append(s.scanners, sc)
 	s.starts = append(s.starts, done)
 	s.sync()
+	s.c.dial.reconsider() // a dial that cannot go on beside the scan takes turns from now on
 }
 
 func (s *scanning) remove(sc *Scanner) {
@@ -292,7 +293,8 @@ func (s *scanning) failStart(err error) {
 	if statusOf(err) == StatusCommandDisallowed && s.c.dial.state != dialIdle {
 		s.paused = true
 		s.c.info.scanBlocksInitiating = true
-		return // sync settles, and resume comes with the end of the dial
+		s.c.dial.reconsider()
+		return // sync settles, and resume comes with the end of the dial's turn
 	}
 	s.fail(err)
 }
