@@ -199,8 +199,7 @@ func TestMixedBudgets(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				check(t, run(t, UpstreamPolicy(), c.errs...), c.up.want, c.up.attempts, c.up.took)
 				o := run(t, DefaultPolicy(), c.errs...)
-				var e *EstablishError
-				if errors.As(o.err, &e) {
+				if e, ok := errors.AsType[*EstablishError](o.err); ok {
 					o.attempts = len(e.Attempts) // the tries of one are one
 				}
 				check(t, o, c.def.want, c.def.attempts, c.def.took)

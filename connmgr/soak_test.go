@@ -142,8 +142,7 @@ func (s *soak) cycle() {
 	case ended:
 		s.canceled++
 	default:
-		var e *connmgr.EstablishError
-		if !errors.As(err, &e) {
+		if _, ok := errors.AsType[*connmgr.EstablishError](err); !ok {
 			s.t.Errorf("given up with %v", err)
 		}
 		s.failed++
