@@ -21,7 +21,7 @@ import (
 
 // soakCycles is how many times TestSoak connects. MOOR_SOAK overrides it; the
 // full number is 100000.
-const soakCycles = 5000
+const soakCycles = 2000
 
 // TestSoak connects and disconnects under random faults of controllers, peers
 // and the air, and has everything return to zero: connection slots, links and
