@@ -56,18 +56,24 @@ const (
 
 // coreSeeds are scripts of what happens on good days.
 func coreSeeds() [][]byte {
-	dial := []byte{stepDial, 1, 0}
-	answer := []byte{stepAnswer, 0, 1, 0}
-	up := []byte{stepConnected, 0, 0, 0, 0}
+	dial := []byte{stepDial, 0, 0} // one peer
+	two := []byte{stepDial, 1, 0, 1}
+	answer := []byte{stepAnswer, 0, 1, 0}   // to the first command, with a credit, success
+	up := []byte{stepConnected, 0, 0, 0, 0} // handle 0, as central
+	ended := []byte{stepEnded, 0, 0x13}     // it
+	pending := []byte{stepProcedure, 0, 0}  // new parameters for it
 	return [][]byte{
-		slices.Concat(dial, answer, up, []byte{stepSend, 0, 9, stepCompleted, 0, 9, stepEnded, 0, 0x13}),
-		slices.Concat(dial, answer, []byte{stepLeave, 0}, answer, []byte{stepConnected, 2, 0, 0, 0}),
-		slices.Concat([]byte{stepDial, 2, 0, stepDial, 2, 1}, answer, answer, answer, answer, answer, answer, up),
-		slices.Concat([]byte{stepScan, 0}, answer, answer, []byte{stepAdvert, 0, 1, 0, 3, 2, 1, 6, stepScan, 1}, answer),
+		slices.Concat(dial, answer, up, []byte{stepSend, 0, 9, stepCompleted, 0, 9}, ended),
+		slices.Concat(dial, answer, []byte{stepLeave, 0}, answer, []byte{stepConnected, 1, 0, 0, 0}),
+		slices.Concat(two, []byte{stepDial, 0, 2}, answer, answer, answer, answer, answer, answer, up),
+		slices.Concat([]byte{stepScan, 0}, answer, answer, []byte{stepAdvert, 0, 1, 3, 2, 1, 6, stepScan, 1}, answer),
 		slices.Concat([]byte{stepAdvertise, 1}, answer, answer, answer, answer, []byte{stepConnected, 0, 1, 1, 1}, answer),
-		slices.Concat(dial, answer, up, []byte{stepProcedure, 0, 0}, answer, []byte{stepLinkEvent, 0, 0, 0, stepProcedure, 0, 9}, answer, []byte{stepTime, 250, stepTime, 250}),
+		slices.Concat(dial, answer, up, pending, answer, answer, []byte{stepLinkEvent, 0, 0, 0}, ended),
+		slices.Concat(dial, answer, up, pending, answer, answer, ended),
+		slices.Concat(dial, answer, up, pending, ended, answer, answer),
 		slices.Concat([]byte{stepRun, 0, stepRun, 0, stepRun, 1}, []byte{stepForeign, 7, 1, 0}, answer, []byte{stepTime, 200}, answer),
 		slices.Concat(dial, answer, up, []byte{stepPacket, 6, 4, 0x3E, 2, 3, 9, 9, stepData, 0, 1, 3, 1, 2, 3}),
+		slices.Concat(dial, answer, up, []byte{stepProcedure, 0, 4}, answer, answer, dial, []byte{stepTime, 250, stepTime, 250}),
 	}
 }
 
