@@ -129,7 +129,7 @@ func (d *dialer) peers() []Addr {
 // gone the controller refuses another one with 0x0B, connection exists.
 func (d *dialer) ending(x *dial) bool {
 	for _, l := range d.c.links {
-		if l.local && x.wants(l.peer) {
+		if l.local && x.wants(l) {
 			return true
 		}
 	}
@@ -316,11 +316,6 @@ func (x *dial) wrap(err error) error {
 		e.Peer = x.peers[0]
 	}
 	return e
-}
-
-// wants reports whether x is waiting for a peer with this address.
-func (x *dial) wants(peer Addr) bool {
-	return slices.ContainsFunc(x.peers, func(p Addr) bool { return p.Identity() == peer.Identity() })
 }
 
 func (d *dialer) fail(err error) {

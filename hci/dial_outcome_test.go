@@ -1,0 +1,92 @@
+package hci
+
+import (
+	"testing"
+	"time"
+)
+
+// privately reports a link to peerB, known to the controller by its identity,
+// under the private address that it used.
+func (h *harness) privately(handle Handle, onAir Addr) {
+	h.event(&LEEnhancedConnectionComplete{
+		Handle: handle, Peer: Addr{MAC: peerB.MAC, Kind: AddrPublicIdentity}, PeerRPA: onAir.MAC,
+		Params: ConnParamsInUse{Interval: 30 * time.Millisecond, Timeout: time.Second},
+	})
+}
+
+var private = Addr{MAC: MAC{1, 2, 3, 4, 5, 0x46}, Kind: AddrRandom}
+
+func TestDialOfAPrivateAddressThatIsResolved(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(nil, private)
+	h.initiate(private)
+	h.privately(5, private)
+	h.wantDialed(r, nil)
+	if own, air := r.l.OnAir(); air != private || r.l.Peer().Identity() != peerB {
+		t.Errorf("link of %v to %v, on air as %v", own, r.l.Peer(), air)
+	}
+	h.idle("the link is the caller's")
+}
+
+func TestAnyLinkEndsTheInitiation(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(nil, peerA)
+	h.initiate(peerA)
+	h.connected(StatusSuccess, 5, peerB)
+	h.want(Disconnect{Handle: 5, Reason: StatusRemoteUserTerminated}, "nobody wants the link")
+	h.status(OpDisconnect, StatusSuccess)
+	h.initiate(peerA) // the controller's initiator is idle again
+	h.connected(StatusSuccess, 6, peerA)
+	h.wantDialed(r, nil)
+	if h.c.dial.mute || h.c.stats.OrphanConnections != 1 {
+		t.Errorf("mute %v, %d orphans; want false and 1", h.c.dial.mute, h.c.stats.OrphanConnections)
+	}
+}
+
+func TestAnyLinkEndsTheCanceledInitiation(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(&ConnectOptions{Timeout: time.Second}, peerA)
+	h.initiate(peerA)
+	h.pass(time.Second)
+	h.want(LECreateConnectionCancel{}, "time is up")
+	h.connected(StatusSuccess, 5, peerB)
+	h.wantDialed(r, ErrDialTimeout)
+	h.complete(OpLECreateConnectionCancel, StatusCommandDisallowed)
+	h.want(Disconnect{Handle: 5, Reason: StatusRemoteUserTerminated}, "nobody wants the link")
+	h.status(OpDisconnect, StatusSuccess)
+	h.pass(cancelWait)
+	if h.c.dial.mute {
+		t.Error("the controller is held for one that does not confirm a cancel")
+	}
+}
+
+func TestLinkGoesToWhoStillWaits(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 4
+	a := h.dial(nil, peerA)
+	h.initiate(peerA)
+	b := h.dial(nil, peerA)
+	h.regroup("the second joins, and is now the first of the group")
+	h.initiate(peerA)
+	h.leave(b)
+	h.want(LECreateConnectionCancel{}, "it leaves again")
+	h.connected(StatusSuccess, 7, peerA)
+	h.wantDialed(a, nil)
+	h.wantDialed(b, errPending)
+	h.complete(OpLECreateConnectionCancel, StatusCommandDisallowed)
+	h.idle("the link is in use")
+}
+
+func TestLinkGoesToWhoWaitsForTheNextTurn(t *testing.T) {
+	h := newHarness(t, 4)
+	a := h.dial(nil, peerA)
+	h.initiate(peerA)
+	h.leave(a)
+	h.want(LECreateConnectionCancel{}, "the only caller has gone")
+	b := h.dial(nil, peerA)
+	h.connected(StatusSuccess, 7, peerA)
+	h.wantDialed(b, nil)
+	h.wantDialed(a, errPending)
+	h.complete(OpLECreateConnectionCancel, StatusCommandDisallowed)
+	h.idle("the link is in use")
+}
