@@ -239,7 +239,16 @@ func (w *watch) status(ctx context.Context) {
 // line writes a line that stays.
 func (w *watch) line(text string) {
 	w.clear()
-	w.a.out.printf("%10s  %s\n", sinceText(time.Since(w.start)), text)
+	lines := []string{text}
+	if w.live() {
+		columns, _ := w.a.env.Terminal()
+		lines = wrap(text, max(columns-12, 20))
+	}
+	since := sinceText(time.Since(w.start))
+	for _, text := range lines {
+		w.a.out.printf("%10s  %s\n", since, text)
+		since = ""
+	}
 }
 
 // draw puts text into the status line.
