@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -45,9 +46,11 @@ type show struct {
 	*printer
 	cfg    *Config
 	tap    *tap
-	host   *host.Host
+	m      *connmgr.Manager
 	kettle hci.Addr
-	conn   *host.Conn
+	client *connmgr.Client
+	start  time.Time     // of connecting
+	cold   time.Duration // how long the first connection took
 }
 
 // Run tells the story. It returns why it could not be told to the end.
@@ -72,8 +75,8 @@ func Run(ctx context.Context, cfg *Config) error {
 
 	s := &show{printer: p, cfg: cfg, tap: &tap{Transport: central, p: p}}
 	err = s.tell(ctx)
-	if s.host != nil {
-		err = errors.Join(err, s.host.Close())
+	if s.m != nil {
+		err = errors.Join(err, s.m.Close())
 	}
 	return errors.Join(err, p.failed())
 }
@@ -81,7 +84,7 @@ func Run(ctx context.Context, cfg *Config) error {
 // tell is the story.
 func (s *show) tell(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
-		s.open, s.scan, s.connect, s.discover, s.read, s.subscribe, s.change, s.disconnect,
+		s.open, s.scan, s.connect, s.show, s.read, s.subscribe, s.change, s.disconnect, s.again,
 	} {
 		if err := part(ctx); err != nil {
 			return err
@@ -97,19 +100,27 @@ func (s *show) tell(ctx context.Context) error {
 func (s *show) open(ctx context.Context) (err error) {
 	s.step("Open the controller: reset it, ask what it is and can do.")
 	s.tap.muted.Store(true)
-	if s.host, err = host.Open(ctx, s.tap, &host.Config{HCI: s.cfg.HCI}); err != nil {
+	s.m, err = connmgr.Open(ctx, &connmgr.Config{
+		Adapters: []string{s.cfg.HCI.Name}, Host: host.Config{HCI: s.cfg.HCI}, Logger: s.cfg.HCI.Logger,
+		OpenTransport: func(context.Context, string) (hci.Transport, error) { return s.tap, nil },
+		DisableScan:   true, // the story listens by itself
+	})
+	if err != nil {
 		return err
 	}
 	s.tap.muted.Store(false)
-	i := s.host.Device().Info()
+	i := s.device().Info()
 	s.say("Controller %v: Bluetooth %s, %d buffers of %d octets, accept list of %d.",
 		i.Address, assigned.Version(i.Version.HCIVersion), i.ACLNum, i.ACLLen, i.AcceptListSize)
 	return nil
 }
 
+// device is the only adapter's controller.
+func (s *show) device() *hci.Device { return s.m.Adapters()[0].HCI() }
+
 func (s *show) scan(ctx context.Context) error {
 	s.step("Scan.")
-	sc, err := s.host.Scan(ctx, nil)
+	sc, err := s.device().Scan(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -137,36 +148,23 @@ func (s *show) scan(ctx context.Context) error {
 
 func (s *show) connect(ctx context.Context) error {
 	s.step("Connect. The kettle's radio misses the first packets, twice.")
-	for n := 1; ; n++ {
-		start := time.Now()
-		c, err := s.host.Connect(ctx, s.kettle, nil)
-		mtu := 0
-		if err == nil {
-			// The controller calls a link made when it has sent the request for it.
-			// That the peer has heard it shows with the first answer.
-			mtu, err = c.GATT().ExchangeMTU(ctx)
-		}
-		switch {
-		case err == nil:
-			s.conn = c
-			s.say("Attempt %d: connected after %v, with an MTU of %d octets.", n, roughly(start), mtu)
-			return nil
-		case !errors.Is(err, hci.StatusFailedToEstablish):
-			return err
-		}
-		s.say("Attempt %d: %v after %v. That says nothing about the device: dial again at once.", n, hci.StatusFailedToEstablish, roughly(start))
-	}
-}
-
-func (s *show) discover(ctx context.Context) error {
-	s.step("Discover what it has.")
-	start := time.Now()
-	p, err := s.conn.GATT().Discover(ctx)
-	if err != nil {
+	if err := s.establish(ctx); err != nil {
 		return err
 	}
-	s.say("The whole table in %v:", roughly(start))
-	s.list(s.cfg.Tree(p))
+	s.cold = s.took()
+	s.say("Failing to be established says nothing about the device: it was dialed again at once. Ready after %v, with an MTU of %d octets, the table read at a fast pace, and then a slower one agreed on.", s.cold, s.client.GATT().MTU())
+	return nil
+}
+
+func (s *show) establish(ctx context.Context) (err error) {
+	s.start = time.Now()
+	s.client, err = s.m.Establish(ctx, s.kettle.String(), &connmgr.Options{Name: kettleName})
+	return err
+}
+
+func (s *show) show(context.Context) error {
+	s.step("What it has.")
+	s.list(s.cfg.Tree(s.client.Profile()))
 	return nil
 }
 
@@ -177,7 +175,7 @@ func (s *show) read(ctx context.Context) error {
 		{uuid.From16(batteryService), uuid.From16(batteryLevel)},
 		{uuid.From16(environmentalSensing), uuid.From16(temperature)},
 	} {
-		v, err := s.conn.GATT().Read(ctx, what.svc, what.chr)
+		v, err := s.client.Read(ctx, what.svc, what.chr)
 		if err != nil {
 			return err
 		}
@@ -188,11 +186,7 @@ func (s *show) read(ctx context.Context) error {
 
 func (s *show) subscribe(ctx context.Context) error {
 	s.step("Subscribe to the temperature while the kettle heats.")
-	c, err := s.conn.GATT().Char(ctx, uuid.From16(environmentalSensing), uuid.From16(temperature))
-	if err != nil {
-		return err
-	}
-	sub, err := c.Subscribe(ctx, nil)
+	sub, err := s.client.Subscribe(ctx, uuid.From16(environmentalSensing), uuid.From16(temperature), nil)
 	if err != nil {
 		return err
 	}
@@ -208,7 +202,7 @@ func (s *show) subscribe(ctx context.Context) error {
 
 func (s *show) change(ctx context.Context) error {
 	s.step("Save the kettle's battery: a longer interval, and it may sleep.")
-	got, err := s.conn.Link().Update(ctx, hci.ConnParams{
+	got, err := s.client.UpdateParams(ctx, hci.ConnParams{
 		IntervalMin: 100 * time.Millisecond, IntervalMax: 125 * time.Millisecond, Latency: 4, Timeout: 6 * time.Second,
 	})
 	if err != nil {
@@ -220,15 +214,30 @@ func (s *show) change(ctx context.Context) error {
 
 func (s *show) disconnect(context.Context) error {
 	s.step("Disconnect.")
-	if err := s.conn.Close(); err != nil {
+	if err := s.client.Close(); err != nil {
 		return err
 	}
-	s.say("The link ended: %v.", s.conn.Err())
-	s.tap.muted.Store(true)
+	s.say("The link ended: %v.", s.client.Err())
 	return nil
 }
 
-// roughly is the time since start, as a person would say it.
-func roughly(start time.Time) time.Duration {
-	return time.Since(start).Round(10 * time.Millisecond)
+func (s *show) again(ctx context.Context) error {
+	s.step("Connect again. The table is kept, and a hash proves that it is still true.")
+	if err := s.establish(ctx); err != nil {
+		return err
+	}
+	s.say("Ready after %v instead of %v.", s.took(), s.cold)
+	level, err := s.client.Read(ctx, uuid.From16(batteryService), uuid.From16(batteryLevel))
+	if err != nil {
+		return err
+	}
+	s.say("%s: %s", assigned.Characteristic(uuid.From16(batteryLevel)), s.cfg.Value(uuid.From16(batteryLevel), level))
+	err = s.client.Close()
+	s.tap.muted.Store(true)
+	return err
+}
+
+// took is the time since start, as a person would say it.
+func (s *show) took() time.Duration {
+	return time.Since(s.start).Round(10 * time.Millisecond)
 }
