@@ -21,7 +21,7 @@ func main() {
 	// A reader that goes away shows as an error of the write, which disconnects.
 	signal.Ignore(syscall.SIGPIPE)
 
-	env := &cli.Env{Stdout: os.Stdout, Stderr: os.Stderr, State: state()}
+	env := &cli.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, State: state()}
 	if term.IsTerminal(int(os.Stdout.Fd())) {
 		env.Terminal = size
 	}

@@ -30,7 +30,7 @@ func codeAdvice(c att.Code) string {
 	case att.CodeWriteNotPermitted:
 		return "it cannot be written; moor services shows what each characteristic takes"
 	case att.CodeInsufficientAuthentication, att.CodeInsufficientEncryption, att.CodeEncryptionKeySizeTooShort:
-		return "the device wants an encrypted link, that is, pairing first"
+		return "the device wants an encrypted link: pair with it first (moor pair), or add --pair"
 	case att.CodeInsufficientAuthorization:
 		return "the device wants its user to allow this"
 	case att.CodeInvalidAttributeValueLength:
@@ -77,6 +77,8 @@ func advice(err error) string {
 		return "moor services shows what it has"
 	case errors.Is(err, hci.ErrDialTimeout):
 		return "switch it on, bring it closer, or check whether the address is /public or /random: moor scan shows it"
+	case pairAdvice(err) != "":
+		return pairAdvice(err)
 	case errors.As(err, &failed):
 		return failed.Advice
 	case errors.As(err, &code):

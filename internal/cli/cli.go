@@ -15,6 +15,7 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
 )
 
 // Exit codes. Those from 3 on say why a connection could not be established.
@@ -33,6 +34,8 @@ const (
 type Env struct {
 	// Stdout takes results, Stderr errors and notes.
 	Stdout, Stderr io.Writer
+	// Stdin takes what a user is asked for when pairing; nil is nobody to ask.
+	Stdin io.Reader
 	// Terminal returns the size of the terminal that Stdout writes to; nil if
 	// it is none.
 	Terminal func() (columns, rows int)
@@ -51,6 +54,7 @@ type app struct {
 	log      *slog.Logger
 	commands []*command
 	global   *pflag.FlagSet
+	asks     smp.Delegate // see delegate
 }
 
 // Run carries out one command line and returns the exit code of the process.
@@ -159,7 +163,11 @@ func exitCode(err error) int {
 		return exitNotFound
 	}
 	failed, ok := errors.AsType[*connmgr.EstablishError](err)
-	if !ok {
+	switch {
+	case ok:
+	case errors.Is(err, smp.ErrBondLost): // when the link was there already
+		return exitBondLost
+	default:
 		return exitError
 	}
 	for _, c := range []struct {

@@ -48,7 +48,7 @@ func words(c *command) []string {
 }
 
 // isPath reports whether the value of a flag is a file or a directory.
-func isPath(f *pflag.Flag) bool { return f.Name == "snoop" || f.Name == "state" }
+func isPath(f *pflag.Flag) bool { return f.Name == "snoop" || f.Name == "state" || f.Name == "file" }
 
 // names are the ways to write a flag.
 func names(f *pflag.Flag) []string {

@@ -24,7 +24,7 @@ func (g *globals) flags() *pflag.FlagSet {
 	fs.StringSliceVarP(&g.Adapters, "adapter", "a", nil, "`ADAPTER` to use, see below; for several repeat it, or put commas between them (also $MOOR_ADAPTER)")
 	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object a line")
 	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark)")
-	fs.StringVar(&g.State, "state", "", "keep devices heard and their tables in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor (also $MOOR_STATE)")
+	fs.StringVar(&g.State, "state", "", "keep devices heard, their tables and bonds in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor (also $MOOR_STATE)")
 	fs.CountVarP(&g.Verbose, "verbose", "v", "tell on stderr what is done: -v attempts and adapters, -vv links, -vvv packets")
 	return fs
 }
@@ -69,8 +69,11 @@ func commands() []*command {
 		newWrite(),
 		newNotify(),
 		newParams(),
+		newPair(),
+		newUnpair(),
 		newStale(),
 		newCache(),
+		newBonds(),
 		newCommand(groupMore, "demo", "Show the main job on simulated air; needs no Bluetooth.", runDemo),
 		newCompletion(),
 		newCommand(groupMore, "version", "Show the version of this program.", runVersion),
@@ -96,16 +99,25 @@ type peer struct {
 	Attempts countArg
 	Within   durationArg // bounds search and connecting; 0 is no limit
 	NoCache  bool
+	Pair     bool
+	Repair   bool
 }
 
 func (p *peer) arg(c *command) { p.argWithin(c, "timeout") }
 
 // argWithin is arg for a command that has another use for --timeout.
 func (p *peer) argWithin(c *command, timeout string) {
+	p.dialArgs(c, timeout)
+	c.flags.BoolVar(&p.NoCache, "no-cache", false, "read the device's table anew, whatever is kept of it")
+	c.flags.BoolVar(&p.Pair, "pair", false, "pair with the device if there is no bond with it; what that needs is asked on the terminal")
+	c.flags.BoolVar(&p.Repair, "repair", false, "pair again with a device that has lost its bond; be sure that it is the same device")
+}
+
+// dialArgs are those of arg that are about finding the device.
+func (p *peer) dialArgs(c *command, timeout string) {
 	c.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random", &p.Addr)
 	c.flag("attempts", "give up after `N` attempts to connect, default 4; those that fail for a passing reason are not counted, up to 9", &p.Attempts)
 	c.flag(timeout, "give up after this `TIME` without a connection, all attempts together; the default is no limit", &p.Within)
-	c.flags.BoolVar(&p.NoCache, "no-cache", false, "read the device's table anew, whatever is kept of it")
 }
 
 // countArg is a number above 0, or 0 if it was not given.

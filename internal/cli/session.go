@@ -13,6 +13,7 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/smp"
 )
 
 // findTime is how long a device is searched for on air to learn the kind of its
@@ -103,6 +104,7 @@ type air struct {
 	listen  bool // listen all the time; otherwise only for a device to connect to
 	passive bool
 	silent  bool // the command itself tells what the manager does
+	pairing smp.Config
 }
 
 // withManager runs f with a connection manager and closes that afterwards.
@@ -118,10 +120,11 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 	if a.Snoop != "" && len(names) > 1 {
 		return usagef("--snoop captures the packets of one adapter: name one with --adapter")
 	}
+	on.pairing.DisableIncoming, on.pairing.Logger = true, a.log
 	return a.withCapture(func(capture *os.File) error {
 		cfg := &connmgr.Config{
 			Adapters: names, StateDir: a.stateDir(), Logger: a.log,
-			DisableScan: !on.listen, PassiveScan: on.passive,
+			DisableScan: !on.listen, PassiveScan: on.passive, Pairing: &on.pairing,
 			Host: host.Config{HCI: hci.Config{Logger: a.log}},
 		}
 		if capture != nil {
@@ -198,6 +201,7 @@ func (a *app) establish(ctx context.Context, m *connmgr.Manager, p *peer, o conn
 		return nil, err
 	}
 	o.MaxAttempts, o.DisableCache = int(p.Attempts), o.DisableCache || p.NoCache
+	a.secured(p, &o)
 	if p.Within > 0 {
 		o.Timeout = max(time.Duration(p.Within)-time.Since(start), time.Millisecond)
 	}

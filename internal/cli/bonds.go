@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+type bondsCmd struct {
+	verb string
+	addr peerArg
+	one  bool // addr was given
+	Keys bool
+	File string
+}
+
+func newBonds() *command {
+	c := &bondsCmd{verb: "list"}
+	cmd := newCommand(groupMore, "bonds", "List, show, export or import the bonds with devices.", c.run)
+	cmd.detail = "They are in the directory of --state; no adapter is needed. What is changed here is seen by commands that begin afterwards.\n\n" +
+		"Exported bonds have all their keys in them, which open every link of these devices: keep them as you keep passwords. They can be imported for the adapter alone that they were made with, once a command has used it."
+	cmd.args = []arg{
+		{
+			name: "verb", help: "list all, the default; show one; export one or all; import", may: true, words: []string{"list", "show", "export", "import"},
+			set: func(w string) error { c.verb = w; return nil },
+		},
+		{
+			name: "addr", help: "the device's address", may: true,
+			set: func(w string) error { c.one = true; return c.addr.UnmarshalText([]byte(w)) },
+		},
+	}
+	cmd.flags.BoolVar(&c.Keys, "keys", false, "show the keys too, most significant octet first")
+	cmd.flags.StringVar(&c.File, "file", "", "export to `FILE` instead of standard output, or import from it instead of standard input")
+	return cmd
+}
+
+var errNoBond = errors.New("there is no bond with this device")
+
+func (c *bondsCmd) run(_ context.Context, a *app) error {
+	switch {
+	case c.verb == "show" && !c.one:
+		return usagef("ADDR is missing: the device whose bond is to be shown")
+	case c.one && (c.verb == "list" || c.verb == "import"):
+		return usagef("%q is one word too many", c.addr)
+	case c.Keys && c.verb != "show":
+		return usagef("--keys is for bonds show ADDR")
+	case c.File != "" && c.verb != "export" && c.verb != "import":
+		return usagef("--file is for bonds export and bonds import")
+	}
+	stores, err := a.bonds()
+	if err != nil {
+		return err
+	}
+	switch c.verb {
+	case "show":
+		return c.show(a, stores)
+	case "export":
+		return c.export(a, stores)
+	case "import":
+		return c.restore(a, stores)
+	}
+	a.listBonds(stores)
+	return nil
+}
+
+// bonds opens what bonds are kept, and tells of files that cannot be read.
+func (a *app) bonds() ([]*smp.FileStore, error) {
+	dir := a.stateDir()
+	if dir == "" {
+		return nil, errNothingKept
+	}
+	stores, err := smp.FileStores(connmgr.BondDir(dir))
+	for _, s := range stores {
+		for _, damaged := range s.Damaged() {
+			a.complain(damaged.Error(), "pair with the device again, or put the file back from a backup")
+		}
+	}
+	return stores, err
+}
+
+// keptBond is a bond and whose it is.
+type keptBond struct {
+	*smp.Bond
+	store *smp.FileStore
+}
+
+// find returns the bonds with the device at p, which may be a private address.
+func findBonds(stores []*smp.FileStore, p peerArg) (found []keptBond) {
+	private := p.Addr
+	if !p.Known {
+		private.Kind = hci.AddrRandom
+	}
+	for _, s := range stores {
+		for _, b := range s.All() {
+			named := b.Peer.MAC == p.Addr.MAC && (!p.Known || b.Peer == p.Addr.Identity())
+			if named || private.IsResolvable() && !b.IRK.IsZero() && smp.Resolves(b.IRK, private) {
+				found = append(found, keptBond{b, s})
+			}
+		}
+	}
+	return found
+}
+
+// jsonBond is what bonds and unpair write with --json for each bond.
+type jsonBond struct {
+	Address hci.Addr  `json:"address"`
+	Local   hci.Addr  `json:"local"` // whose it is
+	Created time.Time `json:"created"`
+	jsonSecurity
+	Kinds []string          `json:"keys"`
+	Keys  map[string]string `json:"secret_keys,omitempty"` // hexadecimal, most significant octet first
+}
+
+func newJSONBond(b keptBond) *jsonBond {
+	j := &jsonBond{
+		Address: b.Peer, Local: b.store.Identity().Addr, Created: b.Created, jsonSecurity: newJSONSecurity(bondSecurity(b.Bond)),
+	}
+	for _, k := range keysOf(b.Bond) {
+		if !slices.Contains(j.Kinds, k.kind) {
+			j.Kinds = append(j.Kinds, k.kind)
+		}
+	}
+	return j
+}
+
+// bondKey is a key of a bond, or what belongs to one.
+type bondKey struct{ name, kind, value string }
+
+func keysOf(b *smp.Bond) (keys []bondKey) {
+	add := func(name, kind string, key [16]byte) {
+		if key != [16]byte{} {
+			slices.Reverse(key[:])
+			keys = append(keys, bondKey{name, kind, hex.EncodeToString(key[:])})
+		}
+	}
+	for _, role := range []struct {
+		name string
+		key  *smp.LongTermKey
+	}{{"central", b.Central}, {"peripheral", b.Peripheral}} {
+		if role.key == nil {
+			continue
+		}
+		add(role.name+" ltk", "ltk", role.key.Key)
+		if role.key.EDIV != 0 || role.key.Rand != [8]byte{} {
+			keys = append(keys,
+				bondKey{role.name + " ediv", "ltk", fmt.Sprintf("%04x", role.key.EDIV)},
+				bondKey{role.name + " rand", "ltk", hex.EncodeToString(role.key.Rand[:])})
+		}
+	}
+	add("irk", "irk", b.IRK)
+	add("peer csrk", "csrk", b.PeerCSRK)
+	add("local csrk", "csrk", b.LocalCSRK)
+	return keys
+}
+
+func (a *app) listBonds(stores []*smp.FileStore) {
+	var t table
+	for _, s := range stores {
+		for _, b := range s.All() {
+			if a.JSON {
+				a.out.json(newJSONBond(keptBond{b, s}))
+				continue
+			}
+			t.row(b.Peer.String(), securityText(bondSecurity(b)), "made "+agoText(b.Created), "by "+s.Identity().Addr.String())
+		}
+	}
+	a.out.table(&t)
+}
+
+func (c *bondsCmd) show(a *app, stores []*smp.FileStore) error {
+	found := findBonds(stores, c.addr)
+	if len(found) == 0 {
+		return fmt.Errorf("%s: %w", c.addr, errNoBond)
+	}
+	for i, b := range found {
+		j := newJSONBond(b)
+		keys := keysOf(b.Bond)
+		if a.JSON {
+			if c.Keys {
+				j.Keys = map[string]string{}
+				for _, k := range keys {
+					j.Keys[k.name] = k.value
+				}
+			}
+			a.out.json(j)
+			continue
+		}
+		if i > 0 {
+			a.out.printf("\n")
+		}
+		a.out.table(c.table(b, j, keys))
+	}
+	return nil
+}
+
+func (c *bondsCmd) table(b keptBond, j *jsonBond, keys []bondKey) *table {
+	t := &table{}
+	t.row("address", j.Address.String())
+	t.row("adapter", j.Local.String())
+	t.row("made", b.Created.Format(time.RFC3339))
+	t.row("level", j.Level)
+	t.row("security", securityText(bondSecurity(b.Bond)))
+	if b.IRK.IsZero() {
+		t.row("privacy", "no private addresses")
+	} else {
+		t.row("privacy", "its private addresses are known")
+	}
+	if c.Keys {
+		for _, k := range keys {
+			t.row(k.name, k.value)
+		}
+	}
+	return t
+}

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/google/renameio/v2/maybe"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+// export writes bonds, those of all adapters in one list.
+func (c *bondsCmd) export(a *app, stores []*smp.FileStore) error {
+	all, n := []json.RawMessage{}, 0
+	for _, s := range stores {
+		var peers []hci.Addr
+		if c.one {
+			for _, b := range findBonds([]*smp.FileStore{s}, c.addr) {
+				peers = append(peers, b.Peer)
+			}
+			if len(peers) == 0 {
+				continue
+			}
+		}
+		var b bytes.Buffer
+		if err := smp.Export(&b, s, peers...); err != nil {
+			return err
+		}
+		var bonds []json.RawMessage
+		if err := json.Unmarshal(b.Bytes(), &bonds); err != nil {
+			return err
+		}
+		all = append(all, bonds...)
+		n += len(bonds)
+	}
+	if c.one && n == 0 {
+		return fmt.Errorf("%s: %w", c.addr, errNoBond)
+	}
+	b, err := json.MarshalIndent(all, "", "\t")
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	if c.File == "" {
+		a.out.write(b)
+		return nil
+	}
+	if err := maybe.WriteFile(c.File, b, 0o600); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if a.JSON {
+		a.out.json(struct {
+			Exported int `json:"exported"`
+		}{n})
+	} else {
+		a.out.printf("%s exported\n", plural(n, "bond"))
+	}
+	return nil
+}
+
+var errNoInput = errors.New("import: there is no input: name a file with --file")
+
+// restore takes in what export has written, each bond for the adapter that it
+// was made with.
+func (c *bondsCmd) restore(a *app, stores []*smp.FileStore) error {
+	b, err := c.input(a)
+	if err != nil {
+		return err
+	}
+	var bonds []json.RawMessage
+	if err := json.Unmarshal(b, &bonds); err != nil {
+		return fmt.Errorf("import: not a list of bonds: %w", err)
+	}
+	parts := make(map[*smp.FileStore][]json.RawMessage)
+	for i, bond := range bonds {
+		var of struct{ Local hci.Addr }
+		if err := json.Unmarshal(bond, &of); err != nil {
+			return fmt.Errorf("import: bond %d: %w", i+1, err)
+		}
+		k := slices.IndexFunc(stores, func(s *smp.FileStore) bool { return s.Identity().Addr == of.Local })
+		if k < 0 {
+			return fmt.Errorf("import: bond %d belongs to the adapter %v, which has not been used with this state: run any command with it first", i+1, of.Local)
+		}
+		parts[stores[k]] = append(parts[stores[k]], bond)
+	}
+	n := 0
+	for _, s := range stores {
+		if parts[s] == nil {
+			continue
+		}
+		part, err := json.Marshal(parts[s])
+		if err != nil {
+			return err
+		}
+		saved, err := smp.Import(bytes.NewReader(part), s)
+		n += saved
+		if err != nil {
+			return err
+		}
+	}
+	if a.JSON {
+		a.out.json(struct {
+			Imported int `json:"imported"`
+		}{n})
+	} else {
+		a.out.printf("%s imported\n", plural(n, "bond"))
+	}
+	return nil
+}
+
+func (c *bondsCmd) input(a *app) ([]byte, error) {
+	if c.File != "" {
+		b, err := os.ReadFile(c.File)
+		if err != nil {
+			return nil, fmt.Errorf("import: %w", err)
+		}
+		return b, nil
+	}
+	if a.env.Stdin == nil {
+		return nil, errNoInput
+	}
+	return io.ReadAll(a.env.Stdin)
+}

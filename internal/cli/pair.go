@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+type pairCmd struct {
+	peer
+	JustWorks, MITM, Legacy, Replace bool
+	KeySize                          keySizeArg
+}
+
+func newPair() *command {
+	c := &pairCmd{}
+	cmd := newCommand(groupPeer, "pair", "Pair with the device and keep the bond.", c.run)
+	cmd.detail = "What the pairing needs is asked on the terminal: to type a passkey here or at the device, or whether both show the same number. A device that can neither show nor read anything is paired with unasked.\n\n" +
+		"The bond is kept in the directory of --state and used by every later connection, which is encrypted before anything else is said on it."
+	c.dialArgs(cmd, "timeout")
+	fs := cmd.flags
+	fs.BoolVar(&c.JustWorks, "just-works", false, "ask nobody: the link is encrypted, but nothing says with whom")
+	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which takes a passkey or a comparison")
+	fs.BoolVar(&c.Legacy, "legacy", false, "pair with devices that lack LE Secure Connections too; who listens to that can read everything afterwards")
+	cmd.flag("key-size", "accept keys from `N` octets on, 7 to 16; default 16", &c.KeySize)
+	fs.BoolVar(&c.Replace, "replace", false, "pair again although there is a bond, also with a device that has lost it; be sure that it is the same device")
+	return cmd
+}
+
+// jsonPaired is what pair writes with --json.
+type jsonPaired struct {
+	Address hci.Addr `json:"address"`
+	Paired  bool     `json:"paired"`           // now; false if there was a bond
+	Method  string   `json:"method,omitempty"` // if paired now
+	jsonSecurity
+	Bonded bool `json:"bonded"`
+}
+
+var (
+	errWeakBond = errors.New("there is a bond with the device, but without protection against a man in the middle: --replace pairs again")
+	errNotKept  = errors.New("a bond needs a place to be kept: name a directory with --state")
+)
+
+func (c *pairCmd) run(ctx context.Context, a *app) error {
+	if c.JustWorks && c.MITM {
+		return usagef("--mitm wants protection, and --just-works does without: write one of them")
+	}
+	if a.stateDir() == "" {
+		return errNotKept
+	}
+	pairing := &smp.PairOptions{MITM: c.MITM, Delegate: a.delegate()}
+	if c.JustWorks {
+		pairing.Delegate = smp.NoInput{}
+	}
+	o := untabled()
+	o.Pair, o.Repair, o.Pairing = true, c.Replace, pairing
+	on := air{pairing: smp.Config{AllowLegacy: c.Legacy, MinKeySize: int(c.KeySize)}}
+	return a.withManager(ctx, on, func(m *connmgr.Manager) error {
+		conn, err := a.establish(ctx, m, &c.peer, o)
+		if err != nil {
+			return err
+		}
+		if conn.Paired() == nil && c.Replace {
+			again := *pairing
+			again.Replace = true
+			_, err = conn.Pair(ctx, &again)
+		}
+		if err == nil {
+			err = c.report(a, conn)
+		}
+		if e := conn.Close(); err == nil {
+			err = e
+		}
+		return err
+	})
+}
+
+// report says what the link has come to.
+func (c *pairCmd) report(a *app, conn *connmgr.Client) error {
+	r, s := conn.Paired(), conn.Security()
+	if r == nil && c.MITM && !s.Authenticated {
+		return errWeakBond
+	}
+	address := conn.Address()
+	if r != nil && r.Bond != nil {
+		address = r.Bond.Peer
+	}
+	if a.JSON {
+		j := jsonPaired{Address: address, Paired: r != nil, jsonSecurity: newJSONSecurity(s), Bonded: s.Bonded}
+		if r != nil {
+			j.Method = r.Method.String()
+		}
+		a.out.json(j)
+		return nil
+	}
+	if r == nil {
+		a.out.printf("%s is paired already, and its keys work: %s\n", address, securityText(s))
+		return nil
+	}
+	a.out.printf("%s paired by %s: %s\n", address, r.Method, securityText(s))
+	if r.Bond == nil {
+		a.out.printf("the device keeps no bond, so there is none here\n")
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+// terminal asks what a pairing needs. How it ended is for the command to say.
+type terminal struct{ *smp.Terminal }
+
+// Ended does nothing.
+func (terminal) Ended(hci.Addr, error) {}
+
+// delegate returns who is asked by pairings; nobody if there is no input.
+func (a *app) delegate() smp.Delegate {
+	if a.env.Stdin == nil {
+		return smp.NoInput{}
+	}
+	if a.asks == nil {
+		a.asks = terminal{smp.NewTerminal(a.env.Stdin, a.env.Stderr)}
+	}
+	return a.asks
+}
+
+// secured is what peer says about pairing, for Establish.
+func (a *app) secured(p *peer, o *connmgr.Options) {
+	o.Pair, o.Repair = o.Pair || p.Pair, o.Repair || p.Repair
+	if o.Pairing == nil && (o.Pair || o.Repair) {
+		o.Pairing = &smp.PairOptions{Delegate: a.delegate()}
+	}
+}
+
+// pairAdvice says what to do about a pairing or bond that failed; "" where that
+// is no matter of the command line.
+func pairAdvice(err error) string {
+	if errors.Is(err, smp.ErrBondLost) {
+		return "if it was reset, pair again: moor pair ADDR --replace, or add --repair; if not, another device has its address"
+	}
+	failed, ok := errors.AsType[*smp.Error](err)
+	switch {
+	case !ok || !failed.Local:
+		return ""
+	case errors.Is(err, io.EOF):
+		return "there was nobody to ask: run moor pair on a terminal, or with --just-works if the device allows it"
+	case failed.Reason == smp.ReasonAuthenticationRequirements || failed.Reason == smp.ReasonEncryptionKeySize:
+		return "the device cannot do what was asked for: see --legacy, --key-size and --mitm of moor pair"
+	}
+	return ""
+}
+
+// keySizeArg is a number of octets; 0 if it was not given.
+type keySizeArg int
+
+// UnmarshalText reads a number from 7 to 16.
+func (n *keySizeArg) UnmarshalText(b []byte) error {
+	v, err := strconv.Atoi(string(b))
+	if err != nil || v < 7 || v > 16 {
+		return fmt.Errorf("%q: write a number of octets from 7 to 16", b)
+	}
+	*n = keySizeArg(v)
+	return nil
+}
+
+// jsonSecurity is what protects a link, or one that is encrypted with a bond.
+type jsonSecurity struct {
+	Level             string `json:"level"`
+	Authenticated     bool   `json:"authenticated"`
+	SecureConnections bool   `json:"secure_connections"`
+	KeySize           int    `json:"key_size"` // octets
+}
+
+func newJSONSecurity(s smp.Security) jsonSecurity {
+	return jsonSecurity{s.Level().String(), s.Authenticated, s.SecureConnections, s.KeySize}
+}
+
+// bondSecurity is what a link has that is encrypted with b.
+func bondSecurity(b *smp.Bond) smp.Security {
+	return smp.Security{
+		Encrypted: true, Authenticated: b.Authenticated, SecureConnections: b.SecureConnections, KeySize: b.KeySize, Bonded: true,
+	}
+}
+
+// securityText says in words what protects a link.
+func securityText(s smp.Security) string {
+	made := "legacy pairing"
+	if s.SecureConnections {
+		made = "LE Secure Connections"
+	}
+	safe := "not protected against a man in the middle"
+	if s.Authenticated {
+		safe = "authenticated"
+	}
+	return fmt.Sprintf("%s, %s, key of %s", made, safe, octets(s.KeySize))
+}
