@@ -43,6 +43,8 @@ func eventText(ev connmgr.Event) string {
 		switch {
 		case errors.Is(ev.Err, net.ErrClosed):
 			return "" // the command is over
+		case ev.State == connmgr.AdapterOpening:
+			return "" // what comes of it is told
 		case ev.Err != nil:
 			return fmt.Sprintf("adapter %s is %v: %v", ev.Adapter, ev.State, ev.Err)
 		}

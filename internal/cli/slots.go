@@ -19,7 +19,8 @@ func newSlots() *command {
 // jsonSlots is what slots writes for each adapter with --json.
 type jsonSlots struct {
 	slots.AdapterStatus
-	By string `json:"by"` // moor or kernel
+	By    string `json:"by"` // moor or kernel
+	Error string `json:"error,omitempty"`
 }
 
 // settleTime is how long slots waits for adapters that are being opened.
@@ -33,7 +34,7 @@ func runSlots(ctx context.Context, a *app) error {
 	}
 	for _, l := range links {
 		if len(all) == 0 || all[len(all)-1].Adapter != l.Adapter {
-			all = append(all, jsonSlots{slots.AdapterStatus{Adapter: l.Adapter}, "kernel"})
+			all = append(all, jsonSlots{AdapterStatus: slots.AdapterStatus{Adapter: l.Adapter}, By: "kernel"})
 		}
 		s := &all[len(all)-1]
 		s.Held = append(s.Held, slots.SlotStatus{Address: l.Address.String(), Connected: true, Handle: uint16(l.Handle)})
@@ -46,7 +47,12 @@ func runSlots(ctx context.Context, a *app) error {
 		err = a.withManager(ctx, air{}, func(m *connmgr.Manager) error {
 			awaitAdapters(ctx, m)
 			for _, s := range m.Slots().Diagnostics().Adapters {
-				all = append(all, jsonSlots{s, "moor"})
+				all = append(all, jsonSlots{AdapterStatus: s, By: "moor"})
+			}
+			for _, d := range m.Adapters() {
+				if state, err := d.State(); state != connmgr.AdapterUp && err != nil {
+					all = append(all, jsonSlots{AdapterStatus: slots.AdapterStatus{Adapter: d.Name()}, By: "moor", Error: err.Error()})
+				}
 			}
 			return nil
 		})
@@ -90,6 +96,9 @@ func awaitAdapters(ctx context.Context, m *connmgr.Manager) {
 }
 
 func slotsRow(s *jsonSlots) []string {
+	if s.Error != "" {
+		return []string{s.Adapter, "down: " + s.Error}
+	}
 	room := "limit not known"
 	if s.Slots > 0 {
 		room = fmt.Sprintf("%d of %d free", s.Free, s.Slots)
