@@ -23,7 +23,8 @@ const (
 	reservedBuffers = 16
 	taskQueue       = 64
 	acceptQueue     = 16
-	// closeTime is how long Close waits for links to end in an orderly way.
+	// closeTime is how long Close waits for links to end in an orderly way, and
+	// again for the answer to the reset.
 	closeTime = time.Second
 )
 
@@ -176,33 +177,30 @@ func (d *Device) Err() error {
 	}
 }
 
-// Close disconnects all links, gives them up to a second to end, resets the
-// controller and closes the transport. Waiters get an error that unwraps to
-// net.ErrClosed. Closing again does nothing.
+// Close lets what was written reach the peers, disconnects all links, gives
+// them up to a second for both, resets the controller and closes the transport.
+// Waiters get an error that unwraps to net.ErrClosed. Closing again does nothing.
 func (d *Device) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	links := make(chan []*Link, 1)
-	if d.Post(loop.Func(func(time.Time) {
+	links, _ := ask(ctx, &d.core, OpDisconnect.failed, func(_ func() bool, done func([]*Link, error)) {
 		ls := d.core.sortedLinks()
 		for _, l := range ls {
-			l.StartDisconnect(StatusRemoteUserTerminated, errClosed)
+			l.drain(func() { l.StartDisconnect(StatusRemoteUserTerminated, errClosed) })
 		}
-		links <- ls
-	})) {
+		done(ls, nil)
+	})
+	for _, l := range links {
 		select {
-		case ls := <-links:
-			for _, l := range ls {
-				select {
-				case <-l.done:
-				case <-ctx.Done():
-				}
-			}
-		case <-d.done:
+		case <-l.done:
+		case <-ctx.Done():
 		}
-		// Scans, dials and advertising end with the reset.
-		_, _ = Exec(ctx, d, Reset{})
 	}
+	// Scans, dials and advertising end with the reset, and so does a link that has
+	// used up the time above.
+	reset, cancelReset := context.WithTimeout(context.Background(), closeTime)
+	defer cancelReset()
+	_, _ = Exec(reset, d, Reset{})
 	d.end(errClosed)
 	<-d.done
 	return nil

@@ -1,7 +1,6 @@
 package hci
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"time"
@@ -34,8 +33,10 @@ type Link struct {
 	ready      bool // in core.data.ready
 	waiting    bool // Room said no
 	deadline   timer
-	ending     error // cause given to StartDisconnect
-	local      bool  // this host asked for the end
+	ending     error         // cause given to StartDisconnect
+	local      bool          // this host asked for the end
+	refused    []func(error) // by Disconnect, if the controller does not end the link
+	end        *linkWait     // for the end that the controller has begun
 	waits      []*linkWait
 
 	mu    sync.Mutex
@@ -107,7 +108,8 @@ func (c *core) disconnected(ev *DisconnectionComplete) {
 		return
 	}
 	if ev.Status != StatusSuccess {
-		return // a Disconnect of ours was refused; the link lives
+		l.endRefused(&CommandError{OpDisconnect, ev.Status})
+		return
 	}
 	l.down(&DisconnectError{
 		Handle: l.handle, Peer: l.peer, Reason: ev.Reason,
@@ -276,79 +278,5 @@ func (l *Link) Room() bool {
 func (l *Link) SetDeadline(t time.Time) {
 	if l.c.links[l.handle] == l {
 		l.c.timers.set(&l.deadline, t)
-	}
-}
-
-// StartDisconnect ends the link with reason (Vol 4, Part E, 7.1.6). cause, if
-// not nil, becomes the Cause of the link's error. On the loop.
-func (l *Link) StartDisconnect(reason Status, cause error) {
-	if l.c.links[l.handle] != l || l.local {
-		return
-	}
-	l.local, l.ending = true, cause
-	l.c.run(Disconnect{Handle: l.handle, Reason: reason}, func(_ time.Time, _ []byte, err error) {
-		if statusOf(err) == StatusUnknownConnection {
-			// The controller has no such link: its end was reported and lost, or
-			// the report is on its way and will find nothing.
-			l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: StatusUnknownConnection, Local: true, Cause: cause})
-		} else if err != nil {
-			l.local, l.ending = false, nil
-			l.c.dial.next() // who waited for the end need not any more
-			return
-		}
-		l.awaitEnd()
-	})
-}
-
-// awaitEnd gives up on a link whose end the controller began but never
-// reported. The link layer may take its supervision timeout to notice that the
-// peer does not acknowledge (Vol 6, Part B, 5.1.6); after that, and a margin, a
-// report is not on its way any more.
-func (l *Link) awaitEnd() {
-	if l.c.links[l.handle] != l {
-		return
-	}
-	l.await(l.State().Params.Timeout+l.c.cfg.commandTimeout(), func(Event) bool { return false }, func(err error) {
-		if l.c.links[l.handle] == l {
-			l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: StatusLocalHostTerminated, Local: true, Cause: l.ending})
-		}
-	})
-}
-
-// drain calls then once all that is queued has been acknowledged, or after
-// lingerTime.
-func (l *Link) drain(then func()) {
-	c := l.c
-	if c.links[l.handle] != l || l.queue.len()+l.inflight == 0 {
-		then()
-		return
-	}
-	w := l.await(lingerTime, func(Event) bool { return false }, func(error) { then() })
-	l.OnDelivered(func(time.Time) {
-		if l.unawait(w) {
-			then()
-		}
-	})
-}
-
-// lingerTime is how long Disconnect lets what was written before reach the
-// peer. A controller may drop what is in its buffers when it is told to
-// disconnect.
-const lingerTime = 500 * time.Millisecond
-
-// Disconnect lets what was written reach the peer, for up to half a second,
-// ends the link with reason 0x13 (remote user terminated) and waits until it is
-// down. It returns nil for a link that is down already.
-func (l *Link) Disconnect(ctx context.Context) error {
-	if !l.Post(loop.Func(func(time.Time) { l.drain(func() { l.StartDisconnect(StatusRemoteUserTerminated, nil) }) })) {
-		return nil
-	}
-	select {
-	case <-l.done:
-		return nil
-	case <-l.c.closed:
-		return nil
-	case <-ctx.Done():
-		return &CommandError{OpDisconnect, context.Cause(ctx)}
 	}
 }

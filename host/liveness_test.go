@@ -83,6 +83,38 @@ func testLongPDUBeforeTheMTUExchange(t *testing.T) {
 	wantRead(t, good, "after forty PDUs beyond the MTU on another link")
 }
 
+func TestWhatWasWrittenArrivesBeforeTheEnd(t *testing.T) {
+	synctest.Test(t, testWhatWasWrittenArrivesBeforeTheEnd)
+}
+
+func testWhatWasWrittenArrivesBeforeTheEnd(t *testing.T) {
+	for name, end := range map[string]func(r *raw, c *host.Conn) error{
+		"of the link": func(_ *raw, c *host.Conn) error { return c.Close() },
+		"of the host": func(r *raw, _ *host.Conn) error { return r.central.Close() },
+	} {
+		const writes = 16
+		r := newRaw(t, nil)
+		got := 0
+		c, _ := r.link(t, &sim.RawPeerConfig{Script: sim.Script{Frame: func(_ *sim.RawLink, cid uint16, b []byte) {
+			if cid == cidATT && len(b) > 0 && att.Opcode(b[0]) == att.OpWriteCmd {
+				got++
+			}
+		}}})
+		for i := range writes {
+			if err := c.GATT().WriteNoResponse(t.Context(), 3, []byte{byte(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := end(r, c); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if got != writes {
+			t.Errorf("before the end %s the peer got %d of %d writes", name, got, writes)
+		}
+	}
+}
+
 func TestDisconnectWhileAWriterWaitsForCredit(t *testing.T) {
 	synctest.Test(t, testDisconnectWhileAWriterWaitsForCredit)
 }

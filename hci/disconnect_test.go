@@ -1,0 +1,113 @@
+package hci_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcitest"
+)
+
+// linked opens a device with a link to a peer. disconnect answers Disconnect.
+func linked(t *testing.T, s *script, host *hcitest.Host, disconnect func()) (*hci.Device, *hci.Link) {
+	t.Helper()
+	peer := hci.Addr{MAC: hci.MAC{9}}
+	s.connectsTo(peer)
+	connects := s.on
+	s.on = func(p hci.Params) bool {
+		if p.Opcode() == hci.OpDisconnect {
+			disconnect()
+			return true
+		}
+		return connects(p)
+	}
+	d := open(t, s, host, &hci.Config{DisableTuning: true})
+	l, err := d.Connect(t.Context(), peer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, l
+}
+
+func TestDisconnectRefused(t *testing.T) { synctest.Test(t, testDisconnectRefused) }
+
+func testDisconnectRefused(t *testing.T) {
+	host, ctl := hcitest.Pipe()
+	s := newScript(ctl)
+	status := hci.StatusCommandDisallowed
+	d, l := linked(t, s, host, func() {
+		s.send(&hci.CommandStatus{Status: status, NumPackets: 1, Opcode: hci.OpDisconnect})
+		if status == hci.StatusSuccess { // refused later
+			s.send(&hci.DisconnectionComplete{Status: hci.StatusUnspecified, Handle: 1})
+		}
+	})
+	begin := time.Now()
+	for _, want := range []struct{ status, err hci.Status }{
+		{hci.StatusCommandDisallowed, hci.StatusCommandDisallowed},
+		{hci.StatusSuccess, hci.StatusUnspecified},
+	} {
+		status = want.status
+		errs := make(chan error, 2)
+		for range cap(errs) {
+			go func() { errs <- l.Disconnect(t.Context()) }()
+		}
+		for range cap(errs) {
+			err := <-errs
+			if ce, ok := errors.AsType[*hci.CommandError](err); !ok || ce.Op != hci.OpDisconnect || !errors.Is(err, want.err) {
+				t.Errorf("got %v, want the refusal %v", err, want.err)
+			}
+		}
+	}
+	if l.Err() != nil || time.Since(begin) != 0 {
+		t.Errorf("the link ended with %v after %v; it lives", l.Err(), time.Since(begin))
+	}
+	time.Sleep(time.Minute)
+	if l.Err() != nil {
+		t.Errorf("the refused end was awaited all the same: %v", l.Err())
+	}
+	d.Close()
+}
+
+func TestCloseResetsInSpiteOfALinkThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, testCloseResetsInSpiteOfALinkThatDoesNotEnd)
+}
+
+func testCloseResetsInSpiteOfALinkThatDoesNotEnd(t *testing.T) {
+	host, ctl := hcitest.Pipe()
+	s := newScript(ctl)
+	d, l := linked(t, s, host, func() {
+		s.send(&hci.CommandStatus{NumPackets: 1, Opcode: hci.OpDisconnect}) // the peer is out of range
+	})
+	n := len(s.sent())
+	begin := time.Now()
+	d.Close()
+	if ops, want := s.sent()[n:], []hci.Opcode{hci.OpDisconnect, hci.OpReset}; !slices.Equal(ops, want) || time.Since(begin) != time.Second {
+		t.Errorf("closing sent %v in %v, want %v in 1s", ops, time.Since(begin), want)
+	}
+	if l.Err() == nil {
+		t.Error("the link is still up")
+	}
+}
+
+func TestCloseDoesNotWaitForAResetForEver(t *testing.T) {
+	synctest.Test(t, testCloseDoesNotWaitForAResetForEver)
+}
+
+func testCloseDoesNotWaitForAResetForEver(t *testing.T) {
+	host, ctl := hcitest.Pipe()
+	s := newScript(ctl)
+	d := open(t, s, host, &hci.Config{CommandTimeout: time.Minute})
+	s.on = func(p hci.Params) bool { return p.Opcode() == hci.OpReset } // never answered
+	begin := time.Now()
+	d.Close()
+	if time.Since(begin) != time.Second {
+		t.Errorf("closing took %v, want 1s", time.Since(begin))
+	}
+	if _, err := hci.Exec(context.Background(), d, hci.LERand{}); !errors.Is(err, d.Err()) {
+		t.Errorf("a command after Close got %v", err)
+	}
+}
