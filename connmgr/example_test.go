@@ -158,6 +158,7 @@ func ExampleOptions_disconnected() {
 
 	ended := make(chan error)
 	_, err = m.Establish(ctx, thermometer, &connmgr.Options{
+		Name: "Thermometer",
 		Disconnected: func(c *connmgr.Client, err error) {
 			fmt.Println(c.Name(), "disconnected unexpectedly")
 			ended <- err
