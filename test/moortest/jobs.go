@@ -2,6 +2,7 @@ package moortest
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,6 +194,25 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 		run.Wait(t).OK(t)
 		// The link has ended, so that the peer can be had again at once.
 		m.Run(t, "read", full, p.Scratch).OK(t)
+	})
+	t.Run("connect", func(t *testing.T) {
+		run := js.Start(t, "connect", full, "--every", "1s")
+		var got []string
+		for !slices.Contains(got, "status") {
+			var e struct{ Event string }
+			if err := json.Unmarshal([]byte(run.Line(t)), &e); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.Event)
+		}
+		run.Interrupt(t)
+		run.Wait(t).OK(t)
+		if !slices.Contains(got, "connected") {
+			t.Errorf("events %v", got)
+		}
+		m.Run(t, "devices", "--duration", "0").OK(t).Says(t, p.Address, p.Name)
+		m.Run(t, "cache", "show", full).OK(t).Says(t, p.Scratch)
+		m.Run(t, "cache", "clear", full).OK(t)
 	})
 	t.Run("params", func(t *testing.T) {
 		got := One[params](t, js.Run(t, "params", full, "--interval", "30ms-50ms", "--latency", "0", "--timeout", "4s").OK(t))
