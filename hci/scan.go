@@ -20,9 +20,9 @@ type ScanOptions struct {
 	// Duplicates delivers every advertisement. The default delivers a device
 	// again only when what it sends has changed.
 	Duplicates bool
-	// Interval and Window are how the controller listens, 2.5 ms to 10.24 s;
-	// default 60 ms each, listening all the time. With several scanners those of
-	// the one with the largest share of listening hold.
+	// Interval and Window are how the controller listens, 2.5 ms to 10.24 s in
+	// steps of 0.625 ms; default 60 ms each, listening all the time. With several
+	// scanners those of the one with the largest share of listening hold.
 	Interval, Window time.Duration
 	// Filter selects what is delivered; nil is everything.
 	Filter *ScanFilter
@@ -42,14 +42,10 @@ func (o *ScanOptions) timing() (interval, window time.Duration) {
 
 func (o *ScanOptions) validate() error {
 	interval, window := o.timing()
-	const low, high = 2500 * time.Microsecond, 10240 * time.Millisecond
-	if interval < low || interval > high {
-		return rangeError("scan interval", interval, low, high)
+	if err := scanTime.check(0, "scan interval", interval); err != nil {
+		return err
 	}
-	if window < low || window > interval {
-		return rangeError("scan window", window, low, interval)
-	}
-	return nil
+	return unit{step: scanTime.step, low: scanTime.low, high: interval}.check(0, "scan window", window)
 }
 
 // Scanner delivers reports from one Scan. It queues at most Config.ReportQueue
@@ -58,7 +54,8 @@ type Scanner struct {
 	d     *Device
 	opts  ScanOptions
 	queue *queue.Ring[Report]
-	seen  seenSet // owned by the loop
+	seen  seenSet // owned by the loop, as is ran
+	ran   bool    // the controller has taken the options
 }
 
 // Scan starts to scan and returns a Scanner, which the caller must Close. Any
@@ -238,6 +235,11 @@ func (s *scanning) sync() {
 
 // settled is reached when controller and wishes agree.
 func (s *scanning) settled() {
+	if s.running {
+		for _, sc := range s.scanners {
+			sc.ran = true
+		}
+	}
 	switch {
 	case s.running || s.paused: // a paused scan starts by itself when it may
 		s.started(nil)
@@ -286,8 +288,8 @@ func (s *scanning) parameters(set scanSettings) Params {
 	return LESetScanParameters{Active: set.active, Interval: set.interval, Window: set.window, OwnAddrKind: own}
 }
 
-// failStart gives up the scanners that wait for a scan which the controller
-// refuses. While a dial is under way the refusal may be about that: then the
+// failStart gives up the scanners for which the controller refuses to scan:
+// those that came since it last did, or all if there are none. While a dial is under way the refusal may be about that: then the
 // scan waits for the end of it, as on a controller that cannot do both.
 func (s *scanning) failStart(err error) {
 	if statusOf(err) == StatusCommandDisallowed && s.c.dial.state != dialIdle {
@@ -296,15 +298,29 @@ func (s *scanning) failStart(err error) {
 		s.c.dial.reconsider()
 		return // sync settles, and resume comes with the end of the dial's turn
 	}
-	s.fail(err)
+	if !slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.ran }) {
+		s.fail(err)
+		return
+	}
+	s.end(err, func(sc *Scanner) bool { return !sc.ran })
 }
 
 // fail ends all scanners with err.
-func (s *scanning) fail(err error) {
-	scanners := s.scanners
-	s.scanners = nil
+func (s *scanning) fail(err error) { s.end(err, func(*Scanner) bool { return true }) }
+
+// end ends the scanners that which picks, and tells those who wait for a start.
+func (s *scanning) end(err error, which func(*Scanner) bool) {
+	var kept, ended []*Scanner
+	for _, sc := range s.scanners {
+		if which(sc) {
+			ended = append(ended, sc)
+		} else {
+			kept = append(kept, sc)
+		}
+	}
+	s.scanners = kept
 	s.started(err)
-	for _, sc := range scanners {
+	for _, sc := range ended {
 		sc.queue.Close(err)
 	}
 }

@@ -128,6 +128,56 @@ func TestScanRefused(t *testing.T) {
 	h.scanOn(nil)
 }
 
+func TestScanRefusedForANewcomer(t *testing.T) {
+	h := newHarness(t, 1)
+	old := h.scanOn(nil)
+	bad := h.scanner(&ScanOptions{Duplicates: true})
+	h.want(LESetScanEnable{}, "the newcomer wants more")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.want(LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "the same")
+	h.complete(OpLESetScanParameters, StatusSuccess)
+	h.want(LESetScanEnable{Enable: true}, "with duplicates")
+	h.complete(OpLESetScanEnable, StatusInvalidParameters)
+	h.scanStarts("without the newcomer")
+	ctx, cancel := canceled()
+	defer cancel()
+	if _, err := bad.Next(ctx); !errors.Is(err, StatusInvalidParameters) {
+		t.Errorf("the newcomer got %v, want the status", err)
+	}
+	h.advert(AdvInd, peerA, -50, adName)
+	h.next(old)
+	h.do(func(time.Time) { h.c.scan.stopped() })
+	h.want(LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "again")
+	h.complete(OpLESetScanParameters, StatusHardwareFailure)
+	if _, err := old.Next(ctx); !errors.Is(err, StatusHardwareFailure) {
+		t.Errorf("the only scanner got %v, want the status", err)
+	}
+	h.idle("nobody is left")
+}
+
+func TestScanOptionsAreChecked(t *testing.T) {
+	for _, test := range []struct {
+		opts ScanOptions
+		want string
+	}{
+		{ScanOptions{}, ""},
+		{ScanOptions{Interval: 10240 * time.Millisecond, Window: 2500 * time.Microsecond}, ""},
+		{ScanOptions{Interval: 61 * time.Millisecond}, "hci: scan interval is 61ms, want 2.5ms to 10.24s in steps of 625µs"},
+		{ScanOptions{Interval: time.Millisecond}, "hci: scan interval is 1ms, want 2.5ms to 10.24s in steps of 625µs"},
+		{ScanOptions{Interval: 11 * time.Second}, "hci: scan interval is 11s, want 2.5ms to 10.24s in steps of 625µs"},
+		{ScanOptions{Interval: 60 * time.Millisecond, Window: 90 * time.Millisecond}, "hci: scan window is 90ms, want 2.5ms to 60ms in steps of 625µs"},
+		{ScanOptions{Interval: 60 * time.Millisecond, Window: 3 * time.Millisecond}, "hci: scan window is 3ms, want 2.5ms to 60ms in steps of 625µs"},
+	} {
+		got := ""
+		if err := test.opts.validate(); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%v every %v: got %q, want %q", test.opts.Window, test.opts.Interval, got, test.want)
+		}
+	}
+}
+
 func TestScanFilter(t *testing.T) {
 	h := newHarness(t, 1)
 	s := h.scanOn(&ScanOptions{Filter: &ScanFilter{Name: "KET", MinRSSI: -60}})
