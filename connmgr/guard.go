@@ -45,7 +45,7 @@ func (l *link) subscribed() {
 	if !l.bonded() {
 		return
 	}
-	if e, ok := l.m.cache.Get(l.peer); ok && !(e.Bonded && e.Subscribed) {
+	if e, ok := l.m.cache.Get(l.peer); ok && (!e.Bonded || !e.Subscribed) {
 		e.Bonded, e.Subscribed = true, true
 		l.store(e)
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// guarded puts a device on air whose battery is shown to encrypted links alone.
-func (l *lab) guarded(n int, s *smp.Config) *sim.Peripheral {
+// guarded puts device 1 on air, whose battery is shown to encrypted links alone.
+func (l *lab) guarded(s *smp.Config) *sim.Peripheral {
 	l.t.Helper()
 	return l.put(&sim.PeripheralConfig{
-		Name: "lock", Address: address(n), Host: host.Config{SMP: s},
+		Name: "lock", Address: address(1), Host: host.Config{SMP: s},
 		Services: []gatt.ServiceDef{{UUID: battery, Characteristics: []gatt.CharDef{
-			{UUID: level, Properties: gatt.PropRead, Value: []byte{byte(n)}, Permissions: gatt.Permissions{Read: gatt.Require{Encryption: true}}},
+			{UUID: level, Properties: gatt.PropRead, Value: []byte{1}, Permissions: gatt.Permissions{Read: gatt.Require{Encryption: true}}},
 		}}},
 	})
 }
@@ -28,7 +28,7 @@ func TestPairAndEncryptWithTheBond(t *testing.T) { inBubble(t, testPairAndEncryp
 
 func testPairAndEncryptWithTheBond(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	l.guarded(1, &smp.Config{})
+	l.guarded(&smp.Config{})
 	c := l.establish(1, nil)
 	if _, err := c.Read(t.Context(), battery, level); err == nil {
 		t.Error("read without encryption")
@@ -60,7 +60,7 @@ func TestReadRaisesSecurity(t *testing.T) { inBubble(t, testReadRaisesSecurity) 
 
 func testReadRaisesSecurity(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	l.guarded(1, &smp.Config{})
+	l.guarded(&smp.Config{})
 	o := &connmgr.Options{}
 	c := l.establish(1, o)
 	o2 := &connmgr.Options{Pair: true}
@@ -77,7 +77,7 @@ func TestBondLost(t *testing.T) { inBubble(t, testBondLost) }
 
 func testBondLost(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	p := l.guarded(1, &smp.Config{AllowRepair: true})
+	p := l.guarded(&smp.Config{AllowRepair: true})
 	c := l.establish(1, &connmgr.Options{Pair: true})
 	c.Close()
 	mine := l.adapters[0].Address()
@@ -105,7 +105,7 @@ func TestBondsAreKeptOnDisk(t *testing.T) { inBubble(t, testBondsAreKeptOnDisk) 
 func testBondsAreKeptOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	l := newLab(t, connmgr.Config{StateDir: dir})
-	l.guarded(1, &smp.Config{})
+	l.guarded(&smp.Config{})
 	c := l.establish(1, &connmgr.Options{Pair: true})
 	c.Close()
 	l.adapters[0].Unplug()
