@@ -161,6 +161,9 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 	hc := a.m.cfg.Host
 	hc.HCI.Name = a.name
 	hc.SMP = a.m.pairing()
+	if hc.HCI.StaticAddress == (hci.MAC{}) {
+		hc.HCI.StaticAddress = a.m.static
+	}
 	if hc.HCI.Logger == nil {
 		hc.HCI.Logger = a.m.cfg.Logger
 	}

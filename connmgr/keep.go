@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -141,4 +142,29 @@ func (m *Manager) keepDevices() {
 			m.log.Warn("devices not saved", "error", err)
 		}
 	}
+}
+
+// loadStaticAddress returns the own address for controllers that have none,
+// which is made once and kept, as bonds hang on it.
+func loadStaticAddress(stateDir string) (hci.MAC, error) {
+	fresh := hci.NewStaticAddress()
+	if stateDir == "" {
+		return fresh, nil
+	}
+	path := filepath.Join(stateDir, "address")
+	b, err := os.ReadFile(path)
+	if err == nil {
+		mac, err := hci.ParseMAC(strings.TrimSpace(string(b)))
+		if err != nil {
+			return mac, fmt.Errorf("%s: %w: remove the file to have another address, which ends all bonds made with it", path, err)
+		}
+		return mac, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fresh, err
+	}
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return fresh, err
+	}
+	return fresh, renameio.WriteFile(path, []byte(fresh.String()+"\n"), 0o600)
 }

@@ -87,6 +87,7 @@ type Manager struct {
 	slots   *slots.Manager
 	cache   *servicecache.Cache
 	bonds   *bondStores
+	static  hci.MAC // own address on controllers that have none
 
 	tasks     sync.WaitGroup // goroutines of the adapters and links
 	callbacks sync.WaitGroup // calls of the program's functions
@@ -128,6 +129,9 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m.cache = cache
 	m.bonds = newBondStores(m.cfg.StateDir)
 	m.loadDevices()
+	if m.static, err = loadStaticAddress(m.cfg.StateDir); err != nil {
+		return nil, fmt.Errorf("connmgr: %w", err)
+	}
 	m.slots = slots.New(&slots.Config{Logger: m.cfg.Logger})
 	m.slots.Subscribe(m.slotChanged)
 	m.ctx, m.stop = context.WithCancel(context.Background())

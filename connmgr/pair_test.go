@@ -100,6 +100,25 @@ func testBondLost(t *testing.T) {
 	l.wantNoSlots()
 }
 
+// TestBondsOfAControllerWithoutAddress: the own address is kept with the bonds.
+func TestBondsOfAControllerWithoutAddress(t *testing.T) {
+	inBubble(t, testBondsOfAControllerWithoutAddress)
+}
+
+func testBondsOfAControllerWithoutAddress(t *testing.T) {
+	dir := t.TempDir()
+	var own hci.Addr
+	for range 2 {
+		l := newLab(t, connmgr.Config{StateDir: dir}, &sim.ControllerConfig{NoAddress: true})
+		info := l.m.Adapter("hci0").HCI().Info()
+		if info.Address.Kind != hci.AddrRandom || own != (hci.Addr{}) && info.Address != own {
+			t.Errorf("own address %v, before %v", info.Address, own)
+		}
+		own = info.Address
+		l.m.Close()
+	}
+}
+
 func TestBondsAreKeptOnDisk(t *testing.T) { inBubble(t, testBondsAreKeptOnDisk) }
 
 func testBondsAreKeptOnDisk(t *testing.T) {

@@ -32,6 +32,10 @@ type Config struct {
 	// random address (kind AddrRandom) is set in the controller; a public one
 	// must be the controller's.
 	Address Addr
+	// StaticAddress is the static random address to use where Address is zero and
+	// the controller has no public one; default one made at start. Bonds hang on
+	// it, so it should be kept.
+	StaticAddress MAC
 	// CommandTimeout is how long the controller may take to answer a command;
 	// default 2 s, as in the Linux kernel.
 	CommandTimeout time.Duration

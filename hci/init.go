@@ -221,11 +221,19 @@ func (s *starter) address(i *Info) {
 		i.Address = Addr{MAC: i.Public}
 		return
 	default:
-		i.Address = Addr{Kind: AddrRandom}
-		_, _ = rand.Read(i.Address.MAC[:]) // never fails
-		i.Address.MAC[5] |= 0xC0           // static (Vol 6, Part B, 1.3.2.1)
+		i.Address = Addr{MAC: s.d.core.cfg.StaticAddress, Kind: AddrRandom}
+		if i.Address.MAC == (MAC{}) {
+			i.Address.MAC = NewStaticAddress()
+		}
 	}
 	must(s, LESetRandomAddress{Addr: i.Address.MAC})
+}
+
+// NewStaticAddress makes a static random address (Vol 6, Part B, 1.3.2.1).
+func NewStaticAddress() (m MAC) {
+	_, _ = rand.Read(m[:]) // never fails
+	m[5] |= 0xC0
+	return m
 }
 
 // hand gives the loop what start-up found.
