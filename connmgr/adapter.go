@@ -46,8 +46,9 @@ const sickAfter = 3
 // Adapter is one controller of a Manager.
 type Adapter struct {
 	m       *Manager
-	name    string // as it was given, and as it is shown
-	address string // where to open it: the controller's own address once known
+	name    string  // as it was given, and as it is shown
+	address string  // where to open it: the controller's own address once known
+	static  hci.MAC // own address, if the controller has none
 
 	mu      sync.Mutex
 	state   AdapterState // guarded by mu, as all below
@@ -78,10 +79,12 @@ func (f failure) now(t time.Time) float64 {
 }
 
 func (m *Manager) newAdapter(name string) *Adapter {
-	return &Adapter{
-		m: m, name: name, address: name, changed: make(chan struct{}),
+	a := &Adapter{
+		m: m, name: name, address: name, static: m.static, changed: make(chan struct{}),
 		failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
 	}
+	a.static[0] += byte(len(m.adapters)) // no two of them are the same on air
+	return a
 }
 
 // Name returns the name that the adapter was given in Config.Adapters.
@@ -162,7 +165,7 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 	hc.HCI.Name = a.name
 	hc.SMP = a.m.pairing()
 	if hc.HCI.StaticAddress == (hci.MAC{}) {
-		hc.HCI.StaticAddress = a.m.static
+		hc.HCI.StaticAddress = a.static
 	}
 	if hc.HCI.Logger == nil {
 		hc.HCI.Logger = a.m.cfg.Logger
