@@ -5,38 +5,37 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
-	"github.com/moor-ble/moor/uuid"
 )
 
-// The program of README.md, with a simulated controller in place of
-// hcisock.Open(ctx, "hci0", nil).
+// The program of README.md, on simulated air where that has nil.
 func Example() {
-	ctx := context.Background()
-	tr, err := sim.Open("sensors")
-	if err != nil {
-		log.Fatal(err)
+	run := func(ctx context.Context) error {
+		m, err := connmgr.Open(ctx, &connmgr.Config{
+			Adapters:      []string{"sim:sensors"},
+			OpenTransport: func(context.Context, string) (hci.Transport, error) { return sim.Open("sensors") },
+		})
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		c, err := m.Establish(ctx, "C0:FF:EE:00:00:01/random", nil)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		v, err := c.Read(ctx, gatt.UUID16(0x180F), gatt.UUID16(0x2A19))
+		if err != nil {
+			return err
+		}
+		fmt.Printf("battery %d %%\n", v[0])
+		return nil
 	}
-	h, err := host.Open(ctx, tr, nil)
-	if err != nil {
-		log.Fatal(err)
+	if err := run(context.Background()); err != nil {
+		log.Print(err)
 	}
-	defer h.Close()
-	peer, err := hci.ParseAddr("C0:FF:EE:00:00:01/random")
-	if err != nil {
-		log.Fatal(err)
-	}
-	c, err := h.Connect(ctx, peer, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.Close()
-	level, err := c.GATT().Read(ctx, uuid.From16(0x180F), uuid.From16(0x2A19))
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("battery %d %%\n", level[0])
 	// Output: battery 87 %
 }
