@@ -21,6 +21,30 @@ import (
 // Limit is how long one step may take; software emulation is slow.
 const Limit = 60 * time.Second
 
+// Manager is a connection manager on one adapter, with what passes there.
+type Manager struct {
+	*connmgr.Manager
+	Capture *Capture
+}
+
+// Open opens a Manager that ends with the test.
+func Open(t *testing.T, adapter string) *Manager {
+	t.Helper()
+	c := &Capture{}
+	m, err := connmgr.Open(Within(t), &connmgr.Config{
+		Adapters: []string{adapter}, StateDir: t.TempDir(), Host: host.Config{HCI: hci.Config{Snoop: c}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &Manager{m, c}
+}
+
 // Peer is a peripheral that the manager is tried on.
 type Peer struct {
 	Address string // with the kind
@@ -36,120 +60,18 @@ type Peer struct {
 	Restart, Change func(t *testing.T)
 }
 
-// Session is a Manager with one Client.
-type Session struct {
-	*connmgr.Client
-	M       *connmgr.Manager
-	Capture *Capture
-	peer    *Peer
-}
-
-// Open opens a Manager on one adapter, with what it keeps in dir.
-func Open(t *testing.T, adapter, dir string) (*connmgr.Manager, *Capture) {
-	t.Helper()
-	c := &Capture{}
-	m, err := connmgr.Open(within(t), &connmgr.Config{
-		Adapters: []string{adapter}, StateDir: dir, Host: host.Config{HCI: hci.Config{Snoop: c}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m, c
-}
-
-// connect opens a Manager and connects to the peer.
-func (p *Peer) connect(t *testing.T, adapter, dir string) *Session {
-	t.Helper()
-	m, capture := Open(t, adapter, dir)
-	begin := time.Now()
-	c, err := m.Establish(within(t), p.Address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("ready after %v, with the requests %v", time.Since(begin).Round(time.Millisecond), capture.Requests(t))
-	return &Session{c, m, capture, p}
-}
-
-// wantValue reads the characteristic, whatever has become of its handle.
-func (s *Session) wantValue(t *testing.T) {
-	t.Helper()
-	if v, err := s.Read(within(t), s.peer.Service, s.peer.Scratch); err != nil || !bytes.Equal(v, s.peer.Initial) {
-		t.Fatalf("read % x, %v; want % x", v, err, s.peer.Initial)
-	}
-}
-
-// awaitGuard waits until the peer has been told that this client understands
-// robust caching, and asked for Service Changed.
-func (s *Session) awaitGuard(t *testing.T) {
-	t.Helper()
-	for ctx := within(t); ; time.Sleep(10 * time.Millisecond) {
-		writes := 0
-		for _, op := range s.Capture.Requests(t) {
-			if op == att.OpWriteReq {
-				writes++
-			}
-		}
-		if writes == 2 {
-			return
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("the table is not guarded, after the requests %v", s.Capture.Requests(t))
-		}
-	}
-}
-
-// handle is where the characteristic is in the table that the client goes by.
-func (s *Session) handle(t *testing.T) att.Handle {
-	t.Helper()
-	_, chr := s.Profile().Characteristic(s.peer.Service, s.peer.Scratch)
-	if chr == nil {
-		t.Fatalf("the table lacks %v: %+v", s.peer.Scratch, s.Profile())
-	}
-	return chr.Value
-}
-
-// end closes the client and wants nothing left.
-func (s *Session) end(t *testing.T) {
-	t.Helper()
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	// Bumble's controller reports the reason that it was to send.
-	if err := s.Err(); !errors.Is(err, hci.StatusLocalHostTerminated) && !errors.Is(err, hci.StatusRemoteUserTerminated) {
-		t.Errorf("the link ended for %v, want by this host", err)
-	}
-	for _, a := range s.M.Adapters() {
-		if used := s.M.Slots().Allocations(a.Name()).Allocated; len(used) > 0 {
-			t.Errorf("%s still has slots taken by %v", a.Name(), used)
-		}
-		if links := a.HCI().Links(); len(links) > 0 {
-			t.Errorf("%s still has %d links", a.Name(), len(links))
-		}
-	}
-	if err := s.M.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-// Run connects to the peer for the first time and again, before and after its
-// table has changed.
-func Run(t *testing.T, adapter string, p *Peer) {
-	dir := t.TempDir()
+// Run connects to a peer that the manager does not know yet, and again before
+// and after its table has changed.
+func (m *Manager) Run(t *testing.T, p *Peer) {
 	var was att.Handle
-
 	t.Run("the first time", func(t *testing.T) {
-		s := p.connect(t, adapter, dir)
+		s := m.connect(t, p)
 		if s.Cached() {
 			t.Error("the table is said to come from an empty cache")
 		}
 		s.wantValue(t)
 		was = s.handle(t)
-		sub, err := s.Subscribe(within(t), p.Service, p.Values, nil)
+		sub, err := s.Subscribe(Within(t), p.Service, p.Values, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +79,7 @@ func Run(t *testing.T, adapter string, p *Peer) {
 			if p.Notify != nil {
 				p.Notify(t)
 			}
-			if v, err := sub.Next(within(t)); err != nil || len(v.Data) == 0 || v.Indication {
+			if v, err := sub.Next(Within(t)); err != nil || len(v.Data) == 0 || v.Indication {
 				t.Fatalf("got %+v, %v; want a notification", v, err)
 			}
 		}
@@ -169,9 +91,9 @@ func Run(t *testing.T, adapter string, p *Peer) {
 
 	warm := []att.Opcode{att.OpExchangeMTUReq, att.OpReadByTypeReq}
 	t.Run("from the cache", func(t *testing.T) {
-		s := p.connect(t, adapter, dir)
-		if got := s.Capture.Requests(t); !s.Cached() || !slices.Equal(got, warm) {
-			t.Errorf("from the cache: %v, after the requests %v; want %v", s.Cached(), got, warm)
+		s := m.connect(t, p)
+		if !s.Cached() || !slices.Equal(s.cost, warm) {
+			t.Errorf("from the cache: %v, after the requests %v; want %v", s.Cached(), s.cost, warm)
 		}
 		s.wantValue(t)
 		s.end(t)
@@ -179,12 +101,12 @@ func Run(t *testing.T, adapter string, p *Peer) {
 
 	t.Run("changed while away", func(t *testing.T) {
 		p.Restart(t)
-		s := p.connect(t, adapter, dir)
+		s := m.connect(t, p)
 		if s.Cached() {
 			t.Error("the table is from the cache, although it has changed")
 		}
-		if got := s.Capture.Requests(t); len(got) <= len(warm) || !slices.Equal(got[:len(warm)], warm) {
-			t.Errorf("requests %v, want the hash read and then a discovery", got)
+		if len(s.cost) <= len(warm) || !slices.Equal(s.cost[:len(warm)], warm) {
+			t.Errorf("requests %v, want the hash read and then a discovery", s.cost)
 		}
 		s.wantValue(t)
 		if now := s.handle(t); now == was {
@@ -194,17 +116,17 @@ func Run(t *testing.T, adapter string, p *Peer) {
 	})
 
 	t.Run("changed while connected", func(t *testing.T) {
-		s := p.connect(t, adapter, dir)
+		s := m.connect(t, p)
 		if !s.Cached() {
 			t.Error("the table found after the change is not from the cache")
 		}
 		s.wantValue(t)
 		was = s.handle(t)
 		s.awaitGuard(t)
-		before := len(s.Capture.Requests(t))
+		before := len(s.requests(t))
 		p.Change(t)
 		s.wantValue(t)
-		t.Logf("read with the requests %v", s.Capture.Requests(t)[before:])
+		t.Logf("read with the requests %v", s.requests(t)[before:])
 		if now := s.handle(t); now == was || s.Cached() {
 			t.Errorf("handle 0x%04x after 0x%04x, cached: %v; want it discovered anew", uint16(now), uint16(was), s.Cached())
 		}
@@ -212,10 +134,111 @@ func Run(t *testing.T, adapter string, p *Peer) {
 	})
 }
 
-// within returns a context for one step.
-func within(t *testing.T) context.Context {
+// session is one connection.
+type session struct {
+	*connmgr.Client
+	m     *Manager
+	peer  *Peer
+	begin int          // how many requests there were before
+	cost  []att.Opcode // the requests until it was ready
+}
+
+func (m *Manager) connect(t *testing.T, p *Peer) *session {
+	t.Helper()
+	s := &session{m: m, peer: p, begin: len(m.Capture.Requests(t))}
+	begin := time.Now()
+	var err error
+	if s.Client, err = m.Establish(Within(t), p.Address, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.cost = s.requests(t)
+	t.Logf("ready after %v, with the requests %v", time.Since(begin).Round(time.Millisecond), s.cost)
+	return s
+}
+
+// requests are those since the session began.
+func (s *session) requests(t *testing.T) []att.Opcode {
+	t.Helper()
+	return s.m.Capture.Requests(t)[s.begin:]
+}
+
+// wantValue reads the characteristic, whatever has become of its handle.
+func (s *session) wantValue(t *testing.T) {
+	t.Helper()
+	if v, err := s.Read(Within(t), s.peer.Service, s.peer.Scratch); err != nil || !bytes.Equal(v, s.peer.Initial) {
+		t.Fatalf("read % x, %v; want % x", v, err, s.peer.Initial)
+	}
+}
+
+// awaitGuard waits until the peer has been told that this client understands
+// robust caching, and asked for Service Changed.
+func (s *session) awaitGuard(t *testing.T) {
+	t.Helper()
+	for ctx := Within(t); ; time.Sleep(10 * time.Millisecond) {
+		writes := 0
+		for _, op := range s.requests(t) {
+			if op == att.OpWriteReq {
+				writes++
+			}
+		}
+		if writes == 2 {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("the table is not guarded, after the requests %v", s.requests(t))
+		}
+	}
+}
+
+// handle is where the characteristic is in the table that the client goes by.
+func (s *session) handle(t *testing.T) att.Handle {
+	t.Helper()
+	table := s.Profile()
+	if table == nil {
+		t.Fatal("the client has no table")
+	}
+	_, chr := table.Characteristic(s.peer.Service, s.peer.Scratch)
+	if chr == nil {
+		t.Fatalf("the table lacks %v: %+v", s.peer.Scratch, table)
+	}
+	return chr.Value
+}
+
+// end closes the client and wants nothing left.
+func (s *session) end(t *testing.T) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	// The controllers of btvirt and Bumble report the reason that they were to
+	// send.
+	if err := s.Err(); !errors.Is(err, hci.StatusLocalHostTerminated) && !errors.Is(err, hci.StatusRemoteUserTerminated) {
+		t.Errorf("the link ended for %v, want by this host", err)
+	}
+	for _, a := range s.m.Adapters() {
+		if used := s.m.Slots().Allocations(a.Name()).Allocated; len(used) > 0 {
+			t.Errorf("%s still has slots taken by %v", a.Name(), used)
+		}
+		if links := a.HCI().Links(); len(links) > 0 {
+			t.Errorf("%s still has %d links", a.Name(), len(links))
+		}
+	}
+}
+
+// Within returns a context for one step.
+func Within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Limit)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// UUID parses a UUID.
+func UUID(t *testing.T, s string) gatt.UUID {
+	t.Helper()
+	u, err := gatt.ParseUUID(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }

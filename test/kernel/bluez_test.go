@@ -15,6 +15,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
 )
 
 // patience is how long anything but moor may take to get somewhere.
@@ -30,8 +33,9 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
+// logFile opens a file that all runs of a program write to.
 func logFile(name string) (*os.File, error) {
-	return os.Create(filepath.Join(os.Getenv("MOOR_LOGS"), name))
+	return os.OpenFile(filepath.Join(os.Getenv("MOOR_LOGS"), name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 }
 
 // daemon starts a program that runs until the test ends or stop is called.
@@ -60,23 +64,63 @@ func adapters() []string {
 	return found
 }
 
-// startAir starts btvirt: two controllers on one air, each with a single
-// buffer of 192 octets.
+// startAir is startControllers with two of them.
 func startAir(t *testing.T) (stop func()) {
 	t.Helper()
-	kill := daemon(t, "btvirt", "-l2", "-L")
-	eventually(t, "btvirt makes hci0 and hci1", func() bool { return len(adapters()) == 2 })
-	return func() {
+	return startControllers(t, 2)
+}
+
+// startControllers starts btvirt: n controllers on one air, each with a single
+// buffer of 192 octets, which end with the test or when stop is called. btvirt
+// takes the kernel's first command for the answer to its own request if the
+// kernel is quick; such an adapter never works ("Opcode 0x0c03 failed: -110"),
+// and all is begun again.
+func startControllers(t *testing.T, n int) (stop func()) {
+	t.Helper()
+	gone := func() {
 		t.Helper()
-		kill()
-		eventually(t, "hci0 and hci1 go", func() bool { return len(adapters()) == 0 })
+		eventually(t, "btvirt's adapters go", func() bool { return len(adapters()) == 0 })
 	}
+	t.Cleanup(gone)
+	for range 5 {
+		kill := daemon(t, "btvirt", fmt.Sprintf("-l%d", n), "-L")
+		stop = func() {
+			t.Helper()
+			kill()
+			gone()
+		}
+		for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			if setUp() == n {
+				return stop
+			}
+		}
+		stop()
+	}
+	t.Fatalf("btvirt and the kernel do not come together on %d adapters", n)
+	return nil
+}
+
+// setUp is how many adapters the kernel has begun to set up: those whose address
+// it has read.
+func setUp() int {
+	found, err := hcisock.Adapters()
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, a := range found {
+		if a.MAC != (hci.MAC{}) {
+			n++
+		}
+	}
+	return n
 }
 
 // shell is a bluetoothctl that is typed to.
 type shell struct {
-	cmd *exec.Cmd
-	in  io.Writer
+	cmd  *exec.Cmd
+	in   io.Writer
+	stop func() // ends it
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -107,7 +151,7 @@ func startShell(t *testing.T) *shell {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		_ = s.cmd.Process.Kill()
 		_ = s.cmd.Wait() // it was killed
 		if log, err := logFile("bluetoothctl.log"); err == nil {
@@ -115,7 +159,7 @@ func startShell(t *testing.T) *shell {
 			_ = log.Close()
 		}
 	})
-	s.expect(t, 0, "Agent registered")
+	t.Cleanup(s.stop)
 	return s
 }
 
@@ -159,24 +203,68 @@ const (
 // without response, and one with a long value. hci0 is left down.
 func startPeer(t *testing.T) *shell {
 	t.Helper()
+	startBus(t)
+	s, _ := startServer(t, "")
+	return s
+}
+
+func startBus(t *testing.T) {
+	t.Helper()
 	if err := os.MkdirAll("/run/dbus", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	conf := filepath.Join(t.TempDir(), "main.conf")
-	if err := os.WriteFile(conf, []byte("[General]\nName = "+peerName+"\n[Policy]\nAutoEnable=false\n"), 0o644); err != nil {
+	const socket = "/run/dbus/system_bus_socket"
+	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) { // of a bus before
 		t.Fatal(err)
 	}
 	daemon(t, "dbus-daemon", "--system", "--nofork", "--nopidfile")
 	eventually(t, "the system bus", func() bool {
-		_, err := os.Stat("/run/dbus/system_bus_socket")
+		_, err := os.Stat(socket)
 		return err == nil
 	})
-	daemon(t, "/usr/libexec/bluetooth/bluetoothd", "-n", "-d", "-f", conf)
-	s := startShell(t)
-	s.say(t, "list", "Controller "+peerAddress)
+}
+
+// startBlueZ starts bluetoothd and a bluetoothctl that speaks to it of hci1,
+// which is up. stop ends both.
+func startBlueZ(t *testing.T) (s *shell, stop func()) {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "main.conf")
+	if err := os.WriteFile(conf, []byte("[General]\nName = "+peerName+"\n[Policy]\nAutoEnable=false\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	kill := daemon(t, "/usr/libexec/bluetooth/bluetoothd", "-n", "-d", "-f", conf)
+	s = startShell(t)
+	eventually(t, "bluetoothctl knows hci1", func() bool {
+		_, err := io.WriteString(s.in, "list\n")
+		return err == nil && strings.Contains(s.said(), "Controller "+peerAddress)
+	})
 	s.say(t, "select "+peerAddress, "#")
 	s.say(t, "power on", "Changing power on succeeded")
-	s.say(t, "gatt.register-service "+serviceUUID, "(yes/no)")
+	return s, func() {
+		t.Helper()
+		s.stop()
+		kill()
+	}
+}
+
+// startServer is startPeer on a bus that runs, with the service at a handle; ""
+// is the next that is free.
+func startServer(t *testing.T, handle string) (s *shell, stop func()) {
+	t.Helper()
+	s, stop = startBlueZ(t)
+	s.offer(t, handle)
+	s.say(t, "advertise.name "+peerName, "#")
+	s.say(t, "advertise.uuids "+serviceUUID, "#")
+	s.say(t, "advertise.discoverable on", "#")
+	s.say(t, "advertise on", "Advertising object registered")
+	s.say(t, "show", "ActiveInstances: 0x01")
+	return s, stop
+}
+
+// offer puts the service into bluetoothd's table.
+func (s *shell) offer(t *testing.T, handle string) {
+	t.Helper()
+	s.say(t, "gatt.register-service "+serviceUUID+" "+handle, "(yes/no)")
 	s.say(t, "yes", "#")
 	for _, c := range [][]string{
 		{scratchUUID, "read,write", initial},
@@ -188,12 +276,13 @@ func startPeer(t *testing.T) *shell {
 		s.say(t, c[2], "#")
 	}
 	s.say(t, "gatt.register-application", "Application registered")
-	s.say(t, "advertise.name "+peerName, "#")
-	s.say(t, "advertise.uuids "+serviceUUID, "#")
-	s.say(t, "advertise.discoverable on", "#")
-	s.say(t, "advertise on", "Advertising object registered")
-	s.say(t, "show", "ActiveInstances: 0x01")
-	return s
+}
+
+// withdraw takes the service out of bluetoothd's table.
+func (s *shell) withdraw(t *testing.T) {
+	t.Helper()
+	s.say(t, "gatt.unregister-application", "Application unregistered")
+	s.say(t, "gatt.unregister-service "+serviceUUID, "[DEL]")
 }
 
 // notify makes the characteristic send a notification to whoever subscribed:

@@ -1,0 +1,259 @@
+//go:build kernel
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/internal/wire"
+	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/test/conntest"
+)
+
+// The tests below have the connection manager in this process.
+
+func TestManagerBlueZ(t *testing.T) {
+	startControllers(t, 2)
+	// Before bluetoothd comes: one of 5.66 was seen to end when an adapter goes
+	// as soon as it has come.
+	m := conntest.Open(t, "hci0")
+	startBus(t)
+	peer, stop := startServer(t, "")
+	m.Run(t, &conntest.Peer{
+		Address: peerAddress + "/public",
+		Service: conntest.UUID(t, serviceUUID), Scratch: conntest.UUID(t, scratchUUID), Values: conntest.UUID(t, valuesUUID),
+		Initial: []byte{1, 2, 3, 4},
+		Notify:  func(t *testing.T) { peer.notify(t) },
+		Restart: func(*testing.T) { // of the whole test: the new one outlives the step
+			stop()
+			peer, stop = startServer(t, "0x0080")
+		},
+		Change: func(t *testing.T) {
+			peer.withdraw(t)
+			peer.offer(t, "0x0100")
+		},
+	})
+}
+
+// Of three controllers, hci0 is ours, hci1 bluetoothd's, and hci2 a device,
+// which is not to be had while bluetoothd has a link to it.
+func TestManagerClosesStaleLink(t *testing.T) {
+	startControllers(t, 3)
+	m := conntest.Open(t, "hci0")
+	device := startDevice(t, "hci2")
+	address := device.Device().Info().Public.String()
+	startBus(t)
+	blue, _ := startBlueZ(t)
+	blue.say(t, "scan on", "Discovery started")
+	blue.expect(t, 0, "Device "+address)
+	blue.say(t, "connect "+address, "Connection successful")
+	blue.say(t, "scan off", "Discovery stopped")
+	links := func() []hcisock.KernelLink {
+		t.Helper()
+		all, err := hcisock.Links(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if all := links(); len(all) != 1 || all[0].Kind != hcisock.LinkLE || all[0].MAC.String() != address {
+		t.Fatalf("hci1 has the links %+v, want one to %s", all, address)
+	}
+	stale, err := device.Accept(conntest.Within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if c, err := m.Establish(conntest.Within(t), address+"/public", &connmgr.Options{MaxAttempts: 1, Timeout: conntest.Limit / 4}); err == nil {
+		c.Close()
+		t.Fatal("a device that is connected elsewhere was connected to")
+	}
+	// Of a device that is not there, there is nothing to close.
+	if err := m.CloseStale(conntest.Within(t), ourAddress, false); err != nil || len(links()) != 1 {
+		t.Fatalf("the wrong address left the links %+v, %v", links(), err)
+	}
+	if err := m.CloseStale(conntest.Within(t), address, false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the kernel has no link", func() bool { return len(links()) == 0 })
+	select {
+	case <-stale.Done():
+	case <-conntest.Within(t).Done():
+		t.Fatal("the device still has the link")
+	}
+	if err := stale.Err(); !errors.Is(err, hci.StatusRemoteUserTerminated) {
+		t.Errorf("the device lost the link for %v, want it ended by its user", err)
+	}
+	read(t, m, address+"/public")
+	blue.expect(t, 0, "Connected: no")
+}
+
+// The adapter goes away under a link, and comes back under another index.
+func TestManagerAdapterComesBack(t *testing.T) {
+	air := sim.New(nil)
+	t.Cleanup(func() { _ = air.Close() })
+	controller := air.NewController(nil)
+	device, err := air.NewPeripheral(conntest.Within(t), &sim.PeripheralConfig{Services: services(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = device.Close() })
+	address := device.Address().String()
+
+	first, unplug := plug(t, controller.Plug())
+	m := conntest.Open(t, first)
+	mac := m.Adapter(first).HCI().Info().Public
+	ended := make(chan error, 1)
+	c, err := m.Establish(conntest.Within(t), address, &connmgr.Options{
+		Disconnected: func(_ *connmgr.Client, err error) { ended <- err },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unplug()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, unix.EPIPE) || !strings.Contains(err.Error(), first+": read: the adapter is gone") {
+			t.Errorf("the link ended for %v, want that %s is gone", err, first)
+		}
+	case <-conntest.Within(t).Done():
+		t.Fatal("the link outlives its adapter")
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Establish(conntest.Within(t), address, &connmgr.Options{MaxAttempts: 1}); !errors.Is(err, connmgr.ErrNoAdapter) {
+		t.Errorf("without an adapter: %v, want %v", err, connmgr.ErrNoAdapter)
+	}
+
+	// Another one has its index now.
+	if name, _ := plug(t, air.NewController(nil).Plug()); name != first {
+		t.Fatalf("the other adapter is %s, want %s", name, first)
+	}
+	second, _ := plug(t, controller.Plug())
+	if second == first {
+		t.Fatalf("two adapters are %s", first)
+	}
+	eventually(t, "the adapter is back", func() bool { return m.Adapter(first).HCI() != nil })
+	if now := m.Adapter(first).HCI().Info().Public; now != mac {
+		t.Errorf("the manager has the adapter %v, want %v", now, mac)
+	}
+	read(t, m, address)
+}
+
+// plug makes the kernel have a simulated controller as an adapter until the
+// test ends or unplug is called.
+func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/vhci", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const vendor, plain = 0xFF, 0x00
+	if _, err := f.Write([]byte{vendor, plain}); err != nil {
+		t.Fatal(err)
+	}
+	made := make(chan string, 1)
+	var ends sync.WaitGroup
+	ends.Go(func() { // what the host says
+		b := make([]byte, hci.MaxPacketLen)
+		for {
+			n, err := f.Read(b)
+			if err != nil {
+				return
+			}
+			if r := wire.NewReader(b[:n]); r.U8() == vendor {
+				r.Skip(1)
+				made <- fmt.Sprintf("hci%d", r.U16())
+			} else if tr.WritePacket(b[:n]) != nil {
+				return
+			}
+		}
+	})
+	ends.Go(func() { // what the controller says
+		b := make([]byte, hci.MaxPacketLen)
+		for {
+			n, err := tr.ReadPacket(b)
+			if err != nil {
+				return
+			}
+			if _, err := f.Write(b[:n]); err != nil {
+				return
+			}
+		}
+	})
+	unplug = sync.OnceFunc(func() {
+		_ = f.Close()
+		_ = tr.Close()
+		ends.Wait()
+	})
+	t.Cleanup(unplug)
+	select {
+	case name = <-made:
+	case <-conntest.Within(t).Done():
+		t.Fatal("the kernel makes no adapter")
+	}
+	return name, unplug
+}
+
+// startDevice makes an adapter a peripheral with one characteristic to read.
+func startDevice(t *testing.T, adapter string) *host.Host {
+	t.Helper()
+	srv, err := gatt.NewServer(&gatt.ServerConfig{Services: services(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := hcisock.Open(conntest.Within(t), adapter, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := host.Open(conntest.Within(t), tr, &host.Config{Server: srv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() }) // its adapter may be gone
+	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: "moor-device"}
+	data, err := fields.Append(nil, 31)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Advertise(conntest.Within(t), &hci.AdvertiseOptions{Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// services has one characteristic to read.
+func services(t *testing.T) []gatt.ServiceDef {
+	t.Helper()
+	return []gatt.ServiceDef{{UUID: conntest.UUID(t, serviceUUID), Characteristics: []gatt.CharDef{
+		{UUID: conntest.UUID(t, scratchUUID), Properties: gatt.PropRead, Value: []byte{1, 2, 3, 4}},
+	}}}
+}
+
+// read connects to a device with these services, and reads.
+func read(t *testing.T, m *conntest.Manager, address string) {
+	t.Helper()
+	c, err := m.Establish(conntest.Within(t), address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := c.Read(conntest.Within(t), conntest.UUID(t, serviceUUID), conntest.UUID(t, scratchUUID)); err != nil || string(v) != "\x01\x02\x03\x04" {
+		t.Errorf("read % x, %v", v, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
