@@ -3,7 +3,6 @@
 package peers
 
 import (
-	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
-	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/test/conntest"
 )
 
@@ -20,16 +18,15 @@ func TestManagerBumble(t *testing.T) {
 	b := startBumble(t)
 	p := &conntest.Peer{
 		Address: address + "/" + kind,
-		Service: parse(t, custom(1)), Scratch: parse(t, custom(2)), Values: parse(t, custom(3)),
+		Service: conntest.UUID(t, custom(1)), Scratch: conntest.UUID(t, custom(2)), Values: conntest.UUID(t, custom(3)),
 		Initial: []byte{1, 2, 3, 4},
 		Restart: b.change, Change: b.change,
 	}
-	conntest.Run(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Plain), p)
+	conntest.Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Plain)).Run(t, p)
 
 	t.Run("a controller that answers no connection update", func(t *testing.T) {
-		m, _ := conntest.Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Silent), "")
-		ctx, cancel := context.WithTimeout(t.Context(), conntest.Limit)
-		defer cancel()
+		m := conntest.Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Silent))
+		ctx := conntest.Within(t)
 		begin := time.Now()
 		c, err := m.Establish(ctx, p.Address, nil)
 		if err != nil {
@@ -47,9 +44,8 @@ func TestManagerBumble(t *testing.T) {
 		}
 	})
 	t.Run("a controller that goes away and comes back", func(t *testing.T) {
-		m, _ := conntest.Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Plain), "")
-		ctx, cancel := context.WithTimeout(t.Context(), conntest.Limit)
-		defer cancel()
+		m := conntest.Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Plain))
+		ctx := conntest.Within(t)
 		ended := make(chan error, 1)
 		c, err := m.Establish(ctx, p.Address, &connmgr.Options{
 			Disconnected: func(_ *connmgr.Client, err error) { ended <- err },
@@ -74,15 +70,6 @@ func TestManagerBumble(t *testing.T) {
 			t.Errorf("read: %v, cached: %v", err, c.Cached())
 		}
 	})
-}
-
-func parse(t *testing.T, s string) gatt.UUID {
-	t.Helper()
-	u, err := gatt.ParseUUID(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
 }
 
 // change moves the handles of the peer's services.
