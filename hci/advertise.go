@@ -11,7 +11,7 @@ import (
 type AdvertiseOptions struct {
 	Data     AdvData // at most 31 octets
 	Response AdvData // scan response, at most 31 octets
-	// Interval is 20 ms to 10.24 s; default 100 ms.
+	// Interval is 20 ms to 10.24 s in steps of 0.625 ms; default 100 ms.
 	Interval time.Duration
 	// NonConnectable advertises without accepting connections.
 	NonConnectable bool
@@ -36,15 +36,16 @@ func (o *AdvertiseOptions) maxLinks() int {
 // Advertise begins to advertise, or changes what is advertised, and returns
 // when the controller has begun. It goes on, pausing while
 // AdvertiseOptions.MaxLinks peers are connected, until StopAdvertising. The
-// links that it brings come out of Accept.
+// links that it brings come out of Accept. After an error of the controller
+// nothing is advertised. When ctx ends, Advertise returns at once, while the
+// device goes on to do what was asked: StopAdvertising takes it back.
 func (d *Device) Advertise(ctx context.Context, o *AdvertiseOptions) error {
 	opts := AdvertiseOptions{}
 	if o != nil {
 		opts = *o
 	}
-	const low, high = 20 * time.Millisecond, 10240 * time.Millisecond
-	if i := opts.interval(); i < low || i > high {
-		return rangeError("advertising interval", i, low, high)
+	if err := advInterval.check(0, "advertising interval", opts.interval()); err != nil {
+		return err
 	}
 	if n := max(len(opts.Data), len(opts.Response)); n > 31 {
 		return fmt.Errorf("hci: advertising data of %d octets is longer than 31", n)
@@ -52,7 +53,8 @@ func (d *Device) Advertise(ctx context.Context, o *AdvertiseOptions) error {
 	return d.advertise(ctx, &opts)
 }
 
-// StopAdvertising ends what Advertise began.
+// StopAdvertising ends what Advertise began. Should ctx be dead from the start,
+// it does nothing.
 func (d *Device) StopAdvertising(ctx context.Context) error { return d.advertise(ctx, nil) }
 
 func (d *Device) advertise(ctx context.Context, o *AdvertiseOptions) error {
@@ -90,6 +92,9 @@ type advertising struct {
 	busy    bool
 	refused bool // by a controller that cannot advertise now; until a link ends
 	waiting []func(error)
+	// response reports that the controller has a scan response from a set of
+	// extended parameters, which it keeps until it is given another one.
+	response bool
 }
 
 func (a *advertising) init(c *core) { a.c = c }
@@ -150,14 +155,19 @@ func (a *advertising) sync() {
 		a.steps([]Params{a.enable(false)}, func(error) { a.running = false })
 	case on && !a.running:
 		var ps []Params
-		if a.fresh {
+		setup := a.fresh
+		if setup {
 			ps = a.setup()
 			a.fresh = false
 		}
 		a.steps(append(ps, a.enable(true)), func(err error) {
 			a.running = err == nil
-			if err != nil {
-				a.refused = true
+			if err == nil || a.fresh { // or something else is wanted by now
+				return
+			}
+			a.refused, a.fresh = true, setup
+			if len(a.waiting) > 0 { // they are told, so it is not wanted any more
+				a.opts = nil
 				a.finish(err)
 			}
 		})
@@ -178,6 +188,9 @@ func (a *advertising) finish(err error) {
 func (a *advertising) steps(ps []Params, then func(error)) {
 	a.busy = true
 	a.c.run(ps[0], func(_ time.Time, _ []byte, err error) {
+		if r, ok := ps[0].(LESetExtendedScanResponseData); ok && err == nil {
+			a.response = len(r.Data) > 0
+		}
 		if err == nil && len(ps) > 1 {
 			a.steps(ps[1:], then)
 			return
@@ -204,6 +217,9 @@ func (a *advertising) setup() []Params {
 		typ := AdvInd
 		if o.NonConnectable {
 			typ = AdvNonconnInd
+			if len(o.Response) > 0 {
+				typ = AdvScanInd
+			}
 		}
 		return []Params{
 			LESetAdvertisingParameters{IntervalMin: o.interval(), IntervalMax: o.interval(), Type: typ, OwnAddrKind: own.Kind, ChannelMap: 7},
@@ -212,21 +228,25 @@ func (a *advertising) setup() []Params {
 		}
 	}
 	props := AdvPropsLegacyConnectable
+	var ps []Params
 	if o.NonConnectable {
-		props = AdvPropsLegacyNonConnectable
-		if len(o.Response) > 0 {
-			props = AdvPropsLegacyScannable
+		props = AdvPropsLegacyScannable
+		if len(o.Response) == 0 {
+			props = AdvPropsLegacyNonConnectable
+			if a.response { // the parameters would be refused for it (7.8.53)
+				ps = append(ps, LESetExtendedScanResponseData{Operation: AdvDataComplete})
+			}
 		}
 	}
-	ps := []Params{LESetExtendedAdvertisingParameters{
+	ps = append(ps, LESetExtendedAdvertisingParameters{
 		Properties: props, IntervalMin: o.interval(), IntervalMax: o.interval(), ChannelMap: 7,
 		OwnAddrKind: own.Kind, TxPower: TxPowerUnknown, PrimaryPHY: PHY1M, SecondaryPHY: PHY1M,
-	}}
+	})
 	if own.Kind == AddrRandom {
 		ps = append(ps, LESetAdvertisingSetRandomAddress{Addr: own.MAC})
 	}
 	ps = append(ps, LESetExtendedAdvertisingData{Operation: AdvDataComplete, Data: o.Data})
-	if len(o.Response) > 0 {
+	if props != AdvPropsLegacyNonConnectable { // scannable: an empty response takes back an earlier one
 		ps = append(ps, LESetExtendedScanResponseData{Operation: AdvDataComplete, Data: o.Response})
 	}
 	return ps

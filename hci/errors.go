@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 )
 
 // ErrNoAnswer says that the controller did not answer a command in time, or
@@ -125,8 +124,3 @@ var errClosed = fmt.Errorf("hci: device closed: %w", net.ErrClosed)
 type HardwareFault uint8
 
 func (f HardwareFault) Error() string { return fmt.Sprintf("hardware error 0x%02x", uint8(f)) }
-
-// rangeError says that a duration given to this package does not fit its field.
-func rangeError(name string, got, low, high time.Duration) error {
-	return fmt.Errorf("hci: %s %v is outside %v to %v", name, got, low, high)
-}
