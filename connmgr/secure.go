@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/smp"
@@ -173,4 +174,22 @@ func (a *Adapter) Bonds() *smp.Manager {
 		return h.SMP()
 	}
 	return nil
+}
+
+// WriteSigned writes the value of a characteristic with a signed command, which
+// proves this host to a bonded device on a link that is not encrypted. On an
+// encrypted link, which proves that already, it is WriteNoResponse. The bond
+// must have been made with smp.Config.Signing.
+func (c *Client) WriteSigned(ctx context.Context, svc, chr gatt.UUID, value []byte) error {
+	sm := c.link.conn.SMP()
+	if sm == nil || sm.Security().Encrypted {
+		return c.WriteNoResponse(ctx, svc, chr, value)
+	}
+	_, err := heal(ctx, c, svc, chr, func(ch *gatt.Char, ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.WriteSigned(ctx, value, func(ctx context.Context, pdu []byte) ([12]byte, error) {
+			s, err := sm.Sign(ctx, pdu)
+			return s, err
+		})
+	})
+	return err
 }

@@ -1,0 +1,34 @@
+package gatt
+
+import (
+	"context"
+
+	"github.com/moor-ble/moor/gatt/att"
+)
+
+// Signer signs an ATT PDU, opcode included, with the key that this host has
+// given to the peer (Vol 3, Part H, 2.4.5). Each signature is another one.
+type Signer func(ctx context.Context, pdu []byte) ([12]byte, error)
+
+// WriteSigned writes an attribute with a signed command, for bonded peers on
+// links without encryption (Vol 3, Part G, 4.9.2). The peer does not answer. The
+// value has at most the MTU less fifteen octets, else the error is an
+// *[att.TooLongError]. On an encrypted link WriteNoResponse is the way.
+func (c *Client) WriteSigned(ctx context.Context, h att.Handle, value []byte, sign Signer) error {
+	cmd := att.SignedWriteCmd{Handle: h, Value: value}
+	pdu := cmd.AppendPDU(nil)
+	sig, err := sign(ctx, pdu[:len(pdu)-len(cmd.Signature)])
+	if err != nil {
+		return err
+	}
+	cmd.Signature = sig
+	return c.b.Command(ctx, cmd)
+}
+
+// WriteSigned writes a value with a signed command; see [Client.WriteSigned].
+func (ch *Char) WriteSigned(ctx context.Context, value []byte, sign Signer) error {
+	if err := ch.Check(); err != nil {
+		return err
+	}
+	return ch.c.WriteSigned(ctx, ch.info.Value, value, sign)
+}
