@@ -13,9 +13,9 @@ import (
 // ConnectOptions holds the options of Connect and ConnectAny. Zero fields have
 // their defaults; nil is the same as an empty one.
 type ConnectOptions struct {
-	// Timeout bounds how long the controller listens for the peer, counted from
-	// when it begins; default 20 s, negative none. Time spent waiting for other
-	// dials on the same controller does not count: ctx bounds that.
+	// Timeout bounds how long the peer is listened for, counted from when the
+	// controller first begins to; default 20 s, negative none. Time spent waiting
+	// for that does not count, ctx bounds it; the turns that others have later do.
 	Timeout time.Duration
 	// Params are the parameters that the link starts with; default 30–50 ms,
 	// latency 0, supervision timeout 4.2 s.

@@ -138,6 +138,41 @@ func testStartReadsAllFeaturePages(t *testing.T) {
 	}
 }
 
+func TestStartDecidesOnTheExtendedCommands(t *testing.T) {
+	synctest.Test(t, testStartDecidesOnTheExtendedCommands)
+}
+
+func testStartDecidesOnTheExtendedCommands(t *testing.T) {
+	listen := []hci.Opcode{hci.OpLESetExtendedScanParameters, hci.OpLESetExtendedScanEnable, hci.OpLEExtendedCreateConnection}
+	advertise := []hci.Opcode{
+		hci.OpLESetAdvertisingSetRandomAddress, hci.OpLESetExtendedAdvertisingParameters, hci.OpLESetExtendedAdvertisingData,
+		hci.OpLESetExtendedScanResponseData, hci.OpLESetExtendedAdvertisingEnable,
+	}
+	legacy := []hci.Opcode{hci.OpLESetAdvertisingEnable}
+	for _, test := range []struct {
+		name string
+		ops  []hci.Opcode
+		want bool
+	}{
+		{"all", slices.Concat(listen, advertise, legacy), true},
+		{"legacy advertising alone", slices.Concat(listen, legacy), false},
+		{"no enabling of extended advertising", slices.Concat(listen, advertise[:4], legacy), false},
+		{"no advertising at all", listen, true},
+		{"extended advertising alone", slices.Concat(advertise, legacy), false},
+	} {
+		host, ctl := hcitest.Pipe()
+		s := newScript(ctl)
+		var has hci.SupportedCommands
+		for _, op := range test.ops {
+			has.Add(op)
+		}
+		s.returns[hci.OpReadLocalSupportedCommands] = append([]byte{0}, has[:]...)
+		if i := open(t, s, host, nil).Info(); i.Extended != test.want {
+			t.Errorf("%s: extended is %v, want %v", test.name, i.Extended, test.want)
+		}
+	}
+}
+
 func TestStartWithoutBuffersFails(t *testing.T) { synctest.Test(t, testStartWithoutBuffersFails) }
 
 func testStartWithoutBuffersFails(t *testing.T) {

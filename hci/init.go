@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -108,8 +109,7 @@ func (d *Device) start(ctx context.Context) (*Info, error) {
 		i.FeaturePages = append([]byte(nil), all.Pages[:min(len(all.Pages), 8+24*int(all.MaxPage))]...)
 	}
 	i.Public = try(&s, ReadBDADDR{})
-	i.Extended = !d.core.cfg.DisableExtended && i.Commands.Has(OpLESetExtendedScanParameters) &&
-		i.Commands.Has(OpLESetExtendedScanEnable) && i.Commands.Has(OpLEExtendedCreateConnection)
+	i.Extended = !d.core.cfg.DisableExtended && i.Commands.extended()
 	for _, q := range quirks {
 		if s.err == nil && q.match(i) {
 			d.core.log.Log(ctx, LevelDevice, "controller quirk", "symptom", q.symptom)
@@ -140,6 +140,18 @@ func (d *Device) start(ctx context.Context) (*Info, error) {
 		return nil, s.err
 	}
 	return i, s.hand(i)
+}
+
+// extended reports whether the extended commands can do all that the others
+// can, for the two kinds must not be mixed (Vol 4, Part E, 3.1.1). A controller
+// that does not advertise at all needs no commands for it.
+func (c SupportedCommands) extended() bool {
+	has := func(ops ...Opcode) bool {
+		return !slices.ContainsFunc(ops, func(op Opcode) bool { return !c.Has(op) })
+	}
+	return has(OpLESetExtendedScanParameters, OpLESetExtendedScanEnable, OpLEExtendedCreateConnection) &&
+		(!c.Has(OpLESetAdvertisingEnable) || has(OpLESetAdvertisingSetRandomAddress, OpLESetExtendedAdvertisingParameters,
+			OpLESetExtendedAdvertisingData, OpLESetExtendedScanResponseData, OpLESetExtendedAdvertisingEnable))
 }
 
 // starter runs the commands of the start-up until one that must succeed fails.
