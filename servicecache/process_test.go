@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/servicecache"
 )
@@ -37,7 +39,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv(envFull) != "":
 		child(full(os.Getenv(envFull)))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func child(err error) {
