@@ -62,4 +62,4 @@ func during(ctx context.Context, what string) func(error) error {
 }
 
 // failed makes err the error of a command.
-func (op Opcode) failed(err error) error { return &CommandError{op, err} }
+func (o Opcode) failed(err error) error { return &CommandError{o, err} }

@@ -50,6 +50,7 @@ func testDisconnectRefused(t *testing.T) {
 		{hci.StatusCommandDisallowed, hci.StatusCommandDisallowed},
 		{hci.StatusSuccess, hci.StatusUnspecified},
 	} {
+		synctest.Wait()
 		status = want.status
 		errs := make(chan error, 2)
 		for range cap(errs) {

@@ -145,12 +145,12 @@ func (d *Device) start(ctx context.Context) (*Info, error) {
 // extended reports whether the extended commands can do all that the others
 // can, for the two kinds must not be mixed (Vol 4, Part E, 3.1.1). A controller
 // that does not advertise at all needs no commands for it.
-func (c SupportedCommands) extended() bool {
+func (s SupportedCommands) extended() bool {
 	has := func(ops ...Opcode) bool {
-		return !slices.ContainsFunc(ops, func(op Opcode) bool { return !c.Has(op) })
+		return !slices.ContainsFunc(ops, func(op Opcode) bool { return !s.Has(op) })
 	}
 	return has(OpLESetExtendedScanParameters, OpLESetExtendedScanEnable, OpLEExtendedCreateConnection) &&
-		(!c.Has(OpLESetAdvertisingEnable) || has(OpLESetAdvertisingSetRandomAddress, OpLESetExtendedAdvertisingParameters,
+		(!s.Has(OpLESetAdvertisingEnable) || has(OpLESetAdvertisingSetRandomAddress, OpLESetExtendedAdvertisingParameters,
 			OpLESetExtendedAdvertisingData, OpLESetExtendedScanResponseData, OpLESetExtendedAdvertisingEnable))
 }
 
