@@ -90,3 +90,36 @@ func TestLinkGoesToWhoWaitsForTheNextTurn(t *testing.T) {
 	h.complete(OpLECreateConnectionCancel, StatusCommandDisallowed)
 	h.idle("the link is in use")
 }
+
+func TestLateSuccessGoesToAnotherDialForTheSamePeer(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(&ConnectOptions{Timeout: time.Second}, peerA)
+	h.initiate(peerA)
+	h.pass(time.Second)
+	h.want(LECreateConnectionCancel{}, "time is up")
+	h.complete(OpLECreateConnectionCancel, StatusSuccess)
+	h.pass(cancelWait)
+	h.wantDialed(r, ErrDialTimeout)
+	b, again := h.dial(nil, peerB), h.dial(nil, peerA)
+	h.initiate(peerB)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(again, nil)
+	h.connected(StatusSuccess, 2, peerB)
+	h.wantDialed(b, nil)
+	h.idle("both links are in use")
+}
+
+func TestFailureInAGroupNamesItsPeer(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 3
+	a, b := h.dial(nil, peerA), h.dial(nil, peerB)
+	h.want(create(peerA), "the first")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.regroup("the second joins")
+	h.initiateAny(peerB, peerA)
+	h.event(&LEConnectionComplete{Status: StatusFailedToEstablish, Peer: peerB})
+	h.wantDialed(b, StatusFailedToEstablish)
+	h.initiate(peerA)
+	h.connected(StatusConnectionLimit, 0, Addr{})
+	h.wantDialed(a, StatusConnectionLimit)
+}
