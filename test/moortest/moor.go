@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,6 +69,7 @@ type Process struct {
 	Capture string // the btsnoop file that it writes
 	line    string // the command line, for messages
 	cmd     *exec.Cmd
+	in      io.WriteCloser // what its user types
 	done    chan struct{} // closed when the command has ended and all is read
 	started time.Time
 
@@ -93,6 +95,9 @@ func (m *Moor) Start(t *testing.T, args ...string) *Process {
 	p.cmd.Stderr = lockedWriter{&p.mu, &p.stderr}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {
@@ -141,6 +146,33 @@ func (p *Process) Line(t *testing.T) string {
 		t.Fatalf("%s wrote no line within %v", p.line, Limit)
 	}
 	return ""
+}
+
+// Asks waits until the command has written to standard error what matches a
+// regular expression, and returns its first group.
+func (p *Process) Asks(t *testing.T, question string) string {
+	t.Helper()
+	re := regexp.MustCompile(question)
+	for end := time.Now().Add(Limit); ; time.Sleep(10 * time.Millisecond) {
+		over := !p.Running()
+		p.mu.Lock()
+		said := p.stderr.String()
+		p.mu.Unlock()
+		if found := re.FindStringSubmatch(said); found != nil {
+			return found[1]
+		}
+		if over || time.Now().After(end) {
+			t.Fatalf("%s did not ask %q, stderr: %s", p.line, question, said)
+		}
+	}
+}
+
+// Type answers with a line.
+func (p *Process) Type(t *testing.T, line string) {
+	t.Helper()
+	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Interrupt is the user's Ctrl-C.

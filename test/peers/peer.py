@@ -260,4 +260,5 @@ async def main() -> None:
     ticking.cancel()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

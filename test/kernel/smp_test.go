@@ -1,0 +1,139 @@
+//go:build kernel
+
+package kernel
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/moor-ble/moor/test/conntest"
+	"github.com/moor-ble/moor/test/moortest"
+)
+
+// guardedUUID is a characteristic that bluetoothd shows on encrypted links alone.
+const guardedUUID = "6d6f6f72-0006-4000-8000-0123456789ab"
+
+// bonder is bluetoothd with a user who pairs.
+type bonder struct {
+	*shell
+	from int // what was said before is over
+	stop func()
+}
+
+func startBonder(t *testing.T) *bonder {
+	t.Helper()
+	s, stop := startBlueZ(t)
+	b := &bonder{shell: s, stop: stop}
+	b.say(t, "gatt.register-service "+serviceUUID, "(yes/no)")
+	b.say(t, "yes", "#")
+	b.say(t, "gatt.register-characteristic "+guardedUUID+" encrypt-read", "Enter value")
+	b.say(t, initial, "#")
+	b.say(t, "gatt.register-application", "Application registered")
+	b.say(t, "pairable on", "Changing pairable on succeeded")
+	b.say(t, "advertise on", "Advertising object registered")
+	return b
+}
+
+// can makes another agent ask the user.
+func (b *bonder) can(t *testing.T, io string) {
+	t.Helper()
+	b.say(t, "agent off", "Agent unregistered")
+	b.say(t, "agent "+io, "Agent registered")
+	b.say(t, "default-agent", "Default agent request successful")
+	b.from = len(b.said())
+}
+
+// wants waits until the agent has said what matches, and returns its last group.
+func (b *bonder) wants(t *testing.T, question string) string {
+	t.Helper()
+	re := regexp.MustCompile(question)
+	var found []string
+	eventually(t, "bluetoothctl says "+question, func() bool {
+		found = re.FindStringSubmatch(b.said()[b.from:])
+		return found != nil
+	})
+	return found[len(found)-1]
+}
+
+// answer types a line, which the question goes before.
+func (b *bonder) answer(t *testing.T, line string) {
+	t.Helper()
+	b.from = len(b.said())
+	if _, err := io.WriteString(b.in, line+"\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bonder) accepts(t *testing.T) {
+	t.Helper()
+	b.wants(t, `Accept pairing \(yes/no\)`)
+	b.answer(t, "yes")
+}
+
+func (b *bonder) shows(t *testing.T) string {
+	t.Helper()
+	return b.wants(t, `(?:Passkey: |Confirm passkey )(\d{6})`)
+}
+
+func (b *bonder) types(t *testing.T, key string) {
+	t.Helper()
+	b.wants(t, `Enter passkey`)
+	b.answer(t, key)
+}
+
+func (b *bonder) agrees(t *testing.T) {
+	t.Helper()
+	b.wants(t, `Confirm passkey`)
+	b.answer(t, "yes")
+}
+
+func (b *bonder) forgets(t *testing.T) {
+	t.Helper()
+	if strings.Contains(b.list(t), ourAddress) {
+		b.say(t, "remove "+ourAddress, "Device has been removed")
+	}
+	b.from = len(b.said())
+}
+
+// list returns the devices that bluetoothd knows.
+func (b *bonder) list(t *testing.T) string {
+	t.Helper()
+	from := len(b.said())
+	b.say(t, "devices", "#")
+	return b.said()[from:]
+}
+
+// TestPairBlueZ pairs with the kernel's SMP, under bluetoothd.
+func TestPairBlueZ(t *testing.T) {
+	startAir(t)
+	startBus(t)
+	b := startBonder(t)
+	m := moortest.New(t, "--adapter", "hci0")
+	full := peerAddress + "/public"
+	moortest.Pairing(t, m, &moortest.Partner{
+		Address: full, Guarded: guardedUUID, Initial: "01 02 03 04",
+		Can: b.can, Accepts: b.accepts, Shows: b.shows, Types: b.types, Agrees: b.agrees, Forgets: b.forgets,
+		Bonded: conntest.EncryptedFirst,
+	})
+	t.Run("bluetoothd's file of the bond is gone", func(t *testing.T) {
+		b.stop()
+		dir := filepath.Join("/var/lib/bluetooth", peerAddress, ourAddress)
+		if _, err := os.Stat(filepath.Join(dir, "info")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		b = startBonder(t)
+		b.can(t, "NoInputNoOutput")
+		m.Run(t, "read", full, guardedUUID).FailsWith(t, 7, "lost the bond", "--repair")
+		run := m.Start(t, "read", full, guardedUUID, "--repair")
+		b.accepts(t)
+		run.Wait(t).OK(t).Says(t, "01 02 03 04")
+		conntest.EncryptedFirst(t, m.Run(t, "read", full, guardedUUID).OK(t).Says(t, "01 02 03 04").Capture)
+	})
+}

@@ -1,0 +1,158 @@
+//go:build peers
+
+package peers
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/test/conntest"
+	"github.com/moor-ble/moor/test/moortest"
+)
+
+// mate is the running pairing.py.
+type mate struct {
+	Port   int
+	in     io.Writer
+	events chan mateEvent
+}
+
+type mateEvent struct {
+	Event, Value string
+	SC           bool
+}
+
+const (
+	mateAddress = "F0:0D:CA:FE:00:02/random"
+	ourAddress  = "00:1B:DC:00:01:01"
+)
+
+func startMate(t *testing.T) *mate {
+	t.Helper()
+	cmd := exec.Command(os.Getenv("MOOR_PYTHON"), "pairing.py")
+	if dir := os.Getenv("MOOR_LOGS"); dir != "" {
+		log, err := os.OpenFile(filepath.Join(dir, "pairing.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		cmd.Stderr = log
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b := &mate{in: in, events: make(chan mateEvent, 1024)}
+	t.Cleanup(func() {
+		in.Close() // pairing.py ends with its input
+		for range b.events {
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("pairing.py: %v", err)
+		}
+	})
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), b) != nil || b.Port == 0 {
+		close(b.events)
+		t.Fatalf("pairing.py did not tell its port but %q", lines.Text())
+	}
+	go func() {
+		defer close(b.events)
+		for lines.Scan() {
+			var e mateEvent
+			if err := json.Unmarshal(lines.Bytes(), &e); err == nil {
+				b.events <- e
+			}
+		}
+	}()
+	return b
+}
+
+func (b *mate) order(t *testing.T, order map[string]any) {
+	t.Helper()
+	line, err := json.Marshal(order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.in.Write(append(line, '\n')); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// next waits for the next event, which has to have the name.
+func (b *mate) next(t *testing.T, name string) mateEvent {
+	t.Helper()
+	select {
+	case e := <-b.events:
+		if e.Event != name {
+			t.Fatalf("the peer says %+v, want %q", e, name)
+		}
+		return e
+	case <-time.After(conntest.Limit):
+		t.Fatalf("the peer does not say %q", name)
+	}
+	return mateEvent{}
+}
+
+func (b *mate) be(t *testing.T, io string, sc bool) {
+	t.Helper()
+	b.order(t, map[string]any{"do": "be", "io": io, "sc": sc})
+	b.next(t, "is")
+}
+
+func (b *mate) forget(t *testing.T) {
+	t.Helper()
+	b.order(t, map[string]any{"do": "forget"})
+	b.next(t, "forgot")
+}
+
+func (b *mate) shown(t *testing.T) string {
+	t.Helper()
+	return b.next(t, "shown").Value
+}
+
+func (b *mate) enter(t *testing.T, key string) {
+	t.Helper()
+	n, err := strconv.Atoi(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.order(t, map[string]any{"do": "type", "key": n})
+}
+
+func (b *mate) agree(t *testing.T) {
+	t.Helper()
+	b.order(t, map[string]any{"do": "agree", "yes": true})
+}
+
+// TestPairBumble has moor begin.
+func TestPairBumble(t *testing.T) {
+	for name, legacy := range map[string]bool{"LE Secure Connections": false, "legacy": true} {
+		t.Run(name, func(t *testing.T) {
+			b := startMate(t)
+			m := moortest.New(t, "--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Port))
+			moortest.Pairing(t, m, &moortest.Partner{
+				Address: mateAddress, Guarded: custom(2), Initial: "01 02 03 04", Legacy: legacy,
+				Can:     func(t *testing.T, io string) { b.be(t, io, !legacy) },
+				Accepts: func(*testing.T) {},
+				Shows:   b.shown, Types: b.enter, Agrees: b.agree, Forgets: b.forget,
+				Bonded: conntest.EncryptedFirst,
+			})
+		})
+	}
+}
