@@ -138,7 +138,7 @@ func TestPairMethods(t *testing.T) {
 	inAir(t, "numbers differ", func(t *testing.T) {
 		h := newHouse(t, t.TempDir(), &smp.Config{Delegate: newUser(smp.DisplayYesNo)})
 		r := h.moor(func(string) string { return "no" }, "pair", lock)
-		if r.code != 6 || r.stdout != "" || !strings.Contains(r.stderr, "numeric comparison failed") {
+		if r.code != 6 || r.stdout != "" || !strings.Contains(r.stderr, "numeric comparison failed") || !strings.Contains(r.stderr, "the passkeys were not the same") {
 			t.Errorf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 		}
 		h.moor(nil, "bonds").want(t, 0, "", "")

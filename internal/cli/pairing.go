@@ -44,12 +44,19 @@ func pairAdvice(err error) string {
 	}
 	failed, ok := errors.AsType[*smp.Error](err)
 	switch {
-	case !ok || !failed.Local:
+	case !ok:
 		return ""
-	case errors.Is(err, io.EOF):
+	case failed.Local && errors.Is(err, io.EOF):
 		return "there was nobody to ask: run moor pair on a terminal, or with --just-works if the device allows it"
-	case failed.Reason == smp.ReasonAuthenticationRequirements || failed.Reason == smp.ReasonEncryptionKeySize:
+	case failed.Local && (failed.Reason == smp.ReasonAuthenticationRequirements || failed.Reason == smp.ReasonEncryptionKeySize):
 		return "the device cannot do what was asked for: see --legacy, --key-size and --mitm of moor pair"
+	}
+	for _, wrong := range [...]smp.Reason{
+		smp.ReasonPasskeyEntryFailed, smp.ReasonConfirmValueFailed, smp.ReasonDHKeyCheckFailed, smp.ReasonNumericComparisonFailed,
+	} {
+		if failed.Reason == wrong {
+			return "the passkeys were not the same, or somebody is between this host and the device: try again, with the number that is shown"
+		}
 	}
 	return ""
 }

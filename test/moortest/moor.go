@@ -70,7 +70,7 @@ type Process struct {
 	line    string // the command line, for messages
 	cmd     *exec.Cmd
 	in      io.WriteCloser // what its user types
-	done    chan struct{} // closed when the command has ended and all is read
+	done    chan struct{}  // closed when the command has ended and all is read
 	started time.Time
 
 	mu             sync.Mutex
