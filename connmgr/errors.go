@@ -28,6 +28,19 @@ var (
 // ErrNoAdapter says that no adapter of the Manager works at the moment.
 var ErrNoAdapter = errors.New("no adapter is ready")
 
+// StateError says that the state directory cannot be used.
+type StateError struct {
+	Dir string
+	Err error
+}
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("connmgr: state directory %s: %v", e.Dir, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *StateError) Unwrap() error { return e.Err }
+
 // errManagerClosed ends everything when the Manager is closed.
 var errManagerClosed = fmt.Errorf("connmgr: manager closed: %w", net.ErrClosed)
 

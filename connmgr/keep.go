@@ -41,12 +41,13 @@ const (
 // OpenCache opens the attribute tables in a state directory, for programs that
 // look at them without a Manager.
 func OpenCache(stateDir string, log *slog.Logger) (*servicecache.Cache, error) {
-	if stateDir != "" {
-		stateDir = filepath.Join(stateDir, tables)
+	dir := stateDir
+	if dir != "" {
+		dir = filepath.Join(dir, tables)
 	}
-	c, err := servicecache.Open(stateDir, &servicecache.Config{Logger: log})
+	c, err := servicecache.Open(dir, &servicecache.Config{Logger: log})
 	if err != nil {
-		return nil, fmt.Errorf("connmgr: %w", err)
+		return nil, &StateError{stateDir, err}
 	}
 	return c, nil
 }

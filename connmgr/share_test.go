@@ -3,6 +3,8 @@ package connmgr_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -92,4 +94,15 @@ func testSickAdapterIsReset(t *testing.T) {
 	c := l.establish(1, nil)
 	l.wantLevel(c, 1)
 	c.Close()
+}
+
+func TestStateDirectoryThatCannotBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := connmgr.Open(t.Context(), &connmgr.Config{Adapters: []string{"hci0"}, StateDir: filepath.Join(file, "state")})
+	if e, ok := errors.AsType[*connmgr.StateError](err); !ok || e.Dir != filepath.Join(file, "state") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -63,8 +63,11 @@ func advice(err error) string {
 		none   *missingError
 		code   att.Code
 		failed *connmgr.EstablishError
+		state  *connmgr.StateError
 	)
 	switch {
+	case errors.As(err, &state):
+		return "name a directory that you may write to with --state DIR, or --state none to keep nothing"
 	case errors.As(err, &open):
 		return open.Remedy
 	case errors.Is(err, errNoAdapter):

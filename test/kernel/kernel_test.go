@@ -102,7 +102,7 @@ func public(t *testing.T, m *moortest.Moor) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Path, m.Dir = filepath.Join(dir, "moor"), dir
+	m.Path, m.Dir, m.State = filepath.Join(dir, "moor"), dir, "none"
 	if err := os.WriteFile(m.Path, b, 0o755); err != nil {
 		t.Fatal(err)
 	}
