@@ -3,86 +3,13 @@
 package peers
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
 
-	"github.com/moor-ble/moor/gatt"
-	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/hci/hcisock"
-	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/test/conntest"
 )
-
-// person is the user at this side.
-type person struct {
-	io    smp.IOCapability
-	shown chan string // what this side shows
-	keys  chan smp.Passkey
-	ended chan error
-}
-
-func (u *person) IO() smp.IOCapability { return u.io }
-
-func (u *person) Display(_ context.Context, _ hci.Addr, p smp.Passkey) error {
-	u.shown <- p.String()
-	return nil
-}
-
-func (u *person) Confirm(_ context.Context, _ hci.Addr, p smp.Passkey) (bool, error) {
-	u.shown <- p.String()
-	return true, nil
-}
-
-func (u *person) Enter(ctx context.Context, _ hci.Addr) (smp.Passkey, error) {
-	select {
-	case p := <-u.keys:
-		return p, nil
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
-	}
-}
-
-func (u *person) Ended(_ hci.Addr, err error) { u.ended <- err }
-
-// startLock advertises a characteristic that is read on encrypted links alone.
-func startLock(t *testing.T, b *mate, cfg *smp.Config) *host.Host {
-	t.Helper()
-	srv, err := gatt.NewServer(&gatt.ServerConfig{Services: []gatt.ServiceDef{{
-		UUID: conntest.UUID(t, custom(1)), Characteristics: []gatt.CharDef{{
-			UUID: conntest.UUID(t, custom(2)), Properties: gatt.PropRead, Value: []byte{1, 2, 3, 4},
-			Permissions: gatt.Permissions{Read: gatt.Require{Encryption: true}},
-		}},
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := hcisock.Open(conntest.Within(t), fmt.Sprintf("tcp:127.0.0.1:%d", b.Port), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := host.Open(conntest.Within(t), tr, &host.Config{Server: srv, SMP: cfg})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
-		srv.Close()
-	})
-	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR}
-	data, err := fields.Append(nil, 31)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Advertise(conntest.Within(t), &hci.AdvertiseOptions{Data: data}); err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
 
 // TestPairedByBumble has Bumble begin.
 func TestPairedByBumble(t *testing.T) {
@@ -91,7 +18,7 @@ func TestPairedByBumble(t *testing.T) {
 		own    smp.IOCapability
 		peer   string // its IO capability
 		legacy bool
-		do     func(t *testing.T, b *mate, u *person)
+		do     func(t *testing.T, b *mate, u *conntest.User)
 		method bool // with protection against a man in the middle
 	}{
 		{"Just Works", smp.NoInputNoOutput, "NoInputNoOutput", false, nil, false},
@@ -105,15 +32,16 @@ func TestPairedByBumble(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := startMate(t)
 			b.be(t, c.peer, !c.legacy)
-			u := &person{c.own, make(chan string, 1), make(chan smp.Passkey, 1), make(chan error, 1)}
-			h := startLock(t, b, &smp.Config{Delegate: u, AllowLegacy: c.legacy, Store: smp.Files(t.TempDir())})
+			u := conntest.NewUser(c.own)
+			h := (&conntest.Lock{
+				Service: conntest.UUID(t, custom(1)), Guarded: conntest.UUID(t, custom(2)), Value: []byte{1, 2, 3, 4},
+				SMP: &smp.Config{Delegate: u, AllowLegacy: c.legacy, Store: smp.Files(t.TempDir())},
+			}).Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Port))
 
 			b.order(t, map[string]any{"do": "pair", "address": ourAddress})
 			if c.do != nil {
 				c.do(t, b, u)
-				if err := wait(t, u.ended); err != nil {
-					t.Errorf("the pairing ended with %v", err)
-				}
+				u.Paired(t)
 			}
 			if e := b.next(t, "read"); e.Value != "01020304" || e.SC == c.legacy {
 				t.Errorf("paired: %+v", e)
@@ -139,28 +67,14 @@ func TestPairedByBumble(t *testing.T) {
 	}
 }
 
-func wait[T any](t *testing.T, ch <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-ch:
-	case <-conntest.Within(t).Done():
-		t.Fatal("nothing happens")
-	}
-	return v
+func typesThere(t *testing.T, b *mate, u *conntest.User) { b.enter(t, u.Shown(t)) }
+
+func typesHere(t *testing.T, b *mate, u *conntest.User) {
+	u.Type(t, b.shown(t))
 }
 
-func typesThere(t *testing.T, b *mate, u *person) { b.enter(t, wait(t, u.shown)) }
-
-func typesHere(t *testing.T, b *mate, u *person) {
-	p, err := smp.ParsePasskey(b.shown(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.keys <- p
-}
-
-func compares(t *testing.T, b *mate, u *person) {
-	if own, peer := wait(t, u.shown), b.shown(t); own != peer {
+func compares(t *testing.T, b *mate, u *conntest.User) {
+	if own, peer := u.Shown(t), b.shown(t); own != peer {
 		t.Errorf("this side shows %s, the peer %s", own, peer)
 	}
 	b.agree(t)

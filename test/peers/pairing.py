@@ -75,11 +75,20 @@ class PeripheralKeys(MemoryKeyStore):
         await super().update(name, keys)
 
 
+class QuickController(Controller):
+    """Refuses LE Set PHY, which Bumble's leaves unanswered: a host then waits."""
+
+    def on_hci_le_set_phy_command(self, command) -> None:
+        self._send_hci_command_status(
+            hci.HCI_ErrorCode.UNKNOWN_HCI_COMMAND_ERROR, command.op_code
+        )
+
+
 class SameAdapter(Adapter):
     """A client whose controller has the address that the one before had."""
 
     def __init__(self, link) -> None:
-        super().__init__(Controller, link)
+        super().__init__(QuickController, link)
         self.address = ADAPTER
 
 

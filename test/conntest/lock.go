@@ -1,0 +1,131 @@
+package conntest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/smp"
+)
+
+// User is who is asked at this side when a peer pairs.
+type User struct {
+	io    smp.IOCapability
+	shown chan string
+	keys  chan smp.Passkey
+	ended chan error
+}
+
+// NewUser returns a user who agrees to every number.
+func NewUser(io smp.IOCapability) *User {
+	return &User{io, make(chan string, 1), make(chan smp.Passkey, 1), make(chan error, 1)}
+}
+
+// IO implements smp.Delegate.
+func (u *User) IO() smp.IOCapability { return u.io }
+
+// Display implements smp.Delegate.
+func (u *User) Display(_ context.Context, _ hci.Addr, p smp.Passkey) error {
+	u.shown <- p.String()
+	return nil
+}
+
+// Confirm implements smp.Delegate.
+func (u *User) Confirm(_ context.Context, _ hci.Addr, p smp.Passkey) (bool, error) {
+	u.shown <- p.String()
+	return true, nil
+}
+
+// Enter implements smp.Delegate.
+func (u *User) Enter(ctx context.Context, _ hci.Addr) (smp.Passkey, error) {
+	select {
+	case p := <-u.keys:
+		return p, nil
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+}
+
+// Ended implements smp.Delegate.
+func (u *User) Ended(_ hci.Addr, err error) { u.ended <- err }
+
+// Shown waits until the user is shown a number.
+func (u *User) Shown(t *testing.T) string {
+	t.Helper()
+	return await(t, u.shown)
+}
+
+// Type types a passkey.
+func (u *User) Type(t *testing.T, key string) {
+	t.Helper()
+	p, err := smp.ParsePasskey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.keys <- p
+}
+
+// Paired waits until the pairing is over, and wants it to have succeeded.
+func (u *User) Paired(t *testing.T) {
+	t.Helper()
+	if err := await(t, u.ended); err != nil {
+		t.Errorf("the pairing ended with %v", err)
+	}
+}
+
+func await[T any](t *testing.T, ch <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-Within(t).Done():
+		t.Fatal("nothing happens")
+	}
+	return v
+}
+
+// Lock is a device with a characteristic that is read on encrypted links alone.
+type Lock struct {
+	Service, Guarded gatt.UUID
+	Value            []byte
+	SMP              *smp.Config
+}
+
+// Open makes an adapter the device, which advertises until the test ends.
+func (k *Lock) Open(t *testing.T, adapter string) *host.Host {
+	t.Helper()
+	srv, err := gatt.NewServer(&gatt.ServerConfig{Services: []gatt.ServiceDef{{
+		UUID: k.Service, Characteristics: []gatt.CharDef{{
+			UUID: k.Guarded, Properties: gatt.PropRead, Value: k.Value,
+			Permissions: gatt.Permissions{Read: gatt.Require{Encryption: true}},
+		}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Close)
+	tr, err := hcisock.Open(Within(t), adapter, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := host.Open(Within(t), tr, &host.Config{Server: srv, SMP: k.SMP})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: "moor-lock"}
+	data, err := fields.Append(nil, 31)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Advertise(Within(t), &hci.AdvertiseOptions{Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
