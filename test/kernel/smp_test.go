@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/test/conntest"
 	"github.com/moor-ble/moor/test/moortest"
 )
@@ -136,4 +137,37 @@ func TestPairBlueZ(t *testing.T) {
 		run.Wait(t).OK(t).Says(t, "01 02 03 04")
 		conntest.EncryptedFirst(t, m.Run(t, "read", full, guardedUUID).OK(t).Says(t, "01 02 03 04").Capture)
 	})
+}
+
+// TestPairedByBlueZ has the kernel begin. Once is enough: bluetoothd takes up to
+// 20 s to hear a device again that it was told to remove.
+func TestPairedByBlueZ(t *testing.T) {
+	startAir(t)
+	startBus(t)
+	s, _ := startBlueZ(t)
+	b := &bonder{shell: s}
+	b.say(t, "pairable on", "Changing pairable on succeeded")
+	b.forgets(t) // what it has kept from another test
+	b.can(t, "DisplayYesNo")
+	u := conntest.NewUser(smp.DisplayYesNo)
+	h := (&conntest.Lock{
+		Service: conntest.UUID(t, serviceUUID), Guarded: conntest.UUID(t, guardedUUID), Value: []byte{1, 2, 3, 4},
+		SMP: &smp.Config{Delegate: u, Store: smp.Files(t.TempDir())},
+	}).Open(t, "hci0")
+	b.say(t, "scan on", "Discovery started")
+	eventually(t, "bluetoothd hears the device", func() bool { return strings.Contains(b.list(t), ourAddress) })
+	b.answer(t, "pair "+ourAddress)
+	if own, peer := u.Shown(t), b.shows(t); own != peer {
+		t.Errorf("this side shows %s, bluetoothd %s", own, peer)
+	}
+	b.agrees(t)
+	u.Paired(t)
+	b.wants(t, "(Pairing successful)")
+	eventually(t, "the bond is kept", func() bool { return len(h.SMP().Store().All()) == 1 })
+	if got := h.SMP().Store().All()[0]; !got.SecureConnections || !got.Authenticated {
+		t.Errorf("the bond is %+v", got)
+	}
+	if links := h.Device().Links(); len(links) != 1 || !links[0].State().Encrypted {
+		t.Errorf("the links are %+v, want one that is encrypted", links)
+	}
 }
