@@ -9,6 +9,7 @@ import (
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/smp"
 )
 
 // AdapterState is what an adapter is good for at the moment.
@@ -34,10 +35,15 @@ func (s AdapterState) String() string {
 	return fmt.Sprintf("state 0x%02x", uint8(s))
 }
 
-// ladder is how long to wait before each further try to open an adapter that
-// failed. From the second on, the rungs also take it down and up, and lift a
-// soft rfkill block, where the system allows it.
-var ladder = []time.Duration{0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
+// ladder is how long to wait before each try to open an adapter: the first one,
+// one at once after it failed, and then ever later. From the fourth on, it is
+// also taken down and up, and a soft rfkill block lifted, where the system
+// allows it.
+var ladder = []time.Duration{0, 0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
+
+// healthyAfter is how long an adapter must have worked for its next failure to
+// begin at the foot of the ladder.
+const healthyAfter = 30 * time.Second
 
 // sickAfter is how many dials in a row must fail for the controller's own
 // fault, on an adapter that still answers, before it is reset.
@@ -59,6 +65,7 @@ type Adapter struct {
 	faults  int // failures of the controller itself, in a row
 	failed  map[hci.MAC]failure
 	reset   chan struct{} // one slot: asks for a restart
+	bonds   smp.Store     // of the controller; nil until it was up
 }
 
 // failure is the memory of failed dials to one device, which fades.
@@ -132,7 +139,7 @@ func (a *Adapter) run(ctx context.Context) {
 		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
 			return
 		}
-		if rung >= 2 {
+		if rung >= 3 {
 			if err := a.m.cfg.recover(ctx, a.address); err != nil {
 				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
 			}
@@ -145,8 +152,11 @@ func (a *Adapter) run(ctx context.Context) {
 			a.set(AdapterDown, nil, err)
 			continue
 		}
-		rung = -1
+		begin := time.Now()
 		a.serve(ctx, h)
+		if time.Since(begin) >= healthyAfter {
+			rung = -1
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -163,7 +173,7 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 	}
 	hc := a.m.cfg.Host
 	hc.HCI.Name = a.name
-	hc.SMP = a.m.pairing()
+	hc.SMP = a.pairing()
 	if hc.HCI.StaticAddress == (hci.MAC{}) {
 		hc.HCI.StaticAddress = a.static
 	}
@@ -186,6 +196,10 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 	a.mu.Lock()
 	a.faults = 0
 	a.mu.Unlock()
+	select {
+	case <-a.reset: // meant for the controller as it was before
+	default:
+	}
 	a.set(AdapterUp, h, nil)
 	reports, stop := context.WithCancel(ctx)
 	scanned := make(chan struct{})

@@ -87,7 +87,10 @@ type attempts struct {
 	opts   *Options
 	begin  time.Time
 	last   *Adapter // of the attempt before
-	number int
+	// private is the address that was given, if it is the private one of a bonded
+	// device.
+	private hci.Addr
+	number  int
 }
 
 func (x *attempts) name() string {
@@ -127,6 +130,19 @@ func (x *attempts) wake(c errclass.Class) (<-chan struct{}, func()) {
 	return ch, func() { stopHeard(); stop(); close(done) }
 }
 
+// identify puts the identity of a bonded device in the place of a private
+// address that was given for it.
+func (x *attempts) identify() {
+	for _, a := range x.m.Adapters() {
+		if h := a.up(); h != nil {
+			if id := identify(h, x.target.addr); id != x.target.addr.Identity() {
+				x.private, x.target = x.target.addr, target{id, true}
+				return
+			}
+		}
+	}
+}
+
 // try is one attempt.
 func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
 	x.number = n
@@ -135,12 +151,13 @@ func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
 			x.target = target{d.Addr, true}
 		}
 	}
+	x.identify()
 	for {
 		l, busy := x.m.links.claim(x.target)
 		switch {
 		case l != nil:
-			if c, err := x.share(ctx, l); c != nil || err != nil {
-				return c, Attempt{Adapter: l.adapter.name, Phase: PhaseDiscover, Err: err}
+			if c, phase, err := x.share(ctx, l); c != nil || err != nil {
+				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}
 			}
 		case busy != nil:
 			select {
@@ -160,15 +177,19 @@ func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
 // share makes a Client on a link that exists, if it is alive. A link that is
 // dead, or was just being closed, is gone when share returns neither a Client
 // nor an error.
-func (x *attempts) share(ctx context.Context, l *link) (*Client, error) {
+func (x *attempts) share(ctx context.Context, l *link) (*Client, Phase, error) {
 	c := newClient(l, x.opts)
 	if l.join(c) {
-		err := l.alive(ctx)
-		alive := err == nil
-		if alive {
+		phase, err := PhaseSecure, x.secure(ctx, c)
+		alive := err != nil
+		if err == nil {
+			phase, err = PhaseDiscover, l.alive(ctx)
+			alive = err == nil
+		}
+		if err == nil {
 			if err = x.table(ctx, c); err == nil {
 				x.ready(c, true)
-				return c, nil
+				return c, "", nil
 			}
 		}
 		last := l.leave(c)
@@ -179,22 +200,22 @@ func (x *attempts) share(ctx context.Context, l *link) (*Client, error) {
 			if down := l.conn.Err(); down != nil {
 				err = down
 			}
-			return nil, err
+			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
 		_ = l.conn.Close()
 	}
 	select {
 	case <-l.gone:
-		return nil, nil
+		return nil, "", nil
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, PhaseDiscover, context.Cause(ctx)
 	}
 }
 
 // make makes a link and a Client on it.
 func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
-	ranked, err := x.m.rank(x.target, x.last, x.opts.Adapter)
+	ranked, err := x.m.rank(x.target, x.last, x.opts)
 	if err != nil {
 		return nil, Attempt{Phase: PhasePath, Err: err}
 	}
@@ -248,6 +269,8 @@ func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Host, *host.Conn
 	peer := x.target.addr
 	if found := x.m.devices.by(x.target); len(found) > 0 {
 		peer = found[0].onAir() // which may be a private address
+	} else if x.private != (hci.Addr{}) {
+		peer = x.private
 	} else if !x.target.known {
 		if h.Device().Info().AcceptListSize >= 2 {
 			random := peer

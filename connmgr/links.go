@@ -56,17 +56,18 @@ func (ls *links) findLocked(t target) *link {
 
 // claim returns the link to t, or reserves the dial for the caller, who must
 // call unclaim. If another dial to t is under way, it returns a channel that
-// is closed when that has ended.
+// is closed when that has ended: a link is shared only once it is secure and its
+// table known.
 func (ls *links) claim(t target) (l *link, busy <-chan struct{}) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if l := ls.findLocked(t); l != nil {
-		return l, nil
-	}
 	for o, ch := range ls.dialing {
 		if o.addr.MAC == t.addr.MAC {
 			return nil, ch
 		}
+	}
+	if l := ls.findLocked(t); l != nil {
+		return l, nil
 	}
 	ls.dialing[t] = make(chan struct{})
 	return nil, nil

@@ -2,6 +2,7 @@ package connmgr_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,5 +132,94 @@ func testBondsAreKeptOnDisk(t *testing.T) {
 	time.Sleep(5 * second)
 	c = l.establish(1, nil)
 	l.wantLevel(c, 1)
+	c.Close()
+}
+
+// TestSharedLinkIsSecured: who wants pairing gets it on a link that another has
+// made without.
+func TestSharedLinkIsSecured(t *testing.T) { inBubble(t, testSharedLinkIsSecured) }
+
+func testSharedLinkIsSecured(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.guarded(&smp.Config{})
+	plain := l.establish(1, nil)
+	c := l.establish(1, &connmgr.Options{Pair: true})
+	if s := c.Security(); !s.Encrypted || !s.Bonded {
+		t.Errorf("security %+v", s)
+	}
+	c.Close()
+	plain.Close()
+}
+
+// TestNothingIsSaidBeforeEncryption: many join a link to a bonded device that
+// has lost its key, or is another one, while it is made.
+func TestNothingIsSaidBeforeEncryption(t *testing.T) { inBubble(t, testNothingIsSaidBeforeEncryption) }
+
+func testNothingIsSaidBeforeEncryption(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	p := l.guarded(&smp.Config{})
+	c := l.establish(1, &connmgr.Options{Pair: true})
+	c.Close()
+	if err := p.Host().SMP().Store().Remove(l.adapters[0].Address()); err != nil {
+		t.Fatal(err)
+	}
+	l.requests.Store(0)
+	var wg sync.WaitGroup
+	for i := range 150 {
+		wg.Go(func() {
+			time.Sleep(time.Duration(i) * 2 * time.Millisecond)
+			if c, err := l.m.Establish(t.Context(), address(1).String(), nil); !errors.Is(err, connmgr.ErrBondLost) {
+				t.Errorf("got %v, %v", c, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := l.requests.Load(); n != 0 {
+		t.Errorf("%d requests in plain text", n)
+	}
+}
+
+// TestBondKeepsItsAdapter: over another adapter, which has no bond, the device
+// would be talked to in plain text.
+func TestBondKeepsItsAdapter(t *testing.T) { inBubble(t, testBondKeepsItsAdapter) }
+
+func testBondKeepsItsAdapter(t *testing.T) {
+	l := newLab(t, connmgr.Config{}, nil, nil)
+	l.guarded(&smp.Config{})
+	time.Sleep(second)
+	c := l.establish(1, &connmgr.Options{Pair: true, Adapter: "hci0"})
+	c.Close()
+	p := connmgr.DefaultPolicy()
+	p.MaxAttempts = 1
+	if _, err := l.m.Establish(t.Context(), address(1).String(), &connmgr.Options{Adapter: "hci1", Policy: &p}); !errors.Is(err, connmgr.ErrNoAdapter) {
+		t.Errorf("over the adapter without the bond: %v", err)
+	}
+	c = l.establish(1, nil)
+	if c.Adapter() != "hci0" || !c.Security().Encrypted {
+		t.Errorf("on %s, %+v", c.Adapter(), c.Security())
+	}
+	c.Close()
+}
+
+// TestTableIsProvedAfterPairingAgain: what was agreed under the old bond does
+// not count under the new one.
+func TestTableIsProvedAfterPairingAgain(t *testing.T) {
+	inBubble(t, testTableIsProvedAfterPairingAgain)
+}
+
+func testTableIsProvedAfterPairingAgain(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	p := l.guarded(&smp.Config{AllowRepair: true})
+	c := l.establish(1, &connmgr.Options{Pair: true})
+	time.Sleep(3 * second) // Service Changed is subscribed to
+	c.Close()
+	if err := p.Host().SMP().Store().Remove(l.adapters[0].Address()); err != nil {
+		t.Fatal(err)
+	}
+	l.requests.Store(0)
+	c = l.establish(1, &connmgr.Options{Pair: true, Repair: true})
+	if n := l.requests.Load(); n != 2 {
+		t.Errorf("%d requests, want MTU and hash", n)
+	}
 	c.Close()
 }

@@ -35,7 +35,12 @@ const (
 // rank returns the adapters that can be used for t, the one with the best
 // prospect first. The one of the attempt before keeps its place unless another
 // is better by 5 dB.
-func (m *Manager) rank(t target, last *Adapter, only string) ([]*Adapter, error) {
+func (m *Manager) rank(t target, last *Adapter, o *Options) ([]*Adapter, error) {
+	only := o.Adapter
+	bonded, err := m.bondedWith(t, o)
+	if err != nil {
+		return nil, err
+	}
 	heard := m.devices.by(t)
 	var newest time.Time
 	for _, d := range heard {
@@ -47,7 +52,7 @@ func (m *Manager) rank(t target, last *Adapter, only string) ([]*Adapter, error)
 	scores := map[*Adapter]float64{}
 	var as []*Adapter
 	for _, a := range m.Adapters() {
-		if only != "" && a.name != only || a.up() == nil {
+		if only != "" && a.name != only || a.up() == nil || bonded != nil && !slices.Contains(bonded, a) {
 			continue
 		}
 		score := float64(unheardRSSI)
@@ -78,11 +83,34 @@ func (m *Manager) rank(t target, last *Adapter, only string) ([]*Adapter, error)
 		scores[a] = score
 		as = append(as, a)
 	}
+	if len(as) == 0 && bonded != nil {
+		return nil, fmt.Errorf("%w: %s has the bond with the device: %w", ErrNoAdapter, bonded[0].name, syscall.ENODEV)
+	}
 	if len(as) == 0 {
 		return nil, m.noAdapter(only)
 	}
 	slices.SortStableFunc(as, func(a, b *Adapter) int { return cmp.Compare(scores[b], scores[a]) })
 	return as, nil
+}
+
+// bondedWith returns the adapters that have a bond with t; nil if none has. Only
+// these may be used then: over another one the device would be talked to in
+// plain text, and whoever has its address believed.
+func (m *Manager) bondedWith(t target, o *Options) ([]*Adapter, error) {
+	var bonded []*Adapter
+	for _, a := range m.Adapters() {
+		if a.bondedWith(t) {
+			bonded = append(bonded, a)
+		}
+	}
+	if bonded == nil || o.Adapter == "" || slices.ContainsFunc(bonded, func(a *Adapter) bool { return a.name == o.Adapter }) {
+		return bonded, nil
+	}
+	if o.Pair {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%w: %s has the bond with the device, not %s, which would have to pair: %w",
+		ErrNoAdapter, bonded[0].name, o.Adapter, syscall.ENODEV)
 }
 
 // noAdapter says why no adapter can be used.

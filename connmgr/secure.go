@@ -13,18 +13,48 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// pairing returns the options of the Security Manager of each adapter. Without
+// pairing returns the options of the adapter's Security Manager. Without
 // any from the program it uses bonds and pairs when asked to, but lets no peer
 // begin.
-func (m *Manager) pairing() *smp.Config {
+func (a *Adapter) pairing() *smp.Config {
+	m := a.m
 	c := smp.Config{DisableIncoming: true, Logger: m.cfg.Logger}
 	if m.cfg.Pairing != nil {
 		c = *m.cfg.Pairing
 	}
-	if c.Store == nil {
-		c.Store = m.bonds.open
+	open := c.Store
+	if open == nil {
+		open = m.bonds.open
+	}
+	c.Store = func(l smp.Local) (smp.Store, error) {
+		s, err := open(l)
+		if err == nil {
+			a.mu.Lock()
+			a.bonds = s // stays while the adapter is down
+			a.mu.Unlock()
+		}
+		return s, err
 	}
 	return &c
+}
+
+// bondedWith reports whether the adapter has a bond with t, up or not.
+func (a *Adapter) bondedWith(t target) bool {
+	a.mu.Lock()
+	s := a.bonds
+	a.mu.Unlock()
+	if s == nil {
+		return false
+	}
+	for _, k := range []hci.AddrKind{hci.AddrPublic, hci.AddrRandom} {
+		if t.known && t.addr.Identity().Kind != k {
+			continue
+		}
+		if _, ok := s.Find(hci.Addr{MAC: t.addr.MAC, Kind: k}); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // bondStores are the bonds of each adapter: on disk, or in memory for as long
@@ -89,7 +119,7 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 		if errors.Is(err, smp.ErrBondLost) && x.opts.Repair {
 			_, err = c.Pair(ctx, x.opts.pairOptions(true))
 		}
-	case x.opts.Pair:
+	case x.opts.Pair && !sm.Security().Encrypted:
 		_, err = c.Pair(ctx, x.opts.pairOptions(false))
 	}
 	return err
@@ -155,8 +185,19 @@ func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, err
 		c.link.mu.Lock()
 		c.link.paired = r
 		c.link.mu.Unlock()
+		c.link.unsubscribed()
 	}
 	return r, err
+}
+
+// unsubscribed notes with the cached table that the device was told of Service
+// Changed under another bond, if at all: a table of before has to be proved by
+// its hash, since a device that lost its bond may have new firmware.
+func (l *link) unsubscribed() {
+	if e, ok := l.m.cache.Get(l.peer); ok && (e.Bonded || e.Subscribed) {
+		e.Bonded, e.Subscribed = false, false
+		l.store(e)
+	}
 }
 
 // Paired returns what the last pairing on the link has brought, that of

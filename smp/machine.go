@@ -187,10 +187,14 @@ func (m *Machine) apply(now time.Time, fx effects, err error) {
 	}
 	if fx.encrypt != nil {
 		m.pend(m.p.security(), false)
-		p := m.p
+		p, pending := m.p, m.pending
 		m.link.StartEncryption([8]byte{}, 0, *fx.encrypt, func(now time.Time, err error) {
-			if m.p == p {
+			switch {
+			case m.p == p:
 				m.encryptionDone(now, err)
+			case m.pending == pending: // the pairing was given up meanwhile
+				m.pending = nil
+				m.tell(&m.encrypts, outcome{err: ErrCanceled})
 			}
 		})
 	}

@@ -137,12 +137,13 @@ func (m *Machine) mayKeep(b *Bond, o *PairOptions) error {
 		return nil
 	}
 	old, ok := m.mgr.store.Find(b.Peer)
-	if !ok || o != nil && o.Replace {
+	if !ok {
 		return nil
 	}
 	same := m.bond != nil && m.bond.Peer == old.Peer
+	leave := o != nil && o.Replace || m.mgr.cfg.AllowRepair || m.wasProven()
 	switch {
-	case !m.mgr.cfg.AllowRepair && (!same || !m.wasProven()):
+	case !same || !leave:
 		return fail(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
 	case !b.security().atLeast(old.security()):
 		return fail(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
