@@ -48,7 +48,7 @@ var attRows = []row{
 		like: likeBleak, do: secure, why: "raise the security once and repeat the request",
 	},
 	{
-		name: "att: 0x09, 0x0E, 0x11, 0xFE for now", match: []match{codes(att.CodePrepareQueueFull, att.CodeUnlikelyError,
+		name: "att: 0x09, 0x0E, 0x11, 0xFE busy", match: []match{codes(att.CodePrepareQueueFull, att.CodeUnlikelyError,
 			att.CodeInsufficientResources, att.CodeProcedureAlreadyInProgress)},
 		like: likeBleak, do: unlucky, why: "may go later",
 	},
