@@ -39,8 +39,6 @@ type Conn struct {
 	// From the loop to readers. There is always room: a complete SDU stands for
 	// one of the credits, and there is a place for each.
 	sdus chan []byte
-	// SDUs read for which the loop has not been told.
-	freed atomic.Int32
 	// What Read has left of an SDU. Who takes it is the reader, and puts it back.
 	rest chan []byte
 	// The one SDU in writing. Who takes it is the writer, and gives it back.
@@ -223,9 +221,9 @@ func (c *Conn) next(ctx context.Context) ([]byte, error) {
 // took notes that an SDU was read, and tells the loop when that is worth an
 // indication of credits.
 func (c *Conn) took() {
-	// Exactly one of those who count reaches the threshold, until the loop has
-	// set the count back.
-	if int(c.freed.Add(1)) == c.in.threshold() {
+	// Exactly one of those who count, readers and frame, reaches the threshold,
+	// until the loop has set the count back.
+	if int(c.in.owed.Add(1)) == c.in.threshold() {
 		c.m.link.Post((*creditTask)(c))
 	}
 }
@@ -243,7 +241,6 @@ func (c *Conn) grant() {
 	if c.state != open {
 		return
 	}
-	c.in.owed += int(c.freed.Swap(0))
 	if c.in.due() && c.m.turns.room(&c.turn) {
 		c.m.sig.indicate(FlowControlCreditInd{Source: c.local, Credits: c.in.grant()})
 	}

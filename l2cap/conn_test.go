@@ -95,6 +95,23 @@ func TestReadSDUAndCredits(t *testing.T) {
 	})
 }
 
+// A frame between two reads is no reason to forget the first of them.
+func TestCreditsWithFramesBetweenReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCoCLink(t, nil)
+		c := l.dialed(0)
+		for _, sdu := range []string{"aa", "bb"} {
+			l.wantIdle("less than two credits owed")
+			l.recvSDU(sdu)
+			if got, err := ended(t, "ReadSDU", readSDU(t, c)); got != sdu || err != nil {
+				t.Errorf("read %q, %v; want %s", got, err, sdu)
+			}
+			l.settle()
+		}
+		l.want("two SDUs read", "0005 16 02 0400 4000 0200")
+	})
+}
+
 func TestCreditsWaitForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCoCLink(t, nil)

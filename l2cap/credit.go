@@ -2,6 +2,7 @@ package l2cap
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/moor-ble/moor/internal/wire"
 )
@@ -19,7 +20,8 @@ const (
 )
 
 // inflow is the receiving half of a credit-based channel: it joins SDUs and
-// counts credits (Vol 3, Part A, 3.4 and 10.1). It belongs to the loop.
+// counts credits (Vol 3, Part A, 3.4 and 10.1). It belongs to the loop, but for
+// the count of what is owed.
 //
 // window credits exist in all. Each is in one of three places: the peer holds
 // it, it is owed to the peer, or it stands for an SDU that the program has not
@@ -30,8 +32,8 @@ const (
 type inflow struct {
 	mtu, mps int
 	window   int
-	held     int // by the peer
-	owed     int
+	held     int          // by the peer
+	owed     atomic.Int32 // to the peer; readers of SDUs count it up, too
 
 	begun bool
 	sdu   []byte
@@ -66,7 +68,7 @@ func (in *inflow) frame(b []byte) (sdu []byte, done bool, err error) {
 	}
 	in.sdu = append(in.sdu, r.Rest()...)
 	if len(in.sdu) < in.want {
-		in.owed++
+		in.owed.Add(1)
 		return nil, false, nil
 	}
 	sdu = in.sdu
@@ -77,13 +79,12 @@ func (in *inflow) frame(b []byte) (sdu []byte, done bool, err error) {
 // due reports whether credits are to be given to the peer. They are given in
 // halves of the window, so that an indication is sent for many frames and still
 // the peer does not run dry.
-func (in *inflow) due() bool { return in.owed >= in.threshold() }
+func (in *inflow) due() bool { return int(in.owed.Load()) >= in.threshold() }
 
 // grant returns the credits to give the peer now.
 func (in *inflow) grant() uint16 {
-	n := in.owed
+	n := int(in.owed.Swap(0))
 	in.held += n
-	in.owed = 0
 	return uint16(n)
 }
 

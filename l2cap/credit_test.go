@@ -37,7 +37,7 @@ func BenchmarkSDUIn(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		in.owed++
+		in.owed.Add(1)
 		in.grant()
 	}
 }

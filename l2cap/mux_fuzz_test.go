@@ -159,9 +159,9 @@ func (m *muxWorld) check() {
 		if c.local != cid || c.state == closed || c.state != opening && k.remote[c.remote] != c {
 			m.t.Fatalf("channel %v is under %v, in state %d, and its remote end leads elsewhere", c.local, cid, c.state)
 		}
-		unread := len(c.sdus) + int(c.freed.Load())
-		if in := &c.in; c.state == open && (in.held < 0 || in.owed < 0 || in.held+in.owed+unread != in.window) {
-			m.t.Fatalf("channel %v: %d credits held, %d owed, %d for what is unread, of %d", cid, in.held, in.owed, unread, in.window)
+		unread, owed := len(c.sdus), int(c.in.owed.Load())
+		if in := &c.in; c.state == open && (in.held < 0 || owed < 0 || in.held+owed+unread != in.window) {
+			m.t.Fatalf("channel %v: %d credits held, %d owed, %d for what is unread, of %d", cid, in.held, owed, unread, in.window)
 		}
 		if c.out.credits < 0 || c.out.credits > maxCredits {
 			m.t.Fatalf("channel %v: %d credits of the peer", cid, c.out.credits)
