@@ -134,7 +134,7 @@ func (a *advertising) linkGone() {
 
 // on reports whether the controller should advertise now.
 func (a *advertising) on() bool {
-	if a.opts == nil || a.refused {
+	if a.opts == nil || a.refused || a.c.quiet.wanted() {
 		return false
 	}
 	links := 0
@@ -172,7 +172,10 @@ func (a *advertising) sync() {
 			}
 		})
 	default:
-		a.finish(nil)
+		if a.opts == nil || !a.c.quiet.wanted() { // otherwise it begins afterwards
+			a.finish(nil)
+		}
+		a.c.quiet.proceed()
 	}
 }
 
@@ -212,7 +215,7 @@ func (a *advertising) enable(on bool) Params {
 // the extended commands it is still legacy advertising, which every scanner
 // hears.
 func (a *advertising) setup() []Params {
-	o, own := a.opts, a.c.info.Address
+	o, own := a.opts, a.c.own
 	if !a.c.info.Extended {
 		typ := AdvInd
 		if o.NonConnectable {

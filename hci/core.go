@@ -30,6 +30,11 @@ type core struct {
 	dial   dialer
 	scan   scanning
 	adv    advertising
+	quiet  quiet
+
+	own       Addr // the address that is used on air
+	private   ownPrivate
+	resolving resolving
 
 	// accept takes links that peers made to us as peripheral.
 	accept func(*Link)
@@ -58,6 +63,8 @@ func (c *core) setup(cfg Config) {
 	c.dial.init(c)
 	c.scan.init(c)
 	c.adv.init(c)
+	c.private.init(c)
+	c.quiet.c, c.resolving.c = c, c
 }
 
 // packet takes one packet from the controller. b is the caller's again after
@@ -198,4 +205,6 @@ func (c *core) fail(err error) {
 	}
 	c.scan.fail(err)
 	c.adv.fail(err)
+	c.quiet.fail(err)
+	c.private.fail()
 }

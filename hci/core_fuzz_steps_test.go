@@ -79,6 +79,8 @@ func (w *world) step() {
 	case stepData:
 		h, start := Handle(w.octet(4)), w.octet(2) == 0
 		w.c.packet(w.now, AppendACL(nil, h, start, w.script.Bytes(min(w.octet(32), w.script.Len()))))
+	case stepAddress:
+		w.stepAddress()
 	case stepAdvert:
 		typ, from := AdvType(w.octet(5)), w.addr()
 		w.advert(typ, from, -40, w.script.Bytes(min(w.octet(32), w.script.Len())))
@@ -92,6 +94,36 @@ func (w *world) answer(op Opcode, credits uint8, st Status) {
 		w.event(&CommandStatus{Status: st, NumPackets: credits, Opcode: op})
 	default:
 		w.event(&CommandComplete{NumPackets: credits, Opcode: op, Return: []byte{byte(st), 1, 0, 0, 0, 0, 0, 0, 0}})
+	}
+}
+
+func (w *world) stepAddress() {
+	n := w.waiter("a change of addresses")
+	kind := w.octet(4)
+	w.do(func(time.Time) {
+		if kind == 3 {
+			w.c.private.use(func() MAC { return MAC{5: 0x40} }, time.Hour, func(error) { n.told() })
+			return
+		}
+		peers := make([]LEAddDeviceToResolvingList, kind)
+		w.c.resolving.set(func() []LEAddDeviceToResolvingList { return peers }, func(int, error) { n.told() })
+	})
+}
+
+// checkQuiet wants the controller quiet while it is to be, and what keeps it
+// from being so on its way to an end.
+func (w *world) checkQuiet() {
+	c := w.c
+	if !c.quiet.wanted() || c.err != nil {
+		return
+	}
+	d := c.dial.state
+	switch scan, adv := &c.scan, &c.adv; {
+	case c.quiet.busy && (scan.active() || adv.running || adv.busy || d != dialIdle):
+		w.t.Fatalf("addresses change while it scans %v, advertises %v, dials %v", scan.active(), adv.running || adv.busy, d)
+	case c.quiet.busy || scan.busy || adv.busy || d == dialStarting || d == dialCanceling: // an answer or a deadline is awaited
+	default:
+		w.t.Fatalf("a change of addresses waits for nothing: scanning %v, advertising %v, dialing %v", scan.running, adv.running, d)
 	}
 }
 

@@ -51,6 +51,7 @@ const (
 	stepLinkEvent        // something happens to a link
 	stepData             // data comes in
 	stepAdvert           // so does an advertisement
+	stepAddress          // the own address, or the resolving list, is another
 	stepKinds
 )
 
@@ -73,6 +74,7 @@ func coreSeeds() [][]byte {
 		slices.Concat(dial, answer, up, pending, ended, answer, answer),
 		slices.Concat([]byte{stepRun, 0, stepRun, 0, stepRun, 1}, []byte{stepForeign, 7, 1, 0}, answer, []byte{stepTime, 200}, answer),
 		slices.Concat(dial, answer, up, []byte{stepPacket, 6, 4, 0x3E, 2, 3, 9, 9, stepData, 0, 1, 3, 1, 2, 3}),
+		slices.Concat([]byte{stepScan, 0, stepAddress, 3}, answer, answer, answer, answer, dial, []byte{stepAddress, 1}, answer, answer, up),
 		slices.Concat(dial, answer, up, []byte{stepProcedure, 0, 4}, answer, answer, dial, []byte{stepTime, 250, stepTime, 250}),
 	}
 }
@@ -106,6 +108,8 @@ func newWorld(t *testing.T) *world {
 	w.c.info.AcceptListSize = 3
 	w.c.info.Features = ^Features(0)
 	w.c.info.States = 0
+	w.c.info.ResolvingListSize = 2
+	w.c.info.Commands.Add(OpLEClearResolvingList, OpLEAddDeviceToResolvingList, OpLESetAddressResolutionEnable)
 	accepted := 0
 	w.c.accept = func(l *Link) {
 		if accepted++; accepted%3 == 0 {
@@ -208,6 +212,7 @@ func (w *world) check() {
 	if d := &c.dial; (d.state == dialIdle) != (len(d.group) == 0) {
 		w.t.Fatalf("the initiator is in state %d for %d dials", d.state, len(d.group))
 	}
+	w.checkQuiet()
 	for i, t := range c.timers.heap {
 		if t.index != i+1 || t.f == nil {
 			w.t.Fatalf("timer %d of the heap believes to be %d", i+1, t.index)

@@ -83,7 +83,14 @@ func (d *dialer) add(x *dial) {
 
 // next starts an initiation for all waiting dials that can share one.
 func (d *dialer) next() {
-	if d.state != dialIdle || d.resting || d.c.err != nil {
+	if d.state != dialIdle || d.c.err != nil {
+		return
+	}
+	if d.c.quiet.wanted() {
+		d.c.quiet.proceed()
+		return
+	}
+	if d.resting {
 		return
 	}
 	d.waiting = slices.DeleteFunc(d.waiting, func(x *dial) bool {
@@ -178,12 +185,12 @@ func (d *dialer) create(peer Addr, policy uint8) {
 	interval, window := o.scan()
 	var cmd Params = LECreateConnection{
 		ScanInterval: interval, ScanWindow: window, FilterPolicy: policy, Peer: peer,
-		OwnAddrKind: c.info.Address.Kind, Params: p,
+		OwnAddrKind: c.own.Kind, Params: p,
 	}
 	if c.info.Extended {
 		phy := InitiatingPHY{ScanInterval: interval, ScanWindow: window, Params: p}
 		cmd = LEExtendedCreateConnection{
-			FilterPolicy: policy, OwnAddrKind: c.info.Address.Kind, Peer: peer,
+			FilterPolicy: policy, OwnAddrKind: c.own.Kind, Peer: peer,
 			PHYs: PHYs1M, Initiating: []InitiatingPHY{phy},
 		}
 	}
@@ -221,7 +228,7 @@ func (d *dialer) reconsider() {
 	}
 	left := slices.ContainsFunc(d.group, func(x *dial) bool { return x.end != nil })
 	come := slices.ContainsFunc(d.waiting, func(x *dial) bool { return d.joins(x) && !d.ending(x) })
-	if left || come {
+	if left || come || d.c.quiet.wanted() {
 		d.cancel()
 		return
 	}
@@ -292,7 +299,7 @@ func (d *dialer) over(err error) {
 			d.waiting = append(d.waiting, x)
 		}
 	}
-	if turned && len(d.waiting) > 0 && !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0 && d.c.err == nil {
+	if turned && len(d.waiting) > 0 && !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0 && !d.c.quiet.wanted() && d.c.err == nil {
 		d.resting = true
 		d.c.scan.resume()
 		d.c.timers.set(&d.timer, d.c.now.Add(scanTurn))

@@ -11,7 +11,8 @@ import (
 
 // Info is what a controller is and can do, as found at start-up.
 type Info struct {
-	// Address is the own address in use.
+	// Address is the own address: the one in use, unless that is a private one; see
+	// Device.UsePrivateAddresses.
 	Address Addr
 	// Public is the controller's public address; zero if it has none.
 	Public MAC
@@ -253,7 +254,7 @@ func (s *starter) hand(i *Info) error {
 	info := *i
 	_, err := ask(s.ctx, &s.d.core, func(err error) error { return err }, func(_ func() bool, done func(None, error)) {
 		c := &s.d.core
-		c.info = info
+		c.info, c.own = info, info.Address
 		c.data.length, c.data.total, c.data.free = info.ACLLen, info.ACLNum, info.ACLNum
 		done(None{}, nil)
 	})

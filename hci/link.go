@@ -79,7 +79,7 @@ func (c *core) addLink(cn connection) *Link {
 		old.down(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
 	}
 	l := &Link{c: c, handle: cn.handle, peer: cn.peer, role: cn.role, done: make(chan struct{})}
-	l.own, l.air = c.info.Address, cn.peer.Identity()
+	l.own, l.air = c.own, cn.peer.Identity()
 	if cn.localRPA != (MAC{}) {
 		l.own = Addr{MAC: cn.localRPA, Kind: AddrRandom}
 	}

@@ -195,7 +195,7 @@ func (s *scanning) wanted() (set scanSettings, on bool) {
 		set.active = set.active || !sc.opts.Passive
 		set.duplicates = set.duplicates || sc.opts.Duplicates
 	}
-	return set, len(s.scanners) > 0 && !s.paused
+	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.wanted()
 }
 
 func (s *scanning) sync() {
@@ -251,6 +251,7 @@ func (s *scanning) settled() {
 		s.onPause = nil
 		then()
 	}
+	s.c.quiet.proceed()
 }
 
 func (s *scanning) started(err error) {
@@ -280,7 +281,7 @@ func (s *scanning) enable(on bool, duplicates ...bool) Params {
 }
 
 func (s *scanning) parameters(set scanSettings) Params {
-	own := s.c.info.Address.Kind
+	own := s.c.own.Kind
 	if s.c.info.Extended {
 		p := ScanningPHY{Active: set.active, Interval: set.interval, Window: set.window}
 		return LESetExtendedScanParameters{OwnAddrKind: own, PHYs: PHYs1M, Scanning: []ScanningPHY{p}}

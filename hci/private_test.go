@@ -1,0 +1,175 @@
+package hci
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// rotating has the core use private addresses with the last octet 0x41, 0x42
+// and so on, for a minute each, and returns where the result will be.
+func (h *harness) rotating() *error {
+	res := new(error)
+	*res = errPending
+	n := byte(0)
+	next := func() MAC { n++; return MAC{n, 0, 0, 0, 0, 0x40 | n} }
+	h.do(func(time.Time) { h.c.private.use(next, time.Minute, func(err error) { *res = err }) })
+	return res
+}
+
+// privateMAC is the n-th address of rotating.
+func privateMAC(n byte) MAC { return MAC{n, 0, 0, 0, 0, 0x40 | n} }
+
+func createPrivately(peer Addr) LECreateConnection {
+	p := create(peer)
+	p.OwnAddrKind = AddrRandom
+	return p
+}
+
+func TestPrivateAddressesWhileScanning(t *testing.T) {
+	h := newHarness(t, 4)
+	res := h.rotating()
+	h.takes("nothing has to be stopped", LESetRandomAddress{Addr: privateMAC(1)})
+	if *res != nil || h.c.own != (Addr{privateMAC(1), AddrRandom}) {
+		t.Fatalf("result %v, address %v", *res, h.c.own)
+	}
+	h.scanner(nil)
+	private := LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond, OwnAddrKind: AddrRandom}
+	on := LESetScanEnable{Enable: true, FilterDuplicates: true}
+	h.takes("scan requests have the private address", private, on)
+	h.pass(time.Minute)
+	h.takes("the next address", LESetScanEnable{}, LESetRandomAddress{Addr: privateMAC(2)}, private, on)
+	h.pass(time.Minute - time.Nanosecond)
+	h.idle("its time is not up")
+	h.pass(time.Nanosecond)
+	h.want(LESetScanEnable{}, "the third address")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.want(LESetRandomAddress{Addr: privateMAC(3)}, "the third address")
+	h.complete(OpLESetRandomAddress, StatusCommandDisallowed)
+	if h.c.own.MAC != privateMAC(2) {
+		t.Errorf("address %v after a refused change", h.c.own)
+	}
+	h.takes("the scan goes on all the same", private, on)
+	h.pass(time.Minute)
+	h.takes("and later it is tried again", LESetScanEnable{}, LESetRandomAddress{Addr: privateMAC(4)}, private, on)
+}
+
+func TestPrivateAddressesWhileDialing(t *testing.T) {
+	h := newHarness(t, 4)
+	h.rotating()
+	h.takes("the first address", LESetRandomAddress{Addr: privateMAC(1)})
+	h.pass(time.Minute - time.Second)
+	r := h.dial(&ConnectOptions{Timeout: -1}, peerA)
+	h.want(createPrivately(peerA), "under the private address")
+	h.pass(time.Second)
+	h.idle("what has not begun cannot be canceled")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.regroup("the initiation ends for the next address")
+	h.want(LESetRandomAddress{Addr: privateMAC(2)}, "the next address")
+	h.complete(OpLESetRandomAddress, StatusSuccess)
+	h.want(createPrivately(peerA), "the dial goes on")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	h.pass(time.Minute)
+	h.takes("a link does not hold it up", LESetRandomAddress{Addr: privateMAC(3)})
+	if own, _ := r.l.OnAir(); own != (Addr{privateMAC(2), AddrRandom}) {
+		t.Errorf("the link was made as %v, want the address of that time", own)
+	}
+}
+
+// TestConnectionAtTheChangeOfTheAddress has the connection come while its
+// initiation is canceled for the next address.
+func TestConnectionAtTheChangeOfTheAddress(t *testing.T) {
+	h := newHarness(t, 4)
+	h.rotating()
+	h.takes("the first address", LESetRandomAddress{Addr: privateMAC(1)})
+	r := h.dial(&ConnectOptions{Timeout: -1}, peerA)
+	h.want(createPrivately(peerA), "the dial")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.pass(time.Minute)
+	h.want(LECreateConnectionCancel{}, "the next address is due")
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	if own, _ := r.l.OnAir(); own.MAC != privateMAC(1) {
+		t.Errorf("the link was made as %v, want the address before", own)
+	}
+	h.complete(OpLECreateConnectionCancel, StatusCommandDisallowed)
+	h.takes("then it comes", LESetRandomAddress{Addr: privateMAC(2)})
+}
+
+func TestPrivateAddressesWhileAdvertising(t *testing.T) {
+	for name, extended := range map[string]bool{"legacy": false, "extended": true} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, 4)
+			h.c.info.Extended = extended
+			setup := func(n byte) []Params {
+				if !extended {
+					p := legacyAdv(AdvInd)
+					p.OwnAddrKind = AddrRandom
+					return []Params{p, LESetAdvertisingData{}, LESetScanResponseData{}, LESetAdvertisingEnable{Enable: true}}
+				}
+				p := extAdv(AdvPropsLegacyConnectable)
+				p.OwnAddrKind = AddrRandom
+				return []Params{
+					p, LESetAdvertisingSetRandomAddress{Addr: privateMAC(n)},
+					LESetExtendedAdvertisingData{Operation: AdvDataComplete}, LESetExtendedScanResponseData{Operation: AdvDataComplete},
+					LESetExtendedAdvertisingEnable{Enable: true, Sets: []AdvertisingSet{{}}},
+				}
+			}
+			var off Params = LESetAdvertisingEnable{}
+			if extended {
+				off = LESetExtendedAdvertisingEnable{Sets: []AdvertisingSet{{}}}
+			}
+			h.rotating()
+			res := h.advertise(&AdvertiseOptions{})
+			h.want(LESetRandomAddress{Addr: privateMAC(1)}, "the address goes first")
+			h.complete(OpLESetRandomAddress, StatusSuccess)
+			if *res != errPending {
+				t.Errorf("advertising has not begun, but its caller was told %v", *res)
+			}
+			h.takes("then the advertising begins", setup(1)...)
+			if *res != nil {
+				t.Errorf("advertise: %v", *res)
+			}
+			h.pass(time.Minute)
+			h.takes("the next address", append([]Params{off, LESetRandomAddress{Addr: privateMAC(2)}}, setup(2)...)...)
+		})
+	}
+}
+
+func TestPrivateAddressRefused(t *testing.T) {
+	h := newHarness(t, 4)
+	res := h.rotating()
+	h.want(LESetRandomAddress{Addr: privateMAC(1)}, "the first one")
+	h.complete(OpLESetRandomAddress, StatusUnknownCommand)
+	if !errors.Is(*res, StatusUnknownCommand) || h.c.own != (Addr{}) {
+		t.Errorf("got %v, address %v", *res, h.c.own)
+	}
+	h.pass(time.Hour)
+	h.idle("it was refused, so the address stays")
+
+	var err error
+	h.do(func(time.Time) {
+		h.c.private.use(func() MAC { return MAC{5: 0xC0} }, time.Minute, func(e error) { err = e })
+	})
+	h.idle("a static address is not sent")
+	if err == nil {
+		t.Error("a static address was taken as a private one")
+	}
+}
+
+func TestDeviceEndsBeforeThePrivateAddress(t *testing.T) {
+	h := newHarness(t, 4)
+	h.scanOn(nil)
+	first, second := h.rotating(), h.rotating()
+	h.want(LESetScanEnable{}, "the scan stops first")
+	fault := errors.New("fault")
+	h.do(func(time.Time) { h.c.fail(fault) })
+	for _, res := range []error{*first, *second, *h.rotating()} {
+		if !errors.Is(res, fault) {
+			t.Errorf("got %v, want why the device ended", res)
+		}
+	}
+	h.idle("the device has ended")
+}

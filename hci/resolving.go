@@ -1,0 +1,117 @@
+package hci
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// resolving is the controller's resolving list (Vol 6, Part B, 4.7).
+type resolving struct {
+	c      *core
+	asked  []LEAddDeviceToResolvingList
+	loaded int // how many of them fit
+	// unsure says that a command failed: what the controller has is not known.
+	unsure bool
+}
+
+// SetResolvingList gives the controller the keys of peers, by which it reports
+// and connects to them under their identity addresses, whatever private address
+// they use (Vol 4, Part E, 7.8.38 to 7.8.44). Peers that use their identity
+// address all the same are accepted. Scans, dials and advertising pause for it,
+// if the list is another than before; then peers is called, on the loop, where
+// it must not wait.
+//
+// SetResolvingList returns how many peers the controller has taken: those that
+// fit, the first ones first, and 0 if it has no such list.
+func (d *Device) SetResolvingList(ctx context.Context, peers func() []LEAddDeviceToResolvingList) (int, error) {
+	return ask(ctx, &d.core, during(ctx, "set the resolving list"), func(_ func() bool, done func(int, error)) {
+		d.core.resolving.set(peers, done)
+	})
+}
+
+func (r *resolving) set(peers func() []LEAddDeviceToResolvingList, done func(int, error)) {
+	if !r.c.info.resolves() {
+		done(0, nil)
+		return
+	}
+	same := func() bool { return !r.unsure && slices.Equal(peers(), r.asked) }
+	if same() && !r.c.quiet.wanted() {
+		done(r.loaded, nil)
+		return
+	}
+	r.c.quiet.do(func(done func(error)) {
+		if same() {
+			done(nil)
+			return
+		}
+		r.load(peers(), done)
+	}, func(err error) {
+		r.unsure = err != nil
+		done(r.loaded, err)
+	})
+}
+
+// resolves reports whether the controller has a resolving list.
+func (i *Info) resolves() bool {
+	for _, op := range [...]Opcode{OpLEClearResolvingList, OpLEAddDeviceToResolvingList, OpLESetAddressResolutionEnable} {
+		if !i.Commands.Has(op) {
+			return false
+		}
+	}
+	return i.ResolvingListSize > 0
+}
+
+// load replaces the list. Resolution is off meanwhile, and stays off without
+// peers, which keeps a controller as it was that is better at one than at both.
+func (r *resolving) load(peers []LEAddDeviceToResolvingList, done func(error)) {
+	r.asked, r.loaded = peers, 0
+	r.run(LESetAddressResolutionEnable{}, done, func() {
+		r.run(LEClearResolvingList{}, done, func() { r.add(peers, done) })
+	})
+}
+
+// add gives the controller the first of peers, and then the rest.
+func (r *resolving) add(peers []LEAddDeviceToResolvingList, done func(error)) {
+	if len(peers) == 0 {
+		r.added(done)
+		return
+	}
+	next := func() {
+		r.loaded++
+		r.add(peers[1:], done)
+	}
+	full := func(err error) {
+		if statusOf(err) == StatusMemoryFull {
+			r.added(done)
+			return
+		}
+		done(err)
+	}
+	r.run(peers[0], full, func() {
+		if !r.c.info.Commands.Has(OpLESetPrivacyMode) {
+			next()
+			return
+		}
+		r.run(LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, done, next)
+	})
+}
+
+func (r *resolving) added(done func(error)) {
+	if r.loaded == 0 {
+		done(nil)
+		return
+	}
+	r.run(LESetAddressResolutionEnable{Enable: true}, done, func() { done(nil) })
+}
+
+// run runs a command, and what comes after it or after its failure.
+func (r *resolving) run(p Params, failed func(error), then func()) {
+	r.c.run(p, func(_ time.Time, _ []byte, err error) {
+		if err != nil {
+			failed(err)
+			return
+		}
+		then()
+	})
+}
