@@ -54,14 +54,16 @@ type Scanner struct {
 	d     *Device
 	opts  ScanOptions
 	queue *queue.Ring[Report]
-	seen  seenSet // owned by the loop, as is ran
+	seen  seenSet // owned by the loop, as are asked and ran
+	asked bool    // the controller has been told to scan since this one came
 	ran   bool    // the controller has taken the options
 }
 
 // Scan starts to scan and returns a Scanner, which the caller must Close. Any
-// number of them share the controller. A scan goes on while the Device
-// connects; on a controller that cannot do both it pauses, or begins late, and
-// comes back by itself.
+// number of them share the controller; each begins the scan anew, so that it
+// hears the devices that were reported to the others already. A scan goes on
+// while the Device connects; on a controller that cannot do both it pauses, or
+// begins late, and comes back by itself.
 func (d *Device) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
 	s := &Scanner{d: d, queue: queue.New[Report](d.core.cfg.reportQueue())}
 	if o != nil {
@@ -204,7 +206,7 @@ func (s *scanning) sync() {
 	}
 	set, on := s.wanted()
 	switch {
-	case s.running && (!on || set != s.set):
+	case s.running && (!on || set != s.set || s.joined()):
 		s.step(s.enable(false), func(err error) {
 			// Whatever the controller says, it is not asked to stop again before it
 			// has been asked to start: one that always refuses would be asked for ever.
@@ -219,6 +221,9 @@ func (s *scanning) sync() {
 				s.failStart(err)
 				return
 			}
+			for _, sc := range s.scanners {
+				sc.asked = true
+			}
 			s.step(s.enable(true, set.duplicates), func(err error) {
 				if err != nil {
 					s.failStart(err)
@@ -231,6 +236,14 @@ func (s *scanning) sync() {
 	default:
 		s.settled()
 	}
+}
+
+// joined reports whether a scanner came after the controller was told to scan.
+// What it has missed may not come again: a controller that filters duplicates
+// has reported those devices (Vol 6, Part B, 4.4.3.5), and BlueZ's btvirt
+// reports a device once in a scan even if it is not to filter.
+func (s *scanning) joined() bool {
+	return slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.asked })
 }
 
 // settled is reached when controller and wishes agree.

@@ -115,6 +115,43 @@ func TestScanSettingsServeAllScanners(t *testing.T) {
 	h.idle("off")
 }
 
+func TestScannerThatJoinsHearsWhatOthersHave(t *testing.T) {
+	h := newHarness(t, 1)
+	first := h.scanOn(nil)
+	h.advert(AdvInd, peerA, -50, adUUID)
+	h.advert(AdvScanRsp, peerA, -50, adName)
+	h.next(first)
+	h.next(first)
+	second := h.scanner(nil)
+	h.want(LESetScanEnable{}, "the controller will not report this device again, unless it begins anew")
+	third := h.scanner(nil)
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.scanStarts("once for all who have come")
+	h.advert(AdvInd, peerA, -50, adUUID)
+	for _, s := range []*Scanner{second, third} {
+		if r := h.next(s); !r.Connectable || r.Name() != "kettle" {
+			t.Errorf("got %+v", r)
+		}
+	}
+	h.noReport(first, "it knows all that")
+}
+
+func TestScannerThatJoinsAStart(t *testing.T) {
+	h := newHarness(t, 1)
+	h.scanner(nil)
+	h.want(LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "start")
+	h.scanner(nil)
+	h.complete(OpLESetScanParameters, StatusSuccess)
+	h.want(LESetScanEnable{Enable: true, FilterDuplicates: true}, "start for both")
+	late := h.scanner(nil)
+	h.advert(AdvInd, peerA, -50, adUUID)
+	h.next(late)
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.want(LESetScanEnable{}, "what was reported before this one came is not told again")
+	h.complete(OpLESetScanEnable, StatusSuccess)
+	h.scanStarts("for all three")
+}
+
 func TestScanRefused(t *testing.T) {
 	h := newHarness(t, 1)
 	s := h.scanner(nil)
