@@ -118,7 +118,8 @@ func (l *Link) ProvideKey(key [16]byte) {
 
 // StartEncryption encrypts the link, or changes its key, as central
 // (Vol 4, Part E, 7.8.24). done gets the status of the Encryption Change or
-// Encryption Key Refresh Complete event. On the loop.
+// Encryption Key Refresh Complete event; success with a link that is not
+// encrypted is a *PacketError. On the loop.
 func (l *Link) StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done func(now time.Time, err error)) {
 	l.procedure(nil, LEEnableEncryption{Handle: l.handle, Rand: rand, EDIV: ediv, Key: key}, func(ev Event) (bool, Status) {
 		switch ev := ev.(type) {
@@ -128,7 +129,12 @@ func (l *Link) StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done fun
 			return true, ev.Status
 		}
 		return false, 0
-	}, func(now time.Time, _ Event, err error) { done(now, err) })
+	}, func(now time.Time, ev Event, err error) {
+		if change, ok := ev.(*EncryptionChange); ok && err == nil && change.Enabled == 0 {
+			err = &CommandError{OpLEEnableEncryption, packetError("Encryption Change: success, but the link is not encrypted", change.appendParams(nil), nil)}
+		}
+		done(now, err)
+	})
 }
 
 // RemoteFeatures asks the peer's link layer for its features
