@@ -18,15 +18,20 @@ func (h *Host) openSMP(ctx context.Context) error {
 		cfg.Logger = h.log
 	}
 	local := smp.Local{Addr: info.Address, Binding: fmt.Sprintf("manufacturer 0x%04x", info.Version.Manufacturer)}
+	told := cfg.Changed
+	cfg.Changed = func(peer hci.Addr, b *smp.Bond) {
+		h.bondChanged()
+		if told != nil {
+			told(peer, b)
+		}
+	}
 	m, err := smp.NewManager(local, &cfg)
 	if err != nil {
 		return err
 	}
 	h.smp = m
-	if _, err := m.LoadResolvingList(ctx, h.dev); err != nil && h.log != nil {
-		h.log.Log(ctx, hci.LevelDevice, "private addresses are resolved by the host alone", "error", err)
-	}
-	return nil
+	h.loadResolvingList(ctx)
+	return m.UsePrivateAddresses(ctx, h.dev)
 }
 
 // SMP returns the Security Manager, which has the bonds; nil without

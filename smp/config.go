@@ -4,6 +4,7 @@ import (
 	"crypto/ecdh"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
@@ -43,11 +44,18 @@ type Config struct {
 	// KeyPair makes the key pair on P-256 of a pairing; default one of
 	// crypto/ecdh. It is called on the loop and must not wait.
 	KeyPair func() (*ecdh.PrivateKey, error)
-	// Privacy gives peers the key to this host's private addresses, so that they
-	// know it by them; it is set where such addresses are used, or will be. On a
-	// link that was made with one the key is given in any case. A peer that has
-	// the key may ignore this host under its plain address (Vol 6, Part B, 4.7).
+	// Privacy has this host use private addresses, each for AddressLifetime, and
+	// gives peers the key to know it by them (Vol 3, Part C, 10.7); the identity
+	// address is then told to peers that bond, and to nobody else. A peer that has
+	// the key may ignore this host under its plain address from then on (Vol 6,
+	// Part B, 4.7): it is set for good.
 	Privacy bool
+	// AddressLifetime is how long a private address is used, 1 s to 1 h; default
+	// 15 min, by the specification's advice.
+	AddressLifetime time.Duration
+	// Changed is called when a bond has been saved, or was removed and is nil, on
+	// the goroutine that did it. nil: nobody is told.
+	Changed func(peer hci.Addr, b *Bond)
 	// Identity is the identity address, for a controller that uses a private
 	// address; default the controller's own.
 	Identity hci.Addr
@@ -77,6 +85,13 @@ func (c *Config) delegate() Delegate {
 		return NoInput{}
 	}
 	return c.Delegate
+}
+
+func (c *Config) addressLifetime() time.Duration {
+	if c.AddressLifetime == 0 {
+		return 15 * time.Minute
+	}
+	return c.AddressLifetime
 }
 
 func (c *Config) minKeySize() int {

@@ -133,7 +133,11 @@ func (x *pair) open(tr hci.Transport, cfg *smp.Config) *host.Host {
 // link connects, without waiting for encryption, and returns both ends.
 func (x *pair) link() (c, p *host.Conn) {
 	x.t.Helper()
-	c, err := x.c.ConnectPlain(x.t.Context(), x.p.Device().Info().Address, nil)
+	to, err := x.p.Device().OwnAddress(x.t.Context())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	c, err = x.c.ConnectPlain(x.t.Context(), to, nil)
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -45,6 +45,9 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 	if m.store, err = m.cfg.store()(l); err != nil {
 		return nil, err
 	}
+	if m.cfg.Changed != nil {
+		m.store = watched{m.store, m.cfg.Changed}
+	}
 	return m, nil
 }
 

@@ -2,56 +2,57 @@ package smp
 
 import (
 	"context"
-	"errors"
 
 	"github.com/moor-ble/moor/hci"
 )
 
 // LoadResolvingList gives the controller the identity resolving keys of bonded
-// peers, so that it reports and connects to them by their identities, and has it
-// resolve addresses (Vol 4, Part E, 7.8.38 to 7.8.44). Peers that use their
-// identity address all the same are accepted. It returns how many peers fit; the
-// others are resolved by Manager.Resolve alone, as are all on a controller
-// without such a list, where it returns 0.
-//
-// The controller refuses this (hci.StatusCommandDisallowed) while it scans,
-// advertises or connects: call it before, and again when bonds have come or
-// gone.
+// peers, so that it reports and connects to them by their identities. It is to
+// be called at start and whenever bonds have come or gone (Config.Changed); see
+// hci.Device.SetResolvingList, which says what it costs. It returns how many
+// peers fit. The others are resolved by Manager.Resolve alone.
 func (m *Manager) LoadResolvingList(ctx context.Context, d *hci.Device) (int, error) {
-	info := d.Info()
-	for _, op := range [...]hci.Opcode{hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLESetAddressResolutionEnable} {
-		if info.ResolvingListSize == 0 || !info.Commands.Has(op) {
-			return 0, nil
-		}
-	}
-	if _, err := hci.Exec(ctx, d, hci.LESetAddressResolutionEnable{}); err != nil {
-		return 0, err
-	}
-	if _, err := hci.Exec(ctx, d, hci.LEClearResolvingList{}); err != nil {
-		return 0, err
-	}
-	n := 0
+	return d.SetResolvingList(ctx, m.resolvable)
+}
+
+// resolvable returns the peers whose private addresses can be resolved.
+func (m *Manager) resolvable() []hci.LEAddDeviceToResolvingList {
+	var list []hci.LEAddDeviceToResolvingList
 	for _, b := range m.store.All() {
-		if b.IRK.IsZero() {
-			continue
-		}
-		_, err := hci.Exec(ctx, d, hci.LEAddDeviceToResolvingList{Peer: b.Peer, PeerIRK: b.IRK})
-		if errors.Is(err, hci.StatusMemoryFull) {
-			break
-		}
-		if err != nil {
-			return n, err
-		}
-		n++
-		if info.Commands.Has(hci.OpLESetPrivacyMode) {
-			if _, err := hci.Exec(ctx, d, hci.LESetPrivacyMode{Peer: b.Peer, Device: true}); err != nil {
-				return n, err
-			}
+		if !b.IRK.IsZero() {
+			list = append(list, hci.LEAddDeviceToResolvingList{Peer: b.Peer, PeerIRK: b.IRK})
 		}
 	}
-	if n == 0 {
-		return 0, nil
+	return list
+}
+
+// UsePrivateAddresses has the controller use private addresses of this host, if
+// Config.Privacy asks for it, and else does nothing.
+func (m *Manager) UsePrivateAddresses(ctx context.Context, d *hci.Device) error {
+	if !m.cfg.Privacy {
+		return nil
 	}
-	_, err := hci.Exec(ctx, d, hci.LESetAddressResolutionEnable{Enable: true})
-	return n, err
+	return d.UsePrivateAddresses(ctx, func() hci.MAC { return m.NewAddress().MAC }, m.cfg.addressLifetime())
+}
+
+// watched tells of changes to a Store.
+type watched struct {
+	Store
+	changed func(peer hci.Addr, b *Bond)
+}
+
+func (w watched) Save(b *Bond) error {
+	err := w.Store.Save(b)
+	if err == nil {
+		w.changed(b.Peer, b)
+	}
+	return err
+}
+
+func (w watched) Remove(peer hci.Addr) error {
+	err := w.Store.Remove(peer)
+	if err == nil {
+		w.changed(peer.Identity(), nil)
+	}
+	return err
 }
