@@ -35,6 +35,7 @@ type Link interface {
 // Channel is the SMP channel of a link; *l2cap.Channel is one.
 type Channel interface {
 	Send(pdu []byte)         // loop
+	Room() bool              // loop; Writable is called after false, when there is room again
 	SetDeadline(t time.Time) // loop
 	loop.Poster
 }
@@ -80,7 +81,14 @@ type Machine struct {
 	byBond  bool
 	proven  bool  // the link is, or was, encrypted with the bond's key
 	dead    error // why there is no more SMP on this link
+	untaken int   // PDUs of the peer since the channel had room
 }
+
+// maxUntaken is how many PDUs of the peer are taken in while the channel has no
+// room for more. Nearly each has an answer, and those of a peer that does not
+// take them would pile up here. Other traffic may keep the channel full for a few
+// honest ones.
+const maxUntaken = 16
 
 // outcome is what a waiting caller gets.
 type outcome struct {
@@ -127,7 +135,7 @@ func (m *Machine) Peer() hci.Addr { return *m.peer.Load() }
 
 // Frame takes a PDU.
 func (m *Machine) Frame(now time.Time, pdu []byte) {
-	if m.dead != nil {
+	if m.dead != nil || m.flooded() {
 		return
 	}
 	p, err := parse(pdu)
@@ -148,6 +156,17 @@ func (m *Machine) Frame(now time.Time, pdu []byte) {
 		return // pairing is what it asks for (2.4.6)
 	}
 	m.step(now, p)
+}
+
+// flooded counts a PDU, and reports whether it is one too many for a peer that
+// takes no answers. It is ignored then; a pairing that misses it times out.
+func (m *Machine) flooded() bool {
+	if m.ch.Room() {
+		m.untaken = 0
+		return false
+	}
+	m.untaken = min(m.untaken+1, maxUntaken+1)
+	return m.untaken > maxUntaken
 }
 
 // malformed ends the pairing, or refuses one; anything else has no effect.
@@ -244,8 +263,8 @@ func (m *Machine) Expire(now time.Time) {
 	m.over(now, m.dead)
 }
 
-// Writable does nothing: this protocol sends little, and only answers.
-func (m *Machine) Writable(time.Time) {}
+// Writable says that the peer has taken what was sent.
+func (m *Machine) Writable(time.Time) { m.untaken = 0 }
 
 // Down ends all that waits.
 func (m *Machine) Down(now time.Time, cause error) {

@@ -1,0 +1,72 @@
+package smp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/loop"
+)
+
+// fakeChannel is a channel that counts what is sent on it.
+type fakeChannel struct {
+	full bool
+	sent []Code
+}
+
+func (c *fakeChannel) Send(pdu []byte)       { c.sent = append(c.sent, Code(pdu[0])) }
+func (c *fakeChannel) Room() bool            { return !c.full }
+func (c *fakeChannel) SetDeadline(time.Time) {}
+func (c *fakeChannel) Post(loop.Task) bool   { return true }
+func (c *fakeChannel) Done() <-chan struct{} { return nil }
+func (c *fakeChannel) Err() error            { return nil }
+
+// fakeLink is a link to a central, or as central to a peripheral.
+type fakeLink struct{ role hci.Role }
+
+func (fakeLink) StartEncryption([8]byte, uint16, [16]byte, func(time.Time, error)) {}
+func (fakeLink) ProvideKey([16]byte)                                               {}
+func (fakeLink) RefuseKey()                                                        {}
+func (fakeLink) OnDelivered(func(time.Time))                                       {}
+func (l fakeLink) Role() hci.Role                                                  { return l.role }
+func (fakeLink) Peer() hci.Addr                                                    { return addrB }
+func (fakeLink) OnAir() (own, peer hci.Addr)                                       { return addrA, addrB }
+
+// TestAnswersThatNobodyTakes floods both roles with what each answers, without
+// taking the answers.
+func TestAnswersThatNobodyTakes(t *testing.T) {
+	features := Features{IO: NoInputNoOutput, Auth: AuthBonding, MaxKeySize: 16}
+	for role, pdu := range map[hci.Role]PDU{
+		hci.RolePeripheral: PairingRequest{features},
+		hci.RoleCentral:    SecurityRequest{AuthBonding},
+	} {
+		mgr, err := NewManager(Local{Addr: addrA}, &Config{DisableIncoming: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, ch := time.Now(), &fakeChannel{}
+		m := mgr.NewMachine(now, ch, fakeLink{role}, nil)
+		flood := func(n int) int {
+			ch.sent = nil
+			for range n {
+				m.Frame(now, pdu.AppendPDU(nil))
+			}
+			return len(ch.sent)
+		}
+		if n := flood(100); n != 100 {
+			t.Errorf("%v: %d of 100 were answered to a peer that takes the answers", role, n)
+		}
+		ch.full = true
+		if n := flood(10_000); n != maxUntaken {
+			t.Errorf("%v: %d answers are queued for a peer that takes none, want %d", role, n, maxUntaken)
+		}
+		m.Writable(now)
+		if n := flood(100); n != maxUntaken {
+			t.Errorf("%v: %d answers once the first were taken, want %d", role, n, maxUntaken)
+		}
+		ch.full = false
+		if n := flood(1); n != 1 {
+			t.Errorf("%v: no answer now that there is room", role)
+		}
+	}
+}
