@@ -15,7 +15,9 @@ type Security struct {
 }
 
 // Require is what an attribute asks of the link. The zero value asks nothing;
-// each of the others asks for encryption too.
+// each of the others asks for encryption too. Only Authentication alone can be
+// had without: a signed write has it, if the key that signed came from pairing
+// with protection against a man in the middle.
 type Require struct {
 	Encryption        bool
 	Authentication    bool
@@ -56,4 +58,11 @@ func (q Require) check(s Security) att.Code {
 		return att.CodeEncryptionKeySizeTooShort
 	}
 	return 0
+}
+
+// checkSigned reports whether a signature does for a write on a link that is not
+// encrypted (LE security mode 2, Vol 3, Part C, 10.2.2). It says who writes and
+// hides nothing, so that it is no substitute for encryption of some strength.
+func (q Require) checkSigned(authenticated bool) bool {
+	return q == (Require{}) || q == (Require{Authentication: true}) && authenticated
 }

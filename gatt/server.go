@@ -37,7 +37,8 @@ type ServerConfig struct {
 	PrepareQueue int
 	// Store keeps what must be known of bonded clients. Nil keeps it in memory.
 	Store ClientStore
-	// Logger gets what is dropped (debug) and states that could not be stored.
+	// Logger gets commands that are dropped (debug) and states that could not be
+	// stored (error).
 	// Nil is silent.
 	Logger *slog.Logger
 }
@@ -57,6 +58,13 @@ func (c *ServerConfig) prepareQueue() int {
 // the program runs on a goroutine, at most one for each session, that starts with
 // the request and ends with the handler. Requests and commands that come
 // meanwhile wait, in order; of commands at most 32, later ones are dropped.
+//
+// A signed command (Vol 3, Part G, 4.9.2) is one whose signature is checked first,
+// on such a goroutine as well: of each client one at a time, and what comes
+// behind it waits as for a handler. It has an effect only on a link that is not
+// encrypted, from a bonded client, on a value with PropSignedWrite; everything
+// else is dropped without a word to the client, and counted: see
+// [Session.Dropped].
 //
 // The table never changes in place: SetServices replaces it. Clients are then
 // told with Service Changed, and, if they have asked for robust caching, kept

@@ -242,7 +242,7 @@ type bond struct{ security gatt.Security }
 
 func (b *bond) peer() gatt.PeerInfo {
 	b.security = gatt.Security{}
-	return gatt.PeerInfo{Key: "C0:FF:EE:00:00:01", Bonded: true, Security: func() gatt.Security { return b.security }}
+	return gatt.PeerInfo{Key: b.peerKey(), Bonded: true, Security: func() gatt.Security { return b.security }}
 }
 
 func (b *bond) encrypt(w *wire) {

@@ -38,6 +38,7 @@ const (
 // its commands are dropped, and it is sent no values.
 type client struct {
 	features   uint8
+	claimed    uint8 // features that were written on this link
 	subscribed subscriptions
 
 	unaware bool
@@ -226,10 +227,11 @@ func (s *Session) SecurityChanged(now time.Time) {
 // that it knows, it owes a Service Changed over all handles, as nothing says what
 // was where.
 func (s *Session) recall() {
-	if !s.peer.Bonded || s.peer.Key == "" {
+	peer := s.Peer()
+	if !peer.Bonded || peer.Key == "" {
 		return
 	}
-	st, ok := s.srv.recall(s.peer.Key)
+	st, ok := s.srv.recall(peer.Key)
 	if !ok {
 		return
 	}
@@ -244,7 +246,26 @@ func (s *Session) recall() {
 // it is who it says.
 func (s *Session) proven() bool {
 	sec := s.security()
-	return s.peer.Key != "" && sec.Bonded && sec.Encrypted
+	return s.peer.Load().Key != "" && !s.forgotten.Load() && sec.Bonded && sec.Encrypted
+}
+
+// BondMade tells the session that its client has made a bond during the link,
+// the first or a new one. key is its identity address, the name by which it is
+// remembered from now on, whatever address it uses. What it has subscribed to on
+// this link goes with it; what was kept under an older bond does not. Called on
+// the loop.
+func (s *Session) BondMade(now time.Time, key string) {
+	if s.down {
+		return
+	}
+	s.srv.startOver(s, key)
+	c := &s.client
+	if c.stored != nil { // of the older bond, which nobody has shown to have
+		c.stored, c.features = nil, c.claimed
+		s.publish()
+	}
+	c.kept = false
+	s.SecurityChanged(now)
 }
 
 // keep has the server remember the client, if it is proven.
@@ -254,9 +275,9 @@ func (s *Session) keep() {
 		return
 	}
 	c.kept = true
-	st := ClientState{Key: s.peer.Key, Features: c.features, Hash: s.t.hash, Subscriptions: c.subscribed}
+	st := ClientState{Key: s.peer.Load().Key, Features: c.features, Hash: s.t.hash, Subscriptions: c.subscribed}
 	if c.unaware {
 		st.Hash = c.known
 	}
-	s.srv.remember(st)
+	s.srv.remember(s, st)
 }

@@ -128,6 +128,9 @@ type WriteRequest struct {
 	// Command says that the client does not want to know what becomes of it; an
 	// error goes nowhere.
 	Command bool
+	// Signed says that the link was not encrypted, but that the command bore a
+	// signature of the bonded peer.
+	Signed bool
 }
 
 // SubscribeRequest is a client's wish to be sent the values of a characteristic,

@@ -154,6 +154,7 @@ func (l *layout) characteristic(svc UUID, d *CharDef) (Characteristic, error) {
 		readable: props.Has(PropRead),
 		writable: props.Has(PropWrite),
 		commands: props.Has(PropWriteWithoutResponse),
+		signed:   props.Has(PropSignedWrite),
 		perms:    d.Permissions,
 		read:     d.Read,
 		write:    d.Write,

@@ -42,22 +42,48 @@ func (s *Server) recall(key string) (ClientState, bool) {
 	return c, ok
 }
 
-// remember keeps the state of a bonded client. The server does not write to the
-// slice in it afterwards.
-func (s *Server) remember(c ClientState) {
+// remember keeps the state of a session's client, unless it is to be forgotten.
+// The server does not write to the slice in it afterwards.
+func (s *Server) remember(x *Session, c ClientState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if x.forgotten.Load() {
+		return
+	}
 	s.clients[c.Key] = c
 	s.keepLocked(c.Key)
 }
 
 // ForgetClient drops what is known of a client, as is to be done with its bond.
-// Any goroutine may call it.
+// A client that has a link now keeps what it has subscribed to until the link
+// ends; none of that is remembered either, unless it bonds anew: see
+// [Session.BondMade]. Any goroutine may call it, a loop too.
 func (s *Server) ForgetClient(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for x := range s.sessions {
+		if peer := x.Peer(); peer.Key == key {
+			peer.Bonded = false
+			x.peer.Store(&peer)
+			x.forgotten.Store(true)
+		}
+	}
 	delete(s.clients, key)
 	s.keepLocked(key)
+}
+
+// startOver gives a session's client a name under which nothing is known yet.
+func (s *Server) startOver(x *Session, key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	peer := x.Peer()
+	peer.Key = key
+	x.peer.Store(&peer)
+	x.forgotten.Store(false)
+	if _, ok := s.clients[key]; ok {
+		delete(s.clients, key)
+		s.keepLocked(key)
+	}
 }
 
 // keepLocked has the store told of a client's state, of which only the latest

@@ -16,6 +16,7 @@ type part struct {
 	value    []byte
 	prepared bool // else value is the whole value
 	command  bool
+	signed   bool // a command whose signature is right
 }
 
 // staged is what parts amount to: one call of a handler, or one new value.
@@ -24,6 +25,7 @@ type staged struct {
 	offset  int
 	value   []byte
 	command bool
+	signed  bool
 }
 
 // result is where writing failed and why; the zero value is success.
@@ -63,16 +65,21 @@ func (s *Session) write(now time.Time, p att.WriteReq) {
 func (s *Session) writeCommand(now time.Time, p att.WriteCmd) {
 	a := s.t.at(p.Handle)
 	if a == nil || !a.commands || a.perms.Write.check(s.security()) != 0 {
-		s.dropped(att.OpWriteCmd, "not permitted")
+		s.drop(att.OpWriteCmd, "not permitted")
 		return
 	}
 	if s.client.silent(s.t) {
-		s.dropped(att.OpWriteCmd, "the client does not know the table")
+		s.drop(att.OpWriteCmd, dropUnaware)
 		return
 	}
-	s.commit(now, []part{{handle: p.Handle, value: slices.Clone(p.Value), command: true}}, func(r result) {
+	s.commitCommand(now, att.OpWriteCmd, part{handle: p.Handle, value: slices.Clone(p.Value), command: true})
+}
+
+// commitCommand writes a part that nobody waits for.
+func (s *Session) commitCommand(now time.Time, op att.Opcode, p part) {
+	s.commit(now, []part{p}, func(r result) {
 		if r.code != 0 {
-			s.dropped(att.OpWriteCmd, r.code.String())
+			s.drop(op, r.code.String())
 		}
 	})
 }
@@ -167,7 +174,7 @@ func (c staged) cccd() uint16 {
 func (c staged) call(ctx context.Context, s *Session) error {
 	if c.a.write != nil {
 		return c.a.write(ctx, &WriteRequest{
-			Session: s, Handle: c.a.handle, Offset: c.offset, Value: c.value, Command: c.command,
+			Session: s, Handle: c.a.handle, Offset: c.offset, Value: c.value, Command: c.command, Signed: c.signed,
 		})
 	}
 	v := c.cccd()
@@ -190,6 +197,7 @@ func (s *Session) apply(now time.Time, changes []staged, done func(result)) {
 		case c.a.role == roleFeatures:
 			r := wire.NewReader(c.value)
 			s.client.features = r.U8()
+			s.client.claimed = s.client.features
 			kept = true
 		case c.a.write == nil:
 			c.a.store(c.value)
@@ -227,7 +235,7 @@ func (s *Session) stage(parts []part) ([]staged, result) {
 }
 
 func (s *Session) stagePart(changes []staged, a *attribute, p part) ([]staged, att.Code) {
-	n := staged{a: a, offset: p.offset, value: p.value, command: p.command}
+	n := staged{a: a, offset: p.offset, value: p.value, command: p.command, signed: p.signed}
 	if a.write != nil {
 		// The handler knows the value: only adjoining parts are put together.
 		if p.prepared && len(changes) > 0 {

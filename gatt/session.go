@@ -13,27 +13,35 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// maxWaiting is how many commands of a client may wait for a handler to end.
-// More are dropped, which the specification allows (Vol 3, Part F, 3.3.2).
+// maxWaiting is how many commands of a client may wait for a handler, or the
+// check of a signature, to end. More are dropped, which the specification allows
+// (Vol 3, Part F, 3.3.2).
 const maxWaiting = 32
 
 // PeerInfo says who is at the other end of a link.
 type PeerInfo struct {
-	// Key names a bonded peer in the server's memory, by its identity address.
+	// Key names a bonded peer in the server's memory, by its identity address. A
+	// peer that bonds later gets its name from Session.BondMade.
 	Key string
 	// Bonded says that a bond with the peer existed when the link came up.
 	Bonded bool
 	// Security returns what protects the link now. It is called on the loop and
 	// must not wait. Nil stands for a link that nothing protects.
 	Security func() Security
+	// Verify checks the peer's signatures. Nil stands for a peer that has none:
+	// what it signs is dropped.
+	Verify Verifier
 }
 
 // Session is the server's side of one link: an att.RequestHandler, with what the
 // server must know of the client there. It belongs to the link's loop, but for
 // the methods that say otherwise.
 type Session struct {
-	srv  *Server
-	peer PeerInfo
+	srv *Server
+
+	peer      atomic.Pointer[PeerInfo] // replaced under the server's mutex
+	forgotten atomic.Bool              // the same: the server must keep nothing of the client
+	dropped   atomic.Uint64            // commands that had no effect
 
 	ctx    context.Context // of handlers; ends with the link
 	cancel context.CancelCauseFunc
@@ -43,7 +51,7 @@ type Session struct {
 	// All below belongs to the loop.
 	b        *att.Bearer // set once, before the server knows the session
 	down     bool
-	busy     bool     // a handler runs
+	busy     bool     // a handler or a Verifier runs
 	handling bool     // a PDU is being handled
 	waiting  [][]byte // behind it, in order
 
@@ -60,14 +68,20 @@ type Session struct {
 // bearer as att.Config.Requests, and told of it with Bind. Any goroutine may call
 // it.
 func (s *Server) NewSession(peer PeerInfo) *Session {
-	n := &Session{srv: s, peer: peer, scratch: make([]byte, 0, att.MaxMTU)}
+	n := &Session{srv: s, scratch: make([]byte, 0, att.MaxMTU)}
+	n.peer.Store(&peer)
 	n.ctx, n.cancel = context.WithCancelCause(s.ctx)
 	n.published.Store(&published{})
 	return n
 }
 
 // Peer returns who the client is. Any goroutine may call it.
-func (s *Session) Peer() PeerInfo { return s.peer }
+func (s *Session) Peer() PeerInfo { return *s.peer.Load() }
+
+// Dropped returns how many commands of the client had no effect: what they were
+// about is not there, not to be written so, or refused it, their signature is
+// wrong, or too many waited. Any goroutine may call it.
+func (s *Session) Dropped() uint64 { return s.dropped.Load() }
 
 // Bind tells the session which bearer it serves, so that it can send values to a
 // client that has not yet sent a request: one that is bonded and has subscribed
@@ -92,7 +106,15 @@ func (s *Session) Bind(now time.Time, b *att.Bearer) {
 func (s *Session) Request(now time.Time, b *att.Bearer, pdu []byte) { s.take(now, b, pdu) }
 
 // Command implements att.RequestHandler. Called on the loop.
-func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) { s.take(now, b, pdu) }
+func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) {
+	// What counts is whether the link was encrypted when the command came, not
+	// when its turn comes.
+	if op := opcodeOf(pdu); op == att.OpSignedWriteCmd && s.security().Encrypted {
+		s.drop(op, "signed, on an encrypted link")
+		return
+	}
+	s.take(now, b, pdu)
+}
 
 // Down implements att.RequestHandler. Called on the loop.
 func (s *Session) Down(_ time.Time, b *att.Bearer) {
@@ -117,7 +139,7 @@ func (s *Session) take(now time.Time, b *att.Bearer, pdu []byte) {
 	}
 	if s.busy || s.handling {
 		if op := opcodeOf(pdu); op.Kind() == att.KindCommand && len(s.waiting) >= maxWaiting {
-			s.dropped(op, "too many wait for a handler")
+			s.drop(op, "too many wait for a handler")
 			return
 		}
 		s.waiting = append(s.waiting, slices.Clone(pdu))
@@ -147,11 +169,13 @@ func (s *Session) handle(now time.Time, pdu []byte) {
 	op := opcodeOf(pdu)
 	switch {
 	case op.Kind() == att.KindCommand:
-		if cmd, ok := p.(att.WriteCmd); ok {
+		switch cmd := p.(type) {
+		case att.WriteCmd:
 			s.writeCommand(now, cmd)
-		} else {
-			// A signature cannot be checked, as no signing key is ever given out.
-			s.dropped(op, "malformed, or signed")
+		case att.SignedWriteCmd:
+			s.signedWrite(cmd, pdu)
+		default:
+			s.drop(op, "malformed")
 		}
 	case errors.Is(err, att.ErrUnknownOpcode):
 		s.refuse(op, att.HandleNone, att.CodeRequestNotSupported)
@@ -205,7 +229,7 @@ func (s *Session) refuse(op att.Opcode, h att.Handle, c att.Code) {
 	s.b.Reply(att.ErrorRsp{Request: op, Handle: h, Code: c}.AppendPDU(s.scratch[:0]))
 }
 
-// run has work done on a goroutine, which may call handlers, and what it returns
+// run has work done on a goroutine, which may call the program, and what it returns
 // done on the loop. Until then the session handles nothing else. It reports false
 // if the server has been closed.
 func (s *Session) run(work func(ctx context.Context) (then func(now time.Time))) bool {
@@ -226,15 +250,17 @@ func (s *Session) run(work func(ctx context.Context) (then func(now time.Time)))
 // security returns what protects the link.
 func (s *Session) security() Security {
 	var sec Security
-	if s.peer.Security != nil {
-		sec = s.peer.Security()
+	peer := s.peer.Load()
+	if peer.Security != nil {
+		sec = peer.Security()
 	}
-	sec.Bonded = sec.Bonded || s.peer.Bonded
+	sec.Bonded = sec.Bonded || peer.Bonded
 	return sec
 }
 
-// dropped logs a PDU that has no effect.
-func (s *Session) dropped(op att.Opcode, why string) {
+// drop counts and logs a command that has no effect.
+func (s *Session) drop(op att.Opcode, why string) {
+	s.dropped.Add(1)
 	if l := s.srv.cfg.Logger; l != nil && l.Enabled(s.ctx, slog.LevelDebug) {
 		l.Debug("attribute PDU dropped", "op", op, "why", why)
 	}

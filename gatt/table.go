@@ -46,6 +46,7 @@ type attribute struct {
 	readable bool
 	writable bool // by Write Request and prepared writes
 	commands bool // by Write Command
+	signed   bool // by Signed Write Command
 	perms    Permissions
 	minLen   int
 	maxLen   int
