@@ -98,7 +98,7 @@ func parseHex(words []string) ([]byte, error) {
 			var bad hex.InvalidByteError
 			switch {
 			case errors.As(err, &bad):
-				return nil, fmt.Errorf("%q is not hexadecimal: %q is no digit of it (for text use --text)", part, rune(bad))
+				return nil, fmt.Errorf("%q is not hexadecimal: %q is no digit of it", part, rune(bad))
 			case err != nil:
 				return nil, fmt.Errorf("%q has an odd number of hexadecimal digits: write two for each octet", part)
 			}

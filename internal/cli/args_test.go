@@ -54,7 +54,7 @@ func TestParseHex(t *testing.T) {
 		{in: "01 2", err: `"2" has an odd number`},
 		{in: "0xg1", err: `'g' is no digit`},
 		{in: "0x", err: "'x' is no digit"},
-		{in: "Grüße", err: "use --text"},
+		{in: "Grüße", err: "is no digit of it"},
 	} {
 		got, err := parseHex([]string{c.in})
 		switch {

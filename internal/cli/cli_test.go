@@ -77,6 +77,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"write " + thermometer + " 2a19", "there is no value"},
 		{"write " + thermometer + " 2a19 0g", "'g' is no digit"},
 		{"write " + thermometer + " 2a19 00 --text x", "the value is there twice"},
+		{"write " + thermometer + " 2a19 word", "\"word\" is not hexadecimal: 'w' is no digit of it (for text use --text)"},
 		{"write " + thermometer + " 2a19 " + strings.Repeat("00", 513), "an attribute has at most 512"},
 		{"notify " + thermometer + " 2a19 --count -1", "--count -1"},
 		{"params " + thermometer, "--interval is missing"},

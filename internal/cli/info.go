@@ -26,6 +26,7 @@ func newInfo() *command {
 // would not tell is missing, and named in Unanswered.
 type jsonInfo struct {
 	jsonParams
+	Own        hci.Addr          `json:"own_address"` // on air
 	Role       string            `json:"role"`
 	Version    string            `json:"version,omitempty"`
 	Company    string            `json:"company,omitempty"`
@@ -100,6 +101,7 @@ func ask(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
 	info.jsonParams = jsonParams{c.Peer(), s.Params.Interval.String(), s.Params.Latency, s.Params.Timeout.String()}
 	info.TX, info.RX, info.MaxTX, info.MaxRX = s.TX.String(), s.RX.String(), s.MaxTX, s.MaxRX
 	info.Encrypted = s.Encrypted
+	info.Own, _ = c.Link().OnAir()
 	return info, nil
 }
 
@@ -112,6 +114,7 @@ func (i *jsonInfo) table() *table {
 		t.row(name, text)
 	}
 	put("address", "", i.Address.String()+", "+addrText(i.Address))
+	put("own address", "", i.Own.String())
 	put("version", "version", i.Version)
 	if i.CompanyID != nil {
 		put("link layer", "", fmt.Sprintf("%s, subversion 0x%04x", companyText(*i.CompanyID), *i.Subversion))

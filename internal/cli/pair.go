@@ -13,6 +13,7 @@ type pairCmd struct {
 	peer
 	JustWorks, MITM, Legacy, Replace bool
 	KeySize                          keySizeArg
+	OOB                              oobArg
 }
 
 func newPair() *command {
@@ -26,6 +27,7 @@ func newPair() *command {
 	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which takes a passkey or a comparison")
 	fs.BoolVar(&c.Legacy, "legacy", false, "pair with devices that lack LE Secure Connections too; who listens to that can read everything afterwards")
 	cmd.flag("key-size", "accept keys from `N` octets on, 7 to 16; default 16", &c.KeySize)
+	cmd.flag("oob", "use what the device gives out of band, such as on an NFC tag: `FILE` has its AD structures in hexadecimal", &c.OOB)
 	fs.BoolVar(&c.Replace, "replace", false, "pair again although there is a bond, also with a device that has lost it; be sure that it is the same device")
 	return cmd
 }
@@ -48,10 +50,18 @@ func (c *pairCmd) run(ctx context.Context, a *app) error {
 	if c.JustWorks && c.MITM {
 		return usagef("--mitm wants protection, and --just-works does without: write one of them")
 	}
+	if oob := c.OOB.data; oob != nil {
+		if c.JustWorks {
+			return usagef("--just-works does without what --oob brings: write one of them")
+		}
+		if oob.Peer == nil && !c.Legacy {
+			return usagef("--oob has a key for legacy pairing alone, which needs --legacy")
+		}
+	}
 	if a.stateDir() == "" {
 		return errNotKept
 	}
-	pairing := &smp.PairOptions{MITM: c.MITM, Delegate: a.delegate()}
+	pairing := &smp.PairOptions{MITM: c.MITM, Delegate: a.delegate(), OOB: c.OOB.data}
 	if c.JustWorks {
 		pairing.Delegate = smp.NoInput{}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -71,6 +72,26 @@ func (n *keySizeArg) UnmarshalText(b []byte) error {
 		return fmt.Errorf("%q: write a number of octets from 7 to 16", b)
 	}
 	*n = keySizeArg(v)
+	return nil
+}
+
+// oobArg is the data of a file; nil if none was given.
+type oobArg struct{ data *smp.OOB }
+
+// UnmarshalText reads the file with a name: a secret does not belong on the
+// command line, where every user of the machine can see it.
+func (o *oobArg) UnmarshalText(b []byte) error {
+	text, err := os.ReadFile(string(b))
+	if err != nil {
+		return err
+	}
+	octets, err := parseHex([]string{string(text)})
+	if err == nil {
+		o.data, err = smp.ParseOOB(octets)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", b, err)
+	}
 	return nil
 }
 

@@ -120,7 +120,7 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 	if a.Snoop != "" && len(names) > 1 {
 		return usagef("--snoop captures the packets of one adapter: name one with --adapter")
 	}
-	on.pairing.DisableIncoming, on.pairing.Logger = true, a.log
+	on.pairing.DisableIncoming, on.pairing.Logger, on.pairing.Privacy = true, a.log, a.Privacy
 	return a.withCapture(func(capture *os.File) error {
 		cfg := &connmgr.Config{
 			Adapters: names, StateDir: a.stateDir(), Logger: a.log,

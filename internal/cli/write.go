@@ -61,7 +61,7 @@ func (c *writeCmd) value() ([]byte, error) {
 	default:
 		var err error
 		if b, err = parseHex(c.Hex); err != nil {
-			return nil, &usageError{err}
+			return nil, &usageError{fmt.Errorf("%w (for text use --text)", err)}
 		}
 	}
 	if len(b) > maxValue {

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+// tag writes what a device gives out of band to a file.
+func tag(t *testing.T, ads []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "tag")
+	if err := os.WriteFile(name, fmt.Appendf(nil, "% x\n", ads), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestPairOutOfBand(t *testing.T) {
+	inAir(t, "secure connections", func(t *testing.T) {
+		local, err := smp.NewLocalOOB(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHouse(t, t.TempDir(), &smp.Config{OOB: &smp.OOB{Local: local}})
+		wrong := local.Data()
+		wrong.Confirm[0] ^= 1
+		r := h.moor(nil, "pair", lock, "--mitm", "--oob", tag(t, wrong.AppendAD(nil)))
+		if r.code != 6 || r.stdout != "" || !strings.Contains(r.stderr, "confirm value failed") {
+			t.Errorf("another device's tag: exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
+		}
+		time.Sleep(time.Minute) // the device wants a pause after a failure
+		h.moor(nil, "pair", lock, "--mitm", "--oob", tag(t, local.Data().AppendAD(nil))).want(t, 0,
+			lock+" paired by Out of Band: LE Secure Connections, authenticated, key of 16 octets\n", "")
+		h.moor(nil, "read", lock, "2a19").want(t, 0, "57  87 %\n", "")
+	})
+	inAir(t, "legacy", func(t *testing.T) {
+		tk := [16]byte{1, 2, 3}
+		file := tag(t, hci.AppendAD(nil, 0x10, tk[:]))
+		h := newHouse(t, t.TempDir(), &smp.Config{AllowLegacy: true, DisableSecureConnections: true, OOB: &smp.OOB{TK: &tk}})
+		if r := h.moor(nil, "pair", lock, "--oob", file); r.code != 2 || !strings.Contains(r.stderr, "legacy pairing alone, which needs --legacy") {
+			t.Errorf("without --legacy: exit code %d, stderr %q", r.code, r.stderr)
+		}
+		h.moor(nil, "pair", lock, "--legacy", "--oob", file).want(t, 0,
+			lock+" paired by Out of Band: legacy pairing, authenticated, key of 16 octets\n", "")
+	})
+	none := filepath.Join(t.TempDir(), "none")
+	for _, tt := range []struct{ file, flag, want string }{
+		{none, "--mitm", none + ": no such file"},
+		{tag(t, nil), "--mitm", "no AD structure 0x10"},
+		{tag(t, []byte{2, 0x10, 0}), "--mitm", "has 1 octets, want 16"},
+		{tag(t, hci.AppendAD(nil, 0x10, make([]byte, 16))), "--just-works", "write one of them"},
+	} {
+		r := moor(t.Context(), "--state", t.TempDir(), "pair", lock, tt.flag, "--oob", tt.file)
+		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, tt.want) {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want 2 and %q", tt.file, r.code, r.stdout, r.stderr, tt.want)
+		}
+	}
+}
+
+// TestPrivacy has each command come under another address, and the device know
+// whom it bonded with all the same.
+func TestPrivacy(t *testing.T) {
+	inAir(t, "bonded", func(t *testing.T) {
+		h := newHouse(t, t.TempDir(), &smp.Config{})
+		h.moor(nil, "--privacy", "pair", lock).want(t, 0,
+			lock+" paired by Just Works: LE Secure Connections, not protected against a man in the middle, key of 16 octets\n", "")
+		b, ok := h.device.Host().SMP().Find(h.adapters[0].Address())
+		if !ok || b.IRK.IsZero() {
+			t.Fatalf("the device's bond %v, %v", b, ok)
+		}
+		seen := map[hci.Addr]bool{}
+		for range 3 {
+			type info struct {
+				Own       hci.Addr `json:"own_address"`
+				Encrypted bool
+			}
+			got := objects[info](t, h.moor(nil, "--privacy", "info", lock, "--json"))
+			if len(got) != 1 || !got[0].Encrypted || !smp.Resolves(b.IRK, got[0].Own) || seen[got[0].Own] {
+				t.Fatalf("%+v, want a new address that the device can resolve; known: %v", got, seen)
+			}
+			seen[got[0].Own] = true
+		}
+	})
+}
