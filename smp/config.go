@@ -54,7 +54,8 @@ type Config struct {
 	// 15 min, by the specification's advice.
 	AddressLifetime time.Duration
 	// Changed is called when a bond has been saved, or was removed and is nil, on
-	// the goroutine that did it. nil: nobody is told.
+	// the goroutine that did it; not when all that is new is the counter of its
+	// signatures. nil: nobody is told.
 	Changed func(peer hci.Addr, b *Bond)
 	// Identity is the identity address, for a controller that uses a private
 	// address; default the controller's own.

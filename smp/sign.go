@@ -86,6 +86,10 @@ func (m *Manager) change(ctx context.Context, x *Machine, f func(b *Bond) error)
 	if err := f(&b); err != nil {
 		return err
 	}
+	// That a counter has moved on is nobody's business; it is not for Config.Changed.
+	if w, ok := m.store.(watched); ok {
+		return w.Store.Save(&b)
+	}
 	return m.store.Save(&b)
 }
 

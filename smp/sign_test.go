@@ -1,0 +1,41 @@
+package smp
+
+import (
+	"encoding/hex"
+	"testing"
+)
+
+// TestSignatureOfBlueZ has the sample data of BlueZ, unit/test-crypto.c,
+// sign_att_1 to sign_att_5: keys, PDUs and signatures in the order of the air.
+// The last is a whole Signed Write Command.
+func TestSignatureOfBlueZ(t *testing.T) {
+	const (
+		key = "3c4fcf098815f7aba6d2ae2816157e2b"
+		pdu = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51" +
+			"30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+	)
+	for _, tt := range []struct {
+		key, pdu  string
+		counter   uint32
+		signature string
+	}{
+		{key, "", 0, "00000000b3a8594127ebc2c0"},
+		{key, pdu[:2*16], 0, "00000000273974f4392a232a"},
+		{key, pdu[:2*40], 0, "00000000b7ca94ab87c78218"},
+		{key, pdu[:2*64], 0, "0000000044e1e6ce1df51368"},
+		{"505e42df9691ec72d31fcdfbeb641b61", "d212001337", 1, "01000000f1871e933c900ff2"},
+	} {
+		if got := signature(Key(octets(t, tt.key)), tt.counter, octets(t, tt.pdu)); hex.EncodeToString(got[:]) != tt.signature {
+			t.Errorf("signature of %q: %x, want %s", tt.pdu, got, tt.signature)
+		}
+	}
+}
+
+func octets(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
