@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +22,9 @@ func (h *Host) openSMP(ctx context.Context) error {
 	told := cfg.Changed
 	cfg.Changed = func(peer hci.Addr, b *smp.Bond) {
 		h.bondChanged()
+		if b == nil {
+			h.forget(peer)
+		}
 		if told != nil {
 			told(peer, b)
 		}
@@ -41,22 +45,55 @@ func (h *Host) SMP() *smp.Manager { return h.smp }
 // secure joins the Security Manager to the other protocols of a link. On the
 // loop.
 func (h *Host) secure(c *Conn, lc *l2cap.Config, peer *gatt.PeerInfo) {
+	var bonded time.Time // when the bond was made that the session knows of
 	if b, ok := h.smp.Find(c.link.Peer()); ok {
-		peer.Key, peer.Bonded = b.Peer.String(), true
+		peer.Key, peer.Bonded = nameOf(b.Peer), true
+		bonded = b.Created
 	}
 	peer.Security = func() gatt.Security { return gatt.Security(c.security()) }
+	peer.Verify = func(ctx context.Context, pdu []byte, s [12]byte) (bool, error) { return h.verify(ctx, c, pdu, s) }
 	lc.Security = func(l2cap.Link) l2cap.Security {
 		s := c.security()
 		return l2cap.Security{Encrypted: s.Encrypted, Authenticated: s.Authenticated, Bonded: s.Bonded, KeySize: s.KeySize}
 	}
 	lc.SMP = func(now time.Time, ch *l2cap.Channel) l2cap.Handler {
 		c.smp = h.smp.NewMachine(now, ch, c.link, func(now time.Time) {
-			if c.session != nil {
-				c.session.SecurityChanged(now)
+			if c.session == nil {
+				return
 			}
+			// A pairing tells who a peer with a private address is, and may make a
+			// new bond of an old one.
+			if b, ok := h.smp.Store().Find(c.smp.Peer()); ok && c.security().Bonded && !b.Created.Equal(bonded) {
+				bonded = b.Created
+				c.session.BondMade(now, nameOf(b.Peer))
+				return
+			}
+			c.session.SecurityChanged(now)
 		})
 		return c.smp
 	}
+}
+
+// nameOf is how the table's server calls a bonded peer, by its identity address.
+func nameOf(peer hci.Addr) string { return peer.Identity().String() }
+
+// forget has the table's server forget a peer whose bond is gone, so that a new
+// bond with it begins with nothing. Any goroutine may call it, the loop too.
+func (h *Host) forget(peer hci.Addr) { h.cfg.Server.ForgetClient(nameOf(peer)) }
+
+// verify is the session's gatt.Verifier. The signature is as good as the bond
+// that the key is of, which may be replaced while it is checked.
+func (h *Host) verify(ctx context.Context, c *Conn, pdu []byte, s smp.Signature) (authenticated bool, err error) {
+	before, ok := h.smp.Store().Find(c.smp.Peer())
+	if err := c.smp.Verify(ctx, pdu, s); err != nil {
+		expected := errors.Is(err, smp.ErrSignature) || errors.Is(err, smp.ErrNoSigningKey) || errors.Is(err, smp.ErrNoBond)
+		if !expected && ctx.Err() == nil && h.log != nil {
+			h.log.ErrorContext(ctx, "signed write dropped, its counter was not saved", "peer", c.smp.Peer(), "error", err)
+		}
+		return false, err
+	}
+	after, still := h.smp.Store().Find(c.smp.Peer())
+	return ok && still && before.Authenticated && after.Authenticated, nil
 }
 
 var (
