@@ -81,6 +81,8 @@ func samples() map[string]error {
 
 		"smp.ErrBondLost":     smp.ErrBondLost,
 		"smp.ErrNoBond":       smp.ErrNoBond,
+		"smp.ErrNoKey":        smp.ErrNoKey,
+		"smp.ErrBondDamaged":  smp.ErrBondDamaged,
 		"smp.ErrBonded":       smp.ErrBonded,
 		"smp.ErrTimeout":      smp.ErrTimeout,
 		"smp.ErrBusy":         smp.ErrBusy,

@@ -15,6 +15,11 @@ var smpRows = []row{
 		why: "the peer says that it has no key: it will say so again",
 	},
 	{
+		name: "smp: no key in the bond, damaged bond", match: []match{is(smp.ErrNoKey, smp.ErrBondDamaged)},
+		like: likeDisconnected, do: treatment{category: BondLost, action: CheckBond},
+		why: "it stays as it is until it is replaced; in plain text whoever has the device's address would be believed",
+	},
+	{
 		name: "smp: silent for 30 s", match: []match{is(smp.ErrTimeout)},
 		like: likeTimeout,
 		do:   treatment{category: Connection, budget: BudgetTimeout, delay: DelayStack, action: CloseLink},

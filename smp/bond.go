@@ -65,6 +65,11 @@ type Bond struct {
 	// valid.
 	PeerCSRK, LocalCSRK       Key
 	PeerCounter, LocalCounter uint32
+
+	// Damaged says why the bond cannot be read, if so: it has no keys then, and
+	// stands for the fact that the peer must not be talked to without. It wraps
+	// ErrBondDamaged. nil: all is well.
+	Damaged error
 }
 
 // key returns the key for a role.
@@ -73,6 +78,14 @@ func (b *Bond) key(r hci.Role) *LongTermKey {
 		return b.Central
 	}
 	return b.Peripheral
+}
+
+// keyless says why there is no key for a role.
+func (b *Bond) keyless() error {
+	if b.Damaged != nil {
+		return b.Damaged
+	}
+	return fmt.Errorf("%v: %w", b.Peer, ErrNoKey)
 }
 
 // security returns what a link encrypted with the bond has.

@@ -114,6 +114,14 @@ var (
 	ErrBondLost = errors.New("the peer has lost the bond")
 	// ErrNoBond says that there is no key to encrypt with.
 	ErrNoBond = errors.New("no bond with the peer")
+	// ErrNoKey says that there is a bond, but without a key for this host's role
+	// on the link. In legacy pairing each side gives out the key for links on which
+	// it is the peripheral, and some give none (Vol 3, Part H, 2.4.2).
+	ErrNoKey = errors.New("the bond has no key for this host's role: pair again and replace it")
+	// ErrBondDamaged says that a bond cannot be read. Until it is removed or
+	// replaced, its peer counts as bonded, so that nothing is said to it in plain
+	// text.
+	ErrBondDamaged = errors.New("the bond is damaged: put it back from a backup, remove it, or pair again and replace it")
 	// ErrBonded says that there is a bond already, which Pair does not replace
 	// unless asked to.
 	ErrBonded = errors.New("there is a bond with the peer: encrypt with it, or ask to replace it")

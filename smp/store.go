@@ -15,9 +15,10 @@ import (
 type Store interface {
 	// Identity returns who this host is towards bonded peers.
 	Identity() Identity
-	// Find returns the bond with a peer, by its identity address.
+	// Find returns the bond with a peer, by its identity address; one that cannot
+	// be read has Bond.Damaged set.
 	Find(peer hci.Addr) (*Bond, bool)
-	// All returns all bonds, in the order of their addresses.
+	// All returns all bonds that can be read, in the order of their addresses.
 	All() []*Bond
 	// Save keeps a bond in place of an older one with the same peer. When it
 	// returns without error the bond will be there after a loss of power.
@@ -57,7 +58,9 @@ func (x *index) All() []*Bond {
 	defer x.mu.Unlock()
 	all := make([]*Bond, 0, len(x.bonds))
 	for _, b := range x.bonds {
-		all = append(all, b)
+		if b.Damaged == nil {
+			all = append(all, b)
+		}
 	}
 	slices.SortFunc(all, func(a, b *Bond) int { return strings.Compare(a.Peer.String(), b.Peer.String()) })
 	return all

@@ -2,6 +2,7 @@ package smp
 
 import (
 	"crypto/subtle"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,7 +85,9 @@ func (s *FileStore) open(l Local) error {
 		b, err := s.loadBond(path)
 		if err != nil {
 			s.damaged = append(s.damaged, fmt.Errorf("smp: bond %s: %w", path, err))
-			continue
+			if b = damagedBond(path, err); b == nil {
+				continue
+			}
 		}
 		s.put(b)
 	}
@@ -142,6 +145,22 @@ func (s *FileStore) loadBond(path string) (*Bond, error) {
 	return b, err
 }
 
+// damagedBond stands for a file that cannot be read, with the peer that it is
+// named after; nil if its name is none of ours.
+func damagedBond(path string, cause error) *Bond {
+	name := strings.TrimSuffix(filepath.Base(path), fileSuffix)
+	digits, kind, _ := strings.Cut(name, "-")
+	mac, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil
+	}
+	peer, err := hci.ParseAddr(strings.ReplaceAll(fmt.Sprintf("% x", mac), " ", ":") + "/" + kind)
+	if err != nil || peer.Kind > hci.AddrRandom || baseName(peer) != name {
+		return nil
+	}
+	return &Bond{Peer: peer, Damaged: fmt.Errorf("%s: %w: %w", path, cause, ErrBondDamaged)}
+}
+
 // Identity returns who this host is.
 func (s *FileStore) Identity() Identity { return s.identity }
 
@@ -149,7 +168,8 @@ func (s *FileStore) Identity() Identity { return s.identity }
 func (s *FileStore) Dir() string { return s.dir }
 
 // Damaged returns an error for each file that could not be read at the start.
-// Its peer counts as not bonded; a new bond replaces the file.
+// Find has a bond without keys for its peer, so that this is not taken for a
+// stranger. Remove removes the file, and a new bond replaces it.
 func (s *FileStore) Damaged() []error { return s.damaged }
 
 // Save writes a bond.

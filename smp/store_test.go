@@ -176,6 +176,34 @@ func TestDamagedFiles(t *testing.T) {
 		if len(s.All()) != 0 || len(s.Damaged()) != 1 || !strings.Contains(s.Damaged()[0].Error(), path) {
 			t.Errorf("%q: bonds %v, damaged %v", change[1], s.All(), s.Damaged())
 		}
+		b, ok := s.Find(peerA)
+		if !ok || !errors.Is(b.Damaged, smp.ErrBondDamaged) || !strings.Contains(b.Damaged.Error(), path) || b.Central != nil || b.Peripheral != nil {
+			t.Errorf("%q: found %+v", change[1], b)
+		}
+	}
+	foreign := []string{"notes.json", "C0-random.json", "C0000000000A-0x05.json", "c0000000000b-random.json"}
+	for _, name := range foreign {
+		if err := os.WriteFile(filepath.Join(s.Dir(), name), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = openFiles(t, dir)
+	if _, ok := s.Find(hci.Addr{MAC: hci.MAC{0xB, 5: 0xC0}, Kind: hci.AddrRandom}); ok || len(s.Damaged()) != 5 {
+		t.Errorf("a file with a name that is none of ours stands for a bond; damaged %v", s.Damaged())
+	}
+	if err := s.Remove(peerA); err != nil {
+		t.Error(err)
+	}
+	if _, ok := s.Find(peerA); ok {
+		t.Error("the damaged bond was not removed")
+	}
+	for _, name := range foreign {
+		if err := os.Remove(filepath.Join(s.Dir(), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if err := openFiles(t, dir).Save(sampleBond(peerA)); err != nil {
 		t.Fatal(err)
