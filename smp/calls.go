@@ -12,49 +12,121 @@ import (
 )
 
 // Pair pairs with the peer and returns when its keys are exchanged and, if
-// both sides bond, saved. A pairing that the peer has begun is joined. Without
-// PairOptions.Replace a peer with a bond is ErrBonded. nil means the default
-// options.
+// both sides bond, saved. nil means the default options. Without
+// PairOptions.Replace a peer with a bond is ErrBonded.
+//
+// There is one pairing at a time. If one is under way, begun by the peer or by
+// another call, Pair waits for its end. It takes the outcome if one with its own
+// options would have gone the same way, or if it succeeded with protection
+// against a man in the middle and these are content with that. Otherwise its own
+// turn comes: the bond that was made meanwhile is then replaced. So success is
+// never less than what was asked for.
 //
 // As peripheral it asks the central to pair, which may refuse, or do nothing for
 // 30 s. If ctx ends, the pairing is ended too, unless others wait for it or the
-// peer began it. Errors are *Error, ErrBonded, ErrBusy, ErrTimeout, that of the
-// Store, or wrap the context's cause or the end of the link.
+// peer began it. Errors are *Error, ErrBonded, ErrNoKey, ErrBondDamaged, ErrBusy
+// while the link is being encrypted, ErrTimeout, that of the Store, or wrap the
+// context's cause or the end of the link.
 func (m *Machine) Pair(ctx context.Context, o *PairOptions) (*Result, error) {
 	var opts PairOptions
 	if o != nil {
 		opts = *o
 	}
-	r, err := m.call(ctx, "pair", &m.pairs, func(now time.Time) error { return m.startPair(now, &opts) })
-	return r, err
+	return m.call(ctx, "pair", func(now time.Time, ch chan outcome) error {
+		own, _ := m.link.OnAir()
+		want, _ := m.mgr.cfg.settings(&opts, m.mgr.Identity(), own)
+		return m.startPair(now, caller{ch, &opts, want})
+	}, m.leavePair)
 }
 
-// startPair begins a pairing or joins one. On the loop.
-func (m *Machine) startPair(now time.Time, o *PairOptions) error {
+// caller waits for a pairing with options, which amount to what he wants.
+type caller struct {
+	ch      chan outcome
+	options *PairOptions
+	want    settings
+}
+
+// startPair begins a pairing for c, or lets him wait for the one under way. On
+// the loop.
+func (m *Machine) startPair(now time.Time, c caller) error {
 	switch {
-	case m.p != nil && m.run.options == nil, m.saving:
-		return nil
-	case m.p != nil || m.wanted || m.pending != nil:
-		return ErrBusy
-	case m.bond != nil && !o.Replace:
+	case m.bond != nil && !c.options.Replace:
+		if m.bond.key(m.link.Role()) == nil {
+			return m.bond.keyless()
+		}
 		return ErrBonded
-	case m.link.Role() == hci.RoleCentral:
-		m.initiate(now, o)
-	default:
-		m.request(now, o)
+	case m.p != nil || m.saving || m.wanted && m.wish != nil:
+		c.options.Replace = true // what there will be to replace is not there yet
+		m.pairs = append(m.pairs, c)
+		return nil
+	case m.pending != nil || m.wanted:
+		return ErrBusy
+	}
+	m.pairs = append(m.pairs, c)
+	if m.link.Role() == hci.RoleCentral {
+		m.initiate(now, c.options)
+	} else {
+		m.request(now, c.options)
 	}
 	return nil
 }
 
+// settle gives the outcome of a pairing, nil if it never began, to those who
+// wait for it. Who wanted another begins it.
+func (m *Machine) settle(now time.Time, waiting []caller, r *run, o outcome) {
+	for _, c := range waiting {
+		switch {
+		case r == nil || r.serves(c, o.result):
+			c.ch <- o
+		case m.dead != nil:
+			c.ch <- outcome{err: m.dead}
+		default:
+			if err := m.startPair(now, c); err != nil {
+				c.ch <- outcome{err: fmt.Errorf("smp: pair: %w", err)}
+			}
+		}
+	}
+}
+
+// serves reports whether a caller gets with the outcome of the pairing what he
+// asked for, or would have got no other. res is nil if it failed.
+func (r *run) serves(c caller, res *Result) bool {
+	s, w := &r.p.set, &c.want
+	switch {
+	case r.options == c.options || s.io == w.io && s.needMITM == w.needMITM && s.auth == w.auth && s.oob == w.oob:
+		return true
+	case res == nil || !res.Method.Authenticated() || s.auth.bonds() != w.auth.bonds():
+		return false
+	}
+	return w.oob == nil || w.oob == s.oob
+}
+
+// leavePair takes back a caller of Pair. A pairing of this host's that nobody
+// waits for any more ends.
+func (m *Machine) leavePair(now time.Time, ch chan outcome, cause error) {
+	m.pairs = slices.DeleteFunc(m.pairs, func(c caller) bool { return c.ch == ch })
+	switch {
+	case len(m.pairs) > 0:
+	case m.p != nil && m.run.options != nil:
+		m.over(now, &Error{Reason: ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", ErrCanceled, cause)})
+	case m.wanted && m.wish != nil: // the central has yet to begin
+		m.wanted, m.wish = false, nil
+		m.rest()
+	}
+}
+
 // Encrypt returns when the link is encrypted, with the key of the bond unless
 // it is already. As central it does so itself, as peripheral it asks the central
-// to. Without a bond it is ErrNoBond; a peer that has lost the key is
-// ErrBondLost, after which the link is still there, in plain text.
+// to. Without a bond it is ErrNoBond, without a key in it ErrNoKey or
+// ErrBondDamaged; a peer that has lost the key is ErrBondLost. After any of these
+// the link is still there, in plain text.
 func (m *Machine) Encrypt(ctx context.Context) error {
 	if m.Security().Encrypted {
 		return nil
 	}
-	_, err := m.call(ctx, "encrypt", &m.encrypts, m.startEncrypt)
+	_, err := m.call(ctx, "encrypt", m.startEncrypt, func(_ time.Time, ch chan outcome, _ error) {
+		m.encrypts = slices.DeleteFunc(m.encrypts, func(c chan outcome) bool { return c == ch })
+	})
 	var lost *BondLostError
 	if errors.Is(err, hci.StatusKeyMissing) && m.Security().Bonded && !errors.As(err, &lost) {
 		err = &BondLostError{Peer: m.Peer(), Err: err} // it ended the link
@@ -63,13 +135,21 @@ func (m *Machine) Encrypt(ctx context.Context) error {
 }
 
 // startEncrypt begins to encrypt or joins an encryption. On the loop.
-func (m *Machine) startEncrypt(now time.Time) error {
+func (m *Machine) startEncrypt(now time.Time, ch chan outcome) error {
+	busy := m.pending != nil || m.p != nil || m.wanted
 	switch {
 	case m.Security().Encrypted:
-		m.tell(&m.encrypts, outcome{})
-	case m.pending != nil || m.p != nil || m.wanted:
-	case m.bond == nil || m.bond.key(m.link.Role()) == nil:
+		ch <- outcome{}
+		return nil
+	case busy:
+	case m.bond == nil:
 		return fmt.Errorf("%w %v", ErrNoBond, m.Peer())
+	case m.bond.key(m.link.Role()) == nil:
+		return m.bond.keyless()
+	}
+	m.encrypts = append(m.encrypts, ch)
+	switch {
+	case busy:
 	case m.link.Role() == hci.RoleCentral:
 		m.startEncryption(now)
 	default:
@@ -78,9 +158,10 @@ func (m *Machine) startEncrypt(now time.Time) error {
 	return nil
 }
 
-// call has start called on the loop, and waits for what is then told to the
-// list; start's error is the outcome too.
-func (m *Machine) call(ctx context.Context, what string, list *[]chan outcome, start func(now time.Time) error) (*Result, error) {
+// call has start called on the loop, with a channel that gets the outcome unless
+// start returns an error, and waits. If ctx ends first, leave takes the channel
+// back.
+func (m *Machine) call(ctx context.Context, what string, start func(now time.Time, ch chan outcome) error, leave func(now time.Time, ch chan outcome, cause error)) (*Result, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("smp: %s: %w", what, context.Cause(ctx))
 	}
@@ -88,11 +169,7 @@ func (m *Machine) call(ctx context.Context, what string, list *[]chan outcome, s
 	posted := m.ch.Post(loop.Func(func(now time.Time) {
 		if m.dead != nil {
 			ch <- outcome{err: m.dead}
-			return
-		}
-		*list = append(*list, ch)
-		if err := start(now); err != nil {
-			*list = slices.DeleteFunc(*list, func(c chan outcome) bool { return c == ch })
+		} else if err := start(now, ch); err != nil {
 			ch <- outcome{err: fmt.Errorf("smp: %s: %w", what, err)}
 		}
 	}))
@@ -102,7 +179,7 @@ func (m *Machine) call(ctx context.Context, what string, list *[]chan outcome, s
 			return o.result, o.err
 		case <-m.ch.Done():
 		case <-ctx.Done():
-			m.ch.Post(loop.Func(func(now time.Time) { m.leave(now, list, ch, context.Cause(ctx)) }))
+			m.ch.Post(loop.Func(func(now time.Time) { leave(now, ch, context.Cause(ctx)) }))
 		}
 	}
 	select {
@@ -115,18 +192,4 @@ func (m *Machine) call(ctx context.Context, what string, list *[]chan outcome, s
 	}
 	<-m.ch.Done()
 	return nil, fmt.Errorf("smp: %s: %w", what, m.ch.Err())
-}
-
-// leave takes back a caller. A pairing of this host's that nobody waits for any
-// more ends.
-func (m *Machine) leave(now time.Time, list *[]chan outcome, ch chan outcome, cause error) {
-	*list = slices.DeleteFunc(*list, func(c chan outcome) bool { return c == ch })
-	switch {
-	case list != &m.pairs || len(m.pairs) > 0:
-	case m.p != nil && m.run.options != nil:
-		m.over(now, &Error{Reason: ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", ErrCanceled, cause)})
-	case m.wanted && m.wish != nil: // the central has yet to begin
-		m.wanted, m.wish = false, nil
-		m.rest()
-	}
 }

@@ -73,7 +73,7 @@ type Machine struct {
 	wish   *PairOptions
 	saving bool
 
-	pairs    []chan outcome // who waits for the pairing
+	pairs    []caller       // who waits for the pairing, or for one after it
 	encrypts []chan outcome // who waits for encryption
 	// pending is what the link will have if the encryption under way succeeds;
 	// byBond says that it is with the key of the bond.
@@ -288,8 +288,8 @@ func (m *Machine) begin(now time.Time, p *pairing, err error, o *PairOptions, d 
 
 // over ends the pairing, or the wait for it, with an error.
 func (m *Machine) over(now time.Time, err error) {
-	p := m.p
-	m.p, m.wanted, m.wish = nil, false, nil
+	p, r := m.p, m.run
+	m.p, m.run, m.wanted, m.wish = nil, nil, false, nil
 	m.ch.SetDeadline(time.Time{})
 	var e *Error
 	if errors.As(err, &e) && e.Local && m.dead == nil {
@@ -298,16 +298,17 @@ func (m *Machine) over(now time.Time, err error) {
 	}
 	if p != nil {
 		m.log(levelLink, "pairing failed", "error", err)
-		m.run.end(err)
-		m.run = nil
+		r.end(err)
 		if !errors.Is(err, ErrCanceled) {
 			m.mgr.attempts.add(now, m.Peer())
 		}
 	}
-	m.tell(&m.pairs, outcome{err: err})
 	if m.pending == nil { // otherwise encryption has its own outcome
 		m.tell(&m.encrypts, outcome{err: err})
 	}
+	waiting := m.pairs
+	m.pairs = nil
+	m.settle(now, waiting, r, outcome{err: err})
 }
 
 // tell gives an outcome to all who wait in a list.

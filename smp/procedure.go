@@ -123,7 +123,7 @@ func (m *Machine) finish(now time.Time) {
 	result := &Result{Method: p.method, Security: m.Security(), Bond: b}
 	if b == nil {
 		r.end(nil)
-		m.tell(&waiting, outcome{result: result})
+		m.settle(now, waiting, r, outcome{result: result})
 		return
 	}
 	m.saving = true
@@ -140,9 +140,12 @@ func (m *Machine) mayKeep(b *Bond, o *PairOptions) error {
 	if !ok {
 		return nil
 	}
-	same := m.bond != nil && m.bond.Peer == old.Peer
+	// A damaged bond could not resolve the peer's private address.
+	same := m.bond != nil && m.bond.Peer == old.Peer || m.bond == nil && old.Damaged != nil
 	leave := o != nil && o.Replace || m.mgr.cfg.AllowRepair || m.wasProven()
 	switch {
+	case old.Damaged != nil && !leave:
+		return fail(ReasonAuthenticationRequirements, "%w", old.Damaged)
 	case !same || !leave:
 		return fail(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
 	case !b.security().atLeast(old.security()):

@@ -74,13 +74,8 @@ func (r *run) consult(q question) (a answer) {
 
 // save writes a new bond, on a goroutine of its own, and lets everybody know.
 // The writing is not given up when the link goes down: the peer has the keys.
-func (m *Machine) save(b *Bond, r *run, waiting []chan outcome, result *Result) {
+func (m *Machine) save(b *Bond, r *run, waiting []caller, result *Result) {
 	err := m.mgr.save(b)
-	o := outcome{result: result, err: err}
-	finish := func() {
-		r.end(err)
-		m.tell(&waiting, o)
-	}
 	posted := m.ch.Post(loop.Func(func(now time.Time) {
 		m.saving = false
 		if err == nil {
@@ -92,11 +87,12 @@ func (m *Machine) save(b *Bond, r *run, waiting []chan outcome, result *Result) 
 			result.Security = s
 			m.changed(now)
 		}
+		r.end(err)
 		waiting = append(waiting, m.pairs...)
 		m.pairs = nil
-		finish()
+		m.settle(now, waiting, r, outcome{result, err})
 	}))
-	if !posted {
-		finish()
+	if !posted { // nobody is left but those who wait for the end of the link
+		r.end(err)
 	}
 }
