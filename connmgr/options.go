@@ -34,14 +34,15 @@ type Options struct {
 	// have. If a cached table lacks one, the table is discovered anew on the same
 	// link; if that lacks it too, Establish ends with a *MissingError.
 	Require []Requirement
-	// Pair pairs with the device if there is no bond with it yet. With a bond the
-	// link is encrypted before anything else in any case.
+	// Pair pairs with the device if there is no bond with it yet, or one without a
+	// key for the link. With a bond the link is encrypted before anything else in
+	// any case, or is not made.
 	Pair bool
 	// Pairing holds the options of that; its Replace is Repair.
 	Pairing *smp.PairOptions
-	// Repair pairs again with a device that has lost the bond. Without it, that is
-	// ErrBondLost: a device that only has the address must not get a new bond
-	// unasked.
+	// Repair pairs again with a device that has lost the bond, or whose bond is
+	// damaged here. Without it, that is ErrBondLost: a device that only has the
+	// address must not get a new bond unasked.
 	Repair bool
 	// Adapter restricts the choice to the adapter of that name.
 	Adapter string

@@ -1,7 +1,11 @@
 package connmgr_test
 
 import (
+	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -222,4 +226,72 @@ func testTableIsProvedAfterPairingAgain(t *testing.T) {
 		t.Errorf("%d requests, want MTU and hash", n)
 	}
 	c.Close()
+}
+
+// TestBondThatCannotBeUsed has a bond with a device whose file is damaged, and
+// one without the key for a central, as a legacy device leaves that gives none.
+func TestBondThatCannotBeUsed(t *testing.T) { inBubble(t, testBondThatCannotBeUsed) }
+
+func testBondThatCannotBeUsed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil func(t *testing.T, file string)
+		says  string
+		want  error
+		pair  bool // suffices to pair again
+	}{
+		"damaged file": {func(t *testing.T, file string) {
+			if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "C0FE00000001-random.json: unexpected EOF", smp.ErrBondDamaged, false},
+		"no key": {func(t *testing.T, file string) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, bytes.Replace(b, []byte("central_key"), []byte("other_key"), 1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "C0:FE:00:00:00:01/random: the bond has no key for this host's role", smp.ErrNoKey, true},
+	} {
+		dir := t.TempDir()
+		l := newLab(t, connmgr.Config{StateDir: dir})
+		l.guarded(&smp.Config{AllowRepair: true})
+		l.establish(1, &connmgr.Options{Pair: true}).Close()
+		l.adapters[0].Unplug()
+		files, err := filepath.Glob(filepath.Join(connmgr.BondDir(dir), "*", "C0FE00000001-random.json"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("files %v, %v", files, err)
+		}
+		tt.spoil(t, files[0])
+		time.Sleep(5 * second) // the adapter comes back
+		l.requests.Store(0)
+		refused := func(o *connmgr.Options) {
+			t.Helper()
+			_, err := l.m.Establish(t.Context(), address(1).String(), o)
+			if !errors.Is(err, tt.want) || !errors.Is(err, connmgr.ErrBondLost) || !strings.Contains(err.Error(), tt.says) ||
+				!strings.Contains(err.Error(), "pair again and replace it") || strings.Count(err.Error(), "\n") > 0 {
+				t.Errorf("%s: got %v", name, err)
+			}
+			if n := l.requests.Load(); n != 0 {
+				t.Errorf("%s: %d requests in plain text", name, n)
+			}
+		}
+		refused(nil)
+		again := &connmgr.Options{Repair: true}
+		if tt.pair {
+			again = &connmgr.Options{Pair: true}
+		} else {
+			refused(&connmgr.Options{Pair: true})
+		}
+		for _, o := range []*connmgr.Options{again, nil} {
+			c := l.establish(1, o)
+			if s := c.Security(); !s.Encrypted || !s.Bonded {
+				t.Errorf("%s: security %+v", name, s)
+			}
+			l.wantLevel(c, 1)
+			c.Close()
+		}
+		l.m.Close()
+	}
 }

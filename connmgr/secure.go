@@ -113,16 +113,26 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 		return nil
 	}
 	var err error
-	switch {
-	case sm.Security().Bonded:
-		err = sm.Encrypt(ctx)
-		if errors.Is(err, smp.ErrBondLost) && x.opts.Repair {
+	switch s := sm.Security(); {
+	case s.Bonded:
+		if err = sm.Encrypt(ctx); x.opts.replaces(err) {
 			_, err = c.Pair(ctx, x.opts.pairOptions(true))
 		}
-	case x.opts.Pair && !sm.Security().Encrypted:
+	case x.opts.Pair && (!s.Encrypted || !s.Authenticated && x.opts.pairOptions(false).MITM):
 		_, err = c.Pair(ctx, x.opts.pairOptions(false))
 	}
 	return err
+}
+
+// replaces reports whether a bond that failed with err may be replaced.
+func (o *Options) replaces(err error) bool {
+	switch {
+	case errors.Is(err, smp.ErrBondLost), errors.Is(err, smp.ErrBondDamaged):
+		return o.Repair
+	case errors.Is(err, smp.ErrNoKey): // there never was one to lose
+		return o.Pair || o.Repair
+	}
+	return false
 }
 
 func (o *Options) pairOptions(replace bool) *smp.PairOptions {

@@ -91,6 +91,19 @@ type keptBond struct {
 	store *smp.FileStore
 }
 
+// damagedBonds returns the bonds with the device at p that cannot be read.
+func damagedBonds(stores []*smp.FileStore, p peerArg) (found []keptBond) {
+	for _, s := range stores {
+		for _, kind := range [...]hci.AddrKind{hci.AddrPublic, hci.AddrRandom} {
+			b, ok := s.Find(hci.Addr{MAC: p.Addr.MAC, Kind: kind})
+			if ok && b.Damaged != nil && (!p.Known || b.Peer == p.Addr.Identity()) {
+				found = append(found, keptBond{b, s})
+			}
+		}
+	}
+	return found
+}
+
 // find returns the bonds with the device at p, which may be a private address.
 func findBonds(stores []*smp.FileStore, p peerArg) (found []keptBond) {
 	private := p.Addr

@@ -336,3 +336,30 @@ func TestBonds(t *testing.T) {
 		}
 	})
 }
+
+func TestDamagedBond(t *testing.T) {
+	state := t.TempDir()
+	inAir(t, "damaged bond", func(t *testing.T) {
+		h := newHouse(t, state, &smp.Config{})
+		if r := h.moor(nil, "pair", lock); r.code != 0 {
+			t.Fatalf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+		files, err := filepath.Glob(filepath.Join(state, "bonds", "*", "*-random.json"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("files %v, %v", files, err)
+		}
+		if err := os.WriteFile(files[0], nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := h.moor(nil, "read", lock, "2a19")
+		for _, want := range []string{files[0], "the bond is damaged", "moor unpair ADDR"} {
+			if said := strings.Join(strings.Fields(r.stderr), " "); r.code != exitBondLost || !strings.Contains(said, want) {
+				t.Errorf("exit code %d, stderr %q, want %d and %q", r.code, said, exitBondLost, want)
+			}
+		}
+		if r := h.moor(nil, "unpair", lock); r.code != 0 || !strings.HasPrefix(r.stdout, "bond with "+lock+" removed") {
+			t.Errorf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
+		}
+		h.moor(nil, "bonds").want(t, 0, "", "")
+	})
+}

@@ -28,7 +28,7 @@ func (c *unpairCmd) run(_ context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	found := findBonds(stores, c.Addr)
+	found := append(findBonds(stores, c.Addr), damagedBonds(stores, c.Addr)...)
 	if len(found) == 0 {
 		return fmt.Errorf("%s: %w", c.Addr, errNoBond)
 	}
