@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/test/conntest"
 )
@@ -46,25 +47,34 @@ func TestPairedByBumble(t *testing.T) {
 			if e := b.next(t, "read"); e.Value != "01020304" || e.SC == c.legacy {
 				t.Errorf("paired: %+v", e)
 			}
-			bonds := h.SMP().Store().All()
-			for ctx := conntest.Within(t); len(bonds) == 0 && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-				bonds = h.SMP().Store().All() // it is saved a moment later
-			}
-			if len(bonds) != 1 || bonds[0].Peer.MAC.String() != "F0:0D:CA:FE:00:03" || bonds[0].SecureConnections == c.legacy || bonds[0].Authenticated != c.method {
-				t.Fatalf("the bonds are %+v", bonds)
+			bond := awaitBond(t, h)
+			if bond.Peer.MAC.String() != "F0:0D:CA:FE:00:03" || bond.SecureConnections == c.legacy || bond.Authenticated != c.method {
+				t.Fatalf("the bond is %+v", bond)
 			}
 			b.order(t, map[string]any{"do": "return", "address": ourAddress})
 			if e := b.next(t, "read"); e.Value != "01020304" {
 				t.Errorf("with the bond: %+v", e)
 			}
 			// Without it here, Bumble's key is good for nothing.
-			if err := h.SMP().Store().Remove(bonds[0].Peer); err != nil {
+			if err := h.SMP().Store().Remove(bond.Peer); err != nil {
 				t.Fatal(err)
 			}
 			b.order(t, map[string]any{"do": "return", "address": ourAddress})
 			b.next(t, "failed")
 		})
 	}
+}
+
+// awaitBond returns the one bond of h, which is saved a moment after the pairing.
+func awaitBond(t *testing.T, h *host.Host) *smp.Bond {
+	t.Helper()
+	for ctx := conntest.Within(t); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		if bonds := h.SMP().Store().All(); len(bonds) == 1 {
+			return bonds[0]
+		}
+	}
+	t.Fatalf("the bonds are %+v, want one", h.SMP().Store().All())
+	return nil
 }
 
 func typesThere(t *testing.T, b *mate, u *conntest.User) { b.enter(t, u.Shown(t)) }

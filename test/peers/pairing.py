@@ -15,6 +15,8 @@ A line on standard input is an order, as JSON:
   {"do": "pair", "address": ADDR}       the central connects there and pairs
   {"do": "return", "address": ADDR}     it connects there, encrypts and reads
 
+An address is public, or has "/random" behind it.
+
 What happens is told as a JSON object a line. The program ends with its standard
 input.
 """
@@ -160,8 +162,14 @@ class Bumble:
                 await self.visit(order["address"], self.central.encrypt)
 
     async def visit(self, address: str, secure) -> None:
+        mac, _, kind = address.partition("/")
         connection = await self.central.connect(
-            hci.Address(address, hci.Address.PUBLIC_DEVICE_ADDRESS)
+            hci.Address(
+                mac,
+                hci.Address.RANDOM_DEVICE_ADDRESS
+                if kind == "random"
+                else hci.Address.PUBLIC_DEVICE_ADDRESS,
+            )
         )
         try:
             await secure(connection)
