@@ -20,7 +20,9 @@
 // Files, in the order in which a packet meets them: transport.go, packet.go,
 // device.go, core.go, then commands.go (command credits), event.go and its
 // kin (codecs), credits.go (data credits), link.go, dial.go, scan.go,
-// advertise.go. init.go is start-up, exec.go the way in for other goroutines.
+// advertise.go. quiet.go stops the last three for what private.go and
+// resolving.go do with addresses. init.go is start-up, exec.go the way in for
+// other goroutines.
 //
 // # Failure
 //
