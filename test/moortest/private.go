@@ -1,6 +1,7 @@
 package moortest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/moor-ble/moor/hci"
@@ -10,7 +11,7 @@ import (
 // --privacy, which must come under another address each time.
 func Private(t *testing.T, m *Moor, address, guarded, value string) {
 	t.Helper()
-	js := m.With(append(m.Args[:len(m.Args):len(m.Args)], "--json")...)
+	js := m.With(append(slices.Clone(m.Args), "--json")...)
 	seen := map[hci.Addr]bool{}
 	for range 3 {
 		m.Run(t, "read", address, guarded).OK(t).Says(t, value)
