@@ -82,8 +82,9 @@ type Process struct {
 func (m *Moor) Start(t *testing.T, args ...string) *Process {
 	t.Helper()
 	*m.count++
+	number := *m.count
 	p := &Process{
-		Capture: filepath.Join(m.Dir, fmt.Sprintf("%02d-%s.btsnoop", *m.count, strings.ReplaceAll(t.Name(), "/", "-"))),
+		Capture: filepath.Join(m.Dir, fmt.Sprintf("%02d-%s.btsnoop", number, strings.ReplaceAll(t.Name(), "/", "-"))),
 		done:    make(chan struct{}),
 		lines:   make(chan string, 4096),
 		started: time.Now(),
@@ -117,6 +118,9 @@ func (m *Moor) Start(t *testing.T, args ...string) *Process {
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.done
+		if t.Failed() && *m.count-number < told {
+			p.tell(t)
+		}
 	})
 	return p
 }
