@@ -14,6 +14,8 @@ import (
 // public are the comparisons of values that look like secrets and are none.
 var public = map[string]string{
 	"pub.X == c.own.X":     "public keys, which both sides have sent",
+	"c.own.X == x":         "the same",
+	"c.peer.X == x":        "the same",
 	"ev.Rand == [8]byte{}": "the name of a key, which the central has sent",
 }
 

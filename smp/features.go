@@ -61,6 +61,8 @@ const (
 	DistIDKey   KeyDist = 0x02 // identity resolving key and identity address
 	DistSignKey KeyDist = 0x04
 	DistLinkKey KeyDist = 0x08 // derive a key for BR/EDR, which this package never does
+
+	distKnown = DistEncKey | DistIDKey | DistSignKey | DistLinkKey // the others are reserved and have no effect
 )
 
 // Has reports whether all bits of want are in d.

@@ -259,6 +259,36 @@ func TestNothingIsKeptUnlessBothBond(t *testing.T) {
 	}
 }
 
+func TestDebugKeyIsNotKept(t *testing.T) {
+	debug := privateKey(t, sampleKeys[0].privateA)
+	for _, who := range []string{"nobody", "initiator", "responder"} {
+		d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
+		switch who {
+		case "initiator":
+			d.cs.keyPair = fixed(debug)
+		case "responder":
+			d.ps.keyPair = fixed(debug)
+		}
+		d.run()
+		keeps := who == "nobody"
+		if c, p := d.c.bond(time.Now()), d.p.bond(time.Now()); !d.succeeded() || (c != nil) != keeps || (p != nil) != keeps {
+			t.Errorf("%s has the debug key: bonds %v, %v", who, c, p)
+		}
+	}
+}
+
+func TestReservedKeysHaveNoEffect(t *testing.T) {
+	d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
+	d.alter = replace(false, CodePairingResponse, one(func(pdu PDU) PDU {
+		r := pdu.(PairingResponse)
+		r.InitiatorKeys, r.ResponderKeys = r.InitiatorKeys|0xF0, r.ResponderKeys|0x50
+		return r
+	}))
+	if d.run(); !d.succeeded() || d.c.bond(time.Now()) == nil {
+		t.Error("reserved bits of a response ended the pairing")
+	}
+}
+
 func TestPrivateAddressWithoutIdentityIsNotKept(t *testing.T) {
 	d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
 	d.run()
