@@ -56,12 +56,14 @@ func (m *Machine) encrypted(now time.Time) {
 	m.proven = m.byBond
 	m.security.Store(s)
 	m.log(levelLink, "encrypted", "level", s.Level(), "key_size", s.KeySize)
-	if m.byBond && m.wanted && m.wish == nil { // the central has done what it was asked for
-		m.wanted = false
-		m.rest()
-	}
 	m.tell(&m.encrypts, outcome{})
 	m.changed(now)
+	if m.byBond && m.wanted { // the answer of the central, even if it was asked to pair
+		waiting := m.pairs
+		m.wanted, m.wish, m.pairs = false, nil, nil
+		m.rest()
+		m.settle(now, waiting, nil, outcome{err: fmt.Errorf("smp: pair: the central encrypts instead: %w", ErrBonded)})
+	}
 	if m.p != nil && !m.byBond {
 		m.step(now, encrypted{})
 	}
@@ -76,6 +78,7 @@ func (m *Machine) Event(now time.Time, ev hci.Event) {
 		if ev.Status == hci.StatusSuccess && ev.Enabled == 0 {
 			m.security.Store(&Security{Bonded: m.bond != nil})
 			m.changed(now)
+			m.encryptionEvent(now, hci.StatusUnspecified)
 			return
 		}
 		m.encryptionEvent(now, ev.Status)

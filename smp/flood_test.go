@@ -70,3 +70,27 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 		}
 	}
 }
+
+// TestEncryptionThatIsOff: a controller that says at the end of encryption that
+// there is none has failed, and the link is as good as before.
+func TestEncryptionThatIsOff(t *testing.T) {
+	mgr, err := NewManager(Local{Addr: addrA}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mgr.Store().Save(&Bond{Peer: addrB, KeySize: 16, Peripheral: &LongTermKey{Key: Key{1}}}); err != nil {
+		t.Fatal(err)
+	}
+	now, ch := time.Now(), &fakeChannel{}
+	m := mgr.NewMachine(now, ch, fakeLink{hci.RolePeripheral}, nil)
+	m.Event(now, &hci.LELongTermKeyRequest{})
+	m.Event(now, &hci.EncryptionChange{Enabled: 0})
+	if m.Security().Encrypted || m.pending != nil {
+		t.Errorf("security %+v, pending %+v", m.Security(), m.pending)
+	}
+	m.Event(now, &hci.LELongTermKeyRequest{})
+	m.Event(now, &hci.EncryptionChange{Enabled: 1})
+	if !m.Security().Encrypted {
+		t.Error("the next try did not encrypt")
+	}
+}

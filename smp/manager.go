@@ -15,6 +15,7 @@ import (
 type Manager struct {
 	cfg      Config
 	store    Store
+	unsaved  index // new bonds, until they are in store: peers have the keys already
 	log      *slog.Logger
 	attempts attempts      // of the loop
 	writing  chan struct{} // one slot: who has it may save bonds
@@ -57,18 +58,26 @@ func (m *Manager) Store() Store { return m.store }
 // Identity returns who this host is towards bonded peers.
 func (m *Manager) Identity() Identity { return m.store.Identity() }
 
+// bonds are those of a Store, or others.
+type bonds interface {
+	Find(peer hci.Addr) (*Bond, bool)
+	All() []*Bond
+}
+
 // Find returns the bond with the device behind an address, which may be a
-// private one.
+// private one. A bond counts while it is being saved.
 func (m *Manager) Find(a hci.Addr) (*Bond, bool) {
-	if b, ok := m.store.Find(a.Identity()); ok {
-		return b, true
-	}
-	if !a.IsResolvable() {
-		return nil, false
-	}
-	for _, b := range m.store.All() {
-		if !b.IRK.IsZero() && Resolves(b.IRK, a) {
+	for _, s := range [...]bonds{&m.unsaved, m.store} {
+		if b, ok := s.Find(a.Identity()); ok {
 			return b, true
+		}
+		if !a.IsResolvable() {
+			continue
+		}
+		for _, b := range s.All() {
+			if !b.IRK.IsZero() && Resolves(b.IRK, a) {
+				return b, true
+			}
 		}
 	}
 	return nil, false

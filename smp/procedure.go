@@ -41,17 +41,17 @@ func (m *Machine) pairingRequest(now time.Time, req PairingRequest) {
 	case m.saving || m.pending != nil:
 		m.refuse(now, fail(ReasonUnspecified, "%w", ErrBusy))
 		return
-	case m.mgr.cfg.DisableIncoming && m.wish == nil:
-		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
-		return
-	case m.mgr.attempts.blocked(now, m.Peer()):
-		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
-		return
 	case m.bond != nil && !m.mayPairAgain():
 		m.refuse(now, fail(ReasonPairingNotSupported, "%w", ErrBonded))
 		m.wanted = false
 		m.rest()
 		m.tell(&m.encrypts, outcome{err: &BondLostError{Peer: m.Peer(), Err: errPairsInstead}})
+		return
+	case m.mgr.cfg.DisableIncoming && m.wish == nil:
+		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
+		return
+	case m.mgr.attempts.blocked(now, m.Peer()):
+		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
 		return
 	}
 	o := m.wish
@@ -76,13 +76,14 @@ func (m *Machine) provenNow() bool { return m.proven && m.Security().Encrypted }
 
 // securityRequest is a peripheral that wants the link to be encrypted. A bond
 // is used, never removed, whatever the request asks for: it proves nothing about
-// who sent it (CVE-2025-62235).
+// who sent it (CVE-2025-62235). On an encrypted link that changes the key of
+// the session, which the peripheral waits for (2.4.6).
 func (m *Machine) securityRequest(now time.Time) {
 	switch {
-	case m.pending != nil || m.saving || m.Security().Encrypted:
-	case m.bond != nil && m.bond.Central != nil:
+	case m.pending != nil || m.saving:
+	case m.bond != nil && m.bond.Central != nil && (m.proven || !m.Security().Encrypted):
 		m.startEncryption(now)
-	case m.bond != nil || m.mgr.cfg.DisableIncoming:
+	case m.bond != nil || m.mgr.cfg.DisableIncoming || m.Security().Encrypted:
 		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
 	case m.mgr.attempts.blocked(now, m.Peer()):
 		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
@@ -127,6 +128,7 @@ func (m *Machine) finish(now time.Time) {
 		return
 	}
 	m.saving = true
+	m.mgr.unsaved.put(b)
 	go m.save(b, r, waiting, result)
 }
 

@@ -76,6 +76,7 @@ func (r *run) consult(q question) (a answer) {
 // The writing is not given up when the link goes down: the peer has the keys.
 func (m *Machine) save(b *Bond, r *run, waiting []caller, result *Result) {
 	err := m.mgr.save(b)
+	m.mgr.unsaved.remove(b.Peer)
 	posted := m.ch.Post(loop.Func(func(now time.Time) {
 		m.saving = false
 		if err == nil {

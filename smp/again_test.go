@@ -1,0 +1,112 @@
+package smp_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/smp"
+)
+
+func TestSecurityRequestOnAnEncryptedLink(t *testing.T) {
+	synctest.Test(t, testSecurityRequestOnAnEncryptedLink)
+}
+
+// testSecurityRequestOnAnEncryptedLink has a peripheral ask for more than there
+// is. It waits for an answer, after which it has to give up all pairing on the
+// link: there is one, by the key of the bond or, without a bond, a refusal.
+func testSecurityRequestOnAnEncryptedLink(t *testing.T) {
+	x := newPair(t, nil, nil)
+	x.bond()
+	c, p := x.link()
+	if err := c.SMP().Encrypt(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if _, err := p.SMP().Pair(t.Context(), &smp.PairOptions{Replace: true}); !errors.Is(err, smp.ErrBonded) {
+		t.Errorf("with a bond: %v", err)
+	}
+	x.unlink(c, p)
+
+	x = newPair(t, &smp.Config{DisableBonding: true}, nil)
+	c, p = x.link()
+	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.SMP().Pair(t.Context(), nil)
+	wantReason(t, err, smp.ReasonPairingNotSupported, false)
+	for _, s := range []smp.Security{c.SMP().Security(), p.SMP().Security()} {
+		if !s.Encrypted {
+			t.Errorf("security %+v", s)
+		}
+	}
+	x.unlink(c, p)
+	if d := time.Since(begin); d > 10*time.Second {
+		t.Errorf("it took %v", d)
+	}
+}
+
+func TestNewLinkWhileSaving(t *testing.T) { synctest.Test(t, testNewLinkWhileSaving) }
+
+// testNewLinkWhileSaving has a central come back before the peripheral has its
+// bond on disk: it has the key, and must not be told that the bond is lost.
+func testNewLinkWhileSaving(t *testing.T) {
+	var store smp.Store
+	x := newPair(t, &smp.Config{Privacy: true}, &smp.Config{Store: func(l smp.Local) (smp.Store, error) {
+		s, err := smp.Memory()(l)
+		store = slow{s}
+		return store, err
+	}})
+	x.bond()
+	if len(store.All()) > 0 {
+		t.Fatal("the bond is saved: this tests nothing")
+	}
+	c, err := x.c.Connect(t.Context(), x.p.Device().Info().Address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := x.p.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	if s := p.SMP().Security(); !s.Encrypted || !s.Bonded {
+		t.Errorf("security %+v", s)
+	}
+	time.Sleep(10 * time.Second)
+	if b, ok := x.p.SMP().Find(x.c.SMP().Identity().Addr); !ok || len(store.All()) != 1 || store.All()[0] != b {
+		t.Errorf("saved %v, found %v", store.All(), ok)
+	}
+	x.unlink(c, p)
+}
+
+func TestCentralWantsToPairWhereNobodyMay(t *testing.T) {
+	synctest.Test(t, testCentralWantsToPairWhereNobodyMay)
+}
+
+// testCentralWantsToPairWhereNobodyMay: that a bonded central pairs instead of
+// encrypting shows that it has lost the bond, whatever the answer.
+func testCentralWantsToPairWhereNobodyMay(t *testing.T) {
+	s := newScripted(t, &smp.Config{DisableIncoming: true}, sim.RawPeerConfig{Silent: true})
+	key := &smp.LongTermKey{Key: smp.Key{1}}
+	if err := s.c.SMP().Store().Save(&smp.Bond{Peer: s.raw.Address(), KeySize: 16, Central: key, Peripheral: key}); err != nil {
+		t.Fatal(err)
+	}
+	c, l := s.peripheral()
+	got := make(chan error, 1)
+	go func() { got <- c.SMP().Encrypt(t.Context()) }()
+	if _, ok := s.next(l).(smp.SecurityRequest); !ok {
+		t.Fatal("no Security Request")
+	}
+	begin := time.Now()
+	say(l, smp.PairingRequest{Features: plain})
+	s.want(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported}, "refused")
+	if err := <-got; !errors.Is(err, smp.ErrBondLost) || time.Since(begin) > 5*time.Second {
+		t.Errorf("Encrypt got %v after %v", err, time.Since(begin))
+	}
+	l.Disconnect(hci.StatusRemoteUserTerminated)
+	<-c.Done()
+}
