@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/moor-ble/moor/internal/wire"
 	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/test/conntest"
 	"github.com/moor-ble/moor/test/moortest"
@@ -29,6 +32,7 @@ func startBonder(t *testing.T) *bonder {
 	t.Helper()
 	s, stop := startBlueZ(t)
 	b := &bonder{shell: s, stop: stop}
+	b.forgets(t) // what it has kept from another test
 	b.say(t, "gatt.register-service "+serviceUUID, "(yes/no)")
 	b.say(t, "yes", "#")
 	b.say(t, "gatt.register-characteristic "+guardedUUID+" encrypt-read", "Enter value")
@@ -144,6 +148,57 @@ func TestPairBlueZ(t *testing.T) {
 		run.Wait(t).OK(t).Says(t, "01 02 03 04")
 		conntest.EncryptedFirst(t, m.Run(t, "read", full, guardedUUID).OK(t).Says(t, "01 02 03 04").Capture)
 	})
+}
+
+// TestPairLegacyBlueZ pairs with a kernel that does without LE Secure Connections.
+func TestPairLegacyBlueZ(t *testing.T) {
+	startAir(t)
+	startBus(t)
+	b := startBonder(t)
+	// After bluetoothd, which turns them on.
+	control(t, setSecureConnections, 1, 0)
+	moortest.Pairing(t, moortest.New(t, "--adapter", "hci0"), &moortest.Partner{
+		Address: peerAddress + "/public", Guarded: guardedUUID, Initial: "01 02 03 04", Legacy: true,
+		Can: b.can, Accepts: b.accepts, Shows: b.shows, Types: b.types, Agrees: b.agrees, Forgets: b.forgets,
+		Bonded: conntest.EncryptedFirst,
+	})
+}
+
+// setSecureConnections is a command of the kernel's management interface.
+const setSecureConnections = 0x002D
+
+// control gives the kernel a command of one octet for an adapter.
+func control(t *testing.T, op, index uint16, value byte) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_BLUETOOTH, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.BTPROTO_HCI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	const none = 0xFFFF // no adapter: each command names one
+	if err := unix.Bind(fd, &unix.SockaddrHCI{Dev: none, Channel: unix.HCI_CHANNEL_CONTROL}); err != nil {
+		t.Fatal(err)
+	}
+	command := []byte{byte(op), byte(op >> 8), byte(index), byte(index >> 8), 1, 0, value}
+	if _, err := unix.Write(fd, command); err != nil {
+		t.Fatal(err)
+	}
+	for answer := make([]byte, 64); ; {
+		n, err := unix.Read(fd, answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const complete, status = 1, 2
+		r := wire.NewReader(answer[:n])
+		event := r.U16()
+		r.Skip(4) // adapter, length
+		if of, st := r.U16(), r.U8(); (event == complete || event == status) && of == op {
+			if st != 0 {
+				t.Fatalf("the kernel refuses command 0x%04x: status 0x%02x", op, st)
+			}
+			return
+		}
+	}
 }
 
 // TestPairedByBlueZ has the kernel begin. Once is enough: bluetoothd takes up to

@@ -1,0 +1,74 @@
+//go:build kernel
+
+package kernel
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+	"github.com/moor-ble/moor/test/conntest"
+	"github.com/moor-ble/moor/test/moortest"
+)
+
+// TestPrivateTowardsBlueZ comes to a bonded kernel under a new address each time.
+func TestPrivateTowardsBlueZ(t *testing.T) {
+	startAir(t)
+	startBus(t)
+	b := startBonder(t)
+	b.can(t, "NoInputNoOutput")
+	m := moortest.New(t, "--adapter", "hci0", "--privacy")
+	full := peerAddress + "/public"
+	run := m.Start(t, "pair", full)
+	b.accepts(t)
+	run.Wait(t).OK(t).Says(t, "paired by Just Works")
+	moortest.Private(t, m, full, guardedUUID, "01 02 03 04")
+	if known := regexp.MustCompile(`(?m)^Device \S+`).FindAllString(b.list(t), -1); !slices.Equal(known, []string{"Device " + ourAddress}) {
+		t.Errorf("bluetoothd knows %q, want the one device by its identity address", known)
+	}
+}
+
+// TestFoundByBlueZ has bluetoothd find a device by its identity after it has
+// changed the address that it advertises under.
+func TestFoundByBlueZ(t *testing.T) {
+	startAir(t)
+	startBus(t)
+	s, _ := startBlueZ(t)
+	b := &bonder{shell: s}
+	b.say(t, "pairable on", "Changing pairable on succeeded")
+	b.forgets(t) // what it has kept from another test
+	b.can(t, "NoInputNoOutput")
+	h := (&conntest.Lock{
+		Service: conntest.UUID(t, serviceUUID), Guarded: conntest.UUID(t, guardedUUID), Value: []byte{1, 2, 3, 4},
+		SMP: &smp.Config{Privacy: true, Store: smp.Files(t.TempDir())},
+	}).Open(t, "hci0")
+	private, err := h.Device().OwnAddress(conntest.Within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.say(t, "scan on", "Discovery started")
+	eventually(t, "bluetoothd hears the device", func() bool { return strings.Contains(b.list(t), private.MAC.String()) })
+	b.answer(t, "pair "+private.MAC.String())
+	b.wants(t, "(Pairing successful)")
+	eventually(t, "the bond is kept", func() bool { return len(h.SMP().Store().All()) == 1 })
+	b.say(t, "scan off", "Discovery stopped")
+	b.say(t, "disconnect "+ourAddress, "Successful disconnected")
+	eventually(t, "the link ends", func() bool { return len(h.Device().Links()) == 0 })
+
+	if err := h.Device().UsePrivateAddresses(conntest.Within(t), func() hci.MAC { return h.SMP().NewAddress().MAC }, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	b.say(t, "connect "+ourAddress, "Connection successful")
+	links := h.Device().Links()
+	if len(links) != 1 {
+		t.Fatalf("the links are %v, want one", links)
+	}
+	if own, _ := links[0].OnAir(); own == private || !own.IsResolvable() {
+		t.Errorf("bluetoothd came to %v, after %v", own, private)
+	}
+	eventually(t, "the link is encrypted", func() bool { return links[0].State().Encrypted })
+}
