@@ -36,6 +36,7 @@ func testSecurityRequestOnAnEncryptedLink(t *testing.T) {
 	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
+	synctest.Wait() // the peripheral has finished too
 	_, err := p.SMP().Pair(t.Context(), nil)
 	wantReason(t, err, smp.ReasonPairingNotSupported, false)
 	for _, s := range []smp.Security{c.SMP().Security(), p.SMP().Security()} {
