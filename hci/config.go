@@ -9,9 +9,9 @@ import (
 // Log levels of the package, below slog.LevelInfo so that nothing is logged
 // unless asked for.
 const (
-	LevelDevice = slog.LevelInfo
-	LevelLink   = slog.Level(-2)
-	LevelPacket = slog.Level(-4)
+	LevelDevice = slog.LevelInfo // how the controller is, and what it does without
+	LevelLink   = slog.Level(-2) // links that come and go
+	LevelPacket = slog.Level(-4) // every packet, in words; keys are left out
 )
 
 // Config holds the options of a Device. The zero value of each field is its

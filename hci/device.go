@@ -333,7 +333,15 @@ func (d *Device) write(patience *time.Timer) {
 	c.out = c.out[:0]
 }
 
+// capture logs and captures a packet.
 func (d *Device) capture(now time.Time, sent bool, p []byte) {
+	if d.core.log.Enabled(d.core.ctx, LevelPacket) {
+		what := "received"
+		if sent {
+			what = "sent"
+		}
+		d.core.log.Log(d.core.ctx, LevelPacket, what, "packet", Describe(p))
+	}
 	if d.snoop == nil {
 		return
 	}

@@ -135,7 +135,7 @@ func TestVerbose(t *testing.T) {
 	}{
 		{"-v", []string{"level=INFO"}, []string{"level=LINK", "level=PACKET"}},
 		{"-vv", []string{`level=LINK msg="link up"`}, []string{"level=PACKET"}},
-		{"-vvv", []string{`level=LINK msg="link up"`, `level=PACKET msg=sent packet="> Reset"`, "Disconnection Complete"}, nil},
+		{"-vvv", []string{`level=LINK msg="link up"`, `level=PACKET msg=sent adapter=sim: packet="> Reset"`, "Disconnection Complete"}, nil},
 	} {
 		inAir(t, c.flag, func(t *testing.T) {
 			r := moor(t.Context(), "-a", "sim:", c.flag, "read", belt, "2a38")

@@ -130,14 +130,8 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 		if capture != nil {
 			cfg.Host.HCI.Snoop = &captureWriter{w: capture}
 		}
-		if a.opensItself(ctx, names) {
-			cfg.OpenTransport = func(ctx context.Context, address string) (hci.Transport, error) {
-				tr, err := a.open(ctx, address)
-				if err != nil {
-					return nil, err
-				}
-				return traced(ctx, tr, a.log), nil
-			}
+		if a.opensItself(names) {
+			cfg.OpenTransport = a.open
 		}
 		m, err := connmgr.Open(ctx, cfg)
 		if err != nil {
@@ -156,8 +150,8 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 // opensItself reports whether the manager cannot open the adapters by itself.
 // If it does, it can do more for adapters of the system, such as follow one that
 // is plugged in elsewhere.
-func (a *app) opensItself(ctx context.Context, names []string) bool {
-	if a.env.Open != nil || a.log.Enabled(ctx, hci.LevelPacket) {
+func (a *app) opensItself(names []string) bool {
+	if a.env.Open != nil {
 		return true
 	}
 	for _, name := range names {
