@@ -9,8 +9,9 @@ type Security struct {
 	Authenticated     bool // the key came from pairing with protection against a man in the middle
 	SecureConnections bool // the key came from LE Secure Connections
 	KeySize           int  // octets of the encryption key, 7 to 16
-	// Bonded says that a key for the peer is kept, encrypted or not: the peer
-	// need only start encryption, not pair.
+	// Bonded says on an open link that a key for the peer is kept: the peer need
+	// only start encryption, not pair. On an encrypted one it says that this is the
+	// key in use: a pairing that replaces a bond uses one that is not kept yet.
 	Bonded bool
 }
 

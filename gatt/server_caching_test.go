@@ -241,12 +241,12 @@ func TestServerLosesPreparedWrites(t *testing.T) {
 type bond struct{ security gatt.Security }
 
 func (b *bond) peer() gatt.PeerInfo {
-	b.security = gatt.Security{}
+	b.security = gatt.Security{Bonded: true}
 	return gatt.PeerInfo{Key: b.peerKey(), Bonded: true, Security: func() gatt.Security { return b.security }}
 }
 
 func (b *bond) encrypt(w *wire) {
-	b.security = gatt.Security{Encrypted: true, KeySize: 16}
+	b.security = gatt.Security{Encrypted: true, KeySize: 16, Bonded: true}
 	w.s.SecurityChanged(w.now)
 }
 

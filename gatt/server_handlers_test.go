@@ -362,7 +362,7 @@ func TestServerStore(t *testing.T) { synctest.Test(t, testServerStore) }
 
 func testServerStore(t *testing.T) {
 	st := &store{}
-	sec := func() gatt.Security { return gatt.Security{Encrypted: true, KeySize: 16} }
+	sec := func() gatt.Security { return gatt.Security{Encrypted: true, KeySize: 16, Bonded: true} }
 	peer := gatt.PeerInfo{Key: "k", Bonded: true, Security: sec}
 	srv, _, ch := serve(t, &gatt.ServerConfig{Store: st}, peer)
 	time.Sleep(time.Minute) // the first state, in which it is bonded

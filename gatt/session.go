@@ -26,7 +26,8 @@ type PeerInfo struct {
 	// Bonded says that a bond with the peer existed when the link came up.
 	Bonded bool
 	// Security returns what protects the link now. It is called on the loop and
-	// must not wait. Nil stands for a link that nothing protects.
+	// must not wait. Nil stands for a link that nothing protects, to a peer that
+	// Bonded tells of.
 	Security func() Security
 	// Verify checks the peer's signatures. Nil stands for a peer that has none:
 	// what it signs is dropped.
@@ -249,13 +250,11 @@ func (s *Session) run(work func(ctx context.Context) (then func(now time.Time)))
 
 // security returns what protects the link.
 func (s *Session) security() Security {
-	var sec Security
 	peer := s.peer.Load()
-	if peer.Security != nil {
-		sec = peer.Security()
+	if peer.Security == nil {
+		return Security{Bonded: peer.Bonded}
 	}
-	sec.Bonded = sec.Bonded || peer.Bonded
-	return sec
+	return peer.Security()
 }
 
 // drop counts and logs a command that has no effect.

@@ -31,6 +31,12 @@ var (
 
 func newSecured(t *testing.T) *secured {
 	t.Helper()
+	return newSecuredBy(t, &smp.Config{})
+}
+
+// newSecuredBy is newSecured with options of the peripheral.
+func newSecuredBy(t *testing.T, peripheral *smp.Config) *secured {
+	t.Helper()
 	x := &secured{air: sim.New(&sim.Config{Seed: 1})}
 	t.Cleanup(func() { x.air.Close() })
 	need := func(u gatt.UUID, q gatt.Require) gatt.CharDef {
@@ -49,7 +55,7 @@ func newSecured(t *testing.T) *secured {
 	t.Cleanup(srv.Close)
 	x.srv = srv
 	x.c = openHost(t, x.air.NewController(nil), &host.Config{SMP: &smp.Config{}})
-	x.p = openHost(t, x.air.NewController(nil), &host.Config{SMP: &smp.Config{}, Server: srv})
+	x.p = openHost(t, x.air.NewController(nil), &host.Config{SMP: peripheral, Server: srv})
 	if err := x.p.Advertise(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +153,45 @@ func testSubscriptionsComeBackWithEncryption(t *testing.T) {
 	}
 	if n, err := x.srv.Notify(t.Context(), h, []byte{1}); err != nil || n != 1 {
 		t.Errorf("notified %d clients, %v", n, err)
+	}
+}
+
+func TestNewBondInheritsNothing(t *testing.T) { synctest.Test(t, testNewBondInheritsNothing) }
+
+// testNewBondInheritsNothing has a central lose the bond and pair again: what the
+// peripheral kept for the old bond is not for who has the new one.
+func testNewBondInheritsNothing(t *testing.T) {
+	x := newSecuredBy(t, &smp.Config{AllowRepair: true})
+	c, p := x.connect(t)
+	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	ch, err := c.GATT().Char(t.Context(), service, encryptedOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ch.Subscribe(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if err := x.c.SMP().Store().Remove(x.p.Device().Info().Address); err != nil {
+		t.Fatal(err)
+	}
+	c, _ = x.connect(t)
+	defer c.Close()
+	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	h, ok := x.srv.Handle(service, encryptedOnly)
+	if !ok {
+		t.Fatal("no such characteristic")
+	}
+	if n, err := x.srv.Notify(t.Context(), h, []byte{1}); err != nil || n != 0 {
+		t.Errorf("notified %d clients, %v; want none", n, err)
 	}
 }
 

@@ -109,7 +109,8 @@ type Security struct {
 	Authenticated     bool // the key was made with protection against a man in the middle
 	SecureConnections bool // the key was made by LE Secure Connections
 	KeySize           int  // octets of the key, 7 to 16; 0 if not encrypted
-	// Bonded reports whether a bond with the peer is kept, encrypted or not.
+	// Bonded reports whether a bond with the peer is kept; on an encrypted link,
+	// whether its key is the one in use.
 	Bonded bool
 }
 

@@ -12,7 +12,7 @@ import (
 
 // pend notes what the link will have once it is encrypted.
 func (m *Machine) pend(s Security, byBond bool) {
-	s.Bonded = m.bond != nil
+	s.Bonded = byBond // by a pairing, only once the new bond is kept
 	m.pending, m.byBond = &s, byBond
 }
 
