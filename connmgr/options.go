@@ -38,7 +38,8 @@ type Options struct {
 	// key for the link. With a bond the link is encrypted before anything else in
 	// any case, or is not made.
 	Pair bool
-	// Pairing holds the options of that; its Replace is Repair.
+	// Pairing holds the options of that; its Replace is Repair. If it wants MITM,
+	// a bond without is smp.ErrWeakBond.
 	Pairing *smp.PairOptions
 	// Repair pairs again with a device that has lost the bond, or whose bond is
 	// damaged here. Without it, that is ErrBondLost: a device that only has the

@@ -2,6 +2,7 @@ package connmgr_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -293,5 +294,40 @@ func testBondThatCannotBeUsed(t *testing.T) {
 			c.Close()
 		}
 		l.m.Close()
+	}
+}
+
+// agreeable is a user who says yes to every number.
+type agreeable struct{ smp.NoInput }
+
+func (agreeable) IO() smp.IOCapability { return smp.DisplayYesNo }
+
+func (agreeable) Confirm(context.Context, hci.Addr, smp.Passkey) (bool, error) { return true, nil }
+
+func TestWeakBond(t *testing.T) { inBubble(t, testWeakBond) }
+
+// testWeakBond asks for protection against a man in the middle where the bond
+// has none.
+func testWeakBond(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.guarded(&smp.Config{Delegate: agreeable{}, AllowRepair: true})
+	l.establish(1, &connmgr.Options{Pair: true, Pairing: &smp.PairOptions{Delegate: smp.NoInput{}}}).Close()
+	mitm := connmgr.Options{Pair: true, Pairing: &smp.PairOptions{Delegate: agreeable{}, MITM: true}}
+	time.Sleep(3 * second)
+	l.requests.Store(0)
+	if _, err := l.m.Establish(t.Context(), address(1).String(), &mitm); !errors.Is(err, smp.ErrWeakBond) {
+		t.Errorf("got %v, want ErrWeakBond", err)
+	}
+	if n := l.requests.Load(); n != 0 {
+		t.Errorf("%d requests on a link that is not what was asked for", n)
+	}
+	mitm.Repair = true
+	for range 2 { // it replaces the bond, and then has what it wants
+		c := l.establish(1, &mitm)
+		if s := c.Security(); !s.Authenticated || !s.Bonded {
+			t.Errorf("security %+v", s)
+		}
+		c.Close()
+		mitm.Repair = false
 	}
 }

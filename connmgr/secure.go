@@ -3,6 +3,7 @@ package connmgr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 
@@ -115,7 +116,10 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 	var err error
 	switch s := sm.Security(); {
 	case s.Bonded:
-		if err = sm.Encrypt(ctx); x.opts.replaces(err) {
+		if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && x.opts.pairOptions(false).MITM {
+			err = fmt.Errorf("%v: %w", sm.Peer(), smp.ErrWeakBond)
+		}
+		if x.opts.replaces(err) {
 			_, err = c.Pair(ctx, x.opts.pairOptions(true))
 		}
 	case x.opts.Pair && (!s.Encrypted || !s.Authenticated && x.opts.pairOptions(false).MITM):
@@ -127,7 +131,7 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 // replaces reports whether a bond that failed with err may be replaced.
 func (o *Options) replaces(err error) bool {
 	switch {
-	case errors.Is(err, smp.ErrBondLost), errors.Is(err, smp.ErrBondDamaged):
+	case errors.Is(err, smp.ErrBondLost), errors.Is(err, smp.ErrBondDamaged), errors.Is(err, smp.ErrWeakBond):
 		return o.Repair
 	case errors.Is(err, smp.ErrNoKey): // there never was one to lose
 		return o.Pair || o.Repair

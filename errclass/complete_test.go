@@ -82,6 +82,7 @@ func samples() map[string]error {
 		"smp.ErrBondLost":     smp.ErrBondLost,
 		"smp.ErrNoBond":       smp.ErrNoBond,
 		"smp.ErrNoKey":        smp.ErrNoKey,
+		"smp.ErrWeakBond":     smp.ErrWeakBond,
 		"smp.ErrBondDamaged":  smp.ErrBondDamaged,
 		"smp.ErrBonded":       smp.ErrBonded,
 		"smp.ErrTimeout":      smp.ErrTimeout,

@@ -43,7 +43,7 @@ var smpRows = []row{
 		why: "somebody said no, or somebody is in the middle: not tried again unasked",
 	},
 	{
-		name: "smp: no bond, bonded already", match: []match{is(smp.ErrNoBond, smp.ErrBonded)},
+		name: "smp: no bond, bonded already, weak bond", match: []match{is(smp.ErrNoBond, smp.ErrBonded, smp.ErrWeakBond)},
 		like: likeOther, do: treatment{category: Fatal, advice: adviceSecure}, why: "the caller has to decide whether to pair",
 	},
 	{

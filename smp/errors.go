@@ -125,6 +125,9 @@ var (
 	// ErrBonded says that there is a bond already, which Pair does not replace
 	// unless asked to.
 	ErrBonded = errors.New("there is a bond with the peer: encrypt with it, or ask to replace it")
+	// ErrWeakBond says that the bond was made without protection against a man in
+	// the middle, which is asked for.
+	ErrWeakBond = errors.New("the bond is not protected against a man in the middle: pair again and replace it")
 	// ErrTimeout says that the peer was silent for 30 s in a procedure. Nothing
 	// more can be done on the link; a new one is needed (Vol 3, Part H, 3.4).
 	ErrTimeout = errors.New("the peer did not answer within 30s")

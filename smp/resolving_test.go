@@ -1,6 +1,7 @@
 package smp_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,6 +156,18 @@ func testSignatures(t *testing.T) {
 		if err := p.SMP().Verify(t.Context(), pdu, s); err == nil {
 			t.Error("a signature passes twice")
 		}
+	}
+	b, _ := x.c.SMP().Find(c.SMP().Peer())
+	last := *b
+	last.LocalCounter = 1<<32 - 2
+	if err := x.c.SMP().Store().Save(&last); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SMP().Sign(t.Context(), pdu); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.SMP().Sign(t.Context(), pdu); !errors.Is(err, smp.ErrNoSigningKey) {
+		t.Errorf("with no counter left: %v", err)
 	}
 	x.unlink(c, p)
 }

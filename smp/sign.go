@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/moor-ble/moor/internal/wire"
 )
@@ -34,8 +35,11 @@ func signature(csrk Key, counter uint32, pdu []byte) (s Signature) {
 // Not for the loop.
 func (m *Machine) Sign(ctx context.Context, pdu []byte) (s Signature, err error) {
 	err = m.mgr.change(ctx, m, func(b *Bond) error {
-		if b.LocalCSRK.IsZero() {
+		switch {
+		case b.LocalCSRK.IsZero():
 			return ErrNoSigningKey
+		case b.LocalCounter == math.MaxUint32: // would begin anew
+			return fmt.Errorf("%w any more: it has signed as often as it can; pair again and replace the bond", ErrNoSigningKey)
 		}
 		s = signature(b.LocalCSRK, b.LocalCounter, pdu)
 		b.LocalCounter++

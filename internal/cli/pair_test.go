@@ -181,8 +181,9 @@ func TestPairMethods(t *testing.T) {
 		time.Sleep(time.Minute) // the device wants a pause after a failure
 		h.moor(nil, "pair", lock, "--just-works").want(t, 0,
 			paired("Just Works: LE Secure Connections, not protected against a man in the middle, key of 16 octets\n"), "")
-		h.moor(nil, "pair", lock, "--mitm").want(t, 1, "",
-			"moor: there is a bond with the device, but without protection against a man in the middle: --replace pairs again\n")
+		h.moor(nil, "pair", lock, "--mitm").want(t, 6, "",
+			"moor: "+strings.TrimSuffix(lock, "/random")+": no connection after 1 attempt: "+lock+": the bond is not protected against a man in the middle: pair again and replace it\n"+
+				"      moor pair ADDR --replace pairs again, moor unpair ADDR removes the bond\n")
 	})
 	inAir(t, "no protection to be had", func(t *testing.T) {
 		h := newHouse(t, t.TempDir(), &smp.Config{})

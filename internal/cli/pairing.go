@@ -43,7 +43,7 @@ func pairAdvice(err error) string {
 	if errors.Is(err, smp.ErrBondLost) {
 		return "if it was reset, pair again: moor pair ADDR --replace, or add --repair; if not, another device has its address"
 	}
-	if errors.Is(err, smp.ErrBondDamaged) || errors.Is(err, smp.ErrNoKey) {
+	if errors.Is(err, smp.ErrBondDamaged) || errors.Is(err, smp.ErrNoKey) || errors.Is(err, smp.ErrWeakBond) {
 		return "moor pair ADDR --replace pairs again, moor unpair ADDR removes the bond"
 	}
 	failed, ok := errors.AsType[*smp.Error](err)
