@@ -1,10 +1,6 @@
 package l2cap
 
-import (
-	"slices"
-
-	"github.com/moor-ble/moor/internal/wire"
-)
+import "github.com/moor-ble/moor/internal/wire"
 
 // outcome says what a fragment led to.
 type outcome uint8
@@ -103,8 +99,8 @@ func (r *reassembly) add(start bool, data []byte) (frame, outcome) {
 		}
 		return r.head, complete
 	}
-	if len(r.buf) == 0 {
-		r.buf = slices.Grow(r.buf, r.head.length)
+	if len(r.buf) == 0 && cap(r.buf) < r.head.length {
+		r.buf = make([]byte, 0, r.head.length) // and no more, as growing what is there would
 	}
 	r.buf = append(r.buf, in.Rest()...)
 	return frame{}, incomplete
