@@ -28,19 +28,30 @@ func (c *Capture) Write(b []byte) (int, error) {
 // answers to requests of the peer's client is none.
 func (c *Capture) Requests(t *testing.T) []att.Opcode {
 	t.Helper()
+	return c.opcodes(t, true, att.KindRequest)
+}
+
+// Responses returns what the peer has answered to them.
+func (c *Capture) Responses(t *testing.T) []att.Opcode {
+	t.Helper()
+	return c.opcodes(t, false, att.KindResponse)
+}
+
+func (c *Capture) opcodes(t *testing.T, sent bool, kind att.Kind) []att.Opcode {
+	t.Helper()
 	c.mu.Lock()
 	all := bytes.Clone(c.buf.Bytes())
 	c.mu.Unlock()
-	var requests []att.Opcode
+	var ops []att.Opcode
 	for rec, err := range hci.ReadSnoop(bytes.NewReader(all)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if op, ok := opcode(rec.Packet); rec.Sent && ok && op.Kind() == att.KindRequest {
-			requests = append(requests, op)
+		if op, ok := opcode(rec.Packet); rec.Sent == sent && ok && op.Kind() == kind {
+			ops = append(ops, op)
 		}
 	}
-	return requests
+	return ops
 }
 
 // opcode returns the opcode of the ATT PDU that begins in an H4 packet.

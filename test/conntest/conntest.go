@@ -137,15 +137,16 @@ func (m *Manager) Run(t *testing.T, p *Peer) {
 // session is one connection.
 type session struct {
 	*connmgr.Client
-	m     *Manager
-	peer  *Peer
-	begin int          // how many requests there were before
-	cost  []att.Opcode // the requests until it was ready
+	m        *Manager
+	peer     *Peer
+	begin    int          // how many requests there were before
+	answered int          // and how many responses
+	cost     []att.Opcode // the requests until it was ready
 }
 
 func (m *Manager) connect(t *testing.T, p *Peer) *session {
 	t.Helper()
-	s := &session{m: m, peer: p, begin: len(m.Capture.Requests(t))}
+	s := &session{m: m, peer: p, begin: len(m.Capture.Requests(t)), answered: len(m.Capture.Responses(t))}
 	begin := time.Now()
 	var err error
 	if s.Client, err = m.Establish(Within(t), p.Address, nil); err != nil {
@@ -170,14 +171,14 @@ func (s *session) wantValue(t *testing.T) {
 	}
 }
 
-// awaitGuard waits until the peer has been told that this client understands
-// robust caching, and asked for Service Changed.
+// awaitGuard waits until the peer knows that this client understands robust
+// caching, and has taken its subscription to Service Changed.
 func (s *session) awaitGuard(t *testing.T) {
 	t.Helper()
 	for ctx := Within(t); ; time.Sleep(10 * time.Millisecond) {
 		writes := 0
-		for _, op := range s.requests(t) {
-			if op == att.OpWriteReq {
+		for _, op := range s.m.Capture.Responses(t)[s.answered:] {
+			if op == att.OpWriteRsp {
 				writes++
 			}
 		}
