@@ -4,7 +4,6 @@ package kernel
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +26,10 @@ func TestPrivateTowardsBlueZ(t *testing.T) {
 	b.accepts(t)
 	run.Wait(t).OK(t).Says(t, "paired by Just Works")
 	moortest.Private(t, m, full, guardedUUID, "01 02 03 04")
-	if known := regexp.MustCompile(`(?m)^Device \S+`).FindAllString(b.list(t), -1); !slices.Equal(known, []string{"Device " + ourAddress}) {
-		t.Errorf("bluetoothd knows %q, want the one device by its identity address", known)
+	// It may know devices of other tests, but none with a resolvable address.
+	list := b.list(t)
+	if strangers := regexp.MustCompile(`(?m)^Device [4-7].*`).FindAllString(list, -1); strangers != nil || !strings.Contains(list, "Device "+ourAddress) {
+		t.Errorf("bluetoothd knows %s, want this host by its identity address alone", list)
 	}
 }
 
