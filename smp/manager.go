@@ -14,11 +14,11 @@ import (
 // from any goroutine unless they say otherwise.
 type Manager struct {
 	cfg      Config
-	store    Store
+	store    watched
 	unsaved  index // new bonds, until they are in store: peers have the keys already
 	log      *slog.Logger
 	attempts attempts      // of the loop
-	writing  chan struct{} // one slot: who has it may save bonds
+	writing  chan struct{} // one slot: who has it may change bonds
 }
 
 // NewManager opens the bonds of a controller.
@@ -42,17 +42,16 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 	if m.log = m.cfg.Logger; m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	var err error
-	if m.store, err = m.cfg.store()(l); err != nil {
+	s, err := m.cfg.store()(l)
+	if err != nil {
 		return nil, err
 	}
-	if m.cfg.Changed != nil {
-		m.store = watched{m.store, m.cfg.Changed}
-	}
+	m.store = watched{s, m}
 	return m, nil
 }
 
-// Store returns the bonds.
+// Store returns the bonds. Its Save and Remove wait for changes that the Manager
+// is making, and are what Config.Changed is told of.
 func (m *Manager) Store() Store { return m.store }
 
 // Identity returns who this host is towards bonded peers.

@@ -138,7 +138,7 @@ func (m *Machine) mayKeep(b *Bond, o *PairOptions) error {
 	if b == nil {
 		return nil
 	}
-	old, ok := m.mgr.store.Find(b.Peer)
+	old, ok := m.mgr.Find(b.Peer) // one that is yet to be saved too
 	if !ok {
 		return nil
 	}

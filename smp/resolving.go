@@ -34,25 +34,3 @@ func (m *Manager) UsePrivateAddresses(ctx context.Context, d *hci.Device) error 
 	}
 	return d.UsePrivateAddresses(ctx, func() hci.MAC { return m.NewAddress().MAC }, m.cfg.addressLifetime())
 }
-
-// watched tells of changes to a Store.
-type watched struct {
-	Store
-	changed func(peer hci.Addr, b *Bond)
-}
-
-func (w watched) Save(b *Bond) error {
-	err := w.Store.Save(b)
-	if err == nil {
-		w.changed(b.Peer, b)
-	}
-	return err
-}
-
-func (w watched) Remove(peer hci.Addr) error {
-	err := w.Store.Remove(peer)
-	if err == nil {
-		w.changed(peer.Identity(), nil)
-	}
-	return err
-}

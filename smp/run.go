@@ -75,8 +75,7 @@ func (r *run) consult(q question) (a answer) {
 // save writes a new bond, on a goroutine of its own, and lets everybody know.
 // The writing is not given up when the link goes down: the peer has the keys.
 func (m *Machine) save(b *Bond, r *run, waiting []caller, result *Result) {
-	err := m.mgr.save(b)
-	m.mgr.unsaved.remove(b.Peer)
+	err := m.mgr.store.saveNew(b)
 	posted := m.ch.Post(loop.Func(func(now time.Time) {
 		m.saving = false
 		if err == nil {

@@ -73,8 +73,8 @@ func (m *Machine) Verify(ctx context.Context, pdu []byte, s Signature) error {
 	return nil
 }
 
-// change saves what f makes of the bond with a link's peer. Changes and new
-// bonds wait for each other.
+// change saves what f makes of the bond with a link's peer. All who change bonds
+// wait for each other.
 func (m *Manager) change(ctx context.Context, x *Machine, f func(b *Bond) error) error {
 	select {
 	case m.writing <- struct{}{}:
@@ -90,16 +90,5 @@ func (m *Manager) change(ctx context.Context, x *Machine, f func(b *Bond) error)
 	if err := f(&b); err != nil {
 		return err
 	}
-	// That a counter has moved on is nobody's business; it is not for Config.Changed.
-	if w, ok := m.store.(watched); ok {
-		return w.Store.Save(&b)
-	}
-	return m.store.Save(&b)
-}
-
-// save saves a new bond.
-func (m *Manager) save(b *Bond) error {
-	m.writing <- struct{}{}
-	defer func() { <-m.writing }()
-	return m.store.Save(b)
+	return m.store.Store.Save(&b) // that a counter has moved on is nobody's business
 }

@@ -81,6 +81,15 @@ func (x *index) remove(peer hci.Addr) {
 	delete(x.bonds, peer)
 }
 
+// drop removes b, unless there is another in its place.
+func (x *index) drop(b *Bond) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.bonds[b.Peer] == b {
+		delete(x.bonds, b.Peer)
+	}
+}
+
 // Memory returns an OpenStore for bonds that end with the program.
 func Memory() OpenStore {
 	return func(l Local) (Store, error) {

@@ -1,0 +1,126 @@
+package smp_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+func TestIdentityTheftWhileSaving(t *testing.T) { synctest.Test(t, testIdentityTheftWhileSaving) }
+
+// testIdentityTheftWhileSaving has a second central say that it is the first one
+// while the bond with that is being written.
+func testIdentityTheftWhileSaving(t *testing.T) {
+	screen := make(chan smp.Passkey, 2)
+	x := newPair(t, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen)}, &smp.Config{
+		Delegate: newUser(smp.DisplayYesNo, screen),
+		Store: keep(func(l smp.Local) (smp.Store, error) {
+			s, err := smp.Memory()(l)
+			return slow{s}, err
+		}),
+	})
+	c, p := x.link()
+	if _, err := c.SMP().Pair(t.Context(), &smp.PairOptions{MITM: true}); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	owner := x.c.SMP().Identity().Addr
+	if n := len(x.p.SMP().Store().All()); n > 0 {
+		t.Fatalf("%d bonds are saved: this tests nothing", n)
+	}
+	before, ok := x.p.SMP().Find(owner)
+	if !ok || !before.Authenticated {
+		t.Fatalf("the bond that is being saved: %+v, %v", before, ok)
+	}
+	x.unlink(c, p)
+	x.c = x.open(x.air.NewController(nil), &smp.Config{Identity: owner})
+	tc, tp := x.link()
+	_, _ = tc.SMP().Pair(t.Context(), nil) // the last word is the peripheral's
+	time.Sleep(20 * time.Second)
+	if got, _ := x.p.SMP().Store().Find(owner); got != before || tp.SMP().Security().Bonded {
+		t.Errorf("the bond became %+v, and the thief has %+v", got, tp.SMP().Security())
+	}
+	x.unlink(tc, tp)
+}
+
+// stopped is a Store that says when it begins to save, and waits.
+type stopped struct {
+	smp.Store
+	begun, goOn chan struct{}
+}
+
+func (s stopped) Save(b *smp.Bond) error {
+	s.begun <- struct{}{}
+	<-s.goOn
+	return s.Store.Save(b)
+}
+
+func TestRemovedBondStaysAway(t *testing.T) { synctest.Test(t, testRemovedBondStaysAway) }
+
+// testRemovedBondStaysAway removes a bond while it is written: for the first
+// time, and for the counter of a signature.
+func testRemovedBondStaysAway(t *testing.T) {
+	var store stopped
+	var m *smp.Manager
+	changes := 0
+	x := newPair(t, &smp.Config{
+		Signing: true,
+		Store: keep(func(l smp.Local) (smp.Store, error) {
+			s, err := smp.Memory()(l)
+			store = stopped{s, make(chan struct{}), make(chan struct{})}
+			return store, err
+		}),
+		Changed: func(peer hci.Addr, b *smp.Bond) {
+			// Whoever hears of a change may make another.
+			if changes++; b != nil && changes > 4 {
+				if err := m.Store().Remove(peer); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+	}, &smp.Config{Signing: true, AllowRepair: true})
+	m = x.c.SMP()
+	peer := x.p.Device().Info().Address
+	remove := func(when string) {
+		t.Helper()
+		removed := make(chan error, 1)
+		go func() { removed <- m.Store().Remove(peer) }()
+		synctest.Wait()
+		store.goOn <- struct{}{}
+		if err := <-removed; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if b, ok := m.Find(peer); ok {
+			t.Errorf("%s: the bond is back: %+v", when, b)
+		}
+	}
+	c, p := x.link()
+	go func() { _, _ = c.SMP().Pair(t.Context(), nil) }()
+	<-store.begun
+	remove("while it is saved")
+	x.unlink(c, p)
+
+	c, p = x.link()
+	go func() { _, _ = c.SMP().Pair(t.Context(), nil) }()
+	<-store.begun
+	store.goOn <- struct{}{}
+	synctest.Wait()
+	go func() { _, _ = c.SMP().Sign(t.Context(), []byte("x")) }()
+	<-store.begun
+	remove("while its counter is saved")
+	x.unlink(c, p)
+
+	c, p = x.link()
+	go func() { _, _ = c.SMP().Pair(t.Context(), nil) }()
+	<-store.begun
+	store.goOn <- struct{}{}
+	synctest.Wait()
+	if _, ok := m.Find(peer); ok || changes != 6 {
+		t.Errorf("removed by who heard of it: found %v, %d changes", ok, changes)
+	}
+	x.unlink(c, p)
+}
