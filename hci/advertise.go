@@ -95,6 +95,9 @@ type advertising struct {
 	// response reports that the controller has a scan response from a set of
 	// extended parameters, which it keeps until it is given another one.
 	response bool
+	// own is the address under which it began last: a connection may still be
+	// reported when the address is another already (7.8.9).
+	own Addr
 }
 
 func (a *advertising) init(c *core) { a.c = c }
@@ -161,7 +164,9 @@ func (a *advertising) sync() {
 			a.fresh = false
 		}
 		a.steps(append(ps, a.enable(true)), func(err error) {
-			a.running = err == nil
+			if a.running = err == nil; a.running {
+				a.own = a.c.own
+			}
 			if err == nil || a.fresh { // or something else is wanted by now
 				return
 			}

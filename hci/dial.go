@@ -228,6 +228,9 @@ func (d *dialer) reconsider() {
 	}
 	left := slices.ContainsFunc(d.group, func(x *dial) bool { return x.end != nil })
 	come := slices.ContainsFunc(d.waiting, func(x *dial) bool { return d.joins(x) && !d.ending(x) })
+	if d.mute && d.c.quiet.wanted() {
+		d.c.quiet.giveUp(errInitiating)
+	}
 	if left || come || d.c.quiet.wanted() {
 		d.cancel()
 		return

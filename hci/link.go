@@ -80,6 +80,9 @@ func (c *core) addLink(cn connection) *Link {
 	}
 	l := &Link{c: c, handle: cn.handle, peer: cn.peer, role: cn.role, done: make(chan struct{})}
 	l.own, l.air = c.own, cn.peer.Identity()
+	if cn.role == RolePeripheral && c.adv.own != (Addr{}) {
+		l.own = c.adv.own
+	}
 	if cn.localRPA != (MAC{}) {
 		l.own = Addr{MAC: cn.localRPA, Kind: AddrRandom}
 	}

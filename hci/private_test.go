@@ -138,6 +138,45 @@ func TestPrivateAddressesWhileAdvertising(t *testing.T) {
 	}
 }
 
+// TestLateConnectionOfAnAdvertiser has the connection reported when advertising
+// has ended and the address is another.
+func TestLateConnectionOfAnAdvertiser(t *testing.T) {
+	h := newHarness(t, 4)
+	h.rotating()
+	h.takes("the first address", LESetRandomAddress{Addr: privateMAC(1)})
+	h.advertise(&AdvertiseOptions{})
+	private := legacyAdv(AdvInd)
+	private.OwnAddrKind = AddrRandom
+	h.takes("advertising", private, LESetAdvertisingData{}, LESetScanResponseData{}, LESetAdvertisingEnable{Enable: true})
+	h.pass(time.Minute)
+	h.want(LESetAdvertisingEnable{}, "the next address is due")
+	h.complete(OpLESetAdvertisingEnable, StatusSuccess)
+	h.want(LESetRandomAddress{Addr: privateMAC(2)}, "the next address")
+	h.complete(OpLESetRandomAddress, StatusSuccess)
+	h.event(&LEConnectionComplete{Handle: 1, Role: RolePeripheral, Peer: peerB, Params: ConnParamsInUse{Interval: 30e6, Timeout: 1e9}})
+	if own, _ := h.c.links[1].OnAir(); own.MAC != privateMAC(1) {
+		t.Errorf("the link was made as %v, want the address that was advertised", own)
+	}
+}
+
+// A controller that does not end an initiation is not asked to: the dial is worth
+// more than another address.
+func TestPrivateAddressWithoutEndOfADial(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.dial.mute = true
+	h.rotating()
+	h.takes("the first address", LESetRandomAddress{Addr: privateMAC(1)})
+	r := h.dial(&ConnectOptions{Timeout: -1}, peerA)
+	h.want(createPrivately(peerA), "the dial")
+	h.status(OpLECreateConnection, StatusSuccess)
+	h.pass(time.Minute)
+	h.idle("the dial goes on")
+	h.connected(StatusSuccess, 1, peerA)
+	h.wantDialed(r, nil)
+	h.pass(time.Minute)
+	h.takes("now the address may change", LESetRandomAddress{Addr: privateMAC(2)})
+}
+
 func TestPrivateAddressRefused(t *testing.T) {
 	h := newHarness(t, 4)
 	res := h.rotating()

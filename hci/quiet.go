@@ -1,5 +1,7 @@
 package hci
 
+import "errors"
+
 // quiet runs what a controller refuses while it scans, initiates or advertises:
 // the commands of the own address and of the resolving list (Vol 4, Part E,
 // 7.8.4, 7.8.38 and 7.8.44). It holds back all three, waits until the last of
@@ -53,6 +55,16 @@ func (q *quiet) proceed() {
 		c.scan.sync()
 		c.dial.next()
 	})
+}
+
+// errInitiating says that an initiation cannot be stopped without losing it.
+var errInitiating = errors.New("hci: the controller is initiating, and does not report the end of that")
+
+// giveUp ends all jobs, none of which has begun, for want of quiet.
+func (q *quiet) giveUp(err error) {
+	q.fail(err)
+	q.c.adv.sync()
+	q.c.scan.sync()
 }
 
 // fail ends the jobs that have not begun; the commands of one that has are ended

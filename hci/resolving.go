@@ -23,7 +23,8 @@ type resolving struct {
 // it must not wait.
 //
 // SetResolvingList returns how many peers the controller has taken: those that
-// fit, the first ones first, and 0 if it has no such list.
+// fit, the first ones first, and that it does not refuse, as it does a key that
+// it has been given for another peer (7.8.38); 0 if it has no such list.
 func (d *Device) SetResolvingList(ctx context.Context, peers func() []LEAddDeviceToResolvingList) (int, error) {
 	return ask(ctx, &d.core, during(ctx, "set the resolving list"), func(_ func() bool, done func(int, error)) {
 		d.core.resolving.set(peers, done)
@@ -77,23 +78,24 @@ func (r *resolving) add(peers []LEAddDeviceToResolvingList, done func(error)) {
 		r.added(done)
 		return
 	}
-	next := func() {
-		r.loaded++
-		r.add(peers[1:], done)
-	}
-	full := func(err error) {
-		if statusOf(err) == StatusMemoryFull {
+	skip := func(err error) {
+		switch statusOf(err) {
+		case StatusSuccess: // not the controller's answer
+			done(err)
+		case StatusMemoryFull:
 			r.added(done)
-			return
+		default:
+			r.c.log.Log(r.c.ctx, LevelDevice, "peer not resolved by the controller", "peer", peers[0].Peer, "error", err)
+			r.add(peers[1:], done)
 		}
-		done(err)
 	}
-	r.run(peers[0], full, func() {
+	r.run(peers[0], skip, func() {
+		r.loaded++
 		if !r.c.info.Commands.Has(OpLESetPrivacyMode) {
-			next()
+			r.add(peers[1:], done)
 			return
 		}
-		r.run(LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, done, next)
+		r.run(LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, skip, func() { r.add(peers[1:], done) })
 	})
 }
 

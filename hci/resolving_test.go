@@ -90,6 +90,24 @@ func TestResolvingListThatIsFull(t *testing.T) {
 	h.idle("the list is as full as it was")
 }
 
+// A controller takes no key twice, and need not take a privacy mode.
+func TestResolvingListWithoutThoseRefused(t *testing.T) {
+	h := newResolver(t)
+	h.c.info.ResolvingListSize = 3
+	entryC := LEAddDeviceToResolvingList{Peer: Addr{MAC: MAC{0xC1}}, PeerIRK: [16]byte{0xC}}
+	r := h.resolve(entryA, entryB, entryC)
+	for _, p := range []Params{LESetAddressResolutionEnable{}, LEClearResolvingList{}, entryA} {
+		h.want(p, "the first peer")
+		h.complete(p.Opcode(), StatusSuccess)
+	}
+	h.want(LESetPrivacyMode{Peer: peerA, Device: true}, "the first peer")
+	h.complete(OpLESetPrivacyMode, StatusInvalidParameters)
+	h.want(entryB, "the second peer")
+	h.complete(OpLEAddDeviceToResolvingList, StatusInvalidParameters)
+	h.takes("the others", entryC, LESetPrivacyMode{Peer: entryC.Peer, Device: true}, LESetAddressResolutionEnable{Enable: true})
+	h.wantResolved(r, 2, nil)
+}
+
 func TestResolvingListRefused(t *testing.T) {
 	h := newResolver(t)
 	r := h.resolve(entryA)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/moor-ble/moor/gatt"
@@ -38,6 +39,8 @@ type Host struct {
 	cfg Config
 	log *slog.Logger
 	smp *smp.Manager // nil without Config.SMP
+	// bondChanges are those that the controller's resolving list has yet to follow.
+	bondChanges atomic.Int32
 }
 
 // Open starts the controller behind tr, which it owns from then on.

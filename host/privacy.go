@@ -15,7 +15,17 @@ func (h *Host) loadResolvingList(ctx context.Context) {
 }
 
 // bondChanged follows a bond that came or went. Whoever saved it does not wait
-// for the controller; the goroutine ends with the device at the latest.
+// for the controller. There is one goroutine at a time, which loads the list
+// again if bonds have changed meanwhile, and ends with the device at the latest.
 func (h *Host) bondChanged() {
-	go h.loadResolvingList(context.Background())
+	if h.bondChanges.Add(1) > 1 {
+		return
+	}
+	go func() {
+		for done := false; !done; {
+			seen := h.bondChanges.Load()
+			h.loadResolvingList(context.Background())
+			done = h.bondChanges.CompareAndSwap(seen, 0)
+		}
+	}()
 }
