@@ -36,7 +36,6 @@ func testSecurityRequestOnAnEncryptedLink(t *testing.T) {
 	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	synctest.Wait() // the peripheral has finished too
 	_, err := p.SMP().Pair(t.Context(), nil)
 	wantReason(t, err, smp.ReasonPairingNotSupported, false)
 	for _, s := range []smp.Security{c.SMP().Security(), p.SMP().Security()} {
@@ -47,6 +46,69 @@ func testSecurityRequestOnAnEncryptedLink(t *testing.T) {
 	x.unlink(c, p)
 	if d := time.Since(begin); d > 10*time.Second {
 		t.Errorf("it took %v", d)
+	}
+}
+
+func TestSecurityRequestRightAfterPairing(t *testing.T) {
+	synctest.Test(t, testSecurityRequestRightAfterPairing)
+}
+
+// brief is a Store that takes as long as a disk.
+type brief struct{ smp.Store }
+
+func (s brief) Save(b *smp.Bond) error {
+	time.Sleep(50 * time.Millisecond)
+	return s.Store.Save(b)
+}
+
+// testSecurityRequestRightAfterPairing has a peripheral ask again while the
+// central is still busy with the end of the pairing: it encrypts with the new
+// bond, or refuses if there is none.
+func testSecurityRequestRightAfterPairing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		central smp.Config
+		joined  bool
+		again   *smp.PairOptions
+		want    error
+	}{
+		"once more":      {smp.Config{}, false, &smp.PairOptions{Replace: true}, smp.ErrBonded},
+		"joined":         {smp.Config{}, true, &smp.PairOptions{MITM: true}, smp.ErrBonded},
+		"without a bond": {smp.Config{DisableBonding: true}, false, nil, smp.ReasonPairingNotSupported},
+	} {
+		screen := make(chan smp.Passkey, 2)
+		tt.central.Delegate = newUser(smp.DisplayYesNo, screen)
+		tt.central.Store = keep(func(l smp.Local) (smp.Store, error) {
+			s, err := smp.Memory()(l)
+			return brief{s}, err
+		})
+		x := newPair(t, &tt.central, nil)
+		c, p := x.link()
+		first := make(chan error, 1)
+		go func() { _, err := p.SMP().Pair(t.Context(), nil); first <- err }()
+		if tt.joined {
+			time.Sleep(100 * time.Millisecond)
+		} else if err := <-first; err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if _, err := p.SMP().Pair(t.Context(), tt.again); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+		}
+		if tt.joined {
+			if err := <-first; err != nil {
+				t.Errorf("%s: the first got %v", name, err)
+			}
+		}
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("%s: it took %v", name, d)
+		}
+		for _, s := range []smp.Security{c.SMP().Security(), p.SMP().Security()} {
+			if !s.Encrypted {
+				t.Errorf("%s: security %+v", name, s)
+			}
+		}
+		x.unlink(c, p)
+		x.air.Close()
 	}
 }
 

@@ -72,6 +72,8 @@ type Machine struct {
 	wanted bool
 	wish   *PairOptions
 	saving bool
+	// asked says that a Security Request came when there was no time for it.
+	asked bool
 
 	pairs    []caller       // who waits for the pairing, or for one after it
 	encrypts []chan outcome // who waits for encryption
@@ -153,7 +155,8 @@ func (m *Machine) Frame(now time.Time, pdu []byte) {
 		return
 	}
 	if p.Code() == CodeSecurityRequest && m.p.initiator {
-		return // pairing is what it asks for (2.4.6)
+		m.asked = m.p.done // otherwise pairing is what it asks for (2.4.6)
+		return
 	}
 	m.step(now, p)
 }
@@ -214,6 +217,7 @@ func (m *Machine) apply(now time.Time, fx effects, err error) {
 			case m.pending == pending: // the pairing was given up meanwhile
 				m.pending = nil
 				m.tell(&m.encrypts, outcome{err: ErrCanceled})
+				m.catchUp(now)
 			}
 		})
 	}
@@ -294,6 +298,7 @@ func (m *Machine) over(now time.Time, err error) {
 	var e *Error
 	if errors.As(err, &e) && e.Local && m.dead == nil {
 		m.send(now, PairingFailed{e.Reason})
+		m.asked = false // this answers it
 		m.rest()
 	}
 	if p != nil {
@@ -309,6 +314,7 @@ func (m *Machine) over(now time.Time, err error) {
 	waiting := m.pairs
 	m.pairs = nil
 	m.settle(now, waiting, r, outcome{err: err})
+	m.catchUp(now)
 }
 
 // tell gives an outcome to all who wait in a list.

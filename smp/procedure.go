@@ -80,7 +80,9 @@ func (m *Machine) provenNow() bool { return m.proven && m.Security().Encrypted }
 // the session, which the peripheral waits for (2.4.6).
 func (m *Machine) securityRequest(now time.Time) {
 	switch {
+	case m.pending != nil && m.byBond: // under way
 	case m.pending != nil || m.saving:
+		m.asked = true
 	case m.bond != nil && m.bond.Central != nil && (m.proven || !m.Security().Encrypted):
 		m.startEncryption(now)
 	case m.bond != nil || m.mgr.cfg.DisableIncoming || m.Security().Encrypted:
@@ -92,8 +94,18 @@ func (m *Machine) securityRequest(now time.Time) {
 	}
 }
 
+// catchUp takes up a Security Request that came while a pairing was ending: the
+// peripheral waits for its answer.
+func (m *Machine) catchUp(now time.Time) {
+	if m.asked && m.p == nil && !m.saving && m.pending == nil && m.dead == nil {
+		m.asked = false
+		m.securityRequest(now)
+	}
+}
+
 // initiate pairs as central.
 func (m *Machine) initiate(now time.Time, o *PairOptions) {
+	m.asked = false // a Pairing Request is an answer
 	own, peer := m.link.OnAir()
 	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	m.begin(now, newInitiator(set, own, peer), nil, o, d)
@@ -125,6 +137,7 @@ func (m *Machine) finish(now time.Time) {
 	if b == nil {
 		r.end(nil)
 		m.settle(now, waiting, r, outcome{result: result})
+		m.catchUp(now)
 		return
 	}
 	m.saving = true

@@ -91,6 +91,7 @@ func (m *Machine) save(b *Bond, r *run, waiting []caller, result *Result) {
 		waiting = append(waiting, m.pairs...)
 		m.pairs = nil
 		m.settle(now, waiting, r, outcome{result, err})
+		m.catchUp(now)
 	}))
 	if !posted { // nobody is left but those who wait for the end of the link
 		r.end(err)
