@@ -3,6 +3,7 @@ package conntest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
@@ -128,4 +129,19 @@ func (k *Lock) Open(t *testing.T, adapter string) *host.Host {
 		t.Fatal(err)
 	}
 	return h
+}
+
+// ChangeAddress has a host that shows private addresses show another one.
+func ChangeAddress(t *testing.T, h *host.Host) {
+	t.Helper()
+	before, err := h.Device().OwnAddress(Within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Device().UsePrivateAddresses(Within(t), func() hci.MAC { return h.SMP().NewAddress().MAC }, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := h.Device().OwnAddress(Within(t)); err != nil || after == before || !after.IsResolvable() {
+		t.Fatalf("the address is %v after %v, %v", after, before, err)
+	}
 }

@@ -6,9 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/test/conntest"
 	"github.com/moor-ble/moor/test/moortest"
@@ -60,9 +58,7 @@ func TestFoundByBlueZ(t *testing.T) {
 	b.say(t, "disconnect "+ourAddress, "Successful disconnected")
 	eventually(t, "the link ends", func() bool { return len(h.Device().Links()) == 0 })
 
-	if err := h.Device().UsePrivateAddresses(conntest.Within(t), func() hci.MAC { return h.SMP().NewAddress().MAC }, time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	conntest.ChangeAddress(t, h)
 	b.say(t, "connect "+ourAddress, "Connection successful")
 	links := h.Device().Links()
 	if len(links) != 1 {
