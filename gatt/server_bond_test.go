@@ -18,7 +18,8 @@ func (b *bond) stranger() gatt.PeerInfo {
 // pair is what a pairing does to a link: it is encrypted, and then the bond is
 // there.
 func (b *bond) pair(w *wire) {
-	b.encrypt(w)
+	b.security = gatt.Security{Encrypted: true, KeySize: 16}
+	w.s.SecurityChanged(w.now)
 	b.security.Bonded = true
 	w.s.BondMade(w.now, b.peerKey())
 }
