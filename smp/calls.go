@@ -18,12 +18,14 @@ import (
 // There is one pairing at a time. If one is under way, begun by the peer or by
 // another call, Pair waits for its end. It takes the outcome if one with its own
 // options would have gone the same way, or if it succeeded with protection
-// against a man in the middle and these are content with that. Otherwise its own
-// turn comes: the bond that was made meanwhile is then replaced. So success is
-// never less than what was asked for.
+// against a man in the middle and these are content with that; never if either
+// has a Delegate of its own. Otherwise its own turn comes, and the bond that was
+// made meanwhile may be replaced. So success is never less than what was asked
+// for.
 //
 // As peripheral it asks the central to pair, which may refuse, or do nothing for
-// 30 s. If ctx ends, the pairing is ended too, unless others wait for it or the
+// 30 s. A central that has a bond encrypts with it instead, which is ErrBonded,
+// whatever the options: only the central can replace it. If ctx ends, the pairing is ended too, unless others wait for it or the
 // peer began it. Errors are *Error, ErrBonded, ErrNoKey, ErrBondDamaged, ErrBusy
 // while the link is being encrypted, ErrTimeout, that of the Store, or wrap the
 // context's cause or the end of the link.
@@ -56,7 +58,6 @@ func (m *Machine) startPair(now time.Time, c caller) error {
 		}
 		return ErrBonded
 	case m.p != nil || m.saving || m.wanted && m.wish != nil:
-		c.options.Replace = true // what there will be to replace is not there yet
 		m.pairs = append(m.pairs, c)
 		return nil
 	case m.pending != nil || m.wanted:
@@ -81,6 +82,9 @@ func (m *Machine) settle(now time.Time, waiting []caller, r *run, o outcome) {
 		case m.dead != nil:
 			c.ch <- outcome{err: m.dead}
 		default:
+			if o.err == nil && o.result != nil && o.result.Bond != nil {
+				c.options.Replace = true // this bond is no reason not to
+			}
 			if err := m.startPair(now, c); err != nil {
 				c.ch <- outcome{err: fmt.Errorf("smp: pair: %w", err)}
 			}
@@ -91,11 +95,22 @@ func (m *Machine) settle(now time.Time, waiting []caller, r *run, o outcome) {
 // serves reports whether a caller gets with the outcome of the pairing what he
 // asked for, or would have got no other. res is nil if it failed.
 func (r *run) serves(c caller, res *Result) bool {
+	o := r.options
+	if o == c.options {
+		return true
+	}
+	if o == nil {
+		o = &PairOptions{}
+	}
 	s, w := &r.p.set, &c.want
 	switch {
-	case r.options == c.options || s.io == w.io && s.needMITM == w.needMITM && s.auth == w.auth && s.oob == w.oob:
+	case o.Delegate != nil || c.options.Delegate != nil:
+		return false // another user has seen nothing, and cannot answer for this one
+	case res == nil && o.Replace != c.options.Replace:
+		return false // a bond that is there fails one of them alone
+	case s.io == w.io && s.needMITM == w.needMITM && s.auth == w.auth && s.oob == w.oob:
 		return true
-	case res == nil || !res.Method.Authenticated() || s.auth.bonds() != w.auth.bonds():
+	case res == nil || !res.Security.Authenticated || s.auth.bonds() != w.auth.bonds():
 		return false
 	}
 	return w.oob == nil || w.oob == s.oob

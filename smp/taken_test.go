@@ -1,11 +1,13 @@
 package smp_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
 	"github.com/moor-ble/moor/smp"
 )
 
@@ -121,6 +123,98 @@ func testRemovedBondStaysAway(t *testing.T) {
 	synctest.Wait()
 	if _, ok := m.Find(peer); ok || changes != 6 {
 		t.Errorf("removed by who heard of it: found %v, %d changes", ok, changes)
+	}
+	x.unlink(c, p)
+}
+
+func TestDamagedBondIsNotReplacedByJoining(t *testing.T) {
+	synctest.Test(t, testDamagedBondIsNotReplacedByJoining)
+}
+
+// testDamagedBondIsNotReplacedByJoining has a bond whose peer comes under a
+// private address, by which nobody can know it while the bond is damaged. Leave
+// to replace it comes from Pair's caller, not from waiting for another.
+func testDamagedBondIsNotReplacedByJoining(t *testing.T) {
+	x := newPair(t, nil, &smp.Config{Privacy: true})
+	peer := x.p.SMP().Identity().Addr
+	damaged := &smp.Bond{Peer: peer, Damaged: smp.ErrBondDamaged}
+	if err := x.c.SMP().Store().Save(damaged); err != nil {
+		t.Fatal(err)
+	}
+	c, p := x.link()
+	got := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := c.SMP().Pair(t.Context(), &smp.PairOptions{Delegate: smp.NoInput{}})
+			got <- err
+		}()
+	}
+	for range 2 {
+		if err := <-got; !errors.Is(err, smp.ErrBondDamaged) {
+			t.Errorf("got %v, want %v", err, smp.ErrBondDamaged)
+		}
+	}
+	time.Sleep(time.Minute) // the peripheral wants a pause
+	if b, _ := x.c.SMP().Find(peer); b != damaged {
+		t.Errorf("the bond became %+v", b)
+	}
+	x.unlink(c, p)
+}
+
+func TestReplaceIsNotFoiledByAnother(t *testing.T) {
+	synctest.Test(t, testReplaceIsNotFoiledByAnother)
+}
+
+// testReplaceIsNotFoiledByAnother has a caller who may replace the damaged bond
+// wait for one who may not.
+func testReplaceIsNotFoiledByAnother(t *testing.T) {
+	s := newScripted(t, nil, sim.RawPeerConfig{})
+	c, l := s.central()
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { _, err := c.SMP().Pair(t.Context(), nil); first <- err }()
+	if _, ok := s.next(l).(smp.PairingRequest); !ok {
+		t.Fatal("no Pairing Request")
+	}
+	go func() { _, err := c.SMP().Pair(t.Context(), &smp.PairOptions{Replace: true}); second <- err }()
+	synctest.Wait()
+	say(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported})
+	wantReason(t, <-first, smp.ReasonPairingNotSupported, false)
+	if _, ok := s.next(l).(smp.PairingRequest); !ok {
+		t.Error("the failure of one without Replace is taken for that of one with it")
+	}
+	say(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported})
+	wantReason(t, <-second, smp.ReasonPairingNotSupported, false)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryDelegateIsAsked(t *testing.T) { synctest.Test(t, testEveryDelegateIsAsked) }
+
+// testEveryDelegateIsAsked has two callers with a user each: what one of them
+// sees at the device, the other has not seen.
+func testEveryDelegateIsAsked(t *testing.T) {
+	screen := make(chan smp.Passkey, 1)
+	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen), AllowRepair: true})
+	c, p := x.link()
+	users := [2]*user{newUser(smp.DisplayYesNo, screen), newUser(smp.DisplayYesNo, screen)}
+	got := make(chan error, 2)
+	for _, u := range users {
+		go func() {
+			_, err := c.SMP().Pair(t.Context(), &smp.PairOptions{MITM: true, Delegate: u})
+			got <- err
+		}()
+	}
+	for range 2 {
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+	}
+	synctest.Wait()
+	for i, u := range users {
+		if len(u.ended) != 1 {
+			t.Errorf("user %d was asked %d times", i, len(u.ended))
+		}
 	}
 	x.unlink(c, p)
 }
