@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -330,4 +331,57 @@ func testWeakBond(t *testing.T) {
 		c.Close()
 		mitm.Repair = false
 	}
+}
+
+// counting is an agreeable user who counts how often he is asked.
+type counting struct {
+	agreeable
+	asked *atomic.Int32
+}
+
+func (u counting) Confirm(context.Context, hci.Addr, smp.Passkey) (bool, error) {
+	u.asked.Add(1)
+	return true, nil
+}
+
+// TestManyRaiseSecurityAtOnce has a link shared, and many operations fail for
+// want of security, at the same time: one of them pairs.
+func TestManyRaiseSecurityAtOnce(t *testing.T) { inBubble(t, testManyRaiseSecurityAtOnce) }
+
+func testManyRaiseSecurityAtOnce(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	p := l.put(&sim.PeripheralConfig{
+		Name: "safe", Address: address(1), Host: host.Config{SMP: &smp.Config{Delegate: agreeable{}, AllowRepair: true}},
+		Services: []gatt.ServiceDef{{UUID: battery, Characteristics: []gatt.CharDef{
+			{UUID: level, Properties: gatt.PropRead, Value: []byte{1}, Permissions: gatt.Permissions{Read: gatt.Require{Authentication: true}}},
+		}}},
+	})
+	user := counting{asked: new(atomic.Int32)}
+	asked := func(what string) {
+		t.Helper()
+		if n := user.asked.Swap(0); n != 1 {
+			t.Errorf("%s: the user was asked %d times, want once", what, n)
+		}
+	}
+	many := func(f func()) {
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(f)
+		}
+		wg.Wait()
+	}
+	o := &connmgr.Options{Pair: true, Pairing: &smp.PairOptions{Delegate: user}}
+	plain := l.establish(1, nil)
+	many(func() { l.establish(1, o).Close() })
+	plain.Close()
+	asked("Establish")
+
+	if err := errors.Join(l.m.Adapter("hci0").Bonds().Store().Remove(address(1)), p.Host().SMP().Store().Remove(l.adapters[0].Address())); err != nil {
+		t.Fatal(err)
+	}
+	l.establish(1, &connmgr.Options{Pair: true, Pairing: &smp.PairOptions{Delegate: smp.NoInput{}}}).Close()
+	c := l.establish(1, o)
+	many(func() { l.wantLevel(c, 1) })
+	c.Close()
+	asked("Read")
 }

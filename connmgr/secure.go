@@ -113,7 +113,11 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 	if sm == nil {
 		return nil
 	}
-	var err error
+	done, err := c.link.securing(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	switch s := sm.Security(); {
 	case s.Bonded:
 		if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && x.opts.pairOptions(false).MITM {
@@ -126,6 +130,17 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 		_, err = c.Pair(ctx, x.opts.pairOptions(false))
 	}
 	return err
+}
+
+// securing waits until nobody else encrypts the link or pairs on it, so that
+// many who want the same ask for it once; done ends it.
+func (l *link) securing(ctx context.Context) (done func(), err error) {
+	select {
+	case l.secures <- struct{}{}:
+		return func() { <-l.secures }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // replaces reports whether a bond that failed with err may be replaced.
@@ -160,10 +175,18 @@ func (c *Client) raise(err error) func(ctx context.Context) error {
 	case s.Bonded && !s.Encrypted:
 		return sm.Encrypt
 	case c.opts.Pair && (!s.Encrypted || !s.Authenticated):
-		p := c.opts.pairOptions(s.Bonded)
-		p.MITM = p.MITM || s.Encrypted // what is there is not enough
 		return func(ctx context.Context) error {
-			_, err := c.Pair(ctx, p)
+			done, err := c.link.securing(ctx)
+			if err != nil {
+				return err
+			}
+			defer done()
+			if sm.Security() != s {
+				return nil // another has raised it
+			}
+			p := c.opts.pairOptions(s.Bonded)
+			p.MITM = p.MITM || s.Encrypted // what is there is not enough
+			_, err = c.Pair(ctx, p)
 			return err
 		}
 	}
