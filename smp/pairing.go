@@ -316,10 +316,12 @@ func awaitEncryption(p *pairing, in any) (state, error) {
 	return p.dist.begin(p)
 }
 
-// security returns what a link that the pairing has encrypted has.
+// security returns what a link that the pairing has encrypted has. A key that
+// everybody knows proves nothing.
 func (p *pairing) security() Security {
+	known := p.curve.debug()
 	return Security{
-		Encrypted: p.key != nil, Authenticated: p.method.Authenticated(), SecureConnections: p.sc, KeySize: p.keySize,
+		Encrypted: p.key != nil, Authenticated: p.method.Authenticated() && !known, SecureConnections: p.sc && !known, KeySize: p.keySize,
 	}
 }
 

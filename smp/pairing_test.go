@@ -277,6 +277,25 @@ func TestDebugKeyIsNotKept(t *testing.T) {
 	}
 }
 
+func TestDebugKeyProtectsNothing(t *testing.T) {
+	debug := privateKey(t, sampleKeys[0].privateA)
+	for _, byInitiator := range []bool{false, true} {
+		d := duo{t: t, cs: defaults(DisplayYesNo, addrA), ps: defaults(DisplayYesNo, addrB)}
+		debugger, other := &d.ps, &d.cs
+		if byInitiator {
+			debugger, other = other, debugger
+		}
+		debugger.keyPair = fixed(debug)
+		d.run()
+		want := Security{Encrypted: true, KeySize: 16}
+		if c, p := d.c.security(), d.p.security(); !d.succeeded() || d.c.method != NumericComparison || c != want || p != want {
+			t.Errorf("by the initiator %v: %v has %+v and %+v, want %+v", byInitiator, d.c.method, c, p, want)
+		}
+		other.needMITM = true
+		attacked(t, "debug key", &duo{cs: d.cs, ps: d.ps}, byInitiator, ReasonAuthenticationRequirements)
+	}
+}
+
 func TestReservedKeysHaveNoEffect(t *testing.T) {
 	d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
 	d.alter = replace(false, CodePairingResponse, one(func(pdu PDU) PDU {

@@ -73,6 +73,9 @@ func awaitPublicKey(p *pairing, in any) (state, error) {
 		return nil, fail(ReasonDHKeyCheckFailed, "%w", err)
 	}
 	c.peer = pub
+	if p.set.needMITM && c.debug() {
+		return nil, fail(ReasonAuthenticationRequirements, "no protection against a man in the middle with the key pair of debug mode")
+	}
 	if !p.initiator {
 		p.send(c.own)
 	}
@@ -98,7 +101,8 @@ func awaitPublicKey(p *pairing, in any) (state, error) {
 
 // debug reports whether the Diffie-Hellman key is known to everybody, since a
 // side uses the key pair of debug mode (2.3.5.6.1). Such a link can be listened
-// to with a sniffer, which is fine while it is there, but not for good.
+// to with a sniffer, which is fine while it is there, but not for good, nor for
+// what needs protection.
 func (c *curve) debug() bool {
 	x := [32]byte{
 		0xE6, 0x9D, 0x35, 0x0E, 0x48, 0x01, 0x03, 0xCC, 0xDB, 0xFD, 0xF4, 0xAC, 0x11, 0x91, 0xF4, 0xEF,
