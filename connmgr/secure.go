@@ -120,13 +120,13 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 	defer done()
 	switch s := sm.Security(); {
 	case s.Bonded:
-		if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && x.opts.pairOptions(false).MITM {
+		if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && x.opts.Pairing.NeedsMITM() {
 			err = fmt.Errorf("%v: %w", sm.Peer(), smp.ErrWeakBond)
 		}
 		if x.opts.replaces(err) {
 			_, err = c.Pair(ctx, x.opts.pairOptions(true))
 		}
-	case x.opts.Pair && (!s.Encrypted || !s.Authenticated && x.opts.pairOptions(false).MITM):
+	case x.opts.Pair && (!s.Encrypted || !s.Authenticated && x.opts.Pairing.NeedsMITM()):
 		_, err = c.Pair(ctx, x.opts.pairOptions(false))
 	}
 	return err

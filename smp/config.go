@@ -133,8 +133,14 @@ type PairOptions struct {
 	// Delegate asks the user; default Config.Delegate.
 	Delegate Delegate
 	// OOB is what was exchanged out of band with the peer; default Config.OOB.
+	// With a TK or the peer's data in it MITM is implied: somebody in between can
+	// make the peer seem to have no use for it.
 	OOB *OOB
 }
+
+// NeedsMITM reports whether a pairing with o, which may be nil, is refused
+// without protection against a man in the middle.
+func (o *PairOptions) NeedsMITM() bool { return o != nil && (o.MITM || o.OOB.has()) }
 
 // settings are what a pairing with o, which may be nil, is to be.
 // own is this host's address on the link.
@@ -153,7 +159,7 @@ func (c *Config) settings(o *PairOptions, id Identity, own hci.Addr) (settings, 
 		oob = c.OOB
 	}
 	s := settings{
-		io: d.IO(), needMITM: c.MITM || o.MITM, needSC: !c.AllowLegacy, minKeySize: c.minKeySize(),
+		io: d.IO(), needMITM: c.MITM || o.NeedsMITM(), needSC: !c.AllowLegacy, minKeySize: c.minKeySize(),
 		sign: c.Signing, oob: oob, keyPair: c.keyPair(), identity: id,
 	}
 	if !c.DisableBonding && !o.DisableBonding {

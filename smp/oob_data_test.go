@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/moor-ble/moor/smp"
 )
@@ -56,5 +57,28 @@ func TestParseOOB(t *testing.T) {
 				t.Errorf("%s: written again as %s, want %s", tt.name, got, want)
 			}
 		}
+	}
+}
+
+func TestOutOfBandIsNotGivenUp(t *testing.T) { synctest.Test(t, testOutOfBandIsNotGivenUp) }
+
+// testOutOfBandIsNotGivenUp gives data for a peer that says it has none and can
+// do no better than legacy pairing, as somebody in between can make it say.
+func testOutOfBandIsNotGivenUp(t *testing.T) {
+	local, err := smp.NewLocalOOB(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := local.Data()
+	for name, oob := range map[string]*smp.OOB{"a temporary key": {TK: &[16]byte{1}}, "data of the peer": {Peer: &data}, "both": {TK: &[16]byte{1}, Peer: &data}} {
+		x := newPair(t, &smp.Config{AllowLegacy: true}, &smp.Config{AllowLegacy: true, DisableSecureConnections: true})
+		c, p := x.link()
+		r, err := c.SMP().Pair(t.Context(), &smp.PairOptions{OOB: oob})
+		if r != nil {
+			t.Errorf("%s: paired by %v", name, r.Method)
+		}
+		wantReason(t, err, smp.ReasonAuthenticationRequirements, true)
+		x.unlink(c, p)
+		x.air.Close()
 	}
 }

@@ -255,6 +255,8 @@ func (p *pairing) agree() error {
 		return fail(ReasonEncryptionKeySize, "the peer offers %d octets, %d are needed", p.keySize, p.set.minKeySize)
 	case p.set.needSC && !p.sc:
 		return fail(ReasonAuthenticationRequirements, "the peer has no LE Secure Connections, and legacy pairing is not allowed")
+	case p.set.needMITM && !p.method.Authenticated() && p.set.oob.has():
+		return fail(ReasonAuthenticationRequirements, "no protection against a man in the middle: the peer does not use the out-of-band data")
 	case p.set.needMITM && !p.method.Authenticated():
 		return fail(ReasonAuthenticationRequirements, "no protection against a man in the middle with %v here and %v there", p.set.io, theirs.IO)
 	case p.method == OutOfBand && !p.set.oob.serves(p.sc, theirs.OOB):

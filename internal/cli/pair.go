@@ -27,7 +27,7 @@ func newPair() *command {
 	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which takes a passkey or a comparison")
 	fs.BoolVar(&c.Legacy, "legacy", false, "pair with devices that lack LE Secure Connections too; who listens to that can read everything afterwards")
 	cmd.flag("key-size", "accept keys from `N` octets on, 7 to 16; default 16", &c.KeySize)
-	cmd.flag("oob", "use what the device gives out of band, such as on an NFC tag: `FILE` has its AD structures in hexadecimal", &c.OOB)
+	cmd.flag("oob", "use what the device gives out of band, such as on an NFC tag, and refuse to pair without protection, as --mitm does: `FILE` has its AD structures in hexadecimal", &c.OOB)
 	fs.BoolVar(&c.Replace, "replace", false, "pair again although there is a bond, also with a device that has lost it; be sure that it is the same device")
 	return cmd
 }

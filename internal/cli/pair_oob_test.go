@@ -50,6 +50,15 @@ func TestPairOutOfBand(t *testing.T) {
 		h.moor(nil, "pair", lock, "--legacy", "--oob", file).want(t, 0,
 			lock+" paired by Out of Band: legacy pairing, authenticated, key of 16 octets\n", "")
 	})
+	inAir(t, "given up", func(t *testing.T) { // by somebody in between
+		file := tag(t, hci.AppendAD(nil, 0x10, make([]byte, 16)))
+		h := newHouse(t, t.TempDir(), &smp.Config{AllowLegacy: true, DisableSecureConnections: true})
+		r := h.moor(nil, "pair", lock, "--legacy", "--oob", file)
+		if said := strings.Join(strings.Fields(r.stderr), " "); r.code != 6 || r.stdout != "" || !strings.Contains(said, "out-of-band data") {
+			t.Errorf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
+		}
+		h.moor(nil, "bonds").want(t, 0, "", "")
+	})
 	none := filepath.Join(t.TempDir(), "none")
 	for _, tt := range []struct{ file, flag, want string }{
 		{none, "--mitm", none + ": no such file"},
