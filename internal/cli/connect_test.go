@@ -24,11 +24,16 @@ type room struct {
 
 func newRoom(t *testing.T, adapters int) *room {
 	t.Helper()
+	return newRoomWith(t, adapters, sim.Thermometer())
+}
+
+func newRoomWith(t *testing.T, adapters int, device *sim.PeripheralConfig) *room {
+	t.Helper()
 	r := &room{t: t, air: sim.New(&sim.Config{Seed: 1})}
 	for range adapters {
 		r.adapters = append(r.adapters, r.air.NewController(nil))
 	}
-	p, err := r.air.NewPeripheral(t.Context(), sim.Thermometer())
+	p, err := r.air.NewPeripheral(t.Context(), device)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,17 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
 )
 
 func TestRead(t *testing.T) {
@@ -74,6 +80,35 @@ func TestWrite(t *testing.T) {
 	} {
 		inAir(t, c.name, func(t *testing.T) {
 			moor(t.Context(), append([]string{"-a", "sim:", "write"}, c.args...)...).want(t, c.code, c.stdout, c.stderr)
+		})
+	}
+}
+
+func TestWriteArrives(t *testing.T) {
+	for _, args := range [][]string{{}, {"--no-response"}} {
+		inAir(t, strings.Join(append([]string{"write"}, args...), " "), func(t *testing.T) {
+			var got []string
+			address, err := hci.ParseAddr(lock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := newRoomWith(t, 1, &sim.PeripheralConfig{Name: "Box", Address: address, Services: []gatt.ServiceDef{{
+				UUID: gatt.UUID16(0x1815), Characteristics: []gatt.CharDef{{
+					UUID: gatt.UUID16(0x2A56), Properties: gatt.PropWrite | gatt.PropWriteWithoutResponse,
+					Write: func(_ context.Context, w *gatt.WriteRequest) error {
+						got = append(got, fmt.Sprintf("%x", w.Value))
+						return nil
+					},
+				}},
+			}}})
+			var out printed
+			if code := r.run(t.Context(), &out, append([]string{"write", lock, "2a56", "c0ffee"}, args...)...); code != 0 {
+				t.Errorf("exit code %d, stderr %q", code, out.stderr.String())
+			}
+			synctest.Wait()
+			if len(got) != 1 || got[0] != "c0ffee" {
+				t.Errorf("the device got %q, want c0ffee once", got)
+			}
 		})
 	}
 }
