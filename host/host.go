@@ -49,6 +49,9 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 	if cfg != nil {
 		h.cfg = *cfg
 	}
+	if err := h.cfg.L2CAP.Validate(); err != nil {
+		return nil, errors.Join(err, tr.Close())
+	}
 	h.log = h.cfg.HCI.Logger
 	if h.cfg.Server == nil {
 		srv, err := gatt.NewServer(nil)

@@ -88,6 +88,7 @@ type channels struct {
 	local     map[CID]*Conn // by this side's end, in any state
 	remote    map[CID]*Conn // by the peer's end, open and closing
 	listeners map[PSM]*Listener
+	fromStart map[PSM]*Listener // never changed
 	prefix    [sduLengthLen]byte
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/moor-ble/moor/internal/loop"
@@ -38,20 +39,42 @@ var (
 // (0x0080 to 0x00FF). Requests to an SPSM without listener are refused with
 // "SPSM not supported".
 func (m *Mux) Listen(psm PSM, cfg *CoCConfig) (*Listener, error) {
-	s, err := cfg.settings()
-	if err == nil && psm > PSMLast {
-		err = errPSM
-	}
+	s, err := listenSettings(psm, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("l2cap: listen on SPSM 0x%04X: %w", uint16(psm), err)
+		return nil, listenError(psm, err)
 	}
 	l, err := call(context.Background(), m, func(_ time.Time, reply func(*Listener, error)) {
 		reply(m.coc.listen(psm, s))
 	})
 	if err != nil {
-		return nil, fmt.Errorf("l2cap: listen on SPSM 0x%04X: %w", uint16(psm), err)
+		return nil, listenError(psm, err)
 	}
 	return l, nil
+}
+
+// Listener returns the listener that the link has had from the start, by
+// Config.Listen; nil if there is none.
+func (m *Mux) Listener(psm PSM) *Listener { return m.coc.fromStart[psm] }
+
+func listenSettings(psm PSM, cfg *CoCConfig) (settings, error) {
+	if psm > PSMLast {
+		return settings{}, errPSM
+	}
+	return cfg.settings()
+}
+
+func listenError(psm PSM, err error) error {
+	return fmt.Errorf("l2cap: listen on SPSM 0x%04X: %w", uint16(psm), err)
+}
+
+// listenAll opens the listeners of a valid Config.
+func (k *channels) listenAll(cfgs map[PSM]*CoCConfig) {
+	for psm, cfg := range cfgs {
+		if s, err := listenSettings(psm, cfg); err == nil {
+			_, _ = k.listen(psm, s) // each is the first one
+		}
+	}
+	k.fromStart = maps.Clone(k.listeners)
 }
 
 func (k *channels) listen(psm PSM, s settings) (*Listener, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -47,6 +48,40 @@ func TestAccept(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A peer may ask for a channel with its first packet.
+func TestListenFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := &Config{Listen: map[PSM]*CoCConfig{0x80: smallCoC}}
+		if err := cfg.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		l := newCoCLink(t, cfg)
+		l.recv(CIDSignal, openReq)
+		l.want("success", "0005 15 05 0a00 4000 4000 2000 0400 0000")
+		c, err := ended(t, "Accept", start(func() (*Conn, error) { return l.m.Listener(0x80).Accept(t.Context()) }))
+		if err != nil || c.PSM() != 0x80 {
+			t.Fatalf("accepted %+v, %v", c, err)
+		}
+		if l.m.Listener(0x81) != nil {
+			t.Error("a listener that nobody asked for")
+		}
+		ch := start(func() (*Listener, error) { return l.m.Listen(0x80, nil) })
+		l.settle()
+		if _, err := ended(t, "Listen", ch); !errors.Is(err, errPSMTaken) {
+			t.Errorf("listening twice: %v", err)
+		}
+	})
+	for _, cfg := range []Config{
+		{Listen: map[PSM]*CoCConfig{0: nil}},
+		{Listen: map[PSM]*CoCConfig{0x100: nil}},
+		{Listen: map[PSM]*CoCConfig{0x80: {MTU: 22}}},
+	} {
+		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "listen on SPSM 0x0") {
+			t.Errorf("%v: %v", cfg.Listen, err)
+		}
+	}
 }
 
 func TestAcceptRefuses(t *testing.T) {

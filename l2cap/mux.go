@@ -1,6 +1,7 @@
 package l2cap
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -51,8 +52,26 @@ type Config struct {
 	// encrypted when an event has said so, with a full-size key that is not
 	// authenticated and not bonded.
 	Security func(l Link) Security
+	// Listen has the SPSMs that each link takes channels to from its first packet
+	// on: a peer may ask before anybody has called [Mux.Listen]. [Mux.Listener]
+	// returns their listeners. See Validate.
+	Listen map[PSM]*CoCConfig
 	// Logger gets what is dropped or refused, at level -4. nil: silent.
 	Logger *slog.Logger
+}
+
+// Validate says what is wrong with the Config, as NewMux cannot: a nil one is
+// right.
+func (c *Config) Validate() error {
+	if c == nil {
+		return nil
+	}
+	for psm, cfg := range c.Listen {
+		if _, err := listenSettings(psm, cfg); err != nil || psm == 0 {
+			return listenError(psm, cmp.Or(err, errPSM))
+		}
+	}
+	return nil
 }
 
 // levelPacket is the log level of what concerns single packets.
@@ -105,8 +124,8 @@ var (
 	_ Link            = (*hci.Link)(nil)
 )
 
-// NewMux makes the Mux of a link, and through cfg the protocols on it. nil
-// means no protocols. On the loop.
+// NewMux makes the Mux of a link, and through cfg, which must be valid, the
+// protocols on it. nil means no protocols. On the loop.
 func NewMux(now time.Time, l Link, cfg *Config) *Mux {
 	m := &Mux{link: l, out: framer{link: l}}
 	if cfg != nil {
@@ -119,6 +138,7 @@ func NewMux(now time.Time, l Link, cfg *Config) *Mux {
 	m.turns.m = m
 	m.sig.m, m.params.m, m.coc.m = m, m, m
 	m.att, m.smp = newChannel(m, CIDATT), newChannel(m, CIDSMP)
+	m.coc.listenAll(m.cfg.Listen)
 	m.att.open(now, m.cfg.ATT)
 	m.smp.open(now, m.cfg.SMP)
 	return m
