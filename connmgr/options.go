@@ -39,11 +39,13 @@ type Options struct {
 	// any case, or is not made.
 	Pair bool
 	// Pairing holds the options of that; its Replace is Repair. If it wants MITM,
-	// a bond without is smp.ErrWeakBond.
+	// or has out-of-band data, a bond without protection is smp.ErrWeakBond.
 	Pairing *smp.PairOptions
 	// Repair pairs again with a device that has lost the bond, or whose bond is
-	// damaged here. Without it, that is ErrBondLost: a device that only has the
-	// address must not get a new bond unasked.
+	// damaged here or cannot be used with private addresses (smp.ErrOpenBond);
+	// without it, that is ErrBondLost: a device that only has the address must not
+	// get a new bond unasked. With Pair it replaces a bond that is smp.ErrWeakBond
+	// too.
 	Repair bool
 	// Adapter restricts the choice to the adapter of that name.
 	Adapter string

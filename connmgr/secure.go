@@ -146,7 +146,7 @@ func (l *link) securing(ctx context.Context) (done func(), err error) {
 // replaces reports whether a bond that failed with err may be replaced.
 func (o *Options) replaces(err error) bool {
 	switch {
-	case errors.Is(err, smp.ErrBondLost), errors.Is(err, smp.ErrBondDamaged), errors.Is(err, smp.ErrWeakBond):
+	case errors.Is(err, smp.ErrBondLost), errors.Is(err, smp.ErrBondDamaged), errors.Is(err, smp.ErrOpenBond), errors.Is(err, smp.ErrWeakBond):
 		return o.Repair
 	case errors.Is(err, smp.ErrNoKey): // there never was one to lose
 		return o.Pair || o.Repair

@@ -84,6 +84,7 @@ func samples() map[string]error {
 		"smp.ErrNoKey":        smp.ErrNoKey,
 		"smp.ErrWeakBond":     smp.ErrWeakBond,
 		"smp.ErrBondDamaged":  smp.ErrBondDamaged,
+		"smp.ErrOpenBond":     smp.ErrOpenBond,
 		"smp.ErrBonded":       smp.ErrBonded,
 		"smp.ErrTimeout":      smp.ErrTimeout,
 		"smp.ErrBusy":         smp.ErrBusy,

@@ -15,7 +15,7 @@ var smpRows = []row{
 		why: "the peer says that it has no key: it will say so again",
 	},
 	{
-		name: "smp: no key in the bond, damaged bond", match: []match{is(smp.ErrNoKey, smp.ErrBondDamaged)},
+		name: "smp: no key in the bond, damaged bond, bond without privacy", match: []match{is(smp.ErrNoKey, smp.ErrBondDamaged, smp.ErrOpenBond)},
 		like: likeDisconnected, do: treatment{category: BondLost, action: CheckBond},
 		why: "it stays as it is until it is replaced; in plain text whoever has the device's address would be believed",
 	},

@@ -26,9 +26,9 @@ import (
 // As peripheral it asks the central to pair, which may refuse, or do nothing for
 // 30 s. A central that has a bond encrypts with it instead, which is ErrBonded,
 // whatever the options: only the central can replace it. If ctx ends, the pairing is ended too, unless others wait for it or the
-// peer began it. Errors are *Error, ErrBonded, ErrNoKey, ErrBondDamaged, ErrBusy
-// while the link is being encrypted, ErrTimeout, that of the Store, or wrap the
-// context's cause or the end of the link.
+// peer began it. Errors are *Error, ErrBonded, ErrNoKey, ErrBondDamaged, ErrOpenBond,
+// ErrBusy while the link is being encrypted, ErrTimeout, that of the Store, or wrap
+// the context's cause or the end of the link.
 func (m *Machine) Pair(ctx context.Context, o *PairOptions) (*Result, error) {
 	var opts PairOptions
 	if o != nil {
@@ -53,8 +53,8 @@ type caller struct {
 func (m *Machine) startPair(now time.Time, c caller) error {
 	switch {
 	case m.bond != nil && !c.options.Replace:
-		if m.bond.key(m.link.Role()) == nil {
-			return m.bond.keyless()
+		if err := m.unusable(); err != nil {
+			return err
 		}
 		return ErrBonded
 	case m.p != nil || m.saving || m.wanted && m.wish != nil:
@@ -133,8 +133,9 @@ func (m *Machine) leavePair(now time.Time, ch chan outcome, cause error) {
 // Encrypt returns when the link is encrypted, with the key of the bond unless
 // it is already. As central it does so itself, as peripheral it asks the central
 // to. Without a bond it is ErrNoBond, without a key in it ErrNoKey or
-// ErrBondDamaged; a peer that has lost the key is ErrBondLost. After any of these
-// the link is still there, in plain text.
+// ErrBondDamaged, with one that the peer cannot know this host by ErrOpenBond; a
+// peer that has lost the key is ErrBondLost. After any of these the link is still
+// there, in plain text.
 func (m *Machine) Encrypt(ctx context.Context) error {
 	if m.Security().Encrypted {
 		return nil
@@ -159,8 +160,10 @@ func (m *Machine) startEncrypt(now time.Time, ch chan outcome) error {
 	case busy:
 	case m.bond == nil:
 		return fmt.Errorf("%w %v", ErrNoBond, m.Peer())
-	case m.bond.key(m.link.Role()) == nil:
-		return m.bond.keyless()
+	default:
+		if err := m.unusable(); err != nil {
+			return err
+		}
 	}
 	m.encrypts = append(m.encrypts, ch)
 	switch {

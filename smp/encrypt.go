@@ -16,6 +16,18 @@ func (m *Machine) pend(s Security, byBond bool) {
 	m.pending, m.byBond = &s, byBond
 }
 
+// unusable says why the bond cannot encrypt the link; nil if it can.
+func (m *Machine) unusable() error {
+	own, _ := m.link.OnAir()
+	switch {
+	case m.bond.key(m.link.Role()) == nil:
+		return m.bond.keyless()
+	case own.IsResolvable() && !m.bond.GaveIRK && !m.proven:
+		return fmt.Errorf("%v: %w", m.bond.Peer, ErrOpenBond)
+	}
+	return nil
+}
+
 // startEncryption encrypts the link as central, with the key of the bond.
 func (m *Machine) startEncryption(time.Time) {
 	b := m.bond

@@ -67,6 +67,9 @@ func testPrivacyKeyIsGivenOnlyWhereItIsOfUse(t *testing.T) {
 		if !ok || b.IRK.IsZero() == private || private && b.IRK != x.c.SMP().Identity().IRK {
 			t.Errorf("private %v: has a key %v", private, ok && !b.IRK.IsZero())
 		}
+		if b, ok := x.c.SMP().Find(x.p.Device().Info().Address); !ok || b.GaveIRK != private {
+			t.Errorf("private %v: the bond says that the key was given: %v", private, ok && b.GaveIRK)
+		}
 		x.air.Close()
 	}
 }

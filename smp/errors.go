@@ -120,8 +120,14 @@ var (
 	ErrNoKey = errors.New("the bond has no key for this host's role: pair again and replace it")
 	// ErrBondDamaged says that a bond cannot be read. Until it is removed or
 	// replaced, its peer counts as bonded, so that nothing is said to it in plain
-	// text.
+	// text. That is so under its identity address alone: the key to its private
+	// addresses cannot be read either, and under one of these it is a stranger,
+	// whose new bond does not replace the damaged one unasked.
 	ErrBondDamaged = errors.New("the bond is damaged: put it back from a backup, remove it, or pair again and replace it")
+	// ErrOpenBond says that this host uses a private address on the link, and that
+	// the peer of the bond was not given the key to know it by that: it would take
+	// this host for a stranger, as if it had lost the bond.
+	ErrOpenBond = errors.New("the bond was made without private addresses, so the peer cannot know this host by one: pair again and replace it, or use none")
 	// ErrBonded says that there is a bond already, which Pair does not replace
 	// unless asked to.
 	ErrBonded = errors.New("there is a bond with the peer: encrypt with it, or ask to replace it")

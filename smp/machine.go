@@ -121,7 +121,7 @@ func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(
 		x.security.Store(&Security{Bonded: true})
 	}
 	x.peer.Store(&peer)
-	if x.bond != nil && link.Role() == hci.RoleCentral && x.bond.Central != nil {
+	if x.bond != nil && link.Role() == hci.RoleCentral && x.unusable() == nil {
 		x.startEncryption(now)
 	}
 	return x

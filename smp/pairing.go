@@ -346,7 +346,7 @@ func (p *pairing) bond(now time.Time) *Bond {
 	}
 	b := &Bond{
 		Peer: peer, Created: now, Authenticated: p.method.Authenticated(), SecureConnections: p.sc, KeySize: p.keySize,
-		IRK: d.irk, PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
+		IRK: d.irk, GaveIRK: d.give.Has(DistIDKey) && !p.set.identity.IRK.IsZero(), PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
 	}
 	if p.sc {
 		k := LongTermKey{Key: *p.key}

@@ -17,6 +17,8 @@ import (
 
 const cidSMP = 6
 
+var slowParams = hci.ConnParams{IntervalMin: 30e6, IntervalMax: 30e6, Timeout: 4e9}
+
 // scripted is a host and a peer without one.
 type scripted struct {
 	*pair
@@ -62,7 +64,7 @@ func (s *scripted) peripheral() (*host.Conn, *sim.RawLink) {
 	if err := s.c.Advertise(s.t.Context(), nil); err != nil {
 		s.t.Fatal(err)
 	}
-	l, err := s.raw.Connect(s.t.Context(), s.ctl.Address(), hci.ConnParams{IntervalMin: 30e6, IntervalMax: 30e6, Timeout: 4e9})
+	l, err := s.raw.Connect(s.t.Context(), s.ctl.Address(), slowParams)
 	if err != nil {
 		s.t.Fatal(err)
 	}

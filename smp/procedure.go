@@ -45,7 +45,11 @@ func (m *Machine) pairingRequest(now time.Time, req PairingRequest) {
 		m.refuse(now, fail(ReasonPairingNotSupported, "%w", ErrBonded))
 		m.wanted = false
 		m.rest()
-		m.tell(&m.encrypts, outcome{err: &BondLostError{Peer: m.Peer(), Err: errPairsInstead}})
+		err := m.unusable()
+		if err == nil {
+			err = &BondLostError{Peer: m.Peer(), Err: errPairsInstead}
+		}
+		m.tell(&m.encrypts, outcome{err: err})
 		return
 	case m.mgr.cfg.DisableIncoming && m.wish == nil:
 		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
@@ -83,7 +87,7 @@ func (m *Machine) securityRequest(now time.Time) {
 	case m.pending != nil && m.byBond: // under way
 	case m.pending != nil || m.saving:
 		m.asked = true
-	case m.bond != nil && m.bond.Central != nil && (m.proven || !m.Security().Encrypted):
+	case m.bond != nil && m.unusable() == nil && (m.proven || !m.Security().Encrypted):
 		m.startEncryption(now)
 	case m.bond != nil || m.mgr.cfg.DisableIncoming || m.Security().Encrypted:
 		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))

@@ -53,6 +53,7 @@ type bondRecord struct {
 	Central           *keyRecord `json:"central_key,omitempty"`
 	Peripheral        *keyRecord `json:"peripheral_key,omitempty"`
 	IRK               secret     `json:"irk,omitzero"`
+	GaveIRK           bool       `json:"gave_irk,omitzero"`
 	PeerCSRK          secret     `json:"peer_csrk,omitzero"`
 	PeerCounter       uint32     `json:"peer_sign_counter,omitzero"`
 	LocalCSRK         secret     `json:"local_csrk,omitzero"`
@@ -89,7 +90,7 @@ func recordOf(b *Bond, local Identity) *bondRecord {
 	return &bondRecord{
 		Version: recordVersion, Local: local.Addr, Peer: b.Peer, Created: b.Created.UTC().Truncate(time.Second),
 		Authenticated: b.Authenticated, SecureConnections: b.SecureConnections, KeySize: b.KeySize,
-		Central: key(b.Central), Peripheral: key(b.Peripheral), IRK: secret(b.IRK),
+		Central: key(b.Central), Peripheral: key(b.Peripheral), IRK: secret(b.IRK), GaveIRK: b.GaveIRK,
 		PeerCSRK: secret(b.PeerCSRK), PeerCounter: b.PeerCounter, LocalCSRK: secret(b.LocalCSRK), LocalCounter: b.LocalCounter,
 	}
 }
@@ -108,7 +109,7 @@ func (r *bondRecord) bond(local Identity) (*Bond, error) {
 	}
 	b := &Bond{
 		Peer: r.Peer, Created: r.Created, Authenticated: r.Authenticated, SecureConnections: r.SecureConnections, KeySize: r.KeySize,
-		IRK: Key(r.IRK), PeerCSRK: Key(r.PeerCSRK), PeerCounter: r.PeerCounter, LocalCSRK: Key(r.LocalCSRK), LocalCounter: r.LocalCounter,
+		IRK: Key(r.IRK), GaveIRK: r.GaveIRK, PeerCSRK: Key(r.PeerCSRK), PeerCounter: r.PeerCounter, LocalCSRK: Key(r.LocalCSRK), LocalCounter: r.LocalCounter,
 	}
 	for _, k := range [...]struct {
 		from *keyRecord

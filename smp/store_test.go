@@ -28,7 +28,7 @@ func sampleBond(peer hci.Addr) *smp.Bond {
 	return &smp.Bond{
 		Peer: peer, Created: time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC), Authenticated: true, KeySize: 16,
 		Central: &smp.LongTermKey{Key: smp.Key{0x11, 15: 0x1F}, EDIV: 0xABCD, Rand: [8]byte{1, 2}}, Peripheral: &smp.LongTermKey{Key: smp.Key{0x22}},
-		IRK: smp.Key{0x33}, PeerCSRK: smp.Key{0x44}, PeerCounter: 7, LocalCSRK: smp.Key{0x55}, LocalCounter: 8,
+		IRK: smp.Key{0x33}, GaveIRK: true, PeerCSRK: smp.Key{0x44}, PeerCounter: 7, LocalCSRK: smp.Key{0x55}, LocalCounter: 8,
 	}
 }
 

@@ -98,3 +98,30 @@ func TestPrivacy(t *testing.T) {
 		}
 	})
 }
+
+// TestPrivacyLater has a bond from before private addresses: the device takes
+// this host for a stranger under one, which is not the device's fault.
+func TestPrivacyLater(t *testing.T) {
+	inAir(t, "bond in the open", func(t *testing.T) {
+		h := newHouse(t, t.TempDir(), &smp.Config{})
+		paired := lock + " paired by Just Works: LE Secure Connections, not protected against a man in the middle, key of 16 octets\n"
+		h.moor(nil, "pair", lock).want(t, 0, paired, "")
+		for _, args := range [][]string{{"read", lock, "2a19"}, {"read", lock, "2a19", "--pair"}, {"pair", lock}} {
+			r := h.moor(nil, append([]string{"--privacy"}, args...)...)
+			said := strings.Join(strings.Fields(r.stderr), " ")
+			if r.code != exitBondLost || r.stdout != "" || strings.Contains(said, "has lost the bond") {
+				t.Errorf("%v: exit code %d, stdout %q, stderr %q", args, r.code, r.stdout, r.stderr)
+			}
+			for _, want := range []string{"the bond was made without private addresses", "moor pair ADDR --privacy --replace", "leave --privacy out"} {
+				if !strings.Contains(said, want) {
+					t.Errorf("%v: %q is not in %q", args, want, said)
+				}
+			}
+		}
+		h.moor(nil, "read", lock, "2a19").want(t, 0, "57  87 %\n", "")
+		h.forget() // it would keep the bond that it has
+		h.moor(nil, "--privacy", "pair", lock, "--replace").want(t, 0, paired, "")
+		h.moor(nil, "--privacy", "read", lock, "2a19").want(t, 0, "57  87 %\n", "")
+		h.moor(nil, "read", lock, "2a19").want(t, 0, "57  87 %\n", "")
+	})
+}

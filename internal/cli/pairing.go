@@ -43,6 +43,9 @@ func pairAdvice(err error) string {
 	if errors.Is(err, smp.ErrBondLost) {
 		return "if it was reset, pair again: moor pair ADDR --replace, or add --repair; if not, another device has its address"
 	}
+	if errors.Is(err, smp.ErrOpenBond) {
+		return "moor pair ADDR --privacy --replace pairs again, if the device has dropped its bond; or leave --privacy out"
+	}
 	if errors.Is(err, smp.ErrBondDamaged) || errors.Is(err, smp.ErrNoKey) || errors.Is(err, smp.ErrWeakBond) {
 		return "moor pair ADDR --replace pairs again, moor unpair ADDR removes the bond"
 	}

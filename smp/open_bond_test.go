@@ -1,0 +1,101 @@
+package smp_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/smp"
+)
+
+func TestBondOfBeforePrivacy(t *testing.T) { synctest.Test(t, testBondOfBeforePrivacy) }
+
+// testBondOfBeforePrivacy bonds in the open, and comes back under a private
+// address, by which the other side cannot know this host.
+func testBondOfBeforePrivacy(t *testing.T) {
+	x := newPair(t, nil, nil)
+	x.bond()
+	synctest.Wait()
+	before, _ := x.c.SMP().Find(x.p.Device().Info().Address)
+	if err := x.c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x.ccfg.Privacy = true
+	x.c = x.open(x.ctl.Plug(), &x.ccfg)
+	c, p := x.link()
+	time.Sleep(time.Second)
+	begin := time.Now()
+	if err := c.SMP().Encrypt(t.Context()); !errors.Is(err, smp.ErrOpenBond) || errors.Is(err, smp.ErrBondLost) {
+		t.Errorf("Encrypt: %v", err)
+	}
+	if _, err := c.SMP().Pair(t.Context(), nil); !errors.Is(err, smp.ErrOpenBond) {
+		t.Errorf("Pair: %v", err)
+	}
+	if time.Since(begin) != 0 {
+		t.Errorf("took %v", time.Since(begin))
+	}
+	// The stranger that the peripheral sees is not paired with unasked.
+	_, err := p.SMP().Pair(t.Context(), nil)
+	wantReason(t, err, smp.ReasonPairingNotSupported, false)
+	if s := c.SMP().Security(); s.Encrypted || !s.Bonded {
+		t.Errorf("security %+v", s)
+	}
+	if b, _ := x.c.SMP().Find(before.Peer); b != before {
+		t.Errorf("the bond became %+v", b)
+	}
+	x.unlink(c, p)
+
+	// The peripheral has to have forgotten the bond: it knows this host by no
+	// other name than in the open, and would not let a stranger take that.
+	if err := x.p.SMP().Store().Remove(x.c.SMP().Identity().Addr); err != nil {
+		t.Fatal(err)
+	}
+	c, p = x.link()
+	if _, err := c.SMP().Pair(t.Context(), &smp.PairOptions{Replace: true}); err != nil {
+		t.Fatal(err)
+	}
+	x.unlink(c, p)
+	c, p = x.link()
+	if err := c.SMP().Encrypt(t.Context()); err != nil {
+		t.Error(err)
+	}
+	x.unlink(c, p)
+}
+
+func TestOpenBondOfAPeripheral(t *testing.T) { synctest.Test(t, testOpenBondOfAPeripheral) }
+
+// testOpenBondOfAPeripheral is a bonded central that meets this host under a
+// private address, and wants to pair.
+func testOpenBondOfAPeripheral(t *testing.T) {
+	s := newScripted(t, &smp.Config{Privacy: true}, sim.RawPeerConfig{Silent: true})
+	key := &smp.LongTermKey{Key: smp.Key{1}}
+	if err := s.c.SMP().Store().Save(&smp.Bond{Peer: s.raw.Address(), KeySize: 16, Central: key, Peripheral: key}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.c.Advertise(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	own, err := s.c.Device().OwnAddress(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.raw.Connect(t.Context(), own, slowParams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.c.Accept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SMP().Encrypt(t.Context()); !errors.Is(err, smp.ErrOpenBond) {
+		t.Errorf("Encrypt: %v", err)
+	}
+	s.want(l, nil, "it could not know which key is meant")
+	say(l, smp.PairingRequest{Features: plain})
+	s.want(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported}, "the bond is kept")
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
