@@ -275,7 +275,7 @@ func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Host, *host.Conn
 		if h.Device().Info().AcceptListSize >= 2 {
 			random := peer
 			random.Kind = hci.AddrRandom
-			c, err := h.ConnectAny(ctx, []hci.Addr{peer, random}, o)
+			c, err := h.ConnectAnyPlain(ctx, []hci.Addr{peer, random}, o)
 			return h, c, err
 		}
 	}

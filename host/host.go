@@ -113,14 +113,10 @@ func (h *Host) Server() *gatt.Server { return h.cfg.Server }
 // them. ConnectPlain is the way to pair with such a peer again.
 func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
 	c, err := h.ConnectPlain(ctx, peer, o)
-	if err != nil || !c.security().Bonded {
-		return c, err
-	}
-	if err := c.smp.Encrypt(ctx); err != nil {
-		_ = c.link.Disconnect(ctx) // err says more
+	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return c.encrypt(ctx)
 }
 
 // ConnectPlain is Connect without waiting for encryption, which still begins by
@@ -134,9 +130,18 @@ func (h *Host) ConnectPlain(ctx context.Context, peer hci.Addr, o *hci.ConnectOp
 	return connOf(l), nil
 }
 
-// ConnectAny makes a link to whichever of peers is heard first; see
+// ConnectAny is Connect to whichever of peers is heard first; see
 // hci.Device.ConnectAny.
 func (h *Host) ConnectAny(ctx context.Context, peers []hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
+	c, err := h.ConnectAnyPlain(ctx, peers, o)
+	if err != nil {
+		return nil, err
+	}
+	return c.encrypt(ctx)
+}
+
+// ConnectAnyPlain is ConnectAny as ConnectPlain is Connect.
+func (h *Host) ConnectAnyPlain(ctx context.Context, peers []hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
 	l, err := h.dev.ConnectAny(ctx, peers, o)
 	if err != nil {
 		return nil, err

@@ -74,6 +74,19 @@ func (h *Host) secure(c *Conn, lc *l2cap.Config, peer *gatt.PeerInfo) {
 	}
 }
 
+// encrypt returns a link where there is a bond once it is encrypted, and else as
+// it is. It closes a link that cannot be.
+func (c *Conn) encrypt(ctx context.Context) (*Conn, error) {
+	if !c.security().Bonded {
+		return c, nil
+	}
+	if err := c.smp.Encrypt(ctx); err != nil {
+		_ = c.link.Disconnect(ctx) // err says more
+		return nil, err
+	}
+	return c, nil
+}
+
 // nameOf is how the table's server calls a bonded peer, by its identity address.
 func nameOf(peer hci.Addr) string { return peer.Identity().String() }
 

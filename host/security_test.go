@@ -243,6 +243,55 @@ func testSpoofedPeer(t *testing.T) {
 	}
 }
 
+func TestConnectAnyEncrypts(t *testing.T) { synctest.Test(t, testConnectAnyEncrypts) }
+
+// testConnectAnyEncrypts has ConnectAny do as Connect does, whatever the bond
+// with the one that is heard is like.
+func testConnectAnyEncrypts(t *testing.T) {
+	key := &smp.LongTermKey{Key: smp.Key{1, 2, 3}}
+	for name, tt := range map[string]struct {
+		bond smp.Bond
+		key  func([8]byte, uint16) ([16]byte, bool)
+		want error
+	}{
+		"good":    {smp.Bond{Central: key, SecureConnections: true}, func([8]byte, uint16) ([16]byte, bool) { return key.Key, true }, nil},
+		"lost":    {smp.Bond{Central: key, SecureConnections: true}, nil, smp.ErrBondLost},
+		"no key":  {smp.Bond{Peripheral: key}, nil, smp.ErrNoKey},
+		"damaged": {smp.Bond{Damaged: smp.ErrBondDamaged}, nil, smp.ErrBondDamaged},
+	} {
+		r := &raw{air: sim.New(&sim.Config{Seed: 1})}
+		r.central = openHost(t, r.air.NewController(nil), &host.Config{SMP: &smp.Config{}})
+		p := r.air.NewRawPeer(&sim.RawPeerConfig{Key: tt.key})
+		b := tt.bond
+		b.Peer, b.KeySize = p.Address(), 16
+		if err := r.central.SMP().Store().Save(&b); err != nil {
+			t.Fatal(err)
+		}
+		peers := []hci.Addr{p.Address(), {MAC: hci.MAC{9, 9, 9, 9, 9, 9}}}
+		c, err := r.central.ConnectAny(t.Context(), peers, nil)
+		l, e := p.Accept(t.Context())
+		if e != nil {
+			t.Fatal(e)
+		}
+		if tt.want == nil {
+			if err != nil || !c.SMP().Security().Encrypted {
+				t.Errorf("%s: %v, %v, want an encrypted link", name, c, err)
+			}
+			r.air.Close()
+			continue
+		}
+		if c != nil || !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, %v, want %v", name, c, err, tt.want)
+		} else {
+			<-l.Done() // the link is not left open
+		}
+		if c, err = r.central.ConnectAnyPlain(t.Context(), peers, nil); err != nil || c.SMP().Security().Encrypted {
+			t.Errorf("%s: in plain text: %v, %v", name, c, err)
+		}
+		r.air.Close()
+	}
+}
+
 func TestWithoutSecurityManager(t *testing.T) { synctest.Test(t, testWithoutSecurityManager) }
 
 // testWithoutSecurityManager pairs with a host that has none: it says so.
