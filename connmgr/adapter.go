@@ -251,8 +251,8 @@ func (a *Adapter) listen(ctx context.Context, h *host.Host) {
 }
 
 // dialed notes the result of a dial. A controller that fails for its own fault
-// again and again is reset.
-func (a *Adapter) dialed(peer hci.MAC, failed, ownFault bool) {
+// again and again is reset; faults is as how many a failure counts.
+func (a *Adapter) dialed(peer hci.MAC, failed bool, faults int) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -265,10 +265,10 @@ func (a *Adapter) dialed(peer hci.MAC, failed, ownFault bool) {
 		clear(a.failed)
 	}
 	a.failed[peer] = failure{a.failed[peer].now(now) + 1, now}
-	if !ownFault {
+	if faults == 0 {
 		return
 	}
-	if a.faults++; a.faults >= sickAfter {
+	if a.faults += faults; a.faults >= sickAfter {
 		a.faults = 0
 		select {
 		case a.reset <- struct{}{}:

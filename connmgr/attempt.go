@@ -313,14 +313,21 @@ func (x *attempts) ready(c *Client, shared bool) {
 // note lets the adapter and its slots learn from the result of an attempt.
 func (x *attempts) note(a *Adapter, err error) {
 	if err == nil {
-		a.dialed(x.target.addr.MAC, false, false)
+		a.dialed(x.target.addr.MAC, false, 0)
 		return
 	}
 	if errors.Is(err, context.Canceled) {
 		return
 	}
 	c := errclass.Default.Of(err)
-	a.dialed(x.target.addr.MAC, true, c.Action.Has(errclass.RecoverAdapter))
+	faults := 0
+	if c.Action.Has(errclass.RecoverAdapter) {
+		faults = 1
+	}
+	if d := a.HCI(); errors.Is(err, hci.ErrStillInitiating) && d != nil && len(d.Links()) == 0 {
+		faults = sickAfter // it will not get better, and nothing is lost
+	}
+	a.dialed(x.target.addr.MAC, true, faults)
 	var st hci.Status
 	if c.Action.Has(errclass.LowerLimit) && errors.As(err, &st) {
 		x.m.slots.Refused(a.name, x.target.addr.MAC.String(), uint8(st))

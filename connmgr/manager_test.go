@@ -78,6 +78,39 @@ func testAbsentDevice(t *testing.T) {
 	l.wantNoSlots()
 }
 
+func TestControllerThatDoesNotCancel(t *testing.T) { inBubble(t, testControllerThatDoesNotCancel) }
+
+// testControllerThatDoesNotCancel has a controller go on with the dial of a device
+// that is not there, so that it takes no other. It is reset where that costs
+// nobody a link.
+func testControllerThatDoesNotCancel(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.device(1)
+	l.adapters[0].Fault(sim.CommandFault{Opcode: hci.OpLECreateConnectionCancel, Times: sim.Always, Ignore: true})
+	fail := func() {
+		t.Helper()
+		_, err := l.m.Establish(t.Context(), address(9).String(), &connmgr.Options{MaxAttempts: -1})
+		if !errors.Is(err, hci.ErrDialTimeout) {
+			t.Fatalf("got %v, want the dial's timeout", err)
+		}
+	}
+	fail()
+	begin := time.Now()
+	c := l.establish(1, nil)
+	if d := time.Since(begin); d > time.Second {
+		t.Errorf("took %v", d)
+	}
+	fail()
+	_, err := l.m.Establish(t.Context(), address(9).String(), &connmgr.Options{MaxAttempts: -1})
+	if !errors.Is(err, hci.ErrStillInitiating) || !errors.Is(err, hci.StatusCommandDisallowed) {
+		t.Errorf("with a link on the adapter: %v, want ErrStillInitiating", err)
+	}
+	if c.Err() != nil {
+		t.Errorf("the link has been given up: %v", c.Err())
+	}
+	c.Close()
+}
+
 func TestFailsToEstablishAtFirst(t *testing.T) { inBubble(t, testFailsToEstablishAtFirst) }
 
 func testFailsToEstablishAtFirst(t *testing.T) {

@@ -24,6 +24,15 @@ var localRows = []row{
 		like: likeEOF, do: broken, why: "an adapter that takes or answers no command connects to nobody",
 	},
 	{
+		name: "hci: goes on with a canceled initiation", match: []match{is(hci.ErrStillInitiating)},
+		like: likeInProgress,
+		do: treatment{
+			category: Connection, budget: BudgetConnect, delay: DelayStack,
+			action: RecoverAdapter | OtherAdapter, advice: adviceAdapter,
+		},
+		why: "this controller takes no other dial until it is reset",
+	},
+	{
 		name: "hci: nobody was waiting for the connection", match: []match{is(hci.ErrUnwanted)},
 		like: likeOther, do: canceled, why: "it came after whoever wanted it had given up, and was closed",
 	},

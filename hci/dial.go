@@ -1,6 +1,7 @@
 package hci
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -207,6 +208,8 @@ func (d *dialer) started(now time.Time, err error) {
 		first.retried = true
 		d.c.info.scanBlocksInitiating = true
 		d.c.scan.pause(d.prepare)
+	case statusOf(err) == StatusCommandDisallowed && d.mute:
+		d.over(fmt.Errorf("%w: %w", ErrStillInitiating, err))
 	case err != nil:
 		d.over(err)
 	default:

@@ -29,6 +29,11 @@ var ErrNotSupported = errors.New("not supported by the controller")
 // in the time given to an attempt to connect.
 var ErrDialTimeout = errors.New("the peer was not heard in time")
 
+// ErrStillInitiating says that the controller has never reported the end of an
+// initiation that was canceled, and takes no other. A reset helps, that is, to
+// close the Device and open it again.
+var ErrStillInitiating = errors.New("the controller goes on with an initiation that was canceled")
+
 // ErrStale says that a handle is in use again by another link, so that the
 // event about the end of this one must have been lost.
 var ErrStale = errors.New("the controller gave the link's handle to another link")

@@ -25,10 +25,11 @@ type CommandFault struct {
 	// Status is the answer instead of the right one; the command does nothing
 	// then.
 	Status hci.Status
+	// Ignore answers, with success and zeros, a command that does nothing.
+	Ignore bool
 	// NoAnswer leaves the answer out. The command is carried out, unless Ignore is
 	// set.
 	NoAnswer bool
-	Ignore   bool
 	// Delay makes the answer late.
 	Delay time.Duration
 	// Copies are answers in addition to the right one.

@@ -43,7 +43,7 @@ func (c *Controller) command(b []byte) {
 	switch {
 	case f != nil && f.Status != hci.StatusSuccess:
 		rep.st = f.Status
-	case f != nil && f.NoAnswer && f.Ignore:
+	case f != nil && f.Ignore:
 	default:
 		c.execute(p, &rep)
 	}
