@@ -36,6 +36,7 @@ func testSecurityRequestOnAnEncryptedLink(t *testing.T) {
 	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
+	synctest.Wait() // else the peripheral may join what is about to end there
 	_, err := p.SMP().Pair(t.Context(), nil)
 	wantReason(t, err, smp.ReasonPairingNotSupported, false)
 	for _, s := range []smp.Security{c.SMP().Security(), p.SMP().Security()} {

@@ -55,7 +55,8 @@ type Config struct {
 	AddressLifetime time.Duration
 	// Changed is called when a bond has been saved, or was removed and is nil, on
 	// the goroutine that did it; not when all that is new is the counter of its
-	// signatures. nil: nobody is told.
+	// signatures. It may change bonds itself. Of changes at the same time it may
+	// hear in another order: what is there is in the Store. nil: nobody is told.
 	Changed func(peer hci.Addr, b *Bond)
 	// Identity is the identity address, for a controller that uses a private
 	// address; default the controller's own.

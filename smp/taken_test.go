@@ -2,6 +2,7 @@ package smp_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,7 +68,7 @@ func TestRemovedBondStaysAway(t *testing.T) { synctest.Test(t, testRemovedBondSt
 func testRemovedBondStaysAway(t *testing.T) {
 	var store stopped
 	var m *smp.Manager
-	changes := 0
+	var changes atomic.Int32
 	x := newPair(t, &smp.Config{
 		Signing: true,
 		Store: keep(func(l smp.Local) (smp.Store, error) {
@@ -77,7 +78,7 @@ func testRemovedBondStaysAway(t *testing.T) {
 		}),
 		Changed: func(peer hci.Addr, b *smp.Bond) {
 			// Whoever hears of a change may make another.
-			if changes++; b != nil && changes > 4 {
+			if n := changes.Add(1); b != nil && n > 4 {
 				if err := m.Store().Remove(peer); err != nil {
 					t.Error(err)
 				}
@@ -121,8 +122,8 @@ func testRemovedBondStaysAway(t *testing.T) {
 	<-store.begun
 	store.goOn <- struct{}{}
 	synctest.Wait()
-	if _, ok := m.Find(peer); ok || changes != 6 {
-		t.Errorf("removed by who heard of it: found %v, %d changes", ok, changes)
+	if _, ok := m.Find(peer); ok || changes.Load() != 6 {
+		t.Errorf("removed by who heard of it: found %v, %d changes", ok, changes.Load())
 	}
 	x.unlink(c, p)
 }
