@@ -52,6 +52,8 @@ type Peer struct {
 	Scratch gatt.UUID // a characteristic of Service to read
 	Initial []byte    // its value
 	Values  gatt.UUID // one that notifies
+	// Ready waits until the peer can be connected to again; nil is at once.
+	Ready func(t *testing.T)
 	// Notify makes the peer send a notification of Values; nil if it does so by
 	// itself.
 	Notify func(t *testing.T)
@@ -146,6 +148,9 @@ type session struct {
 
 func (m *Manager) connect(t *testing.T, p *Peer) *session {
 	t.Helper()
+	if p.Ready != nil {
+		p.Ready(t)
+	}
 	s := &session{m: m, peer: p, begin: len(m.Capture.Requests(t)), answered: len(m.Capture.Responses(t))}
 	begin := time.Now()
 	var err error

@@ -18,6 +18,7 @@ import (
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/test/moortest"
 )
 
 // patience is how long anything but moor may take to get somewhere.
@@ -259,6 +260,29 @@ func startServer(t *testing.T, handle string) (s *shell, stop func()) {
 	s.say(t, "advertise on", "Advertising object registered")
 	s.say(t, "show", "ActiveInstances: 0x01")
 	return s, stop
+}
+
+// onHCI0 returns moor on hci0, with bluetoothd as the peer.
+func onHCI0(t *testing.T, args ...string) *moortest.Moor {
+	t.Helper()
+	m := moortest.New(t, append([]string{"--adapter", "hci0"}, args...)...)
+	m.Ready = blueZReady
+	return m
+}
+
+// blueZReady waits until bluetoothd has put away every link. That of 5.66 does not
+// cope with a host that is back before: it was seen to answer "unlikely error" and
+// "request not supported", and to end the new link.
+func blueZReady(t *testing.T) {
+	t.Helper()
+	eventually(t, "bluetoothd has put away the link", func() bool {
+		if links, err := hcisock.Links(1); err == nil && len(links) > 0 {
+			return false
+		}
+		out, err := exec.Command("gdbus", "call", "--system", "--timeout", "10", "--dest", "org.bluez", "--object-path", "/",
+			"--method", "org.freedesktop.DBus.ObjectManager.GetManagedObjects").Output()
+		return err != nil || !bytes.Contains(out, []byte("'Connected': <true>")) // an error: it does not run
+	})
 }
 
 // offer puts the service into bluetoothd's table.

@@ -35,6 +35,7 @@ func TestManagerBlueZ(t *testing.T) {
 		Address: peerAddress + "/public",
 		Service: conntest.UUID(t, serviceUUID), Scratch: conntest.UUID(t, scratchUUID), Values: conntest.UUID(t, valuesUUID),
 		Initial: []byte{1, 2, 3, 4},
+		Ready:   blueZReady,
 		Notify:  func(t *testing.T) { peer.notify(t) },
 		Restart: func(*testing.T) { // of the whole test: the new one outlives the step
 			stop()

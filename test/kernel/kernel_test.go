@@ -116,7 +116,7 @@ func public(t *testing.T, m *moortest.Moor) {
 func TestBlueZ(t *testing.T) {
 	stopAir := startAir(t)
 	peer := startPeer(t)
-	m := moortest.New(t, "--adapter", "hci0")
+	m := onHCI0(t)
 	full := peerAddress + "/public"
 
 	t.Run("adapters", func(t *testing.T) {

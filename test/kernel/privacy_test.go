@@ -18,20 +18,12 @@ func TestPrivateTowardsBlueZ(t *testing.T) {
 	startBus(t)
 	b := startBonder(t)
 	b.can(t, "NoInputNoOutput")
-	m := moortest.New(t, "--adapter", "hci0", "--privacy")
+	m := onHCI0(t, "--privacy")
 	full := peerAddress + "/public"
 	run := m.Start(t, "pair", full)
 	b.accepts(t)
 	run.Wait(t).OK(t).Says(t, "paired by Just Works")
-	// The bluetoothd of 5.66 does not cope with a device that is back, under
-	// another address, before it has put away the link before: it ends the new one.
-	gone := func(t *testing.T) {
-		t.Helper()
-		b.wants(t, "Device "+ourAddress+" (Connected: no)")
-		b.from = len(b.said())
-	}
-	gone(t)
-	moortest.Private(t, m, full, guardedUUID, "01 02 03 04", gone)
+	moortest.Private(t, m, full, guardedUUID, "01 02 03 04")
 	// It may know devices of other tests, but none with a resolvable address.
 	list := b.list(t)
 	if strangers := regexp.MustCompile(`(?m)^Device [4-7].*`).FindAllString(list, -1); strangers != nil || !strings.Contains(list, "Device "+ourAddress) {

@@ -117,7 +117,7 @@ func TestPairBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
 	b := startBonder(t)
-	m := moortest.New(t, "--adapter", "hci0")
+	m := onHCI0(t)
 	full := peerAddress + "/public"
 	moortest.Pairing(t, m, &moortest.Partner{
 		Address: full, Guarded: guardedUUID, Initial: "01 02 03 04",
@@ -157,7 +157,7 @@ func TestPairLegacyBlueZ(t *testing.T) {
 	b := startBonder(t)
 	// After bluetoothd, which turns them on.
 	control(t, setSecureConnections, 1, 0)
-	moortest.Pairing(t, moortest.New(t, "--adapter", "hci0"), &moortest.Partner{
+	moortest.Pairing(t, onHCI0(t), &moortest.Partner{
 		Address: peerAddress + "/public", Guarded: guardedUUID, Initial: "01 02 03 04", Legacy: true,
 		Can: b.can, Accepts: b.accepts, Shows: b.shows, Types: b.types, Agrees: b.agrees, Forgets: b.forgets,
 		Bonded: conntest.EncryptedFirst,

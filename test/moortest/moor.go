@@ -32,7 +32,10 @@ type Moor struct {
 	Wrapper []string // a command that runs the binary, such as unshare -n
 	Dir     string   // takes a capture of each command
 	State   string   // what the commands keep between them
-	count   *int
+	// Ready waits before each command until the peer has put away what the one
+	// before left; nil is at once.
+	Ready func(t *testing.T)
+	count *int
 }
 
 // New returns the binary that the environment names in MOOR_BIN. Its captures
@@ -81,6 +84,9 @@ type Process struct {
 // Start starts a command.
 func (m *Moor) Start(t *testing.T, args ...string) *Process {
 	t.Helper()
+	if m.Ready != nil {
+		m.Ready(t)
+	}
 	*m.count++
 	number := *m.count
 	p := &Process{

@@ -10,15 +10,13 @@ import (
 var resolvable = regexp.MustCompile(`^[4-7][0-9A-F]:.*/random$`)
 
 // Private reads a value of a bonded partner several times with a moor that has
-// --privacy, which must come under another address each time. gone waits until
-// the partner knows that a link has ended.
-func Private(t *testing.T, m *Moor, address, guarded, value string, gone func(t *testing.T)) {
+// --privacy, which must come under another address each time.
+func Private(t *testing.T, m *Moor, address, guarded, value string) {
 	t.Helper()
 	js := m.With(append(slices.Clone(m.Args), "--json")...)
 	seen := map[string]bool{}
 	for range 3 {
 		m.Run(t, "read", address, guarded).OK(t).Says(t, value)
-		gone(t)
 		type info struct {
 			Own       string `json:"own_address"`
 			Encrypted bool
@@ -29,6 +27,5 @@ func Private(t *testing.T, m *Moor, address, guarded, value string, gone func(t 
 			return
 		}
 		seen[got[0].Own] = true
-		gone(t)
 	}
 }
