@@ -74,6 +74,39 @@ func (x *secured) connect(t *testing.T) (c, p *host.Conn) {
 	return c, p
 }
 
+// subscribe bonds on a link that ends again, and subscribes on it.
+func (x *secured) subscribe(t *testing.T) {
+	t.Helper()
+	c, p := x.connect(t)
+	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	ch, err := c.GATT().Char(t.Context(), service, encryptedOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ch.Subscribe(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+}
+
+// wantSubscribers notifies and counts whom.
+func (x *secured) wantSubscribers(t *testing.T, want int) {
+	t.Helper()
+	synctest.Wait()
+	h, ok := x.srv.Handle(service, encryptedOnly)
+	if !ok {
+		t.Fatal("no such characteristic")
+	}
+	if n, err := x.srv.Notify(t.Context(), h, []byte{1}); err != nil || n != want {
+		t.Errorf("notified %d clients, %v; want %d", n, err, want)
+	}
+}
+
 func wantCode(t *testing.T, c *host.Conn, u gatt.UUID, want att.Code) {
 	t.Helper()
 	v, err := c.GATT().Read(t.Context(), service, u)
@@ -129,31 +162,10 @@ func TestSubscriptionsComeBackWithEncryption(t *testing.T) {
 // request at all on its second link, and must be notified once it has encrypted.
 func testSubscriptionsComeBackWithEncryption(t *testing.T) {
 	x := newSecured(t)
-	c, p := x.connect(t)
-	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	ch, err := c.GATT().Char(t.Context(), service, encryptedOnly)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ch.Subscribe(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	<-p.Done()
-	c, _ = x.connect(t)
+	x.subscribe(t)
+	c, _ := x.connect(t)
 	defer c.Close()
-	synctest.Wait()
-	h, ok := x.srv.Handle(service, encryptedOnly)
-	if !ok {
-		t.Fatal("no such characteristic")
-	}
-	if n, err := x.srv.Notify(t.Context(), h, []byte{1}); err != nil || n != 1 {
-		t.Errorf("notified %d clients, %v", n, err)
-	}
+	x.wantSubscribers(t, 1)
 }
 
 func TestNewBondInheritsNothing(t *testing.T) { synctest.Test(t, testNewBondInheritsNothing) }
@@ -162,37 +174,16 @@ func TestNewBondInheritsNothing(t *testing.T) { synctest.Test(t, testNewBondInhe
 // peripheral kept for the old bond is not for who has the new one.
 func testNewBondInheritsNothing(t *testing.T) {
 	x := newSecuredBy(t, &smp.Config{AllowRepair: true})
-	c, p := x.connect(t)
-	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	ch, err := c.GATT().Char(t.Context(), service, encryptedOnly)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ch.Subscribe(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	<-p.Done()
+	x.subscribe(t)
 	if err := x.c.SMP().Store().Remove(x.p.Device().Info().Address); err != nil {
 		t.Fatal(err)
 	}
-	c, _ = x.connect(t)
+	c, _ := x.connect(t)
 	defer c.Close()
 	if _, err := c.SMP().Pair(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	synctest.Wait()
-	h, ok := x.srv.Handle(service, encryptedOnly)
-	if !ok {
-		t.Fatal("no such characteristic")
-	}
-	if n, err := x.srv.Notify(t.Context(), h, []byte{1}); err != nil || n != 0 {
-		t.Errorf("notified %d clients, %v; want none", n, err)
-	}
+	x.wantSubscribers(t, 0)
 }
 
 func TestSpoofedPeer(t *testing.T) { synctest.Test(t, testSpoofedPeer) }
