@@ -63,6 +63,8 @@ type dialer struct {
 	// mute is set once a cancel was never reported as done: on such a controller
 	// an initiation is left alone as long as it is of use.
 	mute bool
+	// stuck says that this was so for the latest initiation, which may go on.
+	stuck bool
 }
 
 func (d *dialer) init(c *core) {
@@ -88,7 +90,7 @@ func (d *dialer) next() {
 		return
 	}
 	if d.c.quiet.wanted() {
-		d.c.quiet.proceed()
+		d.c.quiet.begin()
 		return
 	}
 	if d.resting {
@@ -208,12 +210,10 @@ func (d *dialer) started(now time.Time, err error) {
 		first.retried = true
 		d.c.info.scanBlocksInitiating = true
 		d.c.scan.pause(d.prepare)
-	case statusOf(err) == StatusCommandDisallowed && d.mute:
-		d.over(fmt.Errorf("%w: %w", ErrStillInitiating, err))
 	case err != nil:
 		d.over(err)
 	default:
-		d.state = dialInitiating
+		d.state, d.stuck = dialInitiating, false
 		for _, x := range d.group {
 			if t := x.opts.timeout(); t > 0 && x.timer.index == 0 {
 				d.c.timers.set(&x.timer, now.Add(t))
@@ -231,9 +231,6 @@ func (d *dialer) reconsider() {
 	}
 	left := slices.ContainsFunc(d.group, func(x *dial) bool { return x.end != nil })
 	come := slices.ContainsFunc(d.waiting, func(x *dial) bool { return d.joins(x) && !d.ending(x) })
-	if d.mute && d.c.quiet.wanted() {
-		d.c.quiet.giveUp(errInitiating)
-	}
 	if left || come || d.c.quiet.wanted() {
 		d.cancel()
 		return
@@ -279,7 +276,7 @@ func (d *dialer) expire(time.Time) {
 		d.cancel()
 	case dialCanceling:
 		d.c.log.Log(d.c.ctx, LevelDevice, "canceled connection never reported as ended")
-		d.mute = true
+		d.mute, d.stuck = true, true
 		d.over(nil)
 	case dialIdle: // so is the scan's
 		d.resting = false
@@ -291,6 +288,9 @@ func (d *dialer) expire(time.Time) {
 // over ends the initiation. With err its dials fail; without, those that are
 // still wanted go on in a later one, behind those that had to wait.
 func (d *dialer) over(err error) {
+	if d.stuck && statusOf(err) == StatusCommandDisallowed {
+		err = fmt.Errorf("%w: %w", ErrStillInitiating, err)
+	}
 	group := d.group
 	turned := d.state == dialCanceling
 	d.group, d.state = nil, dialIdle

@@ -25,6 +25,7 @@ func (c *core) connected(status Status, cn connection) {
 // handle, so it must not touch any link.
 func (d *dialer) failed(status Status, peer Addr) {
 	if d.state == dialIdle {
+		d.stuck = false // the end of what was canceled, late
 		d.c.stats.ForeignAnswers++
 		return
 	}

@@ -31,6 +31,8 @@ func (p *ownPrivate) init(c *core) {
 // specification's advice 15 min. It is called on the loop, must not wait, and
 // returns a resolvable or non-resolvable private address. To change the address,
 // scans, dials and advertising pause for some commands; links are not touched.
+// On a controller that does not report the end of a canceled dial, an address
+// stays until the dial under way has ended.
 // A change that the controller refuses is tried again after the next time of
 // every.
 //

@@ -1,7 +1,5 @@
 package hci
 
-import "errors"
-
 // quiet runs what a controller refuses while it scans, initiates or advertises:
 // the commands of the own address and of the resolving list (Vol 4, Part E,
 // 7.8.4, 7.8.38 and 7.8.44). It holds back all three, waits until the last of
@@ -19,8 +17,12 @@ type quietJob struct {
 	done func(error)
 }
 
-// wanted reports whether nothing may begin to scan, initiate or advertise.
-func (q *quiet) wanted() bool { return len(q.queue) > 0 }
+// wanted reports whether nothing may begin to scan, initiate or advertise. A dial
+// that cannot be canceled is worth more than what waits for quiet.
+func (q *quiet) wanted() bool {
+	d := &q.c.dial
+	return len(q.queue) > 0 && (d.state == dialIdle || !d.mute)
+}
 
 func (q *quiet) do(run func(done func(error)), done func(error)) {
 	if q.c.err != nil {
@@ -28,6 +30,11 @@ func (q *quiet) do(run func(done func(error)), done func(error)) {
 		return
 	}
 	q.queue = append(q.queue, quietJob{run, done})
+	q.begin()
+}
+
+// begin ends what must end.
+func (q *quiet) begin() {
 	q.c.scan.sync()
 	q.c.adv.sync()
 	q.c.dial.reconsider()
@@ -55,16 +62,6 @@ func (q *quiet) proceed() {
 		c.scan.sync()
 		c.dial.next()
 	})
-}
-
-// errInitiating says that an initiation cannot be stopped without losing it.
-var errInitiating = errors.New("hci: the controller is initiating, and does not report the end of that")
-
-// giveUp ends all jobs, none of which has begun, for want of quiet.
-func (q *quiet) giveUp(err error) {
-	q.fail(err)
-	q.c.adv.sync()
-	q.c.scan.sync()
 }
 
 // fail ends the jobs that have not begun; the commands of one that has are ended

@@ -95,7 +95,12 @@ func (r *resolving) add(peers []LEAddDeviceToResolvingList, done func(error)) {
 			r.add(peers[1:], done)
 			return
 		}
-		r.run(LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, skip, func() { r.add(peers[1:], done) })
+		r.run(LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, func(error) {
+			// In the mode that it has now, the peer would not be heard under its
+			// identity address any more (Vol 6, Part B, 4.7).
+			r.loaded--
+			r.run(LERemoveDeviceFromResolvingList{Peer: peers[0].Peer}, done, func() { r.add(peers[1:], done) })
+		}, func() { r.add(peers[1:], done) })
 	})
 }
 

@@ -90,7 +90,7 @@ func TestResolvingListThatIsFull(t *testing.T) {
 	h.idle("the list is as full as it was")
 }
 
-// A controller takes no key twice, and need not take a privacy mode.
+// A controller takes no key twice, and may refuse a privacy mode.
 func TestResolvingListWithoutThoseRefused(t *testing.T) {
 	h := newResolver(t)
 	h.c.info.ResolvingListSize = 3
@@ -102,10 +102,12 @@ func TestResolvingListWithoutThoseRefused(t *testing.T) {
 	}
 	h.want(LESetPrivacyMode{Peer: peerA, Device: true}, "the first peer")
 	h.complete(OpLESetPrivacyMode, StatusInvalidParameters)
+	h.want(LERemoveDeviceFromResolvingList{Peer: peerA}, "without that mode it would not be heard under its identity")
+	h.complete(OpLERemoveDeviceFromResolvingList, StatusSuccess)
 	h.want(entryB, "the second peer")
 	h.complete(OpLEAddDeviceToResolvingList, StatusInvalidParameters)
 	h.takes("the others", entryC, LESetPrivacyMode{Peer: entryC.Peer, Device: true}, LESetAddressResolutionEnable{Enable: true})
-	h.wantResolved(r, 2, nil)
+	h.wantResolved(r, 1, nil)
 }
 
 func TestResolvingListRefused(t *testing.T) {

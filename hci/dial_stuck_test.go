@@ -1,0 +1,45 @@
+package hci
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// unconfirmed has a dial time out whose cancel the controller does not confirm.
+func (h *harness) unconfirmed(peers ...Addr) {
+	h.t.Helper()
+	r := h.dial(&ConnectOptions{Timeout: 3 * time.Second}, peers...)
+	if len(peers) > 1 {
+		h.initiateAny(peers...)
+	} else {
+		h.initiate(peers[0])
+	}
+	h.pass(3 * time.Second)
+	h.want(LECreateConnectionCancel{}, "time is up")
+	h.complete(OpLECreateConnectionCancel, StatusSuccess)
+	h.pass(cancelWait)
+	h.wantDialed(r, ErrDialTimeout)
+}
+
+func TestControllerStillInitiating(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 4
+	h.unconfirmed(peerA)
+	r := h.dial(nil, peerA)
+	h.want(create(peerA), "the next dial")
+	h.status(OpLECreateConnection, StatusCommandDisallowed)
+	h.wantDialed(r, ErrStillInitiating)
+	r = h.dial(nil, peerA, peerB)
+	h.want(LEClearFilterAcceptList{}, "by accept list")
+	h.complete(OpLEClearFilterAcceptList, StatusCommandDisallowed)
+	h.wantDialed(r, ErrStillInitiating)
+
+	h.connected(StatusUnknownConnection, 0, Addr{})
+	r = h.dial(nil, peerA)
+	h.want(create(peerA), "the controller has confirmed, if late")
+	h.status(OpLECreateConnection, StatusCommandDisallowed)
+	if r.done != 1 || errors.Is(r.err, ErrStillInitiating) {
+		t.Errorf("got %v, which must have another reason", r.err)
+	}
+}
