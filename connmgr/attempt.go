@@ -324,8 +324,11 @@ func (x *attempts) note(a *Adapter, err error) {
 	if c.Action.Has(errclass.RecoverAdapter) {
 		faults = 1
 	}
-	if d := a.HCI(); errors.Is(err, hci.ErrStillInitiating) && d != nil && len(d.Links()) == 0 {
-		faults = sickAfter // it will not get better, and nothing is lost
+	if d := a.HCI(); errors.Is(err, hci.ErrStillInitiating) && d != nil {
+		faults = 0 // links are worth more than this dial
+		if len(d.Links()) == 0 {
+			faults = sickAfter // it will not get better, and nothing is lost
+		}
 	}
 	a.dialed(x.target.addr.MAC, true, faults)
 	var st hci.Status

@@ -18,7 +18,7 @@ type link struct {
 	peer    hci.Addr // its identity, as far as known when the link was made
 	name    string
 	gone    chan struct{} // closed when the link has ended and is in no list any more
-	secures chan struct{} // one slot: who has it encrypts or pairs
+	pairs   chan struct{} // one slot: who has it pairs
 
 	mu      sync.Mutex
 	users   map[*Client]struct{} // guarded by mu, as all below
@@ -118,7 +118,7 @@ func (l *link) join(c *Client) bool {
 func (m *Manager) adopt(a *Adapter, h *host.Host, conn *host.Conn, name string) *link {
 	l := &link{
 		m: m, adapter: a, conn: conn, peer: identify(h, conn.Peer()), name: name,
-		gone: make(chan struct{}), secures: make(chan struct{}, 1), users: map[*Client]struct{}{},
+		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]struct{}{},
 	}
 	address := l.peer.MAC.String()
 	m.slots.Connected(a.name, address, uint16(conn.Link().Handle()))

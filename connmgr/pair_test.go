@@ -385,3 +385,39 @@ func testManyRaiseSecurityAtOnce(t *testing.T) {
 	c.Close()
 	asked("Read")
 }
+
+// slow is a user who does something before he agrees.
+type slow struct {
+	agreeable
+	first func(ctx context.Context)
+}
+
+func (u slow) Confirm(ctx context.Context, _ hci.Addr, _ smp.Passkey) (bool, error) {
+	u.first(ctx)
+	return true, nil
+}
+
+func TestPairingHoldsUpNobodyElse(t *testing.T) { inBubble(t, testPairingHoldsUpNobodyElse) }
+
+// testPairingHoldsUpNobodyElse has a user take his time to pair on a link that
+// others share who do not want that.
+func testPairingHoldsUpNobodyElse(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.guarded(&smp.Config{Delegate: agreeable{}})
+	defer l.establish(1, nil).Close()
+	u := slow{first: func(ctx context.Context) {
+		begin := time.Now()
+		c, err := l.m.Establish(ctx, address(1).String(), nil)
+		if d := time.Since(begin); err != nil || d > second {
+			t.Errorf("connected after %v: %v", d, err)
+			return
+		}
+		c.Close()
+		time.Sleep(20 * second)
+	}}
+	c := l.establish(1, &connmgr.Options{MaxAttempts: -1, Pair: true, Pairing: &smp.PairOptions{Delegate: u}})
+	if !c.Security().Authenticated {
+		t.Errorf("security %+v", c.Security())
+	}
+	c.Close()
+}

@@ -113,31 +113,51 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 	if sm == nil {
 		return nil
 	}
-	done, err := c.link.securing(ctx)
-	if err != nil {
+	pair, err := x.encrypt(ctx, sm)
+	if pair == nil {
 		return err
 	}
-	defer done()
-	switch s := sm.Security(); {
-	case s.Bonded:
-		if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && x.opts.Pairing.NeedsMITM() {
-			err = fmt.Errorf("%v: %w", sm.Peer(), smp.ErrWeakBond)
-		}
-		if x.opts.replaces(err) {
-			_, err = c.Pair(ctx, x.opts.pairOptions(true))
-		}
-	case x.opts.Pair && (!s.Encrypted || !s.Authenticated && x.opts.Pairing.NeedsMITM()):
-		_, err = c.Pair(ctx, x.opts.pairOptions(false))
+	before := sm.Security()
+	done, e := c.link.pairing(ctx)
+	if e != nil {
+		return errors.Join(e, err)
 	}
+	defer done()
+	if sm.Security() != before { // another has paired meanwhile
+		if pair, err = x.encrypt(ctx, sm); pair == nil {
+			return err
+		}
+	}
+	_, err = c.Pair(ctx, pair)
 	return err
 }
 
-// securing waits until nobody else encrypts the link or pairs on it, so that
-// many who want the same ask for it once; done ends it.
-func (l *link) securing(ctx context.Context) (done func(), err error) {
+// encrypt encrypts the link with the bond, if there is one. If there is to be a
+// pairing instead, or in place of the bond, it returns the options of that; err
+// is then why.
+func (x *attempts) encrypt(ctx context.Context, sm *smp.Machine) (pair *smp.PairOptions, err error) {
+	s := sm.Security()
+	if !s.Bonded {
+		if x.opts.Pair && (!s.Encrypted || !s.Authenticated && x.opts.Pairing.NeedsMITM()) {
+			return x.opts.pairOptions(false), nil
+		}
+		return nil, nil
+	}
+	if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && x.opts.Pairing.NeedsMITM() {
+		err = fmt.Errorf("%v: %w", sm.Peer(), smp.ErrWeakBond)
+	}
+	if x.opts.replaces(err) {
+		return x.opts.pairOptions(true), err
+	}
+	return nil, err
+}
+
+// pairing waits until nobody else pairs on the link for its users, so that many
+// who want the same ask for it once; done ends it.
+func (l *link) pairing(ctx context.Context) (done func(), err error) {
 	select {
-	case l.secures <- struct{}{}:
-		return func() { <-l.secures }, nil
+	case l.pairs <- struct{}{}:
+		return func() { <-l.pairs }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -176,7 +196,7 @@ func (c *Client) raise(err error) func(ctx context.Context) error {
 		return sm.Encrypt
 	case c.opts.Pair && (!s.Encrypted || !s.Authenticated):
 		return func(ctx context.Context) error {
-			done, err := c.link.securing(ctx)
+			done, err := c.link.pairing(ctx)
 			if err != nil {
 				return err
 			}
