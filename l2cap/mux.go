@@ -54,7 +54,8 @@ type Config struct {
 	Security func(l Link) Security
 	// Listen has the SPSMs that each link takes channels to from its first packet
 	// on: a peer may ask before anybody has called [Mux.Listen]. [Mux.Listener]
-	// returns their listeners. See Validate.
+	// returns their listeners. It is read for each link, and must not change. See
+	// Validate.
 	Listen map[PSM]*CoCConfig
 	// Logger gets what is dropped or refused, at level -4. nil: silent.
 	Logger *slog.Logger
