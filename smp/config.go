@@ -39,7 +39,8 @@ type Config struct {
 	// Signing distributes and asks for keys for signed writes.
 	Signing bool
 	// OOB is what was exchanged out of band, for pairings that have none of their
-	// own in PairOptions.
+	// own in PairOptions. As there, a TK or a peer's data in it implies MITM, for
+	// all pairings that it is used for.
 	OOB *OOB
 	// KeyPair makes the key pair on P-256 of a pairing; default one of
 	// crypto/ecdh. It is called on the loop and must not wait.
@@ -140,8 +141,21 @@ type PairOptions struct {
 }
 
 // NeedsMITM reports whether a pairing with o, which may be nil, is refused
-// without protection against a man in the middle.
+// without protection against a man in the middle by what o says itself. What
+// the Config says counts too: see Machine.NeedsMITM.
 func (o *PairOptions) NeedsMITM() bool { return o != nil && (o.MITM || o.OOB.has()) }
+
+// oob returns what was exchanged out of band for a pairing with o.
+func (c *Config) oob(o *PairOptions) *OOB {
+	if o != nil && o.OOB != nil {
+		return o.OOB
+	}
+	return c.OOB
+}
+
+func (c *Config) needsMITM(o *PairOptions) bool {
+	return c.MITM || o != nil && o.MITM || c.oob(o).has()
+}
 
 // settings are what a pairing with o, which may be nil, is to be.
 // own is this host's address on the link.
@@ -152,16 +166,13 @@ func (c *Config) settings(o *PairOptions, id Identity, own hci.Addr) (settings, 
 	if o == nil {
 		o = &PairOptions{}
 	}
-	d, oob := o.Delegate, o.OOB
+	d := o.Delegate
 	if d == nil {
 		d = c.delegate()
 	}
-	if oob == nil {
-		oob = c.OOB
-	}
 	s := settings{
-		io: d.IO(), needMITM: c.MITM || o.NeedsMITM(), needSC: !c.AllowLegacy, minKeySize: c.minKeySize(),
-		sign: c.Signing, oob: oob, keyPair: c.keyPair(), identity: id,
+		io: d.IO(), needMITM: c.needsMITM(o), needSC: !c.AllowLegacy, minKeySize: c.minKeySize(),
+		sign: c.Signing, oob: c.oob(o), keyPair: c.keyPair(), identity: id,
 	}
 	if !c.DisableBonding && !o.DisableBonding {
 		s.auth |= AuthBonding

@@ -41,8 +41,8 @@ type Channel interface {
 }
 
 // Machine is the Security Manager of one link: the handler of its SMP channel.
-// Pair, Encrypt, Sign, Verify, Security and Peer may be called from any
-// goroutine but the loop; the other methods are for the loop.
+// Pair, Encrypt, Sign, Verify, NeedsMITM, Security and Peer may be called from
+// any goroutine but the loop; the other methods are for the loop.
 //
 // What happens to it, when nothing else goes on:
 //
@@ -134,6 +134,11 @@ func (m *Machine) Security() Security { return *m.security.Load() }
 // Peer returns the peer's identity address, as far as it is known. It does not
 // wait, and may be called on the loop too.
 func (m *Machine) Peer() hci.Addr { return *m.peer.Load() }
+
+// NeedsMITM reports whether Pair with o, which may be nil, is refused without
+// protection against a man in the middle, whether o or the Config says so. It
+// does not wait, and may be called on the loop too.
+func (m *Machine) NeedsMITM(o *PairOptions) bool { return m.mgr.cfg.needsMITM(o) }
 
 // Frame takes a PDU.
 func (m *Machine) Frame(now time.Time, pdu []byte) {

@@ -82,3 +82,33 @@ func testOutOfBandIsNotGivenUp(t *testing.T) {
 		x.air.Close()
 	}
 }
+
+func TestOOBOfAllPairings(t *testing.T) { synctest.Test(t, testOOBOfAllPairings) }
+
+// testOOBOfAllPairings has the data in Config, where it implies no less than in
+// PairOptions.
+func testOOBOfAllPairings(t *testing.T) {
+	x := newPair(t, &smp.Config{OOB: &smp.OOB{TK: &[16]byte{1}}, AllowLegacy: true}, &smp.Config{AllowLegacy: true, DisableSecureConnections: true})
+	c, p := x.link()
+	r, err := c.SMP().Pair(t.Context(), nil)
+	wantReason(t, err, smp.ReasonAuthenticationRequirements, true)
+	if r != nil || c.SMP().Security().Encrypted {
+		t.Errorf("paired: %+v", r)
+	}
+	local := &smp.OOB{Local: &smp.LocalOOB{}}
+	for _, tt := range []struct {
+		o             *smp.PairOptions
+		with, without bool // data in Config
+	}{
+		{nil, true, false},
+		{&smp.PairOptions{}, true, false},
+		{&smp.PairOptions{OOB: local}, false, false},
+		{&smp.PairOptions{OOB: local, MITM: true}, true, true},
+		{&smp.PairOptions{OOB: x.ccfg.OOB}, true, true},
+	} {
+		if with, without := c.SMP().NeedsMITM(tt.o), p.SMP().NeedsMITM(tt.o); with != tt.with || without != tt.without {
+			t.Errorf("NeedsMITM(%+v) is %v, without data in Config %v", tt.o, with, without)
+		}
+	}
+	x.unlink(c, p)
+}
