@@ -84,6 +84,11 @@ func (b *Bond) key(r hci.Role) *LongTermKey {
 	return b.Peripheral
 }
 
+// sameKeys reports whether two bonds have the same keys to encrypt links.
+func (b *Bond) sameKeys(o *Bond) bool {
+	return b.Central.same(o.Central) && b.Peripheral.same(o.Peripheral)
+}
+
 // keyless says why there is no key for a role.
 func (b *Bond) keyless() error {
 	if b.Damaged != nil {

@@ -140,3 +140,11 @@ func (k *LongTermKey) named(rand [8]byte, ediv uint16) bool {
 	own, asked := wire.AppendU16(k.Rand[:], k.EDIV), wire.AppendU16(rand[:], ediv)
 	return subtle.ConstantTimeCompare(own, asked) == 1
 }
+
+// same reports whether both are the same key, or both are missing.
+func (k *LongTermKey) same(o *LongTermKey) bool {
+	if k == nil || o == nil {
+		return k == nil && o == nil
+	}
+	return k.named(o.Rand, o.EDIV) && equal(k.Key, o.Key)
+}

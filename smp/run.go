@@ -75,17 +75,16 @@ func (r *run) consult(q question) (a answer) {
 // save writes a new bond, on a goroutine of its own, and lets everybody know.
 // The writing is not given up when the link goes down: the peer has the keys.
 func (m *Machine) save(b *Bond, r *run, waiting []caller, result *Result) {
-	err := m.mgr.store.saveNew(b)
+	kept, err := m.mgr.store.saveNew(b)
 	posted := m.ch.Post(loop.Func(func(now time.Time) {
 		m.saving = false
 		if err == nil {
-			m.bond, m.proven = b, true
-			m.peer.Store(&b.Peer)
-			s := m.Security()
-			s.Bonded = true
-			m.security.Store(&s)
-			result.Security = s
+			kept = m.adopt(b, kept)
+			result.Security = m.Security()
 			m.changed(now)
+		}
+		if !kept {
+			result.Bond = nil
 		}
 		r.end(err)
 		waiting = append(waiting, m.pairs...)
@@ -96,4 +95,18 @@ func (m *Machine) save(b *Bond, r *run, waiting []caller, result *Result) {
 	if !posted { // nobody is left but those who wait for the end of the link
 		r.end(err)
 	}
+}
+
+// adopt makes what there is of a bond that was saved, or was not, that of the
+// link, and reports whether it is the one: it may have been removed or replaced
+// since.
+func (m *Machine) adopt(b *Bond, saved bool) (kept bool) {
+	now, ok := m.mgr.Find(b.Peer)
+	kept = saved && ok && now.sameKeys(b)
+	m.bond, m.proven = now, kept
+	m.peer.Store(&b.Peer)
+	s := m.Security()
+	s.Bonded = kept
+	m.security.Store(&s)
+	return kept
 }

@@ -9,10 +9,14 @@ type watched struct {
 	m *Manager
 }
 
-// Save saves a bond, after anything that is being made of the old one.
+// Save saves a bond, after anything that is being made of the old one. It goes
+// before one of a pairing that is yet to be saved, which is older.
 func (w watched) Save(b *Bond) error {
 	w.m.writing <- struct{}{}
 	err := w.Store.Save(b)
+	if err == nil {
+		w.m.unsaved.remove(b.Peer)
+	}
 	<-w.m.writing
 	if err == nil {
 		w.changed(b.Peer, b)
@@ -23,8 +27,10 @@ func (w watched) Save(b *Bond) error {
 // Remove removes a bond, one that is yet to be saved too.
 func (w watched) Remove(peer hci.Addr) error {
 	w.m.writing <- struct{}{}
-	w.m.unsaved.remove(peer.Identity())
 	err := w.Store.Remove(peer)
+	if err == nil {
+		w.m.unsaved.remove(peer.Identity())
+	}
 	<-w.m.writing
 	if err == nil {
 		w.changed(peer.Identity(), nil)
@@ -32,21 +38,21 @@ func (w watched) Remove(peer hci.Addr) error {
 	return err
 }
 
-// saveNew saves the bond of a pairing, unless it was removed, or replaced by a
-// newer one, before its turn came.
-func (w watched) saveNew(b *Bond) error {
+// saveNew saves the bond of a pairing. It is not kept if it was removed, or
+// replaced by a newer one, before its turn came.
+func (w watched) saveNew(b *Bond) (kept bool, err error) {
 	w.m.writing <- struct{}{}
 	if now, ok := w.m.unsaved.Find(b.Peer); !ok || now != b {
 		<-w.m.writing
-		return nil
+		return false, nil
 	}
-	err := w.Store.Save(b)
+	err = w.Store.Save(b)
 	w.m.unsaved.drop(b)
 	<-w.m.writing
 	if err == nil {
 		w.changed(b.Peer, b)
 	}
-	return err
+	return err == nil, err
 }
 
 func (w watched) changed(peer hci.Addr, b *Bond) {
