@@ -25,10 +25,13 @@ import (
 //
 // As peripheral it asks the central to pair, which may refuse, or do nothing for
 // 30 s. A central that has a bond encrypts with it instead, which is ErrBonded,
-// whatever the options: only the central can replace it. If ctx ends, the pairing is ended too, unless others wait for it or the
-// peer began it. Errors are *Error, ErrBonded, ErrNoKey, ErrBondDamaged, ErrOpenBond,
-// ErrBusy while the link is being encrypted, ErrTimeout, that of the Store, or wrap
-// the context's cause or the end of the link.
+// whatever the options: only the central can replace it.
+//
+// If ctx ends, the pairing is ended too, unless the peer began it or a caller
+// waits who would have begun the same. Errors are *Error, ErrBonded, ErrNoKey,
+// ErrBondDamaged, ErrOpenBond, ErrBusy while the link is being encrypted,
+// ErrTimeout, that of the Store, or wrap the context's cause or the end of the
+// link.
 func (m *Machine) Pair(ctx context.Context, o *PairOptions) (*Result, error) {
 	var opts PairOptions
 	if o != nil {
@@ -95,40 +98,47 @@ func (m *Machine) settle(now time.Time, waiting []caller, r *run, o outcome) {
 // serves reports whether a caller gets with the outcome of the pairing what he
 // asked for, or would have got no other. res is nil if it failed.
 func (r *run) serves(c caller, res *Result) bool {
-	o := r.options
-	if o == c.options {
-		return true
-	}
-	if o == nil {
-		o = &PairOptions{}
-	}
 	s, w := &r.p.set, &c.want
 	switch {
-	case o.Delegate != nil || c.options.Delegate != nil:
-		return false // another user has seen nothing, and cannot answer for this one
-	case res == nil && o.Replace != c.options.Replace:
-		return false // a bond that is there fails one of them alone
-	case s.io == w.io && s.needMITM == w.needMITM && s.auth == w.auth && s.oob == w.oob:
-		return true
-	case res == nil || !res.Security.Authenticated || s.auth.bonds() != w.auth.bonds():
+	case r.alike(c):
+		replace := r.options != nil && r.options.Replace // a bond that is there fails one of them alone
+		return r.options == c.options || res != nil || replace == c.options.Replace
+	case r.ownUser(c) || res == nil || !res.Security.Authenticated || s.auth.bonds() != w.auth.bonds():
 		return false
 	}
 	return w.oob == nil || w.oob == s.oob
 }
 
-// leavePair takes back a caller of Pair. A pairing of this host's that nobody
-// waits for any more ends.
+// alike reports whether a caller would have begun the same pairing.
+func (r *run) alike(c caller) bool {
+	s, w := &r.p.set, &c.want
+	return r.options == c.options || !r.ownUser(c) && s.io == w.io && s.needMITM == w.needMITM && s.auth == w.auth && s.oob == w.oob
+}
+
+// ownUser reports whether the pairing or another caller has a user of its own:
+// one of them has seen nothing of what the other sees, and cannot answer for him.
+func (r *run) ownUser(c caller) bool {
+	return c.options.Delegate != nil || r.options != nil && r.options.Delegate != nil
+}
+
+// leavePair takes back a caller of Pair. A pairing of this host's ends with the
+// last who would have begun the same: the others begin their own.
 func (m *Machine) leavePair(now time.Time, ch chan outcome, cause error) {
 	m.pairs = slices.DeleteFunc(m.pairs, func(c caller) bool { return c.ch == ch })
 	switch {
-	case len(m.pairs) > 0:
-	case m.p != nil && m.run.options != nil:
+	case m.p != nil && m.run.options != nil && !slices.ContainsFunc(m.pairs, m.run.alike):
 		m.over(now, &Error{Reason: ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", ErrCanceled, cause)})
-	case m.wanted && m.wish != nil: // the central has yet to begin
-		m.wanted, m.wish = false, nil
+	case !m.wanted || m.wish == nil || slices.ContainsFunc(m.pairs, m.wished):
+	case len(m.pairs) > 0: // the central has yet to begin: what the next one wants
+		m.request(now, m.pairs[0].options)
+	default:
+		m.wanted, m.wish = len(m.encrypts) > 0, nil
 		m.rest()
 	}
 }
+
+// wished reports whether it is for a caller that the central was asked to pair.
+func (m *Machine) wished(c caller) bool { return c.options == m.wish }
 
 // Encrypt returns when the link is encrypted, with the key of the bond unless
 // it is already. As central it does so itself, as peripheral it asks the central

@@ -3,6 +3,7 @@ package smp_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,34 +98,27 @@ func testPairWhilePairing(t *testing.T) {
 func TestPairWaitsInVain(t *testing.T) { synctest.Test(t, testPairWaitsInVain) }
 
 // testPairWaitsInVain has callers leave, and the link end, while a pairing with
-// other options goes on.
+// other options goes on. Nobody but who began it would be content with that one.
 func testPairWaitsInVain(t *testing.T) {
 	s := newScripted(t, nil, sim.RawPeerConfig{})
 	c, l := s.central()
-	canceled, leaves := context.WithCancel(t.Context())
-	first, second, third := make(chan error, 1), make(chan error, 1), make(chan error, 1)
-	pair := func(ctx context.Context, o *smp.PairOptions, got chan error) {
-		_, err := c.SMP().Pair(ctx, o)
-		got <- err
-	}
-	go pair(canceled, nil, first)
+	first, leaves := begin(t, c, nil)
 	if _, ok := s.next(l).(smp.PairingRequest); !ok {
 		t.Fatal("no Pairing Request")
 	}
 	user := &smp.PairOptions{Delegate: newUser(smp.DisplayYesNo, nil)}
-	go pair(t.Context(), user, second)
-	late, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	go pair(late, user, third)
-	if err := <-third; !errors.Is(err, context.DeadlineExceeded) {
+	second, _ := begin(t, c, user)
+	third, cancel := begin(t, c, user)
+	cancel()
+	if err := <-third; !errors.Is(err, context.Canceled) {
 		t.Errorf("who waits has left: %v", err)
 	}
+	s.want(l, nil, "it goes on for who began it")
 	leaves()
 	if err := <-first; !errors.Is(err, context.Canceled) {
 		t.Errorf("who began it has left: %v", err)
 	}
-	s.want(l, nil, "it goes on for those who wait")
-	say(l, smp.PairingFailed{Reason: smp.ReasonAuthenticationRequirements})
+	s.want(l, smp.PairingFailed{Reason: smp.ReasonUnspecified}, "the other wants one of his own")
 	if r, ok := s.next(l).(smp.PairingRequest); !ok || r.IO != smp.DisplayYesNo {
 		t.Errorf("the next one begins with %+v", r)
 	}
@@ -132,6 +126,132 @@ func testPairWaitsInVain(t *testing.T) {
 	if err := <-second; !errors.Is(err, hci.StatusRemoteUserTerminated) {
 		t.Errorf("who waits when the link ends: %v", err)
 	}
+}
+
+// begin calls Pair, and returns once it has begun or waits for another.
+func begin(t *testing.T, c *host.Conn, o *smp.PairOptions) (got chan error, leave context.CancelFunc) {
+	ctx, leave := context.WithCancel(t.Context())
+	got = make(chan error, 1)
+	go func() { _, err := c.SMP().Pair(ctx, o); got <- err }()
+	synctest.Wait()
+	return got, leave
+}
+
+func TestPairGoesOnForTheSame(t *testing.T) { synctest.Test(t, testPairGoesOnForTheSame) }
+
+// testPairGoesOnForTheSame has who began a pairing leave when another waits who
+// would have begun the same.
+func testPairGoesOnForTheSame(t *testing.T) {
+	for _, replace := range []bool{false, true} {
+		x := newPair(t, nil, nil)
+		c, p := x.link()
+		first, leaves := begin(t, c, nil)
+		second, _ := begin(t, c, &smp.PairOptions{Replace: replace})
+		leaves()
+		if err := <-first; !errors.Is(err, context.Canceled) {
+			t.Errorf("who began it has left: %v", err)
+		}
+		if err := <-second; err != nil {
+			t.Errorf("Replace %v: %v", replace, err)
+		}
+		x.unlink(c, p)
+		x.air.Close()
+	}
+}
+
+func TestQuestionEndsWithItsCaller(t *testing.T) { synctest.Test(t, testQuestionEndsWithItsCaller) }
+
+// testQuestionEndsWithItsCaller has a caller leave while his user is asked, and
+// another wait who has a user of his own.
+func testQuestionEndsWithItsCaller(t *testing.T) {
+	screen := make(chan smp.Passkey, 4)
+	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen)})
+	c, p := x.link()
+	asked := newUser(smp.DisplayYesNo, screen)
+	asked.wait = true
+	first, leaves := begin(t, c, &smp.PairOptions{MITM: true, Delegate: asked})
+	time.Sleep(time.Second)
+	second, gives := begin(t, c, &smp.PairOptions{MITM: true, Delegate: asked})
+	begun := time.Now()
+	leaves()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("who began it has left: %v", err)
+	}
+	if err := <-asked.ended; !errors.Is(err, smp.ErrCanceled) {
+		t.Errorf("the question ended with %v", err)
+	}
+	// The peripheral has seen a pairing fail, and wants a pause.
+	wantReason(t, <-second, smp.ReasonRepeatedAttempts, false)
+	if d := time.Since(begun); d > time.Second {
+		t.Errorf("it took %v", d)
+	}
+	gives()
+	<-screen // of the first
+	time.Sleep(time.Second)
+	if _, err := c.SMP().Pair(t.Context(), &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, screen)}); err != nil {
+		t.Errorf("after the pause: %v", err)
+	}
+	x.unlink(c, p)
+}
+
+func TestNoBondForNobody(t *testing.T) { synctest.Test(t, testNoBondForNobody) }
+
+// testNoBondForNobody has who began a pairing leave while another waits, who
+// wants more of one.
+func testNoBondForNobody(t *testing.T) {
+	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, nil)})
+	c, p := x.link()
+	first, leaves := begin(t, c, nil)
+	second, _ := begin(t, c, &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, nil)})
+	leaves()
+	<-first
+	wantReason(t, <-second, smp.ReasonRepeatedAttempts, false)
+	time.Sleep(10 * time.Second)
+	if n := len(x.c.SMP().Store().All()) + len(x.p.SMP().Store().All()); n != 0 {
+		t.Errorf("%d bonds", n)
+	}
+	x.unlink(c, p)
+}
+
+func TestWishEndsWithItsCaller(t *testing.T) { synctest.Test(t, testWishEndsWithItsCaller) }
+
+// testWishEndsWithItsCaller has a caller on a peripheral leave before the central
+// has begun what he asked it for.
+func testWishEndsWithItsCaller(t *testing.T) {
+	s := newScripted(t, nil, sim.RawPeerConfig{Silent: true})
+	c, l := s.peripheral()
+	bonding := smp.AuthBonding | smp.AuthSecureConnections
+	first, leaves := begin(t, c, &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, nil)})
+	s.want(l, smp.SecurityRequest{Auth: bonding | smp.AuthMITM}, "the first")
+	second, gives := begin(t, c, nil)
+	encrypted := make(chan error, 1)
+	go func() { encrypted <- c.SMP().Encrypt(t.Context()) }()
+	s.want(l, nil, "they wait for the first")
+	leaves()
+	<-first
+	s.want(l, smp.SecurityRequest{Auth: bonding}, "the second")
+	say(l, smp.PairingRequest{Features: plain})
+	if r, ok := s.next(l).(smp.PairingResponse); !ok || r.IO != smp.NoInputNoOutput {
+		t.Errorf("the response is %+v, want that of the second", r)
+	}
+	say(l, smp.PairingFailed{Reason: smp.ReasonUnspecified})
+	wantReason(t, <-second, smp.ReasonUnspecified, false)
+	wantReason(t, <-encrypted, smp.ReasonUnspecified, false)
+
+	// Whoever wants encryption, whether by a bond or a pairing, goes on waiting.
+	first, leaves = begin(t, c, nil)
+	s.want(l, smp.SecurityRequest{Auth: bonding}, "again")
+	go func() { encrypted <- c.SMP().Encrypt(t.Context()) }()
+	synctest.Wait()
+	begun := time.Now()
+	leaves()
+	<-first
+	if err := <-encrypted; !errors.Is(err, smp.ErrTimeout) || time.Since(begun) > 30*time.Second {
+		t.Errorf("Encrypt: %v after %v", err, time.Since(begun))
+	}
+	gives()
+	l.Disconnect(hci.StatusRemoteUserTerminated)
+	<-c.Done()
 }
 
 func TestPairWhileSaving(t *testing.T) { synctest.Test(t, testPairWhileSaving) }
@@ -162,6 +282,43 @@ func testPairWhileSaving(t *testing.T) {
 	r, err := c.SMP().Pair(t.Context(), &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, screen)})
 	if err != nil || !r.Security.Authenticated || time.Since(begin) < 5*time.Second {
 		t.Errorf("got %+v, %v after %v", r, err, time.Since(begin))
+	}
+	x.unlink(c, p)
+}
+
+func TestWhoLeftWhileSavingGetsNoPairing(t *testing.T) {
+	synctest.Test(t, testWhoLeftWhileSavingGetsNoPairing)
+}
+
+// testWhoLeftWhileSavingGetsNoPairing has a caller wait for the end of a pairing,
+// and leave while its bond is being written.
+func testWhoLeftWhileSavingGetsNoPairing(t *testing.T) {
+	x := newPair(t, &smp.Config{Store: keep(func(l smp.Local) (smp.Store, error) {
+		s, err := smp.Memory()(l)
+		return slow{s}, err
+	})}, &smp.Config{Delegate: newUser(smp.DisplayYesNo, nil)})
+	c, p := x.link()
+	first, _ := begin(t, c, nil)
+	second, leaves := begin(t, c, &smp.PairOptions{Replace: true, Delegate: newUser(smp.DisplayYesNo, nil)})
+	time.Sleep(4 * time.Second)
+	if s := c.SMP().Security(); !s.Encrypted || s.Bonded {
+		t.Fatalf("security %+v: nothing is being written", s)
+	}
+	leaves()
+	if err := <-second; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	synctest.Wait()
+	// A pairing that goes on would be joined, and its user asked.
+	if _, err := c.SMP().Pair(t.Context(), nil); !errors.Is(err, smp.ErrBonded) {
+		t.Errorf("a pairing goes on: %v", err)
+	}
+	time.Sleep(time.Minute)
+	if n := strings.Count(x.logs.text(), "pairing failed"); n != 0 {
+		t.Errorf("%d pairings were begun for nobody", n)
 	}
 	x.unlink(c, p)
 }

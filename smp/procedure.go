@@ -135,18 +135,18 @@ func (m *Machine) finish(now time.Time) {
 	m.rest()
 	m.mgr.attempts.clear(m.Peer())
 	m.log(levelLink, "paired", "method", p.method, "bond", b != nil)
-	waiting := m.pairs
-	m.pairs = nil
 	result := &Result{Method: p.method, Security: m.Security(), Bond: b}
 	if b == nil {
 		r.end(nil)
+		waiting := m.pairs
+		m.pairs = nil
 		m.settle(now, waiting, r, outcome{result: result})
 		m.catchUp(now)
 		return
 	}
 	m.saving = true
 	m.mgr.unsaved.put(b)
-	go m.save(b, r, waiting, result)
+	go m.save(b, r, result)
 }
 
 // mayKeep refuses a bond that would replace another without leave: peers name

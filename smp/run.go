@@ -74,7 +74,7 @@ func (r *run) consult(q question) (a answer) {
 
 // save writes a new bond, on a goroutine of its own, and lets everybody know.
 // The writing is not given up when the link goes down: the peer has the keys.
-func (m *Machine) save(b *Bond, r *run, waiting []caller, result *Result) {
+func (m *Machine) save(b *Bond, r *run, result *Result) {
 	kept, err := m.mgr.store.saveNew(b)
 	posted := m.ch.Post(loop.Func(func(now time.Time) {
 		m.saving = false
@@ -87,7 +87,7 @@ func (m *Machine) save(b *Bond, r *run, waiting []caller, result *Result) {
 			result.Bond = nil
 		}
 		r.end(err)
-		waiting = append(waiting, m.pairs...)
+		waiting := m.pairs // but for those who have left
 		m.pairs = nil
 		m.settle(now, waiting, r, outcome{result, err})
 		m.catchUp(now)
