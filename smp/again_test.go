@@ -174,3 +174,35 @@ func testCentralWantsToPairWhereNobodyMay(t *testing.T) {
 	l.Disconnect(hci.StatusRemoteUserTerminated)
 	<-c.Done()
 }
+
+func TestPairingRequestWhileSaving(t *testing.T) { synctest.Test(t, testPairingRequestWhileSaving) }
+
+// testPairingRequestWhileSaving has two callers with a user each on a central
+// that has its bond saved before the peripheral has.
+func testPairingRequestWhileSaving(t *testing.T) {
+	screen := make(chan smp.Passkey, 4)
+	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen), Store: keep(func(l smp.Local) (smp.Store, error) {
+		s, err := smp.Memory()(l)
+		return slow{s}, err
+	})})
+	c, p := x.link()
+	got := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := c.SMP().Pair(t.Context(), &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, screen)})
+			got <- err
+		}()
+	}
+	for range 2 {
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+	}
+	time.Sleep(10 * time.Second)
+	cb, _ := x.c.SMP().Store().Find(x.p.Device().Info().Address)
+	pb, ok := x.p.SMP().Store().Find(x.c.Device().Info().Address)
+	if !ok || [16]byte(cb.Central.Key) != [16]byte(pb.Peripheral.Key) {
+		t.Errorf("the bonds differ: %+v, %+v", cb, pb)
+	}
+	x.unlink(c, p)
+}

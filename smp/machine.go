@@ -74,6 +74,10 @@ type Machine struct {
 	saving bool
 	// asked says that a Security Request came when there was no time for it.
 	asked bool
+	// held is a Pairing Request that came while a bond was being saved, from a
+	// central that waits for the answer until heldUntil.
+	held      *PairingRequest
+	heldUntil time.Time
 
 	pairs    []caller       // who waits for the pairing, or for one after it
 	encrypts []chan outcome // who waits for encryption
@@ -248,6 +252,7 @@ func (m *Machine) send(now time.Time, p PDU) {
 // refuse answers what begins no pairing.
 func (m *Machine) refuse(now time.Time, e *Error) {
 	m.log(levelLink, "pairing refused", "error", e)
+	m.held = nil
 	m.send(now, PairingFailed{e.Reason})
 	m.rest()
 }
@@ -285,7 +290,7 @@ func (m *Machine) Down(now time.Time, cause error) {
 
 // begin takes up a pairing.
 func (m *Machine) begin(now time.Time, p *pairing, err error, o *PairOptions, d Delegate) {
-	m.wanted, m.wish = false, nil
+	m.wanted, m.wish, m.held = false, nil, nil
 	if p == nil { // refused before it began
 		m.over(now, err)
 		m.mgr.attempts.add(now, m.Peer())

@@ -24,6 +24,7 @@ func (m *Machine) idle(now time.Time, p PDU) {
 		}
 		m.securityRequest(now)
 	case PairingFailed:
+		m.held = nil
 		if m.wanted {
 			m.over(now, &Error{Reason: p.Reason})
 		}
@@ -38,6 +39,9 @@ var errPairsInstead = errors.New("it wants to pair instead of encrypting")
 // pairingRequest is a central that wants to pair.
 func (m *Machine) pairingRequest(now time.Time, req PairingRequest) {
 	switch {
+	case m.saving && m.held == nil: // the central may be done with saving before us
+		m.held, m.heldUntil = &req, now.Add(timeout)
+		return
 	case m.saving || m.pending != nil:
 		m.refuse(now, fail(ReasonUnspecified, "%w", ErrBusy))
 		return
@@ -98,12 +102,19 @@ func (m *Machine) securityRequest(now time.Time) {
 	}
 }
 
-// catchUp takes up a Security Request that came while a pairing was ending: the
-// peripheral waits for its answer.
+// catchUp takes up a Security Request that came while a pairing was ending, or a
+// Pairing Request: the peer waits for its answer, for as long as it may.
 func (m *Machine) catchUp(now time.Time) {
-	if m.asked && m.p == nil && !m.saving && m.pending == nil && m.dead == nil {
-		m.asked = false
+	if m.p != nil || m.saving || m.pending != nil || m.dead != nil {
+		return
+	}
+	asked, held := m.asked, m.held
+	m.asked, m.held = false, nil
+	switch {
+	case asked:
 		m.securityRequest(now)
+	case held != nil && now.Before(m.heldUntil):
+		m.pairingRequest(now, *held)
 	}
 }
 

@@ -1,0 +1,49 @@
+package smp
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// TestHeldPairingRequest has a central that pairs again while the bond of the
+// last pairing is being written, and does not always wait in peace.
+func TestHeldPairingRequest(t *testing.T) {
+	request := PairingRequest{Features{IO: NoInputNoOutput, Auth: AuthBonding | AuthSecureConnections, MaxKeySize: 16}}
+	for name, tt := range map[string]struct {
+		writing time.Duration
+		then    []byte
+		want    []Code
+	}{
+		"it waits":           {writing: 29 * time.Second, want: []Code{CodePairingResponse}},
+		"it has given up":    {writing: 30 * time.Second},
+		"it says so":         {then: PairingFailed{ReasonUnspecified}.AppendPDU(nil)},
+		"it asks twice":      {then: request.AppendPDU(nil), want: []Code{CodePairingFailed}},
+		"it sends nonsense":  {then: []byte{byte(CodePairingRequest)}, want: []Code{CodePairingFailed}},
+		"a late PDU follows": {then: PairingRandom{}.AppendPDU(nil), want: []Code{CodePairingResponse}},
+	} {
+		mgr, err := NewManager(Local{Addr: addrA}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, ch := time.Now(), &fakeChannel{}
+		m := mgr.NewMachine(now, ch, fakeLink{hci.RolePeripheral}, nil)
+		m.saving = true
+		m.Frame(now, request.AppendPDU(nil))
+		if len(ch.sent) > 0 {
+			t.Errorf("%s: answered at once with %v", name, ch.sent)
+		}
+		if tt.then != nil {
+			m.Frame(now, tt.then)
+		}
+		m.saving = false
+		for range 2 { // it is answered once
+			m.catchUp(now.Add(tt.writing))
+		}
+		if !slices.Equal(ch.sent, tt.want) {
+			t.Errorf("%s: answered with %v, want %v", name, ch.sent, tt.want)
+		}
+	}
+}
