@@ -120,7 +120,14 @@ func (k *Lock) Open(t *testing.T, adapter string) *host.Host {
 			t.Error(err)
 		}
 	})
-	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: "moor-lock"}
+	Advertise(t, h)
+	return h
+}
+
+// Advertise makes a host begin to advertise, anew if it does already.
+func Advertise(t *testing.T, h *host.Host) {
+	t.Helper()
+	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: "moor-device"}
 	data, err := fields.Append(nil, 31)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +135,6 @@ func (k *Lock) Open(t *testing.T, adapter string) *host.Host {
 	if err := h.Advertise(Within(t), &hci.AdvertiseOptions{Data: data}); err != nil {
 		t.Fatal(err)
 	}
-	return h
 }
 
 // ChangeAddress has a host that shows private addresses show another one.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/test/conntest"
 	"github.com/moor-ble/moor/test/moortest"
 )
 
@@ -181,6 +183,29 @@ func (s *shell) say(t *testing.T, line, want string) {
 		t.Fatal(err)
 	}
 	s.expect(t, from, want)
+}
+
+// hears has bluetoothd discover a device until it knows its address. btvirt reports
+// a device only once in a scan, at once, which the kernel drops as long as it has
+// not noted that it discovers, and again when the device begins to advertise.
+func (s *shell) hears(t *testing.T, device *host.Host, address string) {
+	t.Helper()
+	s.say(t, "scan on", "Discovery started")
+	eventually(t, "bluetoothd hears "+address, func() bool {
+		if strings.Contains(s.list(t), "Device "+address) {
+			return true
+		}
+		conntest.Advertise(t, device)
+		return false
+	})
+}
+
+// list returns the devices that bluetoothd knows.
+func (s *shell) list(t *testing.T) string {
+	t.Helper()
+	from := len(s.said())
+	s.say(t, "devices", "#")
+	return s.said()[from:]
 }
 
 // Addresses that btvirt gives its controllers.

@@ -57,8 +57,7 @@ func TestManagerClosesStaleLink(t *testing.T) {
 	address := device.Device().Info().Public.String()
 	startBus(t)
 	blue, _ := startBlueZ(t)
-	blue.say(t, "scan on", "Discovery started")
-	blue.expect(t, 0, "Device "+address)
+	blue.hears(t, device, address)
 	blue.say(t, "connect "+address, "Connection successful")
 	blue.say(t, "scan off", "Discovery stopped")
 	links := func() []hcisock.KernelLink {
@@ -225,14 +224,7 @@ func startDevice(t *testing.T, adapter string) *host.Host {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.Close() }) // its adapter may be gone
-	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: "moor-device"}
-	data, err := fields.Append(nil, 31)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Advertise(conntest.Within(t), &hci.AdvertiseOptions{Data: data}); err != nil {
-		t.Fatal(err)
-	}
+	conntest.Advertise(t, h)
 	return h
 }
 

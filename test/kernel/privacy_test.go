@@ -49,8 +49,7 @@ func TestFoundByBlueZ(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.say(t, "scan on", "Discovery started")
-	eventually(t, "bluetoothd hears the device", func() bool { return strings.Contains(b.list(t), private.MAC.String()) })
+	b.hears(t, h, private.MAC.String())
 	b.answer(t, "pair "+private.MAC.String())
 	b.wants(t, "(Pairing successful)")
 	eventually(t, "the bond is kept", func() bool { return len(h.SMP().Store().All()) == 1 })
