@@ -180,7 +180,7 @@ func TestPairingRequestWhileSaving(t *testing.T) { synctest.Test(t, testPairingR
 // testPairingRequestWhileSaving has two callers with a user each on a central
 // that has its bond saved before the peripheral has.
 func testPairingRequestWhileSaving(t *testing.T) {
-	screen := make(chan smp.Passkey, 4)
+	screen := make(chan smp.Passkey, 1)
 	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen), Store: keep(func(l smp.Local) (smp.Store, error) {
 		s, err := smp.Memory()(l)
 		return slow{s}, err

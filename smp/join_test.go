@@ -164,7 +164,7 @@ func TestQuestionEndsWithItsCaller(t *testing.T) { synctest.Test(t, testQuestion
 // testQuestionEndsWithItsCaller has a caller leave while his user is asked, and
 // another wait who has a user of his own.
 func testQuestionEndsWithItsCaller(t *testing.T) {
-	screen := make(chan smp.Passkey, 4)
+	screen := make(chan smp.Passkey, 1)
 	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen)})
 	c, p := x.link()
 	asked := newUser(smp.DisplayYesNo, screen)
