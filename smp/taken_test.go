@@ -166,8 +166,8 @@ func TestReplaceIsNotFoiledByAnother(t *testing.T) {
 	synctest.Test(t, testReplaceIsNotFoiledByAnother)
 }
 
-// testReplaceIsNotFoiledByAnother has a caller who may replace the damaged bond
-// wait for one who may not.
+// testReplaceIsNotFoiledByAnother has a caller who may replace a bond, if there
+// should turn out to be one, wait for one who may not.
 func testReplaceIsNotFoiledByAnother(t *testing.T) {
 	s := newScripted(t, nil, sim.RawPeerConfig{})
 	c, l := s.central()
