@@ -61,8 +61,8 @@ type Bond struct {
 	// IRK resolves the peer's private addresses; zero if it has none.
 	IRK Key
 	// GaveIRK reports whether the peer was given what resolves this host's own
-	// private addresses. Without it the peer takes this host for a stranger under
-	// one.
+	// private addresses. Without it most peers take this host for a stranger under
+	// one. Not all want it.
 	GaveIRK bool
 	// PeerCSRK checks the peer's signatures and LocalCSRK makes ours; zero if none
 	// was distributed. The counters are the next ones: lower ones are no longer

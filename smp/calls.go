@@ -143,9 +143,9 @@ func (m *Machine) wished(c caller) bool { return c.options == m.wish }
 // Encrypt returns when the link is encrypted, with the key of the bond unless
 // it is already. As central it does so itself, as peripheral it asks the central
 // to. Without a bond it is ErrNoBond, without a key in it ErrNoKey or
-// ErrBondDamaged, with one that the peer cannot know this host by ErrOpenBond; a
-// peer that has lost the key is ErrBondLost. After any of these the link is still
-// there, in plain text.
+// ErrBondDamaged. A peer that has no key for it is ErrOpenBond if it may not know
+// this host by its address, otherwise ErrBondLost. After any of these the link is
+// still there, in plain text.
 func (m *Machine) Encrypt(ctx context.Context) error {
 	if m.Security().Encrypted {
 		return nil
@@ -155,7 +155,7 @@ func (m *Machine) Encrypt(ctx context.Context) error {
 	})
 	var lost *BondLostError
 	if errors.Is(err, hci.StatusKeyMissing) && m.Security().Bonded && !errors.As(err, &lost) {
-		err = &BondLostError{Peer: m.Peer(), Err: err} // it ended the link
+		err = m.lost(err) // it ended the link
 	}
 	return err
 }

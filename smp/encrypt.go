@@ -16,16 +16,30 @@ func (m *Machine) pend(s Security, byBond bool) {
 	m.pending, m.byBond = &s, byBond
 }
 
-// unusable says why the bond cannot encrypt the link; nil if it can.
+// unusable says why the bond cannot encrypt the link; nil if it can be tried.
 func (m *Machine) unusable() error {
-	own, _ := m.link.OnAir()
 	switch {
 	case m.bond.key(m.link.Role()) == nil:
 		return m.bond.keyless()
-	case own.IsResolvable() && !m.bond.GaveIRK && !m.proven:
-		return fmt.Errorf("%v: %w", m.bond.Peer, ErrOpenBond)
+	case m.link.Role() == hci.RolePeripheral && m.stranger():
+		return m.open() // a central has nothing but the address to find its key by
 	}
 	return nil
+}
+
+// stranger reports whether the peer of the bond may not know who this host is. A
+// peripheral may find the key all the same: by its name, or as its only one.
+func (m *Machine) stranger() bool { return m.private && !m.bond.GaveIRK && !m.proven }
+
+func (m *Machine) open() error { return fmt.Errorf("%v: %w", m.Peer(), ErrOpenBond) }
+
+// lost is the error for a peer that shows by err that it has no key for the
+// bond, or does not know that it is this host's. For any goroutine.
+func (m *Machine) lost(err error) error {
+	if b, ok := m.mgr.Find(m.Peer()); ok && m.private && !b.GaveIRK {
+		return fmt.Errorf("smp: encrypt: %w", m.open())
+	}
+	return &BondLostError{Peer: m.Peer(), Err: err}
 }
 
 // startEncryption encrypts the link as central, with the key of the bond.
@@ -50,7 +64,7 @@ func (m *Machine) encryptionDone(now time.Time, err error) {
 	byBond := m.byBond
 	m.pending = nil
 	if byBond && errors.Is(err, hci.StatusKeyMissing) {
-		err = &BondLostError{Peer: m.Peer(), Err: hci.StatusKeyMissing}
+		err = m.lost(hci.StatusKeyMissing)
 	} else {
 		err = fmt.Errorf("smp: encrypt: %w", err)
 	}

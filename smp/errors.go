@@ -125,9 +125,12 @@ var (
 	// whose new bond does not replace the damaged one unasked.
 	ErrBondDamaged = errors.New("the bond is damaged: put it back from a backup, remove it, or pair again and replace it")
 	// ErrOpenBond says that this host uses a private address on the link, and that
-	// the peer of the bond was not given the key to know it by that: it would take
-	// this host for a stranger, as if it had lost the bond.
-	ErrOpenBond = errors.New("the bond was made without private addresses, so the peer cannot know this host by one: pair again and replace it, or use none")
+	// the peer of the bond has not been given the key to know it by that: the bond
+	// was made without private addresses, or the peer did not want the key. So it
+	// does not show whether it has lost the bond. A peripheral is tried, and has
+	// said that it has no key; a central is not, since all that it could find its
+	// key by is the address.
+	ErrOpenBond = errors.New("the peer was not given the key to this host's private addresses: pair again and replace the bond, or use none")
 	// ErrBonded says that there is a bond already, which Pair does not replace
 	// unless asked to.
 	ErrBonded = errors.New("there is a bond with the peer: encrypt with it, or ask to replace it")

@@ -59,6 +59,7 @@ type Machine struct {
 	ch      Channel
 	link    Link
 	changed func(now time.Time)
+	private bool // this host has a private address on the link; for any goroutine
 
 	security atomic.Pointer[Security]
 	peer     atomic.Pointer[hci.Addr]
@@ -114,7 +115,8 @@ type Result struct {
 // nil, is called on the loop when what Security returns has changed. If there is
 // a bond with the peer, and this host is the central, encryption begins at once.
 func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(now time.Time)) *Machine {
-	x := &Machine{mgr: m, ch: ch, link: link, changed: changed}
+	own, _ := link.OnAir()
+	x := &Machine{mgr: m, ch: ch, link: link, changed: changed, private: own.IsResolvable()}
 	if x.changed == nil {
 		x.changed = func(time.Time) {}
 	}

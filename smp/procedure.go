@@ -51,7 +51,7 @@ func (m *Machine) pairingRequest(now time.Time, req PairingRequest) {
 		m.rest()
 		err := m.unusable()
 		if err == nil {
-			err = &BondLostError{Peer: m.Peer(), Err: errPairsInstead}
+			err = m.lost(errPairsInstead)
 		}
 		m.tell(&m.encrypts, outcome{err: err})
 		return
@@ -91,7 +91,7 @@ func (m *Machine) securityRequest(now time.Time) {
 	case m.pending != nil && m.byBond: // under way
 	case m.pending != nil || m.saving:
 		m.asked = true
-	case m.bond != nil && m.unusable() == nil && (m.proven || !m.Security().Encrypted):
+	case m.bond != nil && m.unusable() == nil && !m.stranger() && (m.proven || !m.Security().Encrypted):
 		m.startEncryption(now)
 	case m.bond != nil || m.mgr.cfg.DisableIncoming || m.Security().Encrypted:
 		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))

@@ -112,7 +112,7 @@ func TestPrivacyLater(t *testing.T) {
 			if r.code != exitBondLost || r.stdout != "" || strings.Contains(said, "has lost the bond") {
 				t.Errorf("%v: exit code %d, stdout %q, stderr %q", args, r.code, r.stdout, r.stderr)
 			}
-			for _, want := range []string{"the bond was made without private addresses", "moor pair ADDR --privacy --replace", "leave --privacy out"} {
+			for _, want := range []string{"the peer was not given the key to this host's private addresses", "moor pair ADDR --privacy --replace", "leave --privacy out"} {
 				if !strings.Contains(said, want) {
 					t.Errorf("%v: %q is not in %q", args, want, said)
 				}
