@@ -19,9 +19,9 @@ import (
 // another call, Pair waits for its end. It takes the outcome if one with its own
 // options would have gone the same way, or if it succeeded with protection
 // against a man in the middle and these are content with that; never if either
-// has a Delegate of its own. Otherwise its own turn comes, and the bond that was
-// made meanwhile may be replaced. So success is never less than what was asked
-// for.
+// has a Delegate of its own. Otherwise its own turn comes, 2 s later if the other
+// failed, and the bond that was made meanwhile may be replaced. So success is
+// never less than what was asked for.
 //
 // As peripheral it asks the central to pair, which may refuse, or do nothing for
 // 30 s. A central that has a bond encrypts with it instead, which is ErrBonded,
@@ -60,7 +60,7 @@ func (m *Machine) startPair(now time.Time, c caller) error {
 			return err
 		}
 		return ErrBonded
-	case m.p != nil || m.saving || m.wanted && m.wish != nil:
+	case m.p != nil || m.saving || m.pausing || m.wanted && m.wish != nil:
 		m.pairs = append(m.pairs, c)
 		return nil
 	case m.pending != nil || m.wanted:
@@ -84,14 +84,48 @@ func (m *Machine) settle(now time.Time, waiting []caller, r *run, o outcome) {
 			c.ch <- o
 		case m.dead != nil:
 			c.ch <- outcome{err: m.dead}
+		case o.err != nil:
+			m.pairs = append(m.pairs, c)
+			m.pause()
 		default:
-			if o.err == nil && o.result != nil && o.result.Bond != nil {
+			if o.result.Bond != nil {
 				c.options.Replace = true // this bond is no reason not to
 			}
-			if err := m.startPair(now, c); err != nil {
-				c.ch <- outcome{err: fmt.Errorf("smp: pair: %w", err)}
-			}
+			m.begins(now, c)
 		}
+	}
+}
+
+// begins begins the pairing of a caller who has waited for another.
+func (m *Machine) begins(now time.Time, c caller) {
+	if err := m.startPair(now, c); err != nil {
+		c.ch <- outcome{err: fmt.Errorf("smp: pair: %w", err)}
+	}
+}
+
+// pauseTime is between a pairing that failed and the next one: peers want a pause
+// (Vol 3, Part H, 2.3.6), and what they sent before they knew is on its way.
+const pauseTime = 2 * firstWait
+
+// pause has the callers who wait begin after a pause.
+func (m *Machine) pause() {
+	if m.pausing {
+		return
+	}
+	m.pausing = true
+	time.AfterFunc(pauseTime, func() { m.ch.Post(loop.Func(m.resume)) })
+}
+
+// resume is the end of the pause.
+func (m *Machine) resume(now time.Time) {
+	m.pausing = false
+	if m.p != nil || m.saving {
+		return // the peer has begun one, for which they wait now
+	}
+	waiting := m.pairs
+	m.pairs = nil
+	for _, c := range waiting {
+		m.begins(now, c)
 	}
 }
 

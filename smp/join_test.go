@@ -119,6 +119,9 @@ func testPairWaitsInVain(t *testing.T) {
 		t.Errorf("who began it has left: %v", err)
 	}
 	s.want(l, smp.PairingFailed{Reason: smp.ReasonUnspecified}, "the other wants one of his own")
+	say(l, smp.PairingPublicKey{}) // sent before it knew
+	s.want(l, nil, "the peer is given a pause")
+	time.Sleep(time.Second)
 	if r, ok := s.next(l).(smp.PairingRequest); !ok || r.IO != smp.DisplayYesNo {
 		t.Errorf("the next one begins with %+v", r)
 	}
@@ -171,44 +174,48 @@ func testQuestionEndsWithItsCaller(t *testing.T) {
 	asked.wait = true
 	first, leaves := begin(t, c, &smp.PairOptions{MITM: true, Delegate: asked})
 	time.Sleep(time.Second)
-	second, gives := begin(t, c, &smp.PairOptions{MITM: true, Delegate: asked})
+	<-screen // of the peripheral
+	second, _ := begin(t, c, &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, screen)})
 	begun := time.Now()
 	leaves()
 	if err := <-first; !errors.Is(err, context.Canceled) {
 		t.Errorf("who began it has left: %v", err)
 	}
-	if err := <-asked.ended; !errors.Is(err, smp.ErrCanceled) {
-		t.Errorf("the question ended with %v", err)
+	if err := <-asked.ended; !errors.Is(err, smp.ErrCanceled) || time.Since(begun) != 0 {
+		t.Errorf("the question ended with %v after %v", err, time.Since(begun))
 	}
-	// The peripheral has seen a pairing fail, and wants a pause.
-	wantReason(t, <-second, smp.ReasonRepeatedAttempts, false)
-	if d := time.Since(begun); d > time.Second {
-		t.Errorf("it took %v", d)
-	}
-	gives()
-	<-screen // of the first
-	time.Sleep(time.Second)
-	if _, err := c.SMP().Pair(t.Context(), &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, screen)}); err != nil {
-		t.Errorf("after the pause: %v", err)
+	if err := <-second; err != nil || time.Since(begun) < 2*time.Second {
+		t.Errorf("the other got %v after %v", err, time.Since(begun))
 	}
 	x.unlink(c, p)
 }
 
 func TestNoBondForNobody(t *testing.T) { synctest.Test(t, testNoBondForNobody) }
 
-// testNoBondForNobody has who began a pairing leave while another waits, who
-// wants more of one.
+// testNoBondForNobody has who began a pairing leave while others wait, who want
+// more of one, and leave during the pause and while they are asked.
 func testNoBondForNobody(t *testing.T) {
-	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, nil)})
+	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, make(chan smp.Passkey, 4))})
 	c, p := x.link()
-	first, leaves := begin(t, c, nil)
-	second, _ := begin(t, c, &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, nil)})
-	leaves()
-	<-first
-	wantReason(t, <-second, smp.ReasonRepeatedAttempts, false)
-	time.Sleep(10 * time.Second)
+	asked := newUser(smp.DisplayYesNo, nil)
+	asked.wait = true
+	var leaves [3]context.CancelFunc
+	var got [3]chan error
+	for i, o := range []*smp.PairOptions{nil, {MITM: true, Delegate: asked}, {MITM: true, Delegate: asked}} {
+		got[i], leaves[i] = begin(t, c, o)
+	}
+	for i := range leaves {
+		leaves[i]()
+		if err := <-got[i]; !errors.Is(err, context.Canceled) {
+			t.Errorf("caller %d: %v", i, err)
+		}
+		time.Sleep(time.Duration(i) * 5 * time.Second)
+	}
 	if n := len(x.c.SMP().Store().All()) + len(x.p.SMP().Store().All()); n != 0 {
 		t.Errorf("%d bonds", n)
+	}
+	if n := len(asked.ended); n != 1 {
+		t.Errorf("asked %d times, want once, for who was there after the pause", n)
 	}
 	x.unlink(c, p)
 }

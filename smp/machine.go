@@ -73,6 +73,8 @@ type Machine struct {
 	wanted bool
 	wish   *PairOptions
 	saving bool
+	// pausing says that callers wait until the peer will pair again.
+	pausing bool
 	// asked says that a Security Request came when there was no time for it.
 	asked bool
 	// held is a Pairing Request that came while a bond was being saved, from a

@@ -180,6 +180,7 @@ func testReplaceIsNotFoiledByAnother(t *testing.T) {
 	synctest.Wait()
 	say(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported})
 	wantReason(t, <-first, smp.ReasonPairingNotSupported, false)
+	time.Sleep(2 * time.Second) // the peer is given a pause
 	if _, ok := s.next(l).(smp.PairingRequest); !ok {
 		t.Error("the failure of one without Replace is taken for that of one with it")
 	}
