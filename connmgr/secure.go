@@ -138,12 +138,12 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 func (x *attempts) encrypt(ctx context.Context, sm *smp.Machine) (pair *smp.PairOptions, err error) {
 	s := sm.Security()
 	if !s.Bonded {
-		if x.opts.Pair && (!s.Encrypted || !s.Authenticated && x.opts.Pairing.NeedsMITM()) {
+		if x.opts.Pair && (!s.Encrypted || !s.Authenticated && sm.NeedsMITM(x.opts.Pairing)) {
 			return x.opts.pairOptions(false), nil
 		}
 		return nil, nil
 	}
-	if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && x.opts.Pairing.NeedsMITM() {
+	if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && sm.NeedsMITM(x.opts.Pairing) {
 		err = fmt.Errorf("%v: %w", sm.Peer(), smp.ErrWeakBond)
 	}
 	if x.opts.replaces(err) {
