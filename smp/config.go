@@ -140,11 +140,6 @@ type PairOptions struct {
 	OOB *OOB
 }
 
-// NeedsMITM reports whether a pairing with o, which may be nil, is refused
-// without protection against a man in the middle by what o says itself. What
-// the Config says counts too: see Machine.NeedsMITM.
-func (o *PairOptions) NeedsMITM() bool { return o != nil && (o.MITM || o.OOB.has()) }
-
 // oob returns what was exchanged out of band for a pairing with o.
 func (c *Config) oob(o *PairOptions) *OOB {
 	if o != nil && o.OOB != nil {
