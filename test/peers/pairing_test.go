@@ -3,13 +3,9 @@
 package peers
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -37,49 +33,16 @@ const (
 
 func startMate(t *testing.T) *mate {
 	t.Helper()
-	cmd := exec.Command(os.Getenv("MOOR_PYTHON"), "pairing.py")
-	if dir := os.Getenv("MOOR_LOGS"); dir != "" {
-		log, err := os.OpenFile(filepath.Join(dir, "pairing.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-		if err != nil {
-			t.Fatal(err)
+	b := &mate{events: make(chan mateEvent, 1024)} // more than a test brings about
+	b.in = startScript(t, "pairing.py", b, func(line []byte) {
+		var e mateEvent
+		if err := json.Unmarshal(line, &e); err == nil {
+			b.events <- e
 		}
-		defer log.Close()
-		cmd.Stderr = log
+	}, func() { close(b.events) })
+	if b.Port == 0 {
+		t.Fatal("pairing.py did not tell its port")
 	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	b := &mate{in: in, events: make(chan mateEvent, 1024)}
-	t.Cleanup(func() {
-		in.Close() // pairing.py ends with its input
-		for range b.events {
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("pairing.py: %v", err)
-		}
-	})
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() || json.Unmarshal(lines.Bytes(), b) != nil || b.Port == 0 {
-		close(b.events)
-		t.Fatalf("pairing.py did not tell its port but %q", lines.Text())
-	}
-	go func() {
-		defer close(b.events)
-		for lines.Scan() {
-			var e mateEvent
-			if err := json.Unmarshal(lines.Bytes(), &e); err == nil {
-				b.events <- e
-			}
-		}
-	}()
 	return b
 }
 

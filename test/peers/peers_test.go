@@ -5,13 +5,9 @@
 package peers
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -37,55 +33,18 @@ type event struct {
 
 func startBumble(t *testing.T) *bumble {
 	t.Helper()
-	python := os.Getenv("MOOR_PYTHON")
-	if python == "" {
-		t.Fatal("MOOR_PYTHON does not name a Python with Bumble: run this through make test-peers")
-	}
-	cmd := exec.Command(python, "peer.py")
-	if dir := os.Getenv("MOOR_LOGS"); dir != "" {
-		log, err := os.Create(filepath.Join(dir, "peer.log"))
-		if err != nil {
-			t.Fatal(err)
+	b := &bumble{}
+	b.in = startScript(t, "peer.py", b, func(line []byte) {
+		var e event
+		if err := json.Unmarshal(line, &e); err == nil {
+			b.mu.Lock()
+			b.events = append(b.events, e)
+			b.mu.Unlock()
 		}
-		defer log.Close()
-		cmd.Stderr = log
+	}, func() {})
+	if b.Plain == 0 || b.Silent == 0 {
+		t.Fatal("peer.py did not tell its ports")
 	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	read := make(chan struct{})
-	t.Cleanup(func() {
-		in.Close() // peer.py ends with its input
-		<-read
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("peer.py: %v", err)
-		}
-	})
-	lines := bufio.NewScanner(out)
-	b := &bumble{in: in}
-	if !lines.Scan() || json.Unmarshal(lines.Bytes(), b) != nil || b.Plain == 0 {
-		close(read)
-		t.Fatalf("peer.py did not tell its ports but %q", lines.Text())
-	}
-	go func() {
-		defer close(read)
-		for lines.Scan() {
-			var e event
-			if err := json.Unmarshal(lines.Bytes(), &e); err == nil {
-				b.mu.Lock()
-				b.events = append(b.events, e)
-				b.mu.Unlock()
-			}
-		}
-	}()
 	return b
 }
 
