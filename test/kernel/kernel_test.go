@@ -126,9 +126,8 @@ func TestBlueZ(t *testing.T) {
 		Address: peerAddress, Kind: "public", Name: peerName,
 		Service: serviceUUID, Custom: serviceUUID, Scratch: scratchUUID, Initial: "01020304",
 		Long: longUUID, Values: valuesUUID,
-		Notify:    peer.notify,
-		Interval:  30 * time.Millisecond, // btvirt takes the shortest
-		Forgetful: true,
+		Notify:   peer.notify,
+		Interval: 30 * time.Millisecond, // btvirt takes the shortest
 	})
 	t.Run("adapter by its address", func(t *testing.T) {
 		m.With("--adapter", ourAddress).Run(t, "read", full, scratchUUID).OK(t)

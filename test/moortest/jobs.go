@@ -27,9 +27,6 @@ type Peer struct {
 	Notify func(t *testing.T)
 	// Interval is what LE Connection Update with 30 to 50 ms ends with.
 	Interval time.Duration
-	// Forgetful says that the peer may refuse a prepared write with "unlikely
-	// error" right after another link.
-	Forgetful bool
 	// Silent names what this peer's controller does not tell about the remote
 	// device: version, features, rssi.
 	Silent []string
@@ -165,17 +162,7 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 			long[i] = byte(i)
 		}
 		want := hex.EncodeToString(long)
-		r := m.Run(t, "write", full, p.Long, want)
-		// bluetoothd 5.66 answers so to a prepared write while it still puts away
-		// what it knew of the link before.
-		for range 3 {
-			if !p.Forgetful || !strings.Contains(r.Stderr, "unlikely error (0x0e)") {
-				break
-			}
-			time.Sleep(2 * time.Second)
-			r = m.Run(t, "write", full, p.Long, want)
-		}
-		r.OK(t)
+		m.Run(t, "write", full, p.Long, want).OK(t)
 		if got := One[value](t, js.Run(t, "read", full, p.Long).OK(t)); got.Hex != want {
 			t.Errorf("read %s, want the 180 octets written", got.Hex)
 		}
