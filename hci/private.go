@@ -32,9 +32,8 @@ func (p *ownPrivate) init(c *core) {
 // returns a resolvable or non-resolvable private address. To change the address,
 // scans, dials and advertising pause for some commands; links are not touched.
 // On a controller that does not report the end of a canceled dial, an address
-// stays until the dial under way has ended.
-// A change that the controller refuses is tried again after the next time of
-// every.
+// stays until the dial under way has ended. A change that the controller refuses
+// is tried again after the next time of every.
 //
 // UsePrivateAddresses returns when the first one is in use. An error leaves the
 // address as it was. Info.Address stays what it was.
