@@ -257,13 +257,16 @@ func (b *Bearer) fail(now time.Time, cause error) {
 	}
 	b.ch.SetDeadline(time.Time{})
 	b.end(now, &closedError{cause: cause, own: true})
-	b.ch.Close(cause)
 }
 
-// end gives everybody who waits the cause.
+// end gives everybody who waits the cause. A failure of the bearer's own closes
+// the channel first: who learns of the failure finds the link on its way down.
 func (b *Bearer) end(now time.Time, err *closedError) {
 	b.failure.Store(err)
 	b.down = true
+	if err.own {
+		b.ch.Close(err.cause)
+	}
 	b.requests.fail(now, err)
 	b.indications.fail(now, err)
 	b.paced.fail(now, err)
