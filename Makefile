@@ -50,6 +50,10 @@ test-fuzz:
 fuzz: ## run every fuzz target in turn, T (10m) each
 	GO="$(GO)" test/fuzz $(T)
 
+.PHONY: stress
+stress: ## repeat every package's tests for T (10m) each, on 1, 2 and 8 threads at once
+	GO="$(GO)" test/stress $(T)
+
 .PHONY: bench
 bench: ## run the benchmarks, then the figures; BENCH selects, COUNT=10 is ready for benchstat
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
