@@ -18,20 +18,27 @@ const driverRemedy = "see `dmesg | grep -i bluetooth` for missing firmware, or u
 
 // explain makes an *OpenError of an errno from the kernel's HCI sockets.
 func explain(address, op string, index int, err error) error {
+	return clues{class: classDir, proc: procDir}.explain(address, op, index, err)
+}
+
+// clues is where the kernel tells what is behind an errno.
+type clues struct{ class, proc string }
+
+func (c clues) explain(address, op string, index int, err error) error {
 	e := &OpenError{Address: address, Op: op, Err: err}
 	switch {
 	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT):
-		explainNoFamily(e)
+		c.explainNoFamily(e)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		e.Cause, e.Remedy = CausePermission, capRemedy
 	case errors.Is(err, unix.ENODEV):
 		e.Cause = CauseNoAdapter
 		e.Err = fmt.Errorf("there is no such adapter: %w", err)
-		e.Remedy = "plug it in, load its driver, or choose one of: " + adapterNames()
+		e.Remedy = "plug it in, load its driver, or choose one of: " + adapterNames(c.class)
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EUSERS):
-		explainBusy(e, index)
+		c.explainBusy(e, index)
 	case errors.Is(err, unix.ERFKILL):
-		explainRFKill(e, index)
+		c.explainRFKill(e, index)
 	case errors.Is(err, unix.ETIMEDOUT), errors.Is(err, unix.EIO), errors.Is(err, unix.ENOENT),
 		errors.Is(err, unix.EINVAL), errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EPROTO):
 		e.Cause, e.Remedy = CauseDriver, driverRemedy
@@ -41,8 +48,8 @@ func explain(address, op string, index int, err error) error {
 
 // explainNoFamily tells a kernel without Bluetooth from a network namespace
 // without it: the class in sysfs is the same in all namespaces.
-func explainNoFamily(e *OpenError) {
-	if _, err := os.Stat(classDir); err == nil {
+func (c clues) explainNoFamily(e *OpenError) {
+	if _, err := os.Stat(c.class); err == nil {
 		e.Cause = CauseNamespace
 		e.Err = fmt.Errorf("the kernel has Bluetooth only in the initial network namespace: %w", e.Err)
 		e.Remedy = "run it there (containers: host networking), or hand it an open user channel as fd:N"
@@ -56,10 +63,10 @@ func explainNoFamily(e *OpenError) {
 // explainBusy finds out who it is. The kernel refuses to bring an adapter down
 // only while a user channel has it; it refuses to bind also an adapter that
 // its own stack has up.
-func explainBusy(e *OpenError, index int) {
+func (c clues) explainBusy(e *OpenError, index int) {
 	e.Cause = CauseBusy
 	taken := e.Op == opDown || errors.Is(e.Err, unix.EUSERS)
-	holders := holdersAmong(hciSockets(procDir), index, taken)
+	holders := holdersAmong(hciSockets(c.proc), index, taken)
 	var names []string
 	for _, h := range holders {
 		names = append(names, h.String())
@@ -81,18 +88,18 @@ func explainBusy(e *OpenError, index int) {
 	}
 }
 
-func explainRFKill(e *OpenError, index int) {
+func (c clues) explainRFKill(e *OpenError, index int) {
 	e.Cause = CauseRFKill
 	e.Remedy = "`rfkill unblock bluetooth`"
-	if rfkillOf(classDir, index).Hard {
+	if rfkillOf(c.class, index).Hard {
 		e.Err = fmt.Errorf("switched off by a hardware switch: %w", e.Err)
 		e.Remedy = "turn on the switch or key that disables the radio"
 	}
 }
 
 // adapterNames lists what there is instead.
-func adapterNames() string {
-	names := adaptersInSysfs(classDir)
+func adapterNames(class string) string {
+	names := adaptersInSysfs(class)
 	if len(names) == 0 {
 		return "(none present)"
 	}

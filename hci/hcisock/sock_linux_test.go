@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unsafe"
@@ -142,23 +143,27 @@ func TestOpenWithoutBluetoothInTheKernel(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	withoutBluetooth(t) // the texts depend on who holds what
+	// A machine without Bluetooth, where nobody holds anything.
+	none := clues{class: filepath.Join(t.TempDir(), "none"), proc: t.TempDir()}
+	elsewhere := clues{class: t.TempDir(), proc: none.proc}
 	for _, c := range []struct {
+		at    clues
 		err   error
 		op    string
 		cause Cause
 		says  []string
 	}{
-		{unix.EPERM, "bind user channel", CausePermission, []string{"bind user channel: bind: operation not permitted", "setcap cap_net_admin+ep", "root", "initial user namespace"}},
-		{unix.ENODEV, opDown, CauseNoAdapter, []string{"no such adapter", "choose one of"}},
-		{unix.EBUSY, opDown, CauseBusy, []string{"held by another process", "stop that process"}},
-		{unix.EUSERS, "bind user channel", CauseBusy, []string{"held by another process"}},
-		{unix.ERFKILL, "bind user channel", CauseRFKill, []string{"rfkill unblock bluetooth"}},
-		{unix.EAFNOSUPPORT, "open control socket", CauseNoBluetooth, []string{"the running kernel has no Bluetooth", "modprobe bluetooth"}},
-		{unix.ETIMEDOUT, "bind user channel", CauseDriver, []string{"dmesg", "firmware"}},
-		{unix.ENOMEM, "bind user channel", CauseUnknown, []string{"cannot allocate memory"}},
+		{none, unix.EPERM, "bind user channel", CausePermission, []string{"bind user channel: bind: operation not permitted", "setcap cap_net_admin+ep", "root", "initial user namespace"}},
+		{none, unix.ENODEV, opDown, CauseNoAdapter, []string{"no such adapter", "choose one of"}},
+		{none, unix.EBUSY, opDown, CauseBusy, []string{"held by another process", "stop that process"}},
+		{none, unix.EUSERS, "bind user channel", CauseBusy, []string{"held by another process"}},
+		{none, unix.ERFKILL, "bind user channel", CauseRFKill, []string{"rfkill unblock bluetooth"}},
+		{none, unix.EAFNOSUPPORT, "open control socket", CauseNoBluetooth, []string{"the running kernel has no Bluetooth", "modprobe bluetooth"}},
+		{elsewhere, unix.EAFNOSUPPORT, "open control socket", CauseNamespace, []string{"only in the initial network namespace", "host networking"}},
+		{none, unix.ETIMEDOUT, "bind user channel", CauseDriver, []string{"dmesg", "firmware"}},
+		{none, unix.ENOMEM, "bind user channel", CauseUnknown, []string{"cannot allocate memory"}},
 	} {
-		err := explain("hci7", c.op, 7, os.NewSyscallError("bind", c.err))
+		err := c.at.explain("hci7", c.op, 7, os.NewSyscallError("bind", c.err))
 		var e *OpenError
 		if !errors.As(err, &e) || e.Cause != c.cause || !errors.Is(err, c.err) {
 			t.Errorf("%v: %v, want cause %v", c.err, err, c.cause)
