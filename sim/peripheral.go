@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
@@ -24,7 +25,10 @@ type PeripheralConfig struct {
 	// Services stand in its table, behind Generic Access and Generic Attribute.
 	Services []gatt.ServiceDef
 	// Advertise says how it advertises. Default: the flags, the services with
-	// 16-bit UUIDs and the name, every 100 ms. With Silent it does not.
+	// 16-bit UUIDs, the appearance and the name, every 100 ms. A name for which
+	// the 31 octets have no room is in the scan response instead, cut to 29
+	// octets; of services that have no room even so, the last ones are left out
+	// (from the twelfth on, with an appearance). With Silent it does not advertise.
 	Advertise *hci.AdvertiseOptions
 	Silent    bool
 	// Controller is its controller. Default: the zero ControllerConfig.
@@ -87,30 +91,49 @@ func (p *Peripheral) start(ctx context.Context, c *PeripheralConfig) (err error)
 	}
 	o := c.Advertise
 	if o == nil {
-		data, err := advertised(c)
-		if err != nil {
+		if o, err = advertised(c); err != nil {
 			return err
 		}
-		o = &hci.AdvertiseOptions{Data: data}
 	}
 	return p.host.Advertise(ctx, o)
 }
 
 // advertised is what a peripheral says if it is not told what to.
-func advertised(c *PeripheralConfig) (hci.AdvData, error) {
+func advertised(c *PeripheralConfig) (*hci.AdvertiseOptions, error) {
 	f := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: c.Name, Appearance: c.Appearance}
 	for _, s := range c.Services {
 		if _, short := s.UUID.Short(); short {
 			f.Services = append(f.Services, s.UUID)
 		}
 	}
-	for {
-		data, err := f.Append(nil, legacyData)
-		if err == nil || len(f.Services) == 0 {
-			return data, err
-		}
-		f.Services = f.Services[:len(f.Services)-1]
+	data, err := f.Append(nil, legacyData)
+	if err == nil {
+		return &hci.AdvertiseOptions{Data: data}, nil
 	}
+	response, err := nameAlone(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	for f.Name = ""; ; f.Services = f.Services[:len(f.Services)-1] {
+		if data, err = f.Append(nil, legacyData); err == nil || len(f.Services) == 0 {
+			return &hci.AdvertiseOptions{Data: data, Response: response}, err
+		}
+	}
+}
+
+// nameAlone is a scan response with a name, or with as much of it as it has
+// room for.
+func nameAlone(name string) (hci.AdvData, error) {
+	const room = legacyData - 2 // behind length and type
+	f := hci.AdvFields{Name: name}
+	if len(name) > room {
+		n := room
+		for n > 0 && !utf8.RuneStart(name[n]) {
+			n-- // a character whole or not at all
+		}
+		f = hci.AdvFields{ShortName: name[:n]}
+	}
+	return f.Append(nil, legacyData)
 }
 
 // Address is what the peripheral is reached by.

@@ -40,10 +40,12 @@ func TestScanFilters(t *testing.T) {
 		want []string // names, in any order
 	}{
 		{"service", []string{"--service", "181a"}, []string{"Thermometer"}},
-		{"two services", []string{"--service", "180F", "--service", "181a"}, []string{"Heart rate belt", "Thermometer"}},
+		// The belt has no room for its name but in its scan response.
+		{"last service", []string{"--service", "180d"}, []string{"", "Heart rate belt"}},
+		{"two services", []string{"--service", "180F", "--service", "181a"}, []string{"", "Heart rate belt", "Thermometer"}},
 		{"name", []string{"--name", "THERMO"}, []string{"Thermometer"}},
 		{"weak", []string{"--rssi", "-40"}, nil},
-		{"strong", []string{"--rssi", "-60", "--passive"}, []string{"Heart rate belt", "Thermometer", "Lamp"}},
+		{"strong", []string{"--rssi", "-60", "--passive"}, []string{"", "Thermometer", "Lamp"}},
 		{"company", []string{"--manufacturer", "0x004c"}, nil},
 	} {
 		inAir(t, c.name, func(t *testing.T) {
@@ -61,7 +63,7 @@ func TestScanFilters(t *testing.T) {
 			}
 			for _, name := range c.want {
 				if !got[name] {
-					t.Errorf("%s is missing", name)
+					t.Errorf("%q is missing", name)
 				}
 			}
 		})
