@@ -21,8 +21,13 @@ type device struct {
 	last  time.Time
 }
 
-// wideEnough is from how many columns on there is room for counts and ages.
-const wideEnough = 72
+const (
+	// wideEnough is from how many columns on there is room for counts and ages.
+	wideEnough = 72
+	// fairlyWide is from how many columns on there is room for the kind of each
+	// address, for units, and for more than the name, which goes first.
+	fairlyWide = 56
+)
 
 // smoothing is the weight of the newest signal strength.
 const smoothing = 0.25
@@ -94,21 +99,35 @@ func (v *liveView) lines(now time.Time, columns, rows int) []string {
 		list = list[:room]
 	}
 	var t table
-	wide := columns >= wideEnough
+	wide, fair := columns >= wideEnough, columns >= fairlyWide
 	row := func(address, signal, name, count, seen, about string) {
-		cells := []string{address, fmt.Sprintf("%8s", signal), fit(name, 24)}
+		if name == "" && !fair {
+			name = about
+		}
+		cells := []string{address, signal, fit(name, 24)}
 		if wide {
 			cells = append(cells, fmt.Sprintf("%5s", count), fmt.Sprintf("%4s", seen))
 		}
-		t.row(append(cells, about)...)
-	}
-	row("ADDRESS", "SIGNAL", "NAME", "COUNT", "AGE", "ABOUT")
-	for _, d := range list {
-		signal := "? dBm"
-		if d.rssi != 0 {
-			signal = fmt.Sprintf("%.0f dBm", d.rssi)
+		if fair {
+			cells = append(cells, about)
 		}
-		row(d.addr.String(), signal, d.name, fmt.Sprint(d.count), now.Sub(d.last).Truncate(time.Second).String(), d.about)
+		t.row(cells...)
+	}
+	unit := " dBm"
+	if fair {
+		unit = "  SIGNAL"
+	}
+	row("ADDRESS", unit, "NAME", "COUNT", "AGE", "ABOUT")
+	for _, d := range list {
+		address, signal := d.addr.MAC.String(), "?"
+		if d.rssi != 0 {
+			signal = fmt.Sprintf("%.0f", d.rssi)
+		}
+		signal = fmt.Sprintf("%4s", signal)
+		if fair {
+			address, signal = d.addr.String(), signal+" dBm"
+		}
+		row(address, signal, d.name, fmt.Sprint(d.count), now.Sub(d.last).Truncate(time.Second).String(), d.about)
 	}
 	total := fmt.Sprintf("%s, %s in %s", plural(len(v.devices), "device"), plural(v.reports, "report"), now.Sub(v.start).Truncate(time.Second))
 	if hidden > 0 {

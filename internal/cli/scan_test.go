@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,6 +113,28 @@ func TestScanLive(t *testing.T) {
 			t.Errorf("totals %q", last)
 		}
 	})
+}
+
+// TestScanNarrow wants names rather than units where there is room for one of
+// them only.
+func TestScanNarrow(t *testing.T) {
+	for _, c := range []struct {
+		columns    int
+		head, line string
+	}{
+		{40, "ADDRESS             dBm  NAME", "C0:FF:EE:00:00:02   -50  Heart rate belt"},
+		{55, "ADDRESS             dBm  NAME", "C0:FF:EE:00:00:01   -50  Thermometer"},
+		{56, "ADDRESS                     SIGNAL  NAME             AB…", "C0:FF:EE:00:00:02/random   -50 dBm  Heart rate belt  He…"},
+	} {
+		inAir(t, fmt.Sprint(c.columns), func(t *testing.T) {
+			screen := &screen{}
+			Run(t.Context(), []string{"-a", "sim:", "scan", "--duration", "1s"},
+				&Env{Stdout: screen, Stderr: io.Discard, Terminal: func() (int, int) { return c.columns, 24 }})
+			if len(screen.lines) == 0 || screen.lines[0] != c.head || !slices.Contains(screen.lines, c.line) {
+				t.Errorf("want the head %q and the line %q in:\n%s", c.head, c.line, strings.Join(screen.lines, "\n"))
+			}
+		})
+	}
 }
 
 // screen is a terminal that knows the sequences of the live table.
