@@ -155,14 +155,3 @@ func TestVerbose(t *testing.T) {
 		})
 	}
 }
-
-func TestCompletion(t *testing.T) {
-	for shell, want := range map[string]string{
-		"bash": "\nscan) words=\"--duration --passive ", "zsh": "\n\t\tscan)\n\t\t_arguments", "fish": "\ncomplete -c moor -n __fish_use_subcommand -a scan ",
-	} {
-		r := moor(t.Context(), "completion", shell)
-		if r.code != 0 || r.stderr != "" || !strings.Contains(strings.ReplaceAll(r.stdout, "\n\tscan)", "\nscan)"), want) {
-			t.Errorf("%s: exit code %d, stderr %q, no %q in:\n%s", shell, r.code, r.stderr, want, r.stdout)
-		}
-	}
-}
