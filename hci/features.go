@@ -69,10 +69,18 @@ const (
 // Has reports whether all features of want are in f.
 func (f Features) Has(want Features) bool { return f&want == want }
 
-// String lists the names of the features, separated by commas; bits without a
-// name are "bit N".
+// String lists the names of the features, separated by commas; "none" if there
+// are none.
 func (f Features) String() string {
-	var names []string
+	if f == 0 {
+		return "none"
+	}
+	return strings.Join(f.Names(), ", ")
+}
+
+// Names returns the names of the features, in the order of their bits; a bit
+// without a name is "bit N".
+func (f Features) Names() (names []string) {
 	for rest := uint64(f); rest != 0; rest &= rest - 1 {
 		n := bits.TrailingZeros64(rest)
 		switch {
@@ -84,10 +92,7 @@ func (f Features) String() string {
 			names = append(names, fmt.Sprintf("bit %d", n))
 		}
 	}
-	if names == nil {
-		return "none"
-	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // AppendReturn appends f as the return parameter of a command.

@@ -183,6 +183,7 @@ func (w *watch) live() bool { return w.a.env.Terminal != nil && !w.a.JSON }
 func (w *watch) event(ev connmgr.Event) {
 	if w.a.JSON {
 		if j := newJSONEvent(ev); j != nil {
+			j.Address = w.kinded(j.Address)
 			w.a.out.json(j)
 		}
 		return
@@ -191,6 +192,17 @@ func (w *watch) event(ev connmgr.Event) {
 		w.last = text
 		w.line(text)
 	}
+}
+
+// kinded adds the kind to the address of an event, as all other JSON has it.
+func (w *watch) kinded(address string) string {
+	if address == "" {
+		return "" // of an adapter
+	}
+	if d, ok := w.m.Device(address); ok {
+		return d.Addr.String()
+	}
+	return w.c.Addr.Addr.String() // dialed unseen, which takes the kind
 }
 
 // status shows signal and parameters.
@@ -211,8 +223,8 @@ func (w *watch) status(ctx context.Context) {
 	p, mtu := c.Params(), c.GATT().MTU()
 	if w.a.JSON {
 		j := &jsonEvent{
-			Time: time.Now(), Event: "status", Address: c.Address().MAC.String(), Adapter: c.Adapter(), MTU: mtu,
-			Interval: p.Interval.String(), Latency: &p.Latency, Timeout: p.Timeout.String(),
+			Time: time.Now(), Event: "status", Address: c.Address().String(), Adapter: c.Adapter(), MTU: mtu,
+			Interval: millis(p.Interval), Latency: &p.Latency, Timeout: millis(p.Timeout),
 		}
 		if rssi != connmgr.NoRSSI {
 			j.RSSI = &rssi

@@ -167,8 +167,11 @@ func TestConnect(t *testing.T) {
 		}
 		var names []string
 		for _, e := range objects[jsonEvent](t, result{stdout: out.stdout.String()}) {
-			if names = append(names, e.Event); e.Event == "status" && (e.RSSI == nil || *e.RSSI != -50 || e.MTU != 517 || e.Interval != "50ms") {
+			if names = append(names, e.Event); e.Event == "status" && (e.RSSI == nil || *e.RSSI != -50 || e.MTU != 517 || e.Interval != 50 || e.Timeout == 0) {
 				t.Errorf("status %+v", e)
+			}
+			if e.Address != thermometer+"/random" || e.Event == "connected" && e.Took == 0 || e.Event == "failed" && e.Category == "" {
+				t.Errorf("%+v: want the kind of address, and how it went", e)
 			}
 		}
 		compact := slices.Compact(slices.DeleteFunc(names, func(s string) bool { return s == "attempt" }))

@@ -53,8 +53,7 @@ func eventText(ev connmgr.Event) string {
 	return ""
 }
 
-// jsonEvent is what connect writes for each event with --json. Times that have
-// passed are Go durations.
+// jsonEvent is what connect writes for each event with --json.
 type jsonEvent struct {
 	Time     time.Time `json:"time"`
 	Event    string    `json:"event"` // attempt, failed, connected, status, disconnected, params or adapter
@@ -65,16 +64,22 @@ type jsonEvent struct {
 	Phase    string    `json:"phase,omitempty"`
 	Category string    `json:"category,omitempty"`
 	Error    string    `json:"error,omitempty"`
-	Backoff  string    `json:"backoff,omitempty"`
-	Took     string    `json:"took,omitempty"`
+	Backoff  *float64  `json:"backoff_ms,omitempty"` // nil if no attempt follows
+	Took     float64   `json:"took_ms,omitempty"`
 	Cached   bool      `json:"cached,omitempty"`
 	State    string    `json:"state,omitempty"`
 	RSSI     *int      `json:"rssi,omitempty"` // dBm
 	MTU      int       `json:"mtu,omitempty"`
 	// The connection parameters in use.
-	Interval string  `json:"interval,omitempty"`
+	Interval float64 `json:"interval_ms,omitempty"`
 	Latency  *uint16 `json:"latency,omitempty"`
-	Timeout  string  `json:"timeout,omitempty"`
+	Timeout  float64 `json:"timeout_ms,omitempty"` // of supervision
+}
+
+// millis is d in milliseconds, as all times in JSON are that last: exact for
+// connection parameters, whose steps are 1.25 and 10 ms.
+func millis(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
 // newJSONEvent returns nil for what says nothing to a user.
@@ -91,13 +96,13 @@ func newJSONEvent(ev connmgr.Event) *jsonEvent {
 			j.Category = ev.Class.Category.String()
 		}
 		if !ev.Last {
-			j.Backoff = ev.Backoff.String()
+			j.Backoff = new(millis(ev.Backoff))
 		}
 		return j
 	case connmgr.Connected:
 		return &jsonEvent{
 			Time: ev.Time, Event: "connected", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempts,
-			Took: ev.Duration.String(), Cached: ev.Cached,
+			Took: millis(ev.Duration), Cached: ev.Cached,
 		}
 	case connmgr.Disconnected:
 		return &jsonEvent{Time: ev.Time, Event: "disconnected", Address: ev.Address, Adapter: ev.Adapter, Error: ev.Err.Error()}
@@ -105,7 +110,7 @@ func newJSONEvent(ev connmgr.Event) *jsonEvent {
 		p := ev.Params
 		return &jsonEvent{
 			Time: ev.Time, Event: "params", Address: ev.Address, Adapter: ev.Adapter,
-			Interval: p.Interval.String(), Latency: &p.Latency, Timeout: p.Timeout.String(),
+			Interval: millis(p.Interval), Latency: &p.Latency, Timeout: millis(p.Timeout),
 		}
 	case connmgr.AdapterChanged:
 		j := &jsonEvent{Time: ev.Time, Event: "adapter", Adapter: ev.Adapter, State: ev.State.String()}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
@@ -26,21 +27,22 @@ func newInfo() *command {
 // would not tell is missing, and named in Unanswered.
 type jsonInfo struct {
 	jsonParams
-	Own        hci.Addr          `json:"own_address"` // on air
-	Role       string            `json:"role"`
-	Version    string            `json:"version,omitempty"`
-	Company    string            `json:"company,omitempty"`
-	CompanyID  *uint16           `json:"company_id,omitempty"`
-	Subversion *uint16           `json:"subversion,omitempty"`
-	Features   string            `json:"features,omitempty"`
-	TX         string            `json:"tx_phy"`
-	RX         string            `json:"rx_phy"`
-	MaxTX      uint16            `json:"max_tx_octets"`
-	MaxRX      uint16            `json:"max_rx_octets"`
-	MTU        int               `json:"mtu"`
-	RSSI       *int8             `json:"rssi,omitempty"`
-	Encrypted  bool              `json:"encrypted"`
-	Unanswered map[string]string `json:"unanswered,omitempty"`
+	inUse      hci.ConnParamsInUse // what jsonParams is of
+	Own        hci.Addr            `json:"own_address"` // on air
+	Role       string              `json:"role"`
+	Version    string              `json:"version,omitempty"`
+	Company    string              `json:"company,omitempty"`
+	CompanyID  *uint16             `json:"company_id,omitempty"`
+	Subversion *uint16             `json:"subversion,omitempty"`
+	Features   []string            `json:"features,omitzero"` // empty if there are none
+	TX         string              `json:"tx_phy"`
+	RX         string              `json:"rx_phy"`
+	MaxTX      uint16              `json:"max_tx_octets"`
+	MaxRX      uint16              `json:"max_rx_octets"`
+	MTU        int                 `json:"mtu"`
+	RSSI       *int8               `json:"rssi,omitempty"`
+	Encrypted  bool                `json:"encrypted"`
+	Unanswered map[string]string   `json:"unanswered,omitempty"`
 }
 
 func (c *infoCmd) run(ctx context.Context, a *app) error {
@@ -81,7 +83,7 @@ func ask(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
 		info.Company, info.CompanyID, info.Subversion = assigned.Company(v.Manufacturer), &v.Manufacturer, &v.Subversion
 	}
 	if f, err := c.Link().RemoteFeatures(ctx); ok("features", err) {
-		info.Features = f.String()
+		info.Features = append([]string{}, f.Names()...)
 	}
 	if mtu, err := c.GATT().ExchangeMTU(ctx); ok("mtu", err) {
 		info.MTU = mtu
@@ -98,7 +100,7 @@ func ask(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
 		return nil, context.Cause(ctx)
 	}
 	s := c.Link().State()
-	info.jsonParams = jsonParams{c.Peer(), s.Params.Interval.String(), s.Params.Latency, s.Params.Timeout.String()}
+	info.jsonParams, info.inUse = newJSONParams(c.Peer(), s.Params), s.Params
 	info.TX, info.RX, info.MaxTX, info.MaxRX = s.TX.String(), s.RX.String(), s.MaxTX, s.MaxRX
 	info.Encrypted = s.Encrypted
 	info.Own, _ = c.Link().OnAir()
@@ -119,7 +121,11 @@ func (i *jsonInfo) table() *table {
 	if i.CompanyID != nil {
 		put("link layer", "", fmt.Sprintf("%s, subversion 0x%04x", companyText(*i.CompanyID), *i.Subversion))
 	}
-	put("features", "features", i.Features)
+	features := strings.Join(i.Features, ", ")
+	if features == "" && i.Features != nil {
+		features = "none"
+	}
+	put("features", "features", features)
 	put("PHY", "", i.TX+" out, "+i.RX+" in")
 	put("data length", "", fmt.Sprintf("%d octets out, %d octets in", i.MaxTX, i.MaxRX))
 	put("MTU", "", octets(i.MTU))
@@ -130,9 +136,9 @@ func (i *jsonInfo) table() *table {
 		}
 		put("RSSI", "rssi", text)
 	}
-	put("interval", "", i.Interval)
+	put("interval", "", i.inUse.Interval.String())
 	put("latency", "", fmt.Sprintf("%d intervals", i.Latency))
-	put("timeout", "", i.Timeout)
+	put("timeout", "", i.inUse.Timeout.String())
 	encrypted := "no"
 	if i.Encrypted {
 		encrypted = "yes"

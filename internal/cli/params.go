@@ -26,12 +26,16 @@ func newParams() *command {
 	return cmd
 }
 
-// jsonParams are connection parameters; times are Go durations.
+// jsonParams are connection parameters.
 type jsonParams struct {
 	Address  hci.Addr `json:"address"`
-	Interval string   `json:"interval"`
+	Interval float64  `json:"interval_ms"`
 	Latency  uint16   `json:"latency"`
-	Timeout  string   `json:"timeout"`
+	Timeout  float64  `json:"timeout_ms"` // of supervision
+}
+
+func newJSONParams(address hci.Addr, p hci.ConnParamsInUse) jsonParams {
+	return jsonParams{address, millis(p.Interval), p.Latency, millis(p.Timeout)}
 }
 
 func (c *paramsCmd) run(ctx context.Context, a *app) error {
@@ -52,7 +56,7 @@ func (c *paramsCmd) run(ctx context.Context, a *app) error {
 			return err
 		}
 		if a.JSON {
-			a.out.json(jsonParams{conn.Address(), got.Interval.String(), got.Latency, got.Timeout.String()})
+			a.out.json(newJSONParams(conn.Address(), got))
 			return nil
 		}
 		var t table

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -151,7 +152,7 @@ func TestParams(t *testing.T) {
 	})
 	inAir(t, "JSON", func(t *testing.T) {
 		moor(t.Context(), "-a", "sim:", "--json", "params", belt, "--interval", "30ms").want(t, 0,
-			`{"address":"C0:FF:EE:00:00:02/random","interval":"30ms","latency":0,"timeout":"4.2s"}`+"\n", "")
+			`{"address":"C0:FF:EE:00:00:02/random","interval_ms":30,"latency":0,"timeout_ms":4200}`+"\n", "")
 	})
 }
 
@@ -169,6 +170,12 @@ func TestInfo(t *testing.T) {
 		}
 		if r.code != 0 || r.stderr != "" {
 			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+	})
+	inAir(t, "JSON", func(t *testing.T) {
+		got := objects[jsonInfo](t, moor(t.Context(), "-a", "sim:", "--json", "info", belt))
+		if len(got) != 1 || got[0].Address.String() != belt || got[0].Interval != 15 || got[0].Timeout != 2000 || !slices.Contains(got[0].Features, "LE 2M PHY") {
+			t.Errorf("got %+v, want %s with an interval of 15 ms, a timeout of 2000 ms and LE 2M PHY among the features", got, belt)
 		}
 	})
 }

@@ -60,16 +60,18 @@ type value struct {
 }
 
 type params struct {
-	Interval, Timeout string
-	Latency           int
+	Interval float64 `json:"interval_ms"`
+	Timeout  float64 `json:"timeout_ms"`
+	Latency  int
 }
 
 type info struct {
 	params
-	Address, Role, Version, Features string
-	TX                               string `json:"tx_phy"`
-	MTU                              int
-	Unanswered                       map[string]string
+	Address, Role, Version string
+	Features               []string
+	TX                     string `json:"tx_phy"`
+	MTU                    int
+	Unanswered             map[string]string
 }
 
 // Jobs runs the program's main jobs on a peer, each as a subtest.
@@ -216,18 +218,18 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 	})
 	t.Run("params", func(t *testing.T) {
 		got := One[params](t, js.Run(t, "params", full, "--interval", "30ms-50ms", "--latency", "0", "--timeout", "4s").OK(t))
-		if want := (params{p.Interval.String(), "4s", 0}); got != want {
+		if want := (params{Interval: float64(p.Interval) / float64(time.Millisecond), Timeout: 4000}); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	})
 	t.Run("info", func(t *testing.T) {
 		got := One[info](t, js.Run(t, "info", full).OK(t))
-		if got.Address != full || got.Role != "central" || got.MTU < 185 || got.Interval == "" || got.TX == "" {
+		if got.Address != full || got.Role != "central" || got.MTU < 185 || got.Interval == 0 || got.TX == "" {
 			t.Errorf("got %+v", got)
 		}
-		for what, answer := range map[string]string{"version": got.Version, "features": got.Features} {
-			if _, unanswered := got.Unanswered[what]; unanswered != slices.Contains(p.Silent, what) || unanswered == (answer != "") {
-				t.Errorf("%s is %q, unanswered: %q", what, answer, got.Unanswered)
+		for what, answered := range map[string]bool{"version": got.Version != "", "features": got.Features != nil} {
+			if _, unanswered := got.Unanswered[what]; unanswered != slices.Contains(p.Silent, what) || unanswered == answered {
+				t.Errorf("%s in %+v: answered %v", what, got, answered)
 			}
 		}
 	})
