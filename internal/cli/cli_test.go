@@ -117,6 +117,21 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestParamsHelp wants nobody to take the one timeout for the other.
+func TestParamsHelp(t *testing.T) {
+	help := strings.Join(strings.Fields(moor(t.Context(), "params", "--help").stdout), " ")
+	for _, want := range []string{
+		"--timeout is the supervision timeout here", "for other commands, is --connect-timeout.", "--timeout TIME supervision timeout, which does not limit connecting:",
+	} {
+		if !strings.Contains(help, want) {
+			t.Errorf("no %q in: %s", want, help)
+		}
+	}
+	if r := moor(t.Context(), "params", thermometer, "--interval", "30ms", "--timeout", "1m"); r.code != 2 || !strings.Contains(r.stderr, "Supervision_Timeout is 1m0s") {
+		t.Errorf("exit code %d, stderr %q, want 2 and which timeout it is about", r.code, r.stderr)
+	}
+}
+
 func TestVersion(t *testing.T) {
 	r := moor(t.Context(), "version")
 	if r.code != 0 || !strings.HasPrefix(r.stdout, "moor (devel) (") && !strings.HasPrefix(r.stdout, "moor v") {
