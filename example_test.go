@@ -7,7 +7,6 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
-	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
 )
 
@@ -15,8 +14,7 @@ import (
 func Example() {
 	run := func(ctx context.Context) error {
 		m, err := connmgr.Open(ctx, &connmgr.Config{
-			Adapters:      []string{"sim:sensors"},
-			OpenTransport: func(context.Context, string) (hci.Transport, error) { return sim.Open("sensors") },
+			Adapters: []string{"sim:sensors"}, OpenTransport: sim.OpenTransport,
 		})
 		if err != nil {
 			return err

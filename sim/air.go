@@ -51,7 +51,8 @@ type Air struct {
 	linkCount   uint64
 	taken       []*port
 	ran         []call
-	used        [][]byte // on their way to free
+	used        [][]byte               // on their way to free
+	made        map[string]*Controller // by OpenTransport
 }
 
 // call is something that another goroutine, or a script, wants done: f, or a
@@ -70,6 +71,7 @@ func New(cfg *Config) *Air {
 		wake:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
 		paths: map[[2]int]*Path{},
+		made:  map[string]*Controller{},
 	}
 	if cfg != nil {
 		a.cfg = *cfg

@@ -106,6 +106,7 @@ type Controller struct {
 	air       *Air
 	node      *radio
 	cfg       ControllerConfig
+	owned     bool // by a Peripheral
 	first     *port
 	supported hci.SupportedCommands
 
@@ -148,8 +149,10 @@ type powerState struct {
 
 // NewController adds a controller to the air. A nil cfg is the zero
 // ControllerConfig.
-func (a *Air) NewController(cfg *ControllerConfig) *Controller {
-	c := &Controller{air: a}
+func (a *Air) NewController(cfg *ControllerConfig) *Controller { return a.newController(cfg, false) }
+
+func (a *Air) newController(cfg *ControllerConfig, owned bool) *Controller {
+	c := &Controller{air: a, owned: owned}
 	if cfg != nil {
 		c.cfg = *cfg
 	}

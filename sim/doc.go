@@ -46,7 +46,8 @@
 //
 // [Air.NewPeripheral] puts a device with the whole stack on the air; the package
 // has some ready-made. [Open] makes an air with devices by the name of a
-// scenario: that is what an adapter's address "sim:NAME" stands for.
+// scenario: that is what an adapter's address "sim:NAME" stands for. [OpenTransport]
+// and [Air.OpenTransport] have a connmgr.Manager on the one or the other.
 //
 // # What is not modeled
 //

@@ -63,7 +63,7 @@ func (a *Air) NewPeripheral(ctx context.Context, cfg *PeripheralConfig) (*Periph
 		cc = *c.Controller
 	}
 	cc.Name = or(cc.Name, c.Name)
-	p := &Peripheral{ctl: a.NewController(&cc)}
+	p := &Peripheral{ctl: a.newController(&cc, true)}
 	c.Name = or(c.Name, p.ctl.node.name)
 	if err := p.start(ctx, &c); err != nil {
 		return nil, errors.Join(fmt.Errorf("sim: peripheral %q: %w", c.Name, err), p.Close())

@@ -1,0 +1,54 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// OpenTransport opens the scenario of an address such as "sim:crowd?seed=7", as
+// Open does: each call makes an air of its own. It is what a
+// connmgr.Config.OpenTransport wants to be. The context is not needed: it takes
+// no longer than the devices of a scenario need to start.
+func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
+	scenario, ok := strings.CutPrefix(address, "sim:")
+	if !ok {
+		return nil, fmt.Errorf("sim: %q is no simulated adapter: want sim:SCENARIO", address)
+	}
+	return Open(scenario)
+}
+
+// OpenTransport plugs in the controller of that name, as Controller.Plug does. If
+// there is none, it is made; those of Peripherals do not count. It is what a
+// connmgr.Config.OpenTransport wants to be, so that the adapters of a Manager are
+// on this air:
+//
+//	&connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport}
+//
+// It never waits, so that the context is not needed. The error says that the air
+// is closed.
+func (a *Air) OpenTransport(_ context.Context, name string) (hci.Transport, error) {
+	var c *Controller
+	if !a.ask(func() { c = a.named(name) }) {
+		return nil, errClosed
+	}
+	return c.Plug(), nil
+}
+
+// named returns the controller of a name, which may be new. It runs on the air's
+// goroutine.
+func (a *Air) named(name string) *Controller {
+	if c := a.made[name]; c != nil { // it may not be among the nodes yet
+		return c
+	}
+	for _, n := range a.nodes {
+		if c, ok := n.node.(*Controller); ok && n.name == name && !c.owned {
+			return c
+		}
+	}
+	c := a.NewController(&ControllerConfig{Name: name})
+	a.made[name] = c
+	return c
+}
