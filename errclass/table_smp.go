@@ -47,7 +47,7 @@ var smpRows = []row{
 		like: likeOther, do: treatment{category: Fatal, advice: adviceSecure}, why: "the caller has to decide whether to pair",
 	},
 	{
-		name: "smp: wrong use", match: []match{is(smp.ErrNoSigningKey, smp.ErrOtherAdapter)},
+		name: "smp: wrong use", match: []match{is(smp.ErrNoSigningKey, smp.ErrOtherAdapter, smp.ErrIdentityDamaged)},
 		like: likeOther, do: fatal, why: "the same call fails again",
 	},
 	{

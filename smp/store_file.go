@@ -24,6 +24,11 @@ import (
 // worthless, as this host has another identity.
 var ErrOtherAdapter = errors.New("the bonds belong to another adapter with this address")
 
+// ErrIdentityDamaged says that the file of this host's identity cannot be
+// understood. Put it back from a backup, or remove it: this host then has another
+// identity, and peers that know it by private addresses have to pair again.
+var ErrIdentityDamaged = errors.New("the identity of this host is damaged")
+
 // FileStore is a Store in a directory:
 //
 //	dir/C0FFEE000001-public/          0700, one for each local identity
@@ -74,14 +79,15 @@ func (s *FileStore) open(l Local) error {
 	if err := s.loadIdentity(l); err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(escapeGlob(s.dir), "*"+fileSuffix))
+	files, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
-	for _, path := range files {
-		if filepath.Base(path) == identityFile {
+	for _, f := range files {
+		if filepath.Ext(f.Name()) != fileSuffix || f.Name() == identityFile {
 			continue
 		}
+		path := filepath.Join(s.dir, f.Name())
 		b, err := s.loadBond(path)
 		if err != nil {
 			s.damaged = append(s.damaged, fmt.Errorf("smp: bond %s: %w", path, err))
@@ -106,10 +112,6 @@ func private(path string, mode fs.FileMode) error {
 	return os.Chmod(path, mode)
 }
 
-func escapeGlob(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
-}
-
 // baseName is the name for an address in the file system, which need not tell
 // case apart nor allow colons.
 func baseName(a hci.Addr) string {
@@ -118,19 +120,28 @@ func baseName(a hci.Addr) string {
 
 func (s *FileStore) loadIdentity(l Local) error {
 	path := filepath.Join(s.dir, identityFile)
-	var f identityRecord
-	switch err := readRecord(path, &f); {
+	f, err := readIdentity(path)
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		irk := Key(random16())
 		s.identity = Identity{Addr: l.Addr, IRK: irk}
 		return s.writeRecord(path, &identityRecord{Version: recordVersion, Addr: l.Addr, Binding: l.Binding, IRK: secret(irk)})
 	case err != nil:
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	case f.Addr != l.Addr || subtle.ConstantTimeCompare([]byte(f.Binding), []byte(l.Binding)) != 1:
 		return fmt.Errorf("%w: %s says %v %q, this is %v %q", ErrOtherAdapter, path, f.Addr, f.Binding, l.Addr, l.Binding)
 	}
 	s.identity = Identity{Addr: l.Addr, IRK: Key(f.IRK)}
 	return nil
+}
+
+// readIdentity reads the file of a local identity.
+func readIdentity(path string) (f identityRecord, err error) {
+	err = readRecord(path, &f)
+	if _, system := errors.AsType[*fs.PathError](err); err != nil && !system {
+		err = fmt.Errorf("%s: %w: %w", path, ErrIdentityDamaged, err)
+	}
+	return f, err
 }
 
 func (s *FileStore) loadBond(path string) (*Bond, error) {

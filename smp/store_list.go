@@ -1,26 +1,39 @@
 package smp
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 )
 
 // FileStores opens what FileStores there are under dir, without the controllers
 // that they belong to: to list bonds, back them up, or remove them, while no
-// other program uses them. It returns them in the order of their directories.
+// other program uses them. It returns them in the order of their directories;
+// none if dir is not there.
 func FileStores(dir string) ([]*FileStore, error) {
-	paths, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*", identityFile))
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("smp: bonds: %w", err)
 	}
 	var all []*FileStore
-	for _, path := range paths {
-		var f identityRecord
-		if err := readRecord(path, &f); err != nil {
-			return nil, fmt.Errorf("smp: bonds: %s: %w", path, err)
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			continue
 		}
-		s := &FileStore{dir: filepath.Dir(path)}
-		if err := s.open(Local{Addr: f.Addr, Binding: f.Binding}); err != nil {
+		s := &FileStore{dir: filepath.Join(dir, e.Name())}
+		f, err := readIdentity(filepath.Join(s.dir, identityFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = s.open(Local{Addr: f.Addr, Binding: f.Binding})
+		}
+		if err != nil {
 			return nil, fmt.Errorf("smp: bonds: %w", err)
 		}
 		all = append(all, s)

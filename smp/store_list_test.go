@@ -1,6 +1,8 @@
 package smp_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,7 +45,37 @@ func TestFileStores(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(all[0].Dir(), "identity.json"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := smp.FileStores(dir); err == nil || !strings.Contains(err.Error(), "version 0") {
+	if _, err := smp.FileStores(dir); !errors.Is(err, smp.ErrIdentityDamaged) || !strings.Contains(err.Error(), "version 0") {
 		t.Errorf("with a damaged identity: %v", err)
+	}
+}
+
+// What is there and cannot be looked into is not taken for nothing.
+func TestFileStoresUnreadable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bonds")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := smp.FileStores(file); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("of a file: %v, %v", all, err)
+	}
+	if os.Getuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	dir := filepath.Join(t.TempDir(), "bonds")
+	s, err := smp.OpenFileStore(dir, local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, s.Dir()} {
+		if err := os.Chmod(path, 0o300); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := smp.FileStores(dir); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("without leave to read %s: %v, %v", path, all, err)
+		}
+		if err := os.Chmod(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
