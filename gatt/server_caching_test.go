@@ -313,11 +313,11 @@ func TestServerForgetsStrangers(t *testing.T) {
 	w.receive("12 0b00 01", "13")
 	w.receive("12 1e00 0100", "13")
 	w.down()
+	setServices(t, srv, withoutVendor())
+	w = newWire(t, srv, 23, peer)
 	if err := w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}); !errors.Is(err, gatt.ErrNotSubscribed) {
 		t.Errorf("error %v, want ErrNotSubscribed", err)
 	}
-	setServices(t, srv, withoutVendor())
-	w = newWire(t, srv, 23, peer)
 	w.receive("0a 0b00", "0b 00")
 	w.receive("0a 1e00", "0b 0000")
 }

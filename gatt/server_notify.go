@@ -19,7 +19,8 @@ var ErrClientUnaware = errors.New("gatt: client does not know the present table"
 
 // published is what senders on other goroutines see of a session.
 type published struct {
-	t          *table // nil: not on a bearer
+	b          *att.Bearer // nil: not yet on one
+	t          *table      // nil: the same, or the bearer has ended
 	subscribed subscriptions
 	features   uint8
 	silent     bool
@@ -28,6 +29,7 @@ type published struct {
 // publish shows senders what has changed. Called on the loop.
 func (s *Session) publish() {
 	s.published.Store(&published{
+		b:          s.b,
 		t:          s.t,
 		subscribed: s.client.subscribed,
 		features:   s.client.features,
@@ -36,8 +38,13 @@ func (s *Session) publish() {
 }
 
 // may returns why a client must not be sent a value in the way that a bit of
-// the configuration stands for.
+// the configuration stands for: first of all, because the link has ended.
 func (p *published) may(h att.Handle, bit uint16) error {
+	if p.b != nil {
+		if err := p.b.Err(); err != nil {
+			return err
+		}
+	}
 	var a *attribute
 	if p.t != nil {
 		a = p.t.at(h)
@@ -145,8 +152,9 @@ func (s *Session) NotifyMultiple(ctx context.Context, values []att.AttributeData
 
 // Notify sends a value to all clients that have subscribed to notifications of
 // it, each at the pace of its link, and returns when the last has taken it, with
-// how many have. The error joins those of the others; clients that do not know
-// the present table, or unsubscribe meanwhile, are passed over.
+// how many have. The error joins those of the others; clients whose link has
+// ended before, that do not know the present table, or unsubscribe meanwhile, are
+// passed over.
 func (s *Server) Notify(ctx context.Context, h att.Handle, value []byte) (int, error) {
 	return s.broadcast(cccdNotify, h, func(x *Session) error { return x.Notify(ctx, h, value) })
 }

@@ -49,8 +49,8 @@ func testServerNotify(t *testing.T) {
 	ch.Want("1b 2300 02")
 	och.Want("1b 2300 02")
 	och.Disconnect(nil)
-	if err := other.Notify(ctx, gatttest.DataValue, []byte{3}); !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("after the link: error %v, want ErrNotSubscribed", err)
+	if err := other.Notify(ctx, gatttest.DataValue, []byte{3}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after the link: error %v, want net.ErrClosed", err)
 	}
 	if n, err := srv.Notify(ctx, gatttest.DataValue, []byte{3}); n != 1 || err != nil {
 		t.Errorf("sent to %d, error %v, want 1", n, err)
@@ -107,6 +107,54 @@ func testServerNotifyIsPaced(t *testing.T) {
 	ch.Disconnect(nil)
 	if err := <-sent; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("error %v, want net.ErrClosed", err)
+	}
+}
+
+// A link that has ended is the reason, whatever the client had subscribed to.
+func TestServerSendsAfterTheLink(t *testing.T) { synctest.Test(t, testServerSendsAfterTheLink) }
+
+func testServerSendsAfterTheLink(t *testing.T) {
+	srv, s, ch := serve(t, gatttest.Reference(), gatt.PeerInfo{})
+	ch.Receive("12 2400 0100", "12 2700 0200")
+	ch.Want("13", "13")
+	why := errors.New("out of range")
+	ch.Disconnect(why)
+	ctx := t.Context()
+	for _, h := range []att.Handle{gatttest.DataValue, gatttest.EventValue, gatttest.CommandValue} {
+		for name, err := range map[string]error{
+			"notify":   s.Notify(ctx, h, []byte{1}),
+			"indicate": s.Indicate(ctx, h, []byte{1}),
+			"multiple": s.NotifyMultiple(ctx, []att.AttributeData{{Handle: h}, {Handle: gatttest.DataValue}}),
+		} {
+			if !errors.Is(err, why) || !errors.Is(err, net.ErrClosed) || errors.Is(err, gatt.ErrNotSubscribed) {
+				t.Errorf("%s %v: error %v, want %v", name, h, err, why)
+			}
+		}
+	}
+	// The server has no such client any more.
+	if n, err := srv.Notify(ctx, gatttest.DataValue, []byte{1}); n != 0 || err != nil {
+		t.Errorf("sent to %d, error %v, want 0", n, err)
+	}
+}
+
+// A sender who learns of the end of the bearer finds it wherever he looks.
+func TestServerSendsAfterAFailure(t *testing.T) { synctest.Test(t, testServerSendsAfterAFailure) }
+
+func testServerSendsAfterAFailure(t *testing.T) {
+	for range 50 {
+		srv, s, ch := serve(t, gatttest.Reference(), gatt.PeerInfo{})
+		ch.Receive("12 2700 0200")
+		ch.Want("13")
+		err := s.Indicate(t.Context(), gatttest.EventValue, []byte{1})
+		if !errors.Is(err, att.ErrTransactionTimeout) {
+			t.Fatalf("error %v, want a timeout", err)
+		}
+		if err := s.Notify(t.Context(), gatttest.DataValue, []byte{2}); !errors.Is(err, att.ErrTransactionTimeout) {
+			t.Fatalf("error %v, want that of the first", err)
+		}
+		if n, err := srv.Indicate(t.Context(), gatttest.EventValue, []byte{3}); n != 0 || err != nil {
+			t.Fatalf("sent to %d, error %v: there is no client any more", n, err)
+		}
 	}
 }
 

@@ -128,7 +128,7 @@ func (s *Session) Down(_ time.Time, b *att.Bearer) {
 	s.srv.mu.Lock()
 	delete(s.srv.sessions, s)
 	s.srv.mu.Unlock()
-	s.published.Store(&published{})
+	s.published.Store(&published{b: b})
 }
 
 // take handles a PDU, or keeps it until what came before has been handled: there
