@@ -9,7 +9,10 @@ import (
 // AdvertiseOptions holds the options of Advertise. Zero fields have their
 // defaults; nil is the same as an empty one.
 type AdvertiseOptions struct {
-	Data     AdvData // at most 31 octets
+	// Data is what is on air, at most 31 octets: all of it, nothing is added. Nil
+	// is an advertisement with nothing in it, not even the flags that most
+	// centrals look for; see AdvFields for what to put there.
+	Data     AdvData
 	Response AdvData // scan response, at most 31 octets
 	// Interval is 20 ms to 10.24 s in steps of 0.625 ms; default 100 ms.
 	Interval time.Duration

@@ -2,8 +2,13 @@ package sim_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log"
+	"time"
 
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
@@ -42,6 +47,68 @@ func readBattery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(v) == 0 {
+		return errors.New("the battery level is empty")
+	}
 	fmt.Printf("battery %d%%\n", v[0])
+	return nil
+}
+
+// A test of one's own, of a program that reads a scale: the device, with a
+// program of its own, and the program's Manager are on one air. In a test, all of
+// it goes into a bubble of testing/synctest, where waiting takes no time.
+func ExampleAir_NewPeripheral() {
+	ctx := context.Background()
+	air := sim.New(&sim.Config{Seed: 1})
+	defer air.Close()
+	weighing, weight := uuid.From16(0x181D), uuid.From16(0x2A9D) // Weight Scale, Weight Measurement
+	scale, err := air.NewPeripheral(ctx, &sim.PeripheralConfig{
+		Name: "Scale",
+		Services: []gatt.ServiceDef{{UUID: weighing, Characteristics: []gatt.CharDef{
+			{UUID: weight, Properties: gatt.PropRead, Value: []byte{0x00, 0x88, 0x13}}, // in steps of 5 g
+		}}},
+	})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer scale.Close()
+	m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer m.Close()
+
+	if err := weigh(ctx, m, scale.Address().String(), weighing, weight); err != nil {
+		log.Print(err)
+	}
+	// The device goes out of range, and the program shows what it does then.
+	air.SetAway(scale, true)
+	near, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
+	defer cancel()
+	if err := weigh(near, m, scale.Address().String(), weighing, weight); errors.Is(err, context.DeadlineExceeded) {
+		fmt.Println("no scale in range")
+	}
+	// Output:
+	// 25 kg
+	// no scale in range
+}
+
+// weigh is what is to be tested.
+func weigh(ctx context.Context, m *connmgr.Manager, address string, svc, chr uuid.UUID) error {
+	c, err := m.Establish(ctx, address, nil)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	v, err := c.Read(ctx, svc, chr)
+	if err != nil {
+		return err
+	}
+	if len(v) < 3 {
+		return fmt.Errorf("%d octets are no weight", len(v))
+	}
+	fmt.Printf("%d kg\n", (int(v[1])+int(v[2])<<8)/200)
 	return nil
 }
