@@ -21,16 +21,18 @@ func (l *Link) Disconnect(ctx context.Context) error {
 	})) {
 		return nil
 	}
+	var err error
 	select {
 	case <-l.done:
-		return nil
 	case <-l.c.closed:
-		return nil
-	case err := <-refused:
-		return err
+	case err = <-refused:
 	case <-ctx.Done():
-		return OpDisconnect.failed(context.Cause(ctx))
+		err = OpDisconnect.failed(context.Cause(ctx))
 	}
+	if l.Err() != nil {
+		return nil // whatever else came at the same time
+	}
+	return err
 }
 
 // StartDisconnect ends the link with reason (Vol 4, Part E, 7.1.6). cause, if

@@ -73,6 +73,33 @@ func testDisconnectRefused(t *testing.T) {
 	d.Close()
 }
 
+// A link that is down is what the caller wanted, whatever has become of his ctx.
+func TestDisconnectOfALinkThatIsDown(t *testing.T) {
+	synctest.Test(t, testDisconnectOfALinkThatIsDown)
+}
+
+func testDisconnectOfALinkThatIsDown(t *testing.T) {
+	host, ctl := hcitest.Pipe()
+	s := newScript(ctl)
+	d, l := linked(t, s, host, func() {
+		s.send(&hci.CommandStatus{NumPackets: 1, Opcode: hci.OpDisconnect})
+		s.send(&hci.DisconnectionComplete{Handle: 1, Reason: hci.StatusLocalHostTerminated})
+	})
+	if err := l.Disconnect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dead, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 100 {
+		if i == 50 {
+			d.Close() // there is no loop any more to ask
+		}
+		if err := l.Disconnect(dead); err != nil {
+			t.Fatalf("call %d got %v, want nil", i, err)
+		}
+	}
+}
+
 func TestCloseResetsInSpiteOfALinkThatDoesNotEnd(t *testing.T) {
 	synctest.Test(t, testCloseResetsInSpiteOfALinkThatDoesNotEnd)
 }
