@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"strings"
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -22,12 +21,7 @@ const thermometer = "C0:FF:EE:00:00:01"
 
 // simulated is the Config of a Manager on an air of package sim.
 func simulated(scenario string) *connmgr.Config {
-	return &connmgr.Config{
-		Adapters: []string{"sim:" + scenario},
-		OpenTransport: func(_ context.Context, address string) (hci.Transport, error) {
-			return sim.Open(strings.TrimPrefix(address, "sim:"))
-		},
-	}
+	return &connmgr.Config{Adapters: []string{"sim:" + scenario}, OpenTransport: sim.OpenTransport}
 }
 
 // impatient is a policy for devices that answer quickly or never.
@@ -178,11 +172,7 @@ func ExampleOptions_disconnected() {
 
 // on is the Config of a Manager with one adapter on an air.
 func on(air *sim.Air) *connmgr.Config {
-	adapter := air.NewController(nil)
-	return &connmgr.Config{
-		Adapters:      []string{"hci0"},
-		OpenTransport: func(context.Context, string) (hci.Transport, error) { return adapter.Plug(), nil },
-	}
+	return &connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport}
 }
 
 // hangUp makes a device end its links.
