@@ -32,10 +32,18 @@ var ErrNoAdapter = errors.New("no adapter is ready")
 type StateError struct {
 	Dir string
 	Err error
+	// Remedy says what to do about a file that cannot be understood, as a clause
+	// without a full stop; empty where the system refused, as Err says.
+	Remedy string
 }
 
+// Error returns all of it, the remedy last.
 func (e *StateError) Error() string {
-	return fmt.Sprintf("connmgr: state directory %s: %v", e.Dir, e.Err)
+	s := fmt.Sprintf("connmgr: state directory %s: %v", e.Dir, e.Err)
+	if e.Remedy != "" {
+		s += "; " + e.Remedy
+	}
+	return s
 }
 
 // Unwrap returns Err.

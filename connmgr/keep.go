@@ -32,10 +32,11 @@ type devicesFile struct {
 	Devices []Device `json:"devices"`
 }
 
-// tables and devicesName are what a state directory holds.
+// What a state directory holds, besides BondDir.
 const (
 	tables      = "tables"
 	devicesName = "devices.json"
+	addressName = "address"
 )
 
 // OpenCache opens the attribute tables in a state directory, for programs that
@@ -47,7 +48,7 @@ func OpenCache(stateDir string, log *slog.Logger) (*servicecache.Cache, error) {
 	}
 	c, err := servicecache.Open(dir, &servicecache.Config{Logger: log})
 	if err != nil {
-		return nil, &StateError{stateDir, err}
+		return nil, &StateError{Dir: stateDir, Err: err}
 	}
 	return c, nil
 }
@@ -60,14 +61,18 @@ func KeptDevices(stateDir string) ([]Device, error) {
 		return nil, nil
 	}
 	var f devicesFile
-	if err == nil {
-		err = json.Unmarshal(b, &f)
+	if err != nil {
+		return nil, &StateError{Dir: stateDir, Err: err}
 	}
+	err = json.Unmarshal(b, &f)
 	if err == nil && f.Version != devicesVersion {
 		err = fmt.Errorf("version %d instead of %d", f.Version, devicesVersion)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connmgr: devices heard before: %w", err)
+		return nil, &StateError{
+			Dir: stateDir, Err: fmt.Errorf("%s: %w", devicesName, err),
+			Remedy: "remove the file: what is on air is heard again",
+		}
 	}
 	sortDevices(f.Devices)
 	return f.Devices, nil
@@ -110,7 +115,7 @@ func (m *Manager) saveDevices() error {
 		err = renameio.WriteFile(path, b, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("connmgr: devices not saved: %w", err)
+		return &StateError{Dir: m.cfg.StateDir, Err: fmt.Errorf("devices not saved: %w", err)}
 	}
 	return nil
 }
@@ -152,20 +157,26 @@ func loadStaticAddress(stateDir string) (hci.MAC, error) {
 	if stateDir == "" {
 		return fresh, nil
 	}
-	path := filepath.Join(stateDir, "address")
+	path := filepath.Join(stateDir, addressName)
 	b, err := os.ReadFile(path)
 	if err == nil {
 		mac, err := hci.ParseMAC(strings.TrimSpace(string(b)))
 		if err != nil {
-			return mac, fmt.Errorf("%s: %w: remove the file to have another address, which ends all bonds made with it", path, err)
+			return mac, &StateError{
+				Dir: stateDir, Err: fmt.Errorf("%s: %w", addressName, err),
+				Remedy: "remove the file to have another address, which ends all bonds made with it",
+			}
 		}
 		return mac, nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return fresh, err
+	if errors.Is(err, fs.ErrNotExist) {
+		err = os.MkdirAll(stateDir, 0o700)
+		if err == nil {
+			err = renameio.WriteFile(path, []byte(fresh.String()+"\n"), 0o600)
+		}
 	}
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return fresh, err
+	if err != nil {
+		return fresh, &StateError{Dir: stateDir, Err: err}
 	}
-	return fresh, renameio.WriteFile(path, []byte(fresh.String()+"\n"), 0o600)
+	return fresh, nil
 }

@@ -130,7 +130,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m.bonds = newBondStores(m.cfg.StateDir)
 	m.loadDevices()
 	if m.static, err = loadStaticAddress(m.cfg.StateDir); err != nil {
-		return nil, &StateError{m.cfg.StateDir, err}
+		return nil, err
 	}
 	m.slots = slots.New(&slots.Config{Logger: m.cfg.Logger})
 	m.slots.Subscribe(m.slotChanged)

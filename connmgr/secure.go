@@ -70,7 +70,13 @@ type bondStores struct {
 func newBondStores(stateDir string) *bondStores {
 	b := &bondStores{memory: map[smp.Local]smp.Store{}}
 	if stateDir != "" {
-		b.disk = smp.Files(BondDir(stateDir))
+		b.disk = func(l smp.Local) (smp.Store, error) {
+			s, err := smp.OpenFileStore(BondDir(stateDir), l)
+			if err != nil {
+				return nil, bondError(stateDir, err)
+			}
+			return s, nil
+		}
 	}
 	return b
 }
@@ -78,6 +84,28 @@ func newBondStores(stateDir string) *bondStores {
 // BondDir returns where a Manager with a state directory keeps bonds, for
 // smp.OpenFileStore.
 func BondDir(stateDir string) string { return filepath.Join(stateDir, "bonds") }
+
+// OpenBonds opens the bonds in a state directory, of every adapter that was used
+// with it, for programs that look at them without a Manager.
+func OpenBonds(stateDir string) ([]*smp.FileStore, error) {
+	all, err := smp.FileStores(BondDir(stateDir))
+	if err != nil {
+		return nil, bondError(stateDir, err)
+	}
+	return all, nil
+}
+
+// bondError says what is wrong with the bonds in a state directory.
+func bondError(stateDir string, err error) error {
+	e := &StateError{Dir: stateDir, Err: err}
+	switch {
+	case errors.Is(err, smp.ErrIdentityDamaged):
+		e.Remedy = "put the file back from a backup, or remove it: devices that know this host by private addresses then have to pair again"
+	case errors.Is(err, smp.ErrOtherAdapter):
+		e.Remedy = "use another state directory, or remove the file if it is the same adapter: devices that know this host by private addresses then have to pair again"
+	}
+	return e
+}
 
 func (b *bondStores) open(l smp.Local) (smp.Store, error) {
 	if b.disk != nil {
