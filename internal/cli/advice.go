@@ -67,7 +67,7 @@ func advice(err error) string {
 	)
 	switch {
 	case errors.As(err, &state):
-		return "name a directory that you may write to with --state DIR, or --state none to keep nothing"
+		return stateAdvice(state)
 	case errors.As(err, &open):
 		return open.Remedy
 	case errors.Is(err, errNoAdapter):
@@ -90,15 +90,32 @@ func advice(err error) string {
 	return errclass.Of(err).Advice
 }
 
+// stateAdvice says what to do about a state directory that cannot be used.
+func stateAdvice(e *connmgr.StateError) string {
+	switch {
+	case e.Remedy != "":
+		return e.Remedy
+	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
+		return "make room on the disk, or name a directory elsewhere with --state DIR, or --state none to keep nothing"
+	}
+	return "name a directory that you may read and write with --state DIR, or --state none to keep nothing"
+}
+
 // message is err without the advice that its text may end in.
 func message(err error) string {
 	if failed, ok := errors.AsType[*connmgr.EstablishError](err); ok {
 		return failure(failed)
 	}
 	text := err.Error()
-	var open *hcisock.OpenError
-	if errors.As(err, &open) && open.Remedy != "" {
-		text = strings.TrimSuffix(text, "; "+open.Remedy)
+	remedy := ""
+	if open, ok := errors.AsType[*hcisock.OpenError](err); ok {
+		remedy = open.Remedy
+	}
+	if state, ok := errors.AsType[*connmgr.StateError](err); ok {
+		remedy = state.Remedy
+	}
+	if remedy != "" {
+		text = strings.TrimSuffix(text, "; "+remedy)
 	}
 	return text
 }

@@ -76,7 +76,7 @@ func (a *app) bonds() ([]*smp.FileStore, error) {
 	if dir == "" {
 		return nil, errNothingKept
 	}
-	stores, err := smp.FileStores(connmgr.BondDir(dir))
+	stores, err := connmgr.OpenBonds(dir)
 	for _, s := range stores {
 		for _, damaged := range s.Damaged() {
 			a.complain(damaged.Error(), "pair with the device again, or put the file back from a backup")
@@ -183,6 +183,9 @@ func (a *app) listBonds(stores []*smp.FileStore) {
 			}
 			t.row(b.Peer.String(), securityText(bondSecurity(b)), "made "+agoText(b.Created), "by "+s.Identity().Addr.String())
 		}
+	}
+	if len(t.rows) == 0 {
+		a.note("no bonds are kept in %s", a.stateDir())
 	}
 	a.out.table(&t)
 }

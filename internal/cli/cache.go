@@ -102,6 +102,9 @@ func (a *app) listTables(cache *servicecache.Cache) error {
 		t.row(it.Addr.String(), plural(j.Services, "service"), plural(j.Characteristics, "characteristic"),
 			hashText(it.Entry.Hash), "read "+agoText(it.Entry.Discovered))
 	}
+	if len(items) == 0 {
+		a.note("no tables are kept in %s", a.stateDir())
+	}
 	a.out.table(&t)
 	return nil
 }

@@ -3,10 +3,14 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/moor-ble/moor/connmgr"
 )
 
 // objects decodes one JSON object a line.
@@ -201,4 +205,68 @@ func TestSlots(t *testing.T) {
 	inAir(t, "JSON", func(t *testing.T) {
 		moor(t.Context(), "-a", "sim:", "--json", "slots").want(t, 0, `{"adapter":"sim:","slots":0,"free":0,"held":[],"by":"moor"}`+"\n", "")
 	})
+}
+
+func TestNothingKept(t *testing.T) {
+	dir := t.TempDir()
+	for args, want := range map[string]string{"bonds": "no bonds are kept in " + dir + "\n", "cache list": "no tables are kept in " + dir + "\n"} {
+		for _, on := range []struct {
+			name, flag string
+			terminal   bool
+			want       string
+		}{{"terminal", "--json=false", true, want}, {"JSON", "--json", true, ""}, {"pipe", "--json=false", false, ""}} {
+			var out, notes bytes.Buffer
+			env := &Env{Stdout: &out, Stderr: &notes}
+			if on.terminal {
+				env.Terminal = func() (int, int) { return 80, 24 }
+			}
+			code := Run(t.Context(), append([]string{"--state", dir, on.flag}, strings.Fields(args)...), env)
+			if code != 0 || out.String() != "" || notes.String() != on.want {
+				t.Errorf("%s, %s: exit code %d, stdout %q, stderr %q", args, on.name, code, out.String(), notes.String())
+			}
+		}
+	}
+}
+
+// What is wrong with the state has advice of its own, that for the disk told
+// from that for what stands in a file.
+func TestStateAdvice(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(want string, args ...string) {
+		t.Helper()
+		inAir(t, strings.Join(args, " "), func(t *testing.T) {
+			r := moor(t.Context(), append([]string{"-a", "sim:", "--state", dir}, args...)...)
+			message, advice, _ := strings.Cut(r.stderr, "\n")
+			if r.code != 1 || !strings.HasPrefix(message, "moor: connmgr: ") || !strings.Contains(message, dir) || strings.Contains(message, ";") || !strings.HasPrefix(advice, "      "+want) {
+				t.Errorf("exit code %d, stderr:\n%swant %q", r.code, r.stderr, want)
+			}
+		})
+	}
+	write("devices.json", "[]")
+	check("remove the file: what is on air is heard again\n", "devices", "--duration", "0")
+	write("address", "none")
+	check("remove the file to have another address", "read", belt, "2a38")
+	write("address", "C0:FF:EE:00:00:0A")
+	write("bonds/x/identity.json", "{")
+	check("put the file back from a backup", "bonds")
+	if err := os.RemoveAll(filepath.Join(dir, "bonds")); err != nil {
+		t.Fatal(err)
+	}
+	write("bonds", "")
+	for _, args := range [][]string{{"bonds"}, {"unpair", lock}, {"read", belt, "2a38"}} {
+		check("name a directory that you may read and write with --state DIR", args...)
+	}
+	full := &connmgr.StateError{Dir: "/x", Err: &os.PathError{Op: "write", Path: "/x/y", Err: syscall.ENOSPC}}
+	if got := advice(full); !strings.HasPrefix(got, "make room on the disk") {
+		t.Errorf("of a full disk: %q", got)
+	}
 }
