@@ -206,7 +206,7 @@ func TestKeySizes(t *testing.T) {
 		if err != nil || p.keySize != int(size) {
 			t.Fatalf("%d octets allowed: %v", size, err)
 		}
-		state, err := p.encryptWith(random16())
+		state, err := p.encryptWith(Key{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}) // no octet is 0 by chance
 		if err != nil || state == nil || p.key.cut(int(size)) != *p.key || p.key.cut(int(size)-1) == *p.key {
 			t.Errorf("a key of %d octets was not cut to it: %v", size, err)
 		}
