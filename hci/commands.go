@@ -97,6 +97,7 @@ func (c *core) pumpCommands() {
 		}
 		c.cmds.credits--
 		c.cmds.pending[cmd.op] = cmd
+		c.noteAsked(cmd)
 		cmd.timer.f = func(now time.Time) { c.commandTimedOut(cmd) }
 		c.timers.set(&cmd.timer, c.now.Add(c.cfg.commandTimeout()))
 		c.send(cmd.packet)

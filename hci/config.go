@@ -44,7 +44,8 @@ type Config struct {
 	// are never mixed (Vol 4, Part E, 3.1.1).
 	DisableExtended bool
 	// DisableTuning leaves out the data length and PHY requests that otherwise
-	// follow each connection made as central.
+	// follow each connection made as central, but for what the program has asked
+	// for itself by then.
 	DisableTuning bool
 	// ReportQueue is the length of a scanner's queue, in reports; default 256.
 	ReportQueue int

@@ -38,6 +38,9 @@ type Link struct {
 	refused    []func(error) // by Disconnect, if the controller does not end the link
 	end        *linkWait     // for the end that the controller has begun
 	waits      []*linkWait
+	// phyAsked and lengthAsked report that the controller has been told of a PHY
+	// or a data length for the link.
+	phyAsked, lengthAsked bool
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu

@@ -3,6 +3,8 @@ package hci
 import (
 	"context"
 	"time"
+
+	"github.com/moor-ble/moor/internal/wire"
 )
 
 // procedureTimeout bounds the wait for the end of a link layer procedure that
@@ -221,8 +223,9 @@ func (l *Link) RSSI(ctx context.Context) (int8, error) {
 }
 
 // tune asks for what makes a new link fast, where both sides have it: longer
-// packets (Vol 6, Part B, 4.5.10) and the 2M PHY. Nobody waits for it, and a
-// refusal changes nothing.
+// packets (Vol 6, Part B, 4.5.10) and the 2M PHY. What the program has asked for
+// by then, in whichever way, it leaves alone. Nobody waits for it, and a refusal
+// changes nothing.
 func (l *Link) tune() {
 	c := l.c
 	if c.cfg.DisableTuning || l.role != RoleCentral {
@@ -234,11 +237,25 @@ func (l *Link) tune() {
 		}
 		both := remote & c.info.Features
 		if both.Has(FeatureDataLength) && c.info.Commands.Has(OpLESetDataLength) {
-			c.run(LESetDataLength{Handle: l.handle, TXOctets: c.info.maxTXOctets(), TXTime: c.info.maxTXTime()},
+			c.runIf(func() bool { return !l.lengthAsked },
+				LESetDataLength{Handle: l.handle, TXOctets: c.info.maxTXOctets(), TXTime: c.info.maxTXTime()},
 				func(time.Time, []byte, error) {})
 		}
 		if both.Has(Feature2MPHY) && c.info.Commands.Has(OpLESetPHY) {
-			l.startPHY(nil, PHYs2M, PHYs2M, func(PHY, PHY, error) {})
+			l.startPHY(func() bool { return !l.phyAsked }, PHYs2M, PHYs2M, func(PHY, PHY, error) {})
 		}
 	})
+}
+
+// noteAsked notes, for tune, what a command asks for that is being sent.
+func (c *core) noteAsked(cmd *command) {
+	if cmd.op != OpLESetPHY && cmd.op != OpLESetDataLength {
+		return
+	}
+	r := wire.NewReader(cmd.packet)
+	r.Skip(1 + commandHeaderLen) // behind the packet type
+	if l := c.links[readHandle(&r)]; l != nil {
+		l.phyAsked = l.phyAsked || cmd.op == OpLESetPHY
+		l.lengthAsked = l.lengthAsked || cmd.op == OpLESetDataLength
+	}
 }
