@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"os"
+	"io"
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/demo"
@@ -19,10 +19,8 @@ func runDemo(ctx context.Context, a *app) error {
 		Value: func(u uuid.UUID, b []byte) string { return newValue(u, b).String() },
 		HCI:   hci.Config{Name: "demo", Logger: a.log},
 	}
-	return a.withCapture(func(capture *os.File) error {
-		if capture != nil {
-			cfg.HCI.Snoop = capture
-		}
+	return a.withCapture(func(capture io.Writer) error {
+		cfg.HCI.Snoop = capture
 		return demo.Run(ctx, cfg)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -121,14 +122,11 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 		return usagef("--snoop captures the packets of one adapter: name one with --adapter")
 	}
 	on.pairing.DisableIncoming, on.pairing.Logger, on.pairing.Privacy = true, a.log, a.Privacy
-	return a.withCapture(func(capture *os.File) error {
+	return a.withCapture(func(capture io.Writer) error {
 		cfg := &connmgr.Config{
 			Adapters: names, StateDir: a.stateDir(), Logger: a.log,
 			DisableScan: !on.listen, PassiveScan: on.passive, Pairing: &on.pairing,
-			Host: host.Config{HCI: hci.Config{Logger: a.log}},
-		}
-		if capture != nil {
-			cfg.Host.HCI.Snoop = &captureWriter{w: capture}
+			Host: host.Config{HCI: hci.Config{Logger: a.log, Snoop: capture}},
 		}
 		if a.opensItself(names) {
 			cfg.OpenTransport = a.open
