@@ -130,7 +130,7 @@ func (a *Adapter) set(s AdapterState, h *host.Host, err error) {
 	a.mu.Unlock()
 	a.m.log.Debug("adapter "+s.String(), "adapter", a.name, "error", err)
 	a.m.bus.emit(AdapterChanged{time.Now(), a.name, s, err})
-	a.m.wake.signal(news{adapter: true})
+	a.m.wake.signal(news{adapter: true, adapterUp: s == AdapterUp})
 }
 
 // run keeps the adapter open until ctx ends. It is the adapter's goroutine.

@@ -1,10 +1,10 @@
 package connmgr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/moor-ble/moor/errclass"
@@ -31,6 +31,9 @@ func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*C
 	}
 	if err := opts.validate(); err != nil {
 		return nil, fmt.Errorf("connmgr: %w", err)
+	}
+	if err := m.hasAdapter(opts.Adapter); err != nil {
+		return nil, err
 	}
 	if !m.enter() {
 		return nil, errManagerClosed
@@ -77,6 +80,9 @@ func (m *Manager) policy(o *Options) Policy {
 	if o.MaxAttempts != 0 {
 		p.MaxAttempts = max(0, o.MaxAttempts)
 	}
+	d := DefaultPolicy()
+	p.AttemptTimeout = cmp.Or(p.AttemptTimeout, d.AttemptTimeout)
+	p.SafetyTimeout = cmp.Or(p.SafetyTimeout, d.SafetyTimeout)
 	return p
 }
 
@@ -111,7 +117,7 @@ func (x *attempts) wake(c errclass.Class) (<-chan struct{}, func()) {
 	own := x.target.addr.MAC.String()
 	forSlot := c.Action.Has(errclass.AwaitSlot) || c.Category == errclass.OutOfSlots
 	changed, stop := x.m.wake.subscribe(func(n news) bool {
-		return n.adapter && !forSlot || forSlot && n.slotOf != "" && n.slotOf != own
+		return n.adapterUp || forSlot && n.slotOf != "" && n.slotOf != own
 	})
 	if forSlot { // that the device is there does not help
 		return changed, stop
@@ -187,23 +193,26 @@ func (x *attempts) share(ctx context.Context, l *link) (*Client, Phase, error) {
 			alive = err == nil
 		}
 		if err == nil {
-			if err = x.table(ctx, c); err == nil {
+			if err = x.table(ctx, c); err == nil && l.handOver(c) {
 				x.ready(c, true)
 				return c, "", nil
 			}
 		}
+		down := l.conn.Err()
 		last := l.leave(c)
 		if alive || ctx.Err() != nil { // the others keep the link
-			if last {
-				_ = l.conn.Close()
+			if last || down != nil {
+				_ = l.shut()
 			}
-			if down := l.conn.Err(); down != nil {
+			if down != nil { // says more than what failed because of it
 				err = down
 			}
 			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
-		_ = l.conn.Close()
+		if err := l.conn.Close(); l.conn.Err() == nil {
+			return nil, phase, err
+		}
 	}
 	select {
 	case <-l.gone:
@@ -240,7 +249,7 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 	l := x.m.adopt(a, h, conn, x.name())
 	c := newClient(l, x.opts)
 	l.join(c)
-	if at.Phase, err = x.setUp(ctx, c); err == nil {
+	if at.Phase, err = x.setUp(ctx, c); err == nil && l.handOver(c) {
 		x.m.tasks.Go(func() { l.guard(x.m.ctx) })
 		x.note(a, nil)
 		x.ready(c, false)
@@ -251,8 +260,7 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 		err = down
 	}
 	l.leave(c)
-	_ = conn.Close()
-	<-l.gone
+	_ = l.shut()
 	x.note(a, err)
 	at.Err = err
 	return nil, at
@@ -262,13 +270,13 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Host, *host.Conn, error) {
 	h := a.up()
 	if h == nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
+		return nil, nil, x.m.noAdapter(a.name)
 	}
 	p := x.m.policy(x.opts)
 	o := &hci.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
 	peer := x.target.addr
-	if found := x.m.devices.by(x.target); len(found) > 0 {
-		peer = found[0].onAir() // which may be a private address
+	if d, ok := x.m.devices.latest(x.target, false); ok {
+		peer = d.onAir() // which may be a private address: the last one heard
 	} else if x.private != (hci.Addr{}) {
 		peer = x.private
 	} else if !x.target.known {
@@ -299,7 +307,7 @@ func (x *attempts) setUp(ctx context.Context, c *Client) (Phase, error) {
 			x.m.log.Debug("settled connection parameters refused", "address", c.Address(), "error", err)
 		}
 	}
-	return "", nil
+	return PhaseSettle, nil
 }
 
 // ready announces a Client.

@@ -4,8 +4,9 @@ import "sync"
 
 // news is what a broadcast tells of.
 type news struct {
-	slotOf  string // whose connection slot was released, an address
-	adapter bool   // an adapter's state has changed
+	slotOf    string // whose connection slot was released, an address
+	adapter   bool   // an adapter's state has changed
+	adapterUp bool   // to one that can be used
 }
 
 // broadcast tells any number of waiters that something has changed.

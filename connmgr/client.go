@@ -45,20 +45,22 @@ func (c *Client) GATT() *gatt.Client { return c.link.conn.GATT() }
 // L2CAP returns the link's multiplexer.
 func (c *Client) L2CAP() *l2cap.Mux { return c.link.conn.L2CAP() }
 
-// Done is closed when the link has ended.
-func (c *Client) Done() <-chan struct{} { return c.link.conn.Done() }
+// Done is closed when the link has ended and its connection slot is free.
+func (c *Client) Done() <-chan struct{} { return c.link.gone }
 
 // Err returns the true reason of the link's end; nil while it is up.
 func (c *Client) Err() error { return c.link.conn.Err() }
 
 // Close gives the connection up, and ends the link unless other Clients share
-// it. It waits until the link is down. Closing again does nothing.
+// it. It waits until the link is down, for as long as the supervision timeout if
+// the device does not answer. If the controller refuses to end the link, Close
+// returns that, and the next Establish to the device uses it. Closing again does
+// nothing.
 func (c *Client) Close() error {
 	var err error
 	c.closeOnce.Do(func() {
 		if c.link.leave(c) {
-			err = c.link.conn.Close()
-			<-c.link.gone
+			err = c.link.shut()
 		}
 	})
 	return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/text"
 )
 
 const (
@@ -43,11 +44,11 @@ func (d *Device) onAir() hci.Addr {
 func (d *Device) Source() string { return d.Adapter }
 
 // String returns "ADDRESS - NAME -> ADAPTER" for logs, without what is not
-// known.
+// known. What could disturb a terminal or a log in the name is replaced.
 func (d *Device) String() string {
 	s := d.Addr.MAC.String()
 	if d.Name != "" && !strings.EqualFold(d.Name, s) {
-		s += " - " + d.Name
+		s += " - " + text.Clean(d.Name)
 	}
 	if d.Adapter != "" {
 		s += " -> " + d.Adapter

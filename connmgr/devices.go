@@ -3,6 +3,7 @@ package connmgr
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,9 @@ const (
 	maxDevices = 4096
 	// alpha is the weight of the newest value in the moving average of RSSI.
 	alpha = 0.3
+	// outOfDate is how much older than the newest what an adapter heard may be to
+	// count beside it: as long as Home Assistant keeps what may be connected.
+	outOfDate = 195 * time.Second
 )
 
 // devices is what has been heard on air, by whom.
@@ -114,7 +118,8 @@ func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
 	}
 }
 
-// by returns what each adapter has heard of t, the strongest first.
+// by returns what each adapter has heard of t, the strongest first, and last what
+// was heard so long before the newest that it says nothing of today.
 func (ds *devices) by(t target) []Device {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
@@ -124,10 +129,33 @@ func (ds *devices) by(t target) []Device {
 			found = append(found, *d)
 		}
 	}
+	var newest time.Time
+	for _, d := range found {
+		if d.Seen.After(newest) {
+			newest = d.Seen
+		}
+	}
+	prospect := func(d Device) int {
+		if newest.Sub(d.Seen) > outOfDate {
+			return math.MinInt
+		}
+		return d.Smoothed
+	}
 	slices.SortFunc(found, func(a, b Device) int {
-		return cmp.Or(cmp.Compare(b.Smoothed, a.Smoothed), cmp.Compare(a.Adapter, b.Adapter))
+		return cmp.Or(cmp.Compare(prospect(b), prospect(a)), cmp.Compare(a.Adapter, b.Adapter))
 	})
 	return found
+}
+
+// latest returns what was heard of t last, by whichever adapter; with
+// connectable, only while it may be connected to.
+func (ds *devices) latest(t target, connectable bool) (d Device, ok bool) {
+	for _, o := range ds.by(t) {
+		if (o.Connectable || !connectable) && (!ok || o.Seen.After(d.Seen)) {
+			d, ok = o, true
+		}
+	}
+	return d, ok
 }
 
 // restore puts back devices from before, unless they have been heard since.
@@ -229,8 +257,8 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	}
 	heard, stop := m.devices.awaitHeard(t)
 	defer stop()
-	if found := m.devices.by(t); len(found) > 0 && time.Since(found[0].Seen) < 10*time.Second {
-		return found[0], nil
+	if d, ok := m.devices.latest(t, true); ok && time.Since(d.Seen) < 10*time.Second {
+		return d, nil
 	}
 	deaf := make(chan error, 1)
 	if m.cfg.DisableScan {

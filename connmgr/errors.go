@@ -8,6 +8,7 @@ import (
 
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/internal/text"
 )
 
 // What an Establish that has given up means, for errors.Is.
@@ -85,9 +86,10 @@ type EstablishError struct {
 	Advice        string    // what the user may do; may be empty
 }
 
-// Error returns the text that bleak-retry-connector's users know.
+// Error returns the text that bleak-retry-connector's users know. What could
+// disturb a terminal or a log in the name is replaced.
 func (e *EstablishError) Error() string {
-	s := fmt.Sprintf("%s - %s: Failed to connect after %d attempt(s): %v", e.Name, e.Address, len(e.Attempts), e.Err)
+	s := fmt.Sprintf("%s - %s: Failed to connect after %d attempt(s): %v", text.Clean(e.Name), e.Address, len(e.Attempts), e.Err)
 	if e.Advice != "" {
 		s += ": " + e.Advice
 	}

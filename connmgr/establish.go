@@ -145,7 +145,7 @@ func (e *establisher) wait(ctx context.Context, d time.Duration, c errclass.Clas
 func (e *establisher) ended(ctx context.Context, failed []Attempt) error {
 	c := errclass.Class{Category: errclass.Canceled}
 	if over, ok := errors.AsType[deadlineError](context.Cause(ctx)); ok {
-		c = errclass.Of(hci.ErrDialTimeout)
+		c = errclass.Of(unfinished(failed[len(failed)-1].Phase))
 		for _, at := range failed {
 			// The attempt that the deadline cut short says nothing of its own.
 			if at.Class.Category != errclass.Canceled && !errors.Is(at.Err, over) {
@@ -154,6 +154,19 @@ func (e *establisher) ended(ctx context.Context, failed []Attempt) error {
 		}
 	}
 	return e.giveUp(failed, context.Cause(ctx), c)
+}
+
+// unfinished returns what an attempt that was cut short in a phase had been
+// waiting for.
+func unfinished(p Phase) error {
+	switch p {
+	case PhaseSlot:
+		return errNoSlot
+	case PhasePath, PhaseDial:
+		return hci.ErrDialTimeout
+	case PhaseSecure, PhaseDiscover, PhaseSettle:
+	}
+	return context.DeadlineExceeded
 }
 
 // giveUp makes the error of an Establish that has failed.

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -87,6 +88,9 @@ func (ParamsChanged) event()  {}
 func (SlotsChanged) event()   {}
 func (AdapterChanged) event() {}
 
+// errEventsOver ends a listener whose loop is over.
+var errEventsOver = errors.New("connmgr: the loop over the events has ended")
+
 // eventQueue is how many events a listener may be behind; then the oldest are
 // dropped.
 const eventQueue = 256
@@ -94,7 +98,8 @@ const eventQueue = 256
 // bus hands events to any number of listeners. It never waits for them.
 type bus struct {
 	mu        sync.Mutex
-	listeners map[*queue.Ring[Event]]struct{} // guarded by mu
+	listeners map[*queue.Ring[Event]]struct{} // guarded by mu, as all below
+	closed    error                           // why there will be no more
 }
 
 func newBus() *bus { return &bus{listeners: map[*queue.Ring[Event]]struct{}{}} }
@@ -107,28 +112,46 @@ func (b *bus) emit(ev Event) {
 	}
 }
 
+func (b *bus) add(l *queue.Ring[Event]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed != nil {
+		l.Close(b.closed)
+		return
+	}
+	b.listeners[l] = struct{}{}
+}
+
+// remove ends a listener.
+func (b *bus) remove(l *queue.Ring[Event], err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.listeners, l)
+	l.Close(err)
+}
+
 func (b *bus) close(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.closed = err
 	for l := range b.listeners {
 		l.Close(err)
 	}
 }
 
 // Events iterates over what happens from now on, until ctx ends or the Manager
-// is closed. A consumer that is more than 256 events behind loses the oldest.
+// is closed. A consumer that is more than 256 events behind loses the oldest. The
+// result is for one loop: a second one ends at once.
 func (m *Manager) Events(ctx context.Context) iter.Seq[Event] {
 	l := queue.New[Event](eventQueue)
-	m.bus.mu.Lock()
-	m.bus.listeners[l] = struct{}{}
-	m.bus.mu.Unlock()
-	stop := func() {
-		m.bus.mu.Lock()
-		delete(m.bus.listeners, l)
-		m.bus.mu.Unlock()
-	}
+	m.bus.add(l)
+	// Who never loops leaves nothing behind but until ctx ends.
+	stop := context.AfterFunc(ctx, func() { m.bus.remove(l, context.Cause(ctx)) })
 	return func(yield func(Event) bool) {
-		defer stop()
+		defer func() {
+			stop()
+			m.bus.remove(l, errEventsOver)
+		}()
 		for {
 			ev, err := l.Next(ctx)
 			if err != nil || !yield(ev) {

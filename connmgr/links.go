@@ -21,8 +21,9 @@ type link struct {
 	pairs   chan struct{} // one slot: who has it pairs
 
 	mu      sync.Mutex
-	users   map[*Client]struct{} // guarded by mu, as all below
-	closing bool                 // the last user has left
+	users   map[*Client]bool // guarded by mu, as all below; true: a program has it
+	closing bool             // it ends: nobody joins any more
+	over    bool             // it has ended, and the programs are being told
 	profile *gatt.Profile
 	cached  bool // profile is from the cache, and not yet proved by discovery
 	paired  *smp.Result
@@ -48,7 +49,7 @@ func (ls *links) find(t target) *link {
 
 func (ls *links) findLocked(t target) *link {
 	for l := range ls.all {
-		if t.matches(l.peer) {
+		if l.to(t) {
 			return l
 		}
 	}
@@ -103,14 +104,36 @@ func (ls *links) list() []*link {
 	return all
 }
 
-// join adds a user; false if the last one has just left.
+// to reports whether the link is one to t, by the address that it was made to or
+// by the identity that the peer has shown since.
+func (l *link) to(t target) bool {
+	if t.matches(l.peer) {
+		return true
+	}
+	sm := l.conn.SMP()
+	return sm != nil && t.matches(sm.Peer())
+}
+
+// join adds a user; false if the link ends.
 func (l *link) join(c *Client) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing || l.conn.Err() != nil {
 		return false
 	}
-	l.users[c] = struct{}{}
+	l.users[c] = false
+	return true
+}
+
+// handOver notes that a program gets the user c, and is to be told of the end
+// of the link; false if it comes too late for that.
+func (l *link) handOver(c *Client) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return false
+	}
+	l.users[c] = true
 	return true
 }
 
@@ -118,15 +141,13 @@ func (l *link) join(c *Client) bool {
 func (m *Manager) adopt(a *Adapter, h *host.Host, conn *host.Conn, name string) *link {
 	l := &link{
 		m: m, adapter: a, conn: conn, peer: identify(h, conn.Peer()), name: name,
-		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]struct{}{},
+		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{},
 	}
 	address := l.peer.MAC.String()
-	m.slots.Connected(a.name, address, uint16(conn.Link().Handle()))
-	m.links.add(l)
+	m.linkUp(l)
 	m.tasks.Go(func() {
 		<-conn.Done()
-		m.links.remove(l)
-		m.slots.Disconnected(a.name, address, uint16(conn.Link().Handle()))
+		m.linkDown(l)
 		m.bus.emit(Disconnected{time.Now(), address, a.name, conn.Err()})
 		users := l.ended()
 		close(l.gone)
@@ -140,7 +161,7 @@ func (m *Manager) adopt(a *Adapter, h *host.Host, conn *host.Conn, name string) 
 }
 
 // leave removes a user and reports whether it was the last one, who then has to
-// close the link.
+// shut the link.
 func (l *link) leave(c *Client) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,21 +169,50 @@ func (l *link) leave(c *Client) bool {
 		return false
 	}
 	delete(l.users, c)
-	if len(l.users) > 0 || l.closing {
+	if len(l.users) > 0 {
 		return false
 	}
 	l.closing = true
 	return true
 }
 
-// ended takes all users of a link that is down.
+// evict marks the link as about to be ended in favor of another; false if it
+// ends anyway.
+func (l *link) evict() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing {
+		return false
+	}
+	l.closing = true
+	return true
+}
+
+// shut ends the link and waits until it is gone, with its slot. If the
+// controller refuses to end it, it stays for whoever wants it next.
+func (l *link) shut() error {
+	err := l.conn.Close()
+	if l.conn.Err() == nil {
+		l.mu.Lock()
+		l.closing = false
+		l.mu.Unlock()
+		return err
+	}
+	<-l.gone
+	return err
+}
+
+// ended takes the users of a link that is down and returns those that programs
+// have.
 func (l *link) ended() []*Client {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closing = true
+	l.closing, l.over = true, true
 	var cs []*Client
-	for c := range l.users {
-		cs = append(cs, c)
+	for c, handed := range l.users {
+		if handed {
+			cs = append(cs, c)
+		}
 	}
 	clear(l.users)
 	return cs

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,6 +86,7 @@ type Manager struct {
 	devices *devices
 	links   *links
 	slots   *slots.Manager
+	account account
 	cache   *servicecache.Cache
 	bonds   *bondStores
 	static  hci.MAC // own address on controllers that have none
@@ -104,7 +106,7 @@ type Manager struct {
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
 		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
-		devices: newDevices(), links: newLinks(), preferred: map[hci.MAC]string{},
+		devices: newDevices(), links: newLinks(), account: account{foreign: map[*hci.Link]struct{}{}}, preferred: map[hci.MAC]string{},
 	}
 	if cfg != nil {
 		m.cfg = *cfg
@@ -206,7 +208,7 @@ func (m *Manager) slotChanged(ev slots.Event) {
 	if ev.Slots == 0 {
 		free = -1
 	}
-	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, len(m.slots.Allocations(ev.Adapter).Allocated), free})
+	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, ev.Used, free})
 	if ev.Change == slots.Released {
 		m.wake.signal(news{slotOf: ev.Address})
 	}
@@ -262,11 +264,13 @@ func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address strin
 		wait, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
 		defer cancel()
 		got, err := m.slots.Acquire(wait, r)
-		if ctx.Err() != nil && err != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err == nil {
+		switch {
+		case err == nil:
 			name = got
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, slots.ErrNoAdapter): // they went away meanwhile
+			return nil, m.noAdapter(ranked[0].name)
 		}
 	}
 	for _, a := range ranked {
@@ -274,8 +278,11 @@ func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address strin
 			return a, nil
 		}
 	}
-	return nil, &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
+	return nil, errNoSlot
 }
+
+// errNoSlot is why an attempt failed that found no connection slot.
+var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
 
 // evict ends the link that has been idle for the longest time, of those with a
 // lower priority, if no adapter has a free slot.
@@ -285,33 +292,18 @@ func (m *Manager) evict(ranked []*Adapter, priority int) {
 			return
 		}
 	}
+	links := m.links.list()
 	for _, a := range ranked {
-		address, ok := m.slots.Idlest(a.name, priority)
-		if !ok {
-			continue
-		}
-		for _, l := range m.links.list() {
-			if l.adapter == a && l.peer.MAC.String() == address {
-				m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
-				m.tasks.Go(func() { _ = l.conn.Close() })
-				return
+		for _, address := range m.slots.Idlest(a.name, priority) {
+			i := slices.IndexFunc(links, func(l *link) bool { return l.adapter == a && l.peer.MAC.String() == address })
+			if i < 0 || !links[i].evict() {
+				continue // not ours, or about to end for somebody else
 			}
+			m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
+			m.tasks.Go(func() { _ = links[i].shut() })
+			return
 		}
 	}
-}
-
-// reconcile corrects the slots of an adapter by the links that its controller
-// has, so that a lost event costs a slot only until the next attempt.
-func (m *Manager) reconcile(a *Adapter) {
-	h := a.up()
-	if h == nil {
-		return
-	}
-	var live []slots.Link
-	for _, l := range h.Device().Links() {
-		live = append(live, slots.Link{Address: identify(h, l.Peer()).MAC.String(), Handle: uint16(l.Handle())})
-	}
-	m.slots.Reconcile(a.name, live)
 }
 
 // freeAdapters lists the adapters of the system that nobody else holds.

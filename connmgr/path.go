@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -124,10 +125,19 @@ func (m *Manager) noAdapter(only string) error {
 		}
 		return fmt.Errorf("%w: %s is being opened: %w", ErrNoAdapter, a.name, syscall.ENODEV)
 	}
-	if only != "" {
-		return fmt.Errorf("%w: %q is not one of this manager's: %w", ErrNoAdapter, only, syscall.ENODEV)
-	}
 	return fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
+}
+
+// hasAdapter says what is wrong with the name of an adapter; "" is any.
+func (m *Manager) hasAdapter(name string) error {
+	if name == "" || m.Adapter(name) != nil {
+		return nil
+	}
+	var names []string
+	for _, a := range m.Adapters() {
+		names = append(names, a.name)
+	}
+	return fmt.Errorf("connmgr: adapter %q is not one of this manager's, which are %s", name, strings.Join(names, ", "))
 }
 
 func (a *Adapter) begin() {

@@ -9,7 +9,9 @@ import (
 	"github.com/moor-ble/moor/errclass"
 )
 
-// Policy is how Establish counts failures and waits after them.
+// Policy is how Establish counts failures and waits after them. Begin with
+// DefaultPolicy and change what is to differ: zero counts and Backoffs mean what
+// they say, one attempt and no wait.
 type Policy struct {
 	// Treatment is the column of the error table that holds.
 	Treatment errclass.Treatment
@@ -18,9 +20,11 @@ type Policy struct {
 	MaxAttempts int
 	// MaxTransients bounds transient errors, which have a budget of their own.
 	MaxTransients int
-	// AttemptTimeout bounds how long an attempt listens for the device.
+	// AttemptTimeout bounds how long an attempt listens for the device; default
+	// 20 s.
 	AttemptTimeout time.Duration
-	// SafetyTimeout bounds an attempt from its beginning to a ready Client.
+	// SafetyTimeout bounds an attempt from its beginning to a ready Client;
+	// default 60 s.
 	SafetyTimeout time.Duration
 	// Backoffs are the waits by class of failure.
 	Backoffs errclass.Backoffs

@@ -28,8 +28,8 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 	}
 	var errs []error
 	for _, l := range m.links.list() {
-		if t.matches(l.peer) && l.adapter.name != keep {
-			errs = append(errs, l.conn.Link().Disconnect(ctx))
+		if l.to(t) && l.adapter.name != keep {
+			errs = append(errs, l.disconnect(ctx))
 		}
 	}
 	if m.cfg.OpenTransport == nil {
@@ -37,6 +37,19 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// disconnect ends the link under its users and waits until it is gone.
+func (l *link) disconnect(ctx context.Context) error {
+	if err := l.conn.Link().Disconnect(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-l.gone:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // KernelLink is an LE link that the kernel has, as for bluetoothd.

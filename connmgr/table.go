@@ -170,9 +170,29 @@ func (l *link) rediscover(ctx context.Context) error {
 		}
 		l.use(p, false)
 		if certain { // one that keeps changing is used, but not kept
-			l.store(e)
+			return l.keep(ctx, e)
 		}
 		return nil
+	}
+}
+
+// keep stores an entry and waits for that, though no longer than ctx allows:
+// another process may have the cache.
+func (l *link) keep(ctx context.Context, e *servicecache.Entry) error {
+	if !l.m.enter() {
+		return errManagerClosed
+	}
+	stored := make(chan struct{})
+	go func() {
+		defer l.m.tasks.Done()
+		defer close(stored)
+		l.store(e)
+	}()
+	select {
+	case <-stored:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

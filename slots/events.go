@@ -32,6 +32,7 @@ type Event struct {
 	Adapter string `json:"adapter"`
 	Address string `json:"address"`
 	Slots   int    `json:"slots"` // 0: not known
+	Used    int    `json:"used"`
 	Free    int    `json:"free"`
 	// Dropped counts the events before this one that the subscriber was too slow
 	// for.
@@ -65,7 +66,7 @@ func (m *Manager) Subscribe(f func(Event)) (cancel func()) {
 // publish tells all subscribers, without waiting for any.
 func (m *Manager) publish(a *adapter, c Change, address string) {
 	for s := range m.subscribers {
-		s.push(Event{Change: c, Adapter: a.name, Address: address, Slots: a.limit(), Free: a.free()})
+		s.push(Event{Change: c, Adapter: a.name, Address: address, Slots: a.limit(), Used: len(a.holds), Free: a.free()})
 	}
 }
 

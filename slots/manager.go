@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -231,26 +232,28 @@ func (m *Manager) Refused(name, address string, reason uint8) bool {
 	return true
 }
 
-// Idlest returns the address of the link of an adapter that has not been of use
-// for the longest time among those of a priority below the given one: the one to
-// end in favor of something that matters more. It does not end it.
-func (m *Manager) Idlest(name string, below int) (address string, ok bool) {
+// Idlest returns the addresses of the links of an adapter that have a priority
+// below the given one, which has been of no use for the longest time first: those
+// to end in favor of something that matters more. It does not end them.
+func (m *Manager) Idlest(name string, below int) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.adapters[name]
 	if a == nil {
-		return "", false
+		return nil
 	}
-	var idlest *hold
+	var idle []*hold
 	for _, h := range a.holds {
-		if h.connected && h.priority < below && (idlest == nil || h.used.Before(idlest.used)) {
-			idlest = h
+		if h.connected && h.priority < below {
+			idle = append(idle, h)
 		}
 	}
-	if idlest == nil {
-		return "", false
+	slices.SortStableFunc(idle, func(a, b *hold) int { return a.used.Compare(b.used) })
+	addresses := make([]string, len(idle))
+	for i, h := range idle {
+		addresses[i] = h.address
 	}
-	return idlest.address, true
+	return addresses
 }
 
 func (m *Manager) allocate(now time.Time, a *adapter, h *hold) {

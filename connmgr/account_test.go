@@ -1,0 +1,204 @@
+package connmgr_test
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/smp"
+)
+
+// private puts device 1 on air under private addresses, and returns the first.
+func (l *lab) private(life time.Duration) hci.Addr {
+	l.t.Helper()
+	l.put(&sim.PeripheralConfig{
+		Name: "lock", Address: address(1), Host: host.Config{SMP: &smp.Config{Privacy: true, AddressLifetime: life}},
+		Services: []gatt.ServiceDef{{UUID: battery, Characteristics: []gatt.CharDef{
+			{UUID: level, Properties: gatt.PropRead, Value: []byte{1}},
+		}}},
+	})
+	time.Sleep(3 * second)
+	heard := l.m.Devices()
+	if len(heard) != 1 || heard[0].OnAir == address(1) {
+		l.t.Fatalf("heard %v", heard)
+	}
+	return heard[0].OnAir
+}
+
+// slowStore takes a second to list the bonds when told to: as long as that, the
+// list of links that the Manager has asked for before is out of date.
+type slowStore struct {
+	smp.Store
+	slow *atomic.Bool
+}
+
+func (s slowStore) All() []*smp.Bond {
+	if s.slow.CompareAndSwap(true, false) {
+		time.Sleep(second)
+	}
+	return s.Store.All()
+}
+
+func TestPairedUnderAPrivateAddress(t *testing.T) { inBubble(t, testPairedUnderAPrivateAddress) }
+
+func testPairedUnderAPrivateAddress(t *testing.T) {
+	l := newLab(t, connmgr.Config{Slots: map[string]int{"hci0": 3}})
+	rpa := l.private(15 * time.Minute)
+	l.device(2)
+	c, err := l.m.Establish(t.Context(), rpa.String(), &connmgr.Options{Pair: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The device can be asked for by its identity now: that is the same link.
+	same := l.establish(1, nil)
+	other := l.establish(2, nil)
+	if n := l.taken("hci0"); same.Conn() != c.Conn() || n != 2 {
+		t.Errorf("%d slots for two links", n)
+	}
+	other.Close()
+	same.Close()
+	c.Close()
+	l.wantNoSlots()
+}
+
+func TestLinkEndsWhileCounting(t *testing.T) { inBubble(t, testLinkEndsWhileCounting) }
+
+func testLinkEndsWhileCounting(t *testing.T) {
+	var slow atomic.Bool
+	l := newLab(t, connmgr.Config{
+		Slots: map[string]int{"hci0": 2},
+		Pairing: &smp.Config{DisableIncoming: true, Store: func(l smp.Local) (smp.Store, error) {
+			s, err := smp.Memory()(l)
+			return slowStore{s, &slow}, err
+		}},
+	})
+	// A link that the program has made itself is counted, too.
+	rpa := l.private(15 * time.Minute)
+	foreign, err := l.m.Adapter("hci0").HCI().Connect(t.Context(), rpa, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.device(2)
+	l.device(3)
+	mine := l.establish(2, nil)
+	if n := l.taken("hci0"); n != 2 {
+		t.Errorf("%d slots taken by two links", n)
+	}
+	slow.Store(true)
+	begin := time.Now()
+	done := make(chan *connmgr.Client)
+	go func() { done <- l.establish(3, nil) }()
+	time.Sleep(100 * time.Millisecond)
+	go mine.Close()
+	c := <-done
+	if d := time.Since(begin); d > 2*second {
+		t.Errorf("established after %v: whoever waits was not told of the free slot", d)
+	}
+	c.Close()
+	if got := l.m.Slots().Allocations("hci0").Allocated; !slices.Equal(got, []string{rpa.MAC.String()}) {
+		t.Errorf("slots of %v, want that of the program's link", got)
+	}
+	if err := foreign.Disconnect(t.Context()); err != nil {
+		t.Error(err)
+	}
+	synctest.Wait()
+	l.wantNoSlots()
+}
+
+func TestTwoEvictions(t *testing.T) { inBubble(t, testTwoEvictions) }
+
+func testTwoEvictions(t *testing.T) {
+	l := newLab(t, connmgr.Config{Slots: map[string]int{"hci0": 2}})
+	for n := range 4 {
+		l.device(n)
+	}
+	l.establish(0, nil)
+	l.establish(1, nil)
+	time.Sleep(2 * second)
+	begin := time.Now()
+	took := make(chan time.Duration, 2)
+	for _, n := range []int{2, 3} {
+		go func() {
+			l.establish(n, &connmgr.Options{Priority: 1, Evict: true})
+			took <- time.Since(begin)
+		}()
+	}
+	if d := max(<-took, <-took); d > second {
+		t.Errorf("the second took %v although two links could be evicted", d)
+	}
+}
+
+func TestAdapterGoneWhileWaitingForASlot(t *testing.T) {
+	inBubble(t, testAdapterGoneWhileWaitingForASlot)
+}
+
+func testAdapterGoneWhileWaitingForASlot(t *testing.T) {
+	l := newLab(t, connmgr.Config{Slots: map[string]int{"hci0": 1}})
+	for n := range 3 {
+		l.device(n)
+	}
+	l.establish(0, nil)
+	failed := make(chan error, 2)
+	for _, n := range []int{1, 2} {
+		go func() {
+			_, err := l.m.Establish(t.Context(), address(n).String(), &connmgr.Options{Policy: once()})
+			failed <- err
+		}()
+	}
+	time.Sleep(second)
+	l.adapters[0].Unplug()
+	for range 2 {
+		// One of them may have got the slot of the link that ended, and dialed.
+		var e *connmgr.EstablishError
+		if err := <-failed; !errors.As(err, &e) || errors.Is(err, connmgr.ErrOutOfSlots) ||
+			!e.Attempts[0].Class.Action.Has(errclass.RecoverAdapter) {
+			t.Errorf("error %v, want that of the adapter", err)
+		}
+	}
+}
+
+func TestSlotsChangedIsOfOneMoment(t *testing.T) { inBubble(t, testSlotsChangedIsOfOneMoment) }
+
+func testSlotsChangedIsOfOneMoment(t *testing.T) {
+	l := newLab(t, connmgr.Config{Slots: map[string]int{"hci0": 8}})
+	told := make(chan int)
+	go func() {
+		n := 0
+		for ev := range l.m.Events(t.Context()) {
+			if s, ok := ev.(connmgr.SlotsChanged); ok {
+				if n++; s.Used+s.Free != 8 {
+					t.Errorf("%+v: used and free are not 8", s)
+				}
+			}
+		}
+		told <- n
+	}()
+	for i := range 8 {
+		l.device(i)
+	}
+	done := make(chan struct{})
+	for i := range 8 {
+		go func() {
+			for range 5 {
+				l.establish(i, nil).Close()
+			}
+			done <- struct{}{}
+		}()
+	}
+	for range 8 {
+		<-done
+	}
+	l.m.Close()
+	if n := <-told; n != 80 {
+		t.Errorf("%d changes, want 80", n)
+	}
+}
