@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,24 +44,25 @@ func checkHolder(a hcisock.Adapter, r *Report) {
 	case a.UserChannel:
 		r.bad(check, holders+" has its user channel", "stop that process, or use another adapter")
 	case a.Up && holders != "":
-		r.good(check, holders+" uses it and loses it when it is opened here; `sudo systemctl stop bluetooth` prevents surprises")
+		r.good(check, holders+" uses it; only commands that name it take it from there, which cuts its links")
 	case a.Up:
-		r.good(check, "the kernel has it up for another program, which loses it when it is opened here")
+		r.good(check, "the kernel has it up, for nobody that is seen; without links on it, it is taken")
 	case holders != "":
-		r.good(check, "it is down; "+holders+" may bring it up")
+		r.good(check, "it is down, but "+holders+" has it and may bring it up; only commands that name it take it from there")
 	default:
 		r.good(check, "it is down, and nobody holds it")
 	}
 }
 
-// openOne opens one adapter after the other until one works.
+// openOne opens one adapter after the other until one works. It takes none from
+// anybody unless that was named, as all commands do, and cuts no links even then.
 func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b hcisock.Adapter) int { return disturbance(a) - disturbance(b) })
 	for _, a := range list {
-		if links := linksOf(env, a); len(links) > 0 {
-			r.bad(a.Name+" open", fmt.Sprintf("not tried: it has links of other programs that would be cut: %s", strings.Join(links, ", ")),
-				"end them (`bluetoothctl disconnect`), or `sudo systemctl stop bluetooth`")
+		links := linksOf(env, a)
+		if claimed, ok := errors.AsType[*hcisock.OpenError](a.Claimed(links)); ok && (env.Adapter == "" || len(links) > 0) {
+			r.bad(a.Name+" open", fmt.Sprintf("not tried: %v", claimed.Err), claimed.Remedy)
 			continue
 		}
 		if tryOpen(ctx, env, r, a.Name) {
@@ -76,7 +78,7 @@ func disturbance(a hcisock.Adapter) int {
 	switch {
 	case a.UserChannel:
 		return 3
-	case a.Up:
+	case a.Up || len(a.Holders) > 0:
 		return 2
 	case !a.Free():
 		return 1
@@ -85,8 +87,8 @@ func disturbance(a hcisock.Adapter) int {
 	}
 }
 
-// linksOf names the links of an adapter that the kernel's own stack has up.
-func linksOf(env *Env, a hcisock.Adapter) []string {
+// linksOf returns the links of an adapter that the kernel's own stack has up.
+func linksOf(env *Env, a hcisock.Adapter) []hcisock.KernelLink {
 	if !a.Up || a.UserChannel {
 		return nil
 	}
@@ -94,11 +96,7 @@ func linksOf(env *Env, a hcisock.Adapter) []string {
 	if err != nil {
 		return nil // opening it will tell why
 	}
-	var s []string
-	for _, l := range links {
-		s = append(s, fmt.Sprintf("%s (%s)", l.MAC, l.Kind))
-	}
-	return s
+	return links
 }
 
 // giveBack brings an adapter up again that was up before it was opened.

@@ -123,6 +123,8 @@ func TestHealthyMachine(t *testing.T) {
 	}
 }
 
+var bluetoothd = []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}}
+
 // Each case spoils one thing and names the finding that must tell.
 func TestFindings(t *testing.T) {
 	noFamily := openError(hcisock.CauseNoBluetooth, syscall.EAFNOSUPPORT, "modprobe bluetooth")
@@ -197,7 +199,19 @@ func TestFindings(t *testing.T) {
 			m.Links = func(int) ([]hcisock.KernelLink, error) {
 				return []hcisock.KernelLink{{MAC: hci.MAC{1}, Kind: hcisock.LinkLE}}, nil
 			}
-		}, "hci0 open", "not tried: it has links of other programs that would be cut: 00:00:00:00:00:01 (LE)", "bluetoothctl disconnect", false},
+		}, "hci0 open", "not tried: other programs have links on it: 00:00:00:00:00:01 (LE)", "bluetoothctl disconnect", false},
+		{"links of others on an adapter that was named", func(m *machine) {
+			m.Adapter, m.adapters[0].Up = "hci0", true
+			m.Links = func(int) ([]hcisock.KernelLink, error) {
+				return []hcisock.KernelLink{{MAC: hci.MAC{1}, Kind: hcisock.LinkLE}}, nil
+			}
+		}, "hci0 open", "not tried: other programs have links on it", "or name hci0", false},
+		{"bluetoothd's, and none was named", func(m *machine) {
+			m.adapters[0].Up, m.adapters[0].Holders = true, bluetoothd
+		}, "hci0 open", "not tried: bluetoothd (pid 7) has it", "`sudo systemctl stop bluetooth`, or name hci0", false},
+		{"bluetoothd's, but down", func(m *machine) {
+			m.adapters[0].Holders = bluetoothd
+		}, "hci0 open", "not tried: bluetoothd (pid 7) has it", "`sudo systemctl stop bluetooth`, or name hci0", false},
 		{"does not open", func(m *machine) {
 			refuseOpen(m, openError(hcisock.CauseDriver, syscall.ETIMEDOUT, "see dmesg"))
 		}, "hci0 open", "hci0: bind user channel: " + syscall.ETIMEDOUT.Error(), "see dmesg", false},
@@ -222,14 +236,17 @@ func TestGoodFindingsThatTellMore(t *testing.T) {
 		name, check, detail string
 		change              func(*machine)
 	}{
-		{"bluetoothd uses it", "hci0 holder", "bluetoothd (pid 7) uses it and loses it", func(m *machine) {
-			m.adapters[0].Up = true
-			m.adapters[0].Holders = []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}}
+		{"bluetoothd uses it", "hci0 holder", "bluetoothd (pid 7) uses it; only commands that name it", func(m *machine) {
+			m.Adapter, m.adapters[0].Up, m.adapters[0].Holders = "hci0", true, bluetoothd
 		}},
-		{"bluetoothd may bring it up", "hci0 holder", "it is down; bluetoothd (pid 7)", func(m *machine) {
-			m.adapters[0].Holders = []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}}
+		{"bluetoothd may bring it up", "hci0 holder", "it is down, but bluetoothd (pid 7) has it", func(m *machine) {
+			m.Adapter, m.adapters[0].Holders = "hci0", bluetoothd
 		}},
-		{"up for somebody", "hci0 holder", "up for another program", func(m *machine) { m.adapters[0].Up = true }},
+		{"bluetoothd has it, but not the other", "hci1 open", "answers", func(m *machine) {
+			m.adapters = append(m.adapters, hcisock.Adapter{Index: 1, Name: "hci1"})
+			m.adapters[0].Holders = bluetoothd
+		}},
+		{"up for nobody", "hci0 holder", "the kernel has it up", func(m *machine) { m.adapters[0].Up = true }},
 		{"log not readable", "firmware", "root only", func(m *machine) {
 			m.KernelLog = func() ([]string, error) { return nil, syscall.EPERM }
 		}},
