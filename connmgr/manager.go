@@ -22,7 +22,9 @@ import (
 // default; a nil *Config is the same as an empty one. Open keeps a copy.
 type Config struct {
 	// Adapters are the addresses of the adapters to use, as hcisock.ParseAddress
-	// takes them; nil is every adapter of the system that nobody else holds.
+	// takes them. An adapter that is named is taken, even from bluetoothd, whose
+	// links that cuts. Nil is every adapter of the system that nobody loses by it:
+	// see hcisock.Unclaimed.
 	Adapters []string
 	// OpenTransport opens an adapter; default hcisock.Open.
 	OpenTransport func(ctx context.Context, address string) (hci.Transport, error)
@@ -30,8 +32,10 @@ type Config struct {
 	// once. The default lifts a soft rfkill block of adapters of the system, and
 	// takes them down and up again.
 	Recover func(ctx context.Context, address string) error
-	// StateDir is where attribute tables and heard devices are kept. Empty keeps
-	// them in memory.
+	// StateDir is where bonds, attribute tables, heard devices, and the own address
+	// on controllers that have none are kept. Empty keeps them in memory: bonds end
+	// with the Manager then, while the devices still have theirs, unless
+	// Pairing.Store keeps them.
 	StateDir string
 	// Slots is how many links each adapter carries, by name. One that is not
 	// listed has no limit until its controller refuses a link.
@@ -45,7 +49,8 @@ type Config struct {
 	DisableScan, PassiveScan bool
 	// Pairing holds the options of the Security Manager of each adapter. Nil uses
 	// bonds, pairs where Options.Pair says so without asking anybody, and lets no
-	// device begin. Bonds are kept in the state directory unless Store says where.
+	// device begin. Bonds are kept in StateDir unless Store says where; with
+	// neither, they end with the Manager, and each new one has to pair again.
 	Pairing *smp.Config
 	// Logger takes what happens, at debug level as bleak-retry-connector does;
 	// nil logs nothing.
@@ -122,7 +127,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("connmgr: %w: the system has none that is free; see moor doctor", ErrNoAdapter)
+		return nil, fmt.Errorf("connmgr: %w: Config.Adapters is empty: name one, or leave it nil", ErrNoAdapter)
 	}
 	cache, err := OpenCache(m.cfg.StateDir, m.cfg.Logger)
 	if err != nil {
@@ -306,17 +311,19 @@ func (m *Manager) evict(ranked []*Adapter, priority int) {
 	}
 }
 
-// freeAdapters lists the adapters of the system that nobody else holds.
+// freeAdapters lists the adapters of the system that nobody loses.
 func freeAdapters() ([]string, error) {
 	as, err := hcisock.Adapters()
 	if err != nil {
 		return nil, fmt.Errorf("connmgr: %w", err)
 	}
+	free, err := hcisock.Unclaimed(as, hcisock.Links)
+	if err != nil {
+		return nil, fmt.Errorf("connmgr: %w: %w", ErrNoAdapter, err)
+	}
 	var names []string
-	for _, a := range as {
-		if len(a.Holders) == 0 && a.Free() {
-			names = append(names, a.Name)
-		}
+	for _, a := range free {
+		names = append(names, a.Name)
 	}
 	return names, nil
 }

@@ -36,7 +36,8 @@ type Options struct {
 	Require []Requirement
 	// Pair pairs with the device if there is no bond with it yet, or one without a
 	// key for the link. With a bond the link is encrypted before anything else in
-	// any case, or is not made.
+	// any case, or is not made. Where the bond is kept is Config.StateDir's matter,
+	// or Config.Pairing's: with neither, it ends with the Manager.
 	Pair bool
 	// Pairing holds the options of that; its Replace is Repair. If it wants MITM,
 	// or has out-of-band data, a bond without protection is smp.ErrWeakBond.
