@@ -181,9 +181,8 @@ func (m *Machine) wished(c caller) bool { return c.options == m.wish }
 // this host by its address, otherwise ErrBondLost. After any of these the link is
 // still there, in plain text.
 func (m *Machine) Encrypt(ctx context.Context) error {
-	if m.Security().Encrypted {
-		return nil
-	}
+	// On the loop even if Security says already that it is: whoever is told of
+	// changes has been by then.
 	_, err := m.call(ctx, "encrypt", m.startEncrypt, func(_ time.Time, ch chan outcome, _ error) {
 		m.encrypts = slices.DeleteFunc(m.encrypts, func(c chan outcome) bool { return c == ch })
 	})

@@ -82,8 +82,8 @@ func (m *Machine) encrypted(now time.Time) {
 	m.proven = m.byBond
 	m.security.Store(s)
 	m.log(levelLink, "encrypted", "level", s.Level(), "key_size", s.KeySize)
+	m.changed(now) // first: callers rely on what comes of it
 	m.tell(&m.encrypts, outcome{})
-	m.changed(now)
 	if m.byBond && m.wanted { // the answer of the central, even if it was asked to pair
 		waiting := m.pairs
 		m.wanted, m.wish, m.pairs = false, nil, nil

@@ -287,9 +287,9 @@ func (m *Machine) Writable(time.Time) { m.untaken = 0 }
 // Down ends all that waits.
 func (m *Machine) Down(now time.Time, cause error) {
 	m.dead, m.pending = fmt.Errorf("smp: %w", cause), nil
-	m.over(now, m.dead)
 	m.security.Store(&Security{Bonded: m.bond != nil})
 	m.changed(now)
+	m.over(now, m.dead)
 }
 
 // begin takes up a pairing.
