@@ -19,17 +19,18 @@ type Scenario struct {
 	Name string
 	Text string // what is in it
 	fill func(ctx context.Context, w *world) error
+	air  Config // as the options say
 }
 
 // Scenarios returns what Open knows. The first is what an empty name stands
 // for.
 func Scenarios() []Scenario {
 	return []Scenario{
-		{"sensors", "a thermometer, a heart rate belt and a lamp", fillSensors},
-		{"empty", "nothing but the controller", func(context.Context, *world) error { return nil }},
-		{"crowd", "the sensors among 100 devices that advertise", fillCrowd},
-		{"flaky", "the sensors, of which each lets two connects fail", fillFlaky},
-		{"full", "the sensors, on a controller with a single link", fillFull},
+		{Name: "sensors", Text: "a thermometer, a heart rate belt and a lamp", fill: fillSensors},
+		{Name: "empty", Text: "nothing but the controller", fill: func(context.Context, *world) error { return nil }},
+		{Name: "crowd", Text: "the sensors among 100 devices that advertise", fill: fillCrowd},
+		{Name: "flaky", Text: "the sensors, of which each lets two connects fail", fill: fillFlaky},
+		{Name: "full", Text: "the sensors, on a controller with a single link", fill: fillFull},
 	}
 }
 
@@ -45,21 +46,42 @@ type world struct {
 const startTime = 30 * time.Second
 
 // Open makes an air with a controller and the devices of a scenario, and
-// returns the controller. Closing that ends it all. The scenario is the part of
-// an adapter's address behind "sim:": a name of Scenarios, with options as in a
-// URL: "crowd?seed=7&loss=0.2". seed is Config.Seed, loss is Path.Loss, rssi is
-// Path.RSSI.
+// returns the controller. Closing that ends it all. The scenario is what
+// ParseScenario reads.
 func Open(scenario string) (hci.Transport, error) {
-	name, query, _ := strings.Cut(scenario, "?")
-	s, err := find(name)
+	s, err := ParseScenario(scenario)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := options(query)
+	return s.Open()
+}
+
+// ParseScenario reads the part of an adapter's address behind "sim:": a name of
+// Scenarios, with options as in a URL: "crowd?seed=7&loss=0.2". seed is
+// Config.Seed, loss is Path.Loss, rssi is Path.RSSI.
+func ParseScenario(scenario string) (Scenario, error) {
+	name, query, _ := strings.Cut(scenario, "?")
+	s, err := find(name)
 	if err != nil {
-		return nil, fmt.Errorf("sim: scenario %q: %w", scenario, err)
+		return Scenario{}, err
 	}
-	w := &world{air: New(cfg)}
+	if err := s.air.options(query); err != nil {
+		return Scenario{}, fmt.Errorf("sim: scenario %s: %w", s.Name, err)
+	}
+	return s, nil
+}
+
+// Open makes the scenario, as the function Open does. One that ParseScenario has
+// not read has a name alone.
+func (s Scenario) Open() (hci.Transport, error) {
+	if s.fill == nil {
+		named, err := find(s.Name)
+		if err != nil {
+			return nil, err
+		}
+		s.fill = named.fill
+	}
+	w := &world{air: New(&s.air)}
 	cc := ControllerConfig{Name: "sim"}
 	if s.Name == "full" {
 		cc.MaxLinks = 1
@@ -68,7 +90,7 @@ func Open(scenario string) (hci.Transport, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
 	if err := s.fill(ctx, w); err != nil {
-		return nil, errors.Join(fmt.Errorf("sim: scenario %q: %w", scenario, err), w.Close())
+		return nil, errors.Join(fmt.Errorf("sim: scenario %s: %w", s.Name, err), w.Close())
 	}
 	return &opened{Controller: w.controller, world: w}, nil
 }
@@ -88,34 +110,37 @@ func find(name string) (Scenario, error) {
 	return Scenario{}, fmt.Errorf("sim: no scenario %q: there are %s", name, strings.Join(names, ", "))
 }
 
-func options(query string) (*Config, error) {
+// options takes over the options of a scenario.
+func (c *Config) options(query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("options %q: write them as in seed=7&loss=0.2", query)
 	}
-	cfg := &Config{}
 	for k := range values {
-		v := values.Get(k)
+		v, want := values.Get(k), ""
 		switch k {
 		case "seed":
-			cfg.Seed, err = strconv.ParseUint(v, 10, 64)
+			c.Seed, err = strconv.ParseUint(v, 10, 64)
+			want = "a whole number from 0 to 18446744073709551615"
 		case "loss":
-			cfg.Path.Loss, err = strconv.ParseFloat(v, 64)
-			if err == nil && !(cfg.Path.Loss >= 0 && cfg.Path.Loss <= 1) {
-				err = errors.New("must be from 0 to 1")
+			c.Path.Loss, err = strconv.ParseFloat(v, 64)
+			if !(c.Path.Loss >= 0 && c.Path.Loss <= 1) {
+				err = strconv.ErrRange
 			}
+			want = "a number from 0 to 1"
 		case "rssi":
 			var n int64
 			n, err = strconv.ParseInt(v, 10, 8)
-			cfg.Path.RSSI = int8(n)
+			c.Path.RSSI = int8(n)
+			want = "dBm, from -128 to 127"
 		default:
-			return nil, fmt.Errorf("no option %q: there are seed, loss and rssi", k)
+			return fmt.Errorf("no option %q: there are seed, loss and rssi", k)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("option %s=%s: %w", k, v, err)
+			return fmt.Errorf("%s %q: write %s", k, v, want)
 		}
 	}
-	return cfg, nil
+	return nil
 }
 
 // opened is the controller of a scenario.

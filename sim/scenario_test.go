@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,7 +104,7 @@ func TestScenarios(t *testing.T) {
 	for _, s := range Scenarios() {
 		t.Run(s.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr, err := Open(s.Name)
+				tr, err := Scenario{Name: s.Name}.Open()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -161,20 +160,27 @@ func testThermometer(t *testing.T, h *host.Host, flaky, full bool) {
 }
 
 func TestScenarioErrors(t *testing.T) {
-	for address, want := range map[string]string{
-		"nowhere":           `no scenario "nowhere": there are sensors, empty, crowd, flaky, full`,
-		"empty?loss=2":      "option loss=2: must be from 0 to 1",
-		"empty?loss=NaN":    "must be from 0 to 1",
-		"empty?seed=x":      "option seed=x",
-		"empty?rssi=-200":   "option rssi=-200",
-		"empty?weather=bad": `no option "weather": there are seed, loss and rssi`,
+	for scenario, want := range map[string]string{
+		"nowhere":           `sim: no scenario "nowhere": there are sensors, empty, crowd, flaky, full`,
+		"empty?loss=2":      `sim: scenario empty: loss "2": write a number from 0 to 1`,
+		"empty?loss=NaN":    `sim: scenario empty: loss "NaN": write a number from 0 to 1`,
+		"empty?loss=":       `sim: scenario empty: loss "": write a number from 0 to 1`,
+		"empty?seed=x":      `sim: scenario empty: seed "x": write a whole number from 0 to 18446744073709551615`,
+		"?seed=x":           `sim: scenario sensors: seed "x": write a whole number from 0 to 18446744073709551615`,
+		"empty?rssi=-200":   `sim: scenario empty: rssi "-200": write dBm, from -128 to 127`,
+		"empty?weather=bad": `sim: scenario empty: no option "weather": there are seed, loss and rssi`,
+		"empty?loss=%zz":    `sim: scenario empty: options "loss=%zz": write them as in seed=7&loss=0.2`,
 	} {
-		tr, err := Open(address)
+		_, err := ParseScenario(scenario)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %q", scenario, err, want)
+		}
+		tr, err := Open(scenario)
 		if err == nil {
 			_ = tr.Close()
 		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", address, err, want)
+		if err == nil || err.Error() != want {
+			t.Errorf("open %s: %v, want %q", scenario, err, want)
 		}
 	}
 }

@@ -79,7 +79,9 @@ func Run(ctx context.Context, args []string, env *Env) int {
 	case err != nil:
 		return a.failUsage(c, err)
 	default:
-		a.environment()
+		if err := a.environment(); err != nil {
+			return a.failUsage(c, err)
+		}
 		a.log = newLogger(env.Stderr, a.Verbose)
 		err = c.run(ctx, a)
 	}

@@ -87,12 +87,45 @@ func TestWrongCommandLines(t *testing.T) {
 		{"params " + thermometer + " --interval 50ms --latency 500", "499"},
 		{"completion tcsh", "write one of bash, zsh, fish"},
 		{"--json demo", "it has no --json"},
+		{"-a hcix scan", `--adapter: "hcix": adapter index "x" is not a number from 0 to 65534; use hci0, `},
+		{"scan -a hci0,kettle", `--adapter: "kettle": not a known form; use hci0, `},
+		{"-a tcp:host scan", `--adapter: "tcp:host": address host: missing port in address; use hci0, `},
+		{"-a sim:atlantis doctor", `--adapter: sim: no scenario "atlantis": there are sensors, empty, `},
+		{"-a sim: -a sim:crowd?seed=x scan", `--adapter: sim: scenario crowd: seed "x": write a whole number from 0 to `},
+		{"-a '' scan", `--adapter: there is no adapter in "": write one, such as hci0, or leave the flag out`},
+		{"-a , scan", `--adapter: there is no adapter in ",": write one, such as hci0, or leave the flag out`},
 	} {
-		r := moor(t.Context(), strings.Fields(c.args)...)
+		r := moor(t.Context(), split(c.args)...)
 		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, c.want) || !strings.Contains(r.stderr, " --help\"") {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want 2 and %q", c.args, r.code, r.stdout, r.stderr, c.want)
 		}
 	}
+}
+
+// split splits a command line; a word of two apostrophes is empty.
+func split(line string) []string {
+	all := strings.Fields(line)
+	for i := range all {
+		if all[i] == "''" {
+			all[i] = ""
+		}
+	}
+	return all
+}
+
+func TestAdapterOfEnvironment(t *testing.T) {
+	t.Setenv("MOOR_ADAPTER", "sim:,sim:nowhere")
+	r := moor(t.Context(), "scan")
+	if want := "moor: $MOOR_ADAPTER: sim: no scenario \"nowhere\": there are "; r.code != 2 || !strings.HasPrefix(r.stderr, want) {
+		t.Errorf("exit code %d, stderr %q, want 2 and %q", r.code, r.stderr, want)
+	}
+	inAir(t, "the flag counts", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:", "read", belt, "2a38").want(t, 0, "01  chest\n", "")
+	})
+	t.Setenv("MOOR_ADAPTER", " sim: ,")
+	inAir(t, "the environment counts", func(t *testing.T) {
+		moor(t.Context(), "read", belt, "2a38").want(t, 0, "01  chest\n", "")
+	})
 }
 
 func TestHelp(t *testing.T) {

@@ -2,10 +2,7 @@ package cli
 
 import (
 	"fmt"
-	"os"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -22,30 +19,13 @@ type globals struct {
 
 func (g *globals) flags() *pflag.FlagSet {
 	fs := newFlags("moor")
-	fs.StringSliceVarP(&g.Adapters, "adapter", "a", nil, "`ADAPTER` to use, see below; for several repeat it, or put commas between them (also $MOOR_ADAPTER)")
+	fs.VarP((*adapterFlag)(&g.Adapters), "adapter", "a", "`ADAPTER` to use, see below; for several repeat it, or put commas between them (also $MOOR_ADAPTER)")
 	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object a line")
 	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark)")
 	fs.StringVar(&g.State, "state", "", "keep devices heard, their tables and bonds in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor (also $MOOR_STATE)")
 	fs.BoolVar(&g.Privacy, "privacy", false, "show an address on air that changes every 15 minutes; devices that bonded with it know it for this host's, others and those that bonded without it do not")
 	fs.CountVarP(&g.Verbose, "verbose", "v", "tell on stderr what is done: -v attempts and adapters, -vv links, -vvv packets")
 	return fs
-}
-
-// environment fills in what the command line left out.
-func (g *globals) environment() {
-	if len(g.Adapters) == 0 {
-		g.Adapters = strings.Split(os.Getenv("MOOR_ADAPTER"), ",")
-	}
-	var once []string
-	for _, name := range g.Adapters {
-		if name = strings.TrimSpace(name); name != "" && !slices.Contains(once, name) {
-			once = append(once, name)
-		}
-	}
-	g.Adapters = once
-	if g.State == "" {
-		g.State = os.Getenv("MOOR_STATE")
-	}
 }
 
 // Groups of commands, in the order in which help shows them.
@@ -89,7 +69,7 @@ const (
 
 	addresses = `ADDR is AA:BB:CC:DD:EE:FF, with /random or /public behind it where it matters; without, it is the kind of address that is seen on air.
 
-ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that is free; each connection goes by the one with the best prospect. Commands for which one is enough (scan, doctor) take the first.
+ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that nobody else has: one that bluetoothd has must be named, and loses its links to keyboards, headphones and the like then. Each connection goes by the one with the best prospect. Commands for which one is enough (scan, doctor) take the first.
 
 The exit code is 0, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the contact broke while connecting, 6 for other failures to connect, 7 if the keys of a pairing were lost, and 1 for all other errors.`
 )

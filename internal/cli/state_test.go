@@ -197,8 +197,8 @@ func TestSlots(t *testing.T) {
 			"sim:       0 connections  limit not known\nsim:empty  0 connections  limit not known\n", "")
 	})
 	inAir(t, "one is down", func(t *testing.T) {
-		r := moor(t.Context(), "-a", "sim:", "-a", "sim:atlantis", "slots")
-		if r.code != 0 || !strings.Contains(r.stdout, "sim:          0 connections") || !strings.Contains(r.stdout, "sim:atlantis  down: ") {
+		r := moor(t.Context(), "-a", "sim:", "-a", "unix:/does/not/exist", "slots")
+		if r.code != 0 || !strings.Contains(r.stdout, "sim:                  0 connections") || !strings.Contains(r.stdout, "unix:/does/not/exist  down: ") {
 			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
 		}
 	})

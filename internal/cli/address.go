@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/sim"
+)
+
+// adapterFlag is the adapters that a command line names, each once.
+type adapterFlag []string
+
+func (f *adapterFlag) String() string { return "" }
+
+// Type implements pflag.Value.
+func (f *adapterFlag) Type() string { return "value" }
+
+// Set adds adapters, with commas between them.
+func (f *adapterFlag) Set(s string) error {
+	none := true
+	for name := range strings.SplitSeq(s, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if none = false; !slices.Contains(*f, name) {
+			*f = append(*f, name)
+		}
+	}
+	if none {
+		return fmt.Errorf("there is no adapter in %q: write one, such as hci0, or leave the flag out", s)
+	}
+	return nil
+}
+
+// environment fills in what the command line left out, and checks what may have
+// come from there.
+func (a *app) environment() error {
+	if a.State == "" {
+		a.State = os.Getenv("MOOR_STATE")
+	}
+	from := "--adapter"
+	if len(a.Adapters) == 0 {
+		from = "$MOOR_ADAPTER"
+		_ = (*adapterFlag)(&a.Adapters).Set(os.Getenv(from[1:])) // may be empty
+	}
+	if a.env.Open != nil {
+		return nil // which knows its addresses
+	}
+	for _, name := range a.Adapters {
+		if err := checkAdapter(name); err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
+	}
+	return nil
+}
+
+// checkAdapter reports what is wrong with how an adapter is written.
+func checkAdapter(name string) error {
+	if scenario, ok := strings.CutPrefix(name, "sim:"); ok {
+		_, err := sim.ParseScenario(scenario)
+		return err
+	}
+	_, err := hcisock.ParseAddress(name)
+	if open, ok := errors.AsType[*hcisock.OpenError](err); ok {
+		return fmt.Errorf("%s: %w; %s", open.Address, open.Err, open.Remedy)
+	}
+	return err
+}
