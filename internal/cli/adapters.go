@@ -22,7 +22,7 @@ type jsonAdapter struct {
 	HardBlocked bool         `json:"rfkill_hard"`
 	UserChannel bool         `json:"user_channel"`
 	Holders     []jsonHolder `json:"holders,omitempty"`
-	Free        bool         `json:"free"`
+	Free        bool         `json:"free"` // taken by commands that name none
 }
 
 type jsonHolder struct {
@@ -33,7 +33,7 @@ type jsonHolder struct {
 }
 
 func runAdapters(_ context.Context, a *app) error {
-	list, err := hcisock.Adapters()
+	list, err := a.env.adapters()
 	if err != nil {
 		return err
 	}
@@ -53,9 +53,10 @@ func runAdapters(_ context.Context, a *app) error {
 }
 
 func newJSONAdapter(d *hcisock.Adapter) *jsonAdapter {
+	_, claimed := hcisock.Unclaimed([]hcisock.Adapter{*d}, hcisock.Links)
 	j := &jsonAdapter{
 		Name: d.Name, Index: d.Index, Bus: d.Bus, Driver: d.Driver, Product: product(d), Up: d.Up,
-		SoftBlocked: d.RFKill.Soft, HardBlocked: d.RFKill.Hard, UserChannel: d.UserChannel, Free: d.Free(),
+		SoftBlocked: d.RFKill.Soft, HardBlocked: d.RFKill.Hard, UserChannel: d.UserChannel, Free: claimed == nil,
 	}
 	if d.MAC != (hci.MAC{}) {
 		j.Address = &d.MAC

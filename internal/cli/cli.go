@@ -15,6 +15,7 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/smp"
 )
 
@@ -44,6 +45,15 @@ type Env struct {
 	State string
 	// Open opens a controller; nil is every address that hcisock and sim know.
 	Open func(ctx context.Context, address string) (hci.Transport, error)
+	// Adapters lists the adapters of the machine; nil is what the kernel says.
+	Adapters func() ([]hcisock.Adapter, error)
+}
+
+func (e *Env) adapters() ([]hcisock.Adapter, error) {
+	if e.Adapters != nil {
+		return e.Adapters()
+	}
+	return hcisock.Adapters()
 }
 
 // app is what a command works with.

@@ -33,39 +33,24 @@ func (a *app) open(ctx context.Context, address string) (hci.Transport, error) {
 	return hcisock.Open(ctx, address, &hcisock.Config{Logger: a.log})
 }
 
-// adapters returns the controllers to use: those asked for, or those of the
-// kernel's that are free. If none is, opening the first one says why.
-func (a *app) adapters() ([]string, error) {
-	names, err := a.free()
-	if err != nil || len(names) > 0 {
-		return names, err
+// adapters returns the controllers to use: those asked for, or else those of the
+// kernel's that nobody loses. If there is none, the error says why.
+func (a *app) adapters() (names []string, err error) {
+	if len(a.Adapters) > 0 {
+		return a.Adapters, nil
 	}
-	list, err := hcisock.Adapters()
+	list, err := a.env.adapters()
 	if err != nil {
 		return nil, err
 	}
 	if len(list) == 0 {
 		return nil, errNoAdapter
 	}
-	return []string{list[0].Name}, nil
-}
-
-// free returns the controllers asked for, or else those of the kernel's that are
-// free, if there are any.
-func (a *app) free() (names []string, err error) {
-	if len(a.Adapters) > 0 {
-		return a.Adapters, nil
+	free, err := hcisock.Unclaimed(list, hcisock.Links)
+	for i := range free {
+		names = append(names, free[i].Name)
 	}
-	list, err := hcisock.Adapters()
-	if err != nil {
-		return nil, err
-	}
-	for i := range list {
-		if list[i].Free() {
-			names = append(names, list[i].Name)
-		}
-	}
-	return names, nil
+	return names, err
 }
 
 var errNoAdapter = errors.New("there is no Bluetooth adapter on this machine")
@@ -101,18 +86,22 @@ func (a *app) stateDir() string {
 
 // air says how a command listens.
 type air struct {
-	one     bool // one adapter is enough
-	listen  bool // listen all the time; otherwise only for a device to connect to
-	passive bool
-	silent  bool // the command itself tells what the manager does
-	pairing smp.Config
+	one      bool     // one adapter is enough
+	adapters []string // other than the command line says; nil is as that says
+	listen   bool     // listen all the time; otherwise only for a device to connect to
+	passive  bool
+	silent   bool // the command itself tells what the manager does
+	pairing  smp.Config
 }
 
 // withManager runs f with a connection manager and closes that afterwards.
 func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager) error) error {
-	names, err := a.adapters()
-	if err != nil {
-		return err
+	names := on.adapters
+	if names == nil {
+		var err error
+		if names, err = a.adapters(); err != nil {
+			return err
+		}
 	}
 	// A capture is of one controller.
 	if on.one || a.Snoop != "" && len(a.Adapters) == 0 {

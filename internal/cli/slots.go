@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 func newSlots() *command {
 	cmd := newCommand(groupHere, "slots", "Show the connections that adapters have and have room for.", runSlots)
-	cmd.detail = "Adapters that are free are taken over for a moment. Of those that the kernel runs, as for bluetoothd, the kernel's LE connections are shown. How many there can be is not known before a controller has refused one."
+	cmd.detail = "Adapters that are down are taken over for a moment. Those that the kernel runs, as for bluetoothd, are left alone even if they are named with --adapter: the kernel's LE connections are shown. How many there can be is not known before a controller has refused one."
 	return cmd
 }
 
@@ -27,24 +28,12 @@ type jsonSlots struct {
 const settleTime = 5 * time.Second
 
 func runSlots(ctx context.Context, a *app) error {
-	var all []jsonSlots
-	links, err := connmgr.KernelLinks()
+	all, names, err := a.split()
 	if err != nil {
 		return err
 	}
-	for _, l := range links {
-		if len(all) == 0 || all[len(all)-1].Adapter != l.Adapter {
-			all = append(all, jsonSlots{AdapterStatus: slots.AdapterStatus{Adapter: l.Adapter}, By: "kernel"})
-		}
-		s := &all[len(all)-1]
-		s.Held = append(s.Held, slots.SlotStatus{Address: l.Address.String(), Connected: true, Handle: uint16(l.Handle)})
-	}
-	names, err := a.free()
-	if err != nil {
-		return err
-	}
-	if len(names) > 0 || len(all) == 0 {
-		err = a.withManager(ctx, air{}, func(m *connmgr.Manager) error {
+	if len(names) > 0 {
+		err = a.withManager(ctx, air{adapters: names}, func(m *connmgr.Manager) error {
 			awaitAdapters(ctx, m)
 			for _, s := range m.Slots().Diagnostics().Adapters {
 				all = append(all, jsonSlots{AdapterStatus: s, By: "moor"})
@@ -70,6 +59,37 @@ func runSlots(ctx context.Context, a *app) error {
 	}
 	a.out.table(&t)
 	return err
+}
+
+// split parts the adapters into those that the kernel runs, with its links, and
+// those to be opened. The former are never opened: whoever wants to see links does
+// not want them cut.
+func (a *app) split() (kernel []jsonSlots, names []string, err error) {
+	list, err := a.env.adapters()
+	if err != nil && len(a.Adapters) == 0 {
+		return nil, nil, err
+	}
+	names, err = a.adapters()
+	names = slices.Clone(names)
+	for _, d := range list {
+		is := func(name string) bool { return name == d.Name || strings.EqualFold(name, d.MAC.String()) }
+		if !d.Up || d.UserChannel || len(a.Adapters) > 0 && !slices.ContainsFunc(a.Adapters, is) {
+			continue
+		}
+		kernel = append(kernel, jsonSlots{AdapterStatus: slots.AdapterStatus{Adapter: d.Name}, By: "kernel"})
+		names = slices.DeleteFunc(names, is)
+	}
+	if kernel == nil {
+		return nil, names, err
+	}
+	// Why the others are not opened, if there are any, is not asked.
+	links, err := connmgr.KernelLinks()
+	for _, l := range links {
+		if i := slices.IndexFunc(kernel, func(s jsonSlots) bool { return s.Adapter == l.Adapter }); i >= 0 {
+			kernel[i].Held = append(kernel[i].Held, slots.SlotStatus{Address: l.Address.String(), Connected: true, Handle: uint16(l.Handle)})
+		}
+	}
+	return kernel, names, err
 }
 
 // awaitAdapters waits until no adapter is being opened any more.

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
+)
+
+// TestTakesNoAdapterUnasked has a machine whose adapter bluetoothd runs, and notes
+// what is opened there.
+func TestTakesNoAdapterUnasked(t *testing.T) {
+	daemon := []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}}
+	theirs := hcisock.Adapter{Index: 77, Name: "hci77", MAC: hci.MAC{1, 2, 3, 4, 5, 6}, Up: true, Holders: daemon}
+	free := hcisock.Adapter{Index: 78, Name: "hci78"}
+	const refused = "moor: hcisock: hci77: take unasked: bluetoothd (pid 7) has it\n" +
+		"      `sudo systemctl stop bluetooth`, or name hci77 to take it from there, which cuts its links\n"
+	for _, c := range []struct {
+		name   string
+		list   []hcisock.Adapter
+		args   string
+		opened []string
+		stdout string // where none was opened
+		stderr string
+	}{
+		{"scan", []hcisock.Adapter{theirs}, "scan", nil, "", refused},
+		{"read", []hcisock.Adapter{theirs}, "read " + belt + " 2a38", nil, "", refused},
+		{"scan on the other", []hcisock.Adapter{theirs, free}, "scan", []string{"hci78"}, "", ""},
+		{"scan where it is named", []hcisock.Adapter{theirs}, "-a hci77 scan", []string{"hci77"}, "", ""},
+		{"slots", []hcisock.Adapter{theirs}, "slots", nil, "hci77  0 connections  run by the kernel\n", ""},
+		{"slots where it is named", []hcisock.Adapter{theirs, free}, "-a hci77 slots", nil, "hci77  0 connections  run by the kernel\n", ""},
+		{"slots by address", []hcisock.Adapter{theirs}, "-a 06:05:04:03:02:01 slots", nil, "hci77  0 connections  run by the kernel\n", ""},
+		{"slots on the other", []hcisock.Adapter{theirs, free}, "slots", []string{"hci78"}, "", ""},
+		{"slots of nobody's that is up", []hcisock.Adapter{{Index: 79, Name: "hci79", Up: true}}, "slots", nil, "hci79  0 connections  run by the kernel\n", ""},
+		{"no adapter", nil, "slots", nil, "", "moor: there is no Bluetooth adapter on this machine\n" +
+			"      plug one in (moor doctor says what else may be wrong), name one with --adapter, or try moor --adapter sim: scan\n"},
+	} {
+		inAir(t, c.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			var opened []string
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			code := Run(ctx, strings.Fields(c.args), &Env{
+				Stdout: &stdout, Stderr: &stderr,
+				Adapters: func() ([]hcisock.Adapter, error) { return c.list, nil },
+				Open: func(_ context.Context, address string) (hci.Transport, error) {
+					if !slices.Contains(opened, address) {
+						opened = append(opened, address)
+					}
+					return nil, errors.New("not for a test")
+				},
+			})
+			if !slices.Equal(opened, c.opened) {
+				t.Errorf("opened %q, want %q", opened, c.opened)
+			}
+			if c.opened != nil {
+				return // how that went is not the matter here
+			}
+			if want := map[bool]int{true: 0, false: 1}[c.stderr == ""]; code != want || stdout.String() != c.stdout || stderr.String() != c.stderr {
+				t.Errorf("exit code %d, want %d; stdout %q, want %q; stderr %q, want %q", code, want, stdout.String(), c.stdout, stderr.String(), c.stderr)
+			}
+		})
+	}
+	var stdout bytes.Buffer
+	Run(t.Context(), []string{"--json", "adapters"}, &Env{Stdout: &stdout, Stderr: &stdout, Adapters: func() ([]hcisock.Adapter, error) { return []hcisock.Adapter{theirs, free}, nil }})
+	got := objects[jsonAdapter](t, result{stdout: stdout.String()})
+	if len(got) != 2 || got[0].Free || !got[1].Free {
+		t.Errorf("adapters are %+v, want the second one free alone", got)
+	}
+}
