@@ -156,10 +156,13 @@ func (c *Client) ServiceChanged(ctx context.Context) (att.HandleRange, error) {
 		}
 		select {
 		case <-c.changed.ready:
+			continue
 		case <-ctx.Done():
-			return att.HandleRange{}, fmt.Errorf("gatt: service changed: %w", context.Cause(ctx))
+			if c.b.Err() == nil {
+				return att.HandleRange{}, fmt.Errorf("gatt: service changed: %w", context.Cause(ctx))
+			}
 		case <-c.b.Done():
-			return att.HandleRange{}, c.b.Err()
 		}
+		return att.HandleRange{}, c.b.Err()
 	}
 }

@@ -158,12 +158,22 @@ func newGate() gate { return make(gate, 1) }
 func (g gate) enter(ctx context.Context, c *Client) error {
 	select {
 	case g <- struct{}{}:
-		return nil
+		if c.b.Err() == nil && ctx.Err() == nil {
+			return nil
+		}
+		g.leave()
 	case <-ctx.Done():
-		return fmt.Errorf("gatt: %w", context.Cause(ctx))
 	case <-c.b.Done():
-		return c.b.Err()
 	}
+	return c.gaveUp(ctx)
+}
+
+// gaveUp returns why a wait has ended, if not with what was waited for.
+func (c *Client) gaveUp(ctx context.Context) error {
+	if err := c.b.Err(); err != nil {
+		return err
+	}
+	return fmt.Errorf("gatt: %w", context.Cause(ctx))
 }
 
 func (g gate) leave() { <-g }

@@ -96,15 +96,16 @@ func (s *Subscription) Next(ctx context.Context) (Value, error) {
 		}
 		select {
 		case <-s.queue.ready:
+			continue
 		case <-ctx.Done():
-			return Value{}, fmt.Errorf("gatt: %w", context.Cause(ctx))
 		case <-s.ch.c.b.Done():
-			// The loop pushes nothing anymore, but may have since.
-			if v, ok, err := s.pop(); ok || err != nil {
-				return v, err
-			}
-			return Value{}, s.ch.c.b.Err()
 		}
+		end := s.ch.c.gaveUp(ctx)
+		// What came before the end goes before it.
+		if v, ok, err := s.pop(); ok || err != nil {
+			return v, err
+		}
+		return Value{}, end
 	}
 }
 

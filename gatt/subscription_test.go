@@ -316,6 +316,43 @@ func testSubscriptionEndsWithTheLink(t *testing.T) {
 	wantIs(t, c.Err(), cause)
 }
 
+// What a call returns is no matter of chance: the end of the link goes before
+// that of its context, and either before what is known of the table.
+func TestEndsInOrder(t *testing.T) { bubble(testEndsInOrder)(t) }
+
+func testEndsInOrder(t *testing.T) {
+	c, ch := newBattery(t)
+	chr := char(t, c, 0x2A19)
+	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
+	gone := errors.New("gone")
+	dead, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	calls := map[string]func(context.Context) error{
+		"char":            func(ctx context.Context) error { _, err := c.Char(ctx, u16(0x180F), u16(0x2A19)); return err },
+		"char by handle":  func(ctx context.Context) error { _, err := c.CharByHandle(ctx, 3); return err },
+		"next":            func(ctx context.Context) error { _, err := s.Next(ctx); return err },
+		"service changed": func(ctx context.Context) error { _, err := c.ServiceChanged(ctx); return err },
+	}
+	for range 50 {
+		for name, call := range calls {
+			if err := call(dead); !errors.Is(err, gone) {
+				t.Fatalf("%s with a dead context: error %v", name, err)
+			}
+		}
+	}
+	cause := errors.New("supervision timeout")
+	ch.Disconnect(cause)
+	for range 50 {
+		for name, call := range calls {
+			for _, ctx := range []context.Context{t.Context(), dead} {
+				if err := call(ctx); !errors.Is(err, cause) {
+					t.Fatalf("%s after the link: error %v, want %v", name, err, cause)
+				}
+			}
+		}
+	}
+}
+
 func TestCloseIsNotHeldUpByARequest(t *testing.T) { bubble(testCloseIsNotHeldUpByARequest)(t) }
 
 // In go-ble, closing waits for the same lock as a pending request, up to 30 s.
