@@ -8,7 +8,9 @@ import (
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/internal/wire"
+	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -53,7 +55,7 @@ func random(last byte) hci.Addr {
 }
 
 // Thermometer is a sensor with temperature and humidity, which it notifies once
-// a second: C0:FF:EE:00:00:01/random.
+// a second: C0:FF:EE:00:00:01/random. It does not pair.
 func Thermometer() *PeripheralConfig {
 	air := gatt.ServiceDef{UUID: uuid.From16(uuidEnvironment), Characteristics: []gatt.CharDef{
 		{UUID: uuid.From16(uuidTemperature), Properties: gatt.PropRead | gatt.PropNotify, Value: wire.AppendU16(nil, 2150)},
@@ -74,15 +76,21 @@ func Thermometer() *PeripheralConfig {
 	}
 }
 
-// HeartRateBelt notifies a heart rate once a second: C0:FF:EE:00:00:02/random.
+// HeartRateBelt notifies a heart rate once a second: C0:FF:EE:00:00:02/random. It
+// pairs with a passkey that it shows, for those who set Host.SMP.Delegate to see,
+// and wants that for its control point.
 func HeartRateBelt() *PeripheralConfig {
 	heart := gatt.ServiceDef{UUID: uuid.From16(uuidHeartRate), Characteristics: []gatt.CharDef{
 		{UUID: uuid.From16(uuidHeartMeasurement), Properties: gatt.PropNotify},
 		{UUID: uuid.From16(uuidHeartLocation), Properties: gatt.PropRead, Value: []byte{1}}, // chest
-		{UUID: uuid.From16(uuidHeartControl), Properties: gatt.PropWrite, Value: []byte{0}, MinLen: 1, MaxLen: 1},
+		{
+			UUID: uuid.From16(uuidHeartControl), Properties: gatt.PropWrite, Value: []byte{0}, MinLen: 1, MaxLen: 1,
+			Permissions: gatt.Permissions{Write: gatt.Require{Authentication: true}},
+		},
 	}}
 	return &PeripheralConfig{
 		Name: "Heart rate belt", Appearance: 0x0341, Address: random(2),
+		Host:     host.Config{SMP: &smp.Config{Delegate: display{}, AllowRepair: true}},
 		Services: []gatt.ServiceDef{information("H-1"), battery(62), heart},
 		Run: func(ctx context.Context, p *Peripheral) {
 			measurement := p.handle(uuidHeartRate, uuidHeartMeasurement)
@@ -94,11 +102,13 @@ func HeartRateBelt() *PeripheralConfig {
 }
 
 // Lamp is a device with a service of its own: a switch to be written, with and
-// without response, and a long text: C0:FF:EE:00:00:03/random.
+// without response, and a long text: C0:FF:EE:00:00:03/random. It pairs with
+// whoever asks (Just Works).
 func Lamp() *PeripheralConfig {
 	text := strings.Repeat("This text is longer than one packet. ", 8)
 	return &PeripheralConfig{
 		Name: "Lamp", Appearance: 0x0585, Address: random(3),
+		Host: host.Config{SMP: &smp.Config{AllowRepair: true}},
 		Services: []gatt.ServiceDef{information("L-1"), {UUID: LampService, Characteristics: []gatt.CharDef{
 			{
 				UUID:       LampSwitch,
@@ -109,6 +119,23 @@ func Lamp() *PeripheralConfig {
 			{UUID: LampText, Properties: gatt.PropRead | gatt.PropWrite, Value: []byte(text)},
 		}}},
 	}
+}
+
+// display is the delegate of a device that can show a passkey and nothing else.
+type display struct {
+	smp.NoInput
+	show func(smp.Passkey) // nil: nobody looks
+}
+
+// IO returns DisplayOnly.
+func (display) IO() smp.IOCapability { return smp.DisplayOnly }
+
+// Display shows a passkey.
+func (d display) Display(_ context.Context, _ hci.Addr, p smp.Passkey) error {
+	if d.show != nil {
+		d.show(p)
+	}
+	return nil
 }
 
 // handle finds a characteristic of the peripheral's table; 0 is none.

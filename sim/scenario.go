@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
 )
 
 // Scenario is a piece of simulated world that Open knows by name.
@@ -34,8 +35,20 @@ func Scenarios() []Scenario {
 	}
 }
 
+// ScenarioOptions are the options of Scenario.Open. The zero value of each field
+// is its default.
+type ScenarioOptions struct {
+	// Bonds is where its devices keep their bonds. Default: in memory; when the
+	// scenario is opened again they have lost them.
+	Bonds smp.OpenStore
+	// Passkey is told what passkey a device shows. It is called on a goroutine of
+	// the pairing, and may wait for the user. Default: nobody sees it.
+	Passkey func(device string, p smp.Passkey)
+}
+
 // world is a scenario in the making.
 type world struct {
+	opts        ScenarioOptions
 	air         *Air
 	controller  *Controller
 	peripherals []*Peripheral
@@ -53,7 +66,7 @@ func Open(scenario string) (hci.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Open()
+	return s.Open(nil)
 }
 
 // ParseScenario reads the part of an adapter's address behind "sim:": a name of
@@ -72,8 +85,8 @@ func ParseScenario(scenario string) (Scenario, error) {
 }
 
 // Open makes the scenario, as the function Open does. One that ParseScenario has
-// not read has a name alone.
-func (s Scenario) Open() (hci.Transport, error) {
+// not read has a name alone. nil options are the defaults.
+func (s Scenario) Open(o *ScenarioOptions) (hci.Transport, error) {
 	if s.fill == nil {
 		named, err := find(s.Name)
 		if err != nil {
@@ -82,6 +95,9 @@ func (s Scenario) Open() (hci.Transport, error) {
 		s.fill = named.fill
 	}
 	w := &world{air: New(&s.air)}
+	if o != nil {
+		w.opts = *o
+	}
 	cc := ControllerConfig{Name: "sim"}
 	if s.Name == "full" {
 		cc.MaxLinks = 1
@@ -168,6 +184,13 @@ func (w *world) Close() error {
 
 // add puts a device into the world.
 func (w *world) add(ctx context.Context, cfg *PeripheralConfig) error {
+	if sm := cfg.Host.SMP; sm != nil {
+		sm.Store = w.opts.Bonds
+		if d, ok := sm.Delegate.(display); ok && w.opts.Passkey != nil {
+			d.show = func(p smp.Passkey) { w.opts.Passkey(cfg.Name, p) }
+			sm.Delegate = d
+		}
+	}
 	p, err := w.air.NewPeripheral(ctx, cfg)
 	if err == nil {
 		w.peripherals = append(w.peripherals, p)

@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"net"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -104,7 +107,7 @@ func TestScenarios(t *testing.T) {
 	for _, s := range Scenarios() {
 		t.Run(s.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr, err := Scenario{Name: s.Name}.Open()
+				tr, err := Scenario{Name: s.Name}.Open(nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -183,4 +186,89 @@ func TestScenarioErrors(t *testing.T) {
 			t.Errorf("open %s: %v, want %q", scenario, err, want)
 		}
 	}
+}
+
+// typist types what it is told.
+type typist struct {
+	smp.NoInput
+	keys func() smp.Passkey
+}
+
+func (typist) IO() smp.IOCapability { return smp.KeyboardOnly }
+
+func (t typist) Enter(context.Context, hci.Addr) (smp.Passkey, error) { return t.keys(), nil }
+
+// TestScenarioPairing pairs with the devices of the default scenario, which keep
+// their bonds for as long as they are told to.
+func TestScenarioPairing(t *testing.T) { synctest.Test(t, testScenarioPairing) }
+
+func testScenarioPairing(t *testing.T) {
+	dir := t.TempDir()
+	central := smp.Files(filepath.Join(dir, "central"))
+	opts := &ScenarioOptions{Bonds: smp.Files(filepath.Join(dir, "devices"))}
+	shown := ""
+	var passkey smp.Passkey
+	opts.Passkey = func(device string, p smp.Passkey) { shown, passkey = device, p }
+	with := func(o *ScenarioOptions, cfg *PeripheralConfig, f func(c *host.Conn)) {
+		t.Helper()
+		tr, err := Scenario{}.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := host.Open(t.Context(), tr, &host.Config{SMP: &smp.Config{
+			Store: central, Delegate: typist{keys: func() smp.Passkey { return passkey }},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		// Plain: whether the bond holds is to be seen.
+		c, err := h.ConnectPlain(t.Context(), cfg.Address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(c)
+	}
+	control := func(c *host.Conn) error {
+		ch, err := c.GATT().Char(t.Context(), uuid.From16(uuidHeartRate), uuid.From16(uuidHeartControl))
+		if err != nil {
+			return err
+		}
+		return ch.Write(t.Context(), []byte{1})
+	}
+	with(opts, Thermometer(), func(c *host.Conn) {
+		if _, err := c.SMP().Pair(t.Context(), nil); !errors.Is(err, smp.ReasonPairingNotSupported) {
+			t.Errorf("the thermometer pairs: %v", err)
+		}
+	})
+	with(opts, Lamp(), func(c *host.Conn) {
+		if r, err := c.SMP().Pair(t.Context(), nil); err != nil || r.Method != smp.JustWorks || r.Bond == nil {
+			t.Errorf("the lamp: %+v, %v", r, err)
+		}
+	})
+	with(opts, HeartRateBelt(), func(c *host.Conn) {
+		if err := control(c); !errors.Is(err, att.CodeInsufficientAuthentication) {
+			t.Errorf("write of the control point before pairing: %v", err)
+		}
+		r, err := c.SMP().Pair(t.Context(), &smp.PairOptions{MITM: true})
+		if err != nil || r.Method != smp.ResponderDisplays || r.Bond == nil || shown != "Heart rate belt" {
+			t.Errorf("%q shows: %+v, %v", shown, r, err)
+		}
+		if err := control(c); err != nil {
+			t.Errorf("write of the control point: %v", err)
+		}
+	})
+	with(opts, HeartRateBelt(), func(c *host.Conn) {
+		if err := c.SMP().Encrypt(t.Context()); err != nil {
+			t.Errorf("opened again: %v", err)
+		}
+		if err := control(c); err != nil {
+			t.Errorf("write of the control point: %v", err)
+		}
+	})
+	with(nil, HeartRateBelt(), func(c *host.Conn) {
+		if err := c.SMP().Encrypt(t.Context()); !errors.Is(err, smp.ErrBondLost) {
+			t.Errorf("opened again without bonds: %v", err)
+		}
+	})
 }
