@@ -7,6 +7,7 @@ const (
 	adviceSlots    = "no free connection, or the device is out of reach: end other connections or add an adapter"
 	adviceBond     = "the keys of the bond do not fit anymore: remove the bond on both sides and pair again"
 	adviceSecure   = "the device wants a paired connection: pair with it first"
+	adviceUnpaired = "the device does not pair: connect without pairing"
 	adviceAdapter  = "the adapter does not work properly: replug or reset it, or use another one"
 	adviceRequest  = "the request cannot succeed as it is: change its parameters"
 	adviceParams   = "connection parameters do not suit: ask for a longer interval or supervision timeout"

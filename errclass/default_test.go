@@ -17,6 +17,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/l2cap"
+	"github.com/moor-ble/moor/smp"
 )
 
 func dial(s hci.Status) error { return &hci.ConnectError{Err: s} }
@@ -160,5 +161,17 @@ func TestUnknownNames(t *testing.T) {
 	}
 	if got := errclass.DefaultBackoffs().For(errclass.Delay(0xFE)); got != 0 {
 		t.Errorf("an unknown delay takes %v", got)
+	}
+}
+
+// TestAdvicePairing: where there is no pairing, it is not advised.
+func TestAdvicePairing(t *testing.T) {
+	for reason, want := range map[smp.Reason]string{
+		smp.ReasonPairingNotSupported:        "the device does not pair: connect without pairing",
+		smp.ReasonAuthenticationRequirements: "the device wants a paired connection: pair with it first",
+	} {
+		if c := errclass.Of(&smp.Error{Reason: reason}); c.Advice != want || c.Category != errclass.Fatal || c.Retried() {
+			t.Errorf("%v: %+v, want the advice %q", reason, c, want)
+		}
 	}
 }

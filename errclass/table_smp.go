@@ -43,6 +43,10 @@ var smpRows = []row{
 		why: "somebody said no, or somebody is in the middle: not tried again unasked",
 	},
 	{
+		name: "smp: 0x05, pairing not supported", match: []match{reasons(smp.ReasonPairingNotSupported)},
+		like: likeBleak, do: treatment{category: Fatal, advice: adviceUnpaired}, why: "the peer has no pairing, whenever it is asked",
+	},
+	{
 		name: "smp: no bond, bonded already, weak bond", match: []match{is(smp.ErrNoBond, smp.ErrBonded, smp.ErrWeakBond)},
 		like: likeOther, do: treatment{category: Fatal, advice: adviceSecure}, why: "the caller has to decide whether to pair",
 	},
