@@ -12,28 +12,30 @@ import (
 
 // The program of README.md, on simulated air where that has nil.
 func Example() {
-	run := func(ctx context.Context) error {
-		m, err := connmgr.Open(ctx, &connmgr.Config{
-			Adapters: []string{"sim:sensors"}, OpenTransport: sim.OpenTransport,
-		})
-		if err != nil {
-			return err
-		}
-		defer m.Close()
-		c, err := m.Establish(ctx, "C0:FF:EE:00:00:01/random", nil)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		v, err := c.Read(ctx, gatt.UUID16(0x180F), gatt.UUID16(0x2A19))
-		if err != nil {
-			return err
-		}
-		fmt.Printf("battery %d %%\n", v[0])
-		return nil
-	}
-	if err := run(context.Background()); err != nil {
+	if err := run(context.Background(), &connmgr.Config{Adapters: []string{"sim:sensors"}, OpenTransport: sim.OpenTransport}); err != nil {
 		log.Print(err)
 	}
 	// Output: battery 87 %
+}
+
+func run(ctx context.Context, cfg *connmgr.Config) error {
+	m, err := connmgr.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	c, err := m.Establish(ctx, "C0:FF:EE:00:00:01/random", nil) // attempts, slots, cached table
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	v, err := c.Read(ctx, gatt.UUID16(0x180F), gatt.UUID16(0x2A19)) // Battery Service, Battery Level
+	if err != nil {
+		return err
+	}
+	if len(v) != 1 {
+		return fmt.Errorf("a battery level of %d octets", len(v))
+	}
+	fmt.Printf("battery %d %%\n", v[0])
+	return nil
 }
