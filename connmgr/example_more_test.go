@@ -121,11 +121,11 @@ func ExampleOptions_pair() {
 	fmt.Println("paired by", c.Paired().Method)
 	fmt.Println("encrypted:", c.Security().Encrypted, "bonded:", c.Security().Bonded)
 	v, err := c.Read(ctx, gatt.UUID16(0x180F), gatt.UUID16(0x2A19))
-	fmt.Println(v, err)
+	fmt.Printf("battery: %d, %v\n", v, err)
 	// Output:
 	// paired by Just Works
 	// encrypted: true bonded: true
-	// [64] <nil>
+	// battery: [64], <nil>
 }
 
 // With a state directory, bonds and attribute tables outlive the program: the
