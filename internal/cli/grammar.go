@@ -22,7 +22,7 @@ func (g *globals) flags() *pflag.FlagSet {
 	fs.VarP((*adapterFlag)(&g.Adapters), "adapter", "a", "`ADAPTER` to use, see below; for several repeat it, or put commas between them (also $MOOR_ADAPTER)")
 	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object a line")
 	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark)")
-	fs.StringVar(&g.State, "state", "", "keep devices heard, their tables and bonds in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor (also $MOOR_STATE)")
+	fs.StringVar(&g.State, "state", "", "keep devices heard, their tables and bonds in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and the directory sim therein for simulated air (also $MOOR_STATE)")
 	fs.BoolVar(&g.Privacy, "privacy", false, "show an address on air that changes every 15 minutes; devices that bonded with it know it for this host's, others and those that bonded without it do not")
 	fs.CountVarP(&g.Verbose, "verbose", "v", "tell on stderr what is done: -v attempts and adapters, -vv links, -vvv packets")
 	return fs

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
-	"github.com/moor-ble/moor/sim"
 	"github.com/moor-ble/moor/smp"
 )
 
@@ -28,7 +28,7 @@ func (a *app) open(ctx context.Context, address string) (hci.Transport, error) {
 		return a.env.Open(ctx, address)
 	}
 	if scenario, ok := strings.CutPrefix(address, "sim:"); ok {
-		return sim.Open(scenario)
+		return a.openSimulated(scenario)
 	}
 	return hcisock.Open(ctx, address, &hcisock.Config{Logger: a.log})
 }
@@ -57,7 +57,7 @@ var errNoAdapter = errors.New("there is no Bluetooth adapter on this machine")
 
 // stateDir returns the directory for what is kept from one command to the next;
 // "" is none. The one that nobody asked for by name is done without if it cannot
-// be written to.
+// be written to; what is heard on simulated air has a place of its own in it.
 func (a *app) stateDir() string {
 	switch a.State {
 	case "none":
@@ -69,6 +69,9 @@ func (a *app) stateDir() string {
 	dir := a.env.State
 	if dir == "" {
 		return ""
+	}
+	if a.simulated() {
+		dir = filepath.Join(dir, "sim")
 	}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {

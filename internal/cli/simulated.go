@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/smp"
+)
+
+// simulated reports whether the adapters that were asked for are all on
+// simulated air.
+func (a *app) simulated() bool {
+	for _, name := range a.Adapters {
+		if !strings.HasPrefix(name, "sim:") {
+			return false
+		}
+	}
+	return len(a.Adapters) > 0
+}
+
+// openSimulated makes simulated air. Its devices keep their bonds beside the ones
+// here, so that they go together, and show their passkeys on standard error.
+func (a *app) openSimulated(scenario string) (hci.Transport, error) {
+	s, err := sim.ParseScenario(scenario)
+	if err != nil {
+		return nil, err
+	}
+	o := sim.ScenarioOptions{Passkey: func(device string, p smp.Passkey) {
+		fmt.Fprintf(a.env.Stderr, "The simulated %s shows %v.\n", device, p)
+	}}
+	if dir := a.stateDir(); dir != "" {
+		o.Bonds = smp.Files(filepath.Join(dir, "simulated"))
+	}
+	return s.Open(&o)
+}
