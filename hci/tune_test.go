@@ -140,6 +140,7 @@ func (x *tuned) connect(t *testing.T) *hci.Link {
 
 // tune has the peer's features arrive, which tuning waits for.
 func (x *tuned) tune() {
+	synctest.Wait() // they have been asked for
 	x.s.send(&hci.LEReadRemoteFeaturesComplete{Handle: 1, Features: hci.FeatureDataLength | hci.Feature2MPHY})
 	synctest.Wait()
 }
