@@ -73,3 +73,39 @@ func TestTakesNoAdapterUnasked(t *testing.T) {
 		t.Errorf("adapters are %+v, want the second one free alone", got)
 	}
 }
+
+func TestAdaptersNamed(t *testing.T) {
+	machine := []hcisock.Adapter{{Index: 0, Name: "hci0", MAC: hci.MAC{1, 2, 3, 4, 5, 6}, Bus: "usb", Up: true}, {Index: 1, Name: "hci1", Bus: "uart"}}
+	const first, second = "hci0  06:05:04:03:02:01  usb   up\n", "hci1  no address         uart  down\n"
+	const simulated, nowhere = "sim:  00:4F:52:00:00:00  sim  answers\n", "unix:/does/not/exist  no address  unix  down: "
+	unlisted := errors.New("no Bluetooth in this kernel")
+	for _, c := range []struct {
+		name, args     string
+		listed         error
+		code           int
+		stdout, stderr string
+	}{
+		{"all", "adapters", nil, 0, first + second, ""},
+		{"one", "-a hci1 adapters", nil, 0, "hci1  no address  uart  down\n", ""},
+		{"by address", "-a 06:05:04:03:02:01 adapters", nil, 0, "hci0  06:05:04:03:02:01  usb  up\n", ""},
+		{"not there", "-a hci7 adapters", nil, 1, "", "moor: hci7: there is no such adapter on this machine\n"},
+		{"simulated", "-a sim: adapters", nil, 0, simulated, ""},
+		{"simulated, without Bluetooth", "-a sim: adapters", unlisted, 0, simulated, ""},
+		{"without Bluetooth", "-a sim:,hci0 adapters", unlisted, 1, "", "moor: no Bluetooth in this kernel\n"},
+		{"dead", "-a unix:/does/not/exist adapters", unlisted, 0, nowhere, ""},
+	} {
+		inAir(t, c.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			code := Run(t.Context(), strings.Fields(c.args), &Env{
+				Stdout: &stdout, Stderr: &stderr, Adapters: func() ([]hcisock.Adapter, error) { return machine, c.listed },
+			})
+			if code != c.code || stderr.String() != c.stderr || !strings.HasPrefix(stdout.String(), c.stdout) || c.stdout != nowhere && stdout.String() != c.stdout {
+				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+			}
+		})
+	}
+	inAir(t, "JSON", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:", "--json", "adapters").want(t, 0,
+			`{"name":"sim:","address":"00:4F:52:00:00:00","bus":"sim","up":true,"rfkill_soft":false,"rfkill_hard":false,"user_channel":false,"free":false}`+"\n", "")
+	})
+}

@@ -39,7 +39,7 @@ const (
 // commands is the command line.
 func commands() []*command {
 	return []*command{
-		newCommand(groupHere, "adapters", "List the Bluetooth adapters of this machine.", runAdapters),
+		newAdapters(),
 		newCommand(groupHere, "doctor", "Say what keeps Bluetooth from working here, and what to do about it.", runDoctor),
 		newSlots(),
 		newScan(),
