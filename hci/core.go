@@ -2,6 +2,7 @@ package hci
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 )
@@ -197,7 +198,9 @@ func (c *core) fail(err error) {
 		return
 	}
 	c.err = err
-	c.log.Log(c.ctx, LevelDevice, "device ended", "error", err)
+	if !errors.Is(err, errClosed) {
+		c.log.Log(c.ctx, LevelDevice, "device ended", "error", err)
+	}
 	c.failCommands(err)
 	c.dial.fail(err)
 	for _, l := range c.sortedLinks() {

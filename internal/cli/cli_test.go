@@ -181,7 +181,7 @@ func TestVerbose(t *testing.T) {
 		flag      string
 		want, not []string // in stderr
 	}{
-		{"-v", []string{"level=INFO"}, []string{"level=LINK", "level=PACKET"}},
+		{"-v", []string{"connected on sim: in "}, []string{"level=LINK", "level=PACKET", "device ended", "closed network connection"}},
 		{"-vv", []string{`level=LINK msg="link up"`}, []string{"level=PACKET"}},
 		{"-vvv", []string{`level=LINK msg="link up"`, `level=PACKET msg=sent adapter=sim: packet="> Reset"`, "Disconnection Complete"}, nil},
 	} {

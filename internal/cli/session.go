@@ -246,19 +246,46 @@ func (a *app) tell(m *connmgr.Manager, silent bool) <-chan struct{} {
 	events := m.Events(context.Background())
 	go func() {
 		defer close(done)
+		over := func() {}
 		for ev := range events {
 			text := eventText(ev)
-			failed, ok := ev.(connmgr.AttemptFailed)
+			started, begins := ev.(connmgr.AttemptStarted)
+			failed, ends := ev.(connmgr.AttemptFailed)
+			if _, connected := ev.(connmgr.Connected); connected || ends {
+				over()
+				over = func() {}
+			}
 			switch {
 			case text == "":
 			case a.Verbose > 0:
 				fmt.Fprintln(a.env.Stderr, text)
-			case ok && !failed.Last:
+			case begins && started.Attempt == 1:
+				over = later(patience, func() { a.note("connecting to %s", deviceText(started.Name, started.Address)) })
+			case ends && !failed.Last:
 				a.note("%s", text)
 			}
 		}
+		over()
 	}()
 	return done
+}
+
+// patience is how long somebody at a terminal waits before being told for what.
+const patience = time.Second
+
+// later calls f after d, unless the result is called before, which waits for f
+// otherwise. It may be called once.
+func later(d time.Duration, f func()) (stop func()) {
+	ran := make(chan struct{})
+	t := time.AfterFunc(d, func() {
+		defer close(ran)
+		f()
+	})
+	return func() {
+		if !t.Stop() {
+			<-ran
+		}
+	}
 }
 
 // withHost runs f with the first of the adapters.
