@@ -80,22 +80,33 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 	full := p.Address + "/" + p.Kind
 
 	t.Run("scan", func(t *testing.T) {
-		got := JSON[report](t, js.Run(t, "scan", "--duration", "3s").OK(t))
-		i := slices.IndexFunc(got, func(r report) bool { return r.Address == full && r.Name == p.Name })
-		if i < 0 {
-			t.Fatalf("no report of %s with the name %s: %+v", full, p.Name, got)
+		run := js.Start(t, "scan", "--duration", "0")
+		var r report
+		for r.Address != full || r.Name != p.Name {
+			r = report{}
+			if err := json.Unmarshal([]byte(run.Line(t)), &r); err != nil {
+				t.Fatal(err)
+			}
 		}
-		r := got[i]
 		if !r.Connectable || !slices.ContainsFunc(r.Services, func(s struct{ UUID string }) bool { return s.UUID == p.Service }) {
 			t.Errorf("report %+v: want it connectable and with service %s", r, p.Service)
 		}
+		run.Interrupt(t)
+		run.Wait(t).OK(t)
 	})
 	t.Run("scan for people", func(t *testing.T) {
-		m.Run(t, "scan", "--duration", "3s").OK(t).Says(t, p.Address, p.Name)
+		run := m.Start(t, "scan", "--duration", "0")
+		for line := ""; !strings.Contains(line, full) || !strings.Contains(line, p.Name); {
+			line = run.Line(t)
+		}
+		run.Interrupt(t)
+		run.Wait(t).OK(t)
 	})
 	t.Run("scan with filters", func(t *testing.T) {
-		got := JSON[report](t, js.Run(t, "scan", "--duration", "3s", "--service", p.Service).OK(t))
-		for _, r := range got {
+		run := js.Start(t, "scan", "--duration", "0", "--service", p.Service)
+		run.Line(t)
+		run.Interrupt(t)
+		for _, r := range JSON[report](t, run.Wait(t).OK(t)) {
 			if r.Address != full {
 				t.Errorf("report of %s passed the filter", r.Address)
 			}
@@ -186,12 +197,7 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 	})
 	t.Run("interrupt", func(t *testing.T) {
 		run := js.Start(t, "notify", full, p.Values)
-		if p.Notify == nil {
-			run.Line(t)
-		} else {
-			p.Notify(t)
-			p.Notify(t)
-		}
+		run.Prompted(t, p.Notify)
 		run.Interrupt(t)
 		run.Wait(t).OK(t)
 		// The link has ended, so that the peer can be had again at once.

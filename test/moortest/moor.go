@@ -21,9 +21,13 @@ import (
 	"time"
 )
 
-// Limit is how long one command may take; software emulation is slow, and a
-// command that hangs is to fail here, not in the harness around it.
-const Limit = 90 * time.Second
+const (
+	// Limit is how long one command may take; software emulation is slow, and a
+	// command that hangs is to fail here, not in the harness around it.
+	Limit = 5 * time.Minute
+	// Soon is how long something may take that waits for nothing.
+	Soon = 45 * time.Second
+)
 
 // Moor is the binary and what all its command lines have in common.
 type Moor struct {
@@ -156,6 +160,16 @@ func (p *Process) Line(t *testing.T) string {
 		t.Fatalf("%s wrote no line within %v", p.line, Limit)
 	}
 	return ""
+}
+
+// Prompted is Line, and has the other side bring the line about, as often as it
+// takes; nil if it does so by itself.
+func (p *Process) Prompted(t *testing.T, prompt func(t *testing.T)) string {
+	t.Helper()
+	for prompt != nil && len(p.lines) == 0 && p.Running() {
+		prompt(t)
+	}
+	return p.Line(t)
 }
 
 // Asks waits until the command has written to standard error what matches a
