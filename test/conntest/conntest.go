@@ -19,7 +19,7 @@ import (
 )
 
 // Limit is how long one step may take; software emulation is slow.
-const Limit = 60 * time.Second
+const Limit = 5 * time.Minute
 
 // Manager is a connection manager on one adapter, with what passes there.
 type Manager struct {

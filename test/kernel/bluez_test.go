@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,7 @@ import (
 )
 
 // patience is how long anything but moor may take to get somewhere.
-const patience = 60 * time.Second
+const patience = 5 * time.Minute
 
 // eventually asks until done reports true, or fails the test.
 func eventually(t *testing.T, what string, done func() bool) {
@@ -192,7 +193,7 @@ func (s *shell) hears(t *testing.T, device *host.Host, address string) {
 	t.Helper()
 	s.say(t, "scan on", "Discovery started")
 	eventually(t, "bluetoothd hears "+address, func() bool {
-		if strings.Contains(s.list(t), "Device "+address) {
+		if s.knows(t, address) {
 			return true
 		}
 		conntest.Advertise(t, device)
@@ -200,12 +201,19 @@ func (s *shell) hears(t *testing.T, device *host.Host, address string) {
 	})
 }
 
-// list returns the devices that bluetoothd knows.
-func (s *shell) list(t *testing.T) string {
+// ask types a line and returns what is said until the next one has been answered:
+// what bluetoothctl tells by itself comes in between, with a prompt of its own.
+func (s *shell) ask(t *testing.T, line string) string {
 	t.Helper()
 	from := len(s.said())
-	s.say(t, "devices", "#")
+	s.say(t, line+"\nversion", "\nVersion ")
 	return s.said()[from:]
+}
+
+// knows reports whether bluetoothd knows a device.
+func (s *shell) knows(t *testing.T, address string) bool {
+	t.Helper()
+	return strings.Contains(s.ask(t, "devices"), "\nDevice "+address)
 }
 
 // Addresses that btvirt gives its controllers.
@@ -245,8 +253,11 @@ func startBus(t *testing.T) {
 	}
 	daemon(t, "dbus-daemon", "--system", "--nofork", "--nopidfile")
 	eventually(t, "the system bus", func() bool {
-		_, err := os.Stat(socket)
-		return err == nil
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
 	})
 }
 
@@ -283,7 +294,9 @@ func startServer(t *testing.T, handle string) (s *shell, stop func()) {
 	s.say(t, "advertise.uuids "+serviceUUID, "#")
 	s.say(t, "advertise.discoverable on", "#")
 	s.say(t, "advertise on", "Advertising object registered")
-	s.say(t, "show", "ActiveInstances: 0x01")
+	eventually(t, "bluetoothd advertises", func() bool {
+		return strings.Contains(s.ask(t, "show"), "ActiveInstances: 0x01")
+	})
 	return s, stop
 }
 
@@ -310,7 +323,7 @@ func blueZReady(t *testing.T) {
 				return false
 			}
 		}
-		out, err := exec.Command("gdbus", "call", "--system", "--timeout", "10", "--dest", "org.bluez", "--object-path", "/",
+		out, err := exec.Command("gdbus", "call", "--system", "--timeout", "120", "--dest", "org.bluez", "--object-path", "/",
 			"--method", "org.freedesktop.DBus.ObjectManager.GetManagedObjects").CombinedOutput()
 		if err != nil {
 			t.Fatalf("gdbus: %v: %s", err, out)
@@ -348,7 +361,7 @@ func (s *shell) withdraw(t *testing.T) {
 func (s *shell) notify(t *testing.T) {
 	t.Helper()
 	time.Sleep(200 * time.Millisecond)
-	out, err := exec.Command("gdbus", "call", "--system", "--timeout", "10", "--dest", s.busName(t),
+	out, err := exec.Command("gdbus", "call", "--system", "--timeout", "120", "--dest", s.busName(t),
 		"--object-path", "/org/bluez/app/service0/chrc1",
 		"--method", "org.bluez.GattCharacteristic1.WriteValue", fmt.Sprintf("[byte %d]", time.Now().UnixMilli()&0xFF),
 		"{'device': <objectpath '/org/bluez/hci1/dev_"+strings.ReplaceAll(ourAddress, ":", "_")+"'>, 'link': <'LE'>}").CombinedOutput()
@@ -363,7 +376,7 @@ var uniqueName = regexp.MustCompile(`:\d+\.\d+`)
 func (s *shell) busName(t *testing.T) string {
 	t.Helper()
 	ask := func(method string, args ...string) (string, error) {
-		out, err := exec.Command("gdbus", append([]string{"call", "--system", "--dest", "org.freedesktop.DBus",
+		out, err := exec.Command("gdbus", append([]string{"call", "--system", "--timeout", "120", "--dest", "org.freedesktop.DBus",
 			"--object-path", "/org/freedesktop/DBus", "--method", "org.freedesktop.DBus." + method}, args...)...).Output()
 		return string(out), err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/test/conntest"
 	"github.com/moor-ble/moor/test/moortest"
@@ -25,7 +26,7 @@ func TestPrivateTowardsBlueZ(t *testing.T) {
 	run.Wait(t).OK(t).Says(t, "paired by Just Works")
 	moortest.Private(t, m, full, guardedUUID, "01 02 03 04")
 	// It may know devices of other tests, but none with a resolvable address.
-	list := b.list(t)
+	list := b.ask(t, "devices")
 	if strangers := regexp.MustCompile(`(?m)^Device [4-7].*`).FindAllString(list, -1); strangers != nil || !strings.Contains(list, "Device "+ourAddress) {
 		t.Errorf("bluetoothd knows %s, want this host by its identity address alone", list)
 	}
@@ -59,10 +60,11 @@ func TestFoundByBlueZ(t *testing.T) {
 
 	conntest.ChangeAddress(t, h)
 	b.say(t, "connect "+ourAddress, "Connection successful")
-	links := h.Device().Links()
-	if len(links) != 1 {
-		t.Fatalf("the links are %v, want one", links)
-	}
+	var links []*hci.Link
+	eventually(t, "the link is there", func() bool {
+		links = h.Device().Links()
+		return len(links) == 1
+	})
 	if own, _ := links[0].OnAir(); own == private || !own.IsResolvable() {
 		t.Errorf("bluetoothd came to %v, after %v", own, private)
 	}
