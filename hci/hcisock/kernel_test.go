@@ -23,7 +23,7 @@ import (
 // is a controller that nobody uses (btvirt's, in the virtual machine of
 // `make test-kernel`). They open, close, block and restart it.
 
-const kernelTimeout = 30 * time.Second
+const kernelTimeout = 2 * time.Minute
 
 func openKernel(t *testing.T, address string) *Socket {
 	t.Helper()
