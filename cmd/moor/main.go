@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -14,10 +13,8 @@ import (
 )
 
 func main() {
-	// The first signal lets the command disconnect and end; a second one ends
-	// the process at once, since by then signals do what they do by default.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop)
+	// The first signal lets the command disconnect and end.
+	ctx := untilSignal()
 	// A reader that goes away shows as an error of the write, which disconnects.
 	signal.Ignore(syscall.SIGPIPE)
 
@@ -25,9 +22,7 @@ func main() {
 	if term.IsTerminal(int(os.Stdout.Fd())) {
 		env.Terminal = size
 	}
-	code := cli.Run(ctx, os.Args[1:], env)
-	stop()
-	os.Exit(code)
+	exit(ctx, cli.Run(ctx, os.Args[1:], env))
 }
 
 // size returns the size of the terminal, or that of the smallest usual one

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// asMoor has the test binary be moor.
+const asMoor = "MOOR_TEST_AS_MOOR"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asMoor) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// TestSignals: what a signal cuts short dies by it, once it has cleaned up; what
+// only ever ends by a signal has succeeded.
+func TestSignals(t *testing.T) {
+	for _, c := range []struct {
+		name, args, ready string // a signal is sent when ready was written
+		signal            syscall.Signal
+		died              bool
+		last              string // what it says at the end
+	}{
+		{"interrupt", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGINT, true, "moor: interrupted\n"},
+		{"terminate", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGTERM, true, "moor: interrupted\n"},
+		{"hang up", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGHUP, true, "moor: interrupted\n"},
+		{"the usual end", "-a sim: scan", "Thermometer", syscall.SIGINT, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			exe, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), exe, append([]string{"--state", "none"}, strings.Fields(c.args)...)...)
+			cmd.Env = append(os.Environ(), asMoor+"=1")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd.Stderr = cmd.Stdout
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			stuck := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+			defer stuck.Stop()
+			var said bytes.Buffer
+			sent := false
+			for s := bufio.NewScanner(io.TeeReader(out, &said)); s.Scan(); {
+				if !sent && strings.Contains(s.Text(), c.ready) {
+					sent = true
+					if err := cmd.Process.Signal(c.signal); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			err = cmd.Wait()
+			status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			died := ok && status.Signaled() && status.Signal() == c.signal
+			if died != c.died || !c.died && err != nil {
+				t.Errorf("%v, want death by the signal: %t", err, c.died)
+			}
+			if !sent || !strings.HasSuffix(said.String(), c.last) {
+				t.Errorf("it says:\n%s", said.String())
+			}
+		})
+	}
+}
