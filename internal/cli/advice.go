@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
@@ -64,6 +66,8 @@ func advice(err error) string {
 		code   att.Code
 		failed *connmgr.EstablishError
 		state  *connmgr.StateError
+		access *accessError
+		noChar *noCharError
 	)
 	switch {
 	case errors.As(err, &state):
@@ -78,6 +82,12 @@ func advice(err error) string {
 		return "name one of them by its handle"
 	case errors.As(err, &none):
 		return "moor services shows what it has"
+	case errors.As(err, &noChar):
+		return cmp.Or(meantUUID(noChar.arg.Handle), "moor services shows what it has")
+	case errors.As(err, &access) && access.of.Service == nil && errors.Is(err, att.CodeInvalidHandle) && meantUUID(access.of.Handle) != "":
+		return meantUUID(access.of.Handle)
+	case errors.Is(err, gatt.ErrNotSubscribable):
+		return "moor services shows which do ([notify] or [indicate]); moor read reads it"
 	case errors.Is(err, hci.ErrDialTimeout):
 		return "switch it on, bring it closer, or check whether the address is /public or /random: moor scan shows it"
 	case pairAdvice(err) != "":

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/google/renameio/v2/maybe"
 
@@ -52,7 +53,11 @@ func (c *bondsCmd) export(a *app, stores []*smp.FileStore) error {
 		return nil
 	}
 	if err := maybe.WriteFile(c.File, b, 0o600); err != nil {
-		return fmt.Errorf("export: %w", err)
+		// The file that it names, if any, is one that was to be renamed.
+		if system, ok := errors.AsType[syscall.Errno](err); ok {
+			err = system
+		}
+		return fmt.Errorf("export: %s: %w", c.File, err)
 	}
 	if a.JSON {
 		a.out.json(struct {

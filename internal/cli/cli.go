@@ -112,6 +112,9 @@ func (a *app) parse(args []string) (*command, error) {
 		return nil, flagError(err)
 	}
 	words := a.global.Args()
+	if a.Version {
+		words = []string{"version"}
+	}
 	if len(words) == 0 || words[0] == "help" && len(words) == 1 {
 		return nil, pflag.ErrHelp
 	}
@@ -121,10 +124,14 @@ func (a *app) parse(args []string) (*command, error) {
 	for _, c := range a.commands {
 		if c.name == words[0] {
 			c.flags.AddFlagSet(a.global)
-			return c, c.parse(words[1:])
+			err := c.parse(words[1:])
+			if a.Version && c.name != "version" { // asked for behind the command
+				return a.parse(nil)
+			}
+			return c, err
 		}
 	}
-	return nil, fmt.Errorf("%q is no command", words[0])
+	return nil, unknownCommand(words[0], a.commands)
 }
 
 // newLogger maps -v, -vv and -vvv to the levels of the stack: device, link and

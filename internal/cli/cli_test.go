@@ -62,6 +62,11 @@ func TestWrongCommandLines(t *testing.T) {
 		want string // in stderr
 	}{
 		{"walk", `"walk" is no command`},
+		{"sacn", "\"sacn\" is no command: did you mean scan?\n"},
+		{"services2", "did you mean services?"},
+		{"pari", "did you mean pair?"},
+		{"help demp", "did you mean demo?"},
+		{"unpiar", "did you mean unpair?"},
 		{"--purple scan", "unknown flag: --purple"},
 		{"scan --purple", "unknown flag: --purple"},
 		{"scan now", `"now" is one word too many`},
@@ -173,6 +178,16 @@ func TestVersion(t *testing.T) {
 	r = moor(t.Context(), "version", "--json")
 	if r.code != 0 || !strings.HasPrefix(r.stdout, `{"version":"`) {
 		t.Errorf("exit code %d, %q", r.code, r.stdout)
+	}
+}
+
+func TestVersionFlag(t *testing.T) {
+	want := moor(t.Context(), "version", "--json")
+	for _, args := range [][]string{{"--version", "--json"}, {"--json", "--version"}, {"--version", "--json", "scan"}, {"scan", "--version", "--json"}} {
+		moor(t.Context(), args...).want(t, 0, want.stdout, "")
+	}
+	if r := moor(t.Context(), "--help"); !strings.Contains(r.stdout, "--version") {
+		t.Errorf("no --version in:\n%s", r.stdout)
 	}
 }
 

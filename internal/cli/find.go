@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -64,9 +65,25 @@ func findChar(p *gatt.Profile, arg attrArg) (found, error) {
 	}
 	service, char := p.CharacteristicAt(arg.Handle)
 	if char == nil || arg.Handle == 0 || char.Handle != arg.Handle {
-		return found{}, fmt.Errorf("%s is no characteristic of the device", arg)
+		return found{}, &noCharError{arg}
 	}
 	return found{char.Value, char.UUID, assigned.Characteristic(char.UUID), service, char, true}, nil
+}
+
+// noCharError says that a handle is not that of a characteristic.
+type noCharError struct{ arg attrArg }
+
+func (e *noCharError) Error() string { return e.arg.String() + " is no characteristic of the device" }
+
+// meantUUID says how a UUID is written, if h looks like one that was meant; "" if
+// it does not.
+func meantUUID(h att.Handle) string {
+	u := uuid.From16(uint16(h))
+	name := cmp.Or(assigned.Characteristic(u), assigned.Descriptor(u))
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("%v is a handle; the UUID of %s is written %v, without 0x", h, name, u)
 }
 
 // missingError says that a device does not have a UUID.

@@ -15,6 +15,7 @@ type globals struct {
 	State    string
 	Privacy  bool
 	Verbose  int
+	Version  bool
 }
 
 func (g *globals) flags() *pflag.FlagSet {
@@ -25,6 +26,7 @@ func (g *globals) flags() *pflag.FlagSet {
 	fs.StringVar(&g.State, "state", "", "keep devices heard, their tables and bonds in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and the directory sim therein for simulated air (also $MOOR_STATE)")
 	fs.BoolVar(&g.Privacy, "privacy", false, "show an address on air that changes every 15 minutes; devices that bonded with it know it for this host's, others and those that bonded without it do not")
 	fs.CountVarP(&g.Verbose, "verbose", "v", "tell on stderr what is done: -v attempts and adapters, -vv links, -vvv packets")
+	fs.BoolVar(&g.Version, "version", false, "show the version of this program, as the command version does")
 	return fs
 }
 
