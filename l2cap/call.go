@@ -15,17 +15,21 @@ type result[T any] struct {
 }
 
 // call runs f on the loop, unless the link is down, and waits for what it
-// passes to reply, at once or later, at most once.
+// passes to reply, at once or later, at most once. For a dead ctx it does not run.
 func call[T any](ctx context.Context, m *Mux, f func(now time.Time, reply func(T, error))) (T, error) {
 	ch := make(chan result[T], 1)
-	post(m, ch, func(now time.Time) {
+	post(ctx, m, ch, func(now time.Time) {
 		f(now, func(v T, err error) { ch <- result[T]{v, err} })
 	})
 	return wait(ctx, m, ch)
 }
 
-// post runs f on the loop; if the link is down, ch gets that as the answer.
-func post[T any](m *Mux, ch chan<- result[T], f func(now time.Time)) {
+// post runs f on the loop, unless ctx is dead; if the link is down, ch gets that
+// as the answer.
+func post[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(now time.Time)) {
+	if ctx.Err() != nil {
+		return
+	}
 	ok := m.link.Post(loop.Func(func(now time.Time) {
 		if m.dead != nil {
 			ch <- result[T]{err: m.dead}
@@ -39,15 +43,16 @@ func post[T any](m *Mux, ch chan<- result[T], f func(now time.Time)) {
 }
 
 // wait waits for an answer, the end of ctx or of the link. An answer that is
-// there is preferred.
+// there is preferred, and the end of the link to that of ctx.
 func wait[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, error) {
-	var end error
 	select {
 	case r := <-ch:
 		return r.v, r.err
 	case <-ctx.Done():
-		end = context.Cause(ctx)
 	case <-m.link.Done():
+	}
+	end := context.Cause(ctx)
+	if isClosed(m.link.Done()) {
 		end = linkDown(m.link.Err())
 	}
 	select {

@@ -236,11 +236,11 @@ func (m *Mux) Dial(ctx context.Context, psm PSM, cfg *CoCConfig) (*Conn, error) 
 		return nil, &ConnectError{PSM: psm, Err: err}
 	}
 	d := &dial{reply: make(chan result[*Conn], 1)}
-	post(m, d.reply, func(now time.Time) { m.coc.dial(now, psm, s, d) })
+	post(ctx, m, d.reply, func(now time.Time) { m.coc.dial(now, psm, s, d) })
 	c, err := wait(ctx, m, d.reply)
 	if err != nil {
 		abandon := make(chan result[*Conn], 1)
-		post(m, abandon, func(now time.Time) { m.coc.abandon(now, d) })
+		post(context.Background(), m, abandon, func(now time.Time) { m.coc.abandon(now, d) })
 		return nil, &ConnectError{PSM: psm, Err: err}
 	}
 	return c, nil

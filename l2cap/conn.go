@@ -184,30 +184,37 @@ func (c *Conn) takeRest(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// next waits for an SDU. One that is there is preferred to any reason to stop.
+// next waits for an SDU. One that is there is preferred to any reason to stop
+// but Close, and the end of the channel to those of the caller's own.
 func (c *Conn) next(ctx context.Context) ([]byte, error) {
-	var err error
 	select {
 	case sdu := <-c.sdus:
 		c.took()
 		return sdu, nil
 	default:
 	}
+	passed := c.readBy.wait()
 	select {
 	case sdu := <-c.sdus:
 		c.took()
 		return sdu, nil
-	case <-c.readBy.wait():
-		err = c.fail(os.ErrDeadlineExceeded)
+	case <-passed:
 	case <-ctx.Done():
-		err = c.fail(context.Cause(ctx))
 	case <-c.closed:
-		return nil, c.fail(ErrClosed)
 	case <-c.done:
+	}
+	var err error
+	switch {
+	case isClosed(c.closed):
+		return nil, c.fail(ErrClosed)
+	case isClosed(c.done) && errors.Is(c.err, ErrPeerClosed):
+		err = io.EOF
+	case isClosed(c.done):
 		err = c.err
-		if errors.Is(err, ErrPeerClosed) {
-			err = io.EOF
-		}
+	case isClosed(passed):
+		err = c.fail(os.ErrDeadlineExceeded)
+	default:
+		err = c.fail(context.Cause(ctx))
 	}
 	select {
 	case sdu := <-c.sdus:

@@ -224,3 +224,44 @@ func TestParallelLoops(t *testing.T) {
 		t.Errorf("the other end: %v", cb.Err())
 	}
 }
+
+// TestEndsInOrder: what a call returns is no matter of chance. The end of the
+// link or channel goes before that of a context, and nothing is sent for a
+// context that was dead before.
+func TestEndsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCoCLink(t, nil)
+		l.role = hci.RolePeripheral
+		c := l.dialed(1)
+		ln := listen(t, l, 0x81, nil)
+		gone := errors.New("gone")
+		dead, cancel := context.WithCancelCause(t.Context())
+		cancel(gone)
+		calls := map[string]func() error{
+			"Dial":          func() error { return second(l.m.Dial(dead, 0x82, nil)) },
+			"Counters":      func() error { return second(l.m.Counters(dead)) },
+			"RequestParams": func() error { return l.m.RequestParams(dead, connParams(30e6, 50e6, 0, 4e9)) },
+			"Accept":        func() error { return second(ln.Accept(dead)) },
+			"ReadSDU":       func() error { return second(c.ReadSDU(dead)) },
+			"WriteSDU":      func() error { return c.WriteSDU(dead, nil) },
+		}
+		want := func(want error) {
+			t.Helper()
+			for name, call := range calls {
+				for range 50 {
+					ch := start(func() (struct{}, error) { return struct{}{}, call() })
+					l.settle()
+					if err := second(ended(t, name, ch)); !errors.Is(err, want) {
+						t.Errorf("%s: error %v, want %v", name, err, want)
+						break
+					}
+				}
+			}
+		}
+		want(gone)
+		l.wantIdle("nobody waits for an answer")
+		why := errors.New("out of range")
+		l.down(why)
+		want(why)
+	})
+}

@@ -102,7 +102,6 @@ func (l *Listener) PSM() PSM { return l.psm }
 // Accept waits for the next channel. The error unwraps to net.ErrClosed after
 // Close or the end of the link.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
-	var err error
 	select {
 	case c := <-l.queue:
 		return c, nil
@@ -112,8 +111,10 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	case c := <-l.queue:
 		return c, nil
 	case <-ctx.Done():
-		err = context.Cause(ctx)
 	case <-l.done:
+	}
+	err := context.Cause(ctx)
+	if isClosed(l.done) {
 		err = l.err
 	}
 	return nil, fmt.Errorf("l2cap: accept on SPSM 0x%04X: %w", uint16(l.psm), err)

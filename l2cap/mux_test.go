@@ -261,22 +261,27 @@ func TestRequestParamsRefusedHere(t *testing.T) {
 		t.Error("an interval of 5 ms was sent")
 	}
 	l.wantIdle("refused here")
+	got := make(chan error, 1)
+	l.posted = make(chan loop.Task, 1)
+	request := func(ctx context.Context) {
+		go func() { got <- l.m.RequestParams(ctx, good) }()
+		(<-l.posted).Run(l.now)
+	}
 	ctx, cancel := context.WithCancelCause(t.Context())
+	request(ctx)
 	cause := errors.New("enough")
 	cancel(cause)
-	if err := l.m.RequestParams(ctx, good); !errors.Is(err, cause) {
+	if err := <-got; !errors.Is(err, cause) {
 		t.Errorf("canceled: %v", err)
 	}
 	l.take()
-	if err := l.m.RequestParams(t.Context(), good); !errors.Is(err, ErrBusy) {
+	request(t.Context())
+	if err := <-got; !errors.Is(err, ErrBusy) {
 		t.Errorf("while the canceled one is unanswered: %v", err)
 	}
 	l.wantIdle("busy")
 	l.recv(CIDSignal, "13 01 0200 0000")
-	l.posted = make(chan loop.Task, 1)
-	got := make(chan error, 1)
-	go func() { got <- l.m.RequestParams(t.Context(), good) }()
-	(<-l.posted).Run(l.now)
+	request(t.Context())
 	l.recv(CIDSignal, "13 02 0200 0000")
 	if err := <-got; err != nil {
 		t.Errorf("after its answer: %v", err)
