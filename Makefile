@@ -40,7 +40,7 @@ test: test-go test-fuzz ## unit and simulation tests with the race detector, the
 .PHONY: test-go
 test-go:
 	@$(if $(RACE),,echo "make test: no C compiler ($$($(GO) env CC)), running without the race detector" >&2)
-	$(GO) test $(RACE) -shuffle=on ./...
+	$(GO) test $(RACE) -shuffle=on -timeout 30m ./...
 
 .PHONY: test-fuzz
 test-fuzz:
@@ -63,12 +63,14 @@ bench: ## run the benchmarks, then the figures; BENCH selects, COUNT=10 is ready
 lint: $(GOLANGCI_LINT) ## formatting, module files, golangci-lint
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted >&2; exit 1; fi
+	@# First for what it fetches: a difference is not worth another try.
+	@test/again sh -c 'diff=$$($(GO) mod tidy -diff) || [ -n "$$diff" ]'
 	$(GO) mod tidy -diff
-	$(GOLANGCI_LINT) run ./...
-	$(GOLANGCI_LINT) run --build-tags kernel,peers,figures ./hci/hcisock/... ./test/...
+	$(GOLANGCI_LINT) run --allow-serial-runners ./...
+	$(GOLANGCI_LINT) run --allow-serial-runners --build-tags kernel,peers,figures ./hci/hcisock/... ./test/...
 
 $(GOLANGCI_LINT):
-	GOBIN=$(CACHE)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	GOBIN=$(CACHE)/bin test/again $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(CACHE)/bin/golangci-lint $@
 
 .PHONY: cross
