@@ -175,7 +175,7 @@ func testSlotsChangedIsOfOneMoment(t *testing.T) {
 		n := 0
 		for ev := range l.m.Events(t.Context()) {
 			if s, ok := ev.(connmgr.SlotsChanged); ok {
-				if n++; s.Used+s.Free != 8 {
+				if n++; s.Used+int(s.Free) != 8 {
 					t.Errorf("%+v: used and free are not 8", s)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/queue"
+	"github.com/moor-ble/moor/slots"
 )
 
 // Event is something that a Manager did or noticed: one of the types below.
@@ -65,11 +66,12 @@ type ParamsChanged struct {
 
 // SlotsChanged tells how many connections of an adapter are in use.
 type SlotsChanged struct {
-	Time       time.Time
-	Adapter    string
-	Address    string // whose connection it was about
-	Allocated  bool   // or released
-	Used, Free int    // Free is -1 while the adapter's limit is not known
+	Time      time.Time
+	Adapter   string
+	Address   string // whose connection it was about
+	Allocated bool   // or released
+	Used      int
+	Free      slots.Count // slots.Unknown while the adapter's limit is not known
 }
 
 // AdapterChanged tells the state of an adapter.

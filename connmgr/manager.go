@@ -209,11 +209,7 @@ func (m *Manager) Close() error {
 
 // slotChanged passes on what the slots report.
 func (m *Manager) slotChanged(ev slots.Event) {
-	free := ev.Free
-	if ev.Slots == 0 {
-		free = -1
-	}
-	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, ev.Used, free})
+	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, ev.Used, ev.Free})
 	if ev.Change == slots.Released {
 		m.wake.signal(news{slotOf: ev.Address})
 	}

@@ -48,11 +48,20 @@ func (a *adapter) limit() int {
 	return a.slots
 }
 
-// free returns how many slots are left, never less than 0.
-func (a *adapter) free() int { return max(0, a.limit()-len(a.holds)) }
+// count returns how many slots there are, and how many of them are left.
+func (a *adapter) count() (all, free Count) {
+	n := a.limit()
+	if n == 0 {
+		return Unknown, Unknown
+	}
+	return Count(n), Count(max(0, n-len(a.holds)))
+}
 
 // room reports whether one more slot may be taken.
-func (a *adapter) room() bool { return a.limit() == 0 || a.free() > 0 }
+func (a *adapter) room() bool {
+	_, free := a.count()
+	return free != 0
+}
 
 // connected returns how many links there are, not counting that of an address.
 func (a *adapter) connected(except string) int {

@@ -31,9 +31,9 @@ type Event struct {
 	Change  Change `json:"change"`
 	Adapter string `json:"adapter"`
 	Address string `json:"address"`
-	Slots   int    `json:"slots"` // 0: not known
+	Slots   Count  `json:"slots"`
 	Used    int    `json:"used"`
-	Free    int    `json:"free"`
+	Free    Count  `json:"free"` // Unknown if Slots is
 	// Dropped counts the events before this one that the subscriber was too slow
 	// for.
 	Dropped uint64 `json:"dropped,omitempty"`
@@ -65,8 +65,9 @@ func (m *Manager) Subscribe(f func(Event)) (cancel func()) {
 
 // publish tells all subscribers, without waiting for any.
 func (m *Manager) publish(a *adapter, c Change, address string) {
+	all, free := a.count()
 	for s := range m.subscribers {
-		s.push(Event{Change: c, Adapter: a.name, Address: address, Slots: a.limit(), Used: len(a.holds), Free: a.free()})
+		s.push(Event{Change: c, Adapter: a.name, Address: address, Slots: all, Used: len(a.holds), Free: free})
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 // wantAllocations checks what is taken of an adapter.
 func wantAllocations(t *testing.T, m *slots.Manager, adapter string, n, free int, addresses ...string) {
 	t.Helper()
-	want := slots.Allocations{Adapter: adapter, Slots: n, Free: free, Allocated: append([]string{}, addresses...)}
+	want := slots.Allocations{Adapter: adapter, Slots: slots.Count(n), Free: slots.Count(free), Allocated: append([]string{}, addresses...)}
 	if diff := cmp.Diff(want, m.Allocations(adapter)); diff != "" {
 		t.Errorf("allocations (-want +got):\n%s", diff)
 	}
@@ -183,7 +183,7 @@ func TestUnknownCapacity(t *testing.T) {
 			t.Fatalf("device %d was refused", i)
 		}
 	}
-	if got := m.Allocations("hci0"); got.Slots != 0 || got.Free != 0 {
+	if got := m.Allocations("hci0"); got.Slots != slots.Unknown || got.Free != slots.Unknown {
 		t.Errorf("got %+v", got)
 	}
 	if m.Room("hci9") {
@@ -262,7 +262,7 @@ func testModel(t *testing.T, rng *rand.Rand) {
 			w.held[a], w.connected[a] = true, 9
 		}
 		got := m.Allocations("hci0")
-		if len(got.Allocated) != len(w.held) || got.Free != max(0, w.slots-len(w.held)) {
+		if len(got.Allocated) != len(w.held) || got.Free != slots.Count(max(0, w.slots-len(w.held))) {
 			t.Fatalf("got %+v, want %v of %d", got, w.held, w.slots)
 		}
 		for _, x := range got.Allocated {

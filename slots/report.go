@@ -10,10 +10,12 @@ import (
 type Allocations struct {
 	Adapter string `json:"adapter"`
 	// Slots is how many links the adapter carries, as registered or as learned,
-	// whichever is less; 0 if that is not known or the adapter is not registered.
-	Slots int `json:"slots"`
-	// Free is how many of them are left, never negative; 0 if Slots is.
-	Free int `json:"free"`
+	// whichever is less; Unknown if it is neither, 0 if the adapter is not
+	// registered.
+	Slots Count `json:"slots"`
+	// Free is how many of them are left, 0 also where there are more links than
+	// slots; Unknown if Slots is.
+	Free Count `json:"free"`
 	// Allocated are the addresses that have a slot, in the order in which they
 	// took it.
 	Allocated []string `json:"allocated"`
@@ -29,7 +31,8 @@ func (m *Manager) Allocations(name string) Allocations {
 	if a == nil {
 		return Allocations{Adapter: name, Allocated: []string{}}
 	}
-	return Allocations{Adapter: name, Slots: a.limit(), Free: a.free(), Allocated: a.addresses()}
+	all, free := a.count()
+	return Allocations{Adapter: name, Slots: all, Free: free, Allocated: a.addresses()}
 }
 
 // Room reports whether an adapter takes one more link by what is known of it, as
@@ -56,8 +59,8 @@ type Diagnostics struct {
 // AdapterStatus is an adapter in detail.
 type AdapterStatus struct {
 	Adapter string       `json:"adapter"`
-	Slots   int          `json:"slots"` // in force; 0: not known
-	Free    int          `json:"free"`
+	Slots   Count        `json:"slots"`                    // in force
+	Free    Count        `json:"free"`                     // Unknown if Slots is
 	Learned int          `json:"learned,omitempty"`        // limit that the controller has shown
 	Reason  uint8        `json:"learned_reason,omitempty"` // HCI error code that showed it
 	Held    []SlotStatus `json:"held"`
@@ -94,8 +97,9 @@ func (m *Manager) Diagnostics() Diagnostics {
 		a := m.adapters[name]
 		d.AdapterSlots[name] = a.slots
 		d.Allocations[name] = a.addresses()
+		all, free := a.count()
 		s := AdapterStatus{
-			Adapter: name, Slots: a.limit(), Free: a.free(),
+			Adapter: name, Slots: all, Free: free,
 			Learned: a.learned.limit, Reason: a.learned.reason, Held: []SlotStatus{},
 		}
 		for _, h := range a.holds {

@@ -213,7 +213,7 @@ func testLearnedLimit(t *testing.T) {
 	m.Refused("hci2", "b", 0x09)
 	wantAllocations(t, m, "hci2", 1, 0, "a")
 	time.Sleep(time.Hour)
-	wantAllocations(t, m, "hci2", 0, 0, "a")
+	wantAllocations(t, m, "hci2", -1, -1, "a")
 }
 
 // TestLimitForEver keeps a limit with decay switched off.

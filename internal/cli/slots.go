@@ -40,7 +40,7 @@ func runSlots(ctx context.Context, a *app) error {
 			}
 			for _, d := range m.Adapters() {
 				if state, err := d.State(); state != connmgr.AdapterUp && err != nil {
-					all = append(all, jsonSlots{AdapterStatus: slots.AdapterStatus{Adapter: d.Name()}, By: "moor", Error: err.Error()})
+					all = append(all, jsonSlots{AdapterStatus: unknownStatus(d.Name()), By: "moor", Error: err.Error()})
 				}
 			}
 			return nil
@@ -76,7 +76,7 @@ func (a *app) split() (kernel []jsonSlots, names []string, err error) {
 		if !d.Up || d.UserChannel || len(a.Adapters) > 0 && !slices.ContainsFunc(a.Adapters, is) {
 			continue
 		}
-		kernel = append(kernel, jsonSlots{AdapterStatus: slots.AdapterStatus{Adapter: d.Name}, By: "kernel"})
+		kernel = append(kernel, jsonSlots{AdapterStatus: unknownStatus(d.Name), By: "kernel"})
 		names = slices.DeleteFunc(names, is)
 	}
 	if kernel == nil {
@@ -115,13 +115,18 @@ func awaitAdapters(ctx context.Context, m *connmgr.Manager) {
 	}
 }
 
+// unknownStatus is that of an adapter whose slots nobody counts.
+func unknownStatus(adapter string) slots.AdapterStatus {
+	return slots.AdapterStatus{Adapter: adapter, Slots: slots.Unknown, Free: slots.Unknown}
+}
+
 func slotsRow(s *jsonSlots) []string {
 	if s.Error != "" {
 		return []string{s.Adapter, "down: " + s.Error}
 	}
 	room := "limit not known"
-	if s.Slots > 0 {
-		room = fmt.Sprintf("%d of %d free", s.Free, s.Slots)
+	if s.Slots != slots.Unknown {
+		room = fmt.Sprintf("%v of %v free", s.Free, s.Slots)
 	}
 	if s.By == "kernel" {
 		room = "run by the kernel"

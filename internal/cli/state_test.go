@@ -203,7 +203,7 @@ func TestSlots(t *testing.T) {
 		}
 	})
 	inAir(t, "JSON", func(t *testing.T) {
-		moor(t.Context(), "-a", "sim:", "--json", "slots").want(t, 0, `{"adapter":"sim:","slots":0,"free":0,"held":[],"by":"moor"}`+"\n", "")
+		moor(t.Context(), "-a", "sim:", "--json", "slots").want(t, 0, `{"adapter":"sim:","slots":null,"free":null,"held":[],"by":"moor"}`+"\n", "")
 	})
 }
 
