@@ -82,6 +82,9 @@ func (m *Manager) change(ctx context.Context, x *Machine, f func(b *Bond) error)
 		return context.Cause(ctx)
 	}
 	defer func() { <-m.writing }()
+	if ctx.Err() != nil { // both were there
+		return context.Cause(ctx)
+	}
 	old, ok := m.store.Find(x.Peer())
 	if !ok {
 		return ErrNoBond

@@ -1,8 +1,13 @@
 package smp
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
 )
 
 // TestSignatureOfBlueZ has the sample data of BlueZ, unit/test-crypto.c,
@@ -28,6 +33,34 @@ func TestSignatureOfBlueZ(t *testing.T) {
 		if got := signature(Key(octets(t, tt.key)), tt.counter, octets(t, tt.pdu)); hex.EncodeToString(got[:]) != tt.signature {
 			t.Errorf("signature of %q: %x, want %s", tt.pdu, got, tt.signature)
 		}
+	}
+}
+
+// TestSignaturesForADeadContext: there are none, and no counter is spent on them.
+func TestSignaturesForADeadContext(t *testing.T) {
+	mgr, err := NewManager(Local{Addr: addrA}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bond := &Bond{Peer: addrB, KeySize: 16, Peripheral: &LongTermKey{Key: Key{1}}, LocalCSRK: Key{2}, PeerCSRK: Key{3}}
+	if err := mgr.Store().Save(bond); err != nil {
+		t.Fatal(err)
+	}
+	m := mgr.NewMachine(time.Now(), &fakeChannel{}, fakeLink{hci.RolePeripheral}, nil)
+	gone := errors.New("gone")
+	dead, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	pdu := []byte("x")
+	for range 50 {
+		if s, err := m.Sign(dead, pdu); !errors.Is(err, gone) || s != (Signature{}) {
+			t.Fatalf("signed with %x, %v", s, err)
+		}
+		if err := m.Verify(dead, pdu, signature(bond.PeerCSRK, 0, pdu)); !errors.Is(err, gone) {
+			t.Fatalf("verified: %v", err)
+		}
+	}
+	if b, ok := mgr.Find(addrB); !ok || b.LocalCounter != 0 || b.PeerCounter != 0 {
+		t.Errorf("counters %d and %d, want none spent", b.LocalCounter, b.PeerCounter)
 	}
 }
 

@@ -105,6 +105,9 @@ func (t *Terminal) ask(ctx context.Context, format string, args ...any) (string,
 		return "", context.Cause(ctx)
 	}
 	defer func() { <-t.turn }()
+	if ctx.Err() != nil { // both were there
+		return "", context.Cause(ctx)
+	}
 	if t.reading != nil {
 		select {
 		case <-t.reading: // typed before the question was there

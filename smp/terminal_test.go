@@ -100,6 +100,23 @@ func TestTerminal(t *testing.T) {
 	<-errs
 }
 
+// A question that nobody waits for is not asked.
+func TestTerminalForADeadContext(t *testing.T) {
+	var shown strings.Builder
+	c := smp.NewTerminal(strings.NewReader("123456\n"), &shown)
+	gone := errors.New("gone")
+	dead, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	for range 50 {
+		if _, err := c.Enter(dead, peerA); !errors.Is(err, gone) || shown.Len() > 0 {
+			t.Fatalf("asked %q, error %v", shown.String(), err)
+		}
+	}
+	if p, err := c.Enter(t.Context(), peerA); p != 123456 || err != nil {
+		t.Errorf("got %v, %v", p, err)
+	}
+}
+
 func TestTerminalWithoutInput(t *testing.T) {
 	var out strings.Builder
 	term := smp.NewTerminal(strings.NewReader(""), &out)
