@@ -75,14 +75,16 @@ func (d *Device) Accept(ctx context.Context) (*Link, error) {
 		return l, nil
 	default:
 	}
-	select {
-	case l := <-d.accepted:
-		return l, nil
-	case <-d.done:
-		return nil, d.Err()
-	case <-ctx.Done():
-		return nil, during(ctx, "accept")(context.Cause(ctx))
+	if ctx.Err() == nil {
+		select {
+		case l := <-d.accepted:
+			return l, nil
+		case <-d.done:
+			return nil, d.Err()
+		case <-ctx.Done():
+		}
 	}
+	return nil, during(ctx, "accept")(context.Cause(ctx))
 }
 
 // advertising brings the controller's advertising to the state that is wanted,

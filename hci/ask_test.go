@@ -60,6 +60,14 @@ func testEveryCallLearnsWhyTheDeviceEnds(t *testing.T) {
 		if err := call(t.Context(), d); !errors.Is(err, hci.HardwareFault(1)) {
 			t.Errorf("%s: got %v, want what ended the device", name, err)
 		}
+		dead, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 50 {
+			if err := call(dead, d); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: got %v for a dead context", name, err)
+				break
+			}
+		}
 	}
 }
 
