@@ -9,6 +9,7 @@ import (
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/internal/text"
 )
 
 // jsonAdapter is what adapters writes with --json.
@@ -173,7 +174,7 @@ func adapterRow(d *hcisock.Adapter) []string {
 		}
 		state = append(state, "held by "+strings.Join(names, ", "))
 	}
-	return []string{d.Name, address, strings.TrimSpace(d.Bus + " " + d.Driver), strings.Join(state, ", "), clean(product(d))}
+	return []string{d.Name, address, strings.TrimSpace(d.Bus + " " + d.Driver), strings.Join(state, ", "), text.Clean(product(d))}
 }
 
 func product(d *hcisock.Adapter) string {

@@ -13,6 +13,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/internal/text"
 )
 
 // quiet reports whether err is not worth a word: who read the output has gone
@@ -140,5 +141,5 @@ func deviceText(name, address string) string {
 	if name == "" || strings.EqualFold(name, address) {
 		return address
 	}
-	return address + " (" + clean(name) + ")"
+	return address + " (" + text.Clean(name) + ")"
 }

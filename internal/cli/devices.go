@@ -7,6 +7,7 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/text"
 )
 
 type devicesCmd struct{ Duration durationArg }
@@ -63,7 +64,7 @@ func (a *app) devices(all []connmgr.Device) {
 			a.out.json(j)
 			continue
 		}
-		t.row(d.Addr.String(), rssiText(r.RSSI), clean(r.Name()), d.Adapter, agoText(d.Seen), about(r))
+		t.row(d.Addr.String(), rssiText(r.RSSI), text.Clean(r.Name()), d.Adapter, agoText(d.Seen), about(r))
 	}
 	if a.env.Terminal == nil {
 		a.out.table(&t)

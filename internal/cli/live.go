@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/text"
 )
 
 // device is a row of the live table.
@@ -59,7 +60,7 @@ func (v *liveView) report(r *hci.Report) {
 		}
 		d.rssi += (float64(r.RSSI) - d.rssi) * smoothing
 	}
-	if name := clean(r.Name()); name != "" {
+	if name := text.Clean(r.Name()); name != "" {
 		d.name = name
 	}
 	d.about = about(r)

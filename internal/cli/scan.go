@@ -10,6 +10,7 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/text"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -162,7 +163,7 @@ func newLineView(a *app) *lineView { return &lineView{a.out, time.Now()} }
 
 func (v *lineView) report(r *hci.Report) {
 	var t table
-	t.row(pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(clean(r.Name()), 20), about(r))
+	t.row(pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(text.Clean(r.Name()), 20), about(r))
 	v.out.table(&t)
 }
 

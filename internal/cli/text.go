@@ -6,18 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// clean makes a string that came over the air safe for a terminal: control
-// characters, invisible ones and broken UTF-8 become a replacement character,
-// so that a device's name cannot move the cursor or write elsewhere.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
-
 // printable reports whether all of b is text that a terminal shows as it is.
 // Zero octets at the end do not count: they pad many names.
 func printable(b []byte) (string, bool) {

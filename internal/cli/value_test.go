@@ -41,22 +41,6 @@ func TestValueText(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
-	for in, want := range map[string]string{
-		"Kettle":           "Kettle",
-		"日本":               "日本",
-		"a\x1b[31mb\nc":    "a\uFFFD[31mb\uFFFDc",
-		"bro\xffken":       "bro\uFFFDken",
-		"right\u202eto":    "right\uFFFDto",
-		"zero\u200bwidth":  "zero\uFFFDwidth",
-		"bell\a and tab\t": "bell\uFFFD and tab\uFFFD",
-	} {
-		if got := clean(in); got != want {
-			t.Errorf("clean(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestFit(t *testing.T) {
 	for _, c := range []struct {
 		in   string
