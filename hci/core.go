@@ -201,11 +201,13 @@ func (c *core) fail(err error) {
 	if !errors.Is(err, errClosed) {
 		c.log.Log(c.ctx, LevelDevice, "device ended", "error", err)
 	}
-	c.failCommands(err)
-	c.dial.fail(err)
+	// The links first: whoever learns by a command that the device has ended finds
+	// them down.
 	for _, l := range c.sortedLinks() {
 		l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: err})
 	}
+	c.failCommands(err)
+	c.dial.fail(err)
 	c.scan.fail(err)
 	c.adv.fail(err)
 	c.quiet.fail(err)

@@ -3,6 +3,7 @@ package hci_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,51 @@ func testDisconnectOfALinkThatIsDown(t *testing.T) {
 		if err := l.Disconnect(dead); err != nil {
 			t.Fatalf("call %d got %v, want nil", i, err)
 		}
+	}
+}
+
+// slowLog is an io.Writer of a log that takes a moment for each line.
+type slowLog struct{}
+
+func (slowLog) Write(b []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return len(b), nil
+}
+
+// A caller who learns from a command that the device has ended finds the links
+// down.
+func TestLinksEndBeforeCommandsFail(t *testing.T) { synctest.Test(t, testLinksEndBeforeCommandsFail) }
+
+func testLinksEndBeforeCommandsFail(t *testing.T) {
+	host, ctl := hcitest.Pipe()
+	s := newScript(ctl)
+	peer := hci.Addr{MAC: hci.MAC{9}}
+	s.connectsTo(peer)
+	log := slog.New(slog.NewTextHandler(slowLog{}, &slog.HandlerOptions{Level: hci.LevelLink}))
+	d := open(t, s, host, &hci.Config{DisableTuning: true, Logger: log})
+	l, err := d.Connect(t.Context(), peer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.on = func(hci.Params) bool { return true } // nothing is answered any more
+	type outcome struct{ err, link error }
+	reading, leaving := make(chan outcome, 1), make(chan outcome, 1)
+	go func() {
+		_, err := l.RSSI(t.Context())
+		reading <- outcome{err, l.Err()}
+	}()
+	synctest.Wait()
+	go func() {
+		err := l.Disconnect(t.Context())
+		leaving <- outcome{err, l.Err()}
+	}()
+	synctest.Wait()
+	s.send(&hci.HardwareError{Code: 1})
+	if o := <-reading; !errors.Is(o.err, hci.HardwareFault(1)) || !errors.Is(o.link, hci.HardwareFault(1)) {
+		t.Errorf("reading failed with %v on a link that ended with %v", o.err, o.link)
+	}
+	if o := <-leaving; o.err != nil || !errors.Is(o.link, hci.HardwareFault(1)) {
+		t.Errorf("disconnecting failed with %v on a link that ended with %v", o.err, o.link)
 	}
 }
 
