@@ -206,9 +206,18 @@ func testScenarioPairing(t *testing.T) {
 	dir := t.TempDir()
 	central := smp.Files(filepath.Join(dir, "central"))
 	opts := &ScenarioOptions{Bonds: smp.Files(filepath.Join(dir, "devices"))}
-	shown := ""
-	var passkey smp.Passkey
-	opts.Passkey = func(device string, p smp.Passkey) { shown, passkey = device, p }
+	type screen struct {
+		device  string
+		passkey smp.Passkey
+	}
+	shown := make(chan screen, 1)
+	opts.Passkey = func(device string, p smp.Passkey) { shown <- screen{device, p} }
+	device := ""
+	read := func() smp.Passkey {
+		s := <-shown
+		device = s.device
+		return s.passkey
+	}
 	with := func(o *ScenarioOptions, cfg *PeripheralConfig, f func(c *host.Conn)) {
 		t.Helper()
 		tr, err := Scenario{}.Open(o)
@@ -216,7 +225,7 @@ func testScenarioPairing(t *testing.T) {
 			t.Fatal(err)
 		}
 		h, err := host.Open(t.Context(), tr, &host.Config{SMP: &smp.Config{
-			Store: central, Delegate: typist{keys: func() smp.Passkey { return passkey }},
+			Store: central, Delegate: typist{keys: read},
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -251,8 +260,8 @@ func testScenarioPairing(t *testing.T) {
 			t.Errorf("write of the control point before pairing: %v", err)
 		}
 		r, err := c.SMP().Pair(t.Context(), &smp.PairOptions{MITM: true})
-		if err != nil || r.Method != smp.ResponderDisplays || r.Bond == nil || shown != "Heart rate belt" {
-			t.Errorf("%q shows: %+v, %v", shown, r, err)
+		if err != nil || r.Method != smp.ResponderDisplays || r.Bond == nil || device != "Heart rate belt" {
+			t.Errorf("%q shows: %+v, %v", device, r, err)
 		}
 		if err := control(c); err != nil {
 			t.Errorf("write of the control point: %v", err)
