@@ -263,16 +263,21 @@ func (e *end) drain() {
 	e.take()
 }
 
-// wantFlat does something twice and checks that memory does not grow by the
-// second time: what the first one filled are queues with bounds.
+// wantFlat does something again and again, and checks that memory does not grow
+// each time. What the first time filled are queues with bounds, and how much of
+// those of the air is left to the next depends on which goroutine is quick.
 func (w *world) wantFlat(f func()) {
 	w.t.Helper()
 	f()
-	before := heap()
-	f()
-	if grown := heap() - before; grown > 1<<20 {
-		w.t.Errorf("%d octets more are in use", grown)
+	var grown int64
+	for range 4 {
+		before := heap()
+		f()
+		if grown = heap() - before; grown <= 1<<20 {
+			return
+		}
 	}
+	w.t.Errorf("%d octets more are in use", grown)
 }
 
 // heap returns the octets in use.
