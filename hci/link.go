@@ -3,6 +3,7 @@ package hci
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moor-ble/moor/internal/loop"
@@ -21,7 +22,7 @@ type Link struct {
 	own    Addr // on the air, as is air
 	air    Addr
 	done   chan struct{}
-	err    error // set before done is closed
+	err    atomic.Pointer[DisconnectError] // set before anybody is told of the end
 
 	// Owned by the loop.
 	handler  LinkHandler
@@ -123,7 +124,8 @@ func (c *core) disconnected(ev *DisconnectionComplete) {
 	})
 }
 
-// down ends the link: buffers go back, every waiter gets the cause.
+// down ends the link: buffers go back, every waiter gets the cause. Whoever waits
+// for done comes last, and finds what runs on the link down as well.
 func (l *Link) down(cause *DisconnectError) {
 	c := l.c
 	if c.links[l.handle] != l {
@@ -133,8 +135,7 @@ func (l *Link) down(cause *DisconnectError) {
 	c.dropData(l)
 	c.timers.stop(&l.deadline)
 	c.log.Log(c.ctx, LevelLink, "link down", "handle", l.handle, "peer", l.peer, "error", cause)
-	l.err = cause
-	close(l.done)
+	l.err.Store(cause)
 	waits := l.waits
 	l.waits = nil
 	for _, w := range waits {
@@ -144,6 +145,7 @@ func (l *Link) down(cause *DisconnectError) {
 	if l.handler != nil {
 		l.handler.Down(c.now, cause)
 	}
+	close(l.done)
 	c.adv.linkGone()
 	c.dial.next()
 }
@@ -230,17 +232,15 @@ func (l *Link) OnAir() (own, peer Addr) { return l.own, l.air }
 // Role returns this host's role on the link.
 func (l *Link) Role() Role { return l.role }
 
-// Done is closed when the link is down.
+// Done is closed when the link is down, and so is all that runs on it.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
 // Err returns why the link ended, a *DisconnectError; nil while it is up.
 func (l *Link) Err() error {
-	select {
-	case <-l.done:
-		return l.err
-	default:
-		return nil
+	if err := l.err.Load(); err != nil {
+		return err
 	}
+	return nil
 }
 
 // State returns what is known of the link now.

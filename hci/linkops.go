@@ -24,7 +24,7 @@ func (l *Link) procedure(wanted func() bool, p Params, take func(ev Event) (mine
 		}
 	}
 	if l.c.links[l.handle] != l {
-		finish(nil, l.err)
+		finish(nil, l.Err())
 		return
 	}
 	l.c.runIf(wanted, p, func(_ time.Time, _ []byte, err error) {
@@ -33,7 +33,7 @@ func (l *Link) procedure(wanted func() bool, p Params, take func(ev Event) (mine
 			return
 		}
 		if l.c.links[l.handle] != l {
-			finish(nil, l.err)
+			finish(nil, l.Err())
 			return
 		}
 		l.await(procedureTimeout, func(ev Event) bool {
