@@ -114,8 +114,8 @@ func (l *fakeLink) Err() error            { return l.err }
 // down ends the link as hci does.
 func (l *fakeLink) down(cause error) {
 	l.err = cause
-	close(l.done)
 	l.m.Down(l.now, cause)
+	close(l.done)
 }
 
 // recv gives the Mux a frame in one packet; payload in hex.
