@@ -94,14 +94,12 @@ func testLinkEndsWhileCounting(t *testing.T) {
 		t.Errorf("%d slots taken by two links", n)
 	}
 	slow.Store(true)
-	begin := time.Now()
-	done := make(chan *connmgr.Client)
-	go func() { done <- l.establish(3, nil) }()
+	wait := l.begin(3, nil)
 	time.Sleep(100 * time.Millisecond)
 	go mine.Close()
-	c := <-done
-	if d := time.Since(begin); d > 2*second {
-		t.Errorf("established after %v: whoever waits was not told of the free slot", d)
+	c, took := wait()
+	if took > 2*second {
+		t.Errorf("established after %v: whoever waits was not told of the free slot", took)
 	}
 	c.Close()
 	if got := l.m.Slots().Allocations("hci0").Allocated; !slices.Equal(got, []string{rpa.MAC.String()}) {
@@ -124,16 +122,12 @@ func testTwoEvictions(t *testing.T) {
 	l.establish(0, nil)
 	l.establish(1, nil)
 	time.Sleep(2 * second)
-	begin := time.Now()
-	took := make(chan time.Duration, 2)
-	for _, n := range []int{2, 3} {
-		go func() {
-			l.establish(n, &connmgr.Options{Priority: 1, Evict: true})
-			took <- time.Since(begin)
-		}()
-	}
-	if d := max(<-took, <-took); d > second {
-		t.Errorf("the second took %v although two links could be evicted", d)
+	o := &connmgr.Options{Priority: 1, Evict: true}
+	one, other := l.begin(2, o), l.begin(3, o)
+	for _, wait := range []func() (*connmgr.Client, time.Duration){one, other} {
+		if _, took := wait(); took > second {
+			t.Errorf("one of the two took %v although two links could be evicted", took)
+		}
 	}
 }
 
@@ -185,17 +179,15 @@ func testSlotsChangedIsOfOneMoment(t *testing.T) {
 	for i := range 8 {
 		l.device(i)
 	}
-	done := make(chan struct{})
-	for i := range 8 {
-		go func() {
-			for range 5 {
-				l.establish(i, nil).Close()
-			}
-			done <- struct{}{}
-		}()
-	}
-	for range 8 {
-		<-done
+	for range 5 {
+		var waits []func() (*connmgr.Client, time.Duration)
+		for i := range 8 {
+			waits = append(waits, l.begin(i, nil))
+		}
+		for _, wait := range waits {
+			c, _ := wait()
+			c.Close()
+		}
 	}
 	l.m.Close()
 	if n := <-told; n != 80 {

@@ -185,6 +185,7 @@ func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
 // nor an error.
 func (x *attempts) share(ctx context.Context, l *link) (*Client, Phase, error) {
 	c := newClient(l, x.opts)
+	stays := l.refusal()
 	if l.join(c) {
 		phase, err := PhaseSecure, x.secure(ctx, c)
 		alive := err != nil
@@ -193,8 +194,7 @@ func (x *attempts) share(ctx context.Context, l *link) (*Client, Phase, error) {
 			alive = err == nil
 		}
 		if err == nil {
-			if err = x.table(ctx, c); err == nil && l.handOver(c) {
-				x.ready(c, true)
+			if err = x.table(ctx, c); err == nil && l.handOver(c, x.connected(l, true)) {
 				return c, "", nil
 			}
 		}
@@ -210,12 +210,14 @@ func (x *attempts) share(ctx context.Context, l *link) (*Client, Phase, error) {
 			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
-		if err := l.conn.Close(); l.conn.Err() == nil {
+		if err := l.shut(); l.conn.Err() == nil {
 			return nil, phase, err
 		}
 	}
 	select {
 	case <-l.gone:
+		return nil, "", nil
+	case <-stays: // and can be used
 		return nil, "", nil
 	case <-ctx.Done():
 		return nil, PhaseDiscover, context.Cause(ctx)
@@ -249,10 +251,9 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 	l := x.m.adopt(a, h, conn, x.name())
 	c := newClient(l, x.opts)
 	l.join(c)
-	if at.Phase, err = x.setUp(ctx, c); err == nil && l.handOver(c) {
+	if at.Phase, err = x.setUp(ctx, c); err == nil && l.handOver(c, x.connected(l, false)) {
 		x.m.tasks.Go(func() { l.guard(x.m.ctx) })
 		x.note(a, nil)
-		x.ready(c, false)
 		return c, Attempt{}
 	}
 	// The true reason of a link's end says more than what failed because of it.
@@ -310,12 +311,12 @@ func (x *attempts) setUp(ctx context.Context, c *Client) (Phase, error) {
 	return PhaseSettle, nil
 }
 
-// ready announces a Client.
-func (x *attempts) ready(c *Client, shared bool) {
-	x.m.bus.emit(Connected{
-		Time: time.Now(), Name: x.name(), Address: x.target.addr.MAC.String(), Adapter: c.Adapter(),
-		Attempts: x.number, Duration: time.Since(x.begin), Shared: shared, Cached: c.Cached(),
-	})
+// connected returns the announcement of a Client.
+func (x *attempts) connected(l *link, shared bool) Connected {
+	return Connected{
+		Time: time.Now(), Name: x.name(), Address: x.target.addr.MAC.String(), Adapter: l.adapter.name,
+		Attempts: x.number, Duration: time.Since(x.begin), Shared: shared,
+	}
 }
 
 // note lets the adapter and its slots learn from the result of an attempt.

@@ -256,7 +256,7 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 		return Device{}, err
 	}
 	heard, stop := m.devices.awaitHeard(t)
-	defer stop()
+	defer func() { stop() }()
 	if d, ok := m.devices.latest(t, true); ok && time.Since(d.Seen) < 10*time.Second {
 		return d, nil
 	}
@@ -270,15 +270,20 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 		defer m.listenFor(listen, t, deaf)()
 		defer stop()
 	}
-	select {
-	case err := <-deaf:
-		return Device{}, err
-	case <-heard:
-		return m.devices.by(t)[0], nil
-	case <-m.done:
-		return Device{}, errManagerClosed
-	case <-ctx.Done():
-		return Device{}, context.Cause(ctx)
+	for {
+		select {
+		case err := <-deaf:
+			return Device{}, err
+		case <-heard:
+		case <-m.done:
+			return Device{}, errManagerClosed
+		case <-ctx.Done():
+			return Device{}, context.Cause(ctx)
+		}
+		heard, stop = m.devices.awaitHeard(t)
+		if d, ok := m.devices.latest(t, true); ok { // else it has been forgotten, or has changed, since
+			return d, nil
+		}
 	}
 }
 

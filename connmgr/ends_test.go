@@ -93,6 +93,16 @@ func testCloseRefused(t *testing.T) {
 	l.adapters[0].ClearFaults()
 	c = l.establish(1, nil) // on the same link
 	l.wantLevel(c, 1)
+
+	// Who waits for the end gets the link, too.
+	l.adapters[0].Fault(sim.CommandFault{Opcode: hci.OpDisconnect, Status: hci.StatusCommandDisallowed, Delay: second})
+	go c.Close()
+	time.Sleep(500 * time.Millisecond)
+	c, took := l.begin(1, nil)()
+	if took > 2*second {
+		t.Errorf("established after %v, want right after the refusal", took)
+	}
+	l.adapters[0].ClearFaults()
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}

@@ -54,6 +54,21 @@ func testWaitForOneThatMayBeConnected(t *testing.T) {
 	}
 }
 
+func TestWaitForNews(t *testing.T) { inBubble(t, testWaitForNews) }
+
+func testWaitForNews(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	// The loudest was heard a minute ago, and may not be connected.
+	l.m.RestoreDiscoveries([]connmgr.Device{{
+		Addr: address(1), Adapter: "hci1", RSSI: -20, Smoothed: -20, Seen: time.Now().Add(-time.Minute),
+	}})
+	time.AfterFunc(5*second, func() { l.device(1) })
+	d, err := l.m.WaitFor(t.Context(), address(1).String())
+	if err != nil || d.Source() != "hci0" || !d.Connectable || time.Since(d.Seen) > second {
+		t.Errorf("waited for %v from %q, connectable %v; want what hci0 hears now", d, d.Source(), d.Connectable)
+	}
+}
+
 func TestNameThatForgesALogLine(t *testing.T) { inBubble(t, testNameThatForgesALogLine) }
 
 func testNameThatForgesALogLine(t *testing.T) {

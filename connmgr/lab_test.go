@@ -133,6 +133,31 @@ func (l *lab) establish(n int, o *connmgr.Options) *connmgr.Client {
 	return c
 }
 
+// begin is establish on a goroutine of its own; the result waits for it, and says
+// how long it took.
+func (l *lab) begin(n int, o *connmgr.Options) (wait func() (*connmgr.Client, time.Duration)) {
+	var (
+		c    *connmgr.Client
+		err  error
+		took time.Duration
+		done = make(chan struct{})
+	)
+	go func() {
+		defer close(done)
+		begin := time.Now()
+		c, err = l.m.Establish(l.t.Context(), address(n).String(), o)
+		took = time.Since(begin)
+	}()
+	return func() (*connmgr.Client, time.Duration) {
+		l.t.Helper()
+		<-done
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		return c, took
+	}
+}
+
 func (l *lab) wantLevel(c *connmgr.Client, want byte) {
 	l.t.Helper()
 	if v, err := c.Read(l.t.Context(), battery, level); err != nil || len(v) != 1 || v[0] != want {

@@ -24,6 +24,7 @@ type link struct {
 	users   map[*Client]bool // guarded by mu, as all below; true: a program has it
 	closing bool             // it ends: nobody joins any more
 	over    bool             // it has ended, and the programs are being told
+	stays   chan struct{}    // closed, and replaced, when the controller refuses to end it
 	profile *gatt.Profile
 	cached  bool // profile is from the cache, and not yet proved by discovery
 	paired  *smp.Result
@@ -126,30 +127,40 @@ func (l *link) join(c *Client) bool {
 }
 
 // handOver notes that a program gets the user c, and is to be told of the end
-// of the link; false if it comes too late for that.
-func (l *link) handOver(c *Client) bool {
+// of the link, and announces it; false if it comes too late for that.
+func (l *link) handOver(c *Client, ev Connected) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over {
 		return false
 	}
 	l.users[c] = true
+	ev.Cached = l.cached
+	l.m.bus.emit(ev)
 	return true
+}
+
+// refusal returns a channel that is closed when the controller refuses to end
+// the link.
+func (l *link) refusal() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stays
 }
 
 // adopt enters a new link, whose end it watches.
 func (m *Manager) adopt(a *Adapter, h *host.Host, conn *host.Conn, name string) *link {
 	l := &link{
 		m: m, adapter: a, conn: conn, peer: identify(h, conn.Peer()), name: name,
-		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{},
+		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{}, stays: make(chan struct{}),
 	}
 	address := l.peer.MAC.String()
 	m.linkUp(l)
 	m.tasks.Go(func() {
 		<-conn.Done()
 		m.linkDown(l)
+		users := l.ended() // nobody gets a Client from here on
 		m.bus.emit(Disconnected{time.Now(), address, a.name, conn.Err()})
-		users := l.ended()
 		close(l.gone)
 		for _, c := range users {
 			if f := c.opts.Disconnected; f != nil {
@@ -195,6 +206,8 @@ func (l *link) shut() error {
 	if l.conn.Err() == nil {
 		l.mu.Lock()
 		l.closing = false
+		close(l.stays)
+		l.stays = make(chan struct{})
 		l.mu.Unlock()
 		return err
 	}

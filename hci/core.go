@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type core struct {
 	cmds   commands
 	data   dataCredits
 	links  map[Handle]*Link
+	up     atomic.Pointer[[]*Link] // the links in the order of their handles, for other goroutines
 	dial   dialer
 	scan   scanning
 	adv    advertising

@@ -144,6 +144,12 @@ func (c *core) sortedLinks() []*Link {
 	return ls
 }
 
+// publishLinks follows each change of links.
+func (c *core) publishLinks() {
+	ls := c.sortedLinks()
+	c.up.Store(&ls)
+}
+
 // packetQueue is a FIFO of packets that grows to what it held at most.
 type packetQueue struct {
 	ring  [][]byte

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -149,18 +150,13 @@ func (d *Device) Post(t loop.Task) bool {
 	}
 }
 
-// Links returns the links that are up, in the order of their handles.
+// Links returns the links that are up, in the order of their handles. It does not
+// wait.
 func (d *Device) Links() []*Link {
-	ch := make(chan []*Link, 1)
-	if !d.Post(loop.Func(func(time.Time) { ch <- d.core.sortedLinks() })) {
-		return nil
+	if ls := d.core.up.Load(); ls != nil {
+		return slices.Clone(*ls)
 	}
-	select {
-	case ls := <-ch:
-		return ls
-	case <-d.done:
-		return nil
-	}
+	return nil
 }
 
 // Done is closed when the device has ended and its transport is closed.

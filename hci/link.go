@@ -100,6 +100,7 @@ func (c *core) addLink(cn connection) *Link {
 		}
 	}
 	c.links[cn.handle] = l
+	c.publishLinks()
 	c.log.Log(c.ctx, LevelLink, "link up", "handle", cn.handle, "peer", cn.peer, "role", cn.role)
 	if c.cfg.NewLink != nil {
 		l.handler = c.cfg.NewLink(c.now, l)
@@ -132,6 +133,7 @@ func (l *Link) down(cause *DisconnectError) {
 		return
 	}
 	delete(c.links, l.handle)
+	c.publishLinks()
 	c.dropData(l)
 	c.timers.stop(&l.deadline)
 	c.log.Log(c.ctx, LevelLink, "link down", "handle", l.handle, "peer", l.peer, "error", cause)
