@@ -34,7 +34,7 @@ func TestUnclaimed(t *testing.T) {
 		{name: "up for nobody", list: []Adapter{{Name: "hci0", Up: true}}, want: []string{"hci0"}},
 		{name: "down, with links of before", list: []Adapter{{Index: 8, Name: "hci8"}}, want: []string{"hci8"}},
 		{
-			name: "one of three", list: []Adapter{{Name: "hci0", Up: true, Holders: daemon}, {Index: 1, Name: "hci1"}, {Index: 9, Name: "hci9", Up: true}},
+			name: "one of three", list: []Adapter{{Name: "hci0", Up: true, UserChannel: true, Holders: program}, {Index: 1, Name: "hci1"}, {Index: 9, Name: "hci9", Up: true}},
 			want: []string{"hci1"},
 		},
 		{

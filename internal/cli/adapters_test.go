@@ -17,6 +17,9 @@ import (
 func TestTakesNoAdapterUnasked(t *testing.T) {
 	daemon := []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}}
 	theirs := hcisock.Adapter{Index: 77, Name: "hci77", MAC: hci.MAC{1, 2, 3, 4, 5, 6}, Up: true, Holders: daemon}
+	used := hcisock.Adapter{
+		Index: 76, Name: "hci76", Up: true, UserChannel: true, Holders: []hcisock.Holder{{PID: 42, Name: "scanner", Sure: true}},
+	}
 	free := hcisock.Adapter{Index: 78, Name: "hci78"}
 	const refused = "moor: hcisock: hci77: take unasked: bluetoothd (pid 7) has it\n" +
 		"      `sudo systemctl stop bluetooth`, or name hci77 to take it from there, which cuts its links\n"
@@ -30,12 +33,12 @@ func TestTakesNoAdapterUnasked(t *testing.T) {
 	}{
 		{"scan", []hcisock.Adapter{theirs}, "scan", nil, "", refused},
 		{"read", []hcisock.Adapter{theirs}, "read " + belt + " 2a38", nil, "", refused},
-		{"scan on the other", []hcisock.Adapter{theirs, free}, "scan", []string{"hci78"}, "", ""},
+		{"scan on the other", []hcisock.Adapter{used, free}, "scan", []string{"hci78"}, "", ""},
 		{"scan where it is named", []hcisock.Adapter{theirs}, "-a hci77 scan", []string{"hci77"}, "", ""},
 		{"slots", []hcisock.Adapter{theirs}, "slots", nil, "hci77  0 connections  run by the kernel\n", ""},
 		{"slots where it is named", []hcisock.Adapter{theirs, free}, "-a hci77 slots", nil, "hci77  0 connections  run by the kernel\n", ""},
 		{"slots by address", []hcisock.Adapter{theirs}, "-a 06:05:04:03:02:01 slots", nil, "hci77  0 connections  run by the kernel\n", ""},
-		{"slots on the other", []hcisock.Adapter{theirs, free}, "slots", []string{"hci78"}, "", ""},
+		{"slots on the other", []hcisock.Adapter{used, free}, "slots", []string{"hci78"}, "", ""},
 		{"slots of nobody's that is up", []hcisock.Adapter{{Index: 79, Name: "hci79", Up: true}}, "slots", nil, "hci79  0 connections  run by the kernel\n", ""},
 		{"no adapter", nil, "slots", nil, "", "moor: there is no Bluetooth adapter on this machine\n" +
 			"      plug one in (moor doctor says what else may be wrong), name one with --adapter, or try moor --adapter sim: scan\n"},

@@ -260,6 +260,7 @@ func (a *app) tell(m *connmgr.Manager, silent bool) <-chan struct{} {
 			case a.Verbose > 0:
 				fmt.Fprintln(a.env.Stderr, text)
 			case begins && started.Attempt == 1:
+				over() // it dials again
 				over = later(patience, func() { a.note("connecting to %s", deviceText(started.Name, started.Address)) })
 			case ends && !failed.Last:
 				a.note("%s", text)

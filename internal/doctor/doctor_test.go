@@ -242,9 +242,9 @@ func TestGoodFindingsThatTellMore(t *testing.T) {
 		{"bluetoothd may bring it up", "hci0 holder", "it is down, but bluetoothd (pid 7) has it", func(m *machine) {
 			m.Adapter, m.adapters[0].Holders = "hci0", bluetoothd
 		}},
-		{"bluetoothd has it, but not the other", "hci1 open", "answers", func(m *machine) {
+		{"a program has it, but not the other", "hci1 open", "answers", func(m *machine) {
 			m.adapters = append(m.adapters, hcisock.Adapter{Index: 1, Name: "hci1"})
-			m.adapters[0].Holders = bluetoothd
+			m.adapters[0].UserChannel, m.adapters[0].Holders = true, []hcisock.Holder{{PID: 42, Name: "scanner", Sure: true}}
 		}},
 		{"up for nobody", "hci0 holder", "the kernel has it up", func(m *machine) { m.adapters[0].Up = true }},
 		{"log not readable", "firmware", "root only", func(m *machine) {
