@@ -229,6 +229,7 @@ func TestTellsOfLongAttempts(t *testing.T) {
 		{"off, not on a terminal", "sim:empty", "--json=false", false, ""},
 		{"off, JSON", "sim:empty", "--json", true, ""},
 		{"there", "sim:", "--json=false", true, ""},
+		{"there, at the third dial", "sim:flaky", "--json=false", true, ""},
 	} {
 		inAir(t, c.name, func(t *testing.T) {
 			ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
