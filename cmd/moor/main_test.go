@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,18 +31,27 @@ func TestSignals(t *testing.T) {
 		signal            syscall.Signal
 		died              bool
 		last              string // what it says at the end
+		nohup             bool   // hangs up first, to no effect
 	}{
-		{"interrupt", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGINT, true, "moor: interrupted\n"},
-		{"terminate", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGTERM, true, "moor: interrupted\n"},
-		{"hang up", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGHUP, true, "moor: interrupted\n"},
-		{"the usual end", "-a sim: scan", "Thermometer", syscall.SIGINT, false, ""},
+		{"interrupt", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGINT, true, "moor: interrupted\n", false},
+		{"terminate", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGTERM, true, "moor: interrupted\n", false},
+		{"hang up", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGHUP, true, "moor: interrupted\n", false},
+		{"nohup", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGTERM, true, "moor: interrupted\n", true},
+		{"the usual end", "-a sim: scan", "Thermometer", syscall.SIGINT, false, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			exe, err := os.Executable()
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.CommandContext(t.Context(), exe, append([]string{"--state", "none"}, strings.Fields(c.args)...)...)
+			if c.signal == syscall.SIGHUP && signal.Ignored(c.signal) {
+				t.Skip("the tests run under nohup themselves")
+			}
+			args := append([]string{exe, "--state", "none"}, strings.Fields(c.args)...)
+			if c.nohup {
+				args = append([]string{"/bin/sh", "-c", `trap "" HUP; exec "$0" "$@"`}, args...)
+			}
+			cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 			cmd.Env = append(os.Environ(), asMoor+"=1")
 			out, err := cmd.StdoutPipe()
 			if err != nil {
@@ -58,6 +68,9 @@ func TestSignals(t *testing.T) {
 			for s := bufio.NewScanner(io.TeeReader(out, &said)); s.Scan(); {
 				if !sent && strings.Contains(s.Text(), c.ready) {
 					sent = true
+					if c.nohup {
+						_ = cmd.Process.Signal(syscall.SIGHUP)
+					}
 					if err := cmd.Process.Signal(c.signal); err != nil {
 						t.Error(err)
 					}
@@ -65,7 +78,8 @@ func TestSignals(t *testing.T) {
 			}
 			err = cmd.Wait()
 			status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
-			died := ok && status.Signaled() && status.Signal() == c.signal
+			died := ok && status.Signaled() && status.Signal() == c.signal ||
+				signal.Ignored(c.signal) && status.ExitStatus() == 128+int(c.signal)
 			if died != c.died || !c.died && err != nil {
 				t.Errorf("%v, want death by the signal: %t", err, c.died)
 			}

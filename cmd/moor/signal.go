@@ -10,7 +10,10 @@ import (
 )
 
 // signalError is why a command was ended.
-type signalError struct{ syscall.Signal }
+type signalError struct {
+	syscall.Signal
+	ignored bool // by whoever started this process, as of background jobs
+}
 
 func (e signalError) Error() string { return e.String() + " signal" }
 
@@ -19,16 +22,22 @@ func (e signalError) Unwrap() error { return context.Canceled }
 
 // untilSignal returns a context that the first signal to end ends, with a
 // signalError as its cause. By then signals do what they do by default, so that
-// a second one ends the process at once.
+// a second one ends the process at once. Under nohup, nobody hangs up.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ignored := map[os.Signal]bool{}
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		ignored[s] = signal.Ignored(s)
+		if s != syscall.SIGHUP || !ignored[s] {
+			signal.Notify(caught, s)
+		}
+	}
 	go func() {
 		s := <-caught
 		signal.Stop(caught)
 		number, _ := s.(syscall.Signal)
-		cancel(signalError{number})
+		cancel(signalError{number, ignored[s]})
 	}()
 	return ctx
 }
@@ -39,12 +48,13 @@ func untilSignal() context.Context {
 func exit(ctx context.Context, code int) {
 	if by, ok := errors.AsType[signalError](context.Cause(ctx)); ok && code != 0 {
 		code = 128 + int(by.Signal) // as a shell shows it, where it is ignored
-		if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(by.Signal) == nil {
+		if self, err := os.FindProcess(os.Getpid()); err == nil && !by.ignored && self.Signal(by.Signal) == nil {
 			time.Sleep(deliveryTime)
 		}
 	}
 	os.Exit(code)
 }
 
-// deliveryTime is more than a signal takes to reach its own process.
-const deliveryTime = 100 * time.Millisecond
+// deliveryTime is more than a signal takes to reach its own process, however busy
+// the machine is.
+const deliveryTime = 10 * time.Second
