@@ -210,7 +210,7 @@ func (x *attempts) share(ctx context.Context, l *link) (*Client, Phase, error) {
 			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
-		if err := l.shut(); l.conn.Err() == nil {
+		if err := l.shut(); err != nil {
 			return nil, phase, err
 		}
 	}

@@ -202,17 +202,16 @@ func (l *link) evict() bool {
 // shut ends the link and waits until it is gone, with its slot. If the
 // controller refuses to end it, it stays for whoever wants it next.
 func (l *link) shut() error {
-	err := l.conn.Close()
-	if l.conn.Err() == nil {
+	if err := l.conn.Close(); err != nil {
 		l.mu.Lock()
-		l.closing = false
+		defer l.mu.Unlock()
+		l.closing = l.over
 		close(l.stays)
 		l.stays = make(chan struct{})
-		l.mu.Unlock()
 		return err
 	}
 	<-l.gone
-	return err
+	return nil
 }
 
 // ended takes the users of a link that is down and returns those that programs

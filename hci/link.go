@@ -100,11 +100,11 @@ func (c *core) addLink(cn connection) *Link {
 		}
 	}
 	c.links[cn.handle] = l
-	c.publishLinks()
 	c.log.Log(c.ctx, LevelLink, "link up", "handle", cn.handle, "peer", cn.peer, "role", cn.role)
 	if c.cfg.NewLink != nil {
 		l.handler = c.cfg.NewLink(c.now, l)
 	}
+	c.publishLinks()
 	return l
 }
 

@@ -93,9 +93,14 @@ func (a *app) namesOthers() bool {
 	return len(a.Adapters) > 0 && !slices.ContainsFunc(a.Adapters, isKernelName)
 }
 
+// isNamed reports whether d is meant by a name or address.
+func isNamed(d *hcisock.Adapter, name string) bool {
+	return name == d.Name || strings.EqualFold(name, d.MAC.String())
+}
+
 // kernelAdapter returns the adapter of a name or address; nil if there is none.
 func kernelAdapter(list []hcisock.Adapter, name string) *hcisock.Adapter {
-	i := slices.IndexFunc(list, func(d hcisock.Adapter) bool { return name == d.Name || strings.EqualFold(name, d.MAC.String()) })
+	i := slices.IndexFunc(list, func(d hcisock.Adapter) bool { return isNamed(&d, name) })
 	if i < 0 {
 		return nil
 	}

@@ -72,7 +72,7 @@ func (a *app) split() (kernel []jsonSlots, names []string, err error) {
 	names, err = a.adapters()
 	names = slices.Clone(names)
 	for _, d := range list {
-		is := func(name string) bool { return name == d.Name || strings.EqualFold(name, d.MAC.String()) }
+		is := func(name string) bool { return isNamed(&d, name) }
 		if !d.Up || d.UserChannel || len(a.Adapters) > 0 && !slices.ContainsFunc(a.Adapters, is) {
 			continue
 		}
