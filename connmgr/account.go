@@ -3,7 +3,7 @@ package connmgr
 import (
 	"sync"
 
-	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/slots"
 )
 
@@ -12,7 +12,7 @@ import (
 // older than the last change would give a slot to a link that has ended.
 type account struct {
 	mu      sync.Mutex
-	foreign map[*hci.Link]struct{} // guarded by mu: counted, but not the Manager's
+	foreign map[*controller.Link]struct{} // guarded by mu: counted, but not the Manager's
 }
 
 // linkUp counts a new link of the Manager.
@@ -40,19 +40,19 @@ func (m *Manager) reconcile(a *Adapter) {
 	if h == nil {
 		return
 	}
-	address := map[*hci.Link]string{}
-	for _, l := range h.Device().Links() {
+	address := map[*controller.Link]string{}
+	for _, l := range h.Controller().Links() {
 		address[l] = identify(h, l.Peer()).MAC.String() // which may read bonds
 	}
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
-	own := map[*hci.Link]bool{}
+	own := map[*controller.Link]bool{}
 	for _, l := range m.links.list() {
 		own[l.conn.Link()] = true
 		address[l.conn.Link()] = l.peer.MAC.String() // even if it has another name since
 	}
 	var live []slots.Link
-	for _, l := range h.Device().Links() {
+	for _, l := range h.Controller().Links() {
 		if address[l] == "" {
 			continue // new, and counted by whom it belongs to
 		}
@@ -66,7 +66,7 @@ func (m *Manager) reconcile(a *Adapter) {
 
 // countForeign sees to it that the slot of a link that is not, or not yet, the
 // Manager's is free when it ends. Called with account.mu held.
-func (m *Manager) countForeign(a *Adapter, l *hci.Link, address string) {
+func (m *Manager) countForeign(a *Adapter, l *controller.Link, address string) {
 	if _, ok := m.account.foreign[l]; ok {
 		return
 	}

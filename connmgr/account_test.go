@@ -83,7 +83,7 @@ func testLinkEndsWhileCounting(t *testing.T) {
 	})
 	// A link that the program has made itself is counted, too.
 	rpa := l.private(15 * time.Minute)
-	foreign, err := l.m.Adapter("hci0").HCI().Connect(t.Context(), rpa, nil)
+	foreign, err := l.m.Adapter("hci0").Controller().Connect(t.Context(), rpa, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/smp"
@@ -105,9 +106,9 @@ func (a *Adapter) State() (AdapterState, error) {
 }
 
 // HCI returns the adapter's controller; nil while it is not up.
-func (a *Adapter) HCI() *hci.Device {
+func (a *Adapter) Controller() *controller.Controller {
 	if h := a.up(); h != nil {
-		return h.Device()
+		return h.Controller()
 	}
 	return nil
 }
@@ -186,7 +187,7 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 // serve takes the reports of an adapter that is up, until it fails, has to be
 // reset, or ctx ends.
 func (a *Adapter) serve(ctx context.Context, h *host.Host) {
-	if mac := h.Device().Info().Public; mac != (hci.MAC{}) && a.m.cfg.byAddress(a.name) {
+	if mac := h.Controller().Info().Public; mac != (hci.MAC{}) && a.m.cfg.byAddress(a.name) {
 		// Whatever index the controller has after a re-plug, its address is the same.
 		a.mu.Lock()
 		a.address = mac.String()
@@ -233,7 +234,7 @@ func (a *Adapter) listen(ctx context.Context, h *host.Host) {
 		return
 	}
 	for ctx.Err() == nil {
-		sc, err := h.Scan(ctx, &hci.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true})
+		sc, err := h.Scan(ctx, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true})
 		if err == nil {
 			for r, err := range sc.All(ctx) {
 				if err != nil {

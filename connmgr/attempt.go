@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -274,14 +275,14 @@ func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Host, *host.Conn
 		return nil, nil, x.m.noAdapter(a.name)
 	}
 	p := x.m.policy(x.opts)
-	o := &hci.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
+	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latest(x.target, false); ok {
 		peer = d.onAir() // which may be a private address: the last one heard
 	} else if x.private != (hci.Addr{}) {
 		peer = x.private
 	} else if !x.target.known {
-		if h.Device().Info().AcceptListSize >= 2 {
+		if h.Controller().Info().AcceptListSize >= 2 {
 			random := peer
 			random.Kind = hci.AddrRandom
 			c, err := h.ConnectAnyPlain(ctx, []hci.Addr{peer, random}, o)
@@ -333,9 +334,9 @@ func (x *attempts) note(a *Adapter, err error) {
 	if c.Action.Has(errclass.RecoverAdapter) {
 		faults = 1
 	}
-	if d := a.HCI(); errors.Is(err, hci.ErrStillInitiating) && d != nil {
+	if ctl := a.Controller(); errors.Is(err, controller.ErrStillInitiating) && ctl != nil {
 		faults = 0 // links are worth more than this dial
-		if len(d.Links()) == 0 {
+		if len(ctl.Links()) == 0 {
 			faults = sickAfter // it will not get better, and nothing is lost
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
@@ -127,7 +128,7 @@ func (c *Client) UpdateParams(ctx context.Context, p hci.ConnParams) (hci.ConnPa
 // controller does not know it.
 func (c *Client) RSSI(ctx context.Context) (int, error) {
 	r, err := c.link.conn.Link().RSSI(ctx)
-	if err != nil || r == hci.RSSIUnknown {
+	if err != nil || r == controller.RSSIUnknown {
 		return NoRSSI, err
 	}
 	return int(r), nil

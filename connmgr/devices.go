@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 )
 
@@ -36,7 +37,7 @@ func newDevices() *devices {
 }
 
 // hear takes one report of the device with an identity address.
-func (ds *devices) hear(adapter string, addr hci.Addr, r *hci.Report) {
+func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
 	if addr.Kind == hci.AddrAnonymous {
 		return
 	}
@@ -59,7 +60,7 @@ func (ds *devices) hear(adapter string, addr hci.Addr, r *hci.Report) {
 	if n := r.Name(); n != "" {
 		d.Name = n
 	}
-	if r.RSSI != hci.RSSIUnknown && r.RSSI != 0 {
+	if r.RSSI != controller.RSSIUnknown && r.RSSI != 0 {
 		d.RSSI = int(r.RSSI)
 		if d.Smoothed == NoRSSI {
 			d.Smoothed = d.RSSI
@@ -292,7 +293,7 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (wait func()) {
 	public, random := t.addr, t.addr
 	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
-	o := &hci.ScanOptions{Passive: m.cfg.PassiveScan, Filter: &hci.ScanFilter{Addrs: []hci.Addr{public, random}}}
+	o := &controller.ScanOptions{Passive: m.cfg.PassiveScan, Filter: &controller.ScanFilter{Addrs: []hci.Addr{public, random}}}
 	var listeners sync.WaitGroup
 	failed := make(chan error, len(m.Adapters()))
 	for _, a := range m.Adapters() {
@@ -309,7 +310,7 @@ func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (w
 
 // listenOnce feeds the devices heard with the adapter's reports until ctx ends,
 // and returns why it ended before.
-func (a *Adapter) listenOnce(ctx context.Context, o *hci.ScanOptions) error {
+func (a *Adapter) listenOnce(ctx context.Context, o *controller.ScanOptions) error {
 	h := a.up()
 	if h == nil {
 		return a.m.noAdapter(a.name)

@@ -8,8 +8,8 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
-	"github.com/moor-ble/moor/hci"
 )
 
 // establisher is one Establish: the loop over attempts. It knows nothing of
@@ -163,7 +163,7 @@ func unfinished(p Phase) error {
 	case PhaseSlot:
 		return errNoSlot
 	case PhasePath, PhaseDial:
-		return hci.ErrDialTimeout
+		return controller.ErrDialTimeout
 	case PhaseSecure, PhaseDiscover, PhaseSettle:
 	}
 	return context.DeadlineExceeded

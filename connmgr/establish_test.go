@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 )
@@ -185,10 +186,10 @@ func testSafetyTimeout(t *testing.T) {
 	}
 }
 
-func ended(reason hci.Status) error { return &hci.DisconnectError{Reason: reason} }
-func dialError(err error) error     { return &hci.ConnectError{Err: err} }
+func ended(reason hci.Status) error { return &controller.DisconnectError{Reason: reason} }
+func dialError(err error) error     { return &controller.ConnectError{Err: err} }
 func refused(st hci.Status) error {
-	return &hci.ConnectError{Err: &hci.CommandError{Op: hci.OpLECreateConnection, Err: st}}
+	return &controller.ConnectError{Err: &controller.CommandError{Op: hci.OpLECreateConnection, Err: st}}
 }
 
 // TestDefaultPolicy holds the same failures by their true reasons. No wait
@@ -201,7 +202,7 @@ func TestDefaultPolicy(t *testing.T) {
 		attempts int
 	}{
 		{"works first time", []error{nil}, nil, 1},
-		{"not heard", []error{dialError(hci.ErrDialTimeout)}, ErrNotFound, 4},
+		{"not heard", []error{dialError(controller.ErrDialTimeout)}, ErrNotFound, 4},
 		{"supervision timeout", []error{ended(hci.StatusConnectionTimeout)}, ErrAborted, 4},
 		{"peer hung up", []error{ended(hci.StatusRemoteUserTerminated)}, ErrAborted, 9},
 		{"full controller", []error{refused(hci.StatusConnectionLimit)}, ErrOutOfSlots, 9},
@@ -209,7 +210,7 @@ func TestDefaultPolicy(t *testing.T) {
 		{"authentication failure", []error{ended(hci.StatusAuthenticationFailure)}, ErrBondLost, 1},
 		{"MIC failure", []error{ended(hci.StatusMICFailure)}, ErrBondLost, 1},
 		{"invalid parameters", []error{refused(hci.StatusInvalidParameters)}, ErrConnection, 1},
-		{"adapter gone", []error{&hci.DeviceError{What: "transport read", Err: io.EOF}}, ErrConnection, 9},
+		{"adapter gone", []error{&controller.Error{What: "transport read", Err: io.EOF}}, ErrConnection, 9},
 		{"no adapter", []error{fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)}, ErrNoAdapter, 4},
 		{"required characteristic missing", []error{&MissingError{}}, ErrConnection, 1},
 	} {

@@ -42,8 +42,8 @@ func ExampleEstablishError() {
 	}
 	// Output:
 	// Device not found - it may have moved out of range
-	// attempt 1 on sim:empty: hci: connect C0:FF:EE:00:00:01/random: the peer was not heard in time
-	// attempt 2 on sim:empty: hci: connect C0:FF:EE:00:00:01/random: the peer was not heard in time
+	// attempt 1 on sim:empty: controller: connect C0:FF:EE:00:00:01/random: the peer was not heard in time
+	// attempt 2 on sim:empty: controller: connect C0:FF:EE:00:00:01/random: the peer was not heard in time
 }
 
 // A device gets new firmware, with a service more. The table that is cached of

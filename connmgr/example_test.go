@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
@@ -89,7 +90,7 @@ func Example_complete() {
 	defer m.Close()
 
 	fmt.Println("Scanning for devices...")
-	scan, err := m.Adapters()[0].HCI().Scan(ctx, &hci.ScanOptions{Filter: &hci.ScanFilter{Name: "Lamp"}})
+	scan, err := m.Adapters()[0].Controller().Scan(ctx, &controller.ScanOptions{Filter: &controller.ScanFilter{Name: "Lamp"}})
 	if err != nil {
 		log.Print(err)
 		return
@@ -177,7 +178,7 @@ func on(air *sim.Air) *connmgr.Config {
 
 // hangUp makes a device end its links.
 func hangUp(ctx context.Context, device *sim.Peripheral) {
-	for _, link := range device.Host().Device().Links() {
+	for _, link := range device.Host().Controller().Links() {
 		if err := link.Disconnect(ctx); err != nil {
 			log.Print(err)
 		}

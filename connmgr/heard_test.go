@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
-	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/sim"
 )
 
@@ -45,7 +45,7 @@ func TestWaitForOneThatMayBeConnected(t *testing.T) { inBubble(t, testWaitForOne
 
 func testWaitForOneThatMayBeConnected(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	l.put(&sim.PeripheralConfig{Name: "beacon", Address: address(1), Advertise: &hci.AdvertiseOptions{NonConnectable: true}})
+	l.put(&sim.PeripheralConfig{Name: "beacon", Address: address(1), Advertise: &controller.AdvertiseOptions{NonConnectable: true}})
 	time.Sleep(5 * second)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*second)
 	defer cancel()

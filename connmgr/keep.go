@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/servicecache"
 )
@@ -153,7 +154,7 @@ func (m *Manager) keepDevices() {
 // loadStaticAddress returns the own address for controllers that have none,
 // which is made once and kept, as bonds hang on it.
 func loadStaticAddress(stateDir string) (hci.MAC, error) {
-	fresh := hci.NewStaticAddress()
+	fresh := controller.NewStaticAddress()
 	if stateDir == "" {
 		return fresh, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
@@ -111,7 +112,7 @@ type Manager struct {
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
 		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
-		devices: newDevices(), links: newLinks(), account: account{foreign: map[*hci.Link]struct{}{}}, preferred: map[hci.MAC]string{},
+		devices: newDevices(), links: newLinks(), account: account{foreign: map[*controller.Link]struct{}{}}, preferred: map[hci.MAC]string{},
 	}
 	if cfg != nil {
 		m.cfg = *cfg

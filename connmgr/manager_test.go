@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
@@ -67,7 +68,7 @@ func testAbsentDevice(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	for _, at := range e.Attempts {
-		if at.Adapter != "hci0" || at.Phase != connmgr.PhaseDial || !errors.Is(at.Err, hci.ErrDialTimeout) {
+		if at.Adapter != "hci0" || at.Phase != connmgr.PhaseDial || !errors.Is(at.Err, controller.ErrDialTimeout) {
 			t.Errorf("attempt %+v", at)
 		}
 	}
@@ -90,7 +91,7 @@ func testControllerThatDoesNotCancel(t *testing.T) {
 	fail := func() {
 		t.Helper()
 		_, err := l.m.Establish(t.Context(), address(9).String(), &connmgr.Options{MaxAttempts: -1})
-		if !errors.Is(err, hci.ErrDialTimeout) {
+		if !errors.Is(err, controller.ErrDialTimeout) {
 			t.Fatalf("got %v, want the dial's timeout", err)
 		}
 	}
@@ -103,7 +104,7 @@ func testControllerThatDoesNotCancel(t *testing.T) {
 	fail()
 	for _, a := range []string{address(9).String(), address(9).MAC.String()} { // by itself, and by accept list
 		_, err := l.m.Establish(t.Context(), a, &connmgr.Options{MaxAttempts: 10})
-		if !errors.Is(err, hci.ErrStillInitiating) || !errors.Is(err, hci.StatusCommandDisallowed) {
+		if !errors.Is(err, controller.ErrStillInitiating) || !errors.Is(err, hci.StatusCommandDisallowed) {
 			t.Errorf("with a link on the adapter: %v, want ErrStillInitiating", err)
 		}
 	}

@@ -117,7 +117,7 @@ func testBondsOfAControllerWithoutAddress(t *testing.T) {
 	var own hci.Addr
 	for range 2 {
 		l := newLab(t, connmgr.Config{StateDir: dir}, &sim.ControllerConfig{NoAddress: true})
-		info := l.m.Adapter("hci0").HCI().Info()
+		info := l.m.Adapter("hci0").Controller().Info()
 		if info.Address.Kind != hci.AddrRandom || own != (hci.Addr{}) && info.Address != own {
 			t.Errorf("own address %v, before %v", info.Address, own)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
@@ -129,7 +130,7 @@ func TestRowsOfWords(t *testing.T) {
 func TestRowsOfCodes(t *testing.T) {
 	const s = time.Second
 	dialed := func(st hci.Status) error { return dialError(st) }
-	command := func(st hci.Status) error { return &hci.CommandError{Op: hci.OpLESetScanEnable, Err: st} }
+	command := func(st hci.Status) error { return &controller.CommandError{Op: hci.OpLESetScanEnable, Err: st} }
 	var rows []classRow
 	add := func(what string, err func(hci.Status) error, up, def ends, redials int, codes ...hci.Status) {
 		for _, st := range codes {
@@ -158,9 +159,9 @@ func TestRowsOfCodes(t *testing.T) {
 	add("missed, as a status", dialed, ends{ErrAborted, 9, 4500 * ms}, ends{ErrAborted, 9, 4 * s}, 3, 0x3E)
 	changed := ends{ErrConnection, 9, 900 * ms}
 	rows = append(rows,
-		classRow{"hardware error event", &hci.DeviceError{What: "controller", Err: hci.HardwareFault(1)}, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 9, 2 * s}, 0},
-		classRow{"adapter gone", &hci.DeviceError{What: "read", Err: io.EOF}, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 9, 2 * s}, 0},
-		classRow{"not heard", dialError(hci.ErrDialTimeout), ends{ErrNotFound, 4, s}, ends{ErrNotFound, 4, 750 * ms}, 0},
+		classRow{"hardware error event", &controller.Error{What: "controller", Err: controller.HardwareFault(1)}, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 9, 2 * s}, 0},
+		classRow{"adapter gone", &controller.Error{What: "read", Err: io.EOF}, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 9, 2 * s}, 0},
+		classRow{"not heard", dialError(controller.ErrDialTimeout), ends{ErrNotFound, 4, s}, ends{ErrNotFound, 4, 750 * ms}, 0},
 		classRow{"ATT left unanswered", att.ErrTransactionTimeout, ends{ErrNotFound, 4, s}, ends{ErrConnection, 4, 750 * ms}, 0},
 		classRow{"ATT 0x12", &att.Error{Code: att.CodeDatabaseOutOfSync}, changed, ends{ErrConnection, 9, 800 * ms}, 1},
 		classRow{"ATT 0x01", &att.Error{Code: att.CodeInvalidHandle}, changed, ends{ErrConnection, 9, 800 * ms}, 1},

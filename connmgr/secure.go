@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
@@ -263,7 +264,7 @@ func (c *Client) Security() smp.Security {
 func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, error) {
 	sm := c.link.conn.SMP()
 	if sm == nil {
-		return nil, hci.ErrNotSupported
+		return nil, controller.ErrNotSupported
 	}
 	r, err := sm.Pair(ctx, o)
 	if err == nil {

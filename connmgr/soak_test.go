@@ -106,7 +106,7 @@ func newSoak(t *testing.T, dir string) *soak {
 		s.peers = append(s.peers, s.device(n))
 	}
 	for _, a := range s.m.Adapters() {
-		for dev := a.HCI(); dev == nil; dev = a.HCI() {
+		for ctl := a.Controller(); ctl == nil; ctl = a.Controller() {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
@@ -252,12 +252,12 @@ func (s *soak) wantZero(cycle int) {
 	s.wantNoSlots()
 	s.wantNothingLeft()
 	for _, a := range s.m.Adapters() {
-		dev := a.HCI()
-		if dev == nil {
+		ctl := a.Controller()
+		if ctl == nil {
 			s.t.Errorf("after %d cycles, %s is not up", cycle, a.Name())
 			continue
 		}
-		if left := dev.Links(); len(left) != 0 {
+		if left := ctl.Links(); len(left) != 0 {
 			s.t.Errorf("after %d cycles, %s has %d handles: %v to %v", cycle, a.Name(), len(left), left[0].Handle(), left[0].Peer())
 		}
 	}

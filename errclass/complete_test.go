@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
@@ -22,28 +23,28 @@ import (
 )
 
 // stack is the packages whose errors have to be in the table.
-var stack = []string{"hci", "hci/hcisock", "l2cap", "gatt/att", "gatt", "smp", "host"}
+var stack = []string{"hci", "hci/hcisock", "controller", "l2cap", "gatt/att", "gatt", "smp", "host"}
 
 // samples has one of each error that the packages export. A code type has all
 // its constants tried instead.
 func samples() map[string]error {
 	return map[string]error{
-		"hci.ErrNoAnswer":        hci.ErrNoAnswer,
-		"hci.ErrUnanswered":      hci.ErrUnanswered,
-		"hci.ErrNoCredit":        hci.ErrNoCredit,
-		"hci.ErrStuck":           hci.ErrStuck,
-		"hci.ErrNotSupported":    hci.ErrNotSupported,
-		"hci.ErrDialTimeout":     hci.ErrDialTimeout,
-		"hci.ErrStillInitiating": hci.ErrStillInitiating,
-		"hci.ErrStale":           hci.ErrStale,
-		"hci.ErrUnwanted":        hci.ErrUnwanted,
-		"hci.CommandError":       &hci.CommandError{Err: hci.StatusUnspecified},
-		"hci.ConnectError":       &hci.ConnectError{Err: hci.ErrDialTimeout},
-		"hci.DisconnectError":    &hci.DisconnectError{Reason: hci.StatusConnectionTimeout},
-		"hci.DeviceError":        &hci.DeviceError{Err: fmt.Errorf("any cause")},
-		"hci.HardwareFault":      hci.HardwareFault(1),
-		"hci.PacketError":        &hci.PacketError{},
-		"hci.ParamError":         &hci.ParamError{},
+		"controller.ErrNoAnswer":        controller.ErrNoAnswer,
+		"controller.ErrUnanswered":      controller.ErrUnanswered,
+		"controller.ErrNoCredit":        controller.ErrNoCredit,
+		"controller.ErrStuck":           controller.ErrStuck,
+		"controller.ErrNotSupported":    controller.ErrNotSupported,
+		"controller.ErrDialTimeout":     controller.ErrDialTimeout,
+		"controller.ErrStillInitiating": controller.ErrStillInitiating,
+		"controller.ErrStale":           controller.ErrStale,
+		"controller.ErrUnwanted":        controller.ErrUnwanted,
+		"controller.CommandError":       &controller.CommandError{Err: hci.StatusUnspecified},
+		"controller.ConnectError":       &controller.ConnectError{Err: controller.ErrDialTimeout},
+		"controller.DisconnectError":    &controller.DisconnectError{Reason: hci.StatusConnectionTimeout},
+		"controller.Error":              &controller.Error{Err: fmt.Errorf("any cause")},
+		"controller.HardwareFault":      controller.HardwareFault(1),
+		"hci.PacketError":               &hci.PacketError{},
+		"hci.ParamError":                &hci.ParamError{},
 
 		"hcisock.OpenError": &hcisock.OpenError{Err: fmt.Errorf("any cause")},
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
@@ -20,12 +21,12 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-func dial(s hci.Status) error { return &hci.ConnectError{Err: s} }
+func dial(s hci.Status) error { return &controller.ConnectError{Err: s} }
 func refusedDial(s hci.Status) error {
-	return &hci.ConnectError{Err: &hci.CommandError{Op: hci.OpLECreateConnection, Err: s}}
+	return &controller.ConnectError{Err: &controller.CommandError{Op: hci.OpLECreateConnection, Err: s}}
 }
-func command(s hci.Status) error { return &hci.CommandError{Op: hci.OpLESetScanEnable, Err: s} }
-func ended(s hci.Status) error   { return &hci.DisconnectError{Handle: 1, Reason: s} }
+func command(s hci.Status) error { return &controller.CommandError{Op: hci.OpLESetScanEnable, Err: s} }
+func ended(s hci.Status) error   { return &controller.DisconnectError{Handle: 1, Reason: s} }
 
 // TestDefault checks what the true reason allows that its text would not.
 func TestDefault(t *testing.T) {
@@ -46,7 +47,7 @@ func TestDefault(t *testing.T) {
 		{"memory full", refusedDial(0x07), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
 		{"connection limit", refusedDial(0x09), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
 		{"rejected resources", dial(0x0D), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
-		{"a list of the controller is full", &hci.ConnectError{Err: command(0x07)}, errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0},
+		{"a list of the controller is full", &controller.ConnectError{Err: command(0x07)}, errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0},
 		{"controller busy", dial(0x3A), errclass.Connection, 10, errclass.BudgetConnect, 100 * ms, 0},
 		{"bad parameters", refusedDial(0x12), errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
 		{"unknown command", command(0x01), errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
@@ -62,13 +63,13 @@ func TestDefault(t *testing.T) {
 		{"ended by the controller's own side", ended(0x16), errclass.Aborted, 0, errclass.BudgetTransient, 250 * ms, 0},
 		{"unacceptable parameters", ended(0x3B), errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, errclass.RelaxParams},
 		{"reserved code", ended(0x2B), errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0},
-		{"unheard", &hci.ConnectError{Err: hci.ErrDialTimeout}, errclass.NotFound, 0, errclass.BudgetTimeout, 250 * ms, 0},
-		{"closed by its user", &hci.DisconnectError{Reason: 0x16, Local: true}, errclass.Canceled, 0, errclass.BudgetNone, 0, 0},
-		{"closed for want of an answer", &hci.DisconnectError{Reason: 0x16, Local: true, Cause: att.ErrTransactionTimeout},
+		{"unheard", &controller.ConnectError{Err: controller.ErrDialTimeout}, errclass.NotFound, 0, errclass.BudgetTimeout, 250 * ms, 0},
+		{"closed by its user", &controller.DisconnectError{Reason: 0x16, Local: true}, errclass.Canceled, 0, errclass.BudgetNone, 0, 0},
+		{"closed for want of an answer", &controller.DisconnectError{Reason: 0x16, Local: true, Cause: att.ErrTransactionTimeout},
 			errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, errclass.CloseLink},
-		{"closed for a reason that is not known", &hci.DisconnectError{Reason: 0x13, Local: true, Cause: errors.New("whatever")},
+		{"closed for a reason that is not known", &controller.DisconnectError{Reason: 0x13, Local: true, Cause: errors.New("whatever")},
 			errclass.Aborted, 0, errclass.BudgetTransient, 250 * ms, 0},
-		{"lost with its adapter", &hci.DisconnectError{Cause: &hci.DeviceError{What: "read", Err: io.EOF}},
+		{"lost with its adapter", &controller.DisconnectError{Cause: &controller.Error{What: "read", Err: io.EOF}},
 			errclass.Connection, 0, errclass.BudgetTransient, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
 		{"out of sync", fmt.Errorf("read: %w", errors.Join(gatt.ErrStale, att.CodeDatabaseOutOfSync)),
 			errclass.Connection, 1, errclass.BudgetTransient, 100 * ms, errclass.Rediscover},
@@ -80,7 +81,7 @@ func TestDefault(t *testing.T) {
 		{"radio switched off", &hcisock.OpenError{Cause: hcisock.CauseRFKill, Err: syscall.Errno(132)},
 			errclass.Connection, 0, errclass.BudgetConnect, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
 		{"no permission", &hcisock.OpenError{Cause: hcisock.CausePermission, Err: syscall.EPERM}, errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
-		{"caller gave up", &hci.ConnectError{Err: context.Canceled}, errclass.Canceled, 0, errclass.BudgetNone, 0, 0},
+		{"caller gave up", &controller.ConnectError{Err: context.Canceled}, errclass.Canceled, 0, errclass.BudgetNone, 0, 0},
 		{"out of time", fmt.Errorf("read: %w", context.DeadlineExceeded), errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, 0},
 		{"socket deadline", os.ErrDeadlineExceeded, errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, 0},
 		{"net error", &net.DNSError{IsTimeout: true}, errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, 0},
@@ -117,7 +118,7 @@ func TestUpstreamOfOurs(t *testing.T) {
 		{refusedDial(0x0C), errclass.RemoteError{Kind: errclass.KindDBus, Text: "org.bluez.Error.InProgress"}},
 		{refusedDial(0x12), errclass.RemoteError{Kind: errclass.KindOther}},
 		{dial(0x02), errclass.RemoteError{Kind: errclass.KindTimeout}},
-		{hci.ErrDialTimeout, errclass.RemoteError{Kind: errclass.KindTimeout}},
+		{controller.ErrDialTimeout, errclass.RemoteError{Kind: errclass.KindTimeout}},
 		{context.DeadlineExceeded, errclass.RemoteError{Kind: errclass.KindTimeout}},
 		{gatt.ErrStale, errclass.RemoteError{Kind: errclass.KindKey}},
 		{gatt.ErrNotFound, errclass.RemoteError{Text: "not found"}},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
@@ -42,7 +43,7 @@ func (t Treatment) Of(err error) Class {
 		return Class{}
 	}
 	r := find(err)
-	if d, ok := errors.AsType[*hci.DisconnectError](err); ok && d.Cause != nil {
+	if d, ok := errors.AsType[*controller.DisconnectError](err); ok && d.Cause != nil {
 		if byCause := find(d.Cause); byCause != &unclassified {
 			r = byCause
 		}
@@ -123,9 +124,9 @@ func look(err error) *subject {
 	if r, ok := errors.AsType[*RemoteError](err); ok {
 		s.remote, s.text = r, r.Text
 	}
-	_, dialed := errors.AsType[*hci.ConnectError](err)
-	cmd, commanded := errors.AsType[*hci.CommandError](err)
-	d, ended := errors.AsType[*hci.DisconnectError](err)
+	_, dialed := errors.AsType[*controller.ConnectError](err)
+	cmd, commanded := errors.AsType[*controller.CommandError](err)
+	d, ended := errors.AsType[*controller.DisconnectError](err)
 	switch {
 	case ended:
 		s.place, s.status, s.hasHCI = onLink, d.Reason, d.Reason != 0

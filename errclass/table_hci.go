@@ -4,27 +4,28 @@ import (
 	"errors"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 )
 
 // localRows are what this host found out or decided itself.
 var localRows = []row{
 	{
-		name: "hci: link closed by its user", match: []match{matchFunc(func(s *subject) bool {
+		name: "controller: link closed by its user", match: []match{matchFunc(func(s *subject) bool {
 			return s.place == onLink && s.status == hci.StatusLocalHostTerminated && closedByUser(s.err)
 		})},
 		like: likeOther, do: canceled, why: "someone here wanted the end",
 	},
 	{
-		name: "hci: the peer was not heard in time", match: []match{is(hci.ErrDialTimeout)},
+		name: "controller: the peer was not heard in time", match: []match{is(controller.ErrDialTimeout)},
 		like: likeTimeout, do: unheard, why: "not a fault of a link: there was none",
 	},
 	{
-		name: "hci: no answer from the controller, no credit, or stuck", match: []match{is(hci.ErrNoAnswer, hci.ErrNoCredit, hci.ErrStuck, hci.ErrUnanswered)},
+		name: "controller: no answer from the controller, no credit, or stuck", match: []match{is(controller.ErrNoAnswer, controller.ErrNoCredit, controller.ErrStuck, controller.ErrUnanswered)},
 		like: likeEOF, do: broken, why: "an adapter that takes or answers no command connects to nobody",
 	},
 	{
-		name: "hci: goes on with a canceled initiation", match: []match{is(hci.ErrStillInitiating)},
+		name: "controller: goes on with a canceled initiation", match: []match{is(controller.ErrStillInitiating)},
 		like: likeInProgress,
 		do: treatment{
 			category: Connection, budget: BudgetConnect, delay: DelayStack,
@@ -33,15 +34,15 @@ var localRows = []row{
 		why: "this controller takes no other dial until it is reset",
 	},
 	{
-		name: "hci: nobody was waiting for the connection", match: []match{is(hci.ErrUnwanted)},
+		name: "controller: nobody was waiting for the connection", match: []match{is(controller.ErrUnwanted)},
 		like: likeOther, do: canceled, why: "it came after whoever wanted it had given up, and was closed",
 	},
 	{
-		name: "hci: not supported by the controller", match: []match{is(hci.ErrNotSupported)},
+		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported)},
 		like: likeOther, do: fatal, why: "another adapter may be able to",
 	},
 	{
-		name: "hci: handle given to another link", match: []match{is(hci.ErrStale)},
+		name: "controller: handle given to another link", match: []match{is(controller.ErrStale)},
 		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended and the event about it was lost",
 	},
 	{
@@ -49,18 +50,18 @@ var localRows = []row{
 		like: likeOther, do: fatal, why: "the caller's mistake",
 	},
 	{
-		name: "hci: hardware error event", match: []match{as[hci.HardwareFault]()},
+		name: "controller: hardware error event", match: []match{as[controller.HardwareFault]()},
 		like: likeEOF, do: broken, why: "the adapter has to be reset",
 	},
 	{
-		name: "hci: malformed packet from the controller", match: []match{as[*hci.PacketError]()},
+		name: "controller: malformed packet from the controller", match: []match{as[*hci.PacketError]()},
 		like: likeBleak, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, action: OtherAdapter, advice: adviceAdapter},
 		why: "may be a single octet lost on the way",
 	},
 }
 
 func closedByUser(err error) bool {
-	d, ok := errors.AsType[*hci.DisconnectError](err)
+	d, ok := errors.AsType[*controller.DisconnectError](err)
 	return ok && d.Local && d.Cause == nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/l2cap"
 )
@@ -72,7 +72,7 @@ var systemRows = []row{
 		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended, for a reason that is not known here",
 	},
 	{
-		name: "adapter ended", match: []match{as[*hci.DeviceError](), is(io.EOF, io.ErrUnexpectedEOF)},
+		name: "adapter ended", match: []match{as[*controller.Error](), is(io.EOF, io.ErrUnexpectedEOF)},
 		like: likeEOF, do: broken, why: "the adapter went, or the stream to it",
 	},
 	{

@@ -3,13 +3,14 @@ package goble
 import (
 	"github.com/go-ble/ble"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/uuid"
 )
 
 // advertisement shows a report as a ble.Advertisement. It does not change
 // after it was handed out.
-type advertisement struct{ r hci.Report }
+type advertisement struct{ r controller.Report }
 
 func (a advertisement) LocalName() string { return a.r.Name() }
 

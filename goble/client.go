@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-ble/ble"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -211,7 +212,7 @@ func (x *client) ReadRSSI() int { return readRSSI(x.c) }
 
 func readRSSI(c *host.Conn) int {
 	r, err := c.Link().RSSI(context.Background())
-	if err != nil || r == hci.RSSIUnknown {
+	if err != nil || r == controller.RSSIUnknown {
 		return 0
 	}
 	return int(r)

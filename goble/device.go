@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-ble/ble"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
@@ -83,11 +84,11 @@ func (d *Device) Dial(ctx context.Context, a ble.Addr) (ble.Client, error) {
 		ctx, cancel = context.WithTimeout(ctx, d.opts.dialTimeout)
 		defer cancel()
 	}
-	c, err := d.host.Connect(ctx, peer, &hci.ConnectOptions{Timeout: -1, Params: d.opts.params})
+	c, err := d.host.Connect(ctx, peer, &controller.ConnectOptions{Timeout: -1, Params: d.opts.params})
 	if err != nil {
 		return nil, fmt.Errorf("can't dial %v: %w", a, err)
 	}
-	return newClient(c, d.host.Device().Info().Address, name), nil
+	return newClient(c, d.host.Controller().Info().Address, name), nil
 }
 
 func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
@@ -117,7 +118,7 @@ func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
 // and returns ctx's error itself. It does not wait for a call of h that runs
 // when ctx ends, and makes no further one.
 func (d *Device) Scan(ctx context.Context, allowDup bool, h ble.AdvHandler) error {
-	sc, err := d.host.Scan(ctx, &hci.ScanOptions{
+	sc, err := d.host.Scan(ctx, &controller.ScanOptions{
 		Duplicates: allowDup, Passive: d.opts.passive, Interval: d.opts.scanInterval, Window: d.opts.scanWindow,
 	})
 	if err != nil {
@@ -152,7 +153,7 @@ func (d *Device) Scan(ctx context.Context, allowDup bool, h ble.AdvHandler) erro
 	}
 }
 
-func (d *Device) remember(r *hci.Report) {
+func (d *Device) remember(r *controller.Report) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.seen) >= maxSeen {

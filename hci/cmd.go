@@ -22,6 +22,15 @@ type Command[R any] interface {
 	readReturn(r *wire.Reader) R
 }
 
+// ReadReturn decodes the return parameters of cmd that follow the status octet
+// in its Command Complete event (Vol 4, Part E, 7.7.14). The error says that b is
+// too short; octets beyond those known are passed over.
+func ReadReturn[R any](cmd Command[R], b []byte) (R, error) {
+	r := wire.NewReader(b)
+	v := cmd.readReturn(&r)
+	return v, r.Err()
+}
+
 // Procedure is a command that the controller answers with a Command Status
 // event; what it starts is reported by an event of its own.
 type Procedure interface {
@@ -81,7 +90,7 @@ func ParseCommand(b []byte) (Params, error) {
 	op := Opcode(r.U16())
 	params := r.Sub(int(r.U8()))
 	if err := params.Err(); err != nil {
-		return nil, packetError("command packet", op.loggable(b), err)
+		return nil, NewPacketError("command packet", op.loggable(b), err)
 	}
 	codec, ok := commandCodecs[op]
 	if !ok {
@@ -89,7 +98,7 @@ func ParseCommand(b []byte) (Params, error) {
 	}
 	c := codec.params(&params)
 	if err := params.Err(); err != nil {
-		return nil, packetError(op.String(), op.loggable(b), err)
+		return nil, NewPacketError(op.String(), op.loggable(b), err)
 	}
 	return c, nil
 }

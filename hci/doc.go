@@ -1,33 +1,24 @@
-// Package hci drives one Bluetooth LE controller through its Host Controller
-// Interface (Core, Vol 4, Part E).
+// Package hci is the language of the Host Controller Interface (Core, Vol 4,
+// Part E): its values and their codecs.
 //
-// It owns: the codecs of commands, events, ACL headers and advertising data;
-// start-up of the controller; command and data credits; scanning, initiating,
-// advertising; and the links with their parameters and their end. It is used
-// by l2cap and what stands above, by simulated controllers (for the codecs),
-// and by programs that need a command that nothing above offers ([Exec]). It
-// never interprets what travels on a link, retries nothing that failed on air
-// and keeps nothing on disk.
+// It owns addresses, opcodes, commands, events, packet headers, status codes,
+// features, advertising data, the description of packets in words, btsnoop
+// files, and [Transport], the way to a controller. Package controller speaks
+// this language to a controller, sim answers in it, and hcisock carries it. The
+// package holds no state: it starts no goroutine, reads no clock, and does no
+// input or output beyond the reader or writer that a caller hands to the btsnoop
+// codec.
 //
-// # Ownership
+// # Files
 //
-// A [Device] runs two goroutines: one reads packets from the [Transport], the
-// other, the loop, owns everything else. The state of the loop is the plain
-// struct core, which has no channel, clock or I/O in it: a packet, a task or a
-// deadline goes in with the present time, packets to be sent come out. Only
-// device.go joins core, transport and timer.
+// A command has its struct in the file named after its kind: cmd_info.go,
+// cmd_scan.go, cmd_adv.go, cmd_adv_ext.go, cmd_connect.go, cmd_link.go,
+// cmd_phy.go, cmd_security.go. cmd.go has the interfaces that commands satisfy,
+// and cmd_table.go the opcodes that [ParseCommand] knows. Events are in
+// event_*.go in the same way, with [ParseEvent] in event.go.
 //
-// Files, in the order in which a packet meets them: transport.go, packet.go,
-// device.go, core.go, then commands.go (command credits), event.go and its
-// kin (codecs), credits.go (data credits), link.go, dial.go, scan.go,
-// advertise.go. quiet.go stops the last three for what private.go and
-// resolving.go do with addresses. init.go is start-up, exec.go the way in for
-// other goroutines.
-//
-// # Failure
-//
-// A controller that stops answering, reports a hardware error or disappears
-// ends the Device by one path: core.fail. Every waiter gets the cause, every
-// link goes down with it, the transport is closed, and a new Device may be
-// opened on the same adapter.
+// Every type has both directions, since the simulated controller needs the one
+// that a host does not. Decoders accept octets beyond those known and refuse
+// fewer. Encoders of commands check ranges and return a [*ParamError]; times are
+// time.Duration everywhere but on the wire.
 package hci

@@ -13,7 +13,9 @@ type PacketError struct {
 // maxErrorData bounds what a PacketError keeps of the packet.
 const maxErrorData = 32
 
-func packetError(what string, data []byte, err error) *PacketError {
+// NewPacketError returns a *PacketError with a copy of the first octets of
+// data; err may be nil.
+func NewPacketError(what string, data []byte, err error) *PacketError {
 	return &PacketError{What: what, Data: append([]byte(nil), data[:min(len(data), maxErrorData)]...), Err: err}
 }
 

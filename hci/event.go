@@ -98,12 +98,12 @@ func (d *Decoder) Event(b []byte) (Event, error) {
 	code := d.r.U8()
 	d.r = d.r.Sub(int(d.r.U8()))
 	if err := d.r.Err(); err != nil {
-		return nil, packetError("event packet", loggableEvent(b), err)
+		return nil, NewPacketError("event packet", loggableEvent(b), err)
 	}
 	var subevent uint8
 	if code == EvLEMeta {
 		if subevent = d.r.U8(); d.r.Err() != nil {
-			return nil, packetError("LE Meta event", b, d.r.Err())
+			return nil, NewPacketError("LE Meta event", b, d.r.Err())
 		}
 	}
 	ev := d.storage(code, subevent)
@@ -112,7 +112,7 @@ func (d *Decoder) Event(b []byte) (Event, error) {
 		err = e
 	}
 	if err != nil {
-		return nil, packetError(eventName(code, subevent), loggableEvent(b), err)
+		return nil, NewPacketError(eventName(code, subevent), loggableEvent(b), err)
 	}
 	return ev, nil
 }

@@ -54,8 +54,10 @@ func AppendCommand(b []byte, p Params) ([]byte, error) {
 	return b, nil
 }
 
-// aclHeaderLen counts the H4 octet, handle with flags, and length.
-const aclHeaderLen = 1 + 4
+// ACLHeaderLen is the number of octets in front of the data of an ACL packet:
+// the H4 packet type, the handle with its flags, and the length
+// (Vol 4, Part E, 5.4.2).
+const ACLHeaderLen = 1 + 4
 
 // ACLHeader is the header of an ACL data packet (Vol 4, Part E, 5.4.2):
 //
@@ -97,11 +99,11 @@ func ParseACL(b []byte) (h ACLHeader, data []byte, err error) {
 		h.Start, h.Flushable = true, true
 	case pbContinuation:
 	default:
-		return ACLHeader{}, nil, packetError("ACL data packet with packet boundary flag 3, which LE does not have", b, nil)
+		return ACLHeader{}, nil, NewPacketError("ACL data packet with packet boundary flag 3, which LE does not have", b, nil)
 	}
 	data = r.Bytes(int(h.Len))
 	if r.Err() != nil {
-		return ACLHeader{}, nil, packetError("ACL data packet", b, r.Err())
+		return ACLHeader{}, nil, NewPacketError("ACL data packet", b, r.Err())
 	}
 	return h, data, nil
 }
@@ -153,7 +155,7 @@ func SplitPacket(b []byte) (n int, err error) {
 		r.Skip(2)
 		length = int(r.U16() & isoLengthMask)
 	default:
-		return 0, packetError("no packet begins with "+typ.String(), b, nil)
+		return 0, NewPacketError("no packet begins with "+typ.String(), b, nil)
 	}
 	before := r.Len()
 	r.Skip(length)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 )
 
@@ -101,7 +102,7 @@ func BenchmarkRead(b *testing.B) {
 // the reader of a scan, 32 at a time.
 func BenchmarkScanReport(b *testing.B) {
 	tr, h := cannedHost(b)
-	s, err := h.Scan(b.Context(), &hci.ScanOptions{Passive: true, Duplicates: true})
+	s, err := h.Scan(b.Context(), &controller.ScanOptions{Passive: true, Duplicates: true})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -140,7 +141,7 @@ func cannedHost(tb testing.TB) (*canned, *host.Host) {
 	}
 	tb.Cleanup(func() { srv.Close() })
 	tr := newCanned()
-	h, err := host.Open(tb.Context(), tr, &host.Config{HCI: hci.Config{DisableTuning: true}, Server: srv})
+	h, err := host.Open(tb.Context(), tr, &host.Config{HCI: controller.Config{DisableTuning: true}, Server: srv})
 	if err != nil {
 		tb.Fatal(err)
 	}

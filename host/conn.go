@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -14,7 +15,7 @@ import (
 // Conn is one link with its protocols. Its methods may be called from any
 // goroutine.
 type Conn struct {
-	link    *hci.Link
+	link    *controller.Link
 	mux     *l2cap.Mux
 	bearer  *att.Bearer
 	client  *gatt.Client
@@ -33,10 +34,10 @@ func (h *handler) Expire(now time.Time)                       { h.mux.Expire(now
 func (h *handler) Down(now time.Time, cause error)            { h.mux.Down(now, cause) }
 
 // connOf returns the Conn of a link that newLink has furnished.
-func connOf(l *hci.Link) *Conn { return (*Conn)(l.Handler().(*handler)) }
+func connOf(l *controller.Link) *Conn { return (*Conn)(l.Handler().(*handler)) }
 
 // Link returns the link: its peer, parameters and end.
-func (c *Conn) Link() *hci.Link { return c.link }
+func (c *Conn) Link() *controller.Link { return c.link }
 
 // L2CAP returns the link's multiplexer, for credit-based channels.
 func (c *Conn) L2CAP() *l2cap.Mux { return c.mux }
@@ -68,7 +69,7 @@ func (c *Conn) Peer() hci.Addr { return c.link.Peer() }
 // Done is closed when the link is down.
 func (c *Conn) Done() <-chan struct{} { return c.link.Done() }
 
-// Err returns why the link ended, an *hci.DisconnectError; nil while it is up.
+// Err returns why the link ended, an *controller.DisconnectError; nil while it is up.
 func (c *Conn) Err() error { return c.link.Err() }
 
 // closeTimeout bounds Close on a link whose peer does not answer any more: the

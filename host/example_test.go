@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -56,7 +57,7 @@ func advertiseDimmer(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	return h.Advertise(ctx, &hci.AdvertiseOptions{Data: data, Response: response})
+	return h.Advertise(ctx, &controller.AdvertiseOptions{Data: data, Response: response})
 }
 
 // A whole peripheral: it advertises, takes a link and serves its table until the
@@ -111,7 +112,7 @@ func use(ctx context.Context, tr hci.Transport) error {
 		return err
 	}
 	defer h.Close()
-	scan, err := h.Scan(ctx, &hci.ScanOptions{Filter: &hci.ScanFilter{Services: []gatt.UUID{dimmer}}})
+	scan, err := h.Scan(ctx, &controller.ScanOptions{Filter: &controller.ScanFilter{Services: []gatt.UUID{dimmer}}})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -18,7 +19,7 @@ import (
 // default; a nil *Config is the same as an empty one.
 type Config struct {
 	// HCI holds the options of the controller; its NewLink is the Host's.
-	HCI hci.Config
+	HCI controller.Config
 	// L2CAP holds the options of the links' multiplexers; its ATT is the Host's, as
 	// are SMP and Security if there is a Config.SMP.
 	L2CAP l2cap.Config
@@ -35,7 +36,7 @@ type Config struct {
 // Host is one controller with the whole stack on it. Its methods may be called
 // from any goroutine.
 type Host struct {
-	dev *hci.Device
+	ctl *controller.Controller
 	cfg Config
 	log *slog.Logger
 	smp *smp.Manager // nil without Config.SMP
@@ -62,21 +63,21 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 	}
 	hc := h.cfg.HCI
 	hc.NewLink = h.newLink
-	dev, err := hci.Open(ctx, tr, &hc)
+	ctl, err := controller.Open(ctx, tr, &hc)
 	if err != nil {
 		return nil, err
 	}
-	h.dev = dev
+	h.ctl = ctl
 	if h.cfg.SMP != nil {
 		if err := h.openSMP(ctx); err != nil {
-			return nil, errors.Join(err, dev.Close())
+			return nil, errors.Join(err, ctl.Close())
 		}
 	}
 	return h, nil
 }
 
 // newLink builds the protocols of one link. On the loop.
-func (h *Host) newLink(now time.Time, l *hci.Link) hci.LinkHandler {
+func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler {
 	c := &Conn{link: l}
 	lc := h.cfg.L2CAP
 	if lc.Logger == nil {
@@ -101,17 +102,17 @@ func (h *Host) newLink(now time.Time, l *hci.Link) hci.LinkHandler {
 }
 
 // Device returns the controller, for what this package does not offer.
-func (h *Host) Device() *hci.Device { return h.dev }
+func (h *Host) Controller() *controller.Controller { return h.ctl }
 
 // Server returns the table that peers see.
 func (h *Host) Server() *gatt.Server { return h.cfg.Server }
 
-// Connect makes a link to peer as central; see hci.Device.Connect. With a bond
+// Connect makes a link to peer as central; see controller.Controller.Connect. With a bond
 // the link is encrypted before Connect returns, so that nothing is said to, nor
 // believed of, a device that only has the peer's address. If that fails, the
 // link is closed: see smp.Machine.Encrypt for the errors, smp.ErrBondLost among
 // them. ConnectPlain is the way to pair with such a peer again.
-func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
+func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *controller.ConnectOptions) (*Conn, error) {
 	c, err := h.ConnectPlain(ctx, peer, o)
 	if err != nil {
 		return nil, err
@@ -122,8 +123,8 @@ func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *hci.ConnectOptions
 // ConnectPlain is Connect without waiting for encryption, which still begins by
 // itself if there is a bond. It is for pairing again with a peer that has lost
 // the bond; nothing else should be done on the link before.
-func (h *Host) ConnectPlain(ctx context.Context, peer hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
-	l, err := h.dev.Connect(ctx, peer, o)
+func (h *Host) ConnectPlain(ctx context.Context, peer hci.Addr, o *controller.ConnectOptions) (*Conn, error) {
+	l, err := h.ctl.Connect(ctx, peer, o)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +132,8 @@ func (h *Host) ConnectPlain(ctx context.Context, peer hci.Addr, o *hci.ConnectOp
 }
 
 // ConnectAny is Connect to whichever of peers is heard first; see
-// hci.Device.ConnectAny.
-func (h *Host) ConnectAny(ctx context.Context, peers []hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
+// controller.Controller.ConnectAny.
+func (h *Host) ConnectAny(ctx context.Context, peers []hci.Addr, o *controller.ConnectOptions) (*Conn, error) {
 	c, err := h.ConnectAnyPlain(ctx, peers, o)
 	if err != nil {
 		return nil, err
@@ -141,8 +142,8 @@ func (h *Host) ConnectAny(ctx context.Context, peers []hci.Addr, o *hci.ConnectO
 }
 
 // ConnectAnyPlain is ConnectAny as ConnectPlain is Connect.
-func (h *Host) ConnectAnyPlain(ctx context.Context, peers []hci.Addr, o *hci.ConnectOptions) (*Conn, error) {
-	l, err := h.dev.ConnectAny(ctx, peers, o)
+func (h *Host) ConnectAnyPlain(ctx context.Context, peers []hci.Addr, o *controller.ConnectOptions) (*Conn, error) {
+	l, err := h.ctl.ConnectAny(ctx, peers, o)
 	if err != nil {
 		return nil, err
 	}
@@ -151,31 +152,31 @@ func (h *Host) ConnectAnyPlain(ctx context.Context, peers []hci.Addr, o *hci.Con
 
 // Accept waits for a link that a peer makes to this host while it advertises.
 func (h *Host) Accept(ctx context.Context) (*Conn, error) {
-	l, err := h.dev.Accept(ctx)
+	l, err := h.ctl.Accept(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return connOf(l), nil
 }
 
-// Scan starts to scan; see hci.Device.Scan.
-func (h *Host) Scan(ctx context.Context, o *hci.ScanOptions) (*hci.Scanner, error) {
-	return h.dev.Scan(ctx, o)
+// Scan starts to scan; see controller.Controller.Scan.
+func (h *Host) Scan(ctx context.Context, o *controller.ScanOptions) (*controller.Scanner, error) {
+	return h.ctl.Scan(ctx, o)
 }
 
-// Advertise begins to advertise; see hci.Device.Advertise.
-func (h *Host) Advertise(ctx context.Context, o *hci.AdvertiseOptions) error {
-	return h.dev.Advertise(ctx, o)
+// Advertise begins to advertise; see controller.Controller.Advertise.
+func (h *Host) Advertise(ctx context.Context, o *controller.AdvertiseOptions) error {
+	return h.ctl.Advertise(ctx, o)
 }
 
 // StopAdvertising ends what Advertise began.
-func (h *Host) StopAdvertising(ctx context.Context) error { return h.dev.StopAdvertising(ctx) }
+func (h *Host) StopAdvertising(ctx context.Context) error { return h.ctl.StopAdvertising(ctx) }
 
 // Done is closed when the controller has ended.
-func (h *Host) Done() <-chan struct{} { return h.dev.Done() }
+func (h *Host) Done() <-chan struct{} { return h.ctl.Done() }
 
 // Err returns why the controller ended; nil while it lives.
-func (h *Host) Err() error { return h.dev.Err() }
+func (h *Host) Err() error { return h.ctl.Err() }
 
-// Close disconnects all links and closes the transport; see hci.Device.Close.
-func (h *Host) Close() error { return h.dev.Close() }
+// Close disconnects all links and closes the transport; see controller.Controller.Close.
+func (h *Host) Close() error { return h.ctl.Close() }

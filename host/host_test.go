@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -59,7 +60,7 @@ func newPair(t *testing.T, cc, pc *sim.ControllerConfig) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.peripheral.Advertise(t.Context(), &hci.AdvertiseOptions{Data: ad}); err != nil {
+	if err := p.peripheral.Advertise(t.Context(), &controller.AdvertiseOptions{Data: ad}); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -75,7 +76,7 @@ func openHost(t *testing.T, tr hci.Transport, cfg *host.Config) *host.Host {
 	return h
 }
 
-func (p *pair) addr() hci.Addr { return p.peripheral.Device().Info().Address }
+func (p *pair) addr() hci.Addr { return p.peripheral.Controller().Info().Address }
 
 func (p *pair) connect(t *testing.T) *host.Conn {
 	t.Helper()
@@ -101,7 +102,7 @@ func TestMainJob(t *testing.T) {
 
 func testMainJob(t *testing.T, cfg *sim.ControllerConfig) {
 	p := newPair(t, cfg, cfg)
-	sc, err := p.central.Scan(t.Context(), &hci.ScanOptions{Filter: &hci.ScanFilter{Name: "sensor"}})
+	sc, err := p.central.Scan(t.Context(), &controller.ScanOptions{Filter: &controller.ScanFilter{Name: "sensor"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func testMainJob(t *testing.T, cfg *sim.ControllerConfig) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	var de *hci.DisconnectError
+	var de *controller.DisconnectError
 	if !errors.As(c.Err(), &de) || !de.Local || de.Reason != hci.StatusLocalHostTerminated {
 		t.Errorf("the link ended with %v", c.Err())
 	}
@@ -196,7 +197,7 @@ func testTuningIsAskedForAndHarmless(t *testing.T) {
 		t.Errorf("link state %+v, want 2M and 251 octets", s)
 	}
 	p.ctl.Fault(sim.CommandFault{Opcode: hci.OpLESetPHY, Times: sim.Always, NoAnswer: true, Ignore: true})
-	if _, _, err := c.Link().SetPHY(t.Context(), hci.PHYs1M, hci.PHYs1M); !errors.Is(err, hci.ErrNoAnswer) {
+	if _, _, err := c.Link().SetPHY(t.Context(), hci.PHYs1M, hci.PHYs1M); !errors.Is(err, controller.ErrNoAnswer) {
 		t.Errorf("got %v, want no answer", err)
 	}
 	if v, err := c.GATT().Read(t.Context(), service, level); err != nil || len(v) != 1 {
@@ -217,7 +218,7 @@ func testReasonOfTheEndIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-c.Done()
-	var de *hci.DisconnectError
+	var de *controller.DisconnectError
 	if !errors.As(c.Err(), &de) || de.Local || !errors.Is(c.Err(), hci.StatusRemoteUserTerminated) {
 		t.Errorf("closed by the peer: %v", c.Err())
 	}

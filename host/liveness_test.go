@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -32,7 +33,7 @@ func newRaw(t *testing.T, cc *sim.ControllerConfig) *raw {
 	r := &raw{air: sim.New(&sim.Config{Seed: 1})}
 	t.Cleanup(func() { r.air.Close() })
 	r.ctl = r.air.NewController(cc)
-	r.central = openHost(t, r.ctl, &host.Config{HCI: hci.Config{DisableTuning: true}})
+	r.central = openHost(t, r.ctl, &host.Config{HCI: controller.Config{DisableTuning: true}})
 	return r
 }
 

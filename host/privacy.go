@@ -3,14 +3,14 @@ package host
 import (
 	"context"
 
-	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/controller"
 )
 
 // loadResolvingList has the controller resolve the addresses of bonded peers, as
 // many as it can.
 func (h *Host) loadResolvingList(ctx context.Context) {
-	if _, err := h.smp.LoadResolvingList(ctx, h.dev); err != nil && h.log != nil && h.dev.Err() == nil {
-		h.log.Log(ctx, hci.LevelDevice, "private addresses are resolved by the host alone", "error", err)
+	if _, err := h.smp.LoadResolvingList(ctx, h.ctl); err != nil && h.log != nil && h.ctl.Err() == nil {
+		h.log.Log(ctx, controller.LevelController, "private addresses are resolved by the host alone", "error", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
@@ -13,14 +14,14 @@ import (
 
 // withPrivacy runs a test of private addresses on controllers with the legacy and with
 // the extended commands, and on one that cannot resolve addresses.
-func withPrivacy(t *testing.T, test func(t *testing.T, cc *sim.ControllerConfig, hc hci.Config)) {
+func withPrivacy(t *testing.T, test func(t *testing.T, cc *sim.ControllerConfig, hc controller.Config)) {
 	for name, x := range map[string]struct {
 		cc *sim.ControllerConfig
-		hc hci.Config
+		hc controller.Config
 	}{
-		"legacy":        {nil, hci.Config{DisableExtended: true}},
-		"extended":      {nil, hci.Config{}},
-		"no resolution": {&sim.ControllerConfig{ResolvingListSize: -1}, hci.Config{}},
+		"legacy":        {nil, controller.Config{DisableExtended: true}},
+		"extended":      {nil, controller.Config{}},
+		"no resolution": {&sim.ControllerConfig{ResolvingListSize: -1}, controller.Config{}},
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, x.cc, x.hc) }) })
 	}
@@ -30,7 +31,7 @@ func TestOwnPrivacyAsCentral(t *testing.T) { withPrivacy(t, testOwnPrivacyAsCent
 
 // testOwnPrivacyAsCentral bonds under a private address, and comes back under
 // others while a scan goes on.
-func testOwnPrivacyAsCentral(t *testing.T, cc *sim.ControllerConfig, hc hci.Config) {
+func testOwnPrivacyAsCentral(t *testing.T, cc *sim.ControllerConfig, hc controller.Config) {
 	air := sim.New(&sim.Config{Seed: 1})
 	defer air.Close()
 	c := openHost(t, air.NewController(cc), &host.Config{HCI: hc, SMP: &smp.Config{Privacy: true, AddressLifetime: time.Minute}})
@@ -43,9 +44,9 @@ func testOwnPrivacyAsCentral(t *testing.T, cc *sim.ControllerConfig, hc hci.Conf
 		t.Fatal(err)
 	}
 	defer sc.Close()
-	identity, seen := c.Device().Info().Address, map[hci.Addr]bool{}
+	identity, seen := c.Controller().Info().Address, map[hci.Addr]bool{}
 	for i := range 4 {
-		cl, err := c.Connect(t.Context(), p.Device().Info().Address, nil)
+		cl, err := c.Connect(t.Context(), p.Controller().Info().Address, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +85,7 @@ func TestOwnPrivacyAsPeripheral(t *testing.T) { withPrivacy(t, testOwnPrivacyAsP
 // testOwnPrivacyAsPeripheral is found under its identity by a bonded central,
 // whatever address it advertises under, and under each only by that address by
 // others.
-func testOwnPrivacyAsPeripheral(t *testing.T, cc *sim.ControllerConfig, hc hci.Config) {
+func testOwnPrivacyAsPeripheral(t *testing.T, cc *sim.ControllerConfig, hc controller.Config) {
 	air := sim.New(&sim.Config{Seed: 1})
 	defer air.Close()
 	c := openHost(t, air.NewController(cc), &host.Config{HCI: hc, SMP: &smp.Config{}})
@@ -107,7 +108,7 @@ func testOwnPrivacyAsPeripheral(t *testing.T, cc *sim.ControllerConfig, hc hci.C
 		return r.Addr
 	}
 	first := heard(c)
-	if own, err := p.Device().OwnAddress(t.Context()); err != nil || own != first || !own.IsResolvable() {
+	if own, err := p.Controller().OwnAddress(t.Context()); err != nil || own != first || !own.IsResolvable() {
 		t.Fatalf("heard as %v, want %v, %v", first, own, err)
 	}
 	cl, err := c.Connect(t.Context(), first, nil)
@@ -137,7 +138,7 @@ func testOwnPrivacyAsPeripheral(t *testing.T, cc *sim.ControllerConfig, hc hci.C
 		if cc != nil {
 			a, _ = c.SMP().Resolve(a)
 		}
-		if want := p.Device().Info().Address; a.Identity() != want {
+		if want := p.Controller().Info().Address; a.Identity() != want {
 			t.Errorf("the bonded central hears %v, want %v", a, want)
 		}
 		dial := a
@@ -160,7 +161,7 @@ func testOwnPrivacyAsPeripheral(t *testing.T, cc *sim.ControllerConfig, hc hci.C
 		}
 		<-pl.Done()
 	}
-	if err := c.SMP().Store().Remove(p.Device().Info().Address); err != nil {
+	if err := c.SMP().Store().Remove(p.Controller().Info().Address); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()

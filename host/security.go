@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/l2cap"
@@ -14,7 +15,7 @@ import (
 
 // openSMP makes the Security Manager, once the controller's address is known.
 func (h *Host) openSMP(ctx context.Context) error {
-	info, cfg := h.dev.Info(), *h.cfg.SMP
+	info, cfg := h.ctl.Info(), *h.cfg.SMP
 	if cfg.Logger == nil {
 		cfg.Logger = h.log
 	}
@@ -35,7 +36,7 @@ func (h *Host) openSMP(ctx context.Context) error {
 	}
 	h.smp = m
 	h.loadResolvingList(ctx)
-	return m.UsePrivateAddresses(ctx, h.dev)
+	return m.UsePrivateAddresses(ctx, h.ctl)
 }
 
 // SMP returns the Security Manager, which has the bonds; nil without
@@ -111,6 +112,10 @@ func (h *Host) verify(ctx context.Context, c *Conn, pdu []byte, s smp.Signature)
 
 var (
 	_ l2cap.Handler = (*smp.Machine)(nil)
-	_ smp.Link      = (*hci.Link)(nil)
-	_ smp.Channel   = (*l2cap.Channel)(nil)
+	_ smp.Link      = (*controller.Link)(nil)
+	_ smp.Resolver  = (*controller.Controller)(nil)
+	_ l2cap.Link    = (*controller.Link)(nil)
+
+	_ controller.LinkHandler = (*l2cap.Mux)(nil)
+	_ smp.Channel            = (*l2cap.Channel)(nil)
 )

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -64,7 +65,7 @@ func newSecuredBy(t *testing.T, peripheral *smp.Config) *secured {
 
 func (x *secured) connect(t *testing.T) (c, p *host.Conn) {
 	t.Helper()
-	c, err := x.c.Connect(t.Context(), x.p.Device().Info().Address, nil)
+	c, err := x.c.Connect(t.Context(), x.p.Controller().Info().Address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func testAttributesThatNeedSecurity(t *testing.T) {
 	c, p = x.connect(t)
 	defer c.Close()
 	wantCode(t, c, encryptedOnly, 0)
-	if !p.Session().Peer().Bonded || p.Session().Peer().Key != x.c.Device().Info().Address.String() {
+	if !p.Session().Peer().Bonded || p.Session().Peer().Key != x.c.Controller().Info().Address.String() {
 		t.Errorf("the session's peer is %+v", p.Session().Peer())
 	}
 }
@@ -175,7 +176,7 @@ func TestNewBondInheritsNothing(t *testing.T) { synctest.Test(t, testNewBondInhe
 func testNewBondInheritsNothing(t *testing.T) {
 	x := newSecuredBy(t, &smp.Config{AllowRepair: true})
 	x.subscribe(t)
-	if err := x.c.SMP().Store().Remove(x.p.Device().Info().Address); err != nil {
+	if err := x.c.SMP().Store().Remove(x.p.Controller().Info().Address); err != nil {
 		t.Fatal(err)
 	}
 	c, _ := x.connect(t)
@@ -314,13 +315,13 @@ func testIdentityOfARandomAdapter(t *testing.T) {
 	air := sim.New(nil)
 	defer air.Close()
 	own := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 0xC6}, Kind: hci.AddrRandom}
-	h := openHost(t, air.NewController(&sim.ControllerConfig{NoAddress: true}), &host.Config{SMP: &smp.Config{}, HCI: hci.Config{Address: own}})
+	h := openHost(t, air.NewController(&sim.ControllerConfig{NoAddress: true}), &host.Config{SMP: &smp.Config{}, HCI: controller.Config{Address: own}})
 	if got := h.SMP().Identity().Addr; got != own {
 		t.Errorf("identity %v, want %v", got, own)
 	}
 	private := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 0x46}, Kind: hci.AddrRandom}
 	tr := air.NewController(&sim.ControllerConfig{NoAddress: true})
-	if _, err := host.Open(t.Context(), tr, &host.Config{SMP: &smp.Config{}, HCI: hci.Config{Address: private}}); err == nil {
+	if _, err := host.Open(t.Context(), tr, &host.Config{SMP: &smp.Config{}, HCI: controller.Config{Address: private}}); err == nil {
 		t.Error("a private address was taken as identity")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -102,13 +103,13 @@ func testSignedWrites(t *testing.T) {
 	<-p.Done()
 
 	// Without a key for encryption, the central leaves the link as it is.
-	b, _ := x.c.SMP().Find(x.p.Device().Info().Address)
+	b, _ := x.c.SMP().Find(x.p.Controller().Info().Address)
 	unencrypted := *b
 	unencrypted.Central = nil
 	if err := x.c.SMP().Store().Save(&unencrypted); err != nil {
 		t.Fatal(err)
 	}
-	c, err := x.c.ConnectPlain(t.Context(), x.p.Device().Info().Address, nil)
+	c, err := x.c.ConnectPlain(t.Context(), x.p.Controller().Info().Address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func testSignedWrites(t *testing.T) {
 	}
 
 	// The counter is kept, whatever happens to the bond otherwise.
-	own := x.c.Device().Info().Address
+	own := x.c.Controller().Info().Address
 	b, _ = x.p.SMP().Find(own)
 	authenticated := *b
 	authenticated.Authenticated = true
@@ -173,7 +174,7 @@ func testSignedWriteOfBlueZ(t *testing.T) {
 	air := sim.New(&sim.Config{Seed: 1})
 	t.Cleanup(func() { air.Close() })
 	srv := signedServer(t)
-	h := openHost(t, air.NewController(nil), &host.Config{SMP: &smp.Config{}, Server: srv, HCI: hci.Config{DisableTuning: true}})
+	h := openHost(t, air.NewController(nil), &host.Config{SMP: &smp.Config{}, Server: srv, HCI: controller.Config{DisableTuning: true}})
 	peer := air.NewRawPeer(nil)
 	b := &smp.Bond{Peer: peer.Address(), KeySize: 16, PeerCSRK: smp.Key(octets("505e42df9691ec72d31fcdfbeb641b61"))}
 	if err := h.SMP().Store().Save(b); err != nil {
@@ -217,7 +218,7 @@ func testSignedWriteOfBlueZ(t *testing.T) {
 func private(t *testing.T, air *sim.Air, identity hci.Addr, bonds smp.Store) *host.Host {
 	t.Helper()
 	return openHost(t, air.NewController(&sim.ControllerConfig{NoAddress: true}), &host.Config{
-		HCI: hci.Config{Address: smp.NewPrivateAddress(bonds.Identity().IRK)},
+		HCI: controller.Config{Address: smp.NewPrivateAddress(bonds.Identity().IRK)},
 		SMP: &smp.Config{Identity: identity, Store: func(smp.Local) (smp.Store, error) { return bonds, nil }},
 	})
 }
@@ -286,7 +287,7 @@ func testSubscriptionsOfAPrivateAddress(t *testing.T) {
 	<-p.Done()
 
 	// Both have lost the bond. The new one begins with nothing.
-	if err := bonds.Remove(x.p.Device().Info().Address); err != nil {
+	if err := bonds.Remove(x.p.Controller().Info().Address); err != nil {
 		t.Fatal(err)
 	}
 	c, p = back()
@@ -343,7 +344,7 @@ func testClientsAreForgottenWithTheirBonds(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Wait()
-	own := x.c.Device().Info().Address
+	own := x.c.Controller().Info().Address
 	if !slices.Contains(known.kept, own.String()) {
 		t.Errorf("the server keeps %v, want %v", known.kept, own)
 	}

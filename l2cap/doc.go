@@ -4,9 +4,9 @@
 //
 // A [Mux] stands on one link. It is made on the loop of the link's controller
 // by whoever joins the layers, which hands it the link and gets back an
-// hci.LinkHandler:
+// controller.LinkHandler:
 //
-//	hci.Config.NewLink = func(now time.Time, l *hci.Link) hci.LinkHandler {
+//	controller.Config.NewLink = func(now time.Time, l *controller.Link) controller.LinkHandler {
 //		return l2cap.NewMux(now, l, cfg)
 //	}
 //

@@ -11,7 +11,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Link is what a Mux needs of the link under it; *hci.Link has it. Methods
+// Link is what a Mux needs of the link under it; *controller.Link has it. Methods
 // before Role are for the loop.
 type Link interface {
 	// SendACL queues one ACL data packet of at most MaxACLData octets, which it
@@ -91,7 +91,7 @@ type Counters struct {
 	Ignored    uint64 // signalling commands not answered at all
 }
 
-// Mux joins the channels of one link. It is the link's hci.LinkHandler. The
+// Mux joins the channels of one link. It is the link's controller.LinkHandler. The
 // methods that LinkHandler names are for the loop; all others may be called
 // from any other goroutine, except ATT, SMP and Link, which may be called from
 // anywhere.
@@ -119,11 +119,6 @@ type Mux struct {
 	encrypted bool
 	dead      error // not nil once Down was called
 }
-
-var (
-	_ hci.LinkHandler = (*Mux)(nil)
-	_ Link            = (*hci.Link)(nil)
-)
 
 // NewMux makes the Mux of a link, and through cfg, which must be valid, the
 // protocols on it. nil means no protocols. On the loop.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -29,7 +30,7 @@ type PeripheralConfig struct {
 	// the 31 octets have no room is in the scan response instead, cut to 29
 	// octets; of services that have no room even so, the last ones are left out
 	// (from the twelfth on, with an appearance). With Silent it does not advertise.
-	Advertise *hci.AdvertiseOptions
+	Advertise *controller.AdvertiseOptions
 	Silent    bool
 	// Controller is its controller. Default: the zero ControllerConfig.
 	Controller *ControllerConfig
@@ -99,7 +100,7 @@ func (p *Peripheral) start(ctx context.Context, c *PeripheralConfig) (err error)
 }
 
 // advertised is what a peripheral says if it is not told what to.
-func advertised(c *PeripheralConfig) (*hci.AdvertiseOptions, error) {
+func advertised(c *PeripheralConfig) (*controller.AdvertiseOptions, error) {
 	f := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: c.Name, Appearance: c.Appearance}
 	for _, s := range c.Services {
 		if _, short := s.UUID.Short(); short {
@@ -108,7 +109,7 @@ func advertised(c *PeripheralConfig) (*hci.AdvertiseOptions, error) {
 	}
 	data, err := f.Append(nil, legacyData)
 	if err == nil {
-		return &hci.AdvertiseOptions{Data: data}, nil
+		return &controller.AdvertiseOptions{Data: data}, nil
 	}
 	response, err := nameAlone(c.Name)
 	if err != nil {
@@ -116,7 +117,7 @@ func advertised(c *PeripheralConfig) (*hci.AdvertiseOptions, error) {
 	}
 	for f.Name = ""; ; f.Services = f.Services[:len(f.Services)-1] {
 		if data, err = f.Append(nil, legacyData); err == nil || len(f.Services) == 0 {
-			return &hci.AdvertiseOptions{Data: data, Response: response}, err
+			return &controller.AdvertiseOptions{Data: data, Response: response}, err
 		}
 	}
 }
@@ -137,7 +138,7 @@ func nameAlone(name string) (hci.AdvData, error) {
 }
 
 // Address is what the peripheral is reached by.
-func (p *Peripheral) Address() hci.Addr { return p.host.Device().Info().Address }
+func (p *Peripheral) Address() hci.Addr { return p.host.Controller().Info().Address }
 
 // Host returns the peripheral's host, Server its table and Controller its
 // controller, for faults.

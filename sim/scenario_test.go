@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -118,7 +119,7 @@ func TestScenarios(t *testing.T) {
 				if s.Name == "empty" {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
-					if _, err := h.Connect(ctx, Thermometer().Address, &hci.ConnectOptions{Timeout: time.Hour}); !errors.Is(err, context.DeadlineExceeded) {
+					if _, err := h.Connect(ctx, Thermometer().Address, &controller.ConnectOptions{Timeout: time.Hour}); !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("connected in an empty world: %v", err)
 					}
 				} else {

@@ -34,12 +34,12 @@ func testAirOpenTransport(t *testing.T) {
 	synctest.Wait()
 	up := func(name string) hci.MAC {
 		t.Helper()
-		d := m.Adapter(name).HCI()
-		if d == nil {
+		ctl := m.Adapter(name).Controller()
+		if ctl == nil {
 			_, err := m.Adapter(name).State()
 			t.Fatalf("%s is not up: %v", name, err)
 		}
-		return d.Info().Public
+		return ctl.Info().Public
 	}
 	if got := up("near"); got != named.Address().MAC {
 		t.Errorf("near is %v, want the controller of that name, %v", got, named.Address().MAC)
@@ -61,7 +61,7 @@ func testAirOpenTransport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	if got := h.Device().Info().Public; got != first {
+	if got := h.Controller().Info().Public; got != first {
 		t.Errorf("hci0 is %v later, want %v", got, first)
 	}
 	c, err := h.Connect(t.Context(), device.Address(), nil)

@@ -128,7 +128,7 @@ func testNewLinkWhileSaving(t *testing.T) {
 	if len(store.All()) > 0 {
 		t.Fatal("the bond is saved: this tests nothing")
 	}
-	c, err := x.c.Connect(t.Context(), x.p.Device().Info().Address, nil)
+	c, err := x.c.Connect(t.Context(), x.p.Controller().Info().Address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,8 +199,8 @@ func testPairingRequestWhileSaving(t *testing.T) {
 		}
 	}
 	time.Sleep(10 * time.Second)
-	cb, _ := x.c.SMP().Store().Find(x.p.Device().Info().Address)
-	pb, ok := x.p.SMP().Store().Find(x.c.Device().Info().Address)
+	cb, _ := x.c.SMP().Store().Find(x.p.Controller().Info().Address)
+	pb, ok := x.p.SMP().Store().Find(x.c.Controller().Info().Address)
 	if !ok || [16]byte(cb.Central.Key) != [16]byte(pb.Peripheral.Key) {
 		t.Errorf("the bonds differ: %+v, %+v", cb, pb)
 	}

@@ -70,10 +70,10 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Log levels, those of package hci.
+// Log levels; the same as in the other layers.
 const (
-	levelLink   = hci.LevelLink
-	levelPacket = hci.LevelPacket
+	levelLink   = slog.Level(-2)
+	levelPacket = slog.Level(-4)
 )
 
 func (c *Config) store() OpenStore {

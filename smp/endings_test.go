@@ -63,11 +63,11 @@ func testPrivacyKeyIsGivenOnlyWhereItIsOfUse(t *testing.T) {
 		x := newPair(t, &smp.Config{Privacy: private}, nil)
 		x.bond()
 		synctest.Wait()
-		b, ok := x.p.SMP().Find(x.c.Device().Info().Address)
+		b, ok := x.p.SMP().Find(x.c.Controller().Info().Address)
 		if !ok || b.IRK.IsZero() == private || private && b.IRK != x.c.SMP().Identity().IRK {
 			t.Errorf("private %v: has a key %v", private, ok && !b.IRK.IsZero())
 		}
-		if b, ok := x.c.SMP().Find(x.p.Device().Info().Address); !ok || b.GaveIRK != private {
+		if b, ok := x.c.SMP().Find(x.p.Controller().Info().Address); !ok || b.GaveIRK != private {
 			t.Errorf("private %v: the bond says that the key was given: %v", private, ok && b.GaveIRK)
 		}
 		x.air.Close()
@@ -85,7 +85,7 @@ func testUpgradeOfABond(t *testing.T) {
 	compare := func() smp.Delegate { return newUser(smp.DisplayYesNo, screen) }
 	find := func() *smp.Bond {
 		synctest.Wait()
-		b, _ := x.p.SMP().Find(x.c.Device().Info().Address)
+		b, _ := x.p.SMP().Find(x.c.Controller().Info().Address)
 		return b
 	}
 	again := func(o *smp.PairOptions, peripheral smp.Delegate) error {
@@ -94,7 +94,7 @@ func testUpgradeOfABond(t *testing.T) {
 		<-x.p.Done()
 		x.p = x.open(x.peer.Plug(), &x.pcfg)
 		x.advertise()
-		c, err := x.c.Connect(t.Context(), x.p.Device().Info().Address, nil)
+		c, err := x.c.Connect(t.Context(), x.p.Controller().Info().Address, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func testUpgradeOfABond(t *testing.T) {
 		t.Errorf("bond %+v", better)
 	}
 	wantReason(t, again(&smp.PairOptions{Replace: true}, compare()), smp.ReasonAuthenticationRequirements, false)
-	if b, _ := x.c.SMP().Find(x.p.Device().Info().Address); !b.Authenticated {
+	if b, _ := x.c.SMP().Find(x.p.Controller().Info().Address); !b.Authenticated {
 		t.Error("the central has the worse bond now")
 	}
 	if got := find(); got != better {

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
@@ -122,7 +123,7 @@ func keep(open smp.OpenStore) smp.OpenStore {
 
 func (x *pair) open(tr hci.Transport, cfg *smp.Config) *host.Host {
 	x.t.Helper()
-	h, err := host.Open(x.t.Context(), tr, &host.Config{SMP: cfg, HCI: hci.Config{Logger: slog.New(x.logs), DisableTuning: true}})
+	h, err := host.Open(x.t.Context(), tr, &host.Config{SMP: cfg, HCI: controller.Config{Logger: slog.New(x.logs), DisableTuning: true}})
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func (x *pair) open(tr hci.Transport, cfg *smp.Config) *host.Host {
 // link connects, without waiting for encryption, and returns both ends.
 func (x *pair) link() (c, p *host.Conn) {
 	x.t.Helper()
-	to, err := x.p.Device().OwnAddress(x.t.Context())
+	to, err := x.p.Controller().OwnAddress(x.t.Context())
 	if err != nil {
 		x.t.Fatal(err)
 	}

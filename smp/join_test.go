@@ -74,7 +74,7 @@ func testPairWhilePairing(t *testing.T) {
 				continue
 			}
 			synctest.Wait()
-			b, ok := x.c.SMP().Find(x.p.Device().Info().Address)
+			b, ok := x.c.SMP().Find(x.p.Controller().Info().Address)
 			switch {
 			case tt.reason != 0:
 				var e *smp.Error

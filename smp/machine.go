@@ -15,7 +15,7 @@ import (
 // timeout bounds a procedure between two PDUs of this host (Vol 3, Part H, 3.4).
 const timeout = 30 * time.Second
 
-// Link is what a Machine needs of the link under it; *hci.Link has it. All is
+// Link is what a Machine needs of the link under it; *controller.Link has it. All is
 // for the loop.
 type Link interface {
 	// StartEncryption encrypts the link as central; done runs on the loop.

@@ -73,7 +73,7 @@ func testMethod(t *testing.T, ci, pi smp.IOCapability, legacy, byPeripheral bool
 		}
 	}
 	// With the bond the link is encrypted before Connect returns.
-	again, err := x.c.Connect(t.Context(), x.p.Device().Info().Address, nil)
+	again, err := x.c.Connect(t.Context(), x.p.Controller().Info().Address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,9 +124,9 @@ func TestBondLost(t *testing.T) { synctest.Test(t, testBondLost) }
 func testBondLost(t *testing.T) {
 	x := newPair(t, nil, nil)
 	x.bond()
-	addr := x.p.Device().Info().Address
+	addr := x.p.Controller().Info().Address
 	old, _ := x.c.SMP().Find(addr)
-	if err := x.p.SMP().Store().Remove(x.c.Device().Info().Address); err != nil {
+	if err := x.p.SMP().Store().Remove(x.c.Controller().Info().Address); err != nil {
 		t.Fatal(err)
 	}
 	_, err := x.c.Connect(t.Context(), addr, nil)
@@ -169,8 +169,8 @@ func testCentralLosesTheBond(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		x := newPair(t, nil, &smp.Config{AllowRepair: allow})
 		x.bond()
-		old, _ := x.p.SMP().Find(x.c.Device().Info().Address)
-		if err := x.c.SMP().Store().Remove(x.p.Device().Info().Address); err != nil {
+		old, _ := x.p.SMP().Find(x.c.Controller().Info().Address)
+		if err := x.c.SMP().Store().Remove(x.p.Controller().Info().Address); err != nil {
 			t.Fatal(err)
 		}
 		c, p := x.link()
@@ -179,7 +179,7 @@ func testCentralLosesTheBond(t *testing.T) {
 		_, err := c.SMP().Pair(t.Context(), nil)
 		got := <-waiting
 		synctest.Wait()
-		now, _ := x.p.SMP().Find(x.c.Device().Info().Address)
+		now, _ := x.p.SMP().Find(x.c.Controller().Info().Address)
 		if allow {
 			if err != nil || now == old {
 				t.Errorf("AllowRepair: %v, replaced %v", err, now != old)
@@ -212,12 +212,12 @@ func testPeripheralAsksForEncryption(t *testing.T) {
 	}
 	x.unlink(c, p)
 	x.bond()
-	old, _ := x.c.SMP().Find(x.p.Device().Info().Address)
+	old, _ := x.c.SMP().Find(x.p.Controller().Info().Address)
 	c, p = x.link()
 	if err := p.SMP().Encrypt(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if now, _ := x.c.SMP().Find(x.p.Device().Info().Address); now != old {
+	if now, _ := x.c.SMP().Find(x.p.Controller().Info().Address); now != old {
 		t.Error("the bond was replaced")
 	}
 	x.unlink(c, p)

@@ -19,7 +19,7 @@ func testBondOfBeforePrivacy(t *testing.T) {
 	x := newPair(t, nil, nil)
 	x.bond()
 	synctest.Wait()
-	before, _ := x.c.SMP().Find(x.p.Device().Info().Address)
+	before, _ := x.c.SMP().Find(x.p.Controller().Info().Address)
 	if err := x.c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func testOpenBondOfAPeripheral(t *testing.T) {
 	if err := s.c.Advertise(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	own, err := s.c.Device().OwnAddress(t.Context())
+	own, err := s.c.Controller().OwnAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

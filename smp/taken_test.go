@@ -86,7 +86,7 @@ func testRemovedBondStaysAway(t *testing.T) {
 		},
 	}, &smp.Config{Signing: true, AllowRepair: true})
 	m = x.c.SMP()
-	peer := x.p.Device().Info().Address
+	peer := x.p.Controller().Info().Address
 	remove := func(when string) {
 		t.Helper()
 		removed := make(chan error, 1)

@@ -41,7 +41,7 @@ func newCrowded(t *testing.T, store func(smp.Store) smp.Store) *crowded {
 		s, err := smp.Memory()(l)
 		return store(slow{s}), err
 	})}, &smp.Config{AllowRepair: true})
-	x.peer = x.pair.p.Device().Info().Address
+	x.peer = x.pair.p.Controller().Info().Address
 	x.c, x.p = x.link()
 	go func() { _ = x.pair.c.SMP().Store().Save(sampleBond(peerB)) }()
 	synctest.Wait()

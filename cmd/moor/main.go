@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/moor-ble/moor/internal/cli"
+	"github.com/moor-ble/moor/cmd/moor/internal/cli"
 )
 
 func main() {

@@ -11,7 +11,7 @@ import (
 )
 
 // Capture takes what passes between a host and its controller, as the Snoop of
-// an hci.Config.
+// an controller.Config.
 type Capture struct {
 	mu  sync.Mutex
 	buf bytes.Buffer // guarded by mu

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -32,7 +33,7 @@ func Open(t *testing.T, adapter string) *Manager {
 	t.Helper()
 	c := &Capture{}
 	m, err := connmgr.Open(Within(t), &connmgr.Config{
-		Adapters: []string{adapter}, StateDir: t.TempDir(), Host: host.Config{HCI: hci.Config{Snoop: c}},
+		Adapters: []string{adapter}, StateDir: t.TempDir(), Host: host.Config{HCI: controller.Config{Snoop: c}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +226,7 @@ func (s *session) end(t *testing.T) {
 		if used := s.m.Slots().Allocations(a.Name()).Allocated; len(used) > 0 {
 			t.Errorf("%s still has slots taken by %v", a.Name(), used)
 		}
-		if links := a.HCI().Links(); len(links) > 0 {
+		if links := a.Controller().Links(); len(links) > 0 {
 			t.Errorf("%s still has %d links", a.Name(), len(links))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
@@ -132,7 +133,7 @@ func Advertise(t *testing.T, h *host.Host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Advertise(Within(t), &hci.AdvertiseOptions{Data: data}); err != nil {
+	if err := h.Advertise(Within(t), &controller.AdvertiseOptions{Data: data}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -140,14 +141,14 @@ func Advertise(t *testing.T, h *host.Host) {
 // ChangeAddress has a host that shows private addresses show another one.
 func ChangeAddress(t *testing.T, h *host.Host) {
 	t.Helper()
-	before, err := h.Device().OwnAddress(Within(t))
+	before, err := h.Controller().OwnAddress(Within(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Device().UsePrivateAddresses(Within(t), func() hci.MAC { return h.SMP().NewAddress().MAC }, time.Hour); err != nil {
+	if err := h.Controller().UsePrivateAddresses(Within(t), func() hci.MAC { return h.SMP().NewAddress().MAC }, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := h.Device().OwnAddress(Within(t)); err != nil || after == before || !after.IsResolvable() {
+	if after, err := h.Controller().OwnAddress(Within(t)); err != nil || after == before || !after.IsResolvable() {
 		t.Fatalf("the address is %v after %v, %v", after, before, err)
 	}
 }

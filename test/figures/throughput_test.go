@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -102,7 +103,7 @@ func connect(t *testing.T, n, buffers int) (devices []*stormer, chars []*gatt.Ch
 	t.Cleanup(func() { h.Close() })
 	for range n {
 		d := newStormer(t, air)
-		c, err := h.Connect(t.Context(), d.Address(), &hci.ConnectOptions{
+		c, err := h.Connect(t.Context(), d.Address(), &controller.ConnectOptions{
 			Params: hci.ConnParams{IntervalMin: interval, IntervalMax: interval, Timeout: 4 * time.Second},
 		})
 		if err != nil {

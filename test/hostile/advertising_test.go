@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
 )
@@ -16,7 +17,7 @@ func (w *world) advertise(data []byte, extended bool) *sim.RawPeer {
 	return w.air.NewRawPeer(&sim.RawPeerConfig{AdvData: data, Extended: extended, Type: hci.AdvNonconnInd})
 }
 
-func (w *world) scan(o *hci.ScanOptions) *hci.Scanner {
+func (w *world) scan(o *controller.ScanOptions) *controller.Scanner {
 	w.t.Helper()
 	sc, err := w.host.Scan(w.t.Context(), o)
 	if err != nil {
@@ -27,7 +28,7 @@ func (w *world) scan(o *hci.ScanOptions) *hci.Scanner {
 }
 
 // report waits for the next report of a peer.
-func (w *world) report(sc *hci.Scanner, from hci.Addr) hci.Report {
+func (w *world) report(sc *controller.Scanner, from hci.Addr) controller.Report {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
@@ -43,7 +44,7 @@ func (w *world) report(sc *hci.Scanner, from hci.Addr) hci.Report {
 }
 
 // useUp asks a report everything that it can be asked.
-func useUp(r *hci.Report) (structures int) {
+func useUp(r *controller.Report) (structures int) {
 	_, _, _, _, _ = r.Name(), r.Services(), r.ManufacturerData(), r.ServiceData(), r.Data.String()
 	_, _ = r.Data.SolicitedServices(), r.HasService(level)
 	for range r.Data.All() {
@@ -83,7 +84,7 @@ func TestAdvertisingData(t *testing.T) {
 			for _, extended := range []bool{false, true} {
 				data := octets(test.data)
 				p := w.advertise(data, extended)
-				sc := w.scan(&hci.ScanOptions{Passive: true})
+				sc := w.scan(&controller.ScanOptions{Passive: true})
 				r := w.report(sc, p.Address())
 				if n := useUp(&r); n != test.structures || !bytes.Equal(r.Data, data) {
 					w.t.Errorf("extended %v: %d structures in % x, want %d in % x", extended, n, r.Data, test.structures, data)
@@ -112,8 +113,8 @@ func TestAdvertisingNoise(t *testing.T) {
 			w.advertise(b, true)
 		}
 		p := w.advertise(octets("05 09 6d 6f 6f 72 03 03 0f 18"), false)
-		all := w.scan(&hci.ScanOptions{Duplicates: true})
-		one := w.scan(&hci.ScanOptions{Filter: &hci.ScanFilter{Name: "MOOR"}})
+		all := w.scan(&controller.ScanOptions{Duplicates: true})
+		one := w.scan(&controller.ScanOptions{Filter: &controller.ScanFilter{Name: "MOOR"}})
 		for range 2000 {
 			r, err := all.Next(w.t.Context())
 			if err != nil {
@@ -133,7 +134,7 @@ func TestAdvertisingNoise(t *testing.T) {
 // should not. Each packet is dropped and counted, and the next one is read.
 func TestReportsThatContradictThemselves(t *testing.T) {
 	bubble(func(w *world) {
-		sc := w.scan(&hci.ScanOptions{Passive: true, Duplicates: true})
+		sc := w.scan(&controller.ScanOptions{Passive: true, Duplicates: true})
 		addr := " 00 010203040506 "
 		bad := []string{
 			"04 3e 00",                              // no subevent
@@ -156,7 +157,7 @@ func TestReportsThatContradictThemselves(t *testing.T) {
 		w.ctl.Inject(append(octets("04 3e fa 02 01 00"+addr+"ee"), append(make([]byte, 238), 0xC4)...))
 		p := w.advertise(octets("02 01 06"), false)
 		w.report(sc, p.Address())
-		if s := w.host.Device().Stats(); s.MalformedPackets != uint64(len(bad)+1) {
+		if s := w.host.Controller().Stats(); s.MalformedPackets != uint64(len(bad)+1) {
 			w.t.Errorf("%d packets counted as malformed, want %d", s.MalformedPackets, len(bad)+1)
 		}
 	})(t)
@@ -167,7 +168,7 @@ func TestReportsThatContradictThemselves(t *testing.T) {
 // comes through all the same.
 func TestEndlessExtendedAdvertisements(t *testing.T) {
 	bubble(func(w *world) {
-		sc := w.scan(&hci.ScanOptions{Passive: true, Duplicates: true})
+		sc := w.scan(&controller.ScanOptions{Passive: true, Duplicates: true})
 		n := 0
 		flood := func() {
 			for range 5000 {

@@ -36,7 +36,7 @@ func TestEventsForHandlesThatAreGone(t *testing.T) {
 				w.ctl.InjectEvent(ev)
 			}
 			time.Sleep(time.Second)
-			if n := w.host.Device().Stats().UnknownHandles; n != 1000 {
+			if n := w.host.Controller().Stats().UnknownHandles; n != 1000 {
 				w.t.Errorf("%d events for unknown handles counted, want 1000", n)
 			}
 		}))
@@ -53,7 +53,7 @@ func TestEndOfALinkReportedTwice(t *testing.T) {
 		e.Disconnect(hci.StatusRemoteUserTerminated)
 		w.wantLost(c, 5*time.Second, hci.StatusRemoteUserTerminated, "")
 		time.Sleep(time.Second)
-		if n := w.host.Device().Stats().UnknownHandles; n != 3 {
+		if n := w.host.Controller().Stats().UnknownHandles; n != 3 {
 			w.t.Errorf("%d events for unknown handles counted, want 3", n)
 		}
 		again, _ := w.connect()
@@ -80,7 +80,7 @@ func TestDataForHandlesThatAreGone(t *testing.T) {
 		w.ctl.Inject(octets("02 ff ff 01 00 00")) // reserved flags
 		time.Sleep(time.Second)
 		w.wantRead(c, "on the link that got empty data")
-		if s := w.host.Device().Stats(); s.UnknownHandles != 2 || s.MalformedPackets != 3 {
+		if s := w.host.Controller().Stats(); s.UnknownHandles != 2 || s.MalformedPackets != 3 {
 			w.t.Errorf("counted %+v, want 2 unknown handles and 3 malformed packets", s)
 		}
 	})(t)
@@ -100,7 +100,7 @@ func TestPacketsOfUnknownType(t *testing.T) {
 			n++
 		}
 		time.Sleep(time.Second)
-		if s := w.host.Device().Stats(); s.MalformedPackets != n {
+		if s := w.host.Controller().Stats(); s.MalformedPackets != n {
 			w.t.Errorf("%d packets counted as malformed, want %d", s.MalformedPackets, n)
 		}
 	})(t)
@@ -130,7 +130,7 @@ func TestHalfPackets(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Second)
-		if s := w.host.Device().Stats(); s.MalformedPackets < 100 {
+		if s := w.host.Controller().Stats(); s.MalformedPackets < 100 {
 			w.t.Errorf("%d packets counted as malformed", s.MalformedPackets)
 		}
 	})(t)
@@ -173,7 +173,7 @@ func TestConnectionsThatNobodyAskedFor(t *testing.T) {
 		w.ctl.InjectEvent(&hci.LEEnhancedConnectionComplete{Status: 0xFF})
 		w.ctl.InjectEvent(&hci.LEConnectionComplete{Handle: gone, Peer: hci.Addr{MAC: hci.MAC{9}}})
 		time.Sleep(10 * time.Second)
-		s := w.host.Device().Stats()
+		s := w.host.Controller().Stats()
 		if s.OrphanConnections != 1 || s.ForeignAnswers != 2 {
 			w.t.Errorf("counted %+v, want one orphan and two failures of nobody", s)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -21,10 +22,10 @@ func TestDeviceHeals(t *testing.T) {
 			w.ctl.Fault(sim.CommandFault{Opcode: hci.OpReadRSSI, NoAnswer: true, Ignore: true})
 			begin := time.Now()
 			_, err := w.good.Link().RSSI(w.t.Context())
-			if took := time.Since(begin); !errors.Is(err, hci.ErrNoAnswer) || took != 2*time.Second {
+			if took := time.Since(begin); !errors.Is(err, controller.ErrNoAnswer) || took != 2*time.Second {
 				w.t.Errorf("got %v after %v, want no answer after 2s", err, took)
 			}
-			if _, err := w.good.Link().RSSI(w.t.Context()); !errors.Is(err, hci.ErrUnanswered) {
+			if _, err := w.good.Link().RSSI(w.t.Context()); !errors.Is(err, controller.ErrUnanswered) {
 				w.t.Errorf("got %v, want that it is not tried again", err)
 			}
 		},
@@ -37,20 +38,20 @@ func TestDeviceHeals(t *testing.T) {
 				// The copies would answer the next command of the same opcode.
 				time.Sleep(100 * time.Millisecond)
 			}
-			if n := w.host.Device().Stats().ForeignAnswers; n != 20 {
+			if n := w.host.Controller().Stats().ForeignAnswers; n != 20 {
 				w.t.Errorf("%d answers to nothing counted, want 20", n)
 			}
 		},
 		"completion for another opcode": func(w *world) {
 			w.ctl.Fault(sim.CommandFault{Opcode: hci.OpReadRSSI, As: hci.OpLERand})
 			begin := time.Now()
-			if _, err := w.good.Link().RSSI(w.t.Context()); !errors.Is(err, hci.ErrNoAnswer) || time.Since(begin) != 2*time.Second {
+			if _, err := w.good.Link().RSSI(w.t.Context()); !errors.Is(err, controller.ErrNoAnswer) || time.Since(begin) != 2*time.Second {
 				w.t.Errorf("got %v after %v", err, time.Since(begin))
 			}
 		},
 		"a late answer": func(w *world) {
 			w.ctl.Fault(sim.CommandFault{Opcode: hci.OpReadRSSI, Delay: 3 * time.Second})
-			if _, err := w.good.Link().RSSI(w.t.Context()); !errors.Is(err, hci.ErrNoAnswer) {
+			if _, err := w.good.Link().RSSI(w.t.Context()); !errors.Is(err, controller.ErrNoAnswer) {
 				w.t.Errorf("got %v", err)
 			}
 			time.Sleep(2 * time.Second)
@@ -100,7 +101,7 @@ func TestDeviceHeals(t *testing.T) {
 			if s := w.ctl.Stats(); s.Overruns != 0 {
 				w.t.Errorf("%d packets beyond the buffers", s.Overruns)
 			}
-			if n := w.host.Device().Stats().ExcessCredits; n == 0 {
+			if n := w.host.Controller().Stats().ExcessCredits; n == 0 {
 				w.t.Error("no credit counted as excess")
 			}
 			w.ctl.ClearFaults()
@@ -134,7 +135,7 @@ func TestDeviceHeals(t *testing.T) {
 			if again.Link().Handle() != c.Link().Handle() {
 				w.t.Fatal("the controller gave another handle: this tests nothing")
 			}
-			w.wantLost(c, time.Second, hci.ErrStale, "")
+			w.wantLost(c, time.Second, controller.ErrStale, "")
 			w.wantRead(again, "on the link that has the handle")
 		},
 		"a connection that is never established": func(w *world) {
@@ -217,19 +218,19 @@ type fatal struct {
 // reader, a writer, a dialer, a scanner, a command, and who waits for the end.
 func TestDeviceFails(t *testing.T) {
 	for name, f := range map[string]fatal{
-		"hardware error":              {func(w *world) { w.ctl.HardwareError(0x42, false) }, time.Second, hci.HardwareFault(0x42)},
-		"hardware error and reset":    {func(w *world) { w.ctl.HardwareError(0x42, true) }, time.Second, hci.HardwareFault(0x42)},
+		"hardware error":              {func(w *world) { w.ctl.HardwareError(0x42, false) }, time.Second, controller.HardwareFault(0x42)},
+		"hardware error and reset":    {func(w *world) { w.ctl.HardwareError(0x42, true) }, time.Second, controller.HardwareFault(0x42)},
 		"transport closed":            {func(w *world) { w.ctl.Unplug() }, time.Second, sim.ErrUnplugged},
 		"half a packet, then nothing": {func(w *world) { w.ctl.Inject(octets("04 0e")); w.ctl.Unplug() }, time.Second, sim.ErrUnplugged},
 		"no answer to a command that must have one": {func(w *world) {
 			w.ctl.Fault(sim.CommandFault{Opcode: hci.OpDisconnect, NoAnswer: true, Ignore: true})
 			go w.good.Close()
-		}, 3 * time.Second, hci.ErrNoAnswer},
+		}, 3 * time.Second, controller.ErrNoAnswer},
 		"no command credits for ever": {func(w *world) {
 			w.ctl.Fault(sim.CommandFault{Opcode: hci.OpReadRSSI, NoCredits: true, Times: sim.Always})
 			go w.good.Link().RSSI(context.Background())
 			go w.good.Link().RSSI(context.Background())
-		}, 5 * time.Second, hci.ErrNoCredit},
+		}, 5 * time.Second, controller.ErrNoCredit},
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testDeviceFails(t, f) }) })
 	}
@@ -245,7 +246,7 @@ func testDeviceFails(t *testing.T, f fatal) {
 		"a reader":          call(func() error { _, err := c.GATT().ReadHandle(ctx, 3); return err }),
 		"the one behind it": call(func() error { _, err := c.GATT().ReadHandle(ctx, 3); return err }),
 		"a dialer": call(func() error {
-			_, err := w.host.Connect(ctx, hci.Addr{MAC: hci.MAC{7}}, &hci.ConnectOptions{Timeout: -1})
+			_, err := w.host.Connect(ctx, hci.Addr{MAC: hci.MAC{7}}, &controller.ConnectOptions{Timeout: -1})
 			return err
 		}),
 		"a scanner":             call(func() error { _, err := sc.Next(ctx); return err }),
@@ -323,11 +324,11 @@ func TestHalfStart(t *testing.T) {
 		within time.Duration
 		cause  error
 	}{
-		"no answer": {func(c *sim.Controller) { c.Fault(sim.CommandFault{Opcode: hci.OpReset, NoAnswer: true}) }, 2 * time.Second, hci.ErrNoAnswer},
+		"no answer": {func(c *sim.Controller) { c.Fault(sim.CommandFault{Opcode: hci.OpReset, NoAnswer: true}) }, 2 * time.Second, controller.ErrNoAnswer},
 		"an error": {func(c *sim.Controller) {
 			c.Fault(sim.CommandFault{Opcode: hci.OpReset, Status: hci.StatusHardwareFailure})
 		}, time.Second, hci.StatusHardwareFailure},
-		"no command credits": {func(c *sim.Controller) { c.Fault(sim.CommandFault{Opcode: hci.OpReset, NoCredits: true}) }, 4 * time.Second, hci.ErrNoCredit},
+		"no command credits": {func(c *sim.Controller) { c.Fault(sim.CommandFault{Opcode: hci.OpReset, NoCredits: true}) }, 4 * time.Second, controller.ErrNoCredit},
 		"unplugged":          {func(c *sim.Controller) { c.Unplug() }, time.Second, sim.ErrUnplugged},
 	} {
 		t.Run(name, func(t *testing.T) {

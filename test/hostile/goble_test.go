@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -91,7 +92,7 @@ func TestGoBLEContextEndsAsTheConnectionCompletes(t *testing.T) {
 // scan waited for its handler.
 func TestGoBLESearchThatFindsNothing(t *testing.T) {
 	bubble(func(w *world) {
-		sc := w.scan(&hci.ScanOptions{Filter: &hci.ScanFilter{Name: "nobody"}})
+		sc := w.scan(&controller.ScanOptions{Filter: &controller.ScanFilter{Name: "nobody"}})
 		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
 		defer cancel()
 		if _, err := sc.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {

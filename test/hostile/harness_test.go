@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
@@ -82,7 +83,7 @@ func (w *world) open(tr hci.Transport) *host.Host {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(srv.Close)
-	h, err := host.Open(w.t.Context(), tr, &host.Config{Server: srv, HCI: hci.Config{DisableTuning: true}})
+	h, err := host.Open(w.t.Context(), tr, &host.Config{Server: srv, HCI: controller.Config{DisableTuning: true}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -91,8 +92,8 @@ func (w *world) open(tr hci.Transport) *host.Host {
 }
 
 // options are those of every link here.
-func options() *hci.ConnectOptions {
-	return &hci.ConnectOptions{Params: hci.ConnParams{IntervalMin: interval, IntervalMax: interval, Timeout: 4 * time.Second}}
+func options() *controller.ConnectOptions {
+	return &controller.ConnectOptions{Params: hci.ConnParams{IntervalMin: interval, IntervalMax: interval, Timeout: 4 * time.Second}}
 }
 
 // connect makes a link to a new peer, which answers reads.
@@ -101,7 +102,7 @@ func (w *world) connect() (*host.Conn, *end) {
 	return w.connectTo(sim.RawPeerConfig{}, options())
 }
 
-func (w *world) connectTo(cfg sim.RawPeerConfig, o *hci.ConnectOptions) (*host.Conn, *end) {
+func (w *world) connectTo(cfg sim.RawPeerConfig, o *controller.ConnectOptions) (*host.Conn, *end) {
 	w.t.Helper()
 	e := &end{t: w.t, answer: true}
 	cfg.Script.Frame = e.frame

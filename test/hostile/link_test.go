@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 )
 
@@ -29,7 +30,7 @@ func TestLinkLayerProcedures(t *testing.T) {
 				ctx, cancel := context.WithTimeout(w.t.Context(), 40*time.Second)
 				_, err := c.GATT().ReadHandle(ctx, 3)
 				cancel()
-				var de *hci.DisconnectError
+				var de *controller.DisconnectError
 				if err != nil && !errors.As(err, &de) {
 					w.t.Fatalf("request %d: the read got %v", i, err)
 				}
@@ -52,7 +53,7 @@ func TestEndsInMidRequest(t *testing.T) {
 			time.Sleep(time.Second)
 			e.Disconnect(hci.Status(reason))
 			err := returned(w.t, read, time.Second)
-			var de *hci.DisconnectError
+			var de *controller.DisconnectError
 			if !errors.As(err, &de) || de.Local || strings.Contains(err.Error(), "nil") || reason != 0 && !errors.Is(err, hci.Status(reason)) {
 				w.t.Errorf("reason %#02x: the read got %v", reason, err)
 			}

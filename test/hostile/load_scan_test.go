@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
 )
@@ -35,7 +36,7 @@ func TestTwoThousandAdvertisementsASecond(t *testing.T) {
 				Type: hci.AdvNonconnInd, Interval: 245 * time.Millisecond, AdvData: []byte{3, 0xFF, byte(i), byte(i >> 8)},
 			})
 		}
-		sc := w.scan(&hci.ScanOptions{Passive: true, Duplicates: true})
+		sc := w.scan(&controller.ScanOptions{Passive: true, Duplicates: true})
 		before, begin := w.ctl.Stats(), time.Now()
 		noise := control("in the noise")
 		w.wantRead(w.good, "in the noise")
@@ -51,7 +52,7 @@ func TestTwoThousandAdvertisementsASecond(t *testing.T) {
 		if noise > silence {
 			w.t.Errorf("a command takes up to %v, in silence %v", noise, silence)
 		}
-		s := w.host.Device().Stats()
+		s := w.host.Controller().Stats()
 		kept := 0
 		sc.Close()
 		for {
@@ -155,17 +156,17 @@ func TestTenHoursOfScanning(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(perSecond)
-		d, err := hci.Open(t.Context(), c, nil)
+		ctl, err := controller.Open(t.Context(), c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer d.Close()
+		defer ctl.Close()
 		// One program reads everything, one reads nothing and keeps duplicates.
-		reading, err := d.Scan(t.Context(), nil)
+		reading, err := ctl.Scan(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		idle, err := d.Scan(t.Context(), &hci.ScanOptions{Passive: true, Duplicates: true})
+		idle, err := ctl.Scan(t.Context(), &controller.ScanOptions{Passive: true, Duplicates: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +186,7 @@ func TestTenHoursOfScanning(t *testing.T) {
 		for hour := 2; hour <= 10; hour++ {
 			time.Sleep(time.Hour)
 			begin := time.Now()
-			if _, err := hci.Exec(t.Context(), d, hci.LERand{}); err != nil || time.Since(begin) > time.Second {
+			if _, err := controller.Exec(t.Context(), ctl, hci.LERand{}); err != nil || time.Since(begin) > time.Second {
 				t.Errorf("hour %d: a command: %v after %v", hour, err, time.Since(begin))
 			}
 			if grown := heap() - first; grown > 256<<10 {
@@ -194,7 +195,7 @@ func TestTenHoursOfScanning(t *testing.T) {
 		}
 		reading.Close()
 		idle.Close()
-		n, s := <-counted, d.Stats()
+		n, s := <-counted, ctl.Stats()
 		t.Logf("%d reports read; %d dropped in the queue of who did not read, %d before the loop", n, idle.Dropped(), s.DroppedAdvertRead)
 		if want := uint64(36000*perSecond) * 9 / 10; idle.Dropped()+s.DroppedAdvertRead < want || n < 20000 {
 			t.Errorf("%d reads, %d drops, want most of %d", n, idle.Dropped(), 36000*perSecond)

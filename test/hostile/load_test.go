@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -40,7 +41,7 @@ func TestSixtyFourLinks(t *testing.T) {
 		var conns []*host.Conn
 		var ends []*end
 		for range 63 {
-			o := &hci.ConnectOptions{Params: hci.ConnParams{IntervalMin: every, IntervalMax: every, Timeout: 4 * time.Second}}
+			o := &controller.ConnectOptions{Params: hci.ConnParams{IntervalMin: every, IntervalMax: every, Timeout: 4 * time.Second}}
 			c, e := w.connectTo(sim.RawPeerConfig{Interval: 20 * time.Millisecond}, o)
 			conns, ends = append(conns, c), append(ends, e)
 		}

@@ -18,7 +18,7 @@ import (
 func TestTakesNothingUnasked(t *testing.T) {
 	startControllers(t, 2)
 	device := startDevice(t, "hci0")
-	address := device.Device().Info().Public.String()
+	address := device.Controller().Info().Public.String()
 	startBus(t)
 	blue, _ := startBlueZ(t)
 	blue.hears(t, device, address)

@@ -55,7 +55,7 @@ func TestManagerClosesStaleLink(t *testing.T) {
 	startControllers(t, 3)
 	m := conntest.Open(t, "hci0")
 	device := startDevice(t, "hci2")
-	address := device.Device().Info().Public.String()
+	address := device.Controller().Info().Public.String()
 	startBus(t)
 	blue, _ := startBlueZ(t)
 	blue.hears(t, device, address)
@@ -115,7 +115,7 @@ func TestManagerAdapterComesBack(t *testing.T) {
 
 	first, unplug := plug(t, controller.Plug())
 	m := conntest.Open(t, first)
-	mac := m.Adapter(first).HCI().Info().Public
+	mac := m.Adapter(first).Controller().Info().Public
 	ended := make(chan error, 1)
 	c, err := m.Establish(conntest.Within(t), address, &connmgr.Options{
 		Disconnected: func(_ *connmgr.Client, err error) { ended <- err },
@@ -151,8 +151,8 @@ func TestManagerAdapterComesBack(t *testing.T) {
 	if second == first {
 		t.Fatalf("two adapters are %s", first)
 	}
-	eventually(t, "the adapter is back", func() bool { return m.Adapter(first).HCI() != nil })
-	if now := m.Adapter(first).HCI().Info().Public; now != mac {
+	eventually(t, "the adapter is back", func() bool { return m.Adapter(first).Controller() != nil })
+	if now := m.Adapter(first).Controller().Info().Public; now != mac {
 		t.Errorf("the manager has the adapter %v, want %v", now, mac)
 	}
 	read(t, m, address)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/test/conntest"
 	"github.com/moor-ble/moor/test/moortest"
@@ -46,7 +46,7 @@ func TestFoundByBlueZ(t *testing.T) {
 		Service: conntest.UUID(t, serviceUUID), Guarded: conntest.UUID(t, guardedUUID), Value: []byte{1, 2, 3, 4},
 		SMP: &smp.Config{Privacy: true, Store: smp.Files(t.TempDir())},
 	}).Open(t, "hci0")
-	private, err := h.Device().OwnAddress(conntest.Within(t))
+	private, err := h.Controller().OwnAddress(conntest.Within(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,13 +56,13 @@ func TestFoundByBlueZ(t *testing.T) {
 	eventually(t, "the bond is kept", func() bool { return len(h.SMP().Store().All()) == 1 })
 	b.say(t, "scan off", "Discovery stopped")
 	b.say(t, "disconnect "+ourAddress, "Successful disconnected")
-	eventually(t, "the link ends", func() bool { return len(h.Device().Links()) == 0 })
+	eventually(t, "the link ends", func() bool { return len(h.Controller().Links()) == 0 })
 
 	conntest.ChangeAddress(t, h)
 	b.say(t, "connect "+ourAddress, "Connection successful")
-	var links []*hci.Link
+	var links []*controller.Link
 	eventually(t, "the link is there", func() bool {
-		links = h.Device().Links()
+		links = h.Controller().Links()
 		return len(links) == 1
 	})
 	if own, _ := links[0].OnAir(); own == private || !own.IsResolvable() {

@@ -223,7 +223,7 @@ func TestPairedByBlueZ(t *testing.T) {
 	if got := h.SMP().Store().All()[0]; !got.SecureConnections || !got.Authenticated {
 		t.Errorf("the bond is %+v", got)
 	}
-	if links := h.Device().Links(); len(links) != 1 || !links[0].State().Encrypted {
+	if links := h.Controller().Links(); len(links) != 1 || !links[0].State().Encrypted {
 		t.Errorf("the links are %+v, want one that is encrypted", links)
 	}
 }

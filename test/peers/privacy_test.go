@@ -28,7 +28,7 @@ func TestBumbleFindsPrivate(t *testing.T) {
 		Service: conntest.UUID(t, custom(1)), Guarded: conntest.UUID(t, custom(2)), Value: []byte{1, 2, 3, 4},
 		SMP: &smp.Config{Privacy: true},
 	}).Open(t, fmt.Sprintf("tcp:127.0.0.1:%d", b.Port))
-	own, err := h.Device().OwnAddress(conntest.Within(t))
+	own, err := h.Controller().OwnAddress(conntest.Within(t))
 	if err != nil {
 		t.Fatal(err)
 	}

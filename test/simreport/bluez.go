@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
@@ -106,7 +107,7 @@ func (k *kernel) run(ctx context.Context) {
 			return
 		}
 		for w := k.hear(ctx); w != nil; w = k.hear(ctx) {
-			conn, err := k.host.Connect(w.ctx, w.peer, &hci.ConnectOptions{Timeout: createTimeout, Params: linuxParams()})
+			conn, err := k.host.Connect(w.ctx, w.peer, &controller.ConnectOptions{Timeout: createTimeout, Params: linuxParams()})
 			w.done <- dialed{conn, err}
 		}
 	}
@@ -129,7 +130,7 @@ func (k *kernel) hear(ctx context.Context) *want {
 		k.mu.Unlock()
 		stop()
 	}()
-	sc, err := k.host.Scan(scan, &hci.ScanOptions{Passive: true, Duplicates: true})
+	sc, err := k.host.Scan(scan, &controller.ScanOptions{Passive: true, Duplicates: true})
 	if err != nil {
 		return nil
 	}

@@ -35,7 +35,7 @@ func (w *Manager) Open(ctx context.Context, adapters []*sim.Controller, rssi [][
 	}
 	w.m = m
 	for _, a := range m.Adapters() {
-		for a.HCI() == nil {
+		for a.Controller() == nil {
 			time.Sleep(time.Millisecond)
 		}
 	}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/moor-ble/moor/cmd/moor/internal/assigned"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// found is an attribute of a profile that the command line names.
+type found struct {
+	Handle  att.Handle
+	UUID    uuid.UUID
+	Name    string               // of the UUID; "" if unknown
+	Service *gatt.Service        // nil for a handle that the profile does not have
+	Char    *gatt.Characteristic // nil for an attribute of no characteristic
+	Value   bool                 // the attribute is Char's value
+}
+
+// attributes calls yield with every value and descriptor of p, in the order of
+// their handles.
+func attributes(p *gatt.Profile, yield func(found)) {
+	for i := range p.Services {
+		s := &p.Services[i]
+		for j := range s.Characteristics {
+			c := &s.Characteristics[j]
+			yield(found{c.Value, c.UUID, assigned.Characteristic(c.UUID), s, c, true})
+			for _, d := range c.Descriptors {
+				yield(found{d.Handle, d.UUID, assigned.Descriptor(d.UUID), s, c, false})
+			}
+		}
+	}
+}
+
+// find returns the attribute that arg names. A handle that p does not show,
+// such as that of a declaration, is found all the same: the peer decides.
+func find(p *gatt.Profile, arg attrArg) (found, error) {
+	var matches []found
+	attributes(p, func(f found) {
+		if arg.Handle != 0 && f.Handle == arg.Handle || arg.Handle == 0 && f.UUID == arg.UUID {
+			matches = append(matches, f)
+		}
+	})
+	switch {
+	case len(matches) == 1:
+		return matches[0], nil
+	case arg.Handle != 0:
+		return found{Handle: arg.Handle}, nil
+	case len(matches) == 0:
+		return found{}, &missingError{arg.UUID}
+	}
+	return found{}, &ambiguousError{arg.UUID, matches}
+}
+
+// findChar is find for what only a characteristic can do. The handle may be
+// that of its declaration too.
+func findChar(p *gatt.Profile, arg attrArg) (found, error) {
+	f, err := find(p, arg)
+	if err != nil || f.Value {
+		return f, err
+	}
+	service, char := p.CharacteristicAt(arg.Handle)
+	if char == nil || arg.Handle == 0 || char.Handle != arg.Handle {
+		return found{}, &noCharError{arg}
+	}
+	return found{char.Value, char.UUID, assigned.Characteristic(char.UUID), service, char, true}, nil
+}
+
+// noCharError says that a handle is not that of a characteristic.
+type noCharError struct{ arg attrArg }
+
+func (e *noCharError) Error() string { return e.arg.String() + " is no characteristic of the device" }
+
+// meantUUID says how a UUID is written, if h looks like one that was meant; "" if
+// it does not.
+func meantUUID(h att.Handle) string {
+	u := uuid.From16(uint16(h))
+	name := cmp.Or(assigned.Characteristic(u), assigned.Descriptor(u))
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("%v is a handle; the UUID of %s is written %v, without 0x", h, name, u)
+}
+
+// missingError says that a device does not have a UUID.
+type missingError struct{ uuid uuid.UUID }
+
+// Unwrap lets a table from the cache be read anew before it is believed.
+func (e *missingError) Unwrap() error { return gatt.ErrNotFound }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("the device has no characteristic or descriptor %s", named(e.uuid, assigned.UUID(e.uuid)))
+}
+
+// ambiguousError says that a UUID stands for several attributes.
+type ambiguousError struct {
+	uuid    uuid.UUID
+	matches []found
+}
+
+func (e *ambiguousError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the device has %d attributes %s", len(e.matches), named(e.uuid, e.matches[0].Name))
+	for _, f := range e.matches {
+		fmt.Fprintf(&b, "\n  %s in service %s", f.Handle, named(f.Service.UUID, assigned.Service(f.Service.UUID)))
+		if !f.Value {
+			fmt.Fprintf(&b, ", characteristic %s", named(f.Char.UUID, assigned.Characteristic(f.Char.UUID)))
+		}
+	}
+	return b.String()
+}
+
+// named writes a UUID and its name.
+func named(u uuid.UUID, name string) string {
+	if name == "" {
+		return u.String()
+	}
+	return u.String() + " (" + name + ")"
+}
+
+// subject says in words which attribute f is.
+func (f *found) subject() string {
+	if f.Service == nil {
+		return "handle " + f.Handle.String()
+	}
+	return "handle " + f.Handle.String() + ", " + named(f.UUID, f.Name)
+}

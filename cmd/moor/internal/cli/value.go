@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moor-ble/moor/cmd/moor/internal/assigned"
+	"github.com/moor-ble/moor/internal/wire"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// value is an attribute's value as it is shown: octets, text if they are
+// text, and what they mean if the UUID says so.
+type value struct {
+	Hex     string `json:"hex"`
+	Text    string `json:"text,omitempty"`
+	Meaning string `json:"meaning,omitempty"`
+}
+
+func newValue(u uuid.UUID, b []byte) value {
+	v := value{Hex: hex.EncodeToString(b), Meaning: meaning(u, b)}
+	if text, ok := printable(b); ok && v.Meaning == "" {
+		v.Text = text
+	}
+	return v
+}
+
+// String returns the value on one line: octets in pairs, then the text in
+// quotes or the meaning.
+func (v value) String() string {
+	if v.Hex == "" {
+		return "(empty)"
+	}
+	var b strings.Builder
+	for pair := range slices.Chunk([]byte(v.Hex), 2) {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.Write(pair)
+	}
+	switch {
+	case v.Meaning != "":
+		b.WriteString("  " + v.Meaning)
+	case v.Text != "":
+		b.WriteString("  " + strconv.Quote(v.Text))
+	}
+	return b.String()
+}
+
+// decoder writes what a value means; a value that is too short is left
+// undecoded.
+type decoder func(r *wire.Reader) string
+
+// meaning decodes the values of characteristics and descriptors whose format
+// is fixed by the Bluetooth SIG and that are met on many devices (GATT
+// Specification Supplement, section 3). "" is a value that is not known here
+// or does not fit its format.
+func meaning(u uuid.UUID, b []byte) string {
+	short, ok := u.Short()
+	if !ok || len(b) == 0 {
+		return ""
+	}
+	decode, ok := decoderOf(short)
+	if !ok {
+		return ""
+	}
+	r := wire.NewReader(b)
+	s := decode(&r)
+	if r.Err() != nil {
+		return ""
+	}
+	return s
+}
+
+func decoderOf(u uint16) (decoder, bool) {
+	switch u {
+	case 0x2A01:
+		return decodeAppearance, true
+	case 0x2A04:
+		return decodePreferredParams, true
+	case 0x2A05:
+		return func(r *wire.Reader) string { return fmt.Sprintf("handles 0x%04x to 0x%04x", r.U16(), r.U16()) }, true
+	case 0x2A19:
+		return func(r *wire.Reader) string { return fmt.Sprintf("%d %%", r.U8()) }, true
+	case 0x2A1C, 0x2A1E:
+		return decodeThermometer, true
+	case 0x2A2B:
+		return decodeTime, true
+	case 0x2A37:
+		return decodeHeartRate, true
+	case 0x2A38:
+		return decodeSensorLocation, true
+	case 0x2A50:
+		return decodePnP, true
+	case 0x2A6D:
+		return func(r *wire.Reader) string { return fixed(int64(r.U32()), 3, "hPa") }, true // unit 0.1 Pa
+	case 0x2A6E:
+		return func(r *wire.Reader) string { return fixed(int64(int16(r.U16())), 2, "°C") }, true
+	case 0x2A6F:
+		return func(r *wire.Reader) string { return fixed(int64(r.U16()), 2, "%") }, true
+	case 0x2902:
+		return decodeCCCD, true
+	}
+	return nil, false
+}
+
+func decodeAppearance(r *wire.Reader) string {
+	return assigned.Appearance(r.U16())
+}
+
+// decodePreferredParams reads the Peripheral Preferred Connection Parameters
+// (Vol 3, Part C, 12.3); 0xFFFF is "no value".
+func decodePreferredParams(r *wire.Reader) string {
+	low, high, latency, timeout := r.U16(), r.U16(), r.U16(), r.U16()
+	step := func(v uint16, unit time.Duration) string {
+		if v == 0xFFFF {
+			return "any"
+		}
+		return (time.Duration(v) * unit).String()
+	}
+	const unit = 1250 * time.Microsecond
+	return fmt.Sprintf("interval %s to %s, latency %d, timeout %s",
+		step(low, unit), step(high, unit), latency, step(timeout, 10*time.Millisecond))
+}
+
+// decodeThermometer reads a Temperature Measurement: flags, then an IEEE 11073
+// 32-bit float with a decimal exponent.
+func decodeThermometer(r *wire.Reader) string {
+	flags := r.U8()
+	mantissa, exponent := int32(r.U24()<<8)>>8, r.I8()
+	if exponent > 0 || exponent < -6 {
+		return ""
+	}
+	unit := "°C"
+	if flags&1 != 0 {
+		unit = "°F"
+	}
+	return fixed(int64(mantissa), int(-exponent), unit)
+}
+
+func decodeTime(r *wire.Reader) string {
+	year, month, day := r.U16(), r.U8(), r.U8()
+	hour, minute, second := r.U8(), r.U8(), r.U8()
+	return fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d", year, month, day, hour, minute, second)
+}
+
+func decodeHeartRate(r *wire.Reader) string {
+	flags := r.U8()
+	rate := uint16(0)
+	if flags&1 != 0 {
+		rate = r.U16()
+	} else {
+		rate = uint16(r.U8())
+	}
+	s := fmt.Sprintf("%d beats/min", rate)
+	switch flags >> 1 & 3 {
+	case 2:
+		s += ", no skin contact"
+	case 3:
+		s += ", skin contact"
+	}
+	return s
+}
+
+func decodeSensorLocation(r *wire.Reader) string {
+	names := [...]string{"other", "chest", "wrist", "finger", "hand", "ear lobe", "foot"}
+	if v := int(r.U8()); v < len(names) {
+		return names[v]
+	}
+	return ""
+}
+
+func decodePnP(r *wire.Reader) string {
+	source, vendor, product, version := r.U8(), r.U16(), r.U16(), r.U16()
+	name := fmt.Sprintf("0x%04x", vendor)
+	switch source {
+	case 1:
+		if n := assigned.Company(vendor); n != "" {
+			name = n
+		}
+	case 2:
+		name = "USB " + name
+	}
+	return fmt.Sprintf("vendor %s, product 0x%04x, version 0x%04x", name, product, version)
+}
+
+func decodeCCCD(r *wire.Reader) string {
+	switch r.U16() & 3 {
+	case 1:
+		return "notifications on"
+	case 2:
+		return "indications on"
+	case 3:
+		return "notifications and indications on"
+	}
+	return "off"
+}
+
+// fixed writes v / 10^places with a unit, with no floating point in between.
+func fixed(v int64, places int, unit string) string {
+	sign := ""
+	if v < 0 {
+		sign, v = "-", -v
+	}
+	digits := fmt.Sprintf("%0*d", places+1, v)
+	whole, fraction := digits[:len(digits)-places], digits[len(digits)-places:]
+	if fraction != "" {
+		fraction = "." + fraction
+	}
+	return sign + whole + fraction + " " + unit
+}

@@ -1,0 +1,244 @@
+// Package demo is "moor demo": the stack's main job from beginning to end, on
+// simulated air, told step by step with what happens on HCI. It runs in real
+// time and needs no Bluetooth.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/moor-ble/moor/cmd/moor/internal/assigned"
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// Config is what the demo needs from the command line.
+type Config struct {
+	// Out takes the story, made for 80 columns.
+	Out io.Writer
+	// Tree shows a profile and Value a value, as the other commands do.
+	Tree  func(*gatt.Profile) []string
+	Value func(uuid.UUID, []byte) string
+	// HCI holds options of the controller: log and capture.
+	HCI controller.Config
+}
+
+// timeout bounds the whole demo, which takes a few seconds.
+const timeout = time.Minute
+
+// listenTime is how long the scan listens.
+const listenTime = 800 * time.Millisecond
+
+var errListened = errors.New("demo: listened long enough")
+
+// failures is how many dials the kettle lets fail.
+const failures = 2
+
+// show is a demo under way.
+type show struct {
+	*printer
+	cfg    *Config
+	tap    *tap
+	m      *connmgr.Manager
+	kettle hci.Addr
+	client *connmgr.Client
+	start  time.Time     // of connecting
+	cold   time.Duration // how long the first connection took
+}
+
+// Run tells the story. It returns why it could not be told to the end.
+func Run(ctx context.Context, cfg *Config) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errors.New("demo: the simulated air took longer than a minute"))
+	defer cancel()
+	air := sim.New(&sim.Config{Seed: 1})
+	defer air.Close()
+	p := &printer{w: cfg.Out, pending: map[hci.Opcode]string{}}
+	p.list([]string{"The main job on simulated air. On HCI: -> command, <- event."})
+
+	central := air.NewController(&sim.ControllerConfig{Name: "central"})
+	k, err := air.NewPeripheral(ctx, kettle())
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	if err := startCrowd(air); err != nil {
+		return err
+	}
+	central.Fault(sim.ConnectFault{Peer: k.Address(), Times: failures})
+
+	s := &show{printer: p, cfg: cfg, tap: &tap{Transport: central, p: p}}
+	err = s.tell(ctx)
+	if s.m != nil {
+		err = errors.Join(err, s.m.Close())
+	}
+	return errors.Join(err, p.failed())
+}
+
+// tell is the story.
+func (s *show) tell(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{
+		s.open, s.scan, s.connect, s.show, s.read, s.subscribe, s.change, s.disconnect, s.again,
+	} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+		if err := s.failed(); err != nil {
+			return err
+		}
+	}
+	s.list([]string{"", "That was the whole way. With an adapter: moor scan, then moor services ADDR."})
+	return nil
+}
+
+func (s *show) open(ctx context.Context) (err error) {
+	s.step("Open the controller: reset it, ask what it is and can do.")
+	s.tap.muted.Store(true)
+	s.m, err = connmgr.Open(ctx, &connmgr.Config{
+		Adapters: []string{s.cfg.HCI.Name}, Host: host.Config{HCI: s.cfg.HCI}, Logger: s.cfg.HCI.Logger,
+		OpenTransport: func(context.Context, string) (hci.Transport, error) { return s.tap, nil },
+		DisableScan:   true, // the story listens by itself
+	})
+	if err != nil {
+		return err
+	}
+	s.tap.muted.Store(false)
+	i := s.device().Info()
+	s.say("Controller %v: Bluetooth %s, %d buffers of %d octets, accept list of %d.",
+		i.Address, assigned.Version(i.Version.HCIVersion), i.ACLNum, i.ACLLen, i.AcceptListSize)
+	return nil
+}
+
+// device is the only adapter's controller.
+func (s *show) device() *controller.Controller { return s.m.Adapters()[0].Controller() }
+
+func (s *show) scan(ctx context.Context) error {
+	s.step("Scan.")
+	sc, err := s.device().Scan(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer sc.Close()
+	within, cancel := context.WithTimeoutCause(ctx, listenTime, errListened)
+	defer cancel()
+	for r, err := range sc.All(within) {
+		switch {
+		case errors.Is(err, errListened):
+		case err != nil:
+			return err
+		default:
+			s.list([]string{fmt.Sprintf("heard %v  %d dBm  %s", r.Addr, r.RSSI, r.Name())})
+			if r.Name() == kettleName {
+				s.kettle = r.Addr
+			}
+		}
+	}
+	if s.kettle == (hci.Addr{}) {
+		return fmt.Errorf("demo: %s was not heard within %v", kettleName, listenTime)
+	}
+	s.say("The kettle is %v.", s.kettle)
+	return nil
+}
+
+func (s *show) connect(ctx context.Context) error {
+	s.step("Connect. The kettle's radio misses the first packets, twice.")
+	if err := s.establish(ctx); err != nil {
+		return err
+	}
+	s.cold = s.took()
+	s.say("Failing to be established says nothing about the device: it was dialed again at once. Ready after %v, with an MTU of %d octets, the table read at a fast pace, and then a slower one agreed on.", s.cold, s.client.GATT().MTU())
+	return nil
+}
+
+func (s *show) establish(ctx context.Context) (err error) {
+	s.start = time.Now()
+	s.client, err = s.m.Establish(ctx, s.kettle.String(), &connmgr.Options{Name: kettleName})
+	return err
+}
+
+func (s *show) show(context.Context) error {
+	s.step("What it has.")
+	s.list(s.cfg.Tree(s.client.Profile()))
+	return nil
+}
+
+func (s *show) read(ctx context.Context) error {
+	s.step("Read.")
+	for _, what := range []struct{ svc, chr uuid.UUID }{
+		{uuid.From16(deviceInformation), uuid.From16(manufacturerName)},
+		{uuid.From16(batteryService), uuid.From16(batteryLevel)},
+		{uuid.From16(environmentalSensing), uuid.From16(temperature)},
+	} {
+		v, err := s.client.Read(ctx, what.svc, what.chr)
+		if err != nil {
+			return err
+		}
+		s.say("%s: %s", assigned.Characteristic(what.chr), s.cfg.Value(what.chr, v))
+	}
+	return nil
+}
+
+func (s *show) subscribe(ctx context.Context) error {
+	s.step("Subscribe to the temperature while the kettle heats.")
+	sub, err := s.client.Subscribe(ctx, uuid.From16(environmentalSensing), uuid.From16(temperature), nil)
+	if err != nil {
+		return err
+	}
+	for range 4 {
+		v, err := sub.Next(ctx)
+		if err != nil {
+			return err
+		}
+		s.say("notification: %s", s.cfg.Value(uuid.From16(temperature), v.Data))
+	}
+	return sub.Close()
+}
+
+func (s *show) change(ctx context.Context) error {
+	s.step("Save the kettle's battery: a longer interval, and it may sleep.")
+	got, err := s.client.UpdateParams(ctx, hci.ConnParams{
+		IntervalMin: 100 * time.Millisecond, IntervalMax: 125 * time.Millisecond, Latency: 4, Timeout: 6 * time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	s.say("Agreed: interval %v, latency %d, timeout %v.", got.Interval, got.Latency, got.Timeout)
+	return nil
+}
+
+func (s *show) disconnect(context.Context) error {
+	s.step("Disconnect.")
+	if err := s.client.Close(); err != nil {
+		return err
+	}
+	s.say("The link ended: %v.", s.client.Err())
+	return nil
+}
+
+func (s *show) again(ctx context.Context) error {
+	s.step("Connect again. The table is kept, and a hash proves that it is still true.")
+	if err := s.establish(ctx); err != nil {
+		return err
+	}
+	s.say("Ready after %v instead of %v.", s.took(), s.cold)
+	level, err := s.client.Read(ctx, uuid.From16(batteryService), uuid.From16(batteryLevel))
+	if err != nil {
+		return err
+	}
+	s.say("%s: %s", assigned.Characteristic(uuid.From16(batteryLevel)), s.cfg.Value(uuid.From16(batteryLevel), level))
+	err = s.client.Close()
+	s.tap.muted.Store(true)
+	return err
+}
+
+// took is the time since start, as a person would say it.
+func (s *show) took() time.Duration {
+	return time.Since(s.start).Round(10 * time.Millisecond)
+}

@@ -1,0 +1,264 @@
+package controller
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// Info is what a controller is and can do, as found at start-up.
+type Info struct {
+	// Address is the own address: the one in use, unless that is a private one; see
+	// Controller.UsePrivateAddresses.
+	Address hci.Addr
+	// Public is the controller's public address; zero if it has none.
+	Public hci.MAC
+	// Version says which specification the controller follows, and who made it.
+	Version  hci.LocalVersion
+	Commands hci.SupportedCommands
+	Features hci.Features // of the LE link layer, page 0
+	// FeaturePages are all pages of LE features, on controllers that have more
+	// than one (Core 6.0 and later); nil on others.
+	FeaturePages []byte
+	// ACLLen and ACLNum are the size and number of the controller's buffers for
+	// data; SharedBuffers reports that they serve BR/EDR too.
+	ACLLen, ACLNum int
+	SharedBuffers  bool
+	// Extended reports that scanning, initiating and advertising use the
+	// extended commands. One Controller never mixes the two kinds.
+	Extended          bool
+	AcceptListSize    int
+	ResolvingListSize int
+	// States are the supported combinations of states (Vol 4, Part E, 7.8.27).
+	States hci.LEStates
+	// MaxData is the longest packet that the link layer can handle.
+	MaxData hci.MaximumDataLength
+
+	scanBlocksInitiating bool // found out the hard way
+}
+
+// scanWhileInitiating reports whether the controller says that it can scan,
+// actively, while it initiates.
+func (i *Info) scanWhileInitiating() bool {
+	return !i.scanBlocksInitiating && i.States.Has(hci.LEStateActiveScanAndInitiate)
+}
+
+func (i *Info) maxTXOctets() uint16 { return max(27, min(251, i.MaxData.TXOctets)) }
+
+func (i *Info) maxTXTime() time.Duration {
+	return max(328*time.Microsecond, i.MaxData.TXTime)
+}
+
+// Bits of the event masks: events that this package understands
+// (Vol 4, Part E, 7.3.1 and 7.8.1).
+const (
+	eventMask = 1<<4 | // Disconnection Complete
+		1<<7 | // Encryption Change
+		1<<11 | // Read Remote Version Information Complete
+		1<<15 | // Hardware Error
+		1<<25 | // Data Buffer Overflow
+		1<<47 | // Encryption Key Refresh Complete
+		1<<61 // LE Meta
+
+	leEventMaskAlways = 1<<0 | // Connection Complete
+		1<<1 | // Advertising Report
+		1<<2 | // Connection Update Complete
+		1<<3 | // Read Remote Features Complete
+		1<<4 // Long Term Key Request
+)
+
+// leEventMask returns the LE events to ask for. A controller may refuse bits
+// that it does not know, so they go with the features that bring them.
+func (i *Info) leEventMask() uint64 {
+	m := uint64(leEventMaskAlways)
+	for _, b := range []struct {
+		with bool
+		bit  uint
+	}{
+		{i.Features.Has(hci.FeatureConnParamRequest), 5},
+		{i.Features.Has(hci.FeatureDataLength), 6},
+		{i.Commands.Has(hci.OpLEReadLocalP256PublicKey), 7},
+		{i.Commands.Has(hci.OpLEGenerateDHKey), 8},
+		{i.Features.Has(hci.FeaturePrivacy), 9}, // Enhanced Connection Complete
+		{i.Commands.Has(hci.OpLESetPHY), 11},
+		{i.Extended, 12}, // Extended Advertising Report
+		{i.Extended, 16}, // Scan Timeout
+		{i.Extended, 17}, // Advertising Set Terminated
+	} {
+		if b.with {
+			m |= 1 << b.bit
+		}
+	}
+	return m
+}
+
+// start brings the controller into a known state. It runs on the caller's
+// goroutine and talks to the loop like any other caller.
+func (ctl *Controller) start(ctx context.Context) (*Info, error) {
+	i := &Info{}
+	s := starter{ctx: ctx, d: ctl}
+	must(&s, hci.Reset{})
+	i.Version = must(&s, hci.ReadLocalVersionInformation{})
+	i.Commands = must(&s, hci.ReadLocalSupportedCommands{})
+	i.Features = must(&s, hci.LEReadLocalSupportedFeatures{})
+	if i.Commands.Has(hci.OpLEReadAllLocalSupportedFeatures) {
+		// Page 0 has 64 bits, each further one 192 (Vol 6, Part B, 4.6).
+		all := try(&s, hci.LEReadAllLocalSupportedFeatures{})
+		i.FeaturePages = append([]byte(nil), all.Pages[:min(len(all.Pages), 8+24*int(all.MaxPage))]...)
+	}
+	i.Public = try(&s, hci.ReadBDADDR{})
+	i.Extended = !ctl.core.cfg.DisableExtended && allExtended(i.Commands)
+	for _, q := range quirks {
+		if s.err == nil && q.match(i) {
+			ctl.core.log.Log(ctx, LevelController, "controller quirk", "symptom", q.symptom)
+			q.apply(i)
+		}
+	}
+	must(&s, hci.SetEventMask{Mask: eventMask})
+	must(&s, hci.LESetEventMask{Mask: i.leEventMask()})
+	s.buffers(i)
+	s.try(i.Commands.Has(hci.OpWriteLEHostSupport), hci.WriteLEHostSupport{Enabled: true})
+	if i.Commands.Has(hci.OpLEReadFilterAcceptListSize) {
+		i.AcceptListSize = int(try(&s, hci.LEReadFilterAcceptListSize{}))
+	}
+	if i.Commands.Has(hci.OpLEReadResolvingListSize) {
+		i.ResolvingListSize = int(try(&s, hci.LEReadResolvingListSize{}))
+	}
+	if i.Commands.Has(hci.OpLEReadSupportedStates) {
+		i.States = try(&s, hci.LEReadSupportedStates{})
+	}
+	if i.Commands.Has(hci.OpLEReadMaximumDataLength) {
+		i.MaxData = try(&s, hci.LEReadMaximumDataLength{})
+		s.try(i.Commands.Has(hci.OpLEWriteSuggestedDefaultDataLength) && i.Features.Has(hci.FeatureDataLength),
+			hci.LEWriteSuggestedDefaultDataLength{TXOctets: i.maxTXOctets(), TXTime: i.maxTXTime()})
+	}
+	s.try(i.Commands.Has(hci.OpLESetDefaultPHY), hci.LESetDefaultPHY{})
+	s.address(i)
+	if s.err != nil {
+		return nil, s.err
+	}
+	return i, s.hand(i)
+}
+
+// allExtended reports whether the extended commands can do all that the others
+// can, for the two kinds must not be mixed (Vol 4, Part E, 3.1.1). A controller
+// that does not advertise at all needs no commands for it.
+func allExtended(s hci.SupportedCommands) bool {
+	has := func(ops ...hci.Opcode) bool {
+		return !slices.ContainsFunc(ops, func(op hci.Opcode) bool { return !s.Has(op) })
+	}
+	return has(hci.OpLESetExtendedScanParameters, hci.OpLESetExtendedScanEnable, hci.OpLEExtendedCreateConnection) &&
+		(!s.Has(hci.OpLESetAdvertisingEnable) || has(hci.OpLESetAdvertisingSetRandomAddress, hci.OpLESetExtendedAdvertisingParameters,
+			hci.OpLESetExtendedAdvertisingData, hci.OpLESetExtendedScanResponseData, hci.OpLESetExtendedAdvertisingEnable))
+}
+
+// starter runs the commands of the start-up until one that must succeed fails.
+type starter struct {
+	ctx context.Context
+	d   *Controller
+	err error
+}
+
+// must runs a command that the device cannot do without.
+func must[R any](s *starter, cmd hci.Command[R]) (v R) {
+	if s.err == nil {
+		v, s.err = Exec(s.ctx, s.d, cmd)
+	}
+	return v
+}
+
+// try runs a command whose failure leaves the zero value, unless the device
+// has ended or ctx is over.
+func try[R any](s *starter, cmd hci.Command[R]) (v R) {
+	if s.err != nil {
+		return v
+	}
+	v, err := Exec(s.ctx, s.d, cmd)
+	if err != nil {
+		s.d.core.log.Log(s.ctx, LevelController, "start-up goes on without", "error", err)
+		if s.ctx.Err() != nil || s.d.Err() != nil {
+			s.err = err
+		}
+		var zero R
+		return zero
+	}
+	return v
+}
+
+func (s *starter) try(when bool, cmd hci.Command[hci.None]) {
+	if when {
+		try(s, cmd)
+	}
+}
+
+// buffers finds the data buffers: those of LE by the newer or the older
+// command, or those shared with BR/EDR (Vol 4, Part E, 7.8.2).
+func (s *starter) buffers(i *Info) {
+	if i.Commands.Has(hci.OpLEReadBufferSizeV2) {
+		b := try(s, hci.LEReadBufferSizeV2{})
+		i.ACLLen, i.ACLNum = int(b.ACLLen), int(b.ACLNum)
+	}
+	if i.ACLLen == 0 || i.ACLNum == 0 {
+		b := must(s, hci.LEReadBufferSize{})
+		i.ACLLen, i.ACLNum = int(b.ACLLen), int(b.ACLNum)
+	}
+	if i.ACLLen == 0 || i.ACLNum == 0 {
+		b := try(s, hci.ReadBufferSize{})
+		i.ACLLen, i.ACLNum, i.SharedBuffers = int(b.ACLLen), int(b.ACLNum), true
+	}
+	const least = 27 // (7.8.2)
+	if s.err == nil && (i.ACLLen < least || i.ACLNum == 0) {
+		s.err = fmt.Errorf("the controller offers %d buffers of %d octets for data, LE needs at least one of %d", i.ACLNum, i.ACLLen, least)
+	}
+	i.ACLLen = min(i.ACLLen, hci.MaxPacketLen-hci.ACLHeaderLen)
+}
+
+// errNoPublic says that a public address was asked for that is not there.
+var errNoPublic = errors.New("the controller has another public address, or none: leave Config.Address empty, or give a random address")
+
+// address decides on the own address and sets a random one.
+func (s *starter) address(i *Info) {
+	if s.err != nil {
+		return
+	}
+	switch want := s.d.core.cfg.Address; {
+	case want.Kind == hci.AddrRandom:
+		i.Address = want
+	case want != hci.Addr{} && want.MAC != i.Public:
+		s.err = fmt.Errorf("own address %v: %w", want, errNoPublic)
+		return
+	case i.Public != hci.MAC{}:
+		i.Address = hci.Addr{MAC: i.Public}
+		return
+	default:
+		i.Address = hci.Addr{MAC: s.d.core.cfg.StaticAddress, Kind: hci.AddrRandom}
+		if i.Address.MAC == (hci.MAC{}) {
+			i.Address.MAC = NewStaticAddress()
+		}
+	}
+	must(s, hci.LESetRandomAddress{Addr: i.Address.MAC})
+}
+
+// NewStaticAddress makes a static random address (Vol 6, Part B, 1.3.2.1).
+func NewStaticAddress() (m hci.MAC) {
+	_, _ = rand.Read(m[:]) // never fails
+	m[5] |= 0xC0
+	return m
+}
+
+// hand gives the loop what start-up found.
+func (s *starter) hand(i *Info) error {
+	info := *i
+	_, err := ask(s.ctx, &s.d.core, func(err error) error { return err }, func(_ func() bool, done func(hci.None, error)) {
+		c := &s.d.core
+		c.info, c.own = info, info.Address
+		c.data.length, c.data.total, c.data.free = info.ACLLen, info.ACLNum, info.ACLNum
+		done(hci.None{}, nil)
+	})
+	return err
+}

@@ -1,0 +1,269 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// procedureTimeout bounds the wait for the end of a link layer procedure that
+// the controller has begun. The link layer's own limit is 40 s (Vol 6, Part B,
+// 5.2), after which it ends the link.
+const procedureTimeout = 41 * time.Second
+
+// procedure runs p on the link, unless it is not wanted any more when its turn
+// comes, and waits for the event that take accepts, or for the procedure's
+// failure. On the loop; done is called once, on the loop. wanted may be nil.
+func (l *Link) procedure(wanted func() bool, p hci.Params, take func(ev hci.Event) (mine bool, status hci.Status), done func(now time.Time, ev hci.Event, err error)) {
+	finished := false
+	finish := func(ev hci.Event, err error) {
+		if !finished {
+			finished = true
+			done(l.c.now, ev, err)
+		}
+	}
+	if l.c.links[l.handle] != l {
+		finish(nil, l.Err())
+		return
+	}
+	l.c.runIf(wanted, p, func(_ time.Time, _ []byte, err error) {
+		if err != nil {
+			finish(nil, err)
+			return
+		}
+		if l.c.links[l.handle] != l {
+			finish(nil, l.Err())
+			return
+		}
+		l.await(procedureTimeout, func(ev hci.Event) bool {
+			mine, status := take(ev)
+			if !mine {
+				return false
+			}
+			if status != hci.StatusSuccess {
+				finish(nil, &CommandError{p.Opcode(), status})
+			} else {
+				finish(ev, nil)
+			}
+			return true
+		}, func(err error) { finish(nil, &CommandError{p.Opcode(), err}) })
+	})
+}
+
+// onLink is ask for what is done with a link by the command op.
+func onLink[T any](ctx context.Context, l *Link, op hci.Opcode, f func(wanted func() bool, done func(T, error))) (T, error) {
+	return ask(ctx, l.c, func(err error) error {
+		if end := l.Err(); end != nil {
+			return end
+		}
+		return &CommandError{op, err}
+	}, f)
+}
+
+// StartUpdate asks for new connection parameters (LE Connection Update,
+// Vol 4, Part E, 7.8.18). done gets those negotiated. On the loop.
+func (l *Link) StartUpdate(p hci.ConnParams, done func(now time.Time, got hci.ConnParamsInUse, err error)) {
+	l.startUpdate(nil, p, done)
+}
+
+func (l *Link) startUpdate(wanted func() bool, p hci.ConnParams, done func(now time.Time, got hci.ConnParamsInUse, err error)) {
+	if err := p.Validate(); err != nil {
+		done(l.c.now, hci.ConnParamsInUse{}, err)
+		return
+	}
+	l.procedure(wanted, hci.LEConnectionUpdate{Handle: l.handle, Params: p}, func(ev hci.Event) (bool, hci.Status) {
+		if u, ok := ev.(*hci.LEConnectionUpdateComplete); ok {
+			return true, u.Status
+		}
+		return false, 0
+	}, func(now time.Time, ev hci.Event, err error) {
+		if err != nil {
+			done(now, hci.ConnParamsInUse{}, err)
+			return
+		}
+		done(now, ev.(*hci.LEConnectionUpdateComplete).Params, nil)
+	})
+}
+
+// Update asks for new connection parameters and returns those negotiated. As
+// peripheral it needs the Connection Parameters Request procedure on both
+// sides; l2cap has the older way.
+func (l *Link) Update(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUse, error) {
+	return onLink(ctx, l, hci.OpLEConnectionUpdate, func(wanted func() bool, done func(hci.ConnParamsInUse, error)) {
+		l.startUpdate(wanted, p, func(_ time.Time, got hci.ConnParamsInUse, err error) { done(got, err) })
+	})
+}
+
+// ReplyParamRequest answers the peer's request for connection parameters
+// (Vol 4, Part E, 7.8.31 and 7.8.32). On the loop.
+func (l *Link) ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, accept bool) {
+	ignore := func(time.Time, []byte, error) {}
+	if accept {
+		l.c.run(hci.LERemoteConnectionParameterRequestReply{Handle: l.handle, Params: req.Params}, ignore)
+		return
+	}
+	l.c.run(hci.LERemoteConnectionParameterRequestNegativeReply{Handle: l.handle, Reason: hci.StatusUnacceptableParameters}, ignore)
+}
+
+// RefuseKey answers a request for a long term key with "none"
+// (Vol 4, Part E, 7.8.26); the peer sees reason 0x06. On the loop.
+func (l *Link) RefuseKey() {
+	l.c.run(hci.LELongTermKeyRequestNegativeReply{Handle: l.handle}, func(time.Time, []byte, error) {})
+}
+
+// ProvideKey answers a request for a long term key (Vol 4, Part E, 7.8.25).
+// On the loop.
+func (l *Link) ProvideKey(key [16]byte) {
+	l.c.run(hci.LELongTermKeyRequestReply{Handle: l.handle, Key: key}, func(time.Time, []byte, error) {})
+}
+
+// StartEncryption encrypts the link, or changes its key, as central
+// (Vol 4, Part E, 7.8.24). done gets the status of the Encryption Change or
+// Encryption Key Refresh Complete event; success with a link that is not
+// encrypted is a *PacketError. On the loop.
+func (l *Link) StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done func(now time.Time, err error)) {
+	l.procedure(nil, hci.LEEnableEncryption{Handle: l.handle, Rand: rand, EDIV: ediv, Key: key}, func(ev hci.Event) (bool, hci.Status) {
+		switch ev := ev.(type) {
+		case *hci.EncryptionChange:
+			return true, ev.Status
+		case *hci.EncryptionKeyRefreshComplete:
+			return true, ev.Status
+		}
+		return false, 0
+	}, func(now time.Time, ev hci.Event, err error) {
+		if change, ok := ev.(*hci.EncryptionChange); ok && err == nil && change.Enabled == 0 {
+			err = &CommandError{hci.OpLEEnableEncryption, hci.NewPacketError("Encryption Change: success, but the link is not encrypted", hci.AppendEvent(nil, change), nil)}
+		}
+		done(now, err)
+	})
+}
+
+// RemoteFeatures asks the peer's link layer for its features
+// (Vol 4, Part E, 7.8.21).
+func (l *Link) RemoteFeatures(ctx context.Context) (hci.Features, error) {
+	return onLink(ctx, l, hci.OpLEReadRemoteFeatures, l.startRemoteFeatures)
+}
+
+func (l *Link) startRemoteFeatures(wanted func() bool, done func(hci.Features, error)) {
+	l.procedure(wanted, hci.LEReadRemoteFeatures{Handle: l.handle}, func(ev hci.Event) (bool, hci.Status) {
+		if f, ok := ev.(*hci.LEReadRemoteFeaturesComplete); ok {
+			return true, f.Status
+		}
+		return false, 0
+	}, func(_ time.Time, ev hci.Event, err error) {
+		if err != nil {
+			done(0, err)
+			return
+		}
+		done(ev.(*hci.LEReadRemoteFeaturesComplete).Features, nil)
+	})
+}
+
+// RemoteVersion is what the peer's link layer says of itself
+// (Vol 6, Part B, 2.4.2.13).
+type RemoteVersion struct {
+	Version      uint8 // link layer version, an assigned number; 13 is 5.4
+	Manufacturer uint16
+	Subversion   uint16
+}
+
+// RemoteVersion asks the peer's link layer for its version
+// (Vol 4, Part E, 7.1.23).
+func (l *Link) RemoteVersion(ctx context.Context) (RemoteVersion, error) {
+	return onLink(ctx, l, hci.OpReadRemoteVersionInformation, func(wanted func() bool, done func(RemoteVersion, error)) {
+		l.procedure(wanted, hci.ReadRemoteVersionInformation{Handle: l.handle}, func(ev hci.Event) (bool, hci.Status) {
+			if v, ok := ev.(*hci.ReadRemoteVersionInformationComplete); ok {
+				return true, v.Status
+			}
+			return false, 0
+		}, func(_ time.Time, ev hci.Event, err error) {
+			if err != nil {
+				done(RemoteVersion{}, err)
+				return
+			}
+			v := ev.(*hci.ReadRemoteVersionInformationComplete)
+			done(RemoteVersion{v.Version, v.Manufacturer, v.Subversion}, nil)
+		})
+	})
+}
+
+// SetPHY asks for other PHYs and returns those in use afterwards
+// (Vol 4, Part E, 7.8.49).
+func (l *Link) SetPHY(ctx context.Context, tx, rx hci.PHYs) (hci.PHY, hci.PHY, error) {
+	type pair struct{ tx, rx hci.PHY }
+	p, err := onLink(ctx, l, hci.OpLESetPHY, func(wanted func() bool, done func(pair, error)) {
+		l.startPHY(wanted, tx, rx, func(t, r hci.PHY, err error) { done(pair{t, r}, err) })
+	})
+	return p.tx, p.rx, err
+}
+
+func (l *Link) startPHY(wanted func() bool, tx, rx hci.PHYs, done func(tx, rx hci.PHY, err error)) {
+	l.procedure(wanted, hci.LESetPHY{Handle: l.handle, TX: tx, RX: rx}, func(ev hci.Event) (bool, hci.Status) {
+		if p, ok := ev.(*hci.LEPHYUpdateComplete); ok {
+			return true, p.Status
+		}
+		return false, 0
+	}, func(_ time.Time, ev hci.Event, err error) {
+		if err != nil {
+			done(0, 0, err)
+			return
+		}
+		p := ev.(*hci.LEPHYUpdateComplete)
+		done(p.TX, p.RX, nil)
+	})
+}
+
+// RSSI reads the signal strength of the link in dBm (Vol 4, Part E, 7.5.4);
+// RSSIUnknown where the controller has no value.
+func (l *Link) RSSI(ctx context.Context) (int8, error) {
+	return onLink(ctx, l, hci.OpReadRSSI, func(wanted func() bool, done func(int8, error)) {
+		exec(l.c, wanted, hci.ReadRSSI{Handle: l.handle}, func(r hci.LinkRSSI, err error) { done(r.RSSI, err) })
+	})
+}
+
+// tune asks for what makes a new link fast, where both sides have it: longer
+// packets (Vol 6, Part B, 4.5.10) and the 2M PHY. What the program has asked for
+// by then, in whichever way, it leaves alone. Nobody waits for it, and a refusal
+// changes nothing.
+func (l *Link) tune() {
+	c := l.c
+	if c.cfg.DisableTuning || l.role != hci.RoleCentral {
+		return
+	}
+	l.startRemoteFeatures(nil, func(remote hci.Features, err error) {
+		if err != nil {
+			return
+		}
+		both := remote & c.info.Features
+		if both.Has(hci.FeatureDataLength) && c.info.Commands.Has(hci.OpLESetDataLength) {
+			c.runIf(func() bool { return !l.lengthAsked },
+				hci.LESetDataLength{Handle: l.handle, TXOctets: c.info.maxTXOctets(), TXTime: c.info.maxTXTime()},
+				func(time.Time, []byte, error) {})
+		}
+		if both.Has(hci.Feature2MPHY) && c.info.Commands.Has(hci.OpLESetPHY) {
+			l.startPHY(func() bool { return !l.phyAsked }, hci.PHYs2M, hci.PHYs2M, func(hci.PHY, hci.PHY, error) {})
+		}
+	})
+}
+
+// noteAsked notes, for tune, what a command asks for that is being sent.
+func (c *core) noteAsked(cmd *command) {
+	if cmd.op != hci.OpLESetPHY && cmd.op != hci.OpLESetDataLength {
+		return
+	}
+	params, err := hci.ParseCommand(cmd.packet[1:])
+	if err != nil {
+		return
+	}
+	switch p := params.(type) {
+	case hci.LESetPHY:
+		if l := c.links[p.Handle]; l != nil {
+			l.phyAsked = true
+		}
+	case hci.LESetDataLength:
+		if l := c.links[p.Handle]; l != nil {
+			l.lengthAsked = true
+		}
+	}
+}

@@ -1,0 +1,379 @@
+package controller
+
+import (
+	"context"
+	"iter"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/loop"
+	"github.com/moor-ble/moor/internal/queue"
+)
+
+// ScanOptions holds the options of one Scanner. Zero fields have their
+// defaults; nil is the same as an empty one.
+type ScanOptions struct {
+	// Passive listens only. The default asks scannable devices for their scan
+	// response. While any scanner of the device is active, all are.
+	Passive bool
+	// Duplicates delivers every advertisement. The default delivers a device
+	// again only when what it sends has changed.
+	Duplicates bool
+	// Interval and Window are how the controller listens, 2.5 ms to 10.24 s in
+	// steps of 0.625 ms; default 60 ms each, listening all the time. With several
+	// scanners those of the one with the largest share of listening hold.
+	Interval, Window time.Duration
+	// Filter selects what is delivered; nil is everything.
+	Filter *ScanFilter
+}
+
+func (o *ScanOptions) timing() (interval, window time.Duration) {
+	interval = o.Interval
+	if interval == 0 {
+		interval = max(60*time.Millisecond, o.Window)
+	}
+	window = o.Window
+	if window == 0 {
+		window = interval
+	}
+	return interval, window
+}
+
+func (o *ScanOptions) validate() error { return hci.CheckScanTiming(o.timing()) }
+
+// Scanner delivers reports from one Scan. It queues at most Config.ReportQueue
+// of them; when the queue is full the oldest is dropped and counted.
+type Scanner struct {
+	d     *Controller
+	opts  ScanOptions
+	queue *queue.Ring[Report]
+	seen  seenSet // owned by the loop, as are asked and ran
+	asked bool    // the controller has been told to scan since this one came
+	ran   bool    // the controller has taken the options
+}
+
+// Scan starts to scan and returns a Scanner, which the caller must Close. Any
+// number of them share the controller; each begins the scan anew, so that it
+// hears the devices that were reported to the others already. A scan goes on
+// while the Controller connects; on a controller that cannot do both it pauses, or
+// begins late, and comes back by itself.
+func (ctl *Controller) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
+	s := &Scanner{d: ctl, queue: queue.New[Report](ctl.core.cfg.reportQueue())}
+	if o != nil {
+		s.opts = *o
+	}
+	if err := s.opts.validate(); err != nil {
+		return nil, err
+	}
+	if _, err := ask(ctx, &ctl.core, during(ctx, "scan"), func(_ func() bool, done func(hci.None, error)) {
+		ctl.core.scan.add(s, func(err error) { done(hci.None{}, err) })
+	}); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Next returns the next report. After Close the error unwraps to
+// net.ErrClosed; otherwise it says what ended the scan, or is ctx's cause.
+func (s *Scanner) Next(ctx context.Context) (Report, error) { return s.queue.Next(ctx) }
+
+// All iterates over the reports until ctx or the scan ends; the last pair has
+// the error that Next would return.
+func (s *Scanner) All(ctx context.Context) iter.Seq2[Report, error] {
+	return func(yield func(Report, error) bool) {
+		for {
+			r, err := s.Next(ctx)
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Dropped returns how many reports were dropped because nobody called Next.
+func (s *Scanner) Dropped() uint64 { return s.queue.Dropped() }
+
+// Close ends the scanner. The controller stops to scan with its last one.
+func (s *Scanner) Close() {
+	s.queue.Close(errScannerClosed)
+	s.d.Post(loop.Func(func(time.Time) { s.d.core.scan.remove(s) }))
+}
+
+var errScannerClosed = closedError("scanner closed")
+
+type closedError string
+
+func (e closedError) Error() string { return "controller: " + string(e) }
+func (e closedError) Unwrap() error { return net.ErrClosed }
+
+// scanSettings is what the controller is told.
+type scanSettings struct {
+	active, duplicates bool
+	interval, window   time.Duration
+}
+
+// scanning brings the controller's scan from the state it is in to the state
+// that scanners and dials want, one command at a time: sync compares the two
+// and takes the next step until they agree.
+type scanning struct {
+	c        *core
+	scanners []*Scanner
+	starts   []func(error) // callers who wait until the scan runs
+
+	running bool // as the controller has it
+	set     scanSettings
+	busy    bool // a command is under way
+	paused  bool // out of the way of a dial
+	onPause func()
+
+	merge  merger
+	chains chains
+}
+
+func (s *scanning) init(c *core) {
+	s.c = c
+	s.merge.init()
+	s.chains.init()
+}
+
+func (s *scanning) active() bool { return s.running || s.busy }
+
+func (s *scanning) add(sc *Scanner, done func(error)) {
+	if s.c.err != nil {
+		done(s.c.err)
+		return
+	}
+	s.scanners = append(s.scanners, sc)
+	s.starts = append(s.starts, done)
+	s.sync()
+	s.c.dial.reconsider() // a dial that cannot go on beside the scan takes turns from now on
+}
+
+func (s *scanning) remove(sc *Scanner) {
+	for i, o := range s.scanners {
+		if o == sc {
+			s.scanners = append(s.scanners[:i], s.scanners[i+1:]...)
+			s.sync()
+			return
+		}
+	}
+}
+
+// pause stops the scan, calls then once it has stopped, and keeps it stopped
+// until resume.
+func (s *scanning) pause(then func()) {
+	s.paused, s.onPause = true, then
+	s.sync()
+}
+
+func (s *scanning) resume() {
+	if s.paused {
+		s.paused, s.onPause = false, nil
+		s.sync()
+	}
+}
+
+// stopped notes that the controller ended the scan by itself.
+func (s *scanning) stopped() {
+	s.running = false
+	s.sync()
+}
+
+// wanted returns the settings that serve all scanners.
+func (s *scanning) wanted() (set scanSettings, on bool) {
+	for _, sc := range s.scanners {
+		interval, window := sc.opts.timing()
+		if set.interval == 0 || window.Seconds()/interval.Seconds() > set.window.Seconds()/set.interval.Seconds() {
+			set.interval, set.window = interval, window
+		}
+		set.active = set.active || !sc.opts.Passive
+		set.duplicates = set.duplicates || sc.opts.Duplicates
+	}
+	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.wanted()
+}
+
+func (s *scanning) sync() {
+	if s.busy || s.c.err != nil {
+		return
+	}
+	set, on := s.wanted()
+	switch {
+	case s.running && (!on || set != s.set || s.joined()):
+		s.step(s.enable(false), func(err error) {
+			// Whatever the controller says, it is not asked to stop again before it
+			// has been asked to start: one that always refuses would be asked for ever.
+			s.running = false
+			if err != nil && statusOf(err) != hci.StatusCommandDisallowed {
+				s.fail(err)
+			}
+		})
+	case on && !s.running:
+		s.step(s.parameters(set), func(err error) {
+			if err != nil {
+				s.failStart(err)
+				return
+			}
+			for _, sc := range s.scanners {
+				sc.asked = true
+			}
+			s.step(s.enable(true, set.duplicates), func(err error) {
+				if err != nil {
+					s.failStart(err)
+					return
+				}
+				s.running, s.set = true, set
+				s.chains.init() // what the last scan left unfinished stays so
+			})
+		})
+	default:
+		s.settled()
+	}
+}
+
+// joined reports whether a scanner came after the controller was told to scan.
+// What it has missed may not come again: a controller that filters duplicates
+// has reported those devices (Vol 6, Part B, 4.4.3.5), and BlueZ's btvirt
+// reports a device once in a scan even if it is not to filter.
+func (s *scanning) joined() bool {
+	return slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.asked })
+}
+
+// settled is reached when controller and wishes agree.
+func (s *scanning) settled() {
+	if s.running {
+		for _, sc := range s.scanners {
+			sc.ran = true
+		}
+	}
+	switch {
+	case s.running || s.paused: // a paused scan starts by itself when it may
+		s.started(nil)
+	case len(s.scanners) == 0: // whoever waited has left
+		s.started(errScannerClosed)
+	}
+	if s.paused && s.onPause != nil {
+		then := s.onPause
+		s.onPause = nil
+		then()
+	}
+	s.c.quiet.proceed()
+}
+
+func (s *scanning) started(err error) {
+	starts := s.starts
+	s.starts = nil
+	for _, done := range starts {
+		done(err)
+	}
+}
+
+// step runs one command; sync goes on after it.
+func (s *scanning) step(p hci.Params, then func(error)) {
+	s.busy = true
+	s.c.run(p, func(_ time.Time, _ []byte, err error) {
+		s.busy = false
+		then(err)
+		s.sync()
+	})
+}
+
+func (s *scanning) enable(on bool, duplicates ...bool) hci.Params {
+	filter := len(duplicates) > 0 && !duplicates[0]
+	if s.c.info.Extended {
+		return hci.LESetExtendedScanEnable{Enable: on, FilterDuplicates: filter}
+	}
+	return hci.LESetScanEnable{Enable: on, FilterDuplicates: filter}
+}
+
+func (s *scanning) parameters(set scanSettings) hci.Params {
+	own := s.c.own.Kind
+	if s.c.info.Extended {
+		p := hci.ScanningPHY{Active: set.active, Interval: set.interval, Window: set.window}
+		return hci.LESetExtendedScanParameters{OwnAddrKind: own, PHYs: hci.PHYs1M, Scanning: []hci.ScanningPHY{p}}
+	}
+	return hci.LESetScanParameters{Active: set.active, Interval: set.interval, Window: set.window, OwnAddrKind: own}
+}
+
+// failStart gives up the scanners for which the controller refuses to scan:
+// those that came since it last did, or all if there are none. While a dial is under way the refusal may be about that: then the
+// scan waits for the end of it, as on a controller that cannot do both.
+func (s *scanning) failStart(err error) {
+	if statusOf(err) == hci.StatusCommandDisallowed && s.c.dial.state != dialIdle {
+		s.paused = true
+		s.c.info.scanBlocksInitiating = true
+		s.c.dial.reconsider()
+		return // sync settles, and resume comes with the end of the dial's turn
+	}
+	if !slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.ran }) {
+		s.fail(err)
+		return
+	}
+	s.end(err, func(sc *Scanner) bool { return !sc.ran })
+}
+
+// fail ends all scanners with err.
+func (s *scanning) fail(err error) { s.end(err, func(*Scanner) bool { return true }) }
+
+// end ends the scanners that which picks, and tells those who wait for a start.
+func (s *scanning) end(err error, which func(*Scanner) bool) {
+	var kept, ended []*Scanner
+	for _, sc := range s.scanners {
+		if which(sc) {
+			ended = append(ended, sc)
+		} else {
+			kept = append(kept, sc)
+		}
+	}
+	s.scanners = kept
+	s.started(err)
+	for _, sc := range ended {
+		sc.queue.Close(err)
+	}
+}
+
+// legacyReports handles LE Advertising Report.
+func (s *scanning) legacyReports(ev *hci.LEAdvertisingReport) {
+	for i := range ev.Reports {
+		r := &ev.Reports[i]
+		s.deliver(Report{
+			Addr: r.Addr, RSSI: r.RSSI, TxPower: TxPowerUnknown, PrimaryPHY: hci.PHY1M,
+			Connectable:  r.Type == hci.AdvInd || r.Type == hci.AdvDirectInd,
+			Scannable:    r.Type == hci.AdvInd || r.Type == hci.AdvScanInd,
+			Directed:     r.Type == hci.AdvDirectInd,
+			ScanResponse: r.Type == hci.AdvScanRsp,
+		}, r.Data)
+	}
+}
+
+// extendedReports handles LE Extended Advertising Report.
+func (s *scanning) extendedReports(ev *hci.LEExtendedAdvertisingReport) {
+	for i := range ev.Reports {
+		r := &ev.Reports[i]
+		data, whole := s.chains.add(r)
+		if !whole {
+			continue
+		}
+		s.deliver(Report{
+			Addr: r.Addr, RSSI: r.RSSI, TxPower: r.TxPower, SID: r.SID,
+			PrimaryPHY: r.PrimaryPHY, SecondaryPHY: r.SecondaryPHY,
+			Connectable: r.Connectable(), Scannable: r.Scannable(), Directed: r.Directed(),
+			ScanResponse: r.ScanResponse(), Extended: !r.Legacy(), Truncated: r.Truncated(),
+		}, data)
+	}
+}
+
+// deliver merges data into r and gives it to every scanner that wants it.
+func (s *scanning) deliver(r Report, data []byte) {
+	r.Time = s.c.now
+	s.merge.add(&r, data)
+	for _, sc := range s.scanners {
+		if sc.opts.Filter.match(&r) && (sc.opts.Duplicates || sc.seen.changed(&r)) {
+			own := r
+			own.Data, own.Response = slices.Clone(r.Data), slices.Clone(r.Response)
+			sc.queue.Push(own)
+		}
+	}
+}
