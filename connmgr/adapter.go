@@ -113,6 +113,20 @@ func (a *Adapter) Controller() *controller.Controller {
 	return nil
 }
 
+// adapterView is an adapter at one moment.
+type adapterView struct {
+	host    *host.Host      // nil while the adapter is not up
+	err     error           // why it is not up, if that is known
+	changed <-chan struct{} // closed when the state changes
+}
+
+// view returns the adapter as it is now.
+func (a *Adapter) view() adapterView {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return adapterView{a.host, a.err, a.changed}
+}
+
 // up returns the adapter's host; nil while it is not up.
 func (a *Adapter) up() *host.Host {
 	a.mu.Lock()

@@ -16,8 +16,6 @@ const (
 	// maxDevices bounds how many devices are remembered; the ones heard longest
 	// ago are forgotten first.
 	maxDevices = 4096
-	// alpha is the weight of the newest value in the moving average of RSSI.
-	alpha = 0.3
 	// outOfDate is how much older than the newest what an adapter heard may be to
 	// count beside it: as long as Home Assistant keeps what may be connected.
 	outOfDate = 195 * time.Second
@@ -50,24 +48,12 @@ func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
 	}
 	d := by[adapter]
 	if d == nil {
-		d = &Device{Adapter: adapter, RSSI: NoRSSI, Smoothed: NoRSSI}
+		d = newDevice(adapter)
 		by[adapter] = d
 		ds.count++
 	}
 	ds.news = true
-	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
-	d.Data, d.Response = r.Data, r.Response
-	if n := r.Name(); n != "" {
-		d.Name = n
-	}
-	if r.RSSI != controller.RSSIUnknown && r.RSSI != 0 {
-		d.RSSI = int(r.RSSI)
-		if d.Smoothed == NoRSSI {
-			d.Smoothed = d.RSSI
-		} else {
-			d.Smoothed = int(alpha*float64(d.RSSI) + (1-alpha)*float64(d.Smoothed))
-		}
-	}
+	d.update(addr, r)
 	if ds.count > maxDevices {
 		ds.forget()
 	}
@@ -258,7 +244,7 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	}
 	heard, stop := m.devices.awaitHeard(t)
 	defer func() { stop() }()
-	if d, ok := m.devices.latest(t, true); ok && time.Since(d.Seen) < 10*time.Second {
+	if d, ok := m.devices.latest(t, true); ok && time.Since(d.Seen) < lately {
 		return d, nil
 	}
 	deaf := make(chan error, 1)

@@ -71,7 +71,7 @@ const (
 
 	addresses = `ADDR is AA:BB:CC:DD:EE:FF, with /random or /public behind it where it matters; without, it is the kind of address that is seen on air.
 
-ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that nobody else has: one that bluetoothd has must be named, and loses its links to keyboards, headphones and the like then. Each connection goes by the one with the best prospect. Commands for which one is enough (scan, doctor) take the first.
+ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that nobody else has: one that bluetoothd has must be named, and loses its links to keyboards, headphones and the like then. Each connection goes by the one with the best prospect; scan hears what all of them hear; doctor takes the first.
 
 The exit code is 0, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the contact broke while connecting, 6 for other failures to connect, 7 if the keys of a pairing were lost, and 1 for all other errors. A command that a signal cuts short, such as Ctrl-C, disconnects and then dies by that signal; for scan, notify and connect it is the usual end.`
 )

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
-	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/internal/text"
 	"github.com/moor-ble/moor/uuid"
 )
@@ -73,16 +73,17 @@ func (r *rssiArg) UnmarshalText(b []byte) error {
 	return nil
 }
 
-func (c *scanCmd) options(live bool) *controller.ScanOptions {
+func (c *scanCmd) options(live bool) *connmgr.ScanOptions {
 	// The live table counts advertisements and follows the signal.
-	return &controller.ScanOptions{Passive: c.Passive, Duplicates: c.Duplicates || live, Filter: &controller.ScanFilter{
-		Name: c.Name, Services: c.Services, Manufacturers: c.Manufacturers, MinRSSI: int8(c.RSSI),
-	}}
+	return &connmgr.ScanOptions{
+		Passive: c.Passive, Duplicates: c.Duplicates || live,
+		Services: c.Services, Manufacturers: c.Manufacturers, MinRSSI: int8(c.RSSI),
+	}
 }
 
 // view shows reports.
 type view interface {
-	report(r *controller.Report)
+	report(r *connmgr.Report)
 	tick(now time.Time) // called a few times a second
 	end(dropped uint64)
 }
@@ -101,57 +102,121 @@ func (c *scanCmd) run(ctx context.Context, a *app) error {
 		v = newLineView(a)
 	}
 	_, live := v.(*liveView)
-	opts := c.options(live)
 	// The manager hears what the scan hears, and keeps it.
-	return a.withHost(ctx, air{listen: true, passive: c.Passive}, func(_ *connmgr.Manager, ctl *controller.Controller) error {
+	return a.withManager(ctx, air{listen: true, passive: c.Passive}, func(m *connmgr.Manager) error {
 		within := ctx
 		if c.Duration > 0 {
 			var cancel context.CancelFunc
 			within, cancel = context.WithTimeoutCause(ctx, time.Duration(c.Duration), errEnough)
 			defer cancel()
 		}
-		s, err := ctl.Scan(ctx, opts)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		err = watchScan(within, s, v)
-		v.end(s.Dropped())
-		return err
+		w := scanWatch{a: a, m: m, view: v, name: c.Name, heard: map[string]bool{}, lost: map[string]bool{}}
+		return w.watch(within, c.options(live))
 	})
 }
 
-// watchScan shows reports until ctx ends. An end by time or by Ctrl-C is no
-// error.
-func watchScan(ctx context.Context, s *controller.Scanner, v view) error {
-	next := time.Now()
+// scanWatch shows a scan.
+type scanWatch struct {
+	a       *app
+	m       *connmgr.Manager
+	view    view
+	name    string          // devices have to have this in their name
+	heard   map[string]bool // adapters that have heard something
+	lost    map[string]bool // adapters that do not scan, and never have
+	dropped uint64
+}
+
+// watch shows reports until ctx ends. An end by time or by Ctrl-C is no error.
+func (w *scanWatch) watch(ctx context.Context, o *connmgr.ScanOptions) error {
+	items, stop := scanItems(ctx, w.m, o)
+	defer func() {
+		stop()
+		w.view.end(w.dropped)
+	}()
+	tick := time.NewTicker(tickTime)
+	defer tick.Stop()
+	w.view.tick(time.Now())
 	for {
-		tick, cancel := context.WithDeadlineCause(ctx, next, errTick)
-		r, err := s.Next(tick)
-		cancel()
-		switch {
-		case err == nil:
-			v.report(&r)
-		case ctx.Err() != nil:
-			return nil
-		case !errors.Is(err, errTick):
-			return err
-		}
-		if now := time.Now(); !now.Before(next) {
-			v.tick(now)
-			next = now.Add(tickTime)
+		select {
+		case now := <-tick.C:
+			w.view.tick(now)
+		case it := <-items:
+			w.dropped += it.report.Dropped
+			adapter, ok := errors.AsType[*connmgr.AdapterError](it.err)
+			switch {
+			case it.err == nil:
+				w.show(&it.report)
+			case ctx.Err() != nil:
+				return nil
+			case !ok || w.allLost(adapter):
+				return it.err
+			}
 		}
 	}
 }
 
-var errTick = errors.New("time to draw")
+func (w *scanWatch) show(r *connmgr.Report) {
+	w.heard[r.Adapter] = true
+	if strings.Contains(strings.ToLower(r.Name()), strings.ToLower(w.name)) {
+		w.view.report(r)
+	}
+}
+
+// allLost shows on standard error what has become of an adapter, and reports
+// instead whether none of the adapters has ever scanned.
+func (w *scanWatch) allLost(e *connmgr.AdapterError) bool {
+	w.lost[e.Adapter] = e.Err != nil && !w.heard[e.Adapter]
+	if !slices.ContainsFunc(w.m.Adapters(), func(d *connmgr.Adapter) bool { return !w.lost[d.Name()] }) {
+		return true
+	}
+	tip := ""
+	if e.Err != nil {
+		tip = advice(e.Err)
+	}
+	w.a.complain(message(e), tip)
+	return false
+}
+
+// scanItem is what a scan yields.
+type scanItem struct {
+	report connmgr.Report
+	err    error
+}
+
+// scanItems scans on a goroutine of its own, so that the view can be drawn
+// while nothing is heard; stop ends it.
+func scanItems(ctx context.Context, m *connmgr.Manager, o *connmgr.ScanOptions) (items <-chan scanItem, stop func()) {
+	ch, done, ended := make(chan scanItem), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for r, err := range m.Scan(ctx, o) {
+			select {
+			case ch <- scanItem{r, err}:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ch, func() { close(done); <-ended }
+}
 
 // jsonView writes a line for each report.
 type jsonView struct{ out *output }
 
-func (v *jsonView) report(r *controller.Report) { v.out.json(newJSONReport(r)) }
-func (v *jsonView) tick(time.Time)              {}
-func (v *jsonView) end(uint64)                  {}
+// jsonHeard is what scan writes for each report with --json.
+type jsonHeard struct {
+	Adapter string `json:"adapter"`
+	*jsonReport
+}
+
+func (v *jsonView) report(r *connmgr.Report) {
+	j := jsonHeard{r.Adapter, newJSONReport(&r.Report)}
+	j.Address = r.Addr
+	v.out.json(j)
+}
+
+func (v *jsonView) tick(time.Time) {}
+func (v *jsonView) end(uint64)     {}
 
 // lineView writes a line for each report, for pipes and for --duplicates.
 type lineView struct {
@@ -161,9 +226,9 @@ type lineView struct {
 
 func newLineView(a *app) *lineView { return &lineView{a.out, time.Now()} }
 
-func (v *lineView) report(r *controller.Report) {
+func (v *lineView) report(r *connmgr.Report) {
 	var t table
-	t.row(pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(text.Clean(r.Name()), 20), about(r))
+	t.row(pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(text.Clean(r.Name()), 20), about(&r.Report))
 	v.out.table(&t)
 }
 

@@ -90,7 +90,6 @@ func (a *app) stateDir() string {
 
 // air says how a command listens.
 type air struct {
-	one      bool     // one adapter is enough
 	adapters []string // other than the command line says; nil is as that says
 	listen   bool     // listen all the time; otherwise only for a device to connect to
 	passive  bool
@@ -108,7 +107,7 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 		}
 	}
 	// A capture is of one controller.
-	if on.one || a.Snoop != "" && len(a.Adapters) == 0 {
+	if a.Snoop != "" && len(a.Adapters) == 0 {
 		names = names[:1]
 	}
 	if a.Snoop != "" && len(names) > 1 {
@@ -288,17 +287,4 @@ func later(d time.Duration, f func()) (stop func()) {
 			<-ran
 		}
 	}
-}
-
-// withHost runs f with the first of the adapters.
-func (a *app) withHost(ctx context.Context, on air, f func(m *connmgr.Manager, ctl *controller.Controller) error) error {
-	on.one = true
-	return a.withManager(ctx, on, func(m *connmgr.Manager) error {
-		ctl := m.Adapters()[0].Controller()
-		if ctl == nil {
-			_, err := m.Adapters()[0].State()
-			return err
-		}
-		return f(m, ctl)
-	})
 }
