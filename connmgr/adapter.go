@@ -36,10 +36,9 @@ func (s AdapterState) String() string {
 	return fmt.Sprintf("state 0x%02x", uint8(s))
 }
 
-// ladder is how long to wait before each try to open an adapter: the first one,
-// one at once after it failed, and then ever later. From the fourth on, it is
-// also taken down and up, and a soft rfkill block lifted, where the system
-// allows it.
+// ladder is how long to wait before each try in a row to open an adapter: the
+// first is made at once, as is the first after a failure. From the fourth on,
+// Kind.Recover is called before.
 var ladder = []time.Duration{0, 0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
 
 // healthyAfter is how long an adapter must have worked for its next failure to
@@ -53,8 +52,9 @@ const sickAfter = 3
 // Adapter is one controller of a Manager.
 type Adapter struct {
 	m       *Manager
-	name    string  // as it was given, and as it is shown
-	address string  // where to open it: the controller's own address once known
+	name    string // as it was given, and as it is shown
+	kind    Kind
+	address string  // where to open it, see Kind.Follow; owned by run
 	static  hci.MAC // own address, if the controller has none
 
 	mu      sync.Mutex
@@ -86,13 +86,31 @@ func (f failure) now(t time.Time) float64 {
 	return w
 }
 
-func (m *Manager) newAdapter(name string) *Adapter {
-	a := &Adapter{
-		m: m, name: name, address: name, static: m.static, changed: make(chan struct{}),
-		failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
+// newAdapters makes the adapters that the Config names, or those that its kinds
+// list.
+func (m *Manager) newAdapters(ctx context.Context) ([]*Adapter, error) {
+	kinds, names := m.cfg.kinds(), m.cfg.Adapters
+	if names == nil {
+		var err error
+		if names, err = listAdapters(ctx, kinds); err != nil {
+			return nil, err
+		}
 	}
-	a.static[0] += byte(len(m.adapters)) // no two of them are the same on air
-	return a
+	if len(names) == 0 {
+		return nil, fmt.Errorf("connmgr: %w: Config.Adapters is empty: name one, or leave it nil", ErrNoAdapter)
+	}
+	var as []*Adapter
+	for _, name := range names {
+		k, err := KindOf(kinds, name)
+		if err != nil {
+			return nil, err
+		}
+		as = append(as, &Adapter{
+			m: m, name: name, kind: k, address: name, changed: make(chan struct{}),
+			failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
+		})
+	}
+	return as, nil
 }
 
 // Name returns the name that the adapter was given in Config.Adapters.
@@ -154,8 +172,8 @@ func (a *Adapter) run(ctx context.Context) {
 		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
 			return
 		}
-		if rung >= 3 {
-			if err := a.m.cfg.recover(ctx, a.address); err != nil {
+		if rung >= 3 && a.kind.Recover != nil {
+			if err := a.kind.Recover(ctx, a.address); err != nil {
 				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
 			}
 		}
@@ -182,7 +200,7 @@ func (a *Adapter) run(ctx context.Context) {
 func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 	_, before := a.State() // stays known while it is tried again
 	a.set(AdapterOpening, nil, before)
-	tr, err := a.m.cfg.openTransport(ctx, a.address)
+	tr, err := a.kind.Open(ctx, a.address)
 	if err != nil {
 		return nil, err
 	}
@@ -201,11 +219,8 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 // serve takes the reports of an adapter that is up, until it fails, has to be
 // reset, or ctx ends.
 func (a *Adapter) serve(ctx context.Context, h *host.Host) {
-	if mac := h.Controller().Info().Public; mac != (hci.MAC{}) && a.m.cfg.byAddress(a.name) {
-		// Whatever index the controller has after a re-plug, its address is the same.
-		a.mu.Lock()
-		a.address = mac.String()
-		a.mu.Unlock()
+	if own := h.Controller().Info().Public; own != (hci.MAC{}) && a.kind.Follow != nil {
+		a.address = a.kind.Follow(a.address, own)
 	}
 	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
 	a.mu.Lock()
@@ -241,29 +256,6 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 // errReset is why an adapter is down that is restarted because connecting
 // kept failing for its own fault.
 var errReset = errors.New("adapter is being reset after repeated faults of its own")
-
-// listen feeds the devices heard with the adapter's reports.
-func (a *Adapter) listen(ctx context.Context, h *host.Host) {
-	if a.m.cfg.DisableScan {
-		return
-	}
-	for ctx.Err() == nil {
-		sc, err := h.Scan(ctx, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true})
-		if err == nil {
-			for r, err := range sc.All(ctx) {
-				if err != nil {
-					break
-				}
-				a.m.devices.hear(a.name, identify(h, r.Addr), &r)
-			}
-			sc.Close()
-		}
-		// A controller that refuses to scan may still connect.
-		if sleep(ctx, 5*time.Second) != nil {
-			return
-		}
-	}
-}
 
 // dialed notes the result of a dial. A controller that fails for its own fault
 // again and again is reset; faults is as how many a failure counts.

@@ -2,7 +2,6 @@ package connmgr
 
 import (
 	"cmp"
-	"context"
 	"math"
 	"slices"
 	"sync"
@@ -232,87 +231,6 @@ func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
 		}
 	}
 	return Device{}, false
-}
-
-// WaitFor waits until a device is heard that may be connected to, and returns
-// it. A device heard within the last ten seconds is returned at once. With
-// Config.DisableScan the Manager listens as long as it waits.
-func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
-	t, err := parseTarget(address)
-	if err != nil {
-		return Device{}, err
-	}
-	heard, stop := m.devices.awaitHeard(t)
-	defer func() { stop() }()
-	if d, ok := m.devices.latest(t, true); ok && time.Since(d.Seen) < lately {
-		return d, nil
-	}
-	deaf := make(chan error, 1)
-	if m.cfg.DisableScan {
-		if !m.enter() {
-			return Device{}, errManagerClosed
-		}
-		defer m.tasks.Done()
-		listen, stop := m.bound(ctx, 0)
-		defer m.listenFor(listen, t, deaf)()
-		defer stop()
-	}
-	for {
-		select {
-		case err := <-deaf:
-			return Device{}, err
-		case <-heard:
-		case <-m.done:
-			return Device{}, errManagerClosed
-		case <-ctx.Done():
-			return Device{}, context.Cause(ctx)
-		}
-		heard, stop = m.devices.awaitHeard(t)
-		if d, ok := m.devices.latest(t, true); ok { // else it has been forgotten, or has changed, since
-			return d, nil
-		}
-	}
-}
-
-// listenFor has all adapters that are up listen for t until ctx ends. The result
-// waits for that. If none of them can, deaf gets the reason.
-func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (wait func()) {
-	public, random := t.addr, t.addr
-	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
-	o := &controller.ScanOptions{Passive: m.cfg.PassiveScan, Filter: &controller.ScanFilter{Addrs: []hci.Addr{public, random}}}
-	var listeners sync.WaitGroup
-	failed := make(chan error, len(m.Adapters()))
-	for _, a := range m.Adapters() {
-		listeners.Go(func() { failed <- a.listenOnce(ctx, o) })
-	}
-	go func() {
-		listeners.Wait()
-		if ctx.Err() == nil {
-			deaf <- <-failed
-		}
-	}()
-	return listeners.Wait
-}
-
-// listenOnce feeds the devices heard with the adapter's reports until ctx ends,
-// and returns why it ended before.
-func (a *Adapter) listenOnce(ctx context.Context, o *controller.ScanOptions) error {
-	h := a.up()
-	if h == nil {
-		return a.m.noAdapter(a.name)
-	}
-	sc, err := h.Scan(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer sc.Close()
-	for r, err := range sc.All(ctx) {
-		if err != nil {
-			return err
-		}
-		a.m.devices.hear(a.name, identify(h, r.Addr), &r)
-	}
-	return context.Cause(ctx)
 }
 
 // RestoreDiscoveries takes devices that a program has kept from before, so

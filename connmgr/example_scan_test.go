@@ -23,7 +23,7 @@ func ExampleManager_Scan() {
 		return
 	}
 	defer device.Close()
-	m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0", "hci1"}, OpenTransport: air.OpenTransport})
+	m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0", "hci1"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}})
 	if err != nil {
 		log.Print(err)
 		return

@@ -62,7 +62,7 @@ func newLab(t *testing.T, cfg connmgr.Config, controllers ...*sim.ControllerConf
 		cfg.Adapters = append(cfg.Adapters, fmt.Sprintf("hci%d", i))
 	}
 	l.absent = make([]atomic.Bool, len(controllers))
-	cfg.OpenTransport = func(_ context.Context, name string) (hci.Transport, error) {
+	cfg.Kinds = []connmgr.Kind{{Open: func(_ context.Context, name string) (hci.Transport, error) {
 		var i int
 		if _, err := fmt.Sscanf(name, "hci%d", &i); err != nil {
 			return nil, err
@@ -71,7 +71,7 @@ func newLab(t *testing.T, cfg connmgr.Config, controllers ...*sim.ControllerConf
 			return nil, errAbsent
 		}
 		return l.adapters[i].Plug(), nil
-	}
+	}}}
 	m, err := connmgr.Open(t.Context(), &cfg)
 	if err != nil {
 		t.Fatal(err)

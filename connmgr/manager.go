@@ -22,17 +22,14 @@ import (
 // Config holds the options of a Manager. The zero value of each field is its
 // default; a nil *Config is the same as an empty one. Open keeps a copy.
 type Config struct {
-	// Adapters are the addresses of the adapters to use, as hcisock.ParseAddress
-	// takes them. An adapter that is named is taken, even from bluetoothd, whose
-	// links that cuts. Nil is every adapter of the system that nobody loses by it:
-	// see hcisock.Unclaimed.
+	// Adapters are the addresses of the adapters to use. Adapters named here are
+	// opened even if bluetoothd uses them, which drops its links. Nil means all
+	// adapters that the Kinds list: by default, every adapter of the system that
+	// no other process uses.
 	Adapters []string
-	// OpenTransport opens an adapter; default hcisock.Open.
-	OpenTransport func(ctx context.Context, address string) (hci.Transport, error)
-	// Recover is called between tries to open an adapter that failed more than
-	// once. The default lifts a soft rfkill block of adapters of the system, and
-	// takes them down and up again.
-	Recover func(ctx context.Context, address string) error
+	// Kinds are the kinds of adapters that Adapters may name. Nil means the kind
+	// that HCI returns.
+	Kinds []Kind
 	// StateDir is where bonds, attribute tables, heard devices, and the own address
 	// on controllers that have none are kept. Empty keeps them in memory: bonds end
 	// with the Manager then, while the devices still have theirs, unless
@@ -65,18 +62,11 @@ func (c *Config) policy() Policy {
 	return DefaultPolicy()
 }
 
-func (c *Config) openTransport(ctx context.Context, address string) (hci.Transport, error) {
-	if c.OpenTransport != nil {
-		return c.OpenTransport(ctx, address)
+func (c *Config) kinds() []Kind {
+	if c.Kinds != nil {
+		return c.Kinds
 	}
-	return hcisock.Open(ctx, address, &hcisock.Config{Logger: c.Logger})
-}
-
-// byAddress reports whether an adapter that is called name can be found by its
-// controller's address, too.
-func (c *Config) byAddress(name string) bool {
-	a, err := hcisock.ParseAddress(name)
-	return c.OpenTransport == nil && err == nil && a.Kind == hcisock.KindIndex
+	return []Kind{HCI(&hcisock.Config{Logger: c.Logger})}
 }
 
 // Manager establishes connections over its adapters. Its methods may be called
@@ -120,15 +110,9 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	if m.log = m.cfg.Logger; m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	names := m.cfg.Adapters
-	if names == nil {
-		var err error
-		if names, err = freeAdapters(); err != nil {
-			return nil, err
-		}
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("connmgr: %w: Config.Adapters is empty: name one, or leave it nil", ErrNoAdapter)
+	adapters, err := m.newAdapters(ctx)
+	if err != nil {
+		return nil, err
 	}
 	cache, err := OpenCache(m.cfg.StateDir, m.cfg.Logger)
 	if err != nil {
@@ -143,9 +127,10 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m.slots = slots.New(&slots.Config{Logger: m.cfg.Logger})
 	m.slots.Subscribe(m.slotChanged)
 	m.ctx, m.stop = context.WithCancel(context.Background())
-	for _, name := range names {
-		a := m.newAdapter(name)
-		m.adapters = append(m.adapters, a)
+	m.adapters = adapters
+	for i, a := range m.adapters {
+		a.static = m.static
+		a.static[0] += byte(i) // no two of them are the same on air
 		m.tasks.Go(func() { a.run(m.ctx) })
 	}
 	if m.cfg.StateDir != "" {
@@ -306,21 +291,4 @@ func (m *Manager) evict(ranked []*Adapter, priority int) {
 			return
 		}
 	}
-}
-
-// freeAdapters lists the adapters of the system that nobody loses.
-func freeAdapters() ([]string, error) {
-	as, err := hcisock.Adapters()
-	if err != nil {
-		return nil, fmt.Errorf("connmgr: %w", err)
-	}
-	free, err := hcisock.Unclaimed(as, hcisock.Links)
-	if err != nil {
-		return nil, fmt.Errorf("connmgr: %w: %w", ErrNoAdapter, err)
-	}
-	var names []string
-	for _, a := range free {
-		names = append(names, a.Name)
-	}
-	return names, nil
 }

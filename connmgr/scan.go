@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/internal/queue"
 	"github.com/moor-ble/moor/uuid"
@@ -219,33 +220,23 @@ func (a *Adapter) whyLost(h *host.Host) error {
 
 // feedWhileUp feeds s with the reports of one host, and returns why it ended.
 func (a *Adapter) feedWhileUp(s *scan, h *host.Host, deaf *bool) error {
-	sc, err := h.Scan(s.ctx, &s.opts)
-	if err != nil {
-		return err
-	}
-	defer sc.Close()
-	if *deaf {
-		*deaf = false
-		s.queue.Push(scanItem{Report{Adapter: a.name}, &AdapterError{a.name, AdapterUp, nil}})
-	}
-	var dropped uint64
-	for r, err := range sc.All(s.ctx) {
-		if err != nil {
-			return err
-		}
-		if n := sc.Dropped(); n != dropped {
-			s.missed.Add(n - dropped)
-			dropped = n
-		}
-		out := Report{Report: r, Adapter: a.name, Addr: identify(h, r.Addr)}
-		if a.m.cfg.DisableScan {
-			a.m.devices.hear(a.name, out.Addr, &r)
-		}
-		if s.filter.matches(&out) {
-			s.queue.Push(scanItem{out, nil})
-		}
-	}
-	return context.Cause(s.ctx)
+	return hear(s.ctx, h, &s.opts, hearer{
+		started: func() {
+			if *deaf {
+				*deaf = false
+				s.queue.Push(scanItem{Report{Adapter: a.name}, &AdapterError{a.name, AdapterUp, nil}})
+			}
+		},
+		report: func(r *controller.Report, device hci.Addr, lost uint64) {
+			s.missed.Add(lost)
+			if a.m.cfg.DisableScan {
+				a.m.devices.hear(a.name, device, r)
+			}
+			if out := (Report{Report: *r, Adapter: a.name, Addr: device}); s.filter.matches(&out) {
+				s.queue.Push(scanItem{out, nil})
+			}
+		},
+	})
 }
 
 // scanFilter is what a Scan selects by name and identity, which a controller

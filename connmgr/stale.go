@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
@@ -32,11 +34,21 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 			errs = append(errs, l.disconnect(ctx))
 		}
 	}
-	if m.cfg.OpenTransport == nil {
-		_, err := CloseKernelLinks(ctx, address, keep)
-		errs = append(errs, err)
+	for _, k := range m.kindsInUse() {
+		if k.CloseLinks != nil {
+			errs = append(errs, k.CloseLinks(ctx, address, keep))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// kindsInUse returns the kinds of the Manager's adapters, each once.
+func (m *Manager) kindsInUse() []Kind {
+	byPrefix := map[string]Kind{}
+	for _, a := range m.Adapters() {
+		byPrefix[a.kind.Prefix] = a.kind
+	}
+	return slices.Collect(maps.Values(byPrefix))
 }
 
 // disconnect ends the link under its users and waits until it is gone.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -22,16 +21,25 @@ import (
 // address. Advertising intervals go up to 10.24 s; few devices use more than 2 s.
 const findTime = 10 * time.Second
 
-// open opens the controller at address: one that the environment has, or any
-// that hcisock and sim know.
-func (a *app) open(ctx context.Context, address string) (hci.Transport, error) {
+// kinds returns the kinds of adapters that the command line can name: those that
+// the environment opens, or else HCI controllers and simulated air.
+func (a *app) kinds() []connmgr.Kind {
 	if a.env.Open != nil {
-		return a.env.Open(ctx, address)
+		return []connmgr.Kind{{Open: a.env.Open}}
 	}
-	if scenario, ok := strings.CutPrefix(address, "sim:"); ok {
-		return a.openSimulated(scenario)
+	return []connmgr.Kind{
+		connmgr.HCI(&hcisock.Config{Logger: a.log}),
+		{Prefix: "sim:", Open: a.openSimulated},
 	}
-	return hcisock.Open(ctx, address, &hcisock.Config{Logger: a.log})
+}
+
+// open opens the controller at an address.
+func (a *app) open(ctx context.Context, address string) (hci.Transport, error) {
+	k, err := connmgr.KindOf(a.kinds(), address)
+	if err != nil {
+		return nil, err
+	}
+	return k.Open(ctx, address)
 }
 
 // adapters returns the controllers to use: those asked for, or else those of the
@@ -116,12 +124,9 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 	on.pairing.DisableIncoming, on.pairing.Logger, on.pairing.Privacy = true, a.log, a.Privacy
 	return a.withCapture(func(capture io.Writer) error {
 		cfg := &connmgr.Config{
-			Adapters: names, StateDir: a.stateDir(), Logger: a.log,
+			Adapters: names, Kinds: a.kinds(), StateDir: a.stateDir(), Logger: a.log,
 			DisableScan: !on.listen, PassiveScan: on.passive, Pairing: &on.pairing,
 			Host: host.Config{HCI: controller.Config{Logger: a.log, Snoop: capture}},
-		}
-		if a.opensItself(names) {
-			cfg.OpenTransport = a.open
 		}
 		m, err := connmgr.Open(ctx, cfg)
 		if err != nil {
@@ -135,21 +140,6 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 		<-told
 		return err
 	})
-}
-
-// opensItself reports whether the manager cannot open the adapters by itself.
-// If it does, it can do more for adapters of the system, such as follow one that
-// is plugged in elsewhere.
-func (a *app) opensItself(names []string) bool {
-	if a.env.Open != nil {
-		return true
-	}
-	for _, name := range names {
-		if strings.HasPrefix(name, "sim:") {
-			return true
-		}
-	}
-	return false
 }
 
 // briefly are the options of commands that end soon: they stay with the fast
