@@ -1,9 +1,14 @@
 package connmgr
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/slots"
 )
 
@@ -64,8 +69,8 @@ func (m *Manager) reconcile(a *Adapter) {
 	m.slots.Reconcile(a.name, live)
 }
 
-// countForeign sees to it that the slot of a link that is not, or not yet, the
-// Manager's is free when it ends. Called with account.mu held.
+// countForeignLocked frees the slot of a link that is not, or not yet, the
+// Manager's when that link ends. account.mu must be held.
 func (m *Manager) countForeign(a *Adapter, l *controller.Link, address string) {
 	if _, ok := m.account.foreign[l]; ok {
 		return
@@ -80,4 +85,77 @@ func (m *Manager) countForeign(a *Adapter, l *controller.Link, address string) {
 			m.slots.Disconnected(a.name, address, uint16(l.Handle()))
 		}
 	})
+}
+
+// slotChanged passes on what the slots report.
+func (m *Manager) slotChanged(ev slots.Event) {
+	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, ev.Used, ev.Free})
+	if ev.Change == slots.Released {
+		m.wake.signal(news{slotOf: ev.Address})
+	}
+}
+
+// allocate takes a connection slot on the first adapter that has one, waiting
+// for it if the policy lets waits be woken.
+func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
+	r := &slots.Request{Address: address, Priority: priority}
+	for _, a := range ranked {
+		m.reconcile(a)
+		r.Adapters = append(r.Adapters, a.name)
+	}
+	if evict {
+		m.evict(ranked, priority)
+	}
+	var name string
+	if p.NoWake {
+		for _, a := range r.Adapters {
+			if m.slots.TryAllocate(a, address) {
+				name = a
+				break
+			}
+		}
+	} else {
+		wait, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
+		defer cancel()
+		got, err := m.slots.Acquire(wait, r)
+		switch {
+		case err == nil:
+			name = got
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, slots.ErrNoAdapter): // they went away meanwhile
+			return nil, m.noAdapter(ranked[0].name)
+		}
+	}
+	for _, a := range ranked {
+		if a.name == name {
+			return a, nil
+		}
+	}
+	return nil, errNoSlot
+}
+
+// errNoSlot is why an attempt failed that found no connection slot.
+var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
+
+// evict ends the link that has been idle for the longest time, of those with a
+// lower priority, if no adapter has a free slot.
+func (m *Manager) evict(ranked []*Adapter, priority int) {
+	for _, a := range ranked {
+		if m.slots.Room(a.name) {
+			return
+		}
+	}
+	links := m.links.list()
+	for _, a := range ranked {
+		for _, address := range m.slots.Idlest(a.name, priority) {
+			i := slices.IndexFunc(links, func(l *link) bool { return l.adapter == a && l.peer.MAC.String() == address })
+			if i < 0 || !links[i].evict() {
+				continue // not ours, or about to end for somebody else
+			}
+			m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
+			m.tasks.Go(func() { _ = links[i].shut() })
+			return
+		}
+	}
 }

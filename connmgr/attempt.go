@@ -1,10 +1,8 @@
 package connmgr
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
@@ -12,80 +10,6 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 )
-
-// Establish connects to the device with an address such as AA:BB:CC:DD:EE:FF,
-// with /random or /public where the kind matters (otherwise the kind heard on
-// air is used, or either). It tries as the policy allows and returns a Client
-// that is ready: link up, MTU exchanged, attribute table known. A link of this
-// Manager to the device that exists and is alive is shared.
-//
-// An error is an *EstablishError, or says what is wrong with the arguments.
-// When Establish returns an error, it leaves no link, slot or dial behind.
-func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*Client, error) {
-	opts := Options{}
-	if o != nil {
-		opts = *o
-	}
-	t, err := parseTarget(address)
-	if err != nil {
-		return nil, err
-	}
-	if err := opts.validate(); err != nil {
-		return nil, fmt.Errorf("connmgr: %w", err)
-	}
-	if err := m.hasAdapter(opts.Adapter); err != nil {
-		return nil, err
-	}
-	if !m.enter() {
-		return nil, errManagerClosed
-	}
-	defer m.tasks.Done()
-	ctx, cancel := m.bound(ctx, opts.Timeout)
-	defer cancel()
-	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
-	e := &establisher{
-		name: x.name(), address: t.addr.MAC.String(), policy: m.policy(&opts),
-		try: x.try, wake: x.wake, emit: m.bus.emit, log: m.log.Debug,
-	}
-	return e.run(ctx)
-}
-
-// enter counts a call that Close has to wait for; false once Close has begun.
-func (m *Manager) enter() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return false
-	}
-	m.tasks.Add(1)
-	return true
-}
-
-// bound ties ctx to the Manager's life and to a timeout, if there is one.
-func (m *Manager) bound(ctx context.Context, d time.Duration) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(m.ctx, func() { cancel(errManagerClosed) })
-	end := func() { stop(); cancel(nil) }
-	if d <= 0 {
-		return ctx, end
-	}
-	ctx, expire := context.WithTimeoutCause(ctx, d, deadlineError{d})
-	return ctx, func() { expire(); end() }
-}
-
-func (m *Manager) policy(o *Options) Policy {
-	p := m.cfg.policy()
-	if o.Policy != nil {
-		p = *o.Policy
-	}
-	if o.MaxAttempts != 0 {
-		p.MaxAttempts = max(0, o.MaxAttempts)
-	}
-	d := DefaultPolicy()
-	p.AttemptTimeout = cmp.Or(p.AttemptTimeout, d.AttemptTimeout)
-	p.SafetyTimeout = cmp.Or(p.SafetyTimeout, d.SafetyTimeout)
-	return p
-}
 
 // attempts is what the attempts of one Establish have in common.
 type attempts struct {

@@ -66,7 +66,7 @@ func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
 	}
 }
 
-// forget drops the quarter that was heard longest ago.
+// forgetLocked drops the quarter of the devices that was heard longest ago.
 func (ds *devices) forget() {
 	all := ds.listLocked()
 	slices.SortFunc(all, func(a, b Device) int { return a.Seen.Compare(b.Seen) })
@@ -162,8 +162,8 @@ func (ds *devices) restore(all []Device) {
 	}
 }
 
-// save returns all devices, and whether there is anything new among them since
-// it was called last.
+// takeSnapshot returns all devices, and whether any has been heard since the
+// last call.
 func (ds *devices) save() (all []Device, news bool) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()

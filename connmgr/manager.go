@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
@@ -173,6 +171,29 @@ func (m *Manager) awaitAdapter(ctx context.Context) error {
 	}
 }
 
+// enter counts a call that Close has to wait for; false once Close has begun.
+func (m *Manager) enter() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.tasks.Add(1)
+	return true
+}
+
+// bound ties ctx to the Manager's life and to a timeout, if there is one.
+func (m *Manager) bound(ctx context.Context, d time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(m.ctx, func() { cancel(errManagerClosed) })
+	end := func() { stop(); cancel(nil) }
+	if d <= 0 {
+		return ctx, end
+	}
+	ctx, expire := context.WithTimeoutCause(ctx, d, deadlineError{d})
+	return ctx, func() { expire(); end() }
+}
+
 // Close ends all connections, dials and adapters, and waits for them and for
 // callbacks that run. It must not be called from a callback. Closing again
 // does nothing.
@@ -191,14 +212,6 @@ func (m *Manager) Close() error {
 	m.bus.close(errManagerClosed)
 	m.callbacks.Wait()
 	return m.saveDevices()
-}
-
-// slotChanged passes on what the slots report.
-func (m *Manager) slotChanged(ev slots.Event) {
-	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, ev.Used, ev.Free})
-	if ev.Change == slots.Released {
-		m.wake.signal(news{slotOf: ev.Address})
-	}
 }
 
 // Slots returns the accounting of connection slots, to read and to subscribe
@@ -226,69 +239,4 @@ func (m *Manager) ClearCache(address string) bool {
 		}
 	}
 	return found
-}
-
-// allocate takes a connection slot on the first adapter that has one, waiting
-// for it if the policy lets waits be woken.
-func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
-	r := &slots.Request{Address: address, Priority: priority}
-	for _, a := range ranked {
-		m.reconcile(a)
-		r.Adapters = append(r.Adapters, a.name)
-	}
-	if evict {
-		m.evict(ranked, priority)
-	}
-	var name string
-	if p.NoWake {
-		for _, a := range r.Adapters {
-			if m.slots.TryAllocate(a, address) {
-				name = a
-				break
-			}
-		}
-	} else {
-		wait, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
-		defer cancel()
-		got, err := m.slots.Acquire(wait, r)
-		switch {
-		case err == nil:
-			name = got
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case errors.Is(err, slots.ErrNoAdapter): // they went away meanwhile
-			return nil, m.noAdapter(ranked[0].name)
-		}
-	}
-	for _, a := range ranked {
-		if a.name == name {
-			return a, nil
-		}
-	}
-	return nil, errNoSlot
-}
-
-// errNoSlot is why an attempt failed that found no connection slot.
-var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
-
-// evict ends the link that has been idle for the longest time, of those with a
-// lower priority, if no adapter has a free slot.
-func (m *Manager) evict(ranked []*Adapter, priority int) {
-	for _, a := range ranked {
-		if m.slots.Room(a.name) {
-			return
-		}
-	}
-	links := m.links.list()
-	for _, a := range ranked {
-		for _, address := range m.slots.Idlest(a.name, priority) {
-			i := slices.IndexFunc(links, func(l *link) bool { return l.adapter == a && l.peer.MAC.String() == address })
-			if i < 0 || !links[i].evict() {
-				continue // not ours, or about to end for somebody else
-			}
-			m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
-			m.tasks.Go(func() { _ = links[i].shut() })
-			return
-		}
-	}
 }

@@ -68,4 +68,3 @@ func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (w
 	}()
 	return listeners.Wait
 }
-
