@@ -62,7 +62,7 @@ func (m *Manager) reconcile(a *Adapter) {
 			continue // new, and counted by whom it belongs to
 		}
 		if !own[l] {
-			m.countForeign(a, l, address[l])
+			m.countForeignLocked(a, l, address[l])
 		}
 		live = append(live, slots.Link{Address: address[l], Handle: uint16(l.Handle())})
 	}
@@ -71,7 +71,7 @@ func (m *Manager) reconcile(a *Adapter) {
 
 // countForeignLocked frees the slot of a link that is not, or not yet, the
 // Manager's when that link ends. account.mu must be held.
-func (m *Manager) countForeign(a *Adapter, l *controller.Link, address string) {
+func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address string) {
 	if _, ok := m.account.foreign[l]; ok {
 		return
 	}

@@ -54,7 +54,7 @@ func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
 	ds.news = true
 	d.update(addr, r)
 	if ds.count > maxDevices {
-		ds.forget()
+		ds.forgetLocked()
 	}
 	if r.Connectable {
 		for ch, t := range ds.waiters {
@@ -67,7 +67,7 @@ func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
 }
 
 // forgetLocked drops the quarter of the devices that was heard longest ago.
-func (ds *devices) forget() {
+func (ds *devices) forgetLocked() {
 	all := ds.listLocked()
 	slices.SortFunc(all, func(a, b Device) int { return a.Seen.Compare(b.Seen) })
 	for _, d := range all[:len(all)/4] {
@@ -164,7 +164,7 @@ func (ds *devices) restore(all []Device) {
 
 // takeSnapshot returns all devices, and whether any has been heard since the
 // last call.
-func (ds *devices) save() (all []Device, news bool) {
+func (ds *devices) takeSnapshot() (all []Device, news bool) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	news, ds.news = ds.news, false
