@@ -9,6 +9,7 @@ import (
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/slots"
 )
 
@@ -18,6 +19,12 @@ import (
 type account struct {
 	mu      sync.Mutex
 	foreign map[*controller.Link]struct{} // guarded by mu: counted, but not the Manager's
+
+	holders map[hci.MAC]hci.Addr // who has slots; owned by slotChanged
+}
+
+func newAccount() account {
+	return account{foreign: map[*controller.Link]struct{}{}, holders: map[hci.MAC]hci.Addr{}}
 }
 
 // linkUp counts a new link of the Manager.
@@ -87,9 +94,20 @@ func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address str
 	})
 }
 
-// slotChanged passes on what the slots report.
+// slotChanged reacts to an event of the slots.
 func (m *Manager) slotChanged(ev slots.Event) {
-	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, ev.Used, ev.Free})
+	// An address that cannot be read is of a program that uses Slots by itself.
+	if mac, err := hci.ParseMAC(ev.Address); err == nil {
+		addr, ok := m.account.holders[mac]
+		if !ok {
+			addr = m.addrOf(mac)
+		}
+		m.account.holders[mac] = addr // the link may be in no list any more when its slot is released
+		if ev.Change == slots.Released {
+			delete(m.account.holders, mac)
+		}
+		m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, addr, ev.Change == slots.Allocated, ev.Used, ev.Free})
+	}
 	if ev.Change == slots.Released {
 		m.wake.signal(news{slotOf: ev.Address})
 	}

@@ -36,6 +36,14 @@ func (x *attempts) name() string {
 	return x.target.addr.MAC.String()
 }
 
+// address returns the address of the device with its kind, as far as known.
+func (x *attempts) address() hci.Addr {
+	if x.target.known {
+		return x.target.addr.Identity()
+	}
+	return x.m.addrOf(x.target.addr.MAC)
+}
+
 // wake returns a channel that is closed when a wait has lost its reason: the
 // device is heard, or what was missing is there, a slot or an adapter.
 func (x *attempts) wake(c errclass.Class) (<-chan struct{}, func()) {
@@ -163,7 +171,7 @@ func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
 		return nil, at
 	}
 	at.Adapter, at.Phase, x.last = a.name, PhaseDial, a
-	x.m.bus.emit(AttemptStarted{time.Now(), x.name(), address, a.name, x.number})
+	x.m.bus.emit(AttemptStarted{time.Now(), x.name(), x.address(), a.name, x.number})
 	a.begin()
 	defer a.end()
 	h, conn, err := x.dial(ctx, a)
@@ -239,7 +247,7 @@ func (x *attempts) setUp(ctx context.Context, c *Client) (Phase, error) {
 // connected returns the announcement of a Client.
 func (x *attempts) connected(l *link, shared bool) Connected {
 	return Connected{
-		Time: time.Now(), Name: x.name(), Address: x.target.addr.MAC.String(), Adapter: l.adapter.name,
+		Time: time.Now(), Name: x.name(), Address: x.address(), Adapter: l.adapter.name,
 		Attempts: x.number, Duration: time.Since(x.begin), Shared: shared,
 	}
 }

@@ -96,6 +96,16 @@ func parseTarget(s string) (target, error) {
 	return target{a, known}, nil
 }
 
+// addrOf returns the address of a device with the kind that it was heard or
+// connected with; public if there was neither.
+func (m *Manager) addrOf(mac hci.MAC) hci.Addr {
+	t := target{addr: hci.Addr{MAC: mac}}
+	if d, ok := m.devices.latest(t, false); ok {
+		return d.Addr
+	}
+	return m.links.addrOf(mac)
+}
+
 // matches reports whether a device with address a is meant.
 func (t target) matches(a hci.Addr) bool {
 	a = a.Identity()

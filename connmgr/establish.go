@@ -38,7 +38,7 @@ func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*C
 	defer cancel()
 	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
 	e := &establisher{
-		name: x.name(), address: t.addr.MAC.String(), policy: m.policy(&opts),
+		name: x.name(), address: x.address(), policy: m.policy(&opts),
 		try: x.try, wake: x.wake, emit: m.bus.emit, log: m.log.Debug,
 	}
 	return e.run(ctx)

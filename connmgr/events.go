@@ -16,65 +16,70 @@ import (
 // Event is something that a Manager did or noticed: one of the types below.
 type Event interface{ event() }
 
-// AttemptStarted says that an attempt to connect begins.
+// AttemptStarted reports that an attempt to connect begins. Address, in this and
+// the other events, is the identity address of the device as far as the Manager
+// knows it. Its kind is public if it has neither been given nor heard.
 type AttemptStarted struct {
-	Time          time.Time
-	Name, Address string
-	Adapter       string
-	Attempt       int // from 1
+	Time    time.Time
+	Name    string
+	Address hci.Addr
+	Adapter string
+	Attempt int // from 1
 }
 
-// AttemptFailed says why an attempt failed and what comes of it.
+// AttemptFailed reports why an attempt failed, and what follows.
 type AttemptFailed struct {
-	Time          time.Time
-	Name, Address string
-	Adapter       string
-	Attempt       int
-	Phase         Phase
-	Err           error
-	Class         errclass.Class
-	Backoff       time.Duration // until the next attempt, unless something wakes it
-	Last          bool          // no attempt follows
+	Time    time.Time
+	Name    string
+	Address hci.Addr
+	Adapter string
+	Attempt int
+	Phase   Phase
+	Err     error
+	Class   errclass.Class
+	Backoff time.Duration // until the next attempt, unless something wakes it
+	Last    bool          // no attempt follows
 }
 
-// Connected says that a Client is ready.
+// Connected reports that a Client is ready.
 type Connected struct {
-	Time          time.Time
-	Name, Address string
-	Adapter       string
-	Attempts      int
-	Duration      time.Duration // since Establish was called
-	Shared        bool          // a link that existed is used
-	Cached        bool          // the attribute table is from the cache
+	Time     time.Time
+	Name     string
+	Address  hci.Addr
+	Adapter  string
+	Attempts int
+	Duration time.Duration // since Establish was called
+	Shared   bool          // a link that existed is used
+	Cached   bool          // the attribute table is from the cache
 }
 
-// Disconnected says that a link of the Manager ended.
+// Disconnected reports that a link of the Manager ended.
 type Disconnected struct {
 	Time    time.Time
-	Address string
+	Address hci.Addr
 	Adapter string
 	Err     error
 }
 
-// ParamsChanged tells the connection parameters in use.
+// ParamsChanged reports the connection parameters in use.
 type ParamsChanged struct {
 	Time    time.Time
-	Address string
+	Address hci.Addr
 	Adapter string
 	Params  hci.ConnParamsInUse
 }
 
-// SlotsChanged tells how many connections of an adapter are in use.
+// SlotsChanged reports how many connection slots of an adapter are in use.
 type SlotsChanged struct {
 	Time      time.Time
 	Adapter   string
-	Address   string // whose connection it was about
-	Allocated bool   // or released
+	Address   hci.Addr // the device that got a slot, or gave it back
+	Allocated bool     // or released
 	Used      int
 	Free      slots.Count // slots.Unknown while the adapter's limit is not known
 }
 
-// AdapterChanged tells the state of an adapter.
+// AdapterChanged reports the state of an adapter.
 type AdapterChanged struct {
 	Time    time.Time
 	Adapter string

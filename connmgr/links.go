@@ -57,6 +57,24 @@ func (ls *links) findLocked(t target) *link {
 	return nil
 }
 
+// addrOf returns the address, with its kind, of the link or dial to a device;
+// public if there is none.
+func (ls *links) addrOf(mac hci.MAC) hci.Addr {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for l := range ls.all {
+		if l.peer.MAC == mac {
+			return l.peer
+		}
+	}
+	for t := range ls.dialing {
+		if t.addr.MAC == mac {
+			return t.addr.Identity()
+		}
+	}
+	return hci.Addr{MAC: mac}
+}
+
 // claim returns the link to t, or reserves the dial for the caller, who must
 // call unclaim. If another dial to t is under way, it returns a channel that
 // is closed when that has ended: a link is shared only once it is secure and its
@@ -154,13 +172,12 @@ func (m *Manager) adopt(a *Adapter, h *host.Host, conn *host.Conn, name string) 
 		m: m, adapter: a, conn: conn, peer: identify(h, conn.Peer()), name: name,
 		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{}, stays: make(chan struct{}),
 	}
-	address := l.peer.MAC.String()
 	m.linkUp(l)
 	m.tasks.Go(func() {
 		<-conn.Done()
 		m.linkDown(l)
 		users := l.ended() // nobody gets a Client from here on
-		m.bus.emit(Disconnected{time.Now(), address, a.name, conn.Err()})
+		m.bus.emit(Disconnected{time.Now(), l.peer, a.name, conn.Err()})
 		close(l.gone)
 		for _, c := range users {
 			if f := c.opts.Disconnected; f != nil {

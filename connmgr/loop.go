@@ -10,13 +10,15 @@ import (
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
 )
 
 // establisher is one Establish: the loop over attempts. It knows nothing of
 // radios; try makes an attempt.
 type establisher struct {
-	name, address string
-	policy        Policy
+	name    string
+	address hci.Addr
+	policy  Policy
 	// try makes attempt number n. It returns how far it came and where.
 	try func(ctx context.Context, n int) (c *Client, at Attempt)
 	// wake returns a channel that ends a wait early, after a failure of class c.
@@ -52,10 +54,10 @@ func (e *establisher) run(ctx context.Context) (*Client, error) {
 	waits.Reset()
 	for {
 		number := len(failed) + 1
-		e.log("connecting", "name", e.name, "address", e.address, "attempt", number)
+		e.log("connecting", "name", e.name, "address", e.address.MAC, "attempt", number)
 		c, at := e.attempt(ctx, number)
 		if at.Err == nil {
-			e.log("connected", "name", e.name, "address", e.address, "attempt", number)
+			e.log("connected", "name", e.name, "address", e.address.MAC, "attempt", number)
 			return c, nil
 		}
 		failed = append(failed, at)
@@ -76,7 +78,7 @@ func (e *establisher) run(ctx context.Context) (*Client, error) {
 			Time: time.Now(), Name: e.name, Address: e.address, Adapter: last.Adapter, Attempt: number,
 			Phase: last.Phase, Err: last.Err, Class: last.Class, Backoff: last.Backoff, Last: !more,
 		})
-		e.log("failed to connect", "name", e.name, "address", e.address, "attempt", number,
+		e.log("failed to connect", "name", e.name, "address", e.address.MAC, "attempt", number,
 			"error", last.Err, "class", last.Class.Row, "backing off", last.Backoff)
 		if e.wait(ctx, last.Backoff, last.Class) != nil {
 			return nil, e.ended(ctx, failed)
@@ -110,7 +112,7 @@ func (e *establisher) attempt(ctx context.Context, number int) (*Client, Attempt
 			return nil, at
 		}
 		redials[at.Class.Row]++
-		e.log("dialing again", "name", e.name, "address", e.address, "error", at.Err)
+		e.log("dialing again", "name", e.name, "address", e.address.MAC, "error", at.Err)
 		if sleep(actx, redial.Wait) != nil && actx.Err() != nil {
 			return nil, at
 		}

@@ -59,7 +59,7 @@ func run(t *testing.T, p Policy, errs ...error) outcome {
 
 func testEstablisher(p Policy) *establisher {
 	return &establisher{
-		name: "kettle", address: "AA:BB:CC:DD:EE:FF", policy: p,
+		name: "kettle", address: hci.Addr{MAC: hci.MAC{0xFF, 0xEE, 0xDD, 0xCC, 0xBB, 0xAA}}, policy: p,
 		emit: func(Event) {}, log: func(string, ...any) {},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
@@ -28,29 +27,39 @@ type Config struct {
 	// Kinds are the kinds of adapters that Adapters may name. Nil means the kind
 	// that HCI returns.
 	Kinds []Kind
-	// StateDir is where bonds, attribute tables, heard devices, and the own address
-	// on controllers that have none are kept. Empty keeps them in memory: bonds end
-	// with the Manager then, while the devices still have theirs, unless
-	// Pairing.Store keeps them.
+	// StateDir is the directory for bonds, attribute tables, devices heard, and the
+	// address for controllers that have none of their own. Empty keeps all of them
+	// in memory: bonds then end with the Manager while the devices still have
+	// theirs, unless Pairing.Store keeps them.
 	StateDir string
-	// Slots is how many links each adapter carries, by name. One that is not
-	// listed has no limit until its controller refuses a link.
+	// Slots is the number of links that each adapter carries, by the name of the
+	// adapter. An adapter that is not listed has no limit until its controller
+	// refuses a link.
 	Slots map[string]int
 	// Policy is how Establish retries; nil is DefaultPolicy.
 	Policy *Policy
-	// Host holds the options of the stack on each adapter.
+	// Host holds the options of the stack on each adapter. Its SMP must be nil:
+	// Pairing holds those options. Its HCI.Name is the name of the adapter.
 	Host host.Config
-	// DisableScan listens for devices only while connecting. PassiveScan does not
-	// ask for scan responses.
+	// DisableScan scans only during connects, scans and searches. PassiveScan does
+	// not request scan responses.
 	DisableScan, PassiveScan bool
-	// Pairing holds the options of the Security Manager of each adapter. Nil uses
-	// bonds, pairs where Options.Pair says so without asking anybody, and lets no
-	// device begin. Bonds are kept in StateDir unless Store says where; with
-	// neither, they end with the Manager, and each new one has to pair again.
+	// Pairing holds the options of the Security Manager of each adapter. With nil,
+	// the Manager uses bonds, pairs without a Delegate where Options.Pair asks for
+	// it, and refuses devices that begin to pair. Bonds are kept where Store says,
+	// else in StateDir, else in memory until the Manager is closed.
 	Pairing *smp.Config
-	// Logger takes what happens, at debug level as bleak-retry-connector does;
-	// nil logs nothing.
+	// Logger receives what the Manager does, at debug level, as
+	// bleak-retry-connector logs it; nil logs nothing.
 	Logger *slog.Logger
+}
+
+// validate checks what Open cannot honor.
+func (c *Config) validate() error {
+	if c.Host.SMP != nil {
+		return errors.New("connmgr: Config.Host.SMP is set: put the options of the Security Manager into Config.Pairing")
+	}
+	return nil
 }
 
 func (c *Config) policy() Policy {
@@ -100,13 +109,16 @@ type Manager struct {
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
 		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
-		devices: newDevices(), links: newLinks(), account: account{foreign: map[*controller.Link]struct{}{}}, preferred: map[hci.MAC]string{},
+		devices: newDevices(), links: newLinks(), account: newAccount(), preferred: map[hci.MAC]string{},
 	}
 	if cfg != nil {
 		m.cfg = *cfg
 	}
 	if m.log = m.cfg.Logger; m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
+	}
+	if err := m.cfg.validate(); err != nil {
+		return nil, err
 	}
 	adapters, err := m.newAdapters(ctx)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/internal/text"
 )
@@ -133,11 +134,12 @@ func message(err error) string {
 
 // failure says that a connection was not established, and why.
 func failure(e *connmgr.EstablishError) string {
-	return fmt.Sprintf("%s: no connection after %s: %v", deviceText(e.Name, e.Address), plural(len(e.Attempts), "attempt"), e.Err)
+	return fmt.Sprintf("%s: no connection after %s: %v", deviceText(e.Name, e.Address.MAC), plural(len(e.Attempts), "attempt"), e.Err)
 }
 
 // deviceText writes who a device is, with the name if it has one.
-func deviceText(name, address string) string {
+func deviceText(name string, mac hci.MAC) string {
+	address := mac.String()
 	if name == "" || strings.EqualFold(name, address) {
 		return address
 	}

@@ -251,7 +251,7 @@ func (a *app) tell(m *connmgr.Manager, silent bool) <-chan struct{} {
 				fmt.Fprintln(a.env.Stderr, text)
 			case begins && started.Attempt == 1:
 				over() // it dials again
-				over = later(patience, func() { a.note("connecting to %s", deviceText(started.Name, started.Address)) })
+				over = later(patience, func() { a.note("connecting to %s", deviceText(started.Name, started.Address.MAC)) })
 			case ends && !failed.Last:
 				a.note("%s", text)
 			}
