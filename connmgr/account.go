@@ -33,7 +33,7 @@ func (m *Manager) linkUp(l *link) {
 	defer m.account.mu.Unlock()
 	delete(m.account.foreign, l.conn.Link())
 	m.slots.Connected(l.adapter.name, l.peer.MAC.String(), uint16(l.conn.Link().Handle()))
-	m.links.add(l)
+	m.links.addLink(l)
 }
 
 // linkDown takes a link that has ended out of the accounts. Its slot goes first,
@@ -42,24 +42,24 @@ func (m *Manager) linkDown(l *link) {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
 	m.slots.Disconnected(l.adapter.name, l.peer.MAC.String(), uint16(l.conn.Link().Handle()))
-	m.links.remove(l)
+	m.links.removeLink(l)
 }
 
-// reconcile corrects the slots of an adapter by the links that its controller
+// reconcileSlots corrects the slots of an adapter by the links that its controller
 // has, so that a lost event costs a slot only until the next attempt.
-func (m *Manager) reconcile(a *Adapter) {
+func (m *Manager) reconcileSlots(a *Adapter) {
 	h := a.up()
 	if h == nil {
 		return
 	}
 	address := map[*controller.Link]string{}
 	for _, l := range h.Controller().Links() {
-		address[l] = identify(h, l.Peer()).MAC.String() // which may read bonds
+		address[l] = identityOf(h, l.Peer()).MAC.String() // which may read bonds
 	}
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
 	own := map[*controller.Link]bool{}
-	for _, l := range m.links.list() {
+	for _, l := range m.links.listLinks() {
 		own[l.conn.Link()] = true
 		address[l.conn.Link()] = l.peer.MAC.String() // even if it has another name since
 	}
@@ -106,23 +106,23 @@ func (m *Manager) slotChanged(ev slots.Event) {
 		if ev.Change == slots.Released {
 			delete(m.account.holders, mac)
 		}
-		m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, addr, ev.Change == slots.Allocated, ev.Used, ev.Free})
+		m.bus.emitEvent(SlotsChanged{time.Now(), ev.Adapter, addr, ev.Change == slots.Allocated, ev.Used, ev.Free})
 	}
 	if ev.Change == slots.Released {
 		m.wake.signal(news{slotOf: ev.Address})
 	}
 }
 
-// allocate takes a connection slot on the first adapter that has one, waiting
+// allocateSlot takes a connection slot on the first adapter that has one, waiting
 // for it if the policy lets waits be woken.
-func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
+func (m *Manager) allocateSlot(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
 	r := &slots.Request{Address: address, Priority: priority}
 	for _, a := range ranked {
-		m.reconcile(a)
+		m.reconcileSlots(a)
 		r.Adapters = append(r.Adapters, a.name)
 	}
 	if evict {
-		m.evict(ranked, priority)
+		m.evictLink(ranked, priority)
 	}
 	var name string
 	if p.NoWake {
@@ -156,23 +156,23 @@ func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address strin
 // errNoSlot is why an attempt failed that found no connection slot.
 var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
 
-// evict ends the link that has been idle for the longest time, of those with a
+// evictLink ends the link that has been idle for the longest time, of those with a
 // lower priority, if no adapter has a free slot.
-func (m *Manager) evict(ranked []*Adapter, priority int) {
+func (m *Manager) evictLink(ranked []*Adapter, priority int) {
 	for _, a := range ranked {
 		if m.slots.Room(a.name) {
 			return
 		}
 	}
-	links := m.links.list()
+	links := m.links.listLinks()
 	for _, a := range ranked {
 		for _, address := range m.slots.Idlest(a.name, priority) {
 			i := slices.IndexFunc(links, func(l *link) bool { return l.adapter == a && l.peer.MAC.String() == address })
-			if i < 0 || !links[i].evict() {
+			if i < 0 || !links[i].markEvicted() {
 				continue // not ours, or about to end for somebody else
 			}
 			m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
-			m.tasks.Go(func() { _ = links[i].shut() })
+			m.tasks.Go(func() { _ = links[i].shutLink() })
 			return
 		}
 	}

@@ -78,7 +78,7 @@ type failure struct {
 // failureHalfLife is after what time a failed dial weighs half.
 const failureHalfLife = time.Minute
 
-func (f failure) now(t time.Time) float64 {
+func (f failure) weightAt(t time.Time) float64 {
 	w := f.weight
 	for d := t.Sub(f.at); d >= failureHalfLife && w > 0.05; d -= failureHalfLife {
 		w /= 2
@@ -155,19 +155,19 @@ func (a *Adapter) up() *host.Host {
 	return a.host
 }
 
-func (a *Adapter) set(s AdapterState, h *host.Host, err error) {
+func (a *Adapter) setState(s AdapterState, h *host.Host, err error) {
 	a.mu.Lock()
 	a.state, a.host, a.err = s, h, err
 	close(a.changed)
 	a.changed = make(chan struct{})
 	a.mu.Unlock()
 	a.m.log.Debug("adapter "+s.String(), "adapter", a.name, "error", err)
-	a.m.bus.emit(AdapterChanged{time.Now(), a.name, s, err})
+	a.m.bus.emitEvent(AdapterChanged{time.Now(), a.name, s, err})
 	a.m.wake.signal(news{adapter: true, adapterUp: s == AdapterUp})
 }
 
-// run keeps the adapter open until ctx ends. It is the adapter's goroutine.
-func (a *Adapter) run(ctx context.Context) {
+// keepOpen keeps the adapter open until ctx ends. It is the adapter's goroutine.
+func (a *Adapter) keepOpen(ctx context.Context) {
 	for rung := 0; ; rung++ {
 		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
 			return
@@ -177,16 +177,16 @@ func (a *Adapter) run(ctx context.Context) {
 				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
 			}
 		}
-		h, err := a.open(ctx)
+		h, err := a.openHost(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				return
 			}
-			a.set(AdapterDown, nil, err)
+			a.setState(AdapterDown, nil, err)
 			continue
 		}
 		begin := time.Now()
-		a.serve(ctx, h)
+		a.serveHost(ctx, h)
 		if time.Since(begin) >= healthyAfter {
 			rung = -1
 		}
@@ -196,17 +196,17 @@ func (a *Adapter) run(ctx context.Context) {
 	}
 }
 
-// open opens the transport and starts the stack on it.
-func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
+// openHost opens the transport and starts the stack on it.
+func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	_, before := a.State() // stays known while it is tried again
-	a.set(AdapterOpening, nil, before)
+	a.setState(AdapterOpening, nil, before)
 	tr, err := a.kind.Open(ctx, a.address)
 	if err != nil {
 		return nil, err
 	}
 	hc := a.m.cfg.Host
 	hc.HCI.Name = a.name
-	hc.SMP = a.pairing()
+	hc.SMP = a.pairingConfig()
 	if hc.HCI.StaticAddress == (hci.MAC{}) {
 		hc.HCI.StaticAddress = a.static
 	}
@@ -216,9 +216,9 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 	return host.Open(ctx, tr, &hc)
 }
 
-// serve takes the reports of an adapter that is up, until it fails, has to be
+// serveHost takes the reports of an adapter that is up, until it fails, has to be
 // reset, or ctx ends.
-func (a *Adapter) serve(ctx context.Context, h *host.Host) {
+func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	if own := h.Controller().Info().Public; own != (hci.MAC{}) && a.kind.Follow != nil {
 		a.address = a.kind.Follow(a.address, own)
 	}
@@ -230,12 +230,12 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 	case <-a.reset: // meant for the controller as it was before
 	default:
 	}
-	a.set(AdapterUp, h, nil)
+	a.setState(AdapterUp, h, nil)
 	reports, stop := context.WithCancel(ctx)
 	scanned := make(chan struct{})
 	go func() {
 		defer close(scanned)
-		a.listen(reports, h)
+		a.listenAlways(reports, h)
 	}()
 	var err error
 	select {
@@ -247,7 +247,7 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 		err = errManagerClosed
 	}
 	stop()
-	a.set(AdapterDown, nil, err)
+	a.setState(AdapterDown, nil, err)
 	_ = h.Close()
 	<-scanned
 	a.m.slots.Remove(a.name)
@@ -257,9 +257,9 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 // kept failing for its own fault.
 var errReset = errors.New("adapter is being reset after repeated faults of its own")
 
-// dialed notes the result of a dial. A controller that fails for its own fault
+// noteDial notes the result of a dial. A controller that fails for its own fault
 // again and again is reset; faults is as how many a failure counts.
-func (a *Adapter) dialed(peer hci.MAC, failed bool, faults int) {
+func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -271,7 +271,7 @@ func (a *Adapter) dialed(peer hci.MAC, failed bool, faults int) {
 	if len(a.failed) >= maxDevices {
 		clear(a.failed)
 	}
-	a.failed[peer] = failure{a.failed[peer].now(now) + 1, now}
+	a.failed[peer] = failure{a.failed[peer].weightAt(now) + 1, now}
 	if faults == 0 {
 		return
 	}

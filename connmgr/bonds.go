@@ -10,10 +10,10 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// pairing returns the options of the adapter's Security Manager. Without
+// pairingConfig returns the options of the adapter's Security Manager. Without
 // any from the program it uses bonds and pairs when asked to, but lets no peer
 // begin.
-func (a *Adapter) pairing() *smp.Config {
+func (a *Adapter) pairingConfig() *smp.Config {
 	m := a.m
 	c := smp.Config{DisableIncoming: true, Logger: m.cfg.Logger}
 	if m.cfg.Pairing != nil {
@@ -21,7 +21,7 @@ func (a *Adapter) pairing() *smp.Config {
 	}
 	open := c.Store
 	if open == nil {
-		open = m.bonds.open
+		open = m.bonds.openStore
 	}
 	c.Store = func(l smp.Local) (smp.Store, error) {
 		s, err := open(l)
@@ -35,8 +35,8 @@ func (a *Adapter) pairing() *smp.Config {
 	return &c
 }
 
-// bondedWith reports whether the adapter has a bond with t, up or not.
-func (a *Adapter) bondedWith(t target) bool {
+// hasBond reports whether the adapter has a bond with t, up or not.
+func (a *Adapter) hasBond(t target) bool {
 	a.mu.Lock()
 	s := a.bonds
 	a.mu.Unlock()
@@ -103,7 +103,7 @@ func bondError(stateDir string, err error) error {
 	return e
 }
 
-func (b *bondStores) open(l smp.Local) (smp.Store, error) {
+func (b *bondStores) openStore(l smp.Local) (smp.Store, error) {
 	if b.disk != nil {
 		return b.disk(l)
 	}
@@ -119,9 +119,9 @@ func (b *bondStores) open(l smp.Local) (smp.Store, error) {
 	return s, err
 }
 
-// identify returns the identity address behind an address that h has met, or
+// identityOf returns the identity address behind an address that h has met, or
 // the address itself.
-func identify(h *host.Host, a hci.Addr) hci.Addr {
+func identityOf(h *host.Host, a hci.Addr) hci.Addr {
 	if s := h.SMP(); s != nil && a.IsResolvable() {
 		if id, ok := s.Resolve(a); ok {
 			return id.Identity()

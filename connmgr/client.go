@@ -63,8 +63,8 @@ func (c *Client) Err() error { return c.link.conn.Err() }
 func (c *Client) Close() error {
 	var err error
 	c.closeOnce.Do(func() {
-		if c.link.leave(c) {
-			err = c.link.shut()
+		if c.link.leaveLink(c) {
+			err = c.link.shutLink()
 		}
 	})
 	return err
@@ -126,7 +126,7 @@ func (c *Client) UpdateParams(ctx context.Context, p hci.ConnParams) (hci.ConnPa
 	if err != nil {
 		return got, err
 	}
-	c.link.m.bus.emit(ParamsChanged{time.Now(), c.Address(), c.Adapter(), got})
+	c.link.m.bus.emitEvent(ParamsChanged{time.Now(), c.Address(), c.Adapter(), got})
 	return got, nil
 }
 
@@ -182,8 +182,8 @@ func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*ga
 	return v, err
 }
 
-// stale reports whether err may come from a table that is out of date.
-func (c *Client) stale(err error) bool {
+// isStale reports whether err may come from a table that is out of date.
+func (c *Client) isStale(err error) bool {
 	if errors.Is(err, gatt.ErrStale) || errors.Is(err, att.CodeDatabaseOutOfSync) {
 		return true
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// raise returns what raises the security of the link, if err says that the
+// raiseSecurity returns what raises the security of the link, if err says that the
 // device wants that and there is a way: the bond, or pairing where Options.Pair
 // allows it. Otherwise it returns nil.
-func (c *Client) raise(err error) func(ctx context.Context) error {
+func (c *Client) raiseSecurity(err error) func(ctx context.Context) error {
 	sm := c.link.conn.SMP()
 	if sm == nil || !errclass.Of(err).Action.Has(errclass.Secure) {
 		return nil
@@ -22,7 +22,7 @@ func (c *Client) raise(err error) func(ctx context.Context) error {
 		return sm.Encrypt
 	case c.opts.Pair && (!s.Encrypted || !s.Authenticated):
 		return func(ctx context.Context) error {
-			done, err := c.link.pairing(ctx)
+			done, err := c.link.lockPairing(ctx)
 			if err != nil {
 				return err
 			}
@@ -39,8 +39,8 @@ func (c *Client) raise(err error) func(ctx context.Context) error {
 	return nil
 }
 
-// bonded reports whether the link is encrypted with the keys of a bond.
-func (l *link) bonded() bool {
+// isBonded reports whether the link is encrypted with the keys of a bond.
+func (l *link) isBonded() bool {
 	sm := l.conn.SMP()
 	if sm == nil {
 		return false
@@ -68,18 +68,18 @@ func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, err
 		c.link.mu.Lock()
 		c.link.paired = r
 		c.link.mu.Unlock()
-		c.link.unsubscribed()
+		c.link.noteUnsubscribed()
 	}
 	return r, err
 }
 
-// unsubscribed notes with the cached table that the device was told of Service
+// noteUnsubscribed notes with the cached table that the device was told of Service
 // Changed under another bond, if at all: a table of before has to be proved by
 // its hash, since a device that lost its bond may have new firmware.
-func (l *link) unsubscribed() {
+func (l *link) noteUnsubscribed() {
 	if e, ok := l.m.cache.Get(l.peer); ok && (e.Bonded || e.Subscribed) {
 		e.Bonded, e.Subscribed = false, false
-		l.store(e)
+		l.storeTable(e)
 	}
 }
 

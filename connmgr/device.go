@@ -100,7 +100,7 @@ func parseTarget(s string) (target, error) {
 // connected with; public if there was neither.
 func (m *Manager) addrOf(mac hci.MAC) hci.Addr {
 	t := target{addr: hci.Addr{MAC: mac}}
-	if d, ok := m.devices.latest(t, false); ok {
+	if d, ok := m.devices.latestOf(t, false); ok {
 		return d.Addr
 	}
 	return m.links.addrOf(mac)

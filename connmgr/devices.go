@@ -33,8 +33,8 @@ func newDevices() *devices {
 	return &devices{heard: map[hci.MAC]map[string]*Device{}, waiters: map[chan struct{}]target{}}
 }
 
-// hear takes one report of the device with an identity address.
-func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
+// addReport takes one report of the device with an identity address.
+func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report) {
 	if addr.Kind == hci.AddrAnonymous {
 		return
 	}
@@ -104,9 +104,9 @@ func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
 	}
 }
 
-// by returns what each adapter has heard of t, the strongest first, and last what
+// heardOf returns what each adapter has heard of t, the strongest first, and last what
 // was heard so long before the newest that it says nothing of today.
-func (ds *devices) by(t target) []Device {
+func (ds *devices) heardOf(t target) []Device {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	var found []Device
@@ -133,10 +133,10 @@ func (ds *devices) by(t target) []Device {
 	return found
 }
 
-// latest returns what was heard of t last, by whichever adapter; with
+// latestOf returns what was heard of t last, by whichever adapter; with
 // connectable, only while it may be connected to.
-func (ds *devices) latest(t target, connectable bool) (d Device, ok bool) {
-	for _, o := range ds.by(t) {
+func (ds *devices) latestOf(t target, connectable bool) (d Device, ok bool) {
+	for _, o := range ds.heardOf(t) {
 		if (o.Connectable || !connectable) && (!ok || o.Seen.After(d.Seen)) {
 			d, ok = o, true
 		}
@@ -144,8 +144,8 @@ func (ds *devices) latest(t target, connectable bool) (d Device, ok bool) {
 	return d, ok
 }
 
-// restore puts back devices from before, unless they have been heard since.
-func (ds *devices) restore(all []Device) {
+// restoreDevices puts back devices from before, unless they have been heard since.
+func (ds *devices) restoreDevices(all []Device) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	for _, d := range all {
@@ -197,11 +197,11 @@ func (m *Manager) Device(address string) (Device, bool) {
 	if err != nil {
 		return Device{}, false
 	}
-	found := m.devices.by(t)
+	found := m.devices.heardOf(t)
 	if len(found) == 0 {
 		return Device{}, false
 	}
-	if l := m.links.find(t); l != nil {
+	if l := m.links.findLink(t); l != nil {
 		if i := slices.IndexFunc(found, func(d Device) bool { return d.Adapter == l.adapter.name }); i >= 0 {
 			return found[i], true
 		}
@@ -225,7 +225,7 @@ func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
 	if err != nil {
 		return Device{}, false
 	}
-	for _, d := range m.devices.by(t) {
+	for _, d := range m.devices.heardOf(t) {
 		if d.Adapter == adapter {
 			return d, true
 		}
@@ -235,4 +235,4 @@ func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
 
 // RestoreDiscoveries takes devices that a program has kept from before, so
 // that they need not be heard again. Devices heard since are left alone.
-func (m *Manager) RestoreDiscoveries(all []Device) { m.devices.restore(all) }
+func (m *Manager) RestoreDiscoveries(all []Device) { m.devices.restoreDevices(all) }

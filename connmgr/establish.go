@@ -24,27 +24,27 @@ func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*C
 	if err != nil {
 		return nil, err
 	}
-	if err := opts.validate(); err != nil {
+	if err := opts.checkParams(); err != nil {
 		return nil, fmt.Errorf("connmgr: %w", err)
 	}
 	if err := m.hasAdapter(opts.Adapter); err != nil {
 		return nil, err
 	}
-	if !m.enter() {
+	if !m.enterCall() {
 		return nil, errManagerClosed
 	}
 	defer m.tasks.Done()
-	ctx, cancel := m.bound(ctx, opts.Timeout)
+	ctx, cancel := m.bindContext(ctx, opts.Timeout)
 	defer cancel()
 	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
 	e := &establisher{
-		name: x.name(), address: x.address(), policy: m.policy(&opts),
-		try: x.try, wake: x.wake, emit: m.bus.emit, log: m.log.Debug,
+		name: x.deviceName(), address: x.deviceAddress(), policy: m.policyFor(&opts),
+		try: x.tryOnce, wake: x.watchDevice, emit: m.bus.emitEvent, log: m.log.Debug,
 	}
-	return e.run(ctx)
+	return e.makeAttempts(ctx)
 }
 
-func (m *Manager) policy(o *Options) Policy {
+func (m *Manager) policyFor(o *Options) Policy {
 	p := m.cfg.policy()
 	if o.Policy != nil {
 		p = *o.Policy

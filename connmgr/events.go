@@ -14,7 +14,7 @@ import (
 )
 
 // Event is something that a Manager did or noticed: one of the types below.
-type Event interface{ event() }
+type Event interface{ managerEvent() }
 
 // AttemptStarted reports that an attempt to connect begins. Address, in this and
 // the other events, is the identity address of the device as far as the Manager
@@ -87,13 +87,13 @@ type AdapterChanged struct {
 	Err     error // why it is down
 }
 
-func (AttemptStarted) event() {}
-func (AttemptFailed) event()  {}
-func (Connected) event()      {}
-func (Disconnected) event()   {}
-func (ParamsChanged) event()  {}
-func (SlotsChanged) event()   {}
-func (AdapterChanged) event() {}
+func (AttemptStarted) managerEvent() {}
+func (AttemptFailed) managerEvent()  {}
+func (Connected) managerEvent()      {}
+func (Disconnected) managerEvent()   {}
+func (ParamsChanged) managerEvent()  {}
+func (SlotsChanged) managerEvent()   {}
+func (AdapterChanged) managerEvent() {}
 
 // errEventsOver ends a listener whose loop is over.
 var errEventsOver = errors.New("connmgr: the loop over the events has ended")
@@ -111,7 +111,7 @@ type bus struct {
 
 func newBus() *bus { return &bus{listeners: map[*queue.Ring[Event]]struct{}{}} }
 
-func (b *bus) emit(ev Event) {
+func (b *bus) emitEvent(ev Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for l := range b.listeners {
@@ -119,7 +119,7 @@ func (b *bus) emit(ev Event) {
 	}
 }
 
-func (b *bus) add(l *queue.Ring[Event]) {
+func (b *bus) addListener(l *queue.Ring[Event]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed != nil {
@@ -129,15 +129,15 @@ func (b *bus) add(l *queue.Ring[Event]) {
 	b.listeners[l] = struct{}{}
 }
 
-// remove ends a listener.
-func (b *bus) remove(l *queue.Ring[Event], err error) {
+// removeListener ends a listener.
+func (b *bus) removeListener(l *queue.Ring[Event], err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.listeners, l)
 	l.Close(err)
 }
 
-func (b *bus) close(err error) {
+func (b *bus) closeListeners(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = err
@@ -151,13 +151,13 @@ func (b *bus) close(err error) {
 // result is for one loop: a second one ends at once.
 func (m *Manager) Events(ctx context.Context) iter.Seq[Event] {
 	l := queue.New[Event](eventQueue)
-	m.bus.add(l)
+	m.bus.addListener(l)
 	// Who never loops leaves nothing behind but until ctx ends.
-	stop := context.AfterFunc(ctx, func() { m.bus.remove(l, context.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() { m.bus.removeListener(l, context.Cause(ctx)) })
 	return func(yield func(Event) bool) {
 		defer func() {
 			stop()
-			m.bus.remove(l, errEventsOver)
+			m.bus.removeListener(l, errEventsOver)
 		}()
 		for {
 			ev, err := l.Next(ctx)

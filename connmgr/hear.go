@@ -17,9 +17,9 @@ type hearer struct {
 	report func(r *controller.Report, device hci.Addr, lost uint64)
 }
 
-// hear scans on an adapter that is up, until ctx ends or the scan does, and
+// hearReports scans on an adapter that is up, until ctx ends or the scan does, and
 // returns why.
-func hear(ctx context.Context, h *host.Host, o *controller.ScanOptions, to hearer) error {
+func hearReports(ctx context.Context, h *host.Host, o *controller.ScanOptions, to hearer) error {
 	sc, err := h.Scan(ctx, o)
 	if err != nil {
 		return err
@@ -34,26 +34,26 @@ func hear(ctx context.Context, h *host.Host, o *controller.ScanOptions, to heare
 			return err
 		}
 		total := sc.Dropped()
-		to.report(&r, identify(h, r.Addr), total-lost)
+		to.report(&r, identityOf(h, r.Addr), total-lost)
 		lost = total
 	}
 	return context.Cause(ctx)
 }
 
-// remember returns the hearer that the Manager remembers devices by.
-func (a *Adapter) remember() hearer {
+// rememberDevices returns the hearer that the Manager remembers devices by.
+func (a *Adapter) rememberDevices() hearer {
 	return hearer{report: func(r *controller.Report, device hci.Addr, _ uint64) {
-		a.m.devices.hear(a.name, device, r)
+		a.m.devices.addReport(a.name, device, r)
 	}}
 }
 
-// listen remembers the devices that an adapter hears, as long as it is up.
-func (a *Adapter) listen(ctx context.Context, h *host.Host) {
+// listenAlways remembers the devices that an adapter hears, as long as it is up.
+func (a *Adapter) listenAlways(ctx context.Context, h *host.Host) {
 	if a.m.cfg.DisableScan {
 		return
 	}
 	for ctx.Err() == nil {
-		_ = hear(ctx, h, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true}, a.remember())
+		_ = hearReports(ctx, h, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true}, a.rememberDevices())
 		// A controller that refuses to scan may still connect.
 		if sleep(ctx, scanRetry) != nil {
 			return
@@ -68,5 +68,5 @@ func (a *Adapter) listenOnce(ctx context.Context, o *controller.ScanOptions) err
 	if h == nil {
 		return a.m.noAdapter(a.name)
 	}
-	return hear(ctx, h, o, a.remember())
+	return hearReports(ctx, h, o, a.rememberDevices())
 }

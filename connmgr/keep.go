@@ -89,7 +89,7 @@ func (m *Manager) loadDevices() {
 	if err != nil {
 		m.log.Warn("devices heard before not restored", "error", err)
 	}
-	m.devices.restore(kept)
+	m.devices.restoreDevices(kept)
 	m.devices.takeSnapshot() // what was read need not be written
 }
 

@@ -43,9 +43,9 @@ func (e deadlineError) Error() string { return fmt.Sprintf("not connected within
 // Unwrap says that it is a timeout.
 func (deadlineError) Unwrap() error { return context.DeadlineExceeded }
 
-// run makes attempts until one succeeds, the policy allows no more, or ctx
+// makeAttempts makes attempts until one succeeds, the policy allows no more, or ctx
 // ends. Attempts with a Client return it at once.
-func (e *establisher) run(ctx context.Context) (*Client, error) {
+func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 	var (
 		failed []Attempt
 		n      counts
@@ -55,7 +55,7 @@ func (e *establisher) run(ctx context.Context) (*Client, error) {
 	for {
 		number := len(failed) + 1
 		e.log("connecting", "name", e.name, "address", e.address.MAC, "attempt", number)
-		c, at := e.attempt(ctx, number)
+		c, at := e.makeAttempt(ctx, number)
 		if at.Err == nil {
 			e.log("connected", "name", e.name, "address", e.address.MAC, "attempt", number)
 			return c, nil
@@ -63,9 +63,9 @@ func (e *establisher) run(ctx context.Context) (*Client, error) {
 		failed = append(failed, at)
 		last := &failed[number-1]
 		if ctx.Err() != nil {
-			return nil, e.ended(ctx, failed)
+			return nil, e.endedError(ctx, failed)
 		}
-		more := n.add(last.Class, &e.policy)
+		more := n.countFailure(last.Class, &e.policy)
 		if more || e.policy.WaitAfterLast && last.Class.Retried() {
 			if cb, ok := waits.(ClassBackOff); ok {
 				cb.Failed(last.Class)
@@ -80,18 +80,18 @@ func (e *establisher) run(ctx context.Context) (*Client, error) {
 		})
 		e.log("failed to connect", "name", e.name, "address", e.address.MAC, "attempt", number,
 			"error", last.Err, "class", last.Class.Row, "backing off", last.Backoff)
-		if e.wait(ctx, last.Backoff, last.Class) != nil {
-			return nil, e.ended(ctx, failed)
+		if e.waitBackoff(ctx, last.Backoff, last.Class) != nil {
+			return nil, e.endedError(ctx, failed)
 		}
 		if !more {
-			return nil, e.giveUp(failed, last.Err, last.Class)
+			return nil, e.makeError(failed, last.Err, last.Class)
 		}
 	}
 }
 
-// attempt makes one attempt under the safety timeout, with the redials that
+// makeAttempt makes one attempt under the safety timeout, with the redials that
 // its failure may ask for.
-func (e *establisher) attempt(ctx context.Context, number int) (*Client, Attempt) {
+func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Attempt) {
 	begin := time.Now()
 	safety := safetyError{e.policy.SafetyTimeout}
 	actx, cancel := context.WithTimeoutCause(ctx, e.policy.SafetyTimeout, safety)
@@ -119,9 +119,9 @@ func (e *establisher) attempt(ctx context.Context, number int) (*Client, Attempt
 	}
 }
 
-// wait waits for d; news of the device ends it early unless the policy says
+// waitBackoff waits for d; news of the device ends it early unless the policy says
 // otherwise.
-func (e *establisher) wait(ctx context.Context, d time.Duration, c errclass.Class) error {
+func (e *establisher) waitBackoff(ctx context.Context, d time.Duration, c errclass.Class) error {
 	if d <= 0 {
 		return nil
 	}
@@ -142,9 +142,9 @@ func (e *establisher) wait(ctx context.Context, d time.Duration, c errclass.Clas
 	return nil
 }
 
-// ended makes the error of an Establish whose caller has had enough: canceled,
+// endedError makes the error of an Establish whose caller has had enough: canceled,
 // or, if Options.Timeout is over, what the last failure says.
-func (e *establisher) ended(ctx context.Context, failed []Attempt) error {
+func (e *establisher) endedError(ctx context.Context, failed []Attempt) error {
 	c := errclass.Class{Category: errclass.Canceled}
 	if over, ok := errors.AsType[deadlineError](context.Cause(ctx)); ok {
 		c = errclass.Of(unfinished(failed[len(failed)-1].Phase))
@@ -155,7 +155,7 @@ func (e *establisher) ended(ctx context.Context, failed []Attempt) error {
 			}
 		}
 	}
-	return e.giveUp(failed, context.Cause(ctx), c)
+	return e.makeError(failed, context.Cause(ctx), c)
 }
 
 // unfinished returns what an attempt that was cut short in a phase had been
@@ -171,8 +171,8 @@ func unfinished(p Phase) error {
 	return context.DeadlineExceeded
 }
 
-// giveUp makes the error of an Establish that has failed.
-func (e *establisher) giveUp(failed []Attempt, cause error, c errclass.Class) error {
+// makeError makes the error of an Establish that has failed.
+func (e *establisher) makeError(failed []Attempt, cause error, c errclass.Class) error {
 	return &EstablishError{
 		Name: e.name, Address: e.address, Attempts: failed,
 		Category: categoryError(c.Category), Err: cause, Advice: c.Advice,

@@ -54,8 +54,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// validate checks what Open cannot honor.
-func (c *Config) validate() error {
+// checkHost checks what Open cannot honor.
+func (c *Config) checkHost() error {
 	if c.Host.SMP != nil {
 		return errors.New("connmgr: Config.Host.SMP is set: put the options of the Security Manager into Config.Pairing")
 	}
@@ -117,7 +117,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	if m.log = m.cfg.Logger; m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	if err := m.cfg.validate(); err != nil {
+	if err := m.cfg.checkHost(); err != nil {
 		return nil, err
 	}
 	adapters, err := m.newAdapters(ctx)
@@ -141,7 +141,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	for i, a := range m.adapters {
 		a.static = m.static
 		a.static[0] += byte(i) // no two of them are the same on air
-		m.tasks.Go(func() { a.run(m.ctx) })
+		m.tasks.Go(func() { a.keepOpen(m.ctx) })
 	}
 	if m.cfg.StateDir != "" {
 		m.tasks.Go(m.keepDevices)
@@ -183,8 +183,8 @@ func (m *Manager) awaitAdapter(ctx context.Context) error {
 	}
 }
 
-// enter counts a call that Close has to wait for; false once Close has begun.
-func (m *Manager) enter() bool {
+// enterCall counts a call that Close has to wait for; false once Close has begun.
+func (m *Manager) enterCall() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -194,8 +194,8 @@ func (m *Manager) enter() bool {
 	return true
 }
 
-// bound ties ctx to the Manager's life and to a timeout, if there is one.
-func (m *Manager) bound(ctx context.Context, d time.Duration) (context.Context, func()) {
+// bindContext ties ctx to the Manager's life and to a timeout, if there is one.
+func (m *Manager) bindContext(ctx context.Context, d time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(m.ctx, func() { cancel(errManagerClosed) })
 	end := func() { stop(); cancel(nil) }
@@ -221,7 +221,7 @@ func (m *Manager) Close() error {
 	m.stop()
 	m.tasks.Wait()
 	m.slots.Close()
-	m.bus.close(errManagerClosed)
+	m.bus.closeListeners(errManagerClosed)
 	m.callbacks.Wait()
 	return m.saveDevices()
 }

@@ -78,7 +78,7 @@ func (m *Manager) Scan(ctx context.Context, o *ScanOptions) iter.Seq2[Report, er
 			yield(Report{}, err)
 			return
 		}
-		defer s.stop()
+		defer s.stopScan()
 		for {
 			it, err := s.queue.Next(s.ctx)
 			if err != nil {
@@ -136,7 +136,7 @@ func (m *Manager) startScan(ctx context.Context, o *ScanOptions) (*scan, error) 
 			adapters = append(adapters, m.Adapter(name))
 		}
 	}
-	if !m.enter() { // so that Close waits for the feeds
+	if !m.enterCall() { // so that Close waits for the feeds
 		return nil, errManagerClosed
 	}
 	defer m.tasks.Done()
@@ -148,7 +148,7 @@ func (m *Manager) startScan(ctx context.Context, o *ScanOptions) (*scan, error) 
 		size = o.Queue
 	}
 	s.queue = queue.New[scanItem](size)
-	s.ctx, s.cancel = m.bound(ctx, 0)
+	s.ctx, s.cancel = m.bindContext(ctx, 0)
 	for _, a := range adapters {
 		s.feeds.Add(1)
 		m.tasks.Go(func() {
@@ -159,8 +159,8 @@ func (m *Manager) startScan(ctx context.Context, o *ScanOptions) (*scan, error) 
 	return s, nil
 }
 
-// stop ends the scan and waits until no adapter feeds it.
-func (s *scan) stop() {
+// stopScan ends the scan and waits until no adapter feeds it.
+func (s *scan) stopScan() {
 	s.cancel()
 	s.feeds.Wait()
 }
@@ -220,7 +220,7 @@ func (a *Adapter) whyLost(h *host.Host) error {
 
 // feedWhileUp feeds s with the reports of one host, and returns why it ended.
 func (a *Adapter) feedWhileUp(s *scan, h *host.Host, deaf *bool) error {
-	return hear(s.ctx, h, &s.opts, hearer{
+	return hearReports(s.ctx, h, &s.opts, hearer{
 		started: func() {
 			if *deaf {
 				*deaf = false
@@ -230,7 +230,7 @@ func (a *Adapter) feedWhileUp(s *scan, h *host.Host, deaf *bool) error {
 		report: func(r *controller.Report, device hci.Addr, lost uint64) {
 			s.missed.Add(lost)
 			if a.m.cfg.DisableScan {
-				a.m.devices.hear(a.name, device, r)
+				a.m.devices.addReport(a.name, device, r)
 			}
 			if out := (Report{Report: *r, Adapter: a.name, Addr: device}); s.filter.matches(&out) {
 				s.queue.Push(scanItem{out, nil})

@@ -8,25 +8,25 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// secure encrypts a new link where there is a bond, before anything else is
+// secureLink encrypts a new link where there is a bond, before anything else is
 // said on it, and pairs where that is wanted.
-func (x *attempts) secure(ctx context.Context, c *Client) error {
+func (x *attempts) secureLink(ctx context.Context, c *Client) error {
 	sm := c.link.conn.SMP()
 	if sm == nil {
 		return nil
 	}
-	pair, err := x.encrypt(ctx, sm)
+	pair, err := x.encryptLink(ctx, sm)
 	if pair == nil {
 		return err
 	}
 	before := sm.Security()
-	done, e := c.link.pairing(ctx)
+	done, e := c.link.lockPairing(ctx)
 	if e != nil {
 		return errors.Join(e, err)
 	}
 	defer done()
 	if sm.Security() != before { // another has paired meanwhile
-		if pair, err = x.encrypt(ctx, sm); pair == nil {
+		if pair, err = x.encryptLink(ctx, sm); pair == nil {
 			return err
 		}
 	}
@@ -34,10 +34,10 @@ func (x *attempts) secure(ctx context.Context, c *Client) error {
 	return err
 }
 
-// encrypt encrypts the link with the bond, if there is one. If there is to be a
+// encryptLink encrypts the link with the bond, if there is one. If there is to be a
 // pairing instead, or in place of the bond, it returns the options of that; err
 // is then why.
-func (x *attempts) encrypt(ctx context.Context, sm *smp.Machine) (pair *smp.PairOptions, err error) {
+func (x *attempts) encryptLink(ctx context.Context, sm *smp.Machine) (pair *smp.PairOptions, err error) {
 	s := sm.Security()
 	if !s.Bonded {
 		if x.opts.Pair && (!s.Encrypted || !s.Authenticated && sm.NeedsMITM(x.opts.Pairing)) {
@@ -48,15 +48,15 @@ func (x *attempts) encrypt(ctx context.Context, sm *smp.Machine) (pair *smp.Pair
 	if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && sm.NeedsMITM(x.opts.Pairing) {
 		err = fmt.Errorf("%v: %w", sm.Peer(), smp.ErrWeakBond)
 	}
-	if x.opts.replaces(err) {
+	if x.opts.replacesBond(err) {
 		return x.opts.pairOptions(true), err
 	}
 	return nil, err
 }
 
-// pairing waits until nobody else pairs on the link for its users, so that many
+// lockPairing waits until nobody else pairs on the link for its users, so that many
 // who want the same ask for it once; done ends it.
-func (l *link) pairing(ctx context.Context) (done func(), err error) {
+func (l *link) lockPairing(ctx context.Context) (done func(), err error) {
 	select {
 	case l.pairs <- struct{}{}:
 		return func() { <-l.pairs }, nil
@@ -65,8 +65,8 @@ func (l *link) pairing(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// replaces reports whether a bond that failed with err may be replaced.
-func (o *Options) replaces(err error) bool {
+// replacesBond reports whether a bond that failed with err may be replaced.
+func (o *Options) replacesBond(err error) bool {
 	switch {
 	case errors.Is(err, smp.ErrBondLost), errors.Is(err, smp.ErrBondDamaged), errors.Is(err, smp.ErrOpenBond), errors.Is(err, smp.ErrWeakBond):
 		return o.Repair

@@ -29,9 +29,9 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 		}
 	}
 	var errs []error
-	for _, l := range m.links.list() {
-		if l.to(t) && l.adapter.name != keep {
-			errs = append(errs, l.disconnect(ctx))
+	for _, l := range m.links.listLinks() {
+		if l.leadsTo(t) && l.adapter.name != keep {
+			errs = append(errs, l.disconnectLink(ctx))
 		}
 	}
 	for _, k := range m.kindsInUse() {
@@ -51,8 +51,8 @@ func (m *Manager) kindsInUse() []Kind {
 	return slices.Collect(maps.Values(byPrefix))
 }
 
-// disconnect ends the link under its users and waits until it is gone.
-func (l *link) disconnect(ctx context.Context) error {
+// disconnectLink ends the link under its users and waits until it is gone.
+func (l *link) disconnectLink(ctx context.Context) error {
 	if err := l.conn.Link().Disconnect(ctx); err != nil {
 		return err
 	}

@@ -19,16 +19,16 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	}
 	heard, stop := m.devices.awaitHeard(t)
 	defer func() { stop() }()
-	if d, ok := m.devices.latest(t, true); ok && time.Since(d.Seen) < lately {
+	if d, ok := m.devices.latestOf(t, true); ok && time.Since(d.Seen) < lately {
 		return d, nil
 	}
 	deaf := make(chan error, 1)
 	if m.cfg.DisableScan {
-		if !m.enter() {
+		if !m.enterCall() {
 			return Device{}, errManagerClosed
 		}
 		defer m.tasks.Done()
-		listen, stop := m.bound(ctx, 0)
+		listen, stop := m.bindContext(ctx, 0)
 		defer m.listenFor(listen, t, deaf)()
 		defer stop()
 	}
@@ -43,7 +43,7 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 			return Device{}, context.Cause(ctx)
 		}
 		heard, stop = m.devices.awaitHeard(t)
-		if d, ok := m.devices.latest(t, true); ok { // else it has been forgotten, or has changed, since
+		if d, ok := m.devices.latestOf(t, true); ok { // else it has been forgotten, or has changed, since
 			return d, nil
 		}
 	}

@@ -77,7 +77,7 @@ func (v *liveView) tick(now time.Time) {
 	v.draw(v.lines(now, columns, rows-1))
 }
 
-func (v *liveView) end(dropped uint64) {
+func (v *liveView) endView(dropped uint64) {
 	columns, _ := v.a.env.Terminal()
 	lines := v.lines(time.Now(), columns, 0)
 	if dropped > 0 {

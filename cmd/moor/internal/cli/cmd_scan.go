@@ -26,7 +26,7 @@ type scanCmd struct {
 
 func newScan() *command {
 	c := &scanCmd{Duration: durationArg(10 * time.Second)}
-	cmd := newCommand(groupAir, "scan", "Show the devices that advertise.", c.run)
+	cmd := newCommand(groupAir, "scan", "Show the devices that advertise.", c.runScan)
 	cmd.flag("duration", "how long to listen; default 10s, and the `TIME` 0 goes on until Ctrl-C", &c.Duration)
 	cmd.flags.BoolVar(&c.Passive, "passive", false, "only listen: do not ask devices for their scan response")
 	cmd.flags.BoolVar(&c.Duplicates, "duplicates", false, "show every advertisement, not only new devices and news")
@@ -85,13 +85,13 @@ func (c *scanCmd) options(live bool) *connmgr.ScanOptions {
 type view interface {
 	report(r *connmgr.Report)
 	tick(now time.Time) // called a few times a second
-	end(dropped uint64)
+	endView(dropped uint64)
 }
 
 // tickTime is how often the live table is drawn.
 const tickTime = 250 * time.Millisecond
 
-func (c *scanCmd) run(ctx context.Context, a *app) error {
+func (c *scanCmd) runScan(ctx context.Context, a *app) error {
 	var v view
 	switch {
 	case a.JSON:
@@ -111,7 +111,7 @@ func (c *scanCmd) run(ctx context.Context, a *app) error {
 			defer cancel()
 		}
 		w := scanWatch{a: a, m: m, view: v, name: c.Name, heard: map[string]bool{}, lost: map[string]bool{}}
-		return w.watch(within, c.options(live))
+		return w.watchScan(within, c.options(live))
 	})
 }
 
@@ -126,12 +126,12 @@ type scanWatch struct {
 	dropped uint64
 }
 
-// watch shows reports until ctx ends. An end by time or by Ctrl-C is no error.
-func (w *scanWatch) watch(ctx context.Context, o *connmgr.ScanOptions) error {
+// watchScan shows reports until ctx ends. An end by time or by Ctrl-C is no error.
+func (w *scanWatch) watchScan(ctx context.Context, o *connmgr.ScanOptions) error {
 	items, stop := scanItems(ctx, w.m, o)
 	defer func() {
 		stop()
-		w.view.end(w.dropped)
+		w.view.endView(w.dropped)
 	}()
 	tick := time.NewTicker(tickTime)
 	defer tick.Stop()
@@ -145,7 +145,7 @@ func (w *scanWatch) watch(ctx context.Context, o *connmgr.ScanOptions) error {
 			adapter, ok := errors.AsType[*connmgr.AdapterError](it.err)
 			switch {
 			case it.err == nil:
-				w.show(&it.report)
+				w.showReport(&it.report)
 			case ctx.Err() != nil:
 				return nil
 			case !ok || w.allLost(adapter):
@@ -155,7 +155,7 @@ func (w *scanWatch) watch(ctx context.Context, o *connmgr.ScanOptions) error {
 	}
 }
 
-func (w *scanWatch) show(r *connmgr.Report) {
+func (w *scanWatch) showReport(r *connmgr.Report) {
 	w.heard[r.Adapter] = true
 	if strings.Contains(strings.ToLower(r.Name()), strings.ToLower(w.name)) {
 		w.view.report(r)
@@ -216,7 +216,7 @@ func (v *jsonView) report(r *connmgr.Report) {
 }
 
 func (v *jsonView) tick(time.Time) {}
-func (v *jsonView) end(uint64)     {}
+func (v *jsonView) endView(uint64) {}
 
 // lineView writes a line for each report, for pipes and for --duplicates.
 type lineView struct {
@@ -233,4 +233,4 @@ func (v *lineView) report(r *connmgr.Report) {
 }
 
 func (v *lineView) tick(time.Time) {}
-func (v *lineView) end(uint64)     {}
+func (v *lineView) endView(uint64) {}
