@@ -13,21 +13,21 @@ import (
 	"github.com/moor-ble/moor/slots"
 )
 
-// account keeps the connection slots in step with the links. The controllers'
-// lists of links are read, and links come and go, under one lock: a list that is
-// older than the last change would give a slot to a link that has ended.
+// account keeps the connection slots in step with the links. One lock covers reading
+// a controller's list of links and entering or removing links: an outdated list
+// would give a slot to a link that has ended.
 type account struct {
 	mu      sync.Mutex
-	foreign map[*controller.Link]struct{} // guarded by mu: counted, but not the Manager's
+	foreign map[*controller.Link]struct{} // not the Manager's; guarded by mu
 
-	holders map[hci.MAC]hci.Addr // who has slots; owned by slotChanged
+	holders map[hci.MAC]hci.Addr // the devices that hold slots; owned by slotChanged
 }
 
 func newAccount() account {
 	return account{foreign: map[*controller.Link]struct{}{}, holders: map[hci.MAC]hci.Addr{}}
 }
 
-// linkUp counts a new link of the Manager.
+// linkUp enters a new link of the Manager.
 func (m *Manager) linkUp(l *link) {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
@@ -36,8 +36,8 @@ func (m *Manager) linkUp(l *link) {
 	m.links.addLink(l)
 }
 
-// linkDown takes a link that has ended out of the accounts. Its slot goes first,
-// since a dial may begin as soon as the link is in no list.
+// linkDown removes a link that has ended. The slot is released first, since a dial may
+// begin as soon as the link is in no list.
 func (m *Manager) linkDown(l *link) {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
@@ -45,28 +45,28 @@ func (m *Manager) linkDown(l *link) {
 	m.links.removeLink(l)
 }
 
-// reconcileSlots corrects the slots of an adapter by the links that its controller
-// has, so that a lost event costs a slot only until the next attempt.
+// reconcileSlots corrects the slots of an adapter by the list of links of its
+// controller, so that the loss of an event costs a slot only until the next attempt.
 func (m *Manager) reconcileSlots(a *Adapter) {
 	h := a.up()
 	if h == nil {
 		return
 	}
 	address := map[*controller.Link]string{}
-	for _, l := range h.Controller().Links() {
-		address[l] = identityOf(h, l.Peer()).MAC.String() // which may read bonds
+	for _, l := range h.Controller().Links() { // not under the lock: this may read bonds
+		address[l] = identityOf(h, l.Peer()).MAC.String()
 	}
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
 	own := map[*controller.Link]bool{}
 	for _, l := range m.links.listLinks() {
 		own[l.conn.Link()] = true
-		address[l.conn.Link()] = l.peer.MAC.String() // even if it has another name since
+		address[l.conn.Link()] = l.peer.MAC.String() // even if the identity has become known since
 	}
 	var live []slots.Link
 	for _, l := range h.Controller().Links() {
 		if address[l] == "" {
-			continue // new, and counted by whom it belongs to
+			continue // new: its owner counts it
 		}
 		if !own[l] {
 			m.countForeignLocked(a, l, address[l])
@@ -76,7 +76,7 @@ func (m *Manager) reconcileSlots(a *Adapter) {
 	m.slots.Reconcile(a.name, live)
 }
 
-// countForeignLocked frees the slot of a link that is not, or not yet, the
+// countForeignLocked releases the slot of a link that is not, or not yet, the
 // Manager's when that link ends. account.mu must be held.
 func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address string) {
 	if _, ok := m.account.foreign[l]; ok {
@@ -94,9 +94,10 @@ func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address str
 	})
 }
 
-// slotChanged reacts to an event of the slots.
+// slotChanged emits the events of the slots. It runs on the one goroutine of its
+// subscription.
 func (m *Manager) slotChanged(ev slots.Event) {
-	// An address that cannot be read is of a program that uses Slots by itself.
+	// A program may use Slots with names that are no addresses.
 	if mac, err := hci.ParseMAC(ev.Address); err == nil {
 		addr, ok := m.account.holders[mac]
 		if !ok {
@@ -113,8 +114,8 @@ func (m *Manager) slotChanged(ev slots.Event) {
 	}
 }
 
-// allocateSlot takes a connection slot on the first adapter that has one, waiting
-// for it if the policy lets waits be woken.
+// allocateSlot takes a connection slot on the first of the ranked adapters that has one.
+// Unless the policy forbids waking, it waits for a slot, up to the attempt timeout.
 func (m *Manager) allocateSlot(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
 	r := &slots.Request{Address: address, Priority: priority}
 	for _, a := range ranked {
@@ -141,7 +142,7 @@ func (m *Manager) allocateSlot(ctx context.Context, ranked []*Adapter, address s
 			name = got
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.Is(err, slots.ErrNoAdapter): // they went away meanwhile
+		case errors.Is(err, slots.ErrNoAdapter): // they have gone meanwhile
 			return nil, m.noAdapter(ranked[0].name)
 		}
 	}
@@ -153,11 +154,11 @@ func (m *Manager) allocateSlot(ctx context.Context, ranked []*Adapter, address s
 	return nil, errNoSlot
 }
 
-// errNoSlot is why an attempt failed that found no connection slot.
+// errNoSlot is the error of an attempt for which there was no connection slot.
 var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
 
-// evictLink ends the link that has been idle for the longest time, of those with a
-// lower priority, if no adapter has a free slot.
+// evictLink ends the link of lower priority that has been idle for the longest time,
+// if none of the ranked adapters has a free slot.
 func (m *Manager) evictLink(ranked []*Adapter, priority int) {
 	for _, a := range ranked {
 		if m.slots.Room(a.name) {
@@ -169,7 +170,7 @@ func (m *Manager) evictLink(ranked []*Adapter, priority int) {
 		for _, address := range m.slots.Idlest(a.name, priority) {
 			i := slices.IndexFunc(links, func(l *link) bool { return l.adapter == a && l.peer.MAC.String() == address })
 			if i < 0 || !links[i].markEvicted() {
-				continue // not ours, or about to end for somebody else
+				continue // not the Manager's, or already ending
 			}
 			m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
 			m.tasks.Go(func() { _ = links[i].shutLink() })

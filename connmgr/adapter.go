@@ -13,14 +13,14 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// AdapterState is what an adapter is good for at the moment.
+// AdapterState is the state of an adapter.
 type AdapterState uint8
 
 // The states of an adapter.
 const (
 	AdapterOpening AdapterState = iota // being opened, for the first time or again
 	AdapterUp                          // ready
-	AdapterDown                        // failed or gone; it is tried again
+	AdapterDown                        // failed or gone; the Manager keeps trying to open it
 )
 
 // String returns the state in lower case.
@@ -36,26 +36,26 @@ func (s AdapterState) String() string {
 	return fmt.Sprintf("state 0x%02x", uint8(s))
 }
 
-// ladder is how long to wait before each try in a row to open an adapter: the
-// first is made at once, as is the first after a failure. From the fourth on,
-// Kind.Recover is called before.
+// ladder is the wait before each try in a row to open an adapter: the first try is
+// made at once, as is the first after a failure. Kind.Recover is called before the
+// fourth and all later ones.
 var ladder = []time.Duration{0, 0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
 
-// healthyAfter is how long an adapter must have worked for its next failure to
-// begin at the foot of the ladder.
+// healthyAfter is how long an adapter has to work for the ladder to begin anew after
+// its next failure.
 const healthyAfter = 30 * time.Second
 
-// sickAfter is how many dials in a row must fail for the controller's own
-// fault, on an adapter that still answers, before it is reset.
+// sickAfter is the number of dials in a row that must fail for a fault of the
+// controller, while it still answers, before the adapter is reset.
 const sickAfter = 3
 
-// Adapter is one controller of a Manager.
+// Adapter is one adapter of a Manager.
 type Adapter struct {
 	m       *Manager
-	name    string // as it was given, and as it is shown
+	name    string // as given in Config.Adapters, or listed by the kind
 	kind    Kind
-	address string  // where to open it, see Kind.Follow; owned by run
-	static  hci.MAC // own address, if the controller has none
+	address string  // where to open it, see Kind.Follow; owned by keepOpen
+	static  hci.MAC // for a controller without an address of its own
 
 	mu      sync.Mutex
 	state   AdapterState // guarded by mu, as all below
@@ -63,19 +63,19 @@ type Adapter struct {
 	host    *host.Host
 	changed chan struct{} // closed and replaced when state changes
 	dialing int
-	faults  int // failures of the controller itself, in a row
+	faults  int // faults of the controller in a row
 	failed  map[hci.MAC]failure
 	reset   chan struct{} // one slot: asks for a restart
-	bonds   smp.Store     // of the controller; nil until it was up
+	bonds   smp.Store     // the bonds of the controller; nil until it was up once
 }
 
-// failure is the memory of failed dials to one device, which fades.
+// failure is the weight of the failed dials to one device, which fades.
 type failure struct {
 	weight float64
 	at     time.Time
 }
 
-// failureHalfLife is after what time a failed dial weighs half.
+// failureHalfLife is the time after which a failed dial has half its weight.
 const failureHalfLife = time.Minute
 
 func (f failure) weightAt(t time.Time) float64 {
@@ -86,7 +86,7 @@ func (f failure) weightAt(t time.Time) float64 {
 	return w
 }
 
-// newAdapters makes the adapters that the Config names, or those that its kinds
+// newAdapters makes the adapters that the Config names, or else those that its kinds
 // list.
 func (m *Manager) newAdapters(ctx context.Context) ([]*Adapter, error) {
 	kinds, names := m.cfg.kinds(), m.cfg.Adapters
@@ -113,17 +113,18 @@ func (m *Manager) newAdapters(ctx context.Context) ([]*Adapter, error) {
 	return as, nil
 }
 
-// Name returns the name that the adapter was given in Config.Adapters.
+// Name returns the name of the adapter, as in Config.Adapters.
 func (a *Adapter) Name() string { return a.name }
 
-// State returns the adapter's state, and why it is down if it is.
+// State returns the state of the adapter, and the reason for it unless the adapter
+// is up.
 func (a *Adapter) State() (AdapterState, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.state, a.err
 }
 
-// HCI returns the adapter's controller; nil while it is not up.
+// Controller returns the controller of the adapter; nil while it is not up.
 func (a *Adapter) Controller() *controller.Controller {
 	if h := a.up(); h != nil {
 		return h.Controller()
@@ -131,21 +132,21 @@ func (a *Adapter) Controller() *controller.Controller {
 	return nil
 }
 
-// adapterView is an adapter at one moment.
+// adapterView is the state of an adapter at one moment.
 type adapterView struct {
 	host    *host.Host      // nil while the adapter is not up
-	err     error           // why it is not up, if that is known
+	err     error           // why the adapter is not up, if known
 	changed <-chan struct{} // closed when the state changes
 }
 
-// view returns the adapter as it is now.
+// view returns the present state.
 func (a *Adapter) view() adapterView {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return adapterView{a.host, a.err, a.changed}
 }
 
-// up returns the adapter's host; nil while it is not up.
+// up returns the host of the adapter; nil while it is not up.
 func (a *Adapter) up() *host.Host {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -166,7 +167,7 @@ func (a *Adapter) setState(s AdapterState, h *host.Host, err error) {
 	a.m.wake.signal(news{adapter: true, adapterUp: s == AdapterUp})
 }
 
-// keepOpen keeps the adapter open until ctx ends. It is the adapter's goroutine.
+// keepOpen keeps the adapter open until ctx ends, on the adapter's goroutine.
 func (a *Adapter) keepOpen(ctx context.Context) {
 	for rung := 0; ; rung++ {
 		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
@@ -196,9 +197,9 @@ func (a *Adapter) keepOpen(ctx context.Context) {
 	}
 }
 
-// openHost opens the transport and starts the stack on it.
+// openHost opens the transport and starts the host on it.
 func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
-	_, before := a.State() // stays known while it is tried again
+	_, before := a.State() // the reason stays known during the next try
 	a.setState(AdapterOpening, nil, before)
 	tr, err := a.kind.Open(ctx, a.address)
 	if err != nil {
@@ -216,8 +217,8 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	return host.Open(ctx, tr, &hc)
 }
 
-// serveHost takes the reports of an adapter that is up, until it fails, has to be
-// reset, or ctx ends.
+// serveHost keeps an adapter in the state AdapterUp until its host ends, a reset is
+// requested, or ctx ends.
 func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	if own := h.Controller().Info().Public; own != (hci.MAC{}) && a.kind.Follow != nil {
 		a.address = a.kind.Follow(a.address, own)
@@ -227,7 +228,7 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	a.faults = 0
 	a.mu.Unlock()
 	select {
-	case <-a.reset: // meant for the controller as it was before
+	case <-a.reset: // a request from before the controller was opened anew
 	default:
 	}
 	a.setState(AdapterUp, h, nil)
@@ -253,12 +254,11 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	a.m.slots.Remove(a.name)
 }
 
-// errReset is why an adapter is down that is restarted because connecting
-// kept failing for its own fault.
+// errReset is the reason for a reset after repeated faults of the controller.
 var errReset = errors.New("adapter is being reset after repeated faults of its own")
 
-// noteDial notes the result of a dial. A controller that fails for its own fault
-// again and again is reset; faults is as how many a failure counts.
+// noteDial notes the result of a dial to peer. Enough faults in a row request a
+// reset; faults is the number that this failure counts for.
 func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
 	now := time.Now()
 	a.mu.Lock()
@@ -284,8 +284,7 @@ func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
 	}
 }
 
-// Adapters returns the Manager's adapters in the order in which they were
-// given or found.
+// Adapters returns the Manager's adapters, in the order of Config.Adapters.
 func (m *Manager) Adapters() []*Adapter {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -11,15 +11,15 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// attempts is what the attempts of one Establish have in common.
+// attempts is the state that the attempts of one Establish share.
 type attempts struct {
 	m      *Manager
 	target target
 	opts   *Options
 	begin  time.Time
-	last   *Adapter // of the attempt before
-	// private is the address that was given, if it is the private one of a bonded
-	// device.
+	last   *Adapter // of the previous attempt
+	// private is the private address that the program has given, once the identity
+	// behind it is known.
 	private hci.Addr
 	number  int
 }
@@ -36,7 +36,7 @@ func (x *attempts) deviceName() string {
 	return x.target.addr.MAC.String()
 }
 
-// deviceAddress returns the address of the device with its kind, as far as known.
+// deviceAddress returns the address of the device, with its kind as far as known.
 func (x *attempts) deviceAddress() hci.Addr {
 	if x.target.known {
 		return x.target.addr.Identity()
@@ -44,20 +44,20 @@ func (x *attempts) deviceAddress() hci.Addr {
 	return x.m.addrOf(x.target.addr.MAC)
 }
 
-// watchDevice returns a channel that is closed when a wait has lost its reason: the
-// device is heard, or what was missing is there, a slot or an adapter.
+// watchDevice returns a channel that is closed when the reason to wait is gone: the
+// device is heard, or the missing slot or adapter is there. The function ends the watch.
 func (x *attempts) watchDevice(c errclass.Class) (<-chan struct{}, func()) {
 	own := x.target.addr.MAC.String()
 	forSlot := c.Action.Has(errclass.AwaitSlot) || c.Category == errclass.OutOfSlots
 	changed, stop := x.m.wake.subscribe(func(n news) bool {
 		return n.adapterUp || forSlot && n.slotOf != "" && n.slotOf != own
 	})
-	if forSlot { // that the device is there does not help
+	if forSlot { // the device alone does not help
 		return changed, stop
 	}
 	heard, stopHeard := x.m.devices.awaitHeard(x.target)
 	ch, done := make(chan struct{}), make(chan struct{})
-	go func() { // ends when the wait does
+	go func() { // ends with the watch
 		select {
 		case <-heard:
 			close(ch)
@@ -69,8 +69,8 @@ func (x *attempts) watchDevice(c errclass.Class) (<-chan struct{}, func()) {
 	return ch, func() { stopHeard(); stop(); close(done) }
 }
 
-// identifyTarget puts the identity of a bonded device in the place of a private
-// address that was given for it.
+// identifyTarget replaces a private address that the program has given by the identity
+// of the bonded device.
 func (x *attempts) identifyTarget() {
 	for _, a := range x.m.Adapters() {
 		if h := a.up(); h != nil {
@@ -82,7 +82,8 @@ func (x *attempts) identifyTarget() {
 	}
 }
 
-// tryOnce is one attempt.
+// tryOnce makes one attempt: it shares the link to the device, waits for a dial that is
+// under way, or makes a link.
 func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 	x.number = n
 	if x.opts.Device != nil {
@@ -113,9 +114,8 @@ func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 	}
 }
 
-// shareLink makes a Client on a link that exists, if it is alive. A link that is
-// dead, or was just being closed, is gone when share returns neither a Client
-// nor an error.
+// shareLink makes a Client on an existing link, if that is alive. If it returns neither
+// a Client nor an error, the link is gone: it was dead, or was being closed.
 func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, error) {
 	c := newClient(l, x.opts)
 	stays := l.watchRefusal()
@@ -133,11 +133,11 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 		}
 		down := l.conn.Err()
 		last := l.leaveLink(c)
-		if alive || ctx.Err() != nil { // the others keep the link
+		if alive || ctx.Err() != nil { // its other Clients keep it
 			if last || down != nil {
 				_ = l.shutLink()
 			}
-			if down != nil { // says more than what failed because of it
+			if down != nil { // the cause of the failure
 				err = down
 			}
 			return nil, phase, err
@@ -150,7 +150,7 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 	select {
 	case <-l.gone:
 		return nil, "", nil
-	case <-stays: // and can be used
+	case <-stays: // the link stays, and can be shared
 		return nil, "", nil
 	case <-ctx.Done():
 		return nil, PhaseDiscover, context.Cause(ctx)
@@ -176,7 +176,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	defer a.endDial()
 	h, conn, err := x.dialDevice(ctx, a)
 	if err != nil {
-		x.noteResult(a, err) // before the slot goes back: what is refused counts beside the links there are
+		x.noteResult(a, err) // before the slot is released: a refused link counts beside those that exist
 		x.m.slots.Release(a.name, address)
 		at.Err = err
 		return nil, at
@@ -189,7 +189,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		x.noteResult(a, nil)
 		return c, Attempt{}
 	}
-	// The true reason of a link's end says more than what failed because of it.
+	// The reason for the end of the link is the cause of the failure.
 	if down := conn.Err(); down != nil {
 		err = down
 	}
@@ -200,7 +200,8 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	return nil, at
 }
 
-// dialDevice makes the link. Without knowing the kind of address, either will do.
+// dialDevice makes the link. If the kind of the address is not known, it dials both
+// kinds at once where the controller can.
 func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *host.Conn, error) {
 	h := a.up()
 	if h == nil {
@@ -210,7 +211,7 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {
-		peer = d.onAir() // which may be a private address: the last one heard
+		peer = d.onAir() // perhaps a private address, the last one heard
 	} else if x.private != (hci.Addr{}) {
 		peer = x.private
 	} else if !x.target.known {
@@ -225,7 +226,7 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	return h, c, err
 }
 
-// setUpClient brings a new link to where a program can use it.
+// setUpClient makes a new link ready: security, attribute table, parameters.
 func (x *attempts) setUpClient(ctx context.Context, c *Client) (Phase, error) {
 	if err := x.secureLink(ctx, c); err != nil {
 		return PhaseSecure, err
@@ -244,7 +245,7 @@ func (x *attempts) setUpClient(ctx context.Context, c *Client) (Phase, error) {
 	return PhaseSettle, nil
 }
 
-// connectedEvent returns the announcement of a Client.
+// connectedEvent returns the event of a Client that is ready.
 func (x *attempts) connectedEvent(l *link, shared bool) Connected {
 	return Connected{
 		Time: time.Now(), Name: x.deviceName(), Address: x.deviceAddress(), Adapter: l.adapter.name,
@@ -252,7 +253,8 @@ func (x *attempts) connectedEvent(l *link, shared bool) Connected {
 	}
 }
 
-// noteResult lets the adapter and its slots learn from the result of an attempt.
+// noteResult informs the adapter, and the limit of its slots, of the result of an
+// attempt.
 func (x *attempts) noteResult(a *Adapter, err error) {
 	if err == nil {
 		a.noteDial(x.target.addr.MAC, false, 0)
@@ -267,9 +269,9 @@ func (x *attempts) noteResult(a *Adapter, err error) {
 		faults = 1
 	}
 	if ctl := a.Controller(); errors.Is(err, controller.ErrStillInitiating) && ctl != nil {
-		faults = 0 // links are worth more than this dial
+		faults = 0 // a reset would end links, which are worth more than this dial
 		if len(ctl.Links()) == 0 {
-			faults = sickAfter // it will not get better, and nothing is lost
+			faults = sickAfter // it does not recover by itself, and there is no link to lose
 		}
 	}
 	a.noteDial(x.target.addr.MAC, true, faults)

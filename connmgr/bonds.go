@@ -10,9 +10,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// pairingConfig returns the options of the adapter's Security Manager. Without
-// any from the program it uses bonds and pairs when asked to, but lets no peer
-// begin.
+// pairingConfig returns the options of the adapter's Security Manager. By default it
+// uses bonds, pairs on request, and refuses peers that begin to pair.
 func (a *Adapter) pairingConfig() *smp.Config {
 	m := a.m
 	c := smp.Config{DisableIncoming: true, Logger: m.cfg.Logger}
@@ -27,7 +26,7 @@ func (a *Adapter) pairingConfig() *smp.Config {
 		s, err := open(l)
 		if err == nil {
 			a.mu.Lock()
-			a.bonds = s // stays while the adapter is down
+			a.bonds = s // kept while the adapter is down
 			a.mu.Unlock()
 		}
 		return s, err
@@ -35,7 +34,7 @@ func (a *Adapter) pairingConfig() *smp.Config {
 	return &c
 }
 
-// hasBond reports whether the adapter has a bond with t, up or not.
+// hasBond reports whether the adapter has a bond with t. The adapter may be down.
 func (a *Adapter) hasBond(t target) bool {
 	a.mu.Lock()
 	s := a.bonds
@@ -54,10 +53,10 @@ func (a *Adapter) hasBond(t target) bool {
 	return false
 }
 
-// bondStores are the bonds of each adapter: on disk, or in memory for as long
-// as the Manager lives, whatever becomes of the adapter.
+// bondStores are the bonds of all adapters, on disk or in memory. In memory they last
+// as long as the Manager, even if an adapter is opened anew.
 type bondStores struct {
-	disk smp.OpenStore // nil: memory
+	disk smp.OpenStore // nil keeps bonds in memory
 
 	mu     sync.Mutex
 	memory map[smp.Local]smp.Store // guarded by mu
@@ -77,12 +76,12 @@ func newBondStores(stateDir string) *bondStores {
 	return b
 }
 
-// BondDir returns where a Manager with a state directory keeps bonds, for
-// smp.OpenFileStore.
+// BondDir returns the directory, within a state directory, for the bonds: the argument
+// of smp.OpenFileStore.
 func BondDir(stateDir string) string { return filepath.Join(stateDir, "bonds") }
 
-// OpenBonds opens the bonds in a state directory, of every adapter that was used
-// with it, for programs that look at them without a Manager.
+// OpenBonds opens the bonds in a state directory, one store for each adapter that was
+// used with it. It is for programs that inspect bonds without a Manager.
 func OpenBonds(stateDir string) ([]*smp.FileStore, error) {
 	all, err := smp.FileStores(BondDir(stateDir))
 	if err != nil {
@@ -91,7 +90,7 @@ func OpenBonds(stateDir string) ([]*smp.FileStore, error) {
 	return all, nil
 }
 
-// bondError says what is wrong with the bonds in a state directory.
+// bondError returns a *StateError for bonds that cannot be read, with the remedy.
 func bondError(stateDir string, err error) error {
 	e := &StateError{Dir: stateDir, Err: err}
 	switch {
@@ -119,8 +118,8 @@ func (b *bondStores) openStore(l smp.Local) (smp.Store, error) {
 	return s, err
 }
 
-// identityOf returns the identity address behind an address that h has met, or
-// the address itself.
+// identityOf returns the identity address behind a private address, if a bond of h
+// resolves it, or else the address itself.
 func identityOf(h *host.Host, a hci.Addr) hci.Addr {
 	if s := h.SMP(); s != nil && a.IsResolvable() {
 		if id, ok := s.Resolve(a); ok {
@@ -130,8 +129,8 @@ func identityOf(h *host.Host, a hci.Addr) hci.Addr {
 	return a.Identity()
 }
 
-// Bonds returns the Security Manager of an adapter, which has its bonds; nil
-// while the adapter is not up.
+// Bonds returns the Security Manager of the adapter, which holds its bonds; nil while
+// the adapter is not up.
 func (a *Adapter) Bonds() *smp.Manager {
 	if h := a.up(); h != nil {
 		return h.SMP()

@@ -9,9 +9,9 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// raiseSecurity returns what raises the security of the link, if err says that the
-// device wants that and there is a way: the bond, or pairing where Options.Pair
-// allows it. Otherwise it returns nil.
+// raiseSecurity returns a function that raises the security of the link, if err says
+// that the device requires it and there is a way: the bond, or pairing where
+// Options.Pair allows it. Otherwise it returns nil.
 func (c *Client) raiseSecurity(err error) func(ctx context.Context) error {
 	sm := c.link.conn.SMP()
 	if sm == nil || !errclass.Of(err).Action.Has(errclass.Secure) {
@@ -28,10 +28,10 @@ func (c *Client) raiseSecurity(err error) func(ctx context.Context) error {
 			}
 			defer done()
 			if sm.Security() != s {
-				return nil // another has raised it
+				return nil // another user of the link has raised it
 			}
 			p := c.opts.pairOptions(s.Bonded)
-			p.MITM = p.MITM || s.Encrypted // what is there is not enough
+			p.MITM = p.MITM || s.Encrypted // the present security does not suffice
 			_, err = c.Pair(ctx, p)
 			return err
 		}
@@ -49,7 +49,7 @@ func (l *link) isBonded() bool {
 	return s.Bonded && s.Encrypted
 }
 
-// Security returns what protects the link.
+// Security returns the security of the link.
 func (c *Client) Security() smp.Security {
 	if sm := c.link.conn.SMP(); sm != nil {
 		return sm.Security()
@@ -57,7 +57,7 @@ func (c *Client) Security() smp.Security {
 	return smp.Security{}
 }
 
-// Pair pairs with the device, or with o.Replace pairs again.
+// Pair pairs with the device. With o.Replace it replaces an existing bond.
 func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, error) {
 	sm := c.link.conn.SMP()
 	if sm == nil {
@@ -73,9 +73,9 @@ func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, err
 	return r, err
 }
 
-// noteUnsubscribed notes with the cached table that the device was told of Service
-// Changed under another bond, if at all: a table of before has to be proved by
-// its hash, since a device that lost its bond may have new firmware.
+// noteUnsubscribed marks the cached table as made under another bond. The device may
+// have had Service Changed enabled with that bond only, and a device that lost its bond
+// may have new firmware: the table has to be proved by its hash.
 func (l *link) noteUnsubscribed() {
 	if e, ok := l.m.cache.Get(l.peer); ok && (e.Bonded || e.Subscribed) {
 		e.Bonded, e.Subscribed = false, false
@@ -83,8 +83,8 @@ func (l *link) noteUnsubscribed() {
 	}
 }
 
-// Paired returns what the last pairing on the link has brought, that of
-// Establish or of Pair; nil if there was none, as with a bond from before.
+// Paired returns the result of the last pairing on the link, by Establish or by Pair;
+// nil if there was none, for example because a bond existed.
 func (c *Client) Paired() *smp.Result {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
@@ -92,9 +92,8 @@ func (c *Client) Paired() *smp.Result {
 }
 
 // WriteSigned writes the value of a characteristic with a signed command, which
-// proves this host to a bonded device on a link that is not encrypted. On an
-// encrypted link, which proves that already, it is WriteNoResponse. The bond
-// must have been made with smp.Config.Signing.
+// authenticates this host to a bonded device on an unencrypted link. On an encrypted
+// link it is WriteNoResponse. The bond must have been made with smp.Config.Signing.
 func (c *Client) WriteSigned(ctx context.Context, svc, chr gatt.UUID, value []byte) error {
 	sm := c.link.conn.SMP()
 	if sm == nil || sm.Security().Encrypted {

@@ -12,20 +12,21 @@ import (
 )
 
 const (
-	// maxDevices bounds how many devices are remembered; the ones heard longest
-	// ago are forgotten first.
+	// maxDevices bounds how many devices are remembered. Those heard longest ago are
+	// forgotten first.
 	maxDevices = 4096
-	// outOfDate is how much older than the newest what an adapter heard may be to
-	// count beside it: as long as Home Assistant keeps what may be connected.
+	// outOfDate is the age, compared to the newest report of a device by any adapter,
+	// from which an adapter's report no longer counts. Home Assistant keeps connectable
+	// devices as long.
 	outOfDate = 195 * time.Second
 )
 
-// devices is what has been heard on air, by whom.
+// devices is the memory of the devices heard, by device and adapter.
 type devices struct {
 	mu      sync.Mutex
 	heard   map[hci.MAC]map[string]*Device // by adapter; guarded by mu, as all below
 	count   int
-	news    bool // since they were last saved
+	news    bool // whether any device was heard since the last snapshot
 	waiters map[chan struct{}]target
 }
 
@@ -33,7 +34,7 @@ func newDevices() *devices {
 	return &devices{heard: map[hci.MAC]map[string]*Device{}, waiters: map[chan struct{}]target{}}
 }
 
-// addReport takes one report of the device with an identity address.
+// addReport enters a report of the device with an identity address.
 func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report) {
 	if addr.Kind == hci.AddrAnonymous {
 		return
@@ -90,8 +91,8 @@ func (ds *devices) listLocked() []Device {
 	return all
 }
 
-// awaitHeard returns a channel that is closed when t is heard, connectable,
-// from now on, and a function that ends the wait.
+// awaitHeard returns a channel that is closed by the next connectable advertisement of
+// t, and a function that ends the wait.
 func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
 	ch := make(chan struct{})
 	ds.mu.Lock()
@@ -104,8 +105,8 @@ func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
 	}
 }
 
-// heardOf returns what each adapter has heard of t, the strongest first, and last what
-// was heard so long before the newest that it says nothing of today.
+// heardOf returns what each adapter has heard of t, the strongest first. Entries that
+// are out of date come last.
 func (ds *devices) heardOf(t target) []Device {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
@@ -133,8 +134,8 @@ func (ds *devices) heardOf(t target) []Device {
 	return found
 }
 
-// latestOf returns what was heard of t last, by whichever adapter; with
-// connectable, only while it may be connected to.
+// latestOf returns the newest entry of t, of any adapter. With connectable, entries
+// that do not accept connections do not count.
 func (ds *devices) latestOf(t target, connectable bool) (d Device, ok bool) {
 	for _, o := range ds.heardOf(t) {
 		if (o.Connectable || !connectable) && (!ok || o.Seen.After(d.Seen)) {
@@ -144,7 +145,8 @@ func (ds *devices) latestOf(t target, connectable bool) (d Device, ok bool) {
 	return d, ok
 }
 
-// restoreDevices puts back devices from before, unless they have been heard since.
+// restoreDevices enters devices from an earlier run, except those that have been heard
+// since.
 func (ds *devices) restoreDevices(all []Device) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
@@ -171,8 +173,8 @@ func (ds *devices) takeSnapshot() (all []Device, news bool) {
 	return ds.listLocked(), news
 }
 
-// Devices returns all devices heard, one entry for each adapter that heard
-// them, in the order of their addresses.
+// Devices returns all devices heard, one entry for each device and adapter, ordered by
+// address.
 func (m *Manager) Devices() []Device {
 	m.devices.mu.Lock()
 	all := m.devices.listLocked()
@@ -181,17 +183,16 @@ func (m *Manager) Devices() []Device {
 	return all
 }
 
-// sortDevices puts devices in the order of their addresses.
+// sortDevices orders devices by address.
 func sortDevices(all []Device) {
 	slices.SortFunc(all, func(a, b Device) int {
 		return cmp.Or(cmp.Compare(a.Addr.MAC.String(), b.Addr.MAC.String()), cmp.Compare(a.Adapter, b.Adapter))
 	})
 }
 
-// Device returns what is known of the device with an address, as heard by the
-// adapter that hears it best. A device that is connected is the one of its
-// link's adapter; otherwise another adapter's must be 5 dB stronger than the
-// last one returned.
+// Device returns the device with an address, as the adapter with the best reception
+// knows it: for a connected device the adapter of the link; otherwise the one of the
+// previous call, unless another adapter hears the device 5 dB more strongly.
 func (m *Manager) Device(address string) (Device, bool) {
 	t, err := parseTarget(address)
 	if err != nil {
@@ -219,7 +220,7 @@ func (m *Manager) Device(address string) (Device, bool) {
 	return best, true
 }
 
-// DeviceByAdapter returns what one adapter has heard of a device.
+// DeviceByAdapter returns the device with an address as one adapter knows it.
 func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
 	t, err := parseTarget(address)
 	if err != nil {
@@ -233,6 +234,6 @@ func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
 	return Device{}, false
 }
 
-// RestoreDiscoveries takes devices that a program has kept from before, so
-// that they need not be heard again. Devices heard since are left alone.
+// RestoreDiscoveries enters devices that the program has kept from an earlier run, so
+// that they need not be heard first. Devices heard since stay as they are.
 func (m *Manager) RestoreDiscoveries(all []Device) { m.devices.restoreDevices(all) }

@@ -29,21 +29,21 @@
 // gets a second way to be opened, in Kind. The Manager then needs the following of
 // it, each at one place of this package.
 //
-//   - State (Adapter.serve): a channel that is closed when the adapter ends, and
+//   - State (Adapter.serveHost): a channel that is closed when the adapter ends, and
 //     the reason. An adapter that ends is opened again. An error of opening or
 //     ending is classified by package errclass.
-//   - Reports (hear): a stream of advertisements with address, signal strength,
+//   - Reports (hearReports): a stream of advertisements with address, signal strength,
 //     data and time, that starts, or is refused with an error, and ends with an
 //     error. Reports that are lost are counted. Options such as passive scanning
 //     are a wish: a proxy scans for all of its clients alike.
-//   - Identity (identify): the identity address behind a private one, if the
+//   - Identity (identityOf): the identity address behind a private one, if the
 //     adapter has the bond. An adapter without bonds returns the address itself.
-//   - Connect (attempts.dial): one call for one address, or for a few of which any
+//   - Connect (attempts.dialDevice): one call for one address, or for a few of which any
 //     will do, that ends when ctx does. After it has returned an error, no connect
 //     is under way and no link exists, or the error says so, as
 //     controller.ErrStillInitiating does. A refusal has a type that errclass knows:
 //     no free connection, no such device, busy.
-//   - Slots (Manager.reconcile): the links that exist, with their peers, including
+//   - Slots (Manager.reconcileSlots): the links that exist, with their peers, including
 //     those of others. A limit is learned from refusals; an adapter whose far end
 //     reports its free connections sets the limit of package slots from the
 //     report, at any time.

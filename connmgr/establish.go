@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// Establish connects to the device with an address such as AA:BB:CC:DD:EE:FF,
-// with /random or /public where the kind matters (otherwise the kind heard on
-// air is used, or either). It tries as the policy allows and returns a Client
-// that is ready: link up, MTU exchanged, attribute table known. A link of this
-// Manager to the device that exists and is alive is shared.
+// Establish connects to the device with an address such as AA:BB:CC:DD:EE:FF, with
+// /random or /public after it if the kind is known. Without the kind, Establish uses
+// the kind heard on air, or tries both. It makes attempts as the policy allows and
+// returns a Client that is ready: the link is up, the MTU exchanged, the attribute
+// table known. If the Manager has a link to the device that is alive, the Client shares
+// it.
 //
-// An error is an *EstablishError, or says what is wrong with the arguments.
-// When Establish returns an error, it leaves no link, slot or dial behind.
+// The error is an *EstablishError, unless an argument is invalid or the Manager is
+// closed. After an error, no link, slot or dial of this call remains.
 func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*Client, error) {
 	opts := Options{}
 	if o != nil {

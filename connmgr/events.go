@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/slots"
 )
 
-// Event is something that a Manager did or noticed: one of the types below.
+// Event is one of the types below: what a Manager has done or noticed.
 type Event interface{ managerEvent() }
 
 // AttemptStarted reports that an attempt to connect begins. Address, in this and
@@ -37,7 +37,7 @@ type AttemptFailed struct {
 	Phase   Phase
 	Err     error
 	Class   errclass.Class
-	Backoff time.Duration // until the next attempt, unless something wakes it
+	Backoff time.Duration // until the next attempt, unless the wait ends early
 	Last    bool          // no attempt follows
 }
 
@@ -49,7 +49,7 @@ type Connected struct {
 	Adapter  string
 	Attempts int
 	Duration time.Duration // since Establish was called
-	Shared   bool          // a link that existed is used
+	Shared   bool          // the Client shares an existing link
 	Cached   bool          // the attribute table is from the cache
 }
 
@@ -74,7 +74,7 @@ type SlotsChanged struct {
 	Time      time.Time
 	Adapter   string
 	Address   hci.Addr // the device that got a slot, or gave it back
-	Allocated bool     // or released
+	Allocated bool     // false: released
 	Used      int
 	Free      slots.Count // slots.Unknown while the adapter's limit is not known
 }
@@ -84,7 +84,7 @@ type AdapterChanged struct {
 	Time    time.Time
 	Adapter string
 	State   AdapterState
-	Err     error // why it is down
+	Err     error // why the adapter is not up
 }
 
 func (AttemptStarted) managerEvent() {}
@@ -95,18 +95,18 @@ func (ParamsChanged) managerEvent()  {}
 func (SlotsChanged) managerEvent()   {}
 func (AdapterChanged) managerEvent() {}
 
-// errEventsOver ends a listener whose loop is over.
+// errEventsOver ends a listener whose loop has ended.
 var errEventsOver = errors.New("connmgr: the loop over the events has ended")
 
-// eventQueue is how many events a listener may be behind; then the oldest are
-// dropped.
+// eventQueue is the number of events that wait for a listener at most; then the oldest
+// is dropped.
 const eventQueue = 256
 
-// bus hands events to any number of listeners. It never waits for them.
+// bus delivers events to any number of listeners and never waits for them.
 type bus struct {
 	mu        sync.Mutex
 	listeners map[*queue.Ring[Event]]struct{} // guarded by mu, as all below
-	closed    error                           // why there will be no more
+	closed    error                           // of listeners that come later
 }
 
 func newBus() *bus { return &bus{listeners: map[*queue.Ring[Event]]struct{}{}} }
@@ -146,13 +146,13 @@ func (b *bus) closeListeners(err error) {
 	}
 }
 
-// Events iterates over what happens from now on, until ctx ends or the Manager
-// is closed. A consumer that is more than 256 events behind loses the oldest. The
-// result is for one loop: a second one ends at once.
+// Events iterates over the events from now on, until ctx ends or the Manager is
+// closed. At most 256 events wait for the loop; when there are more, the oldest is
+// dropped. The result serves one loop: a second one ends at once.
 func (m *Manager) Events(ctx context.Context) iter.Seq[Event] {
 	l := queue.New[Event](eventQueue)
 	m.bus.addListener(l)
-	// Who never loops leaves nothing behind but until ctx ends.
+	// Without a loop, the listener is removed when ctx ends.
 	stop := context.AfterFunc(ctx, func() { m.bus.removeListener(l, context.Cause(ctx)) })
 	return func(yield func(Event) bool) {
 		defer func() {

@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// guardDelay is how long after a link is ready its table is put under guard,
-// so that the program's first requests do not wait behind those for that.
+// guardDelay is the time between the first use of a link and the guard of its table,
+// whose requests would delay the first ones of the program.
 const guardDelay = time.Second
 
-// guardTable sees to it that a change of the device's table is noticed while the
-// link lasts: the device is told that this client understands robust caching,
-// and asked to indicate Service Changed (Vol 3, Part G, 2.5.2 and 7.2). It ends
-// with the link.
+// guardTable detects changes of the attribute table while the link lasts: it announces
+// robust caching and enables indications of Service Changed (Vol 3, Part G, 2.5.2 and
+// 7.2). It ends with the link.
 func (l *link) guardTable(ctx context.Context) {
 	if l.pauseFor(guardDelay) != nil || l.lacksServiceChanged() {
 		return
 	}
 	g := l.conn.GATT()
-	// Without the one or the other a change is noticed by what it breaks.
+	// Without either, only a failing operation shows a change.
 	if err := g.WriteClientSupportedFeatures(ctx); err != nil {
 		l.m.log.Debug("robust caching not announced", "address", l.peer, "error", err)
 	}
@@ -39,8 +38,8 @@ func (l *link) guardTable(ctx context.Context) {
 	}
 }
 
-// noteSubscribed notes with the cached table that a bonded device will tell of
-// changes by itself from now on, even of those while it is not connected.
+// noteSubscribed marks the cached table of a bonded device as guarded: the device
+// indicates changes from now on, even those made while it was not connected.
 func (l *link) noteSubscribed() {
 	if !l.isBonded() {
 		return
@@ -51,8 +50,8 @@ func (l *link) noteSubscribed() {
 	}
 }
 
-// lacksServiceChanged reports whether the device cannot tell of a change: it has no
-// Service Changed, so its table never does, or its table is not known.
+// lacksServiceChanged reports whether the device has no Service Changed, so that its
+// table never changes, or its table is not known.
 func (l *link) lacksServiceChanged() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,22 +15,22 @@ type link struct {
 	m       *Manager
 	adapter *Adapter
 	conn    *host.Conn
-	peer    hci.Addr // its identity, as far as known when the link was made
+	peer    hci.Addr // its identity address, if known when the link was made
 	name    string
 	gone    chan struct{} // closed when the link has ended and is in no list any more
-	pairs   chan struct{} // one slot: who has it pairs
+	pairs   chan struct{} // holds one token while a user of the link pairs
 
 	mu      sync.Mutex
-	users   map[*Client]bool // guarded by mu, as all below; true: a program has it
-	closing bool             // it ends: nobody joins any more
-	over    bool             // it has ended, and the programs are being told
-	stays   chan struct{}    // closed, and replaced, when the controller refuses to end it
+	users   map[*Client]bool // true: handed to the program; guarded by mu, as all below
+	closing bool             // the link is ending: no Client may join
+	over    bool             // the link has ended, and callbacks are under way
+	stays   chan struct{}    // closed and replaced when the controller refuses to end the link
 	profile *gatt.Profile
-	cached  bool // profile is from the cache, and not yet proved by discovery
+	cached  bool // profile is from the cache, not from discovery
 	paired  *smp.Result
 }
 
-// links are the connections in use, and the dials under way, by peer.
+// links is the set of connections in use, and of dials under way.
 type links struct {
 	mu      sync.Mutex
 	all     map[*link]struct{}       // guarded by mu, as all below
@@ -76,8 +76,8 @@ func (ls *links) addrOf(mac hci.MAC) hci.Addr {
 }
 
 // claimDevice returns the link to t, or reserves the dial for the caller, who must
-// call unclaim. If another dial to t is under way, it returns a channel that
-// is closed when that has ended: a link is shared only once it is secure and its
+// call unclaimDevice. If another dial to t is under way, it returns a channel that is
+// closed at the end of that dial: a link is shared only once it is secure and its
 // table known.
 func (ls *links) claimDevice(t target) (l *link, busy <-chan struct{}) {
 	ls.mu.Lock()
@@ -123,8 +123,8 @@ func (ls *links) listLinks() []*link {
 	return all
 }
 
-// leadsTo reports whether the link is one to t, by the address that it was made to or
-// by the identity that the peer has shown since.
+// leadsTo reports whether the peer of the link is t, by the address of the connect or
+// by the identity that the peer has distributed since.
 func (l *link) leadsTo(t target) bool {
 	if t.matches(l.peer) {
 		return true
@@ -133,7 +133,7 @@ func (l *link) leadsTo(t target) bool {
 	return sm != nil && t.matches(sm.Peer())
 }
 
-// joinLink adds a user; false if the link ends.
+// joinLink adds a Client; false if the link is ending.
 func (l *link) joinLink(c *Client) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,8 +144,8 @@ func (l *link) joinLink(c *Client) bool {
 	return true
 }
 
-// handOver notes that a program gets the user c, and is to be told of the end
-// of the link, and announces it; false if it comes too late for that.
+// handOver marks the Client c as the program's, whose callback is called at the end of
+// the link, and emits ev. It reports false if the link has ended already.
 func (l *link) handOver(c *Client, ev Connected) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,15 +158,15 @@ func (l *link) handOver(c *Client, ev Connected) bool {
 	return true
 }
 
-// watchRefusal returns a channel that is closed when the controller refuses to end
-// the link.
+// watchRefusal returns a channel that is closed when the controller refuses to end the
+// link.
 func (l *link) watchRefusal() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stays
 }
 
-// adoptLink enters a new link, whose end it watches.
+// adoptLink enters a new link and watches for its end.
 func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name string) *link {
 	l := &link{
 		m: m, adapter: a, conn: conn, peer: identityOf(h, conn.Peer()), name: name,
@@ -176,7 +176,7 @@ func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name stri
 	m.tasks.Go(func() {
 		<-conn.Done()
 		m.linkDown(l)
-		users := l.takeUsers() // nobody gets a Client from here on
+		users := l.takeUsers() // no Client is handed over from here on
 		m.bus.emitEvent(Disconnected{time.Now(), l.peer, a.name, conn.Err()})
 		close(l.gone)
 		for _, c := range users {
@@ -188,8 +188,8 @@ func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name stri
 	return l
 }
 
-// leaveLink removes a user and reports whether it was the last one, who then has to
-// shut the link.
+// leaveLink removes a Client and reports whether it was the last one. The caller then
+// has to shut the link.
 func (l *link) leaveLink(c *Client) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,8 +204,8 @@ func (l *link) leaveLink(c *Client) bool {
 	return true
 }
 
-// markEvicted marks the link as about to be ended in favor of another; false if it
-// ends anyway.
+// markEvicted marks the link as ending in favor of another one; false if it is ending
+// already.
 func (l *link) markEvicted() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -216,8 +216,8 @@ func (l *link) markEvicted() bool {
 	return true
 }
 
-// shutLink ends the link and waits until it is gone, with its slot. If the
-// controller refuses to end it, it stays for whoever wants it next.
+// shutLink ends the link and waits until the link and its slot are gone. If the
+// controller refuses, the link stays, and the next Establish to the device shares it.
 func (l *link) shutLink() error {
 	if err := l.conn.Close(); err != nil {
 		l.mu.Lock()
@@ -231,8 +231,8 @@ func (l *link) shutLink() error {
 	return nil
 }
 
-// takeUsers takes the users of a link that is down and returns those that programs
-// have.
+// takeUsers removes all Clients of a link that is down, and returns those that were
+// handed to the program.
 func (l *link) takeUsers() []*Client {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,15 +13,15 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// establisher is one Establish: the loop over attempts. It knows nothing of
-// radios; try makes an attempt.
+// establisher is the loop over the attempts of one Establish. It knows no adapters; try
+// makes an attempt.
 type establisher struct {
 	name    string
 	address hci.Addr
 	policy  Policy
-	// try makes attempt number n. It returns how far it came and where.
+	// try makes attempt number n, and returns the phase and the adapter it reached.
 	try func(ctx context.Context, n int) (c *Client, at Attempt)
-	// wake returns a channel that ends a wait early, after a failure of class c.
+	// wake returns a channel that ends the wait after a failure of class c early.
 	wake func(c errclass.Class) (<-chan struct{}, func())
 	emit func(Event)
 	log  func(msg string, args ...any)
@@ -32,7 +32,7 @@ type safetyError struct{ after time.Duration }
 
 func (e safetyError) Error() string { return fmt.Sprintf("attempt took longer than %v", e.after) }
 
-// Unwrap says that it is a timeout.
+// Unwrap marks the error as a timeout.
 func (safetyError) Unwrap() error { return context.DeadlineExceeded }
 
 // deadlineError ends an Establish that takes longer than Options.Timeout.
@@ -40,11 +40,11 @@ type deadlineError struct{ after time.Duration }
 
 func (e deadlineError) Error() string { return fmt.Sprintf("not connected within %v", e.after) }
 
-// Unwrap says that it is a timeout.
+// Unwrap marks the error as a timeout.
 func (deadlineError) Unwrap() error { return context.DeadlineExceeded }
 
 // makeAttempts makes attempts until one succeeds, the policy allows no more, or ctx
-// ends. Attempts with a Client return it at once.
+// ends.
 func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 	var (
 		failed []Attempt
@@ -89,8 +89,8 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 	}
 }
 
-// makeAttempt makes one attempt under the safety timeout, with the redials that
-// its failure may ask for.
+// makeAttempt makes one attempt within the safety timeout, with the immediate redials
+// that the class of its failure allows.
 func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Attempt) {
 	begin := time.Now()
 	safety := safetyError{e.policy.SafetyTimeout}
@@ -119,8 +119,8 @@ func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Att
 	}
 }
 
-// waitBackoff waits for d; news of the device ends it early unless the policy says
-// otherwise.
+// waitBackoff waits for d. Unless the policy forbids waking, it returns early when the
+// reason to wait is gone.
 func (e *establisher) waitBackoff(ctx context.Context, d time.Duration, c errclass.Class) error {
 	if d <= 0 {
 		return nil
@@ -142,14 +142,14 @@ func (e *establisher) waitBackoff(ctx context.Context, d time.Duration, c errcla
 	return nil
 }
 
-// endedError makes the error of an Establish whose caller has had enough: canceled,
-// or, if Options.Timeout is over, what the last failure says.
+// endedError returns the error of an Establish that ctx has ended. Its category is
+// canceled or, after Options.Timeout, that of the last failure.
 func (e *establisher) endedError(ctx context.Context, failed []Attempt) error {
 	c := errclass.Class{Category: errclass.Canceled}
 	if over, ok := errors.AsType[deadlineError](context.Cause(ctx)); ok {
 		c = errclass.Of(unfinished(failed[len(failed)-1].Phase))
 		for _, at := range failed {
-			// The attempt that the deadline cut short says nothing of its own.
+			// The attempt that the deadline cut short has no class of its own.
 			if at.Class.Category != errclass.Canceled && !errors.Is(at.Err, over) {
 				c = at.Class
 			}
@@ -158,8 +158,8 @@ func (e *establisher) endedError(ctx context.Context, failed []Attempt) error {
 	return e.makeError(failed, context.Cause(ctx), c)
 }
 
-// unfinished returns what an attempt that was cut short in a phase had been
-// waiting for.
+// unfinished returns the error that an attempt would have ended with in a phase, had it
+// not been cut short.
 func unfinished(p Phase) error {
 	switch p {
 	case PhaseSlot:
@@ -171,7 +171,7 @@ func unfinished(p Phase) error {
 	return context.DeadlineExceeded
 }
 
-// makeError makes the error of an Establish that has failed.
+// makeError returns the error of an Establish that has failed.
 func (e *establisher) makeError(failed []Attempt, cause error, c errclass.Class) error {
 	return &EstablishError{
 		Name: e.name, Address: e.address, Attempts: failed,

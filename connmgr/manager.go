@@ -54,7 +54,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// checkHost checks what Open cannot honor.
+// checkHost returns an error for options of the host that would be ignored.
 func (c *Config) checkHost() error {
 	if c.Host.SMP != nil {
 		return errors.New("connmgr: Config.Host.SMP is set: put the options of the Security Manager into Config.Pairing")
@@ -81,7 +81,7 @@ func (c *Config) kinds() []Kind {
 type Manager struct {
 	cfg     Config
 	log     *slog.Logger
-	ctx     context.Context // of its goroutines
+	ctx     context.Context // ends with the Manager
 	stop    context.CancelFunc
 	done    chan struct{} // closed at the beginning of Close
 	bus     *bus
@@ -92,10 +92,10 @@ type Manager struct {
 	account account
 	cache   *servicecache.Cache
 	bonds   *bondStores
-	static  hci.MAC // own address on controllers that have none
+	static  hci.MAC // for controllers without an address of their own
 
 	tasks     sync.WaitGroup // goroutines of the adapters and links
-	callbacks sync.WaitGroup // calls of the program's functions
+	callbacks sync.WaitGroup // callbacks of the program
 
 	mu        sync.Mutex
 	adapters  []*Adapter         // guarded by mu, as all below
@@ -103,9 +103,10 @@ type Manager struct {
 	closed    bool
 }
 
-// Open makes a Manager and begins to open its adapters. It returns as soon as
-// one of them is up; the others, and those that fail later, are tried again in
-// the background. If ctx ends first, the error says why each was not opened.
+// Open makes a Manager and begins to open its adapters. It returns as soon as one of
+// them is up. The others, and those that fail later, are opened in the background. If
+// every adapter fails once, or ctx ends before one is up, Open closes the Manager and
+// returns the error.
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
 		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
@@ -140,7 +141,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m.adapters = adapters
 	for i, a := range m.adapters {
 		a.static = m.static
-		a.static[0] += byte(i) // no two of them are the same on air
+		a.static[0] += byte(i) // each adapter has another address on air
 		m.tasks.Go(func() { a.keepOpen(m.ctx) })
 	}
 	if m.cfg.StateDir != "" {
@@ -165,7 +166,7 @@ func (m *Manager) awaitAdapter(ctx context.Context) error {
 			case AdapterDown:
 				failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
 			case AdapterOpening:
-				if err != nil { // again
+				if err != nil { // the next try has begun
 					failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
 				}
 			}
@@ -194,7 +195,8 @@ func (m *Manager) enterCall() bool {
 	return true
 }
 
-// bindContext ties ctx to the Manager's life and to a timeout, if there is one.
+// bindContext returns a context that ends with ctx, with the Manager, or after d, if d
+// is positive.
 func (m *Manager) bindContext(ctx context.Context, d time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(m.ctx, func() { cancel(errManagerClosed) })
@@ -206,9 +208,9 @@ func (m *Manager) bindContext(ctx context.Context, d time.Duration) (context.Con
 	return ctx, func() { expire(); end() }
 }
 
-// Close ends all connections, dials and adapters, and waits for them and for
-// callbacks that run. It must not be called from a callback. Closing again
-// does nothing.
+// Close ends all connections, dials, scans and adapters. It waits for them and for
+// running callbacks, so that it must not be called from a callback. Closing again does
+// nothing.
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	if m.closed {
@@ -226,15 +228,15 @@ func (m *Manager) Close() error {
 	return m.saveDevices()
 }
 
-// Slots returns the accounting of connection slots, to read and to subscribe
-// to. The Manager drives it.
+// Slots returns the account of the connection slots, to read and to subscribe to. The
+// Manager changes it.
 func (m *Manager) Slots() *slots.Manager { return m.slots }
 
-// Cache returns the attribute tables kept.
+// Cache returns the cache of attribute tables.
 func (m *Manager) Cache() *servicecache.Cache { return m.cache }
 
-// ClearCache forgets the attribute table of the device with an address, and
-// reports whether there was one. Links in use keep theirs.
+// ClearCache removes the attribute table of the device with an address from the cache,
+// and reports whether there was one. Links in use keep theirs.
 func (m *Manager) ClearCache(address string) bool {
 	t, err := parseTarget(address)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// secureLink encrypts a new link where there is a bond, before anything else is
-// said on it, and pairs where that is wanted.
+// secureLink encrypts a new link if there is a bond, before any other use of the link,
+// and pairs if Options.Pair asks for it.
 func (x *attempts) secureLink(ctx context.Context, c *Client) error {
 	sm := c.link.conn.SMP()
 	if sm == nil {
@@ -25,7 +25,7 @@ func (x *attempts) secureLink(ctx context.Context, c *Client) error {
 		return errors.Join(e, err)
 	}
 	defer done()
-	if sm.Security() != before { // another has paired meanwhile
+	if sm.Security() != before { // another user of the link has paired meanwhile
 		if pair, err = x.encryptLink(ctx, sm); pair == nil {
 			return err
 		}
@@ -34,9 +34,9 @@ func (x *attempts) secureLink(ctx context.Context, c *Client) error {
 	return err
 }
 
-// encryptLink encrypts the link with the bond, if there is one. If there is to be a
-// pairing instead, or in place of the bond, it returns the options of that; err
-// is then why.
+// encryptLink encrypts the link with the bond, if there is one. If the link has to be
+// paired instead, or the bond replaced, it returns the options for that; err is the
+// reason.
 func (x *attempts) encryptLink(ctx context.Context, sm *smp.Machine) (pair *smp.PairOptions, err error) {
 	s := sm.Security()
 	if !s.Bonded {
@@ -54,8 +54,8 @@ func (x *attempts) encryptLink(ctx context.Context, sm *smp.Machine) (pair *smp.
 	return nil, err
 }
 
-// lockPairing waits until nobody else pairs on the link for its users, so that many
-// who want the same ask for it once; done ends it.
+// lockPairing waits until no other user of the link pairs, so that several users who
+// need the same pairing make it once. The function done releases the lock.
 func (l *link) lockPairing(ctx context.Context) (done func(), err error) {
 	select {
 	case l.pairs <- struct{}{}:
@@ -65,12 +65,12 @@ func (l *link) lockPairing(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// replacesBond reports whether a bond that failed with err may be replaced.
+// replacesBond reports whether the options allow replacing a bond that failed with err.
 func (o *Options) replacesBond(err error) bool {
 	switch {
 	case errors.Is(err, smp.ErrBondLost), errors.Is(err, smp.ErrBondDamaged), errors.Is(err, smp.ErrOpenBond), errors.Is(err, smp.ErrWeakBond):
 		return o.Repair
-	case errors.Is(err, smp.ErrNoKey): // there never was one to lose
+	case errors.Is(err, smp.ErrNoKey): // there was no bond to lose
 		return o.Pair || o.Repair
 	}
 	return false

@@ -9,9 +9,10 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// WaitFor waits until a device is heard that may be connected to, and returns
-// it. A device heard within the last ten seconds is returned at once. With
-// Config.DisableScan the Manager listens as long as it waits.
+// WaitFor waits for a connectable advertisement of the device with an address, and
+// returns the device. A device heard within the last ten seconds is returned at once.
+// With Config.DisableScan, the Manager scans for as long as the call lasts. If no adapter
+// can scan, the error is returned at once.
 func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	t, err := parseTarget(address)
 	if err != nil {
@@ -43,14 +44,14 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 			return Device{}, context.Cause(ctx)
 		}
 		heard, stop = m.devices.awaitHeard(t)
-		if d, ok := m.devices.latestOf(t, true); ok { // else it has been forgotten, or has changed, since
+		if d, ok := m.devices.latestOf(t, true); ok { // else it is forgotten, or not connectable any more
 			return d, nil
 		}
 	}
 }
 
-// listenFor has all adapters that are up listen for t until ctx ends. The result
-// waits for that. If none of them can, deaf gets the reason.
+// listenFor scans for t on all adapters that are up until ctx ends; wait returns after
+// that. If no adapter can scan, deaf receives a reason.
 func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (wait func()) {
 	public, random := t.addr, t.addr
 	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
