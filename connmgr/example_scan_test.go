@@ -10,8 +10,8 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// One loop hears what all adapters hear. An adapter that is unplugged, and one
-// that comes back, is an error that does not end the loop.
+// One loop receives what all adapters hear. An adapter that is unplugged, and one that
+// comes back, is an error that does not end the loop.
 func ExampleManager_Scan() {
 	ctx := context.Background()
 	air := sim.New(nil)

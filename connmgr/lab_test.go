@@ -35,7 +35,7 @@ type lab struct {
 	requests atomic.Int64 // ATT requests that reached devices
 }
 
-// errAbsent is why an adapter that is not plugged in cannot be opened.
+// errAbsent is the error of opening an adapter that is unplugged.
 var errAbsent = errors.New("no such device")
 
 // unplug takes an adapter away until plug.
@@ -151,8 +151,8 @@ func (l *lab) establish(n int, o *connmgr.Options) *connmgr.Client {
 	return c
 }
 
-// begin is establish on a goroutine of its own; the result waits for it, and says
-// how long it took.
+// begin is establish on a goroutine of its own; wait returns the result and the time it
+// took.
 func (l *lab) begin(n int, o *connmgr.Options) (wait func() (*connmgr.Client, time.Duration)) {
 	var (
 		c    *connmgr.Client

@@ -81,7 +81,7 @@ func TestSickAdapterIsReset(t *testing.T) { inBubble(t, testSickAdapterIsReset) 
 func testSickAdapterIsReset(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	l.device(1)
-	// It hears, but every connect fails for its own fault until it is reset.
+	// The adapter scans, but every connect fails for its own fault until it is reset.
 	l.adapters[0].Fault(sim.ConnectFault{Times: sim.Always, Status: hci.StatusHardwareFailure})
 	go func() {
 		for ev := range l.m.Events(t.Context()) {

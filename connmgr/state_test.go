@@ -14,8 +14,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// Whatever file of the state directory is wrong, the error says so, and ends in
-// what to do about it.
+// An error for each damaged file of the state directory names the file and ends with the
+// remedy.
 func TestStateDirectoryDamaged(t *testing.T) { inBubble(t, testStateDirectoryDamaged) }
 
 func testStateDirectoryDamaged(t *testing.T) {

@@ -11,8 +11,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// TestErrorTexts has the words that bleak-retry-connector's users know, with
-// the advice that fits.
+// TestErrorTexts has the error texts of bleak-retry-connector, with the matching advice.
 func TestErrorTexts(t *testing.T) { synctest.Test(t, testErrorTexts) }
 
 func testErrorTexts(t *testing.T) {
