@@ -50,7 +50,7 @@ type Env struct {
 	Adapters func() ([]hcisock.Adapter, error)
 }
 
-func (e *Env) adapters() ([]hcisock.Adapter, error) {
+func (e *Env) listAdapters() ([]hcisock.Adapter, error) {
 	if e.Adapters != nil {
 		return e.Adapters()
 	}

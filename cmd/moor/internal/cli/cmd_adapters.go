@@ -44,7 +44,7 @@ func newAdapters() *command {
 }
 
 func runAdapters(ctx context.Context, a *app) error {
-	list, err := a.env.adapters()
+	list, err := a.env.listAdapters()
 	if err != nil && !a.namesOthers() {
 		return err
 	}
@@ -112,7 +112,7 @@ func kernelAdapter(list []hcisock.Adapter, name string) *hcisock.Adapter {
 func (a *app) probe(ctx context.Context, name string) *jsonAdapter {
 	scheme, _, _ := strings.Cut(name, ":")
 	j := &jsonAdapter{Name: name, Bus: scheme}
-	tr, err := a.open(ctx, name)
+	tr, err := a.openTransport(ctx, name)
 	if err == nil {
 		var ctl *controller.Controller
 		if ctl, err = controller.Open(ctx, tr, &controller.Config{Name: name, Logger: a.log}); err == nil {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"io"
 
 	"github.com/moor-ble/moor/cmd/moor/internal/demo"
 	"github.com/moor-ble/moor/controller"
@@ -19,8 +18,10 @@ func runDemo(ctx context.Context, a *app) error {
 		Value: func(u uuid.UUID, b []byte) string { return newValue(u, b).String() },
 		HCI:   controller.Config{Name: "demo", Logger: a.log},
 	}
-	return a.withCapture(func(capture io.Writer) error {
-		cfg.HCI.Snoop = capture
-		return demo.Run(ctx, cfg)
-	})
+	capture, err := a.openCapture()
+	if err != nil {
+		return err
+	}
+	cfg.HCI.Snoop = capture.writer()
+	return a.closeCapture(capture, demo.Run(ctx, cfg))
 }

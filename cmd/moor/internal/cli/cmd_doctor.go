@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/moor-ble/moor/cmd/moor/internal/doctor"
-	"github.com/moor-ble/moor/hci"
 )
 
 // jsonFinding is what doctor writes for each check with --json.
@@ -25,7 +24,7 @@ func runDoctor(ctx context.Context, a *app) error {
 		name = a.Adapters[0]
 	}
 	env := doctor.System(name, nil)
-	env.Open = func(ctx context.Context, address string) (hci.Transport, error) { return a.open(ctx, address) }
+	env.Open = a.openTransport
 	r := doctor.Run(ctx, env)
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)

@@ -47,7 +47,7 @@ type jsonInfo struct {
 }
 
 func (c *infoCmd) run(ctx context.Context, a *app) error {
-	return a.withClient(ctx, &c.peer, untabled(), func(conn *connmgr.Client) error {
+	return a.withClient(ctx, &c.peer, linkOptions(), func(conn *connmgr.Client) error {
 		info, err := ask(ctx, conn.Conn())
 		if err != nil {
 			return err

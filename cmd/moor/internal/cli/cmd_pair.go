@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -62,7 +63,7 @@ func (c *pairCmd) run(ctx context.Context, a *app) error {
 	if c.JustWorks {
 		pairing.Delegate = smp.NoInput{}
 	}
-	o := untabled()
+	o := linkOptions()
 	o.Pair, o.Repair, o.Pairing = true, c.Replace, pairing
 	on := air{pairing: smp.Config{AllowLegacy: c.Legacy, MinKeySize: int(c.KeySize)}}
 	return a.withManager(ctx, on, func(m *connmgr.Manager) error {
@@ -70,19 +71,22 @@ func (c *pairCmd) run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		if conn.Paired() == nil && c.Replace {
-			again := *pairing
-			again.Replace = true
-			_, err = conn.Pair(ctx, &again)
-		}
-		if err == nil {
-			c.report(a, conn)
-		}
-		if e := conn.Close(); err == nil {
-			err = e
-		}
-		return err
+		return cmp.Or(c.finishPairing(ctx, a, conn, pairing), conn.Close())
 	})
+}
+
+// finishPairing pairs again if Establish has used a bond that is to be replaced,
+// and reports.
+func (c *pairCmd) finishPairing(ctx context.Context, a *app, conn *connmgr.Client, o *smp.PairOptions) error {
+	if conn.Paired() == nil && c.Replace {
+		again := *o
+		again.Replace = true
+		if _, err := conn.Pair(ctx, &again); err != nil {
+			return err
+		}
+	}
+	c.report(a, conn)
+	return nil
 }
 
 // report says what the link has come to.

@@ -50,7 +50,7 @@ func (c *paramsCmd) run(ctx context.Context, a *app) error {
 	if err := want.Validate(); err != nil {
 		return &usageError{err}
 	}
-	return a.withClient(ctx, &c.peer, untabled(), func(conn *connmgr.Client) error {
+	return a.withClient(ctx, &c.peer, linkOptions(), func(conn *connmgr.Client) error {
 		before := conn.Params()
 		got, err := conn.UpdateParams(ctx, want)
 		if err != nil {

@@ -40,7 +40,7 @@ func newJSONValue(c *connmgr.Client, f *found, b []byte) jsonValue {
 }
 
 func (c *readCmd) run(ctx context.Context, a *app) error {
-	return a.withClient(ctx, &c.peer, briefly(), func(conn *connmgr.Client) error {
+	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
 		var (
 			f found
 			b []byte

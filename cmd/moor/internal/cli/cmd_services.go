@@ -21,7 +21,7 @@ func newServices() *command {
 }
 
 func (c *servicesCmd) run(ctx context.Context, a *app) error {
-	return a.withClient(ctx, &c.peer, briefly(), func(conn *connmgr.Client) error {
+	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
 		p := conn.Profile()
 		if a.JSON {
 			for i := range p.Services {

@@ -65,11 +65,11 @@ func runSlots(ctx context.Context, a *app) error {
 // those to be opened. The former are never opened: whoever wants to see links does
 // not want them cut.
 func (a *app) split() (kernel []jsonSlots, names []string, err error) {
-	list, err := a.env.adapters()
+	list, err := a.env.listAdapters()
 	if err != nil && len(a.Adapters) == 0 {
 		return nil, nil, err
 	}
-	names, err = a.adapters()
+	names, err = a.adapterNames()
 	names = slices.Clone(names)
 	for _, d := range list {
 		is := func(name string) bool { return isNamed(&d, name) }

@@ -85,7 +85,7 @@ func (c *writeCmd) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(ctx, &c.peer, briefly(), func(conn *connmgr.Client) error {
+	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
 		var (
 			f       found
 			command bool

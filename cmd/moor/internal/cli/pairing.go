@@ -29,8 +29,8 @@ func (a *app) delegate() smp.Delegate {
 	return a.asks
 }
 
-// secured is what peer says about pairing, for Establish.
-func (a *app) secured(p *peer, o *connmgr.Options) {
+// setPairing sets the options of pairing that p has from the command line.
+func (a *app) setPairing(o *connmgr.Options, p *peer) {
 	o.Pair, o.Repair = o.Pair || p.Pair, o.Repair || p.Repair
 	if o.Pairing == nil && (o.Pair || o.Repair) {
 		o.Pairing = &smp.PairOptions{Delegate: a.delegate()}
