@@ -14,10 +14,10 @@ const (
 	shown = 80
 )
 
-// tell writes the end of p's capture to the test's log, as the first of the
+// logCapture writes the end of p's capture to the test's log, as the first of the
 // decoders shows it that is installed and can: btmon 5.66 crashes on requests
 // for characteristic declarations.
-func (p *Process) tell(t *testing.T) {
+func (p *Process) logCapture(t *testing.T) {
 	t.Helper()
 	for _, argv := range [][]string{{"btmon", "-T", "-r"}, {"tshark", "-t", "ad", "-r"}} {
 		out, err := exec.Command(argv[0], append(argv[1:], p.Capture)...).Output()

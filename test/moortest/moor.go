@@ -129,7 +129,7 @@ func (m *Moor) Start(t *testing.T, args ...string) *Process {
 		_ = p.cmd.Process.Kill()
 		<-p.done
 		if t.Failed() && *m.count-number < told {
-			p.tell(t)
+			p.logCapture(t)
 		}
 	})
 	return p

@@ -63,7 +63,7 @@ func checkTable(t *testing.T, name, table string, width int) {
 		if key <= last {
 			t.Fatalf("%s: %s after %s", name, key, last)
 		}
-		if got := find(table, key); got != want {
+		if got := findName(table, key); got != want {
 			t.Fatalf("%s: find(%s) = %q, want %q", name, key, got, want)
 		}
 		last, lines = key, lines+1
@@ -86,7 +86,7 @@ func TestTablesAreSmall(t *testing.T) {
 func TestFindUnknown(t *testing.T) {
 	for v := range 0x10000 {
 		key := fmt.Sprintf("%04X", v)
-		if got := find(services, key); got != "" && !strings.Contains(services, key+got+"\n") {
+		if got := findName(services, key); got != "" && !strings.Contains(services, key+got+"\n") {
 			t.Fatalf("find(%s) = %q, which no line says", key, got)
 		}
 	}

@@ -36,9 +36,9 @@ func (f *adapterFlag) Set(s string) error {
 	return nil
 }
 
-// environment fills in what the command line left out, and checks what may have
+// applyEnvironment fills in what the command line left out, and checks what may have
 // come from there.
-func (a *app) environment() error {
+func (a *app) applyEnvironment() error {
 	if a.State == "" {
 		a.State = os.Getenv("MOOR_STATE")
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/moor-ble/moor/internal/text"
 )
 
-// quiet reports whether err is not worth a word: who read the output has gone
+// isSilent reports whether err is not worth a word: who read the output has gone
 // away, as head(1) does.
-func quiet(err error) bool {
+func isSilent(err error) bool {
 	var out *outputError
 	return errors.As(err, &out) && errors.Is(err, syscall.EPIPE)
 }
@@ -115,7 +115,7 @@ func stateAdvice(e *connmgr.StateError) string {
 // message is err without the advice that its text may end in.
 func message(err error) string {
 	if failed, ok := errors.AsType[*connmgr.EstablishError](err); ok {
-		return failure(failed)
+		return establishText(failed)
 	}
 	text := err.Error()
 	remedy := ""
@@ -131,8 +131,8 @@ func message(err error) string {
 	return text
 }
 
-// failure says that a connection was not established, and why.
-func failure(e *connmgr.EstablishError) string {
+// establishText says that a connection was not established, and why.
+func establishText(e *connmgr.EstablishError) string {
 	return fmt.Sprintf("%s: no connection after %s: %v", deviceText(e.Name, e.Address), plural(len(e.Attempts), "attempt"), e.Err)
 }
 

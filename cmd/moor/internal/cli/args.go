@@ -49,23 +49,23 @@ type attrArg struct {
 // are a UUID, since that is how UUIDs are written.
 func (a *attrArg) UnmarshalText(b []byte) error {
 	s := string(b)
-	if n, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok && len(n) <= 4 && only(n, "0123456789abcdef") {
-		return a.handle(s, n, 16)
+	if n, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok && len(n) <= 4 && consistsOf(n, "0123456789abcdef") {
+		return a.parseHandle(s, n, 16)
 	}
 	if u, err := uuid.Parse(s); err == nil {
 		a.UUID = u
 		return nil
 	}
-	if only(s, "0123456789") {
-		return a.handle(s, s, 10)
+	if consistsOf(s, "0123456789") {
+		return a.parseHandle(s, s, 10)
 	}
 	return fmt.Errorf("%q is neither a UUID nor a handle: write a UUID of 4, 8 or 32 hexadecimal digits (2a19), or a handle (0x0012 or 18)", s)
 }
 
-// only reports whether s is made of digits alone.
-func only(s, digits string) bool { return s != "" && strings.Trim(s, digits) == "" }
+// consistsOf reports whether s is made of digits alone.
+func consistsOf(s, digits string) bool { return s != "" && strings.Trim(s, digits) == "" }
 
-func (a *attrArg) handle(s, digits string, base int) error {
+func (a *attrArg) parseHandle(s, digits string, base int) error {
 	v, err := strconv.ParseUint(digits, base, 16)
 	if err != nil || v == 0 {
 		return fmt.Errorf("handle %q is outside 0x0001 to 0xffff", s)

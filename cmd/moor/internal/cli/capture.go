@@ -43,7 +43,7 @@ func (a *app) closeCapture(c *capture, err error) error {
 	if err == nil {
 		return failed
 	}
-	a.complain(failed.Error(), "")
+	a.printError(failed.Error(), "")
 	return err
 }
 

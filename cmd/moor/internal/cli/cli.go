@@ -77,21 +77,21 @@ func Run(ctx context.Context, args []string, env *Env) int {
 	shared := *env
 	shared.Stderr = &lockedWriter{w: env.Stderr}
 	env = &shared
-	a := &app{env: env, out: &output{w: env.Stdout, fail: cancel}, commands: commands()}
+	a := &app{env: env, out: &output{w: env.Stdout, cancel: cancel}, commands: commands()}
 	a.global = a.flags()
 	c, err := a.parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp) && c != nil:
-		a.commandHelp(c, a.global)
+		a.printCommandHelp(c, a.global)
 		err = nil
 	case errors.Is(err, pflag.ErrHelp):
-		a.help(a.global)
+		a.printHelp(a.global)
 		err = nil
 	case err != nil:
-		return a.failUsage(c, err)
+		return a.showUsageError(c, err)
 	default:
-		if err := a.environment(); err != nil {
-			return a.failUsage(c, err)
+		if err := a.applyEnvironment(); err != nil {
+			return a.showUsageError(c, err)
 		}
 		a.log = newLogger(env.Stderr, a.Verbose)
 		err = c.run(ctx, a)
@@ -100,7 +100,7 @@ func Run(ctx context.Context, args []string, env *Env) int {
 		err = a.out.err
 	}
 	if err != nil {
-		return a.fail(ctx, c, err)
+		return a.showError(ctx, c, err)
 	}
 	return exitOK
 }
@@ -162,18 +162,18 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
-// fail shows err with what to do about it and returns the exit code.
-func (a *app) fail(ctx context.Context, c *command, err error) int {
+// showError shows err with what to do about it and returns the exit code.
+func (a *app) showError(ctx context.Context, c *command, err error) int {
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):
-		return a.failUsage(c, usage.err)
-	case quiet(err):
+		return a.showUsageError(c, usage.err)
+	case isSilent(err):
 		return exitError
 	case a.out.err == nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		err = errors.New("interrupted")
 	}
-	a.complain(message(err), advice(err))
+	a.printError(message(err), advice(err))
 	return exitCode(err)
 }
 
@@ -207,15 +207,15 @@ func exitCode(err error) int {
 	return exitError
 }
 
-// complain shows an error and what to do about it, broken into lines for a
+// printError shows an error and what to do about it, broken into lines for a
 // terminal.
-func (a *app) complain(text, tip string) {
+func (a *app) printError(text, tip string) {
 	const indent = "      "
 	lines := strings.Split(text, "\n")
 	tips := []string{tip}
 	if a.env.Terminal != nil {
 		columns, _ := a.env.Terminal()
-		lines, tips = wrapWhole(text, columns-len(indent)), wrapWhole(tip, columns-len(indent))
+		lines, tips = wrapIndented(text, columns-len(indent)), wrapIndented(tip, columns-len(indent))
 	}
 	if tip != "" {
 		lines = append(lines, tips...)
@@ -235,13 +235,13 @@ func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// failUsage shows a mistake in the command line; c is nil if it is about the
+// showUsageError shows a mistake in the command line; c is nil if it is about the
 // command itself.
-func (a *app) failUsage(c *command, err error) int {
+func (a *app) showUsageError(c *command, err error) int {
 	name := "moor"
 	if c != nil {
 		name += " " + c.name
 	}
-	a.complain(err.Error(), fmt.Sprintf("run \"%s --help\" to see what can be said", name))
+	a.printError(err.Error(), fmt.Sprintf("run \"%s --help\" to see what can be said", name))
 	return exitUsage
 }

@@ -65,7 +65,7 @@ func runAdapters(ctx context.Context, a *app) error {
 		case isKernelName(name):
 			missing = fmt.Errorf("%s: %w", name, errNoSuchAdapter)
 		default:
-			j := a.probe(ctx, name)
+			j := a.probeAdapter(ctx, name)
 			show(j, probeRow(j))
 		}
 	}
@@ -108,8 +108,8 @@ func kernelAdapter(list []hcisock.Adapter, name string) *hcisock.Adapter {
 	return &list[i]
 }
 
-// probe opens an adapter that is not the kernel's, to see whether it answers.
-func (a *app) probe(ctx context.Context, name string) *jsonAdapter {
+// probeAdapter opens an adapter that is not the kernel's, to see whether it answers.
+func (a *app) probeAdapter(ctx context.Context, name string) *jsonAdapter {
 	scheme, _, _ := strings.Cut(name, ":")
 	j := &jsonAdapter{Name: name, Bus: scheme}
 	tr, err := a.openTransport(ctx, name)

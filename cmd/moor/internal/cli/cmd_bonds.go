@@ -23,7 +23,7 @@ type bondsCmd struct {
 
 func newBonds() *command {
 	c := &bondsCmd{verb: "list"}
-	cmd := newCommand(groupMore, "bonds", "List, show, export or import the bonds with devices.", c.run)
+	cmd := newCommand(groupMore, "bonds", "List, show, export or import the bonds with devices.", c.runBonds)
 	cmd.detail = "They are in the directory of --state; no adapter is needed. What is changed here is seen by commands that begin afterwards.\n\n" +
 		"Exported bonds have all their keys in them, which open every link of these devices: keep them as you keep passwords. They can be imported for the adapter alone that they were made with, once a command has used it."
 	cmd.args = []arg{
@@ -43,7 +43,7 @@ func newBonds() *command {
 
 var errNoBond = errors.New("there is no bond with this device")
 
-func (c *bondsCmd) run(_ context.Context, a *app) error {
+func (c *bondsCmd) runBonds(_ context.Context, a *app) error {
 	switch {
 	case c.verb == "show" && !c.one:
 		return usagef("ADDR is missing: the device whose bond is to be shown")
@@ -54,24 +54,24 @@ func (c *bondsCmd) run(_ context.Context, a *app) error {
 	case c.File != "" && c.verb != "export" && c.verb != "import":
 		return usagef("--file is for bonds export and bonds import")
 	}
-	stores, err := a.bonds()
+	stores, err := a.openBonds()
 	if err != nil {
 		return err
 	}
 	switch c.verb {
 	case "show":
-		return c.show(a, stores)
+		return c.showBonds(a, stores)
 	case "export":
-		return c.export(a, stores)
+		return c.exportBonds(a, stores)
 	case "import":
-		return c.restore(a, stores)
+		return c.importBonds(a, stores)
 	}
 	a.listBonds(stores)
 	return nil
 }
 
-// bonds opens what bonds are kept, and tells of files that cannot be read.
-func (a *app) bonds() ([]*smp.FileStore, error) {
+// openBonds opens what bonds are kept, and tells of files that cannot be read.
+func (a *app) openBonds() ([]*smp.FileStore, error) {
 	dir := a.stateDir()
 	if dir == "" {
 		return nil, errNothingKept
@@ -79,7 +79,7 @@ func (a *app) bonds() ([]*smp.FileStore, error) {
 	stores, err := connmgr.OpenBonds(dir)
 	for _, s := range stores {
 		for _, damaged := range s.Damaged() {
-			a.complain(damaged.Error(), "pair with the device again, or put the file back from a backup")
+			a.printError(damaged.Error(), "pair with the device again, or put the file back from a backup")
 		}
 	}
 	return stores, err
@@ -190,7 +190,7 @@ func (a *app) listBonds(stores []*smp.FileStore) {
 	a.out.table(&t)
 }
 
-func (c *bondsCmd) show(a *app, stores []*smp.FileStore) error {
+func (c *bondsCmd) showBonds(a *app, stores []*smp.FileStore) error {
 	found := findBonds(stores, c.addr)
 	if len(found) == 0 {
 		return fmt.Errorf("%s: %w", c.addr, errNoBond)
@@ -211,12 +211,12 @@ func (c *bondsCmd) show(a *app, stores []*smp.FileStore) error {
 		if i > 0 {
 			a.out.printf("\n")
 		}
-		a.out.table(c.table(b, j, keys))
+		a.out.table(c.bondTable(b, j, keys))
 	}
 	return nil
 }
 
-func (c *bondsCmd) table(b keptBond, j *jsonBond, keys []bondKey) *table {
+func (c *bondsCmd) bondTable(b keptBond, j *jsonBond, keys []bondKey) *table {
 	t := &table{}
 	t.row("address", j.Address.String())
 	t.row("adapter", j.Local.String())

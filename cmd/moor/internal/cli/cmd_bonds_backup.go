@@ -16,8 +16,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// export writes bonds, those of all adapters in one list.
-func (c *bondsCmd) export(a *app, stores []*smp.FileStore) error {
+// exportBonds writes bonds, those of all adapters in one list.
+func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 	all, n := []json.RawMessage{}, 0
 	for _, s := range stores {
 		var peers []hci.Addr
@@ -49,7 +49,7 @@ func (c *bondsCmd) export(a *app, stores []*smp.FileStore) error {
 	}
 	b = append(b, '\n')
 	if c.File == "" {
-		a.out.write(b)
+		a.out.writeBytes(b)
 		return nil
 	}
 	if err := maybe.WriteFile(c.File, b, 0o600); err != nil {
@@ -71,10 +71,10 @@ func (c *bondsCmd) export(a *app, stores []*smp.FileStore) error {
 
 var errNoInput = errors.New("import: there is no input: name a file with --file")
 
-// restore takes in what export has written, each bond for the adapter that it
+// importBonds takes in what export has written, each bond for the adapter that it
 // was made with.
-func (c *bondsCmd) restore(a *app, stores []*smp.FileStore) error {
-	b, err := c.input(a)
+func (c *bondsCmd) importBonds(a *app, stores []*smp.FileStore) error {
+	b, err := c.readInput(a)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (c *bondsCmd) restore(a *app, stores []*smp.FileStore) error {
 	return nil
 }
 
-func (c *bondsCmd) input(a *app) ([]byte, error) {
+func (c *bondsCmd) readInput(a *app) ([]byte, error) {
 	if c.File != "" {
 		b, err := os.ReadFile(c.File)
 		if err != nil {

@@ -19,7 +19,7 @@ type cacheCmd struct {
 
 func newCache() *command {
 	c := &cacheCmd{}
-	cmd := newCommand(groupMore, "cache", "List, show or clear the tables of devices that are kept.", c.run)
+	cmd := newCommand(groupMore, "cache", "List, show or clear the tables of devices that are kept.", c.runCache)
 	cmd.detail = "They are in the directory of --state; no adapter is needed."
 	cmd.args = []arg{
 		{
@@ -62,7 +62,7 @@ var (
 	errNoTable     = errors.New("no table is kept of this device")
 )
 
-func (c *cacheCmd) run(_ context.Context, a *app) error {
+func (c *cacheCmd) runCache(_ context.Context, a *app) error {
 	switch {
 	case c.verb == "show" && !c.one:
 		return usagef("ADDR is missing: the device whose table is to be shown")
@@ -81,9 +81,9 @@ func (c *cacheCmd) run(_ context.Context, a *app) error {
 	case "list":
 		return a.listTables(cache)
 	case "show":
-		return c.show(a, cache)
+		return c.showTables(a, cache)
 	}
-	return c.clear(a, cache)
+	return c.clearTables(a, cache)
 }
 
 func (a *app) listTables(cache *servicecache.Cache) error {
@@ -124,7 +124,7 @@ func (c *cacheCmd) addrs() []hci.Addr {
 	return []hci.Addr{{MAC: c.addr.Addr.MAC, Kind: hci.AddrPublic}, {MAC: c.addr.Addr.MAC, Kind: hci.AddrRandom}}
 }
 
-func (c *cacheCmd) show(a *app, cache *servicecache.Cache) error {
+func (c *cacheCmd) showTables(a *app, cache *servicecache.Cache) error {
 	found := false
 	for _, addr := range c.addrs() {
 		e, ok := cache.Get(addr)
@@ -151,7 +151,7 @@ func (c *cacheCmd) show(a *app, cache *servicecache.Cache) error {
 	return nil
 }
 
-func (c *cacheCmd) clear(a *app, cache *servicecache.Cache) error {
+func (c *cacheCmd) clearTables(a *app, cache *servicecache.Cache) error {
 	var cleared []hci.Addr
 	if c.one {
 		for _, addr := range c.addrs() {

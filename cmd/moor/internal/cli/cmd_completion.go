@@ -15,7 +15,7 @@ type completionCmd struct{ shell string }
 
 func newCompletion() *command {
 	c := &completionCmd{}
-	cmd := newCommand(groupMore, "completion", "Write a completion script for a shell.", c.run)
+	cmd := newCommand(groupMore, "completion", "Write a completion script for a shell.", c.runCompletion)
 	cmd.detail = "bash: moor completion bash > ~/.local/share/bash-completion/completions/moor\n\n" +
 		"zsh: moor completion zsh > _moor, in a directory of $fpath; or, behind compinit, source <(moor completion zsh)\n\n" +
 		"fish: moor completion fish > ~/.config/fish/completions/moor.fish"
@@ -26,7 +26,7 @@ func newCompletion() *command {
 	return cmd
 }
 
-func (c *completionCmd) run(_ context.Context, a *app) error {
+func (c *completionCmd) runCompletion(_ context.Context, a *app) error {
 	script := ""
 	switch c.shell {
 	case "bash":
@@ -36,13 +36,13 @@ func (c *completionCmd) run(_ context.Context, a *app) error {
 	case "fish":
 		script = fishCompletion(a.commands, a.global)
 	}
-	a.out.write([]byte(script))
+	a.out.writeBytes([]byte(script))
 	return nil
 }
 
-// words are what the first argument of a command may be, if that is known
+// firstWords are what the first argument of a command may be, if that is known
 // beforehand.
-func words(c *command) []string {
+func firstWords(c *command) []string {
 	if len(c.args) == 0 {
 		return nil
 	}
@@ -61,8 +61,8 @@ func isAdapter(f *pflag.Flag) bool {
 	return value == "ADAPTER"
 }
 
-// airs are the adapters that every machine has.
-func airs() string {
+// simulatedAdapters are the adapters that every machine has.
+func simulatedAdapters() string {
 	var all []string
 	for _, s := range sim.Scenarios() {
 		all = append(all, "sim:"+s.Name)
@@ -70,8 +70,8 @@ func airs() string {
 	return strings.Join(all, " ")
 }
 
-// names are the ways to write a flag.
-func names(f *pflag.Flag) []string {
+// flagNames are the ways to write a flag.
+func flagNames(f *pflag.Flag) []string {
 	if f.Shorthand == "" {
 		return []string{"--" + f.Name}
 	}
@@ -88,15 +88,15 @@ func bashCompletion(commands []*command, global *pflag.FlagSet) string {
 		case noArgument(f), slices.Contains(valued, "--"+f.Name):
 			return
 		case isPath(f):
-			files = append(files, names(f)...)
+			files = append(files, flagNames(f)...)
 		case isAdapter(f):
-			adapters = append(adapters, names(f)...)
+			adapters = append(adapters, flagNames(f)...)
 		}
-		valued = append(valued, names(f)...)
+		valued = append(valued, flagNames(f)...)
 	}
 	global.VisitAll(func(f *pflag.Flag) {
 		visit(f)
-		all = append(all, names(f)...)
+		all = append(all, flagNames(f)...)
 	})
 	var first []string
 	var cases strings.Builder
@@ -106,11 +106,11 @@ func bashCompletion(commands []*command, global *pflag.FlagSet) string {
 		c.flags.VisitAll(func(f *pflag.Flag) {
 			if global.Lookup(f.Name) == nil {
 				visit(f)
-				own = append(own, names(f)...)
+				own = append(own, flagNames(f)...)
 			}
 		})
 		fmt.Fprintf(&cases, "\t%s) offer=%q", c.name, strings.Join(append(own, all...), " "))
-		if w := words(c); w != nil {
+		if w := firstWords(c); w != nil {
 			fmt.Fprintf(&cases, "; ((arguments)) || offer=\"%s $offer\"", strings.Join(w, " "))
 		}
 		cases.WriteString(" ;;\n")
@@ -151,7 +151,7 @@ _moor() {
 }
 complete -F _moor moor
 `, strings.Join(files, "|"), strings.Join(valued, "|"), strings.Join(append(first, all...), " "),
-		strings.ReplaceAll(cases.String(), "\n\t", "\n\t\t"), strings.Join(adapters, "|"), airs())
+		strings.ReplaceAll(cases.String(), "\n\t", "\n\t\t"), strings.Join(adapters, "|"), simulatedAdapters())
 }
 
 func zshCompletion(commands []*command, global *pflag.FlagSet) string {
@@ -170,7 +170,7 @@ func zshCompletion(commands []*command, global *pflag.FlagSet) string {
 			default:
 				value = ":" + quote.Replace(value) + ":"
 			}
-			for _, name := range names(f) {
+			for _, name := range flagNames(f) {
 				fmt.Fprintf(&b, " \\\n\t\t'%s[%s]%s'", name, quote.Replace(help), value)
 			}
 		})
@@ -181,7 +181,7 @@ func zshCompletion(commands []*command, global *pflag.FlagSet) string {
 		fmt.Fprintf(&list, "\t\t\t'%s:%s'\n", c.name, quote.Replace(c.help))
 		c.flags.AddFlagSet(global)
 		fmt.Fprintf(&cases, "\t\t%s)\n\t\t_arguments%s", c.name, spec(c.flags))
-		if w := words(c); w != nil {
+		if w := firstWords(c); w != nil {
 			fmt.Fprintf(&cases, " \\\n\t\t'1:value:(%s)'", strings.Join(w, " "))
 		}
 		cases.WriteString(" ;;\n")
@@ -213,7 +213,7 @@ if [[ $funcstack[1] == _moor ]]; then
 else
 	compdef _moor moor
 fi
-`, spec(global), list.String(), cases.String(), airs())
+`, spec(global), list.String(), cases.String(), simulatedAdapters())
 }
 
 // fishCompletion finds the command by itself, too: fish takes any word that is
@@ -236,7 +236,7 @@ func fishCompletion(commands []*command, global *pflag.FlagSet) string {
 			b.WriteString(" -x")
 		}
 		if !noArgument(f) && !slices.Contains(valued, "--"+f.Name) {
-			valued = append(valued, names(f)...)
+			valued = append(valued, flagNames(f)...)
 		}
 		_, help := pflag.UnquoteUsage(f)
 		fmt.Fprintf(&b, " -d '%s'\n", quote.Replace(help))
@@ -249,7 +249,7 @@ func fishCompletion(commands []*command, global *pflag.FlagSet) string {
 				flag(fmt.Sprintf(" -n '__moor_in %s'", c.name), f)
 			}
 		})
-		if w := words(c); w != nil {
+		if w := firstWords(c); w != nil {
 			fmt.Fprintf(&b, "complete -c moor -n '__moor_in %s first' -a '%s'\n", c.name, strings.Join(w, " "))
 		}
 	}
@@ -276,5 +276,5 @@ function __moor_adapters
 	string split ' ' '%s'
 end
 complete -c moor -f
-%s`, strings.Join(valued, " "), airs(), b.String())
+%s`, strings.Join(valued, " "), simulatedAdapters(), b.String())
 }

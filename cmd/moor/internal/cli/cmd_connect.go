@@ -26,14 +26,14 @@ const (
 
 func newConnect() *command {
 	c := &connectCmd{Every: durationArg(10 * time.Second)}
-	cmd := newCommand(groupPeer, "connect", "Stay connected, reconnect, and show the state.", c.run)
+	cmd := newCommand(groupPeer, "connect", "Stay connected, reconnect, and show the state.", c.runConnect)
 	cmd.detail = "If the first connection cannot be established, the exit code says why. From then on, only lost keys of a pairing or Ctrl-C end it."
-	c.arg(cmd)
+	c.addArgs(cmd)
 	cmd.flag("every", "show signal and parameters after each `TIME`, default 10s, never with 0; on a terminal they are always shown", &c.Every)
 	return cmd
 }
 
-func (c *connectCmd) run(ctx context.Context, a *app) error {
+func (c *connectCmd) runConnect(ctx context.Context, a *app) error {
 	return a.withManager(ctx, air{listen: true, silent: true}, func(m *connmgr.Manager) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -51,8 +51,8 @@ func (c *connectCmd) run(ctx context.Context, a *app) error {
 			}
 		}()
 		clients, ended := make(chan *connmgr.Client), make(chan error, 1)
-		go func() { ended <- w.keep(ctx, clients) }()
-		err := w.show(ctx, events, clients, ended)
+		go func() { ended <- w.keepConnected(ctx, clients) }()
+		err := w.showUntilEnd(ctx, events, clients, ended)
 		cancel()
 		for range events {
 		}
@@ -74,19 +74,19 @@ type watch struct {
 	last                    string // what happened last, while there is no link
 }
 
-// keep connects, and again when the link has ended, and sends each Client, nil
+// keepConnected connects, and again when the link has ended, and sends each Client, nil
 // for its end. It returns when ctx ends, or an error that ends the whole.
-func (w *watch) keep(ctx context.Context, clients chan<- *connmgr.Client) error {
+func (w *watch) keepConnected(ctx context.Context, clients chan<- *connmgr.Client) error {
 	pause := firstPause
 	for links := 0; ; {
 		c, err := w.a.establish(ctx, w.m, &w.c.peer, connmgr.Options{})
 		switch {
 		case ctx.Err() != nil && c == nil:
 			return nil
-		case err != nil && (links == 0 || !goesOn(err)):
+		case err != nil && (links == 0 || !isPassing(err)):
 			return err
 		case err != nil:
-			w.rest(ctx, pause)
+			w.pauseUntilSeen(ctx, pause)
 			pause = min(2*pause, longestPause)
 			continue
 		}
@@ -110,16 +110,16 @@ func (w *watch) keep(ctx context.Context, clients chan<- *connmgr.Client) error 
 	}
 }
 
-// goesOn reports whether to try to reconnect after err, later.
-func goesOn(err error) bool {
+// isPassing reports whether to try to reconnect after err, later.
+func isPassing(err error) bool {
 	var unseen *notSeenError
 	return errors.As(err, &unseen) || errors.Is(err, connmgr.ErrNoAdapter) ||
 		connmgr.Retryable(err) && !errors.Is(err, connmgr.ErrBondLost)
 }
 
-// rest waits for d, or until the device is heard again, but not less than
+// pauseUntilSeen waits for d, or until the device is heard again, but not less than
 // firstPause.
-func (w *watch) rest(ctx context.Context, d time.Duration) {
+func (w *watch) pauseUntilSeen(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(firstPause)
 	defer t.Stop()
 	select {
@@ -131,10 +131,10 @@ func (w *watch) rest(ctx context.Context, d time.Duration) {
 	_, _ = w.m.WaitFor(within, w.c.Addr.String())
 }
 
-// show tells what happens until the connection is given up.
-func (w *watch) show(ctx context.Context, events <-chan connmgr.Event, clients <-chan *connmgr.Client, ended <-chan error) error {
+// showUntilEnd tells what happens until the connection is given up.
+func (w *watch) showUntilEnd(ctx context.Context, events <-chan connmgr.Event, clients <-chan *connmgr.Client, ended <-chan error) error {
 	every := time.Duration(w.c.Every)
-	if w.live() {
+	if w.hasStatusLine() {
 		every = redrawTime
 	}
 	var ticks <-chan time.Time
@@ -150,7 +150,7 @@ func (w *watch) show(ctx context.Context, events <-chan connmgr.Event, clients <
 				events = nil
 				continue
 			}
-			w.event(ev)
+			w.showEvent(ev)
 			if _, ok := ev.(connmgr.Connected); ok {
 				w.announced++
 			}
@@ -161,41 +161,41 @@ func (w *watch) show(ctx context.Context, events <-chan connmgr.Event, clients <
 				w.params = w.client.Params()
 			}
 		case <-ticks:
-			w.status(ctx)
+			w.showStatus(ctx)
 		case err := <-ended:
-			w.clear()
+			w.clearStatus()
 			if err == nil && !w.a.JSON {
-				w.line(fmt.Sprintf("ended, after %s", plural(w.links, "connection")))
+				w.printLine(fmt.Sprintf("ended, after %s", plural(w.links, "connection")))
 			}
 			return err
 		}
 		if w.links == w.announced && w.shown < w.links || w.client == nil {
 			w.shown = w.links
-			w.status(ctx)
+			w.showStatus(ctx)
 		}
 	}
 }
 
-// live reports whether there is a status line.
-func (w *watch) live() bool { return w.a.env.Terminal != nil && !w.a.JSON }
+// hasStatusLine reports whether there is a status line.
+func (w *watch) hasStatusLine() bool { return w.a.env.Terminal != nil && !w.a.JSON }
 
-// event shows an event.
-func (w *watch) event(ev connmgr.Event) {
+// showEvent shows an event.
+func (w *watch) showEvent(ev connmgr.Event) {
 	if w.a.JSON {
 		if j := newJSONEvent(ev); j != nil {
-			j.Address = w.kinded(j.Address)
+			j.Address = w.addKind(j.Address)
 			w.a.out.json(j)
 		}
 		return
 	}
 	if text := eventText(ev); text != "" {
 		w.last = text
-		w.line(text)
+		w.printLine(text)
 	}
 }
 
-// kinded adds the kind to the address of an event, as all other JSON has it.
-func (w *watch) kinded(address string) string {
+// addKind adds the kind to the address of an event, as all other JSON has it.
+func (w *watch) addKind(address string) string {
 	if address == "" {
 		return "" // of an adapter
 	}
@@ -205,12 +205,12 @@ func (w *watch) kinded(address string) string {
 	return w.c.Addr.Addr.String() // dialed unseen, which takes the kind
 }
 
-// status shows signal and parameters.
-func (w *watch) status(ctx context.Context) {
+// showStatus shows signal and parameters.
+func (w *watch) showStatus(ctx context.Context) {
 	c := w.client
 	if c == nil || c.Err() != nil {
-		if w.live() {
-			w.draw(fmt.Sprintf("not connected for %v, Ctrl-C ends", time.Since(w.since).Truncate(time.Second)))
+		if w.hasStatusLine() {
+			w.drawStatus(fmt.Sprintf("not connected for %v, Ctrl-C ends", time.Since(w.since).Truncate(time.Second)))
 		}
 		return
 	}
@@ -237,24 +237,24 @@ func (w *watch) status(ctx context.Context) {
 		signal = fmt.Sprintf("%d dBm", rssi)
 	}
 	text := fmt.Sprintf("%s, %s, MTU %d", signal, paramsText(p), mtu)
-	if !w.live() {
-		w.line(text)
+	if !w.hasStatusLine() {
+		w.printLine(text)
 		return
 	}
 	if p != w.params { // the device has asked for others
 		w.params = p
-		w.line(paramsText(p))
+		w.printLine(paramsText(p))
 	}
-	w.draw(fmt.Sprintf("connected for %v on %s: %s", time.Since(w.since).Truncate(time.Second), c.Adapter(), text))
+	w.drawStatus(fmt.Sprintf("connected for %v on %s: %s", time.Since(w.since).Truncate(time.Second), c.Adapter(), text))
 }
 
-// line writes a line that stays.
-func (w *watch) line(text string) {
-	w.clear()
+// printLine writes a line that stays.
+func (w *watch) printLine(text string) {
+	w.clearStatus()
 	lines := []string{text}
-	if w.live() {
+	if w.hasStatusLine() {
 		columns, _ := w.a.env.Terminal()
-		lines = wrap(text, max(columns-12, 20))
+		lines = wrapText(text, max(columns-12, 20))
 	}
 	since := sinceText(time.Since(w.start))
 	for _, text := range lines {
@@ -263,15 +263,15 @@ func (w *watch) line(text string) {
 	}
 }
 
-// draw puts text into the status line.
-func (w *watch) draw(text string) {
+// drawStatus puts text into the status line.
+func (w *watch) drawStatus(text string) {
 	columns, _ := w.a.env.Terminal()
-	w.clear()
+	w.clearStatus()
 	w.a.out.printf("%s", strings.TrimRight(fit(text, columns-1), " "))
 }
 
-func (w *watch) clear() {
-	if w.live() {
+func (w *watch) clearStatus() {
+	if w.hasStatusLine() {
 		w.a.out.printf("\r\x1b[K")
 	}
 }

@@ -14,7 +14,7 @@ type devicesCmd struct{ Duration durationArg }
 
 func newDevices() *command {
 	c := &devicesCmd{Duration: durationArg(3 * time.Second)}
-	cmd := newCommand(groupAir, "devices", "List the devices heard, now and before.", c.run)
+	cmd := newCommand(groupAir, "devices", "List the devices heard, now and before.", c.runDevices)
 	cmd.detail = "Those heard before come from the directory of --state."
 	cmd.flag("duration", "how long to listen, default 3s; with the `TIME` 0 no adapter is used", &c.Duration)
 	return cmd
@@ -28,14 +28,14 @@ type jsonDevice struct {
 	*jsonReport
 }
 
-func (c *devicesCmd) run(ctx context.Context, a *app) error {
+func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
 	if c.Duration == 0 {
 		dir := a.stateDir()
 		if dir == "" {
 			return errNothingKept
 		}
 		kept, err := connmgr.KeptDevices(dir)
-		a.devices(kept)
+		a.printDevices(kept)
 		return err
 	}
 	return a.withManager(ctx, air{listen: true}, func(m *connmgr.Manager) error {
@@ -45,13 +45,13 @@ func (c *devicesCmd) run(ctx context.Context, a *app) error {
 		case <-t.C:
 		case <-ctx.Done(): // enough, for the user
 		}
-		a.devices(m.Devices())
+		a.printDevices(m.Devices())
 		return nil
 	})
 }
 
-// devices shows what was heard.
-func (a *app) devices(all []connmgr.Device) {
+// printDevices shows what was heard.
+func (a *app) printDevices(all []connmgr.Device) {
 	var t table
 	for i := range all {
 		d := &all[i]

@@ -38,9 +38,9 @@ func runDoctor(ctx context.Context, a *app) error {
 		if !f.OK {
 			mark = "BAD"
 		}
-		a.finding(mark, f.Check+": "+f.Detail)
+		a.printFinding(mark, f.Check+": "+f.Detail)
 		if f.Remedy != "" {
-			a.finding("", "-> "+f.Remedy)
+			a.printFinding("", "-> "+f.Remedy)
 		}
 	}
 	if !r.OK {
@@ -52,14 +52,14 @@ func runDoctor(ctx context.Context, a *app) error {
 	return nil
 }
 
-// finding shows a text behind a mark. A terminal gets it in lines that fit, all
+// printFinding shows a text behind a mark. A terminal gets it in lines that fit, all
 // others in one.
-func (a *app) finding(mark, text string) {
+func (a *app) printFinding(mark, text string) {
 	const indent = 5
 	lines := []string{text}
 	if a.env.Terminal != nil {
 		columns, _ := a.env.Terminal()
-		lines = wrap(text, max(columns-indent, 20))
+		lines = wrapText(text, max(columns-indent, 20))
 	}
 	for _, line := range lines {
 		a.out.printf("%s%s\n", pad(mark, indent), line)

@@ -19,8 +19,8 @@ const infoColumn = 13
 
 func newInfo() *command {
 	c := &infoCmd{}
-	cmd := newCommand(groupPeer, "info", "Show version, features, PHY, sizes, RSSI and parameters.", c.run)
-	c.arg(cmd)
+	cmd := newCommand(groupPeer, "info", "Show version, features, PHY, sizes, RSSI and parameters.", c.runInfo)
+	c.addArgs(cmd)
 	return cmd
 }
 
@@ -46,9 +46,9 @@ type jsonInfo struct {
 	Unanswered map[string]string   `json:"unanswered,omitempty"`
 }
 
-func (c *infoCmd) run(ctx context.Context, a *app) error {
+func (c *infoCmd) runInfo(ctx context.Context, a *app) error {
 	return a.withClient(ctx, &c.peer, linkOptions(), func(conn *connmgr.Client) error {
-		info, err := ask(ctx, conn.Conn())
+		info, err := collectInfo(ctx, conn.Conn())
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (c *infoCmd) run(ctx context.Context, a *app) error {
 			a.out.json(info)
 			return nil
 		}
-		t := info.table()
+		t := info.infoTable()
 		if a.env.Terminal == nil {
 			a.out.table(t)
 			return nil
@@ -69,9 +69,9 @@ func (c *infoCmd) run(ctx context.Context, a *app) error {
 	})
 }
 
-// ask collects what there is to know. A question that gets no answer is noted
+// collectInfo collects what there is to know. A question that gets no answer is noted
 // and the others are asked all the same, as long as the link lives.
-func ask(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
+func collectInfo(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
 	info := &jsonInfo{Role: c.Link().Role().String(), Unanswered: map[string]string{}}
 	ok := func(what string, err error) bool {
 		if err != nil {
@@ -108,7 +108,7 @@ func ask(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
 	return info, nil
 }
 
-func (i *jsonInfo) table() *table {
+func (i *jsonInfo) infoTable() *table {
 	t := &table{}
 	put := func(name, what, text string) {
 		if text == "" {

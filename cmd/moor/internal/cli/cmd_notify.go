@@ -19,9 +19,9 @@ type notifyCmd struct {
 
 func newNotify() *command {
 	c := &notifyCmd{}
-	cmd := newCommand(groupPeer, "notify", "Show notifications or indications as they come.", c.run)
-	c.peer.arg(cmd)
-	c.attribute.arg(cmd)
+	cmd := newCommand(groupPeer, "notify", "Show notifications or indications as they come.", c.runNotify)
+	c.peer.addArgs(cmd)
+	c.attribute.addArg(cmd)
 	cmd.flags.IntVar(&c.Count, "count", 0, "end after `N` values; the default is no limit")
 	cmd.flag("duration", "end after this `TIME`, such as 30s; the default is no limit", &c.Duration)
 	return cmd
@@ -37,7 +37,7 @@ type jsonNotification struct {
 
 var errEnough = errors.New("the time is over")
 
-func (c *notifyCmd) run(ctx context.Context, a *app) error {
+func (c *notifyCmd) runNotify(ctx context.Context, a *app) error {
 	if c.Count < 0 {
 		return usagef("--count %d: write a number of values, 1 or more", c.Count)
 	}
@@ -47,7 +47,7 @@ func (c *notifyCmd) run(ctx context.Context, a *app) error {
 			sub *gatt.Subscription
 		)
 		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
-			if f, err = findChar(conn.Profile(), c.Attr); err != nil {
+			if f, err = findCharacteristic(conn.Profile(), c.Attr); err != nil {
 				return err
 			}
 			char, err := conn.GATT().CharByHandle(ctx, f.Handle)

@@ -19,10 +19,10 @@ type pairCmd struct {
 
 func newPair() *command {
 	c := &pairCmd{}
-	cmd := newCommand(groupPeer, "pair", "Pair with the device and keep the bond.", c.run)
+	cmd := newCommand(groupPeer, "pair", "Pair with the device and keep the bond.", c.runPair)
 	cmd.detail = "What the pairing needs is asked on the terminal: to type a passkey here or at the device, or whether both show the same number. A device that can neither show nor read anything is paired with unasked.\n\n" +
 		"The bond is kept in the directory of --state and used by every later connection, which is encrypted before anything else is said on it."
-	c.dialArgs(cmd, "timeout")
+	c.addDialArgs(cmd, "timeout")
 	fs := cmd.flags
 	fs.BoolVar(&c.JustWorks, "just-works", false, "ask nobody: the link is encrypted, but nothing says with whom")
 	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which takes a passkey or a comparison")
@@ -44,7 +44,7 @@ type jsonPaired struct {
 
 var errNotKept = errors.New("a bond needs a place to be kept: name a directory with --state")
 
-func (c *pairCmd) run(ctx context.Context, a *app) error {
+func (c *pairCmd) runPair(ctx context.Context, a *app) error {
 	if c.JustWorks && c.MITM {
 		return usagef("--mitm wants protection, and --just-works does without: write one of them")
 	}
@@ -59,7 +59,7 @@ func (c *pairCmd) run(ctx context.Context, a *app) error {
 	if a.stateDir() == "" {
 		return errNotKept
 	}
-	pairing := &smp.PairOptions{MITM: c.MITM, Delegate: a.delegate(), OOB: c.OOB.data}
+	pairing := &smp.PairOptions{MITM: c.MITM, Delegate: a.pairingDelegate(), OOB: c.OOB.data}
 	if c.JustWorks {
 		pairing.Delegate = smp.NoInput{}
 	}

@@ -18,9 +18,9 @@ type paramsCmd struct {
 
 func newParams() *command {
 	c := &paramsCmd{Timeout: durationArg(4200 * time.Millisecond)}
-	cmd := newCommand(groupPeer, "params", "Change the connection parameters and show what was agreed.", c.run)
+	cmd := newCommand(groupPeer, "params", "Change the connection parameters and show what was agreed.", c.runParams)
 	cmd.detail = "--timeout is the supervision timeout here, one of the parameters: after so long a silence the link counts as lost. How long to try to connect, which --timeout is for other commands, is --connect-timeout."
-	c.argWithin(cmd, "connect-timeout")
+	c.addArgsWithin(cmd, "connect-timeout")
 	cmd.flag("interval", "connection interval, `MIN[-MAX]`, 7.5ms to 4s in steps of 1.25ms; must be given", &c.Interval)
 	cmd.flags.Uint16Var(&c.Latency, "latency", 0, "how many intervals the device may sleep through, `N` from 0 (default) to 499")
 	cmd.flag("timeout", "supervision timeout, which does not limit connecting: a `TIME` from 100ms to 32s in steps of 10ms; default 4.2s", &c.Timeout)
@@ -39,7 +39,7 @@ func newJSONParams(address hci.Addr, p hci.ConnParamsInUse) jsonParams {
 	return jsonParams{address, millis(p.Interval), p.Latency, millis(p.Timeout)}
 }
 
-func (c *paramsCmd) run(ctx context.Context, a *app) error {
+func (c *paramsCmd) runParams(ctx context.Context, a *app) error {
 	if c.Interval.Min == 0 {
 		return usagef("--interval is missing: write a connection interval, such as --interval 30ms or --interval 30ms-50ms")
 	}

@@ -16,9 +16,9 @@ type readCmd struct {
 
 func newRead() *command {
 	c := &readCmd{}
-	cmd := newCommand(groupPeer, "read", "Read a characteristic or descriptor.", c.run)
-	c.peer.arg(cmd)
-	c.attribute.arg(cmd)
+	cmd := newCommand(groupPeer, "read", "Read a characteristic or descriptor.", c.runRead)
+	c.peer.addArgs(cmd)
+	c.attribute.addArg(cmd)
 	return cmd
 }
 
@@ -39,14 +39,14 @@ func newJSONValue(c *connmgr.Client, f *found, b []byte) jsonValue {
 	return v
 }
 
-func (c *readCmd) run(ctx context.Context, a *app) error {
+func (c *readCmd) runRead(ctx context.Context, a *app) error {
 	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
 		var (
 			f found
 			b []byte
 		)
 		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
-			if f, err = find(conn.Profile(), c.Attr); err != nil {
+			if f, err = findAttribute(conn.Profile(), c.Attr); err != nil {
 				return err
 			}
 			if b, err = conn.GATT().ReadLong(ctx, f.Handle); err != nil {

@@ -15,12 +15,12 @@ type servicesCmd struct{ peer }
 
 func newServices() *command {
 	c := &servicesCmd{}
-	cmd := newCommand(groupPeer, "services", "Show services, characteristics and descriptors.", c.run)
-	c.arg(cmd)
+	cmd := newCommand(groupPeer, "services", "Show services, characteristics and descriptors.", c.runServices)
+	c.addArgs(cmd)
 	return cmd
 }
 
-func (c *servicesCmd) run(ctx context.Context, a *app) error {
+func (c *servicesCmd) runServices(ctx context.Context, a *app) error {
 	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
 		p := conn.Profile()
 		if a.JSON {

@@ -28,7 +28,7 @@ type jsonSlots struct {
 const settleTime = 5 * time.Second
 
 func runSlots(ctx context.Context, a *app) error {
-	all, names, err := a.split()
+	all, names, err := a.splitAdapters()
 	if err != nil {
 		return err
 	}
@@ -61,10 +61,10 @@ func runSlots(ctx context.Context, a *app) error {
 	return err
 }
 
-// split parts the adapters into those that the kernel runs, with its links, and
+// splitAdapters parts the adapters into those that the kernel runs, with its links, and
 // those to be opened. The former are never opened: whoever wants to see links does
 // not want them cut.
-func (a *app) split() (kernel []jsonSlots, names []string, err error) {
+func (a *app) splitAdapters() (kernel []jsonSlots, names []string, err error) {
 	list, err := a.env.listAdapters()
 	if err != nil && len(a.Adapters) == 0 {
 		return nil, nil, err

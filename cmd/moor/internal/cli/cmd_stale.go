@@ -16,7 +16,7 @@ type staleCmd struct {
 
 func newStale() *command {
 	c := &staleCmd{}
-	cmd := newCommand(groupPeer, "stale", "End connections of the kernel to a device that are in the way.", c.run)
+	cmd := newCommand(groupPeer, "stale", "End connections of the kernel to a device that are in the way.", c.runStale)
 	cmd.detail = "These are connections that bluetoothd has, or that a process has left behind. It needs CAP_NET_RAW, and takes no adapter over."
 	cmd.word("addr", "the device's address, such as C0:FF:EE:00:00:01", &c.Addr)
 	cmd.flags.BoolVar(&c.Others, "other-adapters", false, "keep that on the adapter of --adapter, or else on the one that hears the device best")
@@ -30,11 +30,11 @@ type jsonStale struct {
 	Handle  hci.Handle `json:"handle"`
 }
 
-func (c *staleCmd) run(ctx context.Context, a *app) error {
+func (c *staleCmd) runStale(ctx context.Context, a *app) error {
 	keep := ""
 	if c.Others {
 		var err error
-		if keep, err = c.keep(a); err != nil {
+		if keep, err = c.keptAdapter(a); err != nil {
 			return err
 		}
 	}
@@ -52,8 +52,8 @@ func (c *staleCmd) run(ctx context.Context, a *app) error {
 	return err
 }
 
-// keep returns the adapter whose connection is to stay.
-func (c *staleCmd) keep(a *app) (string, error) {
+// keptAdapter returns the adapter whose connection is to stay.
+func (c *staleCmd) keptAdapter(a *app) (string, error) {
 	if len(a.Adapters) > 0 {
 		return systemName(a.Adapters[0])
 	}

@@ -25,9 +25,9 @@ type writeCmd struct {
 
 func newWrite() *command {
 	c := &writeCmd{}
-	cmd := newCommand(groupPeer, "write", "Write a characteristic or descriptor.", c.run)
-	c.peer.arg(cmd)
-	c.attribute.arg(cmd)
+	cmd := newCommand(groupPeer, "write", "Write a characteristic or descriptor.", c.runWrite)
+	c.peer.addArgs(cmd)
+	c.attribute.addArg(cmd)
 	cmd.args = append(cmd.args, arg{
 		name: "hex", help: "the value in hexadecimal; spaces, colons and 0x do not matter", many: true,
 		set: func(w string) error { c.Hex = append(c.Hex, w); return nil },
@@ -80,7 +80,7 @@ type jsonWrite struct {
 	Response bool       `json:"response"`
 }
 
-func (c *writeCmd) run(ctx context.Context, a *app) error {
+func (c *writeCmd) runWrite(ctx context.Context, a *app) error {
 	value, err := c.value()
 	if err != nil {
 		return err
@@ -91,11 +91,11 @@ func (c *writeCmd) run(ctx context.Context, a *app) error {
 			command bool
 		)
 		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
-			if f, err = find(conn.Profile(), c.Attr); err != nil {
+			if f, err = findAttribute(conn.Profile(), c.Attr); err != nil {
 				return err
 			}
 			command = c.NoResponse || commandOnly(&f)
-			if err := write(ctx, conn, f.Handle, value, command); err != nil {
+			if err := writeAttribute(ctx, conn, f.Handle, value, command); err != nil {
 				return &accessError{"write", f, err}
 			}
 			return nil
@@ -126,7 +126,7 @@ func commandOnly(f *found) bool {
 	return f.Value && f.Char.Properties.Has(gatt.PropWriteWithoutResponse) && !f.Char.Properties.Has(gatt.PropWrite)
 }
 
-func write(ctx context.Context, c *connmgr.Client, h att.Handle, value []byte, command bool) error {
+func writeAttribute(ctx context.Context, c *connmgr.Client, h att.Handle, value []byte, command bool) error {
 	longest := c.GATT().MTU() - 3 // opcode and handle
 	switch {
 	case command && len(value) > longest:

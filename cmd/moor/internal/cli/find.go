@@ -36,9 +36,9 @@ func attributes(p *gatt.Profile, yield func(found)) {
 	}
 }
 
-// find returns the attribute that arg names. A handle that p does not show,
+// findAttribute returns the attribute that arg names. A handle that p does not show,
 // such as that of a declaration, is found all the same: the peer decides.
-func find(p *gatt.Profile, arg attrArg) (found, error) {
+func findAttribute(p *gatt.Profile, arg attrArg) (found, error) {
 	var matches []found
 	attributes(p, func(f found) {
 		if arg.Handle != 0 && f.Handle == arg.Handle || arg.Handle == 0 && f.UUID == arg.UUID {
@@ -56,10 +56,10 @@ func find(p *gatt.Profile, arg attrArg) (found, error) {
 	return found{}, &ambiguousError{arg.UUID, matches}
 }
 
-// findChar is find for what only a characteristic can do. The handle may be
+// findCharacteristic is find for what only a characteristic can do. The handle may be
 // that of its declaration too.
-func findChar(p *gatt.Profile, arg attrArg) (found, error) {
-	f, err := find(p, arg)
+func findCharacteristic(p *gatt.Profile, arg attrArg) (found, error) {
+	f, err := findAttribute(p, arg)
 	if err != nil || f.Value {
 		return f, err
 	}
@@ -93,7 +93,7 @@ type missingError struct{ uuid uuid.UUID }
 func (e *missingError) Unwrap() error { return gatt.ErrNotFound }
 
 func (e *missingError) Error() string {
-	return fmt.Sprintf("the device has no characteristic or descriptor %s", named(e.uuid, assigned.UUID(e.uuid)))
+	return fmt.Sprintf("the device has no characteristic or descriptor %s", uuidText(e.uuid, assigned.UUID(e.uuid)))
 }
 
 // ambiguousError says that a UUID stands for several attributes.
@@ -104,18 +104,18 @@ type ambiguousError struct {
 
 func (e *ambiguousError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the device has %d attributes %s", len(e.matches), named(e.uuid, e.matches[0].Name))
+	fmt.Fprintf(&b, "the device has %d attributes %s", len(e.matches), uuidText(e.uuid, e.matches[0].Name))
 	for _, f := range e.matches {
-		fmt.Fprintf(&b, "\n  %s in service %s", f.Handle, named(f.Service.UUID, assigned.Service(f.Service.UUID)))
+		fmt.Fprintf(&b, "\n  %s in service %s", f.Handle, uuidText(f.Service.UUID, assigned.Service(f.Service.UUID)))
 		if !f.Value {
-			fmt.Fprintf(&b, ", characteristic %s", named(f.Char.UUID, assigned.Characteristic(f.Char.UUID)))
+			fmt.Fprintf(&b, ", characteristic %s", uuidText(f.Char.UUID, assigned.Characteristic(f.Char.UUID)))
 		}
 	}
 	return b.String()
 }
 
-// named writes a UUID and its name.
-func named(u uuid.UUID, name string) string {
+// uuidText writes a UUID and its name.
+func uuidText(u uuid.UUID, name string) string {
 	if name == "" {
 		return u.String()
 	}
@@ -127,5 +127,5 @@ func (f *found) subject() string {
 	if f.Service == nil {
 		return "handle " + f.Handle.String()
 	}
-	return "handle " + f.Handle.String() + ", " + named(f.UUID, f.Name)
+	return "handle " + f.Handle.String() + ", " + uuidText(f.UUID, f.Name)
 }

@@ -87,18 +87,18 @@ type peer struct {
 	Repair   bool
 }
 
-func (p *peer) arg(c *command) { p.argWithin(c, "timeout") }
+func (p *peer) addArgs(c *command) { p.addArgsWithin(c, "timeout") }
 
-// argWithin is arg for a command that has another use for --timeout.
-func (p *peer) argWithin(c *command, timeout string) {
-	p.dialArgs(c, timeout)
+// addArgsWithin is arg for a command that has another use for --timeout.
+func (p *peer) addArgsWithin(c *command, timeout string) {
+	p.addDialArgs(c, timeout)
 	c.flags.BoolVar(&p.NoCache, "no-cache", false, "read the device's table anew, whatever is kept of it")
 	c.flags.BoolVar(&p.Pair, "pair", false, "pair with the device if there is no bond with it; what that needs is asked on the terminal")
 	c.flags.BoolVar(&p.Repair, "repair", false, "pair again with a device that has lost its bond; be sure that it is the same device")
 }
 
-// dialArgs are those of arg that are about finding the device.
-func (p *peer) dialArgs(c *command, timeout string) {
+// addDialArgs are those of arg that are about finding the device.
+func (p *peer) addDialArgs(c *command, timeout string) {
 	c.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random", &p.Addr)
 	c.flag("attempts", "give up after `N` attempts to connect, default 4; those that fail for a passing reason are not counted, up to 9", &p.Attempts)
 	c.flag(timeout, "give up after this `TIME` without a connection, all attempts together; the default is no limit", &p.Within)
@@ -120,6 +120,6 @@ func (n *countArg) UnmarshalText(b []byte) error {
 // attribute is the argument that names what to read, write or watch.
 type attribute struct{ Attr attrArg }
 
-func (t *attribute) arg(c *command) {
+func (t *attribute) addArg(c *command) {
 	c.word("uuid|handle", "a UUID (2a19, or all 32 digits), or a handle (0x0012, or decimal 18)", &t.Attr)
 }

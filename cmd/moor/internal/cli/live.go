@@ -161,7 +161,7 @@ func (v *liveView) draw(lines []string) {
 		b.WriteString(line + "\n")
 	}
 	v.drawn = len(lines)
-	v.a.out.write([]byte(b.String()))
+	v.a.out.writeBytes([]byte(b.String()))
 }
 
 func plural(n int, what string) string {

@@ -13,9 +13,9 @@ import (
 // kept and ends the command through fail, so that a reader that went away
 // (moor scan | head) leaves no link behind.
 type output struct {
-	w    io.Writer
-	fail func(error)
-	err  error
+	w      io.Writer
+	cancel func(error)
+	err    error
 }
 
 // Write writes b, unless something could not be written before.
@@ -25,20 +25,20 @@ func (o *output) Write(b []byte) (int, error) {
 	}
 	n, err := o.w.Write(b)
 	if err != nil {
-		o.broken(err)
+		o.failWrite(err)
 		return n, o.err
 	}
 	return n, nil
 }
 
-func (o *output) broken(err error) {
+func (o *output) failWrite(err error) {
 	o.err = &outputError{err}
-	o.fail(o.err)
+	o.cancel(o.err)
 }
 
-func (o *output) write(b []byte) { _, _ = o.Write(b) }
+func (o *output) writeBytes(b []byte) { _, _ = o.Write(b) }
 
-func (o *output) printf(format string, args ...any) { o.write(fmt.Appendf(nil, format, args...)) }
+func (o *output) printf(format string, args ...any) { o.writeBytes(fmt.Appendf(nil, format, args...)) }
 
 // json writes v as one line.
 func (o *output) json(v any) {
@@ -46,10 +46,10 @@ func (o *output) json(v any) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		o.broken(err)
+		o.failWrite(err)
 		return
 	}
-	o.write(b.Bytes())
+	o.writeBytes(b.Bytes())
 }
 
 // outputError says that the result could not be written.
@@ -107,7 +107,7 @@ func (t *table) wrapped(left, limit int) (lines []string) {
 			lines = append(lines, first)
 			first = ""
 		}
-		for _, text := range wrap(row[1], max(limit-left, 20)) {
+		for _, text := range wrapText(row[1], max(limit-left, 20)) {
 			lines = append(lines, pad(first, left)+text)
 			first = ""
 		}

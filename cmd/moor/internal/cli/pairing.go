@@ -18,8 +18,8 @@ type terminal struct{ *smp.Terminal }
 // Ended does nothing.
 func (terminal) Ended(hci.Addr, error) {}
 
-// delegate returns who is asked by pairings; nobody if there is no input.
-func (a *app) delegate() smp.Delegate {
+// pairingDelegate returns who is asked by pairings; nobody if there is no input.
+func (a *app) pairingDelegate() smp.Delegate {
 	if a.env.Stdin == nil {
 		return smp.NoInput{}
 	}
@@ -33,7 +33,7 @@ func (a *app) delegate() smp.Delegate {
 func (a *app) setPairing(o *connmgr.Options, p *peer) {
 	o.Pair, o.Repair = o.Pair || p.Pair, o.Repair || p.Repair
 	if o.Pairing == nil && (o.Pair || o.Repair) {
-		o.Pairing = &smp.PairOptions{Delegate: a.delegate()}
+		o.Pairing = &smp.PairOptions{Delegate: a.pairingDelegate()}
 	}
 }
 

@@ -122,7 +122,7 @@ func about(r *controller.Report) string {
 	}
 	var last []uuid.UUID // which say little, since most devices have them
 	for _, u := range r.Services() {
-		if common(u) {
+		if isCommonService(u) {
 			last = append(last, u)
 			continue
 		}
@@ -143,9 +143,9 @@ func about(r *controller.Report) string {
 	return strings.Join(parts, ", ")
 }
 
-// common reports whether u is one of the services that most devices have:
+// isCommonService reports whether u is one of the services that most devices have:
 // Generic Access, Generic Attribute, Device Information, Battery.
-func common(u uuid.UUID) bool {
+func isCommonService(u uuid.UUID) bool {
 	v, ok := u.Short()
 	return ok && (v == 0x1800 || v == 0x1801 || v == 0x180A || v == 0x180F)
 }

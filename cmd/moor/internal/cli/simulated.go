@@ -10,9 +10,9 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// simulated reports whether the adapters that were asked for are all on
+// isSimulated reports whether the adapters that were asked for are all on
 // simulated air.
-func (a *app) simulated() bool {
+func (a *app) isSimulated() bool {
 	for _, name := range a.Adapters {
 		if !strings.HasPrefix(name, "sim:") {
 			return false

@@ -21,7 +21,7 @@ func (a *app) stateDir() string {
 	if dir == "" {
 		return ""
 	}
-	if a.simulated() {
+	if a.isSimulated() {
 		dir = filepath.Join(dir, "sim")
 	}
 	err := os.MkdirAll(dir, 0o700)

@@ -77,8 +77,8 @@ func pad(s string, n int) string {
 	return s
 }
 
-// wrap breaks text into lines of at most n columns.
-func wrap(text string, n int) (lines []string) {
+// wrapText breaks text into lines of at most n columns.
+func wrapText(text string, n int) (lines []string) {
 	line := ""
 	for word := range strings.FieldsSeq(text) {
 		if line != "" && width(line)+1+width(word) > n {
@@ -93,12 +93,12 @@ func wrap(text string, n int) (lines []string) {
 	return append(lines, line)
 }
 
-// wrapWhole breaks a text of several lines like wrap; what stands indented
+// wrapIndented breaks a text of several lines like wrap; what stands indented
 // stays so.
-func wrapWhole(text string, n int) (lines []string) {
+func wrapIndented(text string, n int) (lines []string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-		for _, part := range wrap(line, max(n-len(indent), 20)) {
+		for _, part := range wrapText(line, max(n-len(indent), 20)) {
 			lines = append(lines, indent+part)
 		}
 	}

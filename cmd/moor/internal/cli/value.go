@@ -97,11 +97,11 @@ func decoderOf(u uint16) (decoder, bool) {
 	case 0x2A50:
 		return decodePnP, true
 	case 0x2A6D:
-		return func(r *wire.Reader) string { return fixed(int64(r.U32()), 3, "hPa") }, true // unit 0.1 Pa
+		return func(r *wire.Reader) string { return fixedPoint(int64(r.U32()), 3, "hPa") }, true // unit 0.1 Pa
 	case 0x2A6E:
-		return func(r *wire.Reader) string { return fixed(int64(int16(r.U16())), 2, "°C") }, true
+		return func(r *wire.Reader) string { return fixedPoint(int64(int16(r.U16())), 2, "°C") }, true
 	case 0x2A6F:
-		return func(r *wire.Reader) string { return fixed(int64(r.U16()), 2, "%") }, true
+		return func(r *wire.Reader) string { return fixedPoint(int64(r.U16()), 2, "%") }, true
 	case 0x2902:
 		return decodeCCCD, true
 	}
@@ -139,7 +139,7 @@ func decodeThermometer(r *wire.Reader) string {
 	if flags&1 != 0 {
 		unit = "°F"
 	}
-	return fixed(int64(mantissa), int(-exponent), unit)
+	return fixedPoint(int64(mantissa), int(-exponent), unit)
 }
 
 func decodeTime(r *wire.Reader) string {
@@ -200,8 +200,8 @@ func decodeCCCD(r *wire.Reader) string {
 	return "off"
 }
 
-// fixed writes v / 10^places with a unit, with no floating point in between.
-func fixed(v int64, places int, unit string) string {
+// fixedPoint writes v / 10^places with a unit, with no floating point in between.
+func fixedPoint(v int64, places int, unit string) string {
 	sign := ""
 	if v < 0 {
 		sign, v = "-", -v

@@ -16,18 +16,18 @@ func checkAdapter(a hcisock.Adapter, r *Report) {
 	rfkill := a.Name + " rfkill"
 	switch {
 	case a.RFKill.Hard:
-		r.bad(rfkill, "its radio is off by a switch or key of the machine", "turn it on there")
+		r.addBad(rfkill, "its radio is off by a switch or key of the machine", "turn it on there")
 	case a.RFKill.Soft:
-		r.bad(rfkill, "its radio is off by software", "`rfkill unblock bluetooth`")
+		r.addBad(rfkill, "its radio is off by software", "`rfkill unblock bluetooth`")
 	default:
-		r.good(rfkill, "its radio is on")
+		r.addGood(rfkill, "its radio is on")
 	}
 	checkHolder(a, r)
 	if a.MAC == (hci.MAC{}) {
-		r.bad(a.Name+" address", "it has none", "give it one (`sudo btmgmt --index "+a.Name+" public-addr AA:BB:CC:DD:EE:FF`), "+
+		r.addBad(a.Name+" address", "it has none", "give it one (`sudo btmgmt --index "+a.Name+" public-addr AA:BB:CC:DD:EE:FF`), "+
 			"or use it with a random address")
 	} else {
-		r.good(a.Name+" address", a.MAC.String())
+		r.addGood(a.Name+" address", a.MAC.String())
 	}
 }
 
@@ -40,17 +40,17 @@ func checkHolder(a hcisock.Adapter, r *Report) {
 	holders := strings.Join(who, ", ")
 	switch {
 	case a.UserChannel && holders == "":
-		r.bad(check, "another process has its user channel", "stop that process; root is told its name")
+		r.addBad(check, "another process has its user channel", "stop that process; root is told its name")
 	case a.UserChannel:
-		r.bad(check, holders+" has its user channel", "stop that process, or use another adapter")
+		r.addBad(check, holders+" has its user channel", "stop that process, or use another adapter")
 	case a.Up && holders != "":
-		r.good(check, holders+" uses it; only commands that name it take it from there, which cuts its links")
+		r.addGood(check, holders+" uses it; only commands that name it take it from there, which cuts its links")
 	case a.Up:
-		r.good(check, "the kernel has it up, for nobody that is seen; without links on it, it is taken")
+		r.addGood(check, "the kernel has it up, for nobody that is seen; without links on it, it is taken")
 	case holders != "":
-		r.good(check, "it is down, but "+holders+" has it and may bring it up; only commands that name it take it from there")
+		r.addGood(check, "it is down, but "+holders+" has it and may bring it up; only commands that name it take it from there")
 	default:
-		r.good(check, "it is down, and nobody holds it")
+		r.addGood(check, "it is down, and nobody holds it")
 	}
 }
 
@@ -62,7 +62,7 @@ func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 	for _, a := range list {
 		links := linksOf(env, a)
 		if claimed, ok := errors.AsType[*hcisock.OpenError](a.Claimed(links)); ok && (env.Adapter == "" || len(links) > 0) {
-			r.bad(a.Name+" open", fmt.Sprintf("not tried: %v", claimed.Err), claimed.Remedy)
+			r.addBad(a.Name+" open", fmt.Sprintf("not tried: %v", claimed.Err), claimed.Remedy)
 			continue
 		}
 		if tryOpen(ctx, env, r, a.Name) {
@@ -105,6 +105,6 @@ func giveBack(env *Env, r *Report, a hcisock.Adapter) {
 		return
 	}
 	if err := env.Up(a.Index); err != nil {
-		r.fail(a.Name+" give back", err)
+		r.addError(a.Name+" give back", err)
 	}
 }

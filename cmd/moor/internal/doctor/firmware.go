@@ -15,7 +15,7 @@ func checkFirmware(env *Env, r *Report) {
 	const check = "firmware"
 	lines, err := env.KernelLog()
 	if err != nil {
-		r.good(check, "unknown: the kernel log can be read by root only")
+		r.addGood(check, "unknown: the kernel log can be read by root only")
 		return
 	}
 	var missing []string
@@ -25,10 +25,10 @@ func checkFirmware(env *Env, r *Report) {
 		}
 	}
 	if len(missing) == 0 {
-		r.good(check, "the kernel log does not miss any")
+		r.addGood(check, "the kernel log does not miss any")
 		return
 	}
-	r.bad(check, strings.Join(missing, "; "), linuxFirmware)
+	r.addBad(check, strings.Join(missing, "; "), linuxFirmware)
 }
 
 // firmwareMissing reports whether a line of the kernel log says that a
@@ -51,16 +51,16 @@ func firmwareMissing(line string) bool {
 		"failed to load rampatch",       // btusb, QCA
 		"don't have required rampatch",  // btusb, QCA
 	} {
-		if strings.Contains(l, words) && failed(l) {
+		if strings.Contains(l, words) && saysFailure(l) {
 			return true
 		}
 	}
 	return false
 }
 
-// failed tells a complaint from a report of success with the same words, such
+// saysFailure tells a complaint from a report of success with the same words, such
 // as btintel's "Found device firmware: ...".
-func failed(l string) bool {
+func saysFailure(l string) bool {
 	for _, word := range []string{"fail", "not found", "don't have", "error"} {
 		if strings.Contains(l, word) {
 			return true

@@ -15,10 +15,10 @@ func tryOpen(ctx context.Context, env *Env, r *Report, address string) bool {
 	defer cancel()
 	tr, err := env.Open(ctx, address)
 	if err != nil {
-		r.fail(check, err)
+		r.addError(check, err)
 		return false
 	}
-	err = reset(ctx, tr)
+	err = resetController(ctx, tr)
 	if ctx.Err() != nil && err != nil {
 		err = fmt.Errorf("no answer to Reset: %w", context.Cause(ctx))
 	}
@@ -26,16 +26,16 @@ func tryOpen(ctx context.Context, env *Env, r *Report, address string) bool {
 		err = closeErr
 	}
 	if err != nil {
-		r.bad(check, err.Error(), "unplug it and plug it in again; see `dmesg | grep -i bluetooth`")
+		r.addBad(check, err.Error(), "unplug it and plug it in again; see `dmesg | grep -i bluetooth`")
 		return false
 	}
-	r.good(check, "it can be opened and answers")
+	r.addGood(check, "it can be opened and answers")
 	return true
 }
 
-// reset sends Reset (Vol 4, Part E, 7.3.2) and waits for its completion. The
+// resetController sends Reset (Vol 4, Part E, 7.3.2) and waits for its completion. The
 // end of ctx closes the transport, which ends the wait.
-func reset(ctx context.Context, tr hci.Transport) error {
+func resetController(ctx context.Context, tr hci.Transport) error {
 	stop := context.AfterFunc(ctx, func() { tr.Close() })
 	defer stop()
 	command, err := hci.AppendCommand(nil, hci.Reset{})

@@ -18,10 +18,10 @@ type Report struct {
 	Findings []Finding
 }
 
-func (r *Report) good(check, detail string) {
+func (r *Report) addGood(check, detail string) {
 	r.Findings = append(r.Findings, Finding{Check: check, OK: true, Detail: detail})
 }
 
-func (r *Report) bad(check, detail, remedy string) {
+func (r *Report) addBad(check, detail, remedy string) {
 	r.Findings = append(r.Findings, Finding{Check: check, Detail: detail, Remedy: remedy})
 }

@@ -101,7 +101,7 @@ func dormant(devices string) []string {
 	}
 	var list []string
 	for _, dir := range interfaces {
-		class := attr(dir, "bInterfaceClass") + attr(dir, "bInterfaceSubClass") + attr(dir, "bInterfaceProtocol")
+		class := readAttr(dir, "bInterfaceClass") + readAttr(dir, "bInterfaceSubClass") + readAttr(dir, "bInterfaceProtocol")
 		if class != "e00101" {
 			continue
 		}
@@ -111,12 +111,12 @@ func dormant(devices string) []string {
 		// The interface's directory is inside its device's; the link is not.
 		name := filepath.Base(dir)
 		device := filepath.Join(devices, strings.SplitN(name, ":", 2)[0])
-		list = append(list, fmt.Sprintf("USB %s (%s:%s)", name, attr(device, "idVendor"), attr(device, "idProduct")))
+		list = append(list, fmt.Sprintf("USB %s (%s:%s)", name, readAttr(device, "idVendor"), readAttr(device, "idProduct")))
 	}
 	return list
 }
 
-func attr(dir, name string) string {
+func readAttr(dir, name string) string {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		return ""
