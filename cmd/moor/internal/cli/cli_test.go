@@ -61,15 +61,15 @@ func TestWrongCommandLines(t *testing.T) {
 		args string
 		want string // in stderr
 	}{
-		{"walk", `"walk" is no command`},
-		{"sacn", "\"sacn\" is no command: did you mean scan?\n"},
+		{"walk", `"walk" is not a command`},
+		{"sacn", "\"sacn\" is not a command: did you mean scan?\n"},
 		{"services2", "did you mean services?"},
 		{"pari", "did you mean pair?"},
 		{"help demp", "did you mean demo?"},
 		{"unpiar", "did you mean unpair?"},
 		{"--purple scan", "unknown flag: --purple"},
 		{"scan --purple", "unknown flag: --purple"},
-		{"scan now", `"now" is one word too many`},
+		{"scan now", `unexpected argument "now"`},
 		{"scan --duration 5", "--duration: \"5\" is not a duration: write a number with a unit"},
 		{"scan --duration -5s", "is not a duration"},
 		{"scan --rssi 40", `--rssi: "40" is not a signal strength`},
@@ -79,10 +79,10 @@ func TestWrongCommandLines(t *testing.T) {
 		{"read " + thermometer, "UUID|HANDLE is missing"},
 		{"read kettle 2a19", `"kettle" is not an address`},
 		{"read " + thermometer + " battery", "neither a UUID nor a handle"},
-		{"write " + thermometer + " 2a19", "there is no value"},
-		{"write " + thermometer + " 2a19 0g", "'g' is no digit"},
-		{"write " + thermometer + " 2a19 00 --text x", "the value is there twice"},
-		{"write " + thermometer + " 2a19 word", "\"word\" is not hexadecimal: 'w' is no digit of it (for text use --text)"},
+		{"write " + thermometer + " 2a19", "HEX is missing: the value in hexadecimal, or --text TEXT instead"},
+		{"write " + thermometer + " 2a19 0g", "'g' is not a digit"},
+		{"write " + thermometer + " 2a19 00 --text x", "the value is given twice"},
+		{"write " + thermometer + " 2a19 word", "\"word\" is not hexadecimal: 'w' is not a digit (for text use --text)"},
 		{"write " + thermometer + " 2a19 " + strings.Repeat("00", 513), "an attribute has at most 512"},
 		{"notify " + thermometer + " 2a19 --count -1", "--count -1"},
 		{"params " + thermometer, "--interval is missing"},
@@ -101,7 +101,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"-a , scan", `--adapter: there is no adapter in ",": write one, such as hci0, or leave the flag out`},
 	} {
 		r := moor(t.Context(), split(c.args)...)
-		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, c.want) || !strings.Contains(r.stderr, " --help\"") {
+		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, c.want) || !strings.HasSuffix(r.stderr, " --help\n") {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want 2 and %q", c.args, r.code, r.stdout, r.stderr, c.want)
 		}
 	}
@@ -159,7 +159,7 @@ func TestHelp(t *testing.T) {
 func TestParamsHelp(t *testing.T) {
 	help := strings.Join(strings.Fields(moor(t.Context(), "params", "--help").stdout), " ")
 	for _, want := range []string{
-		"--timeout is the supervision timeout here", "for other commands, is --connect-timeout.", "--timeout TIME supervision timeout, which does not limit connecting:",
+		"Here --timeout is the supervision timeout", "--connect-timeout limits connecting, as --timeout does for other commands.", "--timeout TIME supervision timeout, which does not limit connecting:",
 	} {
 		if !strings.Contains(help, want) {
 			t.Errorf("no %q in: %s", want, help)

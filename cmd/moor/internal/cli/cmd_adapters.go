@@ -26,7 +26,7 @@ type jsonAdapter struct {
 	HardBlocked bool         `json:"rfkill_hard"`
 	UserChannel bool         `json:"user_channel"`
 	Holders     []jsonHolder `json:"holders,omitempty"`
-	Free        bool         `json:"free"` // taken by commands that name none
+	Free        bool         `json:"free"` // used by commands that name no adapter
 	Error       string       `json:"error,omitempty"`
 }
 
@@ -39,7 +39,7 @@ type jsonHolder struct {
 
 func newAdapters() *command {
 	cmd := newCommand(groupHere, "adapters", "List the Bluetooth adapters of this machine.", runAdapters)
-	cmd.detail = "With --adapter, those alone. One that is not the kernel's, such as sim:, is opened for a moment to see whether it answers."
+	cmd.detail = "With --adapter, only those. An adapter that is not the kernel's, such as sim:, is opened for a moment to see whether it answers."
 	return cmd
 }
 
@@ -83,23 +83,24 @@ func runAdapters(ctx context.Context, a *app) error {
 
 var errNoSuchAdapter = errors.New("there is no such adapter on this machine")
 
-// isKernelName reports whether an adapter is written as those of the kernel are.
+// isKernelName reports whether name is written like an adapter of the kernel.
 func isKernelName(name string) bool {
 	addr, err := hcisock.ParseAddress(name)
 	return err == nil && (addr.Kind == hcisock.KindIndex || addr.Kind == hcisock.KindMAC)
 }
 
-// namesOthers reports whether adapters were asked for, none of them the kernel's.
+// namesOthers reports whether the command line names adapters, none of them the
+// kernel's.
 func (a *app) namesOthers() bool {
 	return len(a.Adapters) > 0 && !slices.ContainsFunc(a.Adapters, isKernelName)
 }
 
-// isNamed reports whether d is meant by a name or address.
+// isNamed reports whether name is the name or the address of d.
 func isNamed(d *hcisock.Adapter, name string) bool {
 	return name == d.Name || strings.EqualFold(name, d.MAC.String())
 }
 
-// kernelAdapter returns the adapter of a name or address; nil if there is none.
+// kernelAdapter returns the adapter with a name or address; nil if there is none.
 func kernelAdapter(list []hcisock.Adapter, name string) *hcisock.Adapter {
 	i := slices.IndexFunc(list, func(d hcisock.Adapter) bool { return isNamed(&d, name) })
 	if i < 0 {
@@ -108,7 +109,8 @@ func kernelAdapter(list []hcisock.Adapter, name string) *hcisock.Adapter {
 	return &list[i]
 }
 
-// probeAdapter opens an adapter that is not the kernel's, to see whether it answers.
+// probeAdapter opens an adapter that is not the kernel's and reports whether it
+// answers.
 func (a *app) probeAdapter(ctx context.Context, name string) *jsonAdapter {
 	scheme, _, _ := strings.Cut(name, ":")
 	j := &jsonAdapter{Name: name, Bus: scheme}

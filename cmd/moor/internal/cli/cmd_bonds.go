@@ -24,11 +24,11 @@ type bondsCmd struct {
 func newBonds() *command {
 	c := &bondsCmd{verb: "list"}
 	cmd := newCommand(groupMore, "bonds", "List, show, export or import the bonds with devices.", c.runBonds)
-	cmd.detail = "They are in the directory of --state; no adapter is needed. What is changed here is seen by commands that begin afterwards.\n\n" +
-		"Exported bonds have all their keys in them, which open every link of these devices: keep them as you keep passwords. They can be imported for the adapter alone that they were made with, once a command has used it."
+	cmd.detail = "The bonds are in the directory of --state; no adapter is needed. Commands that are running do not see a change.\n\n" +
+		"An export holds all keys of the bonds, which open every link of these devices: keep it like a password. A bond can be imported only for the adapter that it was made with, after a command has used that adapter."
 	cmd.args = []arg{
 		{
-			name: "verb", help: "list all, the default; show one; export one or all; import", may: true, words: []string{"list", "show", "export", "import"},
+			name: "verb", help: "list all bonds (the default), show one, export one or all, or import", may: true, words: []string{"list", "show", "export", "import"},
 			set: func(w string) error { c.verb = w; return nil },
 		},
 		{
@@ -48,7 +48,7 @@ func (c *bondsCmd) runBonds(_ context.Context, a *app) error {
 	case c.verb == "show" && !c.one:
 		return usagef("ADDR is missing: the device whose bond is to be shown")
 	case c.one && (c.verb == "list" || c.verb == "import"):
-		return usagef("%q is one word too many", c.addr)
+		return usagef("unexpected argument %q", c.addr)
 	case c.Keys && c.verb != "show":
 		return usagef("--keys is for bonds show ADDR")
 	case c.File != "" && c.verb != "export" && c.verb != "import":
@@ -70,7 +70,8 @@ func (c *bondsCmd) runBonds(_ context.Context, a *app) error {
 	return nil
 }
 
-// openBonds opens what bonds are kept, and tells of files that cannot be read.
+// openBonds opens the bonds of every adapter in the state directory and complains
+// about files that cannot be read.
 func (a *app) openBonds() ([]*smp.FileStore, error) {
 	dir := a.stateDir()
 	if dir == "" {
@@ -85,13 +86,13 @@ func (a *app) openBonds() ([]*smp.FileStore, error) {
 	return stores, err
 }
 
-// keptBond is a bond and whose it is.
+// keptBond is a bond in the store of its adapter.
 type keptBond struct {
 	*smp.Bond
 	store *smp.FileStore
 }
 
-// damagedBonds returns the bonds with the device at p that cannot be read.
+// damagedBonds returns the bonds with the device at p whose files cannot be read.
 func damagedBonds(stores []*smp.FileStore, p peerArg) (found []keptBond) {
 	for _, s := range stores {
 		for _, kind := range [...]hci.AddrKind{hci.AddrPublic, hci.AddrRandom} {
@@ -104,7 +105,8 @@ func damagedBonds(stores []*smp.FileStore, p peerArg) (found []keptBond) {
 	return found
 }
 
-// find returns the bonds with the device at p, which may be a private address.
+// findBonds returns the bonds with the device at p. A resolvable private address
+// matches as well.
 func findBonds(stores []*smp.FileStore, p peerArg) (found []keptBond) {
 	private := p.Addr
 	if !p.Known {
@@ -124,7 +126,7 @@ func findBonds(stores []*smp.FileStore, p peerArg) (found []keptBond) {
 // jsonBond is what bonds and unpair write with --json for each bond.
 type jsonBond struct {
 	Address hci.Addr  `json:"address"`
-	Local   hci.Addr  `json:"local"` // whose it is
+	Local   hci.Addr  `json:"local"` // of the adapter
 	Created time.Time `json:"created"`
 	jsonSecurity
 	Kinds []string          `json:"keys"`
@@ -143,7 +145,7 @@ func newJSONBond(b keptBond) *jsonBond {
 	return j
 }
 
-// bondKey is a key of a bond, or what belongs to one.
+// bondKey is a key of a bond, or a value that belongs to a key.
 type bondKey struct{ name, kind, value string }
 
 func keysOf(b *smp.Bond) (keys []bondKey) {

@@ -16,7 +16,7 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// exportBonds writes bonds, those of all adapters in one list.
+// exportBonds writes the bonds of all adapters, or those with one device, as a list.
 func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 	all, n := []json.RawMessage{}, 0
 	for _, s := range stores {
@@ -53,7 +53,7 @@ func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 		return nil
 	}
 	if err := maybe.WriteFile(c.File, b, 0o600); err != nil {
-		// The file that it names, if any, is one that was to be renamed.
+		// The error may name the temporary file instead.
 		if system, ok := errors.AsType[syscall.Errno](err); ok {
 			err = system
 		}
@@ -71,8 +71,8 @@ func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 
 var errNoInput = errors.New("import: there is no input: name a file with --file")
 
-// importBonds takes in what export has written, each bond for the adapter that it
-// was made with.
+// importBonds reads the list that exportBonds writes. Each bond goes to the adapter
+// that it was made with.
 func (c *bondsCmd) importBonds(a *app, stores []*smp.FileStore) error {
 	b, err := c.readInput(a)
 	if err != nil {

@@ -19,11 +19,11 @@ type cacheCmd struct {
 
 func newCache() *command {
 	c := &cacheCmd{}
-	cmd := newCommand(groupMore, "cache", "List, show or clear the tables of devices that are kept.", c.runCache)
-	cmd.detail = "They are in the directory of --state; no adapter is needed."
+	cmd := newCommand(groupMore, "cache", "List, show or clear the kept attribute tables of devices.", c.runCache)
+	cmd.detail = "The tables are in the directory of --state; no adapter is needed."
 	cmd.args = []arg{
 		{
-			name: "verb", help: "list all, show one, or clear one or all", words: []string{"list", "show", "clear"},
+			name: "verb", help: "list all tables, show one, or clear one or all", words: []string{"list", "show", "clear"},
 			set: func(w string) error { c.verb = w; return nil },
 		},
 		{
@@ -58,8 +58,8 @@ func newJSONTable(addr hci.Addr, e *servicecache.Entry) *jsonTable {
 }
 
 var (
-	errNothingKept = errors.New("nothing is kept: name a directory with --state")
-	errNoTable     = errors.New("no table is kept of this device")
+	errNothingKept = errors.New("there is no state directory: name one with --state")
+	errNoTable     = errors.New("there is no table of this device")
 )
 
 func (c *cacheCmd) runCache(_ context.Context, a *app) error {
@@ -67,7 +67,7 @@ func (c *cacheCmd) runCache(_ context.Context, a *app) error {
 	case c.verb == "show" && !c.one:
 		return usagef("ADDR is missing: the device whose table is to be shown")
 	case c.verb == "list" && c.one:
-		return usagef("%q is one word too many: write cache show ADDR for one device", c.addr)
+		return usagef("unexpected argument %q: cache show ADDR shows the table of one device", c.addr)
 	}
 	dir := a.stateDir()
 	if dir == "" {
@@ -116,7 +116,8 @@ func hashText(h *servicecache.Hash) string {
 	return "hash " + h.String()
 }
 
-// addrs are the addresses that the user may mean.
+// addrs returns the addresses that the command line may mean: without its kind,
+// both.
 func (c *cacheCmd) addrs() []hci.Addr {
 	if c.addr.Known {
 		return []hci.Addr{c.addr.Addr}

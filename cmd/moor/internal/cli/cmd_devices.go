@@ -14,8 +14,8 @@ type devicesCmd struct{ Duration durationArg }
 
 func newDevices() *command {
 	c := &devicesCmd{Duration: durationArg(3 * time.Second)}
-	cmd := newCommand(groupAir, "devices", "List the devices heard, now and before.", c.runDevices)
-	cmd.detail = "Those heard before come from the directory of --state."
+	cmd := newCommand(groupAir, "devices", "List the devices heard, now and by earlier commands.", c.runDevices)
+	cmd.detail = "Those heard by earlier commands are kept in the directory of --state."
 	cmd.flag("duration", "how long to listen, default 3s; with the `TIME` 0 no adapter is used", &c.Duration)
 	return cmd
 }
@@ -43,14 +43,14 @@ func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
 		defer t.Stop()
 		select {
 		case <-t.C:
-		case <-ctx.Done(): // enough, for the user
+		case <-ctx.Done(): // the user has heard enough
 		}
 		a.printDevices(m.Devices())
 		return nil
 	})
 }
 
-// printDevices shows what was heard.
+// printDevices shows a row for each device and adapter.
 func (a *app) printDevices(all []connmgr.Device) {
 	var t table
 	for i := range all {
@@ -76,7 +76,7 @@ func (a *app) printDevices(all []connmgr.Device) {
 	}
 }
 
-// deviceReport is what was heard last of a device, as if it were heard now.
+// deviceReport returns the last advertisement of a device as a report.
 func deviceReport(d *connmgr.Device) *controller.Report {
 	r := &controller.Report{
 		Time: d.Seen, Addr: d.Addr, RSSI: controller.RSSIUnknown, TxPower: controller.TxPowerUnknown,
@@ -88,7 +88,7 @@ func deviceReport(d *connmgr.Device) *controller.Report {
 	return r
 }
 
-// agoText says how long ago t was, in the largest unit that fits.
+// agoText returns how long ago t was, in the largest unit that fits.
 func agoText(t time.Time) string {
 	if t.IsZero() {
 		return "never"

@@ -17,7 +17,8 @@ type jsonFinding struct {
 
 var errUnusable = errors.New("no adapter can be opened here")
 
-// runDoctor shows what was found; it is an error if no adapter can be opened.
+// runDoctor shows the findings of the doctor. It returns an error if no adapter can
+// be opened.
 func runDoctor(ctx context.Context, a *app) error {
 	name := ""
 	if len(a.Adapters) > 0 {
@@ -52,8 +53,8 @@ func runDoctor(ctx context.Context, a *app) error {
 	return nil
 }
 
-// printFinding shows a text behind a mark. A terminal gets it in lines that fit, all
-// others in one.
+// printFinding shows a text after a mark, in lines that fit a terminal; without a
+// terminal in one line.
 func (a *app) printFinding(mark, text string) {
 	const indent = 5
 	lines := []string{text}

@@ -14,21 +14,21 @@ import (
 
 type infoCmd struct{ peer }
 
-// infoColumn is where the answers begin, behind "data length" and two spaces.
+// infoColumn is the column of the answers: after "data length" and two spaces.
 const infoColumn = 13
 
 func newInfo() *command {
 	c := &infoCmd{}
-	cmd := newCommand(groupPeer, "info", "Show version, features, PHY, sizes, RSSI and parameters.", c.runInfo)
+	cmd := newCommand(groupPeer, "info", "Show version, features, PHY, packet sizes, RSSI and connection parameters.", c.runInfo)
 	c.addArgs(cmd)
 	return cmd
 }
 
-// jsonInfo is what info writes with --json. What the device or the controller
-// would not tell is missing, and named in Unanswered.
+// jsonInfo is what info writes with --json. Questions that the device or the
+// controller did not answer are in Unanswered.
 type jsonInfo struct {
 	jsonParams
-	inUse      hci.ConnParamsInUse // what jsonParams is of
+	inUse      hci.ConnParamsInUse // the source of jsonParams
 	Own        hci.Addr            `json:"own_address"` // on air
 	Role       string              `json:"role"`
 	Version    string              `json:"version,omitempty"`
@@ -69,8 +69,8 @@ func (c *infoCmd) runInfo(ctx context.Context, a *app) error {
 	})
 }
 
-// collectInfo collects what there is to know. A question that gets no answer is noted
-// and the others are asked all the same, as long as the link lives.
+// collectInfo asks the device and the controller all questions. A question that gets
+// no answer is noted, and only the loss of the link ends the others.
 func collectInfo(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
 	info := &jsonInfo{Role: c.Link().Role().String(), Unanswered: map[string]string{}}
 	ok := func(what string, err error) bool {
@@ -162,7 +162,7 @@ func companyText(id uint16) string {
 	return fmt.Sprintf("company 0x%04x", id)
 }
 
-// addrText says which sort of address a is (Vol 6, Part B, 1.3).
+// addrText names the type of address a (Vol 6, Part B, 1.3).
 func addrText(a hci.Addr) string {
 	switch {
 	case a.IsStatic():

@@ -19,7 +19,7 @@ type notifyCmd struct {
 
 func newNotify() *command {
 	c := &notifyCmd{}
-	cmd := newCommand(groupPeer, "notify", "Show notifications or indications as they come.", c.runNotify)
+	cmd := newCommand(groupPeer, "notify", "Show notifications or indications as they arrive.", c.runNotify)
 	c.peer.addArgs(cmd)
 	c.attribute.addArg(cmd)
 	cmd.flags.IntVar(&c.Count, "count", 0, "end after `N` values; the default is no limit")
@@ -42,28 +42,12 @@ func (c *notifyCmd) runNotify(ctx context.Context, a *app) error {
 		return usagef("--count %d: write a number of values, 1 or more", c.Count)
 	}
 	return a.withClient(ctx, &c.peer, connmgr.Options{}, func(conn *connmgr.Client) error {
-		var (
-			f   found
-			sub *gatt.Subscription
-		)
-		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
-			if f, err = findCharacteristic(conn.Profile(), c.Attr); err != nil {
-				return err
-			}
-			char, err := conn.GATT().CharByHandle(ctx, f.Handle)
-			if err != nil {
-				return err
-			}
-			if sub, err = char.Subscribe(ctx, nil); err != nil {
-				return &accessError{"subscribe to", f, err}
-			}
-			return nil
-		})
+		f, sub, err := subscribe(ctx, conn, c.Attr)
 		if err != nil {
 			return err
 		}
 		a.note("%s: subscribed, Ctrl-C ends", f.subject())
-		err = c.watch(ctx, a, conn, &f, sub)
+		err = c.showValues(ctx, a, conn, &f, sub)
 		if e := sub.Close(); err == nil && ctx.Err() == nil {
 			err = e
 		}
@@ -71,9 +55,26 @@ func (c *notifyCmd) runNotify(ctx context.Context, a *app) error {
 	})
 }
 
-// watch shows values until there are enough. The user's Ctrl-C is an end like
-// any other.
-func (c *notifyCmd) watch(ctx context.Context, a *app, conn *connmgr.Client, f *found, sub *gatt.Subscription) error {
+// subscribe subscribes to the characteristic that arg names.
+func subscribe(ctx context.Context, conn *connmgr.Client, arg attrArg) (f found, sub *gatt.Subscription, err error) {
+	err = conn.Heal(ctx, func(ctx context.Context) (err error) {
+		if f, err = findCharacteristic(conn.Profile(), arg); err != nil {
+			return err
+		}
+		char, err := conn.GATT().CharByHandle(ctx, f.Handle)
+		if err != nil {
+			return err
+		}
+		if sub, err = char.Subscribe(ctx, nil); err != nil {
+			return &accessError{"subscribe to", f, err}
+		}
+		return nil
+	})
+	return f, sub, err
+}
+
+// showValues shows values until there are enough. Ctrl-C is a regular end.
+func (c *notifyCmd) showValues(ctx context.Context, a *app, conn *connmgr.Client, f *found, sub *gatt.Subscription) error {
 	within := ctx
 	if c.Duration > 0 {
 		var cancel context.CancelFunc
@@ -103,5 +104,5 @@ func (c *notifyCmd) watch(ctx context.Context, a *app, conn *connmgr.Client, f *
 	}
 }
 
-// sinceText writes a time since the start with milliseconds.
+// sinceText returns a time since the start, to the millisecond.
 func sinceText(d time.Duration) string { return fmt.Sprintf("+%.3fs", max(d, 0).Seconds()) }

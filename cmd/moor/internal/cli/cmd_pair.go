@@ -20,16 +20,16 @@ type pairCmd struct {
 func newPair() *command {
 	c := &pairCmd{}
 	cmd := newCommand(groupPeer, "pair", "Pair with the device and keep the bond.", c.runPair)
-	cmd.detail = "What the pairing needs is asked on the terminal: to type a passkey here or at the device, or whether both show the same number. A device that can neither show nor read anything is paired with unasked.\n\n" +
-		"The bond is kept in the directory of --state and used by every later connection, which is encrypted before anything else is said on it."
+	cmd.detail = "The terminal asks for what the pairing needs: to type a passkey here or at the device, or to say whether both show the same number. A device with neither display nor keys is paired with no question.\n\n" +
+		"The bond is kept in the directory of --state. Every later connection uses it, and is encrypted before anything else is sent."
 	c.addDialArgs(cmd, "timeout")
 	fs := cmd.flags
-	fs.BoolVar(&c.JustWorks, "just-works", false, "ask nobody: the link is encrypted, but nothing says with whom")
+	fs.BoolVar(&c.JustWorks, "just-works", false, "ask nothing: the link is encrypted, but the device is not authenticated")
 	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which takes a passkey or a comparison")
-	fs.BoolVar(&c.Legacy, "legacy", false, "pair with devices that lack LE Secure Connections too; who listens to that can read everything afterwards")
-	cmd.flag("key-size", "accept keys from `N` octets on, 7 to 16; default 16", &c.KeySize)
-	cmd.flag("oob", "use what the device gives out of band, such as on an NFC tag, and refuse to pair without protection, as --mitm does: `FILE` has its AD structures in hexadecimal", &c.OOB)
-	fs.BoolVar(&c.Replace, "replace", false, "pair again although there is a bond, also with a device that has lost it; be sure that it is the same device")
+	fs.BoolVar(&c.Legacy, "legacy", false, "pair with devices that lack LE Secure Connections too; anyone who listens to such a pairing can read everything afterwards")
+	cmd.flag("key-size", "accept keys of at least `N` octets, 7 to 16; default 16", &c.KeySize)
+	cmd.flag("oob", "use what the device gives out of band, such as on an NFC tag, and refuse to pair without protection, as --mitm does: `FILE` holds its AD structures in hexadecimal", &c.OOB)
+	fs.BoolVar(&c.Replace, "replace", false, "pair again even if there is a bond, also with a device that has lost it; make sure that it is the same device")
 	return cmd
 }
 
@@ -46,14 +46,14 @@ var errNotKept = errors.New("a bond needs a place to be kept: name a directory w
 
 func (c *pairCmd) runPair(ctx context.Context, a *app) error {
 	if c.JustWorks && c.MITM {
-		return usagef("--mitm wants protection, and --just-works does without: write one of them")
+		return usagef("--mitm requires protection and --just-works has none: give one of them")
 	}
 	if oob := c.OOB.data; oob != nil {
 		if c.JustWorks {
-			return usagef("--just-works does without what --oob brings: write one of them")
+			return usagef("--oob brings protection and --just-works has none: give one of them")
 		}
 		if oob.Peer == nil && !c.Legacy {
-			return usagef("--oob has a key for legacy pairing alone, which needs --legacy")
+			return usagef("the data of --oob is for legacy pairing only: add --legacy")
 		}
 	}
 	if a.stateDir() == "" {
@@ -85,12 +85,12 @@ func (c *pairCmd) finishPairing(ctx context.Context, a *app, conn *connmgr.Clien
 			return err
 		}
 	}
-	c.report(a, conn)
+	c.printPaired(a, conn)
 	return nil
 }
 
-// report says what the link has come to.
-func (c *pairCmd) report(a *app, conn *connmgr.Client) {
+// printPaired shows how the link is secured, and by which pairing.
+func (c *pairCmd) printPaired(a *app, conn *connmgr.Client) {
 	r, s := conn.Paired(), conn.Security()
 	address := conn.Address()
 	if r != nil && r.Bond != nil {

@@ -44,7 +44,7 @@ func TestPairOutOfBand(t *testing.T) {
 		tk := [16]byte{1, 2, 3}
 		file := tag(t, hci.AppendAD(nil, 0x10, tk[:]))
 		h := newHouse(t, t.TempDir(), &smp.Config{AllowLegacy: true, DisableSecureConnections: true, OOB: &smp.OOB{TK: &tk}})
-		if r := h.moor(nil, "pair", lock, "--oob", file); r.code != 2 || !strings.Contains(r.stderr, "legacy pairing alone, which needs --legacy") {
+		if r := h.moor(nil, "pair", lock, "--oob", file); r.code != 2 || !strings.Contains(r.stderr, "for legacy pairing only: add --legacy") {
 			t.Errorf("without --legacy: exit code %d, stderr %q", r.code, r.stderr)
 		}
 		h.moor(nil, "pair", lock, "--legacy", "--oob", file).want(t, 0,
@@ -64,7 +64,7 @@ func TestPairOutOfBand(t *testing.T) {
 		{none, "--mitm", none + ": no such file"},
 		{tag(t, nil), "--mitm", "no AD structure 0x10"},
 		{tag(t, []byte{2, 0x10, 0}), "--mitm", "has 1 octets, want 16"},
-		{tag(t, hci.AppendAD(nil, 0x10, make([]byte, 16))), "--just-works", "write one of them"},
+		{tag(t, hci.AppendAD(nil, 0x10, make([]byte, 16))), "--just-works", "give one of them"},
 	} {
 		r := moor(t.Context(), "--state", t.TempDir(), "pair", lock, tt.flag, "--oob", tt.file)
 		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, tt.want) {

@@ -247,11 +247,11 @@ func TestPairAgain(t *testing.T) {
 
 func TestPairWrongCommandLines(t *testing.T) {
 	for args, want := range map[string]string{
-		"pair " + lock + " --mitm --just-works": "write one of them",
+		"pair " + lock + " --mitm --just-works": "give one of them",
 		"pair " + lock + " --key-size 6":        "from 7 to 16",
 		"bonds show":                            "ADDR is missing",
-		"bonds list " + lock:                    "one word too many",
-		"bonds import " + lock:                  "one word too many",
+		"bonds list " + lock:                    "unexpected argument",
+		"bonds import " + lock:                  "unexpected argument",
 		"bonds list --keys":                     "--keys is for bonds show ADDR",
 		"bonds --file x":                        "--file is for bonds export and bonds import",
 		"bonds burn":                            "write one of list, show, export, import",
@@ -264,7 +264,7 @@ func TestPairWrongCommandLines(t *testing.T) {
 	}
 	moor(t.Context(), "pair", lock).want(t, 1, "", "moor: a bond needs a place to be kept: name a directory with --state\n")
 	for _, args := range [][]string{{"bonds"}, {"unpair", lock}} {
-		moor(t.Context(), args...).want(t, 1, "", "moor: nothing is kept: name a directory with --state\n")
+		moor(t.Context(), args...).want(t, 1, "", "moor: there is no state directory: name one with --state\n")
 	}
 }
 

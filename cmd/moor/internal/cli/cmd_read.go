@@ -41,19 +41,7 @@ func newJSONValue(c *connmgr.Client, f *found, b []byte) jsonValue {
 
 func (c *readCmd) runRead(ctx context.Context, a *app) error {
 	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
-		var (
-			f found
-			b []byte
-		)
-		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
-			if f, err = findAttribute(conn.Profile(), c.Attr); err != nil {
-				return err
-			}
-			if b, err = conn.GATT().ReadLong(ctx, f.Handle); err != nil {
-				return &accessError{"read", f, err}
-			}
-			return nil
-		})
+		f, b, err := readAttribute(ctx, conn, c.Attr)
 		if err != nil {
 			return err
 		}
@@ -68,7 +56,21 @@ func (c *readCmd) runRead(ctx context.Context, a *app) error {
 	})
 }
 
-// accessError says which attribute could not be used.
+// readAttribute reads the attribute that arg names.
+func readAttribute(ctx context.Context, conn *connmgr.Client, arg attrArg) (f found, b []byte, err error) {
+	err = conn.Heal(ctx, func(ctx context.Context) (err error) {
+		if f, err = findAttribute(conn.Profile(), arg); err != nil {
+			return err
+		}
+		if b, err = conn.GATT().ReadLong(ctx, f.Handle); err != nil {
+			return &accessError{"read", f, err}
+		}
+		return nil
+	})
+	return f, b, err
+}
+
+// accessError says which attribute could not be read, written or subscribed to.
 type accessError struct {
 	verb string
 	of   found

@@ -36,8 +36,8 @@ func (c *servicesCmd) runServices(ctx context.Context, a *app) error {
 	})
 }
 
-// tree writes a profile as an indented list, a line for each attribute that
-// can be named on the command line.
+// tree returns a table as an indented list, with a line for each attribute that the
+// command line can name.
 func tree(p *gatt.Profile) []string {
 	var t table
 	for i := range p.Services {

@@ -12,8 +12,8 @@ import (
 )
 
 func newSlots() *command {
-	cmd := newCommand(groupHere, "slots", "Show the connections that adapters have and have room for.", runSlots)
-	cmd.detail = "Adapters that are down are taken over for a moment. Those that the kernel runs, as for bluetoothd, are left alone even if they are named with --adapter: the kernel's LE connections are shown. How many there can be is not known before a controller has refused one."
+	cmd := newCommand(groupHere, "slots", "Show how many connections each adapter has and has room for.", runSlots)
+	cmd.detail = "Adapters that are down are taken over for a moment. An adapter that the kernel runs, for bluetoothd for example, is left alone even if --adapter names it: the kernel's LE connections are shown. The limit of a controller is not known until it has refused a connection."
 	return cmd
 }
 
@@ -61,9 +61,9 @@ func runSlots(ctx context.Context, a *app) error {
 	return err
 }
 
-// splitAdapters parts the adapters into those that the kernel runs, with its links, and
-// those to be opened. The former are never opened: whoever wants to see links does
-// not want them cut.
+// splitAdapters parts the adapters into those that the kernel runs, with their links,
+// and the names of those to open. To open the former would cut the links that the user
+// wants to see.
 func (a *app) splitAdapters() (kernel []jsonSlots, names []string, err error) {
 	list, err := a.env.listAdapters()
 	if err != nil && len(a.Adapters) == 0 {
@@ -82,7 +82,7 @@ func (a *app) splitAdapters() (kernel []jsonSlots, names []string, err error) {
 	if kernel == nil {
 		return nil, names, err
 	}
-	// Why the others are not opened, if there are any, is not asked.
+	// The kernel's adapters are an answer, even if no other can be opened.
 	links, err := connmgr.KernelLinks()
 	for _, l := range links {
 		if i := slices.IndexFunc(kernel, func(s jsonSlots) bool { return s.Adapter == l.Adapter }); i >= 0 {
@@ -92,7 +92,7 @@ func (a *app) splitAdapters() (kernel []jsonSlots, names []string, err error) {
 	return kernel, names, err
 }
 
-// awaitAdapters waits until no adapter is being opened any more.
+// awaitAdapters waits until no adapter is being opened any more, at most settleTime.
 func awaitAdapters(ctx context.Context, m *connmgr.Manager) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -115,7 +115,8 @@ func awaitAdapters(ctx context.Context, m *connmgr.Manager) {
 	}
 }
 
-// unknownStatus is that of an adapter whose slots nobody counts.
+// unknownStatus returns the status of an adapter whose slots the manager does not
+// count.
 func unknownStatus(adapter string) slots.AdapterStatus {
 	return slots.AdapterStatus{Adapter: adapter, Slots: slots.Unknown, Free: slots.Unknown}
 }

@@ -16,14 +16,14 @@ type staleCmd struct {
 
 func newStale() *command {
 	c := &staleCmd{}
-	cmd := newCommand(groupPeer, "stale", "End connections of the kernel to a device that are in the way.", c.runStale)
-	cmd.detail = "These are connections that bluetoothd has, or that a process has left behind. It needs CAP_NET_RAW, and takes no adapter over."
+	cmd := newCommand(groupPeer, "stale", "End the kernel's connections to a device, which stand in the way of others.", c.runStale)
+	cmd.detail = "These connections belong to bluetoothd, or a process has left them behind. The command needs CAP_NET_RAW and takes no adapter over."
 	cmd.word("addr", "the device's address, such as C0:FF:EE:00:00:01", &c.Addr)
-	cmd.flags.BoolVar(&c.Others, "other-adapters", false, "keep that on the adapter of --adapter, or else on the one that hears the device best")
+	cmd.flags.BoolVar(&c.Others, "other-adapters", false, "keep the connection on the adapter of --adapter, or else on the one that hears the device best")
 	return cmd
 }
 
-// jsonStale is what stale writes for each connection that it ended.
+// jsonStale is what stale writes with --json for each connection that it ended.
 type jsonStale struct {
 	Address hci.MAC    `json:"address"`
 	Adapter string     `json:"adapter"`
@@ -52,7 +52,8 @@ func (c *staleCmd) runStale(ctx context.Context, a *app) error {
 	return err
 }
 
-// keptAdapter returns the adapter whose connection is to stay.
+// keptAdapter returns the adapter whose connection is to stay: the first that the
+// command line names, or else the one that hears the device best.
 func (c *staleCmd) keptAdapter(a *app) (string, error) {
 	if len(a.Adapters) > 0 {
 		return systemName(a.Adapters[0])
@@ -70,13 +71,13 @@ func (c *staleCmd) keptAdapter(a *app) (string, error) {
 		}
 	}
 	if best.Adapter == "" {
-		return "", usagef("no adapter has heard %s: say with --adapter which one's connection is to stay", c.Addr)
+		return "", usagef("no adapter has heard %s: name the adapter whose connection is to stay with --adapter", c.Addr)
 	}
 	return best.Adapter, nil
 }
 
-// systemName returns the kernel's name of an adapter, which may be given by the
-// controller's address.
+// systemName returns the kernel's name of an adapter, which may be given by its
+// address.
 func systemName(name string) (string, error) {
 	want, err := hcisock.ParseAddress(name)
 	if err != nil {

@@ -29,7 +29,7 @@ func newWrite() *command {
 	c.peer.addArgs(cmd)
 	c.attribute.addArg(cmd)
 	cmd.args = append(cmd.args, arg{
-		name: "hex", help: "the value in hexadecimal; spaces, colons and 0x do not matter", many: true,
+		name: "hex", help: "the value in hexadecimal, such as 01ff; 0x, spaces and colons are skipped", many: true,
 		set: func(w string) error { c.Hex = append(c.Hex, w); return nil },
 	})
 	cmd.flag("text", "the value as `TEXT`, instead of HEX", &c.Text)
@@ -37,7 +37,7 @@ func newWrite() *command {
 	return cmd
 }
 
-// textArg is a text that may be empty.
+// textArg is a text, which may be empty if it is set.
 type textArg struct {
 	text string
 	set  bool
@@ -53,11 +53,11 @@ func (c *writeCmd) value() ([]byte, error) {
 	var b []byte
 	switch {
 	case c.Text.set && len(c.Hex) > 0:
-		return nil, usagef("the value is there twice, as hexadecimal and as --text: leave one of them out")
+		return nil, usagef("the value is given twice, as HEX and with --text: leave one of them out")
 	case c.Text.set:
 		b = []byte(c.Text.text)
 	case len(c.Hex) == 0:
-		return nil, usagef(`there is no value: write it in hexadecimal or as --text TEXT (for an empty value --text "")`)
+		return nil, usagef(`HEX is missing: the value in hexadecimal, or --text TEXT instead (--text "" is the empty value)`)
 	default:
 		var err error
 		if b, err = parseHex(c.Hex); err != nil {
@@ -70,7 +70,7 @@ func (c *writeCmd) value() ([]byte, error) {
 	return b, nil
 }
 
-// jsonWrite is what write reports with --json.
+// jsonWrite is what write writes with --json.
 type jsonWrite struct {
 	Address  hci.Addr   `json:"address"`
 	Handle   att.Handle `json:"handle"`
@@ -86,20 +86,7 @@ func (c *writeCmd) runWrite(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
-		var (
-			f       found
-			command bool
-		)
-		err := conn.Heal(ctx, func(ctx context.Context) (err error) {
-			if f, err = findAttribute(conn.Profile(), c.Attr); err != nil {
-				return err
-			}
-			command = c.NoResponse || commandOnly(&f)
-			if err := writeAttribute(ctx, conn, f.Handle, value, command); err != nil {
-				return &accessError{"write", f, err}
-			}
-			return nil
-		})
+		f, command, err := c.writeAttribute(ctx, conn, value)
 		if err != nil {
 			return err
 		}
@@ -120,13 +107,30 @@ func (c *writeCmd) runWrite(ctx context.Context, a *app) error {
 	})
 }
 
-// commandOnly reports whether the device takes no other write than one without
-// response.
+// writeAttribute writes the attribute of the command line, and reports whether by a
+// Write Command.
+func (c *writeCmd) writeAttribute(ctx context.Context, conn *connmgr.Client, value []byte) (f found, command bool, err error) {
+	err = conn.Heal(ctx, func(ctx context.Context) (err error) {
+		if f, err = findAttribute(conn.Profile(), c.Attr); err != nil {
+			return err
+		}
+		command = c.NoResponse || commandOnly(&f)
+		if err := writeHandle(ctx, conn, f.Handle, value, command); err != nil {
+			return &accessError{"write", f, err}
+		}
+		return nil
+	})
+	return f, command, err
+}
+
+// commandOnly reports whether the device accepts only writes without response.
 func commandOnly(f *found) bool {
 	return f.Value && f.Char.Properties.Has(gatt.PropWriteWithoutResponse) && !f.Char.Properties.Has(gatt.PropWrite)
 }
 
-func writeAttribute(ctx context.Context, c *connmgr.Client, h att.Handle, value []byte, command bool) error {
+// writeHandle writes value by a Write Command, or else by the request that its length
+// needs.
+func writeHandle(ctx context.Context, c *connmgr.Client, h att.Handle, value []byte, command bool) error {
 	longest := c.GATT().MTU() - 3 // opcode and handle
 	switch {
 	case command && len(value) > longest:

@@ -9,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// helpWidth is the width of help where the terminal is not narrower.
+// helpWidth is the width of help in columns, unless the terminal is narrower.
 const helpWidth = 80
 
-// helpColumn is where explanations begin.
+// helpColumn is the column in which explanations begin.
 const helpColumn = 30
 
 func (a *app) helpWidth() int {
@@ -23,7 +23,7 @@ func (a *app) helpWidth() int {
 	return min(max(columns, 40), helpWidth)
 }
 
-// printHelp shows what can be said.
+// printHelp shows the commands and the flags of all commands.
 func (a *app) printHelp(global *pflag.FlagSet) {
 	a.out.printf("Usage: moor [FLAGS] COMMAND\n\n")
 	a.printParagraphs(description)
@@ -53,7 +53,7 @@ func (a *app) printHelp(global *pflag.FlagSet) {
 	a.out.printf("Run \"moor COMMAND --help\" for the flags of a command.\n")
 }
 
-// printCommandHelp shows what can be said about one command.
+// printCommandHelp shows the arguments and the flags of a command.
 func (a *app) printCommandHelp(c *command, global *pflag.FlagSet) {
 	a.out.printf("Usage: moor [FLAGS] %s\n\n", c.synopsis())
 	a.printParagraphs(c.help)
@@ -63,7 +63,7 @@ func (a *app) printCommandHelp(c *command, global *pflag.FlagSet) {
 	if len(c.args) > 0 {
 		var t table
 		for _, arg := range c.args {
-			t.row("  "+strings.ToUpper(arg.name), arg.help)
+			t.row("  "+arg.label(), arg.help)
 		}
 		a.out.printf("Arguments:\n%s\n\n", strings.Join(t.wrapped(helpColumn, a.helpWidth()), "\n"))
 	}

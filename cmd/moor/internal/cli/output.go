@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// output writes what a command has to say. The first error of the writer is
-// kept and ends the command through fail, so that a reader that went away
+// output writes the results of a command. The first error of the writer is kept and
+// ends the command through cancel, so that a reader that goes away
 // (moor scan | head) leaves no link behind.
 type output struct {
 	w      io.Writer
@@ -18,7 +18,7 @@ type output struct {
 	err    error
 }
 
-// Write writes b, unless something could not be written before.
+// Write writes b, unless an earlier write has failed.
 func (o *output) Write(b []byte) (int, error) {
 	if o.err != nil {
 		return 0, o.err
@@ -58,14 +58,12 @@ type outputError struct{ err error }
 func (e *outputError) Error() string { return "write the output: " + e.err.Error() }
 func (e *outputError) Unwrap() error { return e.err }
 
-// table lays rows out in columns, two spaces apart. The last column is not
-// padded.
+// table lays out rows in columns, two spaces apart. The last column is not padded.
 type table struct{ rows [][]string }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
-// lines returns the rows as text. Where limit is above 0 and a row is longer,
-// it is cut there.
+// lines returns the rows as text, cut to limit columns; 0 means no limit.
 func (t *table) lines(limit int) []string {
 	var widths []int
 	for _, row := range t.rows {
@@ -93,9 +91,9 @@ func (t *table) lines(limit int) []string {
 	return out
 }
 
-// wrapped returns rows of two cells with the second one broken into lines that
-// end at column limit. It begins at column left, a line lower where the first
-// cell reaches that far.
+// wrapped returns rows of two cells, with the second broken into lines between the
+// columns left and limit. It begins one line lower where the first cell reaches
+// column left.
 func (t *table) wrapped(left, limit int) (lines []string) {
 	for _, row := range t.rows {
 		if len(row) < 2 {
@@ -115,7 +113,7 @@ func (t *table) wrapped(left, limit int) (lines []string) {
 	return lines
 }
 
-// table writes t whole.
+// table writes all lines of t.
 func (o *output) table(t *table) {
 	for _, line := range t.lines(0) {
 		o.printf("%s\n", line)

@@ -29,13 +29,13 @@ func TestRead(t *testing.T) {
 		{"unknown UUID", "read " + belt + " 2a6e", 1, "",
 			"moor: the device has no characteristic or descriptor 2a6e (Temperature)\n      moor services shows what it has\n"},
 		{"several of a UUID", "read " + lamp + " 2902", 1, "",
-			"moor: the device has 2 attributes 2902 (Client Characteristic Configuration)\n" +
+			"moor: the device has 2 attributes with the UUID 2902 (Client Characteristic Configuration)\n" +
 				"        0x0009 in service 1801 (Generic Attribute), characteristic 2a05 (Service Changed)\n" +
 				"        0x0018 in service 6d6f6f72-0001-4c61-6d70-000000000000, characteristic 6d6f6f72-0002-4c61-6d70-000000000000\n" +
 				"      name one of them by its handle\n"},
 		{"not readable", "read " + belt + " 2a39", 1, "",
 			"moor: read handle 0x0020, 2a39 (Heart Rate Control Point): att: read request of handle 0x0020: read not permitted (0x02)\n" +
-				"      it cannot be read; it may be there to be written, or to notify\n"},
+				"      it cannot be read: moor services shows whether it can be written or subscribed to\n"},
 		{"no such handle", "read " + belt + " 0x0fff", 1, "",
 			"moor: read handle 0x0fff: att: read request of handle 0x0fff: invalid handle (0x01)\n" +
 				"      the device has no attribute there: see moor services\n"},
@@ -49,10 +49,10 @@ func TestRead(t *testing.T) {
 			"moor: write handle 0x2902: att: write request of handle 0x2902: invalid handle (0x01)\n" +
 				"      0x2902 is a handle; the UUID of Client Characteristic Configuration is written 2902, without 0x\n"},
 		{"handle meant as UUID, for notify", "notify " + belt + " 0x2a37", 1, "",
-			"moor: 0x2a37 is no characteristic of the device\n" +
+			"moor: 0x2a37 is not a characteristic of the device\n" +
 				"      0x2a37 is a handle; the UUID of Heart Rate Measurement is written 2a37, without 0x\n"},
 		{"no characteristic", "notify " + belt + " 0x0fff", 1, "",
-			"moor: 0x0fff is no characteristic of the device\n" +
+			"moor: 0x0fff is not a characteristic of the device\n" +
 				"      moor services shows what it has\n"},
 		{"cannot notify", "notify " + belt + " 2a38", 1, "",
 			"moor: subscribe to handle 0x001e, 2a38 (Body Sensor Location): gatt: characteristic 2a38 (read): neither notifies nor indicates\n" +
@@ -196,7 +196,7 @@ func TestNotSeen(t *testing.T) {
 	inAir(t, "empty air", func(t *testing.T) {
 		r := moor(t.Context(), "-a", "sim:empty", "read", thermometer, "2a19")
 		r.want(t, 3, "", "moor: C0:FF:EE:00:00:01 was not seen on air within 10s\n"+
-			"      switch it on, bring it closer, or wake it up; with /random or /public behind the address it is dialed unseen\n")
+			"      switch it on, bring it closer, or wake it up; with /random or /public after the address, moor connects without having seen it\n")
 		if r.took < findTime || r.took > findTime+time.Second {
 			t.Errorf("it took %v, want the %v of the search", r.took, findTime)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// isSimulated reports whether the adapters that were asked for are all on
+// isSimulated reports whether the command line names adapters, all of them on
 // simulated air.
 func (a *app) isSimulated() bool {
 	for _, name := range a.Adapters {
@@ -21,8 +21,9 @@ func (a *app) isSimulated() bool {
 	return len(a.Adapters) > 0
 }
 
-// openSimulated makes simulated air. Its devices keep their bonds beside the ones
-// here, so that they go together, and show their passkeys on standard error.
+// openSimulated makes simulated air. Its devices keep their bonds in the state
+// directory as well, so that both sides of a bond stay together, and show their
+// passkeys on standard error.
 func (a *app) openSimulated(scenario string) (hci.Transport, error) {
 	s, err := sim.ParseScenario(scenario)
 	if err != nil {

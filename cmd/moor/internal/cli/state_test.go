@@ -111,9 +111,9 @@ func TestCache(t *testing.T) {
 	}
 	cache("list").want(t, 0, "", "")
 	cache("clear").want(t, 0, "0 tables cleared\n", "")
-	cache("show", belt).want(t, 1, "", "moor: "+belt+": no table is kept of this device\n")
-	cache("show").want(t, 2, "", "moor: ADDR is missing: the device whose table is to be shown\n      run \"moor cache --help\" to see what can be said\n")
-	moor(t.Context(), "cache", "list").want(t, 1, "", "moor: nothing is kept: name a directory with --state\n")
+	cache("show", belt).want(t, 1, "", "moor: "+belt+": there is no table of this device\n")
+	cache("show").want(t, 2, "", "moor: ADDR is missing: the device whose table is to be shown\n      see moor cache --help\n")
+	moor(t.Context(), "cache", "list").want(t, 1, "", "moor: there is no state directory: name one with --state\n")
 	for _, addr := range []string{belt, lamp} {
 		inAir(t, addr, func(t *testing.T) {
 			if r := moor(t.Context(), "-a", "sim:", "--state", dir, "services", addr); r.code != 0 {
@@ -148,7 +148,7 @@ func TestCache(t *testing.T) {
 
 func TestDevices(t *testing.T) {
 	dir := t.TempDir()
-	moor(t.Context(), "devices", "--duration", "0").want(t, 1, "", "moor: nothing is kept: name a directory with --state\n")
+	moor(t.Context(), "devices", "--duration", "0").want(t, 1, "", "moor: there is no state directory: name one with --state\n")
 	inAir(t, "heard", func(t *testing.T) {
 		r := moor(t.Context(), "-a", "sim:", "--state", dir, "devices")
 		if r.took < 3*time.Second || r.took > 3500*time.Millisecond || strings.Count(r.stdout, "\n") != 3 ||
