@@ -11,7 +11,7 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// checkAdapter judges what is known of an adapter without opening it.
+// checkAdapter checks an adapter without opening it.
 func checkAdapter(a hcisock.Adapter, r *Report) {
 	rfkill := a.Name + " rfkill"
 	switch {
@@ -40,22 +40,23 @@ func checkHolder(a hcisock.Adapter, r *Report) {
 	holders := strings.Join(who, ", ")
 	switch {
 	case a.UserChannel && holders == "":
-		r.addBad(check, "another process has its user channel", "stop that process; root is told its name")
+		r.addBad(check, "another process has its user channel", "stop that process; run as root, moor doctor names it")
 	case a.UserChannel:
 		r.addBad(check, holders+" has its user channel", "stop that process, or use another adapter")
 	case a.Up && holders != "":
-		r.addGood(check, holders+" uses it; only commands that name it take it from there, which cuts its links")
+		r.addGood(check, holders+" uses it; only commands that name it take it over, which cuts its links")
 	case a.Up:
-		r.addGood(check, "the kernel has it up, for nobody that is seen; without links on it, it is taken")
+		r.addGood(check, "the kernel has it up, and no process is seen to use it; commands take it over unless it has links")
 	case holders != "":
-		r.addGood(check, "it is down, but "+holders+" has it and may bring it up; only commands that name it take it from there")
+		r.addGood(check, "it is down, but "+holders+" has it and may bring it up; only commands that name it take it over")
 	default:
-		r.addGood(check, "it is down, and nobody holds it")
+		r.addGood(check, "it is down, and no process has it")
 	}
 }
 
-// openOne opens one adapter after the other until one works. It takes none from
-// anybody unless that was named, as all commands do, and cuts no links even then.
+// openOne opens one adapter after the other until one answers. As all commands, it
+// takes an adapter from another process only if Env.Adapter names it, and even then
+// not if the adapter has links.
 func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b hcisock.Adapter) int { return disturbance(a) - disturbance(b) })
@@ -73,7 +74,7 @@ func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 	}
 }
 
-// disturbance orders adapters: those in nobody's use first.
+// disturbance is how much opening an adapter disturbs other processes; 0 is nothing.
 func disturbance(a hcisock.Adapter) int {
 	switch {
 	case a.UserChannel:
@@ -87,19 +88,19 @@ func disturbance(a hcisock.Adapter) int {
 	}
 }
 
-// linksOf returns the links of an adapter that the kernel's own stack has up.
+// linksOf returns the links of an adapter that the kernel's own stack runs.
 func linksOf(env *Env, a hcisock.Adapter) []hcisock.KernelLink {
 	if !a.Up || a.UserChannel {
 		return nil
 	}
 	links, err := env.Links(a.Index)
 	if err != nil {
-		return nil // opening it will tell why
+		return nil // opening it fails with the reason
 	}
 	return links
 }
 
-// giveBack brings an adapter up again that was up before it was opened.
+// giveBack brings an adapter up again if it was up before it was opened.
 func giveBack(env *Env, r *Report, a hcisock.Adapter) {
 	if !a.Up {
 		return

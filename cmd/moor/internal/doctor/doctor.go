@@ -11,10 +11,10 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// Run looks for what keeps Bluetooth from working and, at the end, opens an
-// adapter and resets it. It takes the adapter that disturbs least: none that
-// has links of other programs, and one that is in nobody's use first. It stops
-// at the first that works, and gives it back as it was.
+// Run checks the kernel, the privileges and every adapter, and at the end opens an
+// adapter and resets it. It tries adapters that no process uses first, and none that
+// has links of other programs. It stops at the first adapter that answers, and leaves
+// it up or down as it was. ctx bounds the whole; Run returns what it has found by then.
 func Run(ctx context.Context, env Env) Report {
 	var r Report
 	if env.Adapter != "" {
@@ -24,7 +24,7 @@ func Run(ctx context.Context, env Env) Report {
 			return r
 		}
 		if a.Kind != hcisock.KindIndex && a.Kind != hcisock.KindMAC {
-			// The machine's own Bluetooth plays no part.
+			// The kernel's Bluetooth plays no part.
 			r.OK = tryOpen(ctx, &env, &r, env.Adapter)
 			return r
 		}
@@ -40,7 +40,7 @@ func Run(ctx context.Context, env Env) Report {
 	return r
 }
 
-// addError records an error, with the remedy that an *hcisock.OpenError has.
+// addError adds a finding about an error, with the remedy of an *hcisock.OpenError.
 func (r *Report) addError(check string, err error) {
 	if e, ok := errors.AsType[*hcisock.OpenError](err); ok {
 		r.addBad(check, fmt.Sprintf("%s: %s: %v", e.Address, e.Op, e.Err), e.Remedy)
@@ -49,8 +49,8 @@ func (r *Report) addError(check string, err error) {
 	r.addBad(check, err.Error(), "")
 }
 
-// checkKernel looks for the address family, and for the reason if it is not
-// there: the kernel or the network namespace.
+// checkKernel checks that HCI sockets can be made. If not, the reason is the kernel or
+// the network namespace.
 func checkKernel(env *Env, r *Report) {
 	const kernel, namespace = "kernel", "network namespace"
 	err := env.AddressFamily()
@@ -94,7 +94,7 @@ func checkPrivileges(env *Env, r *Report) {
 	}
 }
 
-// checkAdapters lists the adapters and returns those that are wanted.
+// checkAdapters lists the adapters and returns those that Env.Adapter names.
 func checkAdapters(env *Env, r *Report) []hcisock.Adapter {
 	const check = "adapters"
 	all, err := env.Adapters()

@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// tryOpen opens a controller, resets it and reports whether it answered.
+// tryOpen opens an adapter, resets its controller and reports whether that answered.
 func tryOpen(ctx context.Context, env *Env, r *Report, address string) bool {
 	check := address + " open"
 	ctx, cancel := context.WithTimeout(ctx, env.probeTimeout())
@@ -33,8 +33,8 @@ func tryOpen(ctx context.Context, env *Env, r *Report, address string) bool {
 	return true
 }
 
-// resetController sends Reset (Vol 4, Part E, 7.3.2) and waits for its completion. The
-// end of ctx closes the transport, which ends the wait.
+// resetController sends Reset (Vol 4, Part E, 7.3.2) and waits for its completion. If
+// ctx ends, it closes the transport, which ends the wait.
 func resetController(ctx context.Context, tr hci.Transport) error {
 	stop := context.AfterFunc(ctx, func() { tr.Close() })
 	defer stop()
@@ -60,8 +60,8 @@ func resetController(ctx context.Context, tr hci.Transport) error {
 	}
 }
 
-// resetStatus returns the status if an H4 packet completes Reset. Everything
-// else that comes, a controller may have sent before it.
+// resetStatus returns the status if an H4 packet completes Reset. Other packets may
+// come first: the controller sent them before it got the command.
 func resetStatus(packet []byte) (hci.Status, bool) {
 	r := wire.NewReader(packet)
 	if hci.PacketType(r.U8()) != hci.PacketEvent {
