@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// asMoor has the test binary be moor.
+// asMoor is the environment variable that makes the test binary run as moor.
 const asMoor = "MOOR_TEST_AS_MOOR"
 
 func TestMain(m *testing.M) {
@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestSignals: what a signal cuts short dies by it, once it has cleaned up; what
-// only ever ends by a signal has succeeded.
+// TestSignals: a command that a signal cuts short cleans up and then dies by that
+// signal. For a command that usually ends by a signal, it is a success.
 func TestSignals(t *testing.T) {
 	for _, c := range []struct {
 		name, args, ready string // a signal is sent when ready was written

@@ -1,6 +1,6 @@
-// Package demo is "moor demo": the stack's main job from beginning to end, on
-// simulated air, told step by step with what happens on HCI. It runs in real
-// time and needs no Bluetooth.
+// Package demo is "moor demo": a scan, a connection, reads and notifications on
+// simulated air, step by step, with the HCI packets of each. It runs in real time and
+// needs no Bluetooth.
 package demo
 
 import (
@@ -20,11 +20,11 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// Config is what the demo needs from the command line.
+// Config has what the demo needs of the command line.
 type Config struct {
-	// Out takes the story, made for 80 columns.
+	// Out takes the output, which is 80 columns wide.
 	Out io.Writer
-	// Tree shows a profile and Value a value, as the other commands do.
+	// Tree formats a table and Value a value, as the other commands do.
 	Tree  func(*gatt.Profile) []string
 	Value func(uuid.UUID, []byte) string
 	// HCI holds options of the controller: log and capture.
@@ -34,15 +34,15 @@ type Config struct {
 // timeout bounds the whole demo, which takes a few seconds.
 const timeout = time.Minute
 
-// listenTime is how long the scan listens.
+// listenTime is the duration of the scan.
 const listenTime = 800 * time.Millisecond
 
 var errListened = errors.New("demo: listened long enough")
 
-// failures is how many dials the kettle lets fail.
+// failures is how many connections to the kettle fail before one is established.
 const failures = 2
 
-// story is a demo under way.
+// story is the state of a running demo.
 type story struct {
 	*printer
 	cfg    *Config
@@ -50,18 +50,18 @@ type story struct {
 	m      *connmgr.Manager
 	kettle hci.Addr
 	client *connmgr.Client
-	start  time.Time     // of connecting
-	cold   time.Duration // how long the first connection took
+	start  time.Time     // when connecting began
+	cold   time.Duration // the duration of the first connecting
 }
 
-// Run tells the story. It returns why it could not be told to the end.
+// Run runs the demo to its end, to the first error, or until ctx ends.
 func Run(ctx context.Context, cfg *Config) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errors.New("demo: the simulated air took longer than a minute"))
 	defer cancel()
 	air := sim.New(&sim.Config{Seed: 1})
 	defer air.Close()
 	p := &printer{w: cfg.Out, pending: map[hci.Opcode]string{}}
-	p.printLines([]string{"The main job on simulated air. On HCI: -> command, <- event."})
+	p.printLines([]string{"Scan, connect and read on simulated air. On HCI: -> command, <- event."})
 
 	central := air.NewController(&sim.ControllerConfig{Name: "central"})
 	k, err := air.NewPeripheral(ctx, kettle())
@@ -82,7 +82,7 @@ func Run(ctx context.Context, cfg *Config) error {
 	return errors.Join(err, p.firstError())
 }
 
-// runStory is the story.
+// runStory runs the steps of the demo.
 func (s *story) runStory(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
 		s.openController, s.scanDevices, s.connectKettle, s.showTable, s.readValues, s.watchTemperature, s.changeParams, s.disconnectKettle, s.connectAgain,
@@ -94,17 +94,17 @@ func (s *story) runStory(ctx context.Context) error {
 			return err
 		}
 	}
-	s.printLines([]string{"", "That was the whole way. With an adapter: moor scan, then moor services ADDR."})
+	s.printLines([]string{"", "That is all. With an adapter: moor scan, then moor services ADDR."})
 	return nil
 }
 
 func (s *story) openController(ctx context.Context) (err error) {
-	s.beginStep("Open the controller: reset it, ask what it is and can do.")
+	s.beginStep("Open the controller: reset it, read its version and its features.")
 	s.tap.muted.Store(true)
 	s.m, err = connmgr.Open(ctx, &connmgr.Config{
 		Adapters: []string{s.cfg.HCI.Name}, Host: host.Config{HCI: s.cfg.HCI}, Logger: s.cfg.HCI.Logger,
 		OpenTransport: func(context.Context, string) (hci.Transport, error) { return s.tap, nil },
-		DisableScan:   true, // the story listens by itself
+		DisableScan:   true, // scanDevices scans
 	})
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (s *story) openController(ctx context.Context) (err error) {
 	return nil
 }
 
-// controller is the only adapter's controller.
+// controller returns the controller of the only adapter.
 func (s *story) controller() *controller.Controller { return s.m.Adapters()[0].Controller() }
 
 func (s *story) scanDevices(ctx context.Context) error {
@@ -153,7 +153,7 @@ func (s *story) connectKettle(ctx context.Context) error {
 		return err
 	}
 	s.cold = s.timeTaken()
-	s.printOutcome("Failing to be established says nothing about the device: it was dialed again at once. Ready after %v, with an MTU of %d octets, the table read at a fast pace, and then a slower one agreed on.", s.cold, s.client.GATT().MTU())
+	s.printOutcome("A connection that fails to be established says nothing about the device, so it was dialed again at once. Ready after %v, with an MTU of %d octets: the table was read at a short interval, and a longer one agreed on afterwards.", s.cold, s.client.GATT().MTU())
 	return nil
 }
 
@@ -164,7 +164,7 @@ func (s *story) establishKettle(ctx context.Context) (err error) {
 }
 
 func (s *story) showTable(context.Context) error {
-	s.beginStep("What it has.")
+	s.beginStep("Show its attribute table.")
 	s.printLines(s.cfg.Tree(s.client.Profile()))
 	return nil
 }
@@ -238,7 +238,7 @@ func (s *story) connectAgain(ctx context.Context) error {
 	return err
 }
 
-// timeTaken is the time since start, as a person would say it.
+// timeTaken returns the time since start, rounded for a person.
 func (s *story) timeTaken() time.Duration {
 	return time.Since(s.start).Round(10 * time.Millisecond)
 }

@@ -8,8 +8,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// describeCommand says what a command is and, of its parameters, those that
-// matter to the story.
+// describeCommand returns the name of a command and the parameters that matter here.
 func describeCommand(cmd hci.Params) string {
 	name, about := cmd.Opcode().String(), ""
 	switch c := cmd.(type) {
@@ -56,7 +55,7 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// describeEvent does for events what describeCommand does for commands.
+// describeEvent returns the name of an event and the parameters that matter here.
 func describeEvent(ev hci.Event) string {
 	switch e := ev.(type) {
 	case *hci.LEConnectionComplete:

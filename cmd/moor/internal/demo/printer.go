@@ -10,21 +10,21 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// columns is the width that the output is made for.
+// columns is the width of the output.
 const columns = 80
 
-// printer writes the story and, between its lines, what happens on HCI. The
-// loop and the reader of the controller write too, so that it has a lock.
+// printer writes the steps of the demo and the HCI packets between them. The loop and
+// the reader of the controller use it as well, hence the lock.
 type printer struct {
 	mu      sync.Mutex
 	w       io.Writer             // guarded by mu
-	err     error                 // the writer's first; guarded by mu
+	err     error                 // the first of w; guarded by mu
 	steps   int                   // guarded by mu
 	hidden  counts                // guarded by mu
 	pending map[hci.Opcode]string // commands without an answer yet; guarded by mu
 }
 
-// counts are packets that get no line of their own.
+// counts are the packets without a line of their own.
 type counts struct {
 	commands, reports, sent, received int
 }
@@ -35,7 +35,7 @@ func (p *printer) printLine(line string) {
 	}
 }
 
-// beginStep begins a new part of the story.
+// beginStep begins the next step.
 func (p *printer) beginStep(title string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,14 +43,14 @@ func (p *printer) beginStep(title string) {
 	p.printLine(fmt.Sprintf("\n%d. %s", p.steps, title))
 }
 
-// holdCommand keeps a command until its answer comes, to show both on one line.
+// holdCommand keeps a command until its answer arrives, to show both on one line.
 func (p *printer) holdCommand(op hci.Opcode, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending[op] = text
 }
 
-// printAnswer shows a command that command was told of, with its outcome.
+// printAnswer shows a command from holdCommand with its status.
 func (p *printer) printAnswer(op hci.Opcode, status hci.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,22 +65,21 @@ func (p *printer) printAnswer(op hci.Opcode, status hci.Status) {
 	p.printLine(cutLine("   -> " + text))
 }
 
-// printEvent shows what the controller reports.
+// printEvent shows an event of the controller.
 func (p *printer) printEvent(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.printLine(cutLine("   <- " + text))
 }
 
-// countPacket notes a packet that gets no line.
+// countPacket counts a packet without a line of its own.
 func (p *printer) countPacket(add func(*counts)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	add(&p.hidden)
 }
 
-// printOutcome ends a step with its outcome, after a line about the packets that got
-// none.
+// printOutcome shows the outcome of a step, after a line with the counts.
 func (p *printer) printOutcome(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +92,7 @@ func (p *printer) printOutcome(format string, args ...any) {
 	}
 }
 
-// printLines shows lines as they are, indented.
+// printLines shows lines, indented.
 func (p *printer) printLines(lines []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,6 +104,7 @@ func (p *printer) printLines(lines []string) {
 	}
 }
 
+// firstError returns the first error of the writer.
 func (p *printer) firstError() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

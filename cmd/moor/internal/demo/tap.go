@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// tap is a transport that shows what passes: each command together with its
-// answer, and each event. Of what comes in crowds it only counts.
+// tap is a transport that shows its packets: each command with its answer, and each
+// event. It only counts data packets and advertising reports.
 type tap struct {
 	hci.Transport
 	p     *printer
@@ -63,7 +63,7 @@ func (t *tap) showEvent(packet []byte) {
 		return
 	}
 	switch ev := ev.(type) {
-	case *hci.NumberOfCompletedPackets: // goes with the data
+	case *hci.NumberOfCompletedPackets: // counted with the data packets
 	case *hci.LEAdvertisingReport, *hci.LEExtendedAdvertisingReport:
 		t.p.countPacket(func(c *counts) { c.reports++ })
 	case *hci.CommandComplete:
