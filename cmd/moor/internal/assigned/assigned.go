@@ -2,10 +2,10 @@
 // of services, characteristics, descriptors and members, company identifiers,
 // appearance values and versions of the Core specification.
 //
-// The tables are text files under tables, which gen/gen.py writes from the SIG's own
-// lists as published in the PyPI package
+// The tables are text files under tables, which gen/gen.py writes. Its sources, both
+// under the MIT license, are the SIG's own lists as published in the PyPI package
 // bluetooth-sig 0.6.0 (June 2026), and well-known 128-bit UUIDs of vendors from
-// bluetooth-numbers 1.1.2, both under the MIT license.
+// bluetooth-numbers 1.1.2.
 package assigned
 
 import (
