@@ -155,7 +155,19 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestParamsHelp wants nobody to take the one timeout for the other.
+// TestHelpOnNarrowTerminal: help fits a terminal of 40 columns and more.
+func TestHelpOnNarrowTerminal(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := Run(t.Context(), []string{"help", "adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 52, 24 }})
+	want := "Usage: moor [FLAGS] adapters\n\nList the Bluetooth adapters of this machine.\n\n" +
+		"With --adapter, only those. An adapter that is not\nthe kernel's, such as sim:, is opened for a moment\nto see whether it answers.\n\n" +
+		"Flags of all commands:\n  -a, --adapter ADAPTER       ADAPTER to use, see\n                              moor --help; for\n"
+	if code != 0 || stderr.Len() > 0 || !strings.HasPrefix(stdout.String(), want) {
+		t.Errorf("exit code %d, stderr %q, stdout:\n%swant:\n%s", code, stderr.String(), stdout.String(), want)
+	}
+}
+
+// TestParamsHelp: help tells the two timeouts apart.
 func TestParamsHelp(t *testing.T) {
 	help := strings.Join(strings.Fields(moor(t.Context(), "params", "--help").stdout), " ")
 	for _, want := range []string{

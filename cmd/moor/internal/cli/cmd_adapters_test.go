@@ -107,6 +107,21 @@ func TestAdaptersNamed(t *testing.T) {
 			}
 		})
 	}
+	inAir(t, "states", func(t *testing.T) {
+		machine := []hcisock.Adapter{
+			{Index: 0, Name: "hci0", Bus: "usb", Driver: "btusb", RFKill: hcisock.RFKill{Soft: true}, USB: hcisock.USBDevice{Manufacturer: "Kettle", Product: "Radio"}},
+			{Index: 1, Name: "hci1", Bus: "usb", RFKill: hcisock.RFKill{Hard: true}, USB: hcisock.USBDevice{VendorID: 0x0a12, ProductID: 1}},
+			{Index: 2, Name: "hci2", Bus: "uart", Up: true, UserChannel: true},
+			{Index: 3, Name: "hci3", Bus: "uart", Up: true, Holders: []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}, {PID: 9, Name: "scanner", Sure: true}}},
+		}
+		var stdout, stderr bytes.Buffer
+		code := Run(t.Context(), []string{"adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Adapters: func() ([]hcisock.Adapter, error) { return machine, nil }})
+		result{code, stdout.String(), stderr.String(), 0}.want(t, 0, ""+
+			"hci0  no address  usb btusb  down, switched off by rfkill                     Kettle Radio\n"+
+			"hci1  no address  usb        down, switched off by a hardware switch          0a12:0001\n"+
+			"hci2  no address  uart       up, held by another process\n"+
+			"hci3  no address  uart       up, held by bluetoothd (pid 7), scanner (pid 9)\n", "")
+	})
 	inAir(t, "JSON", func(t *testing.T) {
 		moor(t.Context(), "-a", "sim:", "--json", "adapters").want(t, 0,
 			`{"name":"sim:","address":"00:4F:52:00:00:00","bus":"sim","up":true,"rfkill_soft":false,"rfkill_hard":false,"user_channel":false,"free":false}`+"\n", "")

@@ -80,13 +80,13 @@ func (c *bondsCmd) importBonds(a *app, stores []*smp.FileStore) error {
 	}
 	var bonds []json.RawMessage
 	if err := json.Unmarshal(b, &bonds); err != nil {
-		return fmt.Errorf("import: not a list of bonds: %w", err)
+		return fmt.Errorf("import: not a list of bonds: %w", jsonError(err))
 	}
 	parts := make(map[*smp.FileStore][]json.RawMessage)
 	for i, bond := range bonds {
 		var of struct{ Local hci.Addr }
 		if err := json.Unmarshal(bond, &of); err != nil {
-			return fmt.Errorf("import: bond %d: %w", i+1, err)
+			return fmt.Errorf("import: bond %d: %w", i+1, jsonError(err))
 		}
 		k := slices.IndexFunc(stores, func(s *smp.FileStore) bool { return s.Identity().Addr == of.Local })
 		if k < 0 {
@@ -119,6 +119,15 @@ func (c *bondsCmd) importBonds(a *app, stores []*smp.FileStore) error {
 	return nil
 }
 
+// jsonError says what is wrong with JSON, without the names of Go types.
+func jsonError(err error) error {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("unexpected JSON %s", wrong.Value)
+	}
+	return err
+}
+
+// readInput returns the bonds to import: the file of --file, or else standard input.
 func (c *bondsCmd) readInput(a *app) ([]byte, error) {
 	if c.File != "" {
 		b, err := os.ReadFile(c.File)

@@ -97,6 +97,22 @@ func TestCompletionZsh(t *testing.T) {
 	}
 }
 
+// TestCompletionFish wants the commands, the flags and the values in the script, also
+// on a machine without fish.
+func TestCompletionFish(t *testing.T) {
+	text := script(t, "fish")
+	for _, want := range []string{
+		"\ncomplete -c moor -l json -d 'write results as JSON, one object a line'\n",
+		"\ncomplete -c moor -l adapter -s a -xa '(__moor_adapters)' -d ",
+		"\ncomplete -c moor -n \"__moor_in ''\" -a scan -d 'Show the devices that advertise.'\n",
+		"\ncomplete -c moor -n '__moor_in cache first' -a 'list show clear'\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in:\n%s", want, text)
+		}
+	}
+}
+
 func script(t *testing.T, shell string) string {
 	t.Helper()
 	r := moor(t.Context(), "completion", shell)

@@ -56,7 +56,7 @@ func (c *staleCmd) runStale(ctx context.Context, a *app) error {
 // command line names, or else the one that hears the device best.
 func (c *staleCmd) keptAdapter(a *app) (string, error) {
 	if len(a.Adapters) > 0 {
-		return systemName(a.Adapters[0])
+		return a.systemName(a.Adapters[0])
 	}
 	dir, best := a.stateDir(), connmgr.Device{Smoothed: connmgr.NoRSSI - 1}
 	if dir != "" {
@@ -78,7 +78,7 @@ func (c *staleCmd) keptAdapter(a *app) (string, error) {
 
 // systemName returns the kernel's name of an adapter, which may be given by its
 // address.
-func systemName(name string) (string, error) {
+func (a *app) systemName(name string) (string, error) {
 	want, err := hcisock.ParseAddress(name)
 	if err != nil {
 		return "", err
@@ -86,7 +86,7 @@ func systemName(name string) (string, error) {
 	if want.Kind != hcisock.KindMAC {
 		return name, nil
 	}
-	list, err := hcisock.Adapters()
+	list, err := a.env.listAdapters()
 	if err != nil {
 		return "", err
 	}

@@ -171,6 +171,19 @@ func TestDevices(t *testing.T) {
 			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
 		}
 	})
+	inAir(t, "long ago", func(t *testing.T) {
+		for _, ago := range []struct {
+			more time.Duration
+			want string
+		}{{90 * time.Second, "  1m ago  "}, {3 * time.Hour, "  3h ago  "}, {72 * time.Hour, "  3 days ago  "}} {
+			other := t.TempDir()
+			moor(t.Context(), "-a", "sim:", "--state", other, "devices", "--duration", "1s")
+			time.Sleep(ago.more)
+			if r := moor(t.Context(), "--state", other, "devices", "--duration", "0"); strings.Count(r.stdout, ago.want) != 3 {
+				t.Errorf("after %v, exit code %d, stderr %q:\n%swant %q thrice", ago.more, r.code, r.stderr, r.stdout, ago.want)
+			}
+		}
+	})
 	inAir(t, "scan keeps too", func(t *testing.T) {
 		other := t.TempDir()
 		moor(t.Context(), "-a", "sim:", "--state", other, "scan", "--duration", "2s", "--passive")
@@ -178,17 +191,6 @@ func TestDevices(t *testing.T) {
 			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
 		}
 	})
-}
-
-func TestStaleWithoutKernelLinks(t *testing.T) {
-	// That it ends those of bluetoothd is for the tests on a real kernel.
-	moor(t.Context(), "stale", thermometer).want(t, 0, "no connection to "+thermometer+" had to be ended\n", "")
-	moor(t.Context(), "stale", thermometer, "--json").want(t, 0, "", "")
-	r := moor(t.Context(), "stale", thermometer, "--other-adapters")
-	if r.code != 2 || !strings.Contains(r.stderr, "no adapter has heard "+thermometer) {
-		t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
-	}
-	moor(t.Context(), "-a", "hci7", "stale", thermometer, "--other-adapters").want(t, 0, "no connection to "+thermometer+" had to be ended\n", "")
 }
 
 func TestSlots(t *testing.T) {

@@ -54,6 +54,8 @@ func valueError(invalid *pflag.InvalidValueError) error {
 		return fmt.Errorf("%q is out of range", invalid.GetValue())
 	case number.Func == "ParseBool":
 		return fmt.Errorf("%q is neither true nor false", invalid.GetValue())
+	case number.Func == "ParseUint":
+		return fmt.Errorf("%q is not a whole number from 0 on", invalid.GetValue())
 	}
 	return fmt.Errorf("%q is not a whole number", invalid.GetValue())
 }
