@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// result is what a command line came to.
+// result is the exit code and the output of a command line.
 type result struct {
 	code           int
 	stdout, stderr string

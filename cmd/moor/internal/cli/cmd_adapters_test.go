@@ -12,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// TestTakesNoAdapterUnasked has a machine whose adapter bluetoothd runs, and notes
-// what is opened there.
+// TestTakesNoAdapterUnasked runs commands on a machine whose adapter bluetoothd uses,
+// and checks which adapters they open.
 func TestTakesNoAdapterUnasked(t *testing.T) {
 	daemon := []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}}
 	theirs := hcisock.Adapter{Index: 77, Name: "hci77", MAC: hci.MAC{1, 2, 3, 4, 5, 6}, Up: true, Holders: daemon}
@@ -62,7 +62,7 @@ func TestTakesNoAdapterUnasked(t *testing.T) {
 				t.Errorf("opened %q, want %q", opened, c.opened)
 			}
 			if c.opened != nil {
-				return // how that went is not the matter here
+				return // the outcome does not matter here
 			}
 			if want := map[bool]int{true: 0, false: 1}[c.stderr == ""]; code != want || stdout.String() != c.stdout || stderr.String() != c.stderr {
 				t.Errorf("exit code %d, want %d; stdout %q, want %q; stderr %q, want %q", code, want, stdout.String(), c.stdout, stderr.String(), c.stderr)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// completed are lines as they stand when Tab is pressed, with what each shell is
-// to offer: all of want, none of not, and nothing at all where both are empty.
+// completed are lines at the moment when Tab is pressed, with the words that each shell
+// must offer: all of want, none of not, and no word at all where both are empty.
 var completed = []struct {
 	line      string
 	want, not []string
@@ -29,11 +29,11 @@ var completed = []struct {
 func TestCompletion(t *testing.T) {
 	for _, shell := range []struct {
 		name string
-		// ask has the shell complete its argument by the script on its standard
-		// input, and write what it offers, one a line.
+		// ask makes the shell complete its argument by the script on its standard
+		// input, and write the words that it offers, one a line.
 		ask []string
 	}{
-		// What bash does with -o default, the test does for it.
+		// The test does for bash the work of -o default.
 		{"bash", []string{"-c", `source /dev/stdin
 			COMP_WORDBREAKS=$' \t\n"\'><=;|&(:' COMP_LINE=$0 COMP_POINT=${#0} colon=
 			compopt() { [[ $* == "-o default" ]] && compgen -f -- "${COMP_LINE##* }"; }
@@ -55,7 +55,7 @@ func TestCompletion(t *testing.T) {
 				}
 				var offered []string
 				for line := range strings.Lines(string(out)) {
-					word, _, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t") // fish adds what it is
+					word, _, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t") // fish adds a description
 					offered = append(offered, strings.TrimSuffix(word, "/"))
 				}
 				for _, want := range c.want {
@@ -76,8 +76,8 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// TestCompletionZsh wants a script that can be sourced, where it registers
-// itself, and has what the others have.
+// TestCompletionZsh checks the script's content, and that it registers itself when it
+// is sourced.
 func TestCompletionZsh(t *testing.T) {
 	text := script(t, "zsh")
 	for _, want := range []string{
@@ -97,7 +97,7 @@ func TestCompletionZsh(t *testing.T) {
 	}
 }
 
-// TestCompletionFish wants the commands, the flags and the values in the script, also
+// TestCompletionFish checks for the commands, the flags and the values in the script, also
 // on a machine without fish.
 func TestCompletionFish(t *testing.T) {
 	text := script(t, "fish")

@@ -64,7 +64,7 @@ func (r *room) run(ctx context.Context, out *printed, args ...string) int {
 	}})
 }
 
-// printed is what a running command has written.
+// printed is the output of a running command.
 type printed struct{ stdout, stderr lockedBuffer }
 
 type lockedBuffer struct {

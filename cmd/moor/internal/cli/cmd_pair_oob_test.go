@@ -12,7 +12,7 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// tag writes what a device gives out of band to a file.
+// tag writes the out-of-band data of a device to a file.
 func tag(t *testing.T, ads []byte) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "tag")
@@ -50,7 +50,7 @@ func TestPairOutOfBand(t *testing.T) {
 		h.moor(nil, "pair", lock, "--legacy", "--oob", file).want(t, 0,
 			lock+" paired by Out of Band: legacy pairing, authenticated, key of 16 octets\n", "")
 	})
-	inAir(t, "given up", func(t *testing.T) { // by somebody in between
+	inAir(t, "given up", func(t *testing.T) { // by a man in the middle
 		file := tag(t, hci.AppendAD(nil, 0x10, make([]byte, 16)))
 		h := newHouse(t, t.TempDir(), &smp.Config{AllowLegacy: true, DisableSecureConnections: true})
 		r := h.moor(nil, "pair", lock, "--legacy", "--oob", file)

@@ -23,8 +23,8 @@ const lock = "C0:FF:EE:00:00:09/random"
 // user is the person at the device.
 type user struct {
 	io    smp.IOCapability
-	shown chan smp.Passkey       // what the device shows
-	enter func() smp.Passkey     // what is typed there
+	shown chan smp.Passkey       // the passkeys that the device shows
+	enter func() smp.Passkey     // returns the passkey to type at the device
 	yes   func(smp.Passkey) bool // nil says yes
 }
 
@@ -46,7 +46,7 @@ func (u *user) Enter(context.Context, hci.Addr) (smp.Passkey, error) { return u.
 
 func (u *user) Ended(hci.Addr, error) {}
 
-// house has a lock that shows its battery to encrypted links alone.
+// house has a lock with a battery level that requires an encrypted link.
 type house struct {
 	*room
 	state string
@@ -81,7 +81,7 @@ func newHouse(t *testing.T, state string, device *smp.Config) *house {
 	return h
 }
 
-// moor runs a command line with somebody to answer; nil is nobody.
+// moor runs a command line, with a user who answers questions; nil has no user.
 func (h *house) moor(answer func(asked string) string, args ...string) result {
 	h.out = printed{}
 	var in io.Reader = strings.NewReader("")

@@ -44,7 +44,7 @@ func eventText(ev connmgr.Event) string {
 		case errors.Is(ev.Err, net.ErrClosed):
 			return "" // the command is over
 		case ev.State == connmgr.AdapterOpening:
-			return "" // the next event tells the outcome
+			return "" // the next event has the outcome
 		case ev.Err != nil:
 			return fmt.Sprintf("adapter %s is %v: %v", ev.Adapter, ev.State, ev.Err)
 		}

@@ -73,7 +73,7 @@ const (
 
 ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays when its index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named, and then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. Commands for which one is enough (scan, doctor) take the first.
 
-The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then die by that signal; it is the usual end of scan, notify and connect.`
+The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then die by that signal; scan, notify and connect end with 0 instead.`
 )
 
 // peer is what the commands on one device share: the address of the device, and
@@ -100,7 +100,7 @@ func (p *peer) addArgsWithin(c *command, timeout string) {
 // addDialArgs adds the arguments about finding the device.
 func (p *peer) addDialArgs(c *command, timeout string) {
 	c.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random", &p.Addr)
-	c.flag("attempts", "give up after `N` attempts to connect, default 4; attempts that fail for a passing reason count apart, up to 9", &p.Attempts)
+	c.flag("attempts", "give up after `N` attempts to connect, default 4; attempts that fail for a passing reason count separately, up to 9", &p.Attempts)
 	c.flag(timeout, "give up if there is no connection after `TIME`, all attempts together; the default is no limit", &p.Within)
 }
 

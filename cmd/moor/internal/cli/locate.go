@@ -30,10 +30,9 @@ func (a *app) establish(ctx context.Context, m *connmgr.Manager, p *peer, o conn
 	return m.Establish(ctx, address, &o)
 }
 
-// locate returns the address of p with its kind. Where the command line leaves
-// the kind out, an earlier advertisement of the device tells it, or else the next
-// one. Where there are several adapters, locate also waits until one of them
-// receives the device.
+// locate returns the address of p with its kind. If the command line leaves the kind
+// out, it is that of the device's last advertisement, or else of its next one. If there
+// are several adapters, locate also waits until one of them receives the device.
 func (a *app) locate(ctx context.Context, m *connmgr.Manager, p *peer) (string, error) {
 	address := p.Addr.String()
 	known := p.Addr.Known

@@ -218,8 +218,8 @@ func TestNotSeen(t *testing.T) {
 	})
 }
 
-// TestTellsOfLongAttempts: who waits at a terminal is told what for.
-func TestTellsOfLongAttempts(t *testing.T) {
+// TestNotesOnLongAttempts: a terminal gets a note about an attempt of over a second.
+func TestNotesOnLongAttempts(t *testing.T) {
 	for _, c := range []struct {
 		name, scenario, flag string
 		terminal             bool

@@ -120,7 +120,7 @@ func about(r *controller.Report) string {
 	if looks := appearance(r); !strings.EqualFold(looks, r.Name()) {
 		add(looks)
 	}
-	var last []uuid.UUID // common services say little
+	var last []uuid.UUID // common services, which mean little
 	for _, u := range r.Services() {
 		if isCommonService(u) {
 			last = append(last, u)

@@ -55,7 +55,7 @@ func TestStateMakesTheNextTimeQuicker(t *testing.T) {
 		t.Errorf("took %v, then %v, and %v without cache", first.took, second.took, without.took)
 	}
 	inAir(t, "known though absent", func(t *testing.T) {
-		// Nobody is there: without what is kept, this would search and say so.
+		// No device is there: without the state, this would search and end as unseen.
 		r := moor(t.Context(), "-a", "sim:empty", "--state", dir, "read", thermometer, "2a19")
 		if r.code != exitNotFound || !strings.Contains(r.stderr, "(Thermometer): no connection after 4 attempts") {
 			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
@@ -230,8 +230,8 @@ func TestNothingKept(t *testing.T) {
 	}
 }
 
-// What is wrong with the state has advice of its own, that for the disk told
-// from that for what stands in a file.
+// TestStateAdvice: errors of the state directory have remedies of their own, for the
+// disk and for the content of a file.
 func TestStateAdvice(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string) {

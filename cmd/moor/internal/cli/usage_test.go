@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestUsageErrors has the mistakes that newcomers make. Each is answered with the
-// words to change, and where the right ones are listed.
+// TestUsageErrors has the mistakes that newcomers make. Each error names the word to
+// change, and the help that lists the right ones.
 func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct{ args, message, help string }{
 		{"red", `"red" is not a command: did you mean read?`, "moor --help"},
@@ -42,7 +42,7 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// TestHelpIsComplete wants every page of help to refer to nothing outside it.
+// TestHelpIsComplete: no page of help refers to a text that it does not have.
 func TestHelpIsComplete(t *testing.T) {
 	for _, c := range commands() {
 		if help := moor(t.Context(), c.name, "--help").stdout; strings.Contains(help, "below") || strings.Contains(help, "VERB") {
