@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/moor-ble/moor/gatt"
@@ -60,17 +59,4 @@ func TestCodeAdvice(t *testing.T) {
 			result{exit, out.stdout.String(), out.stderr.String(), 0}.want(t, 1, "", want)
 		})
 	}
-}
-
-// TestWriteWithoutResponseTooLong: a Write Command has to fit one packet of the ATT_MTU
-// of 23, less 3 octets.
-func TestWriteWithoutResponseTooLong(t *testing.T) {
-	inAir(t, "too long", func(t *testing.T) {
-		device := box(t)
-		device.Host.MTU = 23
-		var out printed
-		exit := newRoomWith(t, 1, device).run(t.Context(), &out, "write", lock, "2a56", "--no-response", strings.Repeat("00", 21))
-		result{exit, out.stdout.String(), out.stderr.String(), 0}.want(t, 1, "",
-			"moor: write handle 0x0012, 2a56: 21 octets do not fit a write without response: the MTU leaves room for 20\n")
-	})
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/moor-ble/moor/connmgr"
 )
@@ -101,111 +100,6 @@ func TestDefaultState(t *testing.T) {
 		if code, stderr := run(t, "", "--state", "/dev/null/moor", "read", belt, "2a38"); code != 1 || !strings.Contains(stderr, "/dev/null") {
 			t.Errorf("exit code %d, stderr %q", code, stderr)
 		}
-	})
-}
-
-func TestCache(t *testing.T) {
-	dir := t.TempDir()
-	cache := func(args ...string) result {
-		return moor(t.Context(), append([]string{"--state", dir, "cache"}, args...)...)
-	}
-	cache("list").want(t, 0, "", "")
-	cache("clear").want(t, 0, "0 tables cleared\n", "")
-	cache("show", belt).want(t, 1, "", "moor: "+belt+": there is no table of this device\n")
-	cache("show").want(t, 2, "", "moor: ADDR is missing: the device whose table is to be shown\n      see moor cache --help\n")
-	moor(t.Context(), "cache", "list").want(t, 1, "", "moor: there is no state directory: name one with --state\n")
-	for _, addr := range []string{belt, lamp} {
-		inAir(t, addr, func(t *testing.T) {
-			if r := moor(t.Context(), "-a", "sim:", "--state", dir, "services", addr); r.code != 0 {
-				t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
-			}
-		})
-	}
-	type item struct {
-		Address                   string
-		Services, Characteristics int
-		Hash                      string
-		Table                     []struct{ UUID string }
-	}
-	all := objects[item](t, cache("list", "--json"))
-	if len(all) != 2 || all[0].Address != belt || all[0].Services != 5 || all[0].Characteristics != 12 || len(all[0].Hash) != 32 {
-		t.Errorf("%+v", all)
-	}
-	if r := cache("list"); strings.Count(r.stdout, "\n") != 2 || !strings.Contains(r.stdout, belt+"  5 services  12 characteristics  hash "+all[0].Hash) {
-		t.Errorf("list:\n%s", r.stdout)
-	}
-	one := objects[item](t, cache("show", strings.TrimSuffix(belt, "/random"), "--json"))
-	if len(one) != 1 || one[0].Address != belt || len(one[0].Table) != 5 || one[0].Table[4].UUID != "180d" {
-		t.Errorf("%+v", one)
-	}
-	if r := cache("show", belt); !strings.HasPrefix(r.stdout, belt+", read ") || !strings.Contains(r.stdout, "Body Sensor Location  [read]\n") {
-		t.Errorf("show:\n%s", r.stdout)
-	}
-	cache("clear", belt).want(t, 0, "1 table cleared\n", "")
-	cache("clear", "--json").want(t, 0, `{"cleared":"`+lamp+`"}`+"\n", "")
-	cache("list").want(t, 0, "", "")
-}
-
-func TestDevices(t *testing.T) {
-	dir := t.TempDir()
-	moor(t.Context(), "devices", "--duration", "0").want(t, 1, "", "moor: there is no state directory: name one with --state\n")
-	inAir(t, "heard", func(t *testing.T) {
-		r := moor(t.Context(), "-a", "sim:", "--state", dir, "devices")
-		if r.took < 3*time.Second || r.took > 3500*time.Millisecond || strings.Count(r.stdout, "\n") != 3 ||
-			!strings.Contains(r.stdout, belt+"  -50 dBm  Heart rate belt  sim:  0s ago  ") {
-			t.Errorf("after %v, exit code %d, stderr %q:\n%s", r.took, r.code, r.stderr, r.stdout)
-		}
-	})
-	type device struct {
-		Address, Name, Adapter string
-		RSSI                   int
-		Average                int `json:"rssi_average"`
-	}
-	// Without an adapter.
-	all := objects[device](t, moor(t.Context(), "--json", "--state", dir, "devices", "--duration", "0"))
-	if len(all) != 3 || all[1] != (device{belt, "Heart rate belt", "sim:", -50, -50}) {
-		t.Errorf("%+v", all)
-	}
-	inAir(t, "kept", func(t *testing.T) {
-		if r := moor(t.Context(), "-a", "sim:empty", "--state", dir, "devices", "--duration", "100ms"); strings.Count(r.stdout, "\n") != 3 {
-			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
-		}
-	})
-	inAir(t, "long ago", func(t *testing.T) {
-		for _, ago := range []struct {
-			more time.Duration
-			want string
-		}{{90 * time.Second, "  1m ago  "}, {3 * time.Hour, "  3h ago  "}, {72 * time.Hour, "  3 days ago  "}} {
-			other := t.TempDir()
-			moor(t.Context(), "-a", "sim:", "--state", other, "devices", "--duration", "1s")
-			time.Sleep(ago.more)
-			if r := moor(t.Context(), "--state", other, "devices", "--duration", "0"); strings.Count(r.stdout, ago.want) != 3 {
-				t.Errorf("after %v, exit code %d, stderr %q:\n%swant %q thrice", ago.more, r.code, r.stderr, r.stdout, ago.want)
-			}
-		}
-	})
-	inAir(t, "scan keeps too", func(t *testing.T) {
-		other := t.TempDir()
-		moor(t.Context(), "-a", "sim:", "--state", other, "scan", "--duration", "2s", "--passive")
-		if r := moor(t.Context(), "--state", other, "devices", "--duration", "0"); strings.Count(r.stdout, "\n") != 3 {
-			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
-		}
-	})
-}
-
-func TestSlots(t *testing.T) {
-	inAir(t, "text", func(t *testing.T) {
-		moor(t.Context(), "-a", "sim:,sim:empty", "-a", "sim:empty", "slots").want(t, 0,
-			"sim:       0 connections  limit not known\nsim:empty  0 connections  limit not known\n", "")
-	})
-	inAir(t, "one is down", func(t *testing.T) {
-		r := moor(t.Context(), "-a", "sim:", "-a", "unix:/does/not/exist", "slots")
-		if r.code != 0 || !strings.Contains(r.stdout, "sim:                  0 connections") || !strings.Contains(r.stdout, "unix:/does/not/exist  down: ") {
-			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
-		}
-	})
-	inAir(t, "JSON", func(t *testing.T) {
-		moor(t.Context(), "-a", "sim:", "--json", "slots").want(t, 0, `{"adapter":"sim:","slots":null,"free":null,"held":[],"by":"moor"}`+"\n", "")
 	})
 }
 
