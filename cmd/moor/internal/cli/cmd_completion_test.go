@@ -97,8 +97,8 @@ func TestCompletionZsh(t *testing.T) {
 	}
 }
 
-// TestCompletionFish checks for the commands, the flags and the values in the script, also
-// on a machine without fish.
+// TestCompletionFish checks for the commands, the flags and the values in the script,
+// also on a machine without fish.
 func TestCompletionFish(t *testing.T) {
 	text := script(t, "fish")
 	for _, want := range []string{
