@@ -1,9 +1,15 @@
 package connmgr
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/slots"
 )
 
@@ -13,6 +19,12 @@ import (
 type account struct {
 	mu      sync.Mutex
 	foreign map[*controller.Link]struct{} // guarded by mu: counted, but not the Manager's
+
+	holders map[hci.MAC]hci.Addr // who has slots; owned by slotChanged
+}
+
+func newAccount() account {
+	return account{foreign: map[*controller.Link]struct{}{}, holders: map[hci.MAC]hci.Addr{}}
 }
 
 // linkUp counts a new link of the Manager.
@@ -21,7 +33,7 @@ func (m *Manager) linkUp(l *link) {
 	defer m.account.mu.Unlock()
 	delete(m.account.foreign, l.conn.Link())
 	m.slots.Connected(l.adapter.name, l.peer.MAC.String(), uint16(l.conn.Link().Handle()))
-	m.links.add(l)
+	m.links.addLink(l)
 }
 
 // linkDown takes a link that has ended out of the accounts. Its slot goes first,
@@ -30,24 +42,24 @@ func (m *Manager) linkDown(l *link) {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
 	m.slots.Disconnected(l.adapter.name, l.peer.MAC.String(), uint16(l.conn.Link().Handle()))
-	m.links.remove(l)
+	m.links.removeLink(l)
 }
 
-// reconcile corrects the slots of an adapter by the links that its controller
+// reconcileSlots corrects the slots of an adapter by the links that its controller
 // has, so that a lost event costs a slot only until the next attempt.
-func (m *Manager) reconcile(a *Adapter) {
+func (m *Manager) reconcileSlots(a *Adapter) {
 	h := a.up()
 	if h == nil {
 		return
 	}
 	address := map[*controller.Link]string{}
 	for _, l := range h.Controller().Links() {
-		address[l] = identify(h, l.Peer()).MAC.String() // which may read bonds
+		address[l] = identityOf(h, l.Peer()).MAC.String() // which may read bonds
 	}
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
 	own := map[*controller.Link]bool{}
-	for _, l := range m.links.list() {
+	for _, l := range m.links.listLinks() {
 		own[l.conn.Link()] = true
 		address[l.conn.Link()] = l.peer.MAC.String() // even if it has another name since
 	}
@@ -57,16 +69,16 @@ func (m *Manager) reconcile(a *Adapter) {
 			continue // new, and counted by whom it belongs to
 		}
 		if !own[l] {
-			m.countForeign(a, l, address[l])
+			m.countForeignLocked(a, l, address[l])
 		}
 		live = append(live, slots.Link{Address: address[l], Handle: uint16(l.Handle())})
 	}
 	m.slots.Reconcile(a.name, live)
 }
 
-// countForeign sees to it that the slot of a link that is not, or not yet, the
-// Manager's is free when it ends. Called with account.mu held.
-func (m *Manager) countForeign(a *Adapter, l *controller.Link, address string) {
+// countForeignLocked frees the slot of a link that is not, or not yet, the
+// Manager's when that link ends. account.mu must be held.
+func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address string) {
 	if _, ok := m.account.foreign[l]; ok {
 		return
 	}
@@ -80,4 +92,88 @@ func (m *Manager) countForeign(a *Adapter, l *controller.Link, address string) {
 			m.slots.Disconnected(a.name, address, uint16(l.Handle()))
 		}
 	})
+}
+
+// slotChanged reacts to an event of the slots.
+func (m *Manager) slotChanged(ev slots.Event) {
+	// An address that cannot be read is of a program that uses Slots by itself.
+	if mac, err := hci.ParseMAC(ev.Address); err == nil {
+		addr, ok := m.account.holders[mac]
+		if !ok {
+			addr = m.addrOf(mac)
+		}
+		m.account.holders[mac] = addr // the link may be in no list any more when its slot is released
+		if ev.Change == slots.Released {
+			delete(m.account.holders, mac)
+		}
+		m.bus.emitEvent(SlotsChanged{time.Now(), ev.Adapter, addr, ev.Change == slots.Allocated, ev.Used, ev.Free})
+	}
+	if ev.Change == slots.Released {
+		m.wake.signal(news{slotOf: ev.Address})
+	}
+}
+
+// allocateSlot takes a connection slot on the first adapter that has one, waiting
+// for it if the policy lets waits be woken.
+func (m *Manager) allocateSlot(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
+	r := &slots.Request{Address: address, Priority: priority}
+	for _, a := range ranked {
+		m.reconcileSlots(a)
+		r.Adapters = append(r.Adapters, a.name)
+	}
+	if evict {
+		m.evictLink(ranked, priority)
+	}
+	var name string
+	if p.NoWake {
+		for _, a := range r.Adapters {
+			if m.slots.TryAllocate(a, address) {
+				name = a
+				break
+			}
+		}
+	} else {
+		wait, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
+		defer cancel()
+		got, err := m.slots.Acquire(wait, r)
+		switch {
+		case err == nil:
+			name = got
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, slots.ErrNoAdapter): // they went away meanwhile
+			return nil, m.noAdapter(ranked[0].name)
+		}
+	}
+	for _, a := range ranked {
+		if a.name == name {
+			return a, nil
+		}
+	}
+	return nil, errNoSlot
+}
+
+// errNoSlot is why an attempt failed that found no connection slot.
+var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
+
+// evictLink ends the link that has been idle for the longest time, of those with a
+// lower priority, if no adapter has a free slot.
+func (m *Manager) evictLink(ranked []*Adapter, priority int) {
+	for _, a := range ranked {
+		if m.slots.Room(a.name) {
+			return
+		}
+	}
+	links := m.links.listLinks()
+	for _, a := range ranked {
+		for _, address := range m.slots.Idlest(a.name, priority) {
+			i := slices.IndexFunc(links, func(l *link) bool { return l.adapter == a && l.peer.MAC.String() == address })
+			if i < 0 || !links[i].markEvicted() {
+				continue // not ours, or about to end for somebody else
+			}
+			m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
+			m.tasks.Go(func() { _ = links[i].shutLink() })
+			return
+		}
+	}
 }

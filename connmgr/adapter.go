@@ -36,10 +36,9 @@ func (s AdapterState) String() string {
 	return fmt.Sprintf("state 0x%02x", uint8(s))
 }
 
-// ladder is how long to wait before each try to open an adapter: the first one,
-// one at once after it failed, and then ever later. From the fourth on, it is
-// also taken down and up, and a soft rfkill block lifted, where the system
-// allows it.
+// ladder is how long to wait before each try in a row to open an adapter: the
+// first is made at once, as is the first after a failure. From the fourth on,
+// Kind.Recover is called before.
 var ladder = []time.Duration{0, 0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
 
 // healthyAfter is how long an adapter must have worked for its next failure to
@@ -53,8 +52,9 @@ const sickAfter = 3
 // Adapter is one controller of a Manager.
 type Adapter struct {
 	m       *Manager
-	name    string  // as it was given, and as it is shown
-	address string  // where to open it: the controller's own address once known
+	name    string // as it was given, and as it is shown
+	kind    Kind
+	address string  // where to open it, see Kind.Follow; owned by run
 	static  hci.MAC // own address, if the controller has none
 
 	mu      sync.Mutex
@@ -78,7 +78,7 @@ type failure struct {
 // failureHalfLife is after what time a failed dial weighs half.
 const failureHalfLife = time.Minute
 
-func (f failure) now(t time.Time) float64 {
+func (f failure) weightAt(t time.Time) float64 {
 	w := f.weight
 	for d := t.Sub(f.at); d >= failureHalfLife && w > 0.05; d -= failureHalfLife {
 		w /= 2
@@ -86,13 +86,31 @@ func (f failure) now(t time.Time) float64 {
 	return w
 }
 
-func (m *Manager) newAdapter(name string) *Adapter {
-	a := &Adapter{
-		m: m, name: name, address: name, static: m.static, changed: make(chan struct{}),
-		failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
+// newAdapters makes the adapters that the Config names, or those that its kinds
+// list.
+func (m *Manager) newAdapters(ctx context.Context) ([]*Adapter, error) {
+	kinds, names := m.cfg.kinds(), m.cfg.Adapters
+	if names == nil {
+		var err error
+		if names, err = listAdapters(ctx, kinds); err != nil {
+			return nil, err
+		}
 	}
-	a.static[0] += byte(len(m.adapters)) // no two of them are the same on air
-	return a
+	if len(names) == 0 {
+		return nil, fmt.Errorf("connmgr: %w: Config.Adapters is empty: name one, or leave it nil", ErrNoAdapter)
+	}
+	var as []*Adapter
+	for _, name := range names {
+		k, err := KindOf(kinds, name)
+		if err != nil {
+			return nil, err
+		}
+		as = append(as, &Adapter{
+			m: m, name: name, kind: k, address: name, changed: make(chan struct{}),
+			failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
+		})
+	}
+	return as, nil
 }
 
 // Name returns the name that the adapter was given in Config.Adapters.
@@ -113,6 +131,20 @@ func (a *Adapter) Controller() *controller.Controller {
 	return nil
 }
 
+// adapterView is an adapter at one moment.
+type adapterView struct {
+	host    *host.Host      // nil while the adapter is not up
+	err     error           // why it is not up, if that is known
+	changed <-chan struct{} // closed when the state changes
+}
+
+// view returns the adapter as it is now.
+func (a *Adapter) view() adapterView {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return adapterView{a.host, a.err, a.changed}
+}
+
 // up returns the adapter's host; nil while it is not up.
 func (a *Adapter) up() *host.Host {
 	a.mu.Lock()
@@ -123,38 +155,38 @@ func (a *Adapter) up() *host.Host {
 	return a.host
 }
 
-func (a *Adapter) set(s AdapterState, h *host.Host, err error) {
+func (a *Adapter) setState(s AdapterState, h *host.Host, err error) {
 	a.mu.Lock()
 	a.state, a.host, a.err = s, h, err
 	close(a.changed)
 	a.changed = make(chan struct{})
 	a.mu.Unlock()
 	a.m.log.Debug("adapter "+s.String(), "adapter", a.name, "error", err)
-	a.m.bus.emit(AdapterChanged{time.Now(), a.name, s, err})
+	a.m.bus.emitEvent(AdapterChanged{time.Now(), a.name, s, err})
 	a.m.wake.signal(news{adapter: true, adapterUp: s == AdapterUp})
 }
 
-// run keeps the adapter open until ctx ends. It is the adapter's goroutine.
-func (a *Adapter) run(ctx context.Context) {
+// keepOpen keeps the adapter open until ctx ends. It is the adapter's goroutine.
+func (a *Adapter) keepOpen(ctx context.Context) {
 	for rung := 0; ; rung++ {
 		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
 			return
 		}
-		if rung >= 3 {
-			if err := a.m.cfg.recover(ctx, a.address); err != nil {
+		if rung >= 3 && a.kind.Recover != nil {
+			if err := a.kind.Recover(ctx, a.address); err != nil {
 				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
 			}
 		}
-		h, err := a.open(ctx)
+		h, err := a.openHost(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				return
 			}
-			a.set(AdapterDown, nil, err)
+			a.setState(AdapterDown, nil, err)
 			continue
 		}
 		begin := time.Now()
-		a.serve(ctx, h)
+		a.serveHost(ctx, h)
 		if time.Since(begin) >= healthyAfter {
 			rung = -1
 		}
@@ -164,17 +196,17 @@ func (a *Adapter) run(ctx context.Context) {
 	}
 }
 
-// open opens the transport and starts the stack on it.
-func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
+// openHost opens the transport and starts the stack on it.
+func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	_, before := a.State() // stays known while it is tried again
-	a.set(AdapterOpening, nil, before)
-	tr, err := a.m.cfg.openTransport(ctx, a.address)
+	a.setState(AdapterOpening, nil, before)
+	tr, err := a.kind.Open(ctx, a.address)
 	if err != nil {
 		return nil, err
 	}
 	hc := a.m.cfg.Host
 	hc.HCI.Name = a.name
-	hc.SMP = a.pairing()
+	hc.SMP = a.pairingConfig()
 	if hc.HCI.StaticAddress == (hci.MAC{}) {
 		hc.HCI.StaticAddress = a.static
 	}
@@ -184,14 +216,11 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 	return host.Open(ctx, tr, &hc)
 }
 
-// serve takes the reports of an adapter that is up, until it fails, has to be
+// serveHost takes the reports of an adapter that is up, until it fails, has to be
 // reset, or ctx ends.
-func (a *Adapter) serve(ctx context.Context, h *host.Host) {
-	if mac := h.Controller().Info().Public; mac != (hci.MAC{}) && a.m.cfg.byAddress(a.name) {
-		// Whatever index the controller has after a re-plug, its address is the same.
-		a.mu.Lock()
-		a.address = mac.String()
-		a.mu.Unlock()
+func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
+	if own := h.Controller().Info().Public; own != (hci.MAC{}) && a.kind.Follow != nil {
+		a.address = a.kind.Follow(a.address, own)
 	}
 	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
 	a.mu.Lock()
@@ -201,12 +230,12 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 	case <-a.reset: // meant for the controller as it was before
 	default:
 	}
-	a.set(AdapterUp, h, nil)
+	a.setState(AdapterUp, h, nil)
 	reports, stop := context.WithCancel(ctx)
 	scanned := make(chan struct{})
 	go func() {
 		defer close(scanned)
-		a.listen(reports, h)
+		a.listenAlways(reports, h)
 	}()
 	var err error
 	select {
@@ -218,7 +247,7 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 		err = errManagerClosed
 	}
 	stop()
-	a.set(AdapterDown, nil, err)
+	a.setState(AdapterDown, nil, err)
 	_ = h.Close()
 	<-scanned
 	a.m.slots.Remove(a.name)
@@ -228,32 +257,9 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 // kept failing for its own fault.
 var errReset = errors.New("adapter is being reset after repeated faults of its own")
 
-// listen feeds the devices heard with the adapter's reports.
-func (a *Adapter) listen(ctx context.Context, h *host.Host) {
-	if a.m.cfg.DisableScan {
-		return
-	}
-	for ctx.Err() == nil {
-		sc, err := h.Scan(ctx, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true})
-		if err == nil {
-			for r, err := range sc.All(ctx) {
-				if err != nil {
-					break
-				}
-				a.m.devices.hear(a.name, identify(h, r.Addr), &r)
-			}
-			sc.Close()
-		}
-		// A controller that refuses to scan may still connect.
-		if sleep(ctx, 5*time.Second) != nil {
-			return
-		}
-	}
-}
-
-// dialed notes the result of a dial. A controller that fails for its own fault
+// noteDial notes the result of a dial. A controller that fails for its own fault
 // again and again is reset; faults is as how many a failure counts.
-func (a *Adapter) dialed(peer hci.MAC, failed bool, faults int) {
+func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -265,7 +271,7 @@ func (a *Adapter) dialed(peer hci.MAC, failed bool, faults int) {
 	if len(a.failed) >= maxDevices {
 		clear(a.failed)
 	}
-	a.failed[peer] = failure{a.failed[peer].now(now) + 1, now}
+	a.failed[peer] = failure{a.failed[peer].weightAt(now) + 1, now}
 	if faults == 0 {
 		return
 	}

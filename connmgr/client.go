@@ -40,7 +40,10 @@ func (c *Client) Adapter() string { return c.link.adapter.name }
 // Conn returns the link with its protocols, for what Client does not offer.
 func (c *Client) Conn() *host.Conn { return c.link.conn }
 
-// GATT returns the client of the device's table.
+// GATT returns the client of the device's attribute table, for operations by
+// handle. Its operations do not heal: they neither raise the security of the link
+// nor discover a table that has changed, as Read, Write and Subscribe of this
+// Client do. Heal does that for any function.
 func (c *Client) GATT() *gatt.Client { return c.link.conn.GATT() }
 
 // L2CAP returns the link's multiplexer.
@@ -60,8 +63,8 @@ func (c *Client) Err() error { return c.link.conn.Err() }
 func (c *Client) Close() error {
 	var err error
 	c.closeOnce.Do(func() {
-		if c.link.leave(c) {
-			err = c.link.shut()
+		if c.link.leaveLink(c) {
+			err = c.link.shutLink()
 		}
 	})
 	return err
@@ -98,10 +101,10 @@ func (c *Client) ClearCache() bool {
 // Params returns the connection parameters in use.
 func (c *Client) Params() hci.ConnParamsInUse { return c.link.conn.Link().State().Params }
 
-// SetConnectionParams asks for connection parameters in the units of the air
-// interface: intervals of 1.25 ms (6 to 3200), latency in events (0 to 499),
-// timeout of 10 ms (10 to 3200). It returns those negotiated. Values out of
-// range, or a timeout too short for interval and latency, are refused here.
+// SetConnectionParams is UpdateParams in the units of the Core specification,
+// which guides of devices use: intervals in steps of 1.25 ms (6 to 3200), latency
+// in connection events (0 to 499), supervision timeout in steps of 10 ms (10 to
+// 3200).
 func (c *Client) SetConnectionParams(ctx context.Context, minInterval, maxInterval, latency, timeout int) (hci.ConnParamsInUse, error) {
 	if latency < 0 || latency > 0xFFFF {
 		return hci.ConnParamsInUse{}, fmt.Errorf("connmgr: latency %d is outside 0 to 499", latency)
@@ -114,13 +117,16 @@ func (c *Client) SetConnectionParams(ctx context.Context, minInterval, maxInterv
 	})
 }
 
-// UpdateParams is SetConnectionParams with durations.
+// UpdateParams requests other connection parameters, as durations, and returns
+// those negotiated. Values out of range, or a supervision timeout that is too
+// short for interval and latency, are refused before anything is sent.
+// SetConnectionParams takes the same as integers.
 func (c *Client) UpdateParams(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUse, error) {
 	got, err := c.link.conn.Link().Update(ctx, p)
 	if err != nil {
 		return got, err
 	}
-	c.link.m.bus.emit(ParamsChanged{time.Now(), c.Address().MAC.String(), c.Adapter(), got})
+	c.link.m.bus.emitEvent(ParamsChanged{time.Now(), c.Address(), c.Adapter(), got})
 	return got, nil
 }
 
@@ -176,8 +182,8 @@ func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*ga
 	return v, err
 }
 
-// stale reports whether err may come from a table that is out of date.
-func (c *Client) stale(err error) bool {
+// isStale reports whether err may come from a table that is out of date.
+func (c *Client) isStale(err error) bool {
 	if errors.Is(err, gatt.ErrStale) || errors.Is(err, att.CodeDatabaseOutOfSync) {
 		return true
 	}

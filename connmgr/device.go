@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
 )
@@ -15,6 +16,8 @@ const (
 	// RSSISwitchThreshold is by how many dB another path must be stronger to be
 	// preferred to the present one.
 	RSSISwitchThreshold = 5
+	// alpha is the weight of the newest value in the moving average of RSSI.
+	alpha = 0.3
 )
 
 // Device is what one adapter has heard of one device.
@@ -29,6 +32,28 @@ type Device struct {
 	Connectable    bool
 	Data, Response hci.AdvData
 	Seen           time.Time // when it was last heard
+}
+
+func newDevice(adapter string) *Device {
+	return &Device{Adapter: adapter, RSSI: NoRSSI, Smoothed: NoRSSI}
+}
+
+// update takes one report of the device, whose identity address is addr.
+func (d *Device) update(addr hci.Addr, r *controller.Report) {
+	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
+	d.Data, d.Response = r.Data, r.Response
+	if n := r.Name(); n != "" {
+		d.Name = n
+	}
+	if r.RSSI == controller.RSSIUnknown || r.RSSI == 0 {
+		return
+	}
+	d.RSSI = int(r.RSSI)
+	if d.Smoothed == NoRSSI {
+		d.Smoothed = d.RSSI
+	} else {
+		d.Smoothed = int(alpha*float64(d.RSSI) + (1-alpha)*float64(d.Smoothed))
+	}
 }
 
 // onAir returns the address to connect to.
@@ -69,6 +94,16 @@ func parseTarget(s string) (target, error) {
 		return target{}, fmt.Errorf("connmgr: %w", err)
 	}
 	return target{a, known}, nil
+}
+
+// addrOf returns the address of a device with the kind that it was heard or
+// connected with; public if there was neither.
+func (m *Manager) addrOf(mac hci.MAC) hci.Addr {
+	t := target{addr: hci.Addr{MAC: mac}}
+	if d, ok := m.devices.latestOf(t, false); ok {
+		return d.Addr
+	}
+	return m.links.addrOf(mac)
 }
 
 // matches reports whether a device with address a is meant.

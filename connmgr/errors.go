@@ -8,6 +8,7 @@ import (
 
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
 )
 
@@ -79,17 +80,18 @@ type Attempt struct {
 // EstablishError is what Establish returns when it gives up. It unwraps to the
 // error of its category (ErrNotFound and so on) and to the last attempt's.
 type EstablishError struct {
-	Name, Address string
-	Attempts      []Attempt // all of them, the last one decided
-	Category      error     // one of the Err variables; nil if the caller ended it
-	Err           error     // the last failure, or the cause of ctx
-	Advice        string    // what the user may do; may be empty
+	Name     string
+	Address  hci.Addr  // its kind is public if it was neither given nor heard
+	Attempts []Attempt // all of them; the last one decided
+	Category error     // one of the Err variables; nil if the caller ended it
+	Err      error     // the last failure, or the cause of ctx
+	Advice   string    // what the user may do; may be empty
 }
 
 // Error returns the text that bleak-retry-connector's users know. What could
 // disturb a terminal or a log in the name is replaced.
 func (e *EstablishError) Error() string {
-	s := fmt.Sprintf("%s - %s: Failed to connect after %d attempt(s): %v", text.Clean(e.Name), e.Address, len(e.Attempts), e.Err)
+	s := fmt.Sprintf("%s - %s: Failed to connect after %d attempt(s): %v", text.Clean(e.Name), e.Address.MAC, len(e.Attempts), e.Err)
 	if e.Advice != "" {
 		s += ": " + e.Advice
 	}

@@ -148,7 +148,7 @@ func ExampleConfig_stateDir() {
 	defer lock.Close()
 
 	program := func() error {
-		m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport, StateDir: dir})
+		m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}, StateDir: dir})
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ const thermometer = "C0:FF:EE:00:00:01"
 
 // simulated is the Config of a Manager on an air of package sim.
 func simulated(scenario string) *connmgr.Config {
-	return &connmgr.Config{Adapters: []string{"sim:" + scenario}, OpenTransport: sim.OpenTransport}
+	return &connmgr.Config{Adapters: []string{"sim:" + scenario}, Kinds: []connmgr.Kind{{Prefix: "sim:", Open: sim.OpenTransport}}}
 }
 
 // impatient is a policy for devices that answer quickly or never.
@@ -173,7 +173,7 @@ func ExampleOptions_disconnected() {
 
 // on is the Config of a Manager with one adapter on an air.
 func on(air *sim.Air) *connmgr.Config {
-	return &connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport}
+	return &connmgr.Config{Adapters: []string{"hci0"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}}
 }
 
 // hangUp makes a device end its links.

@@ -9,12 +9,12 @@ import (
 // so that the program's first requests do not wait behind those for that.
 const guardDelay = time.Second
 
-// guard sees to it that a change of the device's table is noticed while the
+// guardTable sees to it that a change of the device's table is noticed while the
 // link lasts: the device is told that this client understands robust caching,
 // and asked to indicate Service Changed (Vol 3, Part G, 2.5.2 and 7.2). It ends
 // with the link.
-func (l *link) guard(ctx context.Context) {
-	if l.pause(guardDelay) != nil || l.silent() {
+func (l *link) guardTable(ctx context.Context) {
+	if l.pauseFor(guardDelay) != nil || l.lacksServiceChanged() {
 		return
 	}
 	g := l.conn.GATT()
@@ -27,7 +27,7 @@ func (l *link) guard(ctx context.Context) {
 			l.m.log.Debug("service changed not enabled", "address", l.peer, "error", err)
 			return
 		}
-		l.subscribed()
+		l.noteSubscribed()
 		r, err := g.ServiceChanged(ctx)
 		if err != nil {
 			return
@@ -39,21 +39,21 @@ func (l *link) guard(ctx context.Context) {
 	}
 }
 
-// subscribed notes with the cached table that a bonded device will tell of
+// noteSubscribed notes with the cached table that a bonded device will tell of
 // changes by itself from now on, even of those while it is not connected.
-func (l *link) subscribed() {
-	if !l.bonded() {
+func (l *link) noteSubscribed() {
+	if !l.isBonded() {
 		return
 	}
 	if e, ok := l.m.cache.Get(l.peer); ok && (!e.Bonded || !e.Subscribed) {
 		e.Bonded, e.Subscribed = true, true
-		l.store(e)
+		l.storeTable(e)
 	}
 }
 
-// silent reports whether the device cannot tell of a change: it has no
+// lacksServiceChanged reports whether the device cannot tell of a change: it has no
 // Service Changed, so its table never does, or its table is not known.
-func (l *link) silent() bool {
+func (l *link) lacksServiceChanged() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.profile == nil {
@@ -63,8 +63,8 @@ func (l *link) silent() bool {
 	return chr == nil
 }
 
-// pause waits for d or the end of the link.
-func (l *link) pause(d time.Duration) error {
+// pauseFor waits for d or the end of the link.
+func (l *link) pauseFor(d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -14,13 +14,13 @@ import (
 func (c *Client) Heal(ctx context.Context, op func(ctx context.Context) error) error {
 	c.link.m.slots.Touch(c.Adapter(), c.Address().MAC.String())
 	err := op(ctx)
-	if raise := c.raise(err); raise != nil {
+	if raise := c.raiseSecurity(err); raise != nil {
 		if e := raise(ctx); e != nil {
 			return errors.Join(e, err)
 		}
 		err = op(ctx)
 	}
-	if err == nil || !c.stale(err) {
+	if err == nil || !c.isStale(err) {
 		return err
 	}
 	c.link.m.log.Debug("cached table is not the device's any more", "address", c.Address(), "error", err)

@@ -89,8 +89,8 @@ func (m *Manager) loadDevices() {
 	if err != nil {
 		m.log.Warn("devices heard before not restored", "error", err)
 	}
-	m.devices.restore(kept)
-	m.devices.save() // what was read need not be written
+	m.devices.restoreDevices(kept)
+	m.devices.takeSnapshot() // what was read need not be written
 }
 
 // saveDevices writes the devices if there is news of any, or no file yet. What
@@ -100,7 +100,7 @@ func (m *Manager) saveDevices() error {
 		return nil
 	}
 	path := filepath.Join(m.cfg.StateDir, devicesName)
-	all, news := m.devices.save()
+	all, news := m.devices.takeSnapshot()
 	if _, err := os.Stat(path); err == nil && !news {
 		return nil
 	}

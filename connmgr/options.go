@@ -90,8 +90,8 @@ func (o *Options) settledParams() hci.ConnParams {
 	return hci.ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 5 * time.Second}
 }
 
-// validate checks what would fail in every attempt alike.
-func (o *Options) validate() error {
+// checkParams checks what would fail in every attempt alike.
+func (o *Options) checkParams() error {
 	if err := o.initialParams().Validate(); err != nil {
 		return err
 	}

@@ -33,16 +33,16 @@ const (
 	unheardRSSI = -110
 )
 
-// rank returns the adapters that can be used for t, the one with the best
+// rankAdapters returns the adapters that can be used for t, the one with the best
 // prospect first. The one of the attempt before keeps its place unless another
 // is better by 5 dB.
-func (m *Manager) rank(t target, last *Adapter, o *Options) ([]*Adapter, error) {
+func (m *Manager) rankAdapters(t target, last *Adapter, o *Options) ([]*Adapter, error) {
 	only := o.Adapter
-	bonded, err := m.bondedWith(t, o)
+	bonded, err := m.bondedAdapters(t, o)
 	if err != nil {
 		return nil, err
 	}
-	heard := m.devices.by(t)
+	heard := m.devices.heardOf(t)
 	var newest time.Time
 	for _, d := range heard {
 		if d.Seen.After(newest) {
@@ -65,7 +65,7 @@ func (m *Manager) rank(t target, last *Adapter, o *Options) ([]*Adapter, error) 
 			}
 		}
 		a.mu.Lock()
-		failed := a.failed[t.addr.MAC].now(now)
+		failed := a.failed[t.addr.MAC].weightAt(now)
 		score -= failurePenalty * failed
 		if failed > 1.5 {
 			score -= repeatedPenalty
@@ -94,13 +94,13 @@ func (m *Manager) rank(t target, last *Adapter, o *Options) ([]*Adapter, error) 
 	return as, nil
 }
 
-// bondedWith returns the adapters that have a bond with t; nil if none has. Only
+// bondedAdapters returns the adapters that have a bond with t; nil if none has. Only
 // these may be used then: over another one the device would be talked to in
 // plain text, and whoever has its address believed.
-func (m *Manager) bondedWith(t target, o *Options) ([]*Adapter, error) {
+func (m *Manager) bondedAdapters(t target, o *Options) ([]*Adapter, error) {
 	var bonded []*Adapter
 	for _, a := range m.Adapters() {
-		if a.bondedWith(t) {
+		if a.hasBond(t) {
 			bonded = append(bonded, a)
 		}
 	}
@@ -140,13 +140,13 @@ func (m *Manager) hasAdapter(name string) error {
 	return fmt.Errorf("connmgr: adapter %q is not one of this manager's, which are %s", name, strings.Join(names, ", "))
 }
 
-func (a *Adapter) begin() {
+func (a *Adapter) beginDial() {
 	a.mu.Lock()
 	a.dialing++
 	a.mu.Unlock()
 }
 
-func (a *Adapter) end() {
+func (a *Adapter) endDial() {
 	a.mu.Lock()
 	a.dialing--
 	a.mu.Unlock()

@@ -86,8 +86,8 @@ type counts struct {
 	timeouts, connectErrors, transients int
 }
 
-// add counts a failed attempt and reports whether another one may follow.
-func (n *counts) add(c errclass.Class, p *Policy) bool {
+// countFailure counts a failed attempt and reports whether another one may follow.
+func (n *counts) countFailure(c errclass.Class, p *Policy) bool {
 	switch c.Budget {
 	case errclass.BudgetTimeout:
 		n.timeouts++

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
@@ -27,20 +29,30 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 		}
 	}
 	var errs []error
-	for _, l := range m.links.list() {
-		if l.to(t) && l.adapter.name != keep {
-			errs = append(errs, l.disconnect(ctx))
+	for _, l := range m.links.listLinks() {
+		if l.leadsTo(t) && l.adapter.name != keep {
+			errs = append(errs, l.disconnectLink(ctx))
 		}
 	}
-	if m.cfg.OpenTransport == nil {
-		_, err := CloseKernelLinks(ctx, address, keep)
-		errs = append(errs, err)
+	for _, k := range m.kindsInUse() {
+		if k.CloseLinks != nil {
+			errs = append(errs, k.CloseLinks(ctx, address, keep))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// disconnect ends the link under its users and waits until it is gone.
-func (l *link) disconnect(ctx context.Context) error {
+// kindsInUse returns the kinds of the Manager's adapters, each once.
+func (m *Manager) kindsInUse() []Kind {
+	byPrefix := map[string]Kind{}
+	for _, a := range m.Adapters() {
+		byPrefix[a.kind.Prefix] = a.kind
+	}
+	return slices.Collect(maps.Values(byPrefix))
+}
+
+// disconnectLink ends the link under its users and waits until it is gone.
+func (l *link) disconnectLink(ctx context.Context) error {
 	if err := l.conn.Link().Disconnect(ctx); err != nil {
 		return err
 	}

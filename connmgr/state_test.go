@@ -30,7 +30,7 @@ func testStateDirectoryDamaged(t *testing.T) {
 		open := func() error {
 			m, err := connmgr.Open(t.Context(), &connmgr.Config{
 				Adapters: []string{"a"}, StateDir: dir,
-				OpenTransport: func(context.Context, string) (hci.Transport, error) { return a.Plug(), nil },
+				Kinds: []connmgr.Kind{{Open: func(context.Context, string) (hci.Transport, error) { return a.Plug(), nil }}},
 			})
 			if err == nil {
 				err = m.Close()

@@ -21,8 +21,8 @@ var (
 	changed      = gatt.UUID16(0x2A05)
 )
 
-// alive asks the peer for something that it must answer, if only by an error.
-func (l *link) alive(ctx context.Context) error {
+// checkAlive asks the peer for something that it must answer, if only by an error.
+func (l *link) checkAlive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, aliveWait)
 	defer cancel()
 	_, err := l.conn.GATT().ReadByUUID(ctx, deviceName, att.HandleRange{Start: 1, End: 0xFFFF})
@@ -32,9 +32,9 @@ func (l *link) alive(ctx context.Context) error {
 	return err
 }
 
-// table gives the link of c its attribute table: the cached one where the
+// loadTable gives the link of c its attribute table: the cached one where the
 // rules of Vol 3, Part G, 2.5.2 let it count, else by discovery.
-func (x *attempts) table(ctx context.Context, c *Client) error {
+func (x *attempts) loadTable(ctx context.Context, c *Client) error {
 	l, o := c.link, x.opts
 	g := l.conn.GATT()
 	l.mu.Lock()
@@ -58,7 +58,7 @@ func (x *attempts) table(ctx context.Context, c *Client) error {
 			}
 		}
 	}
-	if l.missing(o.Require) == nil {
+	if l.checkRequirements(o.Require) == nil {
 		return nil
 	}
 	if l.isCached() {
@@ -66,7 +66,7 @@ func (x *attempts) table(ctx context.Context, c *Client) error {
 			return err
 		}
 	}
-	if m := l.missing(o.Require); m != nil {
+	if m := l.checkRequirements(o.Require); m != nil {
 		return m
 	}
 	return nil
@@ -83,9 +83,9 @@ func (l *link) isCached() bool {
 	return l.cached
 }
 
-// missing returns a *MissingError for the first requirement that the table
+// checkRequirements returns a *MissingError for the first requirement that the table
 // does not meet; nil if it meets all.
-func (l *link) missing(rs []Requirement) error {
+func (l *link) checkRequirements(rs []Requirement) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range rs {
@@ -108,7 +108,7 @@ func (l *link) fromCache(ctx context.Context) bool {
 	if !ok {
 		return false
 	}
-	peer := servicecache.Peer{Bonded: l.bonded()}
+	peer := servicecache.Peer{Bonded: l.isBonded()}
 	verdict := servicecache.Decide(e, peer)
 	if verdict == servicecache.ReadHash {
 		hash, err := l.conn.GATT().DatabaseHash(ctx)
@@ -129,11 +129,11 @@ func (l *link) fromCache(ctx context.Context) bool {
 	if verdict != servicecache.Use {
 		return false
 	}
-	l.use(e.Profile, true)
+	l.useTable(e.Profile, true)
 	return true
 }
 
-func (l *link) use(p *gatt.Profile, cached bool) {
+func (l *link) useTable(p *gatt.Profile, cached bool) {
 	l.conn.GATT().SetProfile(p)
 	l.mu.Lock()
 	l.profile, l.cached = p, cached
@@ -168,25 +168,25 @@ func (l *link) rediscover(ctx context.Context) error {
 		if !certain && try == 0 {
 			continue
 		}
-		l.use(p, false)
+		l.useTable(p, false)
 		if certain { // one that keeps changing is used, but not kept
-			return l.keep(ctx, e)
+			return l.keepTable(ctx, e)
 		}
 		return nil
 	}
 }
 
-// keep stores an entry and waits for that, though no longer than ctx allows:
+// keepTable stores an entry and waits for that, though no longer than ctx allows:
 // another process may have the cache.
-func (l *link) keep(ctx context.Context, e *servicecache.Entry) error {
-	if !l.m.enter() {
+func (l *link) keepTable(ctx context.Context, e *servicecache.Entry) error {
+	if !l.m.enterCall() {
 		return errManagerClosed
 	}
 	stored := make(chan struct{})
 	go func() {
 		defer l.m.tasks.Done()
 		defer close(stored)
-		l.store(e)
+		l.storeTable(e)
 	}()
 	select {
 	case <-stored:
@@ -196,7 +196,7 @@ func (l *link) keep(ctx context.Context, e *servicecache.Entry) error {
 	}
 }
 
-func (l *link) store(e *servicecache.Entry) {
+func (l *link) storeTable(e *servicecache.Entry) {
 	peer := l.peer
 	if peer.IsResolvable() || peer.IsNonResolvable() {
 		return // another device may have the address tomorrow

@@ -48,7 +48,7 @@ func testFailuresAreLogged(t *testing.T) {
 	e := testEstablisher(UpstreamPolicy())
 	e.log = func(msg string, args ...any) { lines = append(lines, msg+" "+fmt.Sprint(args...)) }
 	e.try = func(context.Context, int) (*Client, Attempt) { return nil, Attempt{Err: eof} }
-	if _, err := e.run(t.Context()); err == nil {
+	if _, err := e.makeAttempts(t.Context()); err == nil {
 		t.Fatal("no error")
 	}
 	begun, failed := 0, 0

@@ -9,8 +9,8 @@ import (
 )
 
 // OpenTransport opens the scenario of an address such as "sim:crowd?seed=7", as
-// Open does: each call makes an air of its own. It is what a
-// connmgr.Config.OpenTransport wants to be. The context is not needed: it takes
+// Open does: each call makes an air of its own. It is what
+// the Open of a connmgr.Kind with the Prefix "sim:" wants to be. The context is not needed: it takes
 // no longer than the devices of a scenario need to start.
 func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
 	scenario, ok := strings.CutPrefix(address, "sim:")
@@ -21,11 +21,11 @@ func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
 }
 
 // OpenTransport plugs in the controller of that name, as Controller.Plug does. If
-// there is none, it is made; those of Peripherals do not count. It is what a
-// connmgr.Config.OpenTransport wants to be, so that the adapters of a Manager are
+// there is none, it is made; those of Peripherals do not count. It is what
+// the Open of a connmgr.Kind wants to be, so that the adapters of a Manager are
 // on this air:
 //
-//	&connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport}
+//	&connmgr.Config{Adapters: []string{"hci0"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}}
 //
 // It never waits, so that the context is not needed. The error says that the air
 // is closed.

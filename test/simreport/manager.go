@@ -28,7 +28,7 @@ func (w *Manager) Open(ctx context.Context, adapters []*sim.Controller, rssi [][
 			})
 		}
 	}
-	cfg.OpenTransport = func(_ context.Context, name string) (hci.Transport, error) { return byName[name].Plug(), nil }
+	cfg.Kinds = []connmgr.Kind{{Open: func(_ context.Context, name string) (hci.Transport, error) { return byName[name].Plug(), nil }}}
 	m, err := connmgr.Open(ctx, cfg)
 	if err != nil {
 		return err

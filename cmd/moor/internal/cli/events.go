@@ -15,9 +15,9 @@ import (
 func eventText(ev connmgr.Event) string {
 	switch ev := ev.(type) {
 	case connmgr.AttemptStarted:
-		return fmt.Sprintf("%s: attempt %d on %s", deviceText(ev.Name, ev.Address), ev.Attempt, ev.Adapter)
+		return fmt.Sprintf("%s: attempt %d on %s", deviceText(ev.Name, ev.Address.MAC), ev.Attempt, ev.Adapter)
 	case connmgr.AttemptFailed:
-		text := fmt.Sprintf("%s: attempt %d failed", deviceText(ev.Name, ev.Address), ev.Attempt)
+		text := fmt.Sprintf("%s: attempt %d failed", deviceText(ev.Name, ev.Address.MAC), ev.Attempt)
 		if ev.Adapter != "" {
 			text += " on " + ev.Adapter
 		}
@@ -34,11 +34,11 @@ func eventText(ev connmgr.Event) string {
 		case ev.Cached:
 			how = "table from the cache"
 		}
-		return fmt.Sprintf("%s: connected on %s in %v, %s", deviceText(ev.Name, ev.Address), ev.Adapter, ev.Duration.Round(time.Millisecond), how)
+		return fmt.Sprintf("%s: connected on %s in %v, %s", deviceText(ev.Name, ev.Address.MAC), ev.Adapter, ev.Duration.Round(time.Millisecond), how)
 	case connmgr.Disconnected:
-		return fmt.Sprintf("%s: disconnected on %s: %v", ev.Address, ev.Adapter, ev.Err)
+		return fmt.Sprintf("%s: disconnected on %s: %v", ev.Address.MAC, ev.Adapter, ev.Err)
 	case connmgr.ParamsChanged:
-		return fmt.Sprintf("%s: %s", ev.Address, paramsText(ev.Params))
+		return fmt.Sprintf("%s: %s", ev.Address.MAC, paramsText(ev.Params))
 	case connmgr.AdapterChanged:
 		switch {
 		case errors.Is(ev.Err, net.ErrClosed):
@@ -86,10 +86,10 @@ func millis(d time.Duration) float64 {
 func newJSONEvent(ev connmgr.Event) *jsonEvent {
 	switch ev := ev.(type) {
 	case connmgr.AttemptStarted:
-		return &jsonEvent{Time: ev.Time, Event: "attempt", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt}
+		return &jsonEvent{Time: ev.Time, Event: "attempt", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt}
 	case connmgr.AttemptFailed:
 		j := &jsonEvent{
-			Time: ev.Time, Event: "failed", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt,
+			Time: ev.Time, Event: "failed", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt,
 			Phase: string(ev.Phase), Error: ev.Err.Error(),
 		}
 		if ev.Class.Category != errclass.None {
@@ -101,15 +101,15 @@ func newJSONEvent(ev connmgr.Event) *jsonEvent {
 		return j
 	case connmgr.Connected:
 		return &jsonEvent{
-			Time: ev.Time, Event: "connected", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempts,
+			Time: ev.Time, Event: "connected", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempts,
 			Took: millis(ev.Duration), Cached: ev.Cached,
 		}
 	case connmgr.Disconnected:
-		return &jsonEvent{Time: ev.Time, Event: "disconnected", Address: ev.Address, Adapter: ev.Adapter, Error: ev.Err.Error()}
+		return &jsonEvent{Time: ev.Time, Event: "disconnected", Address: ev.Address.MAC.String(), Adapter: ev.Adapter, Error: ev.Err.Error()}
 	case connmgr.ParamsChanged:
 		p := ev.Params
 		return &jsonEvent{
-			Time: ev.Time, Event: "params", Address: ev.Address, Adapter: ev.Adapter,
+			Time: ev.Time, Event: "params", Address: ev.Address.MAC.String(), Adapter: ev.Adapter,
 			Interval: millis(p.Interval), Latency: &p.Latency, Timeout: millis(p.Timeout),
 		}
 	case connmgr.AdapterChanged:

@@ -71,7 +71,7 @@ const (
 
 	addresses = `ADDR is a device's address AA:BB:CC:DD:EE:FF, optionally followed by its kind, /random or /public. Without the kind, moor uses the one that it sees on air.
 
-ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays when its index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named, and then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. Commands for which one is enough (scan, doctor) take the first.
+ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays when its index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named, and then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. scan uses all adapters, doctor the first.
 
 The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then die by that signal; scan, notify and connect end with 0 instead.`
 )

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
@@ -49,7 +50,7 @@ func newLiveView(a *app, c *scanCmd) *liveView {
 	return &liveView{a: a, start: time.Now(), limit: time.Duration(c.Duration), devices: map[hci.Addr]*device{}}
 }
 
-func (v *liveView) report(r *controller.Report) {
+func (v *liveView) report(r *connmgr.Report) {
 	d := v.devices[r.Addr]
 	if d == nil {
 		d = &device{addr: r.Addr, first: len(v.devices)}
@@ -64,7 +65,7 @@ func (v *liveView) report(r *controller.Report) {
 	if name := text.Clean(r.Name()); name != "" {
 		d.name = name
 	}
-	d.about = about(r)
+	d.about = about(&r.Report)
 	d.count++
 	d.last = r.Time
 	v.reports++
@@ -76,7 +77,7 @@ func (v *liveView) tick(now time.Time) {
 	v.draw(v.lines(now, columns, rows-1))
 }
 
-func (v *liveView) end(dropped uint64) {
+func (v *liveView) endView(dropped uint64) {
 	columns, _ := v.a.env.Terminal()
 	lines := v.lines(time.Now(), columns, 0)
 	if dropped > 0 {

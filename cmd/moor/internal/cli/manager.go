@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/controller"
@@ -14,16 +13,25 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// openTransport opens the adapter at address: through the environment if that
-// opens adapters, and otherwise whatever hcisock and sim know.
-func (a *app) openTransport(ctx context.Context, address string) (hci.Transport, error) {
+// kinds returns the kinds of adapters that the command line can name: those that the
+// environment opens, or else HCI controllers and simulated air.
+func (a *app) kinds() []connmgr.Kind {
 	if a.env.Open != nil {
-		return a.env.Open(ctx, address)
+		return []connmgr.Kind{{Open: a.env.Open}}
 	}
-	if scenario, ok := strings.CutPrefix(address, "sim:"); ok {
-		return a.openSimulated(scenario)
+	return []connmgr.Kind{
+		connmgr.HCI(&hcisock.Config{Logger: a.log}),
+		{Prefix: "sim:", Open: a.openSimulated},
 	}
-	return hcisock.Open(ctx, address, &hcisock.Config{Logger: a.log})
+}
+
+// openTransport opens the adapter at address.
+func (a *app) openTransport(ctx context.Context, address string) (hci.Transport, error) {
+	k, err := connmgr.KindOf(a.kinds(), address)
+	if err != nil {
+		return nil, err
+	}
+	return k.Open(ctx, address)
 }
 
 // adapterNames returns the adapters to use: those of the command line, or else
@@ -51,7 +59,6 @@ var errNoAdapter = errors.New("there is no Bluetooth adapter on this machine")
 
 // air says how a command uses the adapters.
 type air struct {
-	one      bool     // one adapter is enough
 	adapters []string // instead of those of the command line; nil keeps these
 	listen   bool     // scan all the time, not only for a device to connect to
 	passive  bool     // scan passively
@@ -69,7 +76,7 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 		}
 	}
 	// A capture is of one controller.
-	if on.one || a.Snoop != "" && len(a.Adapters) == 0 {
+	if a.Snoop != "" && len(a.Adapters) == 0 {
 		names = names[:1]
 	}
 	if a.Snoop != "" && len(names) > 1 {
@@ -91,30 +98,11 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 
 func (a *app) managerConfig(on air, names []string, to *capture) *connmgr.Config {
 	on.pairing.DisableIncoming, on.pairing.Logger, on.pairing.Privacy = true, a.log, a.Privacy
-	cfg := &connmgr.Config{
-		Adapters: names, StateDir: a.stateDir(), Logger: a.log,
+	return &connmgr.Config{
+		Adapters: names, Kinds: a.kinds(), StateDir: a.stateDir(), Logger: a.log,
 		DisableScan: !on.listen, PassiveScan: on.passive, Pairing: &on.pairing,
 		Host: host.Config{HCI: controller.Config{Logger: a.log, Snoop: to.writer()}},
 	}
-	if a.opensItself(names) {
-		cfg.OpenTransport = a.openTransport
-	}
-	return cfg
-}
-
-// opensItself reports whether the manager cannot open the adapters by itself.
-// If it does, it can do more for adapters of the system, such as follow one that
-// is plugged in elsewhere.
-func (a *app) opensItself(names []string) bool {
-	if a.env.Open != nil {
-		return true
-	}
-	for _, name := range names {
-		if strings.HasPrefix(name, "sim:") {
-			return true
-		}
-	}
-	return false
 }
 
 // withClient runs f with a connection to the device at p, which it closes

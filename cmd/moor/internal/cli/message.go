@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/internal/text"
 )
@@ -32,11 +33,12 @@ func message(err error) string {
 
 // establishText says that a connection could not be established, and why.
 func establishText(e *connmgr.EstablishError) string {
-	return fmt.Sprintf("%s: no connection after %s: %v", deviceText(e.Name, e.Address), plural(len(e.Attempts), "attempt"), e.Err)
+	return fmt.Sprintf("%s: no connection after %s: %v", deviceText(e.Name, e.Address.MAC), plural(len(e.Attempts), "attempt"), e.Err)
 }
 
 // deviceText returns the address of a device, with its name if it has one.
-func deviceText(name, address string) string {
+func deviceText(name string, mac hci.MAC) string {
+	address := mac.String()
 	if name == "" || strings.EqualFold(name, address) {
 		return address
 	}

@@ -39,7 +39,7 @@ func (a *app) showProgress(m *connmgr.Manager, silent bool) <-chan struct{} {
 				fmt.Fprintln(a.env.Stderr, text)
 			case begins && started.Attempt == 1:
 				over() // it dials again
-				over = callLater(patience, func() { a.note("connecting to %s", deviceText(started.Name, started.Address)) })
+				over = callLater(patience, func() { a.note("connecting to %s", deviceText(started.Name, started.Address.MAC)) })
 			case ends && !failed.Last:
 				a.note("%s", text)
 			}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -21,11 +22,11 @@ func (a *app) isSimulated() bool {
 	return len(a.Adapters) > 0
 }
 
-// openSimulated makes simulated air. Its devices keep their bonds in the state
-// directory as well, so that both sides of a bond stay together, and show their
-// passkeys on standard error.
-func (a *app) openSimulated(scenario string) (hci.Transport, error) {
-	s, err := sim.ParseScenario(scenario)
+// openSimulated makes the simulated air at an address such as sim:crowd. Its devices
+// keep their bonds in the state directory as well, so that both sides of a bond stay
+// together, and show their passkeys on standard error.
+func (a *app) openSimulated(_ context.Context, address string) (hci.Transport, error) {
+	s, err := sim.ParseScenario(strings.TrimPrefix(address, "sim:"))
 	if err != nil {
 		return nil, err
 	}

@@ -103,8 +103,8 @@ func (s *story) openController(ctx context.Context) (err error) {
 	s.tap.muted.Store(true)
 	s.m, err = connmgr.Open(ctx, &connmgr.Config{
 		Adapters: []string{s.cfg.HCI.Name}, Host: host.Config{HCI: s.cfg.HCI}, Logger: s.cfg.HCI.Logger,
-		OpenTransport: func(context.Context, string) (hci.Transport, error) { return s.tap, nil },
-		DisableScan:   true, // scanDevices scans
+		Kinds:       []connmgr.Kind{{Open: func(context.Context, string) (hci.Transport, error) { return s.tap, nil }}},
+		DisableScan: true, // scanDevices scans
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
 )
 
 func TestScanLines(t *testing.T) {
@@ -68,6 +71,63 @@ func TestScanFilters(t *testing.T) {
 				if !got[name] {
 					t.Errorf("%q is missing", name)
 				}
+			}
+		})
+	}
+}
+
+// TestScanAllAdapters wants the devices of every adapter that is named.
+func TestScanAllAdapters(t *testing.T) {
+	inAir(t, "two airs", func(t *testing.T) {
+		r := moor(t.Context(), "-a", "sim:sensors", "-a", "sim:flaky", "--json", "scan", "--duration", "3s")
+		got := map[string]int{}
+		for line := range strings.Lines(r.stdout) {
+			var v struct{ Adapter, Address, Data string }
+			if err := json.Unmarshal([]byte(line), &v); err != nil || v.Data == "" {
+				t.Fatalf("%q: %v", line, err)
+			}
+			got[v.Adapter+" "+v.Address]++
+		}
+		for _, adapter := range []string{"sim:sensors", "sim:flaky"} {
+			for n := 1; n <= 3; n++ {
+				if device := fmt.Sprintf("%s C0:FF:EE:00:00:%02X/random", adapter, n); got[device] == 0 {
+					t.Errorf("%s is missing in %v", device, got)
+				}
+			}
+		}
+		if r.code != 0 || r.stderr != "" || len(got) != 6 {
+			t.Errorf("exit code %d, stderr %q, devices %v", r.code, r.stderr, got)
+		}
+	})
+}
+
+// TestScanLosesAdapters ends a scan with the reason if no adapter can scan, and
+// goes on without those that cannot otherwise.
+func TestScanLosesAdapters(t *testing.T) {
+	refuse := sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, Times: sim.Always, Status: hci.StatusHardwareFailure}
+	const refused = "controller: LE Set Extended Scan Enable: hardware failure (0x03)\n" +
+		"      the adapter does not work properly: replug or reset it, or use another one\n"
+	for _, c := range []struct {
+		name, adapters, stderr string
+		code                   int
+	}{
+		{"all", "deaf", "moor: connmgr: adapter deaf does not scan: " + refused, 1},
+		{"one", "deaf,hci0", "moor: connmgr: adapter deaf does not scan: " + refused, 0},
+	} {
+		inAir(t, c.name, func(t *testing.T) {
+			air := sim.New(nil)
+			defer air.Close()
+			air.NewController(&sim.ControllerConfig{Name: "deaf"}).Fault(refuse)
+			p, err := air.NewPeripheral(t.Context(), sim.Thermometer())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			var stdout, stderr bytes.Buffer
+			code := Run(t.Context(), []string{"-a", c.adapters, "scan", "--duration", "5s"},
+				&Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+			if heard := strings.Contains(stdout.String(), "Thermometer"); code != c.code || stderr.String() != c.stderr || heard != (code == 0) {
+				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 			}
 		})
 	}

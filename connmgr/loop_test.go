@@ -52,14 +52,14 @@ func run(t *testing.T, p Policy, errs ...error) outcome {
 		return nil, Attempt{Err: err}
 	}
 	begin := time.Now()
-	_, o.err = e.run(t.Context())
+	_, o.err = e.makeAttempts(t.Context())
 	o.took = time.Since(begin)
 	return o
 }
 
 func testEstablisher(p Policy) *establisher {
 	return &establisher{
-		name: "kettle", address: "AA:BB:CC:DD:EE:FF", policy: p,
+		name: "kettle", address: hci.Addr{MAC: hci.MAC{0xFF, 0xEE, 0xDD, 0xCC, 0xBB, 0xAA}}, policy: p,
 		emit: func(Event) {}, log: func(string, ...any) {},
 	}
 }
@@ -181,7 +181,7 @@ func testSafetyTimeout(t *testing.T) {
 			return nil, Attempt{Err: context.Cause(ctx)}
 		}
 		begin := time.Now()
-		_, err := e.run(t.Context())
+		_, err := e.makeAttempts(t.Context())
 		check(t, outcome{err, n, time.Since(begin)}, categoryError(c.p.classify(safetyError{}).Category), 4, c.took)
 	}
 }
@@ -234,7 +234,7 @@ func TestDefaultPolicy(t *testing.T) {
 					return nil, Attempt{Err: err}
 				}
 				begin := time.Now()
-				_, err := e.run(t.Context())
+				_, err := e.makeAttempts(t.Context())
 				want := time.Duration(c.attempts-1)*p.Backoffs.For(class.Delay) + time.Duration(c.attempts*class.Redial.Times)*class.Redial.Wait
 				check(t, outcome{err, tries / (1 + class.Redial.Times), time.Since(begin)}, c.want, c.attempts, want)
 			})
@@ -265,7 +265,7 @@ func testFailedToEstablishIsDialedAgain(t *testing.T) {
 		return &Client{}, Attempt{}
 	}
 	begin := time.Now()
-	if _, err := e.run(t.Context()); err != nil || time.Since(begin) != 0 {
+	if _, err := e.makeAttempts(t.Context()); err != nil || time.Since(begin) != 0 {
 		t.Errorf("%v after %v", err, time.Since(begin))
 	}
 }
@@ -291,7 +291,7 @@ func testWakeCutsTheWaitShort(t *testing.T) {
 		}
 		time.AfterFunc(time.Second, func() { b.signal(news{adapter: true}) })
 		begin := time.Now()
-		if _, err := e.run(t.Context()); err != nil || time.Since(begin) != c.took {
+		if _, err := e.makeAttempts(t.Context()); err != nil || time.Since(begin) != c.took {
 			t.Errorf("%v after %v, want %v", err, time.Since(begin), c.took)
 		}
 	}
@@ -308,7 +308,7 @@ func testCancelEndsTheWaitWithItsCause(t *testing.T) {
 	e := testEstablisher(DefaultPolicy())
 	e.try = func(context.Context, int) (*Client, Attempt) { return nil, Attempt{Err: slots4} }
 	begin := time.Now()
-	_, err := e.run(ctx)
+	_, err := e.makeAttempts(ctx)
 	if !errors.Is(err, mine) || errors.Is(err, ErrOutOfSlots) || time.Since(begin) != time.Second {
 		t.Errorf("%v after %v", err, time.Since(begin))
 	}
