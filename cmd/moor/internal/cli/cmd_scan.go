@@ -173,7 +173,7 @@ func (w *scanWatch) allLost(e *connmgr.AdapterError) bool {
 	if e.Err != nil {
 		tip = advice(e.Err)
 	}
-	w.a.complain(message(e), tip)
+	w.a.printError(message(e), tip)
 	return false
 }
 
