@@ -205,8 +205,8 @@ func (w *world) check() {
 			w.t.Fatalf("link %v is under handle %v, told of its end %d times", l.handle, h, w.downs[l])
 		}
 		inflight += l.inflight
-		if in := slices.Contains(c.data.ready, l); l.inflight < 0 || in != l.ready || in != (l.queue.len() > 0) {
-			w.t.Fatalf("link %v: %d in flight, %d queued, listed %v, ready %v", h, l.inflight, l.queue.len(), in, l.ready)
+		if in := slices.Contains(c.data.ready, l); l.inflight < 0 || in != l.ready || in != (l.queue.Len() > 0) {
+			w.t.Fatalf("link %v: %d in flight, %d queued, listed %v, ready %v", h, l.inflight, l.queue.Len(), in, l.ready)
 		}
 	}
 	if d := &c.data; d.free < 0 || d.free+inflight != d.total {

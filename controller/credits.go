@@ -35,7 +35,7 @@ func (c *core) queueData(l *Link, start bool, data []byte) {
 		b = make([]byte, 0, hci.ACLHeaderLen+c.data.length)
 	}
 	b = hci.AppendACL(b[:0], l.handle, start, data)
-	l.queue.push(b)
+	l.queue.Push(b)
 	if !l.ready {
 		l.ready = true
 		c.data.ready = append(c.data.ready, l)
@@ -65,15 +65,15 @@ func (c *core) pumpData() {
 			continue
 		}
 		skipped = 0
-		c.send(l.queue.pop())
+		c.send(l.queue.Pop())
 		l.inflight++
 		d.free--
-		if l.queue.len() > 0 {
+		if l.queue.Len() > 0 {
 			d.ready = append(d.ready, l)
 		} else {
 			l.ready = false
 		}
-		if l.waiting && l.queue.len() <= roomBound/2 {
+		if l.waiting && l.queue.Len() <= roomBound/2 {
 			l.waiting = false
 			l.handler.Writable(c.now)
 		}
@@ -113,7 +113,7 @@ type delivery struct {
 // SendACL so far: at once, if it has. It is never called on a link that goes
 // down before. On the loop.
 func (l *Link) OnDelivered(f func(now time.Time)) {
-	waiting := uint64(l.queue.len() + l.inflight)
+	waiting := uint64(l.queue.Len() + l.inflight)
 	if waiting == 0 {
 		f(l.c.now)
 		return
@@ -126,8 +126,8 @@ func (l *Link) OnDelivered(f func(now time.Time)) {
 func (c *core) dropData(l *Link) {
 	c.data.free += l.inflight
 	l.inflight = 0
-	for l.queue.len() > 0 {
-		c.recycle(l.queue.pop())
+	for l.queue.Len() > 0 {
+		c.recycle(l.queue.Pop())
 	}
 	if l.ready {
 		l.ready = false
@@ -150,33 +150,4 @@ func (c *core) sortedLinks() []*Link {
 func (c *core) publishLinks() {
 	ls := c.sortedLinks()
 	c.up.Store(&ls)
-}
-
-// packetQueue is a FIFO of packets that grows to what it held at most.
-type packetQueue struct {
-	ring  [][]byte
-	first int
-	n     int
-}
-
-func (q *packetQueue) len() int { return q.n }
-
-func (q *packetQueue) push(b []byte) {
-	if q.n == len(q.ring) {
-		ring := make([][]byte, max(4, 2*q.n))
-		for i := range q.n {
-			ring[i] = q.ring[(q.first+i)%len(q.ring)]
-		}
-		q.ring, q.first = ring, 0
-	}
-	q.ring[(q.first+q.n)%len(q.ring)] = b
-	q.n++
-}
-
-func (q *packetQueue) pop() []byte {
-	b := q.ring[q.first]
-	q.ring[q.first] = nil
-	q.first = (q.first + 1) % len(q.ring)
-	q.n--
-	return b
 }

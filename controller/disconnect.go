@@ -102,7 +102,7 @@ func (l *Link) awaitEnd() {
 // lingerTime.
 func (l *Link) drain(then func()) {
 	c := l.c
-	if c.links[l.handle] != l || l.queue.len()+l.inflight == 0 {
+	if c.links[l.handle] != l || l.queue.Len()+l.inflight == 0 {
 		then()
 		return
 	}

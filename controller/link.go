@@ -8,6 +8,7 @@ import (
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/loop"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 type task = loop.Task
@@ -27,8 +28,8 @@ type Link struct {
 
 	// Owned by the loop.
 	handler  LinkHandler
-	queue    packetQueue
-	inflight int // packets in the controller's buffers
+	queue    ring.Ring[[]byte] // packets that wait for a buffer of the controller
+	inflight int               // packets in the controller's buffers
 	acked    uint64
 	// deliveries wait for packets to be acknowledged, in order.
 	deliveries []delivery
@@ -275,7 +276,7 @@ func (l *Link) MaxACLData() int { return l.c.data.length }
 // Room reports whether the link's queue is below its bound. After it returned
 // false, the handler's Writable is called once there is room. On the loop.
 func (l *Link) Room() bool {
-	if l.queue.len() < roomBound {
+	if l.queue.Len() < roomBound {
 		return true
 	}
 	l.waiting = true
