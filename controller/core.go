@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/loop"
 )
 
 // core is all state of one controller. Only the loop touches it; it has no
@@ -217,3 +218,5 @@ func (c *core) fail(err error) {
 	c.quiet.fail(err)
 	c.private.fail()
 }
+
+type task = loop.Task

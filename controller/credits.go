@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -133,21 +132,4 @@ func (c *core) dropData(l *Link) {
 		l.ready = false
 		c.data.ready = slices.DeleteFunc(c.data.ready, func(r *Link) bool { return r == l })
 	}
-}
-
-// sortedLinks returns the links in the order of their handles, so that what
-// is done to all of them happens in the same order each time.
-func (c *core) sortedLinks() []*Link {
-	ls := make([]*Link, 0, len(c.links))
-	for _, l := range c.links {
-		ls = append(ls, l)
-	}
-	slices.SortFunc(ls, func(a, b *Link) int { return cmp.Compare(a.handle, b.handle) })
-	return ls
-}
-
-// publishLinks follows each change of links.
-func (c *core) publishLinks() {
-	ls := c.sortedLinks()
-	c.up.Store(&ls)
 }

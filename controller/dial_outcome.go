@@ -1,10 +1,10 @@
 package controller
 
 import (
+	"slices"
+
 	"github.com/moor-ble/moor/hci"
 )
-
-import "slices"
 
 // connected handles both connection complete events.
 func (c *core) connected(status hci.Status, cn connection) {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,8 +11,6 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 	"github.com/moor-ble/moor/internal/ring"
 )
-
-type task = loop.Task
 
 // Link is one LE connection. Methods marked "on the loop" are for the link's
 // [LinkHandler]; all others may be called from any other goroutine.
@@ -59,14 +58,6 @@ type LinkState struct {
 	MaxTX, MaxRX uint16
 	// Encrypted reports whether the link is encrypted.
 	Encrypted bool
-}
-
-// linkWait is a continuation for an event of a link.
-type linkWait struct {
-	// take reports whether ev is the one awaited, and finishes if so.
-	take  func(ev hci.Event) bool
-	fail  func(err error)
-	timer timer
 }
 
 // connection is what both connection complete events say.
@@ -154,73 +145,6 @@ func (l *Link) down(cause *DisconnectError) {
 	c.dial.next()
 }
 
-// event notes what an event changes, wakes who waits for it and passes it on.
-func (l *Link) event(ev hci.Event) {
-	l.note(ev)
-	for i, w := range l.waits {
-		if w.take(ev) {
-			l.waits = append(l.waits[:i], l.waits[i+1:]...)
-			l.c.timers.stop(&w.timer)
-			break
-		}
-	}
-	if l.handler != nil {
-		l.handler.Event(l.c.now, ev)
-		return
-	}
-	switch ev := ev.(type) { // a request must be answered even with nobody above
-	case *hci.LELongTermKeyRequest:
-		l.RefuseKey()
-	case *hci.LERemoteConnectionParameterRequest:
-		l.ReplyParamRequest(ev, false)
-	}
-}
-
-func (l *Link) note(ev hci.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch ev := ev.(type) {
-	case *hci.LEConnectionUpdateComplete:
-		if ev.Status == hci.StatusSuccess {
-			l.state.Params = ev.Params
-		}
-	case *hci.LEPHYUpdateComplete:
-		if ev.Status == hci.StatusSuccess {
-			l.state.TX, l.state.RX = ev.TX, ev.RX
-		}
-	case *hci.LEDataLengthChange:
-		l.state.MaxTX, l.state.MaxRX = ev.MaxTXOctets, ev.MaxRXOctets
-	case *hci.EncryptionChange:
-		if ev.Status == hci.StatusSuccess {
-			l.state.Encrypted = ev.Enabled != 0
-		}
-	}
-}
-
-// await registers a continuation for an event of the link.
-func (l *Link) await(limit time.Duration, take func(ev hci.Event) bool, fail func(err error)) *linkWait {
-	w := &linkWait{take: take, fail: fail}
-	w.timer.f = func(time.Time) {
-		if l.unawait(w) {
-			fail(ErrNoAnswer)
-		}
-	}
-	l.c.timers.set(&w.timer, l.c.now.Add(limit))
-	l.waits = append(l.waits, w)
-	return w
-}
-
-// unawait takes a continuation back and reports whether it was still waiting.
-func (l *Link) unawait(w *linkWait) bool {
-	i := slices.Index(l.waits, w)
-	if i < 0 {
-		return false
-	}
-	l.waits = slices.Delete(l.waits, i, i+1)
-	l.c.timers.stop(&w.timer)
-	return true
-}
-
 // Handle returns the connection handle; it may be in use by another link once
 // this one is down.
 func (l *Link) Handle() hci.Handle { return l.handle }
@@ -289,4 +213,21 @@ func (l *Link) SetDeadline(t time.Time) {
 	if l.c.links[l.handle] == l {
 		l.c.timers.set(&l.deadline, t)
 	}
+}
+
+// sortedLinks returns the links in the order of their handles, so that what
+// is done to all of them happens in the same order each time.
+func (c *core) sortedLinks() []*Link {
+	ls := make([]*Link, 0, len(c.links))
+	for _, l := range c.links {
+		ls = append(ls, l)
+	}
+	slices.SortFunc(ls, func(a, b *Link) int { return cmp.Compare(a.handle, b.handle) })
+	return ls
+}
+
+// publishLinks follows each change of links.
+func (c *core) publishLinks() {
+	ls := c.sortedLinks()
+	c.up.Store(&ls)
 }

@@ -55,16 +55,6 @@ func (r *resolving) set(peers func() []hci.LEAddDeviceToResolvingList, done func
 	})
 }
 
-// resolves reports whether the controller has a resolving list.
-func (i *Info) resolves() bool {
-	for _, op := range [...]hci.Opcode{hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLESetAddressResolutionEnable} {
-		if !i.Commands.Has(op) {
-			return false
-		}
-	}
-	return i.ResolvingListSize > 0
-}
-
 // load replaces the list. Resolution is off meanwhile, and stays off without
 // peers, which keeps a controller as it was that is better at one than at both.
 func (r *resolving) load(peers []hci.LEAddDeviceToResolvingList, done func(error)) {

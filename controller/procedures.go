@@ -106,39 +106,6 @@ func (l *Link) ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, ac
 	l.c.run(hci.LERemoteConnectionParameterRequestNegativeReply{Handle: l.handle, Reason: hci.StatusUnacceptableParameters}, ignore)
 }
 
-// RefuseKey answers a request for a long term key with "none"
-// (Vol 4, Part E, 7.8.26); the peer sees reason 0x06. On the loop.
-func (l *Link) RefuseKey() {
-	l.c.run(hci.LELongTermKeyRequestNegativeReply{Handle: l.handle}, func(time.Time, []byte, error) {})
-}
-
-// ProvideKey answers a request for a long term key (Vol 4, Part E, 7.8.25).
-// On the loop.
-func (l *Link) ProvideKey(key [16]byte) {
-	l.c.run(hci.LELongTermKeyRequestReply{Handle: l.handle, Key: key}, func(time.Time, []byte, error) {})
-}
-
-// StartEncryption encrypts the link, or changes its key, as central
-// (Vol 4, Part E, 7.8.24). done gets the status of the Encryption Change or
-// Encryption Key Refresh Complete event; success with a link that is not
-// encrypted is a *PacketError. On the loop.
-func (l *Link) StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done func(now time.Time, err error)) {
-	l.procedure(nil, hci.LEEnableEncryption{Handle: l.handle, Rand: rand, EDIV: ediv, Key: key}, func(ev hci.Event) (bool, hci.Status) {
-		switch ev := ev.(type) {
-		case *hci.EncryptionChange:
-			return true, ev.Status
-		case *hci.EncryptionKeyRefreshComplete:
-			return true, ev.Status
-		}
-		return false, 0
-	}, func(now time.Time, ev hci.Event, err error) {
-		if change, ok := ev.(*hci.EncryptionChange); ok && err == nil && change.Enabled == 0 {
-			err = &CommandError{hci.OpLEEnableEncryption, hci.NewPacketError("Encryption Change: success, but the link is not encrypted", hci.AppendEvent(nil, change), nil)}
-		}
-		done(now, err)
-	})
-}
-
 // RemoteFeatures asks the peer's link layer for its features
 // (Vol 4, Part E, 7.8.21).
 func (l *Link) RemoteFeatures(ctx context.Context) (hci.Features, error) {
@@ -220,50 +187,4 @@ func (l *Link) RSSI(ctx context.Context) (int8, error) {
 	return onLink(ctx, l, hci.OpReadRSSI, func(wanted func() bool, done func(int8, error)) {
 		exec(l.c, wanted, hci.ReadRSSI{Handle: l.handle}, func(r hci.LinkRSSI, err error) { done(r.RSSI, err) })
 	})
-}
-
-// tune asks for what makes a new link fast, where both sides have it: longer
-// packets (Vol 6, Part B, 4.5.10) and the 2M PHY. What the program has asked for
-// by then, in whichever way, it leaves alone. Nobody waits for it, and a refusal
-// changes nothing.
-func (l *Link) tune() {
-	c := l.c
-	if c.cfg.DisableTuning || l.role != hci.RoleCentral {
-		return
-	}
-	l.startRemoteFeatures(nil, func(remote hci.Features, err error) {
-		if err != nil {
-			return
-		}
-		both := remote & c.info.Features
-		if both.Has(hci.FeatureDataLength) && c.info.Commands.Has(hci.OpLESetDataLength) {
-			c.runIf(func() bool { return !l.lengthAsked },
-				hci.LESetDataLength{Handle: l.handle, TXOctets: c.info.maxTXOctets(), TXTime: c.info.maxTXTime()},
-				func(time.Time, []byte, error) {})
-		}
-		if both.Has(hci.Feature2MPHY) && c.info.Commands.Has(hci.OpLESetPHY) {
-			l.startPHY(func() bool { return !l.phyAsked }, hci.PHYs2M, hci.PHYs2M, func(hci.PHY, hci.PHY, error) {})
-		}
-	})
-}
-
-// noteAsked notes, for tune, what a command asks for that is being sent.
-func (c *core) noteAsked(cmd *command) {
-	if cmd.op != hci.OpLESetPHY && cmd.op != hci.OpLESetDataLength {
-		return
-	}
-	params, err := hci.ParseCommand(cmd.packet[1:])
-	if err != nil {
-		return
-	}
-	switch p := params.(type) {
-	case hci.LESetPHY:
-		if l := c.links[p.Handle]; l != nil {
-			l.phyAsked = true
-		}
-	case hci.LESetDataLength:
-		if l := c.links[p.Handle]; l != nil {
-			l.lengthAsked = true
-		}
-	}
 }

@@ -6,96 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
-
-// Info is what a controller is and can do, as found at start-up.
-type Info struct {
-	// Address is the own address: the one in use, unless that is a private one; see
-	// Controller.UsePrivateAddresses.
-	Address hci.Addr
-	// Public is the controller's public address; zero if it has none.
-	Public hci.MAC
-	// Version says which specification the controller follows, and who made it.
-	Version  hci.LocalVersion
-	Commands hci.SupportedCommands
-	Features hci.Features // of the LE link layer, page 0
-	// FeaturePages are all pages of LE features, on controllers that have more
-	// than one (Core 6.0 and later); nil on others.
-	FeaturePages []byte
-	// ACLLen and ACLNum are the size and number of the controller's buffers for
-	// data; SharedBuffers reports that they serve BR/EDR too.
-	ACLLen, ACLNum int
-	SharedBuffers  bool
-	// Extended reports that scanning, initiating and advertising use the
-	// extended commands. One Controller never mixes the two kinds.
-	Extended          bool
-	AcceptListSize    int
-	ResolvingListSize int
-	// States are the supported combinations of states (Vol 4, Part E, 7.8.27).
-	States hci.LEStates
-	// MaxData is the longest packet that the link layer can handle.
-	MaxData hci.MaximumDataLength
-
-	scanBlocksInitiating bool // found out the hard way
-}
-
-// scanWhileInitiating reports whether the controller says that it can scan,
-// actively, while it initiates.
-func (i *Info) scanWhileInitiating() bool {
-	return !i.scanBlocksInitiating && i.States.Has(hci.LEStateActiveScanAndInitiate)
-}
-
-func (i *Info) maxTXOctets() uint16 { return max(27, min(251, i.MaxData.TXOctets)) }
-
-func (i *Info) maxTXTime() time.Duration {
-	return max(328*time.Microsecond, i.MaxData.TXTime)
-}
-
-// Bits of the event masks: events that this package understands
-// (Vol 4, Part E, 7.3.1 and 7.8.1).
-const (
-	eventMask = 1<<4 | // Disconnection Complete
-		1<<7 | // Encryption Change
-		1<<11 | // Read Remote Version Information Complete
-		1<<15 | // Hardware Error
-		1<<25 | // Data Buffer Overflow
-		1<<47 | // Encryption Key Refresh Complete
-		1<<61 // LE Meta
-
-	leEventMaskAlways = 1<<0 | // Connection Complete
-		1<<1 | // Advertising Report
-		1<<2 | // Connection Update Complete
-		1<<3 | // Read Remote Features Complete
-		1<<4 // Long Term Key Request
-)
-
-// leEventMask returns the LE events to ask for. A controller may refuse bits
-// that it does not know, so they go with the features that bring them.
-func (i *Info) leEventMask() uint64 {
-	m := uint64(leEventMaskAlways)
-	for _, b := range []struct {
-		with bool
-		bit  uint
-	}{
-		{i.Features.Has(hci.FeatureConnParamRequest), 5},
-		{i.Features.Has(hci.FeatureDataLength), 6},
-		{i.Commands.Has(hci.OpLEReadLocalP256PublicKey), 7},
-		{i.Commands.Has(hci.OpLEGenerateDHKey), 8},
-		{i.Features.Has(hci.FeaturePrivacy), 9}, // Enhanced Connection Complete
-		{i.Commands.Has(hci.OpLESetPHY), 11},
-		{i.Extended, 12}, // Extended Advertising Report
-		{i.Extended, 16}, // Scan Timeout
-		{i.Extended, 17}, // Advertising Set Terminated
-	} {
-		if b.with {
-			m |= 1 << b.bit
-		}
-	}
-	return m
-}
 
 // start brings the controller into a known state. It runs on the caller's
 // goroutine and talks to the loop like any other caller.

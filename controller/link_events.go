@@ -1,0 +1,83 @@
+package controller
+
+import (
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// linkWait is a continuation for an event of a link.
+type linkWait struct {
+	// take reports whether ev is the one awaited, and finishes if so.
+	take  func(ev hci.Event) bool
+	fail  func(err error)
+	timer timer
+}
+
+// event notes what an event changes, wakes who waits for it and passes it on.
+func (l *Link) event(ev hci.Event) {
+	l.note(ev)
+	for i, w := range l.waits {
+		if w.take(ev) {
+			l.waits = append(l.waits[:i], l.waits[i+1:]...)
+			l.c.timers.stop(&w.timer)
+			break
+		}
+	}
+	if l.handler != nil {
+		l.handler.Event(l.c.now, ev)
+		return
+	}
+	switch ev := ev.(type) { // a request must be answered even with nobody above
+	case *hci.LELongTermKeyRequest:
+		l.RefuseKey()
+	case *hci.LERemoteConnectionParameterRequest:
+		l.ReplyParamRequest(ev, false)
+	}
+}
+
+func (l *Link) note(ev hci.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch ev := ev.(type) {
+	case *hci.LEConnectionUpdateComplete:
+		if ev.Status == hci.StatusSuccess {
+			l.state.Params = ev.Params
+		}
+	case *hci.LEPHYUpdateComplete:
+		if ev.Status == hci.StatusSuccess {
+			l.state.TX, l.state.RX = ev.TX, ev.RX
+		}
+	case *hci.LEDataLengthChange:
+		l.state.MaxTX, l.state.MaxRX = ev.MaxTXOctets, ev.MaxRXOctets
+	case *hci.EncryptionChange:
+		if ev.Status == hci.StatusSuccess {
+			l.state.Encrypted = ev.Enabled != 0
+		}
+	}
+}
+
+// await registers a continuation for an event of the link.
+func (l *Link) await(limit time.Duration, take func(ev hci.Event) bool, fail func(err error)) *linkWait {
+	w := &linkWait{take: take, fail: fail}
+	w.timer.f = func(time.Time) {
+		if l.unawait(w) {
+			fail(ErrNoAnswer)
+		}
+	}
+	l.c.timers.set(&w.timer, l.c.now.Add(limit))
+	l.waits = append(l.waits, w)
+	return w
+}
+
+// unawait takes a continuation back and reports whether it was still waiting.
+func (l *Link) unawait(w *linkWait) bool {
+	i := slices.Index(l.waits, w)
+	if i < 0 {
+		return false
+	}
+	l.waits = slices.Delete(l.waits, i, i+1)
+	l.c.timers.stop(&w.timer)
+	return true
+}

@@ -1,0 +1,193 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+type packetBuffer struct {
+	n int
+	b [hci.MaxPacketLen]byte
+}
+
+// read takes packets from the transport until it fails. It blocks only in the
+// transport, or while the loop has all buffers.
+func (ctl *Controller) read() {
+	defer close(ctl.quit)
+	made := 0
+	for {
+		var p *packetBuffer
+		select {
+		case p = <-ctl.free:
+		default:
+			if made < packetBuffers {
+				p = new(packetBuffer)
+				made++
+				break
+			}
+			select {
+			case p = <-ctl.free:
+			case <-ctl.stop:
+				return
+			}
+		}
+		for {
+			n, err := ctl.tr.ReadPacket(p.b[:])
+			if err != nil {
+				ctl.readErr <- err
+				return
+			}
+			p.n = n
+			if len(ctl.packets) < packetBuffers-reservedBuffers || !isAdvertising(p.b[:n]) {
+				break
+			}
+			ctl.dropped.Add(1)
+		}
+		select {
+		case ctl.packets <- p:
+		case <-ctl.stop:
+			return
+		}
+	}
+}
+
+// isAdvertising reports whether an H4 packet is an LE (Extended) Advertising
+// Report event.
+func isAdvertising(b []byte) bool {
+	return len(b) > 3 && hci.PacketType(b[0]) == hci.PacketEvent && b[1] == byte(hci.EvLEMeta) &&
+		(b[3] == byte(hci.EvLEAdvertisingReport) || b[3] == byte(hci.EvLEExtendedAdvertisingReport))
+}
+
+// loop owns core. It ends when core has failed.
+func (ctl *Controller) loop() {
+	c := &ctl.core
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
+	var armed time.Time
+	patience := time.AfterFunc(time.Hour, ctl.unstick)
+	patience.Stop()
+	for c.err == nil {
+		select {
+		case p := <-ctl.packets:
+			now := time.Now()
+			ctl.capture(now, false, p.b[:p.n])
+			c.packet(now, p.b[:p.n])
+			ctl.free <- p
+		case t := <-ctl.tasks:
+			c.call(time.Now(), t)
+		case <-alarm.C:
+			armed = time.Time{}
+			c.expire(time.Now())
+		case err := <-ctl.readErr:
+			c.now = time.Now()
+			ctl.drain()
+			c.fail(ctl.transportError("read", err))
+		}
+		ctl.write(patience)
+		if next := c.timers.next(); !next.Equal(armed) {
+			armed = next
+			if next.IsZero() {
+				alarm.Stop()
+			} else {
+				alarm.Reset(time.Until(next))
+			}
+		}
+	}
+	ctl.finish()
+}
+
+// drain handles what the reader delivered before it failed.
+func (ctl *Controller) drain() {
+	for {
+		select {
+		case p := <-ctl.packets:
+			ctl.capture(ctl.core.now, false, p.b[:p.n])
+			ctl.core.packet(ctl.core.now, p.b[:p.n])
+		default:
+			return
+		}
+	}
+}
+
+// write sends what the core wants sent. A transport that does not take it in
+// the time for an answer to a command is closed, which ends the write: with the
+// loop held up, nobody could be told of anything any more.
+func (ctl *Controller) write(patience *time.Timer) {
+	c := &ctl.core
+	if len(c.out) == 0 {
+		return
+	}
+	patience.Reset(c.cfg.commandTimeout())
+	defer patience.Stop()
+	for i := 0; i < len(c.out); i++ { // fail may not append, but commands may
+		p := c.out[i]
+		c.out[i] = nil
+		if err := ctl.tr.WritePacket(p); err != nil {
+			c.fail(ctl.transportError("write", err))
+			break
+		}
+		ctl.capture(c.now, true, p)
+		c.recycle(p)
+	}
+	c.out = c.out[:0]
+}
+
+// capture logs and captures a packet.
+func (ctl *Controller) capture(now time.Time, sent bool, p []byte) {
+	if ctl.core.log.Enabled(ctl.core.ctx, LevelPacket) {
+		what := "received"
+		if sent {
+			what = "sent"
+		}
+		ctl.core.log.Log(ctl.core.ctx, LevelPacket, what, "packet", hci.Describe(p))
+	}
+	if ctl.snoop == nil {
+		return
+	}
+	if err := ctl.snoop.Packet(now, sent, p); err != nil {
+		ctl.core.log.Log(ctl.core.ctx, LevelController, "capture ended", "error", err)
+		ctl.snoop = nil
+	}
+}
+
+// finish closes everything after core.fail.
+func (ctl *Controller) finish() {
+	close(ctl.stop)
+	_ = ctl.tr.Close()
+	// Tasks that were posted in time still run: on a failed core they find out
+	// what ended it.
+	for {
+		select {
+		case t := <-ctl.tasks:
+			ctl.core.call(time.Now(), t)
+			continue
+		default:
+		}
+		break
+	}
+	<-ctl.quit
+	ctl.err = ctl.core.err
+	close(ctl.done)
+}
+
+func (ctl *Controller) unstick() {
+	ctl.stuck.Store(true)
+	_ = ctl.tr.Close()
+}
+
+func (ctl *Controller) transportError(what string, err error) error {
+	if ctl.stuck.Load() {
+		return &Error{"transport", ErrStuck}
+	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the other side closed it (%w)", err)
+	} else if errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("controller: transport closed: %w", err)
+	}
+	return &Error{"transport " + what, err}
+}

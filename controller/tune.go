@@ -1,0 +1,53 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// tune asks for what makes a new link fast, where both sides have it: longer
+// packets (Vol 6, Part B, 4.5.10) and the 2M PHY. What the program has asked for
+// by then, in whichever way, it leaves alone. Nobody waits for it, and a refusal
+// changes nothing.
+func (l *Link) tune() {
+	c := l.c
+	if c.cfg.DisableTuning || l.role != hci.RoleCentral {
+		return
+	}
+	l.startRemoteFeatures(nil, func(remote hci.Features, err error) {
+		if err != nil {
+			return
+		}
+		both := remote & c.info.Features
+		if both.Has(hci.FeatureDataLength) && c.info.Commands.Has(hci.OpLESetDataLength) {
+			c.runIf(func() bool { return !l.lengthAsked },
+				hci.LESetDataLength{Handle: l.handle, TXOctets: c.info.maxTXOctets(), TXTime: c.info.maxTXTime()},
+				func(time.Time, []byte, error) {})
+		}
+		if both.Has(hci.Feature2MPHY) && c.info.Commands.Has(hci.OpLESetPHY) {
+			l.startPHY(func() bool { return !l.phyAsked }, hci.PHYs2M, hci.PHYs2M, func(hci.PHY, hci.PHY, error) {})
+		}
+	})
+}
+
+// noteAsked notes, for tune, what a command asks for that is being sent.
+func (c *core) noteAsked(cmd *command) {
+	if cmd.op != hci.OpLESetPHY && cmd.op != hci.OpLESetDataLength {
+		return
+	}
+	params, err := hci.ParseCommand(cmd.packet[1:])
+	if err != nil {
+		return
+	}
+	switch p := params.(type) {
+	case hci.LESetPHY:
+		if l := c.links[p.Handle]; l != nil {
+			l.phyAsked = true
+		}
+	case hci.LESetDataLength:
+		if l := c.links[p.Handle]; l != nil {
+			l.lengthAsked = true
+		}
+	}
+}
