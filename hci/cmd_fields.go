@@ -2,7 +2,6 @@ package hci
 
 import (
 	"fmt"
-	"math/bits"
 	"time"
 
 	"github.com/moor-ble/moor/internal/wire"
@@ -92,8 +91,6 @@ func (w *paramWriter) perPHY(field string, p, allowed PHYs, n int) {
 	}
 	w.u8(uint8(p))
 }
-
-func (p PHYs) count() int { return bits.OnesCount8(uint8(p)) }
 
 func readListening(r *wire.Reader) (interval, window time.Duration) {
 	return scanTime.time(r.U16()), scanTime.time(r.U16())

@@ -98,24 +98,3 @@ func Down(index int) error {
 func Reset(index int) error {
 	return withControl("reset", index, func(c *control) error { return c.reset(index) })
 }
-
-// Links returns the links that the kernel's own stack has on an adapter.
-func Links(index int) ([]KernelLink, error) {
-	var list []KernelLink
-	err := withControl("list links", index, func(c *control) error {
-		links, err := c.links(index)
-		for _, l := range links {
-			list = append(list, kernelLink(l))
-		}
-		return err
-	})
-	return list, err
-}
-
-func kernelLink(l connInfo) KernelLink {
-	const lmMaster, lmEncrypted = 0x0001, 0x0004
-	return KernelLink{
-		Handle: hci.Handle(l.handle), MAC: hci.MAC(l.address), Kind: LinkKind(l.kind), Outgoing: l.out != 0,
-		State: LinkState(l.state), Central: l.linkMode&lmMaster != 0, Encrypted: l.linkMode&lmEncrypted != 0,
-	}
-}

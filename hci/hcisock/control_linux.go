@@ -6,6 +6,8 @@ import (
 
 	"github.com/mdlayher/socket"
 	"golang.org/x/sys/unix"
+
+	"github.com/moor-ble/moor/hci"
 )
 
 // control is an HCI socket that is bound to nothing, the only kind on which
@@ -138,30 +140,17 @@ func (c *control) info(index int) (devInfo, error) {
 	return info, err
 }
 
-// maxLinks bounds the list of links of one adapter; the kernel takes up to 512.
-const maxLinks = 256
-
-// connList is the kernel's struct hci_conn_list_req with room for the answer.
-type connList struct {
-	id      uint16
-	n       uint16
-	entries [maxLinks]connInfo
-}
-
-// connInfo is the kernel's struct hci_conn_info.
-type connInfo struct {
-	handle   uint16
-	address  [6]byte
-	kind     uint8
-	out      uint8
-	state    uint16
-	linkMode uint32
-}
-
-func (c *control) links(index int) ([]connInfo, error) {
-	list := connList{id: uint16(index), n: maxLinks}
-	if err := c.conn.Ioctl(ioctlGetConnList, unsafe.Pointer(&list)); err != nil {
-		return nil, err
+// find returns the index of the adapter with the address; ENODEV if there is
+// none.
+func (c *control) find(mac hci.MAC) (int, error) {
+	ids, err := c.indexes()
+	if err != nil {
+		return 0, err
 	}
-	return list.entries[:min(int(list.n), maxLinks)], nil
+	for _, id := range ids {
+		if info, err := c.info(id); err == nil && hci.MAC(info.address) == mac {
+			return id, nil
+		}
+	}
+	return 0, unix.ENODEV
 }
