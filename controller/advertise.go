@@ -55,16 +55,18 @@ func (ctl *Controller) Advertise(ctx context.Context, o *AdvertiseOptions) error
 	if n := max(len(opts.Data), len(opts.Response)); n > 31 {
 		return fmt.Errorf("controller: advertising data of %d octets is longer than 31", n)
 	}
-	return ctl.advertise(ctx, &opts)
+	return ctl.setAdvertising(ctx, &opts)
 }
 
 // StopAdvertising ends what Advertise began. Should ctx be dead from the start,
 // it does nothing.
-func (ctl *Controller) StopAdvertising(ctx context.Context) error { return ctl.advertise(ctx, nil) }
+func (ctl *Controller) StopAdvertising(ctx context.Context) error {
+	return ctl.setAdvertising(ctx, nil)
+}
 
-func (ctl *Controller) advertise(ctx context.Context, o *AdvertiseOptions) error {
-	_, err := ask(ctx, &ctl.core, during(ctx, "advertise"), func(_ func() bool, done func(hci.None, error)) {
-		ctl.core.adv.want(o, func(err error) { done(hci.None{}, err) })
+func (ctl *Controller) setAdvertising(ctx context.Context, o *AdvertiseOptions) error {
+	_, err := askLoop(ctx, &ctl.core, wrapDuring(ctx, "advertise"), func(_ func() bool, done func(hci.None, error)) {
+		ctl.core.adv.setWanted(o, func(err error) { done(hci.None{}, err) })
 	})
 	return err
 }
@@ -86,7 +88,7 @@ func (ctl *Controller) Accept(ctx context.Context) (*Link, error) {
 		case <-ctx.Done():
 		}
 	}
-	return nil, during(ctx, "accept")(context.Cause(ctx))
+	return nil, wrapDuring(ctx, "accept")(context.Cause(ctx))
 }
 
 // advertising brings the controller's advertising to the state that is wanted,
@@ -109,42 +111,42 @@ type advertising struct {
 
 func (a *advertising) init(c *core) { a.c = c }
 
-func (a *advertising) want(o *AdvertiseOptions, done func(error)) {
+func (a *advertising) setWanted(o *AdvertiseOptions, done func(error)) {
 	if a.c.err != nil {
 		done(a.c.err)
 		return
 	}
 	a.opts, a.fresh, a.refused = o, true, false
 	a.waiting = append(a.waiting, done)
-	a.sync()
+	a.syncAdvertising()
 }
 
 // connected notes that a connection ended the advertising (7.8.9).
-func (a *advertising) connected() {
+func (a *advertising) endByConnection() {
 	a.running = false
-	a.sync()
+	a.syncAdvertising()
 }
 
 // stopped notes that the controller ended the advertising by itself.
-func (a *advertising) stopped() {
+func (a *advertising) noteStopped() {
 	a.running = false
-	a.sync()
+	a.syncAdvertising()
 }
 
-func (a *advertising) terminated(ev *hci.LEAdvertisingSetTerminated) {
+func (a *advertising) handleSetTerminated(ev *hci.LEAdvertisingSetTerminated) {
 	if ev.Status != hci.StatusSuccess {
-		a.stopped()
+		a.noteStopped()
 	}
 }
 
-func (a *advertising) linkGone() {
+func (a *advertising) noteLinkDown() {
 	a.refused = false
-	a.sync()
+	a.syncAdvertising()
 }
 
 // on reports whether the controller should advertise now.
-func (a *advertising) on() bool {
-	if a.opts == nil || a.refused || a.c.quiet.wanted() {
+func (a *advertising) shouldRun() bool {
+	if a.opts == nil || a.refused || a.c.quiet.holdsBack() {
 		return false
 	}
 	links := 0
@@ -156,21 +158,21 @@ func (a *advertising) on() bool {
 	return a.opts.NonConnectable || links < a.opts.maxLinks()
 }
 
-func (a *advertising) sync() {
+func (a *advertising) syncAdvertising() {
 	if a.busy || a.c.err != nil {
 		return
 	}
-	switch on := a.on(); {
+	switch on := a.shouldRun(); {
 	case a.running && (!on || a.fresh):
-		a.steps([]hci.Params{a.enable(false)}, func(error) { a.running = false })
+		a.runAdvertisingCommands([]hci.Params{a.enableAdvertising(false)}, func(error) { a.running = false })
 	case on && !a.running:
 		var ps []hci.Params
 		setup := a.fresh
 		if setup {
-			ps = a.setup()
+			ps = a.advertisingSetup()
 			a.fresh = false
 		}
-		a.steps(append(ps, a.enable(true)), func(err error) {
+		a.runAdvertisingCommands(append(ps, a.enableAdvertising(true)), func(err error) {
 			if a.running = err == nil; a.running {
 				a.own = a.c.own
 			}
@@ -180,18 +182,18 @@ func (a *advertising) sync() {
 			a.refused, a.fresh = true, setup
 			if len(a.waiting) > 0 { // they are told, so it is not wanted any more
 				a.opts = nil
-				a.finish(err)
+				a.answerWaiting(err)
 			}
 		})
 	default:
-		if a.opts == nil || !a.c.quiet.wanted() { // otherwise it begins afterwards
-			a.finish(nil)
+		if a.opts == nil || !a.c.quiet.holdsBack() { // otherwise it begins afterwards
+			a.answerWaiting(nil)
 		}
-		a.c.quiet.proceed()
+		a.c.quiet.runNextJob()
 	}
 }
 
-func (a *advertising) finish(err error) {
+func (a *advertising) answerWaiting(err error) {
 	waiting := a.waiting
 	a.waiting = nil
 	for _, done := range waiting {
@@ -200,23 +202,23 @@ func (a *advertising) finish(err error) {
 }
 
 // steps runs commands one after the other up to the first error.
-func (a *advertising) steps(ps []hci.Params, then func(error)) {
+func (a *advertising) runAdvertisingCommands(ps []hci.Params, then func(error)) {
 	a.busy = true
-	a.c.run(ps[0], func(_ time.Time, _ []byte, err error) {
+	a.c.runCommand(ps[0], func(_ time.Time, _ []byte, err error) {
 		if r, ok := ps[0].(hci.LESetExtendedScanResponseData); ok && err == nil {
 			a.response = len(r.Data) > 0
 		}
 		if err == nil && len(ps) > 1 {
-			a.steps(ps[1:], then)
+			a.runAdvertisingCommands(ps[1:], then)
 			return
 		}
 		a.busy = false
 		then(err)
-		a.sync()
+		a.syncAdvertising()
 	})
 }
 
-func (a *advertising) enable(on bool) hci.Params {
+func (a *advertising) enableAdvertising(on bool) hci.Params {
 	if a.c.info.Extended {
 		return hci.LESetExtendedAdvertisingEnable{Enable: on, Sets: []hci.AdvertisingSet{{}}}
 	}
@@ -226,7 +228,7 @@ func (a *advertising) enable(on bool) hci.Params {
 // setup returns the commands that tell the controller what to advertise. With
 // the extended commands it is still legacy advertising, which every scanner
 // hears.
-func (a *advertising) setup() []hci.Params {
+func (a *advertising) advertisingSetup() []hci.Params {
 	o, own := a.opts, a.c.own
 	if !a.c.info.Extended {
 		typ := hci.AdvInd
@@ -267,7 +269,7 @@ func (a *advertising) setup() []hci.Params {
 	return ps
 }
 
-func (a *advertising) fail(err error) {
+func (a *advertising) failAdvertising(err error) {
 	a.opts, a.running = nil, false
-	a.finish(err)
+	a.answerWaiting(err)
 }

@@ -12,7 +12,7 @@ import (
 func (h *harness) advertise(o *AdvertiseOptions) *error {
 	res := new(error)
 	*res = errPending
-	h.do(func(time.Time) { h.c.adv.want(o, func(err error) { *res = err }) })
+	h.do(func(time.Time) { h.c.adv.setWanted(o, func(err error) { *res = err }) })
 	return res
 }
 

@@ -20,7 +20,7 @@ type reply[T any] struct {
 // most once. If the device or ctx ends first, the error is what wrap makes of
 // the cause; a result that is there is preferred to either. The commands of f
 // are to be sent while wanted holds: nothing goes out for a caller who has left.
-func ask[R any](ctx context.Context, c *core, wrap func(error) error, f func(wanted func() bool, done func(R, error))) (R, error) {
+func askLoop[R any](ctx context.Context, c *core, wrap func(error) error, f func(wanted func() bool, done func(R, error))) (R, error) {
 	var zero R
 	if ctx.Err() != nil {
 		return zero, wrap(context.Cause(ctx))
@@ -53,7 +53,7 @@ func ask[R any](ctx context.Context, c *core, wrap func(error) error, f func(wan
 
 // during makes a context's cause say what it interrupted. The end of the device
 // says enough of itself.
-func during(ctx context.Context, what string) func(error) error {
+func wrapDuring(ctx context.Context, what string) func(error) error {
 	return func(err error) error {
 		if ctx.Err() == nil {
 			return err

@@ -54,22 +54,22 @@ func essential(op hci.Opcode) bool {
 }
 
 // run queues p. done gets a *CommandError for all that goes wrong.
-func (c *core) run(p hci.Params, done func(now time.Time, ret []byte, err error)) {
-	c.runIf(nil, p, done)
+func (c *core) runCommand(p hci.Params, done func(now time.Time, ret []byte, err error)) {
+	c.runCommandIf(nil, p, done)
 }
 
 // runIf is run for a command that is dropped in silence if it is not wanted any
 // more when its turn comes.
-func (c *core) runIf(wanted func() bool, p hci.Params, done func(now time.Time, ret []byte, err error)) {
+func (c *core) runCommandIf(wanted func() bool, p hci.Params, done func(now time.Time, ret []byte, err error)) {
 	packet, err := hci.AppendCommand(nil, p)
 	if err != nil {
 		done(c.now, nil, err)
 		return
 	}
-	c.submit(&command{op: p.Opcode(), packet: packet, wanted: wanted, done: done})
+	c.submitCommand(&command{op: p.Opcode(), packet: packet, wanted: wanted, done: done})
 }
 
-func (c *core) submit(cmd *command) {
+func (c *core) submitCommand(cmd *command) {
 	switch {
 	case c.err != nil:
 		cmd.done(c.now, nil, &CommandError{cmd.op, c.err})
@@ -99,10 +99,10 @@ func (c *core) pumpCommands() {
 		}
 		c.cmds.credits--
 		c.cmds.pending[cmd.op] = cmd
-		c.noteAsked(cmd)
+		c.noteTuned(cmd)
 		cmd.timer.f = func(now time.Time) { c.commandTimedOut(cmd) }
-		c.timers.set(&cmd.timer, c.now.Add(c.cfg.commandTimeout()))
-		c.send(cmd.packet)
+		c.timers.setTimer(&cmd.timer, c.now.Add(c.cfg.commandTimeout()))
+		c.sendPacket(cmd.packet)
 	}
 	c.watchCredits()
 }
@@ -112,29 +112,29 @@ func (c *core) pumpCommands() {
 func (c *core) watchCredits() {
 	k := &c.cmds
 	if len(k.queue) == 0 || k.credits > 0 || len(k.pending) > 0 || c.err != nil {
-		c.timers.stop(&k.starving)
+		c.timers.stopTimer(&k.starving)
 	} else if k.starving.index == 0 {
-		c.timers.set(&k.starving, c.now.Add(2*c.cfg.commandTimeout()))
+		c.timers.setTimer(&k.starving, c.now.Add(2*c.cfg.commandTimeout()))
 	}
 }
 
-func (c *core) starved(time.Time) {
+func (c *core) failStarved(time.Time) {
 	c.cmds.queue = slices.DeleteFunc(c.cmds.queue, func(cmd *command) bool { return cmd.wanted != nil && !cmd.wanted() })
 	if len(c.cmds.queue) > 0 {
-		c.fail(&Error{"the controller takes no more commands", ErrNoCredit})
+		c.failController(&Error{"the controller takes no more commands", ErrNoCredit})
 	}
 }
 
 // answered takes the opcode and credit count of a Command Complete or Command
 // Status event. Opcode 0 only refills credits (7.7.14). It returns nil for an
 // answer that nobody waits for: late, doubled or another host's.
-func (c *core) answered(op hci.Opcode, numPackets uint8) *command {
+func (c *core) takeAnswer(op hci.Opcode, numPackets uint8) *command {
 	n := int(numPackets)
 	c.cmds.limit = max(c.cmds.limit, n)
 	cmd := c.cmds.pending[op]
 	if cmd != nil {
 		delete(c.cmds.pending, op)
-		c.timers.stop(&cmd.timer)
+		c.timers.stopTimer(&cmd.timer)
 	}
 	c.cmds.credits = max(0, min(n, c.cmds.limit-len(c.cmds.pending)))
 	if cmd == nil && op != 0 {
@@ -150,7 +150,7 @@ func (c *core) commandTimedOut(cmd *command) {
 	err := &CommandError{cmd.op, ErrNoAnswer}
 	if essential(cmd.op) {
 		cmd.done(c.now, nil, err)
-		c.fail(&Error{"the controller stopped answering", err})
+		c.failController(&Error{"the controller stopped answering", err})
 		return
 	}
 	c.log.Log(c.ctx, LevelController, "command not answered, doing without", "op", cmd.op)
@@ -171,27 +171,27 @@ func (c *core) commandTimedOut(cmd *command) {
 }
 
 // complete handles Command Complete.
-func (c *core) complete(ev *hci.CommandComplete) {
-	cmd := c.answered(ev.Opcode, ev.NumPackets)
+func (c *core) handleCommandComplete(ev *hci.CommandComplete) {
+	cmd := c.takeAnswer(ev.Opcode, ev.NumPackets)
 	if cmd != nil {
 		status, ret := hci.StatusUnspecified, []byte(nil)
 		if len(ev.Return) > 0 {
 			status, ret = hci.Status(ev.Return[0]), ev.Return[1:]
 		}
-		cmd.finish(c.now, ret, status)
+		cmd.answerCommand(c.now, ret, status)
 	}
 	c.pumpCommands()
 }
 
 // status handles Command Status.
-func (c *core) status(ev *hci.CommandStatus) {
-	if cmd := c.answered(ev.Opcode, ev.NumPackets); cmd != nil {
-		cmd.finish(c.now, nil, ev.Status)
+func (c *core) handleCommandStatus(ev *hci.CommandStatus) {
+	if cmd := c.takeAnswer(ev.Opcode, ev.NumPackets); cmd != nil {
+		cmd.answerCommand(c.now, nil, ev.Status)
 	}
 	c.pumpCommands()
 }
 
-func (cmd *command) finish(now time.Time, ret []byte, status hci.Status) {
+func (cmd *command) answerCommand(now time.Time, ret []byte, status hci.Status) {
 	if status != hci.StatusSuccess {
 		cmd.done(now, nil, &CommandError{cmd.op, status})
 		return
@@ -201,11 +201,11 @@ func (cmd *command) finish(now time.Time, ret []byte, status hci.Status) {
 
 // failCommands ends all commands with the device.
 func (c *core) failCommands(err error) {
-	c.timers.stop(&c.cmds.starving)
+	c.timers.stopTimer(&c.cmds.starving)
 	pending, queue := c.cmds.pending, c.cmds.queue
 	c.cmds.pending, c.cmds.queue = map[hci.Opcode]*command{}, nil
 	for _, cmd := range pending {
-		c.timers.stop(&cmd.timer)
+		c.timers.stopTimer(&cmd.timer)
 		cmd.done(c.now, nil, &CommandError{cmd.op, err})
 	}
 	for _, cmd := range queue {

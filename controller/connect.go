@@ -40,7 +40,7 @@ func (o *ConnectOptions) params() hci.ConnParams {
 	return o.Params
 }
 
-func (o *ConnectOptions) scan() (interval, window time.Duration) {
+func (o *ConnectOptions) scanTiming() (interval, window time.Duration) {
 	interval, window = 60*time.Millisecond, 60*time.Millisecond
 	if o != nil && o.ScanInterval != 0 {
 		interval, window = o.ScanInterval, o.ScanInterval
@@ -52,9 +52,9 @@ func (o *ConnectOptions) scan() (interval, window time.Duration) {
 }
 
 // same reports whether dials with o and p can share an initiation.
-func (o *ConnectOptions) same(p *ConnectOptions) bool {
-	oi, ow := o.scan()
-	pi, pw := p.scan()
+func (o *ConnectOptions) sharesInitiation(p *ConnectOptions) bool {
+	oi, ow := o.scanTiming()
+	pi, pw := p.scanTiming()
 	return oi == pi && ow == pw && o.params() == p.params()
 }
 
@@ -69,7 +69,7 @@ var ErrUnwanted = errors.New("nobody was waiting for the connection any more")
 // once; should the controller complete the connection all the same, the link
 // is closed, or given to another Connect that waits for the same peer.
 func (ctl *Controller) Connect(ctx context.Context, peer hci.Addr, o *ConnectOptions) (*Link, error) {
-	return ctl.connect(ctx, []hci.Addr{peer}, o)
+	return ctl.connectAny(ctx, []hci.Addr{peer}, o)
 }
 
 // ConnectAny makes a link to whichever of peers is heard first, by the
@@ -79,32 +79,32 @@ func (ctl *Controller) ConnectAny(ctx context.Context, peers []hci.Addr, o *Conn
 	if n := ctl.Info().AcceptListSize; len(peers) == 0 || len(peers) > n {
 		return nil, &ConnectError{Err: fmt.Errorf("%d peers do not fit the controller's accept list of 1 to %d", len(peers), n)}
 	}
-	return ctl.connect(ctx, peers, o)
+	return ctl.connectAny(ctx, peers, o)
 }
 
-func (ctl *Controller) connect(ctx context.Context, peers []hci.Addr, o *ConnectOptions) (*Link, error) {
+func (ctl *Controller) connectAny(ctx context.Context, peers []hci.Addr, o *ConnectOptions) (*Link, error) {
 	x := &dial{peers: slices.Clone(peers)}
 	if o != nil {
 		opts := *o
 		x.opts = &opts
 	}
 	if err := x.opts.params().Validate(); err != nil {
-		return nil, x.wrap(err)
+		return nil, x.connectError(err)
 	}
 	var got *Link // of the loop
-	l, err := ask(ctx, &ctl.core, x.wrap, func(_ func() bool, done func(*Link, error)) {
+	l, err := askLoop(ctx, &ctl.core, x.connectError, func(_ func() bool, done func(*Link, error)) {
 		x.done = func(l *Link, err error) {
 			got = l
 			done(l, err)
 		}
-		ctl.core.dial.add(x)
+		ctl.core.dial.addDial(x)
 	})
 	if err != nil && ctx.Err() != nil {
 		ctl.Post(loop.Func(func(time.Time) {
 			x.gone = true
-			ctl.core.dial.stop(x, context.Cause(ctx))
+			ctl.core.dial.stopDial(x, context.Cause(ctx))
 			if got != nil { // the link came while the caller was leaving
-				ctl.core.orphan(got)
+				ctl.core.closeUnwanted(got)
 			}
 		}))
 	}

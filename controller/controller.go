@@ -64,15 +64,15 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 	}
 	ctl.core.setup(*cfg)
 	ctl.core.post, ctl.core.closed = ctl.Post, ctl.done
-	ctl.core.accept = ctl.accept
+	ctl.core.onPeripheralLink = ctl.queueAccepted
 	if cfg.Snoop != nil {
 		ctl.snoop = hci.NewSnoop(cfg.Snoop)
 	}
-	go ctl.read()
-	go ctl.loop()
-	info, err := ctl.start(ctx)
+	go ctl.readPackets()
+	go ctl.runLoop()
+	info, err := ctl.startUp(ctx)
 	if err != nil {
-		ctl.end(errClosed)
+		ctl.endLoop(errClosed)
 		<-ctl.done
 		return nil, fmt.Errorf("controller: start of the controller: %w", err)
 	}
@@ -81,7 +81,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 }
 
 // accept queues a link for Accept. On the loop.
-func (ctl *Controller) accept(l *Link) {
+func (ctl *Controller) queueAccepted(l *Link) {
 	for range len(ctl.accepted) { // those that ended meanwhile make room
 		select {
 		case old := <-ctl.accepted:
@@ -94,7 +94,7 @@ func (ctl *Controller) accept(l *Link) {
 	select {
 	case ctl.accepted <- l:
 	default:
-		ctl.core.orphan(l)
+		ctl.core.closeUnwanted(l)
 	}
 }
 
@@ -172,10 +172,10 @@ func (ctl *Controller) Err() error {
 func (ctl *Controller) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	links, _ := ask(ctx, &ctl.core, commandFailed(hci.OpDisconnect), func(_ func() bool, done func([]*Link, error)) {
+	links, _ := askLoop(ctx, &ctl.core, commandFailed(hci.OpDisconnect), func(_ func() bool, done func([]*Link, error)) {
 		ls := ctl.core.sortedLinks()
 		for _, l := range ls {
-			l.drain(func() { l.StartDisconnect(hci.StatusRemoteUserTerminated, errClosed) })
+			l.linger(func() { l.StartDisconnect(hci.StatusRemoteUserTerminated, errClosed) })
 		}
 		done(ls, nil)
 	})
@@ -190,12 +190,12 @@ func (ctl *Controller) Close() error {
 	reset, cancelReset := context.WithTimeout(context.Background(), closeTime)
 	defer cancelReset()
 	_, _ = Exec(reset, ctl, hci.Reset{})
-	ctl.end(errClosed)
+	ctl.endLoop(errClosed)
 	<-ctl.done
 	return nil
 }
 
 // end makes the loop end with cause.
-func (ctl *Controller) end(cause error) {
-	ctl.Post(loop.Func(func(time.Time) { ctl.core.fail(cause) }))
+func (ctl *Controller) endLoop(cause error) {
+	ctl.Post(loop.Func(func(time.Time) { ctl.core.failController(cause) }))
 }

@@ -43,7 +43,7 @@ type core struct {
 	resolving resolving
 
 	// accept takes links that peers made to us as peripheral.
-	accept func(*Link)
+	onPeripheralLink func(*Link)
 	// post is how links reach the loop from other goroutines.
 	post   func(task) bool
 	closed <-chan struct{} // closed after the loop's end
@@ -65,7 +65,7 @@ func (c *core) setup(cfg Config) {
 	c.links = map[hci.Handle]*Link{}
 	// Until the controller says otherwise it takes one command (4.4).
 	c.cmds = commands{pending: map[hci.Opcode]*command{}, unanswered: map[hci.Opcode]bool{}, credits: 1, limit: 1}
-	c.cmds.starving.f = c.starved
+	c.cmds.starving.f = c.failStarved
 	c.dial.init(c)
 	c.scan.init(c)
 	c.adv.init(c)
@@ -75,7 +75,7 @@ func (c *core) setup(cfg Config) {
 
 // packet takes one packet from the controller. b is the caller's again after
 // the call.
-func (c *core) packet(now time.Time, b []byte) {
+func (c *core) handlePacket(now time.Time, b []byte) {
 	c.now = now
 	if c.err != nil || len(b) == 0 {
 		return
@@ -84,12 +84,12 @@ func (c *core) packet(now time.Time, b []byte) {
 	case hci.PacketEvent:
 		ev, err := c.dec.Event(b[1:])
 		if err != nil {
-			c.malformed(err)
+			c.dropMalformed(err)
 			return
 		}
-		c.event(ev)
+		c.handleEvent(ev)
 	case hci.PacketACL:
-		c.acl(b[1:])
+		c.handleACL(b[1:])
 	case hci.PacketSCO, hci.PacketISO: // never asked for
 	default:
 		c.stats.MalformedPackets++
@@ -99,80 +99,80 @@ func (c *core) packet(now time.Time, b []byte) {
 }
 
 // call runs one task of another goroutine.
-func (c *core) call(now time.Time, t task) {
+func (c *core) runTask(now time.Time, t task) {
 	c.now = now
 	t.Run(now)
 	c.pumpData()
 }
 
 // expire runs the timers that are due.
-func (c *core) expire(now time.Time) {
+func (c *core) runTimers(now time.Time) {
 	c.now = now
-	c.timers.expire(now)
+	c.timers.runDue(now)
 	c.pumpData()
 }
 
-func (c *core) malformed(err error) {
+func (c *core) dropMalformed(err error) {
 	c.stats.MalformedPackets++
 	c.log.Log(c.ctx, LevelPacket, "malformed packet dropped", "error", err)
 }
 
 // send queues one H4 packet for the transport.
-func (c *core) send(packet []byte) { c.out = append(c.out, packet) }
+func (c *core) sendPacket(packet []byte) { c.out = append(c.out, packet) }
 
 // event dispatches. Events of procedures go to their owner; events of a link
 // go to the link first, which tells its handler.
-func (c *core) event(ev hci.Event) {
+func (c *core) handleEvent(ev hci.Event) {
 	switch ev := ev.(type) {
 	case *hci.CommandComplete:
-		c.complete(ev)
+		c.handleCommandComplete(ev)
 	case *hci.CommandStatus:
-		c.status(ev)
+		c.handleCommandStatus(ev)
 	case *hci.NumberOfCompletedPackets:
-		c.completed(ev)
+		c.handleCompletedPackets(ev)
 	case *hci.LEConnectionComplete:
-		c.connected(ev.Status, connection{handle: ev.Handle, role: ev.Role, peer: ev.Peer, params: ev.Params})
+		c.handleConnectionComplete(ev.Status, connection{handle: ev.Handle, role: ev.Role, peer: ev.Peer, params: ev.Params})
 	case *hci.LEEnhancedConnectionComplete:
-		c.connected(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params, ev.LocalRPA, ev.PeerRPA})
+		c.handleConnectionComplete(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params, ev.LocalRPA, ev.PeerRPA})
 	case *hci.DisconnectionComplete:
-		c.disconnected(ev)
+		c.handleDisconnectionComplete(ev)
 	case *hci.LEAdvertisingReport:
-		c.scan.legacyReports(ev)
+		c.scan.handleLegacyReports(ev)
 	case *hci.LEExtendedAdvertisingReport:
-		c.scan.extendedReports(ev)
+		c.scan.handleExtendedReports(ev)
 	case *hci.LEScanTimeout:
-		c.scan.stopped()
+		c.scan.noteScanStopped()
 	case *hci.LEAdvertisingSetTerminated:
-		c.adv.terminated(ev)
+		c.adv.handleSetTerminated(ev)
 	case *hci.HardwareError:
-		c.fail(&Error{"the controller reported a fault", HardwareFault(ev.Code)})
+		c.failController(&Error{"the controller reported a fault", HardwareFault(ev.Code)})
 	case *hci.LEConnectionUpdateComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LEReadRemoteFeaturesComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.ReadRemoteVersionInformationComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LEDataLengthChange:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LEPHYUpdateComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.EncryptionChange:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.EncryptionKeyRefreshComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LELongTermKeyRequest:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LERemoteConnectionParameterRequest:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LEReadLocalP256PublicKeyComplete, *hci.LEGenerateDHKeyComplete,
 		*hci.LEScanRequestReceived, *hci.LEChannelSelectionAlgorithm, *hci.DataBufferOverflow, *hci.VendorEvent, *hci.UnknownEvent:
 		c.log.Log(c.ctx, LevelPacket, "event without use")
 	}
 }
 
-func (c *core) linkEvent(h hci.Handle, ev hci.Event) {
+func (c *core) handleLinkEvent(h hci.Handle, ev hci.Event) {
 	if l := c.links[h]; l != nil {
-		l.event(ev)
+		l.handleLinkEvent(ev)
 		return
 	}
 	c.stats.UnknownHandles++
@@ -180,10 +180,10 @@ func (c *core) linkEvent(h hci.Handle, ev hci.Event) {
 }
 
 // acl hands data to its link.
-func (c *core) acl(b []byte) {
+func (c *core) handleACL(b []byte) {
 	hdr, data, err := hci.ParseACL(b)
 	if err != nil {
-		c.malformed(err)
+		c.dropMalformed(err)
 		return
 	}
 	l := c.links[hdr.Handle]
@@ -198,7 +198,7 @@ func (c *core) acl(b []byte) {
 
 // fail ends the device with err: the one path for everything that a
 // controller cannot come back from. Later calls are ignored.
-func (c *core) fail(err error) {
+func (c *core) failController(err error) {
 	if c.err != nil {
 		return
 	}
@@ -209,14 +209,14 @@ func (c *core) fail(err error) {
 	// The links first: whoever learns by a command that the device has ended finds
 	// them down.
 	for _, l := range c.sortedLinks() {
-		l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: err})
+		l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: err})
 	}
 	c.failCommands(err)
-	c.dial.fail(err)
-	c.scan.fail(err)
-	c.adv.fail(err)
-	c.quiet.fail(err)
-	c.private.fail()
+	c.dial.failDials(err)
+	c.scan.failScanners(err)
+	c.adv.failAdvertising(err)
+	c.quiet.failJobs(err)
+	c.private.stopRotation()
 }
 
 type task = loop.Task

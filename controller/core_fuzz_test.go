@@ -112,9 +112,9 @@ func newWorld(t *testing.T) *world {
 	w.c.info.ResolvingListSize = 2
 	w.c.info.Commands.Add(hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLESetAddressResolutionEnable)
 	accepted := 0
-	w.c.accept = func(l *Link) {
+	w.c.onPeripheralLink = func(l *Link) {
 		if accepted++; accepted%3 == 0 {
-			w.c.orphan(l)
+			w.c.closeUnwanted(l)
 		}
 	}
 	return w
@@ -233,13 +233,13 @@ func (w *world) pass(d time.Duration) {
 	w.t.Helper()
 	end := w.now.Add(d)
 	for range 1000 {
-		next := w.c.timers.next()
+		next := w.c.timers.nextDue()
 		if next.IsZero() || next.After(end) {
 			w.now = end
 			return
 		}
 		w.now = next
-		w.c.expire(w.now)
+		w.c.runTimers(w.now)
 		w.check()
 	}
 	w.t.Fatalf("the core did something a thousand times within %v, with nobody saying anything", d)
@@ -262,8 +262,8 @@ func (w *world) end() {
 		}
 	}
 	w.event(&hci.HardwareError{Code: 1})
-	if w.c.err == nil || len(w.c.links) != 0 || !w.c.timers.next().IsZero() {
-		w.t.Fatalf("after the end: error %v, %d links, next timer at %v", w.c.err, len(w.c.links), w.c.timers.next())
+	if w.c.err == nil || len(w.c.links) != 0 || !w.c.timers.nextDue().IsZero() {
+		w.t.Fatalf("after the end: error %v, %d links, next timer at %v", w.c.err, len(w.c.links), w.c.timers.nextDue())
 	}
 	for _, l := range w.made {
 		if l.Err() == nil || w.downs[l] != 1 {

@@ -54,11 +54,11 @@ func (r *recorder) Writable(time.Time)          { r.h.log = append(r.h.log, "wri
 func (r *recorder) Expire(time.Time)            { r.h.log = append(r.h.log, "expire") }
 func (r *recorder) Down(_ time.Time, err error) { r.h.log = append(r.h.log, "down: "+err.Error()) }
 
-func (h *harness) do(f func(time.Time)) { h.c.call(h.now, loop.Func(f)) }
+func (h *harness) do(f func(time.Time)) { h.c.runTask(h.now, loop.Func(f)) }
 
 // event delivers one event.
 func (h *harness) event(ev hci.Event) {
-	h.c.packet(h.now, hci.AppendEvent([]byte{byte(hci.PacketEvent)}, ev))
+	h.c.handlePacket(h.now, hci.AppendEvent([]byte{byte(hci.PacketEvent)}, ev))
 }
 
 // complete answers op; ret are the octets after the status.
@@ -110,12 +110,12 @@ func (h *harness) idle(why string) {
 func (h *harness) pass(d time.Duration) {
 	end := h.now.Add(d)
 	for {
-		next := h.c.timers.next()
+		next := h.c.timers.nextDue()
 		if next.IsZero() || next.After(end) {
 			break
 		}
 		h.now = next
-		h.c.expire(h.now)
+		h.c.runTimers(h.now)
 	}
 	h.now = end
 }
@@ -141,7 +141,7 @@ func (h *harness) connected(st hci.Status, handle hci.Handle, peer hci.Addr) {
 func (h *harness) run(p hci.Params) *error {
 	res := new(error)
 	*res = errPending
-	h.do(func(time.Time) { h.c.run(p, func(_ time.Time, _ []byte, err error) { *res = err }) })
+	h.do(func(time.Time) { h.c.runCommand(p, func(_ time.Time, _ []byte, err error) { *res = err }) })
 	return res
 }
 
@@ -337,7 +337,7 @@ func TestFailEndsEverythingWithItsCause(t *testing.T) {
 	cmd := h.run(hci.ReadRSSI{Handle: 0})
 	var dialed error
 	h.do(func(time.Time) {
-		h.c.dial.add(&dial{peers: []hci.Addr{peerB}, done: func(_ *Link, err error) { dialed = err }})
+		h.c.dial.addDial(&dial{peers: []hci.Addr{peerB}, done: func(_ *Link, err error) { dialed = err }})
 	})
 	h.event(&hci.HardwareError{Code: 0x42})
 	for _, err := range []error{h.c.err, *cmd, dialed, l.Err()} {
@@ -348,8 +348,8 @@ func TestFailEndsEverythingWithItsCause(t *testing.T) {
 	if !errors.Is(l.Err(), net.ErrClosed) {
 		t.Errorf("the link's error %v does not unwrap to net.ErrClosed", l.Err())
 	}
-	if len(h.log) != 1 || h.c.timers.next() != (time.Time{}) {
-		t.Errorf("handler told %v, next timer %v", h.log, h.c.timers.next())
+	if len(h.log) != 1 || h.c.timers.nextDue() != (time.Time{}) {
+		t.Errorf("handler told %v, next timer %v", h.log, h.c.timers.nextDue())
 	}
 }
 

@@ -42,7 +42,7 @@ func (c *core) queueData(l *Link, start bool, data []byte) {
 }
 
 // recycle takes back a buffer whose packet has been sent.
-func (c *core) recycle(b []byte) {
+func (c *core) recycleBuffer(b []byte) {
 	if cap(b) == hci.ACLHeaderLen+c.data.length && len(c.free) < spareBuffers {
 		c.free = append(c.free, b)
 	}
@@ -64,7 +64,7 @@ func (c *core) pumpData() {
 			continue
 		}
 		skipped = 0
-		c.send(l.queue.Pop())
+		c.sendPacket(l.queue.Pop())
 		l.inflight++
 		d.free--
 		if l.queue.Len() > 0 {
@@ -81,7 +81,7 @@ func (c *core) pumpData() {
 
 // completed handles Number Of Completed Packets. Counts beyond what a link has
 // in flight are a fault of the controller and must not grow the pool.
-func (c *core) completed(ev *hci.NumberOfCompletedPackets) {
+func (c *core) handleCompletedPackets(ev *hci.NumberOfCompletedPackets) {
 	for _, n := range ev.Counts {
 		l := c.links[n.Handle]
 		if l == nil {
@@ -122,11 +122,11 @@ func (l *Link) OnDelivered(f func(now time.Time)) {
 
 // dropData forgets what l has queued and takes back its buffers: a controller
 // frees them with the link and reports nothing (7.7.5).
-func (c *core) dropData(l *Link) {
+func (c *core) dropQueuedData(l *Link) {
 	c.data.free += l.inflight
 	l.inflight = 0
 	for l.queue.Len() > 0 {
-		c.recycle(l.queue.Pop())
+		c.recycleBuffer(l.queue.Pop())
 	}
 	if l.ready {
 		l.ready = false

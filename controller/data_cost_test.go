@@ -48,17 +48,17 @@ func (p *dataPath) Run(time.Time) {
 }
 
 // in takes one data packet.
-func (p *dataPath) in() { p.core.packet(time.Time{}, p.packet) }
+func (p *dataPath) in() { p.core.handlePacket(time.Time{}, p.packet) }
 
 // outOne queues one data packet, sends it and has its buffer freed.
 func (p *dataPath) outOne(tb testing.TB) {
-	p.call(time.Time{}, p)
+	p.runTask(time.Time{}, p)
 	if len(p.out) != 1 {
 		tb.Fatalf("%d packets sent, want 1", len(p.out))
 	}
-	p.recycle(p.out[0])
+	p.recycleBuffer(p.out[0])
 	p.out = p.out[:0]
-	p.core.packet(time.Time{}, p.freed)
+	p.core.handlePacket(time.Time{}, p.freed)
 	p.start = !p.start
 }
 

@@ -71,61 +71,61 @@ type dialer struct {
 
 func (d *dialer) init(c *core) {
 	d.c = c
-	d.timer.f = d.expire
+	d.timer.f = d.handleDialTimer
 }
 
 // add queues x. On the loop.
-func (d *dialer) add(x *dial) {
+func (d *dialer) addDial(x *dial) {
 	if d.c.err != nil {
-		x.done(nil, x.wrap(d.c.err))
+		x.done(nil, x.connectError(d.c.err))
 		return
 	}
-	x.timer.f = func(time.Time) { d.stop(x, ErrDialTimeout) }
+	x.timer.f = func(time.Time) { d.stopDial(x, ErrDialTimeout) }
 	d.waiting = append(d.waiting, x)
-	d.next()
+	d.startInitiation()
 	d.reconsider()
 }
 
 // next starts an initiation for all waiting dials that can share one.
-func (d *dialer) next() {
+func (d *dialer) startInitiation() {
 	if d.state != dialIdle || d.c.err != nil {
 		return
 	}
-	if d.c.quiet.wanted() {
-		d.c.quiet.begin()
+	if d.c.quiet.holdsBack() {
+		d.c.quiet.stopOthers()
 		return
 	}
 	if d.resting {
 		return
 	}
 	d.waiting = slices.DeleteFunc(d.waiting, func(x *dial) bool {
-		if len(d.group) > 0 && !d.joins(x) || d.ending(x) {
+		if len(d.group) > 0 && !d.canJoin(x) || d.awaitsOldLink(x) {
 			return false
 		}
 		d.group = append(d.group, x)
 		return true
 	})
 	if len(d.group) == 0 {
-		d.c.scan.resume()
+		d.c.scan.resumeScan()
 		return
 	}
 	d.state = dialStarting
 	d.attempt++
 	if d.c.info.scanWhileInitiating() {
-		d.prepare()
+		d.prepareInitiation()
 		return
 	}
-	d.c.scan.pause(d.prepare)
+	d.c.scan.pauseScan(d.prepareInitiation)
 }
 
 // joins reports whether x can share the group's initiation.
-func (d *dialer) joins(x *dial) bool {
-	return !d.mute && x.opts.same(d.group[0].opts) &&
-		len(d.peers())+len(x.peers) <= d.c.info.AcceptListSize
+func (d *dialer) canJoin(x *dial) bool {
+	return !d.mute && x.opts.sharesInitiation(d.group[0].opts) &&
+		len(d.groupPeers())+len(x.peers) <= d.c.info.AcceptListSize
 }
 
 // peers returns whom the group waits for, each once.
-func (d *dialer) peers() []hci.Addr {
+func (d *dialer) groupPeers() []hci.Addr {
 	var ps []hci.Addr
 	for _, x := range d.group {
 		for _, p := range x.peers {
@@ -139,9 +139,9 @@ func (d *dialer) peers() []hci.Addr {
 
 // ending reports whether a link to a peer of x is being closed: until it is
 // gone the controller refuses another one with 0x0B, connection exists.
-func (d *dialer) ending(x *dial) bool {
+func (d *dialer) awaitsOldLink(x *dial) bool {
 	for _, l := range d.c.links {
-		if l.local && x.wants(l) {
+		if l.local && x.wantsLink(l) {
 			return true
 		}
 	}
@@ -149,19 +149,19 @@ func (d *dialer) ending(x *dial) bool {
 }
 
 // prepare fills the accept list if there are several peers, then initiates.
-func (d *dialer) prepare() {
-	ps := d.peers()
+func (d *dialer) prepareInitiation() {
+	ps := d.groupPeers()
 	if len(ps) == 1 {
-		d.create(ps[0], 0)
+		d.createConnection(ps[0], 0)
 		return
 	}
-	d.c.run(hci.LEClearFilterAcceptList{}, d.starting(func(_ time.Time, err error) { d.fillAcceptList(ps, err) }))
+	d.c.runCommand(hci.LEClearFilterAcceptList{}, d.whileStarting(func(_ time.Time, err error) { d.fillAcceptList(ps, err) }))
 }
 
 // starting makes f the continuation of a command of this initiation. An event
 // of the controller may end that before the command is answered; then there is
 // nothing to continue.
-func (d *dialer) starting(f func(now time.Time, err error)) func(time.Time, []byte, error) {
+func (d *dialer) whileStarting(f func(now time.Time, err error)) func(time.Time, []byte, error) {
 	attempt := d.attempt
 	return func(now time.Time, _ []byte, err error) {
 		if d.state == dialStarting && d.attempt == attempt {
@@ -173,21 +173,21 @@ func (d *dialer) starting(f func(now time.Time, err error)) func(time.Time, []by
 func (d *dialer) fillAcceptList(rest []hci.Addr, err error) {
 	switch {
 	case err != nil:
-		d.over(err)
+		d.endInitiation(err)
 	case len(rest) == 0:
-		d.create(hci.Addr{}, 1)
+		d.createConnection(hci.Addr{}, 1)
 	default:
-		d.c.run(hci.LEAddDeviceToFilterAcceptList{Addr: rest[0]},
-			d.starting(func(_ time.Time, err error) { d.fillAcceptList(rest[1:], err) }))
+		d.c.runCommand(hci.LEAddDeviceToFilterAcceptList{Addr: rest[0]},
+			d.whileStarting(func(_ time.Time, err error) { d.fillAcceptList(rest[1:], err) }))
 	}
 }
 
 // create sends the command that initiates: to peer, or by accept list if
 // policy is 1.
-func (d *dialer) create(peer hci.Addr, policy uint8) {
+func (d *dialer) createConnection(peer hci.Addr, policy uint8) {
 	c, o := d.c, d.group[0].opts
 	p := o.params()
-	interval, window := o.scan()
+	interval, window := o.scanTiming()
 	var cmd hci.Params = hci.LECreateConnection{
 		ScanInterval: interval, ScanWindow: window, FilterPolicy: policy, Peer: peer,
 		OwnAddrKind: c.own.Kind, Params: p,
@@ -199,26 +199,26 @@ func (d *dialer) create(peer hci.Addr, policy uint8) {
 			PHYs: hci.PHYs1M, Initiating: []hci.InitiatingPHY{phy},
 		}
 	}
-	c.run(cmd, d.starting(d.started))
+	c.runCommand(cmd, d.whileStarting(d.handleCreateStatus))
 }
 
 // started takes the Command Status of the create command.
-func (d *dialer) started(now time.Time, err error) {
+func (d *dialer) handleCreateStatus(now time.Time, err error) {
 	first := d.group[0]
 	switch {
-	case statusOf(err) == hci.StatusCommandDisallowed && !first.retried && d.c.scan.active():
+	case statusOf(err) == hci.StatusCommandDisallowed && !first.retried && d.c.scan.isActive():
 		// This controller cannot initiate while it scans, whatever it says of its
 		// states. Once more without the scan.
 		first.retried = true
 		d.c.info.scanBlocksInitiating = true
-		d.c.scan.pause(d.prepare)
+		d.c.scan.pauseScan(d.prepareInitiation)
 	case err != nil:
-		d.over(err)
+		d.endInitiation(err)
 	default:
 		d.state, d.stuck = dialInitiating, false
 		for _, x := range d.group {
 			if t := x.opts.timeout(); t > 0 && x.timer.index == 0 {
-				d.c.timers.set(&x.timer, now.Add(t))
+				d.c.timers.setTimer(&x.timer, now.Add(t))
 			}
 		}
 		d.reconsider()
@@ -232,24 +232,24 @@ func (d *dialer) reconsider() {
 		return
 	}
 	left := slices.ContainsFunc(d.group, func(x *dial) bool { return x.end != nil })
-	come := slices.ContainsFunc(d.waiting, func(x *dial) bool { return d.joins(x) && !d.ending(x) })
-	if left || come || d.c.quiet.wanted() {
-		d.cancel()
+	come := slices.ContainsFunc(d.waiting, func(x *dial) bool { return d.canJoin(x) && !d.awaitsOldLink(x) })
+	if left || come || d.c.quiet.holdsBack() {
+		d.cancelInitiation()
 		return
 	}
 	scan := !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0
-	others := slices.ContainsFunc(d.waiting, func(x *dial) bool { return !d.ending(x) })
+	others := slices.ContainsFunc(d.waiting, func(x *dial) bool { return !d.awaitsOldLink(x) })
 	if (scan || others) && !d.mute && d.timer.index == 0 {
-		d.c.timers.set(&d.timer, d.c.now.Add(dialTurn))
+		d.c.timers.setTimer(&d.timer, d.c.now.Add(dialTurn))
 	}
 }
 
 // stop takes back a dial whose caller has gone or whose time is up, wherever
 // it is. end is what its caller gets unless the connection comes first.
-func (d *dialer) stop(x *dial, end error) {
+func (d *dialer) stopDial(x *dial, end error) {
 	if i := slices.Index(d.waiting, x); i >= 0 {
 		d.waiting = slices.Delete(d.waiting, i, i+1)
-		d.finish(x, nil, end)
+		d.finishDial(x, nil, end)
 		return
 	}
 	if slices.Contains(d.group, x) && x.end == nil {
@@ -260,72 +260,72 @@ func (d *dialer) stop(x *dial, end error) {
 
 // cancel ends the initiation. It is over when the connection complete event
 // has come: with 0x02, or with the connection, which then was faster.
-func (d *dialer) cancel() {
+func (d *dialer) cancelInitiation() {
 	d.state = dialCanceling
-	d.c.timers.set(&d.timer, d.c.now.Add(d.c.cfg.commandTimeout()+cancelWait))
-	d.c.run(hci.LECreateConnectionCancel{}, func(now time.Time, _ []byte, err error) {
+	d.c.timers.setTimer(&d.timer, d.c.now.Add(d.c.cfg.commandTimeout()+cancelWait))
+	d.c.runCommand(hci.LECreateConnectionCancel{}, func(now time.Time, _ []byte, err error) {
 		// 0x0C says that nothing is pending: the connection was faster, and its
 		// event is on its way.
 		if d.state == dialCanceling {
-			d.c.timers.set(&d.timer, now.Add(cancelWait))
+			d.c.timers.setTimer(&d.timer, now.Add(cancelWait))
 		}
 	})
 }
 
-func (d *dialer) expire(time.Time) {
+func (d *dialer) handleDialTimer(time.Time) {
 	switch d.state {
 	case dialInitiating: // the turn is over
-		d.cancel()
+		d.cancelInitiation()
 	case dialCanceling:
 		d.c.log.Log(d.c.ctx, LevelController, "canceled connection never reported as ended")
 		d.mute, d.stuck = true, true
-		d.over(nil)
+		d.endInitiation(nil)
 	case dialIdle: // so is the scan's
 		d.resting = false
-		d.next()
+		d.startInitiation()
 	case dialStarting:
 	}
 }
 
 // over ends the initiation. With err its dials fail; without, those that are
 // still wanted go on in a later one, behind those that had to wait.
-func (d *dialer) over(err error) {
+func (d *dialer) endInitiation(err error) {
 	if d.stuck && statusOf(err) == hci.StatusCommandDisallowed {
 		err = fmt.Errorf("%w: %w", ErrStillInitiating, err)
 	}
 	group := d.group
 	turned := d.state == dialCanceling
 	d.group, d.state = nil, dialIdle
-	d.c.timers.stop(&d.timer)
+	d.c.timers.stopTimer(&d.timer)
 	for _, x := range group {
 		switch {
 		case x.end != nil:
-			d.finish(x, nil, x.end)
+			d.finishDial(x, nil, x.end)
 		case err != nil:
-			d.finish(x, nil, err)
+			d.finishDial(x, nil, err)
 		default:
 			d.waiting = append(d.waiting, x)
 		}
 	}
-	if turned && len(d.waiting) > 0 && !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0 && !d.c.quiet.wanted() && d.c.err == nil {
+	if turned && len(d.waiting) > 0 && !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0 && !d.c.quiet.holdsBack() && d.c.err == nil {
 		d.resting = true
-		d.c.scan.resume()
-		d.c.timers.set(&d.timer, d.c.now.Add(scanTurn))
+		d.c.scan.resumeScan()
+		d.c.timers.setTimer(&d.timer, d.c.now.Add(scanTurn))
 		return
 	}
-	d.next()
+	d.startInitiation()
 }
 
 // finish tells the caller of x, which is in no list any more.
-func (d *dialer) finish(x *dial, l *Link, err error) {
-	d.c.timers.stop(&x.timer)
+func (d *dialer) finishDial(x *dial, l *Link, err error) {
+	d.c.timers.stopTimer(&x.timer)
 	if err != nil {
-		err = x.wrap(err)
+		err = x.connectError(err)
 	}
 	x.done(l, err)
 }
 
-func (x *dial) wrap(err error) error {
+func (x *dial) connectError(err error) error {
 	e := &ConnectError{Err: err}
 	if len(x.peers) == 1 {
 		e.Peer = x.peers[0]
@@ -333,11 +333,11 @@ func (x *dial) wrap(err error) error {
 	return e
 }
 
-func (d *dialer) fail(err error) {
+func (d *dialer) failDials(err error) {
 	dials := slices.Concat(d.group, d.waiting)
 	d.group, d.waiting, d.state, d.resting = nil, nil, dialIdle, false
-	d.c.timers.stop(&d.timer)
+	d.c.timers.stopTimer(&d.timer)
 	for _, x := range dials {
-		d.finish(x, nil, err)
+		d.finishDial(x, nil, err)
 	}
 }

@@ -16,8 +16,8 @@ import (
 func (l *Link) Disconnect(ctx context.Context) error {
 	refused := make(chan error, 1)
 	if !l.Post(loop.Func(func(time.Time) {
-		l.drain(func() {
-			l.disconnect(hci.StatusRemoteUserTerminated, nil, func(err error) { refused <- err })
+		l.linger(func() {
+			l.requestDisconnect(hci.StatusRemoteUserTerminated, nil, func(err error) { refused <- err })
 		})
 	})) {
 		return nil
@@ -38,11 +38,13 @@ func (l *Link) Disconnect(ctx context.Context) error {
 
 // StartDisconnect ends the link with reason (Vol 4, Part E, 7.1.6). cause, if
 // not nil, becomes the Cause of the link's error. On the loop.
-func (l *Link) StartDisconnect(reason hci.Status, cause error) { l.disconnect(reason, cause, nil) }
+func (l *Link) StartDisconnect(reason hci.Status, cause error) {
+	l.requestDisconnect(reason, cause, nil)
+}
 
 // disconnect is StartDisconnect for one who wants to know if the controller
 // refuses; refused may be nil.
-func (l *Link) disconnect(reason hci.Status, cause error, refused func(error)) {
+func (l *Link) requestDisconnect(reason hci.Status, cause error, refused func(error)) {
 	if l.c.links[l.handle] != l {
 		return
 	}
@@ -53,62 +55,62 @@ func (l *Link) disconnect(reason hci.Status, cause error, refused func(error)) {
 		return
 	}
 	l.local, l.ending = true, cause
-	l.c.run(hci.Disconnect{Handle: l.handle, Reason: reason}, func(_ time.Time, _ []byte, err error) {
+	l.c.runCommand(hci.Disconnect{Handle: l.handle, Reason: reason}, func(_ time.Time, _ []byte, err error) {
 		switch {
 		case statusOf(err) == hci.StatusUnknownConnection:
 			// The controller has no such link: its end was reported and lost, or
 			// the report is on its way and will find nothing.
-			l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: hci.StatusUnknownConnection, Local: true, Cause: cause})
+			l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: hci.StatusUnknownConnection, Local: true, Cause: cause})
 		case err != nil:
-			l.endRefused(err)
+			l.refuseDisconnect(err)
 		default:
-			l.awaitEnd()
+			l.awaitDisconnection()
 		}
 	})
 }
 
 // endRefused notes that the link lives though this host asked for its end.
-func (l *Link) endRefused(err error) {
+func (l *Link) refuseDisconnect(err error) {
 	if l.c.links[l.handle] != l || !l.local {
 		return
 	}
 	refused := l.refused
 	l.local, l.ending, l.refused = false, nil, nil
 	if l.end != nil {
-		l.unawait(l.end)
+		l.removeWait(l.end)
 	}
 	for _, f := range refused {
 		f(err)
 	}
-	l.c.dial.next() // who waited for the end need not any more
+	l.c.dial.startInitiation() // who waited for the end need not any more
 }
 
 // awaitEnd gives up on a link whose end the controller began but never
 // reported. The link layer may take its supervision timeout to notice that the
 // peer does not acknowledge (Vol 6, Part B, 5.1.6); after that, and a margin, a
 // report is not on its way any more.
-func (l *Link) awaitEnd() {
+func (l *Link) awaitDisconnection() {
 	if l.c.links[l.handle] != l || !l.local {
 		return
 	}
-	l.end = l.await(l.State().Params.Timeout+l.c.cfg.commandTimeout(), func(hci.Event) bool { return false }, func(error) {
+	l.end = l.awaitEvent(l.State().Params.Timeout+l.c.cfg.commandTimeout(), func(hci.Event) bool { return false }, func(error) {
 		if l.c.links[l.handle] == l {
-			l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: hci.StatusLocalHostTerminated, Local: true, Cause: l.ending})
+			l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: hci.StatusLocalHostTerminated, Local: true, Cause: l.ending})
 		}
 	})
 }
 
 // drain calls then once all that is queued has been acknowledged, or after
 // lingerTime.
-func (l *Link) drain(then func()) {
+func (l *Link) linger(then func()) {
 	c := l.c
 	if c.links[l.handle] != l || l.queue.Len()+l.inflight == 0 {
 		then()
 		return
 	}
-	w := l.await(lingerTime, func(hci.Event) bool { return false }, func(error) { then() })
+	w := l.awaitEvent(lingerTime, func(hci.Event) bool { return false }, func(error) { then() })
 	l.OnDelivered(func(time.Time) {
-		if l.unawait(w) {
+		if l.removeWait(w) {
 			then()
 		}
 	})

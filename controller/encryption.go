@@ -9,13 +9,13 @@ import (
 // RefuseKey answers a request for a long term key with "none"
 // (Vol 4, Part E, 7.8.26); the peer sees reason 0x06. On the loop.
 func (l *Link) RefuseKey() {
-	l.c.run(hci.LELongTermKeyRequestNegativeReply{Handle: l.handle}, func(time.Time, []byte, error) {})
+	l.c.runCommand(hci.LELongTermKeyRequestNegativeReply{Handle: l.handle}, func(time.Time, []byte, error) {})
 }
 
 // ProvideKey answers a request for a long term key (Vol 4, Part E, 7.8.25).
 // On the loop.
 func (l *Link) ProvideKey(key [16]byte) {
-	l.c.run(hci.LELongTermKeyRequestReply{Handle: l.handle, Key: key}, func(time.Time, []byte, error) {})
+	l.c.runCommand(hci.LELongTermKeyRequestReply{Handle: l.handle, Key: key}, func(time.Time, []byte, error) {})
 }
 
 // StartEncryption encrypts the link, or changes its key, as central
@@ -23,7 +23,7 @@ func (l *Link) ProvideKey(key [16]byte) {
 // Encryption Key Refresh Complete event; success with a link that is not
 // encrypted is a *PacketError. On the loop.
 func (l *Link) StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done func(now time.Time, err error)) {
-	l.procedure(nil, hci.LEEnableEncryption{Handle: l.handle, Rand: rand, EDIV: ediv, Key: key}, func(ev hci.Event) (bool, hci.Status) {
+	l.runProcedure(nil, hci.LEEnableEncryption{Handle: l.handle, Rand: rand, EDIV: ediv, Key: key}, func(ev hci.Event) (bool, hci.Status) {
 		switch ev := ev.(type) {
 		case *hci.EncryptionChange:
 			return true, ev.Status

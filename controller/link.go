@@ -73,7 +73,7 @@ type connection struct {
 // addLink makes the link of a connection complete event.
 func (c *core) addLink(cn connection) *Link {
 	if old := c.links[cn.handle]; old != nil {
-		old.down(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
+		old.takeDown(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
 	}
 	l := &Link{c: c, handle: cn.handle, peer: cn.peer, role: cn.role, done: make(chan struct{})}
 	l.own, l.air = c.own, cn.peer.Identity()
@@ -102,17 +102,17 @@ func (c *core) addLink(cn connection) *Link {
 }
 
 // disconnected handles Disconnection Complete.
-func (c *core) disconnected(ev *hci.DisconnectionComplete) {
+func (c *core) handleDisconnectionComplete(ev *hci.DisconnectionComplete) {
 	l := c.links[ev.Handle]
 	if l == nil {
 		c.stats.UnknownHandles++
 		return
 	}
 	if ev.Status != hci.StatusSuccess {
-		l.endRefused(&CommandError{hci.OpDisconnect, ev.Status})
+		l.refuseDisconnect(&CommandError{hci.OpDisconnect, ev.Status})
 		return
 	}
-	l.down(&DisconnectError{
+	l.takeDown(&DisconnectError{
 		Handle: l.handle, Peer: l.peer, Reason: ev.Reason,
 		Local: l.local && ev.Reason == hci.StatusLocalHostTerminated, Cause: l.ending,
 	})
@@ -120,29 +120,29 @@ func (c *core) disconnected(ev *hci.DisconnectionComplete) {
 
 // down ends the link: buffers go back, every waiter gets the cause. Whoever waits
 // for done comes last, and finds what runs on the link down as well.
-func (l *Link) down(cause *DisconnectError) {
+func (l *Link) takeDown(cause *DisconnectError) {
 	c := l.c
 	if c.links[l.handle] != l {
 		return
 	}
 	delete(c.links, l.handle)
 	c.publishLinks()
-	c.dropData(l)
-	c.timers.stop(&l.deadline)
+	c.dropQueuedData(l)
+	c.timers.stopTimer(&l.deadline)
 	c.log.Log(c.ctx, LevelLink, "link down", "handle", l.handle, "peer", l.peer, "error", cause)
 	l.err.Store(cause)
 	waits := l.waits
 	l.waits = nil
 	for _, w := range waits {
-		c.timers.stop(&w.timer)
+		c.timers.stopTimer(&w.timer)
 		w.fail(cause)
 	}
 	if l.handler != nil {
 		l.handler.Down(c.now, cause)
 	}
 	close(l.done)
-	c.adv.linkGone()
-	c.dial.next()
+	c.adv.noteLinkDown()
+	c.dial.startInitiation()
 }
 
 // Handle returns the connection handle; it may be in use by another link once
@@ -211,7 +211,7 @@ func (l *Link) Room() bool {
 // takes the request back. On the loop.
 func (l *Link) SetDeadline(t time.Time) {
 	if l.c.links[l.handle] == l {
-		l.c.timers.set(&l.deadline, t)
+		l.c.timers.setTimer(&l.deadline, t)
 	}
 }
 

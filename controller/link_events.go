@@ -16,12 +16,12 @@ type linkWait struct {
 }
 
 // event notes what an event changes, wakes who waits for it and passes it on.
-func (l *Link) event(ev hci.Event) {
-	l.note(ev)
+func (l *Link) handleLinkEvent(ev hci.Event) {
+	l.noteState(ev)
 	for i, w := range l.waits {
 		if w.take(ev) {
 			l.waits = append(l.waits[:i], l.waits[i+1:]...)
-			l.c.timers.stop(&w.timer)
+			l.c.timers.stopTimer(&w.timer)
 			break
 		}
 	}
@@ -37,7 +37,7 @@ func (l *Link) event(ev hci.Event) {
 	}
 }
 
-func (l *Link) note(ev hci.Event) {
+func (l *Link) noteState(ev hci.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch ev := ev.(type) {
@@ -59,25 +59,25 @@ func (l *Link) note(ev hci.Event) {
 }
 
 // await registers a continuation for an event of the link.
-func (l *Link) await(limit time.Duration, take func(ev hci.Event) bool, fail func(err error)) *linkWait {
+func (l *Link) awaitEvent(limit time.Duration, take func(ev hci.Event) bool, fail func(err error)) *linkWait {
 	w := &linkWait{take: take, fail: fail}
 	w.timer.f = func(time.Time) {
-		if l.unawait(w) {
+		if l.removeWait(w) {
 			fail(ErrNoAnswer)
 		}
 	}
-	l.c.timers.set(&w.timer, l.c.now.Add(limit))
+	l.c.timers.setTimer(&w.timer, l.c.now.Add(limit))
 	l.waits = append(l.waits, w)
 	return w
 }
 
 // unawait takes a continuation back and reports whether it was still waiting.
-func (l *Link) unawait(w *linkWait) bool {
+func (l *Link) removeWait(w *linkWait) bool {
 	i := slices.Index(l.waits, w)
 	if i < 0 {
 		return false
 	}
 	l.waits = slices.Delete(l.waits, i, i+1)
-	l.c.timers.stop(&w.timer)
+	l.c.timers.stopTimer(&w.timer)
 	return true
 }

@@ -17,7 +17,7 @@ type packetBuffer struct {
 
 // read takes packets from the transport until it fails. It blocks only in the
 // transport, or while the loop has all buffers.
-func (ctl *Controller) read() {
+func (ctl *Controller) readPackets() {
 	defer close(ctl.quit)
 	made := 0
 	for {
@@ -64,32 +64,32 @@ func isAdvertising(b []byte) bool {
 }
 
 // loop owns core. It ends when core has failed.
-func (ctl *Controller) loop() {
+func (ctl *Controller) runLoop() {
 	c := &ctl.core
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	var armed time.Time
-	patience := time.AfterFunc(time.Hour, ctl.unstick)
+	patience := time.AfterFunc(time.Hour, ctl.closeStuckTransport)
 	patience.Stop()
 	for c.err == nil {
 		select {
 		case p := <-ctl.packets:
 			now := time.Now()
-			ctl.capture(now, false, p.b[:p.n])
-			c.packet(now, p.b[:p.n])
+			ctl.capturePacket(now, false, p.b[:p.n])
+			c.handlePacket(now, p.b[:p.n])
 			ctl.free <- p
 		case t := <-ctl.tasks:
-			c.call(time.Now(), t)
+			c.runTask(time.Now(), t)
 		case <-alarm.C:
 			armed = time.Time{}
-			c.expire(time.Now())
+			c.runTimers(time.Now())
 		case err := <-ctl.readErr:
 			c.now = time.Now()
-			ctl.drain()
-			c.fail(ctl.transportError("read", err))
+			ctl.drainPackets()
+			c.failController(ctl.transportError("read", err))
 		}
-		ctl.write(patience)
-		if next := c.timers.next(); !next.Equal(armed) {
+		ctl.writePackets(patience)
+		if next := c.timers.nextDue(); !next.Equal(armed) {
 			armed = next
 			if next.IsZero() {
 				alarm.Stop()
@@ -98,16 +98,16 @@ func (ctl *Controller) loop() {
 			}
 		}
 	}
-	ctl.finish()
+	ctl.shutDown()
 }
 
 // drain handles what the reader delivered before it failed.
-func (ctl *Controller) drain() {
+func (ctl *Controller) drainPackets() {
 	for {
 		select {
 		case p := <-ctl.packets:
-			ctl.capture(ctl.core.now, false, p.b[:p.n])
-			ctl.core.packet(ctl.core.now, p.b[:p.n])
+			ctl.capturePacket(ctl.core.now, false, p.b[:p.n])
+			ctl.core.handlePacket(ctl.core.now, p.b[:p.n])
 		default:
 			return
 		}
@@ -117,7 +117,7 @@ func (ctl *Controller) drain() {
 // write sends what the core wants sent. A transport that does not take it in
 // the time for an answer to a command is closed, which ends the write: with the
 // loop held up, nobody could be told of anything any more.
-func (ctl *Controller) write(patience *time.Timer) {
+func (ctl *Controller) writePackets(patience *time.Timer) {
 	c := &ctl.core
 	if len(c.out) == 0 {
 		return
@@ -128,17 +128,17 @@ func (ctl *Controller) write(patience *time.Timer) {
 		p := c.out[i]
 		c.out[i] = nil
 		if err := ctl.tr.WritePacket(p); err != nil {
-			c.fail(ctl.transportError("write", err))
+			c.failController(ctl.transportError("write", err))
 			break
 		}
-		ctl.capture(c.now, true, p)
-		c.recycle(p)
+		ctl.capturePacket(c.now, true, p)
+		c.recycleBuffer(p)
 	}
 	c.out = c.out[:0]
 }
 
 // capture logs and captures a packet.
-func (ctl *Controller) capture(now time.Time, sent bool, p []byte) {
+func (ctl *Controller) capturePacket(now time.Time, sent bool, p []byte) {
 	if ctl.core.log.Enabled(ctl.core.ctx, LevelPacket) {
 		what := "received"
 		if sent {
@@ -156,7 +156,7 @@ func (ctl *Controller) capture(now time.Time, sent bool, p []byte) {
 }
 
 // finish closes everything after core.fail.
-func (ctl *Controller) finish() {
+func (ctl *Controller) shutDown() {
 	close(ctl.stop)
 	_ = ctl.tr.Close()
 	// Tasks that were posted in time still run: on a failed core they find out
@@ -164,7 +164,7 @@ func (ctl *Controller) finish() {
 	for {
 		select {
 		case t := <-ctl.tasks:
-			ctl.core.call(time.Now(), t)
+			ctl.core.runTask(time.Now(), t)
 			continue
 		default:
 		}
@@ -175,7 +175,7 @@ func (ctl *Controller) finish() {
 	close(ctl.done)
 }
 
-func (ctl *Controller) unstick() {
+func (ctl *Controller) closeStuckTransport() {
 	ctl.stuck.Store(true)
 	_ = ctl.tr.Close()
 }

@@ -25,7 +25,7 @@ type heard struct {
 func (m *merger) init() { m.last = map[hci.Addr]heard{} }
 
 // add puts data and what it belongs to into r, which aliases the memory.
-func (m *merger) add(r *Report, data []byte) {
+func (m *merger) mergeReport(r *Report, data []byte) {
 	h := m.last[r.Addr]
 	if r.ScanResponse {
 		if !slices.Equal(h.response, data) {
@@ -56,7 +56,7 @@ type seenSet struct {
 }
 
 // changed reports whether r differs from the last report of its device.
-func (s *seenSet) changed(r *Report) bool {
+func (s *seenSet) noteChange(r *Report) bool {
 	if s.sums == nil {
 		s.seed, s.sums = maphash.MakeSeed(), map[hci.Addr]uint64{}
 	}

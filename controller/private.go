@@ -19,7 +19,7 @@ type ownPrivate struct {
 func (p *ownPrivate) init(c *core) {
 	p.c = c
 	p.timer.f = func(time.Time) {
-		p.use(p.next, p.every, func(err error) {
+		p.useNextAddress(p.next, p.every, func(err error) {
 			if err != nil && p.c.err == nil {
 				p.c.log.Log(p.c.ctx, LevelController, "own address not changed", "error", err)
 			}
@@ -43,8 +43,8 @@ func (ctl *Controller) UsePrivateAddresses(ctx context.Context, next func() hci.
 	if err := hci.CheckPrivateAddressTimeout(every); err != nil {
 		return err
 	}
-	_, err := ask(ctx, &ctl.core, during(ctx, "use private addresses"), func(_ func() bool, done func(hci.None, error)) {
-		ctl.core.private.use(next, every, func(err error) { done(hci.None{}, err) })
+	_, err := askLoop(ctx, &ctl.core, wrapDuring(ctx, "use private addresses"), func(_ func() bool, done func(hci.None, error)) {
+		ctl.core.private.useNextAddress(next, every, func(err error) { done(hci.None{}, err) })
 	})
 	return err
 }
@@ -52,19 +52,19 @@ func (ctl *Controller) UsePrivateAddresses(ctx context.Context, next func() hci.
 // OwnAddress returns the address that the device uses on air now: Info.Address,
 // or a private one.
 func (ctl *Controller) OwnAddress(ctx context.Context) (hci.Addr, error) {
-	return ask(ctx, &ctl.core, during(ctx, "own address"), func(_ func() bool, done func(hci.Addr, error)) { done(ctl.core.own, nil) })
+	return askLoop(ctx, &ctl.core, wrapDuring(ctx, "own address"), func(_ func() bool, done func(hci.Addr, error)) { done(ctl.core.own, nil) })
 }
 
 // use puts the next address in force, and sets the time for the one after it.
-func (p *ownPrivate) use(next func() hci.MAC, every time.Duration, done func(error)) {
+func (p *ownPrivate) useNextAddress(next func() hci.MAC, every time.Duration, done func(error)) {
 	c := p.c
-	c.quiet.do(func(done func(error)) {
+	c.quiet.addJob(func(done func(error)) {
 		a := hci.Addr{MAC: next(), Kind: hci.AddrRandom}
 		if !a.IsResolvable() && !a.IsNonResolvable() {
 			done(fmt.Errorf("controller: %v is not a private address", a))
 			return
 		}
-		c.run(hci.LESetRandomAddress{Addr: a.MAC}, func(_ time.Time, _ []byte, err error) {
+		c.runCommand(hci.LESetRandomAddress{Addr: a.MAC}, func(_ time.Time, _ []byte, err error) {
 			if err == nil {
 				c.own = a
 				c.adv.fresh = c.adv.opts != nil // an advertising set has an address of its own
@@ -75,9 +75,9 @@ func (p *ownPrivate) use(next func() hci.MAC, every time.Duration, done func(err
 	}, func(err error) {
 		done(err)
 		if c.err == nil && p.next != nil {
-			c.timers.set(&p.timer, c.now.Add(p.every))
+			c.timers.setTimer(&p.timer, c.now.Add(p.every))
 		}
 	})
 }
 
-func (p *ownPrivate) fail() { p.c.timers.stop(&p.timer) }
+func (p *ownPrivate) stopRotation() { p.c.timers.stopTimer(&p.timer) }

@@ -15,7 +15,7 @@ func (h *harness) rotating() *error {
 	*res = errPending
 	n := byte(0)
 	next := func() hci.MAC { n++; return hci.MAC{n, 0, 0, 0, 0, 0x40 | n} }
-	h.do(func(time.Time) { h.c.private.use(next, time.Minute, func(err error) { *res = err }) })
+	h.do(func(time.Time) { h.c.private.useNextAddress(next, time.Minute, func(err error) { *res = err }) })
 	return res
 }
 
@@ -191,7 +191,7 @@ func TestPrivateAddressRefused(t *testing.T) {
 
 	var err error
 	h.do(func(time.Time) {
-		h.c.private.use(func() hci.MAC { return hci.MAC{5: 0xC0} }, time.Minute, func(e error) { err = e })
+		h.c.private.useNextAddress(func() hci.MAC { return hci.MAC{5: 0xC0} }, time.Minute, func(e error) { err = e })
 	})
 	h.idle("a static address is not sent")
 	if err == nil {
@@ -205,7 +205,7 @@ func TestDeviceEndsBeforeThePrivateAddress(t *testing.T) {
 	first, second := h.rotating(), h.rotating()
 	h.want(hci.LESetScanEnable{}, "the scan stops first")
 	fault := errors.New("fault")
-	h.do(func(time.Time) { h.c.fail(fault) })
+	h.do(func(time.Time) { h.c.failController(fault) })
 	for _, res := range []error{*first, *second, *h.rotating()} {
 		if !errors.Is(res, fault) {
 			t.Errorf("got %v, want why the device ended", res)

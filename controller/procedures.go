@@ -15,7 +15,7 @@ const procedureTimeout = 41 * time.Second
 // procedure runs p on the link, unless it is not wanted any more when its turn
 // comes, and waits for the event that take accepts, or for the procedure's
 // failure. On the loop; done is called once, on the loop. wanted may be nil.
-func (l *Link) procedure(wanted func() bool, p hci.Params, take func(ev hci.Event) (mine bool, status hci.Status), done func(now time.Time, ev hci.Event, err error)) {
+func (l *Link) runProcedure(wanted func() bool, p hci.Params, take func(ev hci.Event) (mine bool, status hci.Status), done func(now time.Time, ev hci.Event, err error)) {
 	finished := false
 	finish := func(ev hci.Event, err error) {
 		if !finished {
@@ -27,7 +27,7 @@ func (l *Link) procedure(wanted func() bool, p hci.Params, take func(ev hci.Even
 		finish(nil, l.Err())
 		return
 	}
-	l.c.runIf(wanted, p, func(_ time.Time, _ []byte, err error) {
+	l.c.runCommandIf(wanted, p, func(_ time.Time, _ []byte, err error) {
 		if err != nil {
 			finish(nil, err)
 			return
@@ -36,7 +36,7 @@ func (l *Link) procedure(wanted func() bool, p hci.Params, take func(ev hci.Even
 			finish(nil, l.Err())
 			return
 		}
-		l.await(procedureTimeout, func(ev hci.Event) bool {
+		l.awaitEvent(procedureTimeout, func(ev hci.Event) bool {
 			mine, status := take(ev)
 			if !mine {
 				return false
@@ -52,8 +52,8 @@ func (l *Link) procedure(wanted func() bool, p hci.Params, take func(ev hci.Even
 }
 
 // onLink is ask for what is done with a link by the command op.
-func onLink[T any](ctx context.Context, l *Link, op hci.Opcode, f func(wanted func() bool, done func(T, error))) (T, error) {
-	return ask(ctx, l.c, func(err error) error {
+func askLink[T any](ctx context.Context, l *Link, op hci.Opcode, f func(wanted func() bool, done func(T, error))) (T, error) {
+	return askLoop(ctx, l.c, func(err error) error {
 		if end := l.Err(); end != nil {
 			return end
 		}
@@ -72,7 +72,7 @@ func (l *Link) startUpdate(wanted func() bool, p hci.ConnParams, done func(now t
 		done(l.c.now, hci.ConnParamsInUse{}, err)
 		return
 	}
-	l.procedure(wanted, hci.LEConnectionUpdate{Handle: l.handle, Params: p}, func(ev hci.Event) (bool, hci.Status) {
+	l.runProcedure(wanted, hci.LEConnectionUpdate{Handle: l.handle, Params: p}, func(ev hci.Event) (bool, hci.Status) {
 		if u, ok := ev.(*hci.LEConnectionUpdateComplete); ok {
 			return true, u.Status
 		}
@@ -90,7 +90,7 @@ func (l *Link) startUpdate(wanted func() bool, p hci.ConnParams, done func(now t
 // peripheral it needs the Connection Parameters Request procedure on both
 // sides; l2cap has the older way.
 func (l *Link) Update(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUse, error) {
-	return onLink(ctx, l, hci.OpLEConnectionUpdate, func(wanted func() bool, done func(hci.ConnParamsInUse, error)) {
+	return askLink(ctx, l, hci.OpLEConnectionUpdate, func(wanted func() bool, done func(hci.ConnParamsInUse, error)) {
 		l.startUpdate(wanted, p, func(_ time.Time, got hci.ConnParamsInUse, err error) { done(got, err) })
 	})
 }
@@ -100,20 +100,20 @@ func (l *Link) Update(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUs
 func (l *Link) ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, accept bool) {
 	ignore := func(time.Time, []byte, error) {}
 	if accept {
-		l.c.run(hci.LERemoteConnectionParameterRequestReply{Handle: l.handle, Params: req.Params}, ignore)
+		l.c.runCommand(hci.LERemoteConnectionParameterRequestReply{Handle: l.handle, Params: req.Params}, ignore)
 		return
 	}
-	l.c.run(hci.LERemoteConnectionParameterRequestNegativeReply{Handle: l.handle, Reason: hci.StatusUnacceptableParameters}, ignore)
+	l.c.runCommand(hci.LERemoteConnectionParameterRequestNegativeReply{Handle: l.handle, Reason: hci.StatusUnacceptableParameters}, ignore)
 }
 
 // RemoteFeatures asks the peer's link layer for its features
 // (Vol 4, Part E, 7.8.21).
 func (l *Link) RemoteFeatures(ctx context.Context) (hci.Features, error) {
-	return onLink(ctx, l, hci.OpLEReadRemoteFeatures, l.startRemoteFeatures)
+	return askLink(ctx, l, hci.OpLEReadRemoteFeatures, l.startRemoteFeatures)
 }
 
 func (l *Link) startRemoteFeatures(wanted func() bool, done func(hci.Features, error)) {
-	l.procedure(wanted, hci.LEReadRemoteFeatures{Handle: l.handle}, func(ev hci.Event) (bool, hci.Status) {
+	l.runProcedure(wanted, hci.LEReadRemoteFeatures{Handle: l.handle}, func(ev hci.Event) (bool, hci.Status) {
 		if f, ok := ev.(*hci.LEReadRemoteFeaturesComplete); ok {
 			return true, f.Status
 		}
@@ -138,8 +138,8 @@ type RemoteVersion struct {
 // RemoteVersion asks the peer's link layer for its version
 // (Vol 4, Part E, 7.1.23).
 func (l *Link) RemoteVersion(ctx context.Context) (RemoteVersion, error) {
-	return onLink(ctx, l, hci.OpReadRemoteVersionInformation, func(wanted func() bool, done func(RemoteVersion, error)) {
-		l.procedure(wanted, hci.ReadRemoteVersionInformation{Handle: l.handle}, func(ev hci.Event) (bool, hci.Status) {
+	return askLink(ctx, l, hci.OpReadRemoteVersionInformation, func(wanted func() bool, done func(RemoteVersion, error)) {
+		l.runProcedure(wanted, hci.ReadRemoteVersionInformation{Handle: l.handle}, func(ev hci.Event) (bool, hci.Status) {
 			if v, ok := ev.(*hci.ReadRemoteVersionInformationComplete); ok {
 				return true, v.Status
 			}
@@ -159,14 +159,14 @@ func (l *Link) RemoteVersion(ctx context.Context) (RemoteVersion, error) {
 // (Vol 4, Part E, 7.8.49).
 func (l *Link) SetPHY(ctx context.Context, tx, rx hci.PHYs) (hci.PHY, hci.PHY, error) {
 	type pair struct{ tx, rx hci.PHY }
-	p, err := onLink(ctx, l, hci.OpLESetPHY, func(wanted func() bool, done func(pair, error)) {
+	p, err := askLink(ctx, l, hci.OpLESetPHY, func(wanted func() bool, done func(pair, error)) {
 		l.startPHY(wanted, tx, rx, func(t, r hci.PHY, err error) { done(pair{t, r}, err) })
 	})
 	return p.tx, p.rx, err
 }
 
 func (l *Link) startPHY(wanted func() bool, tx, rx hci.PHYs, done func(tx, rx hci.PHY, err error)) {
-	l.procedure(wanted, hci.LESetPHY{Handle: l.handle, TX: tx, RX: rx}, func(ev hci.Event) (bool, hci.Status) {
+	l.runProcedure(wanted, hci.LESetPHY{Handle: l.handle, TX: tx, RX: rx}, func(ev hci.Event) (bool, hci.Status) {
 		if p, ok := ev.(*hci.LEPHYUpdateComplete); ok {
 			return true, p.Status
 		}
@@ -184,7 +184,7 @@ func (l *Link) startPHY(wanted func() bool, tx, rx hci.PHYs, done func(tx, rx hc
 // RSSI reads the signal strength of the link in dBm (Vol 4, Part E, 7.5.4);
 // RSSIUnknown where the controller has no value.
 func (l *Link) RSSI(ctx context.Context) (int8, error) {
-	return onLink(ctx, l, hci.OpReadRSSI, func(wanted func() bool, done func(int8, error)) {
-		exec(l.c, wanted, hci.ReadRSSI{Handle: l.handle}, func(r hci.LinkRSSI, err error) { done(r.RSSI, err) })
+	return askLink(ctx, l, hci.OpReadRSSI, func(wanted func() bool, done func(int8, error)) {
+		execOnLoop(l.c, wanted, hci.ReadRSSI{Handle: l.handle}, func(r hci.LinkRSSI, err error) { done(r.RSSI, err) })
 	})
 }

@@ -19,33 +19,33 @@ type quietJob struct {
 
 // wanted reports whether nothing may begin to scan, initiate or advertise. A dial
 // that cannot be canceled is worth more than what waits for quiet.
-func (q *quiet) wanted() bool {
+func (q *quiet) holdsBack() bool {
 	d := &q.c.dial
 	return len(q.queue) > 0 && (d.state == dialIdle || !d.mute)
 }
 
-func (q *quiet) do(run func(done func(error)), done func(error)) {
+func (q *quiet) addJob(run func(done func(error)), done func(error)) {
 	if q.c.err != nil {
 		done(q.c.err)
 		return
 	}
 	q.queue = append(q.queue, quietJob{run, done})
-	q.begin()
+	q.stopOthers()
 }
 
 // begin ends what must end.
-func (q *quiet) begin() {
-	q.c.scan.sync()
-	q.c.adv.sync()
+func (q *quiet) stopOthers() {
+	q.c.scan.syncScan()
+	q.c.adv.syncAdvertising()
 	q.c.dial.reconsider()
-	q.proceed()
+	q.runNextJob()
 }
 
 // proceed runs the next job if all has ended that must. Scan, dials and
 // advertising call it when they have.
-func (q *quiet) proceed() {
+func (q *quiet) runNextJob() {
 	c := q.c
-	if !q.wanted() || q.busy || c.err != nil || c.scan.active() || c.adv.running || c.adv.busy || c.dial.state != dialIdle {
+	if !q.holdsBack() || q.busy || c.err != nil || c.scan.isActive() || c.adv.running || c.adv.busy || c.dial.state != dialIdle {
 		return
 	}
 	q.busy = true
@@ -54,19 +54,19 @@ func (q *quiet) proceed() {
 		q.busy = false
 		q.queue = q.queue[1:]
 		job.done(err)
-		if q.wanted() {
-			q.proceed()
+		if q.holdsBack() {
+			q.runNextJob()
 			return
 		}
-		c.adv.sync()
-		c.scan.sync()
-		c.dial.next()
+		c.adv.syncAdvertising()
+		c.scan.syncScan()
+		c.dial.startInitiation()
 	})
 }
 
 // fail ends the jobs that have not begun; the commands of one that has are ended
 // before.
-func (q *quiet) fail(err error) {
+func (q *quiet) failJobs(err error) {
 	jobs := q.queue
 	q.queue = nil
 	for _, job := range jobs {

@@ -33,14 +33,14 @@ type chain struct {
 func (c *chains) init() { c.open = map[chainKey]chain{} }
 
 // add takes one piece. whole reports whether data now is all there will be.
-func (c *chains) add(r *hci.ExtAdvReport) (data []byte, whole bool) {
+func (c *chains) addPiece(r *hci.ExtAdvReport) (data []byte, whole bool) {
 	key := chainKey{r.Addr, r.SID, r.ScanResponse()}
 	have, open := c.open[key]
 	if !open {
 		if !r.Incomplete() {
 			return r.Data, true
 		}
-		c.makeRoom()
+		c.dropOldest()
 		c.begun++
 		have.begun = c.begun
 	}
@@ -57,7 +57,7 @@ func (c *chains) add(r *hci.ExtAdvReport) (data []byte, whole bool) {
 	return have.data, !have.tooLong
 }
 
-func (c *chains) makeRoom() {
+func (c *chains) dropOldest() {
 	if len(c.open) < maxChains {
 		return
 	}

@@ -28,27 +28,27 @@ type resolving struct {
 // fit, the first ones first, and that it does not refuse, as it does a key that
 // it has been given for another peer (7.8.38); 0 if it has no such list.
 func (ctl *Controller) SetResolvingList(ctx context.Context, peers func() []hci.LEAddDeviceToResolvingList) (int, error) {
-	return ask(ctx, &ctl.core, during(ctx, "set the resolving list"), func(_ func() bool, done func(int, error)) {
-		ctl.core.resolving.set(peers, done)
+	return askLoop(ctx, &ctl.core, wrapDuring(ctx, "set the resolving list"), func(_ func() bool, done func(int, error)) {
+		ctl.core.resolving.setPeers(peers, done)
 	})
 }
 
-func (r *resolving) set(peers func() []hci.LEAddDeviceToResolvingList, done func(int, error)) {
+func (r *resolving) setPeers(peers func() []hci.LEAddDeviceToResolvingList, done func(int, error)) {
 	if !r.c.info.resolves() {
 		done(0, nil)
 		return
 	}
 	same := func() bool { return !r.unsure && slices.Equal(peers(), r.asked) }
-	if same() && !r.c.quiet.wanted() {
+	if same() && !r.c.quiet.holdsBack() {
 		done(r.loaded, nil)
 		return
 	}
-	r.c.quiet.do(func(done func(error)) {
+	r.c.quiet.addJob(func(done func(error)) {
 		if same() {
 			done(nil)
 			return
 		}
-		r.load(peers(), done)
+		r.loadList(peers(), done)
 	}, func(err error) {
 		r.unsure = err != nil
 		done(r.loaded, err)
@@ -57,17 +57,17 @@ func (r *resolving) set(peers func() []hci.LEAddDeviceToResolvingList, done func
 
 // load replaces the list. Resolution is off meanwhile, and stays off without
 // peers, which keeps a controller as it was that is better at one than at both.
-func (r *resolving) load(peers []hci.LEAddDeviceToResolvingList, done func(error)) {
+func (r *resolving) loadList(peers []hci.LEAddDeviceToResolvingList, done func(error)) {
 	r.asked, r.loaded = peers, 0
-	r.run(hci.LESetAddressResolutionEnable{}, done, func() {
-		r.run(hci.LEClearResolvingList{}, done, func() { r.add(peers, done) })
+	r.runListCommand(hci.LESetAddressResolutionEnable{}, done, func() {
+		r.runListCommand(hci.LEClearResolvingList{}, done, func() { r.addPeers(peers, done) })
 	})
 }
 
 // add gives the controller the first of peers, and then the rest.
-func (r *resolving) add(peers []hci.LEAddDeviceToResolvingList, done func(error)) {
+func (r *resolving) addPeers(peers []hci.LEAddDeviceToResolvingList, done func(error)) {
 	if len(peers) == 0 {
-		r.added(done)
+		r.enableResolution(done)
 		return
 	}
 	skip := func(err error) {
@@ -75,38 +75,38 @@ func (r *resolving) add(peers []hci.LEAddDeviceToResolvingList, done func(error)
 		case hci.StatusSuccess: // not the controller's answer
 			done(err)
 		case hci.StatusMemoryFull:
-			r.added(done)
+			r.enableResolution(done)
 		default:
 			r.c.log.Log(r.c.ctx, LevelController, "peer not resolved by the controller", "peer", peers[0].Peer, "error", err)
-			r.add(peers[1:], done)
+			r.addPeers(peers[1:], done)
 		}
 	}
-	r.run(peers[0], skip, func() {
+	r.runListCommand(peers[0], skip, func() {
 		r.loaded++
 		if !r.c.info.Commands.Has(hci.OpLESetPrivacyMode) {
-			r.add(peers[1:], done)
+			r.addPeers(peers[1:], done)
 			return
 		}
-		r.run(hci.LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, func(error) {
+		r.runListCommand(hci.LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, func(error) {
 			// In the mode that it has now, the peer would not be heard under its
 			// identity address any more (Vol 6, Part B, 4.7).
 			r.loaded--
-			r.run(hci.LERemoveDeviceFromResolvingList{Peer: peers[0].Peer}, done, func() { r.add(peers[1:], done) })
-		}, func() { r.add(peers[1:], done) })
+			r.runListCommand(hci.LERemoveDeviceFromResolvingList{Peer: peers[0].Peer}, done, func() { r.addPeers(peers[1:], done) })
+		}, func() { r.addPeers(peers[1:], done) })
 	})
 }
 
-func (r *resolving) added(done func(error)) {
+func (r *resolving) enableResolution(done func(error)) {
 	if r.loaded == 0 {
 		done(nil)
 		return
 	}
-	r.run(hci.LESetAddressResolutionEnable{Enable: true}, done, func() { done(nil) })
+	r.runListCommand(hci.LESetAddressResolutionEnable{Enable: true}, done, func() { done(nil) })
 }
 
 // run runs a command, and what comes after it or after its failure.
-func (r *resolving) run(p hci.Params, failed func(error), then func()) {
-	r.c.run(p, func(_ time.Time, _ []byte, err error) {
+func (r *resolving) runListCommand(p hci.Params, failed func(error), then func()) {
+	r.c.runCommand(p, func(_ time.Time, _ []byte, err error) {
 		if err != nil {
 			failed(err)
 			return

@@ -37,24 +37,24 @@ func (s *scanning) init(c *core) {
 	s.chains.init()
 }
 
-func (s *scanning) active() bool { return s.running || s.busy }
+func (s *scanning) isActive() bool { return s.running || s.busy }
 
-func (s *scanning) add(sc *Scanner, done func(error)) {
+func (s *scanning) addScanner(sc *Scanner, done func(error)) {
 	if s.c.err != nil {
 		done(s.c.err)
 		return
 	}
 	s.scanners = append(s.scanners, sc)
 	s.starts = append(s.starts, done)
-	s.sync()
+	s.syncScan()
 	s.c.dial.reconsider() // a dial that cannot go on beside the scan takes turns from now on
 }
 
-func (s *scanning) remove(sc *Scanner) {
+func (s *scanning) removeScanner(sc *Scanner) {
 	for i, o := range s.scanners {
 		if o == sc {
 			s.scanners = append(s.scanners[:i], s.scanners[i+1:]...)
-			s.sync()
+			s.syncScan()
 			return
 		}
 	}
@@ -62,26 +62,26 @@ func (s *scanning) remove(sc *Scanner) {
 
 // pause stops the scan, calls then once it has stopped, and keeps it stopped
 // until resume.
-func (s *scanning) pause(then func()) {
+func (s *scanning) pauseScan(then func()) {
 	s.paused, s.onPause = true, then
-	s.sync()
+	s.syncScan()
 }
 
-func (s *scanning) resume() {
+func (s *scanning) resumeScan() {
 	if s.paused {
 		s.paused, s.onPause = false, nil
-		s.sync()
+		s.syncScan()
 	}
 }
 
 // stopped notes that the controller ended the scan by itself.
-func (s *scanning) stopped() {
+func (s *scanning) noteScanStopped() {
 	s.running = false
-	s.sync()
+	s.syncScan()
 }
 
 // wanted returns the settings that serve all scanners.
-func (s *scanning) wanted() (set scanSettings, on bool) {
+func (s *scanning) wantedScan() (set scanSettings, on bool) {
 	for _, sc := range s.scanners {
 		interval, window := sc.opts.timing()
 		if set.interval == 0 || window.Seconds()/interval.Seconds() > set.window.Seconds()/set.interval.Seconds() {
@@ -90,36 +90,36 @@ func (s *scanning) wanted() (set scanSettings, on bool) {
 		set.active = set.active || !sc.opts.Passive
 		set.duplicates = set.duplicates || sc.opts.Duplicates
 	}
-	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.wanted()
+	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.holdsBack()
 }
 
-func (s *scanning) sync() {
+func (s *scanning) syncScan() {
 	if s.busy || s.c.err != nil {
 		return
 	}
-	set, on := s.wanted()
+	set, on := s.wantedScan()
 	switch {
-	case s.running && (!on || set != s.set || s.joined()):
-		s.step(s.enable(false), func(err error) {
+	case s.running && (!on || set != s.set || s.hasNewcomer()):
+		s.runScanCommand(s.enableScan(false), func(err error) {
 			// Whatever the controller says, it is not asked to stop again before it
 			// has been asked to start: one that always refuses would be asked for ever.
 			s.running = false
 			if err != nil && statusOf(err) != hci.StatusCommandDisallowed {
-				s.fail(err)
+				s.failScanners(err)
 			}
 		})
 	case on && !s.running:
-		s.step(s.parameters(set), func(err error) {
+		s.runScanCommand(s.scanParameters(set), func(err error) {
 			if err != nil {
-				s.failStart(err)
+				s.failScanStart(err)
 				return
 			}
 			for _, sc := range s.scanners {
 				sc.asked = true
 			}
-			s.step(s.enable(true, set.duplicates), func(err error) {
+			s.runScanCommand(s.enableScan(true, set.duplicates), func(err error) {
 				if err != nil {
-					s.failStart(err)
+					s.failScanStart(err)
 					return
 				}
 				s.running, s.set = true, set
@@ -127,7 +127,7 @@ func (s *scanning) sync() {
 			})
 		})
 	default:
-		s.settled()
+		s.finishSync()
 	}
 }
 
@@ -135,12 +135,12 @@ func (s *scanning) sync() {
 // What it has missed may not come again: a controller that filters duplicates
 // has reported those devices (Vol 6, Part B, 4.4.3.5), and BlueZ's btvirt
 // reports a device once in a scan even if it is not to filter.
-func (s *scanning) joined() bool {
+func (s *scanning) hasNewcomer() bool {
 	return slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.asked })
 }
 
 // settled is reached when controller and wishes agree.
-func (s *scanning) settled() {
+func (s *scanning) finishSync() {
 	if s.running {
 		for _, sc := range s.scanners {
 			sc.ran = true
@@ -148,19 +148,19 @@ func (s *scanning) settled() {
 	}
 	switch {
 	case s.running || s.paused: // a paused scan starts by itself when it may
-		s.started(nil)
+		s.answerStarts(nil)
 	case len(s.scanners) == 0: // whoever waited has left
-		s.started(errScannerClosed)
+		s.answerStarts(errScannerClosed)
 	}
 	if s.paused && s.onPause != nil {
 		then := s.onPause
 		s.onPause = nil
 		then()
 	}
-	s.c.quiet.proceed()
+	s.c.quiet.runNextJob()
 }
 
-func (s *scanning) started(err error) {
+func (s *scanning) answerStarts(err error) {
 	starts := s.starts
 	s.starts = nil
 	for _, done := range starts {
@@ -169,16 +169,16 @@ func (s *scanning) started(err error) {
 }
 
 // step runs one command; sync goes on after it.
-func (s *scanning) step(p hci.Params, then func(error)) {
+func (s *scanning) runScanCommand(p hci.Params, then func(error)) {
 	s.busy = true
-	s.c.run(p, func(_ time.Time, _ []byte, err error) {
+	s.c.runCommand(p, func(_ time.Time, _ []byte, err error) {
 		s.busy = false
 		then(err)
-		s.sync()
+		s.syncScan()
 	})
 }
 
-func (s *scanning) enable(on bool, duplicates ...bool) hci.Params {
+func (s *scanning) enableScan(on bool, duplicates ...bool) hci.Params {
 	filter := len(duplicates) > 0 && !duplicates[0]
 	if s.c.info.Extended {
 		return hci.LESetExtendedScanEnable{Enable: on, FilterDuplicates: filter}
@@ -186,7 +186,7 @@ func (s *scanning) enable(on bool, duplicates ...bool) hci.Params {
 	return hci.LESetScanEnable{Enable: on, FilterDuplicates: filter}
 }
 
-func (s *scanning) parameters(set scanSettings) hci.Params {
+func (s *scanning) scanParameters(set scanSettings) hci.Params {
 	own := s.c.own.Kind
 	if s.c.info.Extended {
 		p := hci.ScanningPHY{Active: set.active, Interval: set.interval, Window: set.window}
@@ -198,7 +198,7 @@ func (s *scanning) parameters(set scanSettings) hci.Params {
 // failStart gives up the scanners for which the controller refuses to scan:
 // those that came since it last did, or all if there are none. While a dial is under way the refusal may be about that: then the
 // scan waits for the end of it, as on a controller that cannot do both.
-func (s *scanning) failStart(err error) {
+func (s *scanning) failScanStart(err error) {
 	if statusOf(err) == hci.StatusCommandDisallowed && s.c.dial.state != dialIdle {
 		s.paused = true
 		s.c.info.scanBlocksInitiating = true
@@ -206,17 +206,17 @@ func (s *scanning) failStart(err error) {
 		return // sync settles, and resume comes with the end of the dial's turn
 	}
 	if !slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.ran }) {
-		s.fail(err)
+		s.failScanners(err)
 		return
 	}
-	s.end(err, func(sc *Scanner) bool { return !sc.ran })
+	s.endScanners(err, func(sc *Scanner) bool { return !sc.ran })
 }
 
 // fail ends all scanners with err.
-func (s *scanning) fail(err error) { s.end(err, func(*Scanner) bool { return true }) }
+func (s *scanning) failScanners(err error) { s.endScanners(err, func(*Scanner) bool { return true }) }
 
 // end ends the scanners that which picks, and tells those who wait for a start.
-func (s *scanning) end(err error, which func(*Scanner) bool) {
+func (s *scanning) endScanners(err error, which func(*Scanner) bool) {
 	var kept, ended []*Scanner
 	for _, sc := range s.scanners {
 		if which(sc) {
@@ -226,17 +226,17 @@ func (s *scanning) end(err error, which func(*Scanner) bool) {
 		}
 	}
 	s.scanners = kept
-	s.started(err)
+	s.answerStarts(err)
 	for _, sc := range ended {
 		sc.queue.Close(err)
 	}
 }
 
 // legacyReports handles LE Advertising Report.
-func (s *scanning) legacyReports(ev *hci.LEAdvertisingReport) {
+func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
-		s.deliver(Report{
+		s.deliverReport(Report{
 			Addr: r.Addr, RSSI: r.RSSI, TxPower: TxPowerUnknown, PrimaryPHY: hci.PHY1M,
 			Connectable:  r.Type == hci.AdvInd || r.Type == hci.AdvDirectInd,
 			Scannable:    r.Type == hci.AdvInd || r.Type == hci.AdvScanInd,
@@ -247,14 +247,14 @@ func (s *scanning) legacyReports(ev *hci.LEAdvertisingReport) {
 }
 
 // extendedReports handles LE Extended Advertising Report.
-func (s *scanning) extendedReports(ev *hci.LEExtendedAdvertisingReport) {
+func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
-		data, whole := s.chains.add(r)
+		data, whole := s.chains.addPiece(r)
 		if !whole {
 			continue
 		}
-		s.deliver(Report{
+		s.deliverReport(Report{
 			Addr: r.Addr, RSSI: r.RSSI, TxPower: r.TxPower, SID: r.SID,
 			PrimaryPHY: r.PrimaryPHY, SecondaryPHY: r.SecondaryPHY,
 			Connectable: r.Connectable(), Scannable: r.Scannable(), Directed: r.Directed(),
@@ -264,11 +264,11 @@ func (s *scanning) extendedReports(ev *hci.LEExtendedAdvertisingReport) {
 }
 
 // deliver merges data into r and gives it to every scanner that wants it.
-func (s *scanning) deliver(r Report, data []byte) {
+func (s *scanning) deliverReport(r Report, data []byte) {
 	r.Time = s.c.now
-	s.merge.add(&r, data)
+	s.merge.mergeReport(&r, data)
 	for _, sc := range s.scanners {
-		if sc.opts.Filter.match(&r) && (sc.opts.Duplicates || sc.seen.changed(&r)) {
+		if sc.opts.Filter.matchReport(&r) && (sc.opts.Duplicates || sc.seen.noteChange(&r)) {
 			own := r
 			own.Data, own.Response = slices.Clone(r.Data), slices.Clone(r.Response)
 			sc.queue.Push(own)

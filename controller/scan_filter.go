@@ -18,7 +18,7 @@ type ScanFilter struct {
 	MinRSSI       int8 // dBm; 0 does not filter. An unknown RSSI passes.
 }
 
-func (f *ScanFilter) match(r *Report) bool {
+func (f *ScanFilter) matchReport(r *Report) bool {
 	if f == nil {
 		return true
 	}

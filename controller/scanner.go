@@ -40,12 +40,12 @@ func (o *ScanOptions) timing() (interval, window time.Duration) {
 	return interval, window
 }
 
-func (o *ScanOptions) validate() error { return hci.CheckScanTiming(o.timing()) }
+func (o *ScanOptions) checkTiming() error { return hci.CheckScanTiming(o.timing()) }
 
 // Scanner delivers reports from one Scan. It queues at most Config.ReportQueue
 // of them; when the queue is full the oldest is dropped and counted.
 type Scanner struct {
-	d     *Controller
+	ctl   *Controller
 	opts  ScanOptions
 	queue *queue.Ring[Report]
 	seen  seenSet // owned by the loop, as are asked and ran
@@ -59,15 +59,15 @@ type Scanner struct {
 // while the Controller connects; on a controller that cannot do both it pauses, or
 // begins late, and comes back by itself.
 func (ctl *Controller) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
-	s := &Scanner{d: ctl, queue: queue.New[Report](ctl.core.cfg.reportQueue())}
+	s := &Scanner{ctl: ctl, queue: queue.New[Report](ctl.core.cfg.reportQueue())}
 	if o != nil {
 		s.opts = *o
 	}
-	if err := s.opts.validate(); err != nil {
+	if err := s.opts.checkTiming(); err != nil {
 		return nil, err
 	}
-	if _, err := ask(ctx, &ctl.core, during(ctx, "scan"), func(_ func() bool, done func(hci.None, error)) {
-		ctl.core.scan.add(s, func(err error) { done(hci.None{}, err) })
+	if _, err := askLoop(ctx, &ctl.core, wrapDuring(ctx, "scan"), func(_ func() bool, done func(hci.None, error)) {
+		ctl.core.scan.addScanner(s, func(err error) { done(hci.None{}, err) })
 	}); err != nil {
 		s.Close()
 		return nil, err
@@ -98,7 +98,7 @@ func (s *Scanner) Dropped() uint64 { return s.queue.Dropped() }
 // Close ends the scanner. The controller stops to scan with its last one.
 func (s *Scanner) Close() {
 	s.queue.Close(errScannerClosed)
-	s.d.Post(loop.Func(func(time.Time) { s.d.core.scan.remove(s) }))
+	s.ctl.Post(loop.Func(func(time.Time) { s.ctl.core.scan.removeScanner(s) }))
 }
 
 var errScannerClosed = closedError("scanner closed")

@@ -12,9 +12,9 @@ import (
 
 // start brings the controller into a known state. It runs on the caller's
 // goroutine and talks to the loop like any other caller.
-func (ctl *Controller) start(ctx context.Context) (*Info, error) {
+func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 	i := &Info{}
-	s := starter{ctx: ctx, d: ctl}
+	s := starter{ctx: ctx, ctl: ctl}
 	must(&s, hci.Reset{})
 	i.Version = must(&s, hci.ReadLocalVersionInformation{})
 	i.Commands = must(&s, hci.ReadLocalSupportedCommands{})
@@ -34,7 +34,7 @@ func (ctl *Controller) start(ctx context.Context) (*Info, error) {
 	}
 	must(&s, hci.SetEventMask{Mask: eventMask})
 	must(&s, hci.LESetEventMask{Mask: i.leEventMask()})
-	s.buffers(i)
+	s.readBuffers(i)
 	s.try(i.Commands.Has(hci.OpWriteLEHostSupport), hci.WriteLEHostSupport{Enabled: true})
 	if i.Commands.Has(hci.OpLEReadFilterAcceptListSize) {
 		i.AcceptListSize = int(try(&s, hci.LEReadFilterAcceptListSize{}))
@@ -51,11 +51,11 @@ func (ctl *Controller) start(ctx context.Context) (*Info, error) {
 			hci.LEWriteSuggestedDefaultDataLength{TXOctets: i.maxTXOctets(), TXTime: i.maxTXTime()})
 	}
 	s.try(i.Commands.Has(hci.OpLESetDefaultPHY), hci.LESetDefaultPHY{})
-	s.address(i)
+	s.setAddress(i)
 	if s.err != nil {
 		return nil, s.err
 	}
-	return i, s.hand(i)
+	return i, s.handOver(i)
 }
 
 // allExtended reports whether the extended commands can do all that the others
@@ -73,14 +73,14 @@ func allExtended(s hci.SupportedCommands) bool {
 // starter runs the commands of the start-up until one that must succeed fails.
 type starter struct {
 	ctx context.Context
-	d   *Controller
+	ctl *Controller
 	err error
 }
 
 // must runs a command that the device cannot do without.
 func must[R any](s *starter, cmd hci.Command[R]) (v R) {
 	if s.err == nil {
-		v, s.err = Exec(s.ctx, s.d, cmd)
+		v, s.err = Exec(s.ctx, s.ctl, cmd)
 	}
 	return v
 }
@@ -91,10 +91,10 @@ func try[R any](s *starter, cmd hci.Command[R]) (v R) {
 	if s.err != nil {
 		return v
 	}
-	v, err := Exec(s.ctx, s.d, cmd)
+	v, err := Exec(s.ctx, s.ctl, cmd)
 	if err != nil {
-		s.d.core.log.Log(s.ctx, LevelController, "start-up goes on without", "error", err)
-		if s.ctx.Err() != nil || s.d.Err() != nil {
+		s.ctl.core.log.Log(s.ctx, LevelController, "start-up goes on without", "error", err)
+		if s.ctx.Err() != nil || s.ctl.Err() != nil {
 			s.err = err
 		}
 		var zero R
@@ -111,7 +111,7 @@ func (s *starter) try(when bool, cmd hci.Command[hci.None]) {
 
 // buffers finds the data buffers: those of LE by the newer or the older
 // command, or those shared with BR/EDR (Vol 4, Part E, 7.8.2).
-func (s *starter) buffers(i *Info) {
+func (s *starter) readBuffers(i *Info) {
 	if i.Commands.Has(hci.OpLEReadBufferSizeV2) {
 		b := try(s, hci.LEReadBufferSizeV2{})
 		i.ACLLen, i.ACLNum = int(b.ACLLen), int(b.ACLNum)
@@ -135,11 +135,11 @@ func (s *starter) buffers(i *Info) {
 var errNoPublic = errors.New("the controller has another public address, or none: leave Config.Address empty, or give a random address")
 
 // address decides on the own address and sets a random one.
-func (s *starter) address(i *Info) {
+func (s *starter) setAddress(i *Info) {
 	if s.err != nil {
 		return
 	}
-	switch want := s.d.core.cfg.Address; {
+	switch want := s.ctl.core.cfg.Address; {
 	case want.Kind == hci.AddrRandom:
 		i.Address = want
 	case want != hci.Addr{} && want.MAC != i.Public:
@@ -149,7 +149,7 @@ func (s *starter) address(i *Info) {
 		i.Address = hci.Addr{MAC: i.Public}
 		return
 	default:
-		i.Address = hci.Addr{MAC: s.d.core.cfg.StaticAddress, Kind: hci.AddrRandom}
+		i.Address = hci.Addr{MAC: s.ctl.core.cfg.StaticAddress, Kind: hci.AddrRandom}
 		if i.Address.MAC == (hci.MAC{}) {
 			i.Address.MAC = NewStaticAddress()
 		}
@@ -165,10 +165,10 @@ func NewStaticAddress() (m hci.MAC) {
 }
 
 // hand gives the loop what start-up found.
-func (s *starter) hand(i *Info) error {
+func (s *starter) handOver(i *Info) error {
 	info := *i
-	_, err := ask(s.ctx, &s.d.core, func(err error) error { return err }, func(_ func() bool, done func(hci.None, error)) {
-		c := &s.d.core
+	_, err := askLoop(s.ctx, &s.ctl.core, func(err error) error { return err }, func(_ func() bool, done func(hci.None, error)) {
+		c := &s.ctl.core
 		c.info, c.own = info, info.Address
 		c.data.length, c.data.total, c.data.free = info.ACLLen, info.ACLNum, info.ACLNum
 		done(hci.None{}, nil)

@@ -21,9 +21,9 @@ type timers struct {
 }
 
 // set starts t or moves it; the zero time stops it.
-func (ts *timers) set(t *timer, at time.Time) {
+func (ts *timers) setTimer(t *timer, at time.Time) {
 	if at.IsZero() {
-		ts.stop(t)
+		ts.stopTimer(t)
 		return
 	}
 	ts.seq++
@@ -35,14 +35,14 @@ func (ts *timers) set(t *timer, at time.Time) {
 	heap.Fix(&ts.heap, t.index-1)
 }
 
-func (ts *timers) stop(t *timer) {
+func (ts *timers) stopTimer(t *timer) {
 	if t.index != 0 {
 		heap.Remove(&ts.heap, t.index-1)
 	}
 }
 
 // next returns when the earliest timer is due, zero if none runs.
-func (ts *timers) next() time.Time {
+func (ts *timers) nextDue() time.Time {
 	if len(ts.heap) == 0 {
 		return time.Time{}
 	}
@@ -50,7 +50,7 @@ func (ts *timers) next() time.Time {
 }
 
 // expire stops and runs all timers that are due at now.
-func (ts *timers) expire(now time.Time) {
+func (ts *timers) runDue(now time.Time) {
 	for len(ts.heap) > 0 && !ts.heap[0].at.After(now) {
 		t := ts.heap[0]
 		heap.Pop(&ts.heap)

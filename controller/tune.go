@@ -10,7 +10,7 @@ import (
 // packets (Vol 6, Part B, 4.5.10) and the 2M PHY. What the program has asked for
 // by then, in whichever way, it leaves alone. Nobody waits for it, and a refusal
 // changes nothing.
-func (l *Link) tune() {
+func (l *Link) tuneLink() {
 	c := l.c
 	if c.cfg.DisableTuning || l.role != hci.RoleCentral {
 		return
@@ -21,7 +21,7 @@ func (l *Link) tune() {
 		}
 		both := remote & c.info.Features
 		if both.Has(hci.FeatureDataLength) && c.info.Commands.Has(hci.OpLESetDataLength) {
-			c.runIf(func() bool { return !l.lengthAsked },
+			c.runCommandIf(func() bool { return !l.lengthAsked },
 				hci.LESetDataLength{Handle: l.handle, TXOctets: c.info.maxTXOctets(), TXTime: c.info.maxTXTime()},
 				func(time.Time, []byte, error) {})
 		}
@@ -32,7 +32,7 @@ func (l *Link) tune() {
 }
 
 // noteAsked notes, for tune, what a command asks for that is being sent.
-func (c *core) noteAsked(cmd *command) {
+func (c *core) noteTuned(cmd *command) {
 	if cmd.op != hci.OpLESetPHY && cmd.op != hci.OpLESetDataLength {
 		return
 	}

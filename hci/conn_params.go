@@ -27,10 +27,10 @@ const maxLatency = 499
 // refuse: one out of its range or between two steps, a minimum above its
 // maximum, or a timeout that is not longer than the time in which two
 // connection events must happen, (1 + Latency) * IntervalMax * 2.
-func (p ConnParams) Validate() error { return p.validate(0) }
+func (p ConnParams) Validate() error { return p.validateFor(0) }
 
 // validate names op in its error.
-func (p ConnParams) validate(op Opcode) error {
+func (p ConnParams) validateFor(op Opcode) error {
 	if err := connInterval.check(op, "Connection_Interval_Min", p.IntervalMin); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func Adapters() ([]Adapter, error) {
 	sockets := hciSockets(procDir)
 	var list []Adapter
 	for _, id := range ids {
-		info, err := ctl.info(id)
+		info, err := ctl.adapterInfo(id)
 		if errors.Is(err, unix.ENODEV) {
 			continue // unplugged since the list was made
 		}
@@ -84,17 +84,17 @@ func withControl(op string, index int, f func(*control) error) error {
 // Up lets the kernel's own stack start the adapter, as BlueZ does. It may
 // take seconds, needs CAP_NET_ADMIN, and does nothing when it is up.
 func Up(index int) error {
-	return withControl("bring up", index, func(c *control) error { return c.up(index) })
+	return withControl("bring up", index, func(c *control) error { return c.bringUp(index) })
 }
 
 // Down lets the kernel's own stack stop the adapter, which ends its links. It
 // needs CAP_NET_ADMIN and does nothing when it is down.
 func Down(index int) error {
-	return withControl(opDown, index, func(c *control) error { return c.down(index) })
+	return withControl(opDown, index, func(c *control) error { return c.bringDown(index) })
 }
 
 // Reset resets an adapter that the kernel's own stack has up. It needs
 // CAP_NET_ADMIN.
 func Reset(index int) error {
-	return withControl("reset", index, func(c *control) error { return c.reset(index) })
+	return withControl("reset", index, func(c *control) error { return c.resetAdapter(index) })
 }

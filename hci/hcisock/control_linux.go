@@ -56,7 +56,7 @@ func (c *control) byIndex(request uint, index int) error {
 	return ioctlErr
 }
 
-func (c *control) up(index int) error {
+func (c *control) bringUp(index int) error {
 	if err := c.byIndex(ioctlDevUp, index); !errors.Is(err, unix.EALREADY) {
 		return err
 	}
@@ -67,8 +67,8 @@ func (c *control) up(index int) error {
 // alone: a DOWN that meets a new adapter before the kernel has set it up
 // cancels its setup for good, and it stays busy until it is plugged in again
 // (seen on Linux 6.1).
-func (c *control) down(index int) error {
-	info, err := c.info(index)
+func (c *control) bringDown(index int) error {
+	info, err := c.adapterInfo(index)
 	if err != nil || info.flags&flagUp == 0 {
 		return err
 	}
@@ -78,7 +78,7 @@ func (c *control) down(index int) error {
 	return nil
 }
 
-func (c *control) reset(index int) error { return c.byIndex(ioctlDevReset, index) }
+func (c *control) resetAdapter(index int) error { return c.byIndex(ioctlDevReset, index) }
 
 // maxAdapters bounds the adapter list. The kernel takes up to two pages.
 const maxAdapters = 128
@@ -134,7 +134,7 @@ const (
 	flagRaw = 1 << 8 // HCI_RAW
 )
 
-func (c *control) info(index int) (devInfo, error) {
+func (c *control) adapterInfo(index int) (devInfo, error) {
 	info := devInfo{id: uint16(index)}
 	err := c.conn.Ioctl(ioctlGetDevInfo, unsafe.Pointer(&info))
 	return info, err
@@ -142,13 +142,13 @@ func (c *control) info(index int) (devInfo, error) {
 
 // find returns the index of the adapter with the address; ENODEV if there is
 // none.
-func (c *control) find(mac hci.MAC) (int, error) {
+func (c *control) findMAC(mac hci.MAC) (int, error) {
 	ids, err := c.indexes()
 	if err != nil {
 		return 0, err
 	}
 	for _, id := range ids {
-		if info, err := c.info(id); err == nil && hci.MAC(info.address) == mac {
+		if info, err := c.adapterInfo(id); err == nil && hci.MAC(info.address) == mac {
 			return id, nil
 		}
 	}

@@ -10,7 +10,7 @@ import (
 func Links(index int) ([]KernelLink, error) {
 	var list []KernelLink
 	err := withControl("list links", index, func(c *control) error {
-		links, err := c.links(index)
+		links, err := c.kernelLinks(index)
 		for _, l := range links {
 			list = append(list, kernelLink(l))
 		}
@@ -47,7 +47,7 @@ type connInfo struct {
 	linkMode uint32
 }
 
-func (c *control) links(index int) ([]connInfo, error) {
+func (c *control) kernelLinks(index int) ([]connInfo, error) {
 	list := connList{id: uint16(index), n: maxLinks}
 	if err := c.conn.Ioctl(ioctlGetConnList, unsafe.Pointer(&list)); err != nil {
 		return nil, err

@@ -45,12 +45,12 @@ func newSocket(conn *socket.Conn, name string, cfg *Config) (*Socket, error) {
 // ReadPacket implements hci.Transport.
 func (s *Socket) ReadPacket(b []byte) (int, error) {
 	if s.readErr != nil {
-		return 0, s.wrap("read", s.readErr)
+		return 0, s.socketError("read", s.readErr)
 	}
 	n, err := s.conn.Read(b)
 	if err != nil {
 		s.readErr = err
-		return 0, s.wrap("read", err)
+		return 0, s.socketError("read", err)
 	}
 	return n, nil
 }
@@ -58,13 +58,13 @@ func (s *Socket) ReadPacket(b []byte) (int, error) {
 // WritePacket implements hci.Transport.
 func (s *Socket) WritePacket(b []byte) error {
 	if _, err := s.conn.Write(b); err != nil {
-		return s.wrap("write", err)
+		return s.socketError("write", err)
 	}
 	return nil
 }
 
 // wrap names the adapter and what the errno means here.
-func (s *Socket) wrap(op string, err error) error {
+func (s *Socket) socketError(op string, err error) error {
 	switch {
 	case s.closed.Load(), errors.Is(err, os.ErrClosed):
 		err = net.ErrClosed
@@ -105,7 +105,7 @@ func (s *Socket) Drops() (uint32, error) {
 	var m memInfo
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))
 	if _, err := s.conn.GetsockoptBytes(unix.SOL_SOCKET, unix.SO_MEMINFO, b); err != nil {
-		return 0, s.wrap("drops", err)
+		return 0, s.socketError("drops", err)
 	}
 	return m.drops, nil
 }

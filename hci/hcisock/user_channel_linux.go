@@ -63,7 +63,7 @@ func bindUserChannel(ctx context.Context, ctl *control, name string, index int, 
 	for deadline := time.Now().Add(bindTimeout); ; {
 		// Busy here means that another process has the user channel: there is
 		// nothing to wait for.
-		if err := ctl.down(index); err != nil {
+		if err := ctl.bringDown(index); err != nil {
 			return nil, explain(name, opDown, index, err)
 		}
 		s, err := tryBind(name, index, cfg)
@@ -87,7 +87,7 @@ func bindUserChannel(ctx context.Context, ctl *control, name string, index int, 
 // never came or by missing firmware. It stays so until it is plugged in again.
 func explainBind(ctl *control, name string, index int, err error) error {
 	const op = "bind user channel"
-	if info, infoErr := ctl.info(index); infoErr == nil && info.flags&flagUp == 0 && errors.Is(err, unix.EBUSY) {
+	if info, infoErr := ctl.adapterInfo(index); infoErr == nil && info.flags&flagUp == 0 && errors.Is(err, unix.EBUSY) {
 		return &OpenError{Address: name, Op: op, Err: fmt.Errorf("the kernel could not set it up: %w", err),
 			Cause: CauseDriver, Remedy: driverRemedy}
 	}
@@ -114,7 +114,7 @@ func openMAC(ctx context.Context, a Address, cfg *Config) (*Socket, error) {
 		return nil, explain(a.String(), "open control socket", -1, err)
 	}
 	defer ctl.Close()
-	index, err := ctl.find(a.MAC)
+	index, err := ctl.findMAC(a.MAC)
 	if err != nil {
 		return nil, explain(a.String(), "find adapter", -1, err)
 	}
@@ -122,7 +122,7 @@ func openMAC(ctx context.Context, a Address, cfg *Config) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info, err := ctl.info(index); err != nil || hci.MAC(info.address) != a.MAC {
+	if info, err := ctl.adapterInfo(index); err != nil || hci.MAC(info.address) != a.MAC {
 		s.Close()
 		return nil, explain(a.String(), "check address", index, errors.Join(unix.ENODEV, err))
 	}
