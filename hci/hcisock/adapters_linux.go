@@ -92,9 +92,3 @@ func Up(index int) error {
 func Down(index int) error {
 	return withControl(opDown, index, func(c *control) error { return c.bringDown(index) })
 }
-
-// Reset resets an adapter that the kernel's own stack has up. It needs
-// CAP_NET_ADMIN.
-func Reset(index int) error {
-	return withControl("reset", index, func(c *control) error { return c.resetAdapter(index) })
-}

@@ -78,8 +78,6 @@ func (c *control) bringDown(index int) error {
 	return nil
 }
 
-func (c *control) resetAdapter(index int) error { return c.byIndex(ioctlDevReset, index) }
-
 // maxAdapters bounds the adapter list. The kernel takes up to two pages.
 const maxAdapters = 128
 

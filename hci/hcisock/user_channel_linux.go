@@ -22,7 +22,7 @@ const (
 const opDown = "bring down"
 
 // OpenUserChannel opens the adapter hciN for N = index, as Open does.
-func OpenUserChannel(ctx context.Context, index int, cfg *Config) (*Socket, error) {
+func openUserChannel(ctx context.Context, index int, cfg *Config) (*Socket, error) {
 	name := indexName(index)
 	if index < 0 || index > maxIndex {
 		return nil, &OpenError{Address: name, Op: "open", Cause: CauseAddress,
@@ -118,7 +118,7 @@ func openMAC(ctx context.Context, a Address, cfg *Config) (*Socket, error) {
 	if err != nil {
 		return nil, explain(a.String(), "find adapter", -1, err)
 	}
-	s, err := OpenUserChannel(ctx, index, cfg)
+	s, err := openUserChannel(ctx, index, cfg)
 	if err != nil {
 		return nil, err
 	}
