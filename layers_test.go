@@ -67,8 +67,6 @@ var forbidden = []struct{ from, to, reason string }{
 	{"internal/aescmac", "...", "a cipher knows no protocol"},
 	{"internal/text", "...", "strings know no protocol"},
 	{"uuid", "...", "a UUID is a value"},
-	{"hci", "internal/loop", "the language of HCI holds no state: the loop is the controller's"},
-	{"hci/hcisock", "controller", "a transport carries packets and knows nobody who speaks"},
 	{"gatt/att", "l2cap", "att takes its channel as an interface, so that it runs over any bearer"},
 	{"gatt/att", "hci/...", "att takes its channel as an interface, so that it runs over any bearer"},
 	{"gatt", "hci/...", "gatt sees attributes, not packets; host joins the two"},
