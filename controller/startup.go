@@ -32,7 +32,7 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 			q.apply(i)
 		}
 	}
-	must(&s, hci.SetEventMask{Mask: eventMask})
+	must(&s, hci.SetEventMask{Mask: eventMask()})
 	must(&s, hci.LESetEventMask{Mask: i.leEventMask()})
 	s.readBuffers(i)
 	s.try(i.Commands.Has(hci.OpWriteLEHostSupport), hci.WriteLEHostSupport{Enabled: true})
