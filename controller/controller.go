@@ -13,24 +13,23 @@ import (
 
 // Sizes of the queues between the goroutines of a Controller.
 const (
-	// packetBuffers is how many packets the reader may be ahead of the loop. It
-	// fills only if the loop is held up by a transport that does not take
-	// packets.
+	// packetBuffers bounds how many packets the reader may be ahead of the loop.
+	// The queue fills only while the transport blocks a write of the loop.
 	packetBuffers = 64
-	// reservedBuffers are kept from advertising reports: when no more are left,
-	// reports are dropped and counted, while all else still gets through.
+	// reservedBuffers are not available to advertising reports. When only they
+	// are left, reports are dropped and counted, and other packets still pass.
 	reservedBuffers = 16
 	taskQueue       = 64
 	acceptQueue     = 16
-	// closeTime is how long Close waits for links to end in an orderly way, and
-	// again for the answer to the reset.
+	// closeTime bounds how long Close waits for the links to end, and then for
+	// the answer to the reset.
 	closeTime = time.Second
 )
 
-// Controller is one controller in use. All its methods may be called from any
-// goroutine but its loop.
+// Controller is one open controller. Its methods may be called from any goroutine
+// except its loop.
 type Controller struct {
-	core     core // of the loop, once it runs
+	core     core // owned by the loop once it runs
 	tr       hci.Transport
 	tasks    chan task
 	packets  chan *packetBuffer
@@ -38,20 +37,21 @@ type Controller struct {
 	readErr  chan error
 	accepted chan *Link
 	dropped  atomic.Uint64
-	snoop    *hci.SnoopWriter // of the loop
+	snoop    *hci.SnoopWriter // owned by the loop
 
-	stuck atomic.Bool // the transport was closed because it took no packet
+	stuck atomic.Bool // the transport was closed because a write took too long
 
-	info atomic.Pointer[Info] // after start-up
-	stop chan struct{}        // closed when the loop has ended, for the reader
-	quit chan struct{}        // closed when the reader has ended
-	done chan struct{}        // closed after both goroutines' end
+	info atomic.Pointer[Info] // set after start-up
+	stop chan struct{}        // closed at the end of the loop; ends the reader
+	quit chan struct{}        // closed at the end of the reader
+	done chan struct{}        // closed after the end of both goroutines
 	err  error                // set before done is closed
 }
 
-// Open starts the controller behind tr: reset, what it is and can do, event
-// masks, buffers, own address. It owns tr from then on and closes it when it
-// fails. ctx bounds the start alone. A nil cfg is the default.
+// Open starts up the controller behind tr: it resets it, reads its version,
+// commands, features and buffers, and sets the event masks and the own address.
+// Open takes ownership of tr and closes it if the start-up fails. ctx bounds the
+// start-up only. A nil cfg means all defaults.
 func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -74,15 +74,16 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 	if err != nil {
 		ctl.endLoop(errClosed)
 		<-ctl.done
-		return nil, fmt.Errorf("controller: start of the controller: %w", err)
+		return nil, fmt.Errorf("controller: start-up: %w", err)
 	}
 	ctl.info.Store(info)
 	return ctl, nil
 }
 
-// accept queues a link for Accept. On the loop.
+// queueAccepted queues a link for Accept, or closes it if the queue is full of
+// links that are up. Must run on the loop.
 func (ctl *Controller) queueAccepted(l *Link) {
-	for range len(ctl.accepted) { // those that ended meanwhile make room
+	for range len(ctl.accepted) { // links that have gone down make room
 		select {
 		case old := <-ctl.accepted:
 			if old.Err() == nil {
@@ -98,7 +99,7 @@ func (ctl *Controller) queueAccepted(l *Link) {
 	}
 }
 
-// Info returns what is known of the controller since start-up.
+// Info returns what the start-up has found out about the controller.
 func (ctl *Controller) Info() Info {
 	if i := ctl.info.Load(); i != nil {
 		return *i
@@ -106,7 +107,7 @@ func (ctl *Controller) Info() Info {
 	return Info{}
 }
 
-// Stats returns what was counted so far.
+// Stats returns the counters. It waits for the loop, which does not block.
 func (ctl *Controller) Stats() Stats {
 	ch := make(chan Stats, 1)
 	if !ctl.Post(loop.Func(func(time.Time) { ch <- ctl.core.stats })) {
@@ -128,7 +129,7 @@ func (ctl *Controller) finalStats() Stats {
 	return s
 }
 
-// Post hands t to the loop; see loop.Poster.
+// Post implements loop.Poster.
 func (ctl *Controller) Post(t loop.Task) bool {
 	select {
 	case <-ctl.stop:
@@ -143,8 +144,8 @@ func (ctl *Controller) Post(t loop.Task) bool {
 	}
 }
 
-// Links returns the links that are up, in the order of their handles. It does not
-// wait.
+// Links returns the links that are up, in the order of their handles. It does
+// not wait for the loop.
 func (ctl *Controller) Links() []*Link {
 	if ls := ctl.core.up.Load(); ls != nil {
 		return slices.Clone(*ls)
@@ -152,11 +153,11 @@ func (ctl *Controller) Links() []*Link {
 	return nil
 }
 
-// Done is closed when the device has ended and its transport is closed.
+// Done is closed when the Controller has ended and its transport is closed.
 func (ctl *Controller) Done() <-chan struct{} { return ctl.done }
 
-// Err returns why the device ended: an error that unwraps to net.ErrClosed
-// after Close, otherwise a *Error; nil while it lives.
+// Err returns why the Controller ended: an error that unwraps to net.ErrClosed
+// after Close, otherwise an *[Error]. It returns nil before the end.
 func (ctl *Controller) Err() error {
 	select {
 	case <-ctl.done:
@@ -166,9 +167,10 @@ func (ctl *Controller) Err() error {
 	}
 }
 
-// Close lets what was written reach the peers, disconnects all links, gives
-// them up to a second for both, resets the controller and closes the transport.
-// Waiters get an error that unwraps to net.ErrClosed. Closing again does nothing.
+// Close ends the Controller. It waits up to a second until queued data has
+// reached the peers and all links are disconnected, then resets the controller
+// and closes the transport. Waiting calls return an error that unwraps to
+// net.ErrClosed. A second Close does nothing. The result is always nil.
 func (ctl *Controller) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
@@ -185,8 +187,8 @@ func (ctl *Controller) Close() error {
 		case <-ctx.Done():
 		}
 	}
-	// Scans, dials and advertising end with the reset, and so does a link that has
-	// used up the time above.
+	// The reset ends scans, dials and advertising, and any link that did not end
+	// in time.
 	reset, cancelReset := context.WithTimeout(context.Background(), closeTime)
 	defer cancelReset()
 	_, _ = Exec(reset, ctl, hci.Reset{})
@@ -195,7 +197,7 @@ func (ctl *Controller) Close() error {
 	return nil
 }
 
-// end makes the loop end with cause.
+// endLoop ends the loop with cause.
 func (ctl *Controller) endLoop(cause error) {
 	ctl.Post(loop.Func(func(time.Time) { ctl.core.failController(cause) }))
 }

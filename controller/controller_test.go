@@ -182,7 +182,7 @@ func testStartWithoutBuffersFails(t *testing.T) {
 	s.returns[hci.OpLEReadBufferSize] = []byte{0, 0, 0, 0}
 	go s.run(t.Context())
 	if _, err := controller.Open(t.Context(), host, nil); err == nil || err.Error() !=
-		"controller: start of the controller: the controller offers 0 buffers of 0 octets for data, LE needs at least one of 27" {
+		"controller: start-up: the controller has 0 data buffers of 0 octets, LE needs at least one of 27" {
 		t.Errorf("got %v", err)
 	}
 	ctl.WantClosed(t)

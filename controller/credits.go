@@ -7,25 +7,25 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// roomBound is how many data packets a link queues before Room says no. It is
-// more than any controller's share of buffers for one link in one connection
-// event, so that the bound costs no throughput, and small enough that what a
-// program has written is soon on air.
+// roomBound is the number of queued data packets from which on Room reports no
+// room. It exceeds the number of packets that a controller can send in one
+// connection event, so that it does not limit throughput, and is small enough that
+// written data is soon on air.
 const roomBound = 16
 
-// spareBuffers is how many sent packet buffers are kept for the next ones.
+// spareBuffers bounds the number of buffers that are kept for reuse.
 const spareBuffers = 64
 
 // dataCredits is the flow control of ACL data towards the controller
-// (Vol 4, Part E, 4.1.1): a pool of buffers, shared by all links.
+// (Vol 4, Part E, 4.1.1): all links share the buffers of the controller.
 type dataCredits struct {
-	length int // octets in one buffer
-	total  int // buffers of the controller
-	free   int // of these, not in use
-	ready  []*Link
+	length int     // octets of data in one buffer
+	total  int     // buffers of the controller
+	free   int     // buffers not in use
+	ready  []*Link // links with queued packets, in the order of their turns
 }
 
-// queueData appends one data packet to l's queue.
+// queueData appends one data packet to the queue of l.
 func (c *core) queueData(l *Link, start bool, data []byte) {
 	var b []byte
 	if n := len(c.free); n > 0 {
@@ -41,16 +41,16 @@ func (c *core) queueData(l *Link, start bool, data []byte) {
 	}
 }
 
-// recycle takes back a buffer whose packet has been sent.
+// recycleBuffer keeps the buffer of a sent packet for reuse.
 func (c *core) recycleBuffer(b []byte) {
 	if cap(b) == hci.ACLHeaderLen+c.data.length && len(c.free) < spareBuffers {
 		c.free = append(c.free, b)
 	}
 }
 
-// pumpData sends what the controller has buffers for, one packet a link in
-// turn. While there are other links, no link takes more buffers than it leaves
-// free, so one whose peer has gone silent cannot starve the rest.
+// pumpData sends data packets while the controller has buffers. The links take
+// turns, one packet each. While there are several links, none may use more buffers
+// than it leaves free, so that a link with a silent peer cannot starve the others.
 func (c *core) pumpData() {
 	d := &c.data
 	for skipped := 0; d.free > 0 && skipped < len(d.ready); {
@@ -79,8 +79,8 @@ func (c *core) pumpData() {
 	}
 }
 
-// completed handles Number Of Completed Packets. Counts beyond what a link has
-// in flight are a fault of the controller and must not grow the pool.
+// handleCompletedPackets handles Number Of Completed Packets. A count beyond the
+// packets in flight is a fault of the controller and must not add buffers.
 func (c *core) handleCompletedPackets(ev *hci.NumberOfCompletedPackets) {
 	for _, n := range ev.Counts {
 		l := c.links[n.Handle]
@@ -101,16 +101,15 @@ func (c *core) handleCompletedPackets(ev *hci.NumberOfCompletedPackets) {
 	}
 }
 
-// delivery is a continuation for when so many packets of a link have been
-// acknowledged.
+// delivery calls f once at packets of a link have been acknowledged.
 type delivery struct {
 	at uint64
 	f  func(now time.Time)
 }
 
-// OnDelivered calls f once the peer's link layer has all that has been given to
-// SendACL so far: at once, if it has. It is never called on a link that goes
-// down before. On the loop.
+// OnDelivered calls f once the link layer of the peer has acknowledged everything
+// passed to SendACL so far, which may be at once. f is not called if the link goes
+// down first. Must run on the loop.
 func (l *Link) OnDelivered(f func(now time.Time)) {
 	waiting := uint64(l.queue.Len() + l.inflight)
 	if waiting == 0 {
@@ -120,8 +119,8 @@ func (l *Link) OnDelivered(f func(now time.Time)) {
 	l.deliveries = append(l.deliveries, delivery{l.acked + waiting, f})
 }
 
-// dropData forgets what l has queued and takes back its buffers: a controller
-// frees them with the link and reports nothing (7.7.5).
+// dropQueuedData drops the queued packets of l and reclaims its buffers. The
+// controller frees them with the link, without an event (7.7.5).
 func (c *core) dropQueuedData(l *Link) {
 	c.data.free += l.inflight
 	l.inflight = 0

@@ -6,7 +6,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// connected handles both connection complete events.
+// handleConnectionComplete handles LE Connection Complete and LE Enhanced
+// Connection Complete.
 func (c *core) handleConnectionComplete(status hci.Status, cn connection) {
 	d := &c.dial
 	switch {
@@ -25,11 +26,11 @@ func (c *core) handleConnectionComplete(status hci.Status, cn connection) {
 	}
 }
 
-// failed handles a connection complete event with a status. It has no valid
-// handle, so it must not touch any link.
+// failInitiation handles a connection complete event that reports a failure. Its
+// handle is not valid, so it must not affect any link.
 func (d *dialer) failInitiation(status hci.Status, peer hci.Addr) {
 	if d.state == dialIdle {
-		d.stuck = false // the end of what was canceled, late
+		d.stuck = false // the late end of a canceled initiation
 		d.c.stats.ForeignAnswers++
 		return
 	}
@@ -47,9 +48,8 @@ func (d *dialer) failInitiation(status hci.Status, peer hci.Addr) {
 	d.endInitiation(status)
 }
 
-// connectedAsCentral gives a new link to a dial that wants it: one of the
-// initiation's, or one that waits for the same peer. Otherwise the link is
-// closed.
+// handleConnectionAsCentral gives a new link to a dial of the group, or to a
+// waiting dial for the same peer. If there is none, it closes the link.
 func (c *core) handleConnectionAsCentral(cn connection) {
 	d := &c.dial
 	l := c.addLink(cn)
@@ -67,15 +67,16 @@ func (c *core) handleConnectionAsCentral(cn connection) {
 		l.tuneLink()
 		d.finishDial(x, l, nil)
 	}
-	// A link ends the initiation that brought it, whoever wants it. Only where an
-	// earlier one was given up unconfirmed may it be the late success of that.
+	// A new link ends the present initiation. The exception is a controller that
+	// does not report the end of a canceled one: the link may be a late result of
+	// that one.
 	if ours || !d.mute && (d.state == dialInitiating || d.state == dialCanceling) {
 		d.endInitiation(nil)
 	}
 }
 
-// claim returns the dial that gets l: rather one whose caller still waits, and
-// rather one of the initiation's. It is nil if nobody wants l.
+// claimLink returns the dial that gets l, or nil. A dial whose caller still waits
+// takes precedence, then a dial of the group.
 func (d *dialer) claimLink(l *Link) *dial {
 	for _, gone := range []bool{false, true} {
 		for _, list := range [][]*dial{d.group, d.waiting} {
@@ -87,15 +88,16 @@ func (d *dialer) claimLink(l *Link) *dial {
 	return nil
 }
 
-// wants reports whether l is to a peer that x is waiting for, by its identity
-// or by the private address that the controller has resolved.
+// wantsLink reports whether the peer of l is one of the peers of x, by its identity
+// address or by the private address that the controller has resolved.
 func (x *dial) wantsLink(l *Link) bool { return x.namesPeer(l.peer) || x.namesPeer(l.air) }
 
-// names reports whether peer is one of those that x is waiting for.
+// namesPeer reports whether peer is one of the peers of x.
 func (x *dial) namesPeer(peer hci.Addr) bool {
 	return slices.ContainsFunc(x.peers, func(p hci.Addr) bool { return p.Identity() == peer.Identity() })
 }
 
+// closeUnwanted disconnects a link that no caller wants.
 func (c *core) closeUnwanted(l *Link) {
 	c.stats.OrphanConnections++
 	l.StartDisconnect(hci.StatusRemoteUserTerminated, ErrUnwanted)

@@ -8,11 +8,11 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// Disconnect lets what was written reach the peer, for up to half a second,
+// Disconnect waits up to half a second until queued data has reached the peer,
 // ends the link with reason 0x13 (remote user terminated) and waits until it is
-// down. It returns nil for a link that is down already, and a *[CommandError] if
-// the controller refuses to end it, or ctx ends first. A dead ctx is for those
-// who do not care to wait: the link ends all the same.
+// down. It returns nil if the link is down already, and a *[CommandError] if the
+// controller refuses to end it or ctx ends first. The link ends even if ctx has
+// ended before the call; Disconnect then does not wait.
 func (l *Link) Disconnect(ctx context.Context) error {
 	refused := make(chan error, 1)
 	if !l.Post(loop.Func(func(time.Time) {
@@ -31,19 +31,20 @@ func (l *Link) Disconnect(ctx context.Context) error {
 		err = &CommandError{hci.OpDisconnect, context.Cause(ctx)}
 	}
 	if l.Err() != nil {
-		return nil // whatever else came at the same time
+		return nil // the link is down, even if something else came at the same time
 	}
 	return err
 }
 
-// StartDisconnect ends the link with reason (Vol 4, Part E, 7.1.6). cause, if
-// not nil, becomes the Cause of the link's error. On the loop.
+// StartDisconnect ends the link with reason (Vol 4, Part E, 7.1.6) and does not
+// wait for its end. cause, if not nil, becomes the Cause of the link's error. Must
+// run on the loop.
 func (l *Link) StartDisconnect(reason hci.Status, cause error) {
 	l.requestDisconnect(reason, cause, nil)
 }
 
-// disconnect is StartDisconnect for one who wants to know if the controller
-// refuses; refused may be nil.
+// requestDisconnect is StartDisconnect with a function that is called if the
+// controller refuses to end the link; refused may be nil.
 func (l *Link) requestDisconnect(reason hci.Status, cause error, refused func(error)) {
 	if l.c.links[l.handle] != l {
 		return
@@ -58,8 +59,8 @@ func (l *Link) requestDisconnect(reason hci.Status, cause error, refused func(er
 	l.c.runCommand(hci.Disconnect{Handle: l.handle, Reason: reason}, func(_ time.Time, _ []byte, err error) {
 		switch {
 		case statusOf(err) == hci.StatusUnknownConnection:
-			// The controller has no such link: its end was reported and lost, or
-			// the report is on its way and will find nothing.
+			// The controller has no such link. The event about its end is lost, or
+			// follows and will be ignored.
 			l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Reason: hci.StatusUnknownConnection, Local: true, Cause: cause})
 		case err != nil:
 			l.refuseDisconnect(err)
@@ -69,7 +70,7 @@ func (l *Link) requestDisconnect(reason hci.Status, cause error, refused func(er
 	})
 }
 
-// endRefused notes that the link lives though this host asked for its end.
+// refuseDisconnect handles the controller's refusal to end the link.
 func (l *Link) refuseDisconnect(err error) {
 	if l.c.links[l.handle] != l || !l.local {
 		return
@@ -82,13 +83,13 @@ func (l *Link) refuseDisconnect(err error) {
 	for _, f := range refused {
 		f(err)
 	}
-	l.c.dial.startInitiation() // who waited for the end need not any more
+	l.c.dial.startInitiation() // dials to the peer need not wait for the end any more
 }
 
-// awaitEnd gives up on a link whose end the controller began but never
-// reported. The link layer may take its supervision timeout to notice that the
-// peer does not acknowledge (Vol 6, Part B, 5.1.6); after that, and a margin, a
-// report is not on its way any more.
+// awaitDisconnection takes the link down if the controller accepted the command
+// but never reports the end. The link layer of a peer that does not acknowledge
+// needs its supervision timeout (Vol 6, Part B, 5.1.6); the event is lost if it
+// does not come within that time and a margin.
 func (l *Link) awaitDisconnection() {
 	if l.c.links[l.handle] != l || !l.local {
 		return
@@ -100,7 +101,7 @@ func (l *Link) awaitDisconnection() {
 	})
 }
 
-// drain calls then once all that is queued has been acknowledged, or after
+// linger calls then once all queued data has been acknowledged, or after
 // lingerTime.
 func (l *Link) linger(then func()) {
 	c := l.c
@@ -116,7 +117,6 @@ func (l *Link) linger(then func()) {
 	})
 }
 
-// lingerTime is how long Disconnect and Close let what was written before reach the
-// peer. A controller may drop what is in its buffers when it is told to
-// disconnect.
+// lingerTime bounds how long Disconnect and Close wait for queued data to reach the
+// peer. A controller may drop the data in its buffers when it disconnects.
 const lingerTime = 500 * time.Millisecond

@@ -6,45 +6,52 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Info is what a controller is and can do, as found at start-up.
+// Info describes a controller: its identity, commands, features and sizes, as
+// read during the start-up.
 type Info struct {
-	// Address is the own address: the one in use, unless that is a private one; see
-	// Controller.UsePrivateAddresses.
+	// Address is the identity address of this host: the controller's public
+	// address or a static random one. While private addresses are in use, the
+	// address on air differs; see [Controller.OwnAddress].
 	Address hci.Addr
-	// Public is the controller's public address; zero if it has none.
+	// Public is the public address of the controller; zero if it has none.
 	Public hci.MAC
-	// Version says which specification the controller follows, and who made it.
+	// Version holds the version of the specification that the controller
+	// implements, and its manufacturer.
 	Version  hci.LocalVersion
 	Commands hci.SupportedCommands
-	Features hci.Features // of the LE link layer, page 0
-	// FeaturePages are all pages of LE features, on controllers that have more
-	// than one (Core 6.0 and later); nil on others.
+	Features hci.Features // page 0 of the LE features
+	// FeaturePages holds all pages of the LE features. It is nil on controllers
+	// that have page 0 only (before Core 6.0).
 	FeaturePages []byte
-	// ACLLen and ACLNum are the size and number of the controller's buffers for
-	// data; SharedBuffers reports that they serve BR/EDR too.
+	// ACLLen and ACLNum are the size in octets and the number of the controller's
+	// data buffers. SharedBuffers reports that BR/EDR uses the same buffers.
 	ACLLen, ACLNum int
 	SharedBuffers  bool
 	// Extended reports that scanning, initiating and advertising use the
-	// extended commands. One Controller never mixes the two kinds.
+	// extended commands. A Controller never mixes the two kinds.
 	Extended          bool
-	AcceptListSize    int
-	ResolvingListSize int
-	// States are the supported combinations of states (Vol 4, Part E, 7.8.27).
+	AcceptListSize    int // entries of the filter accept list
+	ResolvingListSize int // entries of the resolving list
+	// States holds the supported combinations of states (Vol 4, Part E, 7.8.27).
 	States hci.LEStates
-	// MaxData is the longest packet that the link layer can handle.
+	// MaxData is the longest packet that the link layer can send and receive.
 	MaxData hci.MaximumDataLength
 
-	scanBlocksInitiating bool // found out the hard way
+	// scanBlocksInitiating reports that a quirk or a refused command has shown
+	// that the controller cannot scan while it initiates.
+	scanBlocksInitiating bool
 }
 
-// scanWhileInitiating reports whether the controller says that it can scan,
-// actively, while it initiates.
+// scanWhileInitiating reports whether the controller can scan actively while it
+// initiates.
 func (i *Info) scanWhileInitiating() bool {
 	return !i.scanBlocksInitiating && i.States.Has(hci.LEStateActiveScanAndInitiate)
 }
 
+// maxTXOctets returns the longest link layer payload to ask for, in octets.
 func (i *Info) maxTXOctets() uint16 { return max(27, min(251, i.MaxData.TXOctets)) }
 
+// maxTXTime returns the longest time on air of a packet to ask for.
 func (i *Info) maxTXTime() time.Duration {
 	return max(328*time.Microsecond, i.MaxData.TXTime)
 }

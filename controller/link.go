@@ -12,65 +12,66 @@ import (
 	"github.com/moor-ble/moor/internal/ring"
 )
 
-// Link is one LE connection. Methods marked "on the loop" are for the link's
-// [LinkHandler]; all others may be called from any other goroutine.
+// Link is one LE connection. Methods that must run on the loop are for its
+// [LinkHandler]. All other methods may be called from any other goroutine.
 type Link struct {
 	// Set when the link is made.
 	c      *core
 	handle hci.Handle
 	peer   hci.Addr
 	role   hci.Role
-	own    hci.Addr // on the air, as is air
-	air    hci.Addr
+	own    hci.Addr // own address on air
+	air    hci.Addr // peer's address on air
 	done   chan struct{}
-	err    atomic.Pointer[DisconnectError] // set before anybody is told of the end
+	err    atomic.Pointer[DisconnectError] // set before done is closed and any continuation runs
 
 	// Owned by the loop.
 	handler  LinkHandler
 	queue    ring.Ring[[]byte] // packets that wait for a buffer of the controller
 	inflight int               // packets in the controller's buffers
-	acked    uint64
-	// deliveries wait for packets to be acknowledged, in order.
+	acked    uint64            // packets that the controller has acknowledged
+	// deliveries are the calls of OnDelivered that wait, in order.
 	deliveries []delivery
-	ready      bool // in core.data.ready
-	waiting    bool // Room said no
+	ready      bool // the link is in core.data.ready
+	waiting    bool // Room has returned false
 	deadline   timer
-	ending     error         // cause given to StartDisconnect
-	local      bool          // this host asked for the end
-	refused    []func(error) // by Disconnect, if the controller does not end the link
-	end        *linkWait     // for the end that the controller has begun
+	ending     error         // cause passed to StartDisconnect
+	local      bool          // this host has ended the link
+	refused    []func(error) // called if the controller refuses to disconnect
+	end        *linkWait     // waits for the Disconnection Complete event
 	waits      []*linkWait
-	// phyAsked and lengthAsked report that the controller has been told of a PHY
-	// or a data length for the link.
+	// phyAsked and lengthAsked report that a command has set the PHY or the data
+	// length of the link.
 	phyAsked, lengthAsked bool
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu
 }
 
-// LinkState is what is known of a link at one moment.
+// LinkState is the state of a link at one moment.
 type LinkState struct {
 	Params hci.ConnParamsInUse
-	// TX and RX are the PHYs in use, PHY1M until an event says otherwise.
+	// TX and RX are the PHYs in use, initially hci.PHY1M.
 	TX, RX hci.PHY
-	// MaxTX and MaxRX are the largest link layer payloads in octets, 27 until an
-	// event says otherwise.
+	// MaxTX and MaxRX are the largest link layer payloads in octets, initially 27.
 	MaxTX, MaxRX uint16
 	// Encrypted reports whether the link is encrypted.
 	Encrypted bool
 }
 
-// connection is what both connection complete events say.
+// connection holds the fields that both connection complete events have.
 type connection struct {
 	handle hci.Handle
 	role   hci.Role
 	peer   hci.Addr
 	params hci.ConnParamsInUse
-	// The private addresses that the controller made and resolved; zero if none.
+	// localRPA and peerRPA are the private addresses that the controller generated
+	// and resolved; zero if there are none.
 	localRPA, peerRPA hci.MAC
 }
 
-// addLink makes the link of a connection complete event.
+// addLink makes the link of a connection complete event. A link that still has its
+// handle goes down with ErrStale.
 func (c *core) addLink(cn connection) *Link {
 	if old := c.links[cn.handle]; old != nil {
 		old.takeDown(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
@@ -101,7 +102,7 @@ func (c *core) addLink(cn connection) *Link {
 	return l
 }
 
-// disconnected handles Disconnection Complete.
+// handleDisconnectionComplete handles Disconnection Complete.
 func (c *core) handleDisconnectionComplete(ev *hci.DisconnectionComplete) {
 	l := c.links[ev.Handle]
 	if l == nil {
@@ -118,8 +119,9 @@ func (c *core) handleDisconnectionComplete(ev *hci.DisconnectionComplete) {
 	})
 }
 
-// down ends the link: buffers go back, every waiter gets the cause. Whoever waits
-// for done comes last, and finds what runs on the link down as well.
+// takeDown ends the link: it reclaims the buffers and passes cause to all
+// continuations and to the handler. done is closed last, so that a caller that
+// waits for it finds everything on the link down.
 func (l *Link) takeDown(cause *DisconnectError) {
 	c := l.c
 	if c.links[l.handle] != l {
@@ -145,25 +147,27 @@ func (l *Link) takeDown(cause *DisconnectError) {
 	c.dial.startInitiation()
 }
 
-// Handle returns the connection handle; it may be in use by another link once
-// this one is down.
+// Handle returns the connection handle. Once this link is down, another link may
+// have the same handle.
 func (l *Link) Handle() hci.Handle { return l.handle }
 
-// Peer returns the address that the link was made with; for a resolved private
-// address the identity, with a kind that says so.
+// Peer returns the address of the peer. If the controller has resolved a private
+// address, it is the identity address, and its kind is an identity kind.
 func (l *Link) Peer() hci.Addr { return l.peer }
 
-// OnAir returns the addresses that the link was made with, which may be private
-// ones where Peer and Info.Address are identities. Pairing is about these.
+// OnAir returns the addresses in use on air when the link was made. They may be
+// private addresses where Peer and Info.Address are identities. Pairing uses the
+// addresses on air.
 func (l *Link) OnAir() (own, peer hci.Addr) { return l.own, l.air }
 
-// Role returns this host's role on the link.
+// Role returns the role of this host on the link.
 func (l *Link) Role() hci.Role { return l.role }
 
-// Done is closed when the link is down, and so is all that runs on it.
+// Done is closed when the link and everything on it are down.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
-// Err returns why the link ended, a *DisconnectError; nil while it is up.
+// Err returns the reason for the end of the link, a *[DisconnectError]; nil while
+// it is up.
 func (l *Link) Err() error {
 	if err := l.err.Load(); err != nil {
 		return err
@@ -171,34 +175,35 @@ func (l *Link) Err() error {
 	return nil
 }
 
-// State returns what is known of the link now.
+// State returns the present state of the link.
 func (l *Link) State() LinkState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state
 }
 
-// Handler returns what Config.NewLink made for this link.
+// Handler returns the handler that Config.NewLink returned for the link.
 func (l *Link) Handler() LinkHandler { return l.handler }
 
-// Post hands t to the device's loop; see loop.Poster. It is not for the loop.
+// Post implements loop.Poster. It must not be called on the loop.
 func (l *Link) Post(t loop.Task) bool { return l.c.post(t) }
 
-// SendACL queues one ACL data packet of at most MaxACLData octets, which it
-// copies. start marks the first packet of an L2CAP frame. On a link that is
-// down it does nothing. On the loop.
+// SendACL queues one ACL data packet with a copy of data, at most MaxACLData
+// octets. start marks the first packet of an L2CAP frame. On a link that is down
+// it does nothing. Must run on the loop.
 func (l *Link) SendACL(start bool, data []byte) {
 	if l.c.links[l.handle] == l && len(data) <= l.c.data.length {
 		l.c.queueData(l, start, data)
 	}
 }
 
-// MaxACLData returns the payload that fits one buffer of the controller. On
-// the loop.
+// MaxACLData returns the largest payload in octets that fits one buffer of the
+// controller. Must run on the loop.
 func (l *Link) MaxACLData() int { return l.c.data.length }
 
-// Room reports whether the link's queue is below its bound. After it returned
-// false, the handler's Writable is called once there is room. On the loop.
+// Room reports whether the queue of the link is below its bound. After it has
+// returned false, LinkHandler.Writable is called as soon as there is room. Must
+// run on the loop.
 func (l *Link) Room() bool {
 	if l.queue.Len() < roomBound {
 		return true
@@ -207,16 +212,16 @@ func (l *Link) Room() bool {
 	return false
 }
 
-// SetDeadline asks for one call of the handler's Expire at t; the zero time
-// takes the request back. On the loop.
+// SetDeadline requests one call of LinkHandler.Expire at t. It replaces an earlier
+// request; the zero time cancels it. Must run on the loop.
 func (l *Link) SetDeadline(t time.Time) {
 	if l.c.links[l.handle] == l {
 		l.c.timers.setTimer(&l.deadline, t)
 	}
 }
 
-// sortedLinks returns the links in the order of their handles, so that what
-// is done to all of them happens in the same order each time.
+// sortedLinks returns the links in the order of their handles, so that loops over
+// all links are deterministic.
 func (c *core) sortedLinks() []*Link {
 	ls := make([]*Link, 0, len(c.links))
 	for _, l := range c.links {
@@ -226,7 +231,8 @@ func (c *core) sortedLinks() []*Link {
 	return ls
 }
 
-// publishLinks follows each change of links.
+// publishLinks makes the links visible to other goroutines. It must follow each
+// change of c.links.
 func (c *core) publishLinks() {
 	ls := c.sortedLinks()
 	c.up.Store(&ls)

@@ -7,15 +7,17 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// linkWait is a continuation for an event of a link.
+// linkWait is a continuation that waits for an event of a link.
 type linkWait struct {
-	// take reports whether ev is the one awaited, and finishes if so.
-	take  func(ev hci.Event) bool
+	// take reports whether ev is the awaited event, and handles it if so.
+	take func(ev hci.Event) bool
+	// fail is called instead if the time is up (ErrNoAnswer) or the link goes down.
 	fail  func(err error)
 	timer timer
 }
 
-// event notes what an event changes, wakes who waits for it and passes it on.
+// handleLinkEvent updates the state of the link, passes an event to the
+// continuation that waits for it, and then to the handler.
 func (l *Link) handleLinkEvent(ev hci.Event) {
 	l.noteState(ev)
 	for i, w := range l.waits {
@@ -29,7 +31,7 @@ func (l *Link) handleLinkEvent(ev hci.Event) {
 		l.handler.Event(l.c.now, ev)
 		return
 	}
-	switch ev := ev.(type) { // a request must be answered even with nobody above
+	switch ev := ev.(type) { // requests must be answered even without a handler
 	case *hci.LELongTermKeyRequest:
 		l.RefuseKey()
 	case *hci.LERemoteConnectionParameterRequest:
@@ -37,6 +39,7 @@ func (l *Link) handleLinkEvent(ev hci.Event) {
 	}
 }
 
+// noteState applies ev to the state of the link.
 func (l *Link) noteState(ev hci.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,7 +61,7 @@ func (l *Link) noteState(ev hci.Event) {
 	}
 }
 
-// await registers a continuation for an event of the link.
+// awaitEvent registers a continuation for an event of the link, for at most limit.
 func (l *Link) awaitEvent(limit time.Duration, take func(ev hci.Event) bool, fail func(err error)) *linkWait {
 	w := &linkWait{take: take, fail: fail}
 	w.timer.f = func(time.Time) {
@@ -71,7 +74,7 @@ func (l *Link) awaitEvent(limit time.Duration, take func(ev hci.Event) bool, fai
 	return w
 }
 
-// unawait takes a continuation back and reports whether it was still waiting.
+// removeWait removes a continuation and reports whether it was still waiting.
 func (l *Link) removeWait(w *linkWait) bool {
 	i := slices.Index(l.waits, w)
 	if i < 0 {

@@ -10,13 +10,14 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
+// packetBuffer holds one packet on its way from the reader to the loop.
 type packetBuffer struct {
 	n int
 	b [hci.MaxPacketLen]byte
 }
 
-// read takes packets from the transport until it fails. It blocks only in the
-// transport, or while the loop has all buffers.
+// readPackets is the reader: it reads packets until the transport fails. It
+// blocks only in the transport, or while the loop has all buffers.
 func (ctl *Controller) readPackets() {
 	defer close(ctl.quit)
 	made := 0
@@ -63,7 +64,7 @@ func isAdvertising(b []byte) bool {
 		(b[3] == byte(hci.EvLEAdvertisingReport) || b[3] == byte(hci.EvLEExtendedAdvertisingReport))
 }
 
-// loop owns core. It ends when core has failed.
+// runLoop is the loop, which owns the core. It ends when the core has failed.
 func (ctl *Controller) runLoop() {
 	c := &ctl.core
 	alarm := time.NewTimer(time.Hour)
@@ -101,7 +102,7 @@ func (ctl *Controller) runLoop() {
 	ctl.shutDown()
 }
 
-// drain handles what the reader delivered before it failed.
+// drainPackets handles the packets that were read before the transport failed.
 func (ctl *Controller) drainPackets() {
 	for {
 		select {
@@ -114,9 +115,9 @@ func (ctl *Controller) drainPackets() {
 	}
 }
 
-// write sends what the core wants sent. A transport that does not take it in
-// the time for an answer to a command is closed, which ends the write: with the
-// loop held up, nobody could be told of anything any more.
+// writePackets sends the packets that the core has queued. A blocked write blocks
+// the loop and with it every caller, so the transport is closed if a write takes
+// longer than Config.CommandTimeout. Closing unblocks the write.
 func (ctl *Controller) writePackets(patience *time.Timer) {
 	c := &ctl.core
 	if len(c.out) == 0 {
@@ -124,7 +125,7 @@ func (ctl *Controller) writePackets(patience *time.Timer) {
 	}
 	patience.Reset(c.cfg.commandTimeout())
 	defer patience.Stop()
-	for i := 0; i < len(c.out); i++ { // fail may not append, but commands may
+	for i := 0; i < len(c.out); i++ { // handling an error may append
 		p := c.out[i]
 		c.out[i] = nil
 		if err := ctl.tr.WritePacket(p); err != nil {
@@ -137,7 +138,7 @@ func (ctl *Controller) writePackets(patience *time.Timer) {
 	c.out = c.out[:0]
 }
 
-// capture logs and captures a packet.
+// capturePacket writes a packet to the log and to the capture.
 func (ctl *Controller) capturePacket(now time.Time, sent bool, p []byte) {
 	if ctl.core.log.Enabled(ctl.core.ctx, LevelPacket) {
 		what := "received"
@@ -155,12 +156,12 @@ func (ctl *Controller) capturePacket(now time.Time, sent bool, p []byte) {
 	}
 }
 
-// finish closes everything after core.fail.
+// shutDown closes everything after the core has failed.
 func (ctl *Controller) shutDown() {
 	close(ctl.stop)
 	_ = ctl.tr.Close()
-	// Tasks that were posted in time still run: on a failed core they find out
-	// what ended it.
+	// Tasks that Post has accepted still run. On a failed core they report the
+	// cause to their callers.
 	for {
 		select {
 		case t := <-ctl.tasks:
@@ -175,12 +176,16 @@ func (ctl *Controller) shutDown() {
 	close(ctl.done)
 }
 
+// closeStuckTransport unblocks a write that takes too long. It runs on a
+// goroutine of the timer.
 func (ctl *Controller) closeStuckTransport() {
 	ctl.stuck.Store(true)
 	_ = ctl.tr.Close()
 }
 
-func (ctl *Controller) transportError(what string, err error) error {
+// transportError returns the error that ends the Controller when the operation
+// op of the transport fails with err.
+func (ctl *Controller) transportError(op string, err error) error {
 	if ctl.stuck.Load() {
 		return &Error{"transport", ErrStuck}
 	}
@@ -189,5 +194,5 @@ func (ctl *Controller) transportError(what string, err error) error {
 	} else if errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("controller: transport closed: %w", err)
 	}
-	return &Error{"transport " + what, err}
+	return &Error{"transport " + op, err}
 }

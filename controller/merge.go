@@ -7,16 +7,17 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// mergerSize is of how many devices the last packets are remembered. When it
-// is full the memory starts again empty: devices in range fill it at once. It
-// takes at most 2*maxChainLen octets for each.
+// mergerSize bounds the number of devices in a merger and in a seenSet. A full one
+// starts again empty, and the devices in range soon fill it again. A merger takes
+// at most 2*maxChainLen octets for each device.
 const mergerSize = 1024
 
-// merger joins advertisements and scan responses.
+// merger joins advertisements and scan responses of the same device.
 type merger struct {
 	last map[hci.Addr]heard
 }
 
+// heard holds the latest packets of one device.
 type heard struct {
 	data, response         hci.AdvData
 	connectable, scannable bool
@@ -24,14 +25,15 @@ type heard struct {
 
 func (m *merger) init() { m.last = map[hci.Addr]heard{} }
 
-// add puts data and what it belongs to into r, which aliases the memory.
+// mergeReport stores data as the latest of its kind and sets r.Data and r.Response,
+// which alias the memory of the merger.
 func (m *merger) mergeReport(r *Report, data []byte) {
 	h := m.last[r.Addr]
 	if r.ScanResponse {
 		if !slices.Equal(h.response, data) {
 			h.response = slices.Clone(data)
 		}
-		// An extended scan response says itself whether one may connect.
+		// An extended scan response has its own connectable flag.
 		r.Connectable = r.Connectable || h.connectable
 		r.Scannable = true
 	} else {
@@ -49,13 +51,15 @@ func (m *merger) mergeReport(r *Report, data []byte) {
 	r.Data, r.Response = h.data, h.response
 }
 
-// seenSet remembers what a scanner has delivered, bounded like merger.
+// seenSet remembers a hash of the latest report of each device that a scanner has
+// delivered, for at most mergerSize devices.
 type seenSet struct {
 	seed maphash.Seed
 	sums map[hci.Addr]uint64
 }
 
-// changed reports whether r differs from the last report of its device.
+// noteChange reports whether r differs from the latest report of its device, and
+// remembers it.
 func (s *seenSet) noteChange(r *Report) bool {
 	if s.sums == nil {
 		s.seed, s.sums = maphash.MakeSeed(), map[hci.Addr]uint64{}

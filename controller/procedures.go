@@ -7,14 +7,15 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// procedureTimeout bounds the wait for the end of a link layer procedure that
-// the controller has begun. The link layer's own limit is 40 s (Vol 6, Part B,
-// 5.2), after which it ends the link.
+// procedureTimeout bounds the wait for the end of a link layer procedure. The link
+// layer ends the link after 40 s (Vol 6, Part B, 5.2), so the event is lost if it
+// does not come by then.
 const procedureTimeout = 41 * time.Second
 
-// procedure runs p on the link, unless it is not wanted any more when its turn
-// comes, and waits for the event that take accepts, or for the procedure's
-// failure. On the loop; done is called once, on the loop. wanted may be nil.
+// runProcedure sends p, unless wanted returns false at that moment, and waits for
+// the event that take accepts. done is called once, with that event or with the
+// error of the procedure, but not if the command was not wanted. wanted may be nil.
+// Must run on the loop.
 func (l *Link) runProcedure(wanted func() bool, p hci.Params, take func(ev hci.Event) (mine bool, status hci.Status), done func(now time.Time, ev hci.Event, err error)) {
 	finished := false
 	finish := func(ev hci.Event, err error) {
@@ -51,7 +52,8 @@ func (l *Link) runProcedure(wanted func() bool, p hci.Params, take func(ev hci.E
 	})
 }
 
-// onLink is ask for what is done with a link by the command op.
+// askLink is askLoop for a command op on the link. If the link goes down, its
+// error takes precedence.
 func askLink[T any](ctx context.Context, l *Link, op hci.Opcode, f func(wanted func() bool, done func(T, error))) (T, error) {
 	return askLoop(ctx, l.c, func(err error) error {
 		if end := l.Err(); end != nil {
@@ -61,8 +63,9 @@ func askLink[T any](ctx context.Context, l *Link, op hci.Opcode, f func(wanted f
 	}, f)
 }
 
-// StartUpdate asks for new connection parameters (LE Connection Update,
-// Vol 4, Part E, 7.8.18). done gets those negotiated. On the loop.
+// StartUpdate requests new connection parameters (LE Connection Update,
+// Vol 4, Part E, 7.8.18). done is called on the loop with the parameters that are
+// then in use. Must run on the loop.
 func (l *Link) StartUpdate(p hci.ConnParams, done func(now time.Time, got hci.ConnParamsInUse, err error)) {
 	l.startUpdate(nil, p, done)
 }
@@ -86,17 +89,17 @@ func (l *Link) startUpdate(wanted func() bool, p hci.ConnParams, done func(now t
 	})
 }
 
-// Update asks for new connection parameters and returns those negotiated. As
-// peripheral it needs the Connection Parameters Request procedure on both
-// sides; l2cap has the older way.
+// Update requests new connection parameters and returns those that are then in
+// use. As peripheral it requires that both link layers support the Connection
+// Parameters Request procedure; package l2cap has the older way.
 func (l *Link) Update(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUse, error) {
 	return askLink(ctx, l, hci.OpLEConnectionUpdate, func(wanted func() bool, done func(hci.ConnParamsInUse, error)) {
 		l.startUpdate(wanted, p, func(_ time.Time, got hci.ConnParamsInUse, err error) { done(got, err) })
 	})
 }
 
-// ReplyParamRequest answers the peer's request for connection parameters
-// (Vol 4, Part E, 7.8.31 and 7.8.32). On the loop.
+// ReplyParamRequest accepts or refuses the peer's request for connection parameters
+// (Vol 4, Part E, 7.8.31 and 7.8.32). Must run on the loop.
 func (l *Link) ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, accept bool) {
 	ignore := func(time.Time, []byte, error) {}
 	if accept {
@@ -106,7 +109,7 @@ func (l *Link) ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, ac
 	l.c.runCommand(hci.LERemoteConnectionParameterRequestNegativeReply{Handle: l.handle, Reason: hci.StatusUnacceptableParameters}, ignore)
 }
 
-// RemoteFeatures asks the peer's link layer for its features
+// RemoteFeatures reads the features of the peer's link layer
 // (Vol 4, Part E, 7.8.21).
 func (l *Link) RemoteFeatures(ctx context.Context) (hci.Features, error) {
 	return askLink(ctx, l, hci.OpLEReadRemoteFeatures, l.startRemoteFeatures)
@@ -127,15 +130,14 @@ func (l *Link) startRemoteFeatures(wanted func() bool, done func(hci.Features, e
 	})
 }
 
-// RemoteVersion is what the peer's link layer says of itself
-// (Vol 6, Part B, 2.4.2.13).
+// RemoteVersion is the version of a peer's link layer (Vol 6, Part B, 2.4.2.13).
 type RemoteVersion struct {
-	Version      uint8 // link layer version, an assigned number; 13 is 5.4
-	Manufacturer uint16
+	Version      uint8  // version of the Core specification, an assigned number; 13 is 5.4
+	Manufacturer uint16 // company identifier
 	Subversion   uint16
 }
 
-// RemoteVersion asks the peer's link layer for its version
+// RemoteVersion reads the version of the peer's link layer
 // (Vol 4, Part E, 7.1.23).
 func (l *Link) RemoteVersion(ctx context.Context) (RemoteVersion, error) {
 	return askLink(ctx, l, hci.OpReadRemoteVersionInformation, func(wanted func() bool, done func(RemoteVersion, error)) {
@@ -155,8 +157,8 @@ func (l *Link) RemoteVersion(ctx context.Context) (RemoteVersion, error) {
 	})
 }
 
-// SetPHY asks for other PHYs and returns those in use afterwards
-// (Vol 4, Part E, 7.8.49).
+// SetPHY requests PHYs for transmission and reception and returns those that are
+// then in use (Vol 4, Part E, 7.8.49).
 func (l *Link) SetPHY(ctx context.Context, tx, rx hci.PHYs) (hci.PHY, hci.PHY, error) {
 	type pair struct{ tx, rx hci.PHY }
 	p, err := askLink(ctx, l, hci.OpLESetPHY, func(wanted func() bool, done func(pair, error)) {
@@ -181,8 +183,8 @@ func (l *Link) startPHY(wanted func() bool, tx, rx hci.PHYs, done func(tx, rx hc
 	})
 }
 
-// RSSI reads the signal strength of the link in dBm (Vol 4, Part E, 7.5.4);
-// RSSIUnknown where the controller has no value.
+// RSSI reads the signal strength of the link in dBm (Vol 4, Part E, 7.5.4). It is
+// RSSIUnknown if the controller has no value.
 func (l *Link) RSSI(ctx context.Context) (int8, error) {
 	return askLink(ctx, l, hci.OpReadRSSI, func(wanted func() bool, done func(int8, error)) {
 		execOnLoop(l.c, wanted, hci.ReadRSSI{Handle: l.handle}, func(r hci.LinkRSSI, err error) { done(r.RSSI, err) })

@@ -2,37 +2,40 @@ package controller
 
 import "github.com/moor-ble/moor/hci"
 
-// Bounds of what is kept of extended advertisements that come in pieces.
+// Bounds of the reassembly of extended advertisements.
 const (
 	maxChainLen = 1650 // octets (Vol 4, Part E, 7.8.57)
 	maxChains   = 16
 )
 
+// chainKey identifies the advertisement that a piece belongs to.
 type chainKey struct {
 	addr hci.Addr
 	sid  uint8
 	rsp  bool
 }
 
-// chains reassembles extended advertisements (Vol 4, Part E, 7.7.65.13). It
-// holds at most maxChains of maxChainLen octets. When a further one begins, the
-// oldest is given up: its rest may never come, as the end of an advertisement is
-// lost on the air more often than not, and by whoever likes on purpose. One that
-// grows too long is dropped with its last piece.
+// chains reassembles extended advertisements that the controller reports in pieces
+// (Vol 4, Part E, 7.7.65.13). It holds at most maxChains advertisements of
+// maxChainLen octets. The last piece is often lost on air, and a hostile
+// advertiser never sends it, so a new advertisement replaces the oldest one of a
+// full set. An advertisement that is too long is dropped.
 type chains struct {
 	open  map[chainKey]chain
-	begun uint64 // counts those that have begun
+	begun uint64 // counts the advertisements, to find the oldest
 }
 
+// chain is the received part of one advertisement.
 type chain struct {
 	data    []byte
-	tooLong bool // data is gone, and what follows is passed over
+	tooLong bool // data is dropped, and so are all further pieces
 	begun   uint64
 }
 
 func (c *chains) init() { c.open = map[chainKey]chain{} }
 
-// add takes one piece. whole reports whether data now is all there will be.
+// addPiece adds one piece. whole reports whether it was the last one; data then
+// holds the whole advertisement.
 func (c *chains) addPiece(r *hci.ExtAdvReport) (data []byte, whole bool) {
 	key := chainKey{r.Addr, r.SID, r.ScanResponse()}
 	have, open := c.open[key]
@@ -57,6 +60,7 @@ func (c *chains) addPiece(r *hci.ExtAdvReport) (data []byte, whole bool) {
 	return have.data, !have.tooLong
 }
 
+// dropOldest drops the oldest advertisement if the set is full.
 func (c *chains) dropOldest() {
 	if len(c.open) < maxChains {
 		return

@@ -8,39 +8,38 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// RSSIUnknown is the signal strength of which the controller has no value
-// (Vol 4, Part E, 7.7.65.2).
-const RSSIUnknown int8 = 127
+// RSSIUnknown and TxPowerUnknown mean that the controller has no value of the
+// signal strength or of the transmit power (Vol 4, Part E, 7.7.65.2 and 7.7.65.13).
+const (
+	RSSIUnknown    int8 = 127
+	TxPowerUnknown int8 = 127
+)
 
-// TxPowerUnknown is the transmit power of which the controller has no value.
-const TxPowerUnknown int8 = 127
-
-// Report is one advertisement, together with what was heard before from the
-// same device of the other kind: the scan response to an advertisement, the
-// advertisement to a scan response. All slices are the receiver's to keep.
+// Report is one received advertisement or scan response, together with the latest
+// packet of the other kind from the same device. The receiver owns all slices.
 type Report struct {
 	Time time.Time
 	Addr hci.Addr
 	RSSI int8 // dBm, or RSSIUnknown
-	// TxPower is the power in dBm given in an extended advertisement's header,
-	// or TxPowerUnknown.
+	// TxPower is the transmit power in dBm in the header of an extended
+	// advertisement, or TxPowerUnknown.
 	TxPower int8
-	// What the packet allows: to connect, to ask for a scan response. A scan
-	// response has the values of the advertisement that it belongs to.
+	// Connectable and Scannable report whether the advertiser accepts connections
+	// and scan requests. A scan response has the values of its advertisement.
 	Connectable, Scannable bool
-	Directed               bool // the advertisement names one central
+	Directed               bool // the advertisement is for one central
 	ScanResponse           bool // the packet was a scan response
 	Extended               bool // the packet was an extended advertisement
 	Truncated              bool // the controller could not deliver all data
 	PrimaryPHY             hci.PHY
-	SecondaryPHY           hci.PHY // zero if there was no secondary packet
-	SID                    uint8   // advertising set; meaningful if Extended
-	Data                   hci.AdvData
-	Response               hci.AdvData
+	SecondaryPHY           hci.PHY     // zero if there was no secondary packet
+	SID                    uint8       // advertising set; meaningful if Extended
+	Data                   hci.AdvData // of the advertisement
+	Response               hci.AdvData // of the scan response
 }
 
-// Name returns the device's name, the complete one before a shortened one, and
-// the scan response's before the advertisement's; "" if there is none.
+// Name returns the name of the device, "" if there is none. A complete name takes
+// precedence over a shortened one, then the scan response over the advertisement.
 func (r *Report) Name() string {
 	name, whole := r.Response.LocalName()
 	if whole {
@@ -52,7 +51,7 @@ func (r *Report) Name() string {
 	return name
 }
 
-// Services returns the UUIDs of services in both parts.
+// Services returns the service UUIDs in Data and Response, without duplicates.
 func (r *Report) Services() []uuid.UUID {
 	us := r.Data.Services()
 	for _, u := range r.Response.Services() {
@@ -63,17 +62,17 @@ func (r *Report) Services() []uuid.UUID {
 	return us
 }
 
-// HasService reports whether either part lists u.
+// HasService reports whether Data or Response lists the service u.
 func (r *Report) HasService(u uuid.UUID) bool {
 	return r.Data.HasService(u) || r.Response.HasService(u)
 }
 
-// ManufacturerData returns the manufacturer fields of both parts.
+// ManufacturerData returns the manufacturer data in Data and Response.
 func (r *Report) ManufacturerData() []hci.ManufacturerData {
 	return append(r.Data.ManufacturerData(), r.Response.ManufacturerData()...)
 }
 
-// ServiceData returns the service data fields of both parts.
+// ServiceData returns the service data in Data and Response.
 func (r *Report) ServiceData() []hci.ServiceData {
 	return append(r.Data.ServiceData(), r.Response.ServiceData()...)
 }

@@ -7,25 +7,25 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// scanSettings is what the controller is told.
+// scanSettings are the scan parameters in the controller.
 type scanSettings struct {
 	active, duplicates bool
 	interval, window   time.Duration
 }
 
-// scanning brings the controller's scan from the state it is in to the state
-// that scanners and dials want, one command at a time: sync compares the two
-// and takes the next step until they agree.
+// scanning brings the scan of the controller into the state that the Scanners and
+// the dials need, one command at a time: syncScan compares the two states and sends
+// the next command, until they agree.
 type scanning struct {
 	c        *core
 	scanners []*Scanner
-	starts   []func(error) // callers who wait until the scan runs
+	starts   []func(error) // calls of Scan that wait for the start
 
-	running bool // as the controller has it
-	set     scanSettings
-	busy    bool // a command is under way
-	paused  bool // out of the way of a dial
-	onPause func()
+	running bool         // the controller scans
+	set     scanSettings // with these settings
+	busy    bool         // a command is pending
+	paused  bool         // a dial needs the radio
+	onPause func()       // called once the scan has stopped for the pause
 
 	merge  merger
 	chains chains
@@ -37,8 +37,10 @@ func (s *scanning) init(c *core) {
 	s.chains.init()
 }
 
+// isActive reports whether the controller scans, or a command about it is pending.
 func (s *scanning) isActive() bool { return s.running || s.busy }
 
+// addScanner adds a Scanner and calls done once the scan has started or failed.
 func (s *scanning) addScanner(sc *Scanner, done func(error)) {
 	if s.c.err != nil {
 		done(s.c.err)
@@ -47,9 +49,10 @@ func (s *scanning) addScanner(sc *Scanner, done func(error)) {
 	s.scanners = append(s.scanners, sc)
 	s.starts = append(s.starts, done)
 	s.syncScan()
-	s.c.dial.reconsider() // a dial that cannot go on beside the scan takes turns from now on
+	s.c.dial.reconsider() // an initiation that cannot run beside the scan takes turns with it
 }
 
+// removeScanner removes a Scanner, if it is still there.
 func (s *scanning) removeScanner(sc *Scanner) {
 	for i, o := range s.scanners {
 		if o == sc {
@@ -60,13 +63,13 @@ func (s *scanning) removeScanner(sc *Scanner) {
 	}
 }
 
-// pause stops the scan, calls then once it has stopped, and keeps it stopped
-// until resume.
+// pauseScan stops the scan until resumeScan, and calls then once it has stopped.
 func (s *scanning) pauseScan(then func()) {
 	s.paused, s.onPause = true, then
 	s.syncScan()
 }
 
+// resumeScan ends a pause.
 func (s *scanning) resumeScan() {
 	if s.paused {
 		s.paused, s.onPause = false, nil
@@ -74,13 +77,13 @@ func (s *scanning) resumeScan() {
 	}
 }
 
-// stopped notes that the controller ended the scan by itself.
+// noteScanStopped handles the end of a scan that the controller ended itself.
 func (s *scanning) noteScanStopped() {
 	s.running = false
 	s.syncScan()
 }
 
-// wanted returns the settings that serve all scanners.
+// wantedScan returns the settings that serve all Scanners, and whether to scan now.
 func (s *scanning) wantedScan() (set scanSettings, on bool) {
 	for _, sc := range s.scanners {
 		interval, window := sc.opts.timing()
@@ -93,6 +96,7 @@ func (s *scanning) wantedScan() (set scanSettings, on bool) {
 	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.holdsBack()
 }
 
+// syncScan sends the next command towards the wanted state.
 func (s *scanning) syncScan() {
 	if s.busy || s.c.err != nil {
 		return
@@ -100,9 +104,9 @@ func (s *scanning) syncScan() {
 	set, on := s.wantedScan()
 	switch {
 	case s.running && (!on || set != s.set || s.hasNewcomer()):
-		s.runScanCommand(s.enableScan(false), func(err error) {
-			// Whatever the controller says, it is not asked to stop again before it
-			// has been asked to start: one that always refuses would be asked for ever.
+		s.runScanCommand(s.enableScan(false, false), func(err error) {
+			// The scan counts as stopped even if the controller refuses. Otherwise a
+			// controller that always refuses would get the command forever.
 			s.running = false
 			if err != nil && statusOf(err) != hci.StatusCommandDisallowed {
 				s.failScanners(err)
@@ -117,13 +121,13 @@ func (s *scanning) syncScan() {
 			for _, sc := range s.scanners {
 				sc.asked = true
 			}
-			s.runScanCommand(s.enableScan(true, set.duplicates), func(err error) {
+			s.runScanCommand(s.enableScan(true, !set.duplicates), func(err error) {
 				if err != nil {
 					s.failScanStart(err)
 					return
 				}
 				s.running, s.set = true, set
-				s.chains.init() // what the last scan left unfinished stays so
+				s.chains.init() // the last scan's incomplete advertisements are lost
 			})
 		})
 	default:
@@ -131,15 +135,15 @@ func (s *scanning) syncScan() {
 	}
 }
 
-// joined reports whether a scanner came after the controller was told to scan.
-// What it has missed may not come again: a controller that filters duplicates
-// has reported those devices (Vol 6, Part B, 4.4.3.5), and BlueZ's btvirt
-// reports a device once in a scan even if it is not to filter.
+// hasNewcomer reports whether a Scanner was added after the scan started. Only a
+// restart makes sure that it receives the devices in range: a controller that
+// filters duplicates does not report them again (Vol 6, Part B, 4.4.3.5), and
+// BlueZ's btvirt reports a device once per scan even without the filter.
 func (s *scanning) hasNewcomer() bool {
 	return slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.asked })
 }
 
-// settled is reached when controller and wishes agree.
+// finishSync is called once the scan is in the wanted state.
 func (s *scanning) finishSync() {
 	if s.running {
 		for _, sc := range s.scanners {
@@ -147,9 +151,9 @@ func (s *scanning) finishSync() {
 		}
 	}
 	switch {
-	case s.running || s.paused: // a paused scan starts by itself when it may
+	case s.running || s.paused: // a paused scan resumes by itself
 		s.answerStarts(nil)
-	case len(s.scanners) == 0: // whoever waited has left
+	case len(s.scanners) == 0: // the waiting callers have left
 		s.answerStarts(errScannerClosed)
 	}
 	if s.paused && s.onPause != nil {
@@ -160,6 +164,7 @@ func (s *scanning) finishSync() {
 	s.c.quiet.runNextJob()
 }
 
+// answerStarts returns err to the calls of Scan that wait for the start.
 func (s *scanning) answerStarts(err error) {
 	starts := s.starts
 	s.starts = nil
@@ -168,7 +173,7 @@ func (s *scanning) answerStarts(err error) {
 	}
 }
 
-// step runs one command; sync goes on after it.
+// runScanCommand sends one command, calls then with its error, and then syncScan.
 func (s *scanning) runScanCommand(p hci.Params, then func(error)) {
 	s.busy = true
 	s.c.runCommand(p, func(_ time.Time, _ []byte, err error) {
@@ -178,14 +183,16 @@ func (s *scanning) runScanCommand(p hci.Params, then func(error)) {
 	})
 }
 
-func (s *scanning) enableScan(on bool, duplicates ...bool) hci.Params {
-	filter := len(duplicates) > 0 && !duplicates[0]
+// enableScan returns the command that starts or stops the scan. filter makes the
+// controller report each device once.
+func (s *scanning) enableScan(on, filter bool) hci.Params {
 	if s.c.info.Extended {
 		return hci.LESetExtendedScanEnable{Enable: on, FilterDuplicates: filter}
 	}
 	return hci.LESetScanEnable{Enable: on, FilterDuplicates: filter}
 }
 
+// scanParameters returns the command that sets the scan parameters.
 func (s *scanning) scanParameters(set scanSettings) hci.Params {
 	own := s.c.own.Kind
 	if s.c.info.Extended {
@@ -195,15 +202,16 @@ func (s *scanning) scanParameters(set scanSettings) hci.Params {
 	return hci.LESetScanParameters{Active: set.active, Interval: set.interval, Window: set.window, OwnAddrKind: own}
 }
 
-// failStart gives up the scanners for which the controller refuses to scan:
-// those that came since it last did, or all if there are none. While a dial is under way the refusal may be about that: then the
-// scan waits for the end of it, as on a controller that cannot do both.
+// failScanStart handles the controller's refusal to scan. It ends the Scanners that
+// were added since the controller last scanned, or all if there are none. While a
+// dial is under way, the dial may be the reason for the refusal: the controller is
+// then treated as one that cannot scan while it initiates, and the scan waits.
 func (s *scanning) failScanStart(err error) {
 	if statusOf(err) == hci.StatusCommandDisallowed && s.c.dial.state != dialIdle {
 		s.paused = true
 		s.c.info.scanBlocksInitiating = true
 		s.c.dial.reconsider()
-		return // sync settles, and resume comes with the end of the dial's turn
+		return // the dialer resumes the scan at the end of its turn
 	}
 	if !slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.ran }) {
 		s.failScanners(err)
@@ -212,10 +220,11 @@ func (s *scanning) failScanStart(err error) {
 	s.endScanners(err, func(sc *Scanner) bool { return !sc.ran })
 }
 
-// fail ends all scanners with err.
+// failScanners ends all Scanners with err.
 func (s *scanning) failScanners(err error) { s.endScanners(err, func(*Scanner) bool { return true }) }
 
-// end ends the scanners that which picks, and tells those who wait for a start.
+// endScanners ends the Scanners that which selects, and all calls of Scan that wait
+// for a start, with err.
 func (s *scanning) endScanners(err error, which func(*Scanner) bool) {
 	var kept, ended []*Scanner
 	for _, sc := range s.scanners {
@@ -232,7 +241,7 @@ func (s *scanning) endScanners(err error, which func(*Scanner) bool) {
 	}
 }
 
-// legacyReports handles LE Advertising Report.
+// handleLegacyReports handles LE Advertising Report.
 func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
@@ -246,7 +255,7 @@ func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
 	}
 }
 
-// extendedReports handles LE Extended Advertising Report.
+// handleExtendedReports handles LE Extended Advertising Report.
 func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
@@ -263,7 +272,8 @@ func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
 	}
 }
 
-// deliver merges data into r and gives it to every scanner that wants it.
+// deliverReport merges data into r and passes a copy to every Scanner whose filter
+// it passes.
 func (s *scanning) deliverReport(r Report, data []byte) {
 	r.Time = s.c.now
 	s.merge.mergeReport(&r, data)

@@ -8,16 +8,17 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// ScanFilter selects reports: all fields that are set must match, and a list
-// matches if any of its elements does.
+// ScanFilter selects reports. All fields that are set must match; a list matches if
+// one of its elements does.
 type ScanFilter struct {
 	Addrs         []hci.Addr
 	Services      []uuid.UUID
-	Name          string // a part of the name, without regard to case
-	Manufacturers []uint16
-	MinRSSI       int8 // dBm; 0 does not filter. An unknown RSSI passes.
+	Name          string   // a part of the name; letter case is ignored
+	Manufacturers []uint16 // company identifiers
+	MinRSSI       int8     // dBm; 0 means no limit. An unknown RSSI passes.
 }
 
+// matchReport reports whether r passes the filter. A nil filter passes everything.
 func (f *ScanFilter) matchReport(r *Report) bool {
 	if f == nil {
 		return true

@@ -11,20 +11,21 @@ import (
 	"github.com/moor-ble/moor/internal/queue"
 )
 
-// ScanOptions holds the options of one Scanner. Zero fields have their
-// defaults; nil is the same as an empty one.
+// ScanOptions holds the options of one Scanner. The zero value of a field means its
+// default; nil means all defaults.
 type ScanOptions struct {
-	// Passive listens only. The default asks scannable devices for their scan
-	// response. While any scanner of the device is active, all are.
+	// Passive disables scan requests. By default the controller requests the scan
+	// response of each scannable device. While one Scanner of the Controller scans
+	// actively, all do.
 	Passive bool
-	// Duplicates delivers every advertisement. The default delivers a device
-	// again only when what it sends has changed.
+	// Duplicates delivers every report. By default a device is reported again only
+	// when its data has changed.
 	Duplicates bool
-	// Interval and Window are how the controller listens, 2.5 ms to 10.24 s in
-	// steps of 0.625 ms; default 60 ms each, listening all the time. With several
-	// scanners those of the one with the largest share of listening hold.
+	// Interval and Window set how the controller listens, 2.5 ms to 10.24 s in
+	// steps of 0.625 ms; default 60 ms each, that is, all the time. Of several
+	// Scanners, the one with the largest ratio of window to interval decides.
 	Interval, Window time.Duration
-	// Filter selects what is delivered; nil is everything.
+	// Filter selects the reports to deliver; nil delivers all.
 	Filter *ScanFilter
 }
 
@@ -40,24 +41,29 @@ func (o *ScanOptions) timing() (interval, window time.Duration) {
 	return interval, window
 }
 
+// checkTiming returns a *hci.ParamError for an illegal interval or window.
 func (o *ScanOptions) checkTiming() error { return hci.CheckScanTiming(o.timing()) }
 
-// Scanner delivers reports from one Scan. It queues at most Config.ReportQueue
-// of them; when the queue is full the oldest is dropped and counted.
+// Scanner delivers the reports of one call of [Controller.Scan]. It queues at most
+// Config.ReportQueue reports. When the queue is full, the oldest one is dropped and
+// counted.
 type Scanner struct {
 	ctl   *Controller
 	opts  ScanOptions
 	queue *queue.Ring[Report]
-	seen  seenSet // owned by the loop, as are asked and ran
-	asked bool    // the controller has been told to scan since this one came
-	ran   bool    // the controller has taken the options
+	// Owned by the loop.
+	seen  seenSet
+	asked bool // a command to scan was sent after the Scanner was added
+	ran   bool // the controller has accepted the options of the Scanner
 }
 
-// Scan starts to scan and returns a Scanner, which the caller must Close. Any
-// number of them share the controller; each begins the scan anew, so that it
-// hears the devices that were reported to the others already. A scan goes on
-// while the Controller connects; on a controller that cannot do both it pauses, or
-// begins late, and comes back by itself.
+// Scan starts a scan and returns its Scanner, which the caller must close. It
+// returns once the controller scans, or will scan as soon as it can.
+//
+// Any number of Scanners share the controller. Each call restarts the scan, so
+// that the new Scanner also receives devices that the controller has reported
+// before. A scan continues during a connection attempt. On a controller that cannot
+// do both, the scan pauses and resumes by itself.
 func (ctl *Controller) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
 	s := &Scanner{ctl: ctl, queue: queue.New[Report](ctl.core.cfg.reportQueue())}
 	if o != nil {
@@ -75,12 +81,12 @@ func (ctl *Controller) Scan(ctx context.Context, o *ScanOptions) (*Scanner, erro
 	return s, nil
 }
 
-// Next returns the next report. After Close the error unwraps to
-// net.ErrClosed; otherwise it says what ended the scan, or is ctx's cause.
+// Next waits for the next report. Its error is the cause of ctx, or the reason for
+// the end of the scan, which unwraps to net.ErrClosed after Close.
 func (s *Scanner) Next(ctx context.Context) (Report, error) { return s.queue.Next(ctx) }
 
-// All iterates over the reports until ctx or the scan ends; the last pair has
-// the error that Next would return.
+// All iterates over the reports until ctx or the scan ends. The last pair has the
+// error of [Scanner.Next].
 func (s *Scanner) All(ctx context.Context) iter.Seq2[Report, error] {
 	return func(yield func(Report, error) bool) {
 		for {
@@ -92,10 +98,11 @@ func (s *Scanner) All(ctx context.Context) iter.Seq2[Report, error] {
 	}
 }
 
-// Dropped returns how many reports were dropped because nobody called Next.
+// Dropped returns the number of reports that were dropped from the full queue.
 func (s *Scanner) Dropped() uint64 { return s.queue.Dropped() }
 
-// Close ends the scanner. The controller stops to scan with its last one.
+// Close ends the Scanner. The controller stops scanning with the last Scanner. A
+// second Close does nothing.
 func (s *Scanner) Close() {
 	s.queue.Close(errScannerClosed)
 	s.ctl.Post(loop.Func(func(time.Time) { s.ctl.core.scan.removeScanner(s) }))
@@ -103,6 +110,7 @@ func (s *Scanner) Close() {
 
 var errScannerClosed = closedError("scanner closed")
 
+// closedError is an error that unwraps to net.ErrClosed without repeating its text.
 type closedError string
 
 func (e closedError) Error() string { return "controller: " + string(e) }

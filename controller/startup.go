@@ -10,8 +10,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// start brings the controller into a known state. It runs on the caller's
-// goroutine and talks to the loop like any other caller.
+// startUp brings the controller into a known state and returns its description.
+// It runs on the goroutine of the caller and sends its commands with Exec.
 func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 	i := &Info{}
 	s := starter{ctx: ctx, ctl: ctl}
@@ -20,7 +20,7 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 	i.Commands = must(&s, hci.ReadLocalSupportedCommands{})
 	i.Features = must(&s, hci.LEReadLocalSupportedFeatures{})
 	if i.Commands.Has(hci.OpLEReadAllLocalSupportedFeatures) {
-		// Page 0 has 64 bits, each further one 192 (Vol 6, Part B, 4.6).
+		// Page 0 has 64 bits, every other page 192 (Vol 6, Part B, 4.6).
 		all := try(&s, hci.LEReadAllLocalSupportedFeatures{})
 		i.FeaturePages = append([]byte(nil), all.Pages[:min(len(all.Pages), 8+24*int(all.MaxPage))]...)
 	}
@@ -58,9 +58,10 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 	return i, s.handOver(i)
 }
 
-// allExtended reports whether the extended commands can do all that the others
-// can, for the two kinds must not be mixed (Vol 4, Part E, 3.1.1). A controller
-// that does not advertise at all needs no commands for it.
+// allExtended reports whether the controller has an extended command for each
+// legacy command that it has, because the two kinds must not be mixed
+// (Vol 4, Part E, 3.1.1). A controller that cannot advertise needs no commands for
+// it.
 func allExtended(s hci.SupportedCommands) bool {
 	has := func(ops ...hci.Opcode) bool {
 		return !slices.ContainsFunc(ops, func(op hci.Opcode) bool { return !s.Has(op) })
@@ -70,14 +71,15 @@ func allExtended(s hci.SupportedCommands) bool {
 			hci.OpLESetExtendedAdvertisingData, hci.OpLESetExtendedScanResponseData, hci.OpLESetExtendedAdvertisingEnable))
 }
 
-// starter runs the commands of the start-up until one that must succeed fails.
+// starter runs the commands of the start-up. Its methods do nothing after the
+// first error.
 type starter struct {
 	ctx context.Context
 	ctl *Controller
 	err error
 }
 
-// must runs a command that the device cannot do without.
+// must runs a command whose failure ends the start-up.
 func must[R any](s *starter, cmd hci.Command[R]) (v R) {
 	if s.err == nil {
 		v, s.err = Exec(s.ctx, s.ctl, cmd)
@@ -85,8 +87,8 @@ func must[R any](s *starter, cmd hci.Command[R]) (v R) {
 	return v
 }
 
-// try runs a command whose failure leaves the zero value, unless the device
-// has ended or ctx is over.
+// try runs an optional command and returns the zero value if it fails. The end of
+// the Controller or of the context ends the start-up all the same.
 func try[R any](s *starter, cmd hci.Command[R]) (v R) {
 	if s.err != nil {
 		return v
@@ -103,14 +105,16 @@ func try[R any](s *starter, cmd hci.Command[R]) (v R) {
 	return v
 }
 
+// try runs cmd, an optional command, if when is true.
 func (s *starter) try(when bool, cmd hci.Command[hci.None]) {
 	if when {
 		try(s, cmd)
 	}
 }
 
-// buffers finds the data buffers: those of LE by the newer or the older
-// command, or those shared with BR/EDR (Vol 4, Part E, 7.8.2).
+// readBuffers reads the size and number of the data buffers: of the LE buffers,
+// with version 2 or 1 of the command, or of the buffers shared with BR/EDR
+// (Vol 4, Part E, 7.8.2).
 func (s *starter) readBuffers(i *Info) {
 	if i.Commands.Has(hci.OpLEReadBufferSizeV2) {
 		b := try(s, hci.LEReadBufferSizeV2{})
@@ -126,15 +130,17 @@ func (s *starter) readBuffers(i *Info) {
 	}
 	const least = 27 // (7.8.2)
 	if s.err == nil && (i.ACLLen < least || i.ACLNum == 0) {
-		s.err = fmt.Errorf("the controller offers %d buffers of %d octets for data, LE needs at least one of %d", i.ACLNum, i.ACLLen, least)
+		s.err = fmt.Errorf("the controller has %d data buffers of %d octets, LE needs at least one of %d", i.ACLNum, i.ACLLen, least)
 	}
 	i.ACLLen = min(i.ACLLen, hci.MaxPacketLen-hci.ACLHeaderLen)
 }
 
-// errNoPublic says that a public address was asked for that is not there.
-var errNoPublic = errors.New("the controller has another public address, or none: leave Config.Address empty, or give a random address")
+// errNoPublic means that Config.Address is a public address that is not the
+// controller's.
+var errNoPublic = errors.New("it is not the public address of the controller: leave Config.Address empty, or set a random address")
 
-// address decides on the own address and sets a random one.
+// setAddress chooses the own address, and sets it in the controller if it is
+// random.
 func (s *starter) setAddress(i *Info) {
 	if s.err != nil {
 		return
@@ -157,14 +163,14 @@ func (s *starter) setAddress(i *Info) {
 	must(s, hci.LESetRandomAddress{Addr: i.Address.MAC})
 }
 
-// NewStaticAddress makes a static random address (Vol 6, Part B, 1.3.2.1).
+// NewStaticAddress returns a new static random address (Vol 6, Part B, 1.3.2.1).
 func NewStaticAddress() (m hci.MAC) {
 	_, _ = rand.Read(m[:]) // never fails
 	m[5] |= 0xC0
 	return m
 }
 
-// hand gives the loop what start-up found.
+// handOver passes the result of the start-up to the loop.
 func (s *starter) handOver(i *Info) error {
 	info := *i
 	_, err := askLoop(s.ctx, &s.ctl.core, func(err error) error { return err }, func(_ func() bool, done func(hci.None, error)) {

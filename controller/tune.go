@@ -6,10 +6,10 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// tune asks for what makes a new link fast, where both sides have it: longer
-// packets (Vol 6, Part B, 4.5.10) and the 2M PHY. What the program has asked for
-// by then, in whichever way, it leaves alone. Nobody waits for it, and a refusal
-// changes nothing.
+// tuneLink speeds up a new link as central. If both link layers support them, it
+// requests longer packets (Vol 6, Part B, 4.5.10) and the 2M PHY, each unless the
+// program has requested a data length or a PHY by then. No caller waits for it,
+// and a refusal has no effect.
 func (l *Link) tuneLink() {
 	c := l.c
 	if c.cfg.DisableTuning || l.role != hci.RoleCentral {
@@ -31,7 +31,8 @@ func (l *Link) tuneLink() {
 	})
 }
 
-// noteAsked notes, for tune, what a command asks for that is being sent.
+// noteTuned marks the link of a command that sets a PHY or a data length, so that
+// tuneLink does not override it. It is called right before the command is sent.
 func (c *core) noteTuned(cmd *command) {
 	if cmd.op != hci.OpLESetPHY && cmd.op != hci.OpLESetDataLength {
 		return
