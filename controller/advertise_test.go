@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// advertise asks for o and returns where the result will be.
+// advertise calls setWanted(o) and returns a pointer to its future result.
 func (h *harness) advertise(o *AdvertiseOptions) *error {
 	res := new(error)
 	*res = errPending

@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/internal/queue"
 )
 
-// step does what the next octets of the script say.
+// step performs the step that the next octets of the script encode.
 func (w *world) step() {
 	switch w.octet(stepKinds) {
 	case stepPacket:
@@ -88,7 +88,7 @@ func (w *world) step() {
 	}
 }
 
-// answer answers a command in the way that its kind has.
+// answer answers a command with the event that belongs to its kind.
 func (w *world) answer(op hci.Opcode, credits uint8, st hci.Status) {
 	switch op {
 	case hci.OpLECreateConnection, hci.OpDisconnect, hci.OpLEReadRemoteFeatures, hci.OpLEConnectionUpdate, hci.OpLESetPHY, hci.OpLEEnableEncryption:
@@ -111,8 +111,8 @@ func (w *world) stepAddress() {
 	})
 }
 
-// checkQuiet wants the controller quiet while it is to be, and what keeps it
-// from being so on its way to an end.
+// checkQuiet checks that the controller is idle while a job of quiet runs, and that
+// all activities are about to end while jobs wait.
 func (w *world) checkQuiet() {
 	c := w.c
 	if !c.quiet.holdsBack() || c.err != nil {

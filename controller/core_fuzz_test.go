@@ -9,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// FuzzCore gives a core a random stream of events, tasks and time: a
-// controller that lies, users that come and go, and a clock. After each step
-// its accounts must be right, and in the end, when the controller says nothing
-// more and then fails, everybody who waited must have been told, once.
+// FuzzCore drives a core with a random stream of events, tasks and time: a
+// controller that breaks the rules, callers that come and go, and a clock. The
+// accounts must be right after each step. At the end the controller falls silent
+// and then fails, and by then every waiting caller must have got one result.
 func FuzzCore(f *testing.F) {
 	f.Add([]byte{})
 	for _, s := range coreSeeds() {
@@ -33,7 +33,7 @@ func FuzzCore(f *testing.F) {
 	})
 }
 
-// Steps of a script, by the octet that begins them.
+// Steps of a script, by their first octet.
 const (
 	stepPacket    = iota // a packet as it stands in the script
 	stepAnswer           // an answer to a command that was sent
@@ -56,7 +56,7 @@ const (
 	stepKinds
 )
 
-// coreSeeds are scripts of what happens on good days.
+// coreSeeds are scripts of a controller and callers that keep the rules.
 func coreSeeds() [][]byte {
 	dial := []byte{stepDial, 0, 0} // one peer
 	two := []byte{stepDial, 1, 0, 1}
@@ -80,8 +80,8 @@ func coreSeeds() [][]byte {
 	}
 }
 
-// world is a core, whoever uses it, and a controller that only remembers what
-// it was sent.
+// world is a core with its callers, and a controller that only remembers the
+// commands that it was sent.
 type world struct {
 	*harness
 	script  wire.Reader
@@ -93,7 +93,7 @@ type world struct {
 	made    []*Link
 }
 
-// waiter is somebody who is to be told exactly once.
+// waiter is a caller who must get exactly one result.
 type waiter struct {
 	what  string
 	times int
@@ -179,7 +179,7 @@ func (w *world) link() *Link {
 	return ls[n%len(ls)]
 }
 
-// check takes what was sent and holds the core's accounts against each other.
+// check takes the sent packets and checks that the accounts of the core agree.
 func (w *world) check() {
 	c := w.c
 	for _, p := range c.out {
@@ -245,8 +245,7 @@ func (w *world) pass(d time.Duration) {
 	w.t.Fatalf("the core did something a thousand times within %v, with nobody saying anything", d)
 }
 
-// end leaves the core alone with a controller that says nothing more, for a
-// day, and then ends it.
+// end runs the core for a day with a silent controller, and then ends it.
 func (w *world) end() {
 	w.pass(24 * time.Hour)
 	w.check()

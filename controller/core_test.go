@@ -137,7 +137,7 @@ func (h *harness) connected(st hci.Status, handle hci.Handle, peer hci.Addr) {
 	h.event(ev)
 }
 
-// run starts a command and returns where its result will be.
+// run starts a command and returns a pointer to its future result.
 func (h *harness) run(p hci.Params) *error {
 	res := new(error)
 	*res = errPending
@@ -209,9 +209,9 @@ func TestOptionalCommandWithoutAnswer(t *testing.T) {
 	h.idle("the only credit is with the unanswered command")
 	h.pass(1)
 	if !errors.Is(*a, ErrNoAnswer) || !errors.Is(*b, ErrUnanswered) || h.c.err != nil {
-		t.Fatalf("results %v, %v, device %v", *a, *b, h.c.err)
+		t.Fatalf("results %v, %v, Controller: %v", *a, *b, h.c.err)
 	}
-	h.want(hci.ReadRSSI{Handle: 1}, "the device goes on without the answer")
+	h.want(hci.ReadRSSI{Handle: 1}, "the Controller works without the answer")
 	if d := h.run(hci.LESetPHY{Handle: 1}); !errors.Is(*d, ErrUnanswered) {
 		t.Errorf("got %v: it must not be tried again", *d)
 	}
@@ -232,7 +232,7 @@ func TestEssentialCommandWithoutAnswerEndsTheDevice(t *testing.T) {
 	h.pass(2 * time.Second)
 	var dev *Error
 	if !errors.As(h.c.err, &dev) || !errors.Is(h.c.err, ErrNoAnswer) {
-		t.Fatalf("device ended with %v", h.c.err)
+		t.Fatalf("the Controller ended with %v", h.c.err)
 	}
 	for _, err := range []error{*a, *b, l.Err()} {
 		if !errors.Is(err, ErrNoAnswer) {
@@ -255,11 +255,11 @@ func TestControllerWithoutCreditsEndsTheDevice(t *testing.T) {
 	b := h.run(hci.LERand{})
 	h.pass(4*time.Second - 1)
 	if *a != nil || *b != errPending || h.c.err != nil {
-		t.Fatalf("results %v, %v, device %v", *a, *b, h.c.err)
+		t.Fatalf("results %v, %v, Controller: %v", *a, *b, h.c.err)
 	}
 	h.pass(1)
 	if !errors.Is(*b, ErrNoCredit) || !errors.Is(h.c.err, ErrNoCredit) {
-		t.Errorf("got %v, device %v, want no credit", *b, h.c.err)
+		t.Errorf("got %v, Controller: %v, want no credit", *b, h.c.err)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// deaf is a handler that takes everything and does nothing.
+// deaf is a handler that counts data packets and ignores everything else.
 type deaf struct{ packets int }
 
 func (d *deaf) ACL(time.Time, bool, []byte) { d.packets++ }
@@ -16,8 +16,8 @@ func (d *deaf) Writable(time.Time)          {}
 func (d *deaf) Expire(time.Time)            {}
 func (d *deaf) Down(time.Time, error)       {}
 
-// dataPath is a core with two links, driven as the loop of a Controller does it:
-// what core wants sent is sent, which is to say forgotten, and recycled.
+// dataPath is a core with two links, driven as runLoop does it. Sent packets are
+// dropped and their buffers recycled.
 type dataPath struct {
 	core
 	handler  deaf

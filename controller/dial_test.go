@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// dialed is where the result of a dial will be.
+// dialed holds the result of a dial.
 type dialed struct {
 	x    *dial
 	l    *Link
@@ -54,7 +54,7 @@ func (h *harness) initiateAny(peers ...hci.Addr) {
 	h.idle("initiating")
 }
 
-// regroup takes the cancel of an initiation that is to begin anew.
+// regroup takes the cancel of an initiation that will restart.
 func (h *harness) regroup(why string) {
 	h.t.Helper()
 	h.want(hci.LECreateConnectionCancel{}, why)
@@ -173,7 +173,7 @@ func TestCancelNeverConfirmed(t *testing.T) {
 	}
 }
 
-// leave is what Connect does when its context ends.
+// leave does what Connect does when its context ends.
 func (h *harness) leave(r *dialed) {
 	h.do(func(time.Time) {
 		r.x.gone = true

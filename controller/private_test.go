@@ -8,8 +8,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// rotating has the core use private addresses with the last octet 0x41, 0x42
-// and so on, for a minute each, and returns where the result will be.
+// rotating makes the core use private addresses with the last octet 0x41, 0x42 and
+// so on, for a minute each, and returns a pointer to the future result.
 func (h *harness) rotating() *error {
 	res := new(error)
 	*res = errPending
@@ -80,8 +80,8 @@ func TestPrivateAddressesWhileDialing(t *testing.T) {
 	}
 }
 
-// TestConnectionAtTheChangeOfTheAddress has the connection come while its
-// initiation is canceled for the next address.
+// TestConnectionAtTheChangeOfTheAddress completes the connection while its
+// initiation is being canceled for the next address.
 func TestConnectionAtTheChangeOfTheAddress(t *testing.T) {
 	h := newHarness(t, 4)
 	h.rotating()
@@ -140,8 +140,8 @@ func TestPrivateAddressesWhileAdvertising(t *testing.T) {
 	}
 }
 
-// TestLateConnectionOfAnAdvertiser has the connection reported when advertising
-// has ended and the address is another.
+// TestLateConnectionOfAnAdvertiser reports the connection after advertising has
+// ended and the address has changed.
 func TestLateConnectionOfAnAdvertiser(t *testing.T) {
 	h := newHarness(t, 4)
 	h.rotating()
@@ -161,8 +161,8 @@ func TestLateConnectionOfAnAdvertiser(t *testing.T) {
 	}
 }
 
-// A controller that does not end an initiation is not asked to: the dial is worth
-// more than another address.
+// If the controller does not end a canceled initiation, a dial takes precedence
+// over a change of the address.
 func TestPrivateAddressWithoutEndOfADial(t *testing.T) {
 	h := newHarness(t, 4)
 	h.c.dial.mute = true
@@ -208,8 +208,8 @@ func TestDeviceEndsBeforeThePrivateAddress(t *testing.T) {
 	h.do(func(time.Time) { h.c.failController(fault) })
 	for _, res := range []error{*first, *second, *h.rotating()} {
 		if !errors.Is(res, fault) {
-			t.Errorf("got %v, want why the device ended", res)
+			t.Errorf("got %v, want the error that ended the Controller", res)
 		}
 	}
-	h.idle("the device has ended")
+	h.idle("the Controller has ended")
 }

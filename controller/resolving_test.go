@@ -92,7 +92,7 @@ func TestResolvingListThatIsFull(t *testing.T) {
 	h.idle("the list is as full as it was")
 }
 
-// A controller takes no key twice, and may refuse a privacy mode.
+// A controller refuses a key that it has already, and may refuse a privacy mode.
 func TestResolvingListWithoutThoseRefused(t *testing.T) {
 	h := newResolver(t)
 	h.c.info.ResolvingListSize = 3

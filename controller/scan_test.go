@@ -18,7 +18,7 @@ func (h *harness) scanner(o *ScanOptions) *Scanner {
 	return s
 }
 
-// scanOn adds a scanner and answers what that sends.
+// scanOn adds a Scanner and answers the commands that this sends.
 func (h *harness) scanOn(o *ScanOptions) *Scanner {
 	h.t.Helper()
 	s := h.scanner(o)
