@@ -37,7 +37,7 @@ type AdvFields struct {
 func (f *AdvFields) Append(b []byte, limit int) ([]byte, error) {
 	w := adWriter{b: b}
 	if f.Flags != 0 {
-		w.add(ADFlags, []byte{f.Flags})
+		w.appendStructure(ADFlags, []byte{f.Flags})
 	}
 	var short, long []byte
 	for _, u := range f.Services {
@@ -48,32 +48,32 @@ func (f *AdvFields) Append(b []byte, limit int) ([]byte, error) {
 		}
 	}
 	if short != nil {
-		w.add(ADServices16, short)
+		w.appendStructure(ADServices16, short)
 	}
 	if long != nil {
-		w.add(ADServices128, long)
+		w.appendStructure(ADServices128, long)
 	}
 	for _, s := range f.ServiceData {
 		typ := ADServiceData128
 		if s.UUID.WireLen() == 2 {
 			typ = ADServiceData16
 		}
-		w.add(typ, append(s.UUID.AppendWire(nil), s.Data...))
+		w.appendStructure(typ, append(s.UUID.AppendWire(nil), s.Data...))
 	}
 	for _, m := range f.Manufacturer {
-		w.add(ADManufacturer, append(wire.AppendU16(nil, m.Company), m.Data...))
+		w.appendStructure(ADManufacturer, append(wire.AppendU16(nil, m.Company), m.Data...))
 	}
 	if f.TxPower != nil {
-		w.add(ADTxPower, []byte{uint8(*f.TxPower)})
+		w.appendStructure(ADTxPower, []byte{uint8(*f.TxPower)})
 	}
 	if f.Appearance != 0 {
-		w.add(ADAppearance, wire.AppendU16(nil, f.Appearance))
+		w.appendStructure(ADAppearance, wire.AppendU16(nil, f.Appearance))
 	}
 	if f.ShortName != "" {
-		w.add(ADShortName, []byte(f.ShortName))
+		w.appendStructure(ADShortName, []byte(f.ShortName))
 	}
 	if f.Name != "" {
-		w.add(ADName, []byte(f.Name))
+		w.appendStructure(ADName, []byte(f.Name))
 	}
 	if w.err == nil && len(w.b)-len(b) > limit {
 		w.err = fmt.Errorf("hci: advertising data needs %d octets, %d can be sent: shorten the name or move fields to the scan response", len(w.b)-len(b), limit)
@@ -89,7 +89,7 @@ type adWriter struct {
 	err error
 }
 
-func (w *adWriter) add(typ ADType, content []byte) {
+func (w *adWriter) appendStructure(typ ADType, content []byte) {
 	if len(content) > maxADContent && w.err == nil {
 		w.err = fmt.Errorf("hci: %d octets do not fit an AD structure of type 0x%02x, which takes %d", len(content), uint8(typ), maxADContent)
 	}

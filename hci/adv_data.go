@@ -63,7 +63,7 @@ func (d AdvData) All() iter.Seq2[ADType, []byte] {
 }
 
 // find returns the content of the first structure of a type.
-func (d AdvData) find(want ADType) (content []byte, ok bool) {
+func (d AdvData) firstContent(want ADType) (content []byte, ok bool) {
 	for typ, v := range d.All() {
 		if typ == want {
 			return v, true
@@ -73,17 +73,17 @@ func (d AdvData) find(want ADType) (content []byte, ok bool) {
 }
 
 // Flags returns the flags; ok is false if there are none.
-func (d AdvData) Flags() (flags uint8, ok bool) { return d.octet(ADFlags) }
+func (d AdvData) Flags() (flags uint8, ok bool) { return d.firstOctet(ADFlags) }
 
 // TxPower returns the power in dBm with which the data was sent; ok is false
 // if it does not say.
 func (d AdvData) TxPower() (dBm int8, ok bool) {
-	v, ok := d.octet(ADTxPower)
+	v, ok := d.firstOctet(ADTxPower)
 	return int8(v), ok
 }
 
-func (d AdvData) octet(typ ADType) (v uint8, ok bool) {
-	content, _ := d.find(typ)
+func (d AdvData) firstOctet(typ ADType) (v uint8, ok bool) {
+	content, _ := d.firstContent(typ)
 	r := wire.NewReader(content)
 	v = r.U8()
 	return v, r.Err() == nil
@@ -92,7 +92,7 @@ func (d AdvData) octet(typ ADType) (v uint8, ok bool) {
 // Appearance returns what the device looks like (Assigned Numbers, 2.6); ok is
 // false if it does not say.
 func (d AdvData) Appearance() (appearance uint16, ok bool) {
-	content, _ := d.find(ADAppearance)
+	content, _ := d.firstContent(ADAppearance)
 	r := wire.NewReader(content)
 	appearance = r.U16()
 	return appearance, r.Err() == nil
@@ -102,10 +102,10 @@ func (d AdvData) Appearance() (appearance uint16, ok bool) {
 // complete name goes before a shortened one. "" is no name. It is meant to be
 // UTF-8, but is whatever the device sent.
 func (d AdvData) LocalName() (name string, complete bool) {
-	if v, ok := d.find(ADName); ok {
+	if v, ok := d.firstContent(ADName); ok {
 		return string(v), true
 	}
-	v, _ := d.find(ADShortName)
+	v, _ := d.firstContent(ADShortName)
 	return string(v), false
 }
 

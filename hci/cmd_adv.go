@@ -49,8 +49,8 @@ func (c LESetAdvertisingParameters) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.advIntervals(c.IntervalMin, c.IntervalMax, c.Type)
 	w.upTo("Advertising_Type", uint8(c.Type), 0, uint8(AdvDirectIndLow))
-	w.own(c.OwnAddrKind)
-	w.peer(c.Peer)
+	w.ownAddrKind(c.OwnAddrKind)
+	w.peerAddr(c.Peer)
 	w.upTo("Advertising_Channel_Map", c.ChannelMap, 1, 7)
 	w.upTo("Advertising_Filter_Policy", c.FilterPolicy, 0, 3)
 	return w.done()

@@ -56,7 +56,7 @@ func (LESetAdvertisingSetRandomAddress) Opcode() Opcode { return OpLESetAdvertis
 // AppendParams implements Params.
 func (c LESetAdvertisingSetRandomAddress) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	w.mac(c.Addr)
 	return w.done()
 }
@@ -98,14 +98,14 @@ func (LESetExtendedAdvertisingParameters) Opcode() Opcode {
 // AppendParams implements Params.
 func (c LESetExtendedAdvertisingParameters) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	w.properties(c.Properties)
 	w.time24("Primary_Advertising_Interval_Min", c.IntervalMin, extAdvInterval)
 	w.time24("Primary_Advertising_Interval_Max", c.IntervalMax, extAdvInterval)
 	w.notAbove("Primary_Advertising_Interval_Min", c.IntervalMin, "Primary_Advertising_Interval_Max", c.IntervalMax)
 	w.upTo("Primary_Advertising_Channel_Map", c.ChannelMap, 1, 7)
-	w.own(c.OwnAddrKind)
-	w.peer(c.Peer)
+	w.ownAddrKind(c.OwnAddrKind)
+	w.peerAddr(c.Peer)
 	w.upTo("Advertising_Filter_Policy", c.FilterPolicy, 0, 3)
 	w.txPower(c.TxPower)
 	w.primaryPHY(c.PrimaryPHY)
@@ -145,7 +145,7 @@ func (LESetExtendedAdvertisingData) Opcode() Opcode { return OpLESetExtendedAdve
 // AppendParams implements Params.
 func (c LESetExtendedAdvertisingData) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	w.upTo("Operation", uint8(c.Operation), 0, uint8(AdvDataUnchanged))
 	w.flag(c.NoFragment)
 	w.data("Advertising_Data", c.Data, 251)
@@ -175,7 +175,7 @@ func (LESetExtendedScanResponseData) Opcode() Opcode { return OpLESetExtendedSca
 // AppendParams implements Params.
 func (c LESetExtendedScanResponseData) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	w.upTo("Operation", uint8(c.Operation), 0, uint8(AdvDataUnchanged))
 	w.flag(c.NoFragment)
 	w.data("Scan_Response_Data", c.Data, 251)
@@ -221,7 +221,7 @@ func (c LESetExtendedAdvertisingEnable) AppendParams(b []byte) ([]byte, error) {
 	}
 	w.u8(uint8(min(len(c.Sets), maxAdvSets)))
 	for _, s := range c.Sets {
-		w.set(s.Handle)
+		w.advHandle(s.Handle)
 		w.time("Duration", s.Duration, advDuration)
 		w.u8(s.MaxEvents)
 	}
@@ -283,7 +283,7 @@ func (LERemoveAdvertisingSet) Opcode() Opcode { return OpLERemoveAdvertisingSet 
 // AppendParams implements Params.
 func (c LERemoveAdvertisingSet) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	return w.done()
 }
 

@@ -27,16 +27,16 @@ func (LECreateConnection) Opcode() Opcode { return OpLECreateConnection }
 // AppendParams implements Params.
 func (c LECreateConnection) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.listening(c.ScanInterval, c.ScanWindow, scanTime)
+	w.scanTiming(c.ScanInterval, c.ScanWindow, scanTime)
 	w.upTo("Initiator_Filter_Policy", c.FilterPolicy, 0, 1)
-	w.peer(c.Peer)
-	w.own(c.OwnAddrKind)
-	w.conn(c.Params, c.CELengthMin, c.CELengthMax)
+	w.peerAddr(c.Peer)
+	w.ownAddrKind(c.OwnAddrKind)
+	w.connParams(c.Params, c.CELengthMin, c.CELengthMax)
 	return w.done()
 }
 
 func (c *LECreateConnection) readParams(r *wire.Reader) {
-	c.ScanInterval, c.ScanWindow = readListening(r)
+	c.ScanInterval, c.ScanWindow = readScanTiming(r)
 	c.FilterPolicy = r.U8()
 	c.Peer = readAddr(r)
 	c.OwnAddrKind = AddrKind(r.U8())
@@ -88,12 +88,12 @@ func (LEExtendedCreateConnection) Opcode() Opcode { return OpLEExtendedCreateCon
 func (c LEExtendedCreateConnection) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.upTo("Initiator_Filter_Policy", c.FilterPolicy, 0, 1)
-	w.own(c.OwnAddrKind)
-	w.peer(c.Peer)
+	w.ownAddrKind(c.OwnAddrKind)
+	w.peerAddr(c.Peer)
 	w.perPHY("Initiating_PHYs", c.PHYs, PHYs1M|PHYs2M|PHYsCoded, len(c.Initiating))
 	for _, p := range c.Initiating {
-		w.listening(p.ScanInterval, p.ScanWindow, extScanTime)
-		w.conn(p.Params, p.CELengthMin, p.CELengthMax)
+		w.scanTiming(p.ScanInterval, p.ScanWindow, extScanTime)
+		w.connParams(p.Params, p.CELengthMin, p.CELengthMax)
 	}
 	return w.done()
 }
@@ -105,7 +105,7 @@ func (c *LEExtendedCreateConnection) readParams(r *wire.Reader) {
 	c.PHYs = PHYs(r.U8())
 	for range c.PHYs.count() {
 		var p InitiatingPHY
-		p.ScanInterval, p.ScanWindow = readListening(r)
+		p.ScanInterval, p.ScanWindow = readScanTiming(r)
 		p.Params, p.CELengthMin, p.CELengthMax = readConn(r)
 		c.Initiating = append(c.Initiating, p)
 	}
@@ -153,7 +153,7 @@ func (LEAddDeviceToFilterAcceptList) Opcode() Opcode { return OpLEAddDeviceToFil
 // AppendParams implements Params.
 func (c LEAddDeviceToFilterAcceptList) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.listed(c.Addr)
+	w.acceptListAddr(c.Addr)
 	return w.done()
 }
 
@@ -175,7 +175,7 @@ func (LERemoveDeviceFromFilterAcceptList) Opcode() Opcode {
 // AppendParams implements Params.
 func (c LERemoveDeviceFromFilterAcceptList) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.listed(c.Addr)
+	w.acceptListAddr(c.Addr)
 	return w.done()
 }
 

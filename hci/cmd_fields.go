@@ -2,7 +2,6 @@ package hci
 
 import (
 	"fmt"
-	"math/bits"
 	"time"
 
 	"github.com/moor-ble/moor/internal/wire"
@@ -11,12 +10,12 @@ import (
 // The fields that several commands have in common.
 
 // own appends which of its addresses the controller is to use.
-func (w *paramWriter) own(k AddrKind) {
+func (w *paramWriter) ownAddrKind(k AddrKind) {
 	w.upTo("Own_Address_Type", uint8(k), uint8(AddrPublic), uint8(AddrRandomIdentity))
 }
 
 // peer appends the kind and the address of a device.
-func (w *paramWriter) peer(a Addr) {
+func (w *paramWriter) peerAddr(a Addr) {
 	if a.Kind > AddrRandomIdentity {
 		w.reject("Peer_Address_Type", a.Kind, "public, random or an identity")
 	}
@@ -24,7 +23,7 @@ func (w *paramWriter) peer(a Addr) {
 }
 
 // identity appends an identity address.
-func (w *paramWriter) identity(a Addr) {
+func (w *paramWriter) identityAddr(a Addr) {
 	if a.Kind > AddrRandom {
 		w.reject("Peer_Identity_Address_Type", a.Kind, "public or random; Addr.Identity makes it so")
 	}
@@ -32,7 +31,7 @@ func (w *paramWriter) identity(a Addr) {
 }
 
 // listed appends an entry of the filter accept list.
-func (w *paramWriter) listed(a Addr) {
+func (w *paramWriter) acceptListAddr(a Addr) {
 	if a.Kind > AddrRandom && a.Kind != AddrAnonymous {
 		w.reject("Address_Type", a.Kind, "public, random or anonymous; Addr.Identity makes it so")
 	}
@@ -93,9 +92,7 @@ func (w *paramWriter) perPHY(field string, p, allowed PHYs, n int) {
 	w.u8(uint8(p))
 }
 
-func (p PHYs) count() int { return bits.OnesCount8(uint8(p)) }
-
-func readListening(r *wire.Reader) (interval, window time.Duration) {
+func readScanTiming(r *wire.Reader) (interval, window time.Duration) {
 	return scanTime.time(r.U16()), scanTime.time(r.U16())
 }
 
@@ -121,7 +118,7 @@ func (w *paramWriter) advIntervals(low, high time.Duration, t AdvType) {
 		w.u16(advInterval.steps(high))
 		return
 	}
-	w.ordered("Advertising_Interval_Min", "Advertising_Interval_Max", low, high, advInterval)
+	w.timeRange("Advertising_Interval_Min", "Advertising_Interval_Max", low, high, advInterval)
 }
 
 // maxLegacyData is the length of legacy advertising data.
@@ -145,7 +142,7 @@ func readPadded(r *wire.Reader) []byte {
 }
 
 // set appends the handle of an advertising set.
-func (w *paramWriter) set(h uint8) {
+func (w *paramWriter) advHandle(h uint8) {
 	if h > 0xEF {
 		w.reject("Advertising_Handle", fmt.Sprintf("0x%02x", h), "0x00 to 0xef")
 	}

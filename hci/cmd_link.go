@@ -19,7 +19,7 @@ func (Disconnect) Opcode() Opcode { return OpDisconnect }
 // AppendParams implements Params.
 func (c Disconnect) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.u8(uint8(c.Reason))
 	return w.done()
 }
@@ -43,7 +43,7 @@ func (ReadRemoteVersionInformation) Opcode() Opcode { return OpReadRemoteVersion
 // AppendParams implements Params.
 func (c ReadRemoteVersionInformation) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -64,7 +64,7 @@ func (ReadTransmitPowerLevel) Opcode() Opcode { return OpReadTransmitPowerLevel 
 // AppendParams implements Params.
 func (c ReadTransmitPowerLevel) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.flag(c.Max)
 	return w.done()
 }
@@ -89,7 +89,7 @@ func (ReadRSSI) Opcode() Opcode { return OpReadRSSI }
 // AppendParams implements Params.
 func (c ReadRSSI) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -115,8 +115,8 @@ func (LEConnectionUpdate) Opcode() Opcode { return OpLEConnectionUpdate }
 // AppendParams implements Params.
 func (c LEConnectionUpdate) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
-	w.conn(c.Params, c.CELengthMin, c.CELengthMax)
+	w.connHandle(c.Handle)
+	w.connParams(c.Params, c.CELengthMin, c.CELengthMax)
 	return w.done()
 }
 
@@ -138,7 +138,7 @@ func (LEReadChannelMap) Opcode() Opcode { return OpLEReadChannelMap }
 // AppendParams implements Params.
 func (c LEReadChannelMap) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -182,7 +182,7 @@ func (LEReadRemoteFeatures) Opcode() Opcode { return OpLEReadRemoteFeatures }
 // AppendParams implements Params.
 func (c LEReadRemoteFeatures) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -208,8 +208,8 @@ func (LERemoteConnectionParameterRequestReply) Opcode() Opcode {
 // AppendParams implements Params.
 func (c LERemoteConnectionParameterRequestReply) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
-	w.conn(c.Params, c.CELengthMin, c.CELengthMax)
+	w.connHandle(c.Handle)
+	w.connParams(c.Params, c.CELengthMin, c.CELengthMax)
 	return w.done()
 }
 
@@ -237,7 +237,7 @@ func (LERemoteConnectionParameterRequestNegativeReply) Opcode() Opcode {
 // AppendParams implements Params.
 func (c LERemoteConnectionParameterRequestNegativeReply) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.u8(uint8(c.Reason))
 	return w.done()
 }

@@ -96,7 +96,7 @@ func (w *paramWriter) upTo(field string, v, low, high uint8) {
 }
 
 // handle appends a connection handle.
-func (w *paramWriter) handle(h Handle) {
+func (w *paramWriter) connHandle(h Handle) {
 	if h > maxHandle {
 		w.reject("Connection_Handle", fmt.Sprintf("0x%04x", uint16(h)), "0x0000 to 0x0eff")
 	}
@@ -120,7 +120,7 @@ func (w *paramWriter) time24(field string, d time.Duration, u unit) {
 }
 
 // ordered appends two times of which the first must not be above the second.
-func (w *paramWriter) ordered(minField, maxField string, low, high time.Duration, u unit) {
+func (w *paramWriter) timeRange(minField, maxField string, low, high time.Duration, u unit) {
 	w.time(minField, low, u)
 	w.time(maxField, high, u)
 	w.notAbove(minField, low, maxField, high)
@@ -133,22 +133,22 @@ func (w *paramWriter) notAbove(field string, d time.Duration, limit string, high
 }
 
 // listening appends a scan interval and the window in it.
-func (w *paramWriter) listening(interval, window time.Duration, u unit) {
+func (w *paramWriter) scanTiming(interval, window time.Duration, u unit) {
 	w.time("LE_Scan_Interval", interval, u)
 	w.time("LE_Scan_Window", window, u)
 	w.notAbove("LE_Scan_Window", window, "LE_Scan_Interval", interval)
 }
 
 // conn appends connection parameters and the length of connection events.
-func (w *paramWriter) conn(p ConnParams, ceMin, ceMax time.Duration) {
-	if err := p.validate(w.op); err != nil && w.err == nil {
+func (w *paramWriter) connParams(p ConnParams, ceMin, ceMax time.Duration) {
+	if err := p.validateFor(w.op); err != nil && w.err == nil {
 		w.err = err
 	}
 	w.u16(connInterval.steps(p.IntervalMin))
 	w.u16(connInterval.steps(p.IntervalMax))
 	w.u16(p.Latency)
 	w.u16(supervisionTimeout.steps(p.Timeout))
-	w.ordered("Min_CE_Length", "Max_CE_Length", ceMin, ceMax, eventLength)
+	w.timeRange("Min_CE_Length", "Max_CE_Length", ceMin, ceMax, eventLength)
 }
 
 // data appends a length octet and the data.

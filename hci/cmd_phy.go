@@ -20,7 +20,7 @@ func (LESetDataLength) Opcode() Opcode { return OpLESetDataLength }
 // AppendParams implements Params.
 func (c LESetDataLength) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.dataLength(c.TXOctets, c.TXTime)
 	return w.done()
 }
@@ -101,7 +101,7 @@ func (LEReadPHY) Opcode() Opcode { return OpLEReadPHY }
 // AppendParams implements Params.
 func (c LEReadPHY) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -146,7 +146,7 @@ func (LESetPHY) Opcode() Opcode { return OpLESetPHY }
 // AppendParams implements Params.
 func (c LESetPHY) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.phys(c.TX, c.RX)
 	w.u16(c.Options)
 	return w.done()

@@ -25,15 +25,15 @@ func (LESetScanParameters) Opcode() Opcode { return OpLESetScanParameters }
 func (c LESetScanParameters) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.flag(c.Active)
-	w.listening(c.Interval, c.Window, scanTime)
-	w.own(c.OwnAddrKind)
+	w.scanTiming(c.Interval, c.Window, scanTime)
+	w.ownAddrKind(c.OwnAddrKind)
 	w.upTo("Scanning_Filter_Policy", c.FilterPolicy, 0, 3)
 	return w.done()
 }
 
 func (c *LESetScanParameters) readParams(r *wire.Reader) {
 	c.Active = r.Bool()
-	c.Interval, c.Window = readListening(r)
+	c.Interval, c.Window = readScanTiming(r)
 	c.OwnAddrKind = AddrKind(r.U8())
 	c.FilterPolicy = r.U8()
 }
@@ -89,12 +89,12 @@ func (LESetExtendedScanParameters) Opcode() Opcode { return OpLESetExtendedScanP
 // AppendParams implements Params.
 func (c LESetExtendedScanParameters) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.own(c.OwnAddrKind)
+	w.ownAddrKind(c.OwnAddrKind)
 	w.upTo("Scanning_Filter_Policy", c.FilterPolicy, 0, 3)
 	w.perPHY("Scanning_PHYs", c.PHYs, PHYs1M|PHYsCoded, len(c.Scanning))
 	for _, p := range c.Scanning {
 		w.flag(p.Active)
-		w.listening(p.Interval, p.Window, extScanTime)
+		w.scanTiming(p.Interval, p.Window, extScanTime)
 	}
 	return w.done()
 }
@@ -105,7 +105,7 @@ func (c *LESetExtendedScanParameters) readParams(r *wire.Reader) {
 	c.PHYs = PHYs(r.U8())
 	for range c.PHYs.count() {
 		p := ScanningPHY{Active: r.Bool()}
-		p.Interval, p.Window = readListening(r)
+		p.Interval, p.Window = readScanTiming(r)
 		c.Scanning = append(c.Scanning, p)
 	}
 }

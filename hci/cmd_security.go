@@ -59,7 +59,7 @@ func (LEEnableEncryption) Opcode() Opcode { return OpLEEnableEncryption }
 // AppendParams implements Params.
 func (c LEEnableEncryption) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.bytes(c.Rand[:])
 	w.u16(c.EDIV)
 	w.bytes(c.Key[:])
@@ -88,7 +88,7 @@ func (LELongTermKeyRequestReply) Opcode() Opcode { return OpLELongTermKeyRequest
 // AppendParams implements Params.
 func (c LELongTermKeyRequestReply) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.bytes(c.Key[:])
 	return w.done()
 }
@@ -112,7 +112,7 @@ func (LELongTermKeyRequestNegativeReply) Opcode() Opcode { return OpLELongTermKe
 // AppendParams implements Params.
 func (c LELongTermKeyRequestNegativeReply) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -172,7 +172,7 @@ func (LEAddDeviceToResolvingList) Opcode() Opcode { return OpLEAddDeviceToResolv
 // AppendParams implements Params.
 func (c LEAddDeviceToResolvingList) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.identity(c.Peer)
+	w.identityAddr(c.Peer)
 	w.bytes(c.PeerIRK[:])
 	w.bytes(c.LocalIRK[:])
 	return w.done()
@@ -197,7 +197,7 @@ func (LERemoveDeviceFromResolvingList) Opcode() Opcode { return OpLERemoveDevice
 // AppendParams implements Params.
 func (c LERemoveDeviceFromResolvingList) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.identity(c.Peer)
+	w.identityAddr(c.Peer)
 	return w.done()
 }
 
@@ -289,7 +289,7 @@ func (LESetPrivacyMode) Opcode() Opcode { return OpLESetPrivacyMode }
 // AppendParams implements Params.
 func (c LESetPrivacyMode) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.identity(c.Peer)
+	w.identityAddr(c.Peer)
 	w.flag(c.Device)
 	return w.done()
 }

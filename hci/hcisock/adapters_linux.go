@@ -28,7 +28,7 @@ func Adapters() ([]Adapter, error) {
 	sockets := hciSockets(procDir)
 	var list []Adapter
 	for _, id := range ids {
-		info, err := ctl.info(id)
+		info, err := ctl.adapterInfo(id)
 		if errors.Is(err, unix.ENODEV) {
 			continue // unplugged since the list was made
 		}
@@ -84,38 +84,11 @@ func withControl(op string, index int, f func(*control) error) error {
 // Up lets the kernel's own stack start the adapter, as BlueZ does. It may
 // take seconds, needs CAP_NET_ADMIN, and does nothing when it is up.
 func Up(index int) error {
-	return withControl("bring up", index, func(c *control) error { return c.up(index) })
+	return withControl("bring up", index, func(c *control) error { return c.bringUp(index) })
 }
 
 // Down lets the kernel's own stack stop the adapter, which ends its links. It
 // needs CAP_NET_ADMIN and does nothing when it is down.
 func Down(index int) error {
-	return withControl(opDown, index, func(c *control) error { return c.down(index) })
-}
-
-// Reset resets an adapter that the kernel's own stack has up. It needs
-// CAP_NET_ADMIN.
-func Reset(index int) error {
-	return withControl("reset", index, func(c *control) error { return c.reset(index) })
-}
-
-// Links returns the links that the kernel's own stack has on an adapter.
-func Links(index int) ([]KernelLink, error) {
-	var list []KernelLink
-	err := withControl("list links", index, func(c *control) error {
-		links, err := c.links(index)
-		for _, l := range links {
-			list = append(list, kernelLink(l))
-		}
-		return err
-	})
-	return list, err
-}
-
-func kernelLink(l connInfo) KernelLink {
-	const lmMaster, lmEncrypted = 0x0001, 0x0004
-	return KernelLink{
-		Handle: hci.Handle(l.handle), MAC: hci.MAC(l.address), Kind: LinkKind(l.kind), Outgoing: l.out != 0,
-		State: LinkState(l.state), Central: l.linkMode&lmMaster != 0, Encrypted: l.linkMode&lmEncrypted != 0,
-	}
+	return withControl(opDown, index, func(c *control) error { return c.bringDown(index) })
 }

@@ -25,7 +25,7 @@ const (
 
 // DefaultBaud is the speed of a serial address that names none; it is what
 // controllers start with.
-const DefaultBaud = 115200
+const defaultBaud = 115200
 
 // maxIndex is the largest adapter index: 0xFFFF means "no adapter".
 const maxIndex = 0xFFFE
@@ -121,7 +121,7 @@ func parseSerial(s string) (Address, error) {
 	if err != nil {
 		return Address{}, err
 	}
-	a := Address{Kind: KindSerial, Name: path, Baud: DefaultBaud}
+	a := Address{Kind: KindSerial, Name: path, Baud: defaultBaud}
 	for key, v := range values {
 		if len(v) != 1 {
 			return Address{}, fmt.Errorf("%s is given %d times", key, len(v))

@@ -6,6 +6,8 @@ import (
 
 	"github.com/mdlayher/socket"
 	"golang.org/x/sys/unix"
+
+	"github.com/moor-ble/moor/hci"
 )
 
 // control is an HCI socket that is bound to nothing, the only kind on which
@@ -54,7 +56,7 @@ func (c *control) byIndex(request uint, index int) error {
 	return ioctlErr
 }
 
-func (c *control) up(index int) error {
+func (c *control) bringUp(index int) error {
 	if err := c.byIndex(ioctlDevUp, index); !errors.Is(err, unix.EALREADY) {
 		return err
 	}
@@ -65,8 +67,8 @@ func (c *control) up(index int) error {
 // alone: a DOWN that meets a new adapter before the kernel has set it up
 // cancels its setup for good, and it stays busy until it is plugged in again
 // (seen on Linux 6.1).
-func (c *control) down(index int) error {
-	info, err := c.info(index)
+func (c *control) bringDown(index int) error {
+	info, err := c.adapterInfo(index)
 	if err != nil || info.flags&flagUp == 0 {
 		return err
 	}
@@ -75,8 +77,6 @@ func (c *control) down(index int) error {
 	}
 	return nil
 }
-
-func (c *control) reset(index int) error { return c.byIndex(ioctlDevReset, index) }
 
 // maxAdapters bounds the adapter list. The kernel takes up to two pages.
 const maxAdapters = 128
@@ -132,36 +132,23 @@ const (
 	flagRaw = 1 << 8 // HCI_RAW
 )
 
-func (c *control) info(index int) (devInfo, error) {
+func (c *control) adapterInfo(index int) (devInfo, error) {
 	info := devInfo{id: uint16(index)}
 	err := c.conn.Ioctl(ioctlGetDevInfo, unsafe.Pointer(&info))
 	return info, err
 }
 
-// maxLinks bounds the list of links of one adapter; the kernel takes up to 512.
-const maxLinks = 256
-
-// connList is the kernel's struct hci_conn_list_req with room for the answer.
-type connList struct {
-	id      uint16
-	n       uint16
-	entries [maxLinks]connInfo
-}
-
-// connInfo is the kernel's struct hci_conn_info.
-type connInfo struct {
-	handle   uint16
-	address  [6]byte
-	kind     uint8
-	out      uint8
-	state    uint16
-	linkMode uint32
-}
-
-func (c *control) links(index int) ([]connInfo, error) {
-	list := connList{id: uint16(index), n: maxLinks}
-	if err := c.conn.Ioctl(ioctlGetConnList, unsafe.Pointer(&list)); err != nil {
-		return nil, err
+// find returns the index of the adapter with the address; ENODEV if there is
+// none.
+func (c *control) findMAC(mac hci.MAC) (int, error) {
+	ids, err := c.indexes()
+	if err != nil {
+		return 0, err
 	}
-	return list.entries[:min(int(list.n), maxLinks)], nil
+	for _, id := range ids {
+		if info, err := c.adapterInfo(id); err == nil && hci.MAC(info.address) == mac {
+			return id, nil
+		}
+	}
+	return 0, unix.ENODEV
 }

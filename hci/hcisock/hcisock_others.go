@@ -21,7 +21,7 @@ func unsupported(address, op string) error {
 type Socket struct{ hci.Transport }
 
 // OpenUserChannel fails with CauseUnsupported on this system.
-func OpenUserChannel(_ context.Context, index int, _ *Config) (*Socket, error) {
+func openUserChannel(_ context.Context, index int, _ *Config) (*Socket, error) {
 	return nil, unsupported(indexName(index), "open")
 }
 
@@ -48,9 +48,6 @@ func Up(index int) error { return unsupported(indexName(index), "bring up") }
 
 // Down lets the kernel's own stack stop the adapter.
 func Down(index int) error { return unsupported(indexName(index), "bring down") }
-
-// Reset resets an adapter that the kernel's own stack has up.
-func Reset(index int) error { return unsupported(indexName(index), "reset") }
 
 // Unblock turns the radio of an adapter on that software has switched off.
 func Unblock(index int) error { return unsupported(indexName(index), "turn radio on") }

@@ -240,8 +240,7 @@ func TestKernelRFKill(t *testing.T) {
 	}
 }
 
-// Up, Down and Reset drive the kernel's own stack; Open takes the adapter
-// away from it.
+// Up and Down drive the kernel's own stack; Open takes the adapter away from it.
 func TestKernelUpDown(t *testing.T) {
 	if err := Up(0); err != nil {
 		t.Fatal(err)
@@ -251,9 +250,6 @@ func TestKernelUpDown(t *testing.T) {
 	}
 	if err := Up(0); err != nil {
 		t.Errorf("Up of an adapter that is up: %v", err)
-	}
-	if err := Reset(0); err != nil {
-		t.Errorf("Reset: %v", err)
 	}
 	if links, err := Links(0); err != nil || len(links) != 0 {
 		t.Errorf("Links = %+v, %v; want none", links, err)

@@ -56,7 +56,7 @@ func openVHCI(t *testing.T, v *vhci, cfg *Config) *Socket {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), kernelTimeout)
 	defer cancel()
-	s, err := OpenUserChannel(ctx, v.index, cfg)
+	s, err := openUserChannel(ctx, v.index, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +138,6 @@ func TestKernelReadAllocatesNothing(t *testing.T) {
 // given up on it.
 func TestKernelAdapterThatDoesNotAnswer(t *testing.T) {
 	v := newVHCI(t, vhciPlain)
-	_, err := OpenUserChannel(t.Context(), v.index, nil)
+	_, err := openUserChannel(t.Context(), v.index, nil)
 	wantCause(t, err, CauseDriver, indexName(v.index), "the kernel could not set it up", "dmesg")
 }

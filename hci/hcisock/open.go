@@ -68,7 +68,7 @@ func (a Address) Open(ctx context.Context, cfg *Config) (hci.Transport, error) {
 	}
 	switch a.Kind {
 	case KindIndex:
-		return asTransport(OpenUserChannel(ctx, a.Index, cfg))
+		return asTransport(openUserChannel(ctx, a.Index, cfg))
 	case KindMAC:
 		return asTransport(openMAC(ctx, a, cfg))
 	case KindTCP:

@@ -2,6 +2,9 @@ package hcisock
 
 import (
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -51,4 +54,30 @@ func writeRFKill(path string, ev rfkillEvent) error {
 		return err
 	}
 	return f.Close()
+}
+
+// rfkillOf reads the adapter's switches. One that has none is not blocked.
+func rfkillOf(class string, index int) RFKill {
+	dir, _, ok := rfkillDir(class, index)
+	if !ok {
+		return RFKill{}
+	}
+	return RFKill{Soft: attr(dir, "soft") == "1", Hard: attr(dir, "hard") == "1"}
+}
+
+// rfkillDir returns the directory of an adapter's switch and its number.
+func rfkillDir(class string, index int) (dir string, id uint32, ok bool) {
+	parent := filepath.Join(class, indexName(index))
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return "", 0, false
+	}
+	for _, e := range entries {
+		if digits, ok := strings.CutPrefix(e.Name(), "rfkill"); ok {
+			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
+				return filepath.Join(parent, e.Name()), uint32(n), true
+			}
+		}
+	}
+	return "", 0, false
 }

@@ -138,7 +138,6 @@ func TestOpenWithoutBluetoothInTheKernel(t *testing.T) {
 	check("Links", err)
 	check("Up", Up(0))
 	check("Down", Down(0))
-	check("Reset", Reset(0))
 	check("KernelDisconnect", KernelDisconnect(t.Context(), 0, 0x40, hci.StatusRemoteUserTerminated))
 }
 

@@ -47,14 +47,14 @@ func newStream(name string, rwc io.ReadWriteCloser) *Stream {
 func (s *Stream) ReadPacket(b []byte) (int, error) {
 	for {
 		if s.closed.Load() {
-			return 0, s.wrap("read", net.ErrClosed)
+			return 0, s.streamError("read", net.ErrClosed)
 		}
 		n, err := hci.SplitPacket(s.pending)
 		switch {
 		case err != nil:
-			return 0, s.wrap("read: out of step", err)
+			return 0, s.streamError("read: out of step", err)
 		case n > len(b):
-			return 0, s.wrap("read", fmt.Errorf("packet of %d bytes into a buffer of %d", n, len(b)))
+			return 0, s.streamError("read", fmt.Errorf("packet of %d bytes into a buffer of %d", n, len(b)))
 		case n > 0:
 			copy(b, s.pending[:n])
 			s.pending = s.pending[n:]
@@ -63,7 +63,7 @@ func (s *Stream) ReadPacket(b []byte) (int, error) {
 			s.readErr = fmt.Errorf("packet longer than %d bytes", hci.MaxPacketLen)
 		}
 		if s.readErr != nil {
-			return 0, s.wrap("read", s.readErr)
+			return 0, s.streamError("read", s.readErr)
 		}
 		s.fill()
 	}
@@ -93,14 +93,14 @@ func (s *Stream) fill() {
 // more, until Close.
 func (s *Stream) WritePacket(b []byte) error {
 	if s.closed.Load() {
-		return s.wrap("write", net.ErrClosed)
+		return s.streamError("write", net.ErrClosed)
 	}
 	n, err := s.rwc.Write(b)
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		return s.wrap("write", err)
+		return s.streamError("write", err)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (s *Stream) Close() error {
 }
 
 // wrap names the stream. What fails after Close fails because of it.
-func (s *Stream) wrap(op string, err error) error {
+func (s *Stream) streamError(op string, err error) error {
 	if s.closed.Load() || isClosed(err) {
 		err = net.ErrClosed
 	}

@@ -53,12 +53,12 @@ func (h *Host) ReadPacket(b []byte) (int, error) {
 	}
 	select {
 	case pkt := <-p.toHost:
-		return deliver(b, pkt)
+		return copyPacket(b, pkt)
 	default:
 	}
 	select {
 	case pkt := <-p.toHost:
-		return deliver(b, pkt)
+		return copyPacket(b, pkt)
 	case <-p.closed:
 		return 0, closedError("read")
 	case <-p.failed:
@@ -66,13 +66,13 @@ func (h *Host) ReadPacket(b []byte) (int, error) {
 	// Fail came after everything that was sent before it.
 	select {
 	case pkt := <-p.toHost:
-		return deliver(b, pkt)
+		return copyPacket(b, pkt)
 	default:
 		return 0, fmt.Errorf("hcitest: read: %w", p.err)
 	}
 }
 
-func deliver(b, pkt []byte) (int, error) {
+func copyPacket(b, pkt []byte) (int, error) {
 	if len(pkt) > len(b) {
 		return 0, fmt.Errorf("hcitest: read: packet of %d bytes into a buffer of %d", len(pkt), len(b))
 	}
@@ -135,14 +135,14 @@ func (c *Controller) Fail(err error) {
 // returns an error that wraps net.ErrClosed after the host has closed its end
 // and nothing is left, and context.Cause(ctx) when ctx ends first.
 func (c *Controller) Sent(ctx context.Context) ([]byte, error) {
-	if pkt, ok := c.next(); ok {
+	if pkt, ok := c.takeSent(); ok {
 		return pkt, nil
 	}
 	select {
 	case pkt := <-c.p.toController:
 		return pkt, nil
 	case <-c.p.closed:
-		if pkt, ok := c.next(); ok {
+		if pkt, ok := c.takeSent(); ok {
 			return pkt, nil
 		}
 		return nil, closedError("sent")
@@ -152,7 +152,7 @@ func (c *Controller) Sent(ctx context.Context) ([]byte, error) {
 }
 
 // next returns what the host has sent already.
-func (c *Controller) next() ([]byte, bool) {
+func (c *Controller) takeSent() ([]byte, bool) {
 	select {
 	case pkt := <-c.p.toController:
 		return pkt, true

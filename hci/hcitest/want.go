@@ -21,7 +21,7 @@ func (c *Controller) WantSent(t testing.TB, want []byte) {
 func (c *Controller) NextSent(t testing.TB) []byte {
 	t.Helper()
 	synctest.Wait()
-	got, ok := c.next()
+	got, ok := c.takeSent()
 	if !ok {
 		t.Fatal("host sent nothing, want a packet")
 	}
@@ -32,7 +32,7 @@ func (c *Controller) NextSent(t testing.TB) []byte {
 func (c *Controller) WantIdle(t testing.TB) {
 	t.Helper()
 	synctest.Wait()
-	if got, ok := c.next(); ok {
+	if got, ok := c.takeSent(); ok {
 		t.Fatalf("host sent [% X], want nothing", got)
 	}
 }

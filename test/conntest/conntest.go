@@ -68,12 +68,12 @@ type Peer struct {
 func (m *Manager) Run(t *testing.T, p *Peer) {
 	var was att.Handle
 	t.Run("the first time", func(t *testing.T) {
-		s := m.connect(t, p)
+		s := m.connectPeer(t, p)
 		if s.Cached() {
 			t.Error("the table is said to come from an empty cache")
 		}
 		s.wantValue(t)
-		was = s.handle(t)
+		was = s.scratchHandle(t)
 		sub, err := s.Subscribe(Within(t), p.Service, p.Values, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -89,22 +89,22 @@ func (m *Manager) Run(t *testing.T, p *Peer) {
 		if err := sub.Close(); err != nil {
 			t.Error(err)
 		}
-		s.end(t)
+		s.closeSession(t)
 	})
 
 	warm := []att.Opcode{att.OpExchangeMTUReq, att.OpReadByTypeReq}
 	t.Run("from the cache", func(t *testing.T) {
-		s := m.connect(t, p)
+		s := m.connectPeer(t, p)
 		if !s.Cached() || !slices.Equal(s.cost, warm) {
 			t.Errorf("from the cache: %v, after the requests %v; want %v", s.Cached(), s.cost, warm)
 		}
 		s.wantValue(t)
-		s.end(t)
+		s.closeSession(t)
 	})
 
 	t.Run("changed while away", func(t *testing.T) {
 		p.Restart(t)
-		s := m.connect(t, p)
+		s := m.connectPeer(t, p)
 		if s.Cached() {
 			t.Error("the table is from the cache, although it has changed")
 		}
@@ -112,28 +112,28 @@ func (m *Manager) Run(t *testing.T, p *Peer) {
 			t.Errorf("requests %v, want the hash read and then a discovery", s.cost)
 		}
 		s.wantValue(t)
-		if now := s.handle(t); now == was {
+		if now := s.scratchHandle(t); now == was {
 			t.Errorf("the handle is 0x%04x as before: nothing has been tried", uint16(was))
 		}
-		s.end(t)
+		s.closeSession(t)
 	})
 
 	t.Run("changed while connected", func(t *testing.T) {
-		s := m.connect(t, p)
+		s := m.connectPeer(t, p)
 		if !s.Cached() {
 			t.Error("the table found after the change is not from the cache")
 		}
 		s.wantValue(t)
-		was = s.handle(t)
+		was = s.scratchHandle(t)
 		s.awaitGuard(t)
 		before := len(s.requests(t))
 		p.Change(t)
 		s.wantValue(t)
 		t.Logf("read with the requests %v", s.requests(t)[before:])
-		if now := s.handle(t); now == was || s.Cached() {
+		if now := s.scratchHandle(t); now == was || s.Cached() {
 			t.Errorf("handle 0x%04x after 0x%04x, cached: %v; want it discovered anew", uint16(now), uint16(was), s.Cached())
 		}
-		s.end(t)
+		s.closeSession(t)
 	})
 }
 
@@ -147,7 +147,7 @@ type session struct {
 	cost     []att.Opcode // the requests until it was ready
 }
 
-func (m *Manager) connect(t *testing.T, p *Peer) *session {
+func (m *Manager) connectPeer(t *testing.T, p *Peer) *session {
 	t.Helper()
 	if p.Ready != nil {
 		p.Ready(t)
@@ -198,7 +198,7 @@ func (s *session) awaitGuard(t *testing.T) {
 }
 
 // handle is where the characteristic is in the table that the client goes by.
-func (s *session) handle(t *testing.T) att.Handle {
+func (s *session) scratchHandle(t *testing.T) att.Handle {
 	t.Helper()
 	table := s.Profile()
 	if table == nil {
@@ -212,7 +212,7 @@ func (s *session) handle(t *testing.T) att.Handle {
 }
 
 // end closes the client and wants nothing left.
-func (s *session) end(t *testing.T) {
+func (s *session) closeSession(t *testing.T) {
 	t.Helper()
 	if err := s.Close(); err != nil {
 		t.Error(err)
