@@ -218,7 +218,7 @@ func (m *Mux) noSMP(pdu []byte) {
 		pairingNotSupported = 0x05
 	)
 	r := wire.NewReader(pdu)
-	if r.U8() == pairingRequest && !m.sig.flooded() {
+	if r.U8() == pairingRequest && m.sig.admit() {
 		m.out.send(CIDSMP, nil, []byte{pairingFailed, pairingNotSupported})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
@@ -174,7 +175,7 @@ func (m *muxWorld) check() {
 		m.t.Fatalf("%d octets in reassembly", n)
 	}
 	// Answers that the link has no room for are bounded; the rest asks for room.
-	if n := len(m.link.sent); n > m.link.room+maxUnsentAnswers+64*3 {
+	if n := len(m.link.sent); n > m.link.room+flood.Limit+64*3 {
 		m.t.Fatalf("%d packets are queued, with room for %d", n, m.link.room)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
@@ -16,9 +17,6 @@ const (
 	// appendix A) and which lies within the 1 s to 60 s that it allows for all
 	// others (RTX, Vol 3, Part A, 6.2.1).
 	rtx = 30 * time.Second
-	// maxUnsentAnswers bounds the answers that are queued while the link has no
-	// room: a peer that asks without taking the answers is no longer answered.
-	maxUnsentAnswers = 16
 )
 
 // signaler is the LE signalling channel of a link. It belongs to the loop.
@@ -39,7 +37,7 @@ type signaler struct {
 	buf     []byte
 	lastID  uint8
 	pending []request
-	unsent  int
+	flood   flood.Counter // of commands that want an answer
 }
 
 // request is a command of this side that awaits its answer.
@@ -64,7 +62,7 @@ func (s *signaler) frame(now time.Time, b []byte) {
 		s.ignore("identifier 0", sig.Code())
 	case sig.Code().response():
 		s.response(now, id, sig)
-	case s.flooded():
+	case !s.admit():
 		s.ignore("too many unsent answers", sig.Code())
 	default:
 		s.command(now, id, sig)
@@ -94,7 +92,7 @@ func (s *signaler) command(now time.Time, id uint8, sig Signal) {
 
 // oversized answers a frame beyond the signalling MTU, of which b has arrived.
 func (s *signaler) oversized(b []byte) {
-	if id, code, ok := firstRequest(b); ok && !s.flooded() {
+	if id, code, ok := firstRequest(b); ok && s.admit() {
 		s.reject(id, code, CommandReject{Reason: RejectMTUExceeded, MTU: signalMTU})
 	}
 }
@@ -104,7 +102,7 @@ func (s *signaler) oversized(b []byte) {
 // the first request in it, and none if all are responses.
 func (s *signaler) malformed(now time.Time, b []byte, id uint8, err error) {
 	if id, code, ok := firstRequest(b); ok {
-		if !s.flooded() {
+		if s.admit() {
 			s.reject(id, code, CommandReject{Reason: RejectNotUnderstood})
 		}
 		return
@@ -191,23 +189,13 @@ func (s *signaler) reject(id uint8, code Code, r CommandReject) {
 	s.send(id, r)
 }
 
+// admit counts an answer that is about to be made, and reports whether the peer
+// takes its answers, so that it may be.
+func (s *signaler) admit() bool { return s.flood.Admit(s.m.link.Room()) }
+
 func (s *signaler) ignore(why string, code Code) {
 	s.m.counters.Ignored++
 	s.m.debug("command ignored", "code", code, "why", why)
-}
-
-// flooded counts an answer that is about to be made, and reports whether there
-// are too many that the link has not had room for.
-func (s *signaler) flooded() bool {
-	if s.m.link.Room() {
-		s.unsent = 0
-		return false
-	}
-	if s.unsent == maxUnsentAnswers {
-		return true
-	}
-	s.unsent++
-	return false
 }
 
 func (s *signaler) expire(now time.Time) {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/loop"
 	"github.com/moor-ble/moor/internal/wire"
 )
@@ -185,7 +186,7 @@ func (b *Bearer) indication(now time.Time, r *wire.Reader, tooLong bool) {
 		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
 		return
 	}
-	if b.flooded() {
+	if !b.in.flood.Admit(b.ch.Room()) {
 		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication, Detail: "it takes no confirmations"})
 		return
 	}
@@ -216,7 +217,7 @@ func (b *Bearer) Confirm() {
 // Writable says that the channel has room again. Called on the loop.
 func (b *Bearer) Writable(now time.Time) {
 	b.now = now
-	b.in.untaken = 0
+	b.in.flood = flood.Counter{}
 	b.sendPaced(now)
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
@@ -12,13 +13,6 @@ import (
 // early are met in the field, those that send six are broken.
 const maxBacklog = 4
 
-// maxUntaken is how many requests and indications of the peer are answered while
-// the channel has no room for more. A peer that has not taken the answers cannot
-// go on without breaking the rule that it waits for them; of one that tries, by
-// not acknowledging what it is sent, the answers would pile up here. Other
-// traffic may keep the channel full for a few honest ones.
-const maxUntaken = 16
-
 // incoming is the state of the peer's requests. Its owner is the loop.
 type incoming struct {
 	handler RequestHandler // nil: none
@@ -26,24 +20,13 @@ type incoming struct {
 	serving Opcode         // of that request, which may be any number
 	backlog [][]byte       // behind it, in order
 	drains  bool           // Bearer.drain is running
-	untaken int            // requests and indications since the channel had room
-}
-
-// flooded counts a request or an indication, and reports whether it is one too
-// many for a peer that takes no answers.
-func (b *Bearer) flooded() bool {
-	if b.ch.Room() {
-		b.in.untaken = 0
-		return false
-	}
-	b.in.untaken++
-	return b.in.untaken > maxUntaken
+	flood   flood.Counter  // of requests and indications
 }
 
 // request takes a request of the peer, or a PDU that could be one.
 func (b *Bearer) request(now time.Time, pdu []byte) {
 	in := &b.in
-	if b.flooded() {
+	if !in.flood.Admit(b.ch.Room()) {
 		r := wire.NewReader(pdu)
 		b.fail(now, &ProtocolError{Rule: RuleSequentialRequests, Got: Opcode(r.U8()), Detail: "it takes no answers"})
 		return
