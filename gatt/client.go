@@ -18,7 +18,7 @@ import (
 // known of it may stand for something else: the Char, or the whole cached
 // profile, has to be asked for again. If it was the peer that refused a request
 // because of that, the error also wraps [att.CodeDatabaseOutOfSync].
-var ErrStale = errors.New("gatt: the peer's attribute table has changed")
+var ErrStale = errors.New("the peer's attribute table has changed")
 
 // ErrNotFound says that the peer does not have what was asked for.
 var ErrNotFound = errors.New("not found")
@@ -123,7 +123,7 @@ func (c *Client) outOfSync(err error) error {
 	c.noteChange(everything)
 	// If this fails the link is gone, and the subscriptions with it.
 	c.b.Post(loop.Func(func(time.Time) { c.values.endStale() }))
-	return fmt.Errorf("%w: %w", ErrStale, err)
+	return fmt.Errorf("gatt: %w: %w", ErrStale, err)
 }
 
 // onLoop runs f on the loop and waits until it has run.

@@ -21,7 +21,7 @@ var ErrTooManyAttributes = errors.New("too many attributes")
 var ErrDiscoveryTimeout = errors.New("discovery takes too long")
 
 // errRestless says that the table changed each time it was read.
-var errRestless = errors.New("the table changed during each attempt")
+var errRestless = errors.New("again during each attempt to discover it")
 
 // DiscoveryError says what a discovery asked for when it failed.
 type DiscoveryError struct {

@@ -10,12 +10,12 @@ import (
 )
 
 // ErrNotSubscribed says that a client has not asked to be sent a value.
-var ErrNotSubscribed = errors.New("gatt: client has not subscribed")
+var ErrNotSubscribed = errors.New("client has not subscribed")
 
 // ErrClientUnaware says that a client that has asked for robust caching has not
 // yet learned of a change of the table, and must not be sent values before (Vol
 // 3, Part G, 2.5.2.1).
-var ErrClientUnaware = errors.New("gatt: client does not know the present table")
+var ErrClientUnaware = errors.New("client does not know the present table")
 
 // published is what senders on other goroutines see of a session.
 type published struct {
@@ -51,9 +51,9 @@ func (p *published) may(h att.Handle, bit uint16) error {
 	}
 	switch {
 	case a == nil || a.cccd == att.HandleNone || p.subscribed.get(a.cccd)&bit == 0:
-		return fmt.Errorf("%w to handle %s", ErrNotSubscribed, h)
+		return fmt.Errorf("gatt: %w to handle %s", ErrNotSubscribed, h)
 	case p.silent:
-		return ErrClientUnaware
+		return fmt.Errorf("gatt: handle %s: %w", h, ErrClientUnaware)
 	}
 	return nil
 }
