@@ -120,12 +120,6 @@ func (c *Channel) Done() <-chan struct{} { return c.m.link.Done() }
 // Err returns why the link is down; nil before that.
 func (c *Channel) Err() error { return c.m.link.Err() }
 
-// Link returns the link.
-func (c *Channel) Link() Link { return c.m.link }
-
-// Mux returns the Mux that the channel belongs to.
-func (c *Channel) Mux() *Mux { return c.m }
-
 func (c *Channel) frame(now time.Time, pdu []byte) {
 	if c.handler != nil && !c.closed {
 		c.handler.Frame(now, pdu)

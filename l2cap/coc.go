@@ -126,7 +126,7 @@ func (k *channels) tooLong(now time.Time, f frame) {
 
 // allocate makes a channel with a free identifier; nil if there is none.
 func (k *channels) allocate(psm PSM, s settings) *Conn {
-	for cid := CIDFirst; cid <= CIDLast; cid++ {
+	for cid := cidFirst; cid <= cidLast; cid++ {
 		if k.local[cid] == nil {
 			c := newConn(k.m, psm, cid, s)
 			if k.local == nil {
@@ -165,22 +165,22 @@ func (k *channels) disconnect(now time.Time, c *Conn, cause error) {
 	k.m.debug("channel ended here", "cid", c.local, "psm", c.psm, "cause", cause)
 	c.state = closing
 	c.finish(&ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: cause})
-	k.m.sig.request(now, DisconnectionReq{Destination: c.remote, Source: c.local},
-		func(time.Time, Signal, error) { k.forget(c) })
+	k.m.sig.request(now, disconnectionReq{Destination: c.remote, Source: c.local},
+		func(time.Time, signal, error) { k.forget(c) })
 }
 
 // disconnectReq handles Disconnection Request (4.6).
-func (k *channels) disconnectReq(_ time.Time, id uint8, req DisconnectionReq) {
+func (k *channels) disconnectReq(_ time.Time, id uint8, req disconnectionReq) {
 	c := k.local[req.Destination]
 	if c == nil || c.state == opening {
-		k.m.sig.reject(id, req.Code(), CommandReject{Reason: RejectInvalidCID, Local: req.Destination, Remote: req.Source})
+		k.m.sig.reject(id, req.Code(), commandReject{Reason: RejectInvalidCID, Local: req.Destination, Remote: req.Source})
 		return
 	}
 	if c.remote != req.Source {
 		k.m.sig.ignore("source does not match the channel", req.Code())
 		return
 	}
-	k.m.sig.send(id, DisconnectionRsp(req))
+	k.m.sig.send(id, disconnectionRsp(req))
 	if c.state == open {
 		c.finish(&ChannelError{PSM: c.psm, CID: c.local, Err: ErrPeerClosed})
 	}
@@ -188,11 +188,11 @@ func (k *channels) disconnectReq(_ time.Time, id uint8, req DisconnectionReq) {
 }
 
 // creditInd handles Flow Control Credit Ind (4.24).
-func (k *channels) creditInd(now time.Time, id uint8, ind FlowControlCreditInd) {
+func (k *channels) creditInd(now time.Time, id uint8, ind flowControlCreditInd) {
 	c := k.remote[ind.Source]
 	switch {
 	case c == nil:
-		k.m.sig.reject(id, ind.Code(), CommandReject{Reason: RejectInvalidCID, Remote: ind.Source})
+		k.m.sig.reject(id, ind.Code(), commandReject{Reason: RejectInvalidCID, Remote: ind.Source})
 	case c.state != open:
 	default:
 		if err := c.out.add(ind.Credits); err != nil {
@@ -254,10 +254,10 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 		d.reply <- result[*Conn]{err: ErrNoCID}
 		return
 	}
-	req := LECreditBasedConnectionReq{
+	req := leCreditBasedConnectionReq{
 		PSM: psm, Source: c.local, MTU: uint16(s.mtu), MPS: uint16(s.mps), Credits: uint16(s.credits),
 	}
-	k.m.sig.request(now, req, func(now time.Time, answer Signal, err error) {
+	k.m.sig.request(now, req, func(now time.Time, answer signal, err error) {
 		if err == nil {
 			err = k.answered(now, c, answer)
 		}
@@ -277,15 +277,15 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 
 // answered takes LE Credit Based Connection Response (4.23). A success with
 // values that are not allowed ends the channel that the peer has opened.
-func (k *channels) answered(now time.Time, c *Conn, answer Signal) error {
-	rsp, ok := answer.(LECreditBasedConnectionRsp)
+func (k *channels) answered(now time.Time, c *Conn, answer signal) error {
+	rsp, ok := answer.(leCreditBasedConnectionRsp)
 	switch {
 	case !ok:
 		return fmt.Errorf("%w: answered by %v", ErrViolation, answer.Code())
 	case rsp.Result != ResultSuccess:
 		return rsp.Result
 	case !rsp.Destination.dynamic():
-		return fmt.Errorf("%w: a channel with CID %v, want %v to %v", ErrViolation, rsp.Destination, CIDFirst, CIDLast)
+		return fmt.Errorf("%w: a channel with CID %v, want %v to %v", ErrViolation, rsp.Destination, cidFirst, cidLast)
 	case k.remote[rsp.Destination] != nil:
 		return fmt.Errorf("%w: a channel with CID %v, which is in use", ErrViolation, rsp.Destination)
 	}

@@ -249,7 +249,7 @@ func (c *Conn) grant() {
 		return
 	}
 	if c.in.due() && c.m.turns.room(&c.turn) {
-		c.m.sig.indicate(FlowControlCreditInd{Source: c.local, Credits: c.in.grant()})
+		c.m.sig.indicate(flowControlCreditInd{Source: c.local, Credits: c.in.grant()})
 	}
 }
 

@@ -9,7 +9,7 @@ func TestSDUOutAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.m.coc.connectReq(l.now, 1, LECreditBasedConnectionReq{PSM: 0x80, Source: 0x40, MTU: 512, MPS: 100, Credits: 65535})
+	l.m.coc.connectReq(l.now, 1, leCreditBasedConnectionReq{PSM: 0x80, Source: 0x40, MTU: 512, MPS: 100, Credits: 65535})
 	c, err := ln.Accept(t.Context())
 	if err != nil {
 		t.Fatal(err)

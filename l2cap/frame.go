@@ -9,19 +9,19 @@ import (
 // CID is a channel identifier (Vol 3, Part A, 2.1, LE-U).
 type CID uint16
 
-// Channel identifiers on an LE link. Those from CIDFirst to CIDLast are handed
+// Channel identifiers on an LE link. Those from cidFirst to cidLast are handed
 // out to credit-based channels, by each side for its own end.
 const (
-	CIDATT    CID = 0x0004
-	CIDSignal CID = 0x0005
-	CIDSMP    CID = 0x0006
-	CIDFirst  CID = 0x0040
-	CIDLast   CID = 0x007F
+	cidATT    CID = 0x0004
+	cidSignal CID = 0x0005
+	cidSMP    CID = 0x0006
+	cidFirst  CID = 0x0040
+	cidLast   CID = 0x007F
 )
 
 func (c CID) String() string { return fmt.Sprintf("0x%04X", uint16(c)) }
 
-func (c CID) dynamic() bool { return c >= CIDFirst && c <= CIDLast }
+func (c CID) dynamic() bool { return c >= cidFirst && c <= cidLast }
 
 // Lengths of frames.
 //

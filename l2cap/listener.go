@@ -151,20 +151,20 @@ func (l *Listener) end(err error) {
 }
 
 // connectReq handles LE Credit Based Connection Request (4.22).
-func (k *channels) connectReq(_ time.Time, id uint8, req LECreditBasedConnectionReq) {
+func (k *channels) connectReq(_ time.Time, id uint8, req leCreditBasedConnectionReq) {
 	c, result := k.accept(req)
 	if result != ResultSuccess {
 		k.m.debug("channel refused", "psm", req.PSM, "result", result)
-		k.m.sig.send(id, LECreditBasedConnectionRsp{Result: result})
+		k.m.sig.send(id, leCreditBasedConnectionRsp{Result: result})
 		return
 	}
-	k.m.sig.send(id, LECreditBasedConnectionRsp{
+	k.m.sig.send(id, leCreditBasedConnectionRsp{
 		Destination: c.local, MTU: uint16(c.in.mtu), MPS: uint16(c.in.mps), Credits: uint16(c.in.window),
 	})
 }
 
 // accept opens the channel that the peer asks for, or says why not.
-func (k *channels) accept(req LECreditBasedConnectionReq) (*Conn, Result) {
+func (k *channels) accept(req leCreditBasedConnectionReq) (*Conn, Result) {
 	l := k.listeners[req.PSM]
 	if l == nil {
 		return nil, ResultSPSMNotSupported

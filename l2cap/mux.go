@@ -3,6 +3,7 @@ package l2cap
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -92,9 +93,8 @@ type Counters struct {
 }
 
 // Mux joins the channels of one link. It is the link's controller.LinkHandler. The
-// methods that LinkHandler names are for the loop; all others may be called
-// from any other goroutine, except ATT, SMP and Link, which may be called from
-// anywhere.
+// methods of LinkHandler must run on the loop; all others may be called from any
+// other goroutine.
 //
 // A Mux holds at most one frame in reassembly. Its bound is the largest MTU of
 // the channels that are open: 517 for ATT, 65 for SMP, 23 for signalling, the
@@ -133,35 +133,31 @@ func NewMux(now time.Time, l Link, cfg *Config) *Mux {
 	m.in = reassembly{limit: m.limit, counters: &m.counters}
 	m.turns.m = m
 	m.sig.m, m.params.m, m.coc.m = m, m, m
-	m.att, m.smp = newChannel(m, CIDATT), newChannel(m, CIDSMP)
+	m.att, m.smp = newChannel(m, cidATT), newChannel(m, cidSMP)
 	m.coc.listenAll(m.cfg.Listen)
 	m.att.open(now, m.cfg.ATT)
 	m.smp.open(now, m.cfg.SMP)
 	return m
 }
 
-// Link returns the link that the Mux stands on.
-func (m *Mux) Link() Link { return m.link }
-
-// ATT returns what Config.ATT made, or nil.
-func (m *Mux) ATT() Handler { return m.att.handler }
-
-// SMP returns what Config.SMP made, or nil.
-func (m *Mux) SMP() Handler { return m.smp.handler }
-
-// Counters returns what has been dropped so far.
+// Counters returns the counts so far. The error is the end of the link or of
+// ctx.
 func (m *Mux) Counters(ctx context.Context) (Counters, error) {
-	return call(ctx, m, func(_ time.Time, reply func(Counters, error)) { reply(m.counters, nil) })
+	c, err := call(ctx, m, func(_ time.Time, reply func(Counters, error)) { reply(m.counters, nil) })
+	if err != nil {
+		return c, fmt.Errorf("l2cap: counters: %w", err)
+	}
+	return c, nil
 }
 
 // limit returns the longest payload that channel cid takes.
 func (m *Mux) limit(cid CID) (int, bool) {
 	switch cid {
-	case CIDATT:
+	case cidATT:
 		return attMTU, m.att.handler != nil
-	case CIDSMP:
+	case cidSMP:
 		return smpMTU, true
-	case CIDSignal:
+	case cidSignal:
 		return signalMTU, true
 	default:
 		return m.coc.limit(cid)
@@ -181,7 +177,7 @@ func (m *Mux) ACL(now time.Time, start bool, data []byte) {
 	case tooLong:
 		m.debug("frame too long", "cid", f.cid, "length", f.length)
 		switch f.cid {
-		case CIDSignal:
+		case cidSignal:
 			m.sig.oversized(f.payload)
 		default:
 			m.coc.tooLong(now, f)
@@ -195,15 +191,15 @@ func (m *Mux) ACL(now time.Time, start bool, data []byte) {
 
 func (m *Mux) frame(now time.Time, f frame) {
 	switch f.cid {
-	case CIDATT:
+	case cidATT:
 		m.att.frame(now, f.payload)
-	case CIDSMP:
+	case cidSMP:
 		if m.smp.handler == nil {
 			m.noSMP(f.payload)
 			return
 		}
 		m.smp.frame(now, f.payload)
-	case CIDSignal:
+	case cidSignal:
 		m.sig.frame(now, f.payload)
 	default:
 		m.coc.frame(now, f)
@@ -219,7 +215,7 @@ func (m *Mux) noSMP(pdu []byte) {
 	)
 	r := wire.NewReader(pdu)
 	if r.U8() == pairingRequest && m.sig.admit() {
-		m.out.send(CIDSMP, nil, []byte{pairingFailed, pairingNotSupported})
+		m.out.send(cidSMP, nil, []byte{pairingFailed, pairingNotSupported})
 	}
 }
 
@@ -237,7 +233,7 @@ func (m *Mux) Event(now time.Time, ev hci.Event) {
 			m.encrypted = ev.Enabled != 0
 		}
 	case *hci.LELongTermKeyRequest:
-		if m.SMP() == nil { // a link that is not answered is lost (Vol 6, Part B, 5.1.3.1)
+		if m.smp.handler == nil { // a link that is not answered is lost (Vol 6, Part B, 5.1.3.1)
 			m.link.RefuseKey()
 			return
 		}

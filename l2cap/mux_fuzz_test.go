@@ -108,7 +108,7 @@ func (m *muxWorld) step() {
 		start := m.octet(2) == 1
 		l.m.ACL(l.now, start, m.octets(m.octet(64)))
 	case muxFrame:
-		cid := []CID{CIDATT, CIDSignal, CIDSMP, CIDFirst, CIDFirst + 1, CIDFirst + 2}[m.octet(6)]
+		cid := []CID{cidATT, cidSignal, cidSMP, cidFirst, cidFirst + 1, cidFirst + 2}[m.octet(6)]
 		l.recvBytes(cid, m.octets(m.octet(80)))
 	case muxTime:
 		l.advance(time.Duration(m.octet(60)) * time.Second)

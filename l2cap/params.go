@@ -93,20 +93,20 @@ type paramControl struct {
 }
 
 // updateReq handles Connection Parameter Update Request.
-func (c *paramControl) updateReq(now time.Time, id uint8, req ConnectionParameterUpdateReq) {
+func (c *paramControl) updateReq(now time.Time, id uint8, req connectionParameterUpdateReq) {
 	m := c.m
 	if m.link.Role() != hci.RoleCentral {
 		// Only a central takes this request (4.20).
-		m.sig.reject(id, req.Code(), CommandReject{Reason: RejectNotUnderstood})
+		m.sig.reject(id, req.Code(), commandReject{Reason: RejectNotUnderstood})
 		return
 	}
 	c.decide(now, req.params(), false, func(now time.Time, p hci.ConnParams, ok bool) {
 		if !ok {
 			m.debug("connection parameters rejected", "asked", req.params())
-			m.sig.send(id, ConnectionParameterUpdateRsp{Result: ParamsRejected})
+			m.sig.send(id, connectionParameterUpdateRsp{Result: paramsRejected})
 			return
 		}
-		m.sig.send(id, ConnectionParameterUpdateRsp{Result: ParamsAccepted})
+		m.sig.send(id, connectionParameterUpdateRsp{Result: paramsAccepted})
 		c.updating = true
 		m.link.StartUpdate(p, func(_ time.Time, got hci.ConnParamsInUse, err error) {
 			c.updating = false
@@ -209,9 +209,9 @@ func (m *Mux) requestParams(ctx context.Context, p hci.ConnParams) error {
 			return
 		}
 		m.params.sent = true
-		m.sig.request(now, paramsRequest(p), func(_ time.Time, answer Signal, err error) {
+		m.sig.request(now, paramsRequest(p), func(_ time.Time, answer signal, err error) {
 			m.params.sent = false
-			if rsp, ok := answer.(ConnectionParameterUpdateRsp); ok && rsp.Result != ParamsAccepted {
+			if rsp, ok := answer.(connectionParameterUpdateRsp); ok && rsp.Result != paramsAccepted {
 				err = ErrParamsRejected
 			}
 			reply(struct{}{}, err)
@@ -221,7 +221,7 @@ func (m *Mux) requestParams(ctx context.Context, p hci.ConnParams) error {
 }
 
 // params returns the request's values in units of time; they may be invalid.
-func (s ConnectionParameterUpdateReq) params() hci.ConnParams {
+func (s connectionParameterUpdateReq) params() hci.ConnParams {
 	return hci.ConnParams{
 		IntervalMin: time.Duration(s.IntervalMin) * intervalStep,
 		IntervalMax: time.Duration(s.IntervalMax) * intervalStep,
@@ -231,8 +231,8 @@ func (s ConnectionParameterUpdateReq) params() hci.ConnParams {
 }
 
 // paramsRequest is the reverse of params, for valid parameters.
-func paramsRequest(p hci.ConnParams) ConnectionParameterUpdateReq {
-	return ConnectionParameterUpdateReq{
+func paramsRequest(p hci.ConnParams) connectionParameterUpdateReq {
+	return connectionParameterUpdateReq{
 		IntervalMin: uint16(p.IntervalMin / intervalStep),
 		IntervalMax: uint16(p.IntervalMax / intervalStep),
 		Latency:     p.Latency,

@@ -45,16 +45,16 @@ type request struct {
 	id       uint8
 	sent     Code
 	deadline time.Time
-	done     func(now time.Time, answer Signal, err error)
+	done     func(now time.Time, answer signal, err error)
 }
 
 // answeredBy reports whether a command of code c answers the request. The code
 // of every response follows that of its request.
-func (q *request) answeredBy(c Code) bool { return c == CodeCommandReject || c == q.sent+1 }
+func (q *request) answeredBy(c Code) bool { return c == codeCommandReject || c == q.sent+1 }
 
 // frame takes the payload of a frame on the signalling channel.
 func (s *signaler) frame(now time.Time, b []byte) {
-	id, sig, err := ParseSignal(b)
+	id, sig, err := parseSignal(b)
 	switch {
 	case err != nil:
 		s.malformed(now, b, id, err)
@@ -69,31 +69,31 @@ func (s *signaler) frame(now time.Time, b []byte) {
 	}
 }
 
-func (s *signaler) command(now time.Time, id uint8, sig Signal) {
+func (s *signaler) command(now time.Time, id uint8, sig signal) {
 	switch sig := sig.(type) {
-	case DisconnectionReq:
+	case disconnectionReq:
 		s.m.coc.disconnectReq(now, id, sig)
-	case ConnectionParameterUpdateReq:
+	case connectionParameterUpdateReq:
 		s.m.params.updateReq(now, id, sig)
-	case LECreditBasedConnectionReq:
+	case leCreditBasedConnectionReq:
 		s.m.coc.connectReq(now, id, sig)
-	case FlowControlCreditInd:
+	case flowControlCreditInd:
 		s.m.coc.creditInd(now, id, sig)
-	case CreditBasedConnectionReq:
+	case creditBasedConnectionReq:
 		// No SPSM here takes enhanced channels, so each one asked for is refused:
 		// as many zeros as the request has identifiers (4.26).
-		s.send(id, CreditBasedConnectionRsp{Result: ResultSPSMNotSupported, Destinations: make([]CID, len(sig.Sources))})
-	case CreditBasedReconfigureReq:
-		s.send(id, CreditBasedReconfigureRsp{Result: ReconfigureInvalidCID})
+		s.send(id, creditBasedConnectionRsp{Result: ResultSPSMNotSupported, Destinations: make([]CID, len(sig.Sources))})
+	case creditBasedReconfigureReq:
+		s.send(id, creditBasedReconfigureRsp{Result: reconfigureInvalidCID})
 	default:
-		s.reject(id, sig.Code(), CommandReject{Reason: RejectNotUnderstood})
+		s.reject(id, sig.Code(), commandReject{Reason: RejectNotUnderstood})
 	}
 }
 
 // oversized answers a frame beyond the signalling MTU, of which b has arrived.
 func (s *signaler) oversized(b []byte) {
 	if id, code, ok := firstRequest(b); ok && s.admit() {
-		s.reject(id, code, CommandReject{Reason: RejectMTUExceeded, MTU: signalMTU})
+		s.reject(id, code, commandReject{Reason: RejectMTUExceeded, MTU: signalMTU})
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *signaler) oversized(b []byte) {
 func (s *signaler) malformed(now time.Time, b []byte, id uint8, err error) {
 	if id, code, ok := firstRequest(b); ok {
 		if s.admit() {
-			s.reject(id, code, CommandReject{Reason: RejectNotUnderstood})
+			s.reject(id, code, commandReject{Reason: RejectNotUnderstood})
 		}
 		return
 	}
@@ -127,13 +127,13 @@ func firstRequest(b []byte) (id uint8, code Code, ok bool) {
 	return 0, 0, false
 }
 
-func (s *signaler) response(now time.Time, id uint8, sig Signal) {
+func (s *signaler) response(now time.Time, id uint8, sig signal) {
 	i := s.find(id, sig.Code())
 	if i < 0 {
 		s.ignore("nobody waits for it", sig.Code())
 		return
 	}
-	if rej, ok := sig.(CommandReject); ok {
+	if rej, ok := sig.(commandReject); ok {
 		s.finish(now, i, nil, &RejectError{Command: s.pending[i].sent, Reason: rej.Reason})
 		return
 	}
@@ -148,7 +148,7 @@ func (s *signaler) find(id uint8, code Code) int {
 	})
 }
 
-func (s *signaler) finish(now time.Time, i int, answer Signal, err error) {
+func (s *signaler) finish(now time.Time, i int, answer signal, err error) {
 	q := s.pending[i]
 	s.pending = slices.Delete(s.pending, i, i+1)
 	q.done(now, answer, err)
@@ -157,7 +157,7 @@ func (s *signaler) finish(now time.Time, i int, answer Signal, err error) {
 
 // request sends a command of this side. done gets its answer, a *RejectError, a
 // *SignalError, a *TimeoutError or the end of the link; it runs on the loop.
-func (s *signaler) request(now time.Time, sig Signal, done func(now time.Time, answer Signal, err error)) {
+func (s *signaler) request(now time.Time, sig signal, done func(now time.Time, answer signal, err error)) {
 	id := s.nextID()
 	s.pending = append(s.pending, request{id: id, sent: sig.Code(), deadline: now.Add(rtx), done: done})
 	s.send(id, sig)
@@ -165,7 +165,7 @@ func (s *signaler) request(now time.Time, sig Signal, done func(now time.Time, a
 }
 
 // indicate sends a command that has no answer.
-func (s *signaler) indicate(sig Signal) { s.send(s.nextID(), sig) }
+func (s *signaler) indicate(sig signal) { s.send(s.nextID(), sig) }
 
 // nextID returns an identifier that no unanswered request has. There is one:
 // requests are at most one for parameters and one for each of 64 channels.
@@ -178,12 +178,12 @@ func (s *signaler) nextID() uint8 {
 	}
 }
 
-func (s *signaler) send(id uint8, sig Signal) {
-	s.buf = AppendSignal(s.buf[:0], id, sig)
-	s.m.out.send(CIDSignal, nil, s.buf)
+func (s *signaler) send(id uint8, sig signal) {
+	s.buf = appendSignal(s.buf[:0], id, sig)
+	s.m.out.send(cidSignal, nil, s.buf)
 }
 
-func (s *signaler) reject(id uint8, code Code, r CommandReject) {
+func (s *signaler) reject(id uint8, code Code, r commandReject) {
 	s.m.counters.Rejected++
 	s.m.debug("command rejected", "code", code, "reason", r.Reason)
 	s.send(id, r)
