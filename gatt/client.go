@@ -119,7 +119,6 @@ func do[R any](ctx context.Context, c *Client, cond att.Condition, req att.Reque
 
 // outOfSync drops all that is known of the table (Vol 3, Part G, 2.5.2.1).
 func (c *Client) outOfSync(err error) error {
-	everything := att.HandleRange{Start: att.HandleMin, End: att.HandleMax}
 	c.noteChange(everything)
 	// If this fails the link is gone, and the subscriptions with it.
 	c.b.Post(loop.Func(func(time.Time) { c.values.endStale() }))

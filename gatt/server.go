@@ -196,7 +196,7 @@ func (s *Server) SetServices(ctx context.Context, services []ServiceDef) error {
 	s.table.Store(t)
 	s.mu.Unlock()
 	for _, session := range s.snapshot() {
-		if err := session.await(ctx, session.adopt); err != nil {
+		if err := session.await(ctx, session.adoptTable); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ type published struct {
 	t          *table      // nil: the same, or the bearer has ended
 	subscribed subscriptions
 	features   uint8
-	silent     bool
+	barred     bool
 }
 
 // publish shows senders what has changed. Called on the loop.
@@ -33,7 +33,7 @@ func (s *Session) publish() {
 		t:          s.t,
 		subscribed: s.client.subscribed,
 		features:   s.client.features,
-		silent:     s.client.silent(s.t),
+		barred:     s.client.barred(s.t),
 	})
 }
 
@@ -52,7 +52,7 @@ func (p *published) may(h att.Handle, bit uint16) error {
 	switch {
 	case a == nil || a.cccd == att.HandleNone || p.subscribed.get(a.cccd)&bit == 0:
 		return fmt.Errorf("gatt: %w to handle %s", ErrNotSubscribed, h)
-	case p.silent:
+	case p.barred:
 		return fmt.Errorf("gatt: handle %s: %w", h, ErrClientUnaware)
 	}
 	return nil

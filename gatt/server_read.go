@@ -24,7 +24,7 @@ func (s *Session) view() view {
 		s:          s,
 		t:          s.t,
 		mtu:        s.b.MTU(),
-		security:   s.security(),
+		security:   s.linkSecurity(),
 		features:   s.client.features,
 		subscribed: s.client.subscribed,
 	}

@@ -29,7 +29,7 @@ const dropUnaware = "the client does not know the table"
 func (s *Session) signedWrite(p att.SignedWriteCmd, pdu []byte) {
 	const op = att.OpSignedWriteCmd
 	verify := s.peer.Load().Verify
-	if verify == nil || !s.security().Bonded {
+	if verify == nil || !s.linkSecurity().Bonded {
 		s.drop(op, "no key to check the signature with")
 		return
 	}
@@ -56,7 +56,7 @@ func (s *Session) verified(now time.Time, p att.SignedWriteCmd, authenticated bo
 		s.drop(op, err.Error())
 		return
 	}
-	s.adopt(now) // the table may be another by now
+	s.adoptTable(now) // the table may be another by now
 	if why := s.refuseSigned(p.Handle, authenticated); why != "" {
 		s.drop(op, why)
 		return
@@ -73,7 +73,7 @@ func (s *Session) refuseSigned(h att.Handle, authenticated bool) string {
 		return "not to be written with a signature"
 	case !a.perms.Write.checkSigned(authenticated):
 		return "the signature is not enough"
-	case s.client.silent(s.t):
+	case s.client.barred(s.t):
 		return dropUnaware
 	}
 	return ""

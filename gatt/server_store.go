@@ -34,8 +34,8 @@ type ClientStore interface {
 	DeleteClient(key string) error
 }
 
-// recall returns what is known of a bonded client.
-func (s *Server) recall(key string) (ClientState, bool) {
+// stateOf returns what the server remembers of a bonded client.
+func (s *Server) stateOf(key string) (ClientState, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, ok := s.clients[key]
@@ -72,8 +72,9 @@ func (s *Server) ForgetClient(key string) {
 	s.keepLocked(key)
 }
 
-// startOver gives a session's client a name under which nothing is known yet.
-func (s *Server) startOver(x *Session, key string) {
+// resetClient gives a session's client the key of a new bond, under which nothing
+// is remembered yet.
+func (s *Server) resetClient(x *Session, key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	peer := x.Peer()

@@ -44,7 +44,7 @@ func (s *Session) writable(h att.Handle) att.Code {
 	case !a.writable:
 		return att.CodeWriteNotPermitted
 	}
-	return a.perms.Write.check(s.security())
+	return a.perms.Write.check(s.linkSecurity())
 }
 
 func (s *Session) write(now time.Time, p att.WriteReq) {
@@ -64,11 +64,11 @@ func (s *Session) write(now time.Time, p att.WriteReq) {
 // writeCommand does what it can; the client hears nothing of it either way.
 func (s *Session) writeCommand(now time.Time, p att.WriteCmd) {
 	a := s.t.at(p.Handle)
-	if a == nil || !a.commands || a.perms.Write.check(s.security()) != 0 {
+	if a == nil || !a.commands || a.perms.Write.check(s.linkSecurity()) != 0 {
 		s.drop(att.OpWriteCmd, "not permitted")
 		return
 	}
-	if s.client.silent(s.t) {
+	if s.client.barred(s.t) {
 		s.drop(att.OpWriteCmd, dropUnaware)
 		return
 	}
@@ -205,11 +205,11 @@ func (s *Session) apply(now time.Time, changes []staged, done func(result)) {
 	}
 	if kept {
 		s.publish()
-		s.keep()
+		s.keepClient()
 	}
 	done(result{})
 	if kept {
-		s.tellChanged(now)
+		s.indicateChange(now)
 	}
 }
 

@@ -58,7 +58,7 @@ type Session struct {
 
 	t *table // what the client is answered from
 
-	client   client
+	client   knownClient
 	prepared []part     // writes that wait for their execution
 	lost     att.Handle // of a prepared write that a change of the table took away
 
@@ -98,7 +98,7 @@ func (s *Session) Bind(now time.Time, b *att.Bearer) {
 	s.srv.mu.Unlock()
 	// From now on, SetServices finds the session.
 	s.t = s.srv.table.Load()
-	s.recall()
+	s.recallClient()
 	s.SecurityChanged(now)
 	s.publish()
 }
@@ -110,7 +110,7 @@ func (s *Session) Request(now time.Time, b *att.Bearer, pdu []byte) { s.take(now
 func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) {
 	// What counts is whether the link was encrypted when the command came, not
 	// when its turn comes.
-	if op := opcodeOf(pdu); op == att.OpSignedWriteCmd && s.security().Encrypted {
+	if op := opcodeOf(pdu); op == att.OpSignedWriteCmd && s.linkSecurity().Encrypted {
 		s.drop(op, "signed, on an encrypted link")
 		return
 	}
@@ -164,7 +164,7 @@ func (s *Session) goOn(now time.Time) {
 
 // handle answers one PDU, or has a handler answer it.
 func (s *Session) handle(now time.Time, pdu []byte) {
-	s.adopt(now)
+	s.adoptTable(now)
 	s.SecurityChanged(now)
 	p, err := att.Parse(pdu)
 	op := opcodeOf(pdu)
@@ -189,7 +189,7 @@ func (s *Session) handle(now time.Time, pdu []byte) {
 
 // request answers a well-formed request.
 func (s *Session) request(now time.Time, p att.PDU, pdu []byte) {
-	if h, ok := s.client.admit(s, p); !ok {
+	if h, ok := s.client.admitRequest(s, p); !ok {
 		s.refuse(p.Opcode(), h, att.CodeDatabaseOutOfSync)
 		return
 	}
@@ -248,8 +248,8 @@ func (s *Session) run(work func(ctx context.Context) (then func(now time.Time)))
 	return s.busy
 }
 
-// security returns what protects the link.
-func (s *Session) security() Security {
+// linkSecurity returns how the link is protected.
+func (s *Session) linkSecurity() Security {
 	peer := s.peer.Load()
 	if peer.Security == nil {
 		return Security{Bonded: peer.Bonded}
