@@ -45,9 +45,9 @@ type framer struct {
 	scratch []byte
 }
 
-// send sends prefix and payload as one frame. It keeps neither. Their length
+// sendFrame sends prefix and payload as one frame. It keeps neither. Their length
 // together is at most maxPayload, which callers ensure.
-func (f *framer) send(cid CID, prefix, payload []byte) {
+func (f *framer) sendFrame(cid CID, prefix, payload []byte) {
 	size := max(f.link.MaxACLData(), minACLData)
 	r := wire.NewReader(payload)
 	b := wire.AppendU16(f.scratch[:0], uint16(len(prefix)+len(payload)))

@@ -135,15 +135,15 @@ func NewMux(now time.Time, l Link, cfg *Config) *Mux {
 	m.sig.m, m.params.m, m.coc.m = m, m, m
 	m.att, m.smp = newChannel(m, cidATT), newChannel(m, cidSMP)
 	m.coc.listenAll(m.cfg.Listen)
-	m.att.open(now, m.cfg.ATT)
-	m.smp.open(now, m.cfg.SMP)
+	m.att.makeHandler(now, m.cfg.ATT)
+	m.smp.makeHandler(now, m.cfg.SMP)
 	return m
 }
 
 // Counters returns the counts so far. The error is the end of the link or of
 // ctx.
 func (m *Mux) Counters(ctx context.Context) (Counters, error) {
-	c, err := call(ctx, m, func(_ time.Time, reply func(Counters, error)) { reply(m.counters, nil) })
+	c, err := callLoop(ctx, m, func(_ time.Time, reply func(Counters, error)) { reply(m.counters, nil) })
 	if err != nil {
 		return c, fmt.Errorf("l2cap: counters: %w", err)
 	}
@@ -169,18 +169,18 @@ func (m *Mux) ACL(now time.Time, start bool, data []byte) {
 	if m.dead != nil {
 		return
 	}
-	f, what := m.in.add(start, data)
+	f, what := m.in.addFragment(start, data)
 	switch what {
 	case incomplete:
 	case complete:
-		m.frame(now, f)
+		m.routeFrame(now, f)
 	case tooLong:
 		m.debug("frame too long", "cid", f.cid, "length", f.length)
 		switch f.cid {
 		case cidSignal:
-			m.sig.oversized(f.payload)
+			m.sig.handleOversized(f.payload)
 		default:
-			m.coc.tooLong(now, f)
+			m.coc.handleTooLong(now, f)
 		}
 	case refused:
 		m.debug("frame for an unknown channel", "cid", f.cid, "length", f.length)
@@ -189,33 +189,33 @@ func (m *Mux) ACL(now time.Time, start bool, data []byte) {
 	}
 }
 
-func (m *Mux) frame(now time.Time, f frame) {
+func (m *Mux) routeFrame(now time.Time, f frame) {
 	switch f.cid {
 	case cidATT:
-		m.att.frame(now, f.payload)
+		m.att.passFrame(now, f.payload)
 	case cidSMP:
 		if m.smp.handler == nil {
-			m.noSMP(f.payload)
+			m.refusePairing(f.payload)
 			return
 		}
-		m.smp.frame(now, f.payload)
+		m.smp.passFrame(now, f.payload)
 	case cidSignal:
-		m.sig.frame(now, f.payload)
+		m.sig.handleFrame(now, f.payload)
 	default:
-		m.coc.frame(now, f)
+		m.coc.handleKFrame(now, f)
 	}
 }
 
-// noSMP refuses to pair, for a link without SMP (Vol 3, Part H, 3.5.5).
-func (m *Mux) noSMP(pdu []byte) {
+// refusePairing refuses to pair, for a link without SMP (Vol 3, Part H, 3.5.5).
+func (m *Mux) refusePairing(pdu []byte) {
 	const (
 		pairingRequest      = 0x01
 		pairingFailed       = 0x05
 		pairingNotSupported = 0x05
 	)
 	r := wire.NewReader(pdu)
-	if r.U8() == pairingRequest && m.sig.admit() {
-		m.out.send(cidSMP, nil, []byte{pairingFailed, pairingNotSupported})
+	if r.U8() == pairingRequest && m.sig.admitAnswer() {
+		m.out.sendFrame(cidSMP, nil, []byte{pairingFailed, pairingNotSupported})
 	}
 }
 
@@ -226,7 +226,7 @@ func (m *Mux) Event(now time.Time, ev hci.Event) {
 	}
 	switch ev := ev.(type) {
 	case *hci.LERemoteConnectionParameterRequest:
-		m.params.linkLayerReq(now, ev)
+		m.params.handleLinkLayerReq(now, ev)
 		return
 	case *hci.EncryptionChange:
 		if ev.Status == hci.StatusSuccess {
@@ -238,14 +238,14 @@ func (m *Mux) Event(now time.Time, ev hci.Event) {
 			return
 		}
 	}
-	m.att.event(now, ev)
-	m.smp.event(now, ev)
+	m.att.passEvent(now, ev)
+	m.smp.passEvent(now, ev)
 }
 
 // Writable says that the link has room again.
 func (m *Mux) Writable(now time.Time) {
 	if m.dead == nil {
-		m.turns.run(now)
+		m.turns.serveWaiting(now)
 	}
 }
 
@@ -256,10 +256,10 @@ func (m *Mux) Expire(now time.Time) {
 	}
 	m.armed = time.Time{}
 	m.expiring = true
-	m.att.expire(now)
-	m.smp.expire(now)
-	m.sig.expire(now)
-	m.params.expire(now)
+	m.att.expireHandler(now)
+	m.smp.expireHandler(now)
+	m.sig.expirePending(now)
+	m.params.expireQuestion(now)
 	m.expiring = false
 	m.rearm()
 }
@@ -293,11 +293,11 @@ func (m *Mux) Down(now time.Time, cause error) {
 	}
 	m.dead = linkDown(cause)
 	m.in.reset()
-	m.params.down(m.dead)
-	m.sig.down(now, m.dead)
-	m.coc.down(m.dead)
-	m.att.down(now, cause)
-	m.smp.down(now, cause)
+	m.params.endQuestion(m.dead)
+	m.sig.failPending(now, m.dead)
+	m.coc.endAll(m.dead)
+	m.att.endHandler(now, cause)
+	m.smp.endHandler(now, cause)
 }
 
 func (m *Mux) debug(msg string, args ...any) {

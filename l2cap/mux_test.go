@@ -74,7 +74,7 @@ func TestDeadlinesShareTheLinks(t *testing.T) {
 	l := newFakeLink(t, hci.RolePeripheral, &Config{ATT: att.on(), SMP: smp.on()})
 	att.ch.SetDeadline(l.now.Add(30 * time.Second))
 	smp.ch.SetDeadline(l.now.Add(20 * time.Second))
-	l.m.sig.request(l.now, disconnectionReq{}, func(now time.Time, _ signal, err error) {
+	l.m.sig.sendRequest(l.now, disconnectionReq{}, func(now time.Time, _ signal, err error) {
 		var te *TimeoutError
 		if !errors.As(err, &te) || !te.Timeout() || te.Command != codeDisconnectionReq || now.Sub(epoch) != 30*time.Second {
 			t.Errorf("request ended at %v with %v", now.Sub(epoch), err)

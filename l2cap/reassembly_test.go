@@ -54,7 +54,7 @@ func TestReassembly(t *testing.T) {
 			var data []byte
 			for f := range bytes.SplitSeq([]byte(tt.in), []byte(",")) {
 				kind, hex, _ := bytes.Cut(bytes.TrimSpace(f), []byte(" "))
-				fr, o := r.add(string(kind) == "s", unhex(t, string(hex)))
+				fr, o := r.addFragment(string(kind) == "s", unhex(t, string(hex)))
 				got += map[outcome]string{complete: "C", incomplete: "i", tooLong: "L", refused: "R", dropped: "d"}[o]
 				if o == complete {
 					data = bytes.Clone(fr.payload)
@@ -84,7 +84,7 @@ func TestReassemblyEverySplit(t *testing.T) {
 				if len(p) == 0 {
 					continue
 				}
-				fr, o := r.add(n == 0, p)
+				fr, o := r.addFragment(n == 0, p)
 				if last := n == 2; last != (o == complete) {
 					t.Fatalf("cut at %d and %d: outcome %v of part %d", i, j, o, n)
 				}
@@ -127,7 +127,7 @@ func FuzzReassembly(f *testing.F) {
 		for src.Len() > 0 {
 			n := src.U8()
 			start, data := n&1 == 1, src.Bytes(min(src.Len(), int(n>>1)))
-			fr, o := r.add(start, data)
+			fr, o := r.addFragment(start, data)
 			want := modelAdd(&model, r, start, data)
 			got := ""
 			if o == complete {
@@ -140,7 +140,7 @@ func FuzzReassembly(f *testing.F) {
 				t.Fatalf("holds %d bytes, the bound is 100", cap(r.buf))
 			}
 		}
-		if fr, o := r.add(true, whole); o != complete || !bytes.Equal(fr.payload, []byte("hello")) {
+		if fr, o := r.addFragment(true, whole); o != complete || !bytes.Equal(fr.payload, []byte("hello")) {
 			t.Fatalf("a good frame afterwards gave outcome %v % x", o, fr.payload)
 		}
 	})

@@ -58,9 +58,9 @@ func (c Code) String() string {
 	return fmt.Sprintf("signaling command 0x%02X", uint8(c))
 }
 
-// response reports whether c answers another command; such a command is never
+// isResponse reports whether c answers another command; such a command is never
 // answered itself.
-func (c Code) response() bool {
+func (c Code) isResponse() bool {
 	switch c {
 	case codeCommandReject, codeDisconnectionRsp, codeConnectionParameterUpdateRsp,
 		codeLECreditBasedConnectionRsp, codeCreditBasedConnectionRsp, codeCreditBasedReconfigureRsp:

@@ -188,7 +188,7 @@ func TestIdentifiersSkipThoseInUse(t *testing.T) {
 	l := newFakeLink(t, hci.RolePeripheral, nil)
 	m := l.m
 	answers := 0
-	m.sig.request(l.now, disconnectionReq{1, 2}, func(_ time.Time, s signal, err error) {
+	m.sig.sendRequest(l.now, disconnectionReq{1, 2}, func(_ time.Time, s signal, err error) {
 		answers++
 		if s != (disconnectionRsp{1, 2}) || err != nil {
 			t.Errorf("answer %v, %v", s, err)
@@ -196,10 +196,10 @@ func TestIdentifiersSkipThoseInUse(t *testing.T) {
 	})
 	l.want("first identifier", "0005 06 01 0400 0100 0200")
 	for i := 2; i <= 255; i++ {
-		m.sig.indicate(flowControlCreditInd{1, 1})
+		m.sig.sendIndication(flowControlCreditInd{1, 1})
 	}
 	l.take()
-	m.sig.indicate(flowControlCreditInd{1, 1})
+	m.sig.sendIndication(flowControlCreditInd{1, 1})
 	l.want("neither 0 nor 1, which is pending", "0005 16 02 0400 0100 0100")
 	l.recv(cidSignal, "13 01 0200 0000")
 	l.recv(cidSignal, "07 02 0400 0100 0200")
@@ -249,7 +249,7 @@ func FuzzSignal(f *testing.F) {
 		}
 		for _, p := range l.sent {
 			id, s, err := parseSignal(p.data[headerLen:])
-			if err != nil || !s.Code().response() || id == 0 || bytes.IndexByte(in, id) < 0 {
+			if err != nil || !s.Code().isResponse() || id == 0 || bytes.IndexByte(in, id) < 0 {
 				t.Fatalf("answer % x to % x", p.data, in)
 			}
 		}
