@@ -135,12 +135,12 @@ func (c *Client) onLoop(f func(now time.Time)) error {
 		case <-c.b.Done():
 		}
 	}
-	return c.ended()
+	return c.endError()
 }
 
-// ended is Err for those who know that the link has ended, though it may not be
+// endError is Err for those who know that the link has ended, though it may not be
 // over yet.
-func (c *Client) ended() error {
+func (c *Client) endError() error {
 	if err := c.b.Err(); err != nil {
 		return err
 	}
@@ -164,11 +164,11 @@ func (g gate) enter(ctx context.Context, c *Client) error {
 	case <-ctx.Done():
 	case <-c.b.Done():
 	}
-	return c.gaveUp(ctx)
+	return c.waitError(ctx)
 }
 
-// gaveUp returns why a wait has ended, if not with what was waited for.
-func (c *Client) gaveUp(ctx context.Context) error {
+// waitError returns why a wait has ended, if not with what was waited for.
+func (c *Client) waitError(ctx context.Context) error {
 	if err := c.b.Err(); err != nil {
 		return err
 	}

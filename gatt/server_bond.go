@@ -83,5 +83,5 @@ func (s *Session) keepClient() {
 	if c.awareness != aware {
 		st.Hash = c.knows
 	}
-	s.srv.remember(s, st)
+	s.srv.rememberClient(s, st)
 }

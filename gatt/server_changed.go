@@ -34,7 +34,7 @@ func (s *Session) adoptTable(now time.Time) {
 	c.awareness = unaware
 	c.changed = union(c.changed, changed)
 	c.subscribed = slices.DeleteFunc(c.subscribed.in(t), func(x SubscriptionState) bool {
-		return changed.Contains(x.Handle) && t.at(x.Handle).owner != t.serviceChanged
+		return changed.Contains(x.Handle) && t.attributeAt(x.Handle).owner != t.serviceChanged
 	})
 	for _, p := range s.prepared {
 		if changed.Contains(p.handle) {
@@ -53,7 +53,7 @@ func (s *Session) indicateChange(now time.Time) {
 	c := &s.client
 	h := s.t.serviceChanged
 	if h == att.HandleNone || !c.changed.Valid() || c.indicating || s.down ||
-		c.subscribed.get(s.t.at(h).cccd)&cccdIndicate == 0 {
+		c.subscribed.get(s.t.attributeAt(h).cccd)&cccdIndicate == 0 {
 		return
 	}
 	gen := s.t.gen

@@ -37,9 +37,9 @@ func (s *Session) publish() {
 	})
 }
 
-// may returns why a client must not be sent a value in the way that a bit of
+// checkSend returns why a client must not be sent a value in the way that a bit of
 // the configuration stands for: first of all, because the link has ended.
-func (p *published) may(h att.Handle, bit uint16) error {
+func (p *published) checkSend(h att.Handle, bit uint16) error {
 	if p.b != nil {
 		if err := p.b.Err(); err != nil {
 			return err
@@ -47,7 +47,7 @@ func (p *published) may(h att.Handle, bit uint16) error {
 	}
 	var a *attribute
 	if p.t != nil {
-		a = p.t.at(h)
+		a = p.t.attributeAt(h)
 	}
 	switch {
 	case a == nil || a.cccd == att.HandleNone || p.subscribed.get(a.cccd)&bit == 0:
@@ -71,10 +71,10 @@ type condition struct {
 func (c *condition) Check() error {
 	p := c.s.published.Load()
 	if c.values == nil {
-		return p.may(c.h, c.bit)
+		return p.checkSend(c.h, c.bit)
 	}
 	for _, v := range c.values {
-		if err := p.may(v.Handle, c.bit); err != nil {
+		if err := p.checkSend(v.Handle, c.bit); err != nil {
 			return err
 		}
 	}
@@ -88,7 +88,7 @@ func (s *Session) Subscribed(h att.Handle) (notify, indicate bool) {
 	if p.t == nil {
 		return false, false
 	}
-	a := p.t.at(h)
+	a := p.t.attributeAt(h)
 	if a == nil || a.cccd == att.HandleNone {
 		return false, false
 	}
@@ -168,7 +168,7 @@ func (s *Server) Indicate(ctx context.Context, h att.Handle, value []byte) (int,
 func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) (int, error) {
 	var to []*Session
 	for _, x := range s.snapshot() {
-		if x.published.Load().may(h, bit) == nil {
+		if x.published.Load().checkSend(h, bit) == nil {
 			to = append(to, x)
 		}
 	}

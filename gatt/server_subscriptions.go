@@ -39,7 +39,7 @@ func (s subscriptions) with(n SubscriptionState) subscriptions {
 // same characteristic.
 func (s subscriptions) in(t *table) subscriptions {
 	return slices.DeleteFunc(slices.Clone(s), func(c SubscriptionState) bool {
-		a := t.at(c.Handle)
+		a := t.attributeAt(c.Handle)
 		return a == nil || a.role != roleCCCD || a.char != c.Characteristic
 	})
 }

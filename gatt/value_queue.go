@@ -44,8 +44,8 @@ func newValueQueue(limit int) *valueQueue {
 	return &valueQueue{ready: make(chan struct{}, 1), limit: limit}
 }
 
-// push adds a value and reports whether an indication may be confirmed.
-func (q *valueQueue) push(v Value) (confirm bool) {
+// pushValue adds a value and reports whether an indication may be confirmed.
+func (q *valueQueue) pushValue(v Value) (confirm bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	defer q.wake()
@@ -65,10 +65,10 @@ func (q *valueQueue) push(v Value) (confirm bool) {
 	return !q.over
 }
 
-// pop takes the oldest value. ok is false if there is none; then err is what the
+// popValue takes the oldest value. ok is false if there is none; then err is what the
 // queue was closed with, if it was. resume reports that a withheld confirmation
 // may now be given.
-func (q *valueQueue) pop() (v Value, ok, resume bool, err error) {
+func (q *valueQueue) popValue() (v Value, ok, resume bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.values.Len() == 0 {
@@ -89,9 +89,9 @@ func (q *valueQueue) pop() (v Value, ok, resume bool, err error) {
 	return v, true, resume, nil
 }
 
-// close ends the queue with err. What is in it can still be popped unless discard
+// closeQueue ends the queue with err. What is in it can still be popped unless discard
 // is set. Only the first call counts, but discarding always does.
-func (q *valueQueue) close(err error, discard bool) {
+func (q *valueQueue) closeQueue(err error, discard bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.err == nil {
