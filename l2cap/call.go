@@ -14,19 +14,19 @@ type result[T any] struct {
 	err error
 }
 
-// call runs f on the loop, unless the link is down, and waits for what it
+// callLoop runs f on the loop, unless the link is down, and waits for what it
 // passes to reply, at once or later, at most once. For a dead ctx it does not run.
-func call[T any](ctx context.Context, m *Mux, f func(now time.Time, reply func(T, error))) (T, error) {
+func callLoop[T any](ctx context.Context, m *Mux, f func(now time.Time, reply func(T, error))) (T, error) {
 	ch := make(chan result[T], 1)
-	post(ctx, m, ch, func(now time.Time) {
+	postCall(ctx, m, ch, func(now time.Time) {
 		f(now, func(v T, err error) { ch <- result[T]{v, err} })
 	})
-	return wait(ctx, m, ch)
+	return awaitReply(ctx, m, ch)
 }
 
-// post runs f on the loop, unless ctx is dead; if the link is down, ch gets that
+// postCall runs f on the loop, unless ctx is dead; if the link is down, ch gets that
 // as the answer.
-func post[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(now time.Time)) {
+func postCall[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(now time.Time)) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -42,9 +42,9 @@ func post[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(now ti
 	}
 }
 
-// wait waits for an answer, the end of ctx or of the link. An answer that is
+// awaitReply waits for an answer, the end of ctx or of the link. An answer that is
 // there is preferred, and the end of the link to that of ctx.
-func wait[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, error) {
+func awaitReply[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, error) {
 	select {
 	case r := <-ch:
 		return r.v, r.err

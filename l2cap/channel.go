@@ -54,11 +54,11 @@ type Channel struct {
 
 func newChannel(m *Mux, cid CID) *Channel {
 	c := &Channel{m: m, cid: cid}
-	c.turn.writable = c.writable
+	c.turn.writable = c.passWritable
 	return c
 }
 
-func (c *Channel) open(now time.Time, create func(time.Time, *Channel) Handler) {
+func (c *Channel) makeHandler(now time.Time, create func(time.Time, *Channel) Handler) {
 	if create != nil {
 		c.handler = create(now, c)
 		c.events, _ = c.handler.(eventHandler)
@@ -76,7 +76,7 @@ func (c *Channel) Send(pdu []byte) {
 		c.Close(fmt.Errorf("l2cap: PDU of %d bytes on channel %v, a frame takes %d", len(pdu), c.cid, maxPayload))
 		return
 	}
-	c.m.out.send(c.cid, nil, pdu)
+	c.m.out.sendFrame(c.cid, nil, pdu)
 	c.m.turns.sent(&c.turn)
 }
 
@@ -120,31 +120,25 @@ func (c *Channel) Done() <-chan struct{} { return c.m.link.Done() }
 // Err returns why the link is down; nil before that.
 func (c *Channel) Err() error { return c.m.link.Err() }
 
-// Link returns the link.
-func (c *Channel) Link() Link { return c.m.link }
-
-// Mux returns the Mux that the channel belongs to.
-func (c *Channel) Mux() *Mux { return c.m }
-
-func (c *Channel) frame(now time.Time, pdu []byte) {
+func (c *Channel) passFrame(now time.Time, pdu []byte) {
 	if c.handler != nil && !c.closed {
 		c.handler.Frame(now, pdu)
 	}
 }
 
-func (c *Channel) writable(now time.Time) {
+func (c *Channel) passWritable(now time.Time) {
 	if c.handler != nil && !c.closed {
 		c.handler.Writable(now)
 	}
 }
 
-func (c *Channel) event(now time.Time, ev hci.Event) {
+func (c *Channel) passEvent(now time.Time, ev hci.Event) {
 	if c.events != nil {
 		c.events.Event(now, ev)
 	}
 }
 
-func (c *Channel) expire(now time.Time) {
+func (c *Channel) expireHandler(now time.Time) {
 	if c.deadline.IsZero() || c.deadline.After(now) {
 		return
 	}
@@ -154,7 +148,7 @@ func (c *Channel) expire(now time.Time) {
 	}
 }
 
-func (c *Channel) down(now time.Time, cause error) {
+func (c *Channel) endHandler(now time.Time, cause error) {
 	c.closed = true
 	if c.handler != nil {
 		c.handler.Down(now, cause)

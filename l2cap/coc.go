@@ -110,15 +110,15 @@ func (k *channels) limit(cid CID) (int, bool) {
 	return c.in.mps, true
 }
 
-// frame takes one K-frame.
-func (k *channels) frame(now time.Time, f frame) {
+// handleKFrame takes one K-frame.
+func (k *channels) handleKFrame(now time.Time, f frame) {
 	if c := k.local[f.cid]; c != nil && c.state == open {
-		c.frame(now, f.payload)
+		c.handleKFrame(now, f.payload)
 	}
 }
 
-// tooLong ends the channel whose peer has begun a frame beyond its MPS (3.4.3).
-func (k *channels) tooLong(now time.Time, f frame) {
+// handleTooLong ends the channel whose peer has begun a frame beyond its MPS (3.4.3).
+func (k *channels) handleTooLong(now time.Time, f frame) {
 	if c := k.local[f.cid]; c != nil && c.state == open {
 		k.disconnect(now, c, fmt.Errorf("%w: a frame of %d bytes, the MPS is %d", ErrViolation, f.length, c.in.mps))
 	}
@@ -126,7 +126,7 @@ func (k *channels) tooLong(now time.Time, f frame) {
 
 // allocate makes a channel with a free identifier; nil if there is none.
 func (k *channels) allocate(psm PSM, s settings) *Conn {
-	for cid := CIDFirst; cid <= CIDLast; cid++ {
+	for cid := cidFirst; cid <= cidLast; cid++ {
 		if k.local[cid] == nil {
 			c := newConn(k.m, psm, cid, s)
 			if k.local == nil {
@@ -164,55 +164,55 @@ func (k *channels) disconnect(now time.Time, c *Conn, cause error) {
 	}
 	k.m.debug("channel ended here", "cid", c.local, "psm", c.psm, "cause", cause)
 	c.state = closing
-	c.finish(&ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: cause})
-	k.m.sig.request(now, DisconnectionReq{Destination: c.remote, Source: c.local},
-		func(time.Time, Signal, error) { k.forget(c) })
+	c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: cause})
+	k.m.sig.sendRequest(now, disconnectionReq{Destination: c.remote, Source: c.local},
+		func(time.Time, signal, error) { k.forget(c) })
 }
 
-// disconnectReq handles Disconnection Request (4.6).
-func (k *channels) disconnectReq(_ time.Time, id uint8, req DisconnectionReq) {
+// handleDisconnectReq handles Disconnection Request (4.6).
+func (k *channels) handleDisconnectReq(_ time.Time, id uint8, req disconnectionReq) {
 	c := k.local[req.Destination]
 	if c == nil || c.state == opening {
-		k.m.sig.reject(id, req.Code(), CommandReject{Reason: RejectInvalidCID, Local: req.Destination, Remote: req.Source})
+		k.m.sig.rejectCommand(id, req.Code(), commandReject{Reason: RejectInvalidCID, Local: req.Destination, Remote: req.Source})
 		return
 	}
 	if c.remote != req.Source {
-		k.m.sig.ignore("source does not match the channel", req.Code())
+		k.m.sig.ignoreCommand("source does not match the channel", req.Code())
 		return
 	}
-	k.m.sig.send(id, DisconnectionRsp(req))
+	k.m.sig.sendCommand(id, disconnectionRsp(req))
 	if c.state == open {
-		c.finish(&ChannelError{PSM: c.psm, CID: c.local, Err: ErrPeerClosed})
+		c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Err: ErrPeerClosed})
 	}
 	k.forget(c)
 }
 
-// creditInd handles Flow Control Credit Ind (4.24).
-func (k *channels) creditInd(now time.Time, id uint8, ind FlowControlCreditInd) {
+// handleCreditInd handles Flow Control Credit Ind (4.24).
+func (k *channels) handleCreditInd(now time.Time, id uint8, ind flowControlCreditInd) {
 	c := k.remote[ind.Source]
 	switch {
 	case c == nil:
-		k.m.sig.reject(id, ind.Code(), CommandReject{Reason: RejectInvalidCID, Remote: ind.Source})
+		k.m.sig.rejectCommand(id, ind.Code(), commandReject{Reason: RejectInvalidCID, Remote: ind.Source})
 	case c.state != open:
 	default:
-		if err := c.out.add(ind.Credits); err != nil {
+		if err := c.out.addCredits(ind.Credits); err != nil {
 			k.disconnect(now, c, err)
 			return
 		}
-		c.pump(now)
+		c.pumpFrames(now)
 	}
 }
 
-// down ends all channels and listeners with the link.
-func (k *channels) down(err error) {
+// endAll ends all channels and listeners with the link.
+func (k *channels) endAll(err error) {
 	for _, c := range k.local {
 		if c.state == open {
-			c.finish(&ChannelError{PSM: c.psm, CID: c.local, Err: err})
+			c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Err: err})
 		}
 		c.state = closed
 	}
 	for _, l := range k.listeners {
-		l.end(err)
+		l.endListener(err)
 	}
 	k.local, k.remote, k.listeners = nil, nil, nil
 }
@@ -236,11 +236,11 @@ func (m *Mux) Dial(ctx context.Context, psm PSM, cfg *CoCConfig) (*Conn, error) 
 		return nil, &ConnectError{PSM: psm, Err: err}
 	}
 	d := &dial{reply: make(chan result[*Conn], 1)}
-	post(ctx, m, d.reply, func(now time.Time) { m.coc.dial(now, psm, s, d) })
-	c, err := wait(ctx, m, d.reply)
+	postCall(ctx, m, d.reply, func(now time.Time) { m.coc.dial(now, psm, s, d) })
+	c, err := awaitReply(ctx, m, d.reply)
 	if err != nil {
 		abandon := make(chan result[*Conn], 1)
-		post(context.Background(), m, abandon, func(now time.Time) { m.coc.abandon(now, d) })
+		postCall(context.Background(), m, abandon, func(now time.Time) { m.coc.abandon(now, d) })
 		return nil, &ConnectError{PSM: psm, Err: err}
 	}
 	return c, nil
@@ -254,12 +254,12 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 		d.reply <- result[*Conn]{err: ErrNoCID}
 		return
 	}
-	req := LECreditBasedConnectionReq{
+	req := leCreditBasedConnectionReq{
 		PSM: psm, Source: c.local, MTU: uint16(s.mtu), MPS: uint16(s.mps), Credits: uint16(s.credits),
 	}
-	k.m.sig.request(now, req, func(now time.Time, answer Signal, err error) {
+	k.m.sig.sendRequest(now, req, func(now time.Time, answer signal, err error) {
 		if err == nil {
-			err = k.answered(now, c, answer)
+			err = k.handleConnectRsp(now, c, answer)
 		}
 		switch {
 		case err != nil:
@@ -275,17 +275,17 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 	})
 }
 
-// answered takes LE Credit Based Connection Response (4.23). A success with
+// handleConnectRsp takes LE Credit Based Connection Response (4.23). A success with
 // values that are not allowed ends the channel that the peer has opened.
-func (k *channels) answered(now time.Time, c *Conn, answer Signal) error {
-	rsp, ok := answer.(LECreditBasedConnectionRsp)
+func (k *channels) handleConnectRsp(now time.Time, c *Conn, answer signal) error {
+	rsp, ok := answer.(leCreditBasedConnectionRsp)
 	switch {
 	case !ok:
 		return fmt.Errorf("%w: answered by %v", ErrViolation, answer.Code())
 	case rsp.Result != ResultSuccess:
 		return rsp.Result
 	case !rsp.Destination.dynamic():
-		return fmt.Errorf("%w: a channel with CID %v, want %v to %v", ErrViolation, rsp.Destination, CIDFirst, CIDLast)
+		return fmt.Errorf("%w: a channel with CID %v, want %v to %v", ErrViolation, rsp.Destination, cidFirst, cidLast)
 	case k.remote[rsp.Destination] != nil:
 		return fmt.Errorf("%w: a channel with CID %v, which is in use", ErrViolation, rsp.Destination)
 	}

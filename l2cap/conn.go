@@ -60,7 +60,7 @@ func newConn(m *Mux, psm PSM, local CID, s settings) *Conn {
 		sdus: make(chan []byte, s.credits), rest: make(chan []byte, 1), writer: make(chan *sduWrite, 1),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
-	c.turn.writable = c.pump
+	c.turn.writable = c.pumpFrames
 	c.rest <- nil
 	c.writer <- &sduWrite{c: c, done: make(chan error, 1)}
 	return c
@@ -102,27 +102,27 @@ func (c *Conn) Close() error {
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline.
 func (c *Conn) SetDeadline(t time.Time) error {
-	c.readBy.set(t)
-	c.writeBy.set(t)
+	c.readBy.moveTo(t)
+	c.writeBy.moveTo(t)
 	return nil
 }
 
 // SetReadDeadline makes Read and ReadSDU, present and future, fail with
 // os.ErrDeadlineExceeded from t on. The zero time means never.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.readBy.set(t)
+	c.readBy.moveTo(t)
 	return nil
 }
 
 // SetWriteDeadline makes Write and WriteSDU, present and future, fail with
 // os.ErrDeadlineExceeded from t on. The zero time means never.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.writeBy.set(t)
+	c.writeBy.moveTo(t)
 	return nil
 }
 
-// fail makes the error of an operation that did not happen.
-func (c *Conn) fail(err error) error {
+// opError makes the error of an operation that did not happen.
+func (c *Conn) opError(err error) error {
 	return &ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: err}
 }
 
@@ -134,7 +134,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	for len(rest) == 0 && len(p) > 0 {
-		if rest, err = c.next(ctx); err != nil {
+		if rest, err = c.nextSDU(ctx); err != nil {
 			c.rest <- nil
 			return 0, err
 		}
@@ -155,17 +155,17 @@ func (c *Conn) ReadSDU(ctx context.Context) ([]byte, error) {
 	if len(rest) > 0 {
 		return rest, nil
 	}
-	return c.next(ctx)
+	return c.nextSDU(ctx)
 }
 
 // takeRest makes the caller the one reader.
 func (c *Conn) takeRest(ctx context.Context) ([]byte, error) {
 	passed := c.readBy.wait()
 	if isClosed(c.closed) {
-		return nil, c.fail(ErrClosed)
+		return nil, c.opError(ErrClosed)
 	}
 	if isClosed(passed) {
-		return nil, c.fail(os.ErrDeadlineExceeded)
+		return nil, c.opError(os.ErrDeadlineExceeded)
 	}
 	select {
 	case rest := <-c.rest:
@@ -176,27 +176,27 @@ func (c *Conn) takeRest(ctx context.Context) ([]byte, error) {
 	case rest := <-c.rest:
 		return rest, nil
 	case <-passed:
-		return nil, c.fail(os.ErrDeadlineExceeded)
+		return nil, c.opError(os.ErrDeadlineExceeded)
 	case <-ctx.Done():
-		return nil, c.fail(context.Cause(ctx))
+		return nil, c.opError(context.Cause(ctx))
 	case <-c.closed:
-		return nil, c.fail(ErrClosed)
+		return nil, c.opError(ErrClosed)
 	}
 }
 
-// next waits for an SDU. One that is there is preferred to any reason to stop
+// nextSDU waits for an SDU. One that is there is preferred to any reason to stop
 // but Close, and the end of the channel to those of the caller's own.
-func (c *Conn) next(ctx context.Context) ([]byte, error) {
+func (c *Conn) nextSDU(ctx context.Context) ([]byte, error) {
 	select {
 	case sdu := <-c.sdus:
-		c.took()
+		c.countRead()
 		return sdu, nil
 	default:
 	}
 	passed := c.readBy.wait()
 	select {
 	case sdu := <-c.sdus:
-		c.took()
+		c.countRead()
 		return sdu, nil
 	case <-passed:
 	case <-ctx.Done():
@@ -206,28 +206,28 @@ func (c *Conn) next(ctx context.Context) ([]byte, error) {
 	var err error
 	switch {
 	case isClosed(c.closed):
-		return nil, c.fail(ErrClosed)
+		return nil, c.opError(ErrClosed)
 	case isClosed(c.done) && errors.Is(c.err, ErrPeerClosed):
 		err = io.EOF
 	case isClosed(c.done):
 		err = c.err
 	case isClosed(passed):
-		err = c.fail(os.ErrDeadlineExceeded)
+		err = c.opError(os.ErrDeadlineExceeded)
 	default:
-		err = c.fail(context.Cause(ctx))
+		err = c.opError(context.Cause(ctx))
 	}
 	select {
 	case sdu := <-c.sdus:
-		c.took()
+		c.countRead()
 		return sdu, nil
 	default:
 		return nil, err
 	}
 }
 
-// took notes that an SDU was read, and tells the loop when that is worth an
+// countRead notes that an SDU was read, and tells the loop when that is worth an
 // indication of credits.
-func (c *Conn) took() {
+func (c *Conn) countRead() {
 	// Exactly one of those who count, readers and frame, reaches the threshold,
 	// until the loop has set the count back.
 	if int(c.in.owed.Add(1)) == c.in.threshold() {
@@ -239,23 +239,23 @@ func (c *Conn) took() {
 type creditTask Conn
 
 // Run gives the peer what it is owed.
-func (t *creditTask) Run(time.Time) { (*Conn)(t).grant() }
+func (t *creditTask) Run(time.Time) { (*Conn)(t).grantCredits() }
 
-// grant gives the peer what it is owed, if the link has room for it: to one that
+// grantCredits gives the peer what it is owed, if the link has room for it: to one that
 // takes nothing, and sends on credits that it cannot know of, no indications are
 // queued. Without room, pump comes back to it.
-func (c *Conn) grant() {
+func (c *Conn) grantCredits() {
 	if c.state != open {
 		return
 	}
 	if c.in.due() && c.m.turns.room(&c.turn) {
-		c.m.sig.indicate(FlowControlCreditInd{Source: c.local, Credits: c.in.grant()})
+		c.m.sig.sendIndication(flowControlCreditInd{Source: c.local, Credits: c.in.grant()})
 	}
 }
 
-// frame takes one K-frame.
-func (c *Conn) frame(now time.Time, b []byte) {
-	sdu, done, err := c.in.frame(b)
+// handleKFrame takes one K-frame.
+func (c *Conn) handleKFrame(now time.Time, b []byte) {
+	sdu, done, err := c.in.addFrame(b)
 	if err != nil {
 		c.m.coc.disconnect(now, c, err)
 		return
@@ -263,15 +263,15 @@ func (c *Conn) frame(now time.Time, b []byte) {
 	if done {
 		c.sdus <- sdu // does not block, see sdus
 	}
-	c.grant()
+	c.grantCredits()
 }
 
-// finish releases all who wait. On the loop, once.
-func (c *Conn) finish(err *ChannelError) {
+// endConn releases all who wait. On the loop, once.
+func (c *Conn) endConn(err *ChannelError) {
 	c.err = err
 	close(c.done)
 	if w := c.sending; w != nil {
 		c.sending = nil
-		w.finish(err)
+		w.finishWrite(err)
 	}
 }

@@ -46,48 +46,48 @@ func (c *Conn) Write(p []byte) (int, error) {
 // is nil.
 func (c *Conn) WriteSDU(ctx context.Context, p []byte) error {
 	if len(p) > c.out.mtu {
-		return c.fail(fmt.Errorf("an SDU of %d bytes, the peer takes %d", len(p), c.out.mtu))
+		return c.opError(fmt.Errorf("an SDU of %d bytes, the peer takes %d", len(p), c.out.mtu))
 	}
 	passed := c.writeBy.wait()
 	switch {
 	case isClosed(c.closed):
-		return c.fail(ErrClosed)
+		return c.opError(ErrClosed)
 	case isClosed(c.done):
 		return c.err
 	case isClosed(passed):
-		return c.fail(os.ErrDeadlineExceeded)
+		return c.opError(os.ErrDeadlineExceeded)
 	case ctx.Err() != nil:
-		return c.fail(context.Cause(ctx))
+		return c.opError(context.Cause(ctx))
 	}
 	var w *sduWrite
 	select {
 	case w = <-c.writer:
 	case <-passed:
-		return c.fail(os.ErrDeadlineExceeded)
+		return c.opError(os.ErrDeadlineExceeded)
 	case <-ctx.Done():
-		return c.fail(context.Cause(ctx))
+		return c.opError(context.Cause(ctx))
 	case <-c.closed:
-		return c.fail(ErrClosed)
+		return c.opError(ErrClosed)
 	case <-c.done:
 		return c.err
 	}
 	w.buf = append(w.buf[:0], p...)
 	if !c.m.link.Post(w) {
 		c.writer <- w
-		return c.fail(linkDown(c.m.link.Err()))
+		return c.opError(linkDown(c.m.link.Err()))
 	}
 	select {
 	case err := <-w.done:
 		c.writer <- w
 		return err
 	case <-passed:
-		return w.leave(os.ErrDeadlineExceeded)
+		return w.leaveWrite(os.ErrDeadlineExceeded)
 	case <-ctx.Done():
-		return w.leave(context.Cause(ctx))
+		return w.leaveWrite(context.Cause(ctx))
 	case <-c.closed:
-		return w.leave(ErrClosed)
+		return w.leaveWrite(ErrClosed)
 	case <-c.done:
-		return w.ended()
+		return w.resultAtEnd()
 	}
 }
 
@@ -97,12 +97,12 @@ var (
 	errCommitted = errors.New("committed")
 )
 
-// leave asks the loop to do without the writer, who then returns because of
+// leaveWrite asks the loop to do without the writer, who then returns because of
 // cause.
-func (w *sduWrite) leave(cause error) error {
+func (w *sduWrite) leaveWrite(cause error) error {
 	c := w.c
-	if !c.m.link.Post(loop.Func(func(time.Time) { w.abandon() })) {
-		return c.fail(cause) // the loop has ended, and the channel with it
+	if !c.m.link.Post(loop.Func(func(time.Time) { w.abandonWrite() })) {
+		return c.opError(cause) // the loop has ended, and the channel with it
 	}
 	select {
 	case err := <-w.done:
@@ -110,18 +110,18 @@ func (w *sduWrite) leave(cause error) error {
 		case errors.Is(err, errCommitted):
 			return nil // w is the loop's until all is sent
 		case errors.Is(err, errWithdrawn):
-			err = c.fail(cause)
+			err = c.opError(cause)
 		}
 		c.writer <- w
 		return err
 	case <-c.done:
-		return w.ended()
+		return w.resultAtEnd()
 	}
 }
 
-// ended returns the result of a write when the channel has ended: success if
+// resultAtEnd returns the result of a write when the channel has ended: success if
 // that came first. w is not given back: nobody can write any more.
-func (w *sduWrite) ended() error {
+func (w *sduWrite) resultAtEnd() error {
 	select {
 	case err := <-w.done:
 		if err == nil || errors.Is(err, errCommitted) {
@@ -132,9 +132,9 @@ func (w *sduWrite) ended() error {
 	return w.c.err
 }
 
-// abandon answers leave, if the end of the write has not done so. It cannot
+// abandonWrite answers leave, if the end of the write has not done so. It cannot
 // hit a later write, since that one's task is behind it in the loop's queue.
-func (w *sduWrite) abandon() {
+func (w *sduWrite) abandonWrite() {
 	c := w.c
 	if c.sending != w {
 		return
@@ -153,15 +153,15 @@ func (w *sduWrite) Run(now time.Time) {
 	c := w.c
 	w.out, w.left = outgoing{data: wire.NewReader(w.buf)}, false
 	if c.state != open {
-		w.finish(c.err)
+		w.finishWrite(c.err)
 		return
 	}
 	c.sending = w
-	c.pump(now)
+	c.pumpFrames(now)
 }
 
-// finish ends the write: it tells the writer, or gives w back in its place.
-func (w *sduWrite) finish(err error) {
+// finishWrite ends the write: it tells the writer, or gives w back in its place.
+func (w *sduWrite) finishWrite(err error) {
 	if w.left {
 		w.c.writer <- w
 		return
@@ -169,17 +169,17 @@ func (w *sduWrite) finish(err error) {
 	w.done <- err
 }
 
-// pump sends what waits for credits and room.
-func (c *Conn) pump(time.Time) {
-	c.grant()
+// pumpFrames sends what waits for credits and room.
+func (c *Conn) pumpFrames(time.Time) {
+	c.grantCredits()
 	w := c.sending
 	for w != nil && c.out.credits > 0 && c.m.turns.room(&c.turn) {
-		prefix, payload := c.out.next(&w.out, &c.m.coc.prefix)
-		c.m.out.send(c.remote, prefix, payload)
+		prefix, payload := c.out.nextFrame(&w.out, &c.m.coc.prefix)
+		c.m.out.sendFrame(c.remote, prefix, payload)
 		c.m.turns.sent(&c.turn)
 		if w.out.data.Len() == 0 {
 			c.sending = nil
-			w.finish(nil)
+			w.finishWrite(nil)
 			return
 		}
 	}

@@ -44,10 +44,10 @@ func newInflow(s settings) inflow {
 	return inflow{mtu: s.mtu, mps: s.mps, window: s.credits, held: s.credits}
 }
 
-// frame takes one K-frame, of at most mps octets, and returns the SDU that it
+// addFrame takes one K-frame, of at most mps octets, and returns the SDU that it
 // ends, if any. The error wraps ErrViolation; the channel is then to be ended
 // (3.4.3).
-func (in *inflow) frame(b []byte) (sdu []byte, done bool, err error) {
+func (in *inflow) addFrame(b []byte) (sdu []byte, done bool, err error) {
 	if in.held == 0 {
 		return nil, false, fmt.Errorf("%w: a frame without credit", ErrViolation)
 	}
@@ -97,9 +97,9 @@ type outflow struct {
 	credits  int
 }
 
-// add takes credits from the peer. The error wraps ErrViolation; the channel is
+// addCredits takes credits from the peer. The error wraps ErrViolation; the channel is
 // then to be ended (4.24, 10.1).
-func (out *outflow) add(n uint16) error {
+func (out *outflow) addCredits(n uint16) error {
 	if n == 0 {
 		return fmt.Errorf("%w: an indication of 0 credits", ErrViolation)
 	}
@@ -116,8 +116,8 @@ type outgoing struct {
 	begun bool
 }
 
-// next spends one credit on the next frame of o. prefix stands before payload.
-func (out *outflow) next(o *outgoing, buf *[sduLengthLen]byte) (prefix, payload []byte) {
+// nextFrame spends one credit on the next frame of o. prefix stands before payload.
+func (out *outflow) nextFrame(o *outgoing, buf *[sduLengthLen]byte) (prefix, payload []byte) {
 	out.credits--
 	if !o.begun {
 		o.begun = true

@@ -13,9 +13,9 @@ type deadline struct {
 	passed chan struct{} // guarded by mu; nil until needed
 }
 
-// set moves the deadline to t; the zero time means never. Those who wait for a
+// moveTo moves the deadline to t; the zero time means never. Those who wait for a
 // deadline that has not passed wait for the new one.
-func (d *deadline) set(t time.Time) {
+func (d *deadline) moveTo(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	fired := d.timer != nil && !d.timer.Stop() // and closes passed, if it has not yet

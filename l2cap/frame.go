@@ -9,19 +9,19 @@ import (
 // CID is a channel identifier (Vol 3, Part A, 2.1, LE-U).
 type CID uint16
 
-// Channel identifiers on an LE link. Those from CIDFirst to CIDLast are handed
+// Channel identifiers on an LE link. Those from cidFirst to cidLast are handed
 // out to credit-based channels, by each side for its own end.
 const (
-	CIDATT    CID = 0x0004
-	CIDSignal CID = 0x0005
-	CIDSMP    CID = 0x0006
-	CIDFirst  CID = 0x0040
-	CIDLast   CID = 0x007F
+	cidATT    CID = 0x0004
+	cidSignal CID = 0x0005
+	cidSMP    CID = 0x0006
+	cidFirst  CID = 0x0040
+	cidLast   CID = 0x007F
 )
 
 func (c CID) String() string { return fmt.Sprintf("0x%04X", uint16(c)) }
 
-func (c CID) dynamic() bool { return c >= CIDFirst && c <= CIDLast }
+func (c CID) dynamic() bool { return c >= cidFirst && c <= cidLast }
 
 // Lengths of frames.
 //
@@ -45,9 +45,9 @@ type framer struct {
 	scratch []byte
 }
 
-// send sends prefix and payload as one frame. It keeps neither. Their length
+// sendFrame sends prefix and payload as one frame. It keeps neither. Their length
 // together is at most maxPayload, which callers ensure.
-func (f *framer) send(cid CID, prefix, payload []byte) {
+func (f *framer) sendFrame(cid CID, prefix, payload []byte) {
 	size := max(f.link.MaxACLData(), minACLData)
 	r := wire.NewReader(payload)
 	b := wire.AppendU16(f.scratch[:0], uint16(len(prefix)+len(payload)))

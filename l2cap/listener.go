@@ -43,7 +43,7 @@ func (m *Mux) Listen(psm PSM, cfg *CoCConfig) (*Listener, error) {
 	if err != nil {
 		return nil, listenError(psm, err)
 	}
-	l, err := call(context.Background(), m, func(_ time.Time, reply func(*Listener, error)) {
+	l, err := callLoop(context.Background(), m, func(_ time.Time, reply func(*Listener, error)) {
 		reply(m.coc.listen(psm, s))
 	})
 	if err != nil {
@@ -128,7 +128,7 @@ func (l *Listener) Close() error {
 		if k.listeners[l.psm] == l {
 			delete(k.listeners, l.psm)
 		}
-		l.end(ErrClosed)
+		l.endListener(ErrClosed)
 		for {
 			select {
 			case c := <-l.queue:
@@ -142,34 +142,34 @@ func (l *Listener) Close() error {
 	return nil
 }
 
-// end releases who waits in Accept.
-func (l *Listener) end(err error) {
+// endListener releases who waits in Accept.
+func (l *Listener) endListener(err error) {
 	if !l.closed {
 		l.closed, l.err = true, err
 		close(l.done)
 	}
 }
 
-// connectReq handles LE Credit Based Connection Request (4.22).
-func (k *channels) connectReq(_ time.Time, id uint8, req LECreditBasedConnectionReq) {
+// handleConnectReq handles LE Credit Based Connection Request (4.22).
+func (k *channels) handleConnectReq(_ time.Time, id uint8, req leCreditBasedConnectionReq) {
 	c, result := k.accept(req)
 	if result != ResultSuccess {
 		k.m.debug("channel refused", "psm", req.PSM, "result", result)
-		k.m.sig.send(id, LECreditBasedConnectionRsp{Result: result})
+		k.m.sig.sendCommand(id, leCreditBasedConnectionRsp{Result: result})
 		return
 	}
-	k.m.sig.send(id, LECreditBasedConnectionRsp{
+	k.m.sig.sendCommand(id, leCreditBasedConnectionRsp{
 		Destination: c.local, MTU: uint16(c.in.mtu), MPS: uint16(c.in.mps), Credits: uint16(c.in.window),
 	})
 }
 
 // accept opens the channel that the peer asks for, or says why not.
-func (k *channels) accept(req LECreditBasedConnectionReq) (*Conn, Result) {
+func (k *channels) accept(req leCreditBasedConnectionReq) (*Conn, Result) {
 	l := k.listeners[req.PSM]
 	if l == nil {
 		return nil, ResultSPSMNotSupported
 	}
-	if r := k.m.security().meets(l.set.need); r != ResultSuccess {
+	if r := k.m.linkSecurity().meets(l.set.need); r != ResultSuccess {
 		return nil, r
 	}
 	switch {
@@ -191,8 +191,8 @@ func (k *channels) accept(req LECreditBasedConnectionReq) (*Conn, Result) {
 	return c, ResultSuccess
 }
 
-// security returns how the link is protected.
-func (m *Mux) security() Security {
+// linkSecurity returns how the link is protected.
+func (m *Mux) linkSecurity() Security {
 	if m.cfg.Security != nil {
 		return m.cfg.Security(m.link)
 	}

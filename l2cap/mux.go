@@ -3,6 +3,7 @@ package l2cap
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -92,9 +93,8 @@ type Counters struct {
 }
 
 // Mux joins the channels of one link. It is the link's controller.LinkHandler. The
-// methods that LinkHandler names are for the loop; all others may be called
-// from any other goroutine, except ATT, SMP and Link, which may be called from
-// anywhere.
+// methods of LinkHandler must run on the loop; all others may be called from any
+// other goroutine.
 //
 // A Mux holds at most one frame in reassembly. Its bound is the largest MTU of
 // the channels that are open: 517 for ATT, 65 for SMP, 23 for signalling, the
@@ -133,35 +133,31 @@ func NewMux(now time.Time, l Link, cfg *Config) *Mux {
 	m.in = reassembly{limit: m.limit, counters: &m.counters}
 	m.turns.m = m
 	m.sig.m, m.params.m, m.coc.m = m, m, m
-	m.att, m.smp = newChannel(m, CIDATT), newChannel(m, CIDSMP)
+	m.att, m.smp = newChannel(m, cidATT), newChannel(m, cidSMP)
 	m.coc.listenAll(m.cfg.Listen)
-	m.att.open(now, m.cfg.ATT)
-	m.smp.open(now, m.cfg.SMP)
+	m.att.makeHandler(now, m.cfg.ATT)
+	m.smp.makeHandler(now, m.cfg.SMP)
 	return m
 }
 
-// Link returns the link that the Mux stands on.
-func (m *Mux) Link() Link { return m.link }
-
-// ATT returns what Config.ATT made, or nil.
-func (m *Mux) ATT() Handler { return m.att.handler }
-
-// SMP returns what Config.SMP made, or nil.
-func (m *Mux) SMP() Handler { return m.smp.handler }
-
-// Counters returns what has been dropped so far.
+// Counters returns the counts so far. The error is the end of the link or of
+// ctx.
 func (m *Mux) Counters(ctx context.Context) (Counters, error) {
-	return call(ctx, m, func(_ time.Time, reply func(Counters, error)) { reply(m.counters, nil) })
+	c, err := callLoop(ctx, m, func(_ time.Time, reply func(Counters, error)) { reply(m.counters, nil) })
+	if err != nil {
+		return c, fmt.Errorf("l2cap: counters: %w", err)
+	}
+	return c, nil
 }
 
 // limit returns the longest payload that channel cid takes.
 func (m *Mux) limit(cid CID) (int, bool) {
 	switch cid {
-	case CIDATT:
+	case cidATT:
 		return attMTU, m.att.handler != nil
-	case CIDSMP:
+	case cidSMP:
 		return smpMTU, true
-	case CIDSignal:
+	case cidSignal:
 		return signalMTU, true
 	default:
 		return m.coc.limit(cid)
@@ -173,18 +169,18 @@ func (m *Mux) ACL(now time.Time, start bool, data []byte) {
 	if m.dead != nil {
 		return
 	}
-	f, what := m.in.add(start, data)
+	f, what := m.in.addFragment(start, data)
 	switch what {
 	case incomplete:
 	case complete:
-		m.frame(now, f)
+		m.routeFrame(now, f)
 	case tooLong:
 		m.debug("frame too long", "cid", f.cid, "length", f.length)
 		switch f.cid {
-		case CIDSignal:
-			m.sig.oversized(f.payload)
+		case cidSignal:
+			m.sig.handleOversized(f.payload)
 		default:
-			m.coc.tooLong(now, f)
+			m.coc.handleTooLong(now, f)
 		}
 	case refused:
 		m.debug("frame for an unknown channel", "cid", f.cid, "length", f.length)
@@ -193,33 +189,33 @@ func (m *Mux) ACL(now time.Time, start bool, data []byte) {
 	}
 }
 
-func (m *Mux) frame(now time.Time, f frame) {
+func (m *Mux) routeFrame(now time.Time, f frame) {
 	switch f.cid {
-	case CIDATT:
-		m.att.frame(now, f.payload)
-	case CIDSMP:
+	case cidATT:
+		m.att.passFrame(now, f.payload)
+	case cidSMP:
 		if m.smp.handler == nil {
-			m.noSMP(f.payload)
+			m.refusePairing(f.payload)
 			return
 		}
-		m.smp.frame(now, f.payload)
-	case CIDSignal:
-		m.sig.frame(now, f.payload)
+		m.smp.passFrame(now, f.payload)
+	case cidSignal:
+		m.sig.handleFrame(now, f.payload)
 	default:
-		m.coc.frame(now, f)
+		m.coc.handleKFrame(now, f)
 	}
 }
 
-// noSMP refuses to pair, for a link without SMP (Vol 3, Part H, 3.5.5).
-func (m *Mux) noSMP(pdu []byte) {
+// refusePairing refuses to pair, for a link without SMP (Vol 3, Part H, 3.5.5).
+func (m *Mux) refusePairing(pdu []byte) {
 	const (
 		pairingRequest      = 0x01
 		pairingFailed       = 0x05
 		pairingNotSupported = 0x05
 	)
 	r := wire.NewReader(pdu)
-	if r.U8() == pairingRequest && !m.sig.flooded() {
-		m.out.send(CIDSMP, nil, []byte{pairingFailed, pairingNotSupported})
+	if r.U8() == pairingRequest && m.sig.admitAnswer() {
+		m.out.sendFrame(cidSMP, nil, []byte{pairingFailed, pairingNotSupported})
 	}
 }
 
@@ -230,26 +226,26 @@ func (m *Mux) Event(now time.Time, ev hci.Event) {
 	}
 	switch ev := ev.(type) {
 	case *hci.LERemoteConnectionParameterRequest:
-		m.params.linkLayerReq(now, ev)
+		m.params.handleLinkLayerReq(now, ev)
 		return
 	case *hci.EncryptionChange:
 		if ev.Status == hci.StatusSuccess {
 			m.encrypted = ev.Enabled != 0
 		}
 	case *hci.LELongTermKeyRequest:
-		if m.SMP() == nil { // a link that is not answered is lost (Vol 6, Part B, 5.1.3.1)
+		if m.smp.handler == nil { // a link that is not answered is lost (Vol 6, Part B, 5.1.3.1)
 			m.link.RefuseKey()
 			return
 		}
 	}
-	m.att.event(now, ev)
-	m.smp.event(now, ev)
+	m.att.passEvent(now, ev)
+	m.smp.passEvent(now, ev)
 }
 
 // Writable says that the link has room again.
 func (m *Mux) Writable(now time.Time) {
 	if m.dead == nil {
-		m.turns.run(now)
+		m.turns.serveWaiting(now)
 	}
 }
 
@@ -260,10 +256,10 @@ func (m *Mux) Expire(now time.Time) {
 	}
 	m.armed = time.Time{}
 	m.expiring = true
-	m.att.expire(now)
-	m.smp.expire(now)
-	m.sig.expire(now)
-	m.params.expire(now)
+	m.att.expireHandler(now)
+	m.smp.expireHandler(now)
+	m.sig.expirePending(now)
+	m.params.expireQuestion(now)
 	m.expiring = false
 	m.rearm()
 }
@@ -297,11 +293,11 @@ func (m *Mux) Down(now time.Time, cause error) {
 	}
 	m.dead = linkDown(cause)
 	m.in.reset()
-	m.params.down(m.dead)
-	m.sig.down(now, m.dead)
-	m.coc.down(m.dead)
-	m.att.down(now, cause)
-	m.smp.down(now, cause)
+	m.params.endQuestion(m.dead)
+	m.sig.failPending(now, m.dead)
+	m.coc.endAll(m.dead)
+	m.att.endHandler(now, cause)
+	m.smp.endHandler(now, cause)
 }
 
 func (m *Mux) debug(msg string, args ...any) {

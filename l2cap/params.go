@@ -92,21 +92,21 @@ type paramControl struct {
 	cancel   context.CancelCauseFunc
 }
 
-// updateReq handles Connection Parameter Update Request.
-func (c *paramControl) updateReq(now time.Time, id uint8, req ConnectionParameterUpdateReq) {
+// handleUpdateReq handles Connection Parameter Update Request.
+func (c *paramControl) handleUpdateReq(now time.Time, id uint8, req connectionParameterUpdateReq) {
 	m := c.m
 	if m.link.Role() != hci.RoleCentral {
 		// Only a central takes this request (4.20).
-		m.sig.reject(id, req.Code(), CommandReject{Reason: RejectNotUnderstood})
+		m.sig.rejectCommand(id, req.Code(), commandReject{Reason: RejectNotUnderstood})
 		return
 	}
 	c.decide(now, req.params(), false, func(now time.Time, p hci.ConnParams, ok bool) {
 		if !ok {
 			m.debug("connection parameters rejected", "asked", req.params())
-			m.sig.send(id, ConnectionParameterUpdateRsp{Result: ParamsRejected})
+			m.sig.sendCommand(id, connectionParameterUpdateRsp{Result: paramsRejected})
 			return
 		}
-		m.sig.send(id, ConnectionParameterUpdateRsp{Result: ParamsAccepted})
+		m.sig.sendCommand(id, connectionParameterUpdateRsp{Result: paramsAccepted})
 		c.updating = true
 		m.link.StartUpdate(p, func(_ time.Time, got hci.ConnParamsInUse, err error) {
 			c.updating = false
@@ -115,8 +115,8 @@ func (c *paramControl) updateReq(now time.Time, id uint8, req ConnectionParamete
 	})
 }
 
-// linkLayerReq handles the link layer's request, whichever role asks.
-func (c *paramControl) linkLayerReq(now time.Time, ev *hci.LERemoteConnectionParameterRequest) {
+// handleLinkLayerReq handles the link layer's request, whichever role asks.
+func (c *paramControl) handleLinkLayerReq(now time.Time, ev *hci.LERemoteConnectionParameterRequest) {
 	req := *ev // the event's memory is the decoder's
 	c.decide(now, req.Params, true, func(_ time.Time, p hci.ConnParams, ok bool) {
 		req.Params = p
@@ -135,11 +135,11 @@ func (c *paramControl) decide(now time.Time, p hci.ConnParams, linkLayer bool, a
 		answer(now, narrowed, true)
 	default:
 		link := c.m.link
-		c.ask(now, policy.Ask, ParamRequest{link.Peer(), link.Handle(), linkLayer, narrowed}, answer)
+		c.askPolicy(now, policy.Ask, ParamRequest{link.Peer(), link.Handle(), linkLayer, narrowed}, answer)
 	}
 }
 
-func (c *paramControl) ask(now time.Time, ask func(context.Context, ParamRequest) (hci.ConnParams, bool), req ParamRequest, answer func(time.Time, hci.ConnParams, bool)) {
+func (c *paramControl) askPolicy(now time.Time, ask func(context.Context, ParamRequest) (hci.ConnParams, bool), req ParamRequest, answer func(time.Time, hci.ConnParams, bool)) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.asking, c.answer, c.cancel, c.deadline = true, answer, cancel, now.Add(askLimit)
 	c.m.rearm()
@@ -152,13 +152,13 @@ func (c *paramControl) ask(now time.Time, ask func(context.Context, ParamRequest
 				c.m.debug("parameters from ParamPolicy.Ask are invalid, request rejected", "error", err)
 				ok = false
 			}
-			c.settle(now, p, ok)
+			c.settleQuestion(now, p, ok)
 		}))
 	}()
 }
 
-// settle answers the question that Ask was given, if it is still open.
-func (c *paramControl) settle(now time.Time, p hci.ConnParams, ok bool) {
+// settleQuestion answers the question that Ask was given, if it is still open.
+func (c *paramControl) settleQuestion(now time.Time, p hci.ConnParams, ok bool) {
 	answer := c.answer
 	c.answer, c.deadline = nil, time.Time{}
 	if answer != nil {
@@ -167,14 +167,14 @@ func (c *paramControl) settle(now time.Time, p hci.ConnParams, ok bool) {
 	c.m.rearm()
 }
 
-func (c *paramControl) expire(now time.Time) {
+func (c *paramControl) expireQuestion(now time.Time) {
 	if c.answer != nil && !c.deadline.After(now) {
 		c.cancel(context.DeadlineExceeded)
-		c.settle(now, hci.ConnParams{}, false)
+		c.settleQuestion(now, hci.ConnParams{}, false)
 	}
 }
 
-func (c *paramControl) down(err error) {
+func (c *paramControl) endQuestion(err error) {
 	if c.cancel != nil {
 		c.cancel(err)
 	}
@@ -203,15 +203,15 @@ func (m *Mux) requestParams(ctx context.Context, p hci.ConnParams) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	_, err := call(ctx, m, func(now time.Time, reply func(struct{}, error)) {
+	_, err := callLoop(ctx, m, func(now time.Time, reply func(struct{}, error)) {
 		if m.params.sent {
 			reply(struct{}{}, ErrBusy)
 			return
 		}
 		m.params.sent = true
-		m.sig.request(now, paramsRequest(p), func(_ time.Time, answer Signal, err error) {
+		m.sig.sendRequest(now, paramsRequest(p), func(_ time.Time, answer signal, err error) {
 			m.params.sent = false
-			if rsp, ok := answer.(ConnectionParameterUpdateRsp); ok && rsp.Result != ParamsAccepted {
+			if rsp, ok := answer.(connectionParameterUpdateRsp); ok && rsp.Result != paramsAccepted {
 				err = ErrParamsRejected
 			}
 			reply(struct{}{}, err)
@@ -221,7 +221,7 @@ func (m *Mux) requestParams(ctx context.Context, p hci.ConnParams) error {
 }
 
 // params returns the request's values in units of time; they may be invalid.
-func (s ConnectionParameterUpdateReq) params() hci.ConnParams {
+func (s connectionParameterUpdateReq) params() hci.ConnParams {
 	return hci.ConnParams{
 		IntervalMin: time.Duration(s.IntervalMin) * intervalStep,
 		IntervalMax: time.Duration(s.IntervalMax) * intervalStep,
@@ -231,8 +231,8 @@ func (s ConnectionParameterUpdateReq) params() hci.ConnParams {
 }
 
 // paramsRequest is the reverse of params, for valid parameters.
-func paramsRequest(p hci.ConnParams) ConnectionParameterUpdateReq {
-	return ConnectionParameterUpdateReq{
+func paramsRequest(p hci.ConnParams) connectionParameterUpdateReq {
+	return connectionParameterUpdateReq{
 		IntervalMin: uint16(p.IntervalMin / intervalStep),
 		IntervalMax: uint16(p.IntervalMax / intervalStep),
 		Latency:     p.Latency,

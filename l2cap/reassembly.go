@@ -52,8 +52,8 @@ const (
 	skipping
 )
 
-// add takes one fragment. What it returns is valid until the next call.
-func (r *reassembly) add(start bool, data []byte) (frame, outcome) {
+// addFragment takes one fragment. What it returns is valid until the next call.
+func (r *reassembly) addFragment(start bool, data []byte) (frame, outcome) {
 	if len(data) == 0 {
 		r.counters.Empty++
 		return frame{}, dropped

@@ -42,9 +42,9 @@ func (q *turns) sent(t *turn) {
 	}
 }
 
-// run serves those who wait while the link has room. Each one served either
+// serveWaiting serves those who wait while the link has room. Each one served either
 // fills some of the room or leaves the queue, so this ends.
-func (q *turns) run(now time.Time) {
+func (q *turns) serveWaiting(now time.Time) {
 	if q.serving != nil {
 		return // the link called back from within a send; the loop below goes on
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/loop"
 	"github.com/moor-ble/moor/internal/wire"
 )
@@ -93,9 +94,9 @@ func (b *Bearer) Err() error {
 	}
 }
 
-// gone is Err for those who know that the bearer has ended, though Done may not
+// endError is Err for those who know that the bearer has ended, though Done may not
 // be closed yet.
-func (b *Bearer) gone() error {
+func (b *Bearer) endError() error {
 	if err := b.Err(); err != nil {
 		return err
 	}
@@ -117,49 +118,49 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 	r := wire.NewReader(pdu)
 	op := Opcode(r.U8())
 	if r.Err() != nil {
-		b.dropped(op, "empty PDU")
+		b.logDropped(op, "empty PDU")
 		return
 	}
 	tooLong := len(pdu) > b.rxMTU
 	switch op.Kind() {
 	case KindResponse:
 		if tooLong {
-			b.fail(now, &ProtocolError{Rule: RuleLength, Got: op, Pending: b.pending()})
+			b.failBearer(now, &ProtocolError{Rule: RuleLength, Got: op, Pending: b.pendingOpcode()})
 			return
 		}
-		b.response(now, op, &r)
+		b.handleResponse(now, op, &r)
 	case KindNotification:
 		if tooLong {
-			b.dropped(op, "longer than what can be received")
+			b.logDropped(op, "longer than what can be received")
 			return
 		}
-		b.notification(now, op, &r)
+		b.handleNotification(now, op, &r)
 	case KindIndication:
-		b.indication(now, &r, tooLong)
+		b.handleIndication(now, &r, tooLong)
 	case KindConfirmation:
-		b.confirmation(now)
+		b.handleConfirmation(now)
 	case KindCommand:
-		b.command(now, op, pdu, tooLong)
+		b.handleCommand(now, op, pdu, tooLong)
 	case KindRequest, KindUnknown:
-		b.request(now, pdu)
+		b.handleRequest(now, pdu)
 	}
 }
 
-// pending returns the opcode of the outstanding request, 0 if there is none.
-func (b *Bearer) pending() Opcode {
+// pendingOpcode returns the opcode of the outstanding request, 0 if there is none.
+func (b *Bearer) pendingOpcode() Opcode {
 	if b.requests.out == nil {
 		return 0
 	}
 	return b.requests.out.op()
 }
 
-// notification hands the values of the PDU on, one by one.
-func (b *Bearer) notification(now time.Time, op Opcode, r *wire.Reader) {
+// handleNotification hands the values of the PDU on, one by one.
+func (b *Bearer) handleNotification(now time.Time, op Opcode, r *wire.Reader) {
 	if op == OpHandleValueNotification {
 		p, err := readHandleValueNotification(r)
 		switch {
 		case err != nil:
-			b.dropped(op, "malformed")
+			b.logDropped(op, "malformed")
 		case b.notify != nil:
 			b.notify.Notification(now, p.Handle, p.Value)
 		}
@@ -167,7 +168,7 @@ func (b *Bearer) notification(now time.Time, op Opcode, r *wire.Reader) {
 	}
 	p, err := readMultipleHandleValueNotification(r)
 	if err != nil {
-		b.dropped(op, "malformed")
+		b.logDropped(op, "malformed")
 		return
 	}
 	if b.notify == nil {
@@ -178,24 +179,24 @@ func (b *Bearer) notification(now time.Time, op Opcode, r *wire.Reader) {
 	}
 }
 
-// indication hands the value on. One that cannot be read is confirmed as well,
+// handleIndication hands the value on. One that cannot be read is confirmed as well,
 // as its sender waits for that.
-func (b *Bearer) indication(now time.Time, r *wire.Reader, tooLong bool) {
+func (b *Bearer) handleIndication(now time.Time, r *wire.Reader, tooLong bool) {
 	if b.unconfirmed {
-		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
+		b.failBearer(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
 		return
 	}
-	if b.flooded() {
-		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication, Detail: "it takes no confirmations"})
+	if !b.in.flood.Admit(b.ch.Room()) {
+		b.failBearer(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication, Detail: "it takes no confirmations"})
 		return
 	}
 	b.unconfirmed = true
 	p, err := readHandleValueIndication(r)
 	switch {
 	case tooLong:
-		b.dropped(OpHandleValueIndication, "longer than what can be received")
+		b.logDropped(OpHandleValueIndication, "longer than what can be received")
 	case err != nil:
-		b.dropped(OpHandleValueIndication, "malformed")
+		b.logDropped(OpHandleValueIndication, "malformed")
 	case b.notify != nil && !b.notify.Indication(now, p.Handle, p.Value):
 		return
 	}
@@ -216,7 +217,7 @@ func (b *Bearer) Confirm() {
 // Writable says that the channel has room again. Called on the loop.
 func (b *Bearer) Writable(now time.Time) {
 	b.now = now
-	b.in.untaken = 0
+	b.in.flood = flood.Counter{}
 	b.sendPaced(now)
 }
 
@@ -225,7 +226,7 @@ func (b *Bearer) Expire(now time.Time) {
 	b.now = now
 	for _, l := range [...]*lane{&b.requests, &b.indications} {
 		if !b.down && l.out != nil && !now.Before(l.deadline) {
-			b.fail(now, fmt.Errorf("%w: no answer to %s within %v", ErrTransactionTimeout, l.out.op(), transactionTimeout))
+			b.failBearer(now, fmt.Errorf("%w: no answer to %s within %v", ErrTransactionTimeout, l.out.op(), transactionTimeout))
 		}
 	}
 	b.setDeadline()
@@ -246,38 +247,38 @@ func (b *Bearer) setDeadline() {
 // Down says that the channel has ended. Called on the loop.
 func (b *Bearer) Down(now time.Time, cause error) {
 	if !b.down {
-		b.end(now, &closedError{cause: cause})
+		b.endBearer(now, &closedError{cause: cause})
 	}
 }
 
-// fail ends the bearer and asks for the end of the link.
-func (b *Bearer) fail(now time.Time, cause error) {
+// failBearer ends the bearer and asks for the end of the link.
+func (b *Bearer) failBearer(now time.Time, cause error) {
 	if b.log != nil && b.log.Enabled(context.Background(), levelLink) {
 		b.log.Log(context.Background(), levelLink, "attribute bearer failed", "error", cause)
 	}
 	b.ch.SetDeadline(time.Time{})
-	b.end(now, &closedError{cause: cause, own: true})
+	b.endBearer(now, &closedError{cause: cause, own: true})
 }
 
-// end gives everybody who waits the cause. A failure of the bearer's own closes
+// endBearer gives everybody who waits the cause. A failure of the bearer's own closes
 // the channel first: who learns of the failure finds the link on its way down.
-func (b *Bearer) end(now time.Time, err *closedError) {
+func (b *Bearer) endBearer(now time.Time, err *closedError) {
 	b.failure.Store(err)
 	b.down = true
 	if err.own {
 		b.ch.Close(err.cause)
 	}
-	b.requests.fail(now, err)
-	b.indications.fail(now, err)
-	b.paced.fail(now, err)
+	b.requests.failLane(now, err)
+	b.indications.failLane(now, err)
+	b.paced.failWaiting(now, err)
 	b.in.backlog = nil
 	if b.in.handler != nil {
 		b.in.handler.Down(now, b)
 	}
 }
 
-// dropped logs a PDU of the peer that has no effect.
-func (b *Bearer) dropped(op Opcode, why string) {
+// logDropped logs a PDU of the peer that has no effect.
+func (b *Bearer) logDropped(op Opcode, why string) {
 	if b.log != nil && b.log.Enabled(context.Background(), slog.LevelDebug) {
 		b.log.Debug("attribute PDU dropped", "op", op, "why", why)
 	}

@@ -33,10 +33,10 @@ func Do[R any](ctx context.Context, b *Bearer, req Request[R]) (R, error) {
 // DoIf is Do for a request that must not be sent if a condition no longer holds
 // when its turn comes.
 func DoIf[R any](ctx context.Context, b *Bearer, cond Condition, req Request[R]) (rsp R, err error) {
-	t := b.take(KindRequest)
+	t := b.newTransaction(KindRequest)
 	t.cond, t.want = cond, req.response()
 	t.pdu = req.AppendPDU(t.pdu[:0])
-	if err := t.wait(ctx); err != nil {
+	if err := t.awaitResult(ctx); err != nil {
 		return rsp, err
 	}
 	if err = t.err; err == nil {
@@ -45,7 +45,7 @@ func DoIf[R any](ctx context.Context, b *Bearer, cond Condition, req Request[R])
 			err = &MalformedError{Op: t.want, Err: err}
 		}
 	}
-	b.release(t)
+	b.releaseTransaction(t)
 	return rsp, err
 }
 
@@ -53,16 +53,16 @@ func DoIf[R any](ctx context.Context, b *Bearer, cond Condition, req Request[R])
 // does not wait, but for room in the loop's queue, and must not be called on the
 // loop.
 func Detach[R any](b *Bearer, req Request[R]) {
-	t := b.take(KindRequest)
+	t := b.newTransaction(KindRequest)
 	t.want = req.response()
 	t.pdu = req.AppendPDU(t.pdu[:0])
-	b.detach(t)
+	b.detachTransaction(t)
 	if !b.ch.Post(t) {
-		b.release(t)
+		b.releaseTransaction(t)
 	}
 }
 
-func (b *Bearer) detach(t *transaction) {
+func (b *Bearer) detachTransaction(t *transaction) {
 	t.detached = true
 	t.state.Store(stateAbandoned)
 }
@@ -78,17 +78,17 @@ func (b *Bearer) Command(ctx context.Context, cmd PDU) error {
 	if k := cmd.Opcode().Kind(); k != KindCommand {
 		return fmt.Errorf("att: %s is a %s, not a command: use Do, Notify or Indicate", cmd.Opcode(), k)
 	}
-	t := b.take(KindCommand)
+	t := b.newTransaction(KindCommand)
 	t.pdu = cmd.AppendPDU(t.pdu[:0])
-	return t.send(ctx)
+	return t.sendAndWait(ctx)
 }
 
 // WriteCommand is Command with a [WriteCmd] and no allocation. cond may be nil.
 func (b *Bearer) WriteCommand(ctx context.Context, cond Condition, h Handle, value []byte) error {
-	t := b.take(KindCommand)
+	t := b.newTransaction(KindCommand)
 	t.cond = cond
 	t.pdu = WriteCmd{Handle: h, Value: value}.AppendPDU(t.pdu[:0])
-	return t.send(ctx)
+	return t.sendAndWait(ctx)
 }
 
 // Notify sends a [HandleValueNotification] or [MultipleHandleValueNotification]
@@ -101,19 +101,19 @@ func (b *Bearer) NotifyIf(ctx context.Context, cond Condition, ntf PDU) error {
 	if k := ntf.Opcode().Kind(); k != KindNotification {
 		return fmt.Errorf("att: %s is a %s, not a notification: use Do, Command or Indicate", ntf.Opcode(), k)
 	}
-	t := b.take(KindCommand)
+	t := b.newTransaction(KindCommand)
 	t.cond = cond
 	t.pdu = ntf.AppendPDU(t.pdu[:0])
-	return t.send(ctx)
+	return t.sendAndWait(ctx)
 }
 
 // NotifyValue is NotifyIf with a [HandleValueNotification] and no allocation.
 // cond may be nil.
 func (b *Bearer) NotifyValue(ctx context.Context, cond Condition, h Handle, value []byte) error {
-	t := b.take(KindCommand)
+	t := b.newTransaction(KindCommand)
 	t.cond = cond
 	t.pdu = HandleValueNotification{Handle: h, Value: value}.AppendPDU(t.pdu[:0])
-	return t.send(ctx)
+	return t.sendAndWait(ctx)
 }
 
 // Indicate sends an indication and returns when the peer has confirmed it. One
@@ -126,18 +126,18 @@ func (b *Bearer) Indicate(ctx context.Context, ind HandleValueIndication) error 
 // IndicateIf is Indicate for a value that must not be sent if a condition no
 // longer holds when its turn comes.
 func (b *Bearer) IndicateIf(ctx context.Context, cond Condition, ind HandleValueIndication) error {
-	t := b.take(KindIndication)
+	t := b.newTransaction(KindIndication)
 	t.cond = cond
 	t.pdu = ind.AppendPDU(t.pdu[:0])
-	return t.send(ctx)
+	return t.sendAndWait(ctx)
 }
 
 // StartIndicate is Indicate for callers on the loop: it does not wait, and then,
 // if not nil, is called on the loop with the result.
 func (b *Bearer) StartIndicate(now time.Time, ind HandleValueIndication, then func(now time.Time, err error)) {
-	t := b.take(KindIndication)
+	t := b.newTransaction(KindIndication)
 	t.then = then
 	t.pdu = ind.AppendPDU(t.pdu[:0])
-	b.detach(t)
+	b.detachTransaction(t)
 	b.enqueue(now, t)
 }

@@ -24,10 +24,10 @@ func (b *Bearer) ExchangeMTU(ctx context.Context) (int, error) {
 	return b.MTU(), err
 }
 
-// exchanged takes the answer to our MTU request: the body of the response, nil
+// handleMTURsp takes the answer to our MTU request: the body of the response, nil
 // for an error. Called on the loop, so that the answer counts even if the caller
 // has gone.
-func (b *Bearer) exchanged(t *transaction, body []byte) {
+func (b *Bearer) handleMTURsp(t *transaction, body []byte) {
 	b.askedMTU = true
 	asked := wire.NewReader(t.pdu)
 	asked.U8()
@@ -37,29 +37,29 @@ func (b *Bearer) exchanged(t *transaction, body []byte) {
 	}
 	r := wire.NewReader(body)
 	if rsp, err := readExchangeMTURsp(&r); err == nil {
-		b.agree(int(req.MTU), int(rsp.MTU))
+		b.agreeMTU(int(req.MTU), int(rsp.MTU))
 	}
 }
 
-// giveMTU answers the peer's MTU request. Only the first has an effect; a later
+// handleMTUReq answers the peer's MTU request. Only the first has an effect; a later
 // one is answered the same, since it must be answered.
-func (b *Bearer) giveMTU(r *wire.Reader) {
+func (b *Bearer) handleMTUReq(r *wire.Reader) {
 	req, err := readExchangeMTUReq(r)
 	if err != nil {
-		b.refuse(CodeInvalidPDU)
+		b.refuseRequest(CodeInvalidPDU)
 		return
 	}
 	if !b.gaveMTU {
 		// The response itself is three octets, which every MTU allows.
 		b.gaveMTU = true
-		b.agree(b.rxMTU, int(req.MTU))
+		b.agreeMTU(b.rxMTU, int(req.MTU))
 	}
 	b.Reply(ExchangeMTURsp{MTU: uint16(b.rxMTU)}.AppendPDU(b.scratch[:0]))
 }
 
-// agree sets the MTU to the smaller of both sides' but not below 23, whatever a
+// agreeMTU sets the MTU to the smaller of both sides' but not below 23, whatever a
 // peer says, nor below what is in force: PDUs may be on their way.
-func (b *Bearer) agree(ours, theirs int) {
+func (b *Bearer) agreeMTU(ours, theirs int) {
 	mtu := min(max(min(ours, theirs), b.MTU()), MaxMTU)
 	b.mtu.Store(int32(mtu))
 }

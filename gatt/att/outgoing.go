@@ -11,18 +11,18 @@ import (
 func (b *Bearer) enqueue(now time.Time, t *transaction) {
 	b.now = now
 	if b.down {
-		t.finish(now, nil, b.Err())
+		t.deliverResult(now, nil, b.Err())
 		return
 	}
 	switch t.kind {
 	case KindRequest:
-		b.requests.waiting.push(now, t)
+		b.requests.waiting.addTransaction(now, t)
 		b.sendNext(now, &b.requests)
 	case KindIndication:
-		b.indications.waiting.push(now, t)
+		b.indications.waiting.addTransaction(now, t)
 		b.sendNext(now, &b.indications)
 	default:
-		b.paced.push(now, t)
+		b.paced.addTransaction(now, t)
 		b.sendPaced(now)
 	}
 }
@@ -31,12 +31,12 @@ func (b *Bearer) enqueue(now time.Time, t *transaction) {
 // ask for room: there is never more than one.
 func (b *Bearer) sendNext(now time.Time, l *lane) {
 	for !b.down && l.out == nil {
-		t := l.waiting.popLive(now)
+		t := l.waiting.nextLive(now)
 		if t == nil {
 			break
 		}
-		if err := b.check(t); err != nil {
-			t.finish(now, nil, err)
+		if err := b.checkTransaction(t); err != nil {
+			t.deliverResult(now, nil, err)
 			continue
 		}
 		l.out, l.deadline = t, now.Add(transactionTimeout)
@@ -49,20 +49,20 @@ func (b *Bearer) sendNext(now time.Time, l *lane) {
 // them. If any are left, the channel has said no, and will call Writable.
 func (b *Bearer) sendPaced(now time.Time) {
 	for !b.down && b.paced.first != nil && b.ch.Room() {
-		t := b.paced.popLive(now)
+		t := b.paced.nextLive(now)
 		if t == nil {
 			return
 		}
-		err := b.check(t)
+		err := b.checkTransaction(t)
 		if err == nil {
 			b.ch.Send(t.pdu)
 		}
-		t.finish(now, nil, err)
+		t.deliverResult(now, nil, err)
 	}
 }
 
-// check says why a transaction whose turn has come must not be sent.
-func (b *Bearer) check(t *transaction) error {
+// checkTransaction says why a transaction whose turn has come must not be sent.
+func (b *Bearer) checkTransaction(t *transaction) error {
 	if mtu := b.MTU(); len(t.pdu) > mtu {
 		return &TooLongError{Op: t.op(), Len: len(t.pdu), MTU: mtu}
 	}
@@ -75,7 +75,7 @@ func (b *Bearer) check(t *transaction) error {
 	return nil
 }
 
-// response takes the answer to the outstanding request. r stands behind the
+// handleResponse takes the answer to the outstanding request. r stands behind the
 // opcode.
 //
 //	op                     outstanding request   effect
@@ -86,11 +86,11 @@ func (b *Bearer) check(t *transaction) error {
 //	  for another request                        RuleErrorRequest
 //	  for a foreign handle                       RuleErrorHandle
 //	  else                                       the request is answered
-func (b *Bearer) response(now time.Time, op Opcode, r *wire.Reader) {
+func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader) {
 	t := b.requests.out
 	if t == nil {
 		// Not a late answer to a canceled request: that stays outstanding.
-		b.dropped(op, "no request is outstanding")
+		b.logDropped(op, "no request is outstanding")
 		return
 	}
 	var body []byte
@@ -99,20 +99,20 @@ func (b *Bearer) response(now time.Time, op Opcode, r *wire.Reader) {
 	case OpErrorRsp:
 		p, rerr := readErrorRsp(r)
 		if rule, detail := brokenBy(p, rerr, t); rule != 0 {
-			b.fail(now, &ProtocolError{Rule: rule, Got: op, Pending: t.op(), Detail: detail})
+			b.failBearer(now, &ProtocolError{Rule: rule, Got: op, Pending: t.op(), Detail: detail})
 			return
 		}
 		err = p.Err()
 	case t.want:
 		body = slices.Clone(r.Rest())
 	default:
-		b.fail(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()})
+		b.failBearer(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()})
 		return
 	}
 	if op := t.op(); op == OpExchangeMTUReq {
-		b.exchanged(t, body)
+		b.handleMTURsp(t, body)
 	}
-	b.requests.answered().finish(now, body, err)
+	b.requests.takeOutstanding().deliverResult(now, body, err)
 	b.sendNext(now, &b.requests)
 }
 
@@ -152,12 +152,12 @@ func names(req []byte, h Handle) bool {
 	}
 }
 
-// confirmation takes the answer to the outstanding indication.
-func (b *Bearer) confirmation(now time.Time) {
+// handleConfirmation takes the answer to the outstanding indication.
+func (b *Bearer) handleConfirmation(now time.Time) {
 	if b.indications.out == nil {
-		b.dropped(OpHandleValueConfirmation, "no indication is outstanding")
+		b.logDropped(OpHandleValueConfirmation, "no indication is outstanding")
 		return
 	}
-	b.indications.answered().finish(now, nil, nil)
+	b.indications.takeOutstanding().deliverResult(now, nil, nil)
 	b.sendNext(now, &b.indications)
 }

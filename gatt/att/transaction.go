@@ -49,8 +49,8 @@ const (
 // channel rather than a sync.Pool, which the collector empties.
 const freeTransactions = 8
 
-// take returns a transaction that is all zero but for its memory.
-func (b *Bearer) take(kind Kind) *transaction {
+// newTransaction returns a transaction that is all zero but for its memory.
+func (b *Bearer) newTransaction(kind Kind) *transaction {
 	select {
 	case t := <-b.free:
 		t.kind = kind
@@ -60,8 +60,8 @@ func (b *Bearer) take(kind Kind) *transaction {
 	}
 }
 
-// release takes back a transaction that nobody refers to anymore.
-func (b *Bearer) release(t *transaction) {
+// releaseTransaction takes back a transaction that nobody refers to anymore.
+func (b *Bearer) releaseTransaction(t *transaction) {
 	t.state.Store(statePending)
 	t.want, t.cond, t.detached, t.then, t.rsp, t.err = 0, nil, false, nil, nil, nil
 	t.reader = wire.Reader{}
@@ -80,13 +80,13 @@ func (t *transaction) op() Opcode {
 // Run puts the transaction in its queue. Called on the loop.
 func (t *transaction) Run(now time.Time) { t.b.enqueue(now, t) }
 
-// dead reports whether the transaction need not be sent anymore. Called on the
+// isAbandoned reports whether the transaction need not be sent anymore. Called on the
 // loop.
-func (t *transaction) dead() bool { return !t.detached && t.state.Load() == stateAbandoned }
+func (t *transaction) isAbandoned() bool { return !t.detached && t.state.Load() == stateAbandoned }
 
-// finish gives the transaction its result. Called on the loop, which must not
+// deliverResult gives the transaction its result. Called on the loop, which must not
 // touch it afterwards.
-func (t *transaction) finish(now time.Time, rsp []byte, err error) {
+func (t *transaction) deliverResult(now time.Time, rsp []byte, err error) {
 	if t.then != nil {
 		t.then(now, err)
 	}
@@ -95,20 +95,20 @@ func (t *transaction) finish(now time.Time, rsp []byte, err error) {
 		t.ready <- struct{}{}
 		return
 	}
-	t.b.release(t)
+	t.b.releaseTransaction(t)
 }
 
-// wait posts the transaction and waits for its result. After an error the
+// awaitResult posts the transaction and waits for its result. After an error the
 // transaction is no longer the caller's; after nil it is, with rsp and err.
-func (t *transaction) wait(ctx context.Context) error {
+func (t *transaction) awaitResult(ctx context.Context) error {
 	op := t.op()
 	if ctx.Err() != nil {
-		t.b.release(t)
+		t.b.releaseTransaction(t)
 		return fmt.Errorf("att: %s: %w", op, context.Cause(ctx))
 	}
 	if !t.b.ch.Post(t) {
-		t.b.release(t)
-		return t.b.gone()
+		t.b.releaseTransaction(t)
+		return t.b.endError()
 	}
 	select {
 	case <-t.ready:
@@ -123,16 +123,16 @@ func (t *transaction) wait(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("att: %s: %w", op, context.Cause(ctx))
 	}
-	return t.b.gone()
+	return t.b.endError()
 }
 
-// send waits for the result of a transaction that has no response to read.
-func (t *transaction) send(ctx context.Context) error {
-	if err := t.wait(ctx); err != nil {
+// sendAndWait waits for the result of a transaction that has no response to read.
+func (t *transaction) sendAndWait(ctx context.Context) error {
+	if err := t.awaitResult(ctx); err != nil {
 		return err
 	}
 	err := t.err
-	t.b.release(t)
+	t.b.releaseTransaction(t)
 	return err
 }
 
@@ -146,15 +146,15 @@ type fifo struct {
 
 const fifoSweep = 16
 
-func (q *fifo) push(now time.Time, t *transaction) {
+func (q *fifo) addTransaction(now time.Time, t *transaction) {
 	if q.n >= max(q.sweepAt, fifoSweep) {
-		q.sweep(now)
+		q.sweepAbandoned(now)
 		q.sweepAt = 2 * q.n
 	}
-	q.append(t)
+	q.linkLast(t)
 }
 
-func (q *fifo) append(t *transaction) {
+func (q *fifo) linkLast(t *transaction) {
 	if q.last == nil {
 		q.first = t
 	} else {
@@ -164,7 +164,7 @@ func (q *fifo) append(t *transaction) {
 	q.n++
 }
 
-func (q *fifo) pop() *transaction {
+func (q *fifo) unlinkFirst() *transaction {
 	t := q.first
 	if t == nil {
 		return nil
@@ -177,31 +177,31 @@ func (q *fifo) pop() *transaction {
 	return t
 }
 
-// popLive returns the next transaction that still has somebody waiting for it.
-func (q *fifo) popLive(now time.Time) *transaction {
+// nextLive returns the next transaction that still has somebody waiting for it.
+func (q *fifo) nextLive(now time.Time) *transaction {
 	for {
-		t := q.pop()
-		if t == nil || !t.dead() {
+		t := q.unlinkFirst()
+		if t == nil || !t.isAbandoned() {
 			return t
 		}
-		t.finish(now, nil, nil)
+		t.deliverResult(now, nil, nil)
 	}
 }
 
-func (q *fifo) sweep(now time.Time) {
+func (q *fifo) sweepAbandoned(now time.Time) {
 	for range q.n {
-		if t := q.pop(); t.dead() {
-			t.finish(now, nil, nil)
+		if t := q.unlinkFirst(); t.isAbandoned() {
+			t.deliverResult(now, nil, nil)
 		} else {
-			q.append(t)
+			q.linkLast(t)
 		}
 	}
 }
 
-// fail ends all that wait.
-func (q *fifo) fail(now time.Time, err error) {
-	for t := q.pop(); t != nil; t = q.pop() {
-		t.finish(now, nil, err)
+// failWaiting ends all that wait.
+func (q *fifo) failWaiting(now time.Time, err error) {
+	for t := q.unlinkFirst(); t != nil; t = q.unlinkFirst() {
+		t.deliverResult(now, nil, err)
 	}
 }
 
@@ -213,16 +213,16 @@ type lane struct {
 	deadline time.Time    // for the answer to out
 }
 
-// answered takes the outstanding transaction off the lane.
-func (l *lane) answered() *transaction {
+// takeOutstanding takes the outstanding transaction off the lane.
+func (l *lane) takeOutstanding() *transaction {
 	t := l.out
 	l.out, l.deadline = nil, time.Time{}
 	return t
 }
 
-func (l *lane) fail(now time.Time, err error) {
-	if t := l.answered(); t != nil {
-		t.finish(now, nil, err)
+func (l *lane) failLane(now time.Time, err error) {
+	if t := l.takeOutstanding(); t != nil {
+		t.deliverResult(now, nil, err)
 	}
-	l.waiting.fail(now, err)
+	l.waiting.failWaiting(now, err)
 }

@@ -63,7 +63,7 @@ func New(t testing.TB, peer func(pdu []byte) [][]byte) *Channel {
 		timer: time.NewTimer(time.Hour),
 	}
 	c.timer.Stop()
-	go c.run()
+	go c.runLoop()
 	t.Cleanup(func() {
 		c.Disconnect(nil)
 		<-c.ended
@@ -172,8 +172,8 @@ func (c *Channel) Closed() error {
 	return nil
 }
 
-// run is the loop.
-func (c *Channel) run() {
+// runLoop is the loop.
+func (c *Channel) runLoop() {
 	defer close(c.ended)
 	for c.cause == nil {
 		select {
