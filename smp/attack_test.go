@@ -164,7 +164,7 @@ func everyPDU(t testing.TB) []PDU {
 	}
 	f := Features{IO: NoInputNoOutput, Auth: AuthBonding | AuthSecureConnections, MaxKeySize: 16, InitiatorKeys: DistIDKey, ResponderKeys: DistIDKey}
 	return []PDU{
-		PairingRequest{f}, PairingResponse{f}, PairingConfirm{x}, PairingRandom{x}, PairingFailed{ReasonUnspecified},
+		PairingRequest(f), PairingResponse(f), PairingConfirm{x}, PairingRandom{x}, PairingFailed{ReasonUnspecified},
 		EncryptionInformation{x}, CentralIdentification{EDIV: 1, Rand: [8]byte{2}}, IdentityInformation{x},
 		IdentityAddressInformation{hci.Addr{MAC: hci.MAC{9, 9, 9, 9, 9, 9}}}, SigningInformation{x}, SecurityRequest{AuthBonding},
 		publicKey(stranger), PairingDHKeyCheck{x}, PairingKeypressNotification{1},

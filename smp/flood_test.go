@@ -37,7 +37,7 @@ func (fakeLink) OnAir() (own, peer hci.Addr)                                    
 func TestAnswersThatNobodyTakes(t *testing.T) {
 	features := Features{IO: NoInputNoOutput, Auth: AuthBonding, MaxKeySize: 16}
 	for role, pdu := range map[hci.Role]PDU{
-		hci.RolePeripheral: PairingRequest{features},
+		hci.RolePeripheral: PairingRequest(features),
 		hci.RoleCentral:    SecurityRequest{AuthBonding},
 	} {
 		mgr, err := NewManager(Local{Addr: addrA}, &Config{DisableIncoming: true})

@@ -11,7 +11,7 @@ import (
 // TestHeldPairingRequest has a central that pairs again while the bond of the
 // last pairing is being written, and does not always wait in peace.
 func TestHeldPairingRequest(t *testing.T) {
-	request := PairingRequest{Features{IO: NoInputNoOutput, Auth: AuthBonding | AuthSecureConnections, MaxKeySize: 16}}
+	request := PairingRequest{IO: NoInputNoOutput, Auth: AuthBonding | AuthSecureConnections, MaxKeySize: 16}
 	for name, tt := range map[string]struct {
 		writing time.Duration
 		then    []byte

@@ -106,14 +106,14 @@ func newInitiator(set settings, own, peer hci.Addr) *pairing {
 		IO: set.io, OOB: set.oob.has(), Auth: set.auth, MaxKeySize: keySizeMax,
 		InitiatorKeys: keys, ResponderKeys: keys,
 	}
-	p.preq = p.features(PairingRequest{p.req})
+	p.preq = p.features(PairingRequest(p.req))
 	p.state = awaitResponse
 	return p
 }
 
 // newResponder begins a pairing as peripheral, with the request of the peer.
 func newResponder(set settings, own, peer hci.Addr, req PairingRequest) (*pairing, error) {
-	p := &pairing{set: set, own: own, peer: peer, req: req.Features}
+	p := &pairing{set: set, own: own, peer: peer, req: Features(req)}
 	p.preq = [7]byte(req.AppendPDU(nil))
 	keys := set.keys()
 	if !req.Auth.bonds() {
@@ -126,7 +126,7 @@ func newResponder(set settings, own, peer hci.Addr, req PairingRequest) (*pairin
 	if err := p.agree(); err != nil {
 		return nil, err
 	}
-	p.pres = p.features(PairingResponse{p.rsp})
+	p.pres = p.features(PairingResponse(p.rsp))
 	next, err := p.begin()
 	p.state = next
 	return p, err
@@ -229,7 +229,7 @@ func awaitResponse(p *pairing, in any) (state, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.rsp = rsp.Features
+	p.rsp = Features(rsp)
 	p.pres = [7]byte(rsp.AppendPDU(nil))
 	if extra := ((p.rsp.InitiatorKeys &^ p.req.InitiatorKeys) | (p.rsp.ResponderKeys &^ p.req.ResponderKeys)) & distKnown; extra != 0 {
 		return nil, fail(ReasonInvalidParameters, "the response adds the keys %v", extra)

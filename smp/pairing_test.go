@@ -202,7 +202,7 @@ func TestKeySizes(t *testing.T) {
 		d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB), alter: offer}
 		d.run()
 		d.wantReason(fmt.Sprintf("%d octets", size), d.cerr, d.perr, ReasonEncryptionKeySize)
-		p, err := newResponder(asLegacy(shortest(d.ps)), addrB, addrA, PairingRequest{Features{IO: NoInputNoOutput, Auth: AuthBonding, MaxKeySize: size, ResponderKeys: DistEncKey}})
+		p, err := newResponder(asLegacy(shortest(d.ps)), addrB, addrA, PairingRequest{IO: NoInputNoOutput, Auth: AuthBonding, MaxKeySize: size, ResponderKeys: DistEncKey})
 		if err != nil || p.keySize != int(size) {
 			t.Fatalf("%d octets allowed: %v", size, err)
 		}
@@ -219,7 +219,7 @@ func TestKeySizes(t *testing.T) {
 		t.Errorf("a request offers %d octets", p.preq[4])
 	}
 	for _, size := range []byte{0, 6, 17, 255} {
-		pdu := PairingRequest{Features{IO: NoInputNoOutput, MaxKeySize: size}}.AppendPDU(nil)
+		pdu := PairingRequest{IO: NoInputNoOutput, MaxKeySize: size}.AppendPDU(nil)
 		if _, err := Parse(pdu); err == nil {
 			t.Errorf("a key size of %d was taken", size)
 		}

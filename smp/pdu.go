@@ -129,10 +129,10 @@ func readFeatures(r *wire.Reader) (f Features, err error) {
 }
 
 // PairingRequest begins a pairing, from the central (Vol 3, Part H, 3.5.1).
-type PairingRequest struct{ Features }
+type PairingRequest Features
 
 // PairingResponse is the peripheral's answer (Vol 3, Part H, 3.5.2).
-type PairingResponse struct{ Features }
+type PairingResponse Features
 
 // PairingConfirm commits its sender to a random value (Vol 3, Part H, 3.5.3).
 type PairingConfirm struct{ Value [16]byte }

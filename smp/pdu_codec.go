@@ -8,10 +8,10 @@ import (
 )
 
 // AppendPDU appends the PDU.
-func (p PairingRequest) AppendPDU(b []byte) []byte { return p.append(b, p.Code()) }
+func (p PairingRequest) AppendPDU(b []byte) []byte { return Features(p).append(b, p.Code()) }
 
 // AppendPDU appends the PDU.
-func (p PairingResponse) AppendPDU(b []byte) []byte { return p.append(b, p.Code()) }
+func (p PairingResponse) AppendPDU(b []byte) []byte { return Features(p).append(b, p.Code()) }
 
 // AppendPDU appends the PDU.
 func (p PairingConfirm) AppendPDU(b []byte) []byte {
@@ -103,10 +103,10 @@ func parseData(c Code, r *wire.Reader) (p PDU, err error) {
 	switch c {
 	case CodePairingRequest:
 		f, err := readFeatures(r)
-		return PairingRequest{f}, err
+		return PairingRequest(f), err
 	case CodePairingResponse:
 		f, err := readFeatures(r)
-		return PairingResponse{f}, err
+		return PairingResponse(f), err
 	case CodePairingConfirm:
 		return PairingConfirm{readValue(r)}, nil
 	case CodePairingRandom:

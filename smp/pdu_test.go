@@ -15,8 +15,8 @@ var samplePDUs = []struct {
 	pdu  PDU
 	want string
 }{
-	{PairingRequest{Features{KeyboardDisplay, true, AuthBonding | AuthMITM | AuthSecureConnections, 16, DistEncKey | DistIDKey, DistIDKey}}, "01 04 01 0d 10 03 02"},
-	{PairingResponse{Features{NoInputNoOutput, false, 0, 7, 0, DistSignKey}}, "02 03 00 00 07 00 04"},
+	{PairingRequest{KeyboardDisplay, true, AuthBonding | AuthMITM | AuthSecureConnections, 16, DistEncKey | DistIDKey, DistIDKey}, "01 04 01 0d 10 03 02"},
+	{PairingResponse{NoInputNoOutput, false, 0, 7, 0, DistSignKey}, "02 03 00 00 07 00 04"},
 	{PairingConfirm{[16]byte{1, 15: 2}}, "03 01000000000000000000000000000002"},
 	{PairingRandom{[16]byte{3, 15: 4}}, "04 03000000000000000000000000000004"},
 	{PairingFailed{ReasonDHKeyCheckFailed}, "05 0b"},
