@@ -170,13 +170,13 @@ func (c *Config) settings(o *PairOptions, id Identity, own hci.Addr) (settings, 
 		sign: c.Signing, oob: c.oob(o), keyPair: c.keyPair(), identity: id,
 	}
 	if !c.DisableBonding && !o.DisableBonding {
-		s.auth |= AuthBonding
+		s.auth |= authBonding
 	}
 	if s.needMITM || s.io != NoInputNoOutput {
-		s.auth |= AuthMITM // it costs nothing to ask where there is a user
+		s.auth |= authMITM // it costs nothing to ask where there is a user
 	}
 	if !c.DisableSecureConnections {
-		s.auth |= AuthSecureConnections
+		s.auth |= authSecureConnections
 	}
 	return s, d
 }

@@ -79,7 +79,7 @@ type Machine struct {
 	asked bool
 	// held is a Pairing Request that came while a bond was being saved, from a
 	// central that waits for the answer until heldUntil.
-	held      *PairingRequest
+	held      *pairingRequest
 	heldUntil time.Time
 
 	pairs    []caller       // who waits for the pairing, or for one after it
@@ -153,8 +153,8 @@ func (m *Machine) Frame(now time.Time, pdu []byte) {
 	if m.dead != nil || m.flooded() {
 		return
 	}
-	p, err := parse(pdu)
-	if errors.Is(err, ErrUnknownCode) {
+	p, err := parseCommand(pdu)
+	if errors.Is(err, errUnknownCode) {
 		m.log(levelPacket, "PDU ignored", "error", err)
 		return
 	}
@@ -167,7 +167,7 @@ func (m *Machine) Frame(now time.Time, pdu []byte) {
 		m.idle(now, p)
 		return
 	}
-	if p.Code() == CodeSecurityRequest && m.p.initiator {
+	if p.Code() == codeSecurityRequest && m.p.initiator {
 		m.asked = m.p.done // otherwise pairing is what it asks for (2.4.6)
 		return
 	}
@@ -192,7 +192,7 @@ func (m *Machine) malformed(now time.Time, pdu []byte, err error) {
 	switch {
 	case m.p != nil:
 		m.over(now, e)
-	case len(pdu) > 0 && Code(pdu[0]) == CodePairingRequest:
+	case len(pdu) > 0 && code(pdu[0]) == codePairingRequest:
 		m.refuse(now, e)
 		m.mgr.attempts.add(now, m.Peer())
 	}
@@ -247,7 +247,7 @@ func (m *Machine) apply(now time.Time, fx effects, err error) {
 }
 
 // send sends a PDU, which starts the time that the peer has for its own.
-func (m *Machine) send(now time.Time, p PDU) {
+func (m *Machine) send(now time.Time, p command) {
 	m.log(levelPacket, "sent", "pdu", p.Code())
 	m.ch.Send(p.AppendPDU(nil))
 	m.ch.SetDeadline(now.Add(timeout))
@@ -257,7 +257,7 @@ func (m *Machine) send(now time.Time, p PDU) {
 func (m *Machine) refuse(now time.Time, e *Error) {
 	m.log(levelLink, "pairing refused", "error", e)
 	m.held = nil
-	m.send(now, PairingFailed{e.Reason})
+	m.send(now, pairingFailed{e.Reason})
 	m.rest()
 }
 
@@ -311,7 +311,7 @@ func (m *Machine) over(now time.Time, err error) {
 	m.ch.SetDeadline(time.Time{})
 	var e *Error
 	if errors.As(err, &e) && e.Local && m.dead == nil {
-		m.send(now, PairingFailed{e.Reason})
+		m.send(now, pairingFailed{e.Reason})
 		m.asked = false // this answers it
 		m.rest()
 	}

@@ -25,7 +25,7 @@ type pairing struct {
 	own, peer hci.Addr // on the air
 
 	preq, pres [7]byte // as they were sent, for c1 and f6
-	req, rsp   Features
+	req, rsp   features
 	method     Method
 	sc         bool
 	keySize    int
@@ -39,8 +39,8 @@ type pairing struct {
 	// While the user is asked, answered takes the answer, and one PDU with the
 	// code may come early: the other user may be faster.
 	answered func(p *pairing, a answer) (state, error)
-	early    Code
-	held     PDU
+	early    code
+	held     command
 
 	// key is what the link is to be encrypted with, once that is due: before,
 	// the peer's wish to encrypt is refused.
@@ -53,7 +53,7 @@ type pairing struct {
 // settings are what a pairing needs of the configuration.
 type settings struct {
 	io         IOCapability
-	auth       AuthReq // what is sent
+	auth       authReq // what is sent
 	needMITM   bool
 	needSC     bool
 	minKeySize int
@@ -65,7 +65,7 @@ type settings struct {
 
 // effects are what a step wants done.
 type effects struct {
-	send    []PDU
+	send    []command
 	ask     *question
 	encrypt *Key // as central, with this key
 	done    bool
@@ -102,54 +102,54 @@ type state func(p *pairing, in any) (state, error)
 func newInitiator(set settings, own, peer hci.Addr) *pairing {
 	p := &pairing{set: set, initiator: true, own: own, peer: peer}
 	keys := set.keys()
-	p.req = Features{
+	p.req = features{
 		IO: set.io, OOB: set.oob.has(), Auth: set.auth, MaxKeySize: keySizeMax,
 		InitiatorKeys: keys, ResponderKeys: keys,
 	}
-	p.preq = p.features(PairingRequest(p.req))
+	p.preq = p.features(pairingRequest(p.req))
 	p.state = awaitResponse
 	return p
 }
 
 // newResponder begins a pairing as peripheral, with the request of the peer.
-func newResponder(set settings, own, peer hci.Addr, req PairingRequest) (*pairing, error) {
-	p := &pairing{set: set, own: own, peer: peer, req: Features(req)}
+func newResponder(set settings, own, peer hci.Addr, req pairingRequest) (*pairing, error) {
+	p := &pairing{set: set, own: own, peer: peer, req: features(req)}
 	p.preq = [7]byte(req.AppendPDU(nil))
 	keys := set.keys()
 	if !req.Auth.bonds() {
 		keys = 0 // who does not keep keys needs none
 	}
-	p.rsp = Features{
+	p.rsp = features{
 		IO: set.io, OOB: set.oob.has(), Auth: set.auth, MaxKeySize: keySizeMax,
 		InitiatorKeys: req.InitiatorKeys & keys, ResponderKeys: req.ResponderKeys & keys,
 	}
 	if err := p.agree(); err != nil {
 		return nil, err
 	}
-	p.pres = p.features(PairingResponse(p.rsp))
+	p.pres = p.features(pairingResponse(p.rsp))
 	next, err := p.begin()
 	p.state = next
 	return p, err
 }
 
 // features sends the PDU of the first exchange and returns it.
-func (p *pairing) features(pdu PDU) [7]byte {
+func (p *pairing) features(pdu command) [7]byte {
 	p.send(pdu)
 	return [7]byte(pdu.AppendPDU(nil))
 }
 
 // keys are what this host gives and takes, if it bonds at all.
-func (s *settings) keys() KeyDist {
+func (s *settings) keys() keyDist {
 	switch {
 	case !s.auth.bonds():
 		return 0
 	case s.sign:
-		return DistEncKey | DistIDKey | DistSignKey
+		return distEncKey | distIDKey | distSignKey
 	}
-	return DistEncKey | DistIDKey
+	return distEncKey | distIDKey
 }
 
-func (p *pairing) send(pdu PDU) { p.fx.send = append(p.fx.send, pdu) }
+func (p *pairing) send(pdu command) { p.fx.send = append(p.fx.send, pdu) }
 
 // take returns what is to be done, once.
 func (p *pairing) take() effects {
@@ -161,17 +161,17 @@ func (p *pairing) take() effects {
 // step takes what has happened. After an error the pairing is over.
 func (p *pairing) step(in any) (err error) {
 	switch in := in.(type) {
-	case PairingKeypressNotification:
+	case pairingKeypressNotification:
 		if p.method.passkey() && p.key == nil {
 			return nil // how the other user gets on is not shown
 		}
-	case PairingFailed:
+	case pairingFailed:
 		return &Error{Reason: in.Reason}
 	case answer:
 		return p.answer(in)
 	}
 	if p.answered != nil {
-		pdu, ok := in.(PDU)
+		pdu, ok := in.(command)
 		if !ok || pdu.Code() != p.early || p.held != nil {
 			return unexpected(in)
 		}
@@ -202,14 +202,14 @@ func (p *pairing) answer(a answer) (err error) {
 
 // ask puts a question to the user. Until f has taken the answer, one PDU with
 // the code may come; none if it is zero.
-func (p *pairing) ask(q question, early Code, f func(p *pairing, a answer) (state, error)) {
+func (p *pairing) ask(q question, early code, f func(p *pairing, a answer) (state, error)) {
 	p.fx.ask = &q
 	p.early, p.answered = early, f
 }
 
 // unexpected is the error for a PDU out of order.
 func unexpected(in any) error {
-	if pdu, ok := in.(PDU); ok {
+	if pdu, ok := in.(command); ok {
 		return fail(ReasonUnspecified, "%v out of order", pdu.Code())
 	}
 	return fail(ReasonUnspecified, "%T out of order", in)
@@ -225,11 +225,11 @@ func expect[T any](in any) (T, error) {
 }
 
 func awaitResponse(p *pairing, in any) (state, error) {
-	rsp, err := expect[PairingResponse](in)
+	rsp, err := expect[pairingResponse](in)
 	if err != nil {
 		return nil, err
 	}
-	p.rsp = Features(rsp)
+	p.rsp = features(rsp)
 	p.pres = [7]byte(rsp.AppendPDU(nil))
 	if extra := ((p.rsp.InitiatorKeys &^ p.req.InitiatorKeys) | (p.rsp.ResponderKeys &^ p.req.ResponderKeys)) & distKnown; extra != 0 {
 		return nil, fail(ReasonInvalidParameters, "the response adds the keys %v", extra)
@@ -276,7 +276,7 @@ func (p *pairing) begin() (state, error) {
 
 // getPasskey goes on with then once this side knows the passkey: it makes one
 // and has it shown, or the user types it.
-func (p *pairing) getPasskey(early Code, then func(p *pairing) (state, error)) (state, error) {
+func (p *pairing) getPasskey(early code, then func(p *pairing) (state, error)) (state, error) {
 	if p.method.displays(p.initiator) {
 		p.passkey = newPasskey()
 		p.fx.ask = &question{kind: tellPasskey, passkey: p.passkey}
@@ -346,7 +346,7 @@ func (p *pairing) bond(now time.Time) *Bond {
 	}
 	b := &Bond{
 		Peer: peer, Created: now, Authenticated: p.method.Authenticated(), SecureConnections: p.sc, KeySize: p.keySize,
-		IRK: d.irk, GaveIRK: d.give.Has(DistIDKey) && !p.set.identity.IRK.IsZero(), PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
+		IRK: d.irk, GaveIRK: d.give.has(distIDKey) && !p.set.identity.IRK.IsZero(), PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
 	}
 	if p.sc {
 		k := LongTermKey{Key: *p.key}

@@ -97,8 +97,8 @@ func wantBonds(t *testing.T, d *duo, sc, auth bool) {
 func TestWithoutMITMItIsJustWorks(t *testing.T) {
 	everyCell(t, func(t *testing.T, i, r IOCapability, sc bool, m Method) {
 		d := duo{t: t, cs: defaults(i, addrA), ps: defaults(r, addrB)}
-		d.cs.auth &^= AuthMITM
-		d.ps.auth &^= AuthMITM
+		d.cs.auth &^= authMITM
+		d.ps.auth &^= authMITM
 		if !sc {
 			d.cs, d.ps = asLegacy(d.cs), asLegacy(d.ps)
 		}
@@ -192,17 +192,17 @@ func TestOutOfBand(t *testing.T) {
 
 func TestKeySizes(t *testing.T) {
 	for _, size := range []uint8{7, 8, 15} {
-		offer := func(fromInitiator bool, pdu PDU) []PDU {
-			if rsp, ok := pdu.(PairingResponse); ok {
+		offer := func(fromInitiator bool, pdu command) []command {
+			if rsp, ok := pdu.(pairingResponse); ok {
 				rsp.MaxKeySize = size
-				return []PDU{rsp}
+				return []command{rsp}
 			}
-			return []PDU{pdu}
+			return []command{pdu}
 		}
 		d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB), alter: offer}
 		d.run()
 		d.wantReason(fmt.Sprintf("%d octets", size), d.cerr, d.perr, ReasonEncryptionKeySize)
-		p, err := newResponder(asLegacy(shortest(d.ps)), addrB, addrA, PairingRequest{IO: NoInputNoOutput, Auth: AuthBonding, MaxKeySize: size, ResponderKeys: DistEncKey})
+		p, err := newResponder(asLegacy(shortest(d.ps)), addrB, addrA, pairingRequest{IO: NoInputNoOutput, Auth: authBonding, MaxKeySize: size, ResponderKeys: distEncKey})
 		if err != nil || p.keySize != int(size) {
 			t.Fatalf("%d octets allowed: %v", size, err)
 		}
@@ -219,8 +219,8 @@ func TestKeySizes(t *testing.T) {
 		t.Errorf("a request offers %d octets", p.preq[4])
 	}
 	for _, size := range []byte{0, 6, 17, 255} {
-		pdu := PairingRequest{IO: NoInputNoOutput, MaxKeySize: size}.AppendPDU(nil)
-		if _, err := Parse(pdu); err == nil {
+		pdu := pairingRequest{IO: NoInputNoOutput, MaxKeySize: size}.AppendPDU(nil)
+		if _, err := parseCommand(pdu); err == nil {
 			t.Errorf("a key size of %d was taken", size)
 		}
 	}
@@ -245,15 +245,15 @@ func TestNothingIsKeptUnlessBothBond(t *testing.T) {
 	for _, who := range []string{"initiator", "responder"} {
 		d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
 		if who == "initiator" {
-			d.cs.auth &^= AuthBonding
+			d.cs.auth &^= authBonding
 		} else {
-			d.ps.auth &^= AuthBonding
+			d.ps.auth &^= authBonding
 		}
 		d.run()
 		if !d.succeeded() || d.c.bond(time.Now()) != nil || d.p.bond(time.Now()) != nil {
 			t.Errorf("%s does not bond: bonds %v, %v", who, d.c.bond(time.Now()), d.p.bond(time.Now()))
 		}
-		if slices.Contains(d.trace, CodeIdentityInformation) {
+		if slices.Contains(d.trace, codeIdentityInformation) {
 			t.Errorf("%s does not bond, yet keys were sent", who)
 		}
 	}
@@ -298,8 +298,8 @@ func TestDebugKeyProtectsNothing(t *testing.T) {
 
 func TestReservedKeysHaveNoEffect(t *testing.T) {
 	d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
-	d.alter = replace(false, CodePairingResponse, one(func(pdu PDU) PDU {
-		r := pdu.(PairingResponse)
+	d.alter = replace(false, codePairingResponse, one(func(pdu command) command {
+		r := pdu.(pairingResponse)
 		r.InitiatorKeys, r.ResponderKeys = r.InitiatorKeys|0xF0, r.ResponderKeys|0x50
 		return r
 	}))

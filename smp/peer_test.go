@@ -77,7 +77,7 @@ func (s *scripted) peripheral() (*host.Conn, *sim.RawLink) {
 
 // next returns the next PDU that the host sends; nil if there is none for a
 // second.
-func (s *scripted) next(l *sim.RawLink) smp.PDU {
+func (s *scripted) next(l *sim.RawLink) smp.Command {
 	s.t.Helper()
 	ctx, cancel := contextFor(s.t, time.Second)
 	defer cancel()
@@ -85,21 +85,21 @@ func (s *scripted) next(l *sim.RawLink) smp.PDU {
 	if err != nil {
 		return nil
 	}
-	p, err := smp.Parse(f.Payload)
+	p, err := smp.ParseCommand(f.Payload)
 	if f.CID != cidSMP || err != nil {
 		s.t.Fatalf("frame on channel %d: % x, %v", f.CID, f.Payload, err)
 	}
 	return p
 }
 
-func (s *scripted) want(l *sim.RawLink, want smp.PDU, why string) {
+func (s *scripted) want(l *sim.RawLink, want smp.Command, why string) {
 	s.t.Helper()
 	if got := s.next(l); got != want {
 		s.t.Errorf("%s: the host sent %v, want %v", why, got, want)
 	}
 }
 
-func say(l *sim.RawLink, pdus ...smp.PDU) {
+func say(l *sim.RawLink, pdus ...smp.Command) {
 	for _, p := range pdus {
 		l.Send(cidSMP, p.AppendPDU(nil))
 	}
@@ -244,7 +244,7 @@ func testIdle(t *testing.T) {
 	for _, tt := range []struct {
 		why  string
 		pdu  []byte
-		want smp.PDU
+		want smp.Command
 	}{
 		{"empty", nil, nil},
 		{"code 0", []byte{0, 1}, nil},

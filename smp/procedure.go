@@ -8,22 +8,22 @@ import (
 )
 
 // idle takes a PDU while no pairing goes on.
-func (m *Machine) idle(now time.Time, p PDU) {
+func (m *Machine) idle(now time.Time, p command) {
 	central := m.link.Role() == hci.RoleCentral
 	switch p := p.(type) {
-	case PairingRequest:
+	case pairingRequest:
 		if central { // it is the central that asks (3.5.1)
 			m.refuse(now, fail(ReasonCommandNotSupported, "a Pairing Request from the peripheral"))
 			return
 		}
 		m.pairingRequest(now, p)
-	case SecurityRequest:
+	case securityRequest:
 		if !central {
 			m.refuse(now, fail(ReasonCommandNotSupported, "a Security Request from the central"))
 			return
 		}
 		m.securityRequest(now)
-	case PairingFailed:
+	case pairingFailed:
 		m.held = nil
 		if m.wanted {
 			m.over(now, &Error{Reason: p.Reason})
@@ -37,7 +37,7 @@ func (m *Machine) idle(now time.Time, p PDU) {
 var errPairsInstead = errors.New("it wants to pair instead of encrypting")
 
 // pairingRequest is a central that wants to pair.
-func (m *Machine) pairingRequest(now time.Time, req PairingRequest) {
+func (m *Machine) pairingRequest(now time.Time, req pairingRequest) {
 	switch {
 	case m.saving && m.held == nil: // the central may be done with saving before us
 		m.held, m.heldUntil = &req, now.Add(timeout)
@@ -131,7 +131,7 @@ func (m *Machine) request(now time.Time, o *PairOptions) {
 	own, _ := m.link.OnAir()
 	set, _ := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	m.wanted, m.wish = true, o
-	m.send(now, SecurityRequest{set.auth})
+	m.send(now, securityRequest{set.auth})
 }
 
 // finish is where all keys are there.

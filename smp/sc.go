@@ -25,8 +25,8 @@ import "crypto/ecdh"
 //	encrypts with LTK = f5(…)
 type curve struct {
 	key      *ecdh.PrivateKey
-	own      PairingPublicKey
-	peer     PairingPublicKey
+	own      pairingPublicKey
+	peer     pairingPublicKey
 	shared   [32]byte
 	rand     [16]byte // own N
 	peerRand [16]byte // the peer's
@@ -61,7 +61,7 @@ func beginCurve(p *pairing) (state, error) {
 }
 
 func awaitPublicKey(p *pairing, in any) (state, error) {
-	pub, err := expect[PairingPublicKey](in)
+	pub, err := expect[pairingPublicKey](in)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func awaitPublicKey(p *pairing, in any) (state, error) {
 	case p.method == OutOfBand:
 		return p.beginOOB()
 	case p.method.passkey():
-		early := CodePairingConfirm
+		early := codePairingConfirm
 		if p.initiator {
 			early = 0 // the responder waits for ours
 		}
@@ -95,7 +95,7 @@ func awaitPublicKey(p *pairing, in any) (state, error) {
 	case p.initiator:
 		return curveAwaitCommitment, nil
 	}
-	p.send(PairingConfirm{c.commit(0)})
+	p.send(pairingConfirm{c.commit(0)})
 	return curveAwaitRandom, nil
 }
 
@@ -135,25 +135,25 @@ func (p *pairing) beginOOB() (state, error) {
 		c.ownR = o.Local.rand
 	}
 	if p.initiator {
-		p.send(PairingRandom{c.rand})
+		p.send(pairingRandom{c.rand})
 	}
 	return curveAwaitRandom, nil
 }
 
 // curveAwaitCommitment is the initiator of Just Works and Numeric Comparison.
 func curveAwaitCommitment(p *pairing, in any) (state, error) {
-	v, err := expect[PairingConfirm](in)
+	v, err := expect[pairingConfirm](in)
 	if err != nil {
 		return nil, err
 	}
 	p.curve.confirm = v.Value
-	p.send(PairingRandom{p.curve.rand})
+	p.send(pairingRandom{p.curve.rand})
 	return curveAwaitRandom, nil
 }
 
 // curveAwaitRandom is for all methods but Passkey Entry.
 func curveAwaitRandom(p *pairing, in any) (state, error) {
-	v, err := expect[PairingRandom](in)
+	v, err := expect[pairingRandom](in)
 	if err != nil {
 		return nil, err
 	}
@@ -166,14 +166,14 @@ func curveAwaitRandom(p *pairing, in any) (state, error) {
 		return nil, errConfirm()
 	}
 	if !p.initiator {
-		p.send(PairingRandom{c.rand})
+		p.send(pairingRandom{c.rand})
 	}
 	if p.method != NumericComparison {
 		return p.beginCheck()
 	}
-	number, early := g2(c.own.X, c.peer.X, c.rand, c.peerRand), Code(0)
+	number, early := g2(c.own.X, c.peer.X, c.rand, c.peerRand), code(0)
 	if !p.initiator {
-		number, early = g2(c.peer.X, c.own.X, c.peerRand, c.rand), CodePairingDHKeyCheck
+		number, early = g2(c.peer.X, c.own.X, c.peerRand, c.rand), codePairingDHKeyCheck
 	}
 	p.ask(question{kind: askConfirm, passkey: number}, early, func(p *pairing, a answer) (state, error) {
 		if a.err != nil {
@@ -194,27 +194,27 @@ func (p *pairing) bit() byte { return 0x80 | byte(p.passkey>>p.curve.round)&1 }
 func (p *pairing) beginRound() (state, error) {
 	p.curve.rand = random16()
 	if p.initiator {
-		p.send(PairingConfirm{p.curve.commit(p.bit())})
+		p.send(pairingConfirm{p.curve.commit(p.bit())})
 	}
 	return curveAwaitRoundConfirm, nil
 }
 
 func curveAwaitRoundConfirm(p *pairing, in any) (state, error) {
-	v, err := expect[PairingConfirm](in)
+	v, err := expect[pairingConfirm](in)
 	if err != nil {
 		return nil, err
 	}
 	p.curve.confirm = v.Value
 	if p.initiator {
-		p.send(PairingRandom{p.curve.rand})
+		p.send(pairingRandom{p.curve.rand})
 	} else {
-		p.send(PairingConfirm{p.curve.commit(p.bit())})
+		p.send(pairingConfirm{p.curve.commit(p.bit())})
 	}
 	return curveAwaitRoundRandom, nil
 }
 
 func curveAwaitRoundRandom(p *pairing, in any) (state, error) {
-	v, err := expect[PairingRandom](in)
+	v, err := expect[pairingRandom](in)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +224,7 @@ func curveAwaitRoundRandom(p *pairing, in any) (state, error) {
 		return nil, errConfirm()
 	}
 	if !p.initiator {
-		p.send(PairingRandom{c.rand})
+		p.send(pairingRandom{c.rand})
 	}
 	if c.round++; c.round < rounds {
 		return p.beginRound()
@@ -237,7 +237,7 @@ func (p *pairing) beginCheck() (state, error) {
 	c := &p.curve
 	if p.initiator {
 		c.mac, c.ltk = f5(c.shared, c.rand, c.peerRand, p.own, p.peer)
-		p.send(PairingDHKeyCheck{p.ownCheck()})
+		p.send(pairingDHKeyCheck{p.ownCheck()})
 	} else {
 		c.mac, c.ltk = f5(c.shared, c.peerRand, c.rand, p.peer, p.own)
 	}
@@ -270,7 +270,7 @@ func (p *pairing) io(initiator bool) [3]byte {
 }
 
 func awaitCheck(p *pairing, in any) (state, error) {
-	v, err := expect[PairingDHKeyCheck](in)
+	v, err := expect[pairingDHKeyCheck](in)
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +278,7 @@ func awaitCheck(p *pairing, in any) (state, error) {
 		return nil, fail(ReasonDHKeyCheckFailed, "the check values differ")
 	}
 	if !p.initiator {
-		p.send(PairingDHKeyCheck{p.ownCheck()})
+		p.send(pairingDHKeyCheck{p.ownCheck()})
 	}
 	return p.encryptWith(p.curve.ltk)
 }

@@ -23,9 +23,9 @@ var ErrNoSigningKey = errors.New("the bond has no key for signatures")
 
 func signature(csrk Key, counter uint32, pdu []byte) (s Signature) {
 	n := wire.AppendU32(nil, counter)
-	code := cmac(csrk, pdu, n)
-	r := wire.NewReader(code[:])
-	r.Skip(len(code) / 2) // the most significant half stays
+	mac := cmac(csrk, pdu, n)
+	r := wire.NewReader(mac[:])
+	r.Skip(len(mac) / 2) // the most significant half stays
 	copy(s[:], append(n, r.Rest()...))
 	return s
 }
