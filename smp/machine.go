@@ -194,7 +194,7 @@ func (m *Machine) malformed(now time.Time, pdu []byte, err error) {
 		m.over(now, e)
 	case len(pdu) > 0 && code(pdu[0]) == codePairingRequest:
 		m.refuse(now, e)
-		m.mgr.attempts.add(now, m.Peer())
+		m.mgr.backoff.addFailure(now, m.Peer())
 	}
 }
 
@@ -297,7 +297,7 @@ func (m *Machine) begin(now time.Time, p *pairing, err error, o *PairOptions, d 
 	m.wanted, m.wish, m.held = false, nil, nil
 	if p == nil { // refused before it began
 		m.over(now, err)
-		m.mgr.attempts.add(now, m.Peer())
+		m.mgr.backoff.addFailure(now, m.Peer())
 		return
 	}
 	m.p, m.run = p, newRun(m, p, o, d)
@@ -319,7 +319,7 @@ func (m *Machine) over(now time.Time, err error) {
 		m.log(levelLink, "pairing failed", "error", err)
 		r.end(err)
 		if !errors.Is(err, ErrCanceled) {
-			m.mgr.attempts.add(now, m.Peer())
+			m.mgr.backoff.addFailure(now, m.Peer())
 		}
 	}
 	if m.pending == nil { // otherwise encryption has its own outcome

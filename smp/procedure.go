@@ -58,7 +58,7 @@ func (m *Machine) pairingRequest(now time.Time, req pairingRequest) {
 	case m.mgr.cfg.DisableIncoming && m.wish == nil:
 		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
 		return
-	case m.mgr.attempts.blocked(now, m.Peer()):
+	case m.mgr.backoff.blocks(now, m.Peer()):
 		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
 		return
 	}
@@ -95,7 +95,7 @@ func (m *Machine) securityRequest(now time.Time) {
 		m.startEncryption(now)
 	case m.bond != nil || m.mgr.cfg.DisableIncoming || m.Security().Encrypted:
 		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
-	case m.mgr.attempts.blocked(now, m.Peer()):
+	case m.mgr.backoff.blocks(now, m.Peer()):
 		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
 	default:
 		m.initiate(now, nil)
@@ -144,7 +144,7 @@ func (m *Machine) finish(now time.Time) {
 	}
 	m.p, m.run = nil, nil
 	m.rest()
-	m.mgr.attempts.clear(m.Peer())
+	m.mgr.backoff.forgetPeer(m.Peer())
 	m.log(levelLink, "paired", "method", p.method, "bond", b != nil)
 	result := &Result{Method: p.method, Security: m.Security(), Bond: b}
 	if b == nil {
