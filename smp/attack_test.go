@@ -259,7 +259,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 	}
 	more := one(func(pdu command) command { r := pdu.(pairingResponse); r.ResponderKeys |= distLinkKey; return r })
 	attacked(t, "keys that nobody asked for", &duo{alter: replace(false, codePairingResponse, more)}, false, ReasonInvalidParameters)
-	if k := (&settings{auth: authBonding, sign: true}).keys(); k.has(distLinkKey) {
+	if k := (&settings{auth: authBonding, sign: true}).distributedKeys(); k.has(distLinkKey) {
 		t.Errorf("keys %v: a key for BR/EDR is asked for", k)
 	}
 }
@@ -297,11 +297,11 @@ func TestKeyIsDueLate(t *testing.T) {
 func TestUserAnswersLate(t *testing.T) {
 	p := newInitiator(defaults(DisplayYesNo, addrA), addrA, addrB)
 	p.state, p.method = awaitCheck, NumericComparison
-	p.ask(question{kind: askConfirm}, 0, func(*pairing, answer) (state, error) { return awaitCheck, nil })
-	if err := p.step(pairingDHKeyCheck{}); err == nil {
+	p.askUser(question{kind: askConfirm}, 0, func(*pairing, answer) (state, error) { return awaitCheck, nil })
+	if err := p.advance(pairingDHKeyCheck{}); err == nil {
 		t.Error("a responder's check before our user has confirmed was taken")
 	}
-	if err := p.step(encrypted{}); err == nil {
+	if err := p.advance(encrypted{}); err == nil {
 		t.Error("encryption before our user has confirmed was taken")
 	}
 }

@@ -76,8 +76,8 @@ type Bond struct {
 	Damaged error
 }
 
-// key returns the key for a role.
-func (b *Bond) key(r hci.Role) *LongTermKey {
+// keyFor returns the key for a role.
+func (b *Bond) keyFor(r hci.Role) *LongTermKey {
 	if r == hci.RoleCentral {
 		return b.Central
 	}
@@ -86,19 +86,19 @@ func (b *Bond) key(r hci.Role) *LongTermKey {
 
 // sameKeys reports whether two bonds have the same keys to encrypt links.
 func (b *Bond) sameKeys(o *Bond) bool {
-	return b.Central.same(o.Central) && b.Peripheral.same(o.Peripheral)
+	return b.Central.sameKey(o.Central) && b.Peripheral.sameKey(o.Peripheral)
 }
 
-// keyless says why there is no key for a role.
-func (b *Bond) keyless() error {
+// noKeyError says why there is no key for a role.
+func (b *Bond) noKeyError() error {
 	if b.Damaged != nil {
 		return b.Damaged
 	}
 	return fmt.Errorf("%v: %w", b.Peer, ErrNoKey)
 }
 
-// security returns what a link encrypted with the bond has.
-func (b *Bond) security() Security {
+// linkSecurity returns what a link encrypted with the bond has.
+func (b *Bond) linkSecurity() Security {
 	return Security{
 		Encrypted: true, Authenticated: b.Authenticated, SecureConnections: b.SecureConnections,
 		KeySize: b.KeySize, Bonded: true,

@@ -37,10 +37,10 @@ func (m *Machine) Pair(ctx context.Context, o *PairOptions) (*Result, error) {
 	if o != nil {
 		opts = *o
 	}
-	return m.call(ctx, "pair", func(now time.Time, ch chan outcome) error {
+	return m.callLoop(ctx, "pair", func(now time.Time, ch chan outcome) error {
 		own, _ := m.link.OnAir()
 		want, _ := m.mgr.cfg.settings(&opts, m.mgr.Identity(), own)
-		return m.startPair(now, caller{ch, &opts, want})
+		return m.admitPair(now, caller{ch, &opts, want})
 	}, m.leavePair)
 }
 
@@ -51,12 +51,12 @@ type caller struct {
 	want    settings
 }
 
-// startPair begins a pairing for c, or lets him wait for the one under way. On
+// admitPair begins a pairing for c, or lets him wait for the one under way. On
 // the loop.
-func (m *Machine) startPair(now time.Time, c caller) error {
+func (m *Machine) admitPair(now time.Time, c caller) error {
 	switch {
 	case m.bond != nil && !c.options.Replace:
-		if err := m.unusable(); err != nil {
+		if err := m.checkBond(); err != nil {
 			return err
 		}
 		return ErrBonded
@@ -68,16 +68,16 @@ func (m *Machine) startPair(now time.Time, c caller) error {
 	}
 	m.pairs = append(m.pairs, c)
 	if m.link.Role() == hci.RoleCentral {
-		m.initiate(now, c.options)
+		m.initiatePairing(now, c.options)
 	} else {
-		m.request(now, c.options)
+		m.sendSecurityRequest(now, c.options)
 	}
 	return nil
 }
 
-// settle gives the outcome of a pairing, nil if it never began, to those who
+// settlePairs gives the outcome of a pairing, nil if it never began, to those who
 // wait for it. Who wanted another begins it.
-func (m *Machine) settle(now time.Time, waiting []caller, r *run, o outcome) {
+func (m *Machine) settlePairs(now time.Time, waiting []caller, r *attempt, o outcome) {
 	for _, c := range waiting {
 		switch {
 		case r == nil || r.serves(c, o.result):
@@ -86,19 +86,19 @@ func (m *Machine) settle(now time.Time, waiting []caller, r *run, o outcome) {
 			c.ch <- outcome{err: m.dead}
 		case o.err != nil:
 			m.pairs = append(m.pairs, c)
-			m.pause()
+			m.startPause()
 		default:
 			if o.result.Bond != nil {
 				c.options.Replace = true // this bond is no reason not to
 			}
-			m.begins(now, c)
+			m.beginPair(now, c)
 		}
 	}
 }
 
-// begins begins the pairing of a caller who has waited for another.
-func (m *Machine) begins(now time.Time, c caller) {
-	if err := m.startPair(now, c); err != nil {
+// beginPair begins the pairing of a caller who has waited for another.
+func (m *Machine) beginPair(now time.Time, c caller) {
+	if err := m.admitPair(now, c); err != nil {
 		c.ch <- outcome{err: fmt.Errorf("smp: pair: %w", err)}
 	}
 }
@@ -107,17 +107,17 @@ func (m *Machine) begins(now time.Time, c caller) {
 // (Vol 3, Part H, 2.3.6), and what they sent before they knew is on its way.
 const pauseTime = 2 * firstWait
 
-// pause has the callers who wait begin after a pause.
-func (m *Machine) pause() {
+// startPause has the callers who wait begin after a pause.
+func (m *Machine) startPause() {
 	if m.pausing {
 		return
 	}
 	m.pausing = true
-	time.AfterFunc(pauseTime, func() { m.ch.Post(loop.Func(m.resume)) })
+	time.AfterFunc(pauseTime, func() { m.ch.Post(loop.Func(m.endPause)) })
 }
 
-// resume is the end of the pause.
-func (m *Machine) resume(now time.Time) {
+// endPause is the end of the pause.
+func (m *Machine) endPause(now time.Time) {
 	m.pausing = false
 	if m.p != nil || m.saving {
 		return // the peer has begun one, for which they wait now
@@ -125,13 +125,13 @@ func (m *Machine) resume(now time.Time) {
 	waiting := m.pairs
 	m.pairs = nil
 	for _, c := range waiting {
-		m.begins(now, c)
+		m.beginPair(now, c)
 	}
 }
 
 // serves reports whether a caller gets with the outcome of the pairing what he
 // asked for, or would have got no other. res is nil if it failed.
-func (r *run) serves(c caller, res *Result) bool {
+func (r *attempt) serves(c caller, res *Result) bool {
 	s, w := &r.p.set, &c.want
 	switch {
 	case r.alike(c):
@@ -144,14 +144,14 @@ func (r *run) serves(c caller, res *Result) bool {
 }
 
 // alike reports whether a caller would have begun the same pairing.
-func (r *run) alike(c caller) bool {
+func (r *attempt) alike(c caller) bool {
 	s, w := &r.p.set, &c.want
 	return r.options == c.options || !r.ownUser(c) && s.io == w.io && s.needMITM == w.needMITM && s.auth == w.auth && s.oob == w.oob
 }
 
 // ownUser reports whether the pairing or another caller has a user of its own:
 // one of them has seen nothing of what the other sees, and cannot answer for him.
-func (r *run) ownUser(c caller) bool {
+func (r *attempt) ownUser(c caller) bool {
 	return c.options.Delegate != nil || r.options != nil && r.options.Delegate != nil
 }
 
@@ -161,18 +161,18 @@ func (m *Machine) leavePair(now time.Time, ch chan outcome, cause error) {
 	m.pairs = slices.DeleteFunc(m.pairs, func(c caller) bool { return c.ch == ch })
 	switch {
 	case m.p != nil && m.run.options != nil && !slices.ContainsFunc(m.pairs, m.run.alike):
-		m.over(now, &Error{Reason: ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", ErrCanceled, cause)})
-	case !m.wanted || m.wish == nil || slices.ContainsFunc(m.pairs, m.wished):
+		m.endPairing(now, &Error{Reason: ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", ErrCanceled, cause)})
+	case !m.wanted || m.wish == nil || slices.ContainsFunc(m.pairs, m.isInvitedFor):
 	case len(m.pairs) > 0: // the central has yet to begin: what the next one wants
-		m.request(now, m.pairs[0].options)
+		m.sendSecurityRequest(now, m.pairs[0].options)
 	default:
 		m.wanted, m.wish = len(m.encrypts) > 0, nil
-		m.rest()
+		m.stopIdleTimer()
 	}
 }
 
-// wished reports whether it is for a caller that the central was asked to pair.
-func (m *Machine) wished(c caller) bool { return c.options == m.wish }
+// isInvitedFor reports whether it is for a caller that the central was asked to pair.
+func (m *Machine) isInvitedFor(c caller) bool { return c.options == m.wish }
 
 // Encrypt returns when the link is encrypted, with the key of the bond unless
 // it is already. As central it does so itself, as peripheral it asks the central
@@ -183,18 +183,18 @@ func (m *Machine) wished(c caller) bool { return c.options == m.wish }
 func (m *Machine) Encrypt(ctx context.Context) error {
 	// On the loop even if Security says already that it is: whoever is told of
 	// changes has been by then.
-	_, err := m.call(ctx, "encrypt", m.startEncrypt, func(_ time.Time, ch chan outcome, _ error) {
+	_, err := m.callLoop(ctx, "encrypt", m.admitEncrypt, func(_ time.Time, ch chan outcome, _ error) {
 		m.encrypts = slices.DeleteFunc(m.encrypts, func(c chan outcome) bool { return c == ch })
 	})
 	var lost *BondLostError
 	if errors.Is(err, hci.StatusKeyMissing) && m.Security().Bonded && !errors.As(err, &lost) {
-		err = m.lost(err) // it ended the link
+		err = m.lostBondError(err) // it ended the link
 	}
 	return err
 }
 
-// startEncrypt begins to encrypt or joins an encryption. On the loop.
-func (m *Machine) startEncrypt(now time.Time, ch chan outcome) error {
+// admitEncrypt begins to encrypt or joins an encryption. On the loop.
+func (m *Machine) admitEncrypt(now time.Time, ch chan outcome) error {
 	busy := m.pending != nil || m.p != nil || m.wanted
 	switch {
 	case m.Security().Encrypted:
@@ -204,7 +204,7 @@ func (m *Machine) startEncrypt(now time.Time, ch chan outcome) error {
 	case m.bond == nil:
 		return fmt.Errorf("%w %v", ErrNoBond, m.Peer())
 	default:
-		if err := m.unusable(); err != nil {
+		if err := m.checkBond(); err != nil {
 			return err
 		}
 	}
@@ -212,17 +212,17 @@ func (m *Machine) startEncrypt(now time.Time, ch chan outcome) error {
 	switch {
 	case busy:
 	case m.link.Role() == hci.RoleCentral:
-		m.startEncryption(now)
+		m.encryptWithBond(now)
 	default:
-		m.request(now, nil)
+		m.sendSecurityRequest(now, nil)
 	}
 	return nil
 }
 
-// call has start called on the loop, with a channel that gets the outcome unless
+// callLoop has start called on the loop, with a channel that gets the outcome unless
 // start returns an error, and waits. If ctx ends first, leave takes the channel
 // back.
-func (m *Machine) call(ctx context.Context, what string, start func(now time.Time, ch chan outcome) error, leave func(now time.Time, ch chan outcome, cause error)) (*Result, error) {
+func (m *Machine) callLoop(ctx context.Context, what string, start func(now time.Time, ch chan outcome) error, leave func(now time.Time, ch chan outcome, cause error)) (*Result, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("smp: %s: %w", what, context.Cause(ctx))
 	}

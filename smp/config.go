@@ -111,7 +111,7 @@ func (c *Config) keyPair() func() (*ecdh.PrivateKey, error) {
 	return c.KeyPair
 }
 
-func (c *Config) validate() error {
+func (c *Config) validateConfig() error {
 	if n := c.minKeySize(); n < keySizeMin || n > keySizeMax {
 		return fmt.Errorf("smp: a least key size of %d octets is outside 7 to 16", n)
 	}
@@ -149,7 +149,7 @@ func (c *Config) oob(o *PairOptions) *OOB {
 }
 
 func (c *Config) needsMITM(o *PairOptions) bool {
-	return c.MITM || o != nil && o.MITM || c.oob(o).has()
+	return c.MITM || o != nil && o.MITM || c.oob(o).hasPeerData()
 }
 
 // settings are what a pairing with o, which may be nil, is to be.

@@ -190,8 +190,8 @@ func TestP256(t *testing.T) {
 
 func TestCut(t *testing.T) {
 	k := Key(b16(t, "0102030405060708090a0b0c0d0e0f10"))
-	want16(t, "7 octets", k.cut(7), "0000000000000000000a0b0c0d0e0f10")
-	want16(t, "16 octets", k.cut(16), "0102030405060708090a0b0c0d0e0f10")
+	want16(t, "7 octets", k.truncate(7), "0000000000000000000a0b0c0d0e0f10")
+	want16(t, "16 octets", k.truncate(16), "0102030405060708090a0b0c0d0e0f10")
 }
 
 func TestPasskey(t *testing.T) {

@@ -67,7 +67,7 @@ func (d *duo) turn(initiator bool) bool {
 	if p == nil {
 		return false
 	}
-	fx := p.take()
+	fx := p.takeEffects()
 	for _, pdu := range fx.send {
 		d.trace = append(d.trace, pdu.Code())
 		pdus := []command{pdu}
@@ -112,7 +112,7 @@ func (d *duo) step(initiator bool, in any) {
 	if p == nil || *perr != nil {
 		return
 	}
-	if err := p.step(in); err != nil {
+	if err := p.advance(in); err != nil {
 		d.fail(initiator, err)
 	}
 }

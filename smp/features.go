@@ -144,8 +144,8 @@ var ioMethod = [5][5]Method{
 // compares reports whether a side can show six digits and take a yes or no.
 func (c IOCapability) compares() bool { return c == DisplayYesNo || c == KeyboardDisplay }
 
-// secure reports whether both sides can do LE Secure Connections.
-func secure(req, rsp features) bool {
+// secureConnections reports whether both sides can do LE Secure Connections.
+func secureConnections(req, rsp features) bool {
 	return req.Auth.has(authSecureConnections) && rsp.Auth.has(authSecureConnections)
 }
 
@@ -153,7 +153,7 @@ func secure(req, rsp features) bool {
 // 2.3.5.1, Tables 2.6 to 2.8). req and rsp have been parsed, so that their
 // capabilities are in the table.
 func chooseMethod(req, rsp features) Method {
-	sc := secure(req, rsp)
+	sc := secureConnections(req, rsp)
 	switch {
 	case sc && (req.OOB || rsp.OOB), req.OOB && rsp.OOB:
 		return OutOfBand

@@ -40,7 +40,7 @@ func TestHeldPairingRequest(t *testing.T) {
 		}
 		m.saving = false
 		for range 2 { // it is answered once
-			m.catchUp(now.Add(tt.writing))
+			m.handlePostponed(now.Add(tt.writing))
 		}
 		if !slices.Equal(ch.sent, tt.want) {
 			t.Errorf("%s: answered with %v, want %v", name, ch.sent, tt.want)

@@ -52,48 +52,48 @@ func (d *distribution) plan(p *pairing) {
 	}
 }
 
-// begin is where the link has been encrypted.
-func (d *distribution) begin(p *pairing) (state, error) {
+// beginDistribution is where the link has been encrypted.
+func (d *distribution) beginDistribution(p *pairing) (state, error) {
 	if !p.initiator {
-		d.send(p)
+		d.giveKeys(p)
 	}
-	return d.next(p)
+	return d.awaitNextKey(p)
 }
 
-// next waits for the peer's keys, or ends the pairing when all are there.
-func (d *distribution) next(p *pairing) (state, error) {
+// awaitNextKey waits for the peer's keys, or ends the pairing when all are there.
+func (d *distribution) awaitNextKey(p *pairing) (state, error) {
 	if len(d.expected) > 0 {
 		return awaitKeys, nil
 	}
 	if p.initiator {
-		d.send(p)
+		d.giveKeys(p)
 	}
 	p.done, p.fx.done = true, true
-	return ended, nil
+	return awaitNothing, nil
 }
 
-// ended takes nothing more.
-func ended(_ *pairing, in any) (state, error) { return ended, unexpected(in) }
+// awaitNothing takes nothing more.
+func awaitNothing(_ *pairing, in any) (state, error) { return awaitNothing, unexpected(in) }
 
-// send gives this side's keys.
-func (d *distribution) send(p *pairing) {
+// giveKeys gives this side's keys.
+func (d *distribution) giveKeys(p *pairing) {
 	if d.give.has(distEncKey) {
 		d.ownKey = newLongTermKey(p.keySize)
-		p.send(encryptionInformation{d.ownKey.Key})
-		p.send(centralIdentification{d.ownKey.EDIV, d.ownKey.Rand})
+		p.queuePDU(encryptionInformation{d.ownKey.Key})
+		p.queuePDU(centralIdentification{d.ownKey.EDIV, d.ownKey.Rand})
 	}
 	if d.give.has(distIDKey) {
-		p.send(identityInformation{p.set.identity.IRK})
-		p.send(identityAddressInformation{p.set.identity.Addr})
+		p.queuePDU(identityInformation{p.set.identity.IRK})
+		p.queuePDU(identityAddressInformation{p.set.identity.Addr})
 	}
 	if d.give.has(distSignKey) {
 		d.ownCSRK = random16()
-		p.send(signingInformation{d.ownCSRK})
+		p.queuePDU(signingInformation{d.ownCSRK})
 	}
 }
 
 func newLongTermKey(size int) *LongTermKey {
-	k := &LongTermKey{Key: Key(random16()).cut(size)}
+	k := &LongTermKey{Key: Key(random16()).truncate(size)}
 	var ediv [2]byte
 	_, _ = rand.Read(ediv[:]) // never fails
 	_, _ = rand.Read(k.Rand[:])
@@ -115,9 +115,9 @@ func awaitKeys(p *pairing, in any) (state, error) {
 	switch pdu := pdu.(type) {
 	case encryptionInformation:
 		// Octets beyond the key size are zero, whatever the peer sends (2.4.4).
-		d.peerKey = &LongTermKey{Key: pdu.LTK.cut(p.keySize)}
+		d.peerKey = &LongTermKey{Key: pdu.LTK.truncate(p.keySize)}
 		if d.peerKey.Key.IsZero() {
-			return nil, fail(ReasonInvalidParameters, "%w", errZeroKey)
+			return nil, localError(ReasonInvalidParameters, "%w", errZeroKey)
 		}
 	case centralIdentification:
 		d.peerKey.EDIV, d.peerKey.Rand = pdu.EDIV, pdu.Rand
@@ -126,17 +126,17 @@ func awaitKeys(p *pairing, in any) (state, error) {
 	case identityAddressInformation:
 		d.peerAddr = &pdu.Addr
 		if pdu.Addr == p.set.identity.Addr {
-			return nil, fail(ReasonInvalidParameters, "the peer calls itself by our own identity address")
+			return nil, localError(ReasonInvalidParameters, "the peer calls itself by our own identity address")
 		}
 	case signingInformation:
 		d.peerCSRK = pdu.CSRK
 	}
-	return d.next(p)
+	return d.awaitNextKey(p)
 }
 
-// cut returns the key with so many octets, the others zero: the most
+// truncate returns the key with so many octets, the others zero: the most
 // significant ones go (Vol 3, Part H, 2.3.4).
-func (k Key) cut(size int) Key {
+func (k Key) truncate(size int) Key {
 	var c Key
 	r := wire.NewReader(k[:])
 	copy(c[:], r.Bytes(size))

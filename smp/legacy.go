@@ -35,7 +35,7 @@ func beginLegacy(p *pairing) (state, error) {
 // legacyCommit is where the temporary key is known.
 func legacyCommit(p *pairing) (state, error) {
 	if p.initiator {
-		p.send(pairingConfirm{p.confirmLegacy(p.legacy.rand)})
+		p.queuePDU(pairingConfirm{p.confirmLegacy(p.legacy.rand)})
 	}
 	return legacyAwaitConfirm, nil
 }
@@ -58,13 +58,13 @@ func legacyAwaitConfirm(p *pairing, in any) (state, error) {
 	// The value is the same function for both sides: one that comes back proves
 	// nothing.
 	if own := p.confirmLegacy(l.rand); equal(own, c.Value) {
-		return nil, fail(ReasonConfirmValueFailed, "the peer sent our own value back")
+		return nil, localError(ReasonConfirmValueFailed, "the peer sent our own value back")
 	} else if !p.initiator {
-		p.send(pairingConfirm{own})
+		p.queuePDU(pairingConfirm{own})
 	}
 	l.confirm = c.Value
 	if p.initiator {
-		p.send(pairingRandom{l.rand})
+		p.queuePDU(pairingRandom{l.rand})
 	}
 	return legacyAwaitRandom, nil
 }
@@ -76,11 +76,11 @@ func legacyAwaitRandom(p *pairing, in any) (state, error) {
 	}
 	l := &p.legacy
 	if !equal(p.confirmLegacy(r.Value), l.confirm) {
-		return nil, fail(ReasonConfirmValueFailed, "the values differ: another passkey, or another device in between")
+		return nil, localError(ReasonConfirmValueFailed, "the values differ: another passkey, or another device in between")
 	}
 	if p.initiator {
 		return p.encryptWith(s1(l.tk, r.Value, l.rand))
 	}
-	p.send(pairingRandom{l.rand})
+	p.queuePDU(pairingRandom{l.rand})
 	return p.encryptWith(s1(l.tk, l.rand, r.Value))
 }

@@ -67,7 +67,7 @@ type Machine struct {
 	// The rest belongs to the loop.
 	bond *Bond
 	p    *pairing
-	run  *run // of p
+	run  *attempt // of p
 	// wanted says that a Security Request waits for the central to act. wish is
 	// what the pairing that it may begin is to be.
 	wanted bool
@@ -129,8 +129,8 @@ func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(
 		x.security.Store(&Security{Bonded: true})
 	}
 	x.peer.Store(&peer)
-	if x.bond != nil && link.Role() == hci.RoleCentral && x.unusable() == nil {
-		x.startEncryption(now)
+	if x.bond != nil && link.Role() == hci.RoleCentral && x.checkBond() == nil {
+		x.encryptWithBond(now)
 	}
 	return x
 }
@@ -155,23 +155,23 @@ func (m *Machine) Frame(now time.Time, pdu []byte) {
 	}
 	p, err := parseCommand(pdu)
 	if errors.Is(err, errUnknownCode) {
-		m.log(levelPacket, "PDU ignored", "error", err)
+		m.logEvent(levelPacket, "PDU ignored", "error", err)
 		return
 	}
 	if err != nil {
-		m.malformed(now, pdu, err)
+		m.handleMalformed(now, pdu, err)
 		return
 	}
-	m.log(levelPacket, "received", "pdu", p.Code())
+	m.logEvent(levelPacket, "received", "pdu", p.Code())
 	if m.p == nil {
-		m.idle(now, p)
+		m.handleIdlePDU(now, p)
 		return
 	}
 	if p.Code() == codeSecurityRequest && m.p.initiator {
 		m.asked = m.p.done // otherwise pairing is what it asks for (2.4.6)
 		return
 	}
-	m.step(now, p)
+	m.advancePairing(now, p)
 }
 
 // flooded counts a PDU, and reports whether it is one too many for a peer that
@@ -185,52 +185,52 @@ func (m *Machine) flooded() bool {
 	return m.untaken > maxUntaken
 }
 
-// malformed ends the pairing, or refuses one; anything else has no effect.
-func (m *Machine) malformed(now time.Time, pdu []byte, err error) {
-	m.log(levelPacket, "malformed PDU", "error", err)
+// handleMalformed ends the pairing, or refuses one; anything else has no effect.
+func (m *Machine) handleMalformed(now time.Time, pdu []byte, err error) {
+	m.logEvent(levelPacket, "malformed PDU", "error", err)
 	e := &Error{Reason: ReasonInvalidParameters, Local: true, Err: err}
 	switch {
 	case m.p != nil:
-		m.over(now, e)
+		m.endPairing(now, e)
 	case len(pdu) > 0 && code(pdu[0]) == codePairingRequest:
-		m.refuse(now, e)
+		m.refusePeer(now, e)
 		m.mgr.backoff.addFailure(now, m.Peer())
 	}
 }
 
-// step lets the pairing take what has happened.
-func (m *Machine) step(now time.Time, in any) {
+// advancePairing lets the pairing take what has happened.
+func (m *Machine) advancePairing(now time.Time, in any) {
 	p := m.p
-	err := p.step(in)
+	err := p.advance(in)
 	if m.p != p {
 		return
 	}
-	m.apply(now, p.take(), err)
+	m.applyEffects(now, p.takeEffects(), err)
 }
 
-// apply does what a step of the pairing wants done.
-func (m *Machine) apply(now time.Time, fx effects, err error) {
+// applyEffects does what a step of the pairing wants done.
+func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 	for _, pdu := range fx.send {
-		m.send(now, pdu)
+		m.sendPDU(now, pdu)
 	}
 	if err != nil {
-		m.over(now, err)
+		m.endPairing(now, err)
 		return
 	}
 	if fx.ask != nil {
-		m.run.ask(*fx.ask)
+		m.run.askDelegate(*fx.ask)
 	}
 	if fx.encrypt != nil {
-		m.pend(m.p.security(), false)
+		m.expectEncryption(m.p.linkSecurity(), false)
 		p, pending := m.p, m.pending
 		m.link.StartEncryption([8]byte{}, 0, *fx.encrypt, func(now time.Time, err error) {
 			switch {
 			case m.p == p:
-				m.encryptionDone(now, err)
+				m.handleEncryptionDone(now, err)
 			case m.pending == pending: // the pairing was given up meanwhile
 				m.pending = nil
 				m.tell(&m.encrypts, outcome{err: ErrCanceled})
-				m.catchUp(now)
+				m.handlePostponed(now)
 			}
 		})
 	}
@@ -240,29 +240,29 @@ func (m *Machine) apply(now time.Time, fx effects, err error) {
 		p := m.p
 		m.link.OnDelivered(func(now time.Time) {
 			if m.p == p {
-				m.finish(now)
+				m.finishPairing(now)
 			}
 		})
 	}
 }
 
-// send sends a PDU, which starts the time that the peer has for its own.
-func (m *Machine) send(now time.Time, p command) {
-	m.log(levelPacket, "sent", "pdu", p.Code())
+// sendPDU sends a PDU, which starts the time that the peer has for its own.
+func (m *Machine) sendPDU(now time.Time, p command) {
+	m.logEvent(levelPacket, "sent", "pdu", p.Code())
 	m.ch.Send(p.AppendPDU(nil))
 	m.ch.SetDeadline(now.Add(timeout))
 }
 
-// refuse answers what begins no pairing.
-func (m *Machine) refuse(now time.Time, e *Error) {
-	m.log(levelLink, "pairing refused", "error", e)
+// refusePeer answers what begins no pairing.
+func (m *Machine) refusePeer(now time.Time, e *Error) {
+	m.logEvent(levelLink, "pairing refused", "error", e)
 	m.held = nil
-	m.send(now, pairingFailed{e.Reason})
-	m.rest()
+	m.sendPDU(now, pairingFailed{e.Reason})
+	m.stopIdleTimer()
 }
 
-// rest stops the clock when nothing is awaited any more.
-func (m *Machine) rest() {
+// stopIdleTimer stops the clock when nothing is awaited any more.
+func (m *Machine) stopIdleTimer() {
 	if m.p == nil && !m.wanted {
 		m.ch.SetDeadline(time.Time{})
 	}
@@ -274,11 +274,11 @@ func (m *Machine) Expire(now time.Time) {
 		return
 	}
 	if m.p != nil && m.p.done {
-		m.finish(now) // all that is missing is word from the controller
+		m.finishPairing(now) // all that is missing is word from the controller
 		return
 	}
 	m.dead = fmt.Errorf("smp: %w", ErrTimeout)
-	m.over(now, m.dead)
+	m.endPairing(now, m.dead)
 }
 
 // Writable says that the peer has taken what was sent.
@@ -289,35 +289,35 @@ func (m *Machine) Down(now time.Time, cause error) {
 	m.dead, m.pending = fmt.Errorf("smp: %w", cause), nil
 	m.security.Store(&Security{Bonded: m.bond != nil})
 	m.changed(now)
-	m.over(now, m.dead)
+	m.endPairing(now, m.dead)
 }
 
-// begin takes up a pairing.
-func (m *Machine) begin(now time.Time, p *pairing, err error, o *PairOptions, d Delegate) {
+// beginPairing takes up a pairing.
+func (m *Machine) beginPairing(now time.Time, p *pairing, err error, o *PairOptions, d Delegate) {
 	m.wanted, m.wish, m.held = false, nil, nil
 	if p == nil { // refused before it began
-		m.over(now, err)
+		m.endPairing(now, err)
 		m.mgr.backoff.addFailure(now, m.Peer())
 		return
 	}
-	m.p, m.run = p, newRun(m, p, o, d)
-	m.apply(now, p.take(), err)
+	m.p, m.run = p, newAttempt(m, p, o, d)
+	m.applyEffects(now, p.takeEffects(), err)
 }
 
-// over ends the pairing, or the wait for it, with an error.
-func (m *Machine) over(now time.Time, err error) {
+// endPairing ends the pairing, or the wait for it, with an error.
+func (m *Machine) endPairing(now time.Time, err error) {
 	p, r := m.p, m.run
 	m.p, m.run, m.wanted, m.wish = nil, nil, false, nil
 	m.ch.SetDeadline(time.Time{})
 	var e *Error
 	if errors.As(err, &e) && e.Local && m.dead == nil {
-		m.send(now, pairingFailed{e.Reason})
+		m.sendPDU(now, pairingFailed{e.Reason})
 		m.asked = false // this answers it
-		m.rest()
+		m.stopIdleTimer()
 	}
 	if p != nil {
-		m.log(levelLink, "pairing failed", "error", err)
-		r.end(err)
+		m.logEvent(levelLink, "pairing failed", "error", err)
+		r.endAttempt(err)
 		if !errors.Is(err, ErrCanceled) {
 			m.mgr.backoff.addFailure(now, m.Peer())
 		}
@@ -327,8 +327,8 @@ func (m *Machine) over(now time.Time, err error) {
 	}
 	waiting := m.pairs
 	m.pairs = nil
-	m.settle(now, waiting, r, outcome{err: err})
-	m.catchUp(now)
+	m.settlePairs(now, waiting, r, outcome{err: err})
+	m.handlePostponed(now)
 }
 
 // tell gives an outcome to all who wait in a list.
@@ -340,7 +340,7 @@ func (m *Machine) tell(list *[]chan outcome, o outcome) {
 	}
 }
 
-func (m *Machine) log(level slog.Level, msg string, args ...any) {
+func (m *Machine) logEvent(level slog.Level, msg string, args ...any) {
 	ctx := context.Background()
 	if m.mgr.log.Enabled(ctx, level) {
 		m.mgr.log.Log(ctx, level, "smp: "+msg, append(args, "peer", m.Peer())...)

@@ -12,7 +12,7 @@ import (
 // from any goroutine unless they say otherwise.
 type Manager struct {
 	cfg     Config
-	store   watched
+	store   watchedStore
 	unsaved index // new bonds, until they are in store: peers have the keys already
 	log     *slog.Logger
 	backoff backoff       // belongs to the loop
@@ -25,7 +25,7 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 	if cfg != nil {
 		m.cfg = *cfg
 	}
-	if err := m.cfg.validate(); err != nil {
+	if err := m.cfg.validateConfig(); err != nil {
 		return nil, err
 	}
 	if m.cfg.Identity != (hci.Addr{}) {
@@ -44,7 +44,7 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.store = watched{s, m}
+	m.store = watchedStore{s, m}
 	return m, nil
 }
 

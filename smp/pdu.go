@@ -101,7 +101,7 @@ type features struct {
 	InitiatorKeys, ResponderKeys keyDist
 }
 
-func (f features) append(b []byte, c code) []byte {
+func (f features) appendFeatures(b []byte, c code) []byte {
 	b = wire.AppendBool(append(b, byte(c), byte(f.IO)), f.OOB)
 	return append(b, byte(f.Auth), f.MaxKeySize, byte(f.InitiatorKeys), byte(f.ResponderKeys))
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-func (p pairingRequest) AppendPDU(b []byte) []byte { return features(p).append(b, p.Code()) }
+func (p pairingRequest) AppendPDU(b []byte) []byte { return features(p).appendFeatures(b, p.Code()) }
 
-func (p pairingResponse) AppendPDU(b []byte) []byte { return features(p).append(b, p.Code()) }
+func (p pairingResponse) AppendPDU(b []byte) []byte { return features(p).appendFeatures(b, p.Code()) }
 
 func (p pairingConfirm) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(p.Code())), p.Value[:]...)

@@ -7,59 +7,59 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// idle takes a PDU while no pairing goes on.
-func (m *Machine) idle(now time.Time, p command) {
+// handleIdlePDU takes a PDU while no pairing goes on.
+func (m *Machine) handleIdlePDU(now time.Time, p command) {
 	central := m.link.Role() == hci.RoleCentral
 	switch p := p.(type) {
 	case pairingRequest:
 		if central { // it is the central that asks (3.5.1)
-			m.refuse(now, fail(ReasonCommandNotSupported, "a Pairing Request from the peripheral"))
+			m.refusePeer(now, localError(ReasonCommandNotSupported, "a Pairing Request from the peripheral"))
 			return
 		}
-		m.pairingRequest(now, p)
+		m.handlePairingRequest(now, p)
 	case securityRequest:
 		if !central {
-			m.refuse(now, fail(ReasonCommandNotSupported, "a Security Request from the central"))
+			m.refusePeer(now, localError(ReasonCommandNotSupported, "a Security Request from the central"))
 			return
 		}
-		m.securityRequest(now)
+		m.handleSecurityRequest(now)
 	case pairingFailed:
 		m.held = nil
 		if m.wanted {
-			m.over(now, &Error{Reason: p.Reason})
+			m.endPairing(now, &Error{Reason: p.Reason})
 		}
 	default: // a late PDU of a pairing that is over
-		m.log(levelPacket, "PDU ignored, nothing goes on", "pdu", p.Code())
+		m.logEvent(levelPacket, "PDU ignored, nothing goes on", "pdu", p.Code())
 	}
 }
 
 // errPairsInstead is how it shows that a central has lost its bond.
 var errPairsInstead = errors.New("it wants to pair instead of encrypting")
 
-// pairingRequest is a central that wants to pair.
-func (m *Machine) pairingRequest(now time.Time, req pairingRequest) {
+// handlePairingRequest is a central that wants to pair.
+func (m *Machine) handlePairingRequest(now time.Time, req pairingRequest) {
 	switch {
 	case m.saving && m.held == nil: // the central may be done with saving before us
 		m.held, m.heldUntil = &req, now.Add(timeout)
 		return
 	case m.saving || m.pending != nil:
-		m.refuse(now, fail(ReasonUnspecified, "%w", ErrBusy))
+		m.refusePeer(now, localError(ReasonUnspecified, "%w", ErrBusy))
 		return
 	case m.bond != nil && !m.mayPairAgain():
-		m.refuse(now, fail(ReasonPairingNotSupported, "%w", ErrBonded))
+		m.refusePeer(now, localError(ReasonPairingNotSupported, "%w", ErrBonded))
 		m.wanted = false
-		m.rest()
-		err := m.unusable()
+		m.stopIdleTimer()
+		err := m.checkBond()
 		if err == nil {
-			err = m.lost(errPairsInstead)
+			err = m.lostBondError(errPairsInstead)
 		}
 		m.tell(&m.encrypts, outcome{err: err})
 		return
 	case m.mgr.cfg.DisableIncoming && m.wish == nil:
-		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
+		m.refusePeer(now, localError(ReasonPairingNotSupported, "not wanted"))
 		return
 	case m.mgr.backoff.blocks(now, m.Peer()):
-		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
+		m.refusePeer(now, localError(ReasonRepeatedAttempts, "too soon after a failure"))
 		return
 	}
 	o := m.wish
@@ -67,10 +67,10 @@ func (m *Machine) pairingRequest(now time.Time, req pairingRequest) {
 	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	p, err := newResponder(set, own, peer, req)
 	// A bond that could not be kept is not made: the central would keep it.
-	if b := m.bond; err == nil && b != nil && (o == nil || !o.Replace) && !p.security().atLeast(b.security()) {
-		p, err = nil, fail(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
+	if b := m.bond; err == nil && b != nil && (o == nil || !o.Replace) && !p.linkSecurity().atLeast(b.linkSecurity()) {
+		p, err = nil, localError(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
 	}
-	m.begin(now, p, err, o, d)
+	m.beginPairing(now, p, err, o, d)
 }
 
 // mayPairAgain reports whether a bonded central may pair: the program says so,
@@ -82,29 +82,29 @@ func (m *Machine) mayPairAgain() bool {
 // provenNow reports whether the link is encrypted with the key of the bond.
 func (m *Machine) provenNow() bool { return m.proven && m.Security().Encrypted }
 
-// securityRequest is a peripheral that wants the link to be encrypted. A bond
+// handleSecurityRequest is a peripheral that wants the link to be encrypted. A bond
 // is used, never removed, whatever the request asks for: it proves nothing about
 // who sent it (CVE-2025-62235). On an encrypted link that changes the key of
 // the session, which the peripheral waits for (2.4.6).
-func (m *Machine) securityRequest(now time.Time) {
+func (m *Machine) handleSecurityRequest(now time.Time) {
 	switch {
 	case m.pending != nil && m.byBond: // under way
 	case m.pending != nil || m.saving:
 		m.asked = true
-	case m.bond != nil && m.unusable() == nil && !m.stranger() && (m.proven || !m.Security().Encrypted):
-		m.startEncryption(now)
+	case m.bond != nil && m.checkBond() == nil && !m.unknownToPeer() && (m.proven || !m.Security().Encrypted):
+		m.encryptWithBond(now)
 	case m.bond != nil || m.mgr.cfg.DisableIncoming || m.Security().Encrypted:
-		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
+		m.refusePeer(now, localError(ReasonPairingNotSupported, "not wanted"))
 	case m.mgr.backoff.blocks(now, m.Peer()):
-		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
+		m.refusePeer(now, localError(ReasonRepeatedAttempts, "too soon after a failure"))
 	default:
-		m.initiate(now, nil)
+		m.initiatePairing(now, nil)
 	}
 }
 
-// catchUp takes up a Security Request that came while a pairing was ending, or a
+// handlePostponed takes up a Security Request that came while a pairing was ending, or a
 // Pairing Request: the peer waits for its answer, for as long as it may.
-func (m *Machine) catchUp(now time.Time) {
+func (m *Machine) handlePostponed(now time.Time) {
 	if m.p != nil || m.saving || m.pending != nil || m.dead != nil {
 		return
 	}
@@ -112,57 +112,57 @@ func (m *Machine) catchUp(now time.Time) {
 	m.asked, m.held = false, nil
 	switch {
 	case asked:
-		m.securityRequest(now)
+		m.handleSecurityRequest(now)
 	case held != nil && now.Before(m.heldUntil):
-		m.pairingRequest(now, *held)
+		m.handlePairingRequest(now, *held)
 	}
 }
 
-// initiate pairs as central.
-func (m *Machine) initiate(now time.Time, o *PairOptions) {
+// initiatePairing pairs as central.
+func (m *Machine) initiatePairing(now time.Time, o *PairOptions) {
 	m.asked = false // a Pairing Request is an answer
 	own, peer := m.link.OnAir()
 	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
-	m.begin(now, newInitiator(set, own, peer), nil, o, d)
+	m.beginPairing(now, newInitiator(set, own, peer), nil, o, d)
 }
 
-// request asks the central to act.
-func (m *Machine) request(now time.Time, o *PairOptions) {
+// sendSecurityRequest asks the central to act.
+func (m *Machine) sendSecurityRequest(now time.Time, o *PairOptions) {
 	own, _ := m.link.OnAir()
 	set, _ := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	m.wanted, m.wish = true, o
-	m.send(now, securityRequest{set.auth})
+	m.sendPDU(now, securityRequest{set.auth})
 }
 
-// finish is where all keys are there.
-func (m *Machine) finish(now time.Time) {
+// finishPairing is where all keys are there.
+func (m *Machine) finishPairing(now time.Time) {
 	p, r := m.p, m.run
-	b := p.bond(now)
-	if err := m.mayKeep(b, r.options); err != nil {
-		m.over(now, err)
+	b := p.newBond(now)
+	if err := m.checkReplacement(b, r.options); err != nil {
+		m.endPairing(now, err)
 		return
 	}
 	m.p, m.run = nil, nil
-	m.rest()
+	m.stopIdleTimer()
 	m.mgr.backoff.forgetPeer(m.Peer())
-	m.log(levelLink, "paired", "method", p.method, "bond", b != nil)
+	m.logEvent(levelLink, "paired", "method", p.method, "bond", b != nil)
 	result := &Result{Method: p.method, Security: m.Security(), Bond: b}
 	if b == nil {
-		r.end(nil)
+		r.endAttempt(nil)
 		waiting := m.pairs
 		m.pairs = nil
-		m.settle(now, waiting, r, outcome{result: result})
-		m.catchUp(now)
+		m.settlePairs(now, waiting, r, outcome{result: result})
+		m.handlePostponed(now)
 		return
 	}
 	m.saving = true
-	m.mgr.unsaved.put(b)
-	go m.save(b, r, result)
+	m.mgr.unsaved.putBond(b)
+	go m.saveBond(b, r, result)
 }
 
-// mayKeep refuses a bond that would replace another without leave: peers name
+// checkReplacement refuses a bond that would replace another without leave: peers name
 // their identity themselves, and must not take that of somebody else.
-func (m *Machine) mayKeep(b *Bond, o *PairOptions) error {
+func (m *Machine) checkReplacement(b *Bond, o *PairOptions) error {
 	if b == nil {
 		return nil
 	}
@@ -175,11 +175,11 @@ func (m *Machine) mayKeep(b *Bond, o *PairOptions) error {
 	leave := o != nil && o.Replace || m.mgr.cfg.AllowRepair || m.wasProven()
 	switch {
 	case old.Damaged != nil && !leave:
-		return fail(ReasonAuthenticationRequirements, "%w", old.Damaged)
+		return localError(ReasonAuthenticationRequirements, "%w", old.Damaged)
 	case !same || !leave:
-		return fail(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
-	case !b.security().atLeast(old.security()):
-		return fail(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
+		return localError(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
+	case !b.linkSecurity().atLeast(old.linkSecurity()):
+		return localError(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
 	}
 	return nil
 }
