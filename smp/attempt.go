@@ -8,14 +8,14 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// attempt is what belongs to a pairing besides its state: its user, and the
-// context of what that is asked.
+// attempt is a pairing with what surrounds the protocol: the options, the delegate
+// and its context.
 type attempt struct {
 	m        *Machine
-	p        *pairing
+	pairing  *pairing
 	options  *PairOptions // nil if the peer began it
 	delegate Delegate
-	proven   bool // when it began
+	proven   bool // Machine.provenNow at the beginning
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 }
@@ -24,89 +24,78 @@ type attempt struct {
 var errPaired = errors.New("paired")
 
 func newAttempt(m *Machine, p *pairing, o *PairOptions, d Delegate) *attempt {
-	r := &attempt{m: m, p: p, options: o, delegate: d, proven: m.provenNow()}
-	r.ctx, r.cancel = context.WithCancelCause(context.Background())
-	return r
-}
-
-// endAttempt ends the context, and with it the goroutine of ask.
-func (r *attempt) endAttempt(err error) {
-	if err == nil {
-		err = errPaired
-	}
-	r.cancel(err)
-}
-
-// askDelegate has the delegate asked, on a goroutine that ends with the pairing. A
-// pairing asks one question.
-func (r *attempt) askDelegate(q question) {
-	go func() {
-		a := r.callDelegate(q)
-		r.m.ch.Post(loop.Func(func(now time.Time) {
-			if r.m.p == r.p {
-				r.m.advancePairing(now, a)
-			}
-		}))
-		<-r.ctx.Done()
-		err := context.Cause(r.ctx)
-		if errors.Is(err, errPaired) {
-			err = nil
-		}
-		r.delegate.Ended(r.m.Peer(), err)
-	}()
-}
-
-func (r *attempt) callDelegate(q question) (a answer) {
-	peer := r.m.Peer()
-	switch q.kind {
-	case tellPasskey:
-		a.err = r.delegate.Display(r.ctx, peer, q.passkey)
-	case askEnter:
-		a.passkey, a.err = r.delegate.Enter(r.ctx, peer)
-	case askConfirm:
-		yes, err := r.delegate.Confirm(r.ctx, peer, q.passkey)
-		if a.err = err; err == nil && !yes {
-			a.err = errRejected
-		}
-	}
+	a := &attempt{m: m, pairing: p, options: o, delegate: d, proven: m.provenNow()}
+	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	return a
 }
 
-// saveBond writes a new bond, on a goroutine of its own, and lets everybody know.
-// The writing is not given up when the link goes down: the peer has the keys.
-func (m *Machine) saveBond(b *Bond, r *attempt, result *Result) {
-	kept, err := m.mgr.store.saveNewBond(b)
-	posted := m.ch.Post(loop.Func(func(now time.Time) {
-		m.saving = false
-		if err == nil {
-			kept = m.adoptBond(b, kept)
-			result.Security = m.Security()
-			m.changed(now)
-		}
-		if !kept {
-			result.Bond = nil
-		}
-		r.endAttempt(err)
-		waiting := m.pairs // but for those who have left
-		m.pairs = nil
-		m.settlePairs(now, waiting, r, outcome{result, err})
-		m.handlePostponed(now)
-	}))
-	if !posted { // nobody is left but those who wait for the end of the link
-		r.endAttempt(err)
+// endAttempt ends the context, and with it the goroutine of askDelegate.
+func (a *attempt) endAttempt(err error) {
+	if err == nil {
+		err = errPaired
 	}
+	a.cancel(err)
 }
 
-// adoptBond makes what there is of a bond that was saved, or was not, that of the
-// link, and reports whether it is the one: it may have been removed or replaced
-// since.
-func (m *Machine) adoptBond(b *Bond, saved bool) (kept bool) {
-	now, ok := m.mgr.Find(b.Peer)
-	kept = saved && ok && now.sameKeys(b)
-	m.bond, m.proven = now, kept
-	m.peer.Store(&b.Peer)
-	s := m.Security()
-	s.Bonded = kept
-	m.security.Store(&s)
-	return kept
+// askDelegate asks the delegate, on a goroutine that ends with the attempt. A pairing
+// asks one question.
+func (a *attempt) askDelegate(q question) {
+	go func() {
+		reply := a.callDelegate(q)
+		a.m.ch.Post(loop.Func(func(now time.Time) {
+			if a.m.attempt == a {
+				a.m.advancePairing(now, reply)
+			}
+		}))
+		<-a.ctx.Done()
+		err := context.Cause(a.ctx)
+		if errors.Is(err, errPaired) {
+			err = nil
+		}
+		a.delegate.Ended(a.m.Peer(), err)
+	}()
+}
+
+func (a *attempt) callDelegate(q question) (reply answer) {
+	peer := a.m.Peer()
+	switch q.kind {
+	case tellPasskey:
+		reply.err = a.delegate.Display(a.ctx, peer, q.passkey)
+	case askEnter:
+		reply.passkey, reply.err = a.delegate.Enter(a.ctx, peer)
+	case askConfirm:
+		yes, err := a.delegate.Confirm(a.ctx, peer, q.passkey)
+		if reply.err = err; err == nil && !yes {
+			reply.err = errRejected
+		}
+	}
+	return reply
+}
+
+// satisfies reports whether the outcome of the attempt gives a caller what its own
+// pairing would have given. res is nil if the attempt failed.
+func (a *attempt) satisfies(c caller, res *Result) bool {
+	s, w := &a.pairing.set, &c.want
+	switch {
+	case a.wouldRepeat(c):
+		// With Replace in one of them alone, an existing bond fails the other alone.
+		replace := a.options != nil && a.options.Replace
+		return a.options == c.options || res != nil || replace == c.options.Replace
+	case a.hasOwnUser(c) || res == nil || !res.Security.Authenticated || s.auth.bonds() != w.auth.bonds():
+		return false
+	}
+	return w.oob == nil || w.oob == s.oob
+}
+
+// wouldRepeat reports whether a caller would have begun the same pairing.
+func (a *attempt) wouldRepeat(c caller) bool {
+	s, w := &a.pairing.set, &c.want
+	return a.options == c.options ||
+		!a.hasOwnUser(c) && s.io == w.io && s.needMITM == w.needMITM && s.auth == w.auth && s.oob == w.oob
+}
+
+// hasOwnUser reports whether the attempt or another caller has a Delegate of its own.
+// Its user has not seen what the other user sees, and cannot answer for that user.
+func (a *attempt) hasOwnUser(c caller) bool {
+	return c.options.Delegate != nil || a.options != nil && a.options.Delegate != nil
 }

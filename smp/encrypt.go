@@ -10,31 +10,34 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// expectEncryption notes what the link will have once it is encrypted.
+// expectEncryption notes that encryption is under way, and what the link will have
+// after it.
 func (m *Machine) expectEncryption(s Security, byBond bool) {
-	s.Bonded = byBond // by a pairing, only once the new bond is kept
-	m.pending, m.byBond = &s, byBond
+	s.Bonded = byBond // the key of a pairing is the bond's only once it is saved
+	m.encryption = &s
 }
 
-// checkBond says why the bond cannot encrypt the link; nil if it can be tried.
+// checkBond returns why the bond cannot encrypt the link; nil if it is worth trying.
 func (m *Machine) checkBond() error {
 	switch {
 	case m.bond.keyFor(m.link.Role()) == nil:
 		return m.bond.noKeyError()
 	case m.link.Role() == hci.RolePeripheral && m.unknownToPeer():
-		return m.openBondError() // a central has nothing but the address to find its key by
+		return m.openBondError() // a central has only the address to look its key up by
 	}
 	return nil
 }
 
-// unknownToPeer reports whether the peer of the bond may not know who this host is. A
-// peripheral may find the key all the same: by its name, or as its only one.
+// unknownToPeer reports whether the peer of the bond may not know which host this is.
+// A peripheral may find its key all the same: by its EDIV and Rand, or as its only
+// key.
 func (m *Machine) unknownToPeer() bool { return m.private && !m.bond.GaveIRK && !m.proven }
 
 func (m *Machine) openBondError() error { return fmt.Errorf("%v: %w", m.Peer(), ErrOpenBond) }
 
-// lostBondError is the error for a peer that shows by err that it has no key for the
-// bond, or does not know that it is this host's. For any goroutine.
+// lostBondError is the error for a peer that has shown, by err, that it has no key
+// for the bond, or does not know that the key is this host's. Any goroutine may call
+// it.
 func (m *Machine) lostBondError(err error) error {
 	if b, ok := m.mgr.Find(m.Peer()); ok && m.private && !b.GaveIRK {
 		return fmt.Errorf("smp: encrypt: %w", m.openBondError())
@@ -43,59 +46,72 @@ func (m *Machine) lostBondError(err error) error {
 }
 
 // encryptWithBond encrypts the link as central, with the key of the bond.
-func (m *Machine) encryptWithBond(time.Time) {
+func (m *Machine) encryptWithBond() {
 	b := m.bond
 	m.expectEncryption(b.linkSecurity(), true)
 	m.logEvent(levelLink, "encrypting with the bond")
-	m.link.StartEncryption(b.Central.Rand, b.Central.EDIV, b.Central.Key, func(now time.Time, err error) {
-		m.handleEncryptionDone(now, err)
-	})
+	m.link.StartEncryption(b.Central.Rand, b.Central.EDIV, b.Central.Key, m.handleEncryptionDone)
 }
 
-// handleEncryptionDone is the end of encryption as central.
+// handleEncryptionDone handles the end of an encryption that this host began as
+// central.
 func (m *Machine) handleEncryptionDone(now time.Time, err error) {
-	if m.pending == nil {
+	if m.encryption == nil {
 		return // the link is down
 	}
 	if err == nil {
 		m.handleEncrypted(now)
 		return
 	}
-	byBond := m.byBond
-	m.pending = nil
+	byBond := m.encryption.Bonded
+	m.encryption = nil
 	if byBond && errors.Is(err, hci.StatusKeyMissing) {
 		err = m.lostBondError(hci.StatusKeyMissing)
 	} else {
 		err = fmt.Errorf("smp: encrypt: %w", err)
 	}
 	m.logEvent(levelLink, "not encrypted", "error", err)
-	if m.p != nil {
+	if m.attempt != nil {
 		m.endPairing(now, &Error{Reason: ReasonUnspecified, Local: true, Err: err})
 	}
-	m.tell(&m.encrypts, outcome{err: err})
+	m.answerEncrypts(outcome{err: err})
 }
 
-// handleEncrypted is where the link has been encrypted with the key that is pending.
+// handleEncryptionEvent handles the end of an encryption that this host permitted as
+// peripheral. Callers of Encrypt wait on after a failure: the central may try again.
+func (m *Machine) handleEncryptionEvent(now time.Time, st hci.Status) {
+	switch {
+	case m.link.Role() == hci.RoleCentral || m.encryption == nil:
+	case st == hci.StatusSuccess:
+		m.handleEncrypted(now)
+	default:
+		m.encryption = nil
+		m.logEvent(levelLink, "not encrypted", "status", st)
+		if m.attempt != nil {
+			m.endPairing(now, &Error{Reason: ReasonUnspecified, Local: true, Err: st})
+		}
+	}
+}
+
+// handleEncrypted handles the success of the encryption under way.
 func (m *Machine) handleEncrypted(now time.Time) {
-	s := m.pending
-	m.pending = nil
-	m.proven = m.byBond
+	s := m.encryption
+	m.encryption, m.proven = nil, s.Bonded
 	m.security.Store(s)
 	m.logEvent(levelLink, "encrypted", "level", s.Level(), "key_size", s.KeySize)
-	m.changed(now) // first: callers rely on what comes of it
-	m.tell(&m.encrypts, outcome{})
-	if m.byBond && m.wanted { // the answer of the central, even if it was asked to pair
-		waiting := m.pairs
-		m.wanted, m.wish, m.pairs = false, nil, nil
+	m.changed(now) // before the callers return: they rely on its effects
+	m.answerEncrypts(outcome{})
+	if s.Bonded && m.invitation != nil { // the central's answer, even if it was to pair
+		m.invitation = nil
 		m.stopIdleTimer()
-		m.settlePairs(now, waiting, nil, outcome{err: fmt.Errorf("smp: pair: the central encrypts instead: %w", ErrBonded)})
+		m.settlePairs(now, nil, outcome{err: fmt.Errorf("smp: pair: the central encrypts instead: %w", ErrBonded)})
 	}
-	if m.p != nil && !m.byBond {
+	if !s.Bonded && m.attempt != nil {
 		m.advancePairing(now, encrypted{})
 	}
 }
 
-// Event takes an event of the link.
+// Event handles an event of the link. It must run on the loop.
 func (m *Machine) Event(now time.Time, ev hci.Event) {
 	switch ev := ev.(type) {
 	case *hci.LELongTermKeyRequest:
@@ -113,40 +129,28 @@ func (m *Machine) Event(now time.Time, ev hci.Event) {
 	}
 }
 
-// handleEncryptionEvent is the end of encryption as peripheral; a central is told by
-// the continuation of what it started.
-func (m *Machine) handleEncryptionEvent(now time.Time, st hci.Status) {
-	switch {
-	case m.link.Role() == hci.RoleCentral || m.pending == nil:
-	case st == hci.StatusSuccess:
-		m.handleEncrypted(now)
-	default:
-		m.pending = nil
-		m.logEvent(levelLink, "not encrypted", "status", st)
-		if m.p != nil {
-			m.endPairing(now, &Error{Reason: ReasonUnspecified, Local: true, Err: st})
-		}
-	}
-}
-
-// answerKeyRequest answers a central that wants to encrypt. While a pairing goes on
-// its key is the only one, and only once it is due.
+// answerKeyRequest answers a central that wants to encrypt. During a pairing the new
+// key is the only one that the central gets, once that key is due.
 func (m *Machine) answerKeyRequest(ev *hci.LELongTermKeyRequest) {
+	var pairing *pairing
+	if m.attempt != nil {
+		pairing = m.attempt.pairing
+	}
 	unnamed := ev.EDIV == 0 && ev.Rand == [8]byte{}
 	switch {
-	case m.dead == nil && m.p != nil && !m.p.initiator && m.p.key != nil && unnamed:
-		m.expectEncryption(m.p.linkSecurity(), false)
-		m.link.ProvideKey(*m.p.key)
-	case m.p == nil && m.bond != nil && m.bond.Peripheral.hasName(ev.Rand, ev.EDIV):
+	case m.dead == nil && pairing != nil && !pairing.initiator && pairing.key != nil && unnamed:
+		m.expectEncryption(pairing.linkSecurity(), false)
+		m.link.ProvideKey(*pairing.key)
+	case pairing == nil && m.bond != nil && m.bond.Peripheral.hasName(ev.Rand, ev.EDIV):
 		m.expectEncryption(m.bond.linkSecurity(), true)
 		m.link.ProvideKey(m.bond.Peripheral.Key)
 	default:
-		m.logEvent(levelLink, "no key for the peer", "bonded", m.bond != nil, "pairing", m.p != nil)
+		m.logEvent(levelLink, "no key for the peer", "bonded", m.bond != nil, "pairing", pairing != nil)
 		m.link.RefuseKey()
 	}
 }
 
-// hasName reports whether a key has the name.
+// hasName reports whether a key has the name that EDIV and Rand are. No key has one.
 func (k *LongTermKey) hasName(rand [8]byte, ediv uint16) bool {
 	if k == nil {
 		return false

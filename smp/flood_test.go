@@ -85,8 +85,8 @@ func TestEncryptionThatIsOff(t *testing.T) {
 	m := mgr.NewMachine(now, ch, fakeLink{hci.RolePeripheral}, nil)
 	m.Event(now, &hci.LELongTermKeyRequest{})
 	m.Event(now, &hci.EncryptionChange{Enabled: 0})
-	if m.Security().Encrypted || m.pending != nil {
-		t.Errorf("security %+v, pending %+v", m.Security(), m.pending)
+	if m.Security().Encrypted || m.encryption != nil {
+		t.Errorf("security %+v, encryption under way %+v", m.Security(), m.encryption)
 	}
 	m.Event(now, &hci.LELongTermKeyRequest{})
 	m.Event(now, &hci.EncryptionChange{Enabled: 1})
