@@ -10,12 +10,13 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// Security is how a link is protected, or has to be.
+// Security is how a link is protected, or has to be. The zero value is a link in plain
+// text with a peer without a bond.
 type Security struct {
 	Encrypted     bool
 	Authenticated bool // the key was made with protection against a man in the middle
-	Bonded        bool // a key for the peer is stored, so it can be encrypted without pairing
-	KeySize       int  // of the encryption key, in octets
+	Bonded        bool // there is a bond with the peer: its key can encrypt the link
+	KeySize       int  // octets of the key, 7 to 16; 0 if the link is not encrypted
 }
 
 // Listener takes the credit-based channels that the peer of one link opens to
