@@ -133,8 +133,20 @@ func (a *advertising) noteStopped() {
 	a.syncAdvertising()
 }
 
+// handleSetTerminated notes that the set ended by itself, or by a connection. If
+// the host does not know the connection, the event about it is late or lost;
+// either way the controller does not advertise any more.
 func (a *advertising) handleSetTerminated(ev *hci.LEAdvertisingSetTerminated) {
-	if ev.Status != hci.StatusSuccess {
+	if ev.Status != hci.StatusSuccess || a.c.links[ev.Handle] == nil {
+		a.noteStopped()
+	}
+}
+
+// noteUnknownLink notes that a link has ended of which the host never heard. If
+// it was one as peripheral, it ended the advertising when it began. To begin
+// anew does no harm where the controller still advertises.
+func (a *advertising) noteUnknownLink() {
+	if a.running {
 		a.noteStopped()
 	}
 }

@@ -37,6 +37,7 @@ type core struct {
 	scan   scanning
 	adv    advertising
 	quiet  quiet
+	sweep  sweep
 
 	own       hci.Addr // the address that is used on air
 	private   ownPrivate
@@ -57,6 +58,7 @@ type Stats struct {
 	ExcessCredits     uint64 // completed packets reported beyond those sent
 	DroppedAdvertRead uint64 // advertising packets dropped before the loop, because it could not keep up
 	OrphanConnections uint64 // connections that nobody waited for, closed again
+	LostEvents        uint64 // links that had ended, or begun, without an event
 }
 
 // setup makes c ready for its first packet.
@@ -71,6 +73,7 @@ func (c *core) setup(cfg Config) {
 	c.adv.init(c)
 	c.private.init(c)
 	c.quiet.c, c.resolving.c = c, c
+	c.sweep.init(c)
 }
 
 // packet takes one packet from the controller. b is the caller's again after
@@ -177,6 +180,7 @@ func (c *core) handleLinkEvent(h hci.Handle, ev hci.Event) {
 	}
 	c.stats.UnknownHandles++
 	c.log.Log(c.ctx, LevelPacket, "event for no link of ours", "handle", h)
+	c.sweep.noteStrange(h)
 }
 
 // acl hands data to its link.
@@ -189,8 +193,10 @@ func (c *core) handleACL(b []byte) {
 	l := c.links[hdr.Handle]
 	if l == nil {
 		c.stats.UnknownHandles++
+		c.sweep.noteStrange(hdr.Handle)
 		return
 	}
+	l.noteHeard()
 	if l.handler != nil {
 		l.handler.ACL(c.now, hdr.Start, data)
 	}

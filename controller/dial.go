@@ -19,6 +19,9 @@ type dial struct {
 	end     error
 	gone    bool // the caller does not wait any more
 	retried bool // once after 0x0C with the scan out of the way
+	swept   bool // once after 0x0B with the unknown links out of the way
+	// initiation is the number of the initiation whose failure ends the dial.
+	initiation uint64
 }
 
 // The initiator of a controller is one: a second LE Create Connection while
@@ -140,8 +143,11 @@ func (d *dialer) groupPeers() []hci.Addr {
 // ending reports whether a link to a peer of x is being closed: until it is
 // gone the controller refuses another one with 0x0B, connection exists.
 func (d *dialer) awaitsOldLink(x *dial) bool {
+	if x.swept && d.c.sweep.running {
+		return true
+	}
 	for _, l := range d.c.links {
-		if l.local && x.wantsLink(l) {
+		if (l.local || l.leaving) && x.wantsLink(l) {
 			return true
 		}
 	}
@@ -301,7 +307,9 @@ func (d *dialer) endInitiation(err error) {
 		switch {
 		case x.end != nil:
 			d.finishDial(x, nil, x.end)
+		case statusOf(err) == hci.StatusConnectionExists && d.sweepFor(x):
 		case err != nil:
+			x.initiation = d.attempt
 			d.finishDial(x, nil, err)
 		default:
 			d.waiting = append(d.waiting, x)
@@ -326,7 +334,10 @@ func (d *dialer) finishDial(x *dial, l *Link, err error) {
 }
 
 func (x *dial) connectError(err error) error {
-	e := &ConnectError{Err: err}
+	if x.swept && statusOf(err) == hci.StatusConnectionExists {
+		err = fmt.Errorf("%w: %w", ErrUnknownLink, err)
+	}
+	e := &ConnectError{Err: err, Initiation: x.initiation}
 	if len(x.peers) == 1 {
 		e.Peer = x.peers[0]
 	}

@@ -40,6 +40,16 @@ var ErrStillInitiating = errors.New("the controller goes on with an initiation t
 // event about the end of this one must have been lost.
 var ErrStale = errors.New("the controller gave the link's handle to another link")
 
+// ErrEventLost is the cause of the end of a link that the controller does not
+// have any more, although no event reported the end.
+var ErrEventLost = errors.New("the controller has no such link: the event about its end was lost")
+
+// ErrUnknownLink says that the controller refuses to connect because it has a
+// link to the peer, and that this host could not find out the link's handle. The
+// event about the link must have been lost. A reset helps, that is, to close the
+// Controller and open it again.
+var ErrUnknownLink = errors.New("the controller has a link to the peer that this host does not know")
+
 // CommandError is the failure of one HCI command. Err is the [Status] that the
 // controller gave, or why the command did not get one: ErrNoAnswer,
 // ErrUnanswered, a context's cause, or what ended the device.
@@ -59,6 +69,10 @@ func (e *CommandError) Unwrap() error { return e.Err }
 type ConnectError struct {
 	Peer hci.Addr // the zero Addr where several peers were awaited
 	Err  error
+	// Initiation tells failures apart that the controller reported: dials that
+	// shared an initiation fail by one event, and have one number. It is 0 where
+	// the controller reported nothing, as after a timeout.
+	Initiation uint64
 }
 
 func (e *ConnectError) Error() string {

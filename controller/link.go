@@ -36,6 +36,7 @@ type Link struct {
 	waiting    bool // Room said no
 	deadline   timer
 	ending     error         // cause given to StartDisconnect
+	leaving    bool          // Disconnect waits until what was written is delivered
 	local      bool          // this host asked for the end
 	refused    []func(error) // by Disconnect, if the controller does not end the link
 	end        *linkWait     // for the end that the controller has begun
@@ -43,6 +44,8 @@ type Link struct {
 	// phyAsked and lengthAsked report that the controller has been told of a PHY
 	// or a data length for the link.
 	phyAsked, lengthAsked bool
+
+	heard atomic.Int64 // when the peer was heard last, in nanoseconds of Unix time
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu
@@ -86,6 +89,7 @@ func (c *core) addLink(cn connection) *Link {
 	if cn.peerRPA != (hci.MAC{}) {
 		l.air = hci.Addr{MAC: cn.peerRPA, Kind: hci.AddrRandom}
 	}
+	l.noteHeard()
 	l.state = LinkState{Params: cn.params, TX: hci.PHY1M, RX: hci.PHY1M, MaxTX: 27, MaxRX: 27}
 	l.deadline.f = func(now time.Time) {
 		if l.handler != nil {
@@ -93,6 +97,7 @@ func (c *core) addLink(cn connection) *Link {
 		}
 	}
 	c.links[cn.handle] = l
+	c.sweep.noteHandle(cn.handle)
 	c.log.Log(c.ctx, LevelLink, "link up", "handle", cn.handle, "peer", cn.peer, "role", cn.role)
 	if c.cfg.NewLink != nil {
 		l.handler = c.cfg.NewLink(c.now, l)
@@ -106,6 +111,8 @@ func (c *core) handleDisconnectionComplete(ev *hci.DisconnectionComplete) {
 	l := c.links[ev.Handle]
 	if l == nil {
 		c.stats.UnknownHandles++
+		c.sweep.noteDisconnected(ev.Handle)
+		c.adv.noteUnknownLink()
 		return
 	}
 	if ev.Status != hci.StatusSuccess {
@@ -170,6 +177,13 @@ func (l *Link) Err() error {
 	}
 	return nil
 }
+
+// LastHeard returns when the peer was heard last: when it sent data, or its link
+// layer acknowledged a packet of this host. It may lag by a connection interval,
+// and by the peripheral latency. Any goroutine may call it.
+func (l *Link) LastHeard() time.Time { return time.Unix(0, l.heard.Load()) }
+
+func (l *Link) noteHeard() { l.heard.Store(l.c.now.UnixNano()) }
 
 // State returns what is known of the link now.
 func (l *Link) State() LinkState {
