@@ -20,6 +20,10 @@ type dial struct {
 	gone    bool // the caller does not wait any more
 	retried bool // once after 0x0C with the scan out of the way
 	swept   bool // once after 0x0B with the unknown links out of the way
+	// promoted is when the dial was last moved to the front because its peer was
+	// heard; preferred lasts until its turn begins.
+	promoted  time.Time
+	preferred bool
 	// initiation is the number of the initiation whose failure ends the dial.
 	initiation uint64
 }
@@ -68,6 +72,9 @@ type dialer struct {
 	// mute is set once a cancel was never reported as done: on such a controller
 	// an initiation is left alone as long as it is of use.
 	mute bool
+	// heard reports that the turn was given to the group because its peer was
+	// heard, and that nobody else may take it before it is over.
+	heard bool
 	// stuck says that this was so for the latest initiation, which may go on.
 	stuck bool
 }
@@ -113,6 +120,7 @@ func (d *dialer) startInitiation() {
 		return
 	}
 	d.state = dialStarting
+	d.heard, d.group[0].preferred = d.group[0].preferred, false
 	d.attempt++
 	if d.c.info.scanWhileInitiating() {
 		d.prepareInitiation()
