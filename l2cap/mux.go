@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -118,6 +119,8 @@ type Mux struct {
 	expiring  bool
 	encrypted bool
 	dead      error // not nil once Down was called
+
+	peerParams atomic.Pointer[hci.ConnParams] // the latest that the peer was granted
 }
 
 // NewMux makes the Mux of a link, and through cfg, which must be valid, the

@@ -107,6 +107,7 @@ func (c *paramControl) handleUpdateReq(now time.Time, id uint8, req connectionPa
 			return
 		}
 		m.sig.sendCommand(id, connectionParameterUpdateRsp{Result: paramsAccepted})
+		m.peerParams.Store(&p)
 		c.updating = true
 		m.link.StartUpdate(p, func(_ time.Time, got hci.ConnParamsInUse, err error) {
 			c.updating = false
@@ -120,8 +121,21 @@ func (c *paramControl) handleLinkLayerReq(now time.Time, ev *hci.LERemoteConnect
 	req := *ev // the event's memory is the decoder's
 	c.decide(now, req.Params, true, func(_ time.Time, p hci.ConnParams, ok bool) {
 		req.Params = p
+		if ok {
+			c.m.peerParams.Store(&p)
+		}
 		c.m.link.ReplyParamRequest(&req, ok)
 	})
+}
+
+// PeerParams returns the connection parameters that the peer has asked for on this
+// link and was granted, be it over L2CAP or in the link layer; ok is false if it
+// has not asked. Any goroutine may call it.
+func (m *Mux) PeerParams() (p hci.ConnParams, ok bool) {
+	if granted := m.peerParams.Load(); granted != nil {
+		return *granted, true
+	}
+	return p, false
 }
 
 // decide calls answer, now or later, exactly once unless the link ends.

@@ -68,11 +68,17 @@ func TestParamPolicy(t *testing.T) {
 				if len(l.updates) != 0 {
 					t.Errorf("updates after a rejection: %v", l.updates)
 				}
+				if p, ok := l.m.PeerParams(); ok {
+					t.Errorf("the peer was granted %v", p)
+				}
 				return
 			}
 			l.want("accepted", accepted)
 			if diff := cmp.Diff([]hci.ConnParams{*tt.want}, l.updates); diff != "" {
 				t.Error(diff)
+			}
+			if p, ok := l.m.PeerParams(); !ok || p != *tt.want {
+				t.Errorf("the peer was granted %v, %v; want %v", p, ok, *tt.want)
 			}
 		})
 	}
@@ -112,6 +118,9 @@ func TestLinkLayerParamRequest(t *testing.T) {
 			l.m.Event(l.now, &hci.LERemoteConnectionParameterRequest{Handle: 0x40, Params: tt.in})
 			if diff := cmp.Diff([]paramReply{tt.want}, l.replies, cmp.AllowUnexported(paramReply{})); diff != "" {
 				t.Errorf("as %v: %s", role, diff)
+			}
+			if granted, ok := l.m.PeerParams(); ok != tt.want.accept || ok && granted != tt.want.params {
+				t.Errorf("as %v: the peer was granted %v, %v", role, granted, ok)
 			}
 			if len(p.events) != 0 {
 				t.Errorf("the event went on to ATT: %v", p.events)

@@ -30,6 +30,8 @@ type Bearer struct {
 
 	mtu     atomic.Int32
 	failure atomic.Pointer[closedError] // why the bearer ended; nil while it lives
+	agreed  atomic.Bool                 // the peer has asked for the MTU
+	asked   atomic.Int64                // when the outstanding request was sent, in ns of Unix time; 0: none
 
 	// All below belongs to the loop.
 	down        bool
@@ -61,6 +63,7 @@ func NewBearer(ch Channel, cfg *Config) *Bearer {
 		scratch: make([]byte, 0, 8),
 	}
 	b.mtu.Store(DefaultMTU)
+	b.requests.sent = &b.asked
 	return b
 }
 
@@ -73,6 +76,13 @@ func (b *Bearer) SetNotifyHandler(h NotifyHandler) { b.notify = h }
 // been exchanged, whichever side asked for that. It never shrinks. Any goroutine
 // may call it.
 func (b *Bearer) MTU() int { return int(b.mtu.Load()) }
+
+// Outstanding returns when the request was sent that the peer has not answered
+// yet; ok is false if there is none. Any goroutine may call it.
+func (b *Bearer) Outstanding() (since time.Time, ok bool) {
+	ns := b.asked.Load()
+	return time.Unix(0, ns), ns != 0
+}
 
 // Post hands a task to the loop that the bearer lives on; see loop.Poster.
 func (b *Bearer) Post(t loop.Task) bool { return b.ch.Post(t) }

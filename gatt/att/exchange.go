@@ -10,12 +10,13 @@ import (
 // ExchangeMTU agrees with the peer on the MTU, and returns it: the smaller of
 // what both can receive, at least 23. A peer that does not support the exchange
 // leaves it as it is. Further calls ask nothing and return the MTU, as the
-// specification allows one exchange only; so does a call where we can receive no
-// more than 23 octets anyway. On an error, too, the MTU that is in force is
+// specification allows one exchange only; so does a call after the peer has asked
+// by itself, since both sides know both values then and some peers do not answer
+// another request, and a call where we can receive no more than 23 octets. On an error, too, the MTU that is in force is
 // returned.
 func (b *Bearer) ExchangeMTU(ctx context.Context) (int, error) {
-	if b.rxMTU == DefaultMTU {
-		return DefaultMTU, nil
+	if b.rxMTU == DefaultMTU || b.agreed.Load() {
+		return b.MTU(), nil
 	}
 	_, err := Do(ctx, b, ExchangeMTUReq{MTU: uint16(b.rxMTU)})
 	if errors.Is(err, CodeRequestNotSupported) || errors.Is(err, ErrMTUExchanged) {
@@ -53,6 +54,7 @@ func (b *Bearer) handleMTUReq(r *wire.Reader) {
 		// The response itself is three octets, which every MTU allows.
 		b.gaveMTU = true
 		b.agreeMTU(b.rxMTU, int(req.MTU))
+		b.agreed.Store(true)
 	}
 	b.Reply(ExchangeMTURsp{MTU: uint16(b.rxMTU)}.AppendPDU(b.scratch[:0]))
 }

@@ -40,6 +40,7 @@ func (b *Bearer) sendNext(now time.Time, l *lane) {
 			continue
 		}
 		l.out, l.deadline = t, now.Add(transactionTimeout)
+		l.noteSent(now)
 		b.ch.Send(t.pdu)
 	}
 	b.setDeadline()

@@ -209,14 +209,24 @@ func (q *fifo) failWaiting(now time.Time, err error) {
 // indications (Vol 3, Part F, 3.3.2). Its owner is the loop.
 type lane struct {
 	waiting  fifo
-	out      *transaction // sent and unanswered; nil: none
-	deadline time.Time    // for the answer to out
+	out      *transaction  // sent and unanswered; nil: none
+	deadline time.Time     // for the answer to out
+	sent     *atomic.Int64 // when out was sent, for other goroutines; nil: nobody asks
+}
+
+func (l *lane) noteSent(now time.Time) {
+	if l.sent != nil {
+		l.sent.Store(now.UnixNano())
+	}
 }
 
 // takeOutstanding takes the outstanding transaction off the lane.
 func (l *lane) takeOutstanding() *transaction {
 	t := l.out
 	l.out, l.deadline = nil, time.Time{}
+	if l.sent != nil {
+		l.sent.Store(0)
+	}
 	return t
 }
 
