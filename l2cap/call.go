@@ -8,14 +8,15 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// result is what the loop sends to a waiting caller.
+// result is the loop's reply to a waiting caller.
 type result[T any] struct {
 	v   T
 	err error
 }
 
-// callLoop runs f on the loop, unless the link is down, and waits for what it
-// passes to reply, at once or later, at most once. For a dead ctx it does not run.
+// callLoop runs f on the loop and waits for the value that f passes to reply,
+// now or later, at most once. It does not run f if the link is down or ctx has
+// ended.
 func callLoop[T any](ctx context.Context, m *Mux, f func(now time.Time, reply func(T, error))) (T, error) {
 	ch := make(chan result[T], 1)
 	postCall(ctx, m, ch, func(now time.Time) {
@@ -24,8 +25,8 @@ func callLoop[T any](ctx context.Context, m *Mux, f func(now time.Time, reply fu
 	return awaitReply(ctx, m, ch)
 }
 
-// postCall runs f on the loop, unless ctx is dead; if the link is down, ch gets that
-// as the answer.
+// postCall runs f on the loop unless ctx has ended. If the link is down, it
+// sends that error to ch instead.
 func postCall[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(now time.Time)) {
 	if ctx.Err() != nil {
 		return
@@ -42,8 +43,8 @@ func postCall[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(no
 	}
 }
 
-// awaitReply waits for an answer, the end of ctx or of the link. An answer that is
-// there is preferred, and the end of the link to that of ctx.
+// awaitReply waits for a reply, the end of ctx or the end of the link. It
+// prefers a reply to the end of the link, and that to the end of ctx.
 func awaitReply[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, error) {
 	select {
 	case r := <-ch:
@@ -64,7 +65,7 @@ func awaitReply[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, err
 	}
 }
 
-// linkDown makes the error of what ended with its link.
+// linkDown returns the error of an operation that ended with its link.
 func linkDown(cause error) error {
 	if cause == nil {
 		return ErrLinkDown

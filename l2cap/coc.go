@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// PSM is the number of a protocol on credit-based channels, called SPSM in the
-// specification: 0x0001 to 0x007F are assigned by the Bluetooth SIG, 0x0080 to
-// 0x00FF are free for any use (Vol 3, Part A, 4.22).
+// PSM identifies the protocol of a credit-based channel; the specification calls
+// it SPSM. 0x0001 to 0x007F are assigned by the Bluetooth SIG, 0x0080 to 0x00FF
+// are dynamic, free for any use (Vol 3, Part A, 4.22).
 type PSM uint16
 
 // Bounds of PSM.
@@ -19,31 +19,31 @@ const (
 	PSMLast         PSM = 0x00FF
 )
 
-// CoCConfig says what this side takes on a credit-based channel. nil and zero
-// fields mean the defaults. What is unread on a channel takes at most
+// CoCConfig sets what this side accepts on a credit-based channel. Nil and zero
+// fields mean the defaults. The unread data of a channel takes at most
 // (Credits+1)·MTU octets.
 type CoCConfig struct {
-	// MTU is the longest SDU that this side takes, 23 to 65535 octets.
-	// 0: 2048.
+	// MTU is the longest SDU that this side accepts, 23 to 65535 octets. 0 means
+	// 2048.
 	MTU int
-	// MPS is the longest frame that this side takes, 23 to 65533 octets.
-	// 0: 247, which fills one link layer packet of 251.
+	// MPS is the longest frame that this side accepts, 23 to 65533 octets. 0
+	// means 247, which fills one link-layer packet of 251.
 	MPS int
-	// Credits is how many frames the peer may send ahead, and how many SDUs may
-	// be unread, 1 to 1024. 0: 16.
+	// Credits is both the number of frames that the peer may send ahead and the
+	// number of SDUs that may be unread, 1 to 1024. 0 means 16.
 	Credits int
 
-	// Backlog is how many channels may wait for Listener.Accept; further ones
-	// are refused with "no resources". 0: 8.
+	// Backlog is the number of channels that may wait for Listener.Accept;
+	// further ones are refused with "no resources". 0 means 8.
 	Backlog int
 	// Encrypted and Authenticated make a Listener refuse channels on a link that
-	// is not, and KeySize those on a link whose key is shorter than so many
-	// octets.
+	// is not encrypted or whose key is not authenticated. KeySize makes it
+	// refuse channels on a link whose key is shorter, in octets.
 	Encrypted, Authenticated bool
 	KeySize                  int
 }
 
-// settings are a CoCConfig with its defaults, found to be valid.
+// settings is a validated CoCConfig with its defaults filled in.
 type settings struct {
 	mtu, mps, credits, backlog int
 	need                       Security
@@ -75,7 +75,8 @@ func (c *CoCConfig) settings() (settings, error) {
 	return s, nil
 }
 
-// channels are the credit-based channels of a link. They belong to the loop.
+// channels is the set of credit-based channels of a link. It belongs to the
+// loop.
 //
 //	state    | entered by                     | left by
 //	---------|--------------------------------|--------------------------------
@@ -85,8 +86,8 @@ func (c *CoCConfig) settings() (settings, error) {
 //	         |                                |  peer's request
 type channels struct {
 	m         *Mux
-	local     map[CID]*Conn // by this side's end, in any state
-	remote    map[CID]*Conn // by the peer's end, open and closing
+	local     map[CID]*Conn // by this side's CID, in any state
+	remote    map[CID]*Conn // by the peer's CID, open and closing
 	listeners map[PSM]*Listener
 	fromStart map[PSM]*Listener // never changed
 	prefix    [sduLengthLen]byte
@@ -101,7 +102,8 @@ const (
 	closed
 )
 
-// limit returns the longest frame that channel cid takes, and whether it exists.
+// limit returns the longest frame that channel cid accepts, and whether there is
+// such a channel.
 func (k *channels) limit(cid CID) (int, bool) {
 	c := k.local[cid]
 	if c == nil || c.state == opening {
@@ -110,21 +112,22 @@ func (k *channels) limit(cid CID) (int, bool) {
 	return c.in.mps, true
 }
 
-// handleKFrame takes one K-frame.
+// handleKFrame handles one K-frame.
 func (k *channels) handleKFrame(now time.Time, f frame) {
 	if c := k.local[f.cid]; c != nil && c.state == open {
 		c.handleKFrame(now, f.payload)
 	}
 }
 
-// handleTooLong ends the channel whose peer has begun a frame beyond its MPS (3.4.3).
+// handleTooLong ends the channel on which the peer has begun a frame longer than
+// its MPS (3.4.3).
 func (k *channels) handleTooLong(now time.Time, f frame) {
 	if c := k.local[f.cid]; c != nil && c.state == open {
-		k.disconnect(now, c, fmt.Errorf("%w: a frame of %d bytes, the MPS is %d", ErrViolation, f.length, c.in.mps))
+		k.disconnect(now, c, fmt.Errorf("%w: a frame of %d octets, the MPS is %d", ErrViolation, f.length, c.in.mps))
 	}
 }
 
-// allocate makes a channel with a free identifier; nil if there is none.
+// allocate creates a channel with a free CID; nil if all are in use.
 func (k *channels) allocate(psm PSM, s settings) *Conn {
 	for cid := cidFirst; cid <= cidLast; cid++ {
 		if k.local[cid] == nil {
@@ -139,7 +142,7 @@ func (k *channels) allocate(psm PSM, s settings) *Conn {
 	return nil
 }
 
-// establish completes an opening channel with what the peer has said.
+// establish opens an opening channel with the peer's parameters.
 func (k *channels) establish(c *Conn, remote CID, mtu, mps, credits uint16) {
 	c.state, c.remote = open, remote
 	c.out = outflow{mtu: int(mtu), mps: min(int(mps), maxMPS), credits: int(credits)}
@@ -156,8 +159,8 @@ func (k *channels) forget(c *Conn) {
 	}
 }
 
-// disconnect ends an open channel from this side. Its identifier stays taken
-// until the peer has answered.
+// disconnect ends an open channel from this side. Its CID stays in use until the
+// peer has answered.
 func (k *channels) disconnect(now time.Time, c *Conn, cause error) {
 	if c.state != open {
 		return
@@ -220,13 +223,14 @@ func (k *channels) endAll(err error) {
 // dial is one call of Dial.
 type dial struct {
 	reply     chan result[*Conn]
-	abandoned bool // owned by the loop; nobody takes the reply
+	abandoned bool // owned by the loop; Dial has returned
 }
 
-// Dial opens a credit-based channel to the peer's SPSM psm. The error is a
-// *ConnectError with the peer's Result, *RejectError, *TimeoutError after 30 s,
-// or the end of the link or of ctx; a channel that opens after the end of ctx is
-// closed at once. It is for any goroutine but the loop.
+// Dial opens a credit-based channel to psm of the peer. The error is a
+// *ConnectError that wraps the peer's Result, a *RejectError, a *TimeoutError
+// after 30 s, or the end of the link or of ctx. If the channel opens after the
+// end of ctx, it is closed at once. Dial may be called from any goroutine but
+// the loop.
 func (m *Mux) Dial(ctx context.Context, psm PSM, cfg *CoCConfig) (*Conn, error) {
 	s, err := cfg.settings()
 	if err == nil && (psm < PSMFirst || psm > PSMLast) {
@@ -246,7 +250,7 @@ func (m *Mux) Dial(ctx context.Context, psm PSM, cfg *CoCConfig) (*Conn, error) 
 	return c, nil
 }
 
-var errPSM = errors.New("an SPSM of an LE link is 0x0001 to 0x00FF")
+var errPSM = errors.New("not an SPSM of an LE link: give 0x0001 to 0x00FF")
 
 func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 	c := k.allocate(psm, s)
@@ -275,8 +279,8 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 	})
 }
 
-// handleConnectRsp takes LE Credit Based Connection Response (4.23). A success with
-// values that are not allowed ends the channel that the peer has opened.
+// handleConnectRsp handles LE Credit Based Connection Response (4.23). A success
+// with invalid parameters ends the channel that the peer has opened.
 func (k *channels) handleConnectRsp(now time.Time, c *Conn, answer signal) error {
 	rsp, ok := answer.(leCreditBasedConnectionRsp)
 	switch {
@@ -298,7 +302,8 @@ func (k *channels) handleConnectRsp(now time.Time, c *Conn, answer signal) error
 	return nil
 }
 
-// abandon closes what a call of Dial got, or gets, after its caller left.
+// abandon closes the channel that a call of Dial opens or has opened, after Dial
+// has returned.
 func (k *channels) abandon(now time.Time, d *dial) {
 	d.abandoned = true
 	select {

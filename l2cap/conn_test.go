@@ -165,11 +165,11 @@ func TestViolationsEndTheChannel(t *testing.T) {
 		in   string
 		why  string
 	}{
-		{"SDU above the MTU", 0x40, "4100 aa", "SDU of 65 bytes, the MTU is 64"},
-		{"frame above the MPS", 0x40, "2000" + strings.Repeat("00", 31), "frame of 33 bytes, the MPS is 32"},
-		{"frame beyond its SDU", 0x40, "0100 aabb", "2 bytes in an SDU of 1"},
-		{"start of one byte", 0x40, "01", "begins with a frame of 1 bytes"},
-		{"empty start", 0x40, "", "begins with a frame of 0 bytes"},
+		{"SDU above the MTU", 0x40, "4100 aa", "SDU of 65 octets, the MTU is 64"},
+		{"frame above the MPS", 0x40, "2000" + strings.Repeat("00", 31), "frame of 33 octets, the MPS is 32"},
+		{"frame beyond its SDU", 0x40, "0100 aabb", "2 octets in an SDU of 1"},
+		{"start of one byte", 0x40, "01", "begins with a frame of 1 octets"},
+		{"empty start", 0x40, "", "begins with a frame of 0 octets"},
 		{"no credits", cidSignal, "16 05 0400 5500 0000", "0 credits"},
 		{"too many credits", cidSignal, "16 05 0400 5500 f6ff", "exceed 65535"},
 	} {
@@ -211,7 +211,7 @@ func TestViolationInSecondFrame(t *testing.T) {
 		l.recv(0x40, "0300 aabb")
 		l.recv(0x40, "ccdd")
 		l.want("closed from here", "0005 06 02 0400 5500 4000")
-		if err := c.Err(); !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), "4 bytes in an SDU of 3") {
+		if err := c.Err(); !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), "4 octets in an SDU of 3") {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -11,21 +11,21 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// sduWrite is an SDU in writing: the task that brings it to the loop, and its
-// state there. Every Conn has one, which its writers pass on to each other; a
-// writer who leaves early leaves it to the loop.
+// sduWrite is an SDU being written: the task that carries it to the loop, and
+// its state there. Each Conn has one, which its writers share. A writer that
+// returns early leaves it to the loop.
 type sduWrite struct {
 	c    *Conn
-	buf  []byte // a copy of what is written
+	buf  []byte // a copy of the SDU
 	done chan error
 
 	// Owned by the loop.
 	out  outgoing
-	left bool // the writer has left
+	left bool // the writer has returned early
 }
 
-// Write writes to the stream of SDUs. It returns how much the channel has
-// taken, which is all unless there is an error; see WriteSDU.
+// Write writes to the stream of SDUs. It returns the number of octets that were
+// sent, which is len(p) unless there is an error; see WriteSDU.
 func (c *Conn) Write(p []byte) (int, error) {
 	n := 0
 	for r := wire.NewReader(p); r.Len() > 0; {
@@ -38,15 +38,15 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteSDU sends p as one SDU, of at most MTU octets; it may be empty. It
-// returns when the peer's credits and the link's room have let all of it into
-// the link's queue. An error means that none of p is sent, or that the channel
-// has ended. If the deadline or ctx passes when a part has been sent, the rest
-// is sent as soon as the peer lets it, before any later SDU, and the result
+// WriteSDU sends p as one SDU, which may be empty and has at most MTU octets. It
+// returns once the whole SDU is in the link's queue, which takes credits of the
+// peer and room in the queue. An error means that nothing of p was sent, or that
+// the channel has ended. If the deadline or ctx ends after a part was sent, the
+// rest is sent as credits and room permit, before any later SDU, and the result
 // is nil.
 func (c *Conn) WriteSDU(ctx context.Context, p []byte) error {
 	if len(p) > c.out.mtu {
-		return c.opError(fmt.Errorf("an SDU of %d bytes, the peer takes %d", len(p), c.out.mtu))
+		return c.opError(fmt.Errorf("an SDU of %d octets, the peer accepts at most %d", len(p), c.out.mtu))
 	}
 	passed := c.writeBy.wait()
 	switch {
@@ -91,14 +91,15 @@ func (c *Conn) WriteSDU(ctx context.Context, p []byte) error {
 	}
 }
 
-// What a writer who leaves is told: nothing was sent, or the loop completes it.
+// Replies to a writer that returns early: nothing was sent, or the loop
+// completes the write.
 var (
 	errWithdrawn = errors.New("withdrawn")
 	errCommitted = errors.New("committed")
 )
 
-// leaveWrite asks the loop to do without the writer, who then returns because of
-// cause.
+// leaveWrite asks the loop to finish without the writer, whose result is cause
+// if nothing was sent.
 func (w *sduWrite) leaveWrite(cause error) error {
 	c := w.c
 	if !c.m.link.Post(loop.Func(func(time.Time) { w.abandonWrite() })) {
@@ -108,7 +109,7 @@ func (w *sduWrite) leaveWrite(cause error) error {
 	case err := <-w.done:
 		switch {
 		case errors.Is(err, errCommitted):
-			return nil // w is the loop's until all is sent
+			return nil // w belongs to the loop until all is sent
 		case errors.Is(err, errWithdrawn):
 			err = c.opError(cause)
 		}
@@ -119,8 +120,9 @@ func (w *sduWrite) leaveWrite(cause error) error {
 	}
 }
 
-// resultAtEnd returns the result of a write when the channel has ended: success if
-// that came first. w is not given back: nobody can write any more.
+// resultAtEnd returns the result of a write when the channel has ended: nil if
+// the write was complete before. w is not given back, since nothing can be
+// written any more.
 func (w *sduWrite) resultAtEnd() error {
 	select {
 	case err := <-w.done:
@@ -132,8 +134,8 @@ func (w *sduWrite) resultAtEnd() error {
 	return w.c.err
 }
 
-// abandonWrite answers leave, if the end of the write has not done so. It cannot
-// hit a later write, since that one's task is behind it in the loop's queue.
+// abandonWrite replies to leaveWrite unless the write has ended. It cannot
+// affect a later write, whose task is behind it in the loop's queue.
 func (w *sduWrite) abandonWrite() {
 	c := w.c
 	if c.sending != w {
@@ -148,7 +150,7 @@ func (w *sduWrite) abandonWrite() {
 	w.done <- errCommitted
 }
 
-// Run brings the SDU to the loop.
+// Run starts sending the SDU. It runs on the loop.
 func (w *sduWrite) Run(now time.Time) {
 	c := w.c
 	w.out, w.left = outgoing{data: wire.NewReader(w.buf)}, false
@@ -160,7 +162,8 @@ func (w *sduWrite) Run(now time.Time) {
 	c.pumpFrames(now)
 }
 
-// finishWrite ends the write: it tells the writer, or gives w back in its place.
+// finishWrite ends the write: it replies to the writer, or gives w back if the
+// writer has returned.
 func (w *sduWrite) finishWrite(err error) {
 	if w.left {
 		w.c.writer <- w
@@ -169,7 +172,7 @@ func (w *sduWrite) finishWrite(err error) {
 	w.done <- err
 }
 
-// pumpFrames sends what waits for credits and room.
+// pumpFrames sends credits and frames while there is room.
 func (c *Conn) pumpFrames(time.Time) {
 	c.grantCredits()
 	w := c.sending

@@ -6,11 +6,11 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// CID is a channel identifier (Vol 3, Part A, 2.1, LE-U).
+// CID is a channel identifier of an LE link (Vol 3, Part A, 2.1).
 type CID uint16
 
-// Channel identifiers on an LE link. Those from cidFirst to cidLast are handed
-// out to credit-based channels, by each side for its own end.
+// Channel identifiers of an LE link. Each side allocates its end of a
+// credit-based channel between cidFirst and cidLast.
 const (
 	cidATT    CID = 0x0004
 	cidSignal CID = 0x0005
@@ -32,21 +32,21 @@ func (c CID) dynamic() bool { return c >= cidFirst && c <= cidLast }
 const (
 	headerLen  = 4
 	maxPayload = 0xFFFF
-	// minACLData is the smallest buffer a controller may have
-	// (Vol 4, Part E, 7.8.2).
+	// minACLData is the smallest buffer that a controller may have (Vol 4, Part
+	// E, 7.8.2).
 	minACLData = 27
 )
 
-// framer sends frames as ACL data packets. Its scratch space makes sending
-// free of allocation; it holds the first packet of a frame, for which header
-// and payload have to stand together.
+// framer sends frames as ACL data packets. scratch holds the first packet of a
+// frame, which has header and payload in one piece; it is kept so that sending
+// does not allocate.
 type framer struct {
 	link    Link
 	scratch []byte
 }
 
-// sendFrame sends prefix and payload as one frame. It keeps neither. Their length
-// together is at most maxPayload, which callers ensure.
+// sendFrame sends prefix and payload as one frame and keeps neither. Together
+// they have at most maxPayload octets; callers ensure that.
 func (f *framer) sendFrame(cid CID, prefix, payload []byte) {
 	size := max(f.link.MaxACLData(), minACLData)
 	r := wire.NewReader(payload)

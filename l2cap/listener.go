@@ -10,17 +10,17 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// Security is how a link is protected, or has to be. The zero value is a link in plain
-// text with a peer without a bond.
+// Security is the protection that a link has, or that a channel requires. The
+// zero value is a link in plain text with a peer without a bond.
 type Security struct {
 	Encrypted     bool
-	Authenticated bool // the key was made with protection against a man in the middle
+	Authenticated bool // the key is from a pairing with protection against a man in the middle
 	Bonded        bool // there is a bond with the peer: its key can encrypt the link
 	KeySize       int  // octets of the key, 7 to 16; 0 if the link is not encrypted
 }
 
-// Listener takes the credit-based channels that the peer of one link opens to
-// one SPSM. Its methods are for any goroutine but the loop.
+// Listener accepts the credit-based channels that the peer of one link opens to
+// one PSM. Its methods may be called from any goroutine but the loop.
 type Listener struct {
 	m      *Mux
 	psm    PSM
@@ -36,9 +36,9 @@ var (
 	errPSMFull  = errors.New("every dynamic SPSM has a listener; close one")
 )
 
-// Listen takes channels to psm from now on; 0 picks a free dynamic SPSM
-// (0x0080 to 0x00FF). Requests to an SPSM without listener are refused with
-// "SPSM not supported".
+// Listen accepts channels to psm from now on; 0 picks a free dynamic PSM (0x0080
+// to 0x00FF). Without a listener, requests are refused with "SPSM not
+// supported". Listen may be called from any goroutine but the loop.
 func (m *Mux) Listen(psm PSM, cfg *CoCConfig) (*Listener, error) {
 	s, err := listenSettings(psm, cfg)
 	if err != nil {
@@ -53,8 +53,8 @@ func (m *Mux) Listen(psm PSM, cfg *CoCConfig) (*Listener, error) {
 	return l, nil
 }
 
-// Listener returns the listener that the link has had from the start, by
-// Config.Listen; nil if there is none.
+// Listener returns the listener that Config.Listen opened for psm; nil if there
+// is none. It may be called from any goroutine.
 func (m *Mux) Listener(psm PSM) *Listener { return m.coc.fromStart[psm] }
 
 func listenSettings(psm PSM, cfg *CoCConfig) (settings, error) {
@@ -72,7 +72,7 @@ func listenError(psm PSM, err error) error {
 func (k *channels) listenAll(cfgs map[PSM]*CoCConfig) {
 	for psm, cfg := range cfgs {
 		if s, err := listenSettings(psm, cfg); err == nil {
-			_, _ = k.listen(psm, s) // each is the first one
+			_, _ = k.listen(psm, s) // cannot fail: psm has no listener yet
 		}
 	}
 	k.fromStart = maps.Clone(k.listeners)
@@ -97,11 +97,11 @@ func (k *channels) listen(psm PSM, s settings) (*Listener, error) {
 	return l, nil
 }
 
-// PSM returns the SPSM that is listened on.
+// PSM returns the PSM that the listener accepts channels to.
 func (l *Listener) PSM() PSM { return l.psm }
 
-// Accept waits for the next channel. The error unwraps to net.ErrClosed after
-// Close or the end of the link.
+// Accept waits for the next channel. The error wraps net.ErrClosed after Close
+// or the end of the link, else the cause of ctx.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	select {
 	case c := <-l.queue:
@@ -121,8 +121,8 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	return nil, fmt.Errorf("l2cap: accept on SPSM 0x%04X: %w", uint16(l.psm), err)
 }
 
-// Close stops listening and closes the channels that were not accepted.
-// Accepted ones go on.
+// Close stops listening and closes the channels that have not been accepted. It
+// does not affect accepted channels, and always returns nil.
 func (l *Listener) Close() error {
 	l.m.link.Post(loop.Func(func(now time.Time) {
 		k := &l.m.coc
@@ -143,7 +143,7 @@ func (l *Listener) Close() error {
 	return nil
 }
 
-// endListener releases who waits in Accept.
+// endListener ends pending calls of Accept.
 func (l *Listener) endListener(err error) {
 	if !l.closed {
 		l.closed, l.err = true, err
@@ -164,7 +164,7 @@ func (k *channels) handleConnectReq(_ time.Time, id uint8, req leCreditBasedConn
 	})
 }
 
-// accept opens the channel that the peer asks for, or says why not.
+// accept opens the channel that the peer requests, or returns why it is refused.
 func (k *channels) accept(req leCreditBasedConnectionReq) (*Conn, Result) {
 	l := k.listeners[req.PSM]
 	if l == nil {
@@ -203,8 +203,9 @@ func (m *Mux) linkSecurity() Security {
 	return Security{}
 }
 
-// meets says with which result a service that needs need refuses a link
-// protected by s (Vol 3, Part C, 10.3.1).
+// meets returns the result with which a service that requires need refuses a
+// link that is protected as s; ResultSuccess if it accepts the link (Vol 3, Part
+// C, 10.3.1).
 func (s Security) meets(need Security) Result {
 	if !need.Encrypted && !need.Authenticated && need.KeySize == 0 {
 		return ResultSuccess

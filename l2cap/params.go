@@ -10,53 +10,55 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// askLimit bounds the wait for ParamPolicy.Ask. It leaves the answer some time
-// to arrive before the peer gives up, after 30 s.
+// askLimit bounds the wait for ParamPolicy.Ask. The peer gives up after 30 s;
+// the difference leaves time for the answer to arrive.
 const askLimit = 25 * time.Second
 
-// Steps of the connection parameters on air.
+// Units of the connection parameters on air.
 const (
 	intervalStep = 1250 * time.Microsecond
 	timeoutStep  = 10 * time.Millisecond
 )
 
-// ParamPolicy decides about connection parameters that the peer asks for, be it
-// over L2CAP (Vol 3, Part A, 4.20) or in the link layer (Vol 6, Part B, 5.1.7).
-// Requests outside of the specification's ranges are rejected in any case. The
-// zero ParamPolicy accepts all others.
+// ParamPolicy decides on connection parameters that the peer requests, over
+// L2CAP (Vol 3, Part A, 4.20) or in the link layer (Vol 6, Part B, 5.1.7).
+// Requests outside the specification's ranges are always rejected. The zero
+// ParamPolicy accepts all others.
 type ParamPolicy struct {
 	// Reject rejects every request.
 	Reject bool
 	// MinInterval and MaxInterval bound the connection interval. A request whose
-	// range overlaps is accepted with the overlap, any other rejected. 0: the
-	// specification's 7.5 ms and 4 s.
+	// range overlaps them is accepted with the overlap; any other is rejected. 0
+	// means the specification's bounds, 7.5 ms and 4 s.
 	MinInterval, MaxInterval time.Duration
-	// MaxLatency bounds the peripheral latency in connection events. 0: the
-	// specification's 499; negative: none.
+	// MaxLatency bounds the peripheral latency, in connection events. 0 means
+	// the specification's bound, 499; a negative value means no latency.
 	MaxLatency int
-	// MaxTimeout bounds the supervision timeout. 0: the specification's 32 s.
+	// MaxTimeout bounds the supervision timeout. 0 means the specification's
+	// bound, 32 s.
 	MaxTimeout time.Duration
-	// Ask, if set, decides about the requests that the fields above let through.
-	// It returns the parameters to use, for instance those of req, and whether
-	// the request is accepted. It has a goroutine of its own and may take up to
+	// Ask, if not nil, decides on the requests that the fields above accept. It
+	// returns the parameters to use, which may be those of req, and whether to
+	// accept the request. It runs on a goroutine of its own and may take up to
 	// 25 s, after which the request is rejected; ctx ends then, or with the
-	// link. While it runs, and while an update is under way, further requests of
-	// the peer are rejected.
+	// link. While Ask runs, and while an update is in progress, further requests
+	// of the peer are rejected.
 	Ask func(ctx context.Context, req ParamRequest) (hci.ConnParams, bool)
 }
 
-// ParamRequest is a request for connection parameters by a peer.
+// ParamRequest is a peer's request for connection parameters.
 type ParamRequest struct {
 	Peer   hci.Addr
 	Handle hci.Handle
-	// LinkLayer reports whether the peer asked in the link layer rather than
+	// LinkLayer reports whether the request came in the link layer rather than
 	// over L2CAP.
 	LinkLayer bool
-	// Params are valid, and narrowed to the policy's bounds.
+	// Params are valid and within the policy's bounds.
 	Params hci.ConnParams
 }
 
-// narrow returns the part of p that the bounds of the policy allow.
+// narrow returns the part of q that the policy accepts; ok is false if there is
+// none.
 func (p *ParamPolicy) narrow(q hci.ConnParams) (hci.ConnParams, bool) {
 	if p.Reject || q.Validate() != nil {
 		return q, false
@@ -78,15 +80,15 @@ func (p *ParamPolicy) narrow(q hci.ConnParams) (hci.ConnParams, bool) {
 	return q, true
 }
 
-// paramControl handles requests for connection parameters in both directions.
-// It belongs to the loop.
+// paramControl handles requests for connection parameters in both directions. It
+// belongs to the loop.
 type paramControl struct {
 	m        *Mux
-	updating bool // an update that the peer asked for is under way
+	updating bool // an update that the peer requested is in progress
 	asking   bool // Ask has not returned
 	sent     bool // a request of this side is unanswered
 
-	// The question that Ask is to answer; answer is nil once it has been.
+	// The open question to Ask; answer is nil if there is none.
 	answer   func(now time.Time, p hci.ConnParams, ok bool)
 	deadline time.Time
 	cancel   context.CancelCauseFunc
@@ -116,9 +118,9 @@ func (c *paramControl) handleUpdateReq(now time.Time, id uint8, req connectionPa
 	})
 }
 
-// handleLinkLayerReq handles the link layer's request, whichever role asks.
+// handleLinkLayerReq handles LE Remote Connection Parameter Request.
 func (c *paramControl) handleLinkLayerReq(now time.Time, ev *hci.LERemoteConnectionParameterRequest) {
-	req := *ev // the event's memory is the decoder's
+	req := *ev // ev belongs to the decoder
 	c.decide(now, req.Params, true, func(_ time.Time, p hci.ConnParams, ok bool) {
 		req.Params = p
 		if ok {
@@ -138,7 +140,7 @@ func (m *Mux) PeerParams() (p hci.ConnParams, ok bool) {
 	return p, false
 }
 
-// decide calls answer, now or later, exactly once unless the link ends.
+// decide calls answer, now or later, exactly once unless the link ends first.
 func (c *paramControl) decide(now time.Time, p hci.ConnParams, linkLayer bool, answer func(time.Time, hci.ConnParams, bool)) {
 	policy := &c.m.cfg.Params
 	narrowed, ok := policy.narrow(p)
@@ -171,7 +173,7 @@ func (c *paramControl) askPolicy(now time.Time, ask func(context.Context, ParamR
 	}()
 }
 
-// settleQuestion answers the question that Ask was given, if it is still open.
+// settleQuestion answers the question to Ask, if it is still open.
 func (c *paramControl) settleQuestion(now time.Time, p hci.ConnParams, ok bool) {
 	answer := c.answer
 	c.answer, c.deadline = nil, time.Time{}
@@ -195,14 +197,14 @@ func (c *paramControl) endQuestion(err error) {
 	c.answer, c.deadline = nil, time.Time{}
 }
 
-// RequestParams asks the central for connection parameters, by a Connection
-// Parameter Update Request (Vol 3, Part A, 4.20), and returns once it has
-// accepted; what it then sets comes as an LE Connection Update Complete event.
-// The error unwraps to ErrParamsRejected, *RejectError, *TimeoutError after
-// 30 s, ErrBusy while an earlier request is unanswered, or to the end of the
-// link or of ctx. After a refusal the specification wants 30 s of patience
-// (Vol 3, Part C, 9.3.12). It is for the peripheral, and for any goroutine but
-// the loop.
+// RequestParams asks the central for connection parameters with a Connection
+// Parameter Update Request (Vol 3, Part A, 4.20), and returns once the central
+// has accepted them. The parameters in use then change with an LE Connection
+// Update Complete event. The error wraps ErrParamsRejected, *RejectError,
+// *TimeoutError after 30 s, ErrBusy while an earlier request is unanswered, or
+// the end of the link or of ctx. After a refusal the specification demands a
+// pause of 30 s (Vol 3, Part C, 9.3.12). Only a peripheral may use it.
+// RequestParams may be called from any goroutine but the loop.
 func (m *Mux) RequestParams(ctx context.Context, p hci.ConnParams) error {
 	if err := m.requestParams(ctx, p); err != nil {
 		return fmt.Errorf("l2cap: request connection parameters: %w", err)
@@ -212,7 +214,7 @@ func (m *Mux) RequestParams(ctx context.Context, p hci.ConnParams) error {
 
 func (m *Mux) requestParams(ctx context.Context, p hci.ConnParams) error {
 	if m.link.Role() != hci.RolePeripheral {
-		return errors.New("this host is the central of the link; update them through the link itself")
+		return errors.New("this host is the central of the link: use controller.Link.Update")
 	}
 	if err := p.Validate(); err != nil {
 		return err
@@ -234,7 +236,7 @@ func (m *Mux) requestParams(ctx context.Context, p hci.ConnParams) error {
 	return err
 }
 
-// params returns the request's values in units of time; they may be invalid.
+// params returns the requested parameters in units of time; they may be invalid.
 func (s connectionParameterUpdateReq) params() hci.ConnParams {
 	return hci.ConnParams{
 		IntervalMin: time.Duration(s.IntervalMin) * intervalStep,
@@ -244,7 +246,7 @@ func (s connectionParameterUpdateReq) params() hci.ConnParams {
 	}
 }
 
-// paramsRequest is the reverse of params, for valid parameters.
+// paramsRequest returns the request for valid parameters.
 func paramsRequest(p hci.ConnParams) connectionParameterUpdateReq {
 	return connectionParameterUpdateReq{
 		IntervalMin: uint16(p.IntervalMin / intervalStep),

@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	// signalMTU is the longest signalling frame that this side takes, the
+	// signalMTU is the longest signaling frame that this side accepts, the
 	// minimum for LE (Vol 3, Part A, 4). Every command fits.
 	signalMTU = 23
-	// rtx is how long an answer is waited for: the 30 s that the specification
-	// fixes for connection parameters (TGAP(conn_param_timeout), Vol 3, Part C,
-	// appendix A) and which lies within the 1 s to 60 s that it allows for all
-	// others (RTX, Vol 3, Part A, 6.2.1).
+	// rtx is the time that the peer has for an answer. The specification fixes
+	// 30 s for connection parameters (TGAP(conn_param_timeout), Vol 3, Part C,
+	// appendix A) and allows 1 s to 60 s for all other commands (RTX, Vol 3,
+	// Part A, 6.2.1).
 	rtx = 30 * time.Second
 )
 
-// signaler is the LE signalling channel of a link. It belongs to the loop.
+// signaler is the LE signaling channel of a link. It belongs to the loop.
 //
-//	what comes in                          | what it does
+//	received                               | effect
 //	---------------------------------------|------------------------------
-//	request, as the specification has it   | answered by its owner
-//	response that a request waits for      | given to the request
+//	valid request                          | answered by its handler
+//	response to a pending request          | completes the request
 //	other response                         | ignored
 //	identifier 0                           | ignored: no answer is possible
-//	frame beyond the signalling MTU        | Command Reject 0x0001, if it
+//	frame longer than the signaling MTU    | Command Reject 0x0001, if it
 //	                                       |  holds a request
 //	several commands, wrong lengths,       | Command Reject 0x0000, if it
 //	unknown code, request for the other role|  holds a request
@@ -37,7 +37,7 @@ type signaler struct {
 	buf     []byte
 	lastID  uint8
 	pending []request
-	flood   flood.Counter // of commands that want an answer
+	flood   flood.Counter // of commands to be answered
 }
 
 // request is a command of this side that awaits its answer.
@@ -52,7 +52,7 @@ type request struct {
 // of every response follows that of its request.
 func (q *request) answeredBy(c Code) bool { return c == codeCommandReject || c == q.sent+1 }
 
-// handleFrame takes the payload of a frame on the signalling channel.
+// handleFrame handles the payload of a frame on the signaling channel.
 func (s *signaler) handleFrame(now time.Time, b []byte) {
 	id, sig, err := parseSignal(b)
 	switch {
@@ -80,8 +80,8 @@ func (s *signaler) handleCommand(now time.Time, id uint8, sig signal) {
 	case flowControlCreditInd:
 		s.m.coc.handleCreditInd(now, id, sig)
 	case creditBasedConnectionReq:
-		// No SPSM here takes enhanced channels, so each one asked for is refused:
-		// as many zeros as the request has identifiers (4.26).
+		// No PSM here accepts enhanced channels, so all are refused: the
+		// response has a zero for each identifier of the request (4.26).
 		s.sendCommand(id, creditBasedConnectionRsp{Result: ResultSPSMNotSupported, Destinations: make([]CID, len(sig.Sources))})
 	case creditBasedReconfigureReq:
 		s.sendCommand(id, creditBasedReconfigureRsp{Result: reconfigureInvalidCID})
@@ -90,16 +90,17 @@ func (s *signaler) handleCommand(now time.Time, id uint8, sig signal) {
 	}
 }
 
-// handleOversized answers a frame beyond the signalling MTU, of which b has arrived.
+// handleOversized answers a frame longer than the signaling MTU; b is the part
+// of it that has arrived.
 func (s *signaler) handleOversized(b []byte) {
 	if id, code, ok := firstRequest(b); ok && s.admitAnswer() {
 		s.rejectCommand(id, code, commandReject{Reason: RejectMTUExceeded, MTU: signalMTU})
 	}
 }
 
-// handleMalformed answers a frame that is not one command. The rule for frames with
-// several is the one for frames that are too long (4.1): one Command Reject, to
-// the first request in it, and none if all are responses.
+// handleMalformed answers a frame that is not exactly one command. A frame with
+// several commands is treated like one that is too long (4.1): Command Reject
+// answers the first request in it; a frame of responses alone is not answered.
 func (s *signaler) handleMalformed(now time.Time, b []byte, id uint8, err error) {
 	if id, code, ok := firstRequest(b); ok {
 		if s.admitAnswer() {
@@ -116,7 +117,7 @@ func (s *signaler) handleMalformed(now time.Time, b []byte, id uint8, err error)
 	s.ignoreCommand("malformed", code)
 }
 
-// firstRequest finds the first command of a frame that may be answered.
+// firstRequest returns the first command of a frame that may be answered.
 func firstRequest(b []byte) (id uint8, code Code, ok bool) {
 	for r := wire.NewReader(b); r.Len() >= 2; r.Skip(int(r.U16())) {
 		code, id = Code(r.U8()), r.U8()
@@ -130,7 +131,7 @@ func firstRequest(b []byte) (id uint8, code Code, ok bool) {
 func (s *signaler) handleResponse(now time.Time, id uint8, sig signal) {
 	i := s.findPending(id, sig.Code())
 	if i < 0 {
-		s.ignoreCommand("nobody waits for it", sig.Code())
+		s.ignoreCommand("no request is pending", sig.Code())
 		return
 	}
 	if rej, ok := sig.(commandReject); ok {
@@ -140,8 +141,8 @@ func (s *signaler) handleResponse(now time.Time, id uint8, sig signal) {
 	s.finishPending(now, i, sig, nil)
 }
 
-// findPending returns the place of the request that a command with this identifier
-// and code answers, or -1.
+// findPending returns the index of the pending request that a command with this
+// identifier and code answers, or -1.
 func (s *signaler) findPending(id uint8, code Code) int {
 	return slices.IndexFunc(s.pending, func(q request) bool {
 		return q.id == id && q.answeredBy(code)
@@ -155,8 +156,9 @@ func (s *signaler) finishPending(now time.Time, i int, answer signal, err error)
 	s.m.rearm()
 }
 
-// sendRequest sends a command of this side. done gets its answer, a *RejectError, a
-// *SignalError, a *TimeoutError or the end of the link; it runs on the loop.
+// sendRequest sends a command of this side. It calls done on the loop with the
+// answer, a *RejectError, a *SignalError, a *TimeoutError or the end of the
+// link.
 func (s *signaler) sendRequest(now time.Time, sig signal, done func(now time.Time, answer signal, err error)) {
 	id := s.nextID()
 	s.pending = append(s.pending, request{id: id, sent: sig.Code(), deadline: now.Add(rtx), done: done})
@@ -164,11 +166,12 @@ func (s *signaler) sendRequest(now time.Time, sig signal, done func(now time.Tim
 	s.m.rearm()
 }
 
-// sendIndication sends a command that has no answer.
+// sendIndication sends a command that is not answered.
 func (s *signaler) sendIndication(sig signal) { s.sendCommand(s.nextID(), sig) }
 
-// nextID returns an identifier that no unanswered request has. There is one:
-// requests are at most one for parameters and one for each of 64 channels.
+// nextID returns an identifier that no pending request uses. There always is
+// one: at most one request for parameters and one for each of 64 channels are
+// pending.
 func (s *signaler) nextID() uint8 {
 	for {
 		s.lastID++
@@ -189,8 +192,8 @@ func (s *signaler) rejectCommand(id uint8, code Code, r commandReject) {
 	s.sendCommand(id, r)
 }
 
-// admitAnswer counts an answer that is about to be made, and reports whether the peer
-// takes its answers, so that it may be.
+// admitAnswer counts an answer and reports whether to send it; it is not sent to
+// a peer that takes none.
 func (s *signaler) admitAnswer() bool { return s.flood.Admit(s.m.link.Room()) }
 
 func (s *signaler) ignoreCommand(why string, code Code) {
@@ -208,7 +211,7 @@ func (s *signaler) expirePending(now time.Time) {
 	}
 }
 
-// deadline returns when expire is to be called next; zero for never.
+// deadline returns when to call expirePending; zero means never.
 func (s *signaler) deadline() time.Time {
 	var t time.Time
 	for _, q := range s.pending {

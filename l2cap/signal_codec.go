@@ -2,8 +2,8 @@ package l2cap
 
 import "github.com/moor-ble/moor/internal/wire"
 
-// parseSignalData reads the data of a command. The caller asks r for leftovers
-// and shortness.
+// parseSignalData reads the data of a command. The caller checks r for data that
+// is missing or left over.
 func parseSignalData(code Code, r *wire.Reader) (signal, error) {
 	switch code {
 	case codeCommandReject:
@@ -45,8 +45,8 @@ func parseSignalData(code Code, r *wire.Reader) (signal, error) {
 	return unknownSignal{Op: code, Data: r.Rest()}, nil
 }
 
-// parseCommandReject tolerates data that does not fit the reason: nothing hangs
-// on it, and who waits for an answer had better get this one.
+// parseCommandReject ignores data that does not fit the reason: no code depends
+// on it, and the pending request must get its answer.
 func parseCommandReject(r *wire.Reader) signal {
 	s := commandReject{Reason: RejectReason(r.U16())}
 	data := wire.NewReader(r.Rest())
@@ -59,7 +59,7 @@ func parseCommandReject(r *wire.Reader) signal {
 	return s
 }
 
-// readCIDs reads identifiers up to the end; least to 5 of them are allowed.
+// readCIDs reads identifiers up to the end: at least least, at most 5.
 func readCIDs(r *wire.Reader, least int) ([]CID, error) {
 	var cids []CID
 	for r.Len() > 0 && len(cids) <= maxEnhancedChannels {

@@ -7,11 +7,11 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Code is the code of a signalling command (Vol 3, Part A, table 4.2), by which
-// errors name it. The commands themselves are internal to this package.
+// Code is the code of a signaling command (Vol 3, Part A, table 4.2), which
+// errors contain. The commands themselves are internal to this package.
 type Code uint8
 
-// Codes of the commands that an LE link knows.
+// Codes of the commands that an LE link uses.
 const (
 	codeCommandReject                Code = 0x01
 	codeDisconnectionReq             Code = 0x06
@@ -27,7 +27,7 @@ const (
 	codeCreditBasedReconfigureRsp    Code = 0x1A
 )
 
-// String returns the name in the specification, or the code in hex.
+// String returns the name from the specification, or the code in hexadecimal.
 func (c Code) String() string {
 	switch c {
 	case codeCommandReject:
@@ -58,8 +58,8 @@ func (c Code) String() string {
 	return fmt.Sprintf("signaling command 0x%02X", uint8(c))
 }
 
-// isResponse reports whether c answers another command; such a command is never
-// answered itself.
+// isResponse reports whether c answers another command. A response is never
+// answered.
 func (c Code) isResponse() bool {
 	switch c {
 	case codeCommandReject, codeDisconnectionRsp, codeConnectionParameterUpdateRsp,
@@ -70,15 +70,15 @@ func (c Code) isResponse() bool {
 	}
 }
 
-// signal is a signalling command (Vol 3, Part A, 4), without its identifier.
+// signal is a signaling command without its identifier (Vol 3, Part A, 4).
 type signal interface {
 	Code() Code
 	appendData(b []byte) []byte
 }
 
-// commandReject answers what cannot be answered otherwise (4.1). Which further
-// fields count depends on Reason: MTU for RejectMTUExceeded, Local and Remote
-// for RejectInvalidCID, where they are relative to the sender of the reject.
+// commandReject answers a command that has no other answer (4.1). Reason decides
+// which fields are valid: MTU with RejectMTUExceeded, Local and Remote with
+// RejectInvalidCID, as seen by the sender of the reject.
 type commandReject struct {
 	Reason        RejectReason
 	MTU           uint16
@@ -87,15 +87,15 @@ type commandReject struct {
 
 // disconnectionReq ends a channel (4.6).
 type disconnectionReq struct {
-	Destination CID // of the receiver of the request
-	Source      CID // of its sender
+	Destination CID // of the receiver
+	Source      CID // of the sender
 }
 
 // disconnectionRsp repeats the fields of the request (4.7).
 type disconnectionRsp struct{ Destination, Source CID }
 
 // connectionParameterUpdateReq asks the central for connection parameters, in
-// the units of the air: 1.25 ms for the interval, 10 ms for the timeout (4.20).
+// units of 1.25 ms for the interval and 10 ms for the timeout (4.20).
 type connectionParameterUpdateReq struct {
 	IntervalMin, IntervalMax, Latency, Timeout uint16
 }
@@ -103,7 +103,7 @@ type connectionParameterUpdateReq struct {
 // connectionParameterUpdateRsp is the central's answer (4.21).
 type connectionParameterUpdateRsp struct{ Result paramResult }
 
-// paramResult is the answer to a request for connection parameters.
+// paramResult is the result of a connection parameter update.
 type paramResult uint16
 
 // Results of Connection Parameter Update Response.
@@ -112,24 +112,24 @@ const (
 	paramsRejected paramResult = 0x0001
 )
 
-// leCreditBasedConnectionReq opens a channel (4.22). Source is the sender's
-// end; MTU, MPS and Credits are what the sender can take.
+// leCreditBasedConnectionReq opens a channel (4.22). Source is the sender's CID;
+// MTU, MPS and Credits are what the sender accepts.
 type leCreditBasedConnectionReq struct {
 	PSM               PSM
 	Source            CID
 	MTU, MPS, Credits uint16
 }
 
-// leCreditBasedConnectionRsp answers it (4.23). Destination is the end of the
-// sender of the response.
+// leCreditBasedConnectionRsp answers leCreditBasedConnectionReq (4.23).
+// Destination is the sender's CID.
 type leCreditBasedConnectionRsp struct {
 	Destination       CID
 	MTU, MPS, Credits uint16
 	Result            Result
 }
 
-// flowControlCreditInd lets the receiver send so many more frames to Source,
-// which is the end of the sender of the indication (4.24).
+// flowControlCreditInd grants the receiver more credits for the channel Source,
+// the sender's CID (4.24).
 type flowControlCreditInd struct {
 	Source  CID
 	Credits uint16
@@ -143,8 +143,8 @@ type creditBasedConnectionReq struct {
 	Sources           []CID
 }
 
-// creditBasedConnectionRsp answers it; Destinations holds a zero for each
-// channel that was refused (4.26).
+// creditBasedConnectionRsp answers creditBasedConnectionReq; Destinations has a
+// zero for each refused channel (4.26).
 type creditBasedConnectionRsp struct {
 	MTU, MPS, Credits uint16
 	Result            Result
@@ -158,10 +158,10 @@ type creditBasedReconfigureReq struct {
 	Destinations []CID
 }
 
-// creditBasedReconfigureRsp answers it (4.28).
+// creditBasedReconfigureRsp answers creditBasedReconfigureReq (4.28).
 type creditBasedReconfigureRsp struct{ Result reconfigureResult }
 
-// reconfigureResult is the outcome of a reconfiguration.
+// reconfigureResult is the result of a reconfiguration.
 type reconfigureResult uint16
 
 // Results of Credit Based Reconfigure Response.
@@ -173,18 +173,19 @@ const (
 	reconfigureUnacceptable reconfigureResult = 0x0004
 )
 
-// unknownSignal is a command that an LE link does not know.
+// unknownSignal is a command that an LE link does not use.
 type unknownSignal struct {
 	Op   Code
 	Data []byte
 }
 
-// maxEnhancedChannels is how many channels one enhanced request may name.
+// maxEnhancedChannels is the number of channels that one enhanced request may
+// name.
 const maxEnhancedChannels = 5
 
 var errChannelCount = errors.New("names none or more than 5 channels")
 
-// appendSignal appends a signalling command with its header:
+// appendSignal appends a signaling command with its header:
 //
 //	+------+------------+--------+-- ... --+
 //	| code | identifier | length | data    |      Vol 3, Part A, 4
@@ -198,10 +199,9 @@ func appendSignal(b []byte, id uint8, s signal) []byte {
 	return b
 }
 
-// parseSignal reads the one command of a signalling frame. Its error is a
-// *SignalError; the identifier is valid with it too, if not zero. A frame of
-// several commands is an error, since LE allows one only. unknownSignal.Data
-// aliases b.
+// parseSignal parses the one command of a signaling frame. The error is a
+// *SignalError; id is valid with it too, unless it is zero. A frame of several
+// commands is an error, since LE allows only one. unknownSignal.Data aliases b.
 func parseSignal(b []byte) (id uint8, s signal, err error) {
 	r := wire.NewReader(b)
 	code := Code(r.U8())

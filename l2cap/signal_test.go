@@ -100,7 +100,7 @@ func TestCodesAsText(t *testing.T) {
 }
 
 // TestSignalAnswers is what a peer gets for whatever it sends on the
-// signalling channel of a central without channels.
+// signaling channel of a central without channels.
 func TestSignalAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name, in, want string
@@ -216,7 +216,7 @@ func TestIdentifiersSkipThoseInUse(t *testing.T) {
 	}
 }
 
-// FuzzSignal reads any bytes as a signalling command: what can be read must be
+// FuzzSignal reads any bytes as a signaling command: what can be read must be
 // written back alike, and a link that gets it answers at most once, with a
 // response to the identifier of a request in it, and lives on.
 func FuzzSignal(f *testing.F) {

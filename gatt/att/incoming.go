@@ -8,22 +8,22 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// maxBacklog is how many requests of the peer may wait behind the one that is
-// being answered. The specification allows none; peers that send a second one
-// early are met in the field, those that send six are broken.
+// maxBacklog is the number of requests of the peer that may wait for an earlier
+// one to be answered. The specification allows none. Peers that send a second
+// one early exist; peers that send six are broken.
 const maxBacklog = 4
 
-// incoming is the state of the peer's requests. Its owner is the loop.
+// incoming is the state of the peer's requests. It belongs to the loop.
 type incoming struct {
 	handler RequestHandler // nil: none
-	owed    bool           // a request waits for its answer
-	serving Opcode         // of that request, which may be any number
-	backlog [][]byte       // behind it, in order
-	drains  bool           // Bearer.drain is running
+	owed    bool           // a request waits for Reply
+	serving Opcode         // the opcode of that request, possibly unknown
+	backlog [][]byte       // further requests, in order
+	drains  bool           // serveBacklog is running
 	flood   flood.Counter  // of requests and indications
 }
 
-// handleRequest takes a request of the peer, or a PDU that could be one.
+// handleRequest handles a request of the peer, or a PDU with an unknown opcode.
 func (b *Bearer) handleRequest(now time.Time, pdu []byte) {
 	in := &b.in
 	if !in.flood.Admit(b.ch.Room()) {
@@ -43,7 +43,7 @@ func (b *Bearer) handleRequest(now time.Time, pdu []byte) {
 	in.backlog = append(in.backlog, slices.Clone(pdu))
 }
 
-// serveRequest answers one request or has it answered.
+// serveRequest answers one request or passes it to the handler.
 func (b *Bearer) serveRequest(now time.Time, pdu []byte) {
 	r := wire.NewReader(pdu)
 	op := Opcode(r.U8())
@@ -60,15 +60,15 @@ func (b *Bearer) serveRequest(now time.Time, pdu []byte) {
 	}
 }
 
-// refuseRequest answers the request with an error that concerns no attribute.
+// refuseRequest answers the request with an error that names no attribute.
 func (b *Bearer) refuseRequest(c Code) {
 	b.Reply(ErrorRsp{Request: b.in.serving, Code: c}.AppendPDU(b.scratch[:0]))
 }
 
-// Reply answers the request that the RequestHandler was given last: pdu is the
-// response or an ErrorRsp, not longer than the MTU, and is copied. The next
-// request of the peer, if it has sent one already, is then handed out before
-// Reply returns. Called on the loop. Without such a request, Reply does nothing.
+// Reply answers the request that was last passed to the RequestHandler. pdu is
+// the response or an ErrorRsp, at most the MTU long, and is copied. If the peer
+// has sent another request already, it is passed to the handler before Reply
+// returns. Without a request, Reply does nothing. Must run on the loop.
 func (b *Bearer) Reply(pdu []byte) {
 	if b.down || !b.in.owed {
 		return
@@ -78,7 +78,7 @@ func (b *Bearer) Reply(pdu []byte) {
 	b.serveBacklog()
 }
 
-// serveBacklog hands out what waits, until a request is not answered at once.
+// serveBacklog serves queued requests until one is not answered at once.
 func (b *Bearer) serveBacklog() {
 	in := &b.in
 	if in.drains {
@@ -93,8 +93,8 @@ func (b *Bearer) serveBacklog() {
 	in.drains = false
 }
 
-// handleCommand takes a command of the peer; those that are not known are ignored
-// (Vol 3, Part F, 3.3.1).
+// handleCommand handles a command of the peer. Unknown commands are ignored (Vol
+// 3, Part F, 3.3.1).
 func (b *Bearer) handleCommand(now time.Time, op Opcode, pdu []byte, tooLong bool) {
 	switch {
 	case tooLong:

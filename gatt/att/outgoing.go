@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// enqueue takes a transaction from its caller. Called on the loop.
+// enqueue queues a transaction. Must run on the loop.
 func (b *Bearer) enqueue(now time.Time, t *transaction) {
 	b.now = now
 	if b.down {
@@ -28,7 +28,7 @@ func (b *Bearer) enqueue(now time.Time, t *transaction) {
 }
 
 // sendNext sends the next PDU of a lane unless one is outstanding. It does not
-// ask for room: there is never more than one.
+// check for room, since a lane sends one PDU at a time.
 func (b *Bearer) sendNext(now time.Time, l *lane) {
 	for !b.down && l.out == nil {
 		t := l.waiting.nextLive(now)
@@ -46,8 +46,8 @@ func (b *Bearer) sendNext(now time.Time, l *lane) {
 	b.setDeadline()
 }
 
-// sendPaced sends commands and notifications while the channel has room for
-// them. If any are left, the channel has said no, and will call Writable.
+// sendPaced sends commands and notifications while the channel has room. If any
+// are left, Room has reported false, and the channel will call Writable.
 func (b *Bearer) sendPaced(now time.Time) {
 	for !b.down && b.paced.first != nil && b.ch.Room() {
 		t := b.paced.nextLive(now)
@@ -62,7 +62,8 @@ func (b *Bearer) sendPaced(now time.Time) {
 	}
 }
 
-// checkTransaction says why a transaction whose turn has come must not be sent.
+// checkTransaction returns why a transaction whose turn has come must not be
+// sent.
 func (b *Bearer) checkTransaction(t *transaction) error {
 	if mtu := b.MTU(); len(t.pdu) > mtu {
 		return &TooLongError{Op: t.op(), Len: len(t.pdu), MTU: mtu}
@@ -76,7 +77,7 @@ func (b *Bearer) checkTransaction(t *transaction) error {
 	return nil
 }
 
-// handleResponse takes the answer to the outstanding request. r stands behind the
+// handleResponse handles the answer to the outstanding request; r is behind the
 // opcode.
 //
 //	op                     outstanding request   effect
@@ -90,7 +91,7 @@ func (b *Bearer) checkTransaction(t *transaction) error {
 func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader) {
 	t := b.requests.out
 	if t == nil {
-		// Not a late answer to a canceled request: that stays outstanding.
+		// This is no late answer to a canceled request, which stays outstanding.
 		b.logDropped(op, "no request is outstanding")
 		return
 	}
@@ -117,7 +118,7 @@ func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader) {
 	b.sendNext(now, &b.requests)
 }
 
-// brokenBy returns the rule that an Error Response breaks, 0 for none, and how.
+// brokenBy returns the rule that an Error Response breaks, 0 if none, and how.
 func brokenBy(p ErrorRsp, err error, t *transaction) (Rule, string) {
 	switch {
 	case err != nil:
@@ -130,8 +131,8 @@ func brokenBy(p ErrorRsp, err error, t *transaction) (Rule, string) {
 	return 0, ""
 }
 
-// names reports whether a request is about a handle: the one that it names, one
-// of those, or one in the range.
+// names reports whether a request names a handle: alone, in a list or in a
+// range.
 func names(req []byte, h Handle) bool {
 	r := wire.NewReader(req)
 	switch Opcode(r.U8()) {
@@ -147,13 +148,13 @@ func names(req []byte, h Handle) bool {
 	case OpFindInformationReq, OpFindByTypeValueReq, OpReadByTypeReq, OpReadByGroupTypeReq:
 		return HandleRange{Start: Handle(r.U16()), End: Handle(r.U16())}.Contains(h)
 	default:
-		// An Execute Write names the attribute whose write failed, and nothing
-		// is known about an MTU request that names one.
+		// Execute Write fails at the attribute that was not written; the handle
+		// in the answer to an MTU request has no meaning.
 		return true
 	}
 }
 
-// handleConfirmation takes the answer to the outstanding indication.
+// handleConfirmation handles the answer to the outstanding indication.
 func (b *Bearer) handleConfirmation(now time.Time) {
 	if b.indications.out == nil {
 		b.logDropped(OpHandleValueConfirmation, "no indication is outstanding")
