@@ -7,18 +7,18 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// maxADContent is the longest content that the length octet of an AD structure
-// can count, after the type.
+// maxADContent is the longest content of an AD structure in octets. Its length octet
+// counts the type octet too.
 const maxADContent = 254
 
-// AppendAD appends one AD structure. Content beyond 254 octets is cut off.
+// AppendAD appends one AD structure. It truncates content to 254 octets.
 func AppendAD(b []byte, typ ADType, content []byte) []byte {
 	content = content[:min(len(content), maxADContent)]
 	return append(append(b, uint8(len(content)+1), uint8(typ)), content...)
 }
 
-// AdvFields is advertising data in the making. Fields with the zero value are
-// left out.
+// AdvFields holds the fields of advertising data to build. A field with its zero
+// value is omitted.
 type AdvFields struct {
 	Flags        uint8 // such as FlagGeneralDiscoverable | FlagNoBREDR
 	Services     []uuid.UUID
@@ -27,13 +27,13 @@ type AdvFields struct {
 	TxPower      *int8  // dBm
 	Appearance   uint16 // Assigned Numbers, 2.6
 	Name         string // the complete name
-	ShortName    string // its beginning, where the complete name does not fit
+	ShortName    string // the beginning of the name, if the complete name does not fit
 }
 
-// Append appends the fields as AD structures, in the order of the struct:
-// UUIDs first those of 16 bits, then the others, each in one list. The error
-// says that they need more than limit octets, which is 31 for legacy
-// advertising, or that one of them cannot be said in an AD structure at all.
+// Append appends the fields as AD structures in the order of the struct. UUIDs of 16
+// bits are one list, all others a second one. It returns an error if the structures
+// need more than limit octets (31 for legacy advertising), or if a field does not
+// fit an AD structure at all.
 func (f *AdvFields) Append(b []byte, limit int) ([]byte, error) {
 	w := adWriter{b: b}
 	if f.Flags != 0 {

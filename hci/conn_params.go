@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ConnParams are the connection parameters that a host asks for
+// ConnParams are the connection parameters that a host requests
 // (Vol 4, Part E, 7.8.12 and 7.8.18).
 type ConnParams struct {
 	IntervalMin, IntervalMax time.Duration // 7.5 ms to 4 s in steps of 1.25 ms
@@ -13,7 +13,7 @@ type ConnParams struct {
 	Timeout                  time.Duration // supervision timeout, 100 ms to 32 s in steps of 10 ms
 }
 
-// ConnParamsInUse are the connection parameters that a link has.
+// ConnParamsInUse are the connection parameters of a link.
 type ConnParamsInUse struct {
 	Interval time.Duration // in steps of 1.25 ms
 	Latency  uint16        // connection events that the peripheral may skip
@@ -24,12 +24,11 @@ type ConnParamsInUse struct {
 const maxLatency = 499
 
 // Validate returns a *ParamError for the first value that a controller would
-// refuse: one out of its range or between two steps, a minimum above its
-// maximum, or a timeout that is not longer than the time in which two
-// connection events must happen, (1 + Latency) * IntervalMax * 2.
+// refuse: a value out of range or between two steps, a minimum above its maximum,
+// or a timeout that is not longer than (1 + Latency) * IntervalMax * 2.
 func (p ConnParams) Validate() error { return p.validateFor(0) }
 
-// validate names op in its error.
+// validateFor is Validate with the command op in its error.
 func (p ConnParams) validateFor(op Opcode) error {
 	if err := connInterval.check(op, "Connection_Interval_Min", p.IntervalMin); err != nil {
 		return err

@@ -2,15 +2,15 @@ package hci
 
 import "fmt"
 
-// PacketError says that a packet cannot be decoded, or what stands in it
-// contradicts itself. It unwraps to the cause, if there is one beyond What.
+// PacketError means that a packet cannot be decoded, or that its content contradicts
+// itself.
 type PacketError struct {
-	What string // which packet, by its spec name, and what is wrong with it
+	What string // the packet by its name in the specification, and the fault
 	Data []byte // a copy of its first octets, at most 32
-	Err  error  // such as wire.ErrShort; may be nil
+	Err  error  // the cause, such as wire.ErrShort; may be nil
 }
 
-// maxErrorData bounds what a PacketError keeps of the packet.
+// maxErrorData bounds the octets that a PacketError keeps.
 const maxErrorData = 32
 
 // NewPacketError returns a *PacketError with a copy of the first octets of
@@ -19,7 +19,7 @@ func NewPacketError(what string, data []byte, err error) *PacketError {
 	return &PacketError{What: what, Data: append([]byte(nil), data[:min(len(data), maxErrorData)]...), Err: err}
 }
 
-// Error names the packet, what is wrong and its first octets.
+// Error returns the packet, the fault and the first octets.
 func (e *PacketError) Error() string {
 	s := "hci: " + e.What
 	if e.Err != nil {
@@ -31,15 +31,15 @@ func (e *PacketError) Error() string {
 // Unwrap returns Err.
 func (e *PacketError) Unwrap() error { return e.Err }
 
-// ParamError says that a value cannot be put into a command.
+// ParamError means that a value is not allowed in a command.
 type ParamError struct {
-	Op    Opcode // the command; 0 if the value was checked apart from one
-	Field string // the name that the spec gives to the parameter
-	Value string // what was given, with its unit
-	Want  string // what is allowed
+	Op    Opcode // the command; 0 if the value was checked without a command
+	Field string // the name of the parameter in the specification
+	Value string // the value, with its unit
+	Want  string // the allowed values
 }
 
-// Error names the command, the parameter, its value and what is allowed.
+// Error returns the command, the parameter, its value and the allowed values.
 func (e *ParamError) Error() string {
 	s := "hci: "
 	if e.Op != 0 {

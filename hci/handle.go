@@ -2,12 +2,12 @@ package hci
 
 import "fmt"
 
-// Handle names a link between host and controller, 0x0000 to 0x0EFF
+// Handle identifies a link between host and controller, 0x0000 to 0x0EFF
 // (Vol 4, Part E, 5.3.1).
 type Handle uint16
 
-// maxHandle is the largest connection handle; handleMask covers the bits of
-// the field that handles are carried in.
+// maxHandle is the largest connection handle. handleMask selects the bits of a
+// handle in its field.
 const (
 	maxHandle  Handle = 0x0EFF
 	handleMask uint16 = 0x0FFF
@@ -16,7 +16,7 @@ const (
 // Role is a device's role on a link.
 type Role uint8
 
-// The two roles.
+// The roles.
 const (
 	RoleCentral    Role = 0x00
 	RolePeripheral Role = 0x01

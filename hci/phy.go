@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// PHY is one of the physical layers (Vol 6, Part A, 1.1). Zero stands for none
-// where an event has no secondary PHY.
+// PHY is a physical layer (Vol 6, Part A, 1.1). Zero means that an event has no
+// secondary PHY.
 type PHY uint8
 
 // The physical layers.
