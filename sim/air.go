@@ -77,7 +77,7 @@ func New(cfg *Config) *Air {
 		a.cfg = *cfg
 	}
 	a.rng = rand.New(rand.NewPCG(a.cfg.Seed, 0x6d6f6f72))
-	go a.run()
+	go a.runAir()
 	return a
 }
 
@@ -127,18 +127,18 @@ func (a *Air) postPacket(l *RawLink, start bool, head, tail []byte) {
 	a.signal()
 }
 
-func (c *call) run() {
+func (c *call) runCall() {
 	switch {
 	case c.link == nil:
 		c.f()
-	case !c.link.end.dead:
-		c.link.end.send(c.p)
+	case !c.link.endpoint.dead:
+		c.link.endpoint.queueData(c.p)
 	}
 }
 
-// ask runs f on the goroutine and waits for it. It reports false if the air
+// runAndWait runs f on the goroutine and waits for it. It reports false if the air
 // has been closed, with f not run.
-func (a *Air) ask(f func()) bool {
+func (a *Air) runAndWait(f func()) bool {
 	ran := make(chan struct{})
 	a.post(func() { f(); close(ran) })
 	select {
@@ -160,35 +160,35 @@ func (a *Air) elapsed() instant { return instant(time.Since(a.start)) }
 // wallTime turns a time of the air into one that callers know.
 func (a *Air) wallTime(at instant) time.Time { return a.start.Add(time.Duration(at)) }
 
-// run is the air's goroutine: it takes what others have put in the inbox,
+// runAir is the air's goroutine: it takes what others have put in the inbox,
 // lets everything happen that is due, and sleeps until the next time or call.
 // What is due goes before calls of the same instant, so that the order does
 // not depend on which of the two woke the goroutine.
-func (a *Air) run() {
+func (a *Air) runAir() {
 	defer close(a.done)
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	for {
-		closed := a.collect()
+		closed := a.collectInbox()
 		now := a.elapsed()
-		for a.step(now) {
+		for a.fireNext(now) {
 		}
 		a.now = max(a.now, now)
 		for i := range a.ran {
-			a.ran[i].run()
+			a.ran[i].runCall()
 			a.ran[i] = call{}
 		}
 		a.ran = a.ran[:0]
 		if closed {
-			a.end()
+			a.endNodes()
 			return
 		}
-		next := a.next()
+		next := a.nextTime()
 		if next <= a.elapsed() && next != never {
 			continue
 		}
 		if next != never {
-			alarm.Reset(next.sub(a.elapsed()))
+			alarm.Reset(next.since(a.elapsed()))
 		} else {
 			alarm.Stop()
 		}
@@ -199,9 +199,9 @@ func (a *Air) run() {
 	}
 }
 
-// collect empties the inbox: packets go to their controllers, each armed for
+// collectInbox empties the inbox: packets go to their controllers, each armed for
 // its time, calls to a.ran.
-func (a *Air) collect() (closed bool) {
+func (a *Air) collectInbox() (closed bool) {
 	a.mu.Lock()
 	a.taken = append(a.taken[:0], a.dirty...)
 	clear(a.dirty)
@@ -210,7 +210,7 @@ func (a *Air) collect() (closed bool) {
 	a.free = append(a.free, a.used...)
 	a.used = a.used[:0]
 	for _, p := range a.taken {
-		p.collect()
+		p.collectInput()
 	}
 	closed = a.closed
 	a.mu.Unlock()
@@ -224,14 +224,14 @@ func (a *Air) collect() (closed bool) {
 // errClosed is what those get who wait for something of a closed air.
 var errClosed = fmt.Errorf("sim: air: %w", net.ErrClosed)
 
-// end unplugs every controller, when the air has been closed.
-func (a *Air) end() {
+// endNodes unplugs every controller, when the air has been closed.
+func (a *Air) endNodes() {
 	for _, n := range a.nodes {
 		if c, ok := n.node.(*Controller); ok {
-			c.unplug(errClosed)
+			c.unplugHost(errClosed)
 		}
 		if p, ok := n.node.(*RawPeer); ok {
-			p.end()
+			p.endPeer()
 		}
 	}
 }

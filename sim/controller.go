@@ -194,12 +194,12 @@ var ErrUnplugged = errors.New("sim: controller unplugged")
 // Unplug takes the controller away from its host, as pulling a dongle does:
 // what the host has not read yet is still there to be read, then ReadPacket
 // and WritePacket fail with ErrUnplugged. The controller loses its power.
-func (c *Controller) Unplug() { c.air.post(func() { c.unplug(ErrUnplugged) }) }
+func (c *Controller) Unplug() { c.air.post(func() { c.unplugHost(ErrUnplugged) }) }
 
-func (c *Controller) unplug(cause error) {
+func (c *Controller) unplugHost(cause error) {
 	if p := c.port; p != nil {
-		p.shut(cause, false)
-		c.released(p)
+		p.closePort(cause, false)
+		c.powerOff(p)
 	}
 }
 
@@ -207,17 +207,17 @@ func (c *Controller) unplug(cause error) {
 // host that still has it is unplugged.
 func (c *Controller) Plug() hci.Transport {
 	p := newPort(c)
-	if !c.air.ask(func() {
-		c.unplug(ErrUnplugged)
+	if !c.air.runAndWait(func() {
+		c.unplugHost(ErrUnplugged)
 		c.port = p
 	}) {
-		p.shut(errClosed, true)
+		p.closePort(errClosed, true)
 	}
 	return p
 }
 
-// released is the loss of power when a host lets go.
-func (c *Controller) released(p *port) {
+// powerOff is the loss of power when a host lets go.
+func (c *Controller) powerOff(p *port) {
 	if c.port != p {
 		return
 	}
@@ -237,10 +237,10 @@ func (c *Controller) powerOn() {
 	c.stopScan()
 	c.air.deafen(&c.initiator.listener)
 	for _, s := range c.sets {
-		s.adv.stop()
+		s.adv.stopAdvertising()
 	}
 	if c.legacySet != nil {
-		c.legacySet.adv.stop()
+		c.legacySet.adv.stopAdvertising()
 	}
 	c.air.disarm(&c.scan.expiry)
 	c.powerState = powerState{
@@ -267,16 +267,16 @@ func (c *Controller) dropLinks() {
 	if c.node.links == 0 {
 		return
 	}
-	var ends []*end
+	var ends []*endpoint
 	for _, l := range c.air.links {
-		for _, e := range []*end{&l.c, &l.p} {
+		for _, e := range []*endpoint{&l.c, &l.p} {
 			if e.radio == c.node && !e.dead {
 				ends = append(ends, e)
 			}
 		}
 	}
 	for _, e := range ends {
-		e.drop(hci.StatusHardwareFailure)
+		e.dropLink(hci.StatusHardwareFailure)
 	}
 }
 
@@ -303,7 +303,7 @@ func (c *Controller) armInput() {
 func (c *Controller) onInput() {
 	p := c.input.pop()
 	c.armInput()
-	if c.packet(p.buf) {
+	if c.receivePacket(p.buf) {
 		c.usedIn = append(c.usedIn, p.buf)
 	}
 }

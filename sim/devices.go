@@ -65,12 +65,12 @@ func Thermometer() *PeripheralConfig {
 		Name: "Thermometer", Appearance: 0x0300, Address: random(1),
 		Services: []gatt.ServiceDef{information("T-1"), battery(87), air},
 		Run: func(ctx context.Context, p *Peripheral) {
-			temperature := p.handle(uuidEnvironment, uuidTemperature)
-			humidity := p.handle(uuidEnvironment, uuidHumidity)
-			p.each(ctx, time.Second, func(n int) {
+			temperature := p.charHandle(uuidEnvironment, uuidTemperature)
+			humidity := p.charHandle(uuidEnvironment, uuidHumidity)
+			p.runEvery(ctx, time.Second, func(n int) {
 				wave := uint16(n % 20)
-				p.tell(ctx, temperature, wire.AppendU16(nil, 2150+5*wave))
-				p.tell(ctx, humidity, wire.AppendU16(nil, 4800-10*wave))
+				p.publishValue(ctx, temperature, wire.AppendU16(nil, 2150+5*wave))
+				p.publishValue(ctx, humidity, wire.AppendU16(nil, 4800-10*wave))
 			})
 		},
 	}
@@ -93,9 +93,9 @@ func HeartRateBelt() *PeripheralConfig {
 		Host:     host.Config{SMP: &smp.Config{Delegate: display{}, AllowRepair: true}},
 		Services: []gatt.ServiceDef{information("H-1"), battery(62), heart},
 		Run: func(ctx context.Context, p *Peripheral) {
-			measurement := p.handle(uuidHeartRate, uuidHeartMeasurement)
-			p.each(ctx, time.Second, func(n int) {
-				p.tell(ctx, measurement, []byte{0, 60 + byte(n%15)}) // flags: 8-bit value
+			measurement := p.charHandle(uuidHeartRate, uuidHeartMeasurement)
+			p.runEvery(ctx, time.Second, func(n int) {
+				p.publishValue(ctx, measurement, []byte{0, 60 + byte(n%15)}) // flags: 8-bit value
 			})
 		},
 	}
@@ -138,14 +138,14 @@ func (d display) Display(_ context.Context, _ hci.Addr, p smp.Passkey) error {
 	return nil
 }
 
-// handle finds a characteristic of the peripheral's table; 0 is none.
-func (p *Peripheral) handle(service, characteristic uint16) att.Handle {
+// charHandle finds a characteristic of the peripheral's table; 0 is none.
+func (p *Peripheral) charHandle(service, characteristic uint16) att.Handle {
 	h, _ := p.server.Handle(uuid.From16(service), uuid.From16(characteristic))
 	return h
 }
 
-// each runs f every so often until ctx is over.
-func (p *Peripheral) each(ctx context.Context, every time.Duration, f func(n int)) {
+// runEvery runs f every so often until ctx is over.
+func (p *Peripheral) runEvery(ctx context.Context, every time.Duration, f func(n int)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for n := 0; ; n++ {
@@ -158,9 +158,9 @@ func (p *Peripheral) each(ctx context.Context, every time.Duration, f func(n int
 	}
 }
 
-// tell changes a value and notifies those who have subscribed. A link that
+// publishValue changes a value and notifies those who have subscribed. A link that
 // ends meanwhile is no matter.
-func (p *Peripheral) tell(ctx context.Context, h att.Handle, value []byte) {
+func (p *Peripheral) publishValue(ctx context.Context, h att.Handle, value []byte) {
 	_ = p.server.SetValue(h, value)
 	_, _ = p.server.Notify(ctx, h, value)
 }

@@ -22,8 +22,8 @@ func (c *Controller) unmasked(code, sub uint8) bool {
 // wantsLE reports whether the host wants the LE event.
 func (c *Controller) wantsLE(sub uint8) bool { return c.unmasked(hci.EvLEMeta, sub) }
 
-// send sends an event to the host if that wants it, as faults would have it.
-func (c *Controller) send(ev hci.Event) {
+// sendEvent sends an event to the host if that wants it, as faults would have it.
+func (c *Controller) sendEvent(ev hci.Event) {
 	c.buf = hci.AppendEvent(append(c.buf[:0], eventPacket), ev)
 	c.sendEncoded(c.buf, 0)
 }
@@ -43,7 +43,7 @@ func (c *Controller) sendEncoded(b []byte, delay time.Duration) {
 	}
 	copies := 0
 	if len(c.faults.events) > 0 {
-		if f := c.faults.event(code, sub); f != nil {
+		if f := c.faults.takeEventFault(code, sub); f != nil {
 			if f.Drop {
 				return
 			}
@@ -52,7 +52,7 @@ func (c *Controller) sendEncoded(b []byte, delay time.Duration) {
 		}
 	}
 	for range copies + 1 {
-		c.later(delay, b)
+		c.sendLater(delay, b)
 	}
 }
 

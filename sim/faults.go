@@ -10,7 +10,7 @@ import (
 // EventFault, a CreditFault, a ConnectFault or a LinkFault. Controller.Fault
 // switches it on.
 type Fault interface {
-	install(f *faults)
+	installFault(f *faults)
 }
 
 // Always is for the Times of a fault: it lasts until ClearFaults.
@@ -107,24 +107,24 @@ type faults struct {
 	extra    int
 }
 
-func (c CommandFault) install(f *faults) { f.commands = append(f.commands, &c) }
-func (e EventFault) install(f *faults)   { f.events = append(f.events, &e) }
-func (n ConnectFault) install(f *faults) { f.connects = append(f.connects, &n) }
-func (l LinkFault) install(f *faults)    { f.links = append(f.links, &l) }
-func (c CreditFault) install(f *faults)  { f.withhold, f.extra = c.Withhold, c.Extra }
+func (c CommandFault) installFault(f *faults) { f.commands = append(f.commands, &c) }
+func (e EventFault) installFault(f *faults)   { f.events = append(f.events, &e) }
+func (n ConnectFault) installFault(f *faults) { f.connects = append(f.connects, &n) }
+func (l LinkFault) installFault(f *faults)    { f.links = append(f.links, &l) }
+func (c CreditFault) installFault(f *faults)  { f.withhold, f.extra = c.Withhold, c.Extra }
 
 // Fault switches a fault on. Several of a kind for the same thing are used up
 // one after the other.
 func (c *Controller) Fault(f Fault) {
 	c.air.post(func() {
-		f.install(&c.faults)
+		f.installFault(&c.faults)
 		switch f.(type) {
 		case CreditFault:
 			c.flushCredits()
 		case LinkFault:
 			for _, k := range c.conns {
 				if k != nil {
-					c.faultLink(k.end)
+					c.faultLink(k.endpoint)
 				}
 			}
 		}
@@ -149,8 +149,8 @@ func use(times *int) bool {
 	return *times == 0
 }
 
-// take finds the first fault that matches, and removes it when used up.
-func take[F any](list *[]*F, match func(*F) bool, times func(*F) *int) *F {
+// takeFault finds the first fault that matches, and removes it when used up.
+func takeFault[F any](list *[]*F, match func(*F) bool, times func(*F) *int) *F {
 	for i, f := range *list {
 		if match(f) {
 			if use(times(f)) {
@@ -162,11 +162,11 @@ func take[F any](list *[]*F, match func(*F) bool, times func(*F) *int) *F {
 	return nil
 }
 
-func (f *faults) command(op hci.Opcode) *CommandFault {
-	return take(&f.commands, func(c *CommandFault) bool { return c.Opcode == op }, func(c *CommandFault) *int { return &c.Times })
+func (f *faults) takeCommandFault(op hci.Opcode) *CommandFault {
+	return takeFault(&f.commands, func(c *CommandFault) bool { return c.Opcode == op }, func(c *CommandFault) *int { return &c.Times })
 }
 
-func (f *faults) event(code, sub uint8) *EventFault {
+func (f *faults) takeEventFault(code, sub uint8) *EventFault {
 	match := func(e *EventFault) bool {
 		if e.Code != code || e.Subevent != sub {
 			return false
@@ -177,17 +177,17 @@ func (f *faults) event(code, sub uint8) *EventFault {
 		}
 		return true
 	}
-	return take(&f.events, match, func(e *EventFault) *int { return &e.Times })
+	return takeFault(&f.events, match, func(e *EventFault) *int { return &e.Times })
 }
 
-func (f *faults) connect(peer hci.Addr, refuse bool) *ConnectFault {
+func (f *faults) takeConnectFault(peer hci.Addr, refuse bool) *ConnectFault {
 	match := func(n *ConnectFault) bool { return n.Refuse == refuse && (n.Peer == hci.Addr{} || n.Peer == peer) }
-	return take(&f.connects, match, func(n *ConnectFault) *int { return &n.Times })
+	return takeFault(&f.connects, match, func(n *ConnectFault) *int { return &n.Times })
 }
 
-func (f *faults) link(peer hci.Addr) *LinkFault {
+func (f *faults) takeLinkFault(peer hci.Addr) *LinkFault {
 	match := func(l *LinkFault) bool { return l.Peer == hci.Addr{} || l.Peer == peer }
-	return take(&f.links, match, func(l *LinkFault) *int { return &l.Times })
+	return takeFault(&f.links, match, func(l *LinkFault) *int { return &l.Times })
 }
 
 // linkLimit is a LinkFault that has taken a link.
@@ -198,15 +198,15 @@ type linkLimit struct {
 }
 
 // faultLink lets a LinkFault take the link.
-func (c *Controller) faultLink(e *end) {
-	if f := c.faults.link(e.peer); f != nil {
+func (c *Controller) faultLink(e *endpoint) {
+	if f := c.faults.takeLinkFault(e.peer); f != nil {
 		e.link.limit = linkLimit{on: true, left: f.After, reason: f.Reason}
 	}
 }
 
 // dies counts a data packet of the end towards the link's fault, and reports
 // whether that ends the link.
-func (e *end) dies() bool {
+func (e *endpoint) dies() bool {
 	l := e.link
 	if !l.limit.on {
 		return false
@@ -221,10 +221,10 @@ func (e *end) dies() bool {
 		l.apart = true
 		l.reassess()
 	case hci.StatusMICFailure:
-		e.other().drop(reason)
+		e.other().dropLink(reason)
 	default:
-		e.drop(reason)
-		e.other().drop(reason)
+		e.dropLink(reason)
+		e.other().dropLink(reason)
 	}
 	return true
 }

@@ -22,8 +22,8 @@ func (b *inbox[T]) put(v T) {
 	b.signal()
 }
 
-// close makes next fail once it is empty.
-func (b *inbox[T]) close(err error) {
+// closeInbox makes next fail once it is empty.
+func (b *inbox[T]) closeInbox(err error) {
 	b.mu.Lock()
 	b.err = err
 	b.mu.Unlock()
@@ -43,7 +43,7 @@ func (b *inbox[T]) len() int {
 	return b.items.len()
 }
 
-func (b *inbox[T]) next(ctx context.Context) (v T, err error) {
+func (b *inbox[T]) takeNext(ctx context.Context) (v T, err error) {
 	for {
 		b.mu.Lock()
 		n := b.items.len()

@@ -55,7 +55,7 @@ func (a *Air) logHCI(c *Controller, head, tail []byte, out bool) {
 	a.cfg.Log(Entry{Time: a.wallTime(a.now), Kind: kind, Node: c.node.name, Packet: head})
 }
 
-func (a *Air) logEnd(e *end, kind EntryKind, packet []byte, st hci.Status) {
+func (a *Air) logEnd(e *endpoint, kind EntryKind, packet []byte, st hci.Status) {
 	if a.cfg.Log == nil {
 		return
 	}

@@ -132,7 +132,7 @@ type Usage struct {
 // Usage returns what a node's radio has done so far. It waits for the air:
 // scripts must not call it.
 func (a *Air) Usage(n Node) (u Usage) {
-	a.ask(func() { u = n.radio().usage() })
+	a.runAndWait(func() { u = n.radio().usage() })
 	return u
 }
 

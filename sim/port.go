@@ -81,7 +81,7 @@ func (p *port) WritePacket(b []byte) error {
 		return err
 	}
 	a := p.c.air
-	at := a.elapsed().add(p.c.cfg.latency())
+	at := a.elapsed().plus(p.c.cfg.latency())
 	a.mu.Lock()
 	if len(p.in) >= maxInput {
 		p.c.lostInput++
@@ -105,16 +105,16 @@ func (p *port) WritePacket(b []byte) error {
 // Close implements hci.Transport. A controller whose host lets go of it is
 // reset; its links end on the other side by supervision timeout.
 func (p *port) Close() error {
-	if p.shut(fmt.Errorf("sim: transport: %w", net.ErrClosed), true) {
+	if p.closePort(fmt.Errorf("sim: transport: %w", net.ErrClosed), true) {
 		c := p.c
-		c.air.post(func() { c.released(p) })
+		c.air.post(func() { c.powerOff(p) })
 	}
 	return nil
 }
 
-// shut makes the port fail with err and reports whether it was open. With
+// closePort makes the port fail with err and reports whether it was open. With
 // drop, what the host has not read yet is lost.
-func (p *port) shut(err error, drop bool) bool {
+func (p *port) closePort(err error, drop bool) bool {
 	p.mu.Lock()
 	open := p.err == nil
 	if open {
@@ -135,9 +135,9 @@ func (p *port) signal() {
 	}
 }
 
-// collect moves what the host has written to the controller. It is called by
+// collectInput moves what the host has written to the controller. It is called by
 // the air, with its lock held.
-func (p *port) collect() {
+func (p *port) collectInput() {
 	p.dirty = false
 	c := p.c
 	c.freeIn = append(c.freeIn, c.usedIn...)
@@ -151,8 +151,8 @@ func (p *port) collect() {
 	p.in = p.in[:0]
 }
 
-// push queues a packet for the host, in two parts.
-func (p *port) push(head, tail []byte) {
+// queueForHost queues a packet for the host, in two parts.
+func (p *port) queueForHost(head, tail []byte) {
 	p.mu.Lock()
 	if p.err == nil {
 		var buf []byte
@@ -169,9 +169,9 @@ func (p *port) push(head, tail []byte) {
 	p.signal()
 }
 
-// room reports whether the host reads fast enough for data, or for reports,
+// hasRoom reports whether the host reads fast enough for data, or for reports,
 // to be queued.
-func (p *port) room(report bool) bool {
+func (p *port) hasRoom(report bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if report {

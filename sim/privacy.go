@@ -44,7 +44,7 @@ func (c *Controller) privacyCommand(p hci.Params, r *reply) bool {
 		switch {
 		case v.enabled && c.radioInUse():
 			r.st = hci.StatusCommandDisallowed
-		case v.find(p.Peer) != nil:
+		case v.findEntry(p.Peer) != nil:
 			r.st = hci.StatusInvalidParameters
 		case len(v.list) >= c.cfg.resolvingSize():
 			r.st = hci.StatusMemoryFull
@@ -55,7 +55,7 @@ func (c *Controller) privacyCommand(p hci.Params, r *reply) bool {
 		switch {
 		case v.enabled && c.radioInUse():
 			r.st = hci.StatusCommandDisallowed
-		case v.find(p.Peer) == nil:
+		case v.findEntry(p.Peer) == nil:
 			r.st = hci.StatusUnknownConnection
 		default:
 			v.list = slices.DeleteFunc(v.list, func(e *resolving) bool { return e.peer == p.Peer })
@@ -67,7 +67,7 @@ func (c *Controller) privacyCommand(p hci.Params, r *reply) bool {
 		}
 		v.list = nil
 	case hci.LESetPrivacyMode:
-		e := v.find(p.Peer)
+		e := v.findEntry(p.Peer)
 		switch {
 		case v.enabled && c.radioInUse():
 			r.st = hci.StatusCommandDisallowed
@@ -87,7 +87,7 @@ func (c *Controller) radioInUse() bool {
 	return c.scan.enabled || c.initiator.pending() || c.advertising()
 }
 
-func (v *privacy) find(peer hci.Addr) *resolving {
+func (v *privacy) findEntry(peer hci.Addr) *resolving {
 	for _, e := range v.list {
 		if e.peer == peer {
 			return e
@@ -123,7 +123,7 @@ func (c *Controller) accepts(a hci.Addr) bool {
 	if !c.privacy.enabled {
 		return true
 	}
-	e := c.privacy.find(a)
+	e := c.privacy.findEntry(a)
 	return e == nil || e.device || e.peerIRK == [16]byte{}
 }
 
@@ -143,11 +143,11 @@ func (c *Controller) ownAddr(kind hci.AddrKind, random hci.MAC, peer hci.Addr) (
 	if kind < hci.AddrPublicIdentity {
 		return fallback, hci.MAC{}
 	}
-	e := c.privacy.find(peer.Identity())
+	e := c.privacy.findEntry(peer.Identity())
 	if e == nil || e.localIRK == ([16]byte{}) {
 		return fallback, hci.MAC{}
 	}
-	if !e.localMade || c.air.now.sub(e.localAge) >= c.privacy.timeout {
+	if !e.localMade || c.air.now.since(e.localAge) >= c.privacy.timeout {
 		e.local, e.localAge, e.localMade = c.newRPA(e.localIRK), c.air.now, true
 	}
 	return hci.Addr{MAC: e.local, Kind: hci.AddrRandom}, e.local

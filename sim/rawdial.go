@@ -30,7 +30,7 @@ func (p *RawPeer) Connect(ctx context.Context, to hci.Addr, params hci.ConnParam
 		node: p.node, initiating: true, interval: 60 * time.Millisecond, window: 60 * time.Millisecond, phys: hci.PHYs1M,
 		hears: func(v *advertiser) { p.initiate(d, v) },
 	}
-	if !p.air.ask(func() {
+	if !p.air.runAndWait(func() {
 		if p.dial != nil {
 			d.result <- dialResult{err: fmt.Errorf("sim: %s is connecting already", p.node.name)}
 			return
@@ -67,8 +67,8 @@ func (p *RawPeer) initiate(d *rawDial, v *advertiser) {
 		return
 	}
 	a.deafen(&d.listener)
-	l := a.newLink(a.now.add(interFrameSpace+airtime(hci.PHY1M, connectLen)), d.params)
+	l := a.newLink(a.now.plus(interFrameSpace+airtime(hci.PHY1M, connectLen)), d.params)
 	d.link = p.attach(l, central, v.own)
-	v.owner.connected(v, l, p.cfg.Address)
+	v.owner.acceptLink(v, l, p.cfg.Address)
 	l.schedule()
 }

@@ -71,7 +71,7 @@ type RawPeer struct {
 	accepted inbox[*RawLink]
 
 	// The rest belongs to the air's goroutine.
-	links map[*end]*RawLink
+	links map[*endpoint]*RawLink
 	quiet bool // does not advertise
 	busy  bool // is not connectable
 	dial  *rawDial
@@ -79,7 +79,7 @@ type RawPeer struct {
 
 // NewRawPeer adds a peer to the air. A nil cfg is the zero RawPeerConfig.
 func (a *Air) NewRawPeer(cfg *RawPeerConfig) *RawPeer {
-	p := &RawPeer{air: a, links: map[*end]*RawLink{}}
+	p := &RawPeer{air: a, links: map[*endpoint]*RawLink{}}
 	if cfg != nil {
 		p.cfg = *cfg
 	}
@@ -113,7 +113,7 @@ func (p *RawPeer) Address() hci.Addr { return p.cfg.Address }
 func (p *RawPeer) SetAdvertising(on bool) {
 	p.air.post(func() {
 		if p.quiet = !on; p.quiet {
-			p.adv.stop()
+			p.adv.stopAdvertising()
 		}
 		p.advertise()
 	})
@@ -150,7 +150,7 @@ func (p *RawPeer) connectable() bool {
 }
 
 // Accept waits for the next link.
-func (p *RawPeer) Accept(ctx context.Context) (*RawLink, error) { return p.accepted.next(ctx) }
+func (p *RawPeer) Accept(ctx context.Context) (*RawLink, error) { return p.accepted.takeNext(ctx) }
 
 // advertise starts advertising if there is room for a link and nothing speaks
 // against it.
@@ -159,7 +159,7 @@ func (p *RawPeer) advertise() {
 		return
 	}
 	t := p.cfg.Type
-	p.adv.start(advertisement{
+	p.adv.startAdvertising(advertisement{
 		own: p.cfg.Address, peer: p.cfg.Target,
 		connectable: p.connectable(),
 		scannable:   t == hci.AdvScanInd || t == hci.AdvInd && !p.cfg.Extended,
@@ -170,11 +170,11 @@ func (p *RawPeer) advertise() {
 	})
 }
 
-// end is called when the air has been closed.
-func (p *RawPeer) end() {
-	p.accepted.close(errClosed)
+// endPeer is called when the air has been closed.
+func (p *RawPeer) endPeer() {
+	p.accepted.closeInbox(errClosed)
 	for _, l := range p.links {
-		l.frames.close(errClosed)
+		l.frames.closeInbox(errClosed)
 	}
 	if p.dial != nil {
 		p.dial.result <- dialResult{err: errClosed}
@@ -182,19 +182,19 @@ func (p *RawPeer) end() {
 	}
 }
 
-func (p *RawPeer) refresh(*advertiser)                   {}
-func (p *RawPeer) scanned(*advertiser, hci.Addr)         {}
-func (p *RawPeer) expired(*advertiser, hci.Status)       {}
-func (p *RawPeer) allowsScan(*advertiser, hci.Addr) bool { return true }
+func (p *RawPeer) refreshAddress(*advertiser)               {}
+func (p *RawPeer) scanRequested(*advertiser, hci.Addr)      {}
+func (p *RawPeer) advertisingEnded(*advertiser, hci.Status) {}
+func (p *RawPeer) allowsScan(*advertiser, hci.Addr) bool    { return true }
 
 // allowsConnect implements advOwner.
 func (p *RawPeer) allowsConnect(v *advertiser, from hci.Addr) bool {
 	return !v.directed || v.peer == from
 }
 
-// connected implements advOwner.
-func (p *RawPeer) connected(v *advertiser, l *link, peer hci.Addr) {
-	v.stop()
+// acceptLink implements advOwner.
+func (p *RawPeer) acceptLink(v *advertiser, l *link, peer hci.Addr) {
+	v.stopAdvertising()
 	p.attach(l, peripheral, peer)
 	if p.cfg.Once {
 		p.quiet = true
@@ -205,7 +205,7 @@ func (p *RawPeer) connected(v *advertiser, l *link, peer hci.Addr) {
 // attach makes the peer's end of a link.
 func (p *RawPeer) attach(l *link, role hci.Role, peer hci.Addr) *RawLink {
 	e := l.attach(role, p.node, (*rawOwner)(p), p.cfg.Address, peer)
-	rl := &RawLink{peer: p, end: e, from: peer, role: role, down: make(chan struct{})}
+	rl := &RawLink{peer: p, endpoint: e, from: peer, role: role, down: make(chan struct{})}
 	rl.frames.init()
 	e.aux = rl
 	p.links[e] = rl

@@ -74,7 +74,7 @@ func Open(scenario string) (hci.Transport, error) {
 // Config.Seed, loss is Path.Loss, rssi is Path.RSSI.
 func ParseScenario(scenario string) (Scenario, error) {
 	name, query, _ := strings.Cut(scenario, "?")
-	s, err := find(name)
+	s, err := findScenario(name)
 	if err != nil {
 		return Scenario{}, err
 	}
@@ -88,7 +88,7 @@ func ParseScenario(scenario string) (Scenario, error) {
 // not read has a name alone. nil options are the defaults.
 func (s Scenario) Open(o *ScenarioOptions) (hci.Transport, error) {
 	if s.fill == nil {
-		named, err := find(s.Name)
+		named, err := findScenario(s.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +111,7 @@ func (s Scenario) Open(o *ScenarioOptions) (hci.Transport, error) {
 	return &opened{Controller: w.controller, world: w}, nil
 }
 
-func find(name string) (Scenario, error) {
+func findScenario(name string) (Scenario, error) {
 	all := Scenarios()
 	if name == "" {
 		return all[0], nil
@@ -182,8 +182,8 @@ func (w *world) Close() error {
 	return err
 }
 
-// add puts a device into the world.
-func (w *world) add(ctx context.Context, cfg *PeripheralConfig) error {
+// addDevice puts a device into the world.
+func (w *world) addDevice(ctx context.Context, cfg *PeripheralConfig) error {
 	if sm := cfg.Host.SMP; sm != nil {
 		sm.Store = w.opts.Bonds
 		if d, ok := sm.Delegate.(display); ok && w.opts.Passkey != nil {
@@ -200,7 +200,7 @@ func (w *world) add(ctx context.Context, cfg *PeripheralConfig) error {
 
 func fillSensors(ctx context.Context, w *world) error {
 	for _, cfg := range []*PeripheralConfig{Thermometer(), HeartRateBelt(), Lamp()} {
-		if err := w.add(ctx, cfg); err != nil {
+		if err := w.addDevice(ctx, cfg); err != nil {
 			return err
 		}
 	}

@@ -31,7 +31,7 @@ func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
 // is closed.
 func (a *Air) OpenTransport(_ context.Context, name string) (hci.Transport, error) {
 	var c *Controller
-	if !a.ask(func() { c = a.named(name) }) {
+	if !a.runAndWait(func() { c = a.named(name) }) {
 		return nil, errClosed
 	}
 	return c.Plug(), nil
