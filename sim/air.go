@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// Config says how an Air is to be. The zero value is a perfect radio with
+// Config holds the options of an Air. The zero value is a perfect radio with
 // seed 0.
 type Config struct {
-	// Seed starts the generator that all chance comes from.
+	// Seed is the seed of the random number generator that decides everything
+	// that is left to chance.
 	Seed uint64
-	// Path is what lies between two nodes for which SetPath was not called.
+	// Path is the radio path between two nodes for which SetPath was not called.
 	Path Path
-	// ExactAdvertising leaves out the random delay of 0 to 10 ms by which
-	// advertising events are spread (Vol 6, Part B, 4.4.2.2.1), for tests that
-	// want to know the time of each.
+	// ExactAdvertising removes the random delay of 0 to 10 ms between
+	// advertising events (Vol 6, Part B, 4.4.2.2.1), so that a test knows the time
+	// of each event.
 	ExactAdvertising bool
-	// Log, if set, is told of everything that goes over the air and over HCI. It
-	// runs on the air's goroutine: it must not block, nor keep what an Entry
-	// points to.
+	// Log, if set, is called for every packet on the air and on HCI. It runs on
+	// the air's goroutine: it must neither block nor keep Entry.Packet.
 	Log func(Entry)
 }
 
@@ -55,8 +55,8 @@ type Air struct {
 	made        map[string]*Controller // by OpenTransport
 }
 
-// call is something that another goroutine, or a script, wants done: f, or a
-// packet sent on a raw link.
+// call is work that another goroutine or a script has posted: either the
+// function f, or a packet to be sent on a raw link.
 type call struct {
 	f    func()
 	link *RawLink
@@ -82,7 +82,7 @@ func New(cfg *Config) *Air {
 }
 
 // Close ends the air and unplugs all its controllers. It returns when the
-// air's goroutine has ended, so scripts must not call it; later calls do
+// air's goroutine has ended, so scripts must not call it. Later calls do
 // nothing.
 func (a *Air) Close() error {
 	a.mu.Lock()
@@ -100,8 +100,8 @@ func (a *Air) signal() {
 	}
 }
 
-// post hands f to the goroutine. It never blocks and may be called from
-// anywhere; a closed air drops f.
+// post runs f on the air's goroutine. It never blocks and may be called from
+// any goroutine. A closed air drops f.
 func (a *Air) post(f func()) {
 	a.mu.Lock()
 	if !a.closed {
@@ -111,8 +111,8 @@ func (a *Air) post(f func()) {
 	a.signal()
 }
 
-// postPacket is post for a packet of a raw link, which is put together from
-// two parts.
+// postPacket sends a packet, given in two parts, on a raw link. It never blocks
+// and may be called from any goroutine.
 func (a *Air) postPacket(l *RawLink, start bool, head, tail []byte) {
 	a.mu.Lock()
 	if !a.closed {
@@ -136,8 +136,8 @@ func (c *call) runCall() {
 	}
 }
 
-// runAndWait runs f on the goroutine and waits for it. It reports false if the air
-// has been closed, with f not run.
+// runAndWait runs f on the air's goroutine and waits for it. It reports false
+// if the air was closed before f could run.
 func (a *Air) runAndWait(f func()) bool {
 	ran := make(chan struct{})
 	a.post(func() { f(); close(ran) })
@@ -154,16 +154,17 @@ func (a *Air) runAndWait(f func()) bool {
 	}
 }
 
-// elapsed is the present time on the air's scale, for any goroutine.
+// elapsed returns the present time on the air's scale. Any goroutine may call
+// it.
 func (a *Air) elapsed() instant { return instant(time.Since(a.start)) }
 
-// wallTime turns a time of the air into one that callers know.
+// wallTime converts an instant of the air to wall-clock time.
 func (a *Air) wallTime(at instant) time.Time { return a.start.Add(time.Duration(at)) }
 
-// runAir is the air's goroutine: it takes what others have put in the inbox,
-// lets everything happen that is due, and sleeps until the next time or call.
-// What is due goes before calls of the same instant, so that the order does
-// not depend on which of the two woke the goroutine.
+// runAir is the air's goroutine. It empties the inbox, fires the timers that are
+// due, and sleeps until the next timer or call. Timers fire before calls of the
+// same instant, so that the order does not depend on which of the two woke the
+// goroutine.
 func (a *Air) runAir() {
 	defer close(a.done)
 	alarm := time.NewTimer(time.Hour)
@@ -199,8 +200,8 @@ func (a *Air) runAir() {
 	}
 }
 
-// collectInbox empties the inbox: packets go to their controllers, each armed for
-// its time, calls to a.ran.
+// collectInbox empties the inbox. Packets go to their controllers, each armed
+// for its time; calls go to a.ran.
 func (a *Air) collectInbox() (closed bool) {
 	a.mu.Lock()
 	a.taken = append(a.taken[:0], a.dirty...)
@@ -221,7 +222,7 @@ func (a *Air) collectInbox() (closed bool) {
 	return closed
 }
 
-// errClosed is what those get who wait for something of a closed air.
+// errClosed is the error of every call that waits for a closed air.
 var errClosed = fmt.Errorf("sim: air: %w", net.ErrClosed)
 
 // endNodes unplugs every controller, when the air has been closed.

@@ -8,61 +8,61 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// ControllerConfig says what a controller is. Zero fields have the stated
-// defaults.
+// ControllerConfig holds the properties of a controller. Zero fields have the
+// stated defaults.
 type ControllerConfig struct {
 	// Name appears in the log. Default: hci and the node's index.
 	Name string
-	// Address is the public address. Default: made from the node's index. With
-	// NoAddress the controller has none.
+	// Address is the public address. Default: derived from the node's index.
+	// NoAddress leaves the controller without a public address.
 	Address   hci.MAC
 	NoAddress bool
-	// Latency is the time between a packet being written by the host and the
-	// controller looking at it. Default: 100 µs; negative: none.
+	// Latency is the time from the host's writing of a packet to its processing
+	// by the controller. Default: 100 µs; negative: none.
 	Latency time.Duration
-	// Version is the Core version as HCI counts it. Default: 0x0C, 5.3.
+	// Version is the Core version as HCI encodes it. Default: 0x0C, 5.3.
 	Version      uint8
 	Manufacturer uint16
 	Subversion   uint16
-	// Features are those of the link layer. Default: DefaultFeatures.
+	// Features are the LE features of the link layer. Default: DefaultFeatures.
 	Features hci.Features
-	// Legacy leaves out extended advertising and its commands.
+	// Legacy removes extended advertising and its commands.
 	Legacy bool
-	// Disable names commands that the controller does not have.
+	// Disable lists commands that the controller does not support.
 	Disable []hci.Opcode
-	// ACLLen and ACLNum are the data buffers. Default: 8 of 251 octets.
-	// SharedBuffers makes LE Read Buffer Size report none, so that the host has to
-	// take those of BR/EDR.
+	// ACLLen is the length of a data buffer in octets, ACLNum the number of
+	// buffers. Default: 8 buffers of 251 octets. With SharedBuffers, LE Read
+	// Buffer Size reports none and the host must use the buffers of BR/EDR.
 	ACLLen, ACLNum int
 	SharedBuffers  bool
 	// CommandCredits is Num_HCI_Command_Packets. Default: 1.
 	CommandCredits uint8
 	// AcceptListSize and ResolvingListSize. Defaults: 16 and 8; negative: none.
 	AcceptListSize, ResolvingListSize int
-	// MaxLinks is how many links there can be at once. Default: 16.
+	// MaxLinks is the greatest number of simultaneous links. Default: 16.
 	MaxLinks int
-	// FullStatus answers a connect beyond MaxLinks. Default: 0x09, connection
-	// limit exceeded. FullLate reports it in LE Connection Complete instead of
-	// Command Status.
+	// FullStatus is the status of a connect beyond MaxLinks. Default: 0x09,
+	// connection limit exceeded. With FullLate it is reported in LE Connection
+	// Complete instead of Command Status.
 	FullStatus hci.Status
 	FullLate   bool
-	// NoScanWhileInitiating makes the controller refuse to scan and initiate at
-	// the same time.
+	// NoScanWhileInitiating makes the controller refuse to scan and to initiate
+	// at the same time.
 	NoScanWhileInitiating bool
 	// AdvertisingSets is the number of sets. Default: 4.
 	AdvertisingSets int
-	// MaxOctets is the longest link layer packet it can send and receive, 27 to
-	// 251. Default: 251.
+	// MaxOctets is the longest link layer payload that it sends and receives, 27
+	// to 251 octets. Default: 251.
 	MaxOctets int
 	// DuplicateCache is how many advertisers the duplicate filter remembers.
 	// Default: 256.
 	DuplicateCache int
-	// TxPower in dBm.
+	// TxPower is the transmit power in dBm.
 	TxPower int8
 }
 
-// DefaultFeatures are the link layer features of a controller that is not told
-// otherwise.
+// DefaultFeatures are the LE features of a controller or a RawPeer whose
+// configuration names none.
 const DefaultFeatures = hci.FeatureEncryption | hci.FeatureConnParamRequest | hci.FeatureExtendedReject |
 	hci.FeaturePeripheralFeatExchange | hci.FeaturePing | hci.FeatureDataLength | hci.FeaturePrivacy |
 	hci.Feature2MPHY | hci.FeatureCodedPHY | hci.FeatureExtendedAdvertising | hci.FeatureCSA2
@@ -98,10 +98,10 @@ func (c *ControllerConfig) advertisingSets() int { return or(c.AdvertisingSets, 
 func (c *ControllerConfig) maxOctets() int       { return min(max(27, or(c.MaxOctets, 251)), 251) }
 func (c *ControllerConfig) duplicateCache() int  { return or(c.DuplicateCache, 256) }
 
-// Controller is a simulated Bluetooth LE controller, and the transport by
-// which its first host reaches it. It is plugged in when it is made. Closing
-// it, or unplugging it, leaves it on the air without a host; Plug gives the
-// transport for the next one.
+// Controller is a simulated Bluetooth LE controller. It is also the
+// hci.Transport of its first host: a new controller is plugged in. Close and
+// Unplug leave it on the air without a host; Plug returns the transport for the
+// next host.
 type Controller struct {
 	air       *Air
 	node      *radio
@@ -188,12 +188,12 @@ func (c *Controller) WritePacket(b []byte) error { return c.first.WritePacket(b)
 // Close implements hci.Transport, for the first host.
 func (c *Controller) Close() error { return c.first.Close() }
 
-// ErrUnplugged is what a host reads after Unplug.
+// ErrUnplugged is the error of a transport whose controller was unplugged.
 var ErrUnplugged = errors.New("sim: controller unplugged")
 
-// Unplug takes the controller away from its host, as pulling a dongle does:
-// what the host has not read yet is still there to be read, then ReadPacket
-// and WritePacket fail with ErrUnplugged. The controller loses its power.
+// Unplug disconnects the controller from its host, as pulling a dongle does.
+// The host can still read the packets that were queued; then ReadPacket and
+// WritePacket fail with ErrUnplugged. The controller loses its power.
 func (c *Controller) Unplug() { c.air.post(func() { c.unplugHost(ErrUnplugged) }) }
 
 func (c *Controller) unplugHost(cause error) {
@@ -203,8 +203,8 @@ func (c *Controller) unplugHost(cause error) {
 	}
 }
 
-// Plug connects the controller anew and returns the transport for its host. A
-// host that still has it is unplugged.
+// Plug connects the controller to a new host and returns the transport for it.
+// A host that is still connected is unplugged.
 func (c *Controller) Plug() hci.Transport {
 	p := newPort(c)
 	if !c.air.runAndWait(func() {
@@ -216,7 +216,7 @@ func (c *Controller) Plug() hci.Transport {
 	return p
 }
 
-// powerOff is the loss of power when a host lets go.
+// powerOff takes the power away when the host of port p has gone.
 func (c *Controller) powerOff(p *port) {
 	if c.port != p {
 		return
@@ -229,10 +229,10 @@ func (c *Controller) powerOff(p *port) {
 	c.powerOn()
 }
 
-// powerOn brings the controller into the state after power-on, which is that
-// after HCI Reset too. Links are gone without a word on the air.
+// powerOn sets the state after power-on, which is also the state after HCI
+// Reset. Links end without a packet on the air.
 func (c *Controller) powerOn() {
-	c.conns = nil // nothing is said to the host
+	c.conns = nil // no event reports the end of the links
 	c.dropLinks()
 	c.stopScan()
 	c.air.deafen(&c.initiator.listener)
@@ -261,8 +261,8 @@ func (c *Controller) powerOn() {
 	c.scan.expiry.fire = c.scanExpired
 }
 
-// dropLinks ends all links of the controller, those included that are about to
-// be, on its side.
+// dropLinks ends the controller's side of all its links, including links that
+// are still being made.
 func (c *Controller) dropLinks() {
 	if c.node.links == 0 {
 		return
@@ -280,7 +280,7 @@ func (c *Controller) dropLinks() {
 	}
 }
 
-// phys are those that the controller has.
+// phys returns the PHYs that the controller supports.
 func (c *Controller) phys() hci.PHYs {
 	p, f := hci.PHYs1M, c.cfg.features()
 	if f.Has(hci.Feature2MPHY) {
@@ -292,8 +292,8 @@ func (c *Controller) phys() hci.PHYs {
 	return p
 }
 
-// armInput waits for the time of the first packet from the host. Controllers
-// are served in the order of their index.
+// armInput arms the timer for the first packet from the host. Packets of one
+// instant are processed in the order of the controllers' indices.
 func (c *Controller) armInput() {
 	if c.input.len() > 0 && !c.inTimer.armed() {
 		c.air.armOrdered(&c.inTimer, c.input.at(0).at, uint64(c.node.index))

@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// firstHandle is the lowest connection handle; the lowest one that is free is
-// the next to be used, so that a host meets a handle again soon.
+// firstHandle is the lowest connection handle. A new link gets the lowest free
+// handle, so that handles are reused soon.
 const firstHandle hci.Handle = 0x0040
 
 // Packet boundary flags (Vol 4, Part E, 5.4.2).
@@ -21,12 +21,12 @@ const (
 type conn struct {
 	endpoint *endpoint
 	held     int // data packets of the host
-	// closing is set once the host has asked for the end.
+	// closing is set once the host has sent Disconnect.
 	closing bool
-	// paramsAsked: the host owes an answer to the peer's request.
+	// paramsAsked is set while the host has not answered the peer's request.
 	paramsAsked bool
 
-	peer     hci.Addr // as the host knows it
+	peer     hci.Addr // as reported to the host
 	peerRPA  hci.MAC  // if that is an identity
 	localRPA hci.MAC
 	set      *advSet       // that has made the link
@@ -54,8 +54,7 @@ func (c *Controller) addConn(k *conn) hci.Handle {
 	return firstHandle + hci.Handle(len(c.conns)-1)
 }
 
-// dataFromHost puts an ACL packet into the link's queue and reports whether
-// it has kept it.
+// dataFromHost queues an ACL packet on its link. It reports whether it keeps b.
 func (c *Controller) dataFromHost(b []byte) bool {
 	r := wire.NewReader(b)
 	r.Skip(1)
@@ -173,26 +172,26 @@ func (c *Controller) sendLater(d time.Duration, b []byte) {
 	}}, c.air.now.plus(d))
 }
 
-// Stats counts what has gone through a controller. What a correct host never
-// causes is marked with a star.
+// Stats are the counters of a controller. Counters that a correct host leaves
+// at zero are marked with a star.
 type Stats struct {
 	Commands       int64
 	DataSent       int64 // packets from the host
 	DataReceived   int64 // packets to the host
-	Refused        int64 // packets left on the air, since the host did not read
+	Refused        int64 // packets not acknowledged, since the host did not read
 	Reports        int64 // advertising reports
-	DroppedReports int64 // left out, since the host did not read
-	BadPackets     int64 // * no packet at all
+	DroppedReports int64 // dropped, since the host did not read
+	BadPackets     int64 // * malformed packets
 	Overruns       int64 // * data beyond the controller's buffers
-	UnknownHandle  int64 // * data for no link
+	UnknownHandle  int64 // * data for a handle without a link
 	Crowding       int64 // * commands beyond Num_HCI_Command_Packets
 	Links          int   // at present, in both roles
 	Held           int   // data packets of the host in the buffers, at present
 	Radio          Usage
 }
 
-// Stats returns the controller's counters. It waits for the air: scripts must
-// not call it.
+// Stats returns the controller's counters. It waits for the air, so scripts
+// must not call it.
 func (c *Controller) Stats() Stats {
 	var s Stats
 	c.air.runAndWait(func() {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// inbox hands things from the air to a goroutine that waits for them.
+// inbox is a queue from the air to waiting goroutines.
 type inbox[T any] struct {
 	mu    sync.Mutex // leaf; guards items and err
 	items ring[T]

@@ -9,9 +9,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Bounds of a plug's queues. Beyond them a controller drops what comes from
-// the host and counts it; it drops advertising reports to a host that does not
-// read, and lets a peer's data wait on the air.
+// Bounds of a port's queues. Beyond them a controller drops and counts packets of
+// the host, drops advertising reports, and does not acknowledge the peers' data.
 const (
 	maxInput      = 4096
 	reportRoom    = 2048
@@ -21,7 +20,8 @@ const (
 	commandPacket = 1
 )
 
-// port is one plugging-in of a controller: the transport that one host uses.
+// port is the transport between a controller and one host. Each Plug makes a new
+// port.
 type port struct {
 	c *Controller
 
@@ -37,7 +37,8 @@ type port struct {
 	ready chan struct{} // one slot: out or err has changed
 }
 
-// inPacket is a packet from the host, to be looked at when its time has come.
+// inPacket is a packet from the host. The controller processes it at the time
+// at.
 type inPacket struct {
 	at  instant
 	buf []byte
@@ -102,8 +103,8 @@ func (p *port) WritePacket(b []byte) error {
 	return nil
 }
 
-// Close implements hci.Transport. A controller whose host lets go of it is
-// reset; its links end on the other side by supervision timeout.
+// Close implements hci.Transport. It resets the controller, whose links end on
+// the other side by supervision timeout.
 func (p *port) Close() error {
 	if p.closePort(fmt.Errorf("sim: transport: %w", net.ErrClosed), true) {
 		c := p.c
@@ -113,7 +114,7 @@ func (p *port) Close() error {
 }
 
 // closePort makes the port fail with err and reports whether it was open. With
-// drop, what the host has not read yet is lost.
+// drop, packets that the host has not read are lost.
 func (p *port) closePort(err error, drop bool) bool {
 	p.mu.Lock()
 	open := p.err == nil
@@ -135,8 +136,8 @@ func (p *port) signal() {
 	}
 }
 
-// collectInput moves what the host has written to the controller. It is called by
-// the air, with its lock held.
+// collectInput moves the packets that the host has written to the controller.
+// The air calls it with its lock held.
 func (p *port) collectInput() {
 	p.dirty = false
 	c := p.c
@@ -169,8 +170,8 @@ func (p *port) queueForHost(head, tail []byte) {
 	p.signal()
 }
 
-// hasRoom reports whether the host reads fast enough for data, or for reports,
-// to be queued.
+// hasRoom reports whether the queue to the host has room for data, or for a
+// report.
 func (p *port) hasRoom(report bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -22,8 +22,8 @@ type dialResult struct {
 	err  error
 }
 
-// Connect makes the peer a central: it listens for an advertiser and connects
-// to it. It returns when the link exists or ctx is over.
+// Connect connects to an advertiser as central. It returns when the link is up or
+// ctx is done.
 func (p *RawPeer) Connect(ctx context.Context, to hci.Addr, params hci.ConnParams) (*RawLink, error) {
 	d := &rawDial{to: to, params: newLinkParams(params), result: make(chan dialResult, 1)}
 	d.listener = listener{
@@ -60,7 +60,7 @@ func (p *RawPeer) Connect(ctx context.Context, to hci.Addr, params hci.ConnParam
 	return nil, r.err
 }
 
-// initiate takes an advertisement that the peer has heard while connecting.
+// initiate handles an advertisement that the peer receives while it connects.
 func (p *RawPeer) initiate(d *rawDial, v *advertiser) {
 	a := p.air
 	if v.own != d.to || !v.connectable || !a.arrives(p.node, v.radio) || !v.owner.allowsConnect(v, p.cfg.Address) {

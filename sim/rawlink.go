@@ -9,8 +9,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// frameRoom is how many frames wait for RawLink.Receive; more are left on the
-// air.
+// frameRoom is the number of frames that are queued for RawLink.Receive. Further
+// frames are not acknowledged.
 const frameRoom = 256
 
 // Frame is an L2CAP frame.
@@ -19,7 +19,7 @@ type Frame struct {
 	Payload []byte
 }
 
-// RawLink is a RawPeer's end of a link.
+// RawLink is a RawPeer's side of a link.
 type RawLink struct {
 	peer     *RawPeer
 	endpoint *endpoint
@@ -31,7 +31,7 @@ type RawLink struct {
 	reason   hci.Status // once down is closed
 }
 
-// ErrLinkDown is what Receive returns after the end of the link.
+// ErrLinkDown is the error of Receive after the end of the link.
 var ErrLinkDown = errors.New("sim: link is down")
 
 // Peer returns the address of the other side, and Role this side's role.
@@ -43,18 +43,19 @@ func (l *RawLink) Role() hci.Role { return l.role }
 // Done is closed when the link has ended for this side.
 func (l *RawLink) Done() <-chan struct{} { return l.down }
 
-// Reason says why the link has ended; it is valid once Done is closed.
+// Reason returns the reason for the end of the link. It is valid once Done is
+// closed.
 func (l *RawLink) Reason() hci.Status { return l.reason }
 
-// Send sends an L2CAP frame, of any length that its header can say.
+// Send sends an L2CAP frame with a payload of up to 65535 octets.
 func (l *RawLink) Send(cid uint16, payload []byte) {
 	var head [4]byte
 	l.peer.air.postPacket(l, true, wire.AppendU16(wire.AppendU16(head[:0], uint16(len(payload))), cid), payload)
 }
 
-// SendData sends octets as the payload of a data packet, with start as the
-// beginning of a frame, else as its continuation. It says nothing of what is in
-// them. More than what fits one link layer packet goes in several.
+// SendData sends octets unchecked as payload of data packets: as the start of an
+// L2CAP frame, or as its continuation. Octets that exceed one link layer packet
+// are sent in several.
 func (l *RawLink) SendData(start bool, data []byte) {
 	l.peer.air.postPacket(l, start, data, nil)
 }
@@ -64,11 +65,12 @@ func (l *RawLink) Disconnect(reason hci.Status) {
 	l.post(func() { l.endpoint.startTermination(reason) })
 }
 
-// Vanish ends the link on this side without a word.
+// Vanish ends the link on this side without a packet. The other side ends it by
+// supervision timeout.
 func (l *RawLink) Vanish() { l.post(func() { l.endpoint.dropLink(hci.StatusLocalHostTerminated) }) }
 
-// Update asks for connection parameters: a central sets them, a peripheral asks
-// the central's host.
+// Update changes the connection parameters: a central sets them, a peripheral
+// requests them from the central's host.
 func (l *RawLink) Update(p hci.ConnParams) {
 	kind := procUpdate
 	if l.role == peripheral {
@@ -86,18 +88,18 @@ func (l *RawLink) Encrypt(rand [8]byte, ediv uint16, key [16]byte) {
 	})
 }
 
-// SetDataLength asks for a packet length.
+// SetDataLength starts a data length update.
 func (l *RawLink) SetDataLength(octets int, d time.Duration) {
 	l.post(func() { l.endpoint.askLength(octets, d) })
 }
 
-// SetPHY asks for PHYs.
+// SetPHY starts a PHY update.
 func (l *RawLink) SetPHY(tx, rx hci.PHYs) {
 	l.post(func() { l.endpoint.startProcedure(procedure{kind: procPHY, tx: tx, rx: rx}) })
 }
 
-// Queued returns how many packets wait to be sent or acknowledged. It waits
-// for the air: scripts must not call it.
+// Queued returns the number of frames that are not yet acknowledged. It waits
+// for the air, so scripts must not call it.
 func (l *RawLink) Queued() (n int) {
 	l.peer.air.runAndWait(func() { n = l.endpoint.data.len() })
 	return n
@@ -111,11 +113,12 @@ func (l *RawLink) post(f func()) {
 	})
 }
 
-// Receive waits for the next frame, where the script does not take them.
+// Receive returns the next frame. A peer with Script.Frame or Script.Data
+// receives none here.
 func (l *RawLink) Receive(ctx context.Context) (Frame, error) { return l.frames.takeNext(ctx) }
 
-// assembleFrame puts a frame together. What does not fit one is passed over, as long as
-// the next start.
+// assembleFrame collects the parts of a frame. It ignores continuations that no
+// start precedes.
 func (l *RawLink) assembleFrame(start bool, data []byte) {
 	if start {
 		l.part = l.part[:0]

@@ -9,9 +9,9 @@ import (
 )
 
 // OpenTransport opens the scenario of an address such as "sim:crowd?seed=7", as
-// Open does: each call makes an air of its own. It is what a
-// connmgr.Config.OpenTransport wants to be. The context is not needed: it takes
-// no longer than the devices of a scenario need to start.
+// Open does. Each call makes an air of its own. It fits
+// connmgr.Config.OpenTransport. The context is ignored: the call takes only as
+// long as the devices of the scenario take to start.
 func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
 	scenario, ok := strings.CutPrefix(address, "sim:")
 	if !ok {
@@ -20,15 +20,15 @@ func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
 	return Open(scenario)
 }
 
-// OpenTransport plugs in the controller of that name, as Controller.Plug does. If
-// there is none, it is made; those of Peripherals do not count. It is what a
-// connmgr.Config.OpenTransport wants to be, so that the adapters of a Manager are
-// on this air:
+// OpenTransport plugs in the controller of that name, as Controller.Plug does. A
+// name without a controller makes one; the controllers of Peripherals do not
+// count. It fits connmgr.Config.OpenTransport, so that the adapters of a Manager
+// are on this air:
 //
 //	&connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport}
 //
-// It never waits, so that the context is not needed. The error says that the air
-// is closed.
+// The context is ignored, since the call does not wait for the radio. It fails if
+// the air is closed, or if the controller is unplugged, see Controller.Replug.
 func (a *Air) OpenTransport(_ context.Context, name string) (hci.Transport, error) {
 	var c *Controller
 	if !a.runAndWait(func() { c = a.named(name) }) {
@@ -37,8 +37,8 @@ func (a *Air) OpenTransport(_ context.Context, name string) (hci.Transport, erro
 	return c.Plug(), nil
 }
 
-// named returns the controller of a name, which may be new. It runs on the air's
-// goroutine.
+// named returns the controller of a name, and makes it if there is none. Must run
+// on the air's goroutine.
 func (a *Air) named(name string) *Controller {
 	if c := a.made[name]; c != nil { // it may not be among the nodes yet
 		return c
