@@ -192,8 +192,8 @@ func (c *Controller) linkEnded(e *endpoint, reason hci.Status) {
 	}
 	c.conns[e.handle-firstHandle] = nil
 	c.held -= k.held
-	for e.data.len() > 0 {
-		c.usedIn = append(c.usedIn, e.data.pop().raw)
+	for e.data.Len() > 0 {
+		c.usedIn = append(c.usedIn, e.data.Pop().raw)
 	}
 	for i := range c.done {
 		if c.done[i].Handle == e.handle {

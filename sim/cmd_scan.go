@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // scanState is the controller's scanner.
@@ -29,7 +30,7 @@ type duplicates struct {
 	on    bool
 	limit int
 	known map[duplicate]struct{}
-	order ring[duplicate]
+	order ring.Ring[duplicate]
 }
 
 type duplicate struct {
@@ -50,15 +51,15 @@ func (d *duplicates) seen(k duplicate) bool {
 	if d.known == nil {
 		d.known = map[duplicate]struct{}{}
 	}
-	if d.order.len() >= d.limit {
-		delete(d.known, d.order.pop())
+	if d.order.Len() >= d.limit {
+		delete(d.known, d.order.Pop())
 	}
 	d.known[k] = struct{}{}
-	d.order.push(k)
+	d.order.Push(k)
 	return false
 }
 
-func (d *duplicates) forget() { d.known, d.order = nil, ring[duplicate]{} }
+func (d *duplicates) forget() { d.known, d.order = nil, ring.Ring[duplicate]{} }
 
 func (c *Controller) scanCommand(p hci.Params, r *reply) bool {
 	s := &c.scan

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // ControllerConfig holds the properties of a controller. Zero fields have the
@@ -117,7 +118,7 @@ type Controller struct {
 	// The rest belongs to the air's goroutine.
 	usedIn  [][]byte
 	port    *port // nil: not plugged in
-	input   ring[inPacket]
+	input   ring.Ring[inPacket]
 	inTimer timer
 	powerState
 	faults    faults
@@ -222,8 +223,8 @@ func (c *Controller) powerOff(p *port) {
 		return
 	}
 	c.port = nil
-	for c.input.len() > 0 {
-		c.usedIn = append(c.usedIn, c.input.pop().buf)
+	for c.input.Len() > 0 {
+		c.usedIn = append(c.usedIn, c.input.Pop().buf)
 	}
 	c.air.disarm(&c.inTimer)
 	c.powerOn()
@@ -295,13 +296,13 @@ func (c *Controller) phys() hci.PHYs {
 // armInput arms the timer for the first packet from the host. Packets of one
 // instant are processed in the order of the controllers' indices.
 func (c *Controller) armInput() {
-	if c.input.len() > 0 && !c.inTimer.armed() {
-		c.air.armOrdered(&c.inTimer, c.input.at(0).at, uint64(c.node.index))
+	if c.input.Len() > 0 && !c.inTimer.armed() {
+		c.air.armOrdered(&c.inTimer, c.input.At(0).at, uint64(c.node.index))
 	}
 }
 
 func (c *Controller) onInput() {
-	p := c.input.pop()
+	p := c.input.Pop()
 	c.armInput()
 	if c.receivePacket(p.buf) {
 		c.usedIn = append(c.usedIn, p.buf)

@@ -72,7 +72,7 @@ func BenchmarkData(b *testing.B) {
 	read := func() {
 		for c.port.hasRoom(false) {
 			c.port.mu.Lock()
-			n := c.port.out.len()
+			n := c.port.out.Len()
 			c.port.mu.Unlock()
 			if n == 0 {
 				return

@@ -74,8 +74,8 @@ func (c *Controller) check(t *testing.T) {
 		}
 		links++
 		held += k.held
-		if k.held != k.endpoint.data.len() {
-			t.Errorf("link %#x has %d packets and counts %d", k.endpoint.handle, k.endpoint.data.len(), k.held)
+		if k.held != k.endpoint.data.Len() {
+			t.Errorf("link %#x has %d packets and counts %d", k.endpoint.handle, k.endpoint.data.Len(), k.held)
 		}
 	}
 	if held != c.held || held > c.cfg.aclNum() {

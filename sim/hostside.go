@@ -124,8 +124,8 @@ func (c *Controller) fits(p hci.Params) bool {
 // those that were already there when this one, unanswered, filled them.
 func (c *Controller) countCrowd() {
 	waiting := 0
-	for i := range c.input.len() {
-		if isCommand(c.input.at(i).buf) {
+	for i := range c.input.Len() {
+		if isCommand(c.input.At(i).buf) {
 			waiting++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // owner is what sits above one end of a link: a controller or a raw peer. All
@@ -91,9 +92,9 @@ type endpoint struct {
 	own    hci.Addr // as on the air
 	peer   hci.Addr
 
-	data    ring[txPacket]
+	data    ring.Ring[txPacket]
 	off     int // octets of the first packet that have been acknowledged
-	ctl     ring[control]
+	ctl     ring.Ring[control]
 	fly     flight
 	paused  bool // data waits for encryption to start
 	secured bool // packets are encrypted
@@ -143,7 +144,7 @@ type link struct {
 	apart    bool // the two sides follow different times
 
 	limit   linkLimit
-	changes ring[change]
+	changes ring.Ring[change]
 	instant timer
 	chanMap [5]byte
 }
@@ -260,18 +261,18 @@ func (l *link) counterAt(t instant) int64 {
 
 // queueData queues a packet of the owner.
 func (e *endpoint) queueData(p txPacket) {
-	e.data.push(p)
+	e.data.Push(p)
 	e.link.planEvent()
 }
 
 func (e *endpoint) sendControl(c control) {
-	e.ctl.push(c)
+	e.ctl.Push(c)
 	e.link.planEvent()
 }
 
 // hasTraffic reports whether the end has something to say.
 func (e *endpoint) hasTraffic() bool {
-	return !e.gone && (e.fly.kind != flightNone || e.ctl.len() > 0 || !e.paused && e.data.len() > 0)
+	return !e.gone && (e.fly.kind != flightNone || e.ctl.Len() > 0 || !e.paused && e.data.Len() > 0)
 }
 
 // reassess follows a change of what lies between the two ends.
@@ -353,7 +354,7 @@ func (e *endpoint) reportEnd(reason hci.Status) {
 		e.radio.links--
 		l.air.logEnd(e, LogLinkDown, nil, reason)
 		e.owner.linkEnded(e, reason)
-		e.fly, e.off, e.data, e.ctl = flight{}, 0, ring[txPacket]{}, ring[control]{}
+		e.fly, e.off, e.data, e.ctl = flight{}, 0, ring.Ring[txPacket]{}, ring.Ring[control]{}
 	}
 	if l.c.dead && l.p.dead {
 		l.removeLink()

@@ -168,10 +168,10 @@ func (e *endpoint) loadFlight() {
 	}
 	switch {
 	case e.dead:
-	case e.ctl.len() > 0:
-		e.fly = flight{kind: flightControl, ctl: e.ctl.pop()}
+	case e.ctl.Len() > 0:
+		e.fly = flight{kind: flightControl, ctl: e.ctl.Pop()}
 		e.fly.n = e.fly.ctl.size()
-	case !e.paused && e.data.len() > 0:
+	case !e.paused && e.data.Len() > 0:
 		e.fly = flight{kind: flightData, n: e.nextData(e.off)}
 	}
 }
@@ -179,34 +179,34 @@ func (e *endpoint) loadFlight() {
 // nextData is the length of the data packet that starts at an offset into
 // the first host packet.
 func (e *endpoint) nextData(off int) int {
-	return min(len(e.data.at(0).buf)-off, e.maxPayload())
+	return min(len(e.data.At(0).buf)-off, e.maxPayload())
 }
 
 // more reports whether something waits behind the packet in flight.
 func (e *endpoint) more() bool {
-	if e.ctl.len() > 0 {
+	if e.ctl.Len() > 0 {
 		return true
 	}
 	if e.paused || e.fly.kind != flightData {
-		return !e.paused && e.data.len() > 0
+		return !e.paused && e.data.Len() > 0
 	}
-	return e.data.len() > 1 || e.off+e.fly.n < len(e.data.at(0).buf)
+	return e.data.Len() > 1 || e.off+e.fly.n < len(e.data.At(0).buf)
 }
 
 // nextLen is the payload that goes out when the packet in flight has been
 // acknowledged.
 func (e *endpoint) nextLen() int {
 	switch {
-	case e.ctl.len() > 0:
-		return e.ctl.at(0).size()
+	case e.ctl.Len() > 0:
+		return e.ctl.At(0).size()
 	case e.paused || !e.more():
 		return 0
 	case e.fly.kind != flightData:
 		return e.nextData(e.off)
-	case e.off+e.fly.n < len(e.data.at(0).buf):
+	case e.off+e.fly.n < len(e.data.At(0).buf):
 		return e.nextData(e.off + e.fly.n)
 	}
-	return min(len(e.data.at(1).buf), e.maxPayload())
+	return min(len(e.data.At(1).buf), e.maxPayload())
 }
 
 // maxPayload is the most octets that one data packet of this end may have.
@@ -253,7 +253,7 @@ func (e *endpoint) deliverTo(to *endpoint) bool {
 	if e.dies() {
 		return true
 	}
-	p := e.data.at(0)
+	p := e.data.At(0)
 	b := p.buf[e.off : e.off+e.fly.n]
 	if e.fly.delivered = to.owner.receiveData(to, p.start && e.off == 0, b); !e.fly.delivered {
 		return false
@@ -271,9 +271,9 @@ func (e *endpoint) acknowledged() {
 		return
 	}
 	e.off += f.n
-	if e.off >= len(e.data.at(0).buf) {
+	if e.off >= len(e.data.At(0).buf) {
 		e.off = 0
-		e.owner.dataSent(e, e.data.pop())
+		e.owner.dataSent(e, e.data.Pop())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // Bounds of a port's queues. Beyond them a controller drops and counts packets of
@@ -30,7 +31,7 @@ type port struct {
 	dirty bool
 
 	mu    sync.Mutex // leaf; guards the rest
-	out   ring[[]byte]
+	out   ring.Ring[[]byte]
 	free  [][]byte
 	data  int // data packets in out
 	err   error
@@ -50,8 +51,8 @@ func newPort(c *Controller) *port { return &port{c: c, ready: make(chan struct{}
 func (p *port) ReadPacket(b []byte) (int, error) {
 	for {
 		p.mu.Lock()
-		if p.out.len() > 0 {
-			buf := p.out.pop()
+		if p.out.Len() > 0 {
+			buf := p.out.Pop()
 			n := copy(b, buf)
 			if isData(buf) {
 				p.data--
@@ -122,7 +123,7 @@ func (p *port) closePort(err error, drop bool) bool {
 		p.err = err
 	}
 	if drop {
-		p.out, p.free, p.data = ring[[]byte]{}, nil, 0
+		p.out, p.free, p.data = ring.Ring[[]byte]{}, nil, 0
 	}
 	p.mu.Unlock()
 	p.signal()
@@ -145,7 +146,7 @@ func (p *port) collectInput() {
 	c.usedIn = c.usedIn[:0]
 	for i := range p.in {
 		if c.port == p {
-			c.input.push(p.in[i])
+			c.input.Push(p.in[i])
 		}
 		p.in[i] = inPacket{}
 	}
@@ -164,7 +165,7 @@ func (p *port) queueForHost(head, tail []byte) {
 		if isData(buf) {
 			p.data++
 		}
-		p.out.push(buf)
+		p.out.Push(buf)
 	}
 	p.mu.Unlock()
 	p.signal()
@@ -176,7 +177,7 @@ func (p *port) hasRoom(report bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if report {
-		return p.out.len() < reportRoom
+		return p.out.Len() < reportRoom
 	}
 	return p.data < dataRoom
 }

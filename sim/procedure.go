@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // procKind is a link layer control procedure that a host can start.
@@ -35,7 +36,7 @@ type procedure struct {
 
 // procedures are those of one end. One runs at a time (Vol 6, Part B, 5.2).
 type procedures struct {
-	queue  ring[procedure]
+	queue  ring.Ring[procedure]
 	cur    procedure
 	expiry timer
 
@@ -49,14 +50,14 @@ type procedures struct {
 
 // startProcedure queues a procedure.
 func (e *endpoint) startProcedure(p procedure) {
-	e.proc.queue.push(p)
+	e.proc.queue.Push(p)
 	e.nextProcedure()
 }
 
 func (e *endpoint) nextProcedure() {
 	pr := &e.proc
-	for pr.cur.kind == procNone && pr.queue.len() > 0 && !e.dead {
-		pr.cur = pr.queue.pop()
+	for pr.cur.kind == procNone && pr.queue.Len() > 0 && !e.dead {
+		pr.cur = pr.queue.Pop()
 		e.link.air.arm(&pr.expiry, e.link.air.now.plus(procedureTimeout))
 		e.runProcedure(&pr.cur)
 	}
@@ -215,14 +216,14 @@ var changePDUs = map[procKind]controlOp{
 
 // announce lets the central tell the peripheral of a change; one at a time.
 func (l *link) announce(c change) {
-	l.changes.push(c)
-	if l.changes.len() == 1 {
+	l.changes.Push(c)
+	if l.changes.Len() == 1 {
 		l.sendChange()
 	}
 }
 
 func (l *link) sendChange() {
-	c := l.changes.at(0)
+	c := l.changes.At(0)
 	c.at = l.counterAt(l.air.now) + instantEvents + int64(l.latency)
 	l.air.arm(&l.instant, l.anchor(c.at))
 	l.c.sendControl(control{op: changePDUs[c.kind], at: c.at})
@@ -231,15 +232,15 @@ func (l *link) sendChange() {
 // receiveInstant is the peripheral hearing of a change.
 func (e *endpoint) receiveInstant(c *control) {
 	l := e.link
-	if l.changes.len() > 0 && l.changes.at(0).at == c.at {
-		l.changes.at(0).known = true
+	if l.changes.Len() > 0 && l.changes.At(0).at == c.at {
+		l.changes.At(0).known = true
 	}
 }
 
 // onInstant makes a change at its instant. If the peripheral has not heard of
 // it, the two sides have lost each other.
 func (l *link) onInstant() {
-	c := l.changes.pop()
+	c := l.changes.Pop()
 	l.apart = l.apart || !c.known
 	old := l.inUse()
 	switch c.kind {
@@ -264,7 +265,7 @@ func (l *link) onInstant() {
 		l.c.finishProcedure(procChannelMap, hci.StatusSuccess)
 	default: // nothing else has an instant
 	}
-	if l.changes.len() > 0 {
+	if l.changes.Len() > 0 {
 		l.sendChange()
 	}
 	l.reassess()

@@ -101,7 +101,7 @@ func (l *RawLink) SetPHY(tx, rx hci.PHYs) {
 // Queued returns the number of frames that are not yet acknowledged. It waits
 // for the air, so scripts must not call it.
 func (l *RawLink) Queued() (n int) {
-	l.peer.air.runAndWait(func() { n = l.endpoint.data.len() })
+	l.peer.air.runAndWait(func() { n = l.endpoint.data.Len() })
 	return n
 }
 
