@@ -75,6 +75,11 @@ type advertiser struct {
 	set   uint8
 	advertisement
 
+	asked struct { // before the temper
+		connectable bool
+		interval    time.Duration
+	}
+	silent  bool // by the temper
 	on      bool
 	parked  bool
 	next    instant // start of the event under way, or of the next
@@ -95,14 +100,17 @@ func (v *advertiser) startAdvertising(ad advertisement) {
 	a := v.radio.air
 	v.stopAdvertising()
 	v.advertisement = ad
-	v.on, v.events, v.channel = true, 0, -1
+	v.on, v.parked, v.events, v.channel = false, false, 0, -1
 	if ad.highDuty {
 		v.duration, v.interval = highDutyTime, 3750*time.Microsecond
 	}
 	if v.duration > 0 {
 		a.arm(&v.expiry, a.now.plus(v.duration))
 	}
-	v.next = a.now + instant(v.spread())
+	v.asked.connectable, v.asked.interval = v.connectable, v.interval
+	v.obeyTemper()
+	v.next = a.now.plus(v.spread())
+	v.on = true
 	a.advertisers = append(a.advertisers, v)
 	v.scheduleEvent()
 }
@@ -134,14 +142,14 @@ func (v *advertiser) spread() time.Duration {
 // scheduleEvent waits for the event at next, or for somebody to listen to it.
 func (v *advertiser) scheduleEvent() {
 	v.channel = -1
-	if v.parked = len(v.radio.air.listeners) == 0 && v.maxEvents == 0; !v.parked {
+	if v.parked = v.silent || len(v.radio.air.listeners) == 0 && v.maxEvents == 0; !v.parked {
 		v.radio.air.arm(&v.timer, v.next)
 	}
 }
 
 // unpark makes up for the events that nobody would have heard.
 func (v *advertiser) unpark() {
-	if !v.parked {
+	if !v.parked || v.silent {
 		return
 	}
 	if now := v.radio.air.now; v.next < now {

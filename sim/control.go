@@ -89,6 +89,9 @@ func (e *endpoint) receiveControl(c *control) {
 	if e.owner.abilities().mute {
 		return
 	}
+	if e.manners != nil && e.manners.receiveControl(c) {
+		return
+	}
 	if need, ok := controlNeeds[c.op]; ok && !e.owner.abilities().features.Has(need) {
 		e.sendControl(control{op: llUnknownRsp, about: c.op, status: hci.StatusUnsupportedRemoteFeature})
 		return

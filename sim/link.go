@@ -62,6 +62,7 @@ type txPacket struct {
 	buf   []byte
 	start bool
 	raw   []byte // the owner's, of which buf is a part
+	extra bool   // of the temper: the owner does not know of it
 }
 
 // flight is the link layer packet that an end has sent, or is about to, and
@@ -106,7 +107,8 @@ type endpoint struct {
 	supervision timer
 
 	lengths lengths
-	phy     hci.PHY // for sending
+	phy     hci.PHY  // for sending
+	manners *manners // nil: well behaved
 	proc    procedures
 }
 
@@ -233,6 +235,7 @@ func (l *link) beginLink() {
 	l.instant.fire = l.onInstant
 	for _, e := range []*endpoint{&l.c, &l.p} {
 		if !e.dead {
+			e.giveManners()
 			l.air.logEnd(e, LogLinkUp, nil, 0)
 			e.owner.linkUp(e)
 		}
@@ -244,6 +247,9 @@ func (l *link) beginLink() {
 		}
 	}
 	l.reassess()
+	if m := l.p.manners; m != nil {
+		m.startLink()
+	}
 }
 
 func (l *link) anchor(n int64) instant {
@@ -262,6 +268,9 @@ func (l *link) counterAt(t instant) int64 {
 // queueData queues a packet of the owner.
 func (e *endpoint) queueData(p txPacket) {
 	e.data.Push(p)
+	if m := e.manners; m != nil && m.twice != 0 && !p.extra {
+		m.copyAnswer(&p)
+	}
 	e.link.planEvent()
 }
 

@@ -255,11 +255,19 @@ func (e *endpoint) deliverTo(to *endpoint) bool {
 	}
 	p := e.data.At(0)
 	b := p.buf[e.off : e.off+e.fly.n]
-	if e.fly.delivered = to.owner.receiveData(to, p.start && e.off == 0, b); !e.fly.delivered {
+	if e.fly.delivered = to.receiveData(p.start && e.off == 0, b); !e.fly.delivered {
 		return false
 	}
 	e.link.air.logEnd(to, LogData, b, 0)
 	return true
+}
+
+// receiveData hands data to the owner, by way of the temper.
+func (e *endpoint) receiveData(start bool, data []byte) bool {
+	if e.manners != nil {
+		return e.manners.receiveData(start, data)
+	}
+	return e.owner.receiveData(e, start, data)
 }
 
 // acknowledged frees the packet in flight.
@@ -273,7 +281,9 @@ func (e *endpoint) acknowledged() {
 	e.off += f.n
 	if e.off >= len(e.data.At(0).buf) {
 		e.off = 0
-		e.owner.dataSent(e, e.data.Pop())
+		if p := e.data.Pop(); !p.extra {
+			e.owner.dataSent(e, p)
+		}
 	}
 }
 

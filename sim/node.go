@@ -36,6 +36,7 @@ type radio struct {
 	active []*link
 	links  int
 	onAir  Usage
+	temper *temperState // nil: well behaved
 }
 
 // register gives the node its place. Nodes get their index in the order of

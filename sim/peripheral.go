@@ -37,6 +37,8 @@ type PeripheralConfig struct {
 	// Host holds the options of its host. NewPeripheral sets Server and the
 	// address.
 	Host host.Config
+	// Temper is its misbehaviour. Default: it is well behaved.
+	Temper Temper
 	// Run, if set, is the device's own activity. It runs on its own goroutine and
 	// must return when ctx is done.
 	Run func(ctx context.Context, p *Peripheral)
@@ -65,6 +67,7 @@ func (a *Air) NewPeripheral(ctx context.Context, cfg *PeripheralConfig) (*Periph
 	}
 	cc.Name = or(cc.Name, c.Name)
 	p := &Peripheral{ctl: a.newController(&cc, true)}
+	a.post(func() { p.ctl.node.setTemper(c.Temper) })
 	c.Name = or(c.Name, p.ctl.node.name)
 	if err := p.start(ctx, &c); err != nil {
 		return nil, errors.Join(fmt.Errorf("sim: peripheral %q: %w", c.Name, err), p.Close())
@@ -147,6 +150,20 @@ func (p *Peripheral) Server() *gatt.Server { return p.server }
 
 // Controller returns the peripheral's controller, for faults.
 func (p *Peripheral) Controller() *Controller { return p.ctl }
+
+// ForgetBonds removes all bonds of the peripheral, as a factory reset does. The
+// bonded centrals keep theirs. Links stay encrypted until they end.
+func (p *Peripheral) ForgetBonds() error {
+	m := p.host.SMP()
+	if m == nil {
+		return nil
+	}
+	var err error
+	for _, b := range m.Store().All() {
+		err = errors.Join(err, m.Store().Remove(b.Peer))
+	}
+	return err
+}
 
 func (p *Peripheral) radio() *radio { return p.ctl.node }
 

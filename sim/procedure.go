@@ -242,7 +242,7 @@ func (e *endpoint) receiveInstant(c *control) {
 func (l *link) onInstant() {
 	c := l.changes.Pop()
 	l.apart = l.apart || !c.known
-	old := l.inUse()
+	old, differs := l.inUse(), false
 	switch c.kind {
 	case procUpdate:
 		l.base, l.baseCount = l.anchor(c.at), c.at
@@ -255,15 +255,19 @@ func (l *link) onInstant() {
 				l.air.arm(&e.supervision, e.lastRx.plus(l.timeout))
 			}
 		}
-		l.changed(&c, old != l.inUse(), procUpdate, procParams)
+		differs = old != l.inUse()
+		l.changed(&c, differs, procUpdate, procParams)
 	case procPHY:
-		differs := c.central != l.c.phy || c.peripheral != l.p.phy
+		differs = c.central != l.c.phy || c.peripheral != l.p.phy
 		l.c.phy, l.p.phy = c.central, c.peripheral
 		l.changed(&c, differs, procPHY, procPHY)
 	case procChannelMap:
 		l.chanMap = c.chans
 		l.c.finishProcedure(procChannelMap, hci.StatusSuccess)
 	default: // nothing else has an instant
+	}
+	if m := l.p.manners; m != nil {
+		m.changeMade(&c, differs)
 	}
 	if l.changes.Len() > 0 {
 		l.sendChange()

@@ -43,6 +43,8 @@ type RawPeerConfig struct {
 	// Key returns the long term key for a central that starts encryption.
 	// Default: there is no key.
 	Key func(rand [8]byte, ediv uint16) (key [16]byte, ok bool)
+	// Temper is its misbehaviour. Default: it is well behaved.
+	Temper Temper
 	// Script is its behaviour on its links. Without Script.Frame and Script.Data,
 	// received frames are queued for RawLink.Receive.
 	Script Script
@@ -101,7 +103,10 @@ func (a *Air) NewRawPeer(cfg *RawPeerConfig) *RawPeer {
 	p.adv = newAdvertiser(p.node, p)
 	p.quiet = p.cfg.Silent
 	p.accepted.init()
-	a.post(p.advertise)
+	a.post(func() {
+		p.node.setTemper(p.cfg.Temper)
+		p.advertise()
+	})
 	return p
 }
 
@@ -142,7 +147,8 @@ func (p *RawPeer) SetConnectable(on bool) {
 	p.air.post(func() {
 		p.busy = !on
 		if p.adv.on {
-			p.adv.connectable = p.connectable()
+			p.adv.asked.connectable = p.connectable()
+			p.adv.obeyTemper()
 		}
 	})
 }
