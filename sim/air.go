@@ -52,7 +52,8 @@ type Air struct {
 	taken       []*port
 	ran         []call
 	used        [][]byte               // on their way to free
-	made        map[string]*Controller // by OpenTransport
+	made        map[string]*Controller // by OpenTransport, or renamed
+	retired     []string               // names of controllers that have another one now
 }
 
 // call is work that another goroutine or a script has posted: either the

@@ -84,7 +84,7 @@ func (c *Controller) acceptListInUse() bool {
 // startInitiating begins to initiate.
 func (c *Controller) startInitiating(r *reply, i initiatorState) {
 	random := i.ownKind == hci.AddrRandom || i.ownKind == hci.AddrRandomIdentity
-	refused := c.faults.takeConnectFault(i.peer, true)
+	refused := c.takeConnectFault(i.peer, true)
 	switch {
 	case c.initiator.pending(), c.cfg.NoScanWhileInitiating && c.scan.enabled:
 		r.st = hci.StatusCommandDisallowed
@@ -131,7 +131,7 @@ func (c *Controller) hearsInitiating(v *advertiser) {
 	}
 	a, request, answer := c.air, airtime(hci.PHY1M, connectLen), time.Duration(0)
 	heard := a.arrives(c.node, v.radio) && v.owner.allowsConnect(v, me)
-	f := c.faults.takeConnectFault(identity.Identity(), false)
+	f := c.takeConnectFault(identity.Identity(), false)
 	if f != nil && f.Status != hci.StatusSuccess {
 		a.deafen(&i.listener)
 		c.noConnection(f.Status, f.Delay)

@@ -118,6 +118,9 @@ type Controller struct {
 	// The rest belongs to the air's goroutine.
 	usedIn  [][]byte
 	port    *port // nil: not plugged in
+	hung    bool  // see Hang
+	absent  bool  // see Replug
+	replug  timer
 	input   ring.Ring[inPacket]
 	inTimer timer
 	powerState
@@ -192,11 +195,6 @@ func (c *Controller) Close() error { return c.first.Close() }
 // ErrUnplugged is the error of a transport whose controller was unplugged.
 var ErrUnplugged = errors.New("sim: controller unplugged")
 
-// Unplug disconnects the controller from its host, as pulling a dongle does.
-// The host can still read the packets that were queued; then ReadPacket and
-// WritePacket fail with ErrUnplugged. The controller loses its power.
-func (c *Controller) Unplug() { c.air.post(func() { c.unplugHost(ErrUnplugged) }) }
-
 func (c *Controller) unplugHost(cause error) {
 	if p := c.port; p != nil {
 		p.closePort(cause, false)
@@ -205,11 +203,16 @@ func (c *Controller) unplugHost(cause error) {
 }
 
 // Plug connects the controller to a new host and returns the transport for it.
-// A host that is still connected is unplugged.
+// A host that is still connected is unplugged. A controller that Replug keeps
+// away returns a transport that fails.
 func (c *Controller) Plug() hci.Transport {
 	p := newPort(c)
 	if !c.air.runAndWait(func() {
 		c.unplugHost(ErrUnplugged)
+		if c.absent {
+			p.closePort(ErrUnplugged, true)
+			return
+		}
 		c.port = p
 	}) {
 		p.closePort(errClosed, true)

@@ -150,7 +150,7 @@ func (c *Controller) receiveData(e *endpoint, start bool, data []byte) bool {
 
 // toHost sends a packet to the host, if there is one.
 func (c *Controller) toHost(head, tail []byte) {
-	if c.port == nil {
+	if c.port == nil || c.hung {
 		return
 	}
 	c.air.logHCI(c, head, tail, false)

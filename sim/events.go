@@ -43,7 +43,7 @@ func (c *Controller) sendEncoded(b []byte, delay time.Duration) {
 	}
 	copies := 0
 	if len(c.faults.events) > 0 {
-		if f := c.faults.takeEventFault(code, sub); f != nil {
+		if f := c.takeEventFault(code, sub); f != nil {
 			if f.Drop {
 				return
 			}

@@ -11,6 +11,9 @@ import (
 // again.
 func (c *Controller) receivePacket(b []byte) bool {
 	c.air.logHCI(c, b, nil, true)
+	if c.hung {
+		return true
+	}
 	r := wire.NewReader(b)
 	switch r.U8() {
 	case commandPacket:
@@ -32,22 +35,20 @@ func (c *Controller) runCommand(b []byte) {
 		c.stats.BadPackets++
 		r := wire.NewReader(b)
 		if op := hci.Opcode(r.U16()); r.Err() == nil {
-			c.sendAnswer(reply{op: op, st: hci.StatusInvalidParameters}, nil)
+			c.sendAnswer(reply{op: op, st: hci.StatusInvalidParameters})
 		}
 		return
 	}
 	op := p.Opcode()
-	f := c.faults.takeCommandFault(op)
 	rep := reply{op: op}
 	_, rep.procedure = p.(hci.Procedure)
-	switch {
-	case f != nil && f.Status != hci.StatusSuccess:
-		rep.st = f.Status
-	case f != nil && f.Ignore:
-	default:
+	if f := c.takeCommandFault(op); f != nil {
+		c.spoilExecution(p, &rep, f)
+		c.spoilAnswer(rep, f)
+	} else {
 		c.executeCommand(p, &rep)
+		c.sendAnswer(rep)
 	}
-	c.sendAnswer(rep, f)
 	for _, then := range rep.then {
 		then()
 	}
@@ -64,36 +65,6 @@ type reply struct {
 }
 
 func (r *reply) after(f func()) { r.then = append(r.then, f) }
-
-// sendAnswer sends the answer, as a fault would have it.
-func (c *Controller) sendAnswer(r reply, f *CommandFault) {
-	if f == nil {
-		f = &CommandFault{}
-	}
-	if f.NoAnswer {
-		return
-	}
-	op, credits := or(f.As, r.op), c.cfg.credits()
-	if f.NoCredits {
-		credits = 0
-		if f.CreditDelay > 0 {
-			c.sendLater(f.CreditDelay, hci.AppendCommandComplete([]byte{eventPacket}, c.cfg.credits(), 0, hci.StatusSuccess, hci.None{}))
-		}
-	}
-	b := append(c.buf[:0], eventPacket)
-	if r.procedure {
-		b = hci.AppendEvent(b, &hci.CommandStatus{Status: r.st, NumPackets: credits, Opcode: op})
-	} else {
-		if r.ret == nil {
-			r.ret = hci.None{}
-		}
-		b = hci.AppendCommandComplete(b, credits, op, r.st, r.ret)
-	}
-	c.buf = b
-	for range f.Copies + 1 {
-		c.sendLater(f.Delay, b)
-	}
-}
 
 // executeCommand checks a command and carries it out.
 func (c *Controller) executeCommand(p hci.Params, r *reply) {

@@ -45,11 +45,11 @@ type Rule struct {
 	// From and Until are the times at which the rule is in force, From included.
 	// Until 0 means for ever.
 	From, Until time.Duration
-	// Skip is the number of matching occurrences that the rule lets pass; Times
-	// is the number of those after them on which it acts. Times 0 means all.
-	Skip, Times int
+	// Times is the number of occurrences on which the rule acts; 0 means all. The
+	// first Skip occurrences pass.
+	Times, Skip int
 	// Chance is the probability, 0 to 1, with which the rule acts. 0 means 1. An
-	// occurrence on which it does not act counts for Skip and Times.
+	// occurrence on which it does not act does not count for Times.
 	Chance float64
 
 	// Delay is the time from the occurrence to the reaction.

@@ -11,10 +11,14 @@ type temperState struct {
 	Temper
 	radio *radio
 	since instant
-	seen  []int     // occurrences that each rule has matched
+	used  []ruleUse // of each rule
 	adv   AdvChange // in force
 	timer timer     // of the next AdvChange
 }
+
+// ruleUse counts the occurrences that a rule has let pass and those on which it
+// has acted.
+type ruleUse struct{ skipped, acted int }
 
 // setTemper replaces the radio's temper. Must run on the air's goroutine.
 func (r *radio) setTemper(t Temper) {
@@ -23,7 +27,7 @@ func (r *radio) setTemper(t Temper) {
 		r.temper = nil
 	}
 	if !t.isGood() {
-		r.temper = &temperState{Temper: t, radio: r, since: r.air.now, seen: make([]int, len(t.Rules))}
+		r.temper = &temperState{Temper: t, radio: r, since: r.air.now, used: make([]ruleUse, len(t.Rules))}
 		r.temper.timer.fire = r.temper.changeAdvertising
 		r.temper.changeAdvertising()
 	}
@@ -76,15 +80,15 @@ func (s *temperState) matchRule(o *occurrence) *Rule {
 		if !r.covers(o) || age < r.From || r.Until > 0 && age >= r.Until {
 			continue
 		}
-		n := s.seen[i]
-		s.seen[i]++
-		if n < r.Skip || r.Times > 0 && n >= r.Skip+r.Times {
-			continue
+		switch u := &s.used[i]; {
+		case r.Times > 0 && u.acted == r.Times:
+		case u.skipped < r.Skip:
+			u.skipped++
+		case r.Chance > 0 && !s.radio.air.chance(r.Chance):
+		default:
+			u.acted++
+			return r
 		}
-		if r.Chance > 0 && !s.radio.air.chance(r.Chance) {
-			continue
-		}
-		return r
 	}
 	return nil
 }

@@ -31,24 +31,12 @@ func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
 // the air is closed, or if the controller is unplugged, see Controller.Replug.
 func (a *Air) OpenTransport(_ context.Context, name string) (hci.Transport, error) {
 	var c *Controller
-	if !a.runAndWait(func() { c = a.named(name) }) {
+	var err error
+	if !a.runAndWait(func() { c, err = a.adapterNamed(name) }) {
 		return nil, errClosed
 	}
+	if err != nil {
+		return nil, err
+	}
 	return c.Plug(), nil
-}
-
-// named returns the controller of a name, and makes it if there is none. Must run
-// on the air's goroutine.
-func (a *Air) named(name string) *Controller {
-	if c := a.made[name]; c != nil { // it may not be among the nodes yet
-		return c
-	}
-	for _, n := range a.nodes {
-		if c, ok := n.node.(*Controller); ok && n.name == name && !c.owned {
-			return c
-		}
-	}
-	c := a.NewController(&ControllerConfig{Name: name})
-	a.made[name] = c
-	return c
 }
