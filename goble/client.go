@@ -164,7 +164,7 @@ func pick[T any](all []T, filter []ble.UUID, of func(T) ble.UUID) []T {
 	return found
 }
 
-func (x *client) read(h uint16, long bool, to *[]byte) ([]byte, error) {
+func (x *client) readValue(h uint16, long bool, to *[]byte) ([]byte, error) {
 	read := x.c.GATT().ReadHandle
 	if long {
 		read = x.c.GATT().ReadLong
@@ -178,15 +178,15 @@ func (x *client) read(h uint16, long bool, to *[]byte) ([]byte, error) {
 }
 
 func (x *client) ReadCharacteristic(c *ble.Characteristic) ([]byte, error) {
-	return x.read(c.ValueHandle, false, &c.Value)
+	return x.readValue(c.ValueHandle, false, &c.Value)
 }
 
 func (x *client) ReadLongCharacteristic(c *ble.Characteristic) ([]byte, error) {
-	return x.read(c.ValueHandle, true, &c.Value)
+	return x.readValue(c.ValueHandle, true, &c.Value)
 }
 
 func (x *client) ReadDescriptor(d *ble.Descriptor) ([]byte, error) {
-	return x.read(d.Handle, false, &d.Value)
+	return x.readValue(d.Handle, false, &d.Value)
 }
 
 // WriteCharacteristic writes a value; one that is longer than a packet by a

@@ -38,7 +38,7 @@ var _ ble.Device = (*Device)(nil)
 // Open opens the adapter with an address as hcisock.ParseAddress takes it, such
 // as hci0, or the one chosen by ble.OptDeviceID if the address is empty.
 func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, error) {
-	o, err := parse(opts)
+	o, err := parseOptions(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, err
 
 // New makes a Device of a host, which Stop closes.
 func New(h *host.Host, opts ...ble.Option) (*Device, error) {
-	o, err := parse(opts)
+	o, err := parseOptions(opts)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type options struct {
 	err                      error
 }
 
-func parse(opts []ble.Option) (options, error) {
+func parseOptions(opts []ble.Option) (options, error) {
 	o := options{id: -1}
 	for _, f := range opts {
 		if err := f(&o); err != nil {
@@ -36,7 +36,7 @@ func parse(opts []ble.Option) (options, error) {
 	return o, nil
 }
 
-func (o *options) fail(err error) error {
+func (o *options) rejectOption(err error) error {
 	o.err = errors.Join(o.err, err)
 	return err
 }
@@ -60,7 +60,7 @@ func (o *options) SetConnParams(p cmd.LECreateConnection) error {
 		Timeout:     time.Duration(p.SupervisionTimeout) * timeout,
 	}
 	if err := o.params.Validate(); err != nil {
-		return o.fail(err)
+		return o.rejectOption(err)
 	}
 	return nil
 }
@@ -78,18 +78,18 @@ func (o *options) SetAdvParams(cmd.LESetAdvertisingParameters) error { return ni
 
 // SetConnectedHandler is refused: events of this stack are not go-ble's.
 func (o *options) SetConnectedHandler(func(evt.LEConnectionComplete)) error {
-	return o.fail(errHandler)
+	return o.rejectOption(errHandler)
 }
 
 // SetDisconnectedHandler is refused; see Client.Disconnected.
 func (o *options) SetDisconnectedHandler(func(evt.DisconnectionComplete)) error {
-	return o.fail(errHandler)
+	return o.rejectOption(errHandler)
 }
 
 var errHandler = errors.New("handlers of HCI events are not supported: use the clients' Disconnected channels")
 
 // SetPeripheralRole is refused.
-func (o *options) SetPeripheralRole() error { return o.fail(ble.ErrNotImplemented) }
+func (o *options) SetPeripheralRole() error { return o.rejectOption(ble.ErrNotImplemented) }
 
 // SetCentralRole does nothing: it is the only role.
 func (o *options) SetCentralRole() error { return nil }

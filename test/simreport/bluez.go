@@ -55,18 +55,18 @@ func newKernel(ctx context.Context, c *sim.Controller) (*kernel, error) {
 	k := &kernel{host: h, done: make(chan struct{}), wake: make(chan struct{}, 1), wanted: map[hci.Addr]*want{}}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.stop = stop
-	go k.run(run)
+	go k.serveWants(run)
 	return k, nil
 }
 
-func (k *kernel) close() error {
+func (k *kernel) closeKernel() error {
 	k.stop()
 	<-k.done
 	return k.host.Close()
 }
 
 // connect makes a link to a peer, or fails when ctx ends or a dial has failed.
-func (k *kernel) connect(ctx context.Context, peer hci.Addr) (*host.Conn, error) {
+func (k *kernel) connectPeer(ctx context.Context, peer hci.Addr) (*host.Conn, error) {
 	w := &want{ctx: ctx, peer: peer, done: make(chan dialed, 1)}
 	k.mu.Lock()
 	k.wanted[peer] = w
@@ -76,7 +76,7 @@ func (k *kernel) connect(ctx context.Context, peer hci.Addr) (*host.Conn, error)
 	default:
 	}
 	stop := context.AfterFunc(ctx, func() {
-		if k.take(peer) != nil {
+		if k.takeWant(peer) != nil {
 			w.done <- dialed{nil, context.Cause(ctx)}
 		}
 	})
@@ -86,7 +86,7 @@ func (k *kernel) connect(ctx context.Context, peer hci.Addr) (*host.Conn, error)
 }
 
 // take removes and returns the want for a peer; nil if there is none.
-func (k *kernel) take(peer hci.Addr) *want {
+func (k *kernel) takeWant(peer hci.Addr) *want {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	w := k.wanted[peer]
@@ -98,7 +98,7 @@ func (k *kernel) take(peer hci.Addr) *want {
 }
 
 // run serves the wants until ctx ends.
-func (k *kernel) run(ctx context.Context) {
+func (k *kernel) serveWants(ctx context.Context) {
 	defer close(k.done)
 	for {
 		select {
@@ -106,7 +106,7 @@ func (k *kernel) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for w := k.hear(ctx); w != nil; w = k.hear(ctx) {
+		for w := k.awaitWanted(ctx); w != nil; w = k.awaitWanted(ctx) {
 			conn, err := k.host.Connect(w.ctx, w.peer, &controller.ConnectOptions{Timeout: createTimeout, Params: linuxParams()})
 			w.done <- dialed{conn, err}
 		}
@@ -115,7 +115,7 @@ func (k *kernel) run(ctx context.Context) {
 
 // hear listens until a wanted device is heard, whose want it takes; nil once
 // none is wanted.
-func (k *kernel) hear(ctx context.Context) *want {
+func (k *kernel) awaitWanted(ctx context.Context) *want {
 	k.mu.Lock()
 	if len(k.wanted) == 0 {
 		k.mu.Unlock()
@@ -142,7 +142,7 @@ func (k *kernel) hear(ctx context.Context) *want {
 		if !r.Connectable {
 			continue
 		}
-		if w := k.take(r.Addr); w != nil {
+		if w := k.takeWant(r.Addr); w != nil {
 			return w
 		}
 	}

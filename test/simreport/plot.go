@@ -43,7 +43,7 @@ func panels() []panel {
 }
 
 // at is where a value stands in the panel, from its left edge.
-func (p *panel) at(v float64) float64 {
+func (p *panel) offsetOf(v float64) float64 {
 	const axis = panelWidth - 34 // the rest is for never
 	if p.Percent {
 		return 6 + v/p.high*panelWidth*0.9
@@ -74,7 +74,7 @@ func Plot(all []Result) string {
 		text(&b, labelWidth-14, y+rowHeight/2+4, "end", r.Name)
 	}
 	for i := range ps {
-		ps[i].draw(&b, labelWidth+i*(panelWidth+panelGap), bottom, all)
+		ps[i].drawPanel(&b, labelWidth+i*(panelWidth+panelGap), bottom, all)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
@@ -87,7 +87,7 @@ func legend(b *strings.Builder) {
 	text(b, labelWidth+190, 21, "start", "bleak-retry-connector over bleak over BlueZ, as modeled")
 }
 
-func (p *panel) draw(b *strings.Builder, x, bottom int, all []Result) {
+func (p *panel) drawPanel(b *strings.Builder, x, bottom int, all []Result) {
 	text(b, x, headHeight-28, "start", p.title)
 	line := func(at float64, label, color string) {
 		fmt.Fprintf(b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="%s"/>`+"\n", at, headHeight, at, bottom, color)
@@ -95,14 +95,14 @@ func (p *panel) draw(b *strings.Builder, x, bottom int, all []Result) {
 		text(b, int(at), bottom+16, "middle", label)
 	}
 	for _, v := range p.ticks {
-		line(float64(x)+p.at(v), fmt.Sprintf("%g", v), "#cccccc")
+		line(float64(x)+p.offsetOf(v), fmt.Sprintf("%g", v), "#cccccc")
 	}
 	if !p.Percent {
-		line(float64(x)+p.at(math.Inf(1)), "never", "#999999")
+		line(float64(x)+p.offsetOf(math.Inf(1)), "never", "#999999")
 	}
 	for i, r := range all {
 		y := float64(headHeight) + (float64(i)+0.5)*rowHeight
-		ours, theirs := float64(x)+p.at(p.Of(r.Ours)), float64(x)+p.at(p.Of(r.Upstream))
+		ours, theirs := float64(x)+p.offsetOf(p.Of(r.Ours)), float64(x)+p.offsetOf(p.Of(r.Upstream))
 		fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999" stroke-width="2"/>`+"\n", ours, y, theirs, y)
 		square(b, theirs, y)
 		dot(b, ours, y)

@@ -35,7 +35,7 @@ func (u *Upstream) Open(ctx context.Context, adapters []*sim.Controller, rssi []
 func (u *Upstream) Close() error {
 	var errs []error
 	for _, k := range u.kernels {
-		errs = append(errs, k.close())
+		errs = append(errs, k.closeKernel())
 	}
 	return errors.Join(errs...)
 }
@@ -82,7 +82,7 @@ func (u *Upstream) bleak(ctx context.Context, k *kernel, target int, timeout tim
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for ctx.Err() == nil {
-		conn, err := k.connect(ctx, address(target))
+		conn, err := k.connectPeer(ctx, address(target))
 		if err != nil {
 			continue
 		}
