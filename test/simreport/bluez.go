@@ -15,24 +15,24 @@ import (
 // that it has just heard (HCI_LE_AUTOCONN_TIMEOUT).
 const createTimeout = 4 * time.Second
 
-// linuxParams are Linux's connection parameters for devices that it knows
-// nothing of.
+// linuxParams are the connection parameters that Linux uses for a device without
+// stored parameters.
 func linuxParams() hci.ConnParams {
 	return hci.ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 420 * time.Millisecond}
 }
 
-// kernel dials on one adapter as Linux does for BlueZ: it listens for all
-// wanted devices; when it hears one, it stops to listen and dials that one
+// kernel dials on one adapter as Linux does for BlueZ: it scans for all wanted
+// devices. When it hears one of them, it ends the scan and dials that device
 // alone.
 type kernel struct {
 	host *host.Host
 	stop context.CancelFunc
 	done chan struct{}
-	wake chan struct{} // one slot: somebody is wanted
+	wake chan struct{} // one slot: a device is wanted
 
 	mu       sync.Mutex
 	wanted   map[hci.Addr]*want // guarded by mu, as all below
-	stopScan context.CancelFunc // of the scan that is on; nil if none is
+	stopScan context.CancelFunc // of the running scan; nil if there is none
 }
 
 // want is one pending connect.
@@ -65,7 +65,7 @@ func (k *kernel) closeKernel() error {
 	return k.host.Close()
 }
 
-// connect makes a link to a peer, or fails when ctx ends or a dial has failed.
+// connectPeer makes a link to a peer. It fails when ctx ends or a dial fails.
 func (k *kernel) connectPeer(ctx context.Context, peer hci.Addr) (*host.Conn, error) {
 	w := &want{ctx: ctx, peer: peer, done: make(chan dialed, 1)}
 	k.mu.Lock()
@@ -85,7 +85,7 @@ func (k *kernel) connectPeer(ctx context.Context, peer hci.Addr) (*host.Conn, er
 	return d.conn, d.err
 }
 
-// take removes and returns the want for a peer; nil if there is none.
+// takeWant removes and returns the want for a peer; nil if there is none.
 func (k *kernel) takeWant(peer hci.Addr) *want {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -97,7 +97,7 @@ func (k *kernel) takeWant(peer hci.Addr) *want {
 	return w
 }
 
-// run serves the wants until ctx ends.
+// serveWants serves the wants until ctx ends.
 func (k *kernel) serveWants(ctx context.Context) {
 	defer close(k.done)
 	for {
@@ -113,8 +113,8 @@ func (k *kernel) serveWants(ctx context.Context) {
 	}
 }
 
-// hear listens until a wanted device is heard, whose want it takes; nil once
-// none is wanted.
+// awaitWanted scans until it hears a wanted device, and removes and returns the
+// want for it. It returns nil once no device is wanted.
 func (k *kernel) awaitWanted(ctx context.Context) *want {
 	k.mu.Lock()
 	if len(k.wanted) == 0 {
