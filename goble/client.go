@@ -16,8 +16,8 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// client is a ble.Client. Its methods take no context, so they end with the
-// link, or when the peer has not answered for the thirty seconds of ATT.
+// client is a ble.Client. Its methods take no context: they end with the link, or
+// with ATT's transaction timeout of 30 s.
 type client struct {
 	c    *host.Conn
 	conn *conn
@@ -42,7 +42,7 @@ func newClient(c *host.Conn, local hci.Addr, name string) *client {
 
 func (x *client) Addr() ble.Addr { return x.conn.RemoteAddr() }
 
-// Name returns the name that was advertised; "" if none was heard.
+// Name returns the advertised name; "" if no scan has reported one.
 func (x *client) Name() string { return x.name }
 
 func (x *client) Profile() *ble.Profile {
@@ -53,8 +53,8 @@ func (x *client) Profile() *ble.Profile {
 
 func (x *client) Conn() ble.Conn { return x.conn }
 
-// DiscoverProfile returns the whole table. Without force it is the one of the
-// last call, the same pointers.
+// DiscoverProfile returns the peer's whole table. Without force it returns the
+// result of the last call again, with the same pointers.
 func (x *client) DiscoverProfile(force bool) (*ble.Profile, error) {
 	if p := x.Profile(); p != nil && !force {
 		return p, nil
@@ -96,7 +96,7 @@ func fromService(s *gatt.Service) *ble.Service {
 	return to
 }
 
-// DiscoverServices returns the services in filter; nil is all.
+// DiscoverServices returns the services in filter; nil means all.
 func (x *client) DiscoverServices(filter []ble.UUID) ([]*ble.Service, error) {
 	p, err := x.DiscoverProfile(false)
 	if err != nil {
@@ -105,7 +105,7 @@ func (x *client) DiscoverServices(filter []ble.UUID) ([]*ble.Service, error) {
 	return pick(p.Services, filter, func(s *ble.Service) ble.UUID { return s.UUID }), nil
 }
 
-// DiscoverIncludedServices returns the services that s includes.
+// DiscoverIncludedServices returns the services in filter that s includes.
 func (x *client) DiscoverIncludedServices(filter []ble.UUID, s *ble.Service) ([]*ble.Service, error) {
 	found, err := x.c.GATT().Discover(context.Background())
 	if err != nil {
@@ -123,7 +123,8 @@ func (x *client) DiscoverIncludedServices(filter []ble.UUID, s *ble.Service) ([]
 	return pick(all, filter, func(s *ble.Service) ble.UUID { return s.UUID }), nil
 }
 
-// DiscoverCharacteristics returns the characteristics of s.
+// DiscoverCharacteristics returns the characteristics of s in filter, and sets
+// those of s.
 func (x *client) DiscoverCharacteristics(filter []ble.UUID, s *ble.Service) ([]*ble.Characteristic, error) {
 	p, err := x.DiscoverProfile(false)
 	if err != nil {
@@ -137,7 +138,7 @@ func (x *client) DiscoverCharacteristics(filter []ble.UUID, s *ble.Service) ([]*
 	return pick(s.Characteristics, filter, func(c *ble.Characteristic) ble.UUID { return c.UUID }), nil
 }
 
-// DiscoverDescriptors returns the descriptors of c.
+// DiscoverDescriptors returns the descriptors of c in filter, and sets those of c.
 func (x *client) DiscoverDescriptors(filter []ble.UUID, c *ble.Characteristic) ([]*ble.Descriptor, error) {
 	p, err := x.DiscoverProfile(false)
 	if err != nil {
@@ -153,7 +154,7 @@ func (x *client) DiscoverDescriptors(filter []ble.UUID, c *ble.Characteristic) (
 	return pick(c.Descriptors, filter, func(d *ble.Descriptor) ble.UUID { return d.UUID }), nil
 }
 
-// pick returns the elements whose UUID is in filter; nil is all.
+// pick returns the elements whose UUID is in filter; nil means all.
 func pick[T any](all []T, filter []ble.UUID, of func(T) ble.UUID) []T {
 	var found []T
 	for _, v := range all {
@@ -164,7 +165,7 @@ func pick[T any](all []T, filter []ble.UUID, of func(T) ble.UUID) []T {
 	return found
 }
 
-func (x *client) read(h uint16, long bool, to *[]byte) ([]byte, error) {
+func (x *client) readValue(h uint16, long bool, to *[]byte) ([]byte, error) {
 	read := x.c.GATT().ReadHandle
 	if long {
 		read = x.c.GATT().ReadLong
@@ -178,19 +179,19 @@ func (x *client) read(h uint16, long bool, to *[]byte) ([]byte, error) {
 }
 
 func (x *client) ReadCharacteristic(c *ble.Characteristic) ([]byte, error) {
-	return x.read(c.ValueHandle, false, &c.Value)
+	return x.readValue(c.ValueHandle, false, &c.Value)
 }
 
 func (x *client) ReadLongCharacteristic(c *ble.Characteristic) ([]byte, error) {
-	return x.read(c.ValueHandle, true, &c.Value)
+	return x.readValue(c.ValueHandle, true, &c.Value)
 }
 
 func (x *client) ReadDescriptor(d *ble.Descriptor) ([]byte, error) {
-	return x.read(d.Handle, false, &d.Value)
+	return x.readValue(d.Handle, false, &d.Value)
 }
 
-// WriteCharacteristic writes a value; one that is longer than a packet by a
-// long write, which go-ble refuses.
+// WriteCharacteristic writes a value. A value that does not fit into one packet is
+// sent by a long write; go-ble refuses it.
 func (x *client) WriteCharacteristic(c *ble.Characteristic, value []byte, noRsp bool) error {
 	g := x.c.GATT()
 	h := att.Handle(c.ValueHandle)
@@ -207,7 +208,7 @@ func (x *client) WriteDescriptor(d *ble.Descriptor, v []byte) error {
 	return foreign(x.c.GATT().WriteHandle(context.Background(), att.Handle(d.Handle), v))
 }
 
-// ReadRSSI returns the link's signal strength in dBm; 0 if it cannot be read.
+// ReadRSSI returns the RSSI of the link in dBm; 0 if it cannot be read.
 func (x *client) ReadRSSI() int { return readRSSI(x.c) }
 
 func readRSSI(c *host.Conn) int {
@@ -218,8 +219,8 @@ func readRSSI(c *host.Conn) int {
 	return int(r)
 }
 
-// ExchangeMTU returns the ATT_MTU of the link. What this side offers is fixed,
-// so rxMTU is only checked for its range, 23 to 515.
+// ExchangeMTU exchanges the MTU and returns the ATT_MTU of the link. This side
+// offers a fixed MTU: rxMTU is only checked for its range, 23 to 515.
 func (x *client) ExchangeMTU(rxMTU int) (int, error) {
 	if rxMTU < ble.DefaultMTU || rxMTU > ble.MaxMTU {
 		return 0, fmt.Errorf("goble: MTU %d is outside %d to %d", rxMTU, ble.DefaultMTU, ble.MaxMTU)
@@ -231,8 +232,8 @@ func (x *client) ExchangeMTU(rxMTU int) (int, error) {
 	return mtu, foreign(err)
 }
 
-// Subscribe calls h with each value, one after the other. The descriptor is
-// written before Subscribe returns. h may call the client.
+// Subscribe enables notifications, or indications if ind is set, and calls h with
+// each value, one after the other. h may call the client.
 func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHandler) error {
 	if err := x.Unsubscribe(c, ind); err != nil {
 		return err
@@ -259,7 +260,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 	return nil
 }
 
-// Unsubscribe ends what Subscribe began; without that it does nothing.
+// Unsubscribe ends a subscription. Without one it does nothing.
 func (x *client) Unsubscribe(c *ble.Characteristic, ind bool) error {
 	k := subKey{c.ValueHandle, ind}
 	x.mu.Lock()
@@ -289,7 +290,8 @@ func (x *client) CancelConnection() error { return x.c.Close() }
 
 func (x *client) Disconnected() <-chan struct{} { return x.c.Done() }
 
-// foreign returns an attribute error as programs compare it, by ==.
+// foreign returns an attribute error as a ble.ATTError, which programs of go-ble
+// compare by ==.
 func foreign(err error) error {
 	if code, ok := errors.AsType[att.Code](err); ok {
 		return ble.ATTError(code)

@@ -14,8 +14,8 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// Device is a ble.Device over a host. Its methods may be called from any
-// goroutine, handlers included.
+// Device is a ble.Device on a host. Its methods may be called from any goroutine,
+// including handlers.
 type Device struct {
 	host *host.Host
 	opts options
@@ -24,19 +24,21 @@ type Device struct {
 	seen map[hci.MAC]known // guarded by mu
 }
 
-// known is what was heard of a device: the kind of its address, and its name.
+// known is the address, with its kind, and the name of a device from scans.
 type known struct {
 	addr hci.Addr
 	name string
 }
 
-// maxSeen bounds how many devices are remembered; then the memory starts again.
+// maxSeen bounds the number of devices in Device.seen, which is cleared when it is
+// full.
 const maxSeen = 1024
 
 var _ ble.Device = (*Device)(nil)
 
-// Open opens the adapter with an address as hcisock.ParseAddress takes it, such
-// as hci0, or the one chosen by ble.OptDeviceID if the address is empty.
+// Open opens an adapter by an address that hcisock.ParseAddress accepts, such as
+// hci0. If the address is empty, ble.OptDeviceID selects the adapter; the default
+// is hci0.
 func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, error) {
 	o, err := parse(opts)
 	if err != nil {
@@ -56,7 +58,7 @@ func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, err
 	return &Device{host: h, opts: o, seen: map[hci.MAC]known{}}, nil
 }
 
-// New makes a Device of a host, which Stop closes.
+// New returns a Device on a host. Stop closes the host.
 func New(h *host.Host, opts ...ble.Option) (*Device, error) {
 	o, err := parse(opts)
 	if err != nil {
@@ -65,15 +67,15 @@ func New(h *host.Host, opts ...ble.Option) (*Device, error) {
 	return &Device{host: h, opts: o, seen: map[hci.MAC]known{}}, nil
 }
 
-// Host returns the host, for what ble.Device does not offer.
+// Host returns the host, which offers more than ble.Device.
 func (d *Device) Host() *host.Host { return d.host }
 
 // Stop ends scans, dials and links, and releases the adapter. Stopping again
 // does nothing.
 func (d *Device) Stop() error { return d.host.Close() }
 
-// Dial connects. The kind of address is the one seen in scans, that of an
-// hci.Addr given as a, or else public.
+// Dial connects to a device. An hci.Addr is used as it is. For other addresses the
+// kind is the one that a scan has reported, or else public.
 func (d *Device) Dial(ctx context.Context, a ble.Addr) (ble.Client, error) {
 	peer, name, err := d.resolve(a)
 	if err != nil {
@@ -95,8 +97,9 @@ func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
 	if own, ok := a.(hci.Addr); ok {
 		return own, "", nil
 	}
-	// go-ble's own type for random addresses prints like any other, but says so
-	// by its name; it lives in a package that must not be imported for that.
+	// go-ble's type for random addresses prints like any other address. Only the
+	// name of the type tells, since importing its package would start go-ble's own
+	// stack.
 	random := strings.HasSuffix(fmt.Sprintf("%T", a), "RandomAddress")
 	mac, err := hci.ParseMAC(a.String())
 	if err != nil {
@@ -114,9 +117,9 @@ func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
 	return hci.Addr{MAC: mac}, "", nil
 }
 
-// Scan calls h for each advertisement, one after the other, until ctx ends,
-// and returns ctx's error itself. It does not wait for a call of h that runs
-// when ctx ends, and makes no further one.
+// Scan calls h for each advertisement, one after the other, until ctx ends, and
+// then returns ctx.Err(). It does not wait for a running call of h, and makes no
+// further one.
 func (d *Device) Scan(ctx context.Context, allowDup bool, h ble.AdvHandler) error {
 	sc, err := d.host.Scan(ctx, &controller.ScanOptions{
 		Duplicates: allowDup, Passive: d.opts.passive, Interval: d.opts.scanInterval, Window: d.opts.scanWindow,
@@ -166,8 +169,8 @@ func (d *Device) remember(r *controller.Report) {
 	d.seen[r.Addr.MAC] = k
 }
 
-// AddService returns ble.ErrNotImplemented, as do all methods of the
-// peripheral role.
+// AddService returns ble.ErrNotImplemented, like all methods of the peripheral
+// role.
 func (d *Device) AddService(*ble.Service) error { return ble.ErrNotImplemented }
 
 // RemoveAllServices is not implemented; see AddService.

@@ -12,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// options collects ble.Options. The error of a setter, which ble.OptXxx
-// throws away, is kept.
+// options collects ble.Options. It keeps the errors of the setters, which the
+// functions ble.OptXxx drop.
 type options struct {
 	id                       int
 	dialTimeout              time.Duration
@@ -36,21 +36,21 @@ func parse(opts []ble.Option) (options, error) {
 	return o, nil
 }
 
-func (o *options) fail(err error) error {
+func (o *options) addError(err error) error {
 	o.err = errors.Join(o.err, err)
 	return err
 }
 
-// SetDeviceID chooses the adapter hciN; a negative id is hci0.
+// SetDeviceID selects the adapter hciN; a negative id means hci0.
 func (o *options) SetDeviceID(id int) error { o.id = id; return nil }
 
 // SetDialerTimeout bounds each Dial.
 func (o *options) SetDialerTimeout(d time.Duration) error { o.dialTimeout = d; return nil }
 
-// SetListenerTimeout is for the peripheral role and ignored.
+// SetListenerTimeout is ignored: it belongs to the peripheral role.
 func (o *options) SetListenerTimeout(time.Duration) error { return nil }
 
-// SetConnParams sets the parameters that links start with.
+// SetConnParams sets the initial connection parameters.
 func (o *options) SetConnParams(p cmd.LECreateConnection) error {
 	const interval, timeout = 1250 * time.Microsecond, 10 * time.Millisecond
 	o.params = hci.ConnParams{
@@ -60,12 +60,12 @@ func (o *options) SetConnParams(p cmd.LECreateConnection) error {
 		Timeout:     time.Duration(p.SupervisionTimeout) * timeout,
 	}
 	if err := o.params.Validate(); err != nil {
-		return o.fail(err)
+		return o.addError(err)
 	}
 	return nil
 }
 
-// SetScanParams sets how scans listen.
+// SetScanParams sets type, interval and window of scans.
 func (o *options) SetScanParams(p cmd.LESetScanParameters) error {
 	const unit = 625 * time.Microsecond
 	o.passive = p.LEScanType == 0
@@ -73,23 +73,23 @@ func (o *options) SetScanParams(p cmd.LESetScanParameters) error {
 	return nil
 }
 
-// SetAdvParams is for the peripheral role and ignored.
+// SetAdvParams is ignored: it belongs to the peripheral role.
 func (o *options) SetAdvParams(cmd.LESetAdvertisingParameters) error { return nil }
 
-// SetConnectedHandler is refused: events of this stack are not go-ble's.
+// SetConnectedHandler is refused: this stack has no events of go-ble's types.
 func (o *options) SetConnectedHandler(func(evt.LEConnectionComplete)) error {
-	return o.fail(errHandler)
+	return o.addError(errHandler)
 }
 
 // SetDisconnectedHandler is refused; see Client.Disconnected.
 func (o *options) SetDisconnectedHandler(func(evt.DisconnectionComplete)) error {
-	return o.fail(errHandler)
+	return o.addError(errHandler)
 }
 
 var errHandler = errors.New("handlers of HCI events are not supported: use the clients' Disconnected channels")
 
-// SetPeripheralRole is refused.
-func (o *options) SetPeripheralRole() error { return o.fail(ble.ErrNotImplemented) }
+// SetPeripheralRole is refused: Device is a central.
+func (o *options) SetPeripheralRole() error { return o.addError(ble.ErrNotImplemented) }
 
 // SetCentralRole does nothing: it is the only role.
 func (o *options) SetCentralRole() error { return nil }
