@@ -98,8 +98,8 @@ func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
 		return own, "", nil
 	}
 	// go-ble's type for random addresses prints like any other address. Only the
-	// name of the type tells, since importing its package would start go-ble's own
-	// stack.
+	// name of the type tells: its package is go-ble's own stack, which is not
+	// imported.
 	random := strings.HasSuffix(fmt.Sprintf("%T", a), "RandomAddress")
 	mac, err := hci.ParseMAC(a.String())
 	if err != nil {
