@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// UUID is a 128-bit UUID in the order in which it is written, most significant
-// octet first. On air it goes the other way round.
+// UUID is a 128-bit UUID in the order of its text form, most significant octet
+// first. On air the order is the reverse.
 type UUID [16]byte
 
 // base is the Bluetooth Base UUID; 16- and 32-bit UUIDs replace its first four
@@ -28,8 +28,8 @@ func From32(v uint32) UUID {
 	return u
 }
 
-// FromWire returns the UUID whose 2, 4 or 16 octets stand in b in the order of
-// the air interface, least significant first; ok is false for another length.
+// FromWire returns the UUID of 2, 4 or 16 octets in the order of the air interface,
+// least significant first. ok is false for any other length.
 func FromWire(b []byte) (u UUID, ok bool) {
 	switch len(b) {
 	case 2:
@@ -53,8 +53,8 @@ func (u UUID) Short() (v uint16, ok bool) {
 	return uint16(u[2])<<8 | uint16(u[3]), true
 }
 
-// AppendWire appends u in the order of the air interface: two octets if u has
-// a 16-bit form, else sixteen. ATT knows no 32-bit form (Vol 3, Part F, 3.2.1).
+// AppendWire appends u in the order of the air interface: two octets if u has a
+// 16-bit form, else sixteen. ATT has no 32-bit form (Vol 3, Part F, 3.2.1).
 func (u UUID) AppendWire(b []byte) []byte {
 	if v, ok := u.Short(); ok {
 		return append(b, byte(v), byte(v>>8))
@@ -71,7 +71,7 @@ func (u UUID) AppendWire128(b []byte) []byte {
 	return b
 }
 
-// WireLen returns how many octets AppendWire appends: 2 or 16.
+// WireLen returns the number of octets that AppendWire appends: 2 or 16.
 func (u UUID) WireLen() int {
 	if _, ok := u.Short(); ok {
 		return 2
@@ -88,14 +88,14 @@ func (u UUID) String() string {
 	return u.Long()
 }
 
-// Long returns the 36-character form in lower case whatever the UUID is.
+// Long returns the 36-character form of any UUID, in lower case.
 func (u UUID) Long() string {
 	h := hex.EncodeToString(u[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// Parse reads a UUID of 4, 8 or 32 hexadecimal digits, with or without "0x" in
-// front of the short ones, and with or without the four hyphens of the long.
+// Parse parses a UUID of 4, 8 or 32 hexadecimal digits. The short forms may begin
+// with "0x", and the long form may have its four hyphens.
 func Parse(s string) (UUID, error) {
 	h := s
 	if len(s) == 6 || len(s) == 10 {
@@ -125,10 +125,10 @@ func MustParse(s string) UUID {
 	return u
 }
 
-// MarshalText writes u as String does.
+// MarshalText returns u in the form of String.
 func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText reads what Parse reads.
+// UnmarshalText parses the forms that Parse accepts.
 func (u *UUID) UnmarshalText(b []byte) (err error) {
 	*u, err = Parse(string(b))
 	return err

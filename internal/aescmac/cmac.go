@@ -1,6 +1,6 @@
-// Package aescmac computes AES-CMAC (RFC 4493), the message authentication
-// code that Bluetooth LE builds its key functions, signatures and the GATT
-// Database Hash on (Core, Vol 3, Part H, 2.2.5).
+// Package aescmac computes AES-CMAC (RFC 4493), the message authentication code of
+// Bluetooth LE's key functions, its signatures and the GATT Database Hash (Core,
+// Vol 3, Part H, 2.2.5).
 package aescmac
 
 import (
@@ -11,9 +11,9 @@ import (
 // Size is the length of a key and of a code, in octets.
 const Size = aes.BlockSize
 
-// Sum returns the code of msg under key. Octets are in the order of RFC 4493,
-// most significant first, for key, message and result; the protocols that write
-// little-endian turn theirs round.
+// Sum returns the code of msg under key. Key, message and result are in the order of
+// RFC 4493, most significant octet first; protocols with the reverse order must
+// reverse them.
 func Sum(key [Size]byte, msg []byte) [Size]byte {
 	c, err := aes.NewCipher(key[:])
 	if err != nil {

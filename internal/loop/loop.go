@@ -1,38 +1,35 @@
-// Package loop holds the two small interfaces by which code outside a
-// controller's loop asks code on it to do something.
+// Package loop holds the two interfaces by which other goroutines hand work to a
+// controller's loop.
 //
-// Every controller has one goroutine, the loop, that owns all state of the
-// controller, of its links and of the protocols on them. Other goroutines
-// hand it a [Task] and wait for what the task sends back. Packages above hci
-// use these interfaces, so that they need not import hci for them.
+// Every controller has one goroutine, the loop, that owns the state of the
+// controller, of its links and of the protocols on them. Other goroutines post a
+// [Task] and wait for the result that it sends back. Protocol packages take these
+// interfaces, so that they need not import the controller.
 package loop
 
 import "time"
 
-// Task is work for the loop. Run is called once, on the loop, with the loop's
-// present time; it must not block and must not call user code.
+// Task is work for the loop. The loop calls Run once, with the present time. Run
+// must not block and must not call user code.
 type Task interface {
 	Run(now time.Time)
 }
 
-// Func makes a Task of a function, for the paths where its allocation does
-// not matter.
+// Func is a function as a Task. Making one allocates.
 type Func func(now time.Time)
 
 // Run calls f.
 func (f Func) Run(now time.Time) { f(now) }
 
-// Poster hands tasks to a loop. Its methods may be called from any goroutine
-// but the loop itself, which would wait for itself.
+// Poster hands tasks to a loop. Its methods may be called from any goroutine except
+// the loop, which would wait for itself.
 type Poster interface {
-	// Post hands t to the loop, which will run it unless it ends first, as Done
-	// then says; false means that it has ended, and t will never run. Post waits
-	// while the loop's queue is full, which the loop empties without ever
-	// blocking.
+	// Post hands t to the loop and reports whether the loop has taken it. A task that
+	// was taken runs unless the loop ends first, which closes Done. Post waits while
+	// the loop's queue is full; the loop never blocks, so it does not wait for long.
 	Post(t Task) bool
-	// Done is closed when the thing that the poster stands for (a link, a
-	// channel, a device) has ended.
+	// Done is closed when the poster's link, channel or controller has ended.
 	Done() <-chan struct{}
-	// Err returns why it ended; nil before that.
+	// Err returns the reason of that end; nil before.
 	Err() error
 }

@@ -1,7 +1,7 @@
-// Package wire reads and appends the little-endian fields that every
-// Bluetooth LE protocol is made of.
+// Package wire reads and appends the little-endian fields of the Bluetooth LE
+// protocols.
 //
-// It owns all index arithmetic of the project: every decoder walks its input
-// with a [Reader], which cannot run past the end, and every encoder appends.
-// It knows no protocol and does no I/O.
+// All index arithmetic of the module is here: every decoder reads its input with a
+// [Reader], which cannot run past the end, and every encoder appends. The package
+// knows no protocol and does no I/O.
 package wire

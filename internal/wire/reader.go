@@ -6,15 +6,15 @@ import (
 	"fmt"
 )
 
-// ErrShort says that the input ended before the value that was asked for.
+// ErrShort says that the input is too short for a value.
 var ErrShort = errors.New("input too short")
 
-// ErrTrailing says that input was left where none was expected.
+// ErrTrailing says that the input is longer than its values.
 var ErrTrailing = errors.New("trailing bytes")
 
-// Reader walks a byte slice from front to back. The first read past the end
-// makes it fail for good: that read and all later ones return zero values, so
-// a decoder reads all its fields and asks Err once. The zero Reader is empty.
+// Reader reads a byte slice from front to back. A read past the end makes it fail:
+// this read and all later ones return zero values, so a decoder reads all its fields
+// and then checks Err once. The zero Reader is empty.
 type Reader struct {
 	b     []byte
 	short bool
@@ -26,7 +26,7 @@ func NewReader(b []byte) Reader { return Reader{b: b} }
 // Len returns the number of bytes not yet read; 0 once the Reader has failed.
 func (r *Reader) Len() int { return len(r.b) }
 
-// Err returns ErrShort if any read went past the end.
+// Err returns ErrShort if a read went past the end.
 func (r *Reader) Err() error {
 	if r.short {
 		return ErrShort
@@ -34,8 +34,7 @@ func (r *Reader) Err() error {
 	return nil
 }
 
-// Finish is Err for input that must have been read to its end: bytes that are
-// left are an error that wraps ErrTrailing.
+// Finish returns Err, or an error that wraps ErrTrailing if bytes are left.
 func (r *Reader) Finish() error {
 	if r.short {
 		return ErrShort
@@ -57,10 +56,10 @@ func (r *Reader) Bytes(n int) []byte {
 	return v
 }
 
-// Rest returns all that is left, aliasing the input.
+// Rest returns all bytes that are left, aliasing the input.
 func (r *Reader) Rest() []byte { return r.Bytes(len(r.b)) }
 
-// Skip passes over n bytes.
+// Skip skips n bytes.
 func (r *Reader) Skip(n int) { r.Bytes(n) }
 
 // Sub returns a Reader over the next n bytes. If there are fewer, both fail.
@@ -69,7 +68,7 @@ func (r *Reader) Sub(n int) Reader {
 	return Reader{b: b, short: r.short}
 }
 
-// Copy fills dst from the input and leaves it alone if there is too little.
+// Copy fills dst from the input. If there are fewer bytes, dst stays as it is.
 func (r *Reader) Copy(dst []byte) { copy(dst, r.Bytes(len(dst))) }
 
 // U8 reads one octet.
