@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// trim keeps the cache within its bounds, removes tables and hashes that no peer
-// refers to, and what killed writers left. keep names a peer that stays. Called
-// with the lock held.
+// trim enforces the bounds of the cache, and removes tables and hashes that no peer
+// refers to and the temporary files of killed writers. The peer keep stays. Must be
+// called with the lock held.
 func (c *Cache) trim(keep string) error {
 	if err := c.store.sweep(); err != nil {
 		return err
 	}
-	peers, err := c.store.list(folderPeers)
+	peers, err := c.store.listRecords(folderPeers)
 	if err != nil {
 		return err
 	}
@@ -30,10 +30,10 @@ func (c *Cache) trim(keep string) error {
 		peers = slices.Insert(slices.Delete(peers, i, i+1), 0, p)
 	}
 	var total int64
-	wanted := map[string]bool{} // tables and hashes that peers which stay refer to
+	wanted := map[string]bool{} // tables and hashes of the peers that stay
 	for i, f := range peers {
 		var p peerRecord
-		if b, err := c.store.read(folderPeers, f.name); err != nil || decode(kindPeer, b, &p) != nil {
+		if b, err := c.store.readRecord(folderPeers, f.name); err != nil || decode(kindPeer, b, &p) != nil {
 			total += f.size // unreadable: Get sets it aside
 			continue
 		}
@@ -49,7 +49,7 @@ func (c *Cache) trim(keep string) error {
 		}
 		if f.name != keep && (i >= c.cfg.maxEntries() || total+size > c.cfg.maxBytes() || c.tooOld(f.used)) {
 			c.cfg.logger().Debug("dropped", "peer", f.name, "used", f.used)
-			if err := c.store.remove(folderPeers, f.name); err != nil {
+			if err := c.store.removeRecord(folderPeers, f.name); err != nil {
 				return err
 			}
 			continue
@@ -66,12 +66,12 @@ func (c *Cache) tooOld(used time.Time) bool {
 	return c.cfg.maxAge() > 0 && time.Since(used) > c.cfg.maxAge()
 }
 
-// collect removes what is not wanted.
+// collect removes the tables and hashes that are not wanted.
 func (c *Cache) collect(wanted map[string]bool, tables, hashes map[string]int64) error {
 	for folder, names := range map[string]map[string]int64{folderHashes: hashes, folderTables: tables} {
 		for name := range names {
 			if !wanted[name] {
-				if err := c.store.remove(folder, name); err != nil {
+				if err := c.store.removeRecord(folder, name); err != nil {
 					return err
 				}
 			}
@@ -81,7 +81,7 @@ func (c *Cache) collect(wanted map[string]bool, tables, hashes map[string]int64)
 }
 
 func (c *Cache) sizes(folder string) (map[string]int64, error) {
-	list, err := c.store.list(folder)
+	list, err := c.store.listRecords(folder)
 	if err != nil {
 		return nil, err
 	}
