@@ -149,6 +149,9 @@ type powerState struct {
 	able      abilities
 	chanMap   [5]byte
 	p256      p256
+
+	heldAnswers []heldAnswer // see CommandFault.AfterEvent
+	overtaken   []*overtaken // see EventFault.Behind
 }
 
 // NewController adds a controller to the air. A nil cfg is the zero
@@ -247,6 +250,9 @@ func (c *Controller) powerOn() {
 		c.legacySet.adv.stopAdvertising()
 	}
 	c.air.disarm(&c.scan.expiry)
+	for _, o := range c.overtaken {
+		c.air.disarm(o.expiry)
+	}
 	c.powerState = powerState{
 		eventMask:   0x00001FFFFFFFFFFF,
 		leEventMask: 0x1F,

@@ -1,10 +1,10 @@
 package sim
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/internal/wire"
 )
 
 // unmasked reports whether the host wants the event. The answers to commands
@@ -31,28 +31,11 @@ func (c *Controller) sendEvent(ev hci.Event) {
 // sendEncoded sends an event packet after a while, if the host wants it and as
 // faults would have it.
 func (c *Controller) sendEncoded(b []byte, delay time.Duration) {
-	r := wire.NewReader(b)
-	r.Skip(1)
-	code, sub := r.U8(), uint8(0)
-	r.Skip(1)
-	if code == hci.EvLEMeta {
-		sub = r.U8()
+	if code, sub := eventKind(b); c.unmasked(code, sub) {
+		c.dispatchEvent(b, delay)
 	}
-	if !c.unmasked(code, sub) {
-		return
-	}
-	copies := 0
-	if len(c.faults.events) > 0 {
-		if f := c.takeEventFault(code, sub); f != nil {
-			if f.Drop {
-				return
-			}
-			delay += f.Delay
-			copies = f.Copies
-		}
-	}
-	for range copies + 1 {
-		c.sendLater(delay, b)
+	if len(c.heldAnswers) > 0 {
+		c.releaseAnswers(bytes.Clone(b))
 	}
 }
 

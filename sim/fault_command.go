@@ -28,6 +28,11 @@ type CommandFault struct {
 	Ignore bool
 	// NoAnswer omits the answer. The command is carried out, unless Ignore is set.
 	NoAnswer bool
+	// AfterEvent sends the answer only after the event to which the command leads,
+	// as some controllers do: LE Connection Update Complete and then the Command
+	// Status of LE Connection Update. Commands that fail, or that lead to no event,
+	// are answered as usual.
+	AfterEvent bool
 	// Delay makes the answer late.
 	Delay time.Duration
 	// Copies are answers in addition to the right one.
@@ -69,7 +74,7 @@ func (c *Controller) spoilExecution(p hci.Params, r *reply, f *CommandFault) {
 // sendAnswer sends the answer to a command.
 func (c *Controller) sendAnswer(r reply) {
 	c.buf = c.appendAnswer(c.buf[:0], &r, c.cfg.credits())
-	c.toHost(c.buf, nil)
+	c.dispatchEvent(c.buf, 0)
 }
 
 // spoilAnswer sends the answer to a command as a fault would have it.
@@ -92,7 +97,7 @@ func (c *Controller) spoilAnswer(r reply, f *CommandFault) {
 		b[2] -= byte(short)
 	}
 	for range f.Copies + 1 {
-		c.sendLater(f.Delay, b)
+		c.dispatchEvent(b, f.Delay)
 	}
 }
 

@@ -44,7 +44,9 @@ func (c *Controller) runCommand(b []byte) {
 	_, rep.procedure = p.(hci.Procedure)
 	if f := c.takeCommandFault(op); f != nil {
 		c.spoilExecution(p, &rep, f)
-		c.spoilAnswer(rep, f)
+		if !c.holdAnswer(rep, f, b) {
+			c.spoilAnswer(rep, f)
+		}
 	} else {
 		c.executeCommand(p, &rep)
 		c.sendAnswer(rep)
