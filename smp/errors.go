@@ -131,7 +131,7 @@ var (
 	// it tries to encrypt and returns this error when the peripheral reports a missing
 	// key. As peripheral it does not try: the central would have to look its key up by
 	// an address that it cannot resolve.
-	ErrOpenBond = errors.New("the peer cannot resolve this host's private address: " +
+	ErrOpenBond = errors.New("the peer was not given the key to this host's private addresses: " +
 		"pair again and replace the bond, or disable privacy")
 	// ErrBonded means that there is a bond already. Pair replaces it only if
 	// PairOptions.Replace is set.
