@@ -18,7 +18,7 @@ type PrepareMismatchError struct {
 
 // Error names the part.
 func (e *PrepareMismatchError) Error() string {
-	return fmt.Sprintf("gatt: peer repeated the part at offset %d for handle %s otherwise than it was sent; nothing was written", e.Offset, e.Handle)
+	return fmt.Sprintf("gatt: peer echoed another part than was sent at offset %d of handle %s; nothing was written", e.Offset, e.Handle)
 }
 
 // WriteHandle writes an attribute with one request and waits for the answer. The
