@@ -18,7 +18,7 @@ var ErrTooManyAttributes = errors.New("too many attributes")
 
 // ErrDiscoveryTimeout means that a discovery took longer than
 // ClientConfig.DiscoveryTimeout.
-var ErrDiscoveryTimeout = errors.New("discovery takes too long")
+var ErrDiscoveryTimeout = errors.New("discovery timeout")
 
 // errRestless means that the table changed during each attempt to read it.
 var errRestless = errors.New("again during each attempt to discover it")

@@ -15,7 +15,7 @@ var ErrNotSubscribed = errors.New("client has not subscribed")
 // ErrClientUnaware means that the client has enabled robust caching and has not
 // learned of a change of the table: the server must not send it values until it
 // has (Vol 3, Part G, 2.5.2.1).
-var ErrClientUnaware = errors.New("client does not know the present table")
+var ErrClientUnaware = errors.New("client does not know the current table")
 
 // published is the state of a session for senders on other goroutines.
 type published struct {
