@@ -78,7 +78,7 @@ func TestOpenInheritedErrors(t *testing.T) {
 	}{
 		{"not open", "fd:1000000", CauseNoAdapter, "bad file descriptor"},
 		{"a file", fmt.Sprintf("fd:%d", file.Fd()), CauseAddress, "neither a socket nor a serial device"},
-		{"datagrams", inherited(t, dgram), CauseAddress, "keeps no order"},
+		{"datagrams", inherited(t, dgram), CauseAddress, "does not keep packets in order"},
 		{"no such name", "fd:bluetooth", CauseNoAdapter, "LISTEN_FDS is not set"},
 	} {
 		_, err := Open(t.Context(), c.address, nil)
