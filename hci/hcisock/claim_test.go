@@ -14,7 +14,7 @@ var (
 	program = []Holder{{PID: 42, Name: "scanner", UserChannel: true, Sure: true}}
 )
 
-// TestUnclaimed has a link on adapters 8 and 9 if the kernel runs them.
+// TestUnclaimed has links on the adapters 8 and 9, if they are up.
 func TestUnclaimed(t *testing.T) {
 	links := func(index int) ([]KernelLink, error) {
 		if index < 8 {

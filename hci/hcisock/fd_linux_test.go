@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inherited keeps fd open until the end of the test, as a parent process
-// would have left it.
+// inherited keeps fd open until the end of the test, as a descriptor that a parent
+// process has passed.
 func inherited(t *testing.T, fd int) string {
 	t.Helper()
 	t.Cleanup(func() { unix.Close(fd) })
@@ -113,7 +113,7 @@ func TestListenFD(t *testing.T) {
 	}
 }
 
-// systemd's way, with the environment of this process.
+// A descriptor that systemd passes, with the environment of this process.
 func TestOpenDescriptorByName(t *testing.T) {
 	fd, peer := socketPair(t, unix.SOCK_STREAM)
 	inherited(t, fd)
