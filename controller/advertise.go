@@ -138,10 +138,20 @@ func (a *advertising) noteStopped() {
 	a.syncAdvertising()
 }
 
-// handleSetTerminated handles LE Advertising Set Terminated. With success a
-// connection complete event tells the same.
+// handleSetTerminated handles LE Advertising Set Terminated. The set has ended by
+// itself, or by a connection. If the host does not know the link, the event about
+// it is late or lost; either way the controller does not advertise any more.
 func (a *advertising) handleSetTerminated(ev *hci.LEAdvertisingSetTerminated) {
-	if ev.Status != hci.StatusSuccess {
+	if ev.Status != hci.StatusSuccess || a.c.links[ev.Handle] == nil {
+		a.noteStopped()
+	}
+}
+
+// noteUnknownLink notes that a link has ended of which the host never heard. If
+// it was one as peripheral, it ended the advertising when it began. To begin
+// anew does no harm where the controller still advertises.
+func (a *advertising) noteUnknownLink() {
+	if a.running {
 		a.noteStopped()
 	}
 }

@@ -38,6 +38,7 @@ type core struct {
 	scan   scanning
 	adv    advertising
 	quiet  quiet
+	sweep  sweep
 
 	own       hci.Addr // the address in use on air
 	private   ownPrivate
@@ -60,6 +61,7 @@ type Stats struct {
 	ExcessCredits     uint64 // completed packets reported beyond those sent
 	DroppedAdvertRead uint64 // advertising report packets that the reader has dropped
 	OrphanConnections uint64 // links closed at once because no caller waited for them
+	LostEvents        uint64 // links that had ended, or begun, without an event
 }
 
 // setup initializes c. It must come before the first packet.
@@ -74,6 +76,7 @@ func (c *core) setup(cfg Config) {
 	c.adv.init(c)
 	c.private.init(c)
 	c.quiet.c, c.resolving.c = c, c
+	c.sweep.init(c)
 }
 
 // handlePacket handles one packet of the controller. It does not keep b.
@@ -179,6 +182,7 @@ func (c *core) handleLinkEvent(h hci.Handle, ev hci.Event) {
 	}
 	c.stats.UnknownHandles++
 	c.log.Log(c.ctx, LevelPacket, "event for an unknown link", "handle", h)
+	c.sweep.noteStrange(h)
 }
 
 // handleACL passes a data packet to the handler of its link.
@@ -191,8 +195,10 @@ func (c *core) handleACL(b []byte) {
 	l := c.links[hdr.Handle]
 	if l == nil {
 		c.stats.UnknownHandles++
+		c.sweep.noteStrange(hdr.Handle)
 		return
 	}
+	l.noteHeard()
 	if l.handler != nil {
 		l.handler.ACL(c.now, hdr.Start, data)
 	}

@@ -93,6 +93,9 @@ func (c *core) handleCompletedPackets(ev *hci.NumberOfCompletedPackets) {
 		l.inflight -= count
 		c.data.free += count
 		l.acked += uint64(count)
+		if count > 0 {
+			l.noteHeard()
+		}
 		for len(l.deliveries) > 0 && l.deliveries[0].at <= l.acked {
 			f := l.deliveries[0].f
 			l.deliveries = slices.Delete(l.deliveries, 0, 1)

@@ -19,6 +19,13 @@ type dial struct {
 	end     error
 	gone    bool // the caller has returned
 	retried bool // tried again without the scan, after 0x0C
+	swept   bool // once after 0x0B with the unknown links out of the way
+	// promoted is when the dial was last moved to the front because its peer was
+	// heard; preferred lasts until its turn begins.
+	promoted  time.Time
+	preferred bool
+	// initiation is the number of the initiation whose failure ends the dial.
+	initiation uint64
 }
 
 // dialState is the state of the initiator. A controller has one: it refuses a
@@ -70,6 +77,9 @@ type dialer struct {
 	// stuck reports that this happened to the latest initiation, which may still
 	// be running.
 	stuck bool
+	// heard reports that the group has its turn because one of its peers was heard.
+	// No other dial takes the turn before it is over.
+	heard bool
 }
 
 func (d *dialer) init(c *core) {
@@ -114,6 +124,7 @@ func (d *dialer) startInitiation() {
 		return
 	}
 	d.state = dialStarting
+	d.heard, d.group[0].preferred = d.group[0].preferred, false
 	d.attempt++
 	if d.c.info.scanWhileInitiating() {
 		d.prepareInitiation()
@@ -145,8 +156,11 @@ func (d *dialer) groupPeers() []hci.Addr {
 // it is down, the controller refuses another one with 0x0B, connection already
 // exists.
 func (d *dialer) awaitsOldLink(x *dial) bool {
+	if x.swept && d.c.sweep.running {
+		return true
+	}
 	for _, l := range d.c.links {
-		if l.local && x.wantsLink(l) {
+		if (l.local || l.leaving) && x.wantsLink(l) {
 			return true
 		}
 	}
@@ -311,7 +325,9 @@ func (d *dialer) endInitiation(err error) {
 		switch {
 		case x.end != nil:
 			d.finishDial(x, nil, x.end)
+		case statusOf(err) == hci.StatusConnectionExists && d.sweepFor(x):
 		case err != nil:
+			x.initiation = d.attempt
 			d.finishDial(x, nil, err)
 		default:
 			d.waiting = append(d.waiting, x)
@@ -337,7 +353,10 @@ func (d *dialer) finishDial(x *dial, l *Link, err error) {
 
 // connectError returns err as the error of x.
 func (x *dial) connectError(err error) error {
-	e := &ConnectError{Err: err}
+	if x.swept && statusOf(err) == hci.StatusConnectionExists {
+		err = fmt.Errorf("%w: %w", ErrUnknownLink, err)
+	}
+	e := &ConnectError{Err: err, Initiation: x.initiation}
 	if len(x.peers) == 1 {
 		e.Peer = x.peers[0]
 	}

@@ -41,7 +41,10 @@ func (d *dialer) failInitiation(status hci.Status, peer hci.Addr) {
 	if i := slices.IndexFunc(d.group, func(x *dial) bool { return x.namesPeer(peer) }); i >= 0 && len(d.group) > 1 {
 		x := d.group[i]
 		d.group = slices.Delete(d.group, i, i+1)
-		d.finishDial(x, nil, status)
+		if status != hci.StatusConnectionExists || !d.sweepFor(x) {
+			x.initiation = d.attempt
+			d.finishDial(x, nil, status)
+		}
 		d.endInitiation(nil)
 		return
 	}
@@ -64,7 +67,9 @@ func (c *core) handleConnectionAsCentral(cn connection) {
 		c.closeUnwanted(l)
 		d.finishDial(x, nil, x.end)
 	default:
-		l.tuneLink()
+		if x.opts == nil || !x.opts.DeferTuning {
+			l.tuneLink()
+		}
 		d.finishDial(x, l, nil)
 	}
 	// A new link ends the present initiation. The exception is a controller that

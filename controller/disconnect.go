@@ -16,6 +16,7 @@ import (
 func (l *Link) Disconnect(ctx context.Context) error {
 	refused := make(chan error, 1)
 	if !l.Post(loop.Func(func(time.Time) {
+		l.leaving = true
 		l.linger(func() {
 			l.requestDisconnect(hci.StatusRemoteUserTerminated, nil, func(err error) { refused <- err })
 		})
@@ -76,7 +77,7 @@ func (l *Link) refuseDisconnect(err error) {
 		return
 	}
 	refused := l.refused
-	l.local, l.ending, l.refused = false, nil, nil
+	l.local, l.leaving, l.ending, l.refused = false, false, nil, nil
 	if l.end != nil {
 		l.removeWait(l.end)
 	}

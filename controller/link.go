@@ -39,10 +39,13 @@ type Link struct {
 	local      bool          // this host has ended the link
 	refused    []func(error) // called if the controller refuses to disconnect
 	end        *linkWait     // waits for the Disconnection Complete event
+	leaving    bool          // Disconnect waits until what was written is delivered
 	waits      []*linkWait
 	// phyAsked and lengthAsked report that a command has set the PHY or the data
 	// length of the link.
 	phyAsked, lengthAsked bool
+
+	heard atomic.Int64 // when the peer was heard last, in nanoseconds of Unix time
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu
@@ -87,6 +90,7 @@ func (c *core) addLink(cn connection) *Link {
 	if cn.peerRPA != (hci.MAC{}) {
 		l.air = hci.Addr{MAC: cn.peerRPA, Kind: hci.AddrRandom}
 	}
+	l.noteHeard()
 	l.state = LinkState{Params: cn.params, TX: hci.PHY1M, RX: hci.PHY1M, MaxTX: 27, MaxRX: 27}
 	l.deadline.f = func(now time.Time) {
 		if l.handler != nil {
@@ -94,6 +98,7 @@ func (c *core) addLink(cn connection) *Link {
 		}
 	}
 	c.links[cn.handle] = l
+	c.sweep.noteHandle(cn.handle)
 	c.log.Log(c.ctx, LevelLink, "link up", "handle", cn.handle, "peer", cn.peer, "role", cn.role)
 	if c.cfg.NewLink != nil {
 		l.handler = c.cfg.NewLink(c.now, l)
@@ -107,6 +112,8 @@ func (c *core) handleDisconnectionComplete(ev *hci.DisconnectionComplete) {
 	l := c.links[ev.Handle]
 	if l == nil {
 		c.stats.UnknownHandles++
+		c.sweep.noteDisconnected(ev.Handle)
+		c.adv.noteUnknownLink()
 		return
 	}
 	if ev.Status != hci.StatusSuccess {
@@ -174,6 +181,13 @@ func (l *Link) Err() error {
 	}
 	return nil
 }
+
+// LastHeard returns when the peer was heard last: when it sent data, or its link
+// layer acknowledged a packet of this host. It may lag by a connection interval,
+// and by the peripheral latency. Any goroutine may call it.
+func (l *Link) LastHeard() time.Time { return time.Unix(0, l.heard.Load()) }
+
+func (l *Link) noteHeard() { l.heard.Store(l.c.now.UnixNano()) }
 
 // State returns the present state of the link.
 func (l *Link) State() LinkState {

@@ -28,16 +28,14 @@ func (l *Link) runProcedure(wanted func() bool, p hci.Params, take func(ev hci.E
 		finish(nil, l.Err())
 		return
 	}
-	l.c.runCommandIf(wanted, p, func(_ time.Time, _ []byte, err error) {
-		if err != nil {
-			finish(nil, err)
-			return
+	// The wait begins when the command goes out: a controller may report the end of
+	// the procedure before it answers the command.
+	var w *linkWait
+	send := func() bool {
+		if wanted != nil && !wanted() {
+			return false
 		}
-		if l.c.links[l.handle] != l {
-			finish(nil, l.Err())
-			return
-		}
-		l.awaitEvent(procedureTimeout, func(ev hci.Event) bool {
+		w = l.awaitEvent(l.c.cfg.commandTimeout()+procedureTimeout, func(ev hci.Event) bool {
 			mine, status := take(ev)
 			if !mine {
 				return false
@@ -49,6 +47,16 @@ func (l *Link) runProcedure(wanted func() bool, p hci.Params, take func(ev hci.E
 			}
 			return true
 		}, func(err error) { finish(nil, &CommandError{p.Opcode(), err}) })
+		return true
+	}
+	l.c.runCommandIf(send, p, func(_ time.Time, _ []byte, err error) {
+		if err == nil {
+			return
+		}
+		if w != nil {
+			l.removeWait(w)
+		}
+		finish(nil, err)
 	})
 }
 

@@ -277,6 +277,9 @@ func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
 func (s *scanning) deliverReport(r Report, data []byte) {
 	r.Time = s.c.now
 	s.merge.mergeReport(&r, data)
+	if r.Connectable {
+		s.c.dial.noteHeard(r.Addr)
+	}
 	for _, sc := range s.scanners {
 		if sc.opts.Filter.matchReport(&r) && (sc.opts.Duplicates || sc.seen.noteChange(&r)) {
 			own := r

@@ -92,7 +92,6 @@ func samples() map[string]error {
 		"smp.ErrTimeout":         smp.ErrTimeout,
 		"smp.ErrBusy":            smp.ErrBusy,
 		"smp.ErrCanceled":        smp.ErrCanceled,
-		"smp.ErrUnknownCode":     smp.ErrUnknownCode,
 		"smp.ErrSignature":       smp.ErrSignature,
 		"smp.ErrNoSigningKey":    smp.ErrNoSigningKey,
 		"smp.ErrOtherAdapter":    smp.ErrOtherAdapter,

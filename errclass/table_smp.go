@@ -59,10 +59,6 @@ var smpRows = []row{
 		like: likeOther, do: refused, why: "what came is not to be believed",
 	},
 	{
-		name: "smp: malformed PDU", match: []match{is(smp.ErrUnknownCode)},
-		like: likeBleak, do: misbehaved, why: "the peer broke a rule of the protocol",
-	},
-	{
 		name: "smp: any other reason", match: []match{matchFunc(func(s *subject) bool { return asReason(s) != 0 })},
 		like: likeBleak, do: treatment{category: Fatal, advice: adviceSecure},
 		why: "the two sides cannot agree on a way to pair, whenever they are asked",

@@ -76,8 +76,8 @@ type change struct {
 // touched together.
 const maxChanges = 16
 
-// add returns the log with one more change.
-func (l *changeLog) add(r att.HandleRange) *changeLog {
+// withChange returns the log with one more change.
+func (l *changeLog) withChange(r att.HandleRange) *changeLog {
 	n := &changeLog{gen: l.gen + 1}
 	old := l.changes
 	if len(old) == maxChanges {
@@ -110,7 +110,7 @@ func hull(a, b att.HandleRange) att.HandleRange {
 func (c *Client) noteChange(r att.HandleRange) {
 	for {
 		l := c.changes.Load()
-		if c.changes.CompareAndSwap(l, l.add(r)) {
+		if c.changes.CompareAndSwap(l, l.withChange(r)) {
 			break
 		}
 	}

@@ -125,7 +125,7 @@ func (ch *Char) writeCCCD(ctx context.Context, s *cccdState, bits uint16) error 
 		return nil
 	}
 	before := s.wanted()
-	err := ch.c.write(ctx, ch, s.handle, wire.AppendU16(nil, bits))
+	err := ch.c.writeOnce(ctx, ch, s.handle, wire.AppendU16(nil, bits))
 	var refused *att.Error
 	switch {
 	case err == nil:

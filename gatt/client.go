@@ -18,7 +18,7 @@ import (
 // known of it may stand for something else: the Char, or the whole cached
 // profile, has to be asked for again. If it was the peer that refused a request
 // because of that, the error also wraps [att.CodeDatabaseOutOfSync].
-var ErrStale = errors.New("gatt: the peer's attribute table has changed")
+var ErrStale = errors.New("the peer's attribute table has changed")
 
 // ErrNotFound says that the peer does not have what was asked for.
 var ErrNotFound = errors.New("not found")
@@ -119,11 +119,10 @@ func do[R any](ctx context.Context, c *Client, cond att.Condition, req att.Reque
 
 // outOfSync drops all that is known of the table (Vol 3, Part G, 2.5.2.1).
 func (c *Client) outOfSync(err error) error {
-	everything := att.HandleRange{Start: att.HandleMin, End: att.HandleMax}
 	c.noteChange(everything)
 	// If this fails the link is gone, and the subscriptions with it.
 	c.b.Post(loop.Func(func(time.Time) { c.values.endStale() }))
-	return fmt.Errorf("%w: %w", ErrStale, err)
+	return fmt.Errorf("gatt: %w: %w", ErrStale, err)
 }
 
 // onLoop runs f on the loop and waits until it has run.
@@ -136,12 +135,12 @@ func (c *Client) onLoop(f func(now time.Time)) error {
 		case <-c.b.Done():
 		}
 	}
-	return c.ended()
+	return c.endError()
 }
 
-// ended is Err for those who know that the link has ended, though it may not be
+// endError is Err for those who know that the link has ended, though it may not be
 // over yet.
-func (c *Client) ended() error {
+func (c *Client) endError() error {
 	if err := c.b.Err(); err != nil {
 		return err
 	}
@@ -165,11 +164,11 @@ func (g gate) enter(ctx context.Context, c *Client) error {
 	case <-ctx.Done():
 	case <-c.b.Done():
 	}
-	return c.gaveUp(ctx)
+	return c.waitError(ctx)
 }
 
-// gaveUp returns why a wait has ended, if not with what was waited for.
-func (c *Client) gaveUp(ctx context.Context) error {
+// waitError returns why a wait has ended, if not with what was waited for.
+func (c *Client) waitError(ctx context.Context) error {
 	if err := c.b.Err(); err != nil {
 		return err
 	}

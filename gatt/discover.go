@@ -21,7 +21,7 @@ var ErrTooManyAttributes = errors.New("too many attributes")
 var ErrDiscoveryTimeout = errors.New("discovery takes too long")
 
 // errRestless says that the table changed each time it was read.
-var errRestless = errors.New("the table changed during each attempt")
+var errRestless = errors.New("again during each attempt to discover it")
 
 // DiscoveryError says what a discovery asked for when it failed.
 type DiscoveryError struct {
@@ -149,7 +149,7 @@ func (c *Client) discoverAll(ctx context.Context) (*Profile, error) {
 		if err != nil {
 			return nil, err
 		}
-		more = slices.DeleteFunc(more, func(s Service) bool { return at(services, s.Handle) != nil })
+		more = slices.DeleteFunc(more, func(s Service) bool { return serviceAt(services, s.Handle) != nil })
 		if err := d.fill(more); err != nil {
 			return nil, err
 		}
@@ -326,7 +326,7 @@ func hasGaps(services []Service) bool {
 func includesUnknown(services []Service) bool {
 	for _, s := range services {
 		for _, inc := range s.Includes {
-			if at(services, inc.Start) == nil {
+			if serviceAt(services, inc.Start) == nil {
 				return true
 			}
 		}
@@ -334,8 +334,8 @@ func includesUnknown(services []Service) bool {
 	return false
 }
 
-// at returns the service declared at a handle, or nil.
-func at(services []Service, h att.Handle) *Service {
+// serviceAt returns the service declared at a handle, or nil.
+func serviceAt(services []Service, h att.Handle) *Service {
 	i, ok := slices.BinarySearchFunc(services, h, func(s Service, h att.Handle) int { return cmp.Compare(s.Handle, h) })
 	if !ok {
 		return nil

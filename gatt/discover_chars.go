@@ -59,7 +59,7 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 			for i < len(services)-1 && services[i].End < chr.Handle {
 				i++
 			}
-			services[i].add(chr)
+			services[i].addCharacteristic(chr)
 			// The value stands right behind its declaration (Vol 3, Part G,
 			// 3.3.2), so nothing can be declared there.
 			next = after(chr.Handle)
@@ -105,9 +105,9 @@ func readDeclaration(e att.AttributeData) (Characteristic, error) {
 	return chr, nil
 }
 
-// add appends a characteristic that lies in the service as it should. Others
+// addCharacteristic appends a characteristic that lies in the service as it should. Others
 // are no use to anybody and are left out, as the rest of the table may be good.
-func (s *Service) add(chr Characteristic) {
+func (s *Service) addCharacteristic(chr Characteristic) {
 	if s.Handle < chr.Handle && chr.Handle < chr.Value && chr.Value <= s.End {
 		s.Characteristics = append(s.Characteristics, chr)
 	}
@@ -227,7 +227,7 @@ func (d *discovery) nameIncludes(services []Service) error {
 		s := &services[i]
 		named := s.Includes[:0]
 		for _, inc := range s.Includes {
-			if included := at(services, inc.Start); inc.UUID == (UUID{}) && included != nil {
+			if included := serviceAt(services, inc.Start); inc.UUID == (UUID{}) && included != nil {
 				inc.UUID = included.UUID
 			}
 			if inc.UUID == (UUID{}) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -70,12 +71,22 @@ func wantNoError(t *testing.T, err error) {
 	}
 }
 
+// wantIs fails the test unless err wraps all targets and names its package once,
+// in front.
 func wantIs(t *testing.T, err error, targets ...error) {
 	t.Helper()
 	for _, target := range targets {
 		if !errors.Is(err, target) {
 			t.Fatalf("error %v, want %v", err, target)
 		}
+	}
+	var text string
+	if err != nil {
+		text = err.Error()
+	}
+	rest, ours := strings.CutPrefix(text, "gatt: ")
+	if strings.Contains(rest, "gatt: ") || !ours && !strings.HasPrefix(text, "att: ") {
+		t.Errorf("error %q, want the prefix of its package once, in front", text)
 	}
 }
 

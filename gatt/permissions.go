@@ -2,16 +2,16 @@ package gatt
 
 import "github.com/moor-ble/moor/gatt/att"
 
-// Security is what protects a link at a moment. The zero value is an open link
-// to a stranger.
+// Security is how a link is protected. The zero value is a link in plain text with a
+// peer without a bond.
 type Security struct {
 	Encrypted         bool
-	Authenticated     bool // the key came from pairing with protection against a man in the middle
-	SecureConnections bool // the key came from LE Secure Connections
-	KeySize           int  // octets of the encryption key, 7 to 16
-	// Bonded says on an open link that a key for the peer is kept: the peer need
-	// only start encryption, not pair. On an encrypted one it says that this is the
-	// key in use: a pairing that replaces a bond uses one that is not kept yet.
+	Authenticated     bool // the key was made with protection against a man in the middle
+	SecureConnections bool // the key was made by LE Secure Connections
+	KeySize           int  // octets of the key, 7 to 16; 0 if the link is not encrypted
+	// Bonded reports whether there is a bond with the peer. On an encrypted link it
+	// reports whether the bond's key is in use: a new key is not the bond's until the
+	// pairing that made it has saved it.
 	Bonded bool
 }
 

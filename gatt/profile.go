@@ -15,9 +15,6 @@ type UUID = uuid.UUID
 // UUID16 returns the UUID of a 16-bit assigned number.
 func UUID16(v uint16) UUID { return uuid.From16(v) }
 
-// ParseUUID reads a UUID of 4, 8 or 32 hexadecimal digits; see [uuid.Parse].
-func ParseUUID(s string) (UUID, error) { return uuid.Parse(s) }
-
 // Attribute types that the profile itself is made of (Vol 3, Part G, 3.3 and
 // 7), as 16-bit assigned numbers.
 const (

@@ -156,7 +156,7 @@ func (s *Server) Handle(svc, chr UUID) (h att.Handle, ok bool) {
 // SetValue replaces the value that the table holds for an attribute, a
 // characteristic value or a descriptor. It tells no client: see Notify.
 func (s *Server) SetValue(h att.Handle, value []byte) error {
-	a := s.table.Load().at(h)
+	a := s.table.Load().attributeAt(h)
 	switch {
 	case a == nil:
 		return fmt.Errorf("gatt: no attribute with handle %s", h)
@@ -196,7 +196,7 @@ func (s *Server) SetServices(ctx context.Context, services []ServiceDef) error {
 	s.table.Store(t)
 	s.mu.Unlock()
 	for _, session := range s.snapshot() {
-		if err := session.await(ctx, session.adopt); err != nil {
+		if err := session.awaitLoop(ctx, session.adoptTable); err != nil {
 			return err
 		}
 	}
@@ -214,9 +214,9 @@ func (s *Server) snapshot() []*Session {
 	return all
 }
 
-// await runs f on the session's loop and waits until it has run or the link has
+// awaitLoop runs f on the session's loop and waits until it has run or the link has
 // ended.
-func (s *Session) await(ctx context.Context, f func(now time.Time)) error {
+func (s *Session) awaitLoop(ctx context.Context, f func(now time.Time)) error {
 	ran := make(chan struct{})
 	if !s.b.Post(loop.Func(func(now time.Time) {
 		if !s.down {

@@ -2,7 +2,6 @@ package gatt_test
 
 import (
 	"encoding/hex"
-	"errors"
 	"testing"
 
 	"github.com/moor-ble/moor/gatt"
@@ -156,9 +155,7 @@ func TestServerKeepsValuesAndCommandsFromTheUnaware(t *testing.T) {
 
 	more := append(gatttest.Reference().Services, gatt.ServiceDef{UUID: gatt.UUID16(0x1815)})
 	setServices(t, srv, more)
-	if err := w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}); !errors.Is(err, gatt.ErrClientUnaware) {
-		t.Errorf("error %v, want ErrClientUnaware", err)
-	}
+	wantIs(t, w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}), gatt.ErrClientUnaware)
 	if n, err := srv.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}); n != 0 || err != nil {
 		t.Errorf("sent to %d, error %v, want none", n, err)
 	}
@@ -264,9 +261,7 @@ func TestServerRemembersBondedClients(t *testing.T) {
 	w.receive("0a 0b00", "0b 01")
 	// Anybody can have that address; what it subscribed to waits for encryption.
 	w.receive("0a 1e00", "0b 0000")
-	if err := w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}); !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("error %v, want ErrNotSubscribed", err)
-	}
+	wantIs(t, w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}), gatt.ErrNotSubscribed)
 	b.encrypt(w)
 	if err := w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}); err != nil {
 		t.Error(err)
@@ -315,9 +310,7 @@ func TestServerForgetsStrangers(t *testing.T) {
 	w.down()
 	setServices(t, srv, withoutVendor())
 	w = newWire(t, srv, 23, peer)
-	if err := w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}); !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("error %v, want ErrNotSubscribed", err)
-	}
+	wantIs(t, w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}), gatt.ErrNotSubscribed)
 	w.receive("0a 0b00", "0b 00")
 	w.receive("0a 1e00", "0b 0000")
 }

@@ -10,12 +10,12 @@ import (
 )
 
 // ErrNotSubscribed says that a client has not asked to be sent a value.
-var ErrNotSubscribed = errors.New("gatt: client has not subscribed")
+var ErrNotSubscribed = errors.New("client has not subscribed")
 
 // ErrClientUnaware says that a client that has asked for robust caching has not
 // yet learned of a change of the table, and must not be sent values before (Vol
 // 3, Part G, 2.5.2.1).
-var ErrClientUnaware = errors.New("gatt: client does not know the present table")
+var ErrClientUnaware = errors.New("client does not know the present table")
 
 // published is what senders on other goroutines see of a session.
 type published struct {
@@ -23,7 +23,7 @@ type published struct {
 	t          *table      // nil: the same, or the bearer has ended
 	subscribed subscriptions
 	features   uint8
-	silent     bool
+	barred     bool
 }
 
 // publish shows senders what has changed. Called on the loop.
@@ -33,13 +33,13 @@ func (s *Session) publish() {
 		t:          s.t,
 		subscribed: s.client.subscribed,
 		features:   s.client.features,
-		silent:     s.client.silent(s.t),
+		barred:     s.client.barred(s.t),
 	})
 }
 
-// may returns why a client must not be sent a value in the way that a bit of
+// checkSend returns why a client must not be sent a value in the way that a bit of
 // the configuration stands for: first of all, because the link has ended.
-func (p *published) may(h att.Handle, bit uint16) error {
+func (p *published) checkSend(h att.Handle, bit uint16) error {
 	if p.b != nil {
 		if err := p.b.Err(); err != nil {
 			return err
@@ -47,13 +47,13 @@ func (p *published) may(h att.Handle, bit uint16) error {
 	}
 	var a *attribute
 	if p.t != nil {
-		a = p.t.at(h)
+		a = p.t.attributeAt(h)
 	}
 	switch {
 	case a == nil || a.cccd == att.HandleNone || p.subscribed.get(a.cccd)&bit == 0:
-		return fmt.Errorf("%w to handle %s", ErrNotSubscribed, h)
-	case p.silent:
-		return ErrClientUnaware
+		return fmt.Errorf("gatt: %w to handle %s", ErrNotSubscribed, h)
+	case p.barred:
+		return fmt.Errorf("gatt: handle %s: %w", h, ErrClientUnaware)
 	}
 	return nil
 }
@@ -71,10 +71,10 @@ type condition struct {
 func (c *condition) Check() error {
 	p := c.s.published.Load()
 	if c.values == nil {
-		return p.may(c.h, c.bit)
+		return p.checkSend(c.h, c.bit)
 	}
 	for _, v := range c.values {
-		if err := p.may(v.Handle, c.bit); err != nil {
+		if err := p.checkSend(v.Handle, c.bit); err != nil {
 			return err
 		}
 	}
@@ -88,7 +88,7 @@ func (s *Session) Subscribed(h att.Handle) (notify, indicate bool) {
 	if p.t == nil {
 		return false, false
 	}
-	a := p.t.at(h)
+	a := p.t.attributeAt(h)
 	if a == nil || a.cccd == att.HandleNone {
 		return false, false
 	}
@@ -168,7 +168,7 @@ func (s *Server) Indicate(ctx context.Context, h att.Handle, value []byte) (int,
 func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) (int, error) {
 	var to []*Session
 	for _, x := range s.snapshot() {
-		if x.published.Load().may(h, bit) == nil {
+		if x.published.Load().checkSend(h, bit) == nil {
 			to = append(to, x)
 		}
 	}

@@ -24,9 +24,7 @@ func testServerNotify(t *testing.T) {
 	ctx := t.Context()
 	value := bytes.Repeat([]byte{0xAB}, 40)
 	for _, h := range []att.Handle{gatttest.DataValue, gatttest.CommandValue, 0xFFFF} {
-		if err := s.Notify(ctx, h, value); !errors.Is(err, gatt.ErrNotSubscribed) {
-			t.Errorf("notify %v: error %v, want ErrNotSubscribed", h, err)
-		}
+		wantIs(t, s.Notify(ctx, h, value), gatt.ErrNotSubscribed)
 	}
 	ch.Receive("12 2400 0100")
 	ch.Want("13")
@@ -34,9 +32,7 @@ func testServerNotify(t *testing.T) {
 		t.Error(err)
 	}
 	ch.Want("1b 2300" + hex.EncodeToString(value[:20]))
-	if err := s.Indicate(ctx, gatttest.DataValue, value); !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("indicate: error %v, want ErrNotSubscribed", err)
-	}
+	wantIs(t, s.Indicate(ctx, gatttest.DataValue, value), gatt.ErrNotSubscribed)
 	if n, err := srv.Notify(ctx, gatttest.DataValue, []byte{1}); n != 1 || err != nil {
 		t.Errorf("sent to %d, error %v, want 1", n, err)
 	}
@@ -94,9 +90,7 @@ func testServerNotifyIsPaced(t *testing.T) {
 	synctest.Wait()
 	ch.Receive("12 2400 0000")
 	ch.SetFull(false)
-	if err := <-sent; !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("error %v, want ErrNotSubscribed", err)
-	}
+	wantIs(t, <-sent, gatt.ErrNotSubscribed)
 	ch.Want("13")
 	ch.WantIdle()
 
@@ -202,9 +196,7 @@ func testServerNotifyMultiple(t *testing.T) {
 	}
 	ch.Receive("12 1e00 0100", "12 2400 0100")
 	ch.Want("13", "13")
-	if err := s.NotifyMultiple(t.Context(), values); !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("error %v, want ErrNotSubscribed", err)
-	}
+	wantIs(t, s.NotifyMultiple(t.Context(), values), gatt.ErrNotSubscribed)
 	ch.Receive("12 2c00 0100")
 	ch.Want("13")
 	if err := s.NotifyMultiple(t.Context(), values); err != nil {

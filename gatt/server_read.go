@@ -24,7 +24,7 @@ func (s *Session) view() view {
 		s:          s,
 		t:          s.t,
 		mtu:        s.b.MTU(),
-		security:   s.security(),
+		security:   s.linkSecurity(),
 		features:   s.client.features,
 		subscribed: s.client.subscribed,
 	}
@@ -33,7 +33,7 @@ func (s *Session) view() view {
 // needsHandler reports whether a handler has to give a value for the answer.
 func (v *view) needsHandler(p att.PDU) bool {
 	has := func(h att.Handle) bool {
-		a := v.t.at(h)
+		a := v.t.attributeAt(h)
 		return a != nil && a.read != nil
 	}
 	among := func(start, end att.Handle, typ UUID) bool {
@@ -58,9 +58,9 @@ func (v *view) needsHandler(p att.PDU) bool {
 	return false
 }
 
-// append appends the response to a request that changes nothing. ctx is for the
+// appendResponse appends the response to a request that changes nothing. ctx is for the
 // handlers.
-func (v *view) append(ctx context.Context, b []byte, p att.PDU) []byte {
+func (v *view) appendResponse(ctx context.Context, b []byte, p att.PDU) []byte {
 	var rsp att.PDU
 	var h att.Handle
 	var code att.Code
@@ -120,10 +120,10 @@ func (v *view) value(ctx context.Context, a *attribute, offset int) ([]byte, att
 	return b, 0
 }
 
-// read finds an attribute and reads it (Vol 3, Part F, 3.4.4.3: the handle is
+// readAttribute finds an attribute and reads it (Vol 3, Part F, 3.4.4.3: the handle is
 // looked at first, then whether it can be read at all, then security).
-func (v *view) read(ctx context.Context, h att.Handle, offset int) (*attribute, []byte, att.Code) {
-	a := v.t.at(h)
+func (v *view) readAttribute(ctx context.Context, h att.Handle, offset int) (*attribute, []byte, att.Code) {
+	a := v.t.attributeAt(h)
 	if a == nil {
 		return nil, nil, att.CodeInvalidHandle
 	}
@@ -135,14 +135,14 @@ func (v *view) read(ctx context.Context, h att.Handle, offset int) (*attribute, 
 }
 
 func (v *view) readValue(ctx context.Context, p att.ReadReq) (att.PDU, att.Handle, att.Code) {
-	_, b, code := v.read(ctx, p.Handle, 0)
+	_, b, code := v.readAttribute(ctx, p.Handle, 0)
 	return att.ReadRsp{Value: b[:min(len(b), v.mtu-1)]}, p.Handle, code
 }
 
 // readBlob answers Attribute Not Long only where a client can know better, and
 // does not rely on it: values of a fixed length that one response holds.
 func (v *view) readBlob(ctx context.Context, p att.ReadBlobReq) (att.PDU, att.Handle, att.Code) {
-	a, b, code := v.read(ctx, p.Handle, int(p.Offset))
+	a, b, code := v.readAttribute(ctx, p.Handle, int(p.Offset))
 	off := int(p.Offset)
 	switch {
 	case code != 0:
@@ -159,7 +159,7 @@ func (v *view) readBlob(ctx context.Context, p att.ReadBlobReq) (att.PDU, att.Ha
 // readEach reads attributes in the order asked for, up to the first error.
 func (v *view) readEach(ctx context.Context, handles []att.Handle, each func([]byte)) (att.Handle, att.Code) {
 	for _, h := range handles {
-		_, b, code := v.read(ctx, h, 0)
+		_, b, code := v.readAttribute(ctx, h, 0)
 		if code != 0 {
 			return h, code
 		}

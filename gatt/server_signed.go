@@ -23,42 +23,42 @@ type Verifier func(ctx context.Context, pdu []byte, signature [12]byte) (authent
 // caching.
 const dropUnaware = "the client does not know the table"
 
-// signedWrite has a signature checked, and then writes as a command does. What
+// handleSignedWrite has a signature checked, and then writes as a command does. What
 // needs no look at the signature is found out first: a stranger costs neither a
 // goroutine nor a write to a disk.
-func (s *Session) signedWrite(p att.SignedWriteCmd, pdu []byte) {
+func (s *Session) handleSignedWrite(p att.SignedWriteCmd, pdu []byte) {
 	const op = att.OpSignedWriteCmd
 	verify := s.peer.Load().Verify
-	if verify == nil || !s.security().Bonded {
-		s.drop(op, "no key to check the signature with")
+	if verify == nil || !s.linkSecurity().Bonded {
+		s.dropCommand(op, "no key to check the signature with")
 		return
 	}
 	if why := s.refuseSigned(p.Handle, true); why != "" {
-		s.drop(op, why)
+		s.dropCommand(op, why)
 		return
 	}
 	p.Value = slices.Clone(p.Value) // pdu goes, the goroutine stays
 	r := wire.NewReader(slices.Clone(pdu))
 	signed := r.Bytes(r.Len() - len(p.Signature))
-	ok := s.run(func(ctx context.Context) func(time.Time) {
+	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
 		authenticated, err := verify(ctx, signed, p.Signature)
-		return func(now time.Time) { s.verified(now, p, authenticated, err) }
+		return func(now time.Time) { s.handleVerified(now, p, authenticated, err) }
 	})
 	if !ok {
-		s.drop(op, "the server is closed")
+		s.dropCommand(op, "the server is closed")
 	}
 }
 
-// verified goes on when the signature has been checked.
-func (s *Session) verified(now time.Time, p att.SignedWriteCmd, authenticated bool, err error) {
+// handleVerified goes on when the signature has been checked.
+func (s *Session) handleVerified(now time.Time, p att.SignedWriteCmd, authenticated bool, err error) {
 	const op = att.OpSignedWriteCmd
 	if err != nil {
-		s.drop(op, err.Error())
+		s.dropCommand(op, err.Error())
 		return
 	}
-	s.adopt(now) // the table may be another by now
+	s.adoptTable(now) // the table may be another by now
 	if why := s.refuseSigned(p.Handle, authenticated); why != "" {
-		s.drop(op, why)
+		s.dropCommand(op, why)
 		return
 	}
 	s.commitCommand(now, op, part{handle: p.Handle, value: p.Value, command: true, signed: true})
@@ -67,13 +67,13 @@ func (s *Session) verified(now time.Time, p att.SignedWriteCmd, authenticated bo
 // refuseSigned returns why a signed command may not write to an attribute, "" if
 // it may.
 func (s *Session) refuseSigned(h att.Handle, authenticated bool) string {
-	a := s.t.at(h)
+	a := s.t.attributeAt(h)
 	switch {
 	case a == nil || !a.signed:
 		return "not to be written with a signature"
 	case !a.perms.Write.checkSigned(authenticated):
 		return "the signature is not enough"
-	case s.client.silent(s.t):
+	case s.client.barred(s.t):
 		return dropUnaware
 	}
 	return ""

@@ -34,24 +34,24 @@ type ClientStore interface {
 	DeleteClient(key string) error
 }
 
-// recall returns what is known of a bonded client.
-func (s *Server) recall(key string) (ClientState, bool) {
+// stateOf returns what the server remembers of a bonded client.
+func (s *Server) stateOf(key string) (ClientState, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, ok := s.clients[key]
 	return c, ok
 }
 
-// remember keeps the state of a session's client, unless it is to be forgotten.
+// rememberClient keeps the state of a session's client, unless it is to be forgotten.
 // The server does not write to the slice in it afterwards.
-func (s *Server) remember(x *Session, c ClientState) {
+func (s *Server) rememberClient(x *Session, c ClientState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x.forgotten.Load() {
 		return
 	}
 	s.clients[c.Key] = c
-	s.keepLocked(c.Key)
+	s.queueSaveLocked(c.Key)
 }
 
 // ForgetClient drops what is known of a client, as is to be done with its bond.
@@ -69,11 +69,12 @@ func (s *Server) ForgetClient(key string) {
 		}
 	}
 	delete(s.clients, key)
-	s.keepLocked(key)
+	s.queueSaveLocked(key)
 }
 
-// startOver gives a session's client a name under which nothing is known yet.
-func (s *Server) startOver(x *Session, key string) {
+// resetClient gives a session's client the key of a new bond, under which nothing
+// is remembered yet.
+func (s *Server) resetClient(x *Session, key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	peer := x.Peer()
@@ -82,13 +83,13 @@ func (s *Server) startOver(x *Session, key string) {
 	x.forgotten.Store(false)
 	if _, ok := s.clients[key]; ok {
 		delete(s.clients, key)
-		s.keepLocked(key)
+		s.queueSaveLocked(key)
 	}
 }
 
-// keepLocked has the store told of a client's state, of which only the latest
+// queueSaveLocked has the store told of a client's state, of which only the latest
 // counts: what waits is bounded by the number of clients.
-func (s *Server) keepLocked(key string) {
+func (s *Server) queueSaveLocked(key string) {
 	if s.cfg.Store == nil {
 		return
 	}
@@ -97,12 +98,12 @@ func (s *Server) keepLocked(key string) {
 	}
 	if !s.saving && !s.closed {
 		s.saving = true
-		s.running.Go(s.save)
+		s.running.Go(s.saveClients)
 	}
 }
 
-// save tells the store until there is nothing left to tell.
-func (s *Server) save() {
+// saveClients tells the store until there is nothing left to tell.
+func (s *Server) saveClients() {
 	for {
 		s.mu.Lock()
 		if len(s.unsaved) == 0 {

@@ -37,39 +37,39 @@ type result struct {
 // writable returns why an attribute cannot be written by a request on this link,
 // 0 if it can.
 func (s *Session) writable(h att.Handle) att.Code {
-	a := s.t.at(h)
+	a := s.t.attributeAt(h)
 	switch {
 	case a == nil:
 		return att.CodeInvalidHandle
 	case !a.writable:
 		return att.CodeWriteNotPermitted
 	}
-	return a.perms.Write.check(s.security())
+	return a.perms.Write.check(s.linkSecurity())
 }
 
-func (s *Session) write(now time.Time, p att.WriteReq) {
+func (s *Session) handleWrite(now time.Time, p att.WriteReq) {
 	if code := s.writable(p.Handle); code != 0 {
-		s.refuse(att.OpWriteReq, p.Handle, code)
+		s.refuseRequest(att.OpWriteReq, p.Handle, code)
 		return
 	}
-	s.commit(now, []part{{handle: p.Handle, value: slices.Clone(p.Value)}}, func(r result) {
+	s.commitParts(now, []part{{handle: p.Handle, value: slices.Clone(p.Value)}}, func(r result) {
 		if r.code != 0 {
-			s.refuse(att.OpWriteReq, r.handle, r.code)
+			s.refuseRequest(att.OpWriteReq, r.handle, r.code)
 			return
 		}
 		s.b.Reply(att.WriteRsp{}.AppendPDU(s.scratch[:0]))
 	})
 }
 
-// writeCommand does what it can; the client hears nothing of it either way.
-func (s *Session) writeCommand(now time.Time, p att.WriteCmd) {
-	a := s.t.at(p.Handle)
-	if a == nil || !a.commands || a.perms.Write.check(s.security()) != 0 {
-		s.drop(att.OpWriteCmd, "not permitted")
+// handleWriteCommand does what it can; the client hears nothing of it either way.
+func (s *Session) handleWriteCommand(now time.Time, p att.WriteCmd) {
+	a := s.t.attributeAt(p.Handle)
+	if a == nil || !a.commands || a.perms.Write.check(s.linkSecurity()) != 0 {
+		s.dropCommand(att.OpWriteCmd, "not permitted")
 		return
 	}
-	if s.client.silent(s.t) {
-		s.drop(att.OpWriteCmd, dropUnaware)
+	if s.client.barred(s.t) {
+		s.dropCommand(att.OpWriteCmd, dropUnaware)
 		return
 	}
 	s.commitCommand(now, att.OpWriteCmd, part{handle: p.Handle, value: slices.Clone(p.Value), command: true})
@@ -77,22 +77,22 @@ func (s *Session) writeCommand(now time.Time, p att.WriteCmd) {
 
 // commitCommand writes a part that nobody waits for.
 func (s *Session) commitCommand(now time.Time, op att.Opcode, p part) {
-	s.commit(now, []part{p}, func(r result) {
+	s.commitParts(now, []part{p}, func(r result) {
 		if r.code != 0 {
-			s.drop(op, r.code.String())
+			s.dropCommand(op, r.code.String())
 		}
 	})
 }
 
-// prepare queues a part of a value. Offset and length are looked at when the
+// handlePrepare queues a part of a value. Offset and length are looked at when the
 // queue is executed (Vol 3, Part F, 3.4.6.1).
-func (s *Session) prepare(p att.PrepareWriteReq) {
+func (s *Session) handlePrepare(p att.PrepareWriteReq) {
 	code := s.writable(p.Handle)
 	if code == 0 && len(s.prepared) >= s.srv.cfg.prepareQueue() {
 		code = att.CodePrepareQueueFull
 	}
 	if code != 0 {
-		s.refuse(att.OpPrepareWriteReq, p.Handle, code)
+		s.refuseRequest(att.OpPrepareWriteReq, p.Handle, code)
 		return
 	}
 	s.prepared = append(s.prepared, part{
@@ -104,18 +104,18 @@ func (s *Session) prepare(p att.PrepareWriteReq) {
 	s.b.Reply(att.PrepareWriteRsp(p).AppendPDU(s.scratch[:0]))
 }
 
-// execute writes or drops the queue, which is empty afterwards whatever happens
+// handleExecute writes or drops the queue, which is empty afterwards whatever happens
 // (Vol 3, Part F, 3.4.6.3).
-func (s *Session) execute(now time.Time, p att.ExecuteWriteReq) {
+func (s *Session) handleExecute(now time.Time, p att.ExecuteWriteReq) {
 	if p.Flags > att.ExecuteWrite {
-		s.refuse(att.OpExecuteWriteReq, att.HandleNone, att.CodeInvalidPDU)
+		s.refuseRequest(att.OpExecuteWriteReq, att.HandleNone, att.CodeInvalidPDU)
 		return
 	}
 	parts, lost := s.prepared, s.lost
 	s.prepared, s.lost = nil, att.HandleNone
 	done := func(r result) {
 		if r.code != 0 {
-			s.refuse(att.OpExecuteWriteReq, r.handle, r.code)
+			s.refuseRequest(att.OpExecuteWriteReq, r.handle, r.code)
 			return
 		}
 		s.b.Reply(att.ExecuteWriteRsp{}.AppendPDU(s.scratch[:0]))
@@ -126,33 +126,33 @@ func (s *Session) execute(now time.Time, p att.ExecuteWriteReq) {
 	case lost != att.HandleNone:
 		done(result{lost, att.CodeInvalidHandle})
 	default:
-		s.commit(now, parts, done)
+		s.commitParts(now, parts, done)
 	}
 }
 
-// commit writes parts, all or none as far as the server can see to it: lengths
+// commitParts writes parts, all or none as far as the server can see to it: lengths
 // and offsets of all are checked first; then handlers are called, in order, up to
 // the first that refuses; only after the last has agreed do the values change
 // that the server keeps. What handlers did before one refused stays done.
-func (s *Session) commit(now time.Time, parts []part, done func(result)) {
-	changes, r := s.stage(parts)
+func (s *Session) commitParts(now time.Time, parts []part, done func(result)) {
+	changes, r := s.stageParts(parts)
 	if r.code != 0 {
 		done(r)
 		return
 	}
 	if !slices.ContainsFunc(changes, s.asksHandler) {
-		s.apply(now, changes, done)
+		s.applyChanges(now, changes, done)
 		return
 	}
 	asked := slices.DeleteFunc(slices.Clone(changes), func(c staged) bool { return !s.asksHandler(c) })
-	ok := s.run(func(ctx context.Context) func(time.Time) {
+	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
 		for _, c := range asked {
-			if err := c.call(ctx, s); err != nil {
+			if err := c.callHandler(ctx, s); err != nil {
 				r := result{c.a.handle, codeOf(err)}
 				return func(time.Time) { done(r) }
 			}
 		}
-		return func(now time.Time) { s.apply(now, changes, done) }
+		return func(now time.Time) { s.applyChanges(now, changes, done) }
 	})
 	if !ok {
 		done(result{changes[0].a.handle, att.CodeUnlikelyError})
@@ -170,8 +170,8 @@ func (c staged) cccd() uint16 {
 	return r.U16()
 }
 
-// call has the program's handler do its part of a change.
-func (c staged) call(ctx context.Context, s *Session) error {
+// callHandler has the program's handler do its part of a change.
+func (c staged) callHandler(ctx context.Context, s *Session) error {
 	if c.a.write != nil {
 		return c.a.write(ctx, &WriteRequest{
 			Session: s, Handle: c.a.handle, Offset: c.offset, Value: c.value, Command: c.command, Signed: c.signed,
@@ -183,8 +183,8 @@ func (c staged) call(ctx context.Context, s *Session) error {
 	})
 }
 
-// apply changes what the server itself keeps, answers, and then acts on it.
-func (s *Session) apply(now time.Time, changes []staged, done func(result)) {
+// applyChanges changes what the server itself keeps, answers, and then acts on it.
+func (s *Session) applyChanges(now time.Time, changes []staged, done func(result)) {
 	kept := false
 	for _, c := range changes {
 		switch {
@@ -205,19 +205,19 @@ func (s *Session) apply(now time.Time, changes []staged, done func(result)) {
 	}
 	if kept {
 		s.publish()
-		s.keep()
+		s.keepClient()
 	}
 	done(result{})
 	if kept {
-		s.tellChanged(now)
+		s.indicateChange(now)
 	}
 }
 
-// stage turns parts into changes, or finds the first that cannot be.
-func (s *Session) stage(parts []part) ([]staged, result) {
+// stageParts turns parts into changes, or finds the first that cannot be.
+func (s *Session) stageParts(parts []part) ([]staged, result) {
 	var changes []staged
 	for _, p := range parts {
-		a := s.t.at(p.handle)
+		a := s.t.attributeAt(p.handle)
 		if a == nil {
 			return nil, result{p.handle, att.CodeInvalidHandle}
 		}
@@ -252,7 +252,7 @@ func (s *Session) stagePart(changes []staged, a *attribute, p part) ([]staged, a
 	case i >= 0:
 		now = changes[i].value
 	case p.prepared:
-		now = s.current(a)
+		now = s.currentValue(a)
 	}
 	if p.prepared {
 		if p.offset > len(now) {
@@ -279,8 +279,8 @@ func tooLong(a *attribute, n int) att.Code {
 	return 0
 }
 
-// current returns the value that a prepared write starts from.
-func (s *Session) current(a *attribute) []byte {
+// currentValue returns the value that a prepared write starts from.
+func (s *Session) currentValue(a *attribute) []byte {
 	switch a.role {
 	case roleCCCD:
 		return wire.AppendU16(nil, s.client.subscribed.get(a.handle))

@@ -58,7 +58,7 @@ type Session struct {
 
 	t *table // what the client is answered from
 
-	client   client
+	client   knownClient
 	prepared []part     // writes that wait for their execution
 	lost     att.Handle // of a prepared write that a change of the table took away
 
@@ -98,23 +98,23 @@ func (s *Session) Bind(now time.Time, b *att.Bearer) {
 	s.srv.mu.Unlock()
 	// From now on, SetServices finds the session.
 	s.t = s.srv.table.Load()
-	s.recall()
+	s.recallClient()
 	s.SecurityChanged(now)
 	s.publish()
 }
 
 // Request implements att.RequestHandler. Called on the loop.
-func (s *Session) Request(now time.Time, b *att.Bearer, pdu []byte) { s.take(now, b, pdu) }
+func (s *Session) Request(now time.Time, b *att.Bearer, pdu []byte) { s.takePDU(now, b, pdu) }
 
 // Command implements att.RequestHandler. Called on the loop.
 func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) {
 	// What counts is whether the link was encrypted when the command came, not
 	// when its turn comes.
-	if op := opcodeOf(pdu); op == att.OpSignedWriteCmd && s.security().Encrypted {
-		s.drop(op, "signed, on an encrypted link")
+	if op := opcodeOf(pdu); op == att.OpSignedWriteCmd && s.linkSecurity().Encrypted {
+		s.dropCommand(op, "signed, on an encrypted link")
 		return
 	}
-	s.take(now, b, pdu)
+	s.takePDU(now, b, pdu)
 }
 
 // Down implements att.RequestHandler. Called on the loop.
@@ -131,40 +131,40 @@ func (s *Session) Down(_ time.Time, b *att.Bearer) {
 	s.published.Store(&published{b: b})
 }
 
-// take handles a PDU, or keeps it until what came before has been handled: there
+// takePDU handles a PDU, or keeps it until what came before has been handled: there
 // is one order for requests and commands, whatever handlers they need.
-func (s *Session) take(now time.Time, b *att.Bearer, pdu []byte) {
+func (s *Session) takePDU(now time.Time, b *att.Bearer, pdu []byte) {
 	s.Bind(now, b)
 	if s.down {
 		return
 	}
 	if s.busy || s.handling {
 		if op := opcodeOf(pdu); op.Kind() == att.KindCommand && len(s.waiting) >= maxWaiting {
-			s.drop(op, "too many wait for a handler")
+			s.dropCommand(op, "too many wait for a handler")
 			return
 		}
 		s.waiting = append(s.waiting, slices.Clone(pdu))
 		return
 	}
 	s.handling = true
-	s.handle(now, pdu)
-	s.goOn(now)
+	s.handlePDU(now, pdu)
+	s.handleWaiting(now)
 }
 
-// goOn handles what waits, until a handler has to run for it.
-func (s *Session) goOn(now time.Time) {
+// handleWaiting handles what waits, until a handler has to run for it.
+func (s *Session) handleWaiting(now time.Time) {
 	s.handling = true
 	for !s.busy && !s.down && len(s.waiting) > 0 {
 		pdu := s.waiting[0]
 		s.waiting = slices.Delete(s.waiting, 0, 1)
-		s.handle(now, pdu)
+		s.handlePDU(now, pdu)
 	}
 	s.handling = false
 }
 
-// handle answers one PDU, or has a handler answer it.
-func (s *Session) handle(now time.Time, pdu []byte) {
-	s.adopt(now)
+// handlePDU answers one PDU, or has a handler answer it.
+func (s *Session) handlePDU(now time.Time, pdu []byte) {
+	s.adoptTable(now)
 	s.SecurityChanged(now)
 	p, err := att.Parse(pdu)
 	op := opcodeOf(pdu)
@@ -172,68 +172,68 @@ func (s *Session) handle(now time.Time, pdu []byte) {
 	case op.Kind() == att.KindCommand:
 		switch cmd := p.(type) {
 		case att.WriteCmd:
-			s.writeCommand(now, cmd)
+			s.handleWriteCommand(now, cmd)
 		case att.SignedWriteCmd:
-			s.signedWrite(cmd, pdu)
+			s.handleSignedWrite(cmd, pdu)
 		default:
-			s.drop(op, "malformed")
+			s.dropCommand(op, "malformed")
 		}
 	case errors.Is(err, att.ErrUnknownOpcode):
-		s.refuse(op, att.HandleNone, att.CodeRequestNotSupported)
+		s.refuseRequest(op, att.HandleNone, att.CodeRequestNotSupported)
 	case err != nil:
-		s.refuse(op, att.HandleNone, att.CodeInvalidPDU)
+		s.refuseRequest(op, att.HandleNone, att.CodeInvalidPDU)
 	default:
-		s.request(now, p, pdu)
+		s.handleRequest(now, p, pdu)
 	}
 }
 
-// request answers a well-formed request.
-func (s *Session) request(now time.Time, p att.PDU, pdu []byte) {
-	if h, ok := s.client.admit(s, p); !ok {
-		s.refuse(p.Opcode(), h, att.CodeDatabaseOutOfSync)
+// handleRequest answers a well-formed request.
+func (s *Session) handleRequest(now time.Time, p att.PDU, pdu []byte) {
+	if h, ok := s.client.admitRequest(s, p); !ok {
+		s.refuseRequest(p.Opcode(), h, att.CodeDatabaseOutOfSync)
 		return
 	}
 	switch p := p.(type) {
 	case att.WriteReq:
-		s.write(now, p)
+		s.handleWrite(now, p)
 	case att.PrepareWriteReq:
-		s.prepare(p)
+		s.handlePrepare(p)
 	case att.ExecuteWriteReq:
-		s.execute(now, p)
+		s.handleExecute(now, p)
 	default:
-		s.answer(p, pdu)
+		s.answerRead(p, pdu)
 	}
 }
 
-// answer answers a request that changes nothing.
-func (s *Session) answer(p att.PDU, pdu []byte) {
+// answerRead answers a request that changes nothing.
+func (s *Session) answerRead(p att.PDU, pdu []byte) {
 	v := s.view()
 	if !v.needsHandler(p) {
-		s.b.Reply(v.append(s.ctx, s.scratch[:0], p))
+		s.b.Reply(v.appendResponse(s.ctx, s.scratch[:0], p))
 		return
 	}
 	p, err := att.Parse(slices.Clone(pdu)) // pdu goes, the handler stays
 	if err != nil {
 		return // cannot be: it was parsed before
 	}
-	ok := s.run(func(ctx context.Context) func(time.Time) {
-		rsp := v.append(ctx, nil, p)
+	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
+		rsp := v.appendResponse(ctx, nil, p)
 		return func(time.Time) { s.b.Reply(rsp) }
 	})
 	if !ok {
-		s.refuse(p.Opcode(), att.HandleNone, att.CodeUnlikelyError)
+		s.refuseRequest(p.Opcode(), att.HandleNone, att.CodeUnlikelyError)
 	}
 }
 
-// refuse answers a request with an error.
-func (s *Session) refuse(op att.Opcode, h att.Handle, c att.Code) {
+// refuseRequest answers a request with an error.
+func (s *Session) refuseRequest(op att.Opcode, h att.Handle, c att.Code) {
 	s.b.Reply(att.ErrorRsp{Request: op, Handle: h, Code: c}.AppendPDU(s.scratch[:0]))
 }
 
-// run has work done on a goroutine, which may call the program, and what it returns
+// runHandler has work done on a goroutine, which may call the program, and what it returns
 // done on the loop. Until then the session handles nothing else. It reports false
 // if the server has been closed.
-func (s *Session) run(work func(ctx context.Context) (then func(now time.Time))) bool {
+func (s *Session) runHandler(work func(ctx context.Context) (then func(now time.Time))) bool {
 	s.busy = s.srv.spawn(func() {
 		then := work(s.ctx)
 		s.b.Post(loop.Func(func(now time.Time) {
@@ -242,14 +242,14 @@ func (s *Session) run(work func(ctx context.Context) (then func(now time.Time)))
 			}
 			s.busy, s.handling = false, true
 			then(now)
-			s.goOn(now)
+			s.handleWaiting(now)
 		}))
 	})
 	return s.busy
 }
 
-// security returns what protects the link.
-func (s *Session) security() Security {
+// linkSecurity returns how the link is protected.
+func (s *Session) linkSecurity() Security {
 	peer := s.peer.Load()
 	if peer.Security == nil {
 		return Security{Bonded: peer.Bonded}
@@ -257,8 +257,8 @@ func (s *Session) security() Security {
 	return peer.Security()
 }
 
-// drop counts and logs a command that has no effect.
-func (s *Session) drop(op att.Opcode, why string) {
+// dropCommand counts and logs a command that has no effect.
+func (s *Session) dropCommand(op att.Opcode, why string) {
 	s.dropped.Add(1)
 	if l := s.srv.cfg.Logger; l != nil && l.Enabled(s.ctx, slog.LevelDebug) {
 		l.Debug("attribute PDU dropped", "op", op, "why", why)

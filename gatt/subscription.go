@@ -91,7 +91,7 @@ func (s *Subscription) Char() *Char { return s.ch }
 // value is left.
 func (s *Subscription) Next(ctx context.Context) (Value, error) {
 	for {
-		if v, ok, err := s.pop(); ok || err != nil {
+		if v, ok, err := s.popValue(); ok || err != nil {
 			return v, err
 		}
 		select {
@@ -100,20 +100,20 @@ func (s *Subscription) Next(ctx context.Context) (Value, error) {
 		case <-ctx.Done():
 		case <-s.ch.c.b.Done():
 		}
-		end := s.ch.c.gaveUp(ctx)
+		end := s.ch.c.waitError(ctx)
 		// What came before the end goes before it.
-		if v, ok, err := s.pop(); ok || err != nil {
+		if v, ok, err := s.popValue(); ok || err != nil {
 			return v, err
 		}
 		return Value{}, end
 	}
 }
 
-func (s *Subscription) pop() (v Value, ok bool, err error) {
-	v, ok, resume, err := s.queue.pop()
+func (s *Subscription) popValue() (v Value, ok bool, err error) {
+	v, ok, resume, err := s.queue.popValue()
 	if resume {
 		// If this fails the link is gone, and nobody waits for a confirmation.
-		s.ch.c.b.Post(loop.Func(func(time.Time) { s.ch.c.values.resume(s) }))
+		s.ch.c.b.Post(loop.Func(func(time.Time) { s.ch.c.values.resumeConfirming(s) }))
 	}
 	return v, ok, err
 }
@@ -141,6 +141,6 @@ func (s *Subscription) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	s.queue.close(fmt.Errorf("gatt: subscription to %s: %w", s.ch.info.UUID, net.ErrClosed), true)
+	s.queue.closeQueue(fmt.Errorf("gatt: subscription to %s: %w", s.ch.info.UUID, net.ErrClosed), true)
 	return s.ch.unconfigure(s)
 }

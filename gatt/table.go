@@ -92,8 +92,8 @@ type table struct {
 	hashValue      att.Handle
 }
 
-// at returns the attribute with a handle, nil if there is none.
-func (t *table) at(h att.Handle) *attribute {
+// attributeAt returns the attribute with a handle, nil if there is none.
+func (t *table) attributeAt(h att.Handle) *attribute {
 	i, ok := t.search(h)
 	if !ok {
 		return nil
@@ -122,7 +122,7 @@ func (t *table) inherit(old *table, r att.HandleRange) {
 	attrs := t.within(r)
 	for i := range attrs {
 		a := &attrs[i]
-		if o := old.at(a.handle); o != nil && o.typ == a.typ && o.role == a.role && !a.isDeclaration() {
+		if o := old.attributeAt(a.handle); o != nil && o.typ == a.typ && o.role == a.role && !a.isDeclaration() {
 			a.value = o.value
 		}
 	}

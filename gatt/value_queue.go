@@ -3,6 +3,8 @@ package gatt
 import (
 	"sync"
 	"time"
+
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // Value is one notification or indication.
@@ -31,97 +33,74 @@ type valueQueue struct {
 	limit int
 
 	mu       sync.Mutex
-	buf      []Value // guarded by mu, as all below; a ring
-	first, n int
-	lost     uint64 // before the oldest
-	lostLast uint64 // behind the newest
-	over     bool   // a confirmation is withheld
-	err      error  // what comes after the last value
+	values   ring.Ring[Value] // guarded by mu, as all below
+	lost     uint64           // before the oldest
+	lostLast uint64           // behind the newest
+	over     bool             // a confirmation is withheld
+	err      error            // what comes after the last value
 }
 
 func newValueQueue(limit int) *valueQueue {
 	return &valueQueue{ready: make(chan struct{}, 1), limit: limit}
 }
 
-// push adds a value and reports whether an indication may be confirmed.
-func (q *valueQueue) push(v Value) (confirm bool) {
+// pushValue adds a value and reports whether an indication may be confirmed.
+func (q *valueQueue) pushValue(v Value) (confirm bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	defer q.wake()
 	if q.err != nil {
 		return true
 	}
-	if !v.Indication && q.n >= q.limit {
-		if q.buf[q.first].Indication {
+	if !v.Indication && q.values.Len() >= q.limit {
+		if q.values.At(0).Indication {
 			q.lostLast++
 			return true
 		}
-		old := q.take()
-		q.lost += old.Dropped + 1
+		q.lost += q.values.Pop().Dropped + 1
 	}
 	v.Dropped, q.lostLast = q.lostLast, 0
-	q.put(v)
-	q.over = q.over || q.n > q.limit
+	q.values.Push(v)
+	q.over = q.over || q.values.Len() > q.limit
 	return !q.over
 }
 
-// pop takes the oldest value. ok is false if there is none; then err is what the
+// popValue takes the oldest value. ok is false if there is none; then err is what the
 // queue was closed with, if it was. resume reports that a withheld confirmation
 // may now be given.
-func (q *valueQueue) pop() (v Value, ok, resume bool, err error) {
+func (q *valueQueue) popValue() (v Value, ok, resume bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.n == 0 {
+	if q.values.Len() == 0 {
 		if q.err != nil {
 			q.wake() // for others that wait
 		}
 		return Value{}, false, false, q.err
 	}
-	v = q.take()
+	v = q.values.Pop()
 	v.Dropped += q.lost
 	q.lost = 0
-	if q.over && q.n <= q.limit {
+	if q.over && q.values.Len() <= q.limit {
 		q.over, resume = false, true
 	}
-	if q.n > 0 || q.err != nil {
+	if q.values.Len() > 0 || q.err != nil {
 		q.wake()
 	}
 	return v, true, resume, nil
 }
 
-// close ends the queue with err. What is in it can still be popped unless discard
+// closeQueue ends the queue with err. What is in it can still be popped unless discard
 // is set. Only the first call counts, but discarding always does.
-func (q *valueQueue) close(err error, discard bool) {
+func (q *valueQueue) closeQueue(err error, discard bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.err == nil {
 		q.err = err
 	}
 	if discard {
-		q.buf, q.first, q.n, q.err = nil, 0, 0, err
+		q.values, q.err = ring.Ring[Value]{}, err
 	}
 	q.wake()
-}
-
-// take removes the oldest value. The caller holds mu.
-func (q *valueQueue) take() (v Value) {
-	v, q.buf[q.first] = q.buf[q.first], Value{}
-	q.first = (q.first + 1) % len(q.buf)
-	q.n--
-	return v
-}
-
-// put appends a value. The ring grows as it is needed. The caller holds mu.
-func (q *valueQueue) put(v Value) {
-	if q.n == len(q.buf) {
-		buf := make([]Value, min(q.limit+1, max(4, 2*q.n)))
-		for i := range q.n {
-			buf[i] = q.buf[(q.first+i)%len(q.buf)]
-		}
-		q.buf, q.first = buf, 0
-	}
-	q.buf[(q.first+q.n)%len(q.buf)] = v
-	q.n++
 }
 
 func (q *valueQueue) wake() {

@@ -34,20 +34,20 @@ const maxEarly = 16
 
 // Notification implements att.NotifyHandler.
 func (vs *values) Notification(now time.Time, h att.Handle, value []byte) {
-	vs.deliver(now, h, value, false)
+	vs.deliverValue(now, h, value, false)
 }
 
 // Indication implements att.NotifyHandler.
 func (vs *values) Indication(now time.Time, h att.Handle, value []byte) (confirm bool) {
-	vs.deliver(now, h, value, true)
+	vs.deliverValue(now, h, value, true)
 	if h == vs.changed {
 		vs.serviceChanged(value)
 	}
 	return len(vs.withheld) == 0
 }
 
-// deliver hands a value to all who have subscribed, a copy to each.
-func (vs *values) deliver(now time.Time, h att.Handle, data []byte, indication bool) {
+// deliverValue hands a value to all who have subscribed, a copy to each.
+func (vs *values) deliverValue(now time.Time, h att.Handle, data []byte, indication bool) {
 	subs, known := vs.subs[h]
 	if !known {
 		early := earlyValue{h, Value{Data: bytes.Clone(data), Indication: indication, Time: now}}
@@ -58,7 +58,7 @@ func (vs *values) deliver(now time.Time, h att.Handle, data []byte, indication b
 		return
 	}
 	for _, s := range subs {
-		if s.queue.push(Value{Data: bytes.Clone(data), Indication: indication, Time: now}) {
+		if s.queue.pushValue(Value{Data: bytes.Clone(data), Indication: indication, Time: now}) {
 			continue
 		}
 		if indication {
@@ -80,7 +80,7 @@ func (vs *values) subscribe(s *Subscription) {
 	vs.early = slices.DeleteFunc(vs.early, func(e earlyValue) bool {
 		if e.handle == h {
 			e.value.Indication = false // confirmed long ago, so there is no claim to room
-			s.queue.push(e.value)
+			s.queue.pushValue(e.value)
 		}
 		return e.handle == h
 	})
@@ -90,11 +90,11 @@ func (vs *values) subscribe(s *Subscription) {
 func (vs *values) unsubscribe(s *Subscription) {
 	h := s.ch.info.Value
 	vs.subs[h] = slices.DeleteFunc(vs.subs[h], func(o *Subscription) bool { return o == s })
-	vs.resume(s)
+	vs.resumeConfirming(s)
 }
 
-// resume confirms the outstanding indication if s was the last to wait for.
-func (vs *values) resume(s *Subscription) {
+// resumeConfirming confirms the outstanding indication if s was the last to wait for.
+func (vs *values) resumeConfirming(s *Subscription) {
 	w := &vs.withheld
 	if len(*w) == 0 {
 		return
@@ -124,7 +124,7 @@ func (vs *values) endStale() {
 	for h, subs := range vs.subs {
 		for _, s := range slices.Clone(subs) {
 			if err := s.ch.Check(); err != nil {
-				s.queue.close(err, false)
+				s.queue.closeQueue(err, false)
 				vs.unsubscribe(s)
 			}
 		}

@@ -25,10 +25,10 @@ func (e *PrepareMismatchError) Error() string {
 // value has at most the MTU less three octets, else the error is an
 // *[att.TooLongError]; see [Client.WriteLong].
 func (c *Client) WriteHandle(ctx context.Context, h att.Handle, value []byte) error {
-	return c.write(ctx, nil, h, value)
+	return c.writeOnce(ctx, nil, h, value)
 }
 
-func (c *Client) write(ctx context.Context, cond att.Condition, h att.Handle, value []byte) error {
+func (c *Client) writeOnce(ctx context.Context, cond att.Condition, h att.Handle, value []byte) error {
 	_, err := do(ctx, c, cond, att.WriteReq{Handle: h, Value: value})
 	return err
 }
@@ -55,7 +55,7 @@ func (c *Client) WriteLong(ctx context.Context, h att.Handle, value []byte) erro
 
 func (c *Client) writeLong(ctx context.Context, cond att.Condition, h att.Handle, value []byte) error {
 	if len(value) <= c.MTU()-3 {
-		return c.write(ctx, cond, h, value)
+		return c.writeOnce(ctx, cond, h, value)
 	}
 	return c.writePrepared(ctx, cond, []HandleValue{{Handle: h, Value: value}})
 }
@@ -91,7 +91,7 @@ func (c *Client) writePrepared(ctx context.Context, cond att.Condition, values [
 		}
 	}()
 	for _, v := range values {
-		if err := c.prepare(ctx, cond, v); err != nil {
+		if err := c.prepareWrite(ctx, cond, v); err != nil {
 			return err
 		}
 	}
@@ -107,8 +107,8 @@ func emptied(err error) bool {
 	return ok && refused.Req == att.OpExecuteWriteReq && refused.Code != att.CodeDatabaseOutOfSync
 }
 
-// prepare sends one value in parts and compares what the peer repeats.
-func (c *Client) prepare(ctx context.Context, cond att.Condition, v HandleValue) error {
+// prepareWrite sends one value in parts and compares what the peer repeats.
+func (c *Client) prepareWrite(ctx context.Context, cond att.Condition, v HandleValue) error {
 	const head = 5
 	rest := bytes.NewReader(v.Value)
 	part := make([]byte, c.MTU()-head)

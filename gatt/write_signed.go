@@ -2,6 +2,7 @@ package gatt
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/moor-ble/moor/gatt/att"
 )
@@ -19,7 +20,7 @@ func (c *Client) WriteSigned(ctx context.Context, h att.Handle, value []byte, si
 	pdu := cmd.AppendPDU(nil)
 	sig, err := sign(ctx, pdu[:len(pdu)-len(cmd.Signature)])
 	if err != nil {
-		return err
+		return fmt.Errorf("gatt: signed write to handle %s: %w", h, err)
 	}
 	cmd.Signature = sig
 	return c.b.Command(ctx, cmd)

@@ -55,8 +55,8 @@ func (c *Conn) Session() *gatt.Session { return c.session }
 // host has none.
 func (c *Conn) SMP() *smp.Machine { return c.smp }
 
-// security is what protects the link.
-func (c *Conn) security() smp.Security {
+// linkSecurity is what protects the link.
+func (c *Conn) linkSecurity() smp.Security {
 	if c.smp == nil {
 		return smp.Security{}
 	}

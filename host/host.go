@@ -88,7 +88,7 @@ func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler
 		peer.Key = a.String() // a private address is no name to remember by
 	}
 	if h.smp != nil {
-		h.secure(c, &lc, &peer)
+		h.secureLink(c, &lc, &peer)
 	}
 	lc.ATT = func(now time.Time, ch *l2cap.Channel) l2cap.Handler {
 		c.session = h.cfg.Server.NewSession(peer)
@@ -117,7 +117,7 @@ func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *controller.Connect
 	if err != nil {
 		return nil, err
 	}
-	return c.encrypt(ctx)
+	return c.encryptLink(ctx)
 }
 
 // ConnectPlain is Connect without waiting for encryption, which still begins by
@@ -138,7 +138,7 @@ func (h *Host) ConnectAny(ctx context.Context, peers []hci.Addr, o *controller.C
 	if err != nil {
 		return nil, err
 	}
-	return c.encrypt(ctx)
+	return c.encryptLink(ctx)
 }
 
 // ConnectAnyPlain is ConnectAny as ConnectPlain is Connect.

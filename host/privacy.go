@@ -14,10 +14,10 @@ func (h *Host) loadResolvingList(ctx context.Context) {
 	}
 }
 
-// bondChanged follows a bond that came or went. Whoever saved it does not wait
+// followBonds follows a bond that came or went. Whoever saved it does not wait
 // for the controller. There is one goroutine at a time, which loads the list
 // again if bonds have changed meanwhile, and ends with the device at the latest.
-func (h *Host) bondChanged() {
+func (h *Host) followBonds() {
 	if h.bondChanges.Add(1) > 1 {
 		return
 	}

@@ -22,9 +22,9 @@ func (h *Host) openSMP(ctx context.Context) error {
 	local := smp.Local{Addr: info.Address, Binding: fmt.Sprintf("manufacturer 0x%04x", info.Version.Manufacturer)}
 	told := cfg.Changed
 	cfg.Changed = func(peer hci.Addr, b *smp.Bond) {
-		h.bondChanged()
+		h.followBonds()
 		if b == nil {
-			h.forget(peer)
+			h.forgetClient(peer)
 		}
 		if told != nil {
 			told(peer, b)
@@ -43,18 +43,18 @@ func (h *Host) openSMP(ctx context.Context) error {
 // Config.SMP.
 func (h *Host) SMP() *smp.Manager { return h.smp }
 
-// secure joins the Security Manager to the other protocols of a link. On the
+// secureLink joins the Security Manager to the other protocols of a link. On the
 // loop.
-func (h *Host) secure(c *Conn, lc *l2cap.Config, peer *gatt.PeerInfo) {
+func (h *Host) secureLink(c *Conn, lc *l2cap.Config, peer *gatt.PeerInfo) {
 	var bonded time.Time // when the bond was made that the session knows of
 	if b, ok := h.smp.Find(c.link.Peer()); ok {
-		peer.Key, peer.Bonded = nameOf(b.Peer), true
+		peer.Key, peer.Bonded = clientKey(b.Peer), true
 		bonded = b.Created
 	}
-	peer.Security = func() gatt.Security { return gatt.Security(c.security()) }
-	peer.Verify = func(ctx context.Context, pdu []byte, s [12]byte) (bool, error) { return h.verify(ctx, c, pdu, s) }
+	peer.Security = func() gatt.Security { return gatt.Security(c.linkSecurity()) }
+	peer.Verify = func(ctx context.Context, pdu []byte, s [12]byte) (bool, error) { return h.verifySigned(ctx, c, pdu, s) }
 	lc.Security = func(l2cap.Link) l2cap.Security {
-		s := c.security()
+		s := c.linkSecurity()
 		return l2cap.Security{Encrypted: s.Encrypted, Authenticated: s.Authenticated, Bonded: s.Bonded, KeySize: s.KeySize}
 	}
 	lc.SMP = func(now time.Time, ch *l2cap.Channel) l2cap.Handler {
@@ -64,9 +64,9 @@ func (h *Host) secure(c *Conn, lc *l2cap.Config, peer *gatt.PeerInfo) {
 			}
 			// A pairing tells who a peer with a private address is, and may make a
 			// new bond of an old one.
-			if b, ok := h.smp.Store().Find(c.smp.Peer()); ok && c.security().Bonded && !b.Created.Equal(bonded) {
+			if b, ok := h.smp.Store().Find(c.smp.Peer()); ok && c.linkSecurity().Bonded && !b.Created.Equal(bonded) {
 				bonded = b.Created
-				c.session.BondMade(now, nameOf(b.Peer))
+				c.session.BondMade(now, clientKey(b.Peer))
 				return
 			}
 			c.session.SecurityChanged(now)
@@ -75,10 +75,10 @@ func (h *Host) secure(c *Conn, lc *l2cap.Config, peer *gatt.PeerInfo) {
 	}
 }
 
-// encrypt returns a link where there is a bond once it is encrypted, and else as
+// encryptLink returns a link where there is a bond once it is encrypted, and else as
 // it is. It closes a link that cannot be.
-func (c *Conn) encrypt(ctx context.Context) (*Conn, error) {
-	if !c.security().Bonded {
+func (c *Conn) encryptLink(ctx context.Context) (*Conn, error) {
+	if !c.linkSecurity().Bonded {
 		return c, nil
 	}
 	if err := c.smp.Encrypt(ctx); err != nil {
@@ -88,16 +88,16 @@ func (c *Conn) encrypt(ctx context.Context) (*Conn, error) {
 	return c, nil
 }
 
-// nameOf is how the table's server calls a bonded peer, by its identity address.
-func nameOf(peer hci.Addr) string { return peer.Identity().String() }
+// clientKey is how the table's server calls a bonded peer, by its identity address.
+func clientKey(peer hci.Addr) string { return peer.Identity().String() }
 
-// forget has the table's server forget a peer whose bond is gone, so that a new
+// forgetClient has the table's server forget a peer whose bond is gone, so that a new
 // bond with it begins with nothing. Any goroutine may call it, the loop too.
-func (h *Host) forget(peer hci.Addr) { h.cfg.Server.ForgetClient(nameOf(peer)) }
+func (h *Host) forgetClient(peer hci.Addr) { h.cfg.Server.ForgetClient(clientKey(peer)) }
 
-// verify is the session's gatt.Verifier. The signature is as good as the bond
+// verifySigned is the session's gatt.Verifier. The signature is as good as the bond
 // that the key is of, which may be replaced while it is checked.
-func (h *Host) verify(ctx context.Context, c *Conn, pdu []byte, s smp.Signature) (authenticated bool, err error) {
+func (h *Host) verifySigned(ctx context.Context, c *Conn, pdu []byte, s smp.Signature) (authenticated bool, err error) {
 	before, ok := h.smp.Store().Find(c.smp.Peer())
 	if err := c.smp.Verify(ctx, pdu, s); err != nil {
 		expected := errors.Is(err, smp.ErrSignature) || errors.Is(err, smp.ErrNoSigningKey) || errors.Is(err, smp.ErrNoBond)

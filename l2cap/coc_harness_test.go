@@ -98,7 +98,7 @@ func (l *fakeLink) dialed(credits uint16) *Conn {
 	ch := start(func() (*Conn, error) { return l.m.Dial(t.Context(), 0x80, smallCoC) })
 	l.settle()
 	l.want("request", "0005 14 01 0a00 8000 4000 4000 2000 0400")
-	l.recv(CIDSignal, fmt.Sprintf("15 01 0a00 5500 3200 1700 %02x%02x 0000", credits&0xFF, credits>>8))
+	l.recv(cidSignal, fmt.Sprintf("15 01 0a00 5500 3200 1700 %02x%02x 0000", credits&0xFF, credits>>8))
 	c, err := ended(t, "Dial", ch)
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func TestChannelsShareRoom(t *testing.T) {
 		ch := start(func() (*Conn, error) { return l.m.Dial(t.Context(), 0x81, smallCoC) })
 		l.settle()
 		l.take()
-		l.recv(CIDSignal, "15 02 0a00 5600 3200 1700 6400 0000")
+		l.recv(cidSignal, "15 02 0a00 5600 3200 1700 6400 0000")
 		c2, err := ended(t, "Dial", ch)
 		if err != nil {
 			t.Fatal(err)
@@ -251,8 +251,13 @@ func TestEndsInOrder(t *testing.T) {
 				for range 50 {
 					ch := start(func() (struct{}, error) { return struct{}{}, call() })
 					l.settle()
-					if err := second(ended(t, name, ch)); !errors.Is(err, want) {
+					err := second(ended(t, name, ch))
+					if !errors.Is(err, want) {
 						t.Errorf("%s: error %v, want %v", name, err, want)
+						break
+					}
+					if rest, ok := strings.CutPrefix(err.Error(), "l2cap: "); !ok || strings.Contains(rest, "l2cap: ") {
+						t.Errorf("%s: error %q, want the package's prefix once, in front", name, err)
 						break
 					}
 				}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
@@ -107,7 +108,7 @@ func (m *muxWorld) step() {
 		start := m.octet(2) == 1
 		l.m.ACL(l.now, start, m.octets(m.octet(64)))
 	case muxFrame:
-		cid := []CID{CIDATT, CIDSignal, CIDSMP, CIDFirst, CIDFirst + 1, CIDFirst + 2}[m.octet(6)]
+		cid := []CID{cidATT, cidSignal, cidSMP, cidFirst, cidFirst + 1, cidFirst + 2}[m.octet(6)]
 		l.recvBytes(cid, m.octets(m.octet(80)))
 	case muxTime:
 		l.advance(time.Duration(m.octet(60)) * time.Second)
@@ -174,7 +175,7 @@ func (m *muxWorld) check() {
 		m.t.Fatalf("%d octets in reassembly", n)
 	}
 	// Answers that the link has no room for are bounded; the rest asks for room.
-	if n := len(m.link.sent); n > m.link.room+maxUnsentAnswers+64*3 {
+	if n := len(m.link.sent); n > m.link.room+flood.Limit+64*3 {
 		m.t.Fatalf("%d packets are queued, with room for %d", n, m.link.room)
 	}
 }

@@ -1,10 +1,10 @@
 package sim
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/internal/wire"
 )
 
 // unmasked reports whether the host wants the event. The answers to commands
@@ -22,8 +22,8 @@ func (c *Controller) unmasked(code, sub uint8) bool {
 // wantsLE reports whether the host wants the LE event.
 func (c *Controller) wantsLE(sub uint8) bool { return c.unmasked(hci.EvLEMeta, sub) }
 
-// send sends an event to the host if that wants it, as faults would have it.
-func (c *Controller) send(ev hci.Event) {
+// sendEvent sends an event to the host if that wants it, as faults would have it.
+func (c *Controller) sendEvent(ev hci.Event) {
 	c.buf = hci.AppendEvent(append(c.buf[:0], eventPacket), ev)
 	c.sendEncoded(c.buf, 0)
 }
@@ -31,28 +31,11 @@ func (c *Controller) send(ev hci.Event) {
 // sendEncoded sends an event packet after a while, if the host wants it and as
 // faults would have it.
 func (c *Controller) sendEncoded(b []byte, delay time.Duration) {
-	r := wire.NewReader(b)
-	r.Skip(1)
-	code, sub := r.U8(), uint8(0)
-	r.Skip(1)
-	if code == hci.EvLEMeta {
-		sub = r.U8()
+	if code, sub := eventKind(b); c.unmasked(code, sub) {
+		c.dispatchEvent(b, delay)
 	}
-	if !c.unmasked(code, sub) {
-		return
-	}
-	copies := 0
-	if len(c.faults.events) > 0 {
-		if f := c.faults.event(code, sub); f != nil {
-			if f.Drop {
-				return
-			}
-			delay += f.Delay
-			copies = f.Copies
-		}
-	}
-	for range copies + 1 {
-		c.later(delay, b)
+	if len(c.heldAnswers) > 0 {
+		c.releaseAnswers(bytes.Clone(b))
 	}
 }
 

@@ -111,7 +111,7 @@ func (c *Config) keyPair() func() (*ecdh.PrivateKey, error) {
 	return c.KeyPair
 }
 
-func (c *Config) validate() error {
+func (c *Config) validateConfig() error {
 	if n := c.minKeySize(); n < keySizeMin || n > keySizeMax {
 		return fmt.Errorf("smp: a least key size of %d octets is outside 7 to 16", n)
 	}
@@ -149,7 +149,7 @@ func (c *Config) oob(o *PairOptions) *OOB {
 }
 
 func (c *Config) needsMITM(o *PairOptions) bool {
-	return c.MITM || o != nil && o.MITM || c.oob(o).has()
+	return c.MITM || o != nil && o.MITM || c.oob(o).hasPeerData()
 }
 
 // settings are what a pairing with o, which may be nil, is to be.
@@ -170,13 +170,13 @@ func (c *Config) settings(o *PairOptions, id Identity, own hci.Addr) (settings, 
 		sign: c.Signing, oob: c.oob(o), keyPair: c.keyPair(), identity: id,
 	}
 	if !c.DisableBonding && !o.DisableBonding {
-		s.auth |= AuthBonding
+		s.auth |= authBonding
 	}
 	if s.needMITM || s.io != NoInputNoOutput {
-		s.auth |= AuthMITM // it costs nothing to ask where there is a user
+		s.auth |= authMITM // it costs nothing to ask where there is a user
 	}
 	if !c.DisableSecureConnections {
-		s.auth |= AuthSecureConnections
+		s.auth |= authSecureConnections
 	}
 	return s, d
 }

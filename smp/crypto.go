@@ -134,7 +134,7 @@ func random16() (v [16]byte) {
 func generateKey() (*ecdh.PrivateKey, error) { return ecdh.P256().GenerateKey(rand.Reader) }
 
 // publicKey returns the point of a key pair as it is sent.
-func publicKey(key *ecdh.PrivateKey) (p PairingPublicKey) {
+func publicKey(key *ecdh.PrivateKey) (p pairingPublicKey) {
 	r := wire.NewReader(key.PublicKey().Bytes())
 	r.Skip(1) // 4: both coordinates follow, most significant octet first
 	r.Copy(p.X[:])
@@ -148,7 +148,7 @@ var errOtherCurve = errors.New("the key pair is not on P-256")
 
 // sharedKey makes the Diffie-Hellman key. A point that is not on the curve is
 // an error (2.3.5.6.1, CVE-2018-5383).
-func sharedKey(own *ecdh.PrivateKey, peer PairingPublicKey) (key [32]byte, err error) {
+func sharedKey(own *ecdh.PrivateKey, peer pairingPublicKey) (key [32]byte, err error) {
 	point := slices.Concat([]byte{4}, reversed(peer.X[:]), reversed(peer.Y[:]))
 	pub, err := ecdh.P256().NewPublicKey(point)
 	if err != nil {

@@ -102,8 +102,8 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Reason}
 }
 
-// fail returns a failure that this host has found, with details.
-func fail(r Reason, format string, args ...any) *Error {
+// localError returns a failure that this host has found, with details.
+func localError(r Reason, format string, args ...any) *Error {
 	return &Error{Reason: r, Local: true, Err: fmt.Errorf(format, args...)}
 }
 

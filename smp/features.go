@@ -34,42 +34,42 @@ func (c IOCapability) String() string {
 	return fmt.Sprintf("0x%02x", uint8(c))
 }
 
-// AuthReq is what a side asks of a pairing (Vol 3, Part H, 3.5.1).
-type AuthReq uint8
+// authReq is what a side asks of a pairing (Vol 3, Part H, 3.5.1).
+type authReq uint8
 
-// The bits of an AuthReq. Bonding is a field of two, of which 01 is in use.
+// The bits of an authReq. Bonding is a field of two, of which 01 is in use.
 const (
-	AuthBonding           AuthReq = 0x01
-	AuthMITM              AuthReq = 0x04 // protection against a man in the middle
-	AuthSecureConnections AuthReq = 0x08
-	AuthKeypress          AuthReq = 0x10
-	AuthCT2               AuthReq = 0x20 // of no use without BR/EDR
+	authBonding           authReq = 0x01
+	authMITM              authReq = 0x04 // protection against a man in the middle
+	authSecureConnections authReq = 0x08
+	authKeypress          authReq = 0x10
+	authCT2               authReq = 0x20 // of no use without BR/EDR
 )
 
 // Has reports whether all bits of want are in a.
-func (a AuthReq) Has(want AuthReq) bool { return a&want == want }
+func (a authReq) has(want authReq) bool { return a&want == want }
 
 // bonds reports whether the Bonding field says so.
-func (a AuthReq) bonds() bool { return a&0x03 == AuthBonding }
+func (a authReq) bonds() bool { return a&0x03 == authBonding }
 
-// KeyDist is a set of keys to be distributed (Vol 3, Part H, 3.6.1).
-type KeyDist uint8
+// keyDist is a set of keys to be distributed (Vol 3, Part H, 3.6.1).
+type keyDist uint8
 
-// The bits of a KeyDist.
+// The bits of a keyDist.
 const (
-	DistEncKey  KeyDist = 0x01 // legacy pairing: long term key, EDIV and Rand
-	DistIDKey   KeyDist = 0x02 // identity resolving key and identity address
-	DistSignKey KeyDist = 0x04
-	DistLinkKey KeyDist = 0x08 // derive a key for BR/EDR, which this package never does
+	distEncKey  keyDist = 0x01 // legacy pairing: long term key, EDIV and Rand
+	distIDKey   keyDist = 0x02 // identity resolving key and identity address
+	distSignKey keyDist = 0x04
+	distLinkKey keyDist = 0x08 // derive a key for BR/EDR, which this package never does
 
-	distKnown = DistEncKey | DistIDKey | DistSignKey | DistLinkKey // the others are reserved and have no effect
+	distKnown = distEncKey | distIDKey | distSignKey | distLinkKey // the others are reserved and have no effect
 )
 
 // Has reports whether all bits of want are in d.
-func (d KeyDist) Has(want KeyDist) bool { return d&want == want }
+func (d keyDist) has(want keyDist) bool { return d&want == want }
 
 // String lists the keys: "EncKey|IdKey", "none".
-func (d KeyDist) String() string {
+func (d keyDist) String() string {
 	var names []string
 	for i, n := range [...]string{"EncKey", "IdKey", "SignKey", "LinkKey"} {
 		if d&(1<<i) != 0 {
@@ -144,20 +144,20 @@ var ioMethod = [5][5]Method{
 // compares reports whether a side can show six digits and take a yes or no.
 func (c IOCapability) compares() bool { return c == DisplayYesNo || c == KeyboardDisplay }
 
-// secure reports whether both sides can do LE Secure Connections.
-func secure(req, rsp Features) bool {
-	return req.Auth.Has(AuthSecureConnections) && rsp.Auth.Has(AuthSecureConnections)
+// secureConnections reports whether both sides can do LE Secure Connections.
+func secureConnections(req, rsp features) bool {
+	return req.Auth.has(authSecureConnections) && rsp.Auth.has(authSecureConnections)
 }
 
 // chooseMethod returns the method that two sides must use (Vol 3, Part H,
 // 2.3.5.1, Tables 2.6 to 2.8). req and rsp have been parsed, so that their
 // capabilities are in the table.
-func chooseMethod(req, rsp Features) Method {
-	sc := secure(req, rsp)
+func chooseMethod(req, rsp features) Method {
+	sc := secureConnections(req, rsp)
 	switch {
 	case sc && (req.OOB || rsp.OOB), req.OOB && rsp.OOB:
 		return OutOfBand
-	case !req.Auth.Has(AuthMITM) && !rsp.Auth.Has(AuthMITM):
+	case !req.Auth.has(authMITM) && !rsp.Auth.has(authMITM):
 		return JustWorks
 	case sc && req.IO.compares() && rsp.IO.compares():
 		return NumericComparison

@@ -20,7 +20,7 @@ func beginLegacy(p *pairing) (state, error) {
 	case p.method == OutOfBand:
 		l.tk = *p.set.oob.TK
 	case p.method.passkey():
-		early := CodePairingConfirm
+		early := codePairingConfirm
 		if p.initiator {
 			early = 0 // the responder waits for ours
 		}
@@ -35,7 +35,7 @@ func beginLegacy(p *pairing) (state, error) {
 // legacyCommit is where the temporary key is known.
 func legacyCommit(p *pairing) (state, error) {
 	if p.initiator {
-		p.send(PairingConfirm{p.confirmLegacy(p.legacy.rand)})
+		p.queuePDU(pairingConfirm{p.confirmLegacy(p.legacy.rand)})
 	}
 	return legacyAwaitConfirm, nil
 }
@@ -50,7 +50,7 @@ func (p *pairing) confirmLegacy(rand [16]byte) [16]byte {
 }
 
 func legacyAwaitConfirm(p *pairing, in any) (state, error) {
-	c, err := expect[PairingConfirm](in)
+	c, err := expect[pairingConfirm](in)
 	if err != nil {
 		return nil, err
 	}
@@ -58,29 +58,29 @@ func legacyAwaitConfirm(p *pairing, in any) (state, error) {
 	// The value is the same function for both sides: one that comes back proves
 	// nothing.
 	if own := p.confirmLegacy(l.rand); equal(own, c.Value) {
-		return nil, fail(ReasonConfirmValueFailed, "the peer sent our own value back")
+		return nil, localError(ReasonConfirmValueFailed, "the peer sent our own value back")
 	} else if !p.initiator {
-		p.send(PairingConfirm{own})
+		p.queuePDU(pairingConfirm{own})
 	}
 	l.confirm = c.Value
 	if p.initiator {
-		p.send(PairingRandom{l.rand})
+		p.queuePDU(pairingRandom{l.rand})
 	}
 	return legacyAwaitRandom, nil
 }
 
 func legacyAwaitRandom(p *pairing, in any) (state, error) {
-	r, err := expect[PairingRandom](in)
+	r, err := expect[pairingRandom](in)
 	if err != nil {
 		return nil, err
 	}
 	l := &p.legacy
 	if !equal(p.confirmLegacy(r.Value), l.confirm) {
-		return nil, fail(ReasonConfirmValueFailed, "the values differ: another passkey, or another device in between")
+		return nil, localError(ReasonConfirmValueFailed, "the values differ: another passkey, or another device in between")
 	}
 	if p.initiator {
 		return p.encryptWith(s1(l.tk, r.Value, l.rand))
 	}
-	p.send(PairingRandom{l.rand})
+	p.queuePDU(pairingRandom{l.rand})
 	return p.encryptWith(s1(l.tk, l.rand, r.Value))
 }

@@ -1,10 +1,8 @@
 package smp
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
@@ -13,12 +11,12 @@ import (
 // bonds, and what is remembered from link to link. Its methods may be called
 // from any goroutine unless they say otherwise.
 type Manager struct {
-	cfg      Config
-	store    watched
-	unsaved  index // new bonds, until they are in store: peers have the keys already
-	log      *slog.Logger
-	attempts attempts      // of the loop
-	writing  chan struct{} // one slot: who has it may change bonds
+	cfg     Config
+	store   watchedStore
+	unsaved index // new bonds, until they are in store: peers have the keys already
+	log     *slog.Logger
+	backoff backoff       // belongs to the loop
+	writing chan struct{} // one slot: who has it may change bonds
 }
 
 // NewManager opens the bonds of a controller.
@@ -27,7 +25,7 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 	if cfg != nil {
 		m.cfg = *cfg
 	}
-	if err := m.cfg.validate(); err != nil {
+	if err := m.cfg.validateConfig(); err != nil {
 		return nil, err
 	}
 	if m.cfg.Identity != (hci.Addr{}) {
@@ -46,7 +44,7 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.store = watched{s, m}
+	m.store = watchedStore{s, m}
 	return m, nil
 }
 
@@ -90,93 +88,3 @@ func (m *Manager) Resolve(a hci.Addr) (hci.Addr, bool) {
 	}
 	return hci.Addr{}, false
 }
-
-// NewAddress makes a resolvable private address of this host, by which bonded
-// peers know it and nobody else does.
-func (m *Manager) NewAddress() hci.Addr { return NewPrivateAddress(m.Identity().IRK) }
-
-// Resolves reports whether a is a private address made with irk (Vol 6, Part B,
-// 1.3.2.3).
-func Resolves(irk Key, a hci.Addr) bool {
-	if !a.IsResolvable() {
-		return false
-	}
-	var prand, hash [3]byte
-	copy(hash[:], a.MAC[:])
-	copy(prand[:], reversed(a.MAC[:]))
-	h := ah(irk, [3]byte(reversed(prand[:])))
-	return subtle.ConstantTimeCompare(h[:], hash[:]) == 1
-}
-
-// NewPrivateAddress makes a resolvable private address (Vol 6, Part B,
-// 1.3.2.2).
-func NewPrivateAddress(irk Key) hci.Addr {
-	for {
-		r := random16()
-		var prand [3]byte
-		copy(prand[:], r[:])
-		a := privateAddress(irk, prand)
-		// Of the random part, the bits below the two topmost must not be all 0 or 1.
-		if low := uint32(a.MAC[5]&0x3F)<<16 | uint32(a.MAC[4])<<8 | uint32(a.MAC[3]); low != 0 && low != 0x3FFFFF {
-			return a
-		}
-	}
-}
-
-func privateAddress(irk Key, prand [3]byte) hci.Addr {
-	const top, resolvable = 0xC0, 0x40
-	prand[2] = prand[2]&^top | resolvable
-	h := ah(irk, prand)
-	a := hci.Addr{Kind: hci.AddrRandom}
-	copy(a.MAC[:], append(h[:], prand[:]...))
-	return a
-}
-
-// Backing off after failures (Vol 3, Part H, 2.3.6).
-const (
-	firstWait    = time.Second
-	longestWait  = 2 * time.Minute
-	forgetAfter  = 10 * time.Minute
-	maxAttempted = 64
-)
-
-// attempts are the peers that have failed to pair. At most 64 are remembered;
-// when more come, the one that may try again soonest is forgotten.
-type attempts struct {
-	failed map[hci.Addr]attempt
-}
-
-type attempt struct {
-	wait  time.Duration
-	until time.Time
-}
-
-// blocked reports whether a peer has to wait.
-func (a *attempts) blocked(now time.Time, peer hci.Addr) bool {
-	return now.Before(a.failed[peer].until)
-}
-
-// add counts a failure.
-func (a *attempts) add(now time.Time, peer hci.Addr) {
-	old, known := a.failed[peer]
-	wait := firstWait
-	if known && now.Before(old.until.Add(forgetAfter)) {
-		wait = min(2*old.wait, longestWait)
-	}
-	if !known && len(a.failed) >= maxAttempted {
-		var soonest hci.Addr
-		for p, x := range a.failed {
-			if s, ok := a.failed[soonest]; !ok || x.until.Before(s.until) {
-				soonest = p
-			}
-		}
-		delete(a.failed, soonest)
-	}
-	if a.failed == nil {
-		a.failed = map[hci.Addr]attempt{}
-	}
-	a.failed[peer] = attempt{wait, now.Add(wait)}
-}
-
-// clear forgets the failures of a peer that has paired.
-func (a *attempts) clear(peer hci.Addr) { delete(a.failed, peer) }

@@ -48,13 +48,13 @@ func (l *LocalOOB) Data() OOBData {
 	return OOBData{Confirm: f4(x, x, l.rand, 0), Rand: l.rand}
 }
 
-// has reports whether data of the peer is there, which is what the OOB flag
+// hasPeerData reports whether data of the peer is there, which is what the OOB flag
 // says. Which generation it will be for is not yet known.
-func (o *OOB) has() bool { return o != nil && (o.TK != nil || o.Peer != nil) }
+func (o *OOB) hasPeerData() bool { return o != nil && (o.TK != nil || o.Peer != nil) }
 
-// serves reports whether the data will do for the generation agreed on; theirs
+// suffices reports whether the data will do for the generation agreed on; theirs
 // is the peer's flag.
-func (o *OOB) serves(sc, theirs bool) bool {
+func (o *OOB) suffices(sc, theirs bool) bool {
 	switch {
 	case o == nil:
 		return false

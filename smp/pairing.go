@@ -25,7 +25,7 @@ type pairing struct {
 	own, peer hci.Addr // on the air
 
 	preq, pres [7]byte // as they were sent, for c1 and f6
-	req, rsp   Features
+	req, rsp   features
 	method     Method
 	sc         bool
 	keySize    int
@@ -39,8 +39,8 @@ type pairing struct {
 	// While the user is asked, answered takes the answer, and one PDU with the
 	// code may come early: the other user may be faster.
 	answered func(p *pairing, a answer) (state, error)
-	early    Code
-	held     PDU
+	early    code
+	held     command
 
 	// key is what the link is to be encrypted with, once that is due: before,
 	// the peer's wish to encrypt is refused.
@@ -53,7 +53,7 @@ type pairing struct {
 // settings are what a pairing needs of the configuration.
 type settings struct {
 	io         IOCapability
-	auth       AuthReq // what is sent
+	auth       authReq // what is sent
 	needMITM   bool
 	needSC     bool
 	minKeySize int
@@ -65,7 +65,7 @@ type settings struct {
 
 // effects are what a step wants done.
 type effects struct {
-	send    []PDU
+	send    []command
 	ask     *question
 	encrypt *Key // as central, with this key
 	done    bool
@@ -101,77 +101,77 @@ type state func(p *pairing, in any) (state, error)
 // newInitiator begins a pairing as central.
 func newInitiator(set settings, own, peer hci.Addr) *pairing {
 	p := &pairing{set: set, initiator: true, own: own, peer: peer}
-	keys := set.keys()
-	p.req = Features{
-		IO: set.io, OOB: set.oob.has(), Auth: set.auth, MaxKeySize: keySizeMax,
+	keys := set.distributedKeys()
+	p.req = features{
+		IO: set.io, OOB: set.oob.hasPeerData(), Auth: set.auth, MaxKeySize: keySizeMax,
 		InitiatorKeys: keys, ResponderKeys: keys,
 	}
-	p.preq = p.features(PairingRequest{p.req})
+	p.preq = p.queueFeatures(pairingRequest(p.req))
 	p.state = awaitResponse
 	return p
 }
 
 // newResponder begins a pairing as peripheral, with the request of the peer.
-func newResponder(set settings, own, peer hci.Addr, req PairingRequest) (*pairing, error) {
-	p := &pairing{set: set, own: own, peer: peer, req: req.Features}
+func newResponder(set settings, own, peer hci.Addr, req pairingRequest) (*pairing, error) {
+	p := &pairing{set: set, own: own, peer: peer, req: features(req)}
 	p.preq = [7]byte(req.AppendPDU(nil))
-	keys := set.keys()
+	keys := set.distributedKeys()
 	if !req.Auth.bonds() {
 		keys = 0 // who does not keep keys needs none
 	}
-	p.rsp = Features{
-		IO: set.io, OOB: set.oob.has(), Auth: set.auth, MaxKeySize: keySizeMax,
+	p.rsp = features{
+		IO: set.io, OOB: set.oob.hasPeerData(), Auth: set.auth, MaxKeySize: keySizeMax,
 		InitiatorKeys: req.InitiatorKeys & keys, ResponderKeys: req.ResponderKeys & keys,
 	}
-	if err := p.agree(); err != nil {
+	if err := p.agreeOnFeatures(); err != nil {
 		return nil, err
 	}
-	p.pres = p.features(PairingResponse{p.rsp})
-	next, err := p.begin()
+	p.pres = p.queueFeatures(pairingResponse(p.rsp))
+	next, err := p.beginPhaseTwo()
 	p.state = next
 	return p, err
 }
 
-// features sends the PDU of the first exchange and returns it.
-func (p *pairing) features(pdu PDU) [7]byte {
-	p.send(pdu)
+// queueFeatures sends the PDU of the first exchange and returns it.
+func (p *pairing) queueFeatures(pdu command) [7]byte {
+	p.queuePDU(pdu)
 	return [7]byte(pdu.AppendPDU(nil))
 }
 
-// keys are what this host gives and takes, if it bonds at all.
-func (s *settings) keys() KeyDist {
+// distributedKeys are what this host gives and takes, if it bonds at all.
+func (s *settings) distributedKeys() keyDist {
 	switch {
 	case !s.auth.bonds():
 		return 0
 	case s.sign:
-		return DistEncKey | DistIDKey | DistSignKey
+		return distEncKey | distIDKey | distSignKey
 	}
-	return DistEncKey | DistIDKey
+	return distEncKey | distIDKey
 }
 
-func (p *pairing) send(pdu PDU) { p.fx.send = append(p.fx.send, pdu) }
+func (p *pairing) queuePDU(pdu command) { p.fx.send = append(p.fx.send, pdu) }
 
-// take returns what is to be done, once.
-func (p *pairing) take() effects {
+// takeEffects returns what is to be done, once.
+func (p *pairing) takeEffects() effects {
 	fx := p.fx
 	p.fx = effects{}
 	return fx
 }
 
-// step takes what has happened. After an error the pairing is over.
-func (p *pairing) step(in any) (err error) {
+// advance takes what has happened. After an error the pairing is over.
+func (p *pairing) advance(in any) (err error) {
 	switch in := in.(type) {
-	case PairingKeypressNotification:
+	case pairingKeypressNotification:
 		if p.method.passkey() && p.key == nil {
 			return nil // how the other user gets on is not shown
 		}
-	case PairingFailed:
+	case pairingFailed:
 		return &Error{Reason: in.Reason}
 	case answer:
-		return p.answer(in)
+		return p.handleAnswer(in)
 	}
 	if p.answered != nil {
-		pdu, ok := in.(PDU)
+		pdu, ok := in.(command)
 		if !ok || pdu.Code() != p.early || p.held != nil {
 			return unexpected(in)
 		}
@@ -182,8 +182,8 @@ func (p *pairing) step(in any) (err error) {
 	return err
 }
 
-// answer takes the user's answer, and then the PDU that had to wait for it.
-func (p *pairing) answer(a answer) (err error) {
+// handleAnswer takes the user's answer, and then the PDU that had to wait for it.
+func (p *pairing) handleAnswer(a answer) (err error) {
 	f := p.answered
 	if f == nil { // of a passkey that was only shown
 		if a.err != nil {
@@ -197,22 +197,22 @@ func (p *pairing) answer(a answer) (err error) {
 	}
 	held := p.held
 	p.held = nil
-	return p.step(held)
+	return p.advance(held)
 }
 
-// ask puts a question to the user. Until f has taken the answer, one PDU with
+// askUser puts a question to the user. Until f has taken the answer, one PDU with
 // the code may come; none if it is zero.
-func (p *pairing) ask(q question, early Code, f func(p *pairing, a answer) (state, error)) {
+func (p *pairing) askUser(q question, early code, f func(p *pairing, a answer) (state, error)) {
 	p.fx.ask = &q
 	p.early, p.answered = early, f
 }
 
 // unexpected is the error for a PDU out of order.
 func unexpected(in any) error {
-	if pdu, ok := in.(PDU); ok {
-		return fail(ReasonUnspecified, "%v out of order", pdu.Code())
+	if pdu, ok := in.(command); ok {
+		return localError(ReasonUnspecified, "%v out of order", pdu.Code())
 	}
-	return fail(ReasonUnspecified, "%T out of order", in)
+	return localError(ReasonUnspecified, "%T out of order", in)
 }
 
 // expect returns in if it is a T, and the error for what is not.
@@ -225,25 +225,25 @@ func expect[T any](in any) (T, error) {
 }
 
 func awaitResponse(p *pairing, in any) (state, error) {
-	rsp, err := expect[PairingResponse](in)
+	rsp, err := expect[pairingResponse](in)
 	if err != nil {
 		return nil, err
 	}
-	p.rsp = rsp.Features
+	p.rsp = features(rsp)
 	p.pres = [7]byte(rsp.AppendPDU(nil))
 	if extra := ((p.rsp.InitiatorKeys &^ p.req.InitiatorKeys) | (p.rsp.ResponderKeys &^ p.req.ResponderKeys)) & distKnown; extra != 0 {
-		return nil, fail(ReasonInvalidParameters, "the response adds the keys %v", extra)
+		return nil, localError(ReasonInvalidParameters, "the response adds the keys %v", extra)
 	}
-	if err := p.agree(); err != nil {
+	if err := p.agreeOnFeatures(); err != nil {
 		return nil, err
 	}
-	return p.begin()
+	return p.beginPhaseTwo()
 }
 
-// agree draws from both features what the pairing will be, and refuses what is
+// agreeOnFeatures draws from both features what the pairing will be, and refuses what is
 // not good enough.
-func (p *pairing) agree() error {
-	p.sc = secure(p.req, p.rsp)
+func (p *pairing) agreeOnFeatures() error {
+	p.sc = secureConnections(p.req, p.rsp)
 	p.method = chooseMethod(p.req, p.rsp)
 	p.keySize = int(min(p.req.MaxKeySize, p.rsp.MaxKeySize))
 	theirs := p.req
@@ -252,22 +252,22 @@ func (p *pairing) agree() error {
 	}
 	switch {
 	case p.keySize < p.set.minKeySize:
-		return fail(ReasonEncryptionKeySize, "the peer offers %d octets, %d are needed", p.keySize, p.set.minKeySize)
+		return localError(ReasonEncryptionKeySize, "the peer offers %d octets, %d are needed", p.keySize, p.set.minKeySize)
 	case p.set.needSC && !p.sc:
-		return fail(ReasonAuthenticationRequirements, "the peer has no LE Secure Connections, and legacy pairing is not allowed")
-	case p.set.needMITM && !p.method.Authenticated() && p.set.oob.has():
-		return fail(ReasonAuthenticationRequirements, "no protection against a man in the middle: the peer does not use the out-of-band data")
+		return localError(ReasonAuthenticationRequirements, "the peer has no LE Secure Connections, and legacy pairing is not allowed")
+	case p.set.needMITM && !p.method.Authenticated() && p.set.oob.hasPeerData():
+		return localError(ReasonAuthenticationRequirements, "no protection against a man in the middle: the peer does not use the out-of-band data")
 	case p.set.needMITM && !p.method.Authenticated():
-		return fail(ReasonAuthenticationRequirements, "no protection against a man in the middle with %v here and %v there", p.set.io, theirs.IO)
-	case p.method == OutOfBand && !p.set.oob.serves(p.sc, theirs.OOB):
-		return fail(ReasonOOBNotAvailable, "no out of band data for this kind of pairing")
+		return localError(ReasonAuthenticationRequirements, "no protection against a man in the middle with %v here and %v there", p.set.io, theirs.IO)
+	case p.method == OutOfBand && !p.set.oob.suffices(p.sc, theirs.OOB):
+		return localError(ReasonOOBNotAvailable, "no out of band data for this kind of pairing")
 	}
 	p.dist.plan(p)
 	return nil
 }
 
-// begin goes on to the second phase.
-func (p *pairing) begin() (state, error) {
+// beginPhaseTwo goes on to the second phase.
+func (p *pairing) beginPhaseTwo() (state, error) {
 	if p.sc {
 		return beginCurve(p)
 	}
@@ -276,13 +276,13 @@ func (p *pairing) begin() (state, error) {
 
 // getPasskey goes on with then once this side knows the passkey: it makes one
 // and has it shown, or the user types it.
-func (p *pairing) getPasskey(early Code, then func(p *pairing) (state, error)) (state, error) {
+func (p *pairing) getPasskey(early code, then func(p *pairing) (state, error)) (state, error) {
 	if p.method.displays(p.initiator) {
 		p.passkey = newPasskey()
 		p.fx.ask = &question{kind: tellPasskey, passkey: p.passkey}
 		return then(p)
 	}
-	p.ask(question{kind: askEnter}, early, func(p *pairing, a answer) (state, error) {
+	p.askUser(question{kind: askEnter}, early, func(p *pairing, a answer) (state, error) {
 		if a.err == nil && a.passkey >= passkeys {
 			a.err = errLongPasskey
 		}
@@ -297,9 +297,9 @@ func (p *pairing) getPasskey(early Code, then func(p *pairing) (state, error)) (
 
 // encryptWith has the link encrypted, by whoever is the central.
 func (p *pairing) encryptWith(key Key) (state, error) {
-	key = key.cut(p.keySize)
+	key = key.truncate(p.keySize)
 	if key.IsZero() {
-		return nil, fail(ReasonUnspecified, "%w", errZeroKey)
+		return nil, localError(ReasonUnspecified, "%w", errZeroKey)
 	}
 	p.key = &key
 	if p.initiator {
@@ -315,25 +315,25 @@ func awaitEncryption(p *pairing, in any) (state, error) {
 	if _, err := expect[encrypted](in); err != nil {
 		return nil, err
 	}
-	return p.dist.begin(p)
+	return p.dist.beginDistribution(p)
 }
 
-// security returns what a link that the pairing has encrypted has. A key that
+// securityByPairing returns what a link that the pairing has encrypted has. A key that
 // everybody knows proves nothing.
-func (p *pairing) security() Security {
-	known := p.curve.debug()
+func (p *pairing) securityByPairing() Security {
+	known := p.curve.usesDebugKey()
 	return Security{
 		Encrypted: p.key != nil, Authenticated: p.method.Authenticated() && !known, SecureConnections: p.sc && !known, KeySize: p.keySize,
 	}
 }
 
-// bonds reports whether both sides want to keep the keys.
-func (p *pairing) bonds() bool { return p.req.Auth.bonds() && p.rsp.Auth.bonds() }
+// bothBond reports whether both sides want to keep the keys.
+func (p *pairing) bothBond() bool { return p.req.Auth.bonds() && p.rsp.Auth.bonds() }
 
-// bond returns what is to be kept of a pairing that is done; nil if nothing:
+// newBond returns what is to be kept of a pairing that is done; nil if nothing:
 // one side does not bond, its key is known to everybody, or the peer has no
 // address to find it by again.
-func (p *pairing) bond(now time.Time) *Bond {
+func (p *pairing) newBond(now time.Time) *Bond {
 	d := &p.dist
 	peer := p.peer.Identity()
 	if d.peerAddr != nil {
@@ -341,12 +341,12 @@ func (p *pairing) bond(now time.Time) *Bond {
 	} else if p.peer.IsResolvable() || p.peer.IsNonResolvable() {
 		return nil
 	}
-	if !p.bonds() || p.curve.debug() {
+	if !p.bothBond() || p.curve.usesDebugKey() {
 		return nil
 	}
 	b := &Bond{
 		Peer: peer, Created: now, Authenticated: p.method.Authenticated(), SecureConnections: p.sc, KeySize: p.keySize,
-		IRK: d.irk, GaveIRK: d.give.Has(DistIDKey) && !p.set.identity.IRK.IsZero(), PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
+		IRK: d.irk, GaveIRK: d.give.has(distIDKey) && !p.set.identity.IRK.IsZero(), PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
 	}
 	if p.sc {
 		k := LongTermKey{Key: *p.key}

@@ -80,7 +80,7 @@ func decodeRecord(b []byte, record any) error {
 	return nil
 }
 
-func recordOf(b *Bond, local Identity) *bondRecord {
+func newBondRecord(b *Bond, local Identity) *bondRecord {
 	key := func(k *LongTermKey) *keyRecord {
 		if k == nil {
 			return nil
@@ -95,8 +95,8 @@ func recordOf(b *Bond, local Identity) *bondRecord {
 	}
 }
 
-// bond checks a record as if a stranger had written it.
-func (r *bondRecord) bond(local Identity) (*Bond, error) {
+// toBond checks a record as if a stranger had written it.
+func (r *bondRecord) toBond(local Identity) (*Bond, error) {
 	switch {
 	case r.Version != recordVersion:
 		return nil, fmt.Errorf("version %d, this program knows %d", r.Version, recordVersion)
@@ -136,8 +136,8 @@ func (r *bondRecord) bond(local Identity) (*Bond, error) {
 func Export(w io.Writer, s Store, peers ...hci.Addr) error {
 	var out []*bondRecord
 	for _, b := range s.All() {
-		if len(peers) == 0 || contains(peers, b.Peer) {
-			out = append(out, recordOf(b, s.Identity()))
+		if len(peers) == 0 || containsAddr(peers, b.Peer) {
+			out = append(out, newBondRecord(b, s.Identity()))
 		}
 	}
 	enc := json.NewEncoder(w)
@@ -145,7 +145,7 @@ func Export(w io.Writer, s Store, peers ...hci.Addr) error {
 	return enc.Encode(out)
 }
 
-func contains(peers []hci.Addr, a hci.Addr) bool {
+func containsAddr(peers []hci.Addr, a hci.Addr) bool {
 	for _, p := range peers {
 		if p.Identity() == a {
 			return true
@@ -167,7 +167,7 @@ func Import(r io.Reader, s Store) (int, error) {
 		if rec == nil {
 			return 0, fmt.Errorf("smp: import: bond %d is null", i+1)
 		}
-		b, err := rec.bond(s.Identity())
+		b, err := rec.toBond(s.Identity())
 		if err != nil {
 			return 0, fmt.Errorf("smp: import: bond %d: %w", i+1, err)
 		}

@@ -24,11 +24,11 @@ type Resolver interface {
 // controller.Controller.SetResolvingList, which says what it costs. It returns how many
 // peers fit. The others are resolved by Manager.Resolve alone.
 func (m *Manager) LoadResolvingList(ctx context.Context, ctl Resolver) (int, error) {
-	return ctl.SetResolvingList(ctx, m.resolvable)
+	return ctl.SetResolvingList(ctx, m.resolvingList)
 }
 
-// resolvable returns the peers whose private addresses can be resolved.
-func (m *Manager) resolvable() []hci.LEAddDeviceToResolvingList {
+// resolvingList returns the peers whose private addresses can be resolved.
+func (m *Manager) resolvingList() []hci.LEAddDeviceToResolvingList {
 	var list []hci.LEAddDeviceToResolvingList
 	for _, b := range m.store.All() {
 		if !b.IRK.IsZero() {

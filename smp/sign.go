@@ -23,9 +23,9 @@ var ErrNoSigningKey = errors.New("the bond has no key for signatures")
 
 func signature(csrk Key, counter uint32, pdu []byte) (s Signature) {
 	n := wire.AppendU32(nil, counter)
-	code := cmac(csrk, pdu, n)
-	r := wire.NewReader(code[:])
-	r.Skip(len(code) / 2) // the most significant half stays
+	mac := cmac(csrk, pdu, n)
+	r := wire.NewReader(mac[:])
+	r.Skip(len(mac) / 2) // the most significant half stays
 	copy(s[:], append(n, r.Rest()...))
 	return s
 }
@@ -34,7 +34,7 @@ func signature(csrk Key, counter uint32, pdu []byte) (s Signature) {
 // peer. Each signature has its own counter, which is saved before it is used.
 // Not for the loop.
 func (m *Machine) Sign(ctx context.Context, pdu []byte) (s Signature, err error) {
-	err = m.mgr.change(ctx, m, func(b *Bond) error {
+	err = m.mgr.changeBond(ctx, m, func(b *Bond) error {
 		switch {
 		case b.LocalCSRK.IsZero():
 			return ErrNoSigningKey
@@ -54,7 +54,7 @@ func (m *Machine) Sign(ctx context.Context, pdu []byte) (s Signature, err error)
 // Verify checks the peer's signature of a PDU; what is wrong with it is
 // ErrSignature. A signature is good once. Not for the loop.
 func (m *Machine) Verify(ctx context.Context, pdu []byte, s Signature) error {
-	err := m.mgr.change(ctx, m, func(b *Bond) error {
+	err := m.mgr.changeBond(ctx, m, func(b *Bond) error {
 		if b.PeerCSRK.IsZero() {
 			return ErrNoSigningKey
 		}
@@ -73,9 +73,9 @@ func (m *Machine) Verify(ctx context.Context, pdu []byte, s Signature) error {
 	return nil
 }
 
-// change saves what f makes of the bond with a link's peer. All who change bonds
+// changeBond saves what f makes of the bond with a link's peer. All who change bonds
 // wait for each other.
-func (m *Manager) change(ctx context.Context, x *Machine, f func(b *Bond) error) error {
+func (m *Manager) changeBond(ctx context.Context, x *Machine, f func(b *Bond) error) error {
 	select {
 	case m.writing <- struct{}{}:
 	case <-ctx.Done():

@@ -66,7 +66,7 @@ func (x *index) All() []*Bond {
 	return all
 }
 
-func (x *index) put(b *Bond) {
+func (x *index) putBond(b *Bond) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.bonds == nil {
@@ -75,14 +75,14 @@ func (x *index) put(b *Bond) {
 	x.bonds[b.Peer] = b
 }
 
-func (x *index) remove(peer hci.Addr) {
+func (x *index) removeBond(peer hci.Addr) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	delete(x.bonds, peer)
 }
 
-// drop removes b, unless there is another in its place.
-func (x *index) drop(b *Bond) {
+// removeSameBond removes b, unless there is another in its place.
+func (x *index) removeSameBond(b *Bond) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.bonds[b.Peer] == b {
@@ -105,11 +105,11 @@ type memoryStore struct {
 func (s *memoryStore) Identity() Identity { return s.identity }
 
 func (s *memoryStore) Save(b *Bond) error {
-	s.put(b)
+	s.putBond(b)
 	return nil
 }
 
 func (s *memoryStore) Remove(peer hci.Addr) error {
-	s.remove(peer.Identity())
+	s.removeBond(peer.Identity())
 	return nil
 }

@@ -44,7 +44,7 @@ type FileStore struct {
 	identity Identity
 	damaged  []error
 
-	write sync.Mutex // one writer at a time; never held on a loop
+	writing sync.Mutex // one writer at a time; never held on a loop
 }
 
 const (
@@ -63,17 +63,17 @@ func Files(dir string) OpenStore {
 func OpenFileStore(dir string, l Local) (*FileStore, error) {
 	l.Addr = l.Addr.Identity()
 	s := &FileStore{dir: filepath.Join(dir, baseName(l.Addr))}
-	if err := s.open(l); err != nil {
+	if err := s.loadFiles(l); err != nil {
 		return nil, fmt.Errorf("smp: bonds: %w", err)
 	}
 	return s, nil
 }
 
-func (s *FileStore) open(l Local) error {
+func (s *FileStore) loadFiles(l Local) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	if err := private(s.dir, 0o700); err != nil {
+	if err := restrictMode(s.dir, 0o700); err != nil {
 		return err
 	}
 	if err := s.loadIdentity(l); err != nil {
@@ -95,13 +95,13 @@ func (s *FileStore) open(l Local) error {
 				continue
 			}
 		}
-		s.put(b)
+		s.putBond(b)
 	}
 	return nil
 }
 
-// private takes away what others may do with a file of ours.
-func private(path string, mode fs.FileMode) error {
+// restrictMode takes away what others may do with a file of ours.
+func restrictMode(path string, mode fs.FileMode) error {
 	if runtime.GOOS == "windows" {
 		return nil // has other means than modes
 	}
@@ -149,7 +149,7 @@ func (s *FileStore) loadBond(path string) (*Bond, error) {
 	if err := readRecord(path, &f); err != nil {
 		return nil, err
 	}
-	b, err := f.bond(s.identity)
+	b, err := f.toBond(s.identity)
 	if err == nil && filepath.Base(path) != baseName(b.Peer)+fileSuffix {
 		err = fmt.Errorf("the file is about %v", b.Peer)
 	}
@@ -185,24 +185,24 @@ func (s *FileStore) Damaged() []error { return s.damaged }
 
 // Save writes a bond.
 func (s *FileStore) Save(b *Bond) error {
-	s.write.Lock()
-	defer s.write.Unlock()
-	if err := s.writeRecord(s.path(b.Peer), recordOf(b, s.identity)); err != nil {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.writeRecord(s.bondPath(b.Peer), newBondRecord(b, s.identity)); err != nil {
 		return fmt.Errorf("smp: save the bond with %v: %w", b.Peer, err)
 	}
-	s.put(b)
+	s.putBond(b)
 	return nil
 }
 
 // Remove removes a bond.
 func (s *FileStore) Remove(peer hci.Addr) error {
-	s.write.Lock()
-	defer s.write.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	peer = peer.Identity()
-	err := os.Remove(s.path(peer))
+	err := os.Remove(s.bondPath(peer))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		s.remove(peer)
-		err = s.sync()
+		s.removeBond(peer)
+		err = s.syncDir()
 	}
 	if err != nil {
 		return fmt.Errorf("smp: remove the bond with %v: %w", peer, err)
@@ -210,7 +210,7 @@ func (s *FileStore) Remove(peer hci.Addr) error {
 	return nil
 }
 
-func (s *FileStore) path(peer hci.Addr) string {
+func (s *FileStore) bondPath(peer hci.Addr) string {
 	return filepath.Join(s.dir, baseName(peer)+fileSuffix)
 }
 
@@ -222,11 +222,11 @@ func (s *FileStore) writeRecord(path string, record any) error {
 	if err := maybe.WriteFile(path, append(b, '\n'), 0o600); err != nil {
 		return err
 	}
-	return s.sync()
+	return s.syncDir()
 }
 
-// sync makes renaming and removing durable, which concern the directory.
-func (s *FileStore) sync() error {
+// syncDir makes renaming and removing durable, which concern the directory.
+func (s *FileStore) syncDir() error {
 	if runtime.GOOS == "windows" {
 		return nil // cannot sync directories, and need not
 	}
@@ -239,7 +239,7 @@ func (s *FileStore) sync() error {
 
 // readRecord reads a file, after making sure that it is nobody else's to read.
 func readRecord(path string, record any) error {
-	if err := private(path, 0o600); err != nil {
+	if err := restrictMode(path, 0o600); err != nil {
 		return err
 	}
 	b, err := os.ReadFile(path)

@@ -31,7 +31,7 @@ func FileStores(dir string) ([]*FileStore, error) {
 			continue
 		}
 		if err == nil {
-			err = s.open(Local{Addr: f.Addr, Binding: f.Binding})
+			err = s.loadFiles(Local{Addr: f.Addr, Binding: f.Binding})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("smp: bonds: %w", err)

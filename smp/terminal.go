@@ -44,13 +44,13 @@ func (t *Terminal) IO() IOCapability { return KeyboardDisplay }
 
 // Display writes the passkey.
 func (t *Terminal) Display(_ context.Context, peer hci.Addr, p Passkey) error {
-	return t.print("Type %v at %v.\n", p, peer)
+	return t.printLine("Type %v at %v.\n", p, peer)
 }
 
 // Confirm asks for yes or no, until it gets either.
 func (t *Terminal) Confirm(ctx context.Context, peer hci.Addr, number Passkey) (bool, error) {
 	for {
-		s, err := t.ask(ctx, "Does %v show %v? [yes/no] ", peer, number)
+		s, err := t.askLine(ctx, "Does %v show %v? [yes/no] ", peer, number)
 		if err != nil {
 			return false, err
 		}
@@ -66,7 +66,7 @@ func (t *Terminal) Confirm(ctx context.Context, peer hci.Addr, number Passkey) (
 // Enter asks for a passkey, until it gets one.
 func (t *Terminal) Enter(ctx context.Context, peer hci.Addr) (Passkey, error) {
 	for {
-		s, err := t.ask(ctx, "Passkey that %v shows: ", peer)
+		s, err := t.askLine(ctx, "Passkey that %v shows: ", peer)
 		if err != nil {
 			return 0, err
 		}
@@ -74,7 +74,7 @@ func (t *Terminal) Enter(ctx context.Context, peer hci.Addr) (Passkey, error) {
 		if err == nil {
 			return p, nil
 		}
-		if err := t.print("%v\n", err); err != nil {
+		if err := t.printLine("%v\n", err); err != nil {
 			return 0, err
 		}
 	}
@@ -83,22 +83,22 @@ func (t *Terminal) Enter(ctx context.Context, peer hci.Addr) (Passkey, error) {
 // Ended writes how the pairing ended.
 func (t *Terminal) Ended(peer hci.Addr, err error) {
 	if err != nil {
-		_ = t.print("Not paired with %v: %v\n", peer, err)
+		_ = t.printLine("Not paired with %v: %v\n", peer, err)
 		return
 	}
-	_ = t.print("Paired with %v.\n", peer)
+	_ = t.printLine("Paired with %v.\n", peer)
 }
 
-func (t *Terminal) print(format string, args ...any) error {
+func (t *Terminal) printLine(format string, args ...any) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, err := fmt.Fprintf(t.w, format, args...)
 	return err
 }
 
-// ask writes a question and waits for a line. Questions of several pairings
+// askLine writes a question and waits for a line. Questions of several pairings
 // wait for each other.
-func (t *Terminal) ask(ctx context.Context, format string, args ...any) (string, error) {
+func (t *Terminal) askLine(ctx context.Context, format string, args ...any) (string, error) {
 	select {
 	case t.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -115,7 +115,7 @@ func (t *Terminal) ask(ctx context.Context, format string, args ...any) (string,
 		default:
 		}
 	}
-	if err := t.print(format, args...); err != nil {
+	if err := t.printLine(format, args...); err != nil {
 		return "", err
 	}
 	if t.reading == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/uuid"
 )
 
 // Limit bounds the time of one step. Software emulation is slow.
@@ -244,7 +245,7 @@ func Within(t *testing.T) context.Context {
 // UUID parses a UUID.
 func UUID(t *testing.T, s string) gatt.UUID {
 	t.Helper()
-	u, err := gatt.ParseUUID(s)
+	u, err := uuid.Parse(s)
 	if err != nil {
 		t.Fatal(err)
 	}
