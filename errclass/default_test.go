@@ -28,7 +28,7 @@ func refusedDial(s hci.Status) error {
 func command(s hci.Status) error { return &controller.CommandError{Op: hci.OpLESetScanEnable, Err: s} }
 func ended(s hci.Status) error   { return &controller.DisconnectError{Handle: 1, Reason: s} }
 
-// TestDefault checks what the true reason allows that its text would not.
+// TestDefault checks treatments that depend on the reported reason.
 func TestDefault(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -101,8 +101,8 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestUpstreamOfOurs checks that the Upstream treatment of this stack's errors
-// is that of what upstream's user would have seen.
+// TestUpstreamOfOurs checks that Upstream treats an error of this stack like the
+// error that upstream's user would see.
 func TestUpstreamOfOurs(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
@@ -134,7 +134,7 @@ func TestUpstreamOfOurs(t *testing.T) {
 	}
 }
 
-// TestNil has no class for no error.
+// TestNil checks that nil has the zero Class.
 func TestNil(t *testing.T) {
 	if got := errclass.Of(nil); got != (errclass.Class{}) {
 		t.Errorf("got %+v", got)
@@ -144,7 +144,7 @@ func TestNil(t *testing.T) {
 	}
 }
 
-// TestUnknownNames prints values that have no name as numbers.
+// TestUnknownNames checks that values without a name print as numbers.
 func TestUnknownNames(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
 		"category 0xfe":              errclass.Category(0xFE),
@@ -165,7 +165,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
-// TestAdvicePairing: where there is no pairing, it is not advised.
+// TestAdvicePairing checks that pairing is not advised for a device without it.
 func TestAdvicePairing(t *testing.T) {
 	for reason, want := range map[smp.Reason]string{
 		smp.ReasonPairingNotSupported:        "the device does not pair: connect without pairing",
