@@ -10,8 +10,8 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// Manager is the way of this module, as a program gets it that sets nothing,
-// but for the scan in the background, which neither way has here.
+// Manager is the way of this module with its default policy, but without the
+// background scan, which neither way has here.
 type Manager struct{ m *connmgr.Manager }
 
 // Open implements Way.

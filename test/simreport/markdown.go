@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Markdown is the report's text, but for its introduction.
+// Markdown returns the text of the report without its introduction.
 func Markdown(all []Result) string {
 	var b strings.Builder
 	b.WriteString("| scenario |")
@@ -47,7 +47,8 @@ func (c Column) text(r Row) string {
 	}
 }
 
-// verdict says where the policy does not win.
+// verdict counts the better figures of each way, and lists those that are worse or
+// the same.
 func verdict(all []Result) string {
 	var lost, even []string
 	n := 0

@@ -17,14 +17,14 @@ const (
 	footHeight = 40
 )
 
-// Colors of the ways, told apart by shape as well.
+// Colors of the ways. Their shapes differ as well.
 const (
 	oursColor   = "#1f5fa8"
 	theirsColor = "#d9772b"
 )
 
-// panel is one column of the plot: an axis from low to high, and a place for
-// what never happened at its end.
+// panel is one column of the plot: an axis from low to high, and behind it a place
+// for values that are infinite.
 type panel struct {
 	Column
 	title     string
@@ -42,9 +42,9 @@ func panels() []panel {
 	}
 }
 
-// at is where a value stands in the panel, from its left edge.
-func (p *panel) at(v float64) float64 {
-	const axis = panelWidth - 34 // the rest is for never
+// xOf returns the position of a value in the panel, from its left edge.
+func (p *panel) xOf(v float64) float64 {
+	const axis = panelWidth - 34 // the rest is for infinite values
 	if p.Percent {
 		return 6 + v/p.high*panelWidth*0.9
 	}
@@ -95,14 +95,14 @@ func (p *panel) draw(b *strings.Builder, x, bottom int, all []Result) {
 		text(b, int(at), bottom+16, "middle", label)
 	}
 	for _, v := range p.ticks {
-		line(float64(x)+p.at(v), fmt.Sprintf("%g", v), "#cccccc")
+		line(float64(x)+p.xOf(v), fmt.Sprintf("%g", v), "#cccccc")
 	}
 	if !p.Percent {
-		line(float64(x)+p.at(math.Inf(1)), "never", "#999999")
+		line(float64(x)+p.xOf(math.Inf(1)), "never", "#999999")
 	}
 	for i, r := range all {
 		y := float64(headHeight) + (float64(i)+0.5)*rowHeight
-		ours, theirs := float64(x)+p.at(p.Of(r.Ours)), float64(x)+p.at(p.Of(r.Upstream))
+		ours, theirs := float64(x)+p.xOf(p.Of(r.Ours)), float64(x)+p.xOf(p.Of(r.Upstream))
 		fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999" stroke-width="2"/>`+"\n", ours, y, theirs, y)
 		square(b, theirs, y)
 		dot(b, ours, y)

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 //go:embed introduction.md
 var introduction string
 
-// defaultWorlds is how many worlds of each scenario the report has.
+// defaultWorlds is the number of worlds of each scenario in the report.
 // MOOR_SIM_WORLDS overrides it.
 const defaultWorlds = 1000
 
@@ -90,8 +90,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestWorlds plays a few worlds of each scenario: the policy brings every
-// device to ready, and with one adapter and device a seed gives the same again.
+// TestWorlds plays a few worlds of each scenario. The policy must make every device
+// ready, and with one adapter and one device a seed must give the same result again.
 func TestWorlds(t *testing.T) {
 	for _, s := range Scenarios() {
 		t.Run(s.Name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestWorlds(t *testing.T) {
 					t.Errorf("seed %d: radio %v and %v", seed, ours.Radio, theirs.Radio)
 				}
 				if s.Targets > 1 || s.Adapters > 1 {
-					continue // they begin at one instant, in any order
+					continue // they begin at the same instant, in any order
 				}
 				if again := play(t, &s, seed, &Manager{}); !slices.Equal(again.Ready, ours.Ready) || again.Radio != ours.Radio {
 					t.Errorf("seed %d: %v, and again %v", seed, ours, again)
@@ -123,7 +123,7 @@ func TestSummarize(t *testing.T) {
 	for i := range 100 {
 		all = append(all, Outcome{Ready: []time.Duration{time.Duration(i) * time.Second}, Radio: time.Second})
 	}
-	got := Summarize(all) // of which the first, with 0, failed
+	got := Summarize(all) // the first one, with 0, failed
 	want := Row{Success: 0.99, Median: 50 * time.Second, P99: 99 * time.Second, Radio: 100 * time.Second / 99}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)

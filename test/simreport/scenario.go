@@ -12,18 +12,18 @@ import (
 // Scenario is one row of the report.
 type Scenario struct {
 	Name     string
-	Text     string // what is wrong, for the report
+	Text     string // the faults, in words for the report
 	Adapters int
 	Targets  int
 	Loss     float64 // of every packet, on all paths
-	MaxLinks int     // of each adapter; 0 is plenty
-	FullLate bool    // a full adapter says so in the event, with 0x0D
+	MaxLinks int     // of each adapter; 0: no limit
+	FullLate bool    // a full adapter reports that in the event, with 0x0D
 	Hold     time.Duration
-	// spoil adds what is wrong with one world.
+	// spoil adds the faults of one world.
 	spoil func(w *plan, rng *rand.Rand)
 }
 
-// plan is what the seed decides about a world, the same for both ways.
+// plan is a world as its seed determines it, the same for both ways.
 type plan struct {
 	rssi   [][]int8    // by adapter and target
 	loss   [][]float64 // by adapter and target
@@ -35,7 +35,7 @@ func address(n int) hci.Addr {
 	return hci.Addr{MAC: hci.MAC{byte(n), byte(n >> 8), 0, 0, 0xFE, 0xC0}, Kind: hci.AddrRandom}
 }
 
-// plan draws a world.
+// plan returns the world of a seed.
 func (s *Scenario) plan(seed uint64) *plan {
 	rng := rand.New(rand.NewPCG(seed, 0x706C616E))
 	w := &plan{away: make([]time.Duration, s.Targets), faults: make([][]sim.Fault, s.Adapters)}
@@ -54,7 +54,7 @@ func (s *Scenario) plan(seed uint64) *plan {
 	return w
 }
 
-// best is the adapter that hears a target best.
+// best returns the adapter that hears a target best.
 func (w *plan) best(target int) int {
 	best := 0
 	for a := range w.rssi {

@@ -9,14 +9,14 @@ import (
 // Never is the time to ready of targets that did not become ready.
 const Never = time.Duration(math.MaxInt64)
 
-// Row is how one way fared in one scenario.
+// Row is the result of one way in one scenario.
 type Row struct {
 	Success     float64       // of the targets, 0 to 1
-	Median, P99 time.Duration // to ready, of all targets; Never if that many failed
-	Radio       time.Duration // for each target that became ready; Never without any
+	Median, P99 time.Duration // to ready, over all targets; Never if so many failed
+	Radio       time.Duration // per target that became ready; Never if none did
 }
 
-// Summarize makes the row of many worlds.
+// Summarize returns the row of many worlds.
 func Summarize(all []Outcome) Row {
 	var times []time.Duration
 	var radio time.Duration
@@ -40,7 +40,7 @@ func Summarize(all []Outcome) Row {
 	return r
 }
 
-// quantile is the nearest-rank quantile of sorted times.
+// quantile returns the nearest-rank quantile of sorted times.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[int(math.Ceil(q*float64(len(sorted))))-1]
 }
@@ -56,7 +56,7 @@ type Result struct {
 type Column struct {
 	Name    string
 	Of      func(r Row) float64 // in percent or seconds; +Inf for Never
-	Percent bool                // more is better; else seconds, of which less is
+	Percent bool                // more is better; otherwise seconds: less is better
 }
 
 // Columns returns the figures of the report.
@@ -76,8 +76,8 @@ func seconds(d time.Duration) float64 {
 	return d.Seconds()
 }
 
-// Compare returns 1 where ours is better, -1 where upstream is, 0 where the
-// figures are the same.
+// Compare returns 1 if ours is better, -1 if upstream's is, and 0 if the figures are
+// the same.
 func (c Column) Compare(r Result) int {
 	ours, theirs := c.Of(r.Ours), c.Of(r.Upstream)
 	switch {

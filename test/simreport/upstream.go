@@ -35,13 +35,13 @@ func (u *Upstream) Open(ctx context.Context, adapters []*sim.Controller, rssi []
 func (u *Upstream) Close() error {
 	var errs []error
 	for _, k := range u.kernels {
-		errs = append(errs, k.close())
+		errs = append(errs, k.closeHost())
 	}
 	return errors.Join(errs...)
 }
 
-// Connect implements Way: establish_connection, on the adapter that hears the
-// device best at the beginning.
+// Connect implements Way: establish_connection on the adapter that hears the device
+// best when the call begins.
 func (u *Upstream) Connect(ctx context.Context, target int) (func(), error) {
 	best := 0
 	for a := range u.rssi {
@@ -69,20 +69,20 @@ func (u *Upstream) Connect(ctx context.Context, target int) (func(), error) {
 	}
 }
 
-// What establish_connection is told of failures: bleak has no more to say.
+// The only failures that bleak reports to establish_connection.
 var (
 	errTimeout      = &errclass.RemoteError{Kind: errclass.KindTimeout}
 	errDisconnected = &errclass.RemoteError{Text: "failed to discover services, device disconnected"}
 )
 
-// bleak is BleakClient.connect: link and discovery within the timeout. It
-// repeats what BlueZ calls le-connection-abort-by-local, which is every failure
-// before the ATT bearer works.
+// bleak is BleakClient.connect: link and discovery within the timeout. It repeats
+// after le-connection-abort-by-local, which BlueZ reports for every failure before
+// the ATT bearer works.
 func (u *Upstream) bleak(ctx context.Context, k *kernel, target int, timeout time.Duration) (*host.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for ctx.Err() == nil {
-		conn, err := k.connect(ctx, address(target))
+		conn, err := k.connectPeer(ctx, address(target))
 		if err != nil {
 			continue
 		}
@@ -98,11 +98,11 @@ func (u *Upstream) bleak(ctx context.Context, k *kernel, target int, timeout tim
 	return nil, errTimeout
 }
 
-// errAborted is a link that ended before anything was said on it.
+// errAborted is the end of a link before the first ATT response.
 var errAborted = errors.New("le-connection-abort-by-local")
 
-// discover is what bluetoothd does with a device that it does not know: MTU,
-// all of the table, and its hash.
+// discover does what bluetoothd does on a link to an unknown device: it exchanges the
+// MTU, discovers the whole table, and reads its hash.
 func discover(ctx context.Context, conn *host.Conn) error {
 	var answer *att.Error
 	g := conn.GATT()

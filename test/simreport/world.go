@@ -13,17 +13,17 @@ import (
 
 // Way is a way to connect to the devices of a world.
 type Way interface {
-	// Open starts the adapters. It is told how strongly each hears each target.
+	// Open starts the adapters. rssi is the signal strength of each target, by adapter.
 	Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error
-	// Connect brings a target to ready, and returns what ends its link.
+	// Connect makes a target ready, and returns the function that ends its link.
 	Connect(ctx context.Context, target int) (release func(), err error)
 	Close() error
 }
 
-// Outcome is what became of one world.
+// Outcome is the result of one way in one world.
 type Outcome struct {
-	Ready []time.Duration // time to ready of each target; 0 for those that failed
-	Radio time.Duration   // that the adapters' radios were listening or on air
+	Ready []time.Duration // time to ready of each target; 0 if it failed
+	Radio time.Duration   // for which the adapters' radios listened or were on air
 }
 
 // Run plays one world. It must be called in a synctest bubble.
@@ -90,7 +90,7 @@ func radioTime(adapters []*sim.Controller) (d time.Duration) {
 	return d
 }
 
-// device is a sensor with a table of common size.
+// device returns a sensor with a table of usual size.
 func device(n int) *sim.PeripheralConfig {
 	chr := func(u uint16) gatt.CharDef {
 		return gatt.CharDef{UUID: gatt.UUID16(u), Properties: gatt.PropRead | gatt.PropNotify, Value: []byte{byte(n)}}
