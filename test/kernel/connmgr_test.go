@@ -23,12 +23,12 @@ import (
 	"github.com/moor-ble/moor/test/conntest"
 )
 
-// The tests below have the connection manager in this process.
+// The tests below run the connection manager in this process.
 
 func TestManagerBlueZ(t *testing.T) {
 	startControllers(t, 2)
-	// Before bluetoothd comes: one of 5.66 was seen to end when an adapter goes
-	// as soon as it has come.
+	// Before bluetoothd starts: version 5.66 was seen to exit when an adapter
+	// disappears right after its start.
 	m := conntest.Open(t, "hci0")
 	startBus(t)
 	peer, stop := startServer(t, "")
@@ -38,7 +38,7 @@ func TestManagerBlueZ(t *testing.T) {
 		Initial: []byte{1, 2, 3, 4},
 		Ready:   blueZReady,
 		Notify:  func(t *testing.T) { peer.notify(t) },
-		Restart: func(*testing.T) { // of the whole test: the new one outlives the step
+		Restart: func(*testing.T) { // with the whole test, since the new controllers outlive the step
 			stop()
 			peer, stop = startServer(t, "0x0080")
 		},
@@ -49,8 +49,8 @@ func TestManagerBlueZ(t *testing.T) {
 	})
 }
 
-// Of three controllers, hci0 is ours, hci1 bluetoothd's, and hci2 a device,
-// which is not to be had while bluetoothd has a link to it.
+// There are three controllers: hci0 is moor's, hci1 bluetoothd's, and hci2 a device,
+// which accepts no connection while bluetoothd has a link to it.
 func TestManagerClosesStaleLink(t *testing.T) {
 	startControllers(t, 3)
 	m := conntest.Open(t, "hci0")
@@ -79,9 +79,9 @@ func TestManagerClosesStaleLink(t *testing.T) {
 
 	if c, err := m.Establish(conntest.Within(t), address+"/public", &connmgr.Options{MaxAttempts: 1, Timeout: 15 * time.Second}); err == nil {
 		c.Close()
-		t.Fatal("a device that is connected elsewhere was connected to")
+		t.Fatal("a device that is connected to another central accepted a connection")
 	}
-	// Of a device that is not there, there is nothing to close.
+	// An unknown device has no links to close.
 	if err := m.CloseStale(conntest.Within(t), ourAddress, false); err != nil || len(links()) != 1 {
 		t.Fatalf("the wrong address left the links %+v, %v", links(), err)
 	}
@@ -101,7 +101,7 @@ func TestManagerClosesStaleLink(t *testing.T) {
 	blue.expect(t, 0, "Connected: no")
 }
 
-// The adapter goes away under a link, and comes back under another index.
+// The adapter disappears under a link, and comes back under another index.
 func TestManagerAdapterComesBack(t *testing.T) {
 	air := sim.New(nil)
 	t.Cleanup(func() { _ = air.Close() })
@@ -139,7 +139,7 @@ func TestManagerAdapterComesBack(t *testing.T) {
 		t.Errorf("without an adapter: %v, want %v", err, connmgr.ErrNoAdapter)
 	}
 
-	// Another one has its index now, which the kernel may let go of a moment later.
+	// Another adapter gets its index, which the kernel may release a moment later.
 	eventually(t, "another adapter is "+first, func() bool {
 		name, unplug := plug(t, air.NewController(nil).Plug())
 		if name != first {
@@ -158,8 +158,8 @@ func TestManagerAdapterComesBack(t *testing.T) {
 	read(t, m, address)
 }
 
-// plug makes the kernel have a simulated controller as an adapter until the
-// test ends or unplug is called.
+// plug gives the kernel a simulated controller as an adapter, until the test ends or
+// unplug is called.
 func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	t.Helper()
 	f, err := os.OpenFile("/dev/vhci", os.O_RDWR, 0)
@@ -172,7 +172,7 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	}
 	made := make(chan string, 1)
 	var ends sync.WaitGroup
-	ends.Go(func() { // what the host says
+	ends.Go(func() { // packets of the host
 		b := make([]byte, hci.MaxPacketLen)
 		for {
 			n, err := f.Read(b)
@@ -187,7 +187,7 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 			}
 		}
 	})
-	ends.Go(func() { // what the controller says
+	ends.Go(func() { // packets of the controller
 		b := make([]byte, hci.MaxPacketLen)
 		for {
 			n, err := tr.ReadPacket(b)
@@ -208,12 +208,12 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	select {
 	case name = <-made:
 	case <-conntest.Within(t).Done():
-		t.Fatal("the kernel makes no adapter")
+		t.Fatal("the kernel has not made an adapter")
 	}
 	return name, unplug
 }
 
-// startDevice makes an adapter a peripheral with one characteristic to read.
+// startDevice makes an adapter a peripheral with one readable characteristic.
 func startDevice(t *testing.T, adapter string) *host.Host {
 	t.Helper()
 	srv, err := gatt.NewServer(&gatt.ServerConfig{Services: services(t)})
@@ -233,7 +233,7 @@ func startDevice(t *testing.T, adapter string) *host.Host {
 	return h
 }
 
-// services has one characteristic to read.
+// services returns a table with one readable characteristic.
 func services(t *testing.T) []gatt.ServiceDef {
 	t.Helper()
 	return []gatt.ServiceDef{{UUID: conntest.UUID(t, serviceUUID), Characteristics: []gatt.CharDef{
@@ -241,7 +241,7 @@ func services(t *testing.T) []gatt.ServiceDef {
 	}}}
 }
 
-// read connects to a device with these services, and reads.
+// read connects to a device with these services, and reads the characteristic.
 func read(t *testing.T, m *conntest.Manager, address string) {
 	t.Helper()
 	c, err := m.Establish(conntest.Within(t), address, nil)

@@ -17,13 +17,13 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// guardedUUID is a characteristic that bluetoothd shows on encrypted links alone.
+// guardedUUID is a characteristic that bluetoothd serves on encrypted links only.
 const guardedUUID = "6d6f6f72-0006-4000-8000-0123456789ab"
 
-// bonder is bluetoothd with a user who pairs.
+// bonder is bluetoothd with a user who answers its questions.
 type bonder struct {
 	*shell
-	from int // what was said before is over
+	from int // output before this offset is old
 	stop func()
 }
 
@@ -31,7 +31,7 @@ func startBonder(t *testing.T) *bonder {
 	t.Helper()
 	s, stop := startBlueZ(t)
 	b := &bonder{shell: s, stop: stop}
-	b.forgets(t) // what it has kept from another test
+	b.forgets(t) // the bond of another test
 	b.say(t, "gatt.register-service "+serviceUUID, "(yes/no)")
 	b.say(t, "yes", "#")
 	b.say(t, "gatt.register-characteristic "+guardedUUID+" encrypt-read", "Enter value")
@@ -42,7 +42,7 @@ func startBonder(t *testing.T) *bonder {
 	return b
 }
 
-// can makes another agent ask the user.
+// can replaces the agent that asks the user.
 func (b *bonder) can(t *testing.T, io string) {
 	t.Helper()
 	b.say(t, "agent off", "Agent unregistered")
@@ -51,7 +51,7 @@ func (b *bonder) can(t *testing.T, io string) {
 	b.from = len(b.said())
 }
 
-// wants waits until the agent has said what matches, and returns its last group.
+// wants waits for output of the agent that matches, and returns its last group.
 func (b *bonder) wants(t *testing.T, question string) string {
 	t.Helper()
 	re := regexp.MustCompile(question)
@@ -63,7 +63,7 @@ func (b *bonder) wants(t *testing.T, question string) string {
 	return found[len(found)-1]
 }
 
-// answer types a line, which the question goes before.
+// answer types a line after the question.
 func (b *bonder) answer(t *testing.T, line string) {
 	t.Helper()
 	b.from = len(b.said())
@@ -101,13 +101,13 @@ func (b *bonder) forgets(t *testing.T) {
 		if !b.knows(t, ourAddress) {
 			return true
 		}
-		b.ask(t, "remove "+ourAddress) // it may have gone by itself
+		b.ask(t, "remove "+ourAddress) // the kernel may have removed it already
 		return false
 	})
 	b.from = len(b.said())
 }
 
-// TestPairBlueZ pairs with the kernel's SMP, under bluetoothd.
+// TestPairBlueZ pairs with the kernel's SMP and bluetoothd.
 func TestPairBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
@@ -131,8 +131,8 @@ func TestPairBlueZ(t *testing.T) {
 		b = startBonder(t)
 		b.can(t, "NoInputNoOutput")
 		m.Run(t, "read", full, guardedUUID).FailsWith(t, 7, "lost the bond", "--repair")
-		// The bond was made with protection against a man in the middle: one
-		// without does not take its place, it has to be given up first.
+		// The bond has MITM protection. A bond without it does not replace it: the
+		// old bond must be removed first.
 		run := m.Start(t, "read", full, guardedUUID, "--repair")
 		b.accepts(t)
 		run.Wait(t).FailsWith(t, 6, "weaker")
@@ -145,12 +145,12 @@ func TestPairBlueZ(t *testing.T) {
 	})
 }
 
-// TestPairLegacyBlueZ pairs with a kernel that does without LE Secure Connections.
+// TestPairLegacyBlueZ pairs with a kernel without LE Secure Connections.
 func TestPairLegacyBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
 	b := startBonder(t)
-	// After bluetoothd, which turns them on.
+	// After bluetoothd has started, since it enables them.
 	control(t, setSecureConnections, 1, 0)
 	moortest.Pairing(t, onHCI0(t), &moortest.Partner{
 		Address: peerAddress + "/public", Guarded: guardedUUID, Initial: "01 02 03 04", Legacy: true,
@@ -159,10 +159,11 @@ func TestPairLegacyBlueZ(t *testing.T) {
 	})
 }
 
-// setSecureConnections is a command of the kernel's management interface.
+// setSecureConnections is the opcode of a command of the kernel's management
+// interface.
 const setSecureConnections = 0x002D
 
-// control gives the kernel a command of one octet for an adapter.
+// control sends the kernel a management command with one octet for an adapter.
 func control(t *testing.T, op, index uint16, value byte) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_BLUETOOTH, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.BTPROTO_HCI)
@@ -196,15 +197,15 @@ func control(t *testing.T, op, index uint16, value byte) {
 	}
 }
 
-// TestPairedByBlueZ has the kernel begin. Once is enough: bluetoothd takes up to
-// 20 s to hear a device again that it was told to remove.
+// TestPairedByBlueZ pairs at the kernel's request. It does so once: bluetoothd takes
+// up to 20 s to report a device again that was removed.
 func TestPairedByBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
 	s, _ := startBlueZ(t)
 	b := &bonder{shell: s}
 	b.say(t, "pairable on", "Changing pairable on succeeded")
-	b.forgets(t) // what it has kept from another test
+	b.forgets(t) // the bond of another test
 	b.can(t, "DisplayYesNo")
 	u := conntest.NewUser(smp.DisplayYesNo)
 	h := (&conntest.Lock{

@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/test/conntest"
 )
 
-// TestManagerBumble has the connection manager in this process.
+// TestManagerBumble runs the connection manager in this process.
 func TestManagerBumble(t *testing.T) {
 	b := startBumble(t)
 	p := &conntest.Peer{
@@ -58,7 +58,7 @@ func TestManagerBumble(t *testing.T) {
 		case err := <-ended:
 			t.Logf("ended: %v", err)
 		case <-ctx.Done():
-			t.Fatal("the end of the adapter was not the end of the link")
+			t.Fatal("the link outlives its adapter")
 		}
 		if err := c.Close(); err != nil {
 			t.Error(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/moor-ble/moor/test/conntest"
 )
 
-// TestPairedByBumble has Bumble begin.
+// TestPairedByBumble pairs at Bumble's request.
 func TestPairedByBumble(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -20,7 +20,7 @@ func TestPairedByBumble(t *testing.T) {
 		peer   string // its IO capability
 		legacy bool
 		do     func(t *testing.T, b *mate, u *conntest.User)
-		method bool // with protection against a man in the middle
+		method bool // with MITM protection
 	}{
 		{"Just Works", smp.NoInputNoOutput, "NoInputNoOutput", false, nil, false},
 		{"passkey shown here", smp.DisplayOnly, "KeyboardOnly", false, typesThere, true},
@@ -55,7 +55,7 @@ func TestPairedByBumble(t *testing.T) {
 			if e := b.next(t, "read"); e.Value != "01020304" {
 				t.Errorf("with the bond: %+v", e)
 			}
-			// Without it here, Bumble's key is good for nothing.
+			// Without the bond on this side, Bumble's key is useless.
 			if err := h.SMP().Store().Remove(bond.Peer); err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func TestPairedByBumble(t *testing.T) {
 	}
 }
 
-// awaitBond returns the one bond of h, which is saved a moment after the pairing.
+// awaitBond returns the only bond of h, which is saved a moment after the pairing.
 func awaitBond(t *testing.T, h *host.Host) *smp.Bond {
 	t.Helper()
 	for ctx := conntest.Within(t); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {

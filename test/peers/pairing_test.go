@@ -33,7 +33,7 @@ const (
 
 func startMate(t *testing.T) *mate {
 	t.Helper()
-	b := &mate{events: make(chan mateEvent, 1024)} // more than a test brings about
+	b := &mate{events: make(chan mateEvent, 1024)} // more than a test causes
 	b.in = startScript(t, "pairing.py", b, func(line []byte) {
 		var e mateEvent
 		if err := json.Unmarshal(line, &e); err == nil {
@@ -41,7 +41,7 @@ func startMate(t *testing.T) *mate {
 		}
 	}, func() { close(b.events) })
 	if b.Port == 0 {
-		t.Fatal("pairing.py did not tell its port")
+		t.Fatal("pairing.py did not report its port")
 	}
 	return b
 }
@@ -64,17 +64,17 @@ func (b *mate) any(t *testing.T) mateEvent {
 	case e := <-b.events:
 		return e
 	case <-time.After(conntest.Limit):
-		t.Fatal("the peer says nothing")
+		t.Fatal("the peer reports no event")
 	}
 	return mateEvent{}
 }
 
-// next waits for the next event, which has to have the name.
+// next waits for the next event, which must have the name.
 func (b *mate) next(t *testing.T, name string) mateEvent {
 	t.Helper()
 	e := b.any(t)
 	if e.Event != name {
-		t.Fatalf("the peer says %+v, want %q", e, name)
+		t.Fatalf("the peer reports %+v, want %q", e, name)
 	}
 	return e
 }
@@ -110,7 +110,7 @@ func (b *mate) agree(t *testing.T) {
 	b.order(t, map[string]any{"do": "agree", "yes": true})
 }
 
-// TestPairBumble has moor begin.
+// TestPairBumble pairs at moor's request.
 func TestPairBumble(t *testing.T) {
 	for name, legacy := range map[string]bool{"LE Secure Connections": false, "legacy": true} {
 		t.Run(name, func(t *testing.T) {

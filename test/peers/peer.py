@@ -93,8 +93,8 @@ class Adapter(asyncio.Protocol):
 
     def connection_lost(self, exc) -> None:
         Adapter.clients.discard(self.transport)
-        # The radio is gone: the peripheral sees what it sees of a host that
-        # vanished, a supervision timeout.
+        # The radio is gone: for the peripheral this is a supervision timeout, as
+        # after the loss of a host.
         for connection in list(self.controller.le_connections.values()):
             connection.send_ll_control_pdu(
                 ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
@@ -164,7 +164,7 @@ class Peripheral:
                 ],
             ),
         ]
-        self.own = len(self.device.gatt_server.attributes)  # GAP and GATT, which stay
+        self.own = len(self.device.gatt_server.attributes)  # of GAP and GATT, which stay
         self.device.add_services(self.services)
         self.device.advertising_data = bytes(
             AdvertisingData(
@@ -215,7 +215,7 @@ class Peripheral:
         self.services.insert(0, gatt.Service(uuid(0x100 + len(self.services)), []))
         server.add_services(self.services)
         say(event="changed")
-        # Asks those who have subscribed to Service Changed to look again.
+        # Indicates Service Changed to the subscribers.
         await self.device.indicate_subscribers(
             self.device.gatt_service.service_changed_characteristic,
             first.to_bytes(2, "little") + b"\xff\xff",
@@ -233,7 +233,7 @@ class Peripheral:
                     await self.device.indicate_subscriber(
                         connection, self.confirmed, self.tick_value()
                     )
-                except Exception as error:  # the link went away in between
+                except Exception as error:  # the link ended in between
                     say(event="not sent", error=str(error))
 
 
