@@ -36,6 +36,11 @@ type ControllerConfig struct {
 	// Buffer Size reports none and the host must use the buffers of BR/EDR.
 	ACLLen, ACLNum int
 	SharedBuffers  bool
+	// MaskReserved lists events that it does not send if their bit of the event
+	// mask is clear, although that bit is reserved: Command Complete (0x0E), Command
+	// Status (0x0F), Number Of Completed Packets (0x13). Default: it always sends
+	// them, as the specification demands.
+	MaskReserved []uint8
 	// Completed is the way in which it reports completed packets.
 	Completed CompletedReports
 	// CommandCredits is Num_HCI_Command_Packets. Default: 1.
