@@ -29,7 +29,10 @@ type ControllerConfig struct {
 	Features hci.Features
 	// Legacy removes extended advertising and its commands.
 	Legacy bool
-	// Disable lists commands that the controller does not support.
+	// Disable lists commands that the controller does not support. Without LE Set
+	// Privacy Mode it behaves as a controller of Core 4.2: it is always in network
+	// privacy mode, and a peer with a private address is dialed by the address kinds
+	// 0x02 and 0x03 only.
 	Disable []hci.Opcode
 	// ACLLen is the length of a data buffer in octets, ACLNum the number of
 	// buffers. Default: 8 buffers of 251 octets. With SharedBuffers, LE Read
