@@ -26,12 +26,12 @@ var sharedNames = []struct{ name, dir, reason string }{
 	{"echoReturn", "hci", "the handle that failed return parameters still begin with: an optional method of the same codec"},
 	{"startsProcedure", "hci", "marks the commands that Command Status answers"},
 	{"event", "hci", "marks the types of the sum type Event"},
+	{"managerEvent", "connmgr", "marks the types of the sum type Event"},
 	{"response", "gatt/att", "names the response of a request: a method of every request"},
 	{"readResponse", "gatt/att", "decodes the response of a request: a method of every request"},
 	{"appendData", "l2cap", "encodes a signaling packet: a method of every signaling packet"},
-	{"managerEvent", "connmgr", "marks the types of the sum type Event"},
-	{"installFault", "sim", "adds a fault to a controller: the method of the interface Fault"},
 	{"init", "controller", "sets up one part of the core, as its owner builds or resets it"},
+	{"installFault", "sim", "adds a fault to a controller: the method of the interface Fault"},
 }
 
 // TestSharedNames fails on an unexported name that more than maxOwners types

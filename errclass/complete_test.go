@@ -22,11 +22,11 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// stack lists the packages whose errors must be in the table.
+// stack is the packages whose errors have to be in the table.
 var stack = []string{"hci", "hci/hcisock", "controller", "l2cap", "gatt/att", "gatt", "smp", "host"}
 
-// samples has one error of each kind that the packages export. Code types are not
-// among them: all their constants are tried.
+// samples has one of each error that the packages export. A code type has all
+// its constants tried instead.
 func samples() map[string]error {
 	return map[string]error{
 		"controller.ErrNoAnswer":        controller.ErrNoAnswer,
@@ -92,7 +92,6 @@ func samples() map[string]error {
 		"smp.ErrTimeout":         smp.ErrTimeout,
 		"smp.ErrBusy":            smp.ErrBusy,
 		"smp.ErrCanceled":        smp.ErrCanceled,
-		"smp.ErrUnknownCode":     smp.ErrUnknownCode,
 		"smp.ErrSignature":       smp.ErrSignature,
 		"smp.ErrNoSigningKey":    smp.ErrNoSigningKey,
 		"smp.ErrOtherAdapter":    smp.ErrOtherAdapter,
@@ -101,7 +100,7 @@ func samples() map[string]error {
 	}
 }
 
-// codeTypes returns, for each code type, a function that makes errors of a constant.
+// codeTypes makes errors of the constants of a type.
 func codeTypes() map[string]func(v uint64) []error {
 	return map[string]func(v uint64) []error{
 		"hci.Status": func(v uint64) []error {
@@ -121,8 +120,8 @@ func codeTypes() map[string]func(v uint64) []error {
 	}
 }
 
-// TestComplete finds the errors of the stack in its source. It fails on an error
-// that no row matches, and on one that samples lacks.
+// TestComplete finds the errors of the stack in its source and fails for one
+// that the table does not know, or that nobody has told this test about.
 func TestComplete(t *testing.T) {
 	samples, types := samples(), codeTypes()
 	seen := map[string]bool{}
@@ -135,7 +134,7 @@ func TestComplete(t *testing.T) {
 					continue
 				}
 				if samples[name] == nil {
-					t.Errorf("%s is new: add it to samples, and a row to the table if none matches", name)
+					t.Errorf("%s is new: give samples one, and the table a row if it has none", name)
 					continue
 				}
 				known(t, name, samples[name])
@@ -233,8 +232,8 @@ func exported(f *ast.File, pkg string, types map[string]func(uint64) []error) (n
 	return names, maps.Clone(codes)
 }
 
-// value returns the value of a constant: a number, or its index in a list that
-// counts from zero.
+// value returns that of a constant: a number, or its place in a list that counts
+// from zero.
 func value(v *ast.ValueSpec, row, i int) uint64 {
 	if i < len(v.Values) {
 		if lit, ok := v.Values[i].(*ast.BasicLit); ok {

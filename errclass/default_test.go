@@ -28,7 +28,7 @@ func refusedDial(s hci.Status) error {
 func command(s hci.Status) error { return &controller.CommandError{Op: hci.OpLESetScanEnable, Err: s} }
 func ended(s hci.Status) error   { return &controller.DisconnectError{Handle: 1, Reason: s} }
 
-// TestDefault checks treatments that depend on the reported reason.
+// TestDefault checks what the true reason allows that its text would not.
 func TestDefault(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -101,8 +101,8 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestUpstreamOfOurs checks that Upstream treats an error of this stack like the
-// error that upstream's user would see.
+// TestUpstreamOfOurs checks that the Upstream treatment of this stack's errors
+// is that of what upstream's user would have seen.
 func TestUpstreamOfOurs(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
@@ -134,7 +134,7 @@ func TestUpstreamOfOurs(t *testing.T) {
 	}
 }
 
-// TestNil checks that nil has the zero Class.
+// TestNil has no class for no error.
 func TestNil(t *testing.T) {
 	if got := errclass.Of(nil); got != (errclass.Class{}) {
 		t.Errorf("got %+v", got)
@@ -144,7 +144,7 @@ func TestNil(t *testing.T) {
 	}
 }
 
-// TestUnknownNames checks that values without a name print as numbers.
+// TestUnknownNames prints values that have no name as numbers.
 func TestUnknownNames(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
 		"category 0xfe":              errclass.Category(0xFE),
@@ -165,7 +165,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
-// TestAdvicePairing checks that pairing is not advised for a device without it.
+// TestAdvicePairing: where there is no pairing, it is not advised.
 func TestAdvicePairing(t *testing.T) {
 	for reason, want := range map[smp.Reason]string{
 		smp.ReasonPairingNotSupported:        "the device does not pair: connect without pairing",

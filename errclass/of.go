@@ -13,30 +13,31 @@ import (
 	"github.com/moor-ble/moor/l2cap"
 )
 
-// Treatment is a column of the table: a set of rules for all errors.
+// Treatment is a column of the table: what to do about each of its errors.
 type Treatment uint8
 
 const (
-	// Default uses the reason that the controller or the peer reported.
+	// Default uses the true reason of a failure where there is one.
 	Default Treatment = iota
-	// Upstream uses the waits, budgets and final errors of bleak-retry-connector.
+	// Upstream has the waits, budgets and final errors of bleak-retry-connector.
 	Upstream
 )
 
 // String returns "default" or "upstream".
 func (t Treatment) String() string { return name(int(t), "treatment", "default", "upstream") }
 
-// Of returns the class of an error in the Default treatment.
+// Of returns the class of an error by the Default treatment.
 func Of(err error) Class { return Default.Of(err) }
 
-// Retryable reports whether the operation that failed with err may succeed if it is
-// repeated: err is not the caller's mistake, not a cancellation, and no lost bond.
-// It is the counterpart of BLEAK_RETRY_EXCEPTIONS.
+// Retryable reports whether doing the same again may succeed where err was the
+// result: neither the caller's mistake, nor canceled, nor a lost bond. It is the
+// counterpart of BLEAK_RETRY_EXCEPTIONS.
 func Retryable(err error) bool { return Of(err).Retried() }
 
-// Of returns the class of an error; the zero Class for nil. If this host ended a
-// link because of another error, that other error decides: for a link that was
-// closed because an attribute request had no response, it is the missing response.
+// Of returns the class of an error; the zero Class for nil. Where an error wraps
+// several, what this host did because of another counts less than the other: of
+// a link that was closed because an attribute request was left unanswered, the
+// missing answer decides.
 func (t Treatment) Of(err error) Class {
 	if err == nil {
 		return Class{}
@@ -59,9 +60,8 @@ func (t Treatment) Of(err error) Class {
 	return r.class(r.like.Kind, r.do)
 }
 
-// findRow returns the first row that matches an error.
 func findRow(err error) *row {
-	s := examine(err)
+	s := describeError(err)
 	for i := range table {
 		if r := &table[i]; slices.ContainsFunc(r.match, func(m match) bool { return m.matches(s) }) {
 			return r
@@ -70,7 +70,7 @@ func findRow(err error) *row {
 	return &unclassified
 }
 
-// treatment is one column of a row.
+// treatment is what a row says in one column.
 type treatment struct {
 	category Category
 	redial   Redial
@@ -84,9 +84,9 @@ type treatment struct {
 // row is one row of the table.
 type row struct {
 	name  string
-	match []match     // one of these must match
-	word  bool        // matches by words, which upstream reads as well
-	like  RemoteError // the error that upstream's user sees in the same situation
+	match []match     // any of these
+	word  bool        // found by its words, which upstream reads itself
+	like  RemoteError // what upstream's user sees in the same situation
 	do    treatment   // the Default treatment
 	why   string
 }
@@ -98,17 +98,17 @@ func (r *row) class(k Kind, t treatment) Class {
 	}
 }
 
-// place is the context in which a controller reported a status.
+// place is where a status was given.
 type place uint8
 
 const (
-	onCommand place = 1 << iota // the result of a command that does not connect
-	onDial                      // the result of an attempt to connect
-	onLink                      // the reason for the end of a link
+	onCommand place = 1 << iota // as the result of a command other than those that connect
+	onDial                      // as the result of an attempt to connect
+	onLink                      // as the reason of a link's end
 	anywhere  = onCommand | onDial | onLink
 )
 
-// subject is an error with the facts that matches test.
+// subject is what can be told of an error before the table is asked.
 type subject struct {
 	err    error
 	place  place
@@ -118,8 +118,7 @@ type subject struct {
 	text   string
 }
 
-// examine extracts the facts from an error.
-func examine(err error) *subject {
+func describeError(err error) *subject {
 	s := &subject{err: err, text: err.Error(), place: onCommand}
 	s.status, s.hasHCI = errors.AsType[hci.Status](err)
 	if r, ok := errors.AsType[*RemoteError](err); ok {
@@ -148,27 +147,26 @@ type matchFunc func(s *subject) bool
 
 func (f matchFunc) matches(s *subject) bool { return f(s) }
 
-// statuses matches HCI error codes reported in one of the places; all codes without
-// codes.
-func statuses(p place, codes ...hci.Status) match {
+// at matches statuses by where they were given.
+func statusAt(p place, codes ...hci.Status) match {
 	return matchFunc(func(s *subject) bool {
 		return s.hasHCI && p&s.place != 0 && (codes == nil || slices.Contains(codes, s.status))
 	})
 }
 
-// is matches errors that wrap one of targets.
+// is matches what wraps any of targets.
 func is(targets ...error) match {
 	return matchFunc(func(s *subject) bool {
 		return slices.ContainsFunc(targets, func(t error) bool { return errors.Is(s.err, t) })
 	})
 }
 
-// as matches errors that wrap an error of type E.
+// as matches what wraps an error of type E.
 func as[E error]() match {
 	return matchFunc(func(s *subject) bool { _, ok := errors.AsType[E](s.err); return ok })
 }
 
-// attr matches the attribute protocol error codes for which has returns true.
+// attr matches attribute protocol error codes that a predicate holds for.
 func attr(has func(att.Code) bool) match {
 	return matchFunc(func(s *subject) bool { c, ok := errors.AsType[att.Code](s.err); return ok && has(c) })
 }
@@ -178,7 +176,7 @@ func codes(want ...att.Code) match {
 	return attr(func(c att.Code) bool { return slices.Contains(want, c) })
 }
 
-// results matches results of a request for a channel; all results without want.
+// results matches outcomes of a request for a channel; all without want.
 func results(want ...l2cap.Result) match {
 	return matchFunc(func(s *subject) bool {
 		r, ok := errors.AsType[l2cap.Result](s.err)
@@ -202,12 +200,12 @@ func causes(want ...hcisock.Cause) match {
 	})
 }
 
-// kinds matches errors of other stacks by their Python class.
+// kinds matches errors of other stacks by their class.
 func kinds(want ...Kind) match {
 	return matchFunc(func(s *subject) bool { return s.remote != nil && slices.Contains(want, s.remote.Kind) })
 }
 
-// words matches errors whose text contains one of these.
+// words matches errors that have any of these in their text.
 func words(want ...string) match {
 	return matchFunc(func(s *subject) bool {
 		return slices.ContainsFunc(want, func(w string) bool { return strings.Contains(s.text, w) })

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Kind is the Python class of an error, as bleak-retry-connector distinguishes them.
+// Kind is the class of an error in bleak-retry-connector's world.
 type Kind uint8
 
-// The kinds. The zero Kind is an error that has only its text.
+// The kinds. The zero Kind says nothing but the text.
 const (
 	KindBleak          Kind = iota // BleakError
 	KindDBus                       // BleakDBusError, a BleakError
@@ -31,14 +31,14 @@ func (k Kind) String() string {
 // bleak reports whether k derives from BleakError.
 func (k Kind) bleak() bool { return k <= KindNotFound }
 
-// RemoteError is an error of another stack, or of a radio behind a network, of which
-// only the class and the text are known.
+// RemoteError is an error of which only the words are known, as a radio behind
+// a network or another stack reports it.
 type RemoteError struct {
 	Kind Kind
 	Text string
 }
 
-// Error returns the text, or the kind if the text is empty.
+// Error returns the text, or the kind where there is none.
 func (e *RemoteError) Error() string {
 	if e.Text == "" {
 		return e.Kind.String()
@@ -46,8 +46,8 @@ func (e *RemoteError) Error() string {
 	return e.Text
 }
 
-// Words that decide upstream, in upstream's own sets. A word may be in several of
-// them.
+// What the words of an error decide upstream, in the sets that it has. The same
+// word may be in several.
 var (
 	abortWords = []string{
 		"le-connection-abort-by-local", "br-connection-canceled", "ESP_GATT_CONN_FAIL_ESTABLISH",
@@ -64,15 +64,15 @@ func contains(text string, words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }
 
-// upstream treats an error as bleak-retry-connector does. It decides about wait,
-// budget and final error separately, each with its own order of tests.
+// upstream treats an error as bleak-retry-connector does. Wait, count and final
+// error are three decisions there, each with its own order.
 func upstream(k Kind, text string) treatment {
 	t := treatment{budget: upstreamBudget(k, text)}
 	t.opDelay = upstreamDelay(k, text)
 	t.delay = t.opDelay
 	switch k {
 	case KindBrokenPipe, KindOther:
-		t.delay = DelayNone // the retry of an operation waits, that of a connection does not
+		t.delay = DelayNone // establishing waits for neither, repeating an operation does
 	case KindKey:
 		t.action = Rediscover
 	default:

@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// table holds all rows; the first that matches an error decides. Rows for general
-// causes, such as net.ErrClosed, stand behind rows for the errors that wrap them.
+// table is all rows; the first that matches an error decides. What an error of
+// this stack wraps last, such as net.ErrClosed, stands after what says more.
 var table = slices.Concat(remoteKindRows, smpRows, localRows, attRows, l2capRows, hciRows, systemRows, remoteWordRows)
 
 // unclassified is the row of all other errors.
 var unclassified = row{
 	name: Unclassified,
 	do:   treatment{category: Connection, budget: BudgetConnect, delay: DelayShort},
-	why:  "unknown: the number of attempts bounds the cost of trying again",
+	why:  "not known: the number of attempts bounds what trying again costs",
 }
 
-// Treatments of several rows.
+// Treatments that several rows have.
 var (
-	// fatal is a request that cannot succeed.
+	// fatal asks for what cannot be.
 	fatal    = treatment{category: Fatal, advice: adviceRequest}
 	canceled = treatment{category: Canceled}
 	// unlucky is a failure with a reason that says little.
 	unlucky = treatment{category: Connection, budget: BudgetConnect, delay: DelayShort}
-	// lost is a link that ended, or was not established, for a common reason.
+	// lost is a link that ended, or came to nothing, as links do.
 	lost = treatment{category: Aborted, budget: BudgetTransient, delay: DelayTransient, advice: adviceAborted}
-	// timedOut is a procedure, other than finding the peer, that took too long.
+	// timedOut is something other than the peer's advertising that took too long.
 	timedOut = treatment{category: Connection, budget: BudgetTimeout, delay: DelayStack}
-	// unheard is a peer that was not heard.
+	// unheard is a peer that could not be found on air.
 	unheard = treatment{category: NotFound, budget: BudgetTimeout, delay: DelayStack, advice: adviceMissing}
 	// full is an adapter without room for another link.
 	full = treatment{
@@ -39,27 +39,27 @@ var (
 		category: Connection, budget: BudgetTransient, delay: DelayStack,
 		action: RecoverAdapter | OtherAdapter, advice: adviceAdapter,
 	}
-	// keys is a bond whose keys do not match: one more attempt shows whether that was
-	// an accident.
+	// keys is a bond whose keys do not fit: one more try shows whether it was
+	// chance, more would show nothing.
 	keys = treatment{
 		category: BondLost, redial: Redial{Times: 1, Wait: 250 * time.Millisecond},
 		action: CheckBond, advice: adviceBond,
 	}
 	secure = treatment{category: Connection, action: Secure, advice: adviceSecure}
-	// collided is a collision of two procedures, which the next attempt avoids.
+	// collided is two procedures that met, which the next try does not repeat.
 	collided = treatment{category: Connection, redial: Redial{Times: 2}, budget: BudgetConnect, delay: DelayShort}
-	// changed is a table of the peer that differs from the cached one.
+	// changed is a table of the peer that is not what the cache says.
 	changed = treatment{
 		category: Connection, redial: Redial{Times: 1}, budget: BudgetTransient, delay: DelayShort,
 		action: Rediscover, advice: adviceServices,
 	}
-	// refused is a refusal that the peer would repeat.
+	// refused is what the peer will say again to the same request.
 	refused = treatment{category: Fatal}
-	// misbehaved is a peer that broke a protocol, which makes its link unusable.
+	// misbehaved is a peer that broke a protocol, after which its link is no use.
 	misbehaved = treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, action: CloseLink}
 )
 
-// Errors that upstream's user sees, of several rows.
+// What upstream's user sees of failures that several rows have.
 var (
 	likeOther        = RemoteError{Kind: KindOther}
 	likeBleak        = RemoteError{}

@@ -11,7 +11,7 @@ var attRows = []row{
 		name: "att: transaction timeout", match: []match{is(att.ErrTransactionTimeout)},
 		like: likeTimeout,
 		do:   treatment{category: Connection, budget: BudgetTimeout, delay: DelayStack, action: CloseLink},
-		why:  "after 30 s without a response the bearer is dead, even if the link is up",
+		why:  "after 30 s without an answer the bearer is dead, whatever the link is",
 	},
 	{
 		name: "gatt: table changed; att: 0x01, 0x0A, 0x12", match: []match{is(gatt.ErrStale),
@@ -22,7 +22,7 @@ var attRows = []row{
 		name: "gatt: not found", match: []match{is(gatt.ErrNotFound)},
 		like: likeNotFound,
 		do:   treatment{category: Connection, redial: Redial{Times: 1}, action: Rediscover, advice: adviceServices},
-		why:  "the cached table may lack the service or characteristic",
+		why:  "a service or characteristic that the cache may hide",
 	},
 	{
 		name: "gatt: wrong use", match: []match{
@@ -34,7 +34,7 @@ var attRows = []row{
 	},
 	{
 		name: "gatt: discovery takes too long", match: []match{is(gatt.ErrDiscoveryTimeout)},
-		like: likeTimeout, do: timedOut, why: "an endless table, or a very slow link",
+		like: likeTimeout, do: timedOut, why: "a table without end, or a very slow link",
 	},
 	{
 		name: "att, gatt: malformed or forbidden PDU", match: []match{
@@ -50,11 +50,11 @@ var attRows = []row{
 	{
 		name: "att: 0x09, 0x0E, 0x11, 0xFE busy", match: []match{codes(att.CodePrepareQueueFull, att.CodeUnlikelyError,
 			att.CodeInsufficientResources, att.CodeProcedureAlreadyInProgress)},
-		like: likeBleak, do: unlucky, why: "may succeed later",
+		like: likeBleak, do: unlucky, why: "may go later",
 	},
 	{
 		name: "att: any other code", match: []match{attr(func(att.Code) bool { return true })},
-		like: likeBleak, do: refused, why: "the answer of this attribute; the link is fine",
+		like: likeBleak, do: refused, why: "the attribute's own answer; the link is fine",
 	},
 }
 
@@ -64,7 +64,7 @@ var l2capRows = []row{
 			results(l2cap.ResultSPSMNotSupported, l2cap.ResultUnacceptableParameters, l2cap.ResultInvalidParameters),
 			is(l2cap.RejectNotUnderstood),
 		},
-		like: likeBleak, do: refused, why: "the peer does not offer the channel, or not with these parameters",
+		like: likeBleak, do: refused, why: "the peer does not have it, or not like this",
 	},
 	{
 		name: "l2cap: 0x0005, 0x0006, 0x0007, 0x0008 security", match: []match{
@@ -73,18 +73,18 @@ var l2capRows = []row{
 		like: likeBleak, do: secure, why: "raise the security once and repeat the request",
 	},
 	{
-		name: "l2cap: 0x0004, 0x000D, 0x000E, 0x000F busy", match: []match{
+		name: "l2cap: 0x0004, 0x000D, 0x000E, 0x000F not now", match: []match{
 			results(l2cap.ResultNoResources, l2cap.ResultPending, l2cap.ResultAuthenticationPending, l2cap.ResultAuthorizationPending),
 			is(l2cap.ErrBusy)},
-		like: likeBleak, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayLong}, why: "may succeed later",
+		like: likeBleak, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayLong}, why: "may go later",
 	},
 	{
 		name: "l2cap: any other result or rejection", match: []match{results(), as[l2cap.RejectReason]()},
-		like: likeBleak, do: unlucky, why: "channel identifiers may have collided",
+		like: likeBleak, do: unlucky, why: "a channel identifier that crossed another",
 	},
 	{
 		name: "l2cap: no answer", match: []match{as[*l2cap.TimeoutError]()},
-		like: likeTimeout, do: timedOut, why: "the peer does not respond on the signaling channel",
+		like: likeTimeout, do: timedOut, why: "the peer does not answer signaling",
 	},
 	{
 		name: "l2cap: malformed or forbidden frame", match: []match{is(l2cap.ErrViolation), as[*l2cap.SignalError]()},
@@ -92,18 +92,18 @@ var l2capRows = []row{
 	},
 	{
 		name: "l2cap: connection parameters rejected", match: []match{is(l2cap.ErrParamsRejected)},
-		like: likeBleak, do: treatment{category: Connection, action: RelaxParams, advice: adviceParams}, why: "the central would refuse the same request again",
+		like: likeBleak, do: treatment{category: Connection, action: RelaxParams, advice: adviceParams}, why: "the central refuses the same again",
 	},
 	{
 		name: "l2cap: no channel identifier left", match: []match{is(l2cap.ErrNoCID)},
-		like: likeOther, do: fatal, why: "close other channels of the link first",
+		like: likeOther, do: fatal, why: "channels of this link have to be closed first",
 	},
 	{
 		name: "l2cap: closed by the peer", match: []match{is(l2cap.ErrPeerClosed)},
-		like: likeBleak, do: unlucky, why: "only the channel was closed, not the link",
+		like: likeBleak, do: unlucky, why: "a channel, not the link",
 	},
 	{
 		name: "l2cap: closed here", match: []match{is(l2cap.ErrClosed)},
-		like: likeOther, do: canceled, why: "this program closed the channel",
+		like: likeOther, do: canceled, why: "someone here wanted the end",
 	},
 }

@@ -8,21 +8,21 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// localRows are the errors that this host detects or causes.
+// localRows are what this host found out or decided itself.
 var localRows = []row{
 	{
 		name: "controller: link closed by its user", match: []match{matchFunc(func(s *subject) bool {
 			return s.place == onLink && s.status == hci.StatusLocalHostTerminated && closedByUser(s.err)
 		})},
-		like: likeOther, do: canceled, why: "this program closed the link",
+		like: likeOther, do: canceled, why: "someone here wanted the end",
 	},
 	{
 		name: "controller: the peer was not heard in time", match: []match{is(controller.ErrDialTimeout)},
-		like: likeTimeout, do: unheard, why: "no link existed yet",
+		like: likeTimeout, do: unheard, why: "not a fault of a link: there was none",
 	},
 	{
 		name: "controller: no answer from the controller, no credit, or stuck", match: []match{is(controller.ErrNoAnswer, controller.ErrNoCredit, controller.ErrStuck, controller.ErrUnanswered)},
-		like: likeEOF, do: broken, why: "an adapter that does not execute commands cannot connect",
+		like: likeEOF, do: broken, why: "an adapter that takes or answers no command connects to nobody",
 	},
 	{
 		name: "controller: goes on with a canceled initiation", match: []match{is(controller.ErrStillInitiating)},
@@ -31,19 +31,19 @@ var localRows = []row{
 			category: Connection, budget: BudgetConnect, delay: DelayStack,
 			action: RecoverAdapter | OtherAdapter, advice: adviceAdapter,
 		},
-		why: "the controller accepts no other dial until it is reset",
+		why: "this controller takes no other dial until it is reset",
 	},
 	{
 		name: "controller: nobody was waiting for the connection", match: []match{is(controller.ErrUnwanted)},
-		like: likeOther, do: canceled, why: "the link came up after its caller had given up, and was closed",
+		like: likeOther, do: canceled, why: "it came after whoever wanted it had given up, and was closed",
 	},
 	{
 		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported)},
-		like: likeOther, do: fatal, why: "another adapter may support it",
+		like: likeOther, do: fatal, why: "another adapter may be able to",
 	},
 	{
 		name: "controller: handle given to another link", match: []match{is(controller.ErrStale)},
-		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended and the event was lost",
+		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended and the event about it was lost",
 	},
 	{
 		name: "hci: value outside of its range", match: []match{as[*hci.ParamError]()},
@@ -56,7 +56,7 @@ var localRows = []row{
 	{
 		name: "controller: malformed packet from the controller", match: []match{as[*hci.PacketError]()},
 		like: likeBleak, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, action: OtherAdapter, advice: adviceAdapter},
-		why: "a single octet may have been lost",
+		why: "may be a single octet lost on the way",
 	},
 }
 
@@ -65,116 +65,116 @@ func closedByUser(err error) bool {
 	return ok && d.Local && d.Cause == nil
 }
 
-// hciRows are the error codes of Vol 1, Part F, by the place of their report.
+// hciRows are the error codes of Vol 1, Part F, by where they were given.
 var hciRows = []row{
 	{
 		name: "0x01, 0x11, 0x12, 0x19, 0x1A, 0x1E, 0x20, 0x24, 0x27, 0x2E, 0x30, 0x45 of a command",
-		match: []match{statuses(onCommand|onDial, hci.StatusUnknownCommand, hci.StatusUnsupportedFeature, hci.StatusInvalidParameters,
+		match: []match{statusAt(onCommand|onDial, hci.StatusUnknownCommand, hci.StatusUnsupportedFeature, hci.StatusInvalidParameters,
 			hci.StatusUnknownLMPPDU, hci.StatusUnsupportedRemoteFeature, hci.StatusInvalidLMPParameters, hci.StatusUnsupportedLMPValue,
 			hci.StatusLMPPDUNotAllowed, hci.StatusQoSNotSupported, hci.StatusChannelClassificationNotSupported,
 			hci.StatusOutOfMandatoryRange, hci.StatusPacketTooLong)},
-		like: likeOther, do: fatal, why: "the same request would fail again: omit a feature, or change parameters",
+		like: likeOther, do: fatal, why: "the same request fails the same way: leave a feature out, or change parameters",
 	},
 	{
-		name: "0x02, 0x44 of a dial", match: []match{statuses(onDial, hci.StatusUnknownConnection, hci.StatusCanceledByHost)},
-		like: likeTimeout, do: unheard, why: "this host canceled the attempt: the peer was not heard",
+		name: "0x02, 0x44 of a dial", match: []match{statusAt(onDial, hci.StatusUnknownConnection, hci.StatusCanceledByHost)},
+		like: likeTimeout, do: unheard, why: "how an attempt ends that this host canceled: the peer was not heard",
 	},
 	{
-		name: "0x02 of a command or link", match: []match{statuses(onCommand|onLink, hci.StatusUnknownConnection)},
+		name: "0x02 of a command or link", match: []match{statusAt(onCommand|onLink, hci.StatusUnknownConnection)},
 		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link has ended meanwhile",
 	},
 	{
-		name: "0x03 hardware failure", match: []match{statuses(anywhere, hci.StatusHardwareFailure)},
-		like: likeEOF, do: broken, why: "a fault of the controller: recover it, or use another one",
+		name: "0x03 hardware failure", match: []match{statusAt(anywhere, hci.StatusHardwareFailure)},
+		like: likeEOF, do: broken, why: "a fault of the controller: recover it, try another",
 	},
 	{
-		name: "0x04, 0x10, 0x3C timeouts before a link", match: []match{statuses(anywhere, hci.StatusPageTimeout, hci.StatusAcceptTimeout, hci.StatusAdvertisingTimeout)},
+		name: "0x04, 0x10, 0x3C timeouts before a link", match: []match{statusAt(anywhere, hci.StatusPageTimeout, hci.StatusAcceptTimeout, hci.StatusAdvertisingTimeout)},
 		like: likeTimeout, do: unheard, why: "the peer did not answer",
 	},
 	{
-		name: "0x05, 0x06, 0x3D keys", match: []match{statuses(anywhere, hci.StatusAuthenticationFailure, hci.StatusKeyMissing, hci.StatusMICFailure)},
-		like: likeDisconnected, do: keys, why: "the same keys would fail every time",
+		name: "0x05, 0x06, 0x3D keys", match: []match{statusAt(anywhere, hci.StatusAuthenticationFailure, hci.StatusKeyMissing, hci.StatusMICFailure)},
+		like: likeDisconnected, do: keys, why: "the same keys fail every time, so no budget is spent on them",
 	},
 	{
-		name: "0x07, 0x09, 0x0D of a dial", match: []match{statuses(onDial, hci.StatusMemoryFull, hci.StatusConnectionLimit, hci.StatusRejectedResources)},
+		name: "0x07, 0x09, 0x0D of a dial", match: []match{statusAt(onDial, hci.StatusMemoryFull, hci.StatusConnectionLimit, hci.StatusRejectedResources)},
 		like: likeNoSlot, do: full, why: "the controller's true limit: learn it, and wait for a link to end",
 	},
 	{
-		name: "0x08 connection timeout", match: []match{statuses(anywhere, hci.StatusConnectionTimeout)},
+		name: "0x08 connection timeout", match: []match{statusAt(anywhere, hci.StatusConnectionTimeout)},
 		like: RemoteError{Text: "ESP_GATT_CONN_TIMEOUT"},
 		do:   treatment{category: Aborted, budget: BudgetConnect, delay: DelayMedium, action: RelaxParams, advice: adviceAborted},
 		why:  "a weak signal, or a supervision timeout too short for interval and latency",
 	},
 	{
-		name: "0x0B connection already exists", match: []match{statuses(onCommand|onDial, hci.StatusConnectionExists)},
+		name: "0x0B connection already exists", match: []match{statusAt(onCommand|onDial, hci.StatusConnectionExists)},
 		like: RemoteError{Kind: KindDBus, Text: "[org.bluez.Error.Failed] le-connection-already-connected"},
 		do:   treatment{category: Connection, redial: Redial{Times: 1}, budget: BudgetConnect, delay: DelayShort, action: Adopt},
 		why:  "this controller has a link to the peer",
 	},
 	{
-		name: "0x0C command disallowed", match: []match{statuses(onCommand|onDial, hci.StatusCommandDisallowed)},
+		name: "0x0C command disallowed", match: []match{statusAt(onCommand|onDial, hci.StatusCommandDisallowed)},
 		like: likeInProgress,
 		do: treatment{
 			category: Connection, redial: Redial{Times: 3, Wait: 100 * time.Millisecond}, budget: BudgetConnect, delay: DelayStack,
 			action: StopScan, advice: adviceBusy,
 		},
-		why: "the controller does not accept the command in its state: another dial is pending, or a scan that excludes dials",
+		why: "an order of commands that this controller does not take: another dial pending, or a scan that it cannot do beside",
 	},
 	{
 		name: "0x0E, 0x17, 0x18, 0x25, 0x26, 0x29, 0x2F, 0x37 security",
-		match: []match{statuses(anywhere, hci.StatusRejectedSecurity, hci.StatusRepeatedAttempts, hci.StatusPairingNotAllowed,
+		match: []match{statusAt(anywhere, hci.StatusRejectedSecurity, hci.StatusRepeatedAttempts, hci.StatusPairingNotAllowed,
 			hci.StatusEncryptionModeNotAcceptable, hci.StatusLinkKeyUnchangeable, hci.StatusPairingUnitKey,
 			hci.StatusInsufficientSecurity, hci.StatusSimplePairingNotSupported)},
 		like: likeBleak, do: secure, why: "the peer wants more security than the link has",
 	},
 	{
-		name: "0x13 remote user terminated", match: []match{statuses(anywhere, hci.StatusRemoteUserTerminated)},
+		name: "0x13 remote user terminated", match: []match{statusAt(anywhere, hci.StatusRemoteUserTerminated)},
 		like: RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}, do: lost,
-		why: "right after connecting: the peer is busy, or connected to another central",
+		why: "right after connecting: busy, or with another central",
 	},
 	{
-		name: "0x14, 0x15 remote low on resources or powering off", match: []match{statuses(anywhere, hci.StatusRemoteLowResources, hci.StatusRemotePowerOff)},
+		name: "0x14, 0x15 remote low on resources or powering off", match: []match{statusAt(anywhere, hci.StatusRemoteLowResources, hci.StatusRemotePowerOff)},
 		like: likeByRemote,
 		do:   treatment{category: Aborted, budget: BudgetTransient, delay: DelayOutOfSlots, advice: advicePeerBusy},
 		why:  "the peer needs time",
 	},
 	{
-		name: "0x16 local host terminated", match: []match{statuses(anywhere, hci.StatusLocalHostTerminated)},
+		name: "0x16 local host terminated", match: []match{statusAt(anywhere, hci.StatusLocalHostTerminated)},
 		like: RemoteError{Text: "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"}, do: lost,
-		why: "ended by this side, but not by this program",
+		why: "ended on this side, but not by this program's user",
 	},
 	{
 		name:  "0x1F, 0x23, 0x28, 0x2A collisions",
-		match: []match{statuses(anywhere, hci.StatusUnspecified, hci.StatusProcedureCollision, hci.StatusInstantPassed, hci.StatusDifferentTransaction)},
-		like:  RemoteError{Text: "ESP_GATT_CONN_UNKNOWN"}, do: collided, why: "two procedures collided, or a packet came too late: the next attempt may succeed",
+		match: []match{statusAt(anywhere, hci.StatusUnspecified, hci.StatusProcedureCollision, hci.StatusInstantPassed, hci.StatusDifferentTransaction)},
+		like:  RemoteError{Text: "ESP_GATT_CONN_UNKNOWN"}, do: collided, why: "two procedures met, or a packet came too late: the next try is another draw",
 	},
 	{
-		name: "0x22 LL response timeout", match: []match{statuses(anywhere, hci.StatusLLResponseTimeout)},
-		like: RemoteError{Text: "ESP_GATT_CONN_LMP_TIMEOUT"}, do: unlucky, why: "the peer does not respond, often after a request for parameters or features",
+		name: "0x22 LL response timeout", match: []match{statusAt(anywhere, hci.StatusLLResponseTimeout)},
+		like: RemoteError{Text: "ESP_GATT_CONN_LMP_TIMEOUT"}, do: unlucky, why: "the peer is stuck, often after a request for parameters or features",
 	},
 	{
-		name: "0x38, 0x3A busy", match: []match{statuses(anywhere, hci.StatusHostBusyPairing, hci.StatusControllerBusy)},
+		name: "0x38, 0x3A busy", match: []match{statusAt(anywhere, hci.StatusHostBusyPairing, hci.StatusControllerBusy)},
 		like: likeBleak,
 		do: treatment{
 			category: Connection, redial: Redial{Times: 10, Wait: 100 * time.Millisecond}, budget: BudgetConnect, delay: DelayShort,
 			advice: adviceBusy,
 		},
-		why: "a short wait is enough",
+		why: "a short wait is all it takes",
 	},
 	{
-		name: "0x3B unacceptable connection parameters", match: []match{statuses(anywhere, hci.StatusUnacceptableParameters)},
+		name: "0x3B unacceptable connection parameters", match: []match{statusAt(anywhere, hci.StatusUnacceptableParameters)},
 		like: likeBleak,
 		do:   treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, action: RelaxParams, advice: adviceParams},
-		why:  "other parameters may be accepted",
+		why:  "other parameters may do",
 	},
 	{
-		name: "0x3E connection failed to be established", match: []match{statuses(anywhere, hci.StatusFailedToEstablish)},
+		name: "0x3E connection failed to be established", match: []match{statusAt(anywhere, hci.StatusFailedToEstablish)},
 		like: RemoteError{Text: "ESP_GATT_CONN_FAIL_ESTABLISH"},
 		do:   treatment{category: Aborted, redial: Redial{Times: 3}, budget: BudgetTransient, delay: DelayMedium, advice: adviceAborted},
-		why:  "the peer advertises, but missed the connection request: an immediate retry usually succeeds",
+		why:  "the peer advertises, but missed the request to connect: again at once is usually right",
 	},
 	{
-		name: "any other HCI error code", match: []match{statuses(anywhere)},
-		like: likeBleak, do: unlucky, why: "not an error of LE links, or unknown",
+		name: "any other HCI error code", match: []match{statusAt(anywhere)},
+		like: likeBleak, do: unlucky, why: "not of LE links, or unknown",
 	},
 }

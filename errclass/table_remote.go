@@ -2,12 +2,12 @@ package errclass
 
 import "strings"
 
-// remoteKindRows are errors of other stacks that their class alone decides.
+// remoteKindRows are errors of other stacks whose class says all.
 var remoteKindRows = []row{
 	{
 		name: "TimeoutError", match: []match{kinds(KindTimeout)}, like: likeTimeout,
 		do:  treatment{category: NotFound, budget: BudgetTimeout, delay: DelayStack, advice: adviceMissing},
-		why: "the remote radio did not respond; most often the device was not heard",
+		why: "no answer from the remote radio; most often the device was not heard",
 	},
 	{
 		name: "KeyError", match: []match{kinds(KindKey)}, like: likeKey, do: changed, why: "services changed under the caller",
@@ -23,7 +23,7 @@ var remoteKindRows = []row{
 	},
 	{
 		name: "BleakDeviceNotFoundError", match: []match{kinds(KindDeviceNotFound)}, like: RemoteError{Kind: KindDeviceNotFound},
-		do: remoteMissing, why: "the other stack does not know the device; an advertisement ends the wait",
+		do: remoteMissing, why: "the device is unknown there; news of it cut the wait short",
 	},
 	{
 		name: "any other exception", match: []match{kinds(KindOther)}, like: likeOther, do: refused, why: "a mistake in the call or the program",
@@ -42,22 +42,22 @@ func byWords(like RemoteError, do treatment, why string, texts ...string) row {
 	return row{name: strings.Join(texts, ", "), match: []match{words(texts...)}, word: true, like: like, do: do, why: why}
 }
 
-// remoteWordRows are errors that their words decide. Words that stand for an HCI
-// error code have the treatment of that code, but no redial: the other stack has
-// redialed already.
+// remoteWordRows are errors that are known by their words. Where the words stand
+// for a reason, the treatment is that of the reason, save that the other side
+// has dialed again at once already.
 var remoteWordRows = []row{
 	byWords(RemoteError{Text: "ESP_GATT_CONN_CONN_CANCEL"},
 		treatment{category: Aborted, budget: BudgetTransient, delay: DelayOutOfSlots, action: OtherAdapter, advice: adviceAborted},
-		"the radio refused to dial, or the device was not heard: rarely for want of a slot", "ESP_GATT_CONN_CONN_CANCEL"),
+		"the radio refused to dial, or the device kept silent: seldom a matter of slots", "ESP_GATT_CONN_CONN_CANCEL"),
 	byWords(RemoteError{Text: "no available connection slot"},
 		treatment{category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots, action: AwaitSlot, advice: adviceSlots},
-		"0x07, 0x09, 0x0D, or the slot count of the other stack", "available connection", "connection slot"),
+		"0x07, 0x09, 0x0D, or a count of slots there", "available connection", "connection slot"),
 	byWords(bluez("le-connection-abort-by-local"), lost,
 		"BlueZ's word for nearly all failures to connect, most often 0x3E", "le-connection-abort-by-local"),
-	byWords(bluez("br-connection-canceled"), lost, "the link ended before it was ready", "br-connection-canceled"),
+	byWords(bluez("br-connection-canceled"), lost, "the link went before it was ready", "br-connection-canceled"),
 	byWords(RemoteError{Text: "ESP_GATT_CONN_FAIL_ESTABLISH"},
 		treatment{category: Aborted, budget: BudgetTransient, delay: DelayMedium, advice: adviceAborted},
-		"0x3E, after several attempts of the other stack", "ESP_GATT_CONN_FAIL_ESTABLISH"),
+		"0x3E, after several tries there", "ESP_GATT_CONN_FAIL_ESTABLISH"),
 	byWords(RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}, lost, "0x13", "ESP_GATT_CONN_TERMINATE_PEER_USER"),
 	byWords(RemoteError{Text: "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"}, lost, "0x16", "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"),
 	byWords(RemoteError{Text: "ESP_GATT_CONN_TIMEOUT"},
@@ -73,7 +73,7 @@ var remoteWordRows = []row{
 		"BlueZ has forgotten the device", unknownObject),
 	byWords(likeInProgress,
 		treatment{category: Connection, budget: BudgetConnect, delay: DelayStack, advice: adviceBusy},
-		"0x0C: another dial of the other stack is pending", "org.bluez.Error.InProgress", "le-connection-busy"),
+		"0x0C: another dial is pending there", "org.bluez.Error.InProgress", "le-connection-busy"),
 	byWords(likeNotReady,
 		treatment{category: Connection, budget: BudgetConnect, delay: DelayStack, action: RecoverAdapter | OtherAdapter, advice: adviceAdapter},
 		"the adapter is down", "org.bluez.Error.NotReady"),
@@ -98,9 +98,9 @@ var remoteWordRows = []row{
 		"le-connection-refused", "le-connection-link-layer-protocol-error", "le-connection-create-socket",
 		"le-connection-gatt-browsing", "le-connection-unknown", "le-connection-aborted"),
 	byWords(RemoteError{Text: "failed to discover services, device disconnected"}, unlucky,
-		"the link ended during service discovery", "failed to discover services, device disconnected"),
+		"the link ended while services were read", "failed to discover services, device disconnected"),
 	byWords(likeDisconnected, treatment{category: Connection, budget: BudgetConnect},
-		"the link ended during its setup: try again at once", "Disconnected"),
+		"the link came up and dropped while it was set up: at once again", "Disconnected"),
 	{
 		name: "BleakNotFoundError", match: []match{kinds(KindNotFound)}, like: RemoteError{Kind: KindNotFound}, do: remoteMissing,
 		why: "as BleakDeviceNotFoundError",
@@ -117,6 +117,6 @@ var remoteWordRows = []row{
 		like: RemoteError{Kind: KindDBus}, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayStack}, why: "as above",
 	},
 	{
-		name: "any other BleakError", match: []match{kinds(KindBleak)}, do: unlucky, why: "neither a known class nor known words",
+		name: "any other BleakError", match: []match{kinds(KindBleak)}, do: unlucky, why: "no class, no known words",
 	},
 }

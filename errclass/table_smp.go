@@ -7,23 +7,23 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// smpRows stand before hciRows, since some of these errors wrap HCI codes.
+// smpRows stand before those of HCI, whose codes some of these errors wrap.
 var smpRows = []row{
 	{
 		name: "smp: bond lost", match: []match{is(smp.ErrBondLost)},
 		like: likeDisconnected, do: treatment{category: BondLost, action: CheckBond, advice: adviceBond},
-		why: "the peer reports that it has no key, and would report it again",
+		why: "the peer says that it has no key: it will say so again",
 	},
 	{
 		name: "smp: no key in the bond, damaged bond, bond without privacy", match: []match{is(smp.ErrNoKey, smp.ErrBondDamaged, smp.ErrOpenBond)},
 		like: likeDisconnected, do: treatment{category: BondLost, action: CheckBond},
-		why: "the bond stays as it is until it is replaced; without encryption any device with this address would be trusted",
+		why: "it stays as it is until it is replaced; in plain text whoever has the device's address would be believed",
 	},
 	{
 		name: "smp: silent for 30 s", match: []match{is(smp.ErrTimeout)},
 		like: likeTimeout,
 		do:   treatment{category: Connection, budget: BudgetTimeout, delay: DelayStack, action: CloseLink},
-		why:  "no pairing is allowed on this link anymore",
+		why:  "no pairing is allowed on this link any more",
 	},
 	{
 		name: "smp: canceled", match: []match{is(smp.ErrCanceled)},
@@ -33,18 +33,18 @@ var smpRows = []row{
 		name: "smp: 0x09, 0x10, busy", match: []match{reasons(smp.ReasonRepeatedAttempts, smp.ReasonBusy), is(smp.ErrBusy)},
 		like: likeBleak,
 		do:   treatment{category: Connection, budget: BudgetConnect, delay: DelayOutOfSlots},
-		why:  "the peer needs a pause",
+		why:  "wants a pause",
 	},
 	{
 		name: "smp: 0x01, 0x04, 0x08, 0x0B, 0x0C, 0x0F", match: []match{reasons(
 			smp.ReasonPasskeyEntryFailed, smp.ReasonConfirmValueFailed, smp.ReasonUnspecified, smp.ReasonDHKeyCheckFailed,
 			smp.ReasonNumericComparisonFailed, smp.ReasonKeyRejected)},
 		like: likeBleak, do: treatment{category: Connection, advice: adviceSecure},
-		why: "a user refused, or a third device interferes: never repeated automatically",
+		why: "somebody said no, or somebody is in the middle: not tried again unasked",
 	},
 	{
 		name: "smp: 0x05, pairing not supported", match: []match{reasons(smp.ReasonPairingNotSupported)},
-		like: likeBleak, do: treatment{category: Fatal, advice: adviceUnpaired}, why: "the peer does not support pairing",
+		like: likeBleak, do: treatment{category: Fatal, advice: adviceUnpaired}, why: "the peer has no pairing, whenever it is asked",
 	},
 	{
 		name: "smp: no bond, bonded already, weak bond", match: []match{is(smp.ErrNoBond, smp.ErrBonded, smp.ErrWeakBond)},
@@ -56,16 +56,12 @@ var smpRows = []row{
 	},
 	{
 		name: "smp: signature", match: []match{is(smp.ErrSignature)},
-		like: likeOther, do: refused, why: "the data cannot be trusted",
-	},
-	{
-		name: "smp: malformed PDU", match: []match{is(smp.ErrUnknownCode)},
-		like: likeBleak, do: misbehaved, why: "the peer broke a rule of the protocol",
+		like: likeOther, do: refused, why: "what came is not to be believed",
 	},
 	{
 		name: "smp: any other reason", match: []match{matchFunc(func(s *subject) bool { return asReason(s) != 0 })},
 		like: likeBleak, do: treatment{category: Fatal, advice: adviceSecure},
-		why: "the two sides have no pairing method in common",
+		why: "the two sides cannot agree on a way to pair, whenever they are asked",
 	},
 }
 

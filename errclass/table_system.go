@@ -23,7 +23,7 @@ var systemRows = []row{
 			causes(hcisock.CauseAddress, hcisock.CauseUnsupported, hcisock.CauseNoBluetooth, hcisock.CauseNamespace, hcisock.CausePermission),
 			errnos(syscall.EPERM, syscall.EACCES, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT),
 		},
-		like: likeOther, do: treatment{category: Fatal, advice: adviceSystem}, why: "this system does not allow it, or lacks it",
+		like: likeOther, do: treatment{category: Fatal, advice: adviceSystem}, why: "this system does not allow or have it",
 	},
 	{
 		name: "adapter missing, busy, switched off or not starting", match: []match{
@@ -35,11 +35,11 @@ var systemRows = []row{
 			category: Connection, budget: BudgetConnect, delay: DelayStack,
 			action: RecoverAdapter | OtherAdapter, advice: adviceAdapter,
 		},
-		why: "the adapter may come back; another one may be up already",
+		why: "may come back; another adapter is there already",
 	},
 	{
 		name: "EPIPE", match: []match{errnos(syscall.EPIPE)},
-		like: RemoteError{Kind: KindBrokenPipe}, do: broken, why: "the connection to the adapter is broken",
+		like: RemoteError{Kind: KindBrokenPipe}, do: broken, why: "the way to the adapter is gone",
 	},
 	{
 		name: "EINVAL, EBADF, EOPNOTSUPP", match: []match{errnos(syscall.EINVAL, syscall.EBADF, syscall.EOPNOTSUPP)},
@@ -49,37 +49,37 @@ var systemRows = []row{
 		name: "EINTR, EAGAIN, EBUSY, EALREADY, EINPROGRESS", match: []match{
 			errnos(syscall.EINTR, syscall.EAGAIN, syscall.EBUSY, syscall.EALREADY, syscall.EINPROGRESS)},
 		like: likeInProgress,
-		do:   treatment{category: Connection, budget: BudgetConnect, delay: DelayStack, advice: adviceBusy}, why: "in use at the moment",
+		do:   treatment{category: Connection, budget: BudgetConnect, delay: DelayStack, advice: adviceBusy}, why: "in use for the moment",
 	},
 	{
 		name: "ENOMEM, ENOBUFS, EMLINK, EMFILE", match: []match{errnos(syscall.ENOMEM, syscall.ENOBUFS, syscall.EMLINK, syscall.EMFILE)},
 		like: RemoteError{Kind: KindDBus, Text: "[org.bluez.Error.Failed] le-connection-concurrent-connection-limit"},
-		do:   treatment{category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots, advice: adviceSlots}, why: "the host has no resources left, or the kernel reports a full adapter",
+		do:   treatment{category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots, advice: adviceSlots}, why: "the host's resources, or the kernel's word for a full adapter",
 	},
 	{
 		name: "ECONNRESET, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EIO, EPROTO", match: []match{
 			errnos(syscall.ECONNRESET, syscall.ECONNABORTED, syscall.ECONNREFUSED, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.EIO, syscall.EPROTO)},
 		like: likeEOF,
-		do:   treatment{category: Connection, budget: BudgetTransient, delay: DelayStack, action: OtherAdapter}, why: "the connection to the adapter or peer is broken",
+		do:   treatment{category: Connection, budget: BudgetTransient, delay: DelayStack, action: OtherAdapter}, why: "the way to the adapter or peer broke",
 	},
 	{
 		name: "timeout, deadline, ETIMEDOUT", match: []match{
 			is(context.DeadlineExceeded, os.ErrDeadlineExceeded), errnos(syscall.ETIMEDOUT), matchFunc(timeout)},
-		like: likeTimeout, do: timedOut, why: "the caller knows which of its timeouts it was",
+		like: likeTimeout, do: timedOut, why: "whether it was the attempt's time or all of it, the caller knows",
 	},
 	{
 		name: "l2cap: link is down", match: []match{is(l2cap.ErrLinkDown)},
-		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended, for an unknown reason",
+		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended, for a reason that is not known here",
 	},
 	{
 		name: "adapter ended", match: []match{as[*controller.Error](), is(io.EOF, io.ErrUnexpectedEOF)},
-		like: likeEOF, do: broken, why: "the adapter is gone, or the stream to it",
+		like: likeEOF, do: broken, why: "the adapter went, or the stream to it",
 	},
 	{
 		name: "closed", match: []match{is(net.ErrClosed)},
 		like: likeEOF,
 		do:   treatment{category: Connection, budget: BudgetTransient, delay: DelayStack, action: OtherAdapter},
-		why:  "the adapter or link was closed, for example for a restart",
+		why:  "the adapter or link was closed, as to restart it: a closed thing says no more",
 	},
 }
 

@@ -14,8 +14,8 @@ const (
 	s  = time.Second
 )
 
-// TestUpstream compares the Upstream treatment with bleak-retry-connector: the wait,
-// the budget and the final error of each error.
+// TestUpstream holds the Upstream treatment against what bleak-retry-connector
+// does with each error: the wait, the budget, the error at the end.
 func TestUpstream(t *testing.T) {
 	const (
 		none = errclass.BudgetNone
@@ -88,8 +88,8 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
-// TestUpstreamOperation checks the waits of the decorator that repeats a single
-// operation, which differ from those between attempts to connect.
+// TestUpstreamOperation has the waits of the decorator that repeats a single
+// operation where establishing a connection does not wait.
 func TestUpstreamOperation(t *testing.T) {
 	for kind, want := range map[errclass.Kind]errclass.Delay{
 		errclass.KindBrokenPipe:     errclass.DelayStack,
@@ -105,7 +105,7 @@ func TestUpstreamOperation(t *testing.T) {
 	}
 }
 
-// TestWordsOfPlainErrors checks that words decide about errors without a type.
+// TestWordsOfPlainErrors finds the words in errors that have no type.
 func TestWordsOfPlainErrors(t *testing.T) {
 	for text, want := range map[string]errclass.Category{
 		"proxy: ESP_GATT_CONN_FAIL_ESTABLISH":                    errclass.Aborted,

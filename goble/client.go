@@ -16,8 +16,8 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// client is a ble.Client. Its methods take no context: they end with the link, or
-// with ATT's transaction timeout of 30 s.
+// client is a ble.Client. Its methods take no context: they return when the link
+// ends, or when the peer has not answered for 30 s, the ATT timeout.
 type client struct {
 	c    *host.Conn
 	conn *conn
@@ -42,7 +42,7 @@ func newClient(c *host.Conn, local hci.Addr, name string) *client {
 
 func (x *client) Addr() ble.Addr { return x.conn.RemoteAddr() }
 
-// Name returns the advertised name; "" if no scan has reported one.
+// Name returns the advertised name; "" if no advertisement had one.
 func (x *client) Name() string { return x.name }
 
 func (x *client) Profile() *ble.Profile {
@@ -53,8 +53,8 @@ func (x *client) Profile() *ble.Profile {
 
 func (x *client) Conn() ble.Conn { return x.conn }
 
-// DiscoverProfile returns the peer's whole table. Without force it returns the
-// result of the last call again, with the same pointers.
+// DiscoverProfile returns the whole table. Without force it returns the profile
+// of the last call, with the same pointers.
 func (x *client) DiscoverProfile(force bool) (*ble.Profile, error) {
 	if p := x.Profile(); p != nil && !force {
 		return p, nil
@@ -105,7 +105,7 @@ func (x *client) DiscoverServices(filter []ble.UUID) ([]*ble.Service, error) {
 	return pick(p.Services, filter, func(s *ble.Service) ble.UUID { return s.UUID }), nil
 }
 
-// DiscoverIncludedServices returns the services in filter that s includes.
+// DiscoverIncludedServices returns the services that s includes.
 func (x *client) DiscoverIncludedServices(filter []ble.UUID, s *ble.Service) ([]*ble.Service, error) {
 	found, err := x.c.GATT().Discover(context.Background())
 	if err != nil {
@@ -123,8 +123,7 @@ func (x *client) DiscoverIncludedServices(filter []ble.UUID, s *ble.Service) ([]
 	return pick(all, filter, func(s *ble.Service) ble.UUID { return s.UUID }), nil
 }
 
-// DiscoverCharacteristics returns the characteristics of s in filter, and sets
-// those of s.
+// DiscoverCharacteristics returns the characteristics of s.
 func (x *client) DiscoverCharacteristics(filter []ble.UUID, s *ble.Service) ([]*ble.Characteristic, error) {
 	p, err := x.DiscoverProfile(false)
 	if err != nil {
@@ -138,7 +137,7 @@ func (x *client) DiscoverCharacteristics(filter []ble.UUID, s *ble.Service) ([]*
 	return pick(s.Characteristics, filter, func(c *ble.Characteristic) ble.UUID { return c.UUID }), nil
 }
 
-// DiscoverDescriptors returns the descriptors of c in filter, and sets those of c.
+// DiscoverDescriptors returns the descriptors of c.
 func (x *client) DiscoverDescriptors(filter []ble.UUID, c *ble.Characteristic) ([]*ble.Descriptor, error) {
 	p, err := x.DiscoverProfile(false)
 	if err != nil {
@@ -190,8 +189,8 @@ func (x *client) ReadDescriptor(d *ble.Descriptor) ([]byte, error) {
 	return x.readValue(d.Handle, false, &d.Value)
 }
 
-// WriteCharacteristic writes a value. A value that does not fit into one packet is
-// sent by a long write; go-ble refuses it.
+// WriteCharacteristic writes a value. A value longer than a packet becomes a long
+// write, which go-ble refuses.
 func (x *client) WriteCharacteristic(c *ble.Characteristic, value []byte, noRsp bool) error {
 	g := x.c.GATT()
 	h := att.Handle(c.ValueHandle)
@@ -208,7 +207,8 @@ func (x *client) WriteDescriptor(d *ble.Descriptor, v []byte) error {
 	return foreign(x.c.GATT().WriteHandle(context.Background(), att.Handle(d.Handle), v))
 }
 
-// ReadRSSI returns the RSSI of the link in dBm; 0 if it cannot be read.
+// ReadRSSI returns the signal strength of the link in dBm; 0 if the controller
+// does not report it.
 func (x *client) ReadRSSI() int { return readRSSI(x.c) }
 
 func readRSSI(c *host.Conn) int {
@@ -219,8 +219,8 @@ func readRSSI(c *host.Conn) int {
 	return int(r)
 }
 
-// ExchangeMTU exchanges the MTU and returns the ATT_MTU of the link. This side
-// offers a fixed MTU: rxMTU is only checked for its range, 23 to 515.
+// ExchangeMTU returns the ATT_MTU of the link. The MTU that this host offers is
+// fixed; rxMTU is only checked for its range, 23 to 515.
 func (x *client) ExchangeMTU(rxMTU int) (int, error) {
 	if rxMTU < ble.DefaultMTU || rxMTU > ble.MaxMTU {
 		return 0, fmt.Errorf("goble: MTU %d is outside %d to %d", rxMTU, ble.DefaultMTU, ble.MaxMTU)
@@ -232,8 +232,9 @@ func (x *client) ExchangeMTU(rxMTU int) (int, error) {
 	return mtu, foreign(err)
 }
 
-// Subscribe enables notifications, or indications if ind is set, and calls h with
-// each value, one after the other. h may call the client.
+// Subscribe calls h with each value, one after the other, on a goroutine of the
+// subscription. The descriptor is written before Subscribe returns. h may call
+// the client.
 func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHandler) error {
 	if err := x.Unsubscribe(c, ind); err != nil {
 		return err
@@ -249,7 +250,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 	x.mu.Lock()
 	x.subs[subKey{c.ValueHandle, ind}] = sub
 	x.mu.Unlock()
-	go func() { // ends with the subscription or the link
+	go func() { // returns with the subscription or the link
 		for v, err := range sub.All(context.Background()) {
 			if err != nil {
 				return
@@ -260,7 +261,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 	return nil
 }
 
-// Unsubscribe ends a subscription. Without one it does nothing.
+// Unsubscribe ends the subscription; without one it does nothing.
 func (x *client) Unsubscribe(c *ble.Characteristic, ind bool) error {
 	k := subKey{c.ValueHandle, ind}
 	x.mu.Lock()
@@ -290,8 +291,8 @@ func (x *client) CancelConnection() error { return x.c.Close() }
 
 func (x *client) Disconnected() <-chan struct{} { return x.c.Done() }
 
-// foreign returns an attribute error as a ble.ATTError, which programs of go-ble
-// compare by ==.
+// foreign returns an attribute error as a ble.ATTError, which programs compare
+// with ==.
 func foreign(err error) error {
 	if code, ok := errors.AsType[att.Code](err); ok {
 		return ble.ATTError(code)

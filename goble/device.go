@@ -15,7 +15,7 @@ import (
 )
 
 // Device is a ble.Device on a host. Its methods may be called from any goroutine,
-// including handlers.
+// also from a handler.
 type Device struct {
 	host *host.Host
 	opts options
@@ -24,23 +24,22 @@ type Device struct {
 	seen map[hci.MAC]known // guarded by mu
 }
 
-// known is the address, with its kind, and the name of a device from scans.
+// known is an address with its kind, and a name, from the advertisements of a
+// device.
 type known struct {
 	addr hci.Addr
 	name string
 }
 
-// maxSeen bounds the number of devices in Device.seen, which is cleared when it is
-// full.
+// maxSeen bounds the number of known devices. At that number all are dropped.
 const maxSeen = 1024
 
 var _ ble.Device = (*Device)(nil)
 
-// Open opens an adapter by an address that hcisock.ParseAddress accepts, such as
-// hci0. If the address is empty, ble.OptDeviceID selects the adapter; the default
-// is hci0.
+// Open opens the adapter with an address as hcisock.ParseAddress takes it, such
+// as hci0, or the one chosen by ble.OptDeviceID if the address is empty.
 func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, error) {
-	o, err := parse(opts)
+	o, err := parseOptions(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -60,22 +59,22 @@ func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, err
 
 // New returns a Device on a host. Stop closes the host.
 func New(h *host.Host, opts ...ble.Option) (*Device, error) {
-	o, err := parse(opts)
+	o, err := parseOptions(opts)
 	if err != nil {
 		return nil, err
 	}
 	return &Device{host: h, opts: o, seen: map[hci.MAC]known{}}, nil
 }
 
-// Host returns the host, which offers more than ble.Device.
+// Host returns the host, for functions that ble.Device does not have.
 func (d *Device) Host() *host.Host { return d.host }
 
 // Stop ends scans, dials and links, and releases the adapter. Stopping again
 // does nothing.
 func (d *Device) Stop() error { return d.host.Close() }
 
-// Dial connects to a device. An hci.Addr is used as it is. For other addresses the
-// kind is the one that a scan has reported, or else public.
+// Dial connects. The kind of the address is that of a if a is an hci.Addr, else
+// the kind heard in scans, else public.
 func (d *Device) Dial(ctx context.Context, a ble.Addr) (ble.Client, error) {
 	peer, name, err := d.resolve(a)
 	if err != nil {
@@ -97,9 +96,8 @@ func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
 	if own, ok := a.(hci.Addr); ok {
 		return own, "", nil
 	}
-	// go-ble's type for random addresses prints like any other address. Only the
-	// name of the type tells: its package is go-ble's own stack, which is not
-	// imported.
+	// go-ble's own type for random addresses prints like any other. Only its
+	// name tells it apart: go-ble's HCI package is too large to import for it.
 	random := strings.HasSuffix(fmt.Sprintf("%T", a), "RandomAddress")
 	mac, err := hci.ParseMAC(a.String())
 	if err != nil {
@@ -118,8 +116,8 @@ func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
 }
 
 // Scan calls h for each advertisement, one after the other, until ctx ends, and
-// then returns ctx.Err(). It does not wait for a running call of h, and makes no
-// further one.
+// returns ctx's error itself. It does not wait for a call of h that is running
+// when ctx ends, and calls h no more after that.
 func (d *Device) Scan(ctx context.Context, allowDup bool, h ble.AdvHandler) error {
 	sc, err := d.host.Scan(ctx, &controller.ScanOptions{
 		Duplicates: allowDup, Passive: d.opts.passive, Interval: d.opts.scanInterval, Window: d.opts.scanWindow,
@@ -169,8 +167,8 @@ func (d *Device) remember(r *controller.Report) {
 	d.seen[r.Addr.MAC] = k
 }
 
-// AddService returns ble.ErrNotImplemented, like all methods of the peripheral
-// role.
+// AddService returns ble.ErrNotImplemented, as do all methods of the
+// peripheral role.
 func (d *Device) AddService(*ble.Service) error { return ble.ErrNotImplemented }
 
 // RemoveAllServices is not implemented; see AddService.

@@ -1,17 +1,17 @@
-// Package goble runs programs written for github.com/go-ble/ble on this stack.
+// Package goble runs programs for github.com/go-ble/ble on this stack.
 //
-// [New] returns a ble.Device on a host. A program that calls
+// [New] makes a ble.Device of a host. A program that calls
 //
 //	d, err := linux.NewDevice()
 //	ble.SetDefaultDevice(d)
 //
-// calls [Open] instead; the rest of it need not change. The package keeps the
-// behavior that such programs depend on: Scan returns ctx.Err(), handlers are
-// called one after the other and in order, attribute errors are ble.ATTError
-// values, and a discovered profile is complete, so that Subscribe finds the
-// descriptor.
+// calls goble.Open instead and needs no other change. The behaviour that such
+// programs rely on is the same: Scan returns the context's error itself,
+// handlers are called one after the other and in order, attribute errors are
+// ble.ATTError values, and DiscoverProfile fills in the CCCD that Subscribe
+// needs.
 //
-// Only the central role is implemented; the methods of the peripheral role return
-// ble.ErrNotImplemented. A client's Conn has the addresses, the MTU and the end of
-// the link, but does not carry attribute PDUs.
+// The package covers the central role. Methods of the peripheral role return
+// ble.ErrNotImplemented. A client's Conn has addresses, MTU and Disconnected,
+// but does not carry raw attribute PDUs.
 package goble

@@ -12,9 +12,9 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// A program written for go-ble looks for a device by its name and reads its battery
-// level. Only the call that makes the ble.Device has changed: with an adapter it is
-// goble.Open(ctx, "hci0"), here it makes a device on simulated air.
+// A program written for go-ble looks for a device by its name and reads how full
+// its battery is. All but the device that it sets is as it was: that comes from
+// goble.Open(ctx, "hci0") on an adapter, and here from simulated air.
 func Example() {
 	ctx := context.Background()
 	d, err := simulated(ctx)

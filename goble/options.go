@@ -12,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// options collects ble.Options. It keeps the errors of the setters, which the
-// functions ble.OptXxx drop.
+// options collects ble.Options. It keeps the errors of setters, which the
+// ble.OptXxx functions discard.
 type options struct {
 	id                       int
 	dialTimeout              time.Duration
@@ -23,7 +23,7 @@ type options struct {
 	err                      error
 }
 
-func parse(opts []ble.Option) (options, error) {
+func parseOptions(opts []ble.Option) (options, error) {
 	o := options{id: -1}
 	for _, f := range opts {
 		if err := f(&o); err != nil {
@@ -36,21 +36,21 @@ func parse(opts []ble.Option) (options, error) {
 	return o, nil
 }
 
-func (o *options) addError(err error) error {
+func (o *options) rejectOption(err error) error {
 	o.err = errors.Join(o.err, err)
 	return err
 }
 
-// SetDeviceID selects the adapter hciN; a negative id means hci0.
+// SetDeviceID chooses the adapter hciN; a negative id is hci0.
 func (o *options) SetDeviceID(id int) error { o.id = id; return nil }
 
 // SetDialerTimeout bounds each Dial.
 func (o *options) SetDialerTimeout(d time.Duration) error { o.dialTimeout = d; return nil }
 
-// SetListenerTimeout is ignored: it belongs to the peripheral role.
+// SetListenerTimeout is for the peripheral role and ignored.
 func (o *options) SetListenerTimeout(time.Duration) error { return nil }
 
-// SetConnParams sets the initial connection parameters.
+// SetConnParams sets the initial parameters of links.
 func (o *options) SetConnParams(p cmd.LECreateConnection) error {
 	const interval, timeout = 1250 * time.Microsecond, 10 * time.Millisecond
 	o.params = hci.ConnParams{
@@ -60,7 +60,7 @@ func (o *options) SetConnParams(p cmd.LECreateConnection) error {
 		Timeout:     time.Duration(p.SupervisionTimeout) * timeout,
 	}
 	if err := o.params.Validate(); err != nil {
-		return o.addError(err)
+		return o.rejectOption(err)
 	}
 	return nil
 }
@@ -73,23 +73,23 @@ func (o *options) SetScanParams(p cmd.LESetScanParameters) error {
 	return nil
 }
 
-// SetAdvParams is ignored: it belongs to the peripheral role.
+// SetAdvParams is for the peripheral role and ignored.
 func (o *options) SetAdvParams(cmd.LESetAdvertisingParameters) error { return nil }
 
-// SetConnectedHandler is refused: this stack has no events of go-ble's types.
+// SetConnectedHandler returns an error: this stack does not have go-ble's events.
 func (o *options) SetConnectedHandler(func(evt.LEConnectionComplete)) error {
-	return o.addError(errHandler)
+	return o.rejectOption(errHandler)
 }
 
-// SetDisconnectedHandler is refused; see Client.Disconnected.
+// SetDisconnectedHandler returns an error; see Client.Disconnected.
 func (o *options) SetDisconnectedHandler(func(evt.DisconnectionComplete)) error {
-	return o.addError(errHandler)
+	return o.rejectOption(errHandler)
 }
 
 var errHandler = errors.New("handlers of HCI events are not supported: use the clients' Disconnected channels")
 
-// SetPeripheralRole is refused: Device is a central.
-func (o *options) SetPeripheralRole() error { return o.addError(ble.ErrNotImplemented) }
+// SetPeripheralRole returns ble.ErrNotImplemented.
+func (o *options) SetPeripheralRole() error { return o.rejectOption(ble.ErrNotImplemented) }
 
-// SetCentralRole does nothing: it is the only role.
+// SetCentralRole does nothing: the package has no other role.
 func (o *options) SetCentralRole() error { return nil }

@@ -5,25 +5,23 @@ import (
 	"time"
 )
 
-// Config holds the options of a Cache. The zero value of each field is its
-// default. A cache that exceeds a bound drops the peers that were not used for the
-// longest time.
+// Config bounds a Cache. The zero Config is valid. What has not been used for
+// the longest time goes first.
 type Config struct {
-	// MaxEntries is the number of peers. 0 is 1000.
+	// MaxEntries is how many peers are kept. 0 is 1000.
 	MaxEntries int
-	// MaxBytes is the size of all records together. 0 is 16 MiB.
+	// MaxBytes is how much all records take together. 0 is 16 MiB.
 	MaxBytes int64
-	// MaxAge is the time without use after which a peer is dropped. 0 is 180 days;
-	// a negative value keeps peers for ever.
+	// MaxAge is how long a peer is kept that is not asked for. 0 is 180 days, a
+	// negative value for ever.
 	MaxAge time.Duration
-	// MaxBad is the number of unreadable records that are kept for inspection. 0 is
-	// 16; a negative value keeps none.
+	// MaxBad is how many unreadable records are kept for whoever looks into what
+	// happened. 0 is 16, a negative value none.
 	MaxBad int
-	// LockTimeout bounds the time for which a writer waits for another process. 0 is
-	// 5 s.
+	// LockTimeout is how long a writer waits for another process. 0 is 5 s.
 	LockTimeout time.Duration
-	// Logger takes unreadable records (warn) and dropped peers (debug). Nil logs
-	// nothing.
+	// Logger gets unreadable records (warn) and what is dropped (debug). Nil is
+	// silent.
 	Logger *slog.Logger
 }
 

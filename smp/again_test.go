@@ -166,7 +166,7 @@ func testCentralWantsToPairWhereNobodyMay(t *testing.T) {
 		t.Fatal("no Security Request")
 	}
 	begin := time.Now()
-	say(l, smp.PairingRequest{Features: plain})
+	say(l, smp.PairingRequest(plain))
 	s.want(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported}, "refused")
 	if err := <-got; !errors.Is(err, smp.ErrBondLost) || time.Since(begin) > 5*time.Second {
 		t.Errorf("Encrypt got %v after %v", err, time.Since(begin))

@@ -13,17 +13,17 @@ import (
 
 // replace returns an alter function that puts f's PDUs in place of those of one
 // side with a code.
-func replace(fromInitiator bool, c Code, f func(pdu PDU) []PDU) func(bool, PDU) []PDU {
-	return func(from bool, pdu PDU) []PDU {
+func replace(fromInitiator bool, c code, f func(pdu command) []command) func(bool, command) []command {
+	return func(from bool, pdu command) []command {
 		if from == fromInitiator && pdu.Code() == c {
 			return f(pdu)
 		}
-		return []PDU{pdu}
+		return []command{pdu}
 	}
 }
 
-func one(f func(pdu PDU) PDU) func(PDU) []PDU {
-	return func(pdu PDU) []PDU { return []PDU{f(pdu)} }
+func one(f func(pdu command) command) func(command) []command {
+	return func(pdu command) []command { return []command{f(pdu)} }
 }
 
 // attacked runs a pairing in which one side attacks the other, and checks that
@@ -56,7 +56,7 @@ func TestPublicKeys(t *testing.T) {
 	debug := privateKey(t, sampleKeys[0].privateA)
 	for _, byInitiator := range []bool{false, true} {
 		d := &duo{}
-		pair := func(f func(own, key PairingPublicKey) PairingPublicKey) *duo {
+		pair := func(f func(own, key pairingPublicKey) pairingPublicKey) *duo {
 			d = &duo{cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
 			own := publicKey(debug)
 			victim := &d.cs
@@ -64,15 +64,15 @@ func TestPublicKeys(t *testing.T) {
 				victim = &d.ps
 			}
 			victim.keyPair = fixed(debug)
-			d.alter = replace(byInitiator, CodePairingPublicKey, one(func(pdu PDU) PDU { return f(own, pdu.(PairingPublicKey)) }))
+			d.alter = replace(byInitiator, codePairingPublicKey, one(func(pdu command) command { return f(own, pdu.(pairingPublicKey)) }))
 			return d
 		}
-		attacked(t, "own key", pair(func(own, _ PairingPublicKey) PairingPublicKey { return own }), byInitiator, ReasonUnspecified)
-		attacked(t, "own X, other Y", pair(func(own, key PairingPublicKey) PairingPublicKey { key.X = own.X; return key }), byInitiator, ReasonUnspecified)
-		attacked(t, "Y of zero", pair(func(_, key PairingPublicKey) PairingPublicKey { key.Y = [32]byte{}; return key }), byInitiator, ReasonDHKeyCheckFailed)
-		attacked(t, "zero", pair(func(_, key PairingPublicKey) PairingPublicKey { return PairingPublicKey{} }), byInitiator, ReasonDHKeyCheckFailed)
-		attacked(t, "off the curve", pair(func(_, key PairingPublicKey) PairingPublicKey { key.Y[3] ^= 4; return key }), byInitiator, ReasonDHKeyCheckFailed)
-		attacked(t, "beyond the field", pair(func(_, key PairingPublicKey) PairingPublicKey {
+		attacked(t, "own key", pair(func(own, _ pairingPublicKey) pairingPublicKey { return own }), byInitiator, ReasonUnspecified)
+		attacked(t, "own X, other Y", pair(func(own, key pairingPublicKey) pairingPublicKey { key.X = own.X; return key }), byInitiator, ReasonUnspecified)
+		attacked(t, "Y of zero", pair(func(_, key pairingPublicKey) pairingPublicKey { key.Y = [32]byte{}; return key }), byInitiator, ReasonDHKeyCheckFailed)
+		attacked(t, "zero", pair(func(_, key pairingPublicKey) pairingPublicKey { return pairingPublicKey{} }), byInitiator, ReasonDHKeyCheckFailed)
+		attacked(t, "off the curve", pair(func(_, key pairingPublicKey) pairingPublicKey { key.Y[3] ^= 4; return key }), byInitiator, ReasonDHKeyCheckFailed)
+		attacked(t, "beyond the field", pair(func(_, key pairingPublicKey) pairingPublicKey {
 			for i := range key.X {
 				key.X[i] = 0xFF
 			}
@@ -103,27 +103,27 @@ func TestOutOfOrder(t *testing.T) {
 	}
 }
 
-func tampered(t *testing.T, name string, d *duo, at int, in PDU, how string) {
+func tampered(t *testing.T, name string, d *duo, at int, in command, how string) {
 	d.t = t
 	n, victim, same := 0, false, false
-	d.alter = func(fromInitiator bool, pdu PDU) []PDU {
+	d.alter = func(fromInitiator bool, pdu command) []command {
 		n++
 		if n != at+1 {
-			return []PDU{pdu}
+			return []command{pdu}
 		}
 		victim, same = !fromInitiator, pdu.Code() == in.Code()
 		if how == "instead" {
-			return []PDU{in}
+			return []command{in}
 		}
-		return []PDU{in, pdu}
+		return []command{in, pdu}
 	}
 	d.run()
 	p, err := d.side(victim)
-	_, ignored := in.(PairingKeypressNotification)
-	_, failed := in.(PairingFailed)
+	_, ignored := in.(pairingKeypressNotification)
+	_, failed := in.(pairingFailed)
 	switch {
-	case same && how == "instead" && (in.Code() == CodeIdentityInformation || in.Code() == CodeIdentityAddressInformation || in.Code() == CodePairingResponse ||
-		in.Code() == CodePairingRequest || in.Code() == CodeEncryptionInformation || in.Code() == CodeCentralIdentification):
+	case same && how == "instead" && (in.Code() == codeIdentityInformation || in.Code() == codeIdentityAddressInformation || in.Code() == codePairingResponse ||
+		in.Code() == codePairingRequest || in.Code() == codeEncryptionInformation || in.Code() == codeCentralIdentification):
 		// A value that only its sender knows, or features: these are checked
 		// elsewhere.
 	case *err == nil && ignored && p.method.passkey():
@@ -156,85 +156,85 @@ func kinds() map[string]func() *duo {
 }
 
 // everyPDU returns one of each, none of which belongs in any of our pairings.
-func everyPDU(t testing.TB) []PDU {
+func everyPDU(t testing.TB) []command {
 	x := Key(random16())
 	stranger, err := generateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := Features{IO: NoInputNoOutput, Auth: AuthBonding | AuthSecureConnections, MaxKeySize: 16, InitiatorKeys: DistIDKey, ResponderKeys: DistIDKey}
-	return []PDU{
-		PairingRequest{f}, PairingResponse{f}, PairingConfirm{x}, PairingRandom{x}, PairingFailed{ReasonUnspecified},
-		EncryptionInformation{x}, CentralIdentification{EDIV: 1, Rand: [8]byte{2}}, IdentityInformation{x},
-		IdentityAddressInformation{hci.Addr{MAC: hci.MAC{9, 9, 9, 9, 9, 9}}}, SigningInformation{x}, SecurityRequest{AuthBonding},
-		publicKey(stranger), PairingDHKeyCheck{x}, PairingKeypressNotification{1},
+	f := features{IO: NoInputNoOutput, Auth: authBonding | authSecureConnections, MaxKeySize: 16, InitiatorKeys: distIDKey, ResponderKeys: distIDKey}
+	return []command{
+		pairingRequest(f), pairingResponse(f), pairingConfirm{x}, pairingRandom{x}, pairingFailed{ReasonUnspecified},
+		encryptionInformation{x}, centralIdentification{EDIV: 1, Rand: [8]byte{2}}, identityInformation{x},
+		identityAddressInformation{hci.Addr{MAC: hci.MAC{9, 9, 9, 9, 9, 9}}}, signingInformation{x}, securityRequest{authBonding},
+		publicKey(stranger), pairingDHKeyCheck{x}, pairingKeypressNotification{1},
 	}
 }
 
 // TestSkippedChecks leaves out what proves the peer's key or passkey.
 func TestSkippedChecks(t *testing.T) {
-	drop := func(PDU) []PDU { return nil }
+	drop := func(command) []command { return nil }
 	d := &duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
-	d.alter = replace(true, CodePairingDHKeyCheck, drop)
+	d.alter = replace(true, codePairingDHKeyCheck, drop)
 	if d.run(); d.p.key != nil {
 		t.Error("the key is given out without a DHKey Check: CVE-2020-13593")
 	}
 	for _, byInitiator := range []bool{false, true} {
-		flip := one(func(pdu PDU) PDU { c := pdu.(PairingDHKeyCheck); c.Value[0] ^= 1; return c })
-		attacked(t, "wrong check", &duo{alter: replace(byInitiator, CodePairingDHKeyCheck, flip)}, byInitiator, ReasonDHKeyCheckFailed)
+		flip := one(func(pdu command) command { c := pdu.(pairingDHKeyCheck); c.Value[0] ^= 1; return c })
+		attacked(t, "wrong check", &duo{alter: replace(byInitiator, codePairingDHKeyCheck, flip)}, byInitiator, ReasonDHKeyCheckFailed)
 	}
-	flip := one(func(pdu PDU) PDU { c := pdu.(PairingConfirm); c.Value[15] ^= 0x80; return c })
-	attacked(t, "wrong confirm value", &duo{alter: replace(false, CodePairingConfirm, flip)}, false, ReasonConfirmValueFailed)
+	flip := one(func(pdu command) command { c := pdu.(pairingConfirm); c.Value[15] ^= 0x80; return c })
+	attacked(t, "wrong confirm value", &duo{alter: replace(false, codePairingConfirm, flip)}, false, ReasonConfirmValueFailed)
 	for _, byInitiator := range []bool{false, true} {
 		d := kinds()["legacy"]()
-		d.alter = replace(byInitiator, CodePairingConfirm, flip)
+		d.alter = replace(byInitiator, codePairingConfirm, flip)
 		attacked(t, "wrong confirm value, legacy", d, byInitiator, ReasonConfirmValueFailed)
 		d = kinds()["passkey"]()
-		d.alter = replace(byInitiator, CodePairingConfirm, flip)
+		d.alter = replace(byInitiator, codePairingConfirm, flip)
 		attacked(t, "wrong confirm value, passkey", d, byInitiator, ReasonConfirmValueFailed)
 	}
 }
 
 // TestReflection sends the victim's own values back.
 func TestReflection(t *testing.T) {
-	var own PDU
-	remember := func(pdu PDU) []PDU { own = pdu; return []PDU{pdu} }
-	reflect := func(code Code) func(bool, PDU) []PDU {
-		return func(fromInitiator bool, pdu PDU) []PDU {
+	var own command
+	remember := func(pdu command) []command { own = pdu; return []command{pdu} }
+	reflect := func(c code) func(bool, command) []command {
+		return func(fromInitiator bool, pdu command) []command {
 			switch {
-			case pdu.Code() != code:
-				return []PDU{pdu}
+			case pdu.Code() != c:
+				return []command{pdu}
 			case fromInitiator:
 				return remember(pdu)
 			}
-			return []PDU{own}
+			return []command{own}
 		}
 	}
 	d := kinds()["legacy"]()
-	d.alter = reflect(CodePairingConfirm)
+	d.alter = reflect(codePairingConfirm)
 	attacked(t, "legacy confirm value", d, false, ReasonConfirmValueFailed)
 	d = kinds()["legacy"]()
-	d.alter = reflect(CodePairingRandom)
+	d.alter = reflect(codePairingRandom)
 	attacked(t, "legacy random value", d, false, ReasonConfirmValueFailed)
 	for _, kind := range []string{"just works", "comparison", "passkey"} {
 		d = kinds()[kind]()
-		d.alter = reflect(CodePairingRandom)
+		d.alter = reflect(codePairingRandom)
 		attacked(t, kind+", random value", d, false, ReasonConfirmValueFailed)
 	}
-	attacked(t, "check value", &duo{alter: reflect(CodePairingDHKeyCheck)}, false, ReasonDHKeyCheckFailed)
+	attacked(t, "check value", &duo{alter: reflect(codePairingDHKeyCheck)}, false, ReasonDHKeyCheckFailed)
 	d = kinds()["passkey"]()
-	d.alter = reflect(CodePairingConfirm)
+	d.alter = reflect(codePairingConfirm)
 	attacked(t, "passkey confirm value", d, false, ReasonConfirmValueFailed)
 }
 
 func TestFeaturesThatWereChangedInBetween(t *testing.T) {
-	weaken := one(func(pdu PDU) PDU { r := pdu.(PairingRequest); r.IO = NoInputNoOutput; return r })
+	weaken := one(func(pdu command) command { r := pdu.(pairingRequest); r.IO = NoInputNoOutput; return r })
 	for name, legacy := range map[string]bool{"secure connections": false, "legacy": true} {
 		d := &duo{t: t, cs: defaults(DisplayYesNo, addrA), ps: defaults(NoInputNoOutput, addrB)}
 		if legacy {
 			d.cs, d.ps = asLegacy(d.cs), asLegacy(d.ps)
 		}
-		d.alter = replace(true, CodePairingRequest, weaken)
+		d.alter = replace(true, codePairingRequest, weaken)
 		d.run()
 		if d.c.done || d.p.done {
 			t.Errorf("%s: both think that they talked to each other", name)
@@ -245,7 +245,7 @@ func TestFeaturesThatWereChangedInBetween(t *testing.T) {
 func TestKeysThatAreRefused(t *testing.T) {
 	legacy := kinds()["legacy"]
 	d := legacy()
-	d.alter = replace(false, CodeEncryptionInformation, one(func(PDU) PDU { return EncryptionInformation{} }))
+	d.alter = replace(false, codeEncryptionInformation, one(func(command) command { return encryptionInformation{} }))
 	attacked(t, "zero long term key", d, false, ReasonInvalidParameters)
 	for name, a := range map[string]hci.Addr{
 		"our own identity":   addrA,
@@ -254,12 +254,12 @@ func TestKeysThatAreRefused(t *testing.T) {
 		"unknown kind":       {MAC: hci.MAC{1, 2, 3, 4, 5, 0xC0}, Kind: 2},
 		"another wrong kind": {MAC: hci.MAC{1, 2, 3, 4, 5, 0xC0}, Kind: 0xFF},
 	} {
-		d := &duo{alter: replace(false, CodeIdentityAddressInformation, one(func(PDU) PDU { return IdentityAddressInformation{a} }))}
+		d := &duo{alter: replace(false, codeIdentityAddressInformation, one(func(command) command { return identityAddressInformation{a} }))}
 		attacked(t, name, d, false, ReasonInvalidParameters)
 	}
-	more := one(func(pdu PDU) PDU { r := pdu.(PairingResponse); r.ResponderKeys |= DistLinkKey; return r })
-	attacked(t, "keys that nobody asked for", &duo{alter: replace(false, CodePairingResponse, more)}, false, ReasonInvalidParameters)
-	if k := (&settings{auth: AuthBonding, sign: true}).keys(); k.Has(DistLinkKey) {
+	more := one(func(pdu command) command { r := pdu.(pairingResponse); r.ResponderKeys |= distLinkKey; return r })
+	attacked(t, "keys that nobody asked for", &duo{alter: replace(false, codePairingResponse, more)}, false, ReasonInvalidParameters)
+	if k := (&settings{auth: authBonding, sign: true}).distributedKeys(); k.has(distLinkKey) {
 		t.Errorf("keys %v: a key for BR/EDR is asked for", k)
 	}
 }
@@ -278,15 +278,15 @@ func TestKeyIsDueLate(t *testing.T) {
 	for name, set := range kinds() {
 		d := set()
 		d.t = t
-		last := CodePairingDHKeyCheck
-		if d.cs.auth&AuthSecureConnections == 0 {
-			last = CodePairingRandom
+		last := codePairingDHKeyCheck
+		if d.cs.auth&authSecureConnections == 0 {
+			last = codePairingRandom
 		}
-		d.alter = func(fromInitiator bool, pdu PDU) []PDU {
+		d.alter = func(fromInitiator bool, pdu command) []command {
 			if fromInitiator && d.p != nil && d.p.key != nil && d.c.key == nil && pdu.Code() <= last {
 				t.Errorf("%s: the key is there before %v came", name, pdu.Code())
 			}
-			return []PDU{pdu}
+			return []command{pdu}
 		}
 		if d.run(); d.p.key == nil {
 			t.Errorf("%s: no key", name)
@@ -297,11 +297,11 @@ func TestKeyIsDueLate(t *testing.T) {
 func TestUserAnswersLate(t *testing.T) {
 	p := newInitiator(defaults(DisplayYesNo, addrA), addrA, addrB)
 	p.state, p.method = awaitCheck, NumericComparison
-	p.ask(question{kind: askConfirm}, 0, func(*pairing, answer) (state, error) { return awaitCheck, nil })
-	if err := p.step(PairingDHKeyCheck{}); err == nil {
+	p.askUser(question{kind: askConfirm}, 0, func(*pairing, answer) (state, error) { return awaitCheck, nil })
+	if err := p.advance(pairingDHKeyCheck{}); err == nil {
 		t.Error("a responder's check before our user has confirmed was taken")
 	}
-	if err := p.step(encrypted{}); err == nil {
+	if err := p.advance(encrypted{}); err == nil {
 		t.Error("encryption before our user has confirmed was taken")
 	}
 }

@@ -76,8 +76,8 @@ type Bond struct {
 	Damaged error
 }
 
-// key returns the key for a role.
-func (b *Bond) key(r hci.Role) *LongTermKey {
+// keyFor returns the key for a role.
+func (b *Bond) keyFor(r hci.Role) *LongTermKey {
 	if r == hci.RoleCentral {
 		return b.Central
 	}
@@ -86,19 +86,19 @@ func (b *Bond) key(r hci.Role) *LongTermKey {
 
 // sameKeys reports whether two bonds have the same keys to encrypt links.
 func (b *Bond) sameKeys(o *Bond) bool {
-	return b.Central.same(o.Central) && b.Peripheral.same(o.Peripheral)
+	return b.Central.sameKey(o.Central) && b.Peripheral.sameKey(o.Peripheral)
 }
 
-// keyless says why there is no key for a role.
-func (b *Bond) keyless() error {
+// noKeyError says why there is no key for a role.
+func (b *Bond) noKeyError() error {
 	if b.Damaged != nil {
 		return b.Damaged
 	}
 	return fmt.Errorf("%v: %w", b.Peer, ErrNoKey)
 }
 
-// security returns what a link encrypted with the bond has.
-func (b *Bond) security() Security {
+// keySecurity returns what a link encrypted with the bond has.
+func (b *Bond) keySecurity() Security {
 	return Security{
 		Encrypted: true, Authenticated: b.Authenticated, SecureConnections: b.SecureConnections,
 		KeySize: b.KeySize, Bonded: true,
@@ -111,15 +111,17 @@ type Identity struct {
 	IRK  Key      // makes and resolves its private addresses
 }
 
-// Security is what protects a link. The zero value is an open link to a
-// stranger.
+// Security is how a link is protected. The zero value is a link in plain text with a
+// peer without a bond. The packages gatt and l2cap have types of their own for it,
+// since they do not know of this package.
 type Security struct {
 	Encrypted         bool
 	Authenticated     bool // the key was made with protection against a man in the middle
 	SecureConnections bool // the key was made by LE Secure Connections
-	KeySize           int  // octets of the key, 7 to 16; 0 if not encrypted
-	// Bonded reports whether a bond with the peer is kept; on an encrypted link,
-	// whether its key is the one in use.
+	KeySize           int  // octets of the key, 7 to 16; 0 if the link is not encrypted
+	// Bonded reports whether there is a bond with the peer. On an encrypted link it
+	// reports whether the bond's key is in use: a new key is not the bond's until the
+	// pairing that made it has saved it.
 	Bonded bool
 }
 

@@ -11,191 +11,172 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// Pair pairs with the peer and returns when its keys are exchanged and, if
-// both sides bond, saved. nil means the default options. Without
-// PairOptions.Replace a peer with a bond is ErrBonded.
+// Pair pairs with the peer and returns once the keys are exchanged and, if both
+// sides bond, the bond is saved. nil means the default options. If there is a bond
+// already, Pair returns ErrBonded unless PairOptions.Replace is set.
 //
-// There is one pairing at a time. If one is under way, begun by the peer or by
-// another call, Pair waits for its end. It takes the outcome if one with its own
-// options would have gone the same way, or if it succeeded with protection
-// against a man in the middle and these are content with that; never if either
-// has a Delegate of its own. Otherwise its own turn comes, 2 s later if the other
-// failed, and the bond that was made meanwhile may be replaced. So success is
-// never less than what was asked for.
+// A link has one pairing at a time. If the peer or another call has begun one, Pair
+// waits for its end. Pair returns that outcome if its own options would have led to
+// the same one, or if the pairing succeeded with protection against a man in the
+// middle and satisfies the options; but never if either pairing has a Delegate of its
+// own. Otherwise Pair then begins its own pairing: at once after a success, whose
+// bond it may replace, or 2 s after a failure. So a success always protects the link
+// as well as the options ask for.
 //
-// As peripheral it asks the central to pair, which may refuse, or do nothing for
-// 30 s. A central that has a bond encrypts with it instead, which is ErrBonded,
-// whatever the options: only the central can replace it.
+// As peripheral, Pair asks the central to pair. The central may refuse, or not react
+// for 30 s. A central that has a bond encrypts with it instead: Pair then returns
+// ErrBonded whatever the options are, since only the central can replace that bond.
 //
-// If ctx ends, the pairing is ended too, unless the peer began it or a caller
-// waits who would have begun the same. Errors are *Error, ErrBonded, ErrNoKey,
-// ErrBondDamaged, ErrOpenBond, ErrBusy while the link is being encrypted,
-// ErrTimeout, that of the Store, or wrap the context's cause or the end of the
-// link.
+// The end of ctx ends the pairing, unless the peer began it or another caller would
+// have begun the same one. Errors are *Error, ErrBonded, ErrNoKey, ErrBondDamaged,
+// ErrOpenBond, ErrTimeout, ErrBusy while the link is being encrypted, or an error of
+// the Store; or they wrap the cause of ctx or the error that ended the link.
 func (m *Machine) Pair(ctx context.Context, o *PairOptions) (*Result, error) {
 	var opts PairOptions
 	if o != nil {
 		opts = *o
 	}
-	return m.call(ctx, "pair", func(now time.Time, ch chan outcome) error {
+	return m.callLoop(ctx, "pair", func(now time.Time, ch chan outcome) error {
 		own, _ := m.link.OnAir()
 		want, _ := m.mgr.cfg.settings(&opts, m.mgr.Identity(), own)
-		return m.startPair(now, caller{ch, &opts, want})
+		return m.admitPair(now, caller{ch, &opts, want})
 	}, m.leavePair)
 }
 
-// caller waits for a pairing with options, which amount to what he wants.
+// caller is a call of Pair: its options, and the settings that these amount to.
 type caller struct {
 	ch      chan outcome
 	options *PairOptions
 	want    settings
 }
 
-// startPair begins a pairing for c, or lets him wait for the one under way. On
-// the loop.
-func (m *Machine) startPair(now time.Time, c caller) error {
+// admitPair begins a pairing for c, or adds c to the callers that wait for the one
+// under way. It must run on the loop.
+func (m *Machine) admitPair(now time.Time, c caller) error {
 	switch {
 	case m.bond != nil && !c.options.Replace:
-		if err := m.unusable(); err != nil {
+		if err := m.checkBond(); err != nil {
 			return err
 		}
 		return ErrBonded
-	case m.p != nil || m.saving || m.pausing || m.wanted && m.wish != nil:
+	case m.attempt != nil || m.saving || m.pausing || m.invitedPairing() != nil:
 		m.pairs = append(m.pairs, c)
 		return nil
-	case m.pending != nil || m.wanted:
+	case m.encryption != nil || m.invitation != nil:
 		return ErrBusy
 	}
 	m.pairs = append(m.pairs, c)
 	if m.link.Role() == hci.RoleCentral {
-		m.initiate(now, c.options)
+		m.initiatePairing(now, c.options)
 	} else {
-		m.request(now, c.options)
+		m.inviteCentral(now, c.options)
 	}
 	return nil
 }
 
-// settle gives the outcome of a pairing, nil if it never began, to those who
-// wait for it. Who wanted another begins it.
-func (m *Machine) settle(now time.Time, waiting []caller, r *run, o outcome) {
+// settlePairs gives the callers of Pair the outcome of an attempt, or of an
+// invitation if a is nil. A caller that wants another pairing begins it.
+func (m *Machine) settlePairs(now time.Time, a *attempt, o outcome) {
+	waiting := m.pairs
+	m.pairs = nil
 	for _, c := range waiting {
 		switch {
-		case r == nil || r.serves(c, o.result):
+		case a == nil || a.satisfies(c, o.result):
 			c.ch <- o
 		case m.dead != nil:
 			c.ch <- outcome{err: m.dead}
 		case o.err != nil:
 			m.pairs = append(m.pairs, c)
-			m.pause()
+			m.startPause()
 		default:
 			if o.result.Bond != nil {
-				c.options.Replace = true // this bond is no reason not to
+				c.options.Replace = true // the bond of this attempt is no obstacle
 			}
-			m.begins(now, c)
+			m.beginPair(now, c)
 		}
 	}
 }
 
-// begins begins the pairing of a caller who has waited for another.
-func (m *Machine) begins(now time.Time, c caller) {
-	if err := m.startPair(now, c); err != nil {
+// beginPair begins the pairing of a caller that has waited for another one.
+func (m *Machine) beginPair(now time.Time, c caller) {
+	if err := m.admitPair(now, c); err != nil {
 		c.ch <- outcome{err: fmt.Errorf("smp: pair: %w", err)}
 	}
 }
 
-// pauseTime is between a pairing that failed and the next one: peers want a pause
-// (Vol 3, Part H, 2.3.6), and what they sent before they knew is on its way.
+// pauseTime is the time from a failed pairing to the next one. Peers want a pause
+// (Vol 3, Part H, 2.3.6), and PDUs of the failed pairing are still on their way.
 const pauseTime = 2 * firstWait
 
-// pause has the callers who wait begin after a pause.
-func (m *Machine) pause() {
+// startPause makes the waiting callers begin their pairings after a pause.
+func (m *Machine) startPause() {
 	if m.pausing {
 		return
 	}
 	m.pausing = true
-	time.AfterFunc(pauseTime, func() { m.ch.Post(loop.Func(m.resume)) })
+	time.AfterFunc(pauseTime, func() { m.ch.Post(loop.Func(m.endPause)) })
 }
 
-// resume is the end of the pause.
-func (m *Machine) resume(now time.Time) {
+// endPause begins the pairings of the waiting callers.
+func (m *Machine) endPause(now time.Time) {
 	m.pausing = false
-	if m.p != nil || m.saving {
-		return // the peer has begun one, for which they wait now
+	if m.attempt != nil || m.saving {
+		return // the peer has begun a pairing: they wait for that now
 	}
 	waiting := m.pairs
 	m.pairs = nil
 	for _, c := range waiting {
-		m.begins(now, c)
+		m.beginPair(now, c)
 	}
 }
 
-// serves reports whether a caller gets with the outcome of the pairing what he
-// asked for, or would have got no other. res is nil if it failed.
-func (r *run) serves(c caller, res *Result) bool {
-	s, w := &r.p.set, &c.want
-	switch {
-	case r.alike(c):
-		replace := r.options != nil && r.options.Replace // a bond that is there fails one of them alone
-		return r.options == c.options || res != nil || replace == c.options.Replace
-	case r.ownUser(c) || res == nil || !res.Security.Authenticated || s.auth.bonds() != w.auth.bonds():
-		return false
-	}
-	return w.oob == nil || w.oob == s.oob
-}
-
-// alike reports whether a caller would have begun the same pairing.
-func (r *run) alike(c caller) bool {
-	s, w := &r.p.set, &c.want
-	return r.options == c.options || !r.ownUser(c) && s.io == w.io && s.needMITM == w.needMITM && s.auth == w.auth && s.oob == w.oob
-}
-
-// ownUser reports whether the pairing or another caller has a user of its own:
-// one of them has seen nothing of what the other sees, and cannot answer for him.
-func (r *run) ownUser(c caller) bool {
-	return c.options.Delegate != nil || r.options != nil && r.options.Delegate != nil
-}
-
-// leavePair takes back a caller of Pair. A pairing of this host's ends with the
-// last who would have begun the same: the others begin their own.
+// leavePair removes a caller of Pair whose context has ended. An attempt of this
+// host ends with the last caller that would have begun the same one; callers that
+// want another begin their own.
 func (m *Machine) leavePair(now time.Time, ch chan outcome, cause error) {
 	m.pairs = slices.DeleteFunc(m.pairs, func(c caller) bool { return c.ch == ch })
+	if a := m.attempt; a != nil && a.options != nil && !slices.ContainsFunc(m.pairs, a.wouldRepeat) {
+		m.endPairing(now, &Error{
+			Reason: ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", ErrCanceled, cause),
+		})
+		return
+	}
 	switch {
-	case m.p != nil && m.run.options != nil && !slices.ContainsFunc(m.pairs, m.run.alike):
-		m.over(now, &Error{Reason: ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", ErrCanceled, cause)})
-	case !m.wanted || m.wish == nil || slices.ContainsFunc(m.pairs, m.wished):
-	case len(m.pairs) > 0: // the central has yet to begin: what the next one wants
-		m.request(now, m.pairs[0].options)
+	case m.invitedPairing() == nil || slices.ContainsFunc(m.pairs, m.invitation.isFor):
+	case len(m.pairs) > 0: // the central has not begun: ask it for the next caller's
+		m.inviteCentral(now, m.pairs[0].options)
+	case len(m.encrypts) > 0:
+		m.invitation = &invitation{}
 	default:
-		m.wanted, m.wish = len(m.encrypts) > 0, nil
-		m.rest()
+		m.invitation = nil
+		m.stopIdleTimer()
 	}
 }
 
-// wished reports whether it is for a caller that the central was asked to pair.
-func (m *Machine) wished(c caller) bool { return c.options == m.wish }
-
-// Encrypt returns when the link is encrypted, with the key of the bond unless
-// it is already. As central it does so itself, as peripheral it asks the central
-// to. Without a bond it is ErrNoBond, without a key in it ErrNoKey or
-// ErrBondDamaged. A peer that has no key for it is ErrOpenBond if it may not know
-// this host by its address, otherwise ErrBondLost. After any of these the link is
-// still there, in plain text.
+// Encrypt returns once the link is encrypted. Unless it is, this host encrypts it
+// with the key of the bond as central, and asks the central to as peripheral.
+//
+// Errors are ErrNoBond, ErrNoKey, ErrBondDamaged, ErrBondLost if the peer has no key
+// for the bond, ErrOpenBond if the peer may merely not know this host by its private
+// address, or those of Pair. None of the five ends the link, which stays in plain
+// text.
 func (m *Machine) Encrypt(ctx context.Context) error {
-	// On the loop even if Security says already that it is: whoever is told of
-	// changes has been by then.
-	_, err := m.call(ctx, "encrypt", m.startEncrypt, func(_ time.Time, ch chan outcome, _ error) {
+	// The loop decides even if Security reports encryption already: by then changed
+	// has returned, and what it informs is up to date.
+	_, err := m.callLoop(ctx, "encrypt", m.admitEncrypt, func(_ time.Time, ch chan outcome, _ error) {
 		m.encrypts = slices.DeleteFunc(m.encrypts, func(c chan outcome) bool { return c == ch })
 	})
 	var lost *BondLostError
 	if errors.Is(err, hci.StatusKeyMissing) && m.Security().Bonded && !errors.As(err, &lost) {
-		err = m.lost(err) // it ended the link
+		err = m.lostBondError(err) // the missing key has ended the link
 	}
 	return err
 }
 
-// startEncrypt begins to encrypt or joins an encryption. On the loop.
-func (m *Machine) startEncrypt(now time.Time, ch chan outcome) error {
-	busy := m.pending != nil || m.p != nil || m.wanted
+// admitEncrypt begins to encrypt, or adds ch to the callers that wait for encryption.
+// It must run on the loop.
+func (m *Machine) admitEncrypt(now time.Time, ch chan outcome) error {
+	busy := m.encryption != nil || m.attempt != nil || m.invitation != nil
 	switch {
 	case m.Security().Encrypted:
 		ch <- outcome{}
@@ -204,7 +185,7 @@ func (m *Machine) startEncrypt(now time.Time, ch chan outcome) error {
 	case m.bond == nil:
 		return fmt.Errorf("%w %v", ErrNoBond, m.Peer())
 	default:
-		if err := m.unusable(); err != nil {
+		if err := m.checkBond(); err != nil {
 			return err
 		}
 	}
@@ -212,17 +193,27 @@ func (m *Machine) startEncrypt(now time.Time, ch chan outcome) error {
 	switch {
 	case busy:
 	case m.link.Role() == hci.RoleCentral:
-		m.startEncryption(now)
+		m.encryptWithBond()
 	default:
-		m.request(now, nil)
+		m.inviteCentral(now, nil)
 	}
 	return nil
 }
 
-// call has start called on the loop, with a channel that gets the outcome unless
-// start returns an error, and waits. If ctx ends first, leave takes the channel
-// back.
-func (m *Machine) call(ctx context.Context, what string, start func(now time.Time, ch chan outcome) error, leave func(now time.Time, ch chan outcome, cause error)) (*Result, error) {
+// answerEncrypts gives an outcome to all callers of Encrypt.
+func (m *Machine) answerEncrypts(o outcome) {
+	for _, ch := range m.encrypts {
+		ch <- o
+	}
+	m.encrypts = nil
+}
+
+// callLoop runs start on the loop, with a channel that gets the outcome unless start
+// returns an error, and waits for the outcome. If ctx ends first, leave takes the
+// channel back. what names the call in errors.
+func (m *Machine) callLoop(ctx context.Context, what string,
+	start func(now time.Time, ch chan outcome) error, leave func(now time.Time, ch chan outcome, cause error),
+) (*Result, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("smp: %s: %w", what, context.Cause(ctx))
 	}
@@ -244,7 +235,7 @@ func (m *Machine) call(ctx context.Context, what string, start func(now time.Tim
 		}
 	}
 	select {
-	case o := <-ch: // a result that is there goes before any end
+	case o := <-ch: // an outcome that is there counts more than any end
 		return o.result, o.err
 	default:
 	}

@@ -166,13 +166,13 @@ func privateKey(t testing.TB, s string) *ecdh.PrivateKey {
 func TestP256(t *testing.T) {
 	for i, s := range sampleKeys {
 		a, b := privateKey(t, s.privateA), privateKey(t, s.privateB)
-		pubA, pubB := PairingPublicKey{b32(t, s.xA), b32(t, s.yA)}, PairingPublicKey{b32(t, s.xB), b32(t, s.yB)}
+		pubA, pubB := pairingPublicKey{b32(t, s.xA), b32(t, s.yA)}, pairingPublicKey{b32(t, s.xB), b32(t, s.yB)}
 		if publicKey(a) != pubA || publicKey(b) != pubB {
 			t.Errorf("set %d: public keys %x and %x", i, publicKey(a), publicKey(b))
 		}
 		for _, side := range []struct {
 			key  *ecdh.PrivateKey
-			peer PairingPublicKey
+			peer pairingPublicKey
 		}{{a, pubB}, {b, pubA}} {
 			if got, err := sharedKey(side.key, side.peer); err != nil || got != b32(t, s.shared) {
 				t.Errorf("set %d: shared key %x, %v", i, got, err)
@@ -180,7 +180,7 @@ func TestP256(t *testing.T) {
 		}
 		bad := pubA
 		bad.Y[0] ^= 1
-		for name, p := range map[string]PairingPublicKey{"zero": {}, "off the curve": bad, "y of zero": {X: pubA.X}} {
+		for name, p := range map[string]pairingPublicKey{"zero": {}, "off the curve": bad, "y of zero": {X: pubA.X}} {
 			if _, err := sharedKey(b, p); err == nil {
 				t.Errorf("set %d: a point that is %s was taken", i, name)
 			}
@@ -190,8 +190,8 @@ func TestP256(t *testing.T) {
 
 func TestCut(t *testing.T) {
 	k := Key(b16(t, "0102030405060708090a0b0c0d0e0f10"))
-	want16(t, "7 octets", k.cut(7), "0000000000000000000a0b0c0d0e0f10")
-	want16(t, "16 octets", k.cut(16), "0102030405060708090a0b0c0d0e0f10")
+	want16(t, "7 octets", k.truncate(7), "0000000000000000000a0b0c0d0e0f10")
+	want16(t, "16 octets", k.truncate(16), "0102030405060708090a0b0c0d0e0f10")
 }
 
 func TestPasskey(t *testing.T) {

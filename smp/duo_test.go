@@ -15,7 +15,7 @@ var (
 
 func defaults(io IOCapability, addr hci.Addr) settings {
 	return settings{
-		io: io, auth: AuthBonding | AuthMITM | AuthSecureConnections, needSC: true, minKeySize: 16,
+		io: io, auth: authBonding | authMITM | authSecureConnections, needSC: true, minKeySize: 16,
 		keyPair: generateKey, identity: Identity{Addr: addr, IRK: random16()},
 	}
 }
@@ -25,7 +25,7 @@ func fixed(key *ecdh.PrivateKey) func() (*ecdh.PrivateKey, error) {
 }
 
 func asLegacy(s settings) settings {
-	s.auth &^= AuthSecureConnections
+	s.auth &^= authSecureConnections
 	s.needSC = false
 	return s
 }
@@ -42,8 +42,8 @@ type duo struct {
 	// user answers in place of one who does all right.
 	user func(initiator bool, q question) answer
 	// alter returns what arrives in place of a PDU.
-	alter func(fromInitiator bool, pdu PDU) []PDU
-	trace []Code
+	alter func(fromInitiator bool, pdu command) []command
+	trace []code
 }
 
 // run goes on until nothing happens any more.
@@ -67,10 +67,10 @@ func (d *duo) turn(initiator bool) bool {
 	if p == nil {
 		return false
 	}
-	fx := p.take()
+	fx := p.takeEffects()
 	for _, pdu := range fx.send {
 		d.trace = append(d.trace, pdu.Code())
-		pdus := []PDU{pdu}
+		pdus := []command{pdu}
 		if d.alter != nil {
 			pdus = d.alter(initiator, pdu)
 		}
@@ -92,13 +92,13 @@ func (d *duo) turn(initiator bool) bool {
 }
 
 // deliver gives a PDU to one side as octets.
-func (d *duo) deliver(initiator bool, pdu PDU) {
-	in, err := Parse(pdu.AppendPDU(nil))
+func (d *duo) deliver(initiator bool, pdu command) {
+	in, err := parseCommand(pdu.AppendPDU(nil))
 	if err != nil {
 		d.fail(initiator, &Error{Reason: ReasonInvalidParameters, Local: true, Err: err})
 		return
 	}
-	if req, ok := in.(PairingRequest); ok && d.p == nil && !initiator {
+	if req, ok := in.(pairingRequest); ok && d.p == nil && !initiator {
 		if d.p, err = newResponder(d.ps, addrB, addrA, req); err != nil {
 			d.fail(false, err)
 		}
@@ -112,7 +112,7 @@ func (d *duo) step(initiator bool, in any) {
 	if p == nil || *perr != nil {
 		return
 	}
-	if err := p.step(in); err != nil {
+	if err := p.advance(in); err != nil {
 		d.fail(initiator, err)
 	}
 }
@@ -124,9 +124,9 @@ func (d *duo) fail(initiator bool, err error) {
 	var e *Error
 	if errors.As(err, &e) && e.Local {
 		if p, _ := d.side(initiator); p != nil {
-			p.fx.send = append(p.fx.send, PairingFailed{e.Reason})
+			p.fx.send = append(p.fx.send, pairingFailed{e.Reason})
 		} else {
-			d.step(!initiator, PairingFailed{e.Reason})
+			d.step(!initiator, pairingFailed{e.Reason})
 		}
 	}
 }

@@ -132,7 +132,7 @@ func testSecondRequestWhilePairing(t *testing.T) {
 	go pair()
 	s.want(l, nil, "the second Pair joins the first")
 	say(l, smp.SecurityRequest{}) // changes nothing: it is what goes on
-	say(l, smp.PairingRequest{Features: plain})
+	say(l, smp.PairingRequest(plain))
 	wantReason(t, <-got, smp.ReasonUnspecified, true)
 	wantReason(t, <-got, smp.ReasonUnspecified, true)
 	s.want(l, smp.PairingFailed{Reason: smp.ReasonUnspecified}, "a request in the middle")

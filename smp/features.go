@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// IOCapability is how a device can ask its user (Vol 3, Part H, 2.3.2).
+// IOCapability is what the user interface of a device can do (Vol 3, Part H, 2.3.2).
 type IOCapability uint8
 
 // The capabilities of Vol 3, Part H, Table 3.4.
@@ -17,7 +17,7 @@ const (
 	KeyboardDisplay IOCapability = 0x04
 )
 
-// String returns the name in the specification, or "0x05".
+// String returns the specification's name, or "0x05".
 func (c IOCapability) String() string {
 	switch c {
 	case DisplayOnly:
@@ -34,42 +34,44 @@ func (c IOCapability) String() string {
 	return fmt.Sprintf("0x%02x", uint8(c))
 }
 
-// AuthReq is what a side asks of a pairing (Vol 3, Part H, 3.5.1).
-type AuthReq uint8
+// authReq is the AuthReq field: what a side requires of a pairing (Vol 3, Part H,
+// 3.5.1).
+type authReq uint8
 
-// The bits of an AuthReq. Bonding is a field of two, of which 01 is in use.
+// The bits of an authReq. Bonding is a field of two bits, of which 01 means bonding.
 const (
-	AuthBonding           AuthReq = 0x01
-	AuthMITM              AuthReq = 0x04 // protection against a man in the middle
-	AuthSecureConnections AuthReq = 0x08
-	AuthKeypress          AuthReq = 0x10
-	AuthCT2               AuthReq = 0x20 // of no use without BR/EDR
+	authBonding           authReq = 0x01
+	authMITM              authReq = 0x04 // protection against a man in the middle
+	authSecureConnections authReq = 0x08
+	authKeypress          authReq = 0x10
+	authCT2               authReq = 0x20 // has no effect without BR/EDR
 )
 
 // Has reports whether all bits of want are in a.
-func (a AuthReq) Has(want AuthReq) bool { return a&want == want }
+func (a authReq) has(want authReq) bool { return a&want == want }
 
-// bonds reports whether the Bonding field says so.
-func (a AuthReq) bonds() bool { return a&0x03 == AuthBonding }
+// bonds reports whether the Bonding field means bonding.
+func (a authReq) bonds() bool { return a&0x03 == authBonding }
 
-// KeyDist is a set of keys to be distributed (Vol 3, Part H, 3.6.1).
-type KeyDist uint8
+// keyDist is a set of keys to be distributed (Vol 3, Part H, 3.6.1).
+type keyDist uint8
 
-// The bits of a KeyDist.
+// The bits of a keyDist.
 const (
-	DistEncKey  KeyDist = 0x01 // legacy pairing: long term key, EDIV and Rand
-	DistIDKey   KeyDist = 0x02 // identity resolving key and identity address
-	DistSignKey KeyDist = 0x04
-	DistLinkKey KeyDist = 0x08 // derive a key for BR/EDR, which this package never does
+	distEncKey  keyDist = 0x01 // legacy pairing: long term key, EDIV and Rand
+	distIDKey   keyDist = 0x02 // identity resolving key and identity address
+	distSignKey keyDist = 0x04
+	distLinkKey keyDist = 0x08 // derives a key for BR/EDR, which this package never does
 
-	distKnown = DistEncKey | DistIDKey | DistSignKey | DistLinkKey // the others are reserved and have no effect
+	// distKnown leaves out the reserved bits, which have no effect.
+	distKnown = distEncKey | distIDKey | distSignKey | distLinkKey
 )
 
 // Has reports whether all bits of want are in d.
-func (d KeyDist) Has(want KeyDist) bool { return d&want == want }
+func (d keyDist) has(want keyDist) bool { return d&want == want }
 
 // String lists the keys: "EncKey|IdKey", "none".
-func (d KeyDist) String() string {
+func (d keyDist) String() string {
 	var names []string
 	for i, n := range [...]string{"EncKey", "IdKey", "SignKey", "LinkKey"} {
 		if d&(1<<i) != 0 {
@@ -85,15 +87,16 @@ func (d KeyDist) String() string {
 	return strings.Join(names, "|")
 }
 
-// Method is how two sides convince each other that nobody is between them.
+// Method is the association model of a pairing: how the two sides authenticate each
+// other (Vol 3, Part H, 2.3.5.1).
 type Method uint8
 
-// The methods. Initiator and responder are the central and the peripheral.
+// The methods. The initiator is the central, the responder the peripheral.
 const (
-	JustWorks         Method = iota // they do not
-	InitiatorDisplays               // passkey, typed at the responder
-	ResponderDisplays               // passkey, typed at the initiator
-	BothInput                       // passkey, typed at both
+	JustWorks         Method = iota // no authentication
+	InitiatorDisplays               // Passkey Entry: the passkey is typed at the responder
+	ResponderDisplays               // Passkey Entry: the passkey is typed at the initiator
+	BothInput                       // Passkey Entry: the passkey is typed at both
 	NumericComparison
 	OutOfBand
 )
@@ -125,14 +128,13 @@ func (m Method) passkey() bool {
 	return m == InitiatorDisplays || m == ResponderDisplays || m == BothInput
 }
 
-// displays reports whether a side shows the passkey.
+// displays reports whether a side displays the passkey.
 func (m Method) displays(initiator bool) bool {
 	return initiator && m == InitiatorDisplays || !initiator && m == ResponderDisplays
 }
 
-// ioMethod is Vol 3, Part H, Table 2.8, for legacy pairing: rows are the
-// responder's capability, columns the initiator's, in the order of their
-// values.
+// ioMethod is Vol 3, Part H, Table 2.8, for legacy pairing. Rows are the responder's
+// capability, columns the initiator's, in the order of their values.
 var ioMethod = [5][5]Method{
 	DisplayOnly:     {JustWorks, JustWorks, ResponderDisplays, JustWorks, ResponderDisplays},
 	DisplayYesNo:    {JustWorks, JustWorks, ResponderDisplays, JustWorks, ResponderDisplays},
@@ -141,23 +143,23 @@ var ioMethod = [5][5]Method{
 	KeyboardDisplay: {InitiatorDisplays, InitiatorDisplays, ResponderDisplays, JustWorks, InitiatorDisplays},
 }
 
-// compares reports whether a side can show six digits and take a yes or no.
+// compares reports whether a side can display six digits and get a yes or no.
 func (c IOCapability) compares() bool { return c == DisplayYesNo || c == KeyboardDisplay }
 
-// secure reports whether both sides can do LE Secure Connections.
-func secure(req, rsp Features) bool {
-	return req.Auth.Has(AuthSecureConnections) && rsp.Auth.Has(AuthSecureConnections)
+// secureConnections reports whether both sides support LE Secure Connections.
+func secureConnections(req, rsp features) bool {
+	return req.Auth.has(authSecureConnections) && rsp.Auth.has(authSecureConnections)
 }
 
-// chooseMethod returns the method that two sides must use (Vol 3, Part H,
-// 2.3.5.1, Tables 2.6 to 2.8). req and rsp have been parsed, so that their
-// capabilities are in the table.
-func chooseMethod(req, rsp Features) Method {
-	sc := secure(req, rsp)
+// chooseMethod returns the method that both sides must use (Vol 3, Part H, 2.3.5.1,
+// Tables 2.6 to 2.8). The parser guarantees that the capabilities of req and rsp are in
+// the table.
+func chooseMethod(req, rsp features) Method {
+	sc := secureConnections(req, rsp)
 	switch {
 	case sc && (req.OOB || rsp.OOB), req.OOB && rsp.OOB:
 		return OutOfBand
-	case !req.Auth.Has(AuthMITM) && !rsp.Auth.Has(AuthMITM):
+	case !req.Auth.has(authMITM) && !rsp.Auth.has(authMITM):
 		return JustWorks
 	case sc && req.IO.compares() && rsp.IO.compares():
 		return NumericComparison

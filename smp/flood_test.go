@@ -11,10 +11,10 @@ import (
 // fakeChannel is a channel that counts what is sent on it.
 type fakeChannel struct {
 	full bool
-	sent []Code
+	sent []code
 }
 
-func (c *fakeChannel) Send(pdu []byte)       { c.sent = append(c.sent, Code(pdu[0])) }
+func (c *fakeChannel) Send(pdu []byte)       { c.sent = append(c.sent, code(pdu[0])) }
 func (c *fakeChannel) Room() bool            { return !c.full }
 func (c *fakeChannel) SetDeadline(time.Time) {}
 func (c *fakeChannel) Post(loop.Task) bool   { return true }
@@ -35,10 +35,10 @@ func (fakeLink) OnAir() (own, peer hci.Addr)                                    
 // TestAnswersThatNobodyTakes floods both roles with what each answers, without
 // taking the answers.
 func TestAnswersThatNobodyTakes(t *testing.T) {
-	features := Features{IO: NoInputNoOutput, Auth: AuthBonding, MaxKeySize: 16}
-	for role, pdu := range map[hci.Role]PDU{
-		hci.RolePeripheral: PairingRequest{features},
-		hci.RoleCentral:    SecurityRequest{AuthBonding},
+	sent := features{IO: NoInputNoOutput, Auth: authBonding, MaxKeySize: 16}
+	for role, pdu := range map[hci.Role]command{
+		hci.RolePeripheral: pairingRequest(sent),
+		hci.RoleCentral:    securityRequest{authBonding},
 	} {
 		mgr, err := NewManager(Local{Addr: addrA}, &Config{DisableIncoming: true})
 		if err != nil {
@@ -85,8 +85,8 @@ func TestEncryptionThatIsOff(t *testing.T) {
 	m := mgr.NewMachine(now, ch, fakeLink{hci.RolePeripheral}, nil)
 	m.Event(now, &hci.LELongTermKeyRequest{})
 	m.Event(now, &hci.EncryptionChange{Enabled: 0})
-	if m.Security().Encrypted || m.pending != nil {
-		t.Errorf("security %+v, pending %+v", m.Security(), m.pending)
+	if m.Security().Encrypted || m.encryption != nil {
+		t.Errorf("security %+v, encryption under way %+v", m.Security(), m.encryption)
 	}
 	m.Event(now, &hci.LELongTermKeyRequest{})
 	m.Event(now, &hci.EncryptionChange{Enabled: 1})

@@ -11,18 +11,18 @@ import (
 // TestHeldPairingRequest has a central that pairs again while the bond of the
 // last pairing is being written, and does not always wait in peace.
 func TestHeldPairingRequest(t *testing.T) {
-	request := PairingRequest{Features{IO: NoInputNoOutput, Auth: AuthBonding | AuthSecureConnections, MaxKeySize: 16}}
+	request := pairingRequest{IO: NoInputNoOutput, Auth: authBonding | authSecureConnections, MaxKeySize: 16}
 	for name, tt := range map[string]struct {
 		writing time.Duration
 		then    []byte
-		want    []Code
+		want    []code
 	}{
-		"it waits":           {writing: 29 * time.Second, want: []Code{CodePairingResponse}},
+		"it waits":           {writing: 29 * time.Second, want: []code{codePairingResponse}},
 		"it has given up":    {writing: 30 * time.Second},
-		"it says so":         {then: PairingFailed{ReasonUnspecified}.AppendPDU(nil)},
-		"it asks twice":      {then: request.AppendPDU(nil), want: []Code{CodePairingFailed}},
-		"it sends nonsense":  {then: []byte{byte(CodePairingRequest)}, want: []Code{CodePairingFailed}},
-		"a late PDU follows": {then: PairingRandom{}.AppendPDU(nil), want: []Code{CodePairingResponse}},
+		"it says so":         {then: pairingFailed{ReasonUnspecified}.AppendPDU(nil)},
+		"it asks twice":      {then: request.AppendPDU(nil), want: []code{codePairingFailed}},
+		"it sends nonsense":  {then: []byte{byte(codePairingRequest)}, want: []code{codePairingFailed}},
+		"a late PDU follows": {then: pairingRandom{}.AppendPDU(nil), want: []code{codePairingResponse}},
 	} {
 		mgr, err := NewManager(Local{Addr: addrA}, nil)
 		if err != nil {
@@ -40,7 +40,7 @@ func TestHeldPairingRequest(t *testing.T) {
 		}
 		m.saving = false
 		for range 2 { // it is answered once
-			m.catchUp(now.Add(tt.writing))
+			m.handlePostponed(now.Add(tt.writing))
 		}
 		if !slices.Equal(ch.sent, tt.want) {
 			t.Errorf("%s: answered with %v, want %v", name, ch.sent, tt.want)

@@ -237,7 +237,7 @@ func testWishEndsWithItsCaller(t *testing.T) {
 	leaves()
 	<-first
 	s.want(l, smp.SecurityRequest{Auth: bonding}, "the second")
-	say(l, smp.PairingRequest{Features: plain})
+	say(l, smp.PairingRequest(plain))
 	if r, ok := s.next(l).(smp.PairingResponse); !ok || r.IO != smp.NoInputNoOutput {
 		t.Errorf("the response is %+v, want that of the second", r)
 	}

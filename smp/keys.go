@@ -8,92 +8,92 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// distribution is the third phase: keys for later, over the encrypted link
-// (Vol 3, Part H, 2.4.3). The responder gives its keys first, then the
+// distribution is the third phase: both sides send keys for later use over the
+// encrypted link (Vol 3, Part H, 2.4.3). The responder sends its keys first, then the
 // initiator. The order of the PDUs of one side is fixed.
 type distribution struct {
-	give, take KeyDist
-	expected   []Code
+	give, take keyDist
+	expected   []code
 
-	// What this side has given.
+	// The keys of this side.
 	ownKey  *LongTermKey
 	ownCSRK Key
-	// What it has been given.
+	// The keys of the peer.
 	peerKey  *LongTermKey
 	irk      Key
 	peerAddr *hci.Addr
 	peerCSRK Key
 }
 
-// plan sets what is to be distributed. With LE Secure Connections there is no
-// long term key among it (3.6.1). A key for BR/EDR is never in it, since this
-// host does not ask for it.
+// plan sets the keys that are distributed. With LE Secure Connections no long term key
+// is among them (3.6.1). A key for BR/EDR never is, since this host does not ask for
+// one.
 func (d *distribution) plan(p *pairing) {
 	d.give, d.take = p.rsp.ResponderKeys, p.rsp.InitiatorKeys
 	if p.initiator {
 		d.give, d.take = d.take, d.give
 	}
-	mask := DistEncKey | DistIDKey | DistSignKey
+	mask := distEncKey | distIDKey | distSignKey
 	if p.sc {
-		mask = DistIDKey | DistSignKey
+		mask = distIDKey | distSignKey
 	}
 	d.give, d.take = d.give&mask, d.take&mask
 	for _, k := range [...]struct {
-		key   KeyDist
-		codes []Code
+		key   keyDist
+		codes []code
 	}{
-		{DistEncKey, []Code{CodeEncryptionInformation, CodeCentralIdentification}},
-		{DistIDKey, []Code{CodeIdentityInformation, CodeIdentityAddressInformation}},
-		{DistSignKey, []Code{CodeSigningInformation}},
+		{distEncKey, []code{codeEncryptionInformation, codeCentralIdentification}},
+		{distIDKey, []code{codeIdentityInformation, codeIdentityAddressInformation}},
+		{distSignKey, []code{codeSigningInformation}},
 	} {
-		if d.take.Has(k.key) {
+		if d.take.has(k.key) {
 			d.expected = append(d.expected, k.codes...)
 		}
 	}
 }
 
-// begin is where the link has been encrypted.
-func (d *distribution) begin(p *pairing) (state, error) {
+// beginDistribution begins once the link is encrypted.
+func (d *distribution) beginDistribution(p *pairing) (state, error) {
 	if !p.initiator {
-		d.send(p)
+		d.giveKeys(p)
 	}
-	return d.next(p)
+	return d.awaitNextKey(p)
 }
 
-// next waits for the peer's keys, or ends the pairing when all are there.
-func (d *distribution) next(p *pairing) (state, error) {
+// awaitNextKey waits for the peer's next key, or ends the pairing after the last one.
+func (d *distribution) awaitNextKey(p *pairing) (state, error) {
 	if len(d.expected) > 0 {
 		return awaitKeys, nil
 	}
 	if p.initiator {
-		d.send(p)
+		d.giveKeys(p)
 	}
 	p.done, p.fx.done = true, true
-	return ended, nil
+	return awaitNothing, nil
 }
 
-// ended takes nothing more.
-func ended(_ *pairing, in any) (state, error) { return ended, unexpected(in) }
+// awaitNothing is the state after the last key: every PDU is out of order.
+func awaitNothing(_ *pairing, in any) (state, error) { return awaitNothing, unexpected(in) }
 
-// send gives this side's keys.
-func (d *distribution) send(p *pairing) {
-	if d.give.Has(DistEncKey) {
+// giveKeys queues this side's keys.
+func (d *distribution) giveKeys(p *pairing) {
+	if d.give.has(distEncKey) {
 		d.ownKey = newLongTermKey(p.keySize)
-		p.send(EncryptionInformation{d.ownKey.Key})
-		p.send(CentralIdentification{d.ownKey.EDIV, d.ownKey.Rand})
+		p.queuePDU(encryptionInformation{d.ownKey.Key})
+		p.queuePDU(centralIdentification{d.ownKey.EDIV, d.ownKey.Rand})
 	}
-	if d.give.Has(DistIDKey) {
-		p.send(IdentityInformation{p.set.identity.IRK})
-		p.send(IdentityAddressInformation{p.set.identity.Addr})
+	if d.give.has(distIDKey) {
+		p.queuePDU(identityInformation{p.set.identity.IRK})
+		p.queuePDU(identityAddressInformation{p.set.identity.Addr})
 	}
-	if d.give.Has(DistSignKey) {
+	if d.give.has(distSignKey) {
 		d.ownCSRK = random16()
-		p.send(SigningInformation{d.ownCSRK})
+		p.queuePDU(signingInformation{d.ownCSRK})
 	}
 }
 
 func newLongTermKey(size int) *LongTermKey {
-	k := &LongTermKey{Key: Key(random16()).cut(size)}
+	k := &LongTermKey{Key: Key(random16()).truncate(size)}
 	var ediv [2]byte
 	_, _ = rand.Read(ediv[:]) // never fails
 	_, _ = rand.Read(k.Rand[:])
@@ -104,7 +104,7 @@ func newLongTermKey(size int) *LongTermKey {
 
 func awaitKeys(p *pairing, in any) (state, error) {
 	d := &p.dist
-	pdu, err := expect[PDU](in)
+	pdu, err := expect[command](in)
 	if err != nil {
 		return nil, err
 	}
@@ -113,30 +113,30 @@ func awaitKeys(p *pairing, in any) (state, error) {
 	}
 	d.expected = slices.Delete(d.expected, 0, 1)
 	switch pdu := pdu.(type) {
-	case EncryptionInformation:
+	case encryptionInformation:
 		// Octets beyond the key size are zero, whatever the peer sends (2.4.4).
-		d.peerKey = &LongTermKey{Key: pdu.LTK.cut(p.keySize)}
+		d.peerKey = &LongTermKey{Key: pdu.LTK.truncate(p.keySize)}
 		if d.peerKey.Key.IsZero() {
-			return nil, fail(ReasonInvalidParameters, "%w", errZeroKey)
+			return nil, localError(ReasonInvalidParameters, "%w", errZeroKey)
 		}
-	case CentralIdentification:
+	case centralIdentification:
 		d.peerKey.EDIV, d.peerKey.Rand = pdu.EDIV, pdu.Rand
-	case IdentityInformation:
-		d.irk = pdu.IRK // zero from peers without private addresses
-	case IdentityAddressInformation:
+	case identityInformation:
+		d.irk = pdu.IRK // zero if the peer has no private addresses
+	case identityAddressInformation:
 		d.peerAddr = &pdu.Addr
 		if pdu.Addr == p.set.identity.Addr {
-			return nil, fail(ReasonInvalidParameters, "the peer calls itself by our own identity address")
+			return nil, localError(ReasonInvalidParameters, "the peer claims the identity address of this host")
 		}
-	case SigningInformation:
+	case signingInformation:
 		d.peerCSRK = pdu.CSRK
 	}
-	return d.next(p)
+	return d.awaitNextKey(p)
 }
 
-// cut returns the key with so many octets, the others zero: the most
-// significant ones go (Vol 3, Part H, 2.3.4).
-func (k Key) cut(size int) Key {
+// truncate returns the key shortened to size octets: the most significant octets
+// become zero (Vol 3, Part H, 2.3.4).
+func (k Key) truncate(size int) Key {
 	var c Key
 	r := wire.NewReader(k[:])
 	copy(c[:], r.Bytes(size))

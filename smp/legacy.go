@@ -20,9 +20,9 @@ func beginLegacy(p *pairing) (state, error) {
 	case p.method == OutOfBand:
 		l.tk = *p.set.oob.TK
 	case p.method.passkey():
-		early := CodePairingConfirm
+		early := codePairingConfirm
 		if p.initiator {
-			early = 0 // the responder waits for ours
+			early = 0 // the responder waits for our confirm value
 		}
 		return p.getPasskey(early, func(p *pairing) (state, error) {
 			p.legacy.tk = p.passkey.block()
@@ -32,10 +32,10 @@ func beginLegacy(p *pairing) (state, error) {
 	return legacyCommit(p)
 }
 
-// legacyCommit is where the temporary key is known.
+// legacyCommit goes on once the temporary key is known.
 func legacyCommit(p *pairing) (state, error) {
 	if p.initiator {
-		p.send(PairingConfirm{p.confirmLegacy(p.legacy.rand)})
+		p.queuePDU(pairingConfirm{p.confirmLegacy(p.legacy.rand)})
 	}
 	return legacyAwaitConfirm, nil
 }
@@ -50,37 +50,37 @@ func (p *pairing) confirmLegacy(rand [16]byte) [16]byte {
 }
 
 func legacyAwaitConfirm(p *pairing, in any) (state, error) {
-	c, err := expect[PairingConfirm](in)
+	c, err := expect[pairingConfirm](in)
 	if err != nil {
 		return nil, err
 	}
 	l := &p.legacy
-	// The value is the same function for both sides: one that comes back proves
-	// nothing.
+	// Both sides compute the value by the same function: our own value, sent back,
+	// proves nothing.
 	if own := p.confirmLegacy(l.rand); equal(own, c.Value) {
-		return nil, fail(ReasonConfirmValueFailed, "the peer sent our own value back")
+		return nil, errReflected()
 	} else if !p.initiator {
-		p.send(PairingConfirm{own})
+		p.queuePDU(pairingConfirm{own})
 	}
 	l.confirm = c.Value
 	if p.initiator {
-		p.send(PairingRandom{l.rand})
+		p.queuePDU(pairingRandom{l.rand})
 	}
 	return legacyAwaitRandom, nil
 }
 
 func legacyAwaitRandom(p *pairing, in any) (state, error) {
-	r, err := expect[PairingRandom](in)
+	r, err := expect[pairingRandom](in)
 	if err != nil {
 		return nil, err
 	}
 	l := &p.legacy
 	if !equal(p.confirmLegacy(r.Value), l.confirm) {
-		return nil, fail(ReasonConfirmValueFailed, "the values differ: another passkey, or another device in between")
+		return nil, errConfirm()
 	}
 	if p.initiator {
 		return p.encryptWith(s1(l.tk, r.Value, l.rand))
 	}
-	p.send(PairingRandom{l.rand})
+	p.queuePDU(pairingRandom{l.rand})
 	return p.encryptWith(s1(l.tk, l.rand, r.Value))
 }

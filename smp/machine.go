@@ -15,88 +15,136 @@ import (
 // timeout bounds a procedure between two PDUs of this host (Vol 3, Part H, 3.4).
 const timeout = 30 * time.Second
 
-// Link is what a Machine needs of the link under it; *controller.Link has it. All is
-// for the loop.
+// Link is what a Machine needs of the link under it; *controller.Link implements
+// it. Its methods are called on the loop.
 type Link interface {
-	// StartEncryption encrypts the link as central; done runs on the loop.
+	// StartEncryption encrypts the link as central. done runs on the loop.
 	StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done func(now time.Time, err error))
 	// ProvideKey and RefuseKey answer a request for a key as peripheral.
 	ProvideKey(key [16]byte)
 	RefuseKey()
-	// OnDelivered calls f once the peer has all that was sent so far.
+	// OnDelivered calls f on the loop once the peer has received everything that
+	// was sent so far.
 	OnDelivered(f func(now time.Time))
 	Role() hci.Role
-	// Peer is the peer's address, its identity if the controller knows it.
+	// Peer returns the peer's address: its identity address if the controller
+	// knows it.
 	Peer() hci.Addr
 	// OnAir returns the addresses that the link was made with.
 	OnAir() (own, peer hci.Addr)
 }
 
-// Channel is the SMP channel of a link; *l2cap.Channel is one.
+// Channel is the SMP channel of a link; *l2cap.Channel implements it. Send, Room
+// and SetDeadline are called on the loop.
 type Channel interface {
-	Send(pdu []byte)         // loop
-	Room() bool              // loop; Writable is called after false, when there is room again
-	SetDeadline(t time.Time) // loop
+	Send(pdu []byte)
+	// Room reports whether the channel takes more PDUs. After false the channel
+	// calls Machine.Writable once it does.
+	Room() bool
+	SetDeadline(t time.Time)
 	loop.Poster
 }
 
-// Machine is the Security Manager of one link: the handler of its SMP channel.
-// Pair, Encrypt, Sign, Verify, NeedsMITM, Security and Peer may be called from
-// any goroutine but the loop; the other methods are for the loop.
+// The states of pairing on a link, in the fields of a Machine:
 //
-// What happens to it, when nothing else goes on:
+//	inviting    invitation is set: the central has not reacted to our Security Request
+//	pairing     attempt is set: PDUs are exchanged
+//	delivering  attempt is set, its pairing is done: the peer has yet to receive our last PDUs
+//	saving      saving is set: the new bond is being written
+//	idle        none of these
+//	dead        dead is set: the peer did not answer within 30 s, or the link is down
 //
-//	                       as central                      as peripheral
-//	made, with a bond      encrypts                        –
-//	Pair                   Pairing Request                 Security Request
-//	Encrypt                encrypts with the bond          Security Request
-//	Security Request       encrypts, or without a bond     refused
-//	                       Pairing Request
-//	Pairing Request        refused                         Pairing Response, unless bonded
-//	key request            –                               the bond's key, or none
+// What an event leads to, with the next state behind an arrow; c is a central, p a
+// peripheral. To fail is endPairing, with idle behind it. "To invite" is to send a
+// Security Request; refusing a bonded central ends the invitation.
+//
+//	                   idle                  inviting      pairing         delivering     saving
+//	Pair             c request → pairing     –             wait            wait           wait
+//	                 p invite → inviting     wait          wait            wait           wait
+//	Encrypt          c encrypt               –             wait            (encrypted)    encrypt
+//	                 p invite → inviting     wait          wait            (encrypted)    invite
+//	Pairing Request  p respond → pairing,    as in idle    fail            fail           postpone
+//	                   or refuse
+//	Security Request c encrypt, request      –             ignore          postpone       postpone
+//	                   → pairing, or refuse
+//	Pairing Failed     ignore                fail          fail            fail           ignore
+//	other PDU          ignore                ignore        answer; the     fail           ignore
+//	                                                       last one
+//	                                                       → delivering
+//	bond encrypts      –                     → idle        –               –              –
+//	PDUs delivered     –                     –             –               → saving, or   –
+//	                                                                       idle
+//	bond written       –                     –             –               –              → idle
+//	30 s               –                     → dead        → dead          as delivered   –
+//
+// Encryption is no state of pairing: the bond may encrypt the link in all states but
+// pairing and delivering, and the new key does in pairing. The controller reports the
+// end of an encryption to the two roles in different ways, so that it comes in by two
+// doors:
+//
+//	            begins                             ends
+//	central     encryptWithBond or applyEffects    handleEncryptionDone, a callback of the Link
+//	peripheral  answerKeyRequest                   handleEncryptionEvent, called by Event
+
+// Machine is the Security Manager of one link and the handler of its SMP channel.
+// Pair, Encrypt, Sign and Verify wait: any goroutine but the loop may call them.
+// NeedsMITM, Security and Peer may be called anywhere. The other methods must run
+// on the loop.
 type Machine struct {
 	mgr     *Manager
 	ch      Channel
 	link    Link
 	changed func(now time.Time)
-	private bool // this host has a private address on the link; for any goroutine
+	private bool // this host uses a private address on the link; never changes
 
 	security atomic.Pointer[Security]
 	peer     atomic.Pointer[hci.Addr]
 
 	// The rest belongs to the loop.
 	bond *Bond
-	p    *pairing
-	run  *run // of p
-	// wanted says that a Security Request waits for the central to act. wish is
-	// what the pairing that it may begin is to be.
-	wanted bool
-	wish   *PairOptions
-	saving bool
-	// pausing says that callers wait until the peer will pair again.
-	pausing bool
-	// asked says that a Security Request came when there was no time for it.
-	asked bool
-	// held is a Pairing Request that came while a bond was being saved, from a
-	// central that waits for the answer until heldUntil.
-	held      *PairingRequest
-	heldUntil time.Time
 
-	pairs    []caller       // who waits for the pairing, or for one after it
-	encrypts []chan outcome // who waits for encryption
-	// pending is what the link will have if the encryption under way succeeds;
-	// byBond says that it is with the key of the bond.
-	pending *Security
-	byBond  bool
-	proven  bool  // the link is, or was, encrypted with the bond's key
-	dead    error // why there is no more SMP on this link
+	// attempt excludes invitation and saving. These two may meet: if a link has lost
+	// its encryption while the new bond is being written, Encrypt invites the central.
+	attempt    *attempt
+	invitation *invitation
+	saving     bool
+
+	// encryption is what the link will have if the encryption under way succeeds; its
+	// Bonded says that the key is the bond's. nil: no encryption is under way.
+	encryption *Security
+	// proven says that the link is or was encrypted with the key of the bond: the peer
+	// has that key.
+	proven bool
+
+	// postponed is a request of the peer that came in delivering or saving: a Security
+	// Request if this host is the central, else a Pairing Request, which is void after
+	// postponedUntil, when the central has given up.
+	postponed      command
+	postponedUntil time.Time
+
+	pairs    []caller       // of Pair, waiting for this pairing or for one after it
+	encrypts []chan outcome // of Encrypt, waiting for encryption
+	// pausing says that a timer keeps pairs from beginning their own pairings since
+	// the last one failed. It excludes nothing: the peer may begin one meanwhile.
+	pausing bool
+
+	dead    error // what ended SMP on the link
 	untaken int   // PDUs of the peer since the channel had room
 }
 
-// maxUntaken is how many PDUs of the peer are taken in while the channel has no
-// room for more. Nearly each has an answer, and those of a peer that does not
-// take them would pile up here. Other traffic may keep the channel full for a few
-// honest ones.
+// invitation is a Security Request of this host, which the central answers by
+// encryption or by a Pairing Request.
+type invitation struct {
+	pair *PairOptions // of the pairing that it is for; nil if it is for encryption alone
+}
+
+// isFor reports whether it was the caller's options that led to the invitation.
+func (i *invitation) isFor(c caller) bool { return i.pair == c.options }
+
+// maxUntaken is how many PDUs of the peer are accepted while the channel has no
+// room. Nearly every PDU has an answer, and a peer that does not take the answers
+// would make them pile up here. Other traffic may keep the channel full while an
+// honest peer sends a few.
 const maxUntaken = 16
 
 // outcome is what a waiting caller gets.
@@ -105,17 +153,18 @@ type outcome struct {
 	err    error
 }
 
-// Result is what a pairing has brought.
+// Result describes a pairing that has succeeded.
 type Result struct {
 	Method   Method
 	Security Security
-	// Bond is what was kept; nil if nothing was.
+	// Bond is the bond that was saved; nil if none was.
 	Bond *Bond
 }
 
-// NewMachine makes the Machine of a link, on the loop. changed, which may be
-// nil, is called on the loop when what Security returns has changed. If there is
-// a bond with the peer, and this host is the central, encryption begins at once.
+// NewMachine makes the Machine of a link. It must run on the loop. changed, which
+// may be nil, is called on the loop whenever the result of Security has changed.
+// If this host is the central and has a bond with the peer, encryption begins at
+// once.
 func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(now time.Time)) *Machine {
 	own, _ := link.OnAir()
 	x := &Machine{mgr: m, ch: ch, link: link, changed: changed, private: own.IsResolvable()}
@@ -129,53 +178,55 @@ func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(
 		x.security.Store(&Security{Bonded: true})
 	}
 	x.peer.Store(&peer)
-	if x.bond != nil && link.Role() == hci.RoleCentral && x.unusable() == nil {
-		x.startEncryption(now)
+	if x.bond != nil && link.Role() == hci.RoleCentral && x.checkBond() == nil {
+		x.encryptWithBond()
 	}
 	return x
 }
 
-// Security returns what protects the link now. It does not wait, and may be
+// Security returns how the link is protected now. It does not wait, and may be
 // called on the loop too.
 func (m *Machine) Security() Security { return *m.security.Load() }
 
-// Peer returns the peer's identity address, as far as it is known. It does not
-// wait, and may be called on the loop too.
+// Peer returns the peer's identity address, or the address of the link while the
+// identity is unknown. It does not wait, and may be called on the loop too.
 func (m *Machine) Peer() hci.Addr { return *m.peer.Load() }
 
-// NeedsMITM reports whether Pair with o, which may be nil, is refused without
-// protection against a man in the middle, whether o or the Config says so. It
-// does not wait, and may be called on the loop too.
+// NeedsMITM reports whether Pair with o refuses a pairing without protection
+// against a man in the middle: because of o, which may be nil, or of the Config.
+// It does not wait, and may be called on the loop too.
 func (m *Machine) NeedsMITM(o *PairOptions) bool { return m.mgr.cfg.needsMITM(o) }
 
-// Frame takes a PDU.
+// Frame handles a PDU of the peer. It must run on the loop.
 func (m *Machine) Frame(now time.Time, pdu []byte) {
 	if m.dead != nil || m.flooded() {
 		return
 	}
-	p, err := parse(pdu)
-	if errors.Is(err, ErrUnknownCode) {
-		m.log(levelPacket, "PDU ignored", "error", err)
+	p, err := parseCommand(pdu)
+	if errors.Is(err, errUnknownCode) {
+		m.logEvent(levelPacket, "PDU ignored", "error", err)
 		return
 	}
 	if err != nil {
-		m.malformed(now, pdu, err)
+		m.handleMalformed(now, pdu, err)
 		return
 	}
-	m.log(levelPacket, "received", "pdu", p.Code())
-	if m.p == nil {
-		m.idle(now, p)
+	m.logEvent(levelPacket, "received", "pdu", p.Code())
+	if m.attempt == nil {
+		m.handleIdlePDU(now, p)
 		return
 	}
-	if p.Code() == CodeSecurityRequest && m.p.initiator {
-		m.asked = m.p.done // otherwise pairing is what it asks for (2.4.6)
+	if pairing := m.attempt.pairing; p.Code() == codeSecurityRequest && pairing.initiator {
+		if pairing.done { // otherwise this pairing is the answer (2.4.6)
+			m.postponed = p
+		}
 		return
 	}
-	m.step(now, p)
+	m.advancePairing(now, p)
 }
 
-// flooded counts a PDU, and reports whether it is one too many for a peer that
-// takes no answers. It is ignored then; a pairing that misses it times out.
+// flooded counts a PDU, and reports whether it is one too many from a peer that
+// takes no answers. Such a PDU is ignored; a pairing that misses it times out.
 func (m *Machine) flooded() bool {
 	if m.ch.Room() {
 		m.untaken = 0
@@ -185,162 +236,47 @@ func (m *Machine) flooded() bool {
 	return m.untaken > maxUntaken
 }
 
-// malformed ends the pairing, or refuses one; anything else has no effect.
-func (m *Machine) malformed(now time.Time, pdu []byte, err error) {
-	m.log(levelPacket, "malformed PDU", "error", err)
-	e := &Error{Reason: ReasonInvalidParameters, Local: true, Err: err}
-	switch {
-	case m.p != nil:
-		m.over(now, e)
-	case len(pdu) > 0 && Code(pdu[0]) == CodePairingRequest:
-		m.refuse(now, e)
-		m.mgr.attempts.add(now, m.Peer())
-	}
-}
+// Writable is called when the peer has taken the PDUs that were sent. It must run
+// on the loop.
+func (m *Machine) Writable(time.Time) { m.untaken = 0 }
 
-// step lets the pairing take what has happened.
-func (m *Machine) step(now time.Time, in any) {
-	p := m.p
-	err := p.step(in)
-	if m.p != p {
+// Expire is called when the peer has been silent for 30 s. It must run on the
+// loop.
+func (m *Machine) Expire(now time.Time) {
+	if m.attempt == nil && m.invitation == nil {
 		return
 	}
-	m.apply(now, p.take(), err)
-}
-
-// apply does what a step of the pairing wants done.
-func (m *Machine) apply(now time.Time, fx effects, err error) {
-	for _, pdu := range fx.send {
-		m.send(now, pdu)
-	}
-	if err != nil {
-		m.over(now, err)
+	if m.attempt != nil && m.attempt.pairing.done {
+		m.finishPairing(now) // all that is missing is the controller's acknowledgment
 		return
 	}
-	if fx.ask != nil {
-		m.run.ask(*fx.ask)
-	}
-	if fx.encrypt != nil {
-		m.pend(m.p.security(), false)
-		p, pending := m.p, m.pending
-		m.link.StartEncryption([8]byte{}, 0, *fx.encrypt, func(now time.Time, err error) {
-			switch {
-			case m.p == p:
-				m.encryptionDone(now, err)
-			case m.pending == pending: // the pairing was given up meanwhile
-				m.pending = nil
-				m.tell(&m.encrypts, outcome{err: ErrCanceled})
-				m.catchUp(now)
-			}
-		})
-	}
-	if fx.done {
-		// Whoever hears of the success may end the link at once, and the last keys
-		// must have arrived by then: the peer would be without the bond.
-		p := m.p
-		m.link.OnDelivered(func(now time.Time) {
-			if m.p == p {
-				m.finish(now)
-			}
-		})
-	}
+	m.dead = fmt.Errorf("smp: %w", ErrTimeout)
+	m.endPairing(now, m.dead)
 }
 
-// send sends a PDU, which starts the time that the peer has for its own.
-func (m *Machine) send(now time.Time, p PDU) {
-	m.log(levelPacket, "sent", "pdu", p.Code())
+// Down is called when the link has ended. It must run on the loop.
+func (m *Machine) Down(now time.Time, cause error) {
+	m.dead, m.encryption = fmt.Errorf("smp: %w", cause), nil
+	m.security.Store(&Security{Bonded: m.bond != nil})
+	m.changed(now)
+	m.endPairing(now, m.dead)
+}
+
+// sendPDU sends a PDU and gives the peer 30 s for its own.
+func (m *Machine) sendPDU(now time.Time, p command) {
+	m.logEvent(levelPacket, "sent", "pdu", p.Code())
 	m.ch.Send(p.AppendPDU(nil))
 	m.ch.SetDeadline(now.Add(timeout))
 }
 
-// refuse answers what begins no pairing.
-func (m *Machine) refuse(now time.Time, e *Error) {
-	m.log(levelLink, "pairing refused", "error", e)
-	m.held = nil
-	m.send(now, PairingFailed{e.Reason})
-	m.rest()
-}
-
-// rest stops the clock when nothing is awaited any more.
-func (m *Machine) rest() {
-	if m.p == nil && !m.wanted {
+// stopIdleTimer stops the timer unless a PDU of the peer is awaited.
+func (m *Machine) stopIdleTimer() {
+	if m.attempt == nil && m.invitation == nil {
 		m.ch.SetDeadline(time.Time{})
 	}
 }
 
-// Expire is called when the peer has been silent for too long.
-func (m *Machine) Expire(now time.Time) {
-	if m.p == nil && !m.wanted {
-		return
-	}
-	if m.p != nil && m.p.done {
-		m.finish(now) // all that is missing is word from the controller
-		return
-	}
-	m.dead = fmt.Errorf("smp: %w", ErrTimeout)
-	m.over(now, m.dead)
-}
-
-// Writable says that the peer has taken what was sent.
-func (m *Machine) Writable(time.Time) { m.untaken = 0 }
-
-// Down ends all that waits.
-func (m *Machine) Down(now time.Time, cause error) {
-	m.dead, m.pending = fmt.Errorf("smp: %w", cause), nil
-	m.security.Store(&Security{Bonded: m.bond != nil})
-	m.changed(now)
-	m.over(now, m.dead)
-}
-
-// begin takes up a pairing.
-func (m *Machine) begin(now time.Time, p *pairing, err error, o *PairOptions, d Delegate) {
-	m.wanted, m.wish, m.held = false, nil, nil
-	if p == nil { // refused before it began
-		m.over(now, err)
-		m.mgr.attempts.add(now, m.Peer())
-		return
-	}
-	m.p, m.run = p, newRun(m, p, o, d)
-	m.apply(now, p.take(), err)
-}
-
-// over ends the pairing, or the wait for it, with an error.
-func (m *Machine) over(now time.Time, err error) {
-	p, r := m.p, m.run
-	m.p, m.run, m.wanted, m.wish = nil, nil, false, nil
-	m.ch.SetDeadline(time.Time{})
-	var e *Error
-	if errors.As(err, &e) && e.Local && m.dead == nil {
-		m.send(now, PairingFailed{e.Reason})
-		m.asked = false // this answers it
-		m.rest()
-	}
-	if p != nil {
-		m.log(levelLink, "pairing failed", "error", err)
-		r.end(err)
-		if !errors.Is(err, ErrCanceled) {
-			m.mgr.attempts.add(now, m.Peer())
-		}
-	}
-	if m.pending == nil { // otherwise encryption has its own outcome
-		m.tell(&m.encrypts, outcome{err: err})
-	}
-	waiting := m.pairs
-	m.pairs = nil
-	m.settle(now, waiting, r, outcome{err: err})
-	m.catchUp(now)
-}
-
-// tell gives an outcome to all who wait in a list.
-func (m *Machine) tell(list *[]chan outcome, o outcome) {
-	waiting := *list
-	*list = nil
-	for _, ch := range waiting {
-		ch <- o
-	}
-}
-
-func (m *Machine) log(level slog.Level, msg string, args ...any) {
+func (m *Machine) logEvent(level slog.Level, msg string, args ...any) {
 	ctx := context.Background()
 	if m.mgr.log.Enabled(ctx, level) {
 		m.mgr.log.Log(ctx, level, "smp: "+msg, append(args, "peer", m.Peer())...)

@@ -93,7 +93,7 @@ func testOpenBondOfAPeripheral(t *testing.T) {
 		t.Errorf("Encrypt: %v", err)
 	}
 	s.want(l, nil, "it could not know which key is meant")
-	say(l, smp.PairingRequest{Features: plain})
+	say(l, smp.PairingRequest(plain))
 	s.want(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported}, "the bond is kept")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)

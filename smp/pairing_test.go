@@ -74,7 +74,7 @@ func TestEveryMethod(t *testing.T) {
 // wantBonds checks that each side keeps what the other has.
 func wantBonds(t *testing.T, d *duo, sc, auth bool) {
 	t.Helper()
-	c, p := d.c.bond(time.Now()), d.p.bond(time.Now())
+	c, p := d.c.newBond(time.Now()), d.p.newBond(time.Now())
 	if c == nil || p == nil {
 		t.Fatalf("bonds %v, %v", c, p)
 	}
@@ -97,8 +97,8 @@ func wantBonds(t *testing.T, d *duo, sc, auth bool) {
 func TestWithoutMITMItIsJustWorks(t *testing.T) {
 	everyCell(t, func(t *testing.T, i, r IOCapability, sc bool, m Method) {
 		d := duo{t: t, cs: defaults(i, addrA), ps: defaults(r, addrB)}
-		d.cs.auth &^= AuthMITM
-		d.ps.auth &^= AuthMITM
+		d.cs.auth &^= authMITM
+		d.ps.auth &^= authMITM
 		if !sc {
 			d.cs, d.ps = asLegacy(d.cs), asLegacy(d.ps)
 		}
@@ -192,25 +192,25 @@ func TestOutOfBand(t *testing.T) {
 
 func TestKeySizes(t *testing.T) {
 	for _, size := range []uint8{7, 8, 15} {
-		offer := func(fromInitiator bool, pdu PDU) []PDU {
-			if rsp, ok := pdu.(PairingResponse); ok {
+		offer := func(fromInitiator bool, pdu command) []command {
+			if rsp, ok := pdu.(pairingResponse); ok {
 				rsp.MaxKeySize = size
-				return []PDU{rsp}
+				return []command{rsp}
 			}
-			return []PDU{pdu}
+			return []command{pdu}
 		}
 		d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB), alter: offer}
 		d.run()
 		d.wantReason(fmt.Sprintf("%d octets", size), d.cerr, d.perr, ReasonEncryptionKeySize)
-		p, err := newResponder(asLegacy(shortest(d.ps)), addrB, addrA, PairingRequest{Features{IO: NoInputNoOutput, Auth: AuthBonding, MaxKeySize: size, ResponderKeys: DistEncKey}})
+		p, err := newResponder(asLegacy(shortest(d.ps)), addrB, addrA, pairingRequest{IO: NoInputNoOutput, Auth: authBonding, MaxKeySize: size, ResponderKeys: distEncKey})
 		if err != nil || p.keySize != int(size) {
 			t.Fatalf("%d octets allowed: %v", size, err)
 		}
 		state, err := p.encryptWith(Key{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}) // no octet is 0 by chance
-		if err != nil || state == nil || p.key.cut(int(size)) != *p.key || p.key.cut(int(size)-1) == *p.key {
+		if err != nil || state == nil || p.key.truncate(int(size)) != *p.key || p.key.truncate(int(size)-1) == *p.key {
 			t.Errorf("a key of %d octets was not cut to it: %v", size, err)
 		}
-		if k := newLongTermKey(int(size)).Key; k.cut(int(size)) != k {
+		if k := newLongTermKey(int(size)).Key; k.truncate(int(size)) != k {
 			t.Errorf("a long term key of %d octets was not cut to it", size)
 		}
 	}
@@ -219,8 +219,8 @@ func TestKeySizes(t *testing.T) {
 		t.Errorf("a request offers %d octets", p.preq[4])
 	}
 	for _, size := range []byte{0, 6, 17, 255} {
-		pdu := PairingRequest{Features{IO: NoInputNoOutput, MaxKeySize: size}}.AppendPDU(nil)
-		if _, err := Parse(pdu); err == nil {
+		pdu := pairingRequest{IO: NoInputNoOutput, MaxKeySize: size}.AppendPDU(nil)
+		if _, err := parseCommand(pdu); err == nil {
 			t.Errorf("a key size of %d was taken", size)
 		}
 	}
@@ -235,7 +235,7 @@ func TestSigningKeys(t *testing.T) {
 	d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
 	d.cs.sign, d.ps.sign = true, true
 	d.run()
-	c, p := d.c.bond(time.Now()), d.p.bond(time.Now())
+	c, p := d.c.newBond(time.Now()), d.p.newBond(time.Now())
 	if c.PeerCSRK != p.LocalCSRK || c.LocalCSRK != p.PeerCSRK || c.PeerCSRK.IsZero() || c.LocalCSRK.IsZero() {
 		t.Errorf("signing keys were not exchanged")
 	}
@@ -245,15 +245,15 @@ func TestNothingIsKeptUnlessBothBond(t *testing.T) {
 	for _, who := range []string{"initiator", "responder"} {
 		d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
 		if who == "initiator" {
-			d.cs.auth &^= AuthBonding
+			d.cs.auth &^= authBonding
 		} else {
-			d.ps.auth &^= AuthBonding
+			d.ps.auth &^= authBonding
 		}
 		d.run()
-		if !d.succeeded() || d.c.bond(time.Now()) != nil || d.p.bond(time.Now()) != nil {
-			t.Errorf("%s does not bond: bonds %v, %v", who, d.c.bond(time.Now()), d.p.bond(time.Now()))
+		if !d.succeeded() || d.c.newBond(time.Now()) != nil || d.p.newBond(time.Now()) != nil {
+			t.Errorf("%s does not bond: bonds %v, %v", who, d.c.newBond(time.Now()), d.p.newBond(time.Now()))
 		}
-		if slices.Contains(d.trace, CodeIdentityInformation) {
+		if slices.Contains(d.trace, codeIdentityInformation) {
 			t.Errorf("%s does not bond, yet keys were sent", who)
 		}
 	}
@@ -271,7 +271,7 @@ func TestDebugKeyIsNotKept(t *testing.T) {
 		}
 		d.run()
 		keeps := who == "nobody"
-		if c, p := d.c.bond(time.Now()), d.p.bond(time.Now()); !d.succeeded() || (c != nil) != keeps || (p != nil) != keeps {
+		if c, p := d.c.newBond(time.Now()), d.p.newBond(time.Now()); !d.succeeded() || (c != nil) != keeps || (p != nil) != keeps {
 			t.Errorf("%s has the debug key: bonds %v, %v", who, c, p)
 		}
 	}
@@ -288,7 +288,7 @@ func TestDebugKeyProtectsNothing(t *testing.T) {
 		debugger.keyPair = fixed(debug)
 		d.run()
 		want := Security{Encrypted: true, KeySize: 16}
-		if c, p := d.c.security(), d.p.security(); !d.succeeded() || d.c.method != NumericComparison || c != want || p != want {
+		if c, p := d.c.linkSecurity(), d.p.linkSecurity(); !d.succeeded() || d.c.method != NumericComparison || c != want || p != want {
 			t.Errorf("by the initiator %v: %v has %+v and %+v, want %+v", byInitiator, d.c.method, c, p, want)
 		}
 		other.needMITM = true
@@ -298,12 +298,12 @@ func TestDebugKeyProtectsNothing(t *testing.T) {
 
 func TestReservedKeysHaveNoEffect(t *testing.T) {
 	d := duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
-	d.alter = replace(false, CodePairingResponse, one(func(pdu PDU) PDU {
-		r := pdu.(PairingResponse)
+	d.alter = replace(false, codePairingResponse, one(func(pdu command) command {
+		r := pdu.(pairingResponse)
 		r.InitiatorKeys, r.ResponderKeys = r.InitiatorKeys|0xF0, r.ResponderKeys|0x50
 		return r
 	}))
-	if d.run(); !d.succeeded() || d.c.bond(time.Now()) == nil {
+	if d.run(); !d.succeeded() || d.c.newBond(time.Now()) == nil {
 		t.Error("reserved bits of a response ended the pairing")
 	}
 }
@@ -313,11 +313,11 @@ func TestPrivateAddressWithoutIdentityIsNotKept(t *testing.T) {
 	d.run()
 	d.c.dist.peerAddr = nil
 	d.c.peer = NewPrivateAddress(random16())
-	if b := d.c.bond(time.Now()); b != nil {
+	if b := d.c.newBond(time.Now()); b != nil {
 		t.Errorf("bond with %v, which nobody will find again", b.Peer)
 	}
 	d.c.peer = hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 0xC0}, Kind: hci.AddrRandom}
-	if b := d.c.bond(time.Now()); b == nil || b.Peer != d.c.peer {
+	if b := d.c.newBond(time.Now()); b == nil || b.Peer != d.c.peer {
 		t.Errorf("no bond with a static address: %v", b)
 	}
 }

@@ -8,113 +8,112 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Code is the first octet of a PDU (Vol 3, Part H, 3.3).
+// code is the first octet of a PDU (Vol 3, Part H, 3.3).
 //
 //	+------+----------------------+
 //	| Code | data, 0 to 64 octets |
 //	+------+----------------------+
-type Code uint8
+type code uint8
 
 // The codes of Vol 3, Part H, Table 3.3.
 const (
-	CodePairingRequest              Code = 0x01
-	CodePairingResponse             Code = 0x02
-	CodePairingConfirm              Code = 0x03
-	CodePairingRandom               Code = 0x04
-	CodePairingFailed               Code = 0x05
-	CodeEncryptionInformation       Code = 0x06
-	CodeCentralIdentification       Code = 0x07
-	CodeIdentityInformation         Code = 0x08
-	CodeIdentityAddressInformation  Code = 0x09
-	CodeSigningInformation          Code = 0x0A
-	CodeSecurityRequest             Code = 0x0B
-	CodePairingPublicKey            Code = 0x0C
-	CodePairingDHKeyCheck           Code = 0x0D
-	CodePairingKeypressNotification Code = 0x0E
-	codeMax                              = CodePairingKeypressNotification
+	codePairingRequest              code = 0x01
+	codePairingResponse             code = 0x02
+	codePairingConfirm              code = 0x03
+	codePairingRandom               code = 0x04
+	codePairingFailed               code = 0x05
+	codeEncryptionInformation       code = 0x06
+	codeCentralIdentification       code = 0x07
+	codeIdentityInformation         code = 0x08
+	codeIdentityAddressInformation  code = 0x09
+	codeSigningInformation          code = 0x0A
+	codeSecurityRequest             code = 0x0B
+	codePairingPublicKey            code = 0x0C
+	codePairingDHKeyCheck           code = 0x0D
+	codePairingKeypressNotification code = 0x0E
+	codeMax                              = codePairingKeypressNotification
 )
 
-// Encryption keys have so many octets (Vol 3, Part H, 2.3.4).
+// Encryption keys have 7 to 16 octets (Vol 3, Part H, 2.3.4).
 const keySizeMin, keySizeMax = 7, 16
 
 // keypressEntryCompleted is the last type of a Keypress Notification.
 const keypressEntryCompleted = 4
 
 // String returns the name of the code, or "code 0x7f".
-func (c Code) String() string {
+func (c code) String() string {
 	switch c {
-	case CodePairingRequest:
+	case codePairingRequest:
 		return "Pairing Request"
-	case CodePairingResponse:
+	case codePairingResponse:
 		return "Pairing Response"
-	case CodePairingConfirm:
+	case codePairingConfirm:
 		return "Pairing Confirm"
-	case CodePairingRandom:
+	case codePairingRandom:
 		return "Pairing Random"
-	case CodePairingFailed:
+	case codePairingFailed:
 		return "Pairing Failed"
-	case CodeEncryptionInformation:
+	case codeEncryptionInformation:
 		return "Encryption Information"
-	case CodeCentralIdentification:
+	case codeCentralIdentification:
 		return "Central Identification"
-	case CodeIdentityInformation:
+	case codeIdentityInformation:
 		return "Identity Information"
-	case CodeIdentityAddressInformation:
+	case codeIdentityAddressInformation:
 		return "Identity Address Information"
-	case CodeSigningInformation:
+	case codeSigningInformation:
 		return "Signing Information"
-	case CodeSecurityRequest:
+	case codeSecurityRequest:
 		return "Security Request"
-	case CodePairingPublicKey:
+	case codePairingPublicKey:
 		return "Pairing Public Key"
-	case CodePairingDHKeyCheck:
+	case codePairingDHKeyCheck:
 		return "Pairing DHKey Check"
-	case CodePairingKeypressNotification:
+	case codePairingKeypressNotification:
 		return "Pairing Keypress Notification"
 	}
 	return fmt.Sprintf("code 0x%02x", uint8(c))
 }
 
-// PDU is one of the structs of this file.
-type PDU interface {
-	Code() Code
+// command is a PDU: one of the structs of this file. The specification calls a PDU
+// of this protocol a command (Vol 3, Part H, 3.3).
+type command interface {
+	Code() code
 	AppendPDU(b []byte) []byte
 }
 
-// ErrUnknownCode says that a PDU has a code that is reserved; such PDUs are
-// ignored (Vol 3, Part H, 3.3).
-var ErrUnknownCode = errors.New("unknown code")
+// errUnknownCode means that a PDU has a reserved code. Such PDUs are ignored (Vol 3,
+// Part H, 3.3).
+var errUnknownCode = errors.New("unknown code")
 
-// Features are what both sides tell of themselves to begin with (Vol 3, Part H,
-// 3.5.1).
+// features is the content of a Pairing Request and Response (Vol 3, Part H, 3.5.1).
 //
 //	+----+-----+---------+----------+----------------+----------------+
 //	| IO | OOB | AuthReq | key size | initiator keys | responder keys |
 //	+----+-----+---------+----------+----------------+----------------+
-type Features struct {
+type features struct {
 	IO         IOCapability
-	OOB        bool // out of band data of the other side is there
-	Auth       AuthReq
+	OOB        bool // the sender has out-of-band data of the other side
+	Auth       authReq
 	MaxKeySize uint8 // octets, 7 to 16
-	// InitiatorKeys and ResponderKeys are what each side is to distribute.
-	InitiatorKeys, ResponderKeys KeyDist
+	// InitiatorKeys and ResponderKeys are the keys that each side distributes.
+	InitiatorKeys, ResponderKeys keyDist
 }
 
-func (f Features) append(b []byte, c Code) []byte {
+func (f features) appendFeatures(b []byte, c code) []byte {
 	b = wire.AppendBool(append(b, byte(c), byte(f.IO)), f.OOB)
 	return append(b, byte(f.Auth), f.MaxKeySize, byte(f.InitiatorKeys), byte(f.ResponderKeys))
 }
 
-// readFeatures refuses values that are reserved, and key sizes that do not
-// exist (Vol 3, Part H, 3.5.1); bits that are reserved are let through, for
-// they are part of what is confirmed later.
-func readFeatures(r *wire.Reader) (f Features, err error) {
+// readFeatures refuses reserved values, and key sizes that do not exist (Vol 3, Part H,
+// 3.5.1). It keeps reserved bits, since the confirm and check values cover them.
+func readFeatures(r *wire.Reader) (f features, err error) {
 	f.IO = IOCapability(r.U8())
 	oob := r.U8()
 	f.OOB = oob == 1
-	f.Auth = AuthReq(r.U8())
+	f.Auth = authReq(r.U8())
 	f.MaxKeySize = r.U8()
-	f.InitiatorKeys, f.ResponderKeys = KeyDist(r.U8()), KeyDist(r.U8())
+	f.InitiatorKeys, f.ResponderKeys = keyDist(r.U8()), keyDist(r.U8())
 	switch {
 	case r.Err() != nil:
 		return f, r.Err()
@@ -128,93 +127,64 @@ func readFeatures(r *wire.Reader) (f Features, err error) {
 	return f, nil
 }
 
-// PairingRequest begins a pairing, from the central (Vol 3, Part H, 3.5.1).
-type PairingRequest struct{ Features }
+// pairingRequest is the central's first PDU of a pairing (Vol 3, Part H, 3.5.1).
+type pairingRequest features
 
-// PairingResponse is the peripheral's answer (Vol 3, Part H, 3.5.2).
-type PairingResponse struct{ Features }
+// pairingResponse is the peripheral's answer (Vol 3, Part H, 3.5.2).
+type pairingResponse features
 
-// PairingConfirm commits its sender to a random value (Vol 3, Part H, 3.5.3).
-type PairingConfirm struct{ Value [16]byte }
+// pairingConfirm commits its sender to a random value (Vol 3, Part H, 3.5.3).
+type pairingConfirm struct{ Value [16]byte }
 
-// PairingRandom shows the random value (Vol 3, Part H, 3.5.4).
-type PairingRandom struct{ Value [16]byte }
+// pairingRandom reveals the random value (Vol 3, Part H, 3.5.4).
+type pairingRandom struct{ Value [16]byte }
 
-// PairingFailed ends a pairing (Vol 3, Part H, 3.5.5).
-type PairingFailed struct{ Reason Reason }
+// pairingFailed ends a pairing (Vol 3, Part H, 3.5.5).
+type pairingFailed struct{ Reason Reason }
 
-// EncryptionInformation carries a long term key (Vol 3, Part H, 3.6.2).
-type EncryptionInformation struct{ LTK Key }
+// encryptionInformation carries a long term key (Vol 3, Part H, 3.6.2).
+type encryptionInformation struct{ LTK Key }
 
-// CentralIdentification carries the name of a long term key (Vol 3, Part H,
-// 3.6.3).
-type CentralIdentification struct {
+// centralIdentification identifies a long term key (Vol 3, Part H, 3.6.3).
+type centralIdentification struct {
 	EDIV uint16
 	Rand [8]byte
 }
 
-// IdentityInformation carries an identity resolving key (Vol 3, Part H, 3.6.4).
-type IdentityInformation struct{ IRK Key }
+// identityInformation carries an identity resolving key (Vol 3, Part H, 3.6.4).
+type identityInformation struct{ IRK Key }
 
-// IdentityAddressInformation carries an identity address, public or static
+// identityAddressInformation carries an identity address, public or static
 // random (Vol 3, Part H, 3.6.5).
-type IdentityAddressInformation struct{ Addr hci.Addr }
+type identityAddressInformation struct{ Addr hci.Addr }
 
-// SigningInformation carries a key for signatures (Vol 3, Part H, 3.6.6).
-type SigningInformation struct{ CSRK Key }
+// signingInformation carries a key for signatures (Vol 3, Part H, 3.6.6).
+type signingInformation struct{ CSRK Key }
 
-// SecurityRequest asks the central to encrypt or pair (Vol 3, Part H, 3.6.7).
-type SecurityRequest struct{ Auth AuthReq }
+// securityRequest asks the central to encrypt or pair (Vol 3, Part H, 3.6.7).
+type securityRequest struct{ Auth authReq }
 
-// PairingPublicKey carries a point on P-256 (Vol 3, Part H, 3.5.6).
-type PairingPublicKey struct{ X, Y [32]byte }
+// pairingPublicKey carries a point on P-256 (Vol 3, Part H, 3.5.6).
+type pairingPublicKey struct{ X, Y [32]byte }
 
-// PairingDHKeyCheck proves that its sender has the same key (Vol 3, Part H,
+// pairingDHKeyCheck proves that its sender has the same key (Vol 3, Part H,
 // 3.5.7).
-type PairingDHKeyCheck struct{ Value [16]byte }
+type pairingDHKeyCheck struct{ Value [16]byte }
 
-// PairingKeypressNotification tells how the user gets on typing (Vol 3, Part H,
-// 3.5.8).
-type PairingKeypressNotification struct{ Type uint8 } // 0 to 4
+// pairingKeypressNotification reports that the user types (Vol 3, Part H, 3.5.8).
+type pairingKeypressNotification struct{ Type uint8 } // 0 to 4
 
-// Code returns CodePairingRequest.
-func (PairingRequest) Code() Code { return CodePairingRequest }
-
-// Code returns CodePairingResponse.
-func (PairingResponse) Code() Code { return CodePairingResponse }
-
-// Code returns CodePairingConfirm.
-func (PairingConfirm) Code() Code { return CodePairingConfirm }
-
-// Code returns CodePairingRandom.
-func (PairingRandom) Code() Code { return CodePairingRandom }
-
-// Code returns CodePairingFailed.
-func (PairingFailed) Code() Code { return CodePairingFailed }
-
-// Code returns CodeEncryptionInformation.
-func (EncryptionInformation) Code() Code { return CodeEncryptionInformation }
-
-// Code returns CodeCentralIdentification.
-func (CentralIdentification) Code() Code { return CodeCentralIdentification }
-
-// Code returns CodeIdentityInformation.
-func (IdentityInformation) Code() Code { return CodeIdentityInformation }
-
-// Code returns CodeIdentityAddressInformation.
-func (IdentityAddressInformation) Code() Code { return CodeIdentityAddressInformation }
-
-// Code returns CodeSigningInformation.
-func (SigningInformation) Code() Code { return CodeSigningInformation }
-
-// Code returns CodeSecurityRequest.
-func (SecurityRequest) Code() Code { return CodeSecurityRequest }
-
-// Code returns CodePairingPublicKey.
-func (PairingPublicKey) Code() Code { return CodePairingPublicKey }
-
-// Code returns CodePairingDHKeyCheck.
-func (PairingDHKeyCheck) Code() Code { return CodePairingDHKeyCheck }
-
-// Code returns CodePairingKeypressNotification.
-func (PairingKeypressNotification) Code() Code { return CodePairingKeypressNotification }
+func (pairingRequest) Code() code              { return codePairingRequest }
+func (pairingResponse) Code() code             { return codePairingResponse }
+func (pairingConfirm) Code() code              { return codePairingConfirm }
+func (pairingRandom) Code() code               { return codePairingRandom }
+func (pairingFailed) Code() code               { return codePairingFailed }
+func (encryptionInformation) Code() code       { return codeEncryptionInformation }
+func (centralIdentification) Code() code       { return codeCentralIdentification }
+func (identityInformation) Code() code         { return codeIdentityInformation }
+func (identityAddressInformation) Code() code  { return codeIdentityAddressInformation }
+func (signingInformation) Code() code          { return codeSigningInformation }
+func (securityRequest) Code() code             { return codeSecurityRequest }
+func (pairingPublicKey) Code() code            { return codePairingPublicKey }
+func (pairingDHKeyCheck) Code() code           { return codePairingDHKeyCheck }
+func (pairingKeypressNotification) Code() code { return codePairingKeypressNotification }

@@ -7,87 +7,65 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// AppendPDU appends the PDU.
-func (p PairingRequest) AppendPDU(b []byte) []byte { return p.append(b, p.Code()) }
+func (p pairingRequest) AppendPDU(b []byte) []byte { return features(p).appendFeatures(b, p.Code()) }
 
-// AppendPDU appends the PDU.
-func (p PairingResponse) AppendPDU(b []byte) []byte { return p.append(b, p.Code()) }
+func (p pairingResponse) AppendPDU(b []byte) []byte { return features(p).appendFeatures(b, p.Code()) }
 
-// AppendPDU appends the PDU.
-func (p PairingConfirm) AppendPDU(b []byte) []byte {
+func (p pairingConfirm) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(p.Code())), p.Value[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p PairingRandom) AppendPDU(b []byte) []byte {
+func (p pairingRandom) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(p.Code())), p.Value[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p PairingFailed) AppendPDU(b []byte) []byte { return append(b, byte(p.Code()), byte(p.Reason)) }
+func (p pairingFailed) AppendPDU(b []byte) []byte { return append(b, byte(p.Code()), byte(p.Reason)) }
 
-// AppendPDU appends the PDU.
-func (p EncryptionInformation) AppendPDU(b []byte) []byte {
+func (p encryptionInformation) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(p.Code())), p.LTK[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p CentralIdentification) AppendPDU(b []byte) []byte {
+func (p centralIdentification) AppendPDU(b []byte) []byte {
 	return append(wire.AppendU16(append(b, byte(p.Code())), p.EDIV), p.Rand[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p IdentityInformation) AppendPDU(b []byte) []byte {
+func (p identityInformation) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(p.Code())), p.IRK[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p IdentityAddressInformation) AppendPDU(b []byte) []byte {
+func (p identityAddressInformation) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(p.Code()), byte(p.Addr.Kind)), p.Addr.MAC[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p SigningInformation) AppendPDU(b []byte) []byte {
+func (p signingInformation) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(p.Code())), p.CSRK[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p SecurityRequest) AppendPDU(b []byte) []byte { return append(b, byte(p.Code()), byte(p.Auth)) }
+func (p securityRequest) AppendPDU(b []byte) []byte { return append(b, byte(p.Code()), byte(p.Auth)) }
 
-// AppendPDU appends the PDU.
-func (p PairingPublicKey) AppendPDU(b []byte) []byte {
+func (p pairingPublicKey) AppendPDU(b []byte) []byte {
 	return append(append(append(b, byte(p.Code())), p.X[:]...), p.Y[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p PairingDHKeyCheck) AppendPDU(b []byte) []byte {
+func (p pairingDHKeyCheck) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(p.Code())), p.Value[:]...)
 }
 
-// AppendPDU appends the PDU.
-func (p PairingKeypressNotification) AppendPDU(b []byte) []byte {
+func (p pairingKeypressNotification) AppendPDU(b []byte) []byte {
 	return append(b, byte(p.Code()), p.Type)
 }
 
-// Parse decodes a PDU. Any other length than the one that the PDU has is an
-// error, as are values that the specification reserves. An error that is not
-// ErrUnknownCode comes with the code, in words.
-func Parse(b []byte) (PDU, error) {
-	p, err := parse(b)
-	if err != nil {
-		return nil, fmt.Errorf("smp: %w", err)
-	}
-	return p, nil
-}
-
-func parse(b []byte) (PDU, error) {
+// parseCommand decodes a PDU. Any other length than the command's is an error, as
+// are values that the specification reserves. The error names the command, unless
+// it is errUnknownCode.
+func parseCommand(b []byte) (command, error) {
 	r := wire.NewReader(b)
-	c := Code(r.U8())
+	c := code(r.U8())
 	if r.Err() != nil {
 		return nil, fmt.Errorf("empty PDU: %w", r.Err())
 	}
 	if c == 0 || c > codeMax {
-		return nil, fmt.Errorf("%w 0x%02x", ErrUnknownCode, uint8(c))
+		return nil, fmt.Errorf("%w 0x%02x", errUnknownCode, uint8(c))
 	}
 	p, err := parseData(c, &r)
 	if err == nil {
@@ -99,43 +77,43 @@ func parse(b []byte) (PDU, error) {
 	return p, nil
 }
 
-func parseData(c Code, r *wire.Reader) (p PDU, err error) {
+func parseData(c code, r *wire.Reader) (p command, err error) {
 	switch c {
-	case CodePairingRequest:
+	case codePairingRequest:
 		f, err := readFeatures(r)
-		return PairingRequest{f}, err
-	case CodePairingResponse:
+		return pairingRequest(f), err
+	case codePairingResponse:
 		f, err := readFeatures(r)
-		return PairingResponse{f}, err
-	case CodePairingConfirm:
-		return PairingConfirm{readValue(r)}, nil
-	case CodePairingRandom:
-		return PairingRandom{readValue(r)}, nil
-	case CodePairingFailed:
-		return PairingFailed{Reason(r.U8())}, nil
-	case CodeEncryptionInformation:
-		return EncryptionInformation{readValue(r)}, nil
-	case CodeCentralIdentification:
-		p := CentralIdentification{EDIV: r.U16()}
+		return pairingResponse(f), err
+	case codePairingConfirm:
+		return pairingConfirm{readValue(r)}, nil
+	case codePairingRandom:
+		return pairingRandom{readValue(r)}, nil
+	case codePairingFailed:
+		return pairingFailed{Reason(r.U8())}, nil
+	case codeEncryptionInformation:
+		return encryptionInformation{readValue(r)}, nil
+	case codeCentralIdentification:
+		p := centralIdentification{EDIV: r.U16()}
 		r.Copy(p.Rand[:])
 		return p, nil
-	case CodeIdentityInformation:
-		return IdentityInformation{readValue(r)}, nil
-	case CodeIdentityAddressInformation:
+	case codeIdentityInformation:
+		return identityInformation{readValue(r)}, nil
+	case codeIdentityAddressInformation:
 		return readIdentityAddress(r)
-	case CodeSigningInformation:
-		return SigningInformation{readValue(r)}, nil
-	case CodeSecurityRequest:
-		return SecurityRequest{AuthReq(r.U8())}, nil
-	case CodePairingPublicKey:
-		var p PairingPublicKey
+	case codeSigningInformation:
+		return signingInformation{readValue(r)}, nil
+	case codeSecurityRequest:
+		return securityRequest{authReq(r.U8())}, nil
+	case codePairingPublicKey:
+		var p pairingPublicKey
 		r.Copy(p.X[:])
 		r.Copy(p.Y[:])
 		return p, nil
-	case CodePairingDHKeyCheck:
-		return PairingDHKeyCheck{readValue(r)}, nil
+	case codePairingDHKeyCheck:
+		return pairingDHKeyCheck{readValue(r)}, nil
 	default: // CodePairingKeypressNotification
-		p := PairingKeypressNotification{r.U8()}
+		p := pairingKeypressNotification{r.U8()}
 		if p.Type > keypressEntryCompleted {
 			return nil, fmt.Errorf("notification type %d", p.Type)
 		}
@@ -143,8 +121,8 @@ func parseData(c Code, r *wire.Reader) (p PDU, err error) {
 	}
 }
 
-func readIdentityAddress(r *wire.Reader) (PDU, error) {
-	p := IdentityAddressInformation{hci.Addr{Kind: hci.AddrKind(r.U8())}}
+func readIdentityAddress(r *wire.Reader) (command, error) {
+	p := identityAddressInformation{hci.Addr{Kind: hci.AddrKind(r.U8())}}
 	r.Copy(p.Addr.MAC[:])
 	if r.Err() == nil && p.Addr.Kind > hci.AddrRandom {
 		return nil, fmt.Errorf("address type 0x%02x", uint8(p.Addr.Kind))

@@ -77,7 +77,7 @@ func (s *scripted) peripheral() (*host.Conn, *sim.RawLink) {
 
 // next returns the next PDU that the host sends; nil if there is none for a
 // second.
-func (s *scripted) next(l *sim.RawLink) smp.PDU {
+func (s *scripted) next(l *sim.RawLink) smp.Command {
 	s.t.Helper()
 	ctx, cancel := contextFor(s.t, time.Second)
 	defer cancel()
@@ -85,21 +85,21 @@ func (s *scripted) next(l *sim.RawLink) smp.PDU {
 	if err != nil {
 		return nil
 	}
-	p, err := smp.Parse(f.Payload)
+	p, err := smp.ParseCommand(f.Payload)
 	if f.CID != cidSMP || err != nil {
 		s.t.Fatalf("frame on channel %d: % x, %v", f.CID, f.Payload, err)
 	}
 	return p
 }
 
-func (s *scripted) want(l *sim.RawLink, want smp.PDU, why string) {
+func (s *scripted) want(l *sim.RawLink, want smp.Command, why string) {
 	s.t.Helper()
 	if got := s.next(l); got != want {
 		s.t.Errorf("%s: the host sent %v, want %v", why, got, want)
 	}
 }
 
-func say(l *sim.RawLink, pdus ...smp.PDU) {
+func say(l *sim.RawLink, pdus ...smp.Command) {
 	for _, p := range pdus {
 		l.Send(cidSMP, p.AppendPDU(nil))
 	}
@@ -124,7 +124,7 @@ func testTimeoutAsCentral(t *testing.T) {
 	if _, err := c.SMP().Pair(t.Context(), nil); !errors.Is(err, smp.ErrTimeout) || time.Since(begin) != 0 {
 		t.Errorf("again on the same link: %v", err)
 	}
-	say(l, smp.PairingResponse{Features: plain}, smp.SecurityRequest{})
+	say(l, smp.PairingResponse(plain), smp.SecurityRequest{})
 	s.want(l, nil, "nothing more is sent on the link")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func testTimeoutAsCentral(t *testing.T) {
 	}
 	// Each PDU of ours starts the time anew.
 	time.Sleep(20 * time.Second)
-	say(l, smp.PairingResponse{Features: plain})
+	say(l, smp.PairingResponse(plain))
 	if _, ok := s.next(l).(smp.PairingPublicKey); !ok {
 		t.Error("no public key was sent")
 	}
@@ -162,7 +162,7 @@ func testTimeoutAsPeripheral(t *testing.T) {
 		t.Errorf("got %v after %v, want the timeout after 30s", err, d)
 	}
 	s.want(l, smp.SecurityRequest{Auth: smp.AuthBonding | smp.AuthSecureConnections}, "the central is asked")
-	say(l, smp.PairingRequest{Features: plain})
+	say(l, smp.PairingRequest(plain))
 	s.want(l, nil, "nothing more is sent on the link")
 }
 
@@ -175,14 +175,14 @@ func testRepeatedAttempts(t *testing.T) {
 	c, l := s.peripheral()
 	wait := time.Second
 	for try := range 9 {
-		say(l, smp.PairingRequest{Features: plain})
+		say(l, smp.PairingRequest(plain))
 		if _, ok := s.next(l).(smp.PairingResponse); !ok {
 			t.Fatalf("try %d: no response", try)
 		}
 		say(l, smp.PairingConfirm{}) // out of order
 		s.want(l, smp.PairingFailed{Reason: smp.ReasonUnspecified}, "out of order")
 		failed := time.Now()
-		say(l, smp.PairingRequest{Features: plain})
+		say(l, smp.PairingRequest(plain))
 		s.want(l, smp.PairingFailed{Reason: smp.ReasonRepeatedAttempts}, "at once")
 		if try == 4 { // another link does not help
 			if err := c.Close(); err != nil {
@@ -193,7 +193,7 @@ func testRepeatedAttempts(t *testing.T) {
 		}
 		if wait > time.Second {
 			time.Sleep(time.Until(failed.Add(wait - 300*time.Millisecond)))
-			say(l, smp.PairingRequest{Features: plain})
+			say(l, smp.PairingRequest(plain))
 			s.want(l, smp.PairingFailed{Reason: smp.ReasonRepeatedAttempts}, "before the time is up")
 		}
 		time.Sleep(time.Until(failed.Add(wait)))
@@ -221,7 +221,7 @@ func testEarlyEncryption(t *testing.T) {
 	refused("before pairing")
 	old := plain
 	old.Auth = smp.AuthBonding
-	say(l, smp.PairingRequest{Features: old})
+	say(l, smp.PairingRequest(old))
 	s.next(l)
 	refused("after the features")
 	say(l, smp.PairingConfirm{Value: [16]byte{1}})
@@ -244,7 +244,7 @@ func testIdle(t *testing.T) {
 	for _, tt := range []struct {
 		why  string
 		pdu  []byte
-		want smp.PDU
+		want smp.Command
 	}{
 		{"empty", nil, nil},
 		{"code 0", []byte{0, 1}, nil},
@@ -252,7 +252,7 @@ func testIdle(t *testing.T) {
 		{"reserved code", []byte{0xFF}, nil},
 		{"late PDU", smp.PairingRandom{}.AppendPDU(nil), nil},
 		{"late failure", smp.PairingFailed{Reason: 1}.AppendPDU(nil), nil},
-		{"request from the peripheral", smp.PairingRequest{Features: plain}.AppendPDU(nil), wrongRole},
+		{"request from the peripheral", smp.PairingRequest(plain).AppendPDU(nil), wrongRole},
 		{"request for security", smp.SecurityRequest{}.AppendPDU(nil), notSupported},
 		{"short request", []byte{1, 3, 0}, invalid},
 	} {
@@ -263,7 +263,7 @@ func testIdle(t *testing.T) {
 	_, l = s.peripheral()
 	say(l, smp.SecurityRequest{})
 	s.want(l, wrongRole, "request for security from the central")
-	say(l, smp.PairingRequest{Features: plain})
+	say(l, smp.PairingRequest(plain))
 	s.want(l, notSupported, "request to pair")
 }
 
@@ -279,7 +279,7 @@ func testKeySizesOnTheAir(t *testing.T) {
 		if size >= 7 && size <= 16 {
 			want = smp.ReasonEncryptionKeySize
 		}
-		say(l, smp.PairingRequest{Features: f})
+		say(l, smp.PairingRequest(f))
 		s.want(l, smp.PairingFailed{Reason: want}, "key size")
 		s.air.Close()
 	}
@@ -309,7 +309,7 @@ func testSecurityRequestDeletesNothing(t *testing.T) {
 		say(l, smp.SecurityRequest{Auth: auth})
 		s.want(l, nil, "the bond is used, not replaced")
 	}
-	say(l, smp.PairingResponse{Features: plain}, smp.PairingFailed{Reason: smp.ReasonKeyRejected})
+	say(l, smp.PairingResponse(plain), smp.PairingFailed{Reason: smp.ReasonKeyRejected})
 	s.want(l, nil, "nothing goes on")
 	if n := len(asked); n != 4 { // once when the link came up, and once for each request
 		t.Errorf("the peer was asked %d times for its key, want 4", n)

@@ -2,167 +2,100 @@ package smp
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/loop"
 )
 
-// idle takes a PDU while no pairing goes on.
-func (m *Machine) idle(now time.Time, p PDU) {
-	central := m.link.Role() == hci.RoleCentral
-	switch p := p.(type) {
-	case PairingRequest:
-		if central { // it is the central that asks (3.5.1)
-			m.refuse(now, fail(ReasonCommandNotSupported, "a Pairing Request from the peripheral"))
-			return
-		}
-		m.pairingRequest(now, p)
-	case SecurityRequest:
-		if !central {
-			m.refuse(now, fail(ReasonCommandNotSupported, "a Security Request from the central"))
-			return
-		}
-		m.securityRequest(now)
-	case PairingFailed:
-		m.held = nil
-		if m.wanted {
-			m.over(now, &Error{Reason: p.Reason})
-		}
-	default: // a late PDU of a pairing that is over
-		m.log(levelPacket, "PDU ignored, nothing goes on", "pdu", p.Code())
+// beginPairing makes p the pairing under way. p is nil if it is refused before it
+// begins, with err.
+func (m *Machine) beginPairing(now time.Time, p *pairing, err error, o *PairOptions, d Delegate) {
+	m.invitation, m.postponed = nil, nil
+	if p == nil {
+		m.endPairing(now, err)
+		m.mgr.backoff.addFailure(now, m.Peer())
+		return
+	}
+	m.attempt = newAttempt(m, p, o, d)
+	m.applyEffects(now, p.takeEffects(), err)
+}
+
+// advancePairing lets the pairing under way handle in: a PDU or one of the other
+// inputs of a pairing.
+func (m *Machine) advancePairing(now time.Time, in any) {
+	a := m.attempt
+	err := a.pairing.advance(in)
+	m.applyEffects(now, a.pairing.takeEffects(), err)
+}
+
+// applyEffects carries out what a step of the pairing asks for. err ends the
+// pairing.
+func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
+	for _, pdu := range fx.send {
+		m.sendPDU(now, pdu)
+	}
+	if err != nil {
+		m.endPairing(now, err)
+		return
+	}
+	a := m.attempt
+	if fx.ask != nil {
+		a.askDelegate(*fx.ask)
+	}
+	if fx.encrypt != nil {
+		m.expectEncryption(a.pairing.linkSecurity(), false)
+		expected := m.encryption
+		m.link.StartEncryption([8]byte{}, 0, *fx.encrypt, func(now time.Time, err error) {
+			switch {
+			case m.attempt == a:
+				m.handleEncryptionDone(now, err)
+			case m.encryption == expected: // the pairing was given up meanwhile
+				m.encryption = nil
+				m.answerEncrypts(outcome{err: fmt.Errorf("smp: encrypt: the pairing was %w", ErrCanceled)})
+				m.handlePostponed(now)
+			}
+		})
+	}
+	if fx.done {
+		// A caller that learns of the success may end the link at once. The peer must
+		// have received the last keys by then, or it would lack the bond.
+		m.link.OnDelivered(func(now time.Time) {
+			if m.attempt == a {
+				m.finishPairing(now)
+			}
+		})
 	}
 }
 
-// errPairsInstead is how it shows that a central has lost its bond.
-var errPairsInstead = errors.New("it wants to pair instead of encrypting")
-
-// pairingRequest is a central that wants to pair.
-func (m *Machine) pairingRequest(now time.Time, req PairingRequest) {
-	switch {
-	case m.saving && m.held == nil: // the central may be done with saving before us
-		m.held, m.heldUntil = &req, now.Add(timeout)
-		return
-	case m.saving || m.pending != nil:
-		m.refuse(now, fail(ReasonUnspecified, "%w", ErrBusy))
-		return
-	case m.bond != nil && !m.mayPairAgain():
-		m.refuse(now, fail(ReasonPairingNotSupported, "%w", ErrBonded))
-		m.wanted = false
-		m.rest()
-		err := m.unusable()
-		if err == nil {
-			err = m.lost(errPairsInstead)
-		}
-		m.tell(&m.encrypts, outcome{err: err})
-		return
-	case m.mgr.cfg.DisableIncoming && m.wish == nil:
-		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
-		return
-	case m.mgr.attempts.blocked(now, m.Peer()):
-		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
+// finishPairing ends a pairing that has succeeded. If both sides bond, its callers
+// wait on until the bond is saved.
+func (m *Machine) finishPairing(now time.Time) {
+	a := m.attempt
+	b := a.pairing.newBond(now)
+	if err := m.checkReplacement(b, a); err != nil {
+		m.endPairing(now, err)
 		return
 	}
-	o := m.wish
-	own, peer := m.link.OnAir()
-	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
-	p, err := newResponder(set, own, peer, req)
-	// A bond that could not be kept is not made: the central would keep it.
-	if b := m.bond; err == nil && b != nil && (o == nil || !o.Replace) && !p.security().atLeast(b.security()) {
-		p, err = nil, fail(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
-	}
-	m.begin(now, p, err, o, d)
-}
-
-// mayPairAgain reports whether a bonded central may pair: the program says so,
-// or the central has shown that it has the key.
-func (m *Machine) mayPairAgain() bool {
-	return m.wish != nil && m.wish.Replace || m.mgr.cfg.AllowRepair || m.provenNow()
-}
-
-// provenNow reports whether the link is encrypted with the key of the bond.
-func (m *Machine) provenNow() bool { return m.proven && m.Security().Encrypted }
-
-// securityRequest is a peripheral that wants the link to be encrypted. A bond
-// is used, never removed, whatever the request asks for: it proves nothing about
-// who sent it (CVE-2025-62235). On an encrypted link that changes the key of
-// the session, which the peripheral waits for (2.4.6).
-func (m *Machine) securityRequest(now time.Time) {
-	switch {
-	case m.pending != nil && m.byBond: // under way
-	case m.pending != nil || m.saving:
-		m.asked = true
-	case m.bond != nil && m.unusable() == nil && !m.stranger() && (m.proven || !m.Security().Encrypted):
-		m.startEncryption(now)
-	case m.bond != nil || m.mgr.cfg.DisableIncoming || m.Security().Encrypted:
-		m.refuse(now, fail(ReasonPairingNotSupported, "not wanted"))
-	case m.mgr.attempts.blocked(now, m.Peer()):
-		m.refuse(now, fail(ReasonRepeatedAttempts, "too soon after a failure"))
-	default:
-		m.initiate(now, nil)
-	}
-}
-
-// catchUp takes up a Security Request that came while a pairing was ending, or a
-// Pairing Request: the peer waits for its answer, for as long as it may.
-func (m *Machine) catchUp(now time.Time) {
-	if m.p != nil || m.saving || m.pending != nil || m.dead != nil {
-		return
-	}
-	asked, held := m.asked, m.held
-	m.asked, m.held = false, nil
-	switch {
-	case asked:
-		m.securityRequest(now)
-	case held != nil && now.Before(m.heldUntil):
-		m.pairingRequest(now, *held)
-	}
-}
-
-// initiate pairs as central.
-func (m *Machine) initiate(now time.Time, o *PairOptions) {
-	m.asked = false // a Pairing Request is an answer
-	own, peer := m.link.OnAir()
-	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
-	m.begin(now, newInitiator(set, own, peer), nil, o, d)
-}
-
-// request asks the central to act.
-func (m *Machine) request(now time.Time, o *PairOptions) {
-	own, _ := m.link.OnAir()
-	set, _ := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
-	m.wanted, m.wish = true, o
-	m.send(now, SecurityRequest{set.auth})
-}
-
-// finish is where all keys are there.
-func (m *Machine) finish(now time.Time) {
-	p, r := m.p, m.run
-	b := p.bond(now)
-	if err := m.mayKeep(b, r.options); err != nil {
-		m.over(now, err)
-		return
-	}
-	m.p, m.run = nil, nil
-	m.rest()
-	m.mgr.attempts.clear(m.Peer())
-	m.log(levelLink, "paired", "method", p.method, "bond", b != nil)
-	result := &Result{Method: p.method, Security: m.Security(), Bond: b}
+	m.attempt = nil
+	m.stopIdleTimer()
+	m.mgr.backoff.forgetPeer(m.Peer())
+	m.logEvent(levelLink, "paired", "method", a.pairing.method, "bond", b != nil)
+	result := &Result{Method: a.pairing.method, Security: m.Security(), Bond: b}
 	if b == nil {
-		r.end(nil)
-		waiting := m.pairs
-		m.pairs = nil
-		m.settle(now, waiting, r, outcome{result: result})
-		m.catchUp(now)
+		m.settleAttempt(now, a, outcome{result: result})
 		return
 	}
 	m.saving = true
-	m.mgr.unsaved.put(b)
-	go m.save(b, r, result)
+	m.mgr.unsaved.putBond(b)
+	go m.saveBond(b, a, result)
 }
 
-// mayKeep refuses a bond that would replace another without leave: peers name
-// their identity themselves, and must not take that of somebody else.
-func (m *Machine) mayKeep(b *Bond, o *PairOptions) error {
+// checkReplacement refuses a bond that would replace another one without
+// permission. Peers state their identity themselves, and must not take over that
+// of another device.
+func (m *Machine) checkReplacement(b *Bond, a *attempt) error {
 	if b == nil {
 		return nil
 	}
@@ -172,18 +105,85 @@ func (m *Machine) mayKeep(b *Bond, o *PairOptions) error {
 	}
 	// A damaged bond could not resolve the peer's private address.
 	same := m.bond != nil && m.bond.Peer == old.Peer || m.bond == nil && old.Damaged != nil
-	leave := o != nil && o.Replace || m.mgr.cfg.AllowRepair || m.wasProven()
+	allowed := a.options != nil && a.options.Replace || m.mgr.cfg.AllowRepair || a.proven
 	switch {
-	case old.Damaged != nil && !leave:
-		return fail(ReasonAuthenticationRequirements, "%w", old.Damaged)
-	case !same || !leave:
-		return fail(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
-	case !b.security().atLeast(old.security()):
-		return fail(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", b.Peer)
+	case old.Damaged != nil && !allowed:
+		return localError(ReasonAuthenticationRequirements, "%w", old.Damaged)
+	case !same || !allowed:
+		return localError(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
+	case !b.keySecurity().atLeast(old.keySecurity()):
+		return weakerBondError(b.Peer)
 	}
 	return nil
 }
 
-// wasProven reports whether the pairing began on a link that was encrypted with
-// the key of the bond.
-func (m *Machine) wasProven() bool { return m.run.proven }
+func weakerBondError(peer hci.Addr) *Error {
+	return localError(ReasonAuthenticationRequirements, "the new bond with %v would be weaker than the old one", peer)
+}
+
+// saveBond writes a new bond, on a goroutine of its own, and tells the callers. It
+// goes on after the end of the link: the peer has the keys.
+func (m *Machine) saveBond(b *Bond, a *attempt, result *Result) {
+	kept, err := m.mgr.store.saveNewBond(b)
+	posted := m.ch.Post(loop.Func(func(now time.Time) {
+		m.saving = false
+		if err == nil {
+			kept = m.adoptBond(b, kept)
+			result.Security = m.Security()
+			m.changed(now)
+		}
+		if !kept {
+			result.Bond = nil
+		}
+		m.settleAttempt(now, a, outcome{result, err})
+	}))
+	if !posted { // the link is down, and with it all callers have returned
+		a.endAttempt(err)
+	}
+}
+
+// adoptBond takes over the bond that the Manager has for the peer after b was saved,
+// or was not, and reports whether it is b: another goroutine may have removed or
+// replaced it.
+func (m *Machine) adoptBond(b *Bond, saved bool) (kept bool) {
+	now, ok := m.mgr.Find(b.Peer)
+	kept = saved && ok && now.sameKeys(b)
+	m.bond, m.proven = now, kept
+	m.peer.Store(&b.Peer)
+	s := m.Security()
+	s.Bonded = kept
+	m.security.Store(&s)
+	return kept
+}
+
+// endPairing ends the pairing under way, or an invitation to one, with an error.
+func (m *Machine) endPairing(now time.Time, err error) {
+	a := m.attempt
+	m.attempt, m.invitation = nil, nil
+	m.ch.SetDeadline(time.Time{})
+	var e *Error
+	if errors.As(err, &e) && e.Local && m.dead == nil {
+		m.sendPDU(now, pairingFailed{e.Reason})
+		m.postponed = nil // Pairing Failed answers it
+		m.stopIdleTimer()
+	}
+	if a != nil {
+		m.logEvent(levelLink, "pairing failed", "error", err)
+		a.endAttempt(err)
+		if !errors.Is(err, ErrCanceled) {
+			m.mgr.backoff.addFailure(now, m.Peer())
+		}
+	}
+	if m.encryption == nil { // otherwise encryption has an outcome of its own
+		m.answerEncrypts(outcome{err: err})
+	}
+	m.settlePairs(now, a, outcome{err: err})
+	m.handlePostponed(now)
+}
+
+// settleAttempt ends an attempt, with its outcome for all who wait for it.
+func (m *Machine) settleAttempt(now time.Time, a *attempt, o outcome) {
+	a.endAttempt(o.err)
+	m.settlePairs(now, a, o)
+	m.handlePostponed(now)
+}

@@ -12,16 +12,16 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Terminal is a Delegate that asks in lines of text. A read that nobody waits
-// for any more cannot be taken back from a reader: its goroutine stays until the
-// reader gives a line or ends, and serves the next question.
+// Terminal is a Delegate that asks its user line by line. A read from the reader cannot
+// be canceled. If a pairing ends during one, the reading goroutine stays until the reader
+// returns a line or an error; the next question uses that read.
 type Terminal struct {
 	w io.Writer
 	r *bufio.Reader
 
-	mu      sync.Mutex    // guards writes to w alone
-	reading chan line     // of a read under way; nil if none. Belongs to who has the turn
-	turn    chan struct{} // one slot: one question at a time, since there is one user
+	mu      sync.Mutex    // guards writes to w
+	turn    chan struct{} // one slot: there is one user, so one question at a time
+	reading chan line     // of the read under way, nil if none; belongs to the holder of turn
 }
 
 type line struct {
@@ -34,7 +34,8 @@ var (
 	errRejected = errors.New("the user says that the numbers differ")
 )
 
-// NewTerminal returns a Terminal. Between questions it leaves r alone.
+// NewTerminal returns a Terminal that asks on w and reads answers from r. It reads only
+// for a question.
 func NewTerminal(r io.Reader, w io.Writer) *Terminal {
 	return &Terminal{w: w, r: bufio.NewReader(r), turn: make(chan struct{}, 1)}
 }
@@ -42,15 +43,15 @@ func NewTerminal(r io.Reader, w io.Writer) *Terminal {
 // IO returns KeyboardDisplay.
 func (t *Terminal) IO() IOCapability { return KeyboardDisplay }
 
-// Display writes the passkey.
+// Display shows the passkey.
 func (t *Terminal) Display(_ context.Context, peer hci.Addr, p Passkey) error {
-	return t.print("Type %v at %v.\n", p, peer)
+	return t.printLine("Type %v at %v.\n", p, peer)
 }
 
-// Confirm asks for yes or no, until it gets either.
+// Confirm asks until the user types yes or no.
 func (t *Terminal) Confirm(ctx context.Context, peer hci.Addr, number Passkey) (bool, error) {
 	for {
-		s, err := t.ask(ctx, "Does %v show %v? [yes/no] ", peer, number)
+		s, err := t.askLine(ctx, "Does %v show %v? [yes/no] ", peer, number)
 		if err != nil {
 			return false, err
 		}
@@ -63,10 +64,10 @@ func (t *Terminal) Confirm(ctx context.Context, peer hci.Addr, number Passkey) (
 	}
 }
 
-// Enter asks for a passkey, until it gets one.
+// Enter asks until the user types a passkey.
 func (t *Terminal) Enter(ctx context.Context, peer hci.Addr) (Passkey, error) {
 	for {
-		s, err := t.ask(ctx, "Passkey that %v shows: ", peer)
+		s, err := t.askLine(ctx, "Passkey that %v shows: ", peer)
 		if err != nil {
 			return 0, err
 		}
@@ -74,48 +75,48 @@ func (t *Terminal) Enter(ctx context.Context, peer hci.Addr) (Passkey, error) {
 		if err == nil {
 			return p, nil
 		}
-		if err := t.print("%v\n", err); err != nil {
+		if err := t.printLine("%v\n", err); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// Ended writes how the pairing ended.
+// Ended shows whether the pairing succeeded.
 func (t *Terminal) Ended(peer hci.Addr, err error) {
 	if err != nil {
-		_ = t.print("Not paired with %v: %v\n", peer, err)
+		_ = t.printLine("Not paired with %v: %v\n", peer, err)
 		return
 	}
-	_ = t.print("Paired with %v.\n", peer)
+	_ = t.printLine("Paired with %v.\n", peer)
 }
 
-func (t *Terminal) print(format string, args ...any) error {
+func (t *Terminal) printLine(format string, args ...any) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, err := fmt.Fprintf(t.w, format, args...)
 	return err
 }
 
-// ask writes a question and waits for a line. Questions of several pairings
-// wait for each other.
-func (t *Terminal) ask(ctx context.Context, format string, args ...any) (string, error) {
+// askLine writes a question and waits for a line. The questions of several pairings take
+// turns.
+func (t *Terminal) askLine(ctx context.Context, format string, args ...any) (string, error) {
 	select {
 	case t.turn <- struct{}{}:
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
 	defer func() { <-t.turn }()
-	if ctx.Err() != nil { // both were there
+	if ctx.Err() != nil { // both were ready
 		return "", context.Cause(ctx)
 	}
 	if t.reading != nil {
 		select {
-		case <-t.reading: // typed before the question was there
+		case <-t.reading: // typed before this question was asked
 			t.reading = nil
 		default:
 		}
 	}
-	if err := t.print(format, args...); err != nil {
+	if err := t.printLine(format, args...); err != nil {
 		return "", err
 	}
 	if t.reading == nil {

@@ -1,7 +1,7 @@
-// Package uuid holds Bluetooth UUIDs (Core, Vol 3, Part B, 2.5.1).
+// Package uuid represents Bluetooth UUIDs (Core, Vol 3, Part B, 2.5.1).
 //
-// All UUIDs are kept in their 128-bit form, so that a 16-bit UUID and the same
-// UUID written in full are equal, comparable with == and usable as map keys.
+// A UUID is stored in its 128-bit form. A 16-bit UUID and its 128-bit form are
+// therefore equal under ==, and the same map key.
 package uuid
 
 import (
@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// UUID is a 128-bit UUID in the order of its text form, most significant octet
-// first. On air the order is the reverse.
+// UUID is a 128-bit UUID in the order in which it is written, most significant
+// octet first. On air, the least significant octet comes first.
 type UUID [16]byte
 
 // base is the Bluetooth Base UUID; 16- and 32-bit UUIDs replace its first four
@@ -28,8 +28,8 @@ func From32(v uint32) UUID {
 	return u
 }
 
-// FromWire returns the UUID of 2, 4 or 16 octets in the order of the air interface,
-// least significant first. ok is false for any other length.
+// FromWire returns the UUID of 2, 4 or 16 octets in the order of the air
+// interface, least significant first. ok is false for any other length.
 func FromWire(b []byte) (u UUID, ok bool) {
 	switch len(b) {
 	case 2:
@@ -53,8 +53,8 @@ func (u UUID) Short() (v uint16, ok bool) {
 	return uint16(u[2])<<8 | uint16(u[3]), true
 }
 
-// AppendWire appends u in the order of the air interface: two octets if u has a
-// 16-bit form, else sixteen. ATT has no 32-bit form (Vol 3, Part F, 3.2.1).
+// AppendWire appends u in the order of the air interface: two octets if u has
+// a 16-bit form, otherwise sixteen. ATT has no 32-bit form (Vol 3, Part F, 3.2.1).
 func (u UUID) AppendWire(b []byte) []byte {
 	if v, ok := u.Short(); ok {
 		return append(b, byte(v), byte(v>>8))
@@ -79,8 +79,8 @@ func (u UUID) WireLen() int {
 	return 16
 }
 
-// String returns four hexadecimal digits for a UUID with a 16-bit form
-// ("180f"), else the long form in lower case.
+// String returns four hexadecimal digits if u has a 16-bit form ("180f"),
+// otherwise the long form, in lower case.
 func (u UUID) String() string {
 	if v, ok := u.Short(); ok {
 		return fmt.Sprintf("%04x", v)
@@ -94,8 +94,8 @@ func (u UUID) Long() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// Parse parses a UUID of 4, 8 or 32 hexadecimal digits. The short forms may begin
-// with "0x", and the long form may have its four hyphens.
+// Parse reads a UUID of 4, 8 or 32 hexadecimal digits. 4 and 8 digits may have
+// "0x" in front; 32 digits may have the four hyphens.
 func Parse(s string) (UUID, error) {
 	h := s
 	if len(s) == 6 || len(s) == 10 {
@@ -116,7 +116,7 @@ func Parse(s string) (UUID, error) {
 	return u, nil
 }
 
-// MustParse is Parse for constants: it panics on an error.
+// MustParse is Parse for constants. It panics on an error.
 func MustParse(s string) UUID {
 	u, err := Parse(s)
 	if err != nil {
@@ -125,10 +125,10 @@ func MustParse(s string) UUID {
 	return u
 }
 
-// MarshalText returns u in the form of String.
+// MarshalText returns the form of String.
 func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText parses the forms that Parse accepts.
+// UnmarshalText accepts the forms of Parse.
 func (u *UUID) UnmarshalText(b []byte) (err error) {
 	*u, err = Parse(string(b))
 	return err

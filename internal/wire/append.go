@@ -22,9 +22,10 @@ func AppendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-// PutU8 overwrites the octet at offset at. It sets a length or a count after the
-// octets that it counts have been appended.
+// PutU8 overwrites the octet at offset at. It fills in a length or a count once
+// the counted elements have been appended.
 func PutU8(b []byte, at int, v uint8) { b[at] = v }
 
-// PutU16 overwrites the two octets at offset at; see PutU8.
+// PutU16 overwrites the two octets at offset at. It fills in a length once the
+// counted octets have been appended.
 func PutU16(b []byte, at int, v uint16) { binary.LittleEndian.PutUint16(b[at:], v) }

@@ -1,7 +1,7 @@
-// Package wire reads and appends the little-endian fields of the Bluetooth LE
-// protocols.
+// Package wire reads and appends little-endian fields, which all Bluetooth LE
+// protocols use.
 //
-// All index arithmetic of the module is here: every decoder reads its input with a
-// [Reader], which cannot run past the end, and every encoder appends. The package
-// knows no protocol and does no I/O.
+// It has all index arithmetic of the module: every decoder reads its input with
+// a [Reader], which cannot read past the end, and every encoder appends. The
+// package has no knowledge of a protocol and does no I/O.
 package wire

@@ -27,8 +27,8 @@ import (
 
 func TestManagerBlueZ(t *testing.T) {
 	startControllers(t, 2)
-	// Before bluetoothd starts: version 5.66 was seen to exit when an adapter
-	// disappears right after its start.
+	// Before bluetoothd starts: version 5.66 was seen to crash when an adapter goes
+	// away right after it came.
 	m := conntest.Open(t, "hci0")
 	startBus(t)
 	peer, stop := startServer(t, "")
@@ -38,7 +38,7 @@ func TestManagerBlueZ(t *testing.T) {
 		Initial: []byte{1, 2, 3, 4},
 		Ready:   blueZReady,
 		Notify:  func(t *testing.T) { peer.notify(t) },
-		Restart: func(*testing.T) { // with the whole test, since the new controllers outlive the step
+		Restart: func(*testing.T) { // for the rest of the test, not for the step alone
 			stop()
 			peer, stop = startServer(t, "0x0080")
 		},
@@ -49,8 +49,9 @@ func TestManagerBlueZ(t *testing.T) {
 	})
 }
 
-// There are three controllers: hci0 is moor's, hci1 bluetoothd's, and hci2 a device,
-// which accepts no connection while bluetoothd has a link to it.
+// TestManagerClosesStaleLink has three controllers: hci0 is that of the manager,
+// hci1 that of bluetoothd, and hci2 is a device, which does not advertise while
+// bluetoothd has a link to it.
 func TestManagerClosesStaleLink(t *testing.T) {
 	startControllers(t, 3)
 	m := conntest.Open(t, "hci0")
@@ -79,9 +80,9 @@ func TestManagerClosesStaleLink(t *testing.T) {
 
 	if c, err := m.Establish(conntest.Within(t), address+"/public", &connmgr.Options{MaxAttempts: 1, Timeout: 15 * time.Second}); err == nil {
 		c.Close()
-		t.Fatal("a device that is connected to another central accepted a connection")
+		t.Fatal("a device that is connected elsewhere was connected to")
 	}
-	// An unknown device has no links to close.
+	// There is no link to this address.
 	if err := m.CloseStale(conntest.Within(t), ourAddress, false); err != nil || len(links()) != 1 {
 		t.Fatalf("the wrong address left the links %+v, %v", links(), err)
 	}
@@ -95,13 +96,14 @@ func TestManagerClosesStaleLink(t *testing.T) {
 		t.Fatal("the device still has the link")
 	}
 	if err := stale.Err(); !errors.Is(err, hci.StatusRemoteUserTerminated) {
-		t.Errorf("the device lost the link for %v, want it ended by its user", err)
+		t.Errorf("the device lost the link with %v, want remote user terminated", err)
 	}
 	read(t, m, address+"/public")
 	blue.expect(t, 0, "Connected: no")
 }
 
-// The adapter disappears under a link, and comes back under another index.
+// TestManagerAdapterComesBack takes the adapter away under a link. It comes back
+// with another index.
 func TestManagerAdapterComesBack(t *testing.T) {
 	air := sim.New(nil)
 	t.Cleanup(func() { _ = air.Close() })
@@ -127,7 +129,7 @@ func TestManagerAdapterComesBack(t *testing.T) {
 	select {
 	case err := <-ended:
 		if !errors.Is(err, unix.EPIPE) || !strings.Contains(err.Error(), first+": read: the adapter is gone") {
-			t.Errorf("the link ended for %v, want that %s is gone", err, first)
+			t.Errorf("the link ended with %v, want that %s is gone", err, first)
 		}
 	case <-conntest.Within(t).Done():
 		t.Fatal("the link outlives its adapter")
@@ -158,8 +160,8 @@ func TestManagerAdapterComesBack(t *testing.T) {
 	read(t, m, address)
 }
 
-// plug gives the kernel a simulated controller as an adapter, until the test ends or
-// unplug is called.
+// plug gives a simulated controller to the kernel as an adapter, until the test
+// ends or unplug is called.
 func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	t.Helper()
 	f, err := os.OpenFile("/dev/vhci", os.O_RDWR, 0)
@@ -172,7 +174,7 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	}
 	made := make(chan string, 1)
 	var ends sync.WaitGroup
-	ends.Go(func() { // packets of the host
+	ends.Go(func() { // from the host
 		b := make([]byte, hci.MaxPacketLen)
 		for {
 			n, err := f.Read(b)
@@ -187,7 +189,7 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 			}
 		}
 	})
-	ends.Go(func() { // packets of the controller
+	ends.Go(func() { // from the controller
 		b := make([]byte, hci.MaxPacketLen)
 		for {
 			n, err := tr.ReadPacket(b)
@@ -208,7 +210,7 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	select {
 	case name = <-made:
 	case <-conntest.Within(t).Done():
-		t.Fatal("the kernel has not made an adapter")
+		t.Fatal("the kernel makes no adapter")
 	}
 	return name, unplug
 }
@@ -233,7 +235,7 @@ func startDevice(t *testing.T, adapter string) *host.Host {
 	return h
 }
 
-// services returns a table with one readable characteristic.
+// services returns a service with one readable characteristic.
 func services(t *testing.T) []gatt.ServiceDef {
 	t.Helper()
 	return []gatt.ServiceDef{{UUID: conntest.UUID(t, serviceUUID), Characteristics: []gatt.CharDef{
@@ -241,7 +243,7 @@ func services(t *testing.T) []gatt.ServiceDef {
 	}}}
 }
 
-// read connects to a device with these services, and reads the characteristic.
+// read connects to a device with these services and reads the characteristic.
 func read(t *testing.T, m *conntest.Manager, address string) {
 	t.Helper()
 	c, err := m.Establish(conntest.Within(t), address, nil)

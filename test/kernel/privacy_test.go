@@ -13,7 +13,8 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// TestPrivateTowardsBlueZ connects to a bonded kernel from a new address each time.
+// TestPrivateTowardsBlueZ connects to a bonded kernel from a new private address
+// each time.
 func TestPrivateTowardsBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
@@ -25,22 +26,22 @@ func TestPrivateTowardsBlueZ(t *testing.T) {
 	b.accepts(t)
 	run.Wait(t).OK(t).Says(t, "paired by Just Works")
 	moortest.Private(t, m, full, guardedUUID, "01 02 03 04")
-	// It may know devices from other tests, but none with a resolvable address.
+	// bluetoothd may know devices of other tests, but none by a resolvable address.
 	list := b.ask(t, "devices")
 	if strangers := regexp.MustCompile(`(?m)^Device [4-7].*`).FindAllString(list, -1); strangers != nil || !strings.Contains(list, "Device "+ourAddress) {
 		t.Errorf("bluetoothd knows %s, want this host by its identity address alone", list)
 	}
 }
 
-// TestFoundByBlueZ expects bluetoothd to find a device by its identity address after
-// the device has changed its advertised address.
+// TestFoundByBlueZ makes bluetoothd connect to the identity address of a device
+// that has changed its private address.
 func TestFoundByBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
 	s, _ := startBlueZ(t)
 	b := &bonder{shell: s}
 	b.say(t, "pairable on", "Changing pairable on succeeded")
-	b.forgets(t) // the device of another test
+	b.forgets(t) // bonds of other tests
 	b.can(t, "NoInputNoOutput")
 	h := (&conntest.Lock{
 		Service: conntest.UUID(t, serviceUUID), Guarded: conntest.UUID(t, guardedUUID), Value: []byte{1, 2, 3, 4},

@@ -58,7 +58,7 @@ func TestManagerBumble(t *testing.T) {
 		case err := <-ended:
 			t.Logf("ended: %v", err)
 		case <-ctx.Done():
-			t.Fatal("the link outlives its adapter")
+			t.Fatal("the end of the adapter was not the end of the link")
 		}
 		if err := c.Close(); err != nil {
 			t.Error(err)

@@ -57,24 +57,24 @@ func (b *mate) order(t *testing.T, order map[string]any) {
 	}
 }
 
-// any waits for the next event.
+// any returns the next event.
 func (b *mate) any(t *testing.T) mateEvent {
 	t.Helper()
 	select {
 	case e := <-b.events:
 		return e
 	case <-time.After(conntest.Limit):
-		t.Fatal("the peer reports no event")
+		t.Fatal("the peer says nothing")
 	}
 	return mateEvent{}
 }
 
-// next waits for the next event, which must have the name.
+// next returns the next event, whose name has to be name.
 func (b *mate) next(t *testing.T, name string) mateEvent {
 	t.Helper()
 	e := b.any(t)
 	if e.Event != name {
-		t.Fatalf("the peer reports %+v, want %q", e, name)
+		t.Fatalf("the peer says %+v, want %q", e, name)
 	}
 	return e
 }
@@ -110,7 +110,7 @@ func (b *mate) agree(t *testing.T) {
 	b.order(t, map[string]any{"do": "agree", "yes": true})
 }
 
-// TestPairBumble pairs at moor's request.
+// TestPairBumble makes moor initiate the pairing.
 func TestPairBumble(t *testing.T) {
 	for name, legacy := range map[string]bool{"LE Secure Connections": false, "legacy": true} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 //go:build peers
 
-// Package peers tests the moor binary against Bumble's controller and GATT server
-// over TCP; see the script run.
+// Package peers runs the moor binary against Bumble's controller and GATT
+// server over TCP; see run.
 package peers
 
 import (
@@ -57,8 +57,8 @@ func (b *bumble) hangUp(t *testing.T) {
 	}
 }
 
-// await waits until the newest event of a name is as expected. Events come on
-// another channel than their effects, and may arrive later.
+// await waits until the newest event of a name meets good. Events arrive through a
+// pipe, possibly later than their effect on the link.
 func (b *bumble) await(t *testing.T, name string, good func(event) bool) {
 	t.Helper()
 	for end := time.Now().Add(conntest.Limit); ; time.Sleep(10 * time.Millisecond) {
@@ -73,14 +73,14 @@ func (b *bumble) await(t *testing.T, name string, good func(event) bool) {
 	}
 }
 
-// ended waits until the peer has no link anymore, and expects that the remote user
-// ended the last one.
+// ended waits until the peer has no link, and checks that the last link ended with
+// Remote User Terminated.
 func (b *bumble) ended(t *testing.T) {
 	t.Helper()
 	b.await(t, "disconnected", func(event) bool { return b.count("disconnected") == b.count("connected") })
 	const remoteUserTerminated = 0x13
 	if e, _ := b.last("disconnected"); e.Reason != remoteUserTerminated {
-		t.Errorf("disconnected for 0x%02x, want 0x13 by moor", e.Reason)
+		t.Errorf("disconnected with 0x%02x, want 0x13 by moor", e.Reason)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestBumble(t *testing.T) {
 		Address: address, Kind: kind, Name: "moor-bumble",
 		Service: "180f", Custom: custom(1), Scratch: custom(2), Initial: "01020304",
 		Long: custom(2), Values: custom(3),
-		Interval: 50 * time.Millisecond, // Bumble uses the longest
+		Interval: 50 * time.Millisecond, // Bumble takes the longest
 		Silent:   []string{"version"},
 	})
 	full := address + "/" + kind
@@ -143,7 +143,7 @@ func TestBumble(t *testing.T) {
 		}
 		got := moortest.JSON[value](t, js.Run(t, "notify", full, custom(4), "--count", "3").OK(t))
 		for i, v := range got {
-			// Each is sent once, after the confirmation of the one before.
+			// Each arrives once, after the confirmation of the one before.
 			if !v.Indication || i > 0 && v.Hex == got[i-1].Hex {
 				t.Errorf("values %+v, want three indications", got)
 			}

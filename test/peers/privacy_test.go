@@ -11,8 +11,8 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// TestPrivateTowardsBumble connects to a bonded Bumble from a new address each time:
-// Bumble finds the key by the identity that it got during pairing.
+// TestPrivateTowardsBumble connects to a bonded Bumble from a new private address
+// each time. Bumble finds the key by the IRK from the pairing.
 func TestPrivateTowardsBumble(t *testing.T) {
 	b := startMate(t)
 	m := moortest.New(t, "--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Port), "--privacy")
@@ -20,8 +20,8 @@ func TestPrivateTowardsBumble(t *testing.T) {
 	moortest.Private(t, m, mateAddress, custom(2), "01 02 03 04")
 }
 
-// TestBumbleFindsPrivate expects Bumble to find a device by its identity address
-// after the device has changed its advertised address.
+// TestBumbleFindsPrivate makes Bumble connect to the identity address of a device
+// that has changed its private address.
 func TestBumbleFindsPrivate(t *testing.T) {
 	b := startMate(t)
 	h := (&conntest.Lock{

@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// startScript starts a Python script, which ends when its standard input is closed.
-// It reads the script's first line, its ports, into ports. Each further line goes to
-// event; over is called at the end of the output.
+// startScript starts a Python script, which ends with its standard input, and
+// decodes the first line of its output into ports. It calls event with each
+// further line, and over after the last.
 func startScript(t *testing.T, script string, ports any, event func(line []byte), over func()) (in io.Writer) {
 	t.Helper()
 	python := os.Getenv("MOOR_PYTHON")
@@ -54,7 +54,7 @@ func startScript(t *testing.T, script string, ports any, event func(line []byte)
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() || json.Unmarshal(lines.Bytes(), ports) != nil {
 		close(read)
-		t.Fatalf("%s reported %q, want its ports", script, lines.Text())
+		t.Fatalf("%s did not report its ports but %q", script, lines.Text())
 	}
 	go func() {
 		defer close(read)

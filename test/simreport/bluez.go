@@ -11,17 +11,19 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// createTimeout is the time for which Linux leaves a create command pending for a
-// device that it has just heard (HCI_LE_AUTOCONN_TIMEOUT).
+// createTimeout is how long Linux leaves a create command pending for a device
+// that it has just heard (HCI_LE_AUTOCONN_TIMEOUT).
 const createTimeout = 4 * time.Second
 
-// linuxParams returns Linux's connection parameters for unknown devices.
+// linuxParams are the connection parameters that Linux uses for a device without
+// stored parameters.
 func linuxParams() hci.ConnParams {
 	return hci.ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 420 * time.Millisecond}
 }
 
-// kernel dials on one adapter as Linux does for BlueZ: it listens for all wanted
-// devices; when it hears one, it stops listening and dials that device alone.
+// kernel dials on one adapter as Linux does for BlueZ: it scans for all wanted
+// devices. When it hears one of them, it ends the scan and dials that device
+// alone.
 type kernel struct {
 	host *host.Host
 	stop context.CancelFunc
@@ -30,10 +32,10 @@ type kernel struct {
 
 	mu       sync.Mutex
 	wanted   map[hci.Addr]*want // guarded by mu, as all below
-	stopScan context.CancelFunc // ends the running scan; nil if none is running
+	stopScan context.CancelFunc // of the running scan; nil if there is none
 }
 
-// want is one pending call of connectPeer.
+// want is one pending connect.
 type want struct {
 	ctx  context.Context
 	peer hci.Addr
@@ -57,13 +59,13 @@ func newKernel(ctx context.Context, c *sim.Controller) (*kernel, error) {
 	return k, nil
 }
 
-func (k *kernel) closeHost() error {
+func (k *kernel) closeKernel() error {
 	k.stop()
 	<-k.done
 	return k.host.Close()
 }
 
-// connectPeer makes a link to a peer. It fails when ctx ends or a dial has failed.
+// connectPeer makes a link to a peer. It fails when ctx ends or a dial fails.
 func (k *kernel) connectPeer(ctx context.Context, peer hci.Addr) (*host.Conn, error) {
 	w := &want{ctx: ctx, peer: peer, done: make(chan dialed, 1)}
 	k.mu.Lock()
@@ -95,7 +97,7 @@ func (k *kernel) takeWant(peer hci.Addr) *want {
 	return w
 }
 
-// serveWants dials wanted devices until ctx ends.
+// serveWants serves the wants until ctx ends.
 func (k *kernel) serveWants(ctx context.Context) {
 	defer close(k.done)
 	for {
@@ -104,16 +106,16 @@ func (k *kernel) serveWants(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for w := k.hear(ctx); w != nil; w = k.hear(ctx) {
+		for w := k.awaitWanted(ctx); w != nil; w = k.awaitWanted(ctx) {
 			conn, err := k.host.Connect(w.ctx, w.peer, &controller.ConnectOptions{Timeout: createTimeout, Params: linuxParams()})
 			w.done <- dialed{conn, err}
 		}
 	}
 }
 
-// hear listens until it hears a wanted device, and takes its want. It returns nil
-// once no device is wanted.
-func (k *kernel) hear(ctx context.Context) *want {
+// awaitWanted scans until it hears a wanted device, and removes and returns the
+// want for it. It returns nil once no device is wanted.
+func (k *kernel) awaitWanted(ctx context.Context) *want {
 	k.mu.Lock()
 	if len(k.wanted) == 0 {
 		k.mu.Unlock()
