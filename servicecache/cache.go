@@ -149,6 +149,8 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 		return fmt.Errorf("servicecache: %v is a private address: give the identity address of the device", peer)
 	case e == nil || e.Profile == nil:
 		return fmt.Errorf("servicecache: no table to keep for %v", peer)
+	case len(e.Profile.Services) == 0: // as a device shows it that is starting
+		return fmt.Errorf("servicecache: the table of %v has no service: discover it again later", peer)
 	}
 	if err := validateTable(e.Profile); err != nil {
 		return err

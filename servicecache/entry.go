@@ -84,7 +84,7 @@ func (v Verdict) String() string {
 }
 
 // Decide says whether an entry may be used for a peer (Vol 3, Part G, 2.5.2). A
-// nil entry is a miss. In this order:
+// nil entry, and one without a service, is a miss. In this order:
 //
 //   - the hash was read: the table is right if it is the one stored with it, be
 //     it none on both sides and the next two rules allow it;
@@ -94,7 +94,7 @@ func (v Verdict) String() string {
 //   - a hash is stored: reading it again decides;
 //   - else the table was good for one connection only.
 func Decide(e *Entry, p Peer) Verdict {
-	if e == nil || e.Profile == nil {
+	if e == nil || e.Profile == nil || len(e.Profile.Services) == 0 {
 		return Rediscover
 	}
 	if p.HashRead && (p.Hash != nil || e.Hash != nil) {
