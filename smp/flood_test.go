@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// fakeChannel is a channel that counts what is sent on it.
+// fakeChannel is a Channel that records the codes of the PDUs sent on it.
 type fakeChannel struct {
 	full bool
 	sent []code
@@ -21,7 +21,7 @@ func (c *fakeChannel) Post(loop.Task) bool   { return true }
 func (c *fakeChannel) Done() <-chan struct{} { return nil }
 func (c *fakeChannel) Err() error            { return nil }
 
-// fakeLink is a link to a central, or as central to a peripheral.
+// fakeLink is a Link in which this host has the role.
 type fakeLink struct{ role hci.Role }
 
 func (fakeLink) StartEncryption([8]byte, uint16, [16]byte, func(time.Time, error)) {}
@@ -32,8 +32,8 @@ func (l fakeLink) Role() hci.Role                                               
 func (fakeLink) Peer() hci.Addr                                                    { return addrB }
 func (fakeLink) OnAir() (own, peer hci.Addr)                                       { return addrA, addrB }
 
-// TestAnswersThatNobodyTakes floods both roles with what each answers, without
-// taking the answers.
+// TestAnswersThatNobodyTakes floods both roles with PDUs that they answer, and does not
+// receive the answers.
 func TestAnswersThatNobodyTakes(t *testing.T) {
 	sent := features{IO: NoInputNoOutput, Auth: authBonding, MaxKeySize: 16}
 	for role, pdu := range map[hci.Role]command{
@@ -71,8 +71,8 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 	}
 }
 
-// TestEncryptionThatIsOff: a controller that says at the end of encryption that
-// there is none has failed, and the link is as good as before.
+// TestEncryptionThatIsOff reports the end of an encryption with encryption off: it has
+// failed, and the link can be encrypted again.
 func TestEncryptionThatIsOff(t *testing.T) {
 	mgr, err := NewManager(Local{Addr: addrA}, nil)
 	if err != nil {
