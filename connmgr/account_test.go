@@ -34,8 +34,8 @@ func (l *lab) private(life time.Duration) hci.Addr {
 	return heard[0].OnAir
 }
 
-// slowStore takes a second to list the bonds when told to: as long as that, the
-// list of links that the Manager has asked for before is out of date.
+// slowStore takes a second to list the bonds on request. A list of links that the
+// Manager has read before is out of date after that.
 type slowStore struct {
 	smp.Store
 	slow *atomic.Bool
@@ -58,7 +58,7 @@ func testPairedUnderAPrivateAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The device can be asked for by its identity now: that is the same link.
+	// The identity address leads to the same link now.
 	same := l.establish(1, nil)
 	other := l.establish(2, nil)
 	if n := l.taken("hci0"); same.Conn() != c.Conn() || n != 2 {

@@ -13,14 +13,14 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// AdapterState is what an adapter is good for at the moment.
+// AdapterState is the state of an adapter.
 type AdapterState uint8
 
 // The states of an adapter.
 const (
 	AdapterOpening AdapterState = iota // being opened, for the first time or again
 	AdapterUp                          // ready
-	AdapterDown                        // failed or gone; it is tried again
+	AdapterDown                        // failed or gone; the Manager keeps trying to open it
 )
 
 // String returns the state in lower case.
@@ -36,26 +36,26 @@ func (s AdapterState) String() string {
 	return fmt.Sprintf("state 0x%02x", uint8(s))
 }
 
-// ladder is how long to wait before each try to open an adapter: the first one,
-// one at once after it failed, and then ever later. From the fourth on, it is
-// also taken down and up, and a soft rfkill block lifted, where the system
-// allows it.
+// ladder is the wait before each try in a row to open an adapter: the first try is
+// made at once, as is the first after a failure. Kind.Recover is called before the
+// fourth and all later ones.
 var ladder = []time.Duration{0, 0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
 
-// healthyAfter is how long an adapter must have worked for its next failure to
-// begin at the foot of the ladder.
+// healthyAfter is how long an adapter has to work for the ladder to begin anew after
+// its next failure.
 const healthyAfter = 30 * time.Second
 
-// sickAfter is how many dials in a row must fail for the controller's own
-// fault, on an adapter that still answers, before it is reset.
+// sickAfter is the number of dials in a row that must fail for a fault of the
+// controller, while it still answers, before the adapter is reset.
 const sickAfter = 3
 
-// Adapter is one controller of a Manager.
+// Adapter is one adapter of a Manager.
 type Adapter struct {
 	m       *Manager
-	name    string  // as it was given, and as it is shown
-	address string  // where to open it: the controller's own address once known
-	static  hci.MAC // own address, if the controller has none
+	name    string // as given in Config.Adapters, or listed by the kind
+	kind    Kind
+	address string  // where to open it, see Kind.Follow; owned by keepOpen
+	static  hci.MAC // for a controller without an address of its own
 
 	mu      sync.Mutex
 	state   AdapterState // guarded by mu, as all below
@@ -63,22 +63,22 @@ type Adapter struct {
 	host    *host.Host
 	changed chan struct{} // closed and replaced when state changes
 	dialing int
-	faults  int // failures of the controller itself, in a row
+	faults  int // faults of the controller in a row
 	failed  map[hci.MAC]failure
 	reset   chan struct{} // one slot: asks for a restart
-	bonds   smp.Store     // of the controller; nil until it was up
+	bonds   smp.Store     // the bonds of the controller; nil until it was up once
 }
 
-// failure is the memory of failed dials to one device, which fades.
+// failure is the weight of the failed dials to one device, which fades.
 type failure struct {
 	weight float64
 	at     time.Time
 }
 
-// failureHalfLife is after what time a failed dial weighs half.
+// failureHalfLife is the time after which a failed dial has half its weight.
 const failureHalfLife = time.Minute
 
-func (f failure) now(t time.Time) float64 {
+func (f failure) weightAt(t time.Time) float64 {
 	w := f.weight
 	for d := t.Sub(f.at); d >= failureHalfLife && w > 0.05; d -= failureHalfLife {
 		w /= 2
@@ -86,26 +86,45 @@ func (f failure) now(t time.Time) float64 {
 	return w
 }
 
-func (m *Manager) newAdapter(name string) *Adapter {
-	a := &Adapter{
-		m: m, name: name, address: name, static: m.static, changed: make(chan struct{}),
-		failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
+// newAdapters makes the adapters that the Config names, or else those that its kinds
+// list.
+func (m *Manager) newAdapters(ctx context.Context) ([]*Adapter, error) {
+	kinds, names := m.cfg.kinds(), m.cfg.Adapters
+	if names == nil {
+		var err error
+		if names, err = listAdapters(ctx, kinds); err != nil {
+			return nil, err
+		}
 	}
-	a.static[0] += byte(len(m.adapters)) // no two of them are the same on air
-	return a
+	if len(names) == 0 {
+		return nil, fmt.Errorf("connmgr: %w: Config.Adapters is empty: name one, or leave it nil", ErrNoAdapter)
+	}
+	var as []*Adapter
+	for _, name := range names {
+		k, err := KindOf(kinds, name)
+		if err != nil {
+			return nil, err
+		}
+		as = append(as, &Adapter{
+			m: m, name: name, kind: k, address: name, changed: make(chan struct{}),
+			failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
+		})
+	}
+	return as, nil
 }
 
-// Name returns the name that the adapter was given in Config.Adapters.
+// Name returns the name of the adapter, as in Config.Adapters.
 func (a *Adapter) Name() string { return a.name }
 
-// State returns the adapter's state, and why it is down if it is.
+// State returns the state of the adapter, and the reason for it unless the adapter
+// is up.
 func (a *Adapter) State() (AdapterState, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.state, a.err
 }
 
-// HCI returns the adapter's controller; nil while it is not up.
+// Controller returns the controller of the adapter; nil while it is not up.
 func (a *Adapter) Controller() *controller.Controller {
 	if h := a.up(); h != nil {
 		return h.Controller()
@@ -113,7 +132,21 @@ func (a *Adapter) Controller() *controller.Controller {
 	return nil
 }
 
-// up returns the adapter's host; nil while it is not up.
+// adapterView is the state of an adapter at one moment.
+type adapterView struct {
+	host    *host.Host      // nil while the adapter is not up
+	err     error           // why the adapter is not up, if known
+	changed <-chan struct{} // closed when the state changes
+}
+
+// view returns the present state.
+func (a *Adapter) view() adapterView {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return adapterView{a.host, a.err, a.changed}
+}
+
+// up returns the host of the adapter; nil while it is not up.
 func (a *Adapter) up() *host.Host {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -123,38 +156,38 @@ func (a *Adapter) up() *host.Host {
 	return a.host
 }
 
-func (a *Adapter) set(s AdapterState, h *host.Host, err error) {
+func (a *Adapter) setState(s AdapterState, h *host.Host, err error) {
 	a.mu.Lock()
 	a.state, a.host, a.err = s, h, err
 	close(a.changed)
 	a.changed = make(chan struct{})
 	a.mu.Unlock()
 	a.m.log.Debug("adapter "+s.String(), "adapter", a.name, "error", err)
-	a.m.bus.emit(AdapterChanged{time.Now(), a.name, s, err})
+	a.m.bus.emitEvent(AdapterChanged{time.Now(), a.name, s, err})
 	a.m.wake.signal(news{adapter: true, adapterUp: s == AdapterUp})
 }
 
-// run keeps the adapter open until ctx ends. It is the adapter's goroutine.
-func (a *Adapter) run(ctx context.Context) {
+// keepOpen keeps the adapter open until ctx ends, on the adapter's goroutine.
+func (a *Adapter) keepOpen(ctx context.Context) {
 	for rung := 0; ; rung++ {
 		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
 			return
 		}
-		if rung >= 3 {
-			if err := a.m.cfg.recover(ctx, a.address); err != nil {
+		if rung >= 3 && a.kind.Recover != nil {
+			if err := a.kind.Recover(ctx, a.address); err != nil {
 				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
 			}
 		}
-		h, err := a.open(ctx)
+		h, err := a.openHost(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				return
 			}
-			a.set(AdapterDown, nil, err)
+			a.setState(AdapterDown, nil, err)
 			continue
 		}
 		begin := time.Now()
-		a.serve(ctx, h)
+		a.serveHost(ctx, h)
 		if time.Since(begin) >= healthyAfter {
 			rung = -1
 		}
@@ -164,17 +197,17 @@ func (a *Adapter) run(ctx context.Context) {
 	}
 }
 
-// open opens the transport and starts the stack on it.
-func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
-	_, before := a.State() // stays known while it is tried again
-	a.set(AdapterOpening, nil, before)
-	tr, err := a.m.cfg.openTransport(ctx, a.address)
+// openHost opens the transport and starts the host on it.
+func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
+	_, before := a.State() // the reason stays known during the next try
+	a.setState(AdapterOpening, nil, before)
+	tr, err := a.kind.Open(ctx, a.address)
 	if err != nil {
 		return nil, err
 	}
 	hc := a.m.cfg.Host
 	hc.HCI.Name = a.name
-	hc.SMP = a.pairing()
+	hc.SMP = a.pairingConfig()
 	if hc.HCI.StaticAddress == (hci.MAC{}) {
 		hc.HCI.StaticAddress = a.static
 	}
@@ -184,29 +217,26 @@ func (a *Adapter) open(ctx context.Context) (*host.Host, error) {
 	return host.Open(ctx, tr, &hc)
 }
 
-// serve takes the reports of an adapter that is up, until it fails, has to be
-// reset, or ctx ends.
-func (a *Adapter) serve(ctx context.Context, h *host.Host) {
-	if mac := h.Controller().Info().Public; mac != (hci.MAC{}) && a.m.cfg.byAddress(a.name) {
-		// Whatever index the controller has after a re-plug, its address is the same.
-		a.mu.Lock()
-		a.address = mac.String()
-		a.mu.Unlock()
+// serveHost keeps an adapter in the state AdapterUp until its host ends, a reset is
+// requested, or ctx ends.
+func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
+	if own := h.Controller().Info().Public; own != (hci.MAC{}) && a.kind.Follow != nil {
+		a.address = a.kind.Follow(a.address, own)
 	}
 	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
 	a.mu.Lock()
 	a.faults = 0
 	a.mu.Unlock()
 	select {
-	case <-a.reset: // meant for the controller as it was before
+	case <-a.reset: // a request from before the controller was opened anew
 	default:
 	}
-	a.set(AdapterUp, h, nil)
+	a.setState(AdapterUp, h, nil)
 	reports, stop := context.WithCancel(ctx)
 	scanned := make(chan struct{})
 	go func() {
 		defer close(scanned)
-		a.listen(reports, h)
+		a.listenAlways(reports, h)
 	}()
 	var err error
 	select {
@@ -218,42 +248,18 @@ func (a *Adapter) serve(ctx context.Context, h *host.Host) {
 		err = errManagerClosed
 	}
 	stop()
-	a.set(AdapterDown, nil, err)
+	a.setState(AdapterDown, nil, err)
 	_ = h.Close()
 	<-scanned
 	a.m.slots.Remove(a.name)
 }
 
-// errReset is why an adapter is down that is restarted because connecting
-// kept failing for its own fault.
+// errReset is the reason for a reset after repeated faults of the controller.
 var errReset = errors.New("adapter is being reset after repeated faults of its own")
 
-// listen feeds the devices heard with the adapter's reports.
-func (a *Adapter) listen(ctx context.Context, h *host.Host) {
-	if a.m.cfg.DisableScan {
-		return
-	}
-	for ctx.Err() == nil {
-		sc, err := h.Scan(ctx, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true})
-		if err == nil {
-			for r, err := range sc.All(ctx) {
-				if err != nil {
-					break
-				}
-				a.m.devices.hear(a.name, identify(h, r.Addr), &r)
-			}
-			sc.Close()
-		}
-		// A controller that refuses to scan may still connect.
-		if sleep(ctx, 5*time.Second) != nil {
-			return
-		}
-	}
-}
-
-// dialed notes the result of a dial. A controller that fails for its own fault
-// again and again is reset; faults is as how many a failure counts.
-func (a *Adapter) dialed(peer hci.MAC, failed bool, faults int) {
+// noteDial notes the result of a dial to peer. Enough faults in a row request a
+// reset; faults is the number that this failure counts for.
+func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -265,7 +271,7 @@ func (a *Adapter) dialed(peer hci.MAC, failed bool, faults int) {
 	if len(a.failed) >= maxDevices {
 		clear(a.failed)
 	}
-	a.failed[peer] = failure{a.failed[peer].now(now) + 1, now}
+	a.failed[peer] = failure{a.failed[peer].weightAt(now) + 1, now}
 	if faults == 0 {
 		return
 	}
@@ -278,8 +284,7 @@ func (a *Adapter) dialed(peer hci.MAC, failed bool, faults int) {
 	}
 }
 
-// Adapters returns the Manager's adapters in the order in which they were
-// given or found.
+// Adapters returns the Manager's adapters, in the order of Config.Adapters.
 func (m *Manager) Adapters() []*Adapter {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,10 +1,8 @@
 package connmgr
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
@@ -13,98 +11,24 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// Establish connects to the device with an address such as AA:BB:CC:DD:EE:FF,
-// with /random or /public where the kind matters (otherwise the kind heard on
-// air is used, or either). It tries as the policy allows and returns a Client
-// that is ready: link up, MTU exchanged, attribute table known. A link of this
-// Manager to the device that exists and is alive is shared.
-//
-// An error is an *EstablishError, or says what is wrong with the arguments.
-// When Establish returns an error, it leaves no link, slot or dial behind.
-func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*Client, error) {
-	opts := Options{}
-	if o != nil {
-		opts = *o
-	}
-	t, err := parseTarget(address)
-	if err != nil {
-		return nil, err
-	}
-	if err := opts.validate(); err != nil {
-		return nil, fmt.Errorf("connmgr: %w", err)
-	}
-	if err := m.hasAdapter(opts.Adapter); err != nil {
-		return nil, err
-	}
-	if !m.enter() {
-		return nil, errManagerClosed
-	}
-	defer m.tasks.Done()
-	ctx, cancel := m.bound(ctx, opts.Timeout)
-	defer cancel()
-	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
-	e := &establisher{
-		name: x.name(), address: t.addr.MAC.String(), policy: m.policy(&opts),
-		try: x.try, wake: x.wake, emit: m.bus.emit, log: m.log.Debug,
-	}
-	return e.run(ctx)
-}
-
-// enter counts a call that Close has to wait for; false once Close has begun.
-func (m *Manager) enter() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return false
-	}
-	m.tasks.Add(1)
-	return true
-}
-
-// bound ties ctx to the Manager's life and to a timeout, if there is one.
-func (m *Manager) bound(ctx context.Context, d time.Duration) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(m.ctx, func() { cancel(errManagerClosed) })
-	end := func() { stop(); cancel(nil) }
-	if d <= 0 {
-		return ctx, end
-	}
-	ctx, expire := context.WithTimeoutCause(ctx, d, deadlineError{d})
-	return ctx, func() { expire(); end() }
-}
-
-func (m *Manager) policy(o *Options) Policy {
-	p := m.cfg.policy()
-	if o.Policy != nil {
-		p = *o.Policy
-	}
-	if o.MaxAttempts != 0 {
-		p.MaxAttempts = max(0, o.MaxAttempts)
-	}
-	d := DefaultPolicy()
-	p.AttemptTimeout = cmp.Or(p.AttemptTimeout, d.AttemptTimeout)
-	p.SafetyTimeout = cmp.Or(p.SafetyTimeout, d.SafetyTimeout)
-	return p
-}
-
-// attempts is what the attempts of one Establish have in common.
+// attempts is the state that the attempts of one Establish share.
 type attempts struct {
 	m      *Manager
 	target target
 	opts   *Options
 	begin  time.Time
-	last   *Adapter // of the attempt before
-	// private is the address that was given, if it is the private one of a bonded
-	// device.
+	last   *Adapter // of the previous attempt
+	// private is the private address that the program has given, once the identity
+	// behind it is known.
 	private hci.Addr
 	number  int
 }
 
-func (x *attempts) name() string {
+func (x *attempts) deviceName() string {
 	if x.opts.Name != "" {
 		return x.opts.Name
 	}
-	for _, d := range x.m.devices.by(x.target) {
+	for _, d := range x.m.devices.heardOf(x.target) {
 		if d.Name != "" {
 			return d.Name
 		}
@@ -112,20 +36,28 @@ func (x *attempts) name() string {
 	return x.target.addr.MAC.String()
 }
 
-// wake returns a channel that is closed when a wait has lost its reason: the
-// device is heard, or what was missing is there, a slot or an adapter.
-func (x *attempts) wake(c errclass.Class) (<-chan struct{}, func()) {
+// deviceAddress returns the address of the device, with its kind as far as known.
+func (x *attempts) deviceAddress() hci.Addr {
+	if x.target.known {
+		return x.target.addr.Identity()
+	}
+	return x.m.addrOf(x.target.addr.MAC)
+}
+
+// watchDevice returns a channel that is closed when the reason to wait is gone: the
+// device is heard, or the missing slot or adapter is there. The function ends the watch.
+func (x *attempts) watchDevice(c errclass.Class) (<-chan struct{}, func()) {
 	own := x.target.addr.MAC.String()
 	forSlot := c.Action.Has(errclass.AwaitSlot) || c.Category == errclass.OutOfSlots
 	changed, stop := x.m.wake.subscribe(func(n news) bool {
 		return n.adapterUp || forSlot && n.slotOf != "" && n.slotOf != own
 	})
-	if forSlot { // that the device is there does not help
+	if forSlot { // the device alone does not help
 		return changed, stop
 	}
 	heard, stopHeard := x.m.devices.awaitHeard(x.target)
 	ch, done := make(chan struct{}), make(chan struct{})
-	go func() { // ends when the wait does
+	go func() { // ends with the watch
 		select {
 		case <-heard:
 			close(ch)
@@ -137,12 +69,12 @@ func (x *attempts) wake(c errclass.Class) (<-chan struct{}, func()) {
 	return ch, func() { stopHeard(); stop(); close(done) }
 }
 
-// identify puts the identity of a bonded device in the place of a private
-// address that was given for it.
-func (x *attempts) identify() {
+// identifyTarget replaces a private address that the program has given by the identity
+// of the bonded device.
+func (x *attempts) identifyTarget() {
 	for _, a := range x.m.Adapters() {
 		if h := a.up(); h != nil {
-			if id := identify(h, x.target.addr); id != x.target.addr.Identity() {
+			if id := identityOf(h, x.target.addr); id != x.target.addr.Identity() {
 				x.private, x.target = x.target.addr, target{id, true}
 				return
 			}
@@ -150,20 +82,21 @@ func (x *attempts) identify() {
 	}
 }
 
-// try is one attempt.
-func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
+// tryOnce makes one attempt: it shares the link to the device, waits for a dial that is
+// under way, or makes a link.
+func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 	x.number = n
 	if x.opts.Device != nil {
 		if d, ok := x.opts.Device(); ok {
 			x.target = target{d.Addr, true}
 		}
 	}
-	x.identify()
+	x.identifyTarget()
 	for {
-		l, busy := x.m.links.claim(x.target)
+		l, busy := x.m.links.claimDevice(x.target)
 		switch {
 		case l != nil:
-			if c, phase, err := x.share(ctx, l); c != nil || err != nil {
+			if c, phase, err := x.shareLink(ctx, l); c != nil || err != nil {
 				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}
 			}
 		case busy != nil:
@@ -174,111 +107,111 @@ func (x *attempts) try(ctx context.Context, n int) (*Client, Attempt) {
 			}
 		default:
 			t := x.target
-			c, at := x.make(ctx)
-			x.m.links.unclaim(t)
+			c, at := x.makeLink(ctx)
+			x.m.links.unclaimDevice(t)
 			return c, at
 		}
 	}
 }
 
-// share makes a Client on a link that exists, if it is alive. A link that is
-// dead, or was just being closed, is gone when share returns neither a Client
-// nor an error.
-func (x *attempts) share(ctx context.Context, l *link) (*Client, Phase, error) {
+// shareLink makes a Client on an existing link, if that is alive. If it returns neither
+// a Client nor an error, the link is gone: it was dead, or was being closed.
+func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, error) {
 	c := newClient(l, x.opts)
-	stays := l.refusal()
-	if l.join(c) {
-		phase, err := PhaseSecure, x.secure(ctx, c)
+	stays := l.watchRefusal()
+	if l.joinLink(c) {
+		phase, err := PhaseSecure, x.secureLink(ctx, c)
 		alive := err != nil
 		if err == nil {
-			phase, err = PhaseDiscover, l.alive(ctx)
+			phase, err = PhaseDiscover, l.checkAlive(ctx)
 			alive = err == nil
 		}
 		if err == nil {
-			if err = x.table(ctx, c); err == nil && l.handOver(c, x.connected(l, true)) {
+			if err = x.loadTable(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, true)) {
 				return c, "", nil
 			}
 		}
 		down := l.conn.Err()
-		last := l.leave(c)
-		if alive || ctx.Err() != nil { // the others keep the link
+		last := l.leaveLink(c)
+		if alive || ctx.Err() != nil { // its other Clients keep it
 			if last || down != nil {
-				_ = l.shut()
+				_ = l.shutLink()
 			}
-			if down != nil { // says more than what failed because of it
+			if down != nil { // the cause of the failure
 				err = down
 			}
 			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
-		if err := l.shut(); err != nil {
+		if err := l.shutLink(); err != nil {
 			return nil, phase, err
 		}
 	}
 	select {
 	case <-l.gone:
 		return nil, "", nil
-	case <-stays: // and can be used
+	case <-stays: // the link stays, and can be shared
 		return nil, "", nil
 	case <-ctx.Done():
 		return nil, PhaseDiscover, context.Cause(ctx)
 	}
 }
 
-// make makes a link and a Client on it.
-func (x *attempts) make(ctx context.Context) (*Client, Attempt) {
-	ranked, err := x.m.rank(x.target, x.last, x.opts)
+// makeLink makes a link and a Client on it.
+func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
+	ranked, err := x.m.rankAdapters(x.target, x.last, x.opts)
 	if err != nil {
 		return nil, Attempt{Phase: PhasePath, Err: err}
 	}
 	address := x.target.addr.MAC.String()
 	at := Attempt{Adapter: ranked[0].name, Phase: PhaseSlot}
-	a, err := x.m.allocate(ctx, ranked, address, x.opts.Priority, x.opts.Evict, x.m.policy(x.opts))
+	a, err := x.m.allocateSlot(ctx, ranked, address, x.opts.Priority, x.opts.Evict, x.m.policyFor(x.opts))
 	if err != nil {
 		at.Err = err
 		return nil, at
 	}
 	at.Adapter, at.Phase, x.last = a.name, PhaseDial, a
-	x.m.bus.emit(AttemptStarted{time.Now(), x.name(), address, a.name, x.number})
-	a.begin()
-	defer a.end()
-	h, conn, err := x.dial(ctx, a)
+	x.m.bus.emitEvent(AttemptStarted{time.Now(), x.deviceName(), x.deviceAddress(), a.name, x.number})
+	a.beginDial()
+	defer a.endDial()
+	h, conn, err := x.dialDevice(ctx, a)
 	if err != nil {
-		x.note(a, err) // before the slot goes back: what is refused counts beside the links there are
+		x.noteResult(a, err) // before the slot is released: a refused link counts beside those that exist
 		x.m.slots.Release(a.name, address)
 		at.Err = err
 		return nil, at
 	}
-	l := x.m.adopt(a, h, conn, x.name())
+	l := x.m.adoptLink(a, h, conn, x.deviceName())
 	c := newClient(l, x.opts)
-	l.join(c)
-	if at.Phase, err = x.setUp(ctx, c); err == nil && l.handOver(c, x.connected(l, false)) {
-		x.m.tasks.Go(func() { l.guard(x.m.ctx) })
-		x.note(a, nil)
+	l.joinLink(c)
+	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, false)) {
+		x.m.tasks.Go(func() { l.guardTable(x.m.ctx) })
+		x.noteResult(a, nil)
 		return c, Attempt{}
 	}
-	// The true reason of a link's end says more than what failed because of it.
+	// The reason for the end of the link is the cause of the failure.
 	if down := conn.Err(); down != nil {
 		err = down
 	}
-	l.leave(c)
-	_ = l.shut()
-	x.note(a, err)
+	l.leaveLink(c)
+	_ = l.shutLink()
+	x.noteResult(a, err)
 	at.Err = err
 	return nil, at
 }
 
-// dial makes the link. Without knowing the kind of address, either will do.
-func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Host, *host.Conn, error) {
+// dialDevice makes the link. If the kind of the address is not known, it dials both
+// kinds at once where the controller can.
+func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *host.Conn, error) {
 	h := a.up()
 	if h == nil {
 		return nil, nil, x.m.noAdapter(a.name)
 	}
-	p := x.m.policy(x.opts)
+	p := x.m.policyFor(x.opts)
 	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
 	peer := x.target.addr
-	if d, ok := x.m.devices.latest(x.target, false); ok {
-		peer = d.onAir() // which may be a private address: the last one heard
+	if d, ok := x.m.devices.latestOf(x.target, false); ok {
+		peer = d.onAir() // perhaps a private address, the last one heard
 	} else if x.private != (hci.Addr{}) {
 		peer = x.private
 	} else if !x.target.known {
@@ -293,12 +226,12 @@ func (x *attempts) dial(ctx context.Context, a *Adapter) (*host.Host, *host.Conn
 	return h, c, err
 }
 
-// setUp brings a new link to where a program can use it.
-func (x *attempts) setUp(ctx context.Context, c *Client) (Phase, error) {
-	if err := x.secure(ctx, c); err != nil {
+// setUpClient makes a new link ready: security, attribute table, parameters.
+func (x *attempts) setUpClient(ctx context.Context, c *Client) (Phase, error) {
+	if err := x.secureLink(ctx, c); err != nil {
 		return PhaseSecure, err
 	}
-	if err := x.table(ctx, c); err != nil {
+	if err := x.loadTable(ctx, c); err != nil {
 		return PhaseDiscover, err
 	}
 	if !x.opts.KeepParams {
@@ -312,18 +245,19 @@ func (x *attempts) setUp(ctx context.Context, c *Client) (Phase, error) {
 	return PhaseSettle, nil
 }
 
-// connected returns the announcement of a Client.
-func (x *attempts) connected(l *link, shared bool) Connected {
+// connectedEvent returns the event of a Client that is ready.
+func (x *attempts) connectedEvent(l *link, shared bool) Connected {
 	return Connected{
-		Time: time.Now(), Name: x.name(), Address: x.target.addr.MAC.String(), Adapter: l.adapter.name,
+		Time: time.Now(), Name: x.deviceName(), Address: x.deviceAddress(), Adapter: l.adapter.name,
 		Attempts: x.number, Duration: time.Since(x.begin), Shared: shared,
 	}
 }
 
-// note lets the adapter and its slots learn from the result of an attempt.
-func (x *attempts) note(a *Adapter, err error) {
+// noteResult informs the adapter, and the limit of its slots, of the result of an
+// attempt.
+func (x *attempts) noteResult(a *Adapter, err error) {
 	if err == nil {
-		a.dialed(x.target.addr.MAC, false, 0)
+		a.noteDial(x.target.addr.MAC, false, 0)
 		return
 	}
 	if errors.Is(err, context.Canceled) {
@@ -335,12 +269,12 @@ func (x *attempts) note(a *Adapter, err error) {
 		faults = 1
 	}
 	if ctl := a.Controller(); errors.Is(err, controller.ErrStillInitiating) && ctl != nil {
-		faults = 0 // links are worth more than this dial
+		faults = 0 // a reset would end links, which are worth more than this dial
 		if len(ctl.Links()) == 0 {
-			faults = sickAfter // it will not get better, and nothing is lost
+			faults = sickAfter // it does not recover by itself, and there is no link to lose
 		}
 	}
-	a.dialed(x.target.addr.MAC, true, faults)
+	a.noteDial(x.target.addr.MAC, true, faults)
 	var st hci.Status
 	if c.Action.Has(errclass.LowerLimit) && errors.As(err, &st) {
 		x.m.slots.Refused(a.name, x.target.addr.MAC.String(), uint8(st))

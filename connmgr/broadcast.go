@@ -2,14 +2,14 @@ package connmgr
 
 import "sync"
 
-// news is what a broadcast tells of.
+// news is the change that a broadcast announces.
 type news struct {
-	slotOf    string // whose connection slot was released, an address
-	adapter   bool   // an adapter's state has changed
-	adapterUp bool   // to one that can be used
+	slotOf    string // the address of the device that released a slot
+	adapter   bool   // an adapter has changed its state
+	adapterUp bool   // the new state is AdapterUp
 }
 
-// broadcast tells any number of waiters that something has changed.
+// broadcast announces changes to any number of waiters.
 type broadcast struct {
 	mu      sync.Mutex
 	waiters map[chan struct{}]func(news) bool // guarded by mu
@@ -17,8 +17,8 @@ type broadcast struct {
 
 func newBroadcast() *broadcast { return &broadcast{waiters: map[chan struct{}]func(news) bool{}} }
 
-// subscribe returns a channel that is closed by the next signal that wants
-// accepts, and a function that ends the wait. wants must not block.
+// subscribe returns a channel that is closed by the next signal that wants accepts, and
+// a function that ends the wait. wants must not block.
 func (b *broadcast) subscribe(wants func(news) bool) (<-chan struct{}, func()) {
 	ch := make(chan struct{})
 	b.mu.Lock()

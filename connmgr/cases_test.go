@@ -12,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// TestLinkOnAnotherAdapterIsUsed: a link that exists is shared, though another
-// adapter is asked for.
+// TestLinkOnAnotherAdapterIsUsed shares an existing link although the options name
+// another adapter.
 func TestLinkOnAnotherAdapterIsUsed(t *testing.T) { inBubble(t, testLinkOnAnotherAdapter) }
 
 func testLinkOnAnotherAdapter(t *testing.T) {
@@ -177,7 +177,7 @@ func testSetConnectionParams(t *testing.T) {
 	}
 	for _, v := range [][4]int{
 		{5, 80, 0, 600}, {6, 3201, 0, 3200}, {80, 79, 0, 600}, {6, 6, 500, 3200}, {6, 6, -1, 600},
-		{6, 6, 0, 9}, {6, 6, 0, 3201}, {80, 80, 3, 80}, // which is not more than twice the time between events
+		{6, 6, 0, 9}, {6, 6, 0, 3201}, {80, 80, 3, 80}, // not more than twice the time between events
 	} {
 		if _, err := c.SetConnectionParams(t.Context(), v[0], v[1], v[2], v[3]); err == nil {
 			t.Errorf("%v is accepted", v)

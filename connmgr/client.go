@@ -16,9 +16,8 @@ import (
 	"github.com/moor-ble/moor/l2cap"
 )
 
-// Client is a connection that Establish has made. Its methods may be called
-// from any goroutine. Clients of one device share its link, which ends with
-// the last one.
+// Client is a connection that Establish has made. Its methods may be called from any
+// goroutine. Clients of one device share its link, which ends with the last of them.
 type Client struct {
 	link *link
 	opts *Options
@@ -31,43 +30,46 @@ func newClient(l *link, o *Options) *Client { return &Client{link: l, opts: o} }
 // Address returns the device's address.
 func (c *Client) Address() hci.Addr { return c.link.peer }
 
-// Name returns the name that Establish went by.
+// Name returns the name of the device that Establish used in logs and errors.
 func (c *Client) Name() string { return c.link.name }
 
 // Adapter returns the name of the adapter that has the link.
 func (c *Client) Adapter() string { return c.link.adapter.name }
 
-// Conn returns the link with its protocols, for what Client does not offer.
+// Conn returns the link with its protocols, for operations that Client does not
+// offer.
 func (c *Client) Conn() *host.Conn { return c.link.conn }
 
-// GATT returns the client of the device's table.
+// GATT returns the client of the device's attribute table, for operations by
+// handle. Its operations do not heal: they neither raise the security of the link
+// nor discover a table that has changed, as Read, Write and Subscribe of this
+// Client do. Heal does that for any function.
 func (c *Client) GATT() *gatt.Client { return c.link.conn.GATT() }
 
-// L2CAP returns the link's multiplexer.
+// L2CAP returns the multiplexer of the link.
 func (c *Client) L2CAP() *l2cap.Mux { return c.link.conn.L2CAP() }
 
 // Done is closed when the link has ended and its connection slot is free.
 func (c *Client) Done() <-chan struct{} { return c.link.gone }
 
-// Err returns the true reason of the link's end; nil while it is up.
+// Err returns the reason for the end of the link; nil while it is up.
 func (c *Client) Err() error { return c.link.conn.Err() }
 
-// Close gives the connection up, and ends the link unless other Clients share
-// it. It waits until the link is down, for as long as the supervision timeout if
-// the device does not answer. If the controller refuses to end the link, Close
-// returns that, and the next Establish to the device uses it. Closing again does
-// nothing.
+// Close ends the link, unless other Clients share it. It waits until the link is down;
+// if the device does not answer, for as long as the supervision timeout. If the
+// controller refuses to end the link, Close returns its error, and the next Establish
+// to the device shares the link. Closing again does nothing.
 func (c *Client) Close() error {
 	var err error
 	c.closeOnce.Do(func() {
-		if c.link.leave(c) {
-			err = c.link.shut()
+		if c.link.leaveLink(c) {
+			err = c.link.shutLink()
 		}
 	})
 	return err
 }
 
-// Profile returns the device's attribute table; nil if it is not known yet.
+// Profile returns a copy of the device's attribute table; nil while it is not known.
 func (c *Client) Profile() *gatt.Profile {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
@@ -77,15 +79,15 @@ func (c *Client) Profile() *gatt.Profile {
 	return c.link.profile.Clone()
 }
 
-// Cached reports whether the table in use is from the cache.
+// Cached reports whether the attribute table in use is from the cache.
 func (c *Client) Cached() bool {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	return c.link.cached
 }
 
-// ClearCache forgets the device's table, here and on disk, so that the next
-// use discovers it. It reports whether there was one.
+// ClearCache removes the attribute table of the device from this Client and from the
+// cache, so that the next use discovers it. It reports whether there was one.
 func (c *Client) ClearCache() bool {
 	c.link.mu.Lock()
 	had := c.link.profile != nil
@@ -98,10 +100,10 @@ func (c *Client) ClearCache() bool {
 // Params returns the connection parameters in use.
 func (c *Client) Params() hci.ConnParamsInUse { return c.link.conn.Link().State().Params }
 
-// SetConnectionParams asks for connection parameters in the units of the air
-// interface: intervals of 1.25 ms (6 to 3200), latency in events (0 to 499),
-// timeout of 10 ms (10 to 3200). It returns those negotiated. Values out of
-// range, or a timeout too short for interval and latency, are refused here.
+// SetConnectionParams is UpdateParams in the units of the Core specification, which
+// the documentation of devices uses: intervals in steps of 1.25 ms (6 to 3200),
+// latency in connection events (0 to 499), supervision timeout in steps of 10 ms (10
+// to 3200).
 func (c *Client) SetConnectionParams(ctx context.Context, minInterval, maxInterval, latency, timeout int) (hci.ConnParamsInUse, error) {
 	if latency < 0 || latency > 0xFFFF {
 		return hci.ConnParamsInUse{}, fmt.Errorf("connmgr: latency %d is outside 0 to 499", latency)
@@ -114,18 +116,21 @@ func (c *Client) SetConnectionParams(ctx context.Context, minInterval, maxInterv
 	})
 }
 
-// UpdateParams is SetConnectionParams with durations.
+// UpdateParams requests other connection parameters, as durations, and returns the
+// negotiated ones. Values out of range, or a supervision timeout too short for interval
+// and latency, are refused before anything is sent. SetConnectionParams takes integers
+// in the units of the Core specification instead.
 func (c *Client) UpdateParams(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUse, error) {
 	got, err := c.link.conn.Link().Update(ctx, p)
 	if err != nil {
 		return got, err
 	}
-	c.link.m.bus.emit(ParamsChanged{time.Now(), c.Address().MAC.String(), c.Adapter(), got})
+	c.link.m.bus.emitEvent(ParamsChanged{time.Now(), c.Address(), c.Adapter(), got})
 	return got, nil
 }
 
-// RSSI returns the signal strength of the link in dBm; NoRSSI if the
-// controller does not know it.
+// RSSI returns the signal strength of the link in dBm; NoRSSI if the controller does
+// not know it.
 func (c *Client) RSSI(ctx context.Context) (int, error) {
 	r, err := c.link.conn.Link().RSSI(ctx)
 	if err != nil || r == controller.RSSIUnknown {
@@ -134,12 +139,13 @@ func (c *Client) RSSI(ctx context.Context) (int, error) {
 	return int(r), nil
 }
 
-// Read reads the value of the first characteristic chr in a service svc.
+// Read reads the value of the characteristic chr in the service svc; of several, the
+// first. Like Write, WriteNoResponse and Subscribe, it heals: see Heal.
 func (c *Client) Read(ctx context.Context, svc, chr gatt.UUID) ([]byte, error) {
 	return heal(ctx, c, svc, chr, (*gatt.Char).Read)
 }
 
-// Write writes the value of a characteristic, and waits for the response.
+// Write writes the value of a characteristic and waits for the response.
 func (c *Client) Write(ctx context.Context, svc, chr gatt.UUID, value []byte) error {
 	_, err := heal(ctx, c, svc, chr, func(ch *gatt.Char, ctx context.Context) (struct{}, error) {
 		return struct{}{}, ch.Write(ctx, value)
@@ -155,16 +161,15 @@ func (c *Client) WriteNoResponse(ctx context.Context, svc, chr gatt.UUID, value 
 	return err
 }
 
-// Subscribe asks for notifications or indications of a characteristic.
+// Subscribe enables notifications or indications of a characteristic; see
+// gatt.Char.Subscribe.
 func (c *Client) Subscribe(ctx context.Context, svc, chr gatt.UUID, o *gatt.SubscribeOptions) (*gatt.Subscription, error) {
 	return heal(ctx, c, svc, chr, func(ch *gatt.Char, ctx context.Context) (*gatt.Subscription, error) {
 		return ch.Subscribe(ctx, o)
 	})
 }
 
-// heal finds a characteristic and runs op on it. If that fails as it does when
-// handles from the cache are not the device's any more, the cache is dropped,
-// the table discovered once, and op run again.
+// heal finds a characteristic and runs op on it, both under Heal.
 func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*gatt.Char, context.Context) (T, error)) (v T, err error) {
 	err = c.Heal(ctx, func(ctx context.Context) error {
 		ch, err := c.GATT().Char(ctx, svc, chr)
@@ -176,8 +181,8 @@ func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*ga
 	return v, err
 }
 
-// stale reports whether err may come from a table that is out of date.
-func (c *Client) stale(err error) bool {
+// isStale reports whether err may come from an attribute table that is out of date.
+func (c *Client) isStale(err error) bool {
 	if errors.Is(err, gatt.ErrStale) || errors.Is(err, att.CodeDatabaseOutOfSync) {
 		return true
 	}

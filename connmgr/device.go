@@ -5,30 +5,55 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
 )
 
 const (
-	// NoRSSI stands for a signal strength that is not known, in dBm.
+	// NoRSSI is the value of a signal strength, in dBm, that is not known.
 	NoRSSI = -127
-	// RSSISwitchThreshold is by how many dB another path must be stronger to be
-	// preferred to the present one.
+	// RSSISwitchThreshold is the number of dB by which another adapter must hear a
+	// device more strongly to be preferred to the present one.
 	RSSISwitchThreshold = 5
+	// alpha is the weight of the newest value in the moving average of RSSI.
+	alpha = 0.3
 )
 
-// Device is what one adapter has heard of one device.
+// Device is what one adapter knows of one device from its advertisements.
 type Device struct {
-	Addr    hci.Addr // its identity, if it is bonded and uses private addresses
-	OnAir   hci.Addr // what it was last heard with
+	Addr    hci.Addr // the identity address, if a bond resolves the private one
+	OnAir   hci.Addr // the address in the last advertisement
 	Name    string
-	Adapter string // that heard it
-	// RSSI is the last signal strength in dBm, Smoothed a moving average; NoRSSI
-	// where there is none.
+	Adapter string // the adapter that heard the device
+	// RSSI is the last signal strength in dBm, Smoothed a moving average; NoRSSI if
+	// none is known.
 	RSSI, Smoothed int
 	Connectable    bool
 	Data, Response hci.AdvData
-	Seen           time.Time // when it was last heard
+	Seen           time.Time // the time of the last advertisement
+}
+
+func newDevice(adapter string) *Device {
+	return &Device{Adapter: adapter, RSSI: NoRSSI, Smoothed: NoRSSI}
+}
+
+// update enters one report of the device, whose identity address is addr.
+func (d *Device) update(addr hci.Addr, r *controller.Report) {
+	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
+	d.Data, d.Response = r.Data, r.Response
+	if n := r.Name(); n != "" {
+		d.Name = n
+	}
+	if r.RSSI == controller.RSSIUnknown || r.RSSI == 0 {
+		return
+	}
+	d.RSSI = int(r.RSSI)
+	if d.Smoothed == NoRSSI {
+		d.Smoothed = d.RSSI
+	} else {
+		d.Smoothed = int(alpha*float64(d.RSSI) + (1-alpha)*float64(d.Smoothed))
+	}
 }
 
 // onAir returns the address to connect to.
@@ -39,12 +64,12 @@ func (d *Device) onAir() hci.Addr {
 	return d.OnAir
 }
 
-// Source returns the adapter that heard the device; "" for a device that was
-// only named.
+// Source returns the adapter that heard the device; "" for a device that the program
+// has named and no adapter has heard.
 func (d *Device) Source() string { return d.Adapter }
 
-// String returns "ADDRESS - NAME -> ADAPTER" for logs, without what is not
-// known. What could disturb a terminal or a log in the name is replaced.
+// String returns "ADDRESS - NAME -> ADAPTER" for logs, without the parts that are not
+// known. Characters of the name that could disturb a terminal or a log are replaced.
 func (d *Device) String() string {
 	s := d.Addr.MAC.String()
 	if d.Name != "" && !strings.EqualFold(d.Name, s) {
@@ -56,8 +81,8 @@ func (d *Device) String() string {
 	return s
 }
 
-// target is whom an Establish is about. Without known, the kind of the address
-// was not said.
+// target is the device that a call is about. Without known, the kind of its address
+// was not given.
 type target struct {
 	addr  hci.Addr
 	known bool
@@ -71,7 +96,17 @@ func parseTarget(s string) (target, error) {
 	return target{a, known}, nil
 }
 
-// matches reports whether a device with address a is meant.
+// addrOf returns the address of a device, with the kind that an adapter has heard or
+// connected to; public if there is neither.
+func (m *Manager) addrOf(mac hci.MAC) hci.Addr {
+	t := target{addr: hci.Addr{MAC: mac}}
+	if d, ok := m.devices.latestOf(t, false); ok {
+		return d.Addr
+	}
+	return m.links.addrOf(mac)
+}
+
+// matches reports whether a is the address of the device.
 func (t target) matches(a hci.Addr) bool {
 	a = a.Identity()
 	return a.MAC == t.addr.MAC && (!t.known || a.Kind == t.addr.Identity().Kind)

@@ -2,7 +2,6 @@ package connmgr
 
 import (
 	"cmp"
-	"context"
 	"math"
 	"slices"
 	"sync"
@@ -13,22 +12,21 @@ import (
 )
 
 const (
-	// maxDevices bounds how many devices are remembered; the ones heard longest
-	// ago are forgotten first.
+	// maxDevices bounds how many devices are remembered. Those heard longest ago are
+	// forgotten first.
 	maxDevices = 4096
-	// alpha is the weight of the newest value in the moving average of RSSI.
-	alpha = 0.3
-	// outOfDate is how much older than the newest what an adapter heard may be to
-	// count beside it: as long as Home Assistant keeps what may be connected.
+	// outOfDate is the age, compared to the newest report of a device by any adapter,
+	// from which an adapter's report no longer counts. Home Assistant keeps connectable
+	// devices as long.
 	outOfDate = 195 * time.Second
 )
 
-// devices is what has been heard on air, by whom.
+// devices is the memory of the devices heard, by device and adapter.
 type devices struct {
 	mu      sync.Mutex
 	heard   map[hci.MAC]map[string]*Device // by adapter; guarded by mu, as all below
 	count   int
-	news    bool // since they were last saved
+	news    bool // whether any device was heard since the last snapshot
 	waiters map[chan struct{}]target
 }
 
@@ -36,8 +34,8 @@ func newDevices() *devices {
 	return &devices{heard: map[hci.MAC]map[string]*Device{}, waiters: map[chan struct{}]target{}}
 }
 
-// hear takes one report of the device with an identity address.
-func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
+// addReport enters a report of the device with an identity address.
+func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report) {
 	if addr.Kind == hci.AddrAnonymous {
 		return
 	}
@@ -50,26 +48,14 @@ func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
 	}
 	d := by[adapter]
 	if d == nil {
-		d = &Device{Adapter: adapter, RSSI: NoRSSI, Smoothed: NoRSSI}
+		d = newDevice(adapter)
 		by[adapter] = d
 		ds.count++
 	}
 	ds.news = true
-	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
-	d.Data, d.Response = r.Data, r.Response
-	if n := r.Name(); n != "" {
-		d.Name = n
-	}
-	if r.RSSI != controller.RSSIUnknown && r.RSSI != 0 {
-		d.RSSI = int(r.RSSI)
-		if d.Smoothed == NoRSSI {
-			d.Smoothed = d.RSSI
-		} else {
-			d.Smoothed = int(alpha*float64(d.RSSI) + (1-alpha)*float64(d.Smoothed))
-		}
-	}
+	d.update(addr, r)
 	if ds.count > maxDevices {
-		ds.forget()
+		ds.forgetLocked()
 	}
 	if r.Connectable {
 		for ch, t := range ds.waiters {
@@ -81,8 +67,8 @@ func (ds *devices) hear(adapter string, addr hci.Addr, r *controller.Report) {
 	}
 }
 
-// forget drops the quarter that was heard longest ago.
-func (ds *devices) forget() {
+// forgetLocked drops the quarter of the devices that was heard longest ago.
+func (ds *devices) forgetLocked() {
 	all := ds.listLocked()
 	slices.SortFunc(all, func(a, b Device) int { return a.Seen.Compare(b.Seen) })
 	for _, d := range all[:len(all)/4] {
@@ -105,8 +91,8 @@ func (ds *devices) listLocked() []Device {
 	return all
 }
 
-// awaitHeard returns a channel that is closed when t is heard, connectable,
-// from now on, and a function that ends the wait.
+// awaitHeard returns a channel that is closed by the next connectable advertisement of
+// t, and a function that ends the wait.
 func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
 	ch := make(chan struct{})
 	ds.mu.Lock()
@@ -119,9 +105,9 @@ func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
 	}
 }
 
-// by returns what each adapter has heard of t, the strongest first, and last what
-// was heard so long before the newest that it says nothing of today.
-func (ds *devices) by(t target) []Device {
+// heardOf returns what each adapter has heard of t, the strongest first. Entries that
+// are out of date come last.
+func (ds *devices) heardOf(t target) []Device {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	var found []Device
@@ -148,10 +134,10 @@ func (ds *devices) by(t target) []Device {
 	return found
 }
 
-// latest returns what was heard of t last, by whichever adapter; with
-// connectable, only while it may be connected to.
-func (ds *devices) latest(t target, connectable bool) (d Device, ok bool) {
-	for _, o := range ds.by(t) {
+// latestOf returns the newest entry of t, of any adapter. With connectable, entries
+// that do not accept connections do not count.
+func (ds *devices) latestOf(t target, connectable bool) (d Device, ok bool) {
+	for _, o := range ds.heardOf(t) {
 		if (o.Connectable || !connectable) && (!ok || o.Seen.After(d.Seen)) {
 			d, ok = o, true
 		}
@@ -159,8 +145,9 @@ func (ds *devices) latest(t target, connectable bool) (d Device, ok bool) {
 	return d, ok
 }
 
-// restore puts back devices from before, unless they have been heard since.
-func (ds *devices) restore(all []Device) {
+// restoreDevices enters devices from an earlier run, except those that have been heard
+// since.
+func (ds *devices) restoreDevices(all []Device) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	for _, d := range all {
@@ -177,17 +164,17 @@ func (ds *devices) restore(all []Device) {
 	}
 }
 
-// save returns all devices, and whether there is anything new among them since
-// it was called last.
-func (ds *devices) save() (all []Device, news bool) {
+// takeSnapshot returns all devices, and whether any has been heard since the
+// last call.
+func (ds *devices) takeSnapshot() (all []Device, news bool) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	news, ds.news = ds.news, false
 	return ds.listLocked(), news
 }
 
-// Devices returns all devices heard, one entry for each adapter that heard
-// them, in the order of their addresses.
+// Devices returns all devices heard, one entry for each device and adapter, ordered by
+// address.
 func (m *Manager) Devices() []Device {
 	m.devices.mu.Lock()
 	all := m.devices.listLocked()
@@ -196,27 +183,26 @@ func (m *Manager) Devices() []Device {
 	return all
 }
 
-// sortDevices puts devices in the order of their addresses.
+// sortDevices orders devices by address.
 func sortDevices(all []Device) {
 	slices.SortFunc(all, func(a, b Device) int {
 		return cmp.Or(cmp.Compare(a.Addr.MAC.String(), b.Addr.MAC.String()), cmp.Compare(a.Adapter, b.Adapter))
 	})
 }
 
-// Device returns what is known of the device with an address, as heard by the
-// adapter that hears it best. A device that is connected is the one of its
-// link's adapter; otherwise another adapter's must be 5 dB stronger than the
-// last one returned.
+// Device returns the device with an address, as the adapter with the best reception
+// knows it: for a connected device the adapter of the link; otherwise the one of the
+// previous call, unless another adapter hears the device 5 dB more strongly.
 func (m *Manager) Device(address string) (Device, bool) {
 	t, err := parseTarget(address)
 	if err != nil {
 		return Device{}, false
 	}
-	found := m.devices.by(t)
+	found := m.devices.heardOf(t)
 	if len(found) == 0 {
 		return Device{}, false
 	}
-	if l := m.links.find(t); l != nil {
+	if l := m.links.findLink(t); l != nil {
 		if i := slices.IndexFunc(found, func(d Device) bool { return d.Adapter == l.adapter.name }); i >= 0 {
 			return found[i], true
 		}
@@ -234,13 +220,13 @@ func (m *Manager) Device(address string) (Device, bool) {
 	return best, true
 }
 
-// DeviceByAdapter returns what one adapter has heard of a device.
+// DeviceByAdapter returns the device with an address as one adapter knows it.
 func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
 	t, err := parseTarget(address)
 	if err != nil {
 		return Device{}, false
 	}
-	for _, d := range m.devices.by(t) {
+	for _, d := range m.devices.heardOf(t) {
 		if d.Adapter == adapter {
 			return d, true
 		}
@@ -248,87 +234,6 @@ func (m *Manager) DeviceByAdapter(address, adapter string) (Device, bool) {
 	return Device{}, false
 }
 
-// WaitFor waits until a device is heard that may be connected to, and returns
-// it. A device heard within the last ten seconds is returned at once. With
-// Config.DisableScan the Manager listens as long as it waits.
-func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
-	t, err := parseTarget(address)
-	if err != nil {
-		return Device{}, err
-	}
-	heard, stop := m.devices.awaitHeard(t)
-	defer func() { stop() }()
-	if d, ok := m.devices.latest(t, true); ok && time.Since(d.Seen) < 10*time.Second {
-		return d, nil
-	}
-	deaf := make(chan error, 1)
-	if m.cfg.DisableScan {
-		if !m.enter() {
-			return Device{}, errManagerClosed
-		}
-		defer m.tasks.Done()
-		listen, stop := m.bound(ctx, 0)
-		defer m.listenFor(listen, t, deaf)()
-		defer stop()
-	}
-	for {
-		select {
-		case err := <-deaf:
-			return Device{}, err
-		case <-heard:
-		case <-m.done:
-			return Device{}, errManagerClosed
-		case <-ctx.Done():
-			return Device{}, context.Cause(ctx)
-		}
-		heard, stop = m.devices.awaitHeard(t)
-		if d, ok := m.devices.latest(t, true); ok { // else it has been forgotten, or has changed, since
-			return d, nil
-		}
-	}
-}
-
-// listenFor has all adapters that are up listen for t until ctx ends. The result
-// waits for that. If none of them can, deaf gets the reason.
-func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (wait func()) {
-	public, random := t.addr, t.addr
-	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
-	o := &controller.ScanOptions{Passive: m.cfg.PassiveScan, Filter: &controller.ScanFilter{Addrs: []hci.Addr{public, random}}}
-	var listeners sync.WaitGroup
-	failed := make(chan error, len(m.Adapters()))
-	for _, a := range m.Adapters() {
-		listeners.Go(func() { failed <- a.listenOnce(ctx, o) })
-	}
-	go func() {
-		listeners.Wait()
-		if ctx.Err() == nil {
-			deaf <- <-failed
-		}
-	}()
-	return listeners.Wait
-}
-
-// listenOnce feeds the devices heard with the adapter's reports until ctx ends,
-// and returns why it ended before.
-func (a *Adapter) listenOnce(ctx context.Context, o *controller.ScanOptions) error {
-	h := a.up()
-	if h == nil {
-		return a.m.noAdapter(a.name)
-	}
-	sc, err := h.Scan(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer sc.Close()
-	for r, err := range sc.All(ctx) {
-		if err != nil {
-			return err
-		}
-		a.m.devices.hear(a.name, identify(h, r.Addr), &r)
-	}
-	return context.Cause(ctx)
-}
-
-// RestoreDiscoveries takes devices that a program has kept from before, so
-// that they need not be heard again. Devices heard since are left alone.
-func (m *Manager) RestoreDiscoveries(all []Device) { m.devices.restore(all) }
+// RestoreDiscoveries enters devices that the program has kept from an earlier run, so
+// that they need not be heard first. Devices heard since stay as they are.
+func (m *Manager) RestoreDiscoveries(all []Device) { m.devices.restoreDevices(all) }

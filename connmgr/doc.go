@@ -1,22 +1,57 @@
 // Package connmgr establishes Bluetooth LE connections that succeed, over any
-// number of adapters. It is what programs import.
+// number of adapters. Programs import this package.
 //
 // A [Manager] owns adapters: it opens them, follows them by address through
-// unplug and re-plug, and restarts those that fail. It keeps what has been
-// heard on air, counts connections against what each controller can carry, and
-// keeps discovered attribute tables on disk. [Manager.Establish] connects:
-// attempt after attempt, each on the adapter that has the best prospect, with
-// a wait that fits the true reason of each failure, and returns a [Client]
-// whose table is known. The errors say why not, with every attempt.
+// unplugging and plugging in, and restarts those that fail. It remembers the
+// devices on air, counts connections against the capacity of each adapter, and
+// keeps attribute tables on disk. [Manager.Scan] and [Manager.Find] show what all
+// adapters hear. [Manager.Establish] connects: it makes attempts, each on the
+// adapter with the best prospect, waits after each failure as its reason demands,
+// and returns a [Client] whose attribute table is known. Its errors give the
+// reason of every attempt.
 //
 // # Ownership
 //
-// Each adapter has one goroutine that keeps it alive and takes its reports. An
-// Establish runs on its caller's goroutine. What they share is small and under
-// leaf mutexes: the adapters' states (adapter.go), the devices heard
-// (devices.go), the links in use (links.go). Callbacks given by the program run
-// on goroutines of their own and may call anything.
+// Each adapter has one goroutine that keeps it open and one that takes its
+// reports. Establish runs on its caller's goroutine. They share little state, all
+// of it under leaf mutexes: the states of the adapters (adapter.go), the devices
+// heard (devices.go), the links in use (links.go). Callbacks of the program run on
+// goroutines of their own and may call anything.
 //
-// It never changes a bond unasked, and never touches adapters that it was not
-// given, except in CloseStale.
+// The Manager never changes a bond unasked. It never touches adapters that it was
+// not given, except in CloseStale.
+//
+// # What a Manager needs of an adapter
+//
+// Today every adapter is an HCI controller with this module's host on it: a [Kind]
+// opens its transport, and package host does the rest. An adapter of another
+// nature, such as a proxy that has the controller and the host at its far end,
+// gets a second way to be opened, in Kind. The Manager then needs the following of
+// it, each at one place of this package.
+//
+//   - State (Adapter.serveHost): a channel that is closed when the adapter ends, and
+//     the reason. An adapter that ends is opened again. An error of opening or
+//     ending is classified by package errclass.
+//   - Reports (hearReports): a stream of advertisements with address, signal strength,
+//     data and time, that starts, or is refused with an error, and ends with an
+//     error. Reports that are lost are counted. Options such as passive scanning
+//     are a wish: a proxy scans for all of its clients alike.
+//   - Identity (identityOf): the identity address behind a private one, if the
+//     adapter has the bond. An adapter without bonds returns the address itself.
+//   - Connect (attempts.dialDevice): one call for one address, or for a few of which any
+//     will do, that ends when ctx does. After it has returned an error, no connect
+//     is under way and no link exists, or the error says so, as
+//     controller.ErrStillInitiating does. A refusal has a type that errclass knows:
+//     no free connection, no such device, busy.
+//   - Slots (Manager.reconcileSlots): the links that exist, with their peers, including
+//     those of others. A limit is learned from refusals; an adapter whose far end
+//     reports its free connections sets the limit of package slots from the
+//     report, at any time.
+//   - Links (link, Client): the end of a link with its reason, ending it, the
+//     attribute client, connection parameters and signal strength. Pairing,
+//     L2CAP channels and packets may be missing: Client.Security, Client.Pair and
+//     Client.L2CAP then have nothing to offer. The attribute client today is
+//     gatt.Client on an ATT bearer. A proxy has attribute operations instead of a
+//     bearer, and may keep the table of the device at its far end: the table then
+//     comes from there, and Client.ClearCache has to clear it there too.
 package connmgr

@@ -26,7 +26,7 @@ func once() *connmgr.Policy {
 // lacking asks for a service that no device of these tests has.
 var lacking = []connmgr.Requirement{{Service: gatt.UUID16(0x1234)}}
 
-// refuse has the controller refuse to end its links.
+// refuse makes the controller refuse to end links.
 func (l *lab) refuse() {
 	l.adapters[0].Fault(sim.CommandFault{Opcode: hci.OpDisconnect, Status: hci.StatusCommandDisallowed})
 }
@@ -94,7 +94,7 @@ func testCloseRefused(t *testing.T) {
 	c = l.establish(1, nil) // on the same link
 	l.wantLevel(c, 1)
 
-	// Who waits for the end gets the link, too.
+	// An Establish that waits for the end shares the link, too.
 	l.adapters[0].Fault(sim.CommandFault{Opcode: hci.OpDisconnect, Status: hci.StatusCommandDisallowed, Delay: second})
 	go c.Close()
 	time.Sleep(500 * time.Millisecond)
@@ -204,7 +204,7 @@ func testEventsOfAClosedManager(t *testing.T) {
 	for range events {
 		n++
 	}
-	for range events { // its loop is over
+	for range events { // its loop has ended
 		t.Error("an event in a second loop")
 	}
 	for range l.m.Events(ctx) {

@@ -8,37 +8,38 @@ import (
 
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
 )
 
-// What an Establish that has given up means, for errors.Is.
+// The categories of an EstablishError, for errors.Is.
 var (
 	// ErrNotFound: the device was not heard, or did not answer in time.
 	ErrNotFound = errors.New("device not found")
-	// ErrOutOfSlots: no adapter has a free connection.
+	// ErrOutOfSlots: no adapter has a free connection slot.
 	ErrOutOfSlots = errors.New("out of connection slots")
-	// ErrAborted: the contact broke while the link was made, as by interference
-	// or distance.
+	// ErrAborted: the contact was lost during the connect, as by interference or
+	// distance.
 	ErrAborted = errors.New("connection aborted")
 	// ErrConnection: any other failure to connect.
 	ErrConnection = errors.New("connection failed")
-	// ErrBondLost: the two sides do not have the same keys any more.
+	// ErrBondLost: host and device no longer have the same keys.
 	ErrBondLost = errors.New("bond lost")
 )
 
-// ErrNoAdapter says that no adapter of the Manager works at the moment.
+// ErrNoAdapter reports that no adapter of the Manager is up.
 var ErrNoAdapter = errors.New("no adapter is ready")
 
-// StateError says that the state directory cannot be used.
+// StateError reports that the state directory cannot be used.
 type StateError struct {
 	Dir string
 	Err error
-	// Remedy says what to do about a file that cannot be understood, as a clause
-	// without a full stop; empty where the system refused, as Err says.
+	// Remedy is what to do about a file that cannot be read, as a clause without a full
+	// stop. It is empty if Err is an error of the operating system.
 	Remedy string
 }
 
-// Error returns all of it, the remedy last.
+// Error returns the directory, the error and the remedy.
 func (e *StateError) Error() string {
 	s := fmt.Sprintf("connmgr: state directory %s: %v", e.Dir, e.Err)
 	if e.Remedy != "" {
@@ -50,46 +51,47 @@ func (e *StateError) Error() string {
 // Unwrap returns Err.
 func (e *StateError) Unwrap() error { return e.Err }
 
-// errManagerClosed ends everything when the Manager is closed.
+// errManagerClosed ends all calls when the Manager is closed.
 var errManagerClosed = fmt.Errorf("connmgr: manager closed: %w", net.ErrClosed)
 
-// Phase is how far an attempt came.
+// Phase is the part of an attempt that was reached.
 type Phase string
 
 // The phases of an attempt, in their order.
 const (
 	PhasePath     Phase = "path"     // choosing an adapter
-	PhaseSlot     Phase = "slot"     // waiting for a free connection
+	PhaseSlot     Phase = "slot"     // waiting for a connection slot
 	PhaseDial     Phase = "dial"     // until the link is up
 	PhaseSecure   Phase = "secure"   // encrypting or pairing
 	PhaseDiscover Phase = "discover" // MTU and attribute table
-	PhaseSettle   Phase = "settle"   // connection parameters for the time after
+	PhaseSettle   Phase = "settle"   // connection parameters for the time after discovery
 )
 
 // Attempt is the record of one attempt that failed.
 type Attempt struct {
-	Adapter  string // where it was made; "" if none could be chosen
+	Adapter  string // "" if none could be chosen
 	Phase    Phase
 	Duration time.Duration
 	Err      error
 	Class    errclass.Class
-	Backoff  time.Duration // the wait after it that its class asks for
+	Backoff  time.Duration // the wait after it, unless that ended early
 }
 
-// EstablishError is what Establish returns when it gives up. It unwraps to the
-// error of its category (ErrNotFound and so on) and to the last attempt's.
+// EstablishError is the error of an Establish that has given up. It unwraps to its
+// Category and to Err.
 type EstablishError struct {
-	Name, Address string
-	Attempts      []Attempt // all of them, the last one decided
-	Category      error     // one of the Err variables; nil if the caller ended it
-	Err           error     // the last failure, or the cause of ctx
-	Advice        string    // what the user may do; may be empty
+	Name     string
+	Address  hci.Addr  // its kind is public if neither given nor heard
+	Attempts []Attempt // all of them, in order
+	Category error     // one of the Err variables; nil if the caller ended the call
+	Err      error     // the last failure, or the cause of ctx
+	Advice   string    // what the user can do; may be empty
 }
 
-// Error returns the text that bleak-retry-connector's users know. What could
-// disturb a terminal or a log in the name is replaced.
+// Error returns the text of bleak-retry-connector. Characters of the name that could
+// disturb a terminal or a log are replaced.
 func (e *EstablishError) Error() string {
-	s := fmt.Sprintf("%s - %s: Failed to connect after %d attempt(s): %v", text.Clean(e.Name), e.Address, len(e.Attempts), e.Err)
+	s := fmt.Sprintf("%s - %s: Failed to connect after %d attempt(s): %v", text.Clean(e.Name), e.Address.MAC, len(e.Attempts), e.Err)
 	if e.Advice != "" {
 		s += ": " + e.Advice
 	}
@@ -123,8 +125,8 @@ func categoryError(c errclass.Category) error {
 	return ErrConnection
 }
 
-// MissingError says that a table lacks what Options.Require names, even after
-// it was discovered anew.
+// MissingError reports that the device lacks a service or characteristic of
+// Options.Require, even after its table was discovered anew.
 type MissingError struct {
 	Service        gatt.UUID
 	Characteristic gatt.UUID // the zero UUID if the service itself is missing

@@ -1,178 +1,60 @@
 package connmgr
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
-
-	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/errclass"
 )
 
-// establisher is one Establish: the loop over attempts. It knows nothing of
-// radios; try makes an attempt.
-type establisher struct {
-	name, address string
-	policy        Policy
-	// try makes attempt number n. It returns how far it came and where.
-	try func(ctx context.Context, n int) (c *Client, at Attempt)
-	// wake returns a channel that ends a wait early, after a failure of class c.
-	wake func(c errclass.Class) (<-chan struct{}, func())
-	emit func(Event)
-	log  func(msg string, args ...any)
-}
-
-// safetyError ends an attempt that takes longer than Policy.SafetyTimeout.
-type safetyError struct{ after time.Duration }
-
-func (e safetyError) Error() string { return fmt.Sprintf("attempt took longer than %v", e.after) }
-
-// Unwrap says that it is a timeout.
-func (safetyError) Unwrap() error { return context.DeadlineExceeded }
-
-// deadlineError ends an Establish that takes longer than Options.Timeout.
-type deadlineError struct{ after time.Duration }
-
-func (e deadlineError) Error() string { return fmt.Sprintf("not connected within %v", e.after) }
-
-// Unwrap says that it is a timeout.
-func (deadlineError) Unwrap() error { return context.DeadlineExceeded }
-
-// run makes attempts until one succeeds, the policy allows no more, or ctx
-// ends. Attempts with a Client return it at once.
-func (e *establisher) run(ctx context.Context) (*Client, error) {
-	var (
-		failed []Attempt
-		n      counts
-		waits  = e.policy.backOff()
-	)
-	waits.Reset()
-	for {
-		number := len(failed) + 1
-		e.log("connecting", "name", e.name, "address", e.address, "attempt", number)
-		c, at := e.attempt(ctx, number)
-		if at.Err == nil {
-			e.log("connected", "name", e.name, "address", e.address, "attempt", number)
-			return c, nil
-		}
-		failed = append(failed, at)
-		last := &failed[number-1]
-		if ctx.Err() != nil {
-			return nil, e.ended(ctx, failed)
-		}
-		more := n.add(last.Class, &e.policy)
-		if more || e.policy.WaitAfterLast && last.Class.Retried() {
-			if cb, ok := waits.(ClassBackOff); ok {
-				cb.Failed(last.Class)
-			}
-			if last.Backoff = waits.NextBackOff(); last.Backoff == backoff.Stop {
-				last.Backoff, more = 0, false
-			}
-		}
-		e.emit(AttemptFailed{
-			Time: time.Now(), Name: e.name, Address: e.address, Adapter: last.Adapter, Attempt: number,
-			Phase: last.Phase, Err: last.Err, Class: last.Class, Backoff: last.Backoff, Last: !more,
-		})
-		e.log("failed to connect", "name", e.name, "address", e.address, "attempt", number,
-			"error", last.Err, "class", last.Class.Row, "backing off", last.Backoff)
-		if e.wait(ctx, last.Backoff, last.Class) != nil {
-			return nil, e.ended(ctx, failed)
-		}
-		if !more {
-			return nil, e.giveUp(failed, last.Err, last.Class)
-		}
+// Establish connects to the device with an address such as AA:BB:CC:DD:EE:FF, with
+// /random or /public after it if the kind is known. Without the kind, Establish uses
+// the kind heard on air, or tries both. It makes attempts as the policy allows and
+// returns a Client that is ready: the link is up, the MTU exchanged, the attribute
+// table known. If the Manager has a link to the device that is alive, the Client shares
+// it.
+//
+// The error is an *EstablishError, unless an argument is invalid or the Manager is
+// closed. After an error, no link, slot or dial of this call remains.
+func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*Client, error) {
+	opts := Options{}
+	if o != nil {
+		opts = *o
 	}
-}
-
-// attempt makes one attempt under the safety timeout, with the redials that
-// its failure may ask for.
-func (e *establisher) attempt(ctx context.Context, number int) (*Client, Attempt) {
-	begin := time.Now()
-	safety := safetyError{e.policy.SafetyTimeout}
-	actx, cancel := context.WithTimeoutCause(ctx, e.policy.SafetyTimeout, safety)
+	t, err := parseTarget(address)
+	if err != nil {
+		return nil, err
+	}
+	if err := opts.checkParams(); err != nil {
+		return nil, fmt.Errorf("connmgr: %w", err)
+	}
+	if err := m.hasAdapter(opts.Adapter); err != nil {
+		return nil, err
+	}
+	if !m.enterCall() {
+		return nil, errManagerClosed
+	}
+	defer m.tasks.Done()
+	ctx, cancel := m.bindContext(ctx, opts.Timeout)
 	defer cancel()
-	redials := map[string]int{}
-	for {
-		c, at := e.try(actx, number)
-		if at.Err == nil {
-			return c, at
-		}
-		if actx.Err() != nil && ctx.Err() == nil && !errors.Is(at.Err, safety) {
-			at.Err = errors.Join(safety, at.Err)
-		}
-		at.Class = e.policy.classify(at.Err)
-		at.Duration = time.Since(begin)
-		redial := at.Class.Redial
-		if actx.Err() != nil || redials[at.Class.Row] >= redial.Times {
-			return nil, at
-		}
-		redials[at.Class.Row]++
-		e.log("dialing again", "name", e.name, "address", e.address, "error", at.Err)
-		if sleep(actx, redial.Wait) != nil && actx.Err() != nil {
-			return nil, at
-		}
+	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
+	e := &establisher{
+		name: x.deviceName(), address: x.deviceAddress(), policy: m.policyFor(&opts),
+		try: x.tryOnce, wake: x.watchDevice, emit: m.bus.emitEvent, log: m.log.Debug,
 	}
+	return e.makeAttempts(ctx)
 }
 
-// wait waits for d; news of the device ends it early unless the policy says
-// otherwise.
-func (e *establisher) wait(ctx context.Context, d time.Duration, c errclass.Class) error {
-	if d <= 0 {
-		return nil
+func (m *Manager) policyFor(o *Options) Policy {
+	p := m.cfg.policy()
+	if o.Policy != nil {
+		p = *o.Policy
 	}
-	var woken <-chan struct{}
-	if !e.policy.NoWake && e.wake != nil {
-		ch, stop := e.wake(c)
-		defer stop()
-		woken = ch
+	if o.MaxAttempts != 0 {
+		p.MaxAttempts = max(0, o.MaxAttempts)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-woken:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
-// ended makes the error of an Establish whose caller has had enough: canceled,
-// or, if Options.Timeout is over, what the last failure says.
-func (e *establisher) ended(ctx context.Context, failed []Attempt) error {
-	c := errclass.Class{Category: errclass.Canceled}
-	if over, ok := errors.AsType[deadlineError](context.Cause(ctx)); ok {
-		c = errclass.Of(unfinished(failed[len(failed)-1].Phase))
-		for _, at := range failed {
-			// The attempt that the deadline cut short says nothing of its own.
-			if at.Class.Category != errclass.Canceled && !errors.Is(at.Err, over) {
-				c = at.Class
-			}
-		}
-	}
-	return e.giveUp(failed, context.Cause(ctx), c)
-}
-
-// unfinished returns what an attempt that was cut short in a phase had been
-// waiting for.
-func unfinished(p Phase) error {
-	switch p {
-	case PhaseSlot:
-		return errNoSlot
-	case PhasePath, PhaseDial:
-		return controller.ErrDialTimeout
-	case PhaseSecure, PhaseDiscover, PhaseSettle:
-	}
-	return context.DeadlineExceeded
-}
-
-// giveUp makes the error of an Establish that has failed.
-func (e *establisher) giveUp(failed []Attempt, cause error, c errclass.Class) error {
-	return &EstablishError{
-		Name: e.name, Address: e.address, Attempts: failed,
-		Category: categoryError(c.Category), Err: cause, Advice: c.Advice,
-	}
+	d := DefaultPolicy()
+	p.AttemptTimeout = cmp.Or(p.AttemptTimeout, d.AttemptTimeout)
+	p.SafetyTimeout = cmp.Or(p.SafetyTimeout, d.SafetyTimeout)
+	return p
 }

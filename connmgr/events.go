@@ -13,100 +13,105 @@ import (
 	"github.com/moor-ble/moor/slots"
 )
 
-// Event is something that a Manager did or noticed: one of the types below.
-type Event interface{ event() }
+// Event is one of the types below: what a Manager has done or noticed.
+type Event interface{ managerEvent() }
 
-// AttemptStarted says that an attempt to connect begins.
+// AttemptStarted reports that an attempt to connect begins. Address, in this and
+// the other events, is the identity address of the device as far as the Manager
+// knows it. Its kind is public if it has neither been given nor heard.
 type AttemptStarted struct {
-	Time          time.Time
-	Name, Address string
-	Adapter       string
-	Attempt       int // from 1
+	Time    time.Time
+	Name    string
+	Address hci.Addr
+	Adapter string
+	Attempt int // from 1
 }
 
-// AttemptFailed says why an attempt failed and what comes of it.
+// AttemptFailed reports why an attempt failed, and what follows.
 type AttemptFailed struct {
-	Time          time.Time
-	Name, Address string
-	Adapter       string
-	Attempt       int
-	Phase         Phase
-	Err           error
-	Class         errclass.Class
-	Backoff       time.Duration // until the next attempt, unless something wakes it
-	Last          bool          // no attempt follows
+	Time    time.Time
+	Name    string
+	Address hci.Addr
+	Adapter string
+	Attempt int
+	Phase   Phase
+	Err     error
+	Class   errclass.Class
+	Backoff time.Duration // until the next attempt, unless the wait ends early
+	Last    bool          // no attempt follows
 }
 
-// Connected says that a Client is ready.
+// Connected reports that a Client is ready.
 type Connected struct {
-	Time          time.Time
-	Name, Address string
-	Adapter       string
-	Attempts      int
-	Duration      time.Duration // since Establish was called
-	Shared        bool          // a link that existed is used
-	Cached        bool          // the attribute table is from the cache
+	Time     time.Time
+	Name     string
+	Address  hci.Addr
+	Adapter  string
+	Attempts int
+	Duration time.Duration // since Establish was called
+	Shared   bool          // the Client shares an existing link
+	Cached   bool          // the attribute table is from the cache
 }
 
-// Disconnected says that a link of the Manager ended.
+// Disconnected reports that a link of the Manager ended.
 type Disconnected struct {
 	Time    time.Time
-	Address string
+	Address hci.Addr
 	Adapter string
 	Err     error
 }
 
-// ParamsChanged tells the connection parameters in use.
+// ParamsChanged reports the connection parameters in use.
 type ParamsChanged struct {
 	Time    time.Time
-	Address string
+	Address hci.Addr
 	Adapter string
 	Params  hci.ConnParamsInUse
 }
 
-// SlotsChanged tells how many connections of an adapter are in use.
+// SlotsChanged reports how many connection slots of an adapter are in use.
 type SlotsChanged struct {
 	Time      time.Time
 	Adapter   string
-	Address   string // whose connection it was about
-	Allocated bool   // or released
+	Address   hci.Addr // the device that got a slot, or gave it back
+	Allocated bool     // false: released
 	Used      int
 	Free      slots.Count // slots.Unknown while the adapter's limit is not known
 }
 
-// AdapterChanged tells the state of an adapter.
+// AdapterChanged reports the state of an adapter.
 type AdapterChanged struct {
 	Time    time.Time
 	Adapter string
 	State   AdapterState
-	Err     error // why it is down
+	Err     error // why the adapter is not up
 }
 
-func (AttemptStarted) event() {}
-func (AttemptFailed) event()  {}
-func (Connected) event()      {}
-func (Disconnected) event()   {}
-func (ParamsChanged) event()  {}
-func (SlotsChanged) event()   {}
-func (AdapterChanged) event() {}
+func (AttemptStarted) managerEvent() {}
+func (AttemptFailed) managerEvent()  {}
+func (Connected) managerEvent()      {}
+func (Disconnected) managerEvent()   {}
+func (ParamsChanged) managerEvent()  {}
+func (SlotsChanged) managerEvent()   {}
+func (AdapterChanged) managerEvent() {}
 
-// errEventsOver ends a listener whose loop is over.
+// errEventsOver ends a listener whose loop has ended.
 var errEventsOver = errors.New("connmgr: the loop over the events has ended")
 
-// eventQueue is how many events a listener may be behind; then the oldest are
-// dropped.
+// eventQueue is the number of events that wait for a listener at most; then the oldest
+// is dropped.
 const eventQueue = 256
 
-// bus hands events to any number of listeners. It never waits for them.
+// bus delivers events to any number of listeners and never waits for them.
 type bus struct {
 	mu        sync.Mutex
 	listeners map[*queue.Ring[Event]]struct{} // guarded by mu, as all below
-	closed    error                           // why there will be no more
+	closed    error                           // of listeners that come later
 }
 
 func newBus() *bus { return &bus{listeners: map[*queue.Ring[Event]]struct{}{}} }
 
-func (b *bus) emit(ev Event) {
+func (b *bus) emitEvent(ev Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for l := range b.listeners {
@@ -114,7 +119,7 @@ func (b *bus) emit(ev Event) {
 	}
 }
 
-func (b *bus) add(l *queue.Ring[Event]) {
+func (b *bus) addListener(l *queue.Ring[Event]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed != nil {
@@ -124,15 +129,15 @@ func (b *bus) add(l *queue.Ring[Event]) {
 	b.listeners[l] = struct{}{}
 }
 
-// remove ends a listener.
-func (b *bus) remove(l *queue.Ring[Event], err error) {
+// removeListener ends a listener.
+func (b *bus) removeListener(l *queue.Ring[Event], err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.listeners, l)
 	l.Close(err)
 }
 
-func (b *bus) close(err error) {
+func (b *bus) closeListeners(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = err
@@ -141,18 +146,18 @@ func (b *bus) close(err error) {
 	}
 }
 
-// Events iterates over what happens from now on, until ctx ends or the Manager
-// is closed. A consumer that is more than 256 events behind loses the oldest. The
-// result is for one loop: a second one ends at once.
+// Events iterates over the events from now on, until ctx ends or the Manager is
+// closed. At most 256 events wait for the loop; when there are more, the oldest is
+// dropped. The result serves one loop: a second one ends at once.
 func (m *Manager) Events(ctx context.Context) iter.Seq[Event] {
 	l := queue.New[Event](eventQueue)
-	m.bus.add(l)
-	// Who never loops leaves nothing behind but until ctx ends.
-	stop := context.AfterFunc(ctx, func() { m.bus.remove(l, context.Cause(ctx)) })
+	m.bus.addListener(l)
+	// Without a loop, the listener is removed when ctx ends.
+	stop := context.AfterFunc(ctx, func() { m.bus.removeListener(l, context.Cause(ctx)) })
 	return func(yield func(Event) bool) {
 		defer func() {
 			stop()
-			m.bus.remove(l, errEventsOver)
+			m.bus.removeListener(l, errEventsOver)
 		}()
 		for {
 			ev, err := l.Next(ctx)

@@ -11,8 +11,7 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// Each way to fail has an error of its own, and an *EstablishError has every
-// attempt.
+// Each kind of failure has its own error, and an *EstablishError lists the attempts.
 func ExampleEstablishError() {
 	ctx := context.Background()
 	m, err := connmgr.Open(ctx, simulated("empty"))
@@ -46,8 +45,8 @@ func ExampleEstablishError() {
 	// attempt 2 on sim:empty: controller: connect C0:FF:EE:00:00:01/random: the peer was not heard in time
 }
 
-// A device gets new firmware, with a service more. The table that is cached of
-// it lacks what the program requires, so it is read anew.
+// A device gets new firmware with another service. Its cached table lacks a service
+// that the program requires, so that the table is discovered anew.
 func ExampleMissingError() {
 	ctx := context.Background()
 	air := sim.New(nil)
@@ -96,8 +95,8 @@ func ExampleMissingError() {
 	// Characteristic missing: the device has no characteristic 2a78 in service 181a
 }
 
-// Short operations that a device may cut off by disconnecting are worth another
-// try, with the wait that the failure asks for.
+// Short operations that fail because the device disconnects are repeated, after the
+// wait that the failure demands.
 func ExampleRetry() {
 	ctx := context.Background()
 	air := sim.New(nil)

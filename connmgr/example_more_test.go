@@ -15,8 +15,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// Values come as the device sends them, until the program has enough, ctx ends,
-// or the link does: the last pair says which.
+// Values are delivered as the device sends them, until the loop is left, ctx ends, or the
+// link ends: the last pair has the reason.
 func ExampleClient_Subscribe() {
 	ctx := context.Background()
 	m, err := connmgr.Open(ctx, simulated(""))
@@ -52,7 +52,7 @@ func ExampleClient_Subscribe() {
 	// Output: a heart rate between 60 and 75: true
 }
 
-// Write returns when the device has taken the value, or refused it.
+// Write returns when the device has accepted the value, or refused it.
 func ExampleClient_Write() {
 	ctx := context.Background()
 	m, err := connmgr.Open(ctx, simulated(""))
@@ -81,7 +81,7 @@ func ExampleClient_Write() {
 	// three octets do not fit: true
 }
 
-// newLock is a device that shows its battery to those who have paired alone.
+// newLock is a device that shows its battery level on encrypted links only.
 func newLock(ctx context.Context, air *sim.Air) (*sim.Peripheral, error) {
 	return air.NewPeripheral(ctx, &sim.PeripheralConfig{
 		Name: "Lock", Host: host.Config{SMP: &smp.Config{}},
@@ -92,9 +92,9 @@ func newLock(ctx context.Context, air *sim.Air) (*sim.Peripheral, error) {
 	})
 }
 
-// A device that wants an encrypted link is paired with when there is no bond
-// with it yet. This one has neither display nor keys, so nobody is asked for
-// anything; see Config.Pairing for a Delegate who is.
+// A device that requires an encrypted link is paired with if there is no bond yet. This
+// one has neither display nor keys, so that no user is involved; Config.Pairing takes a
+// Delegate for other devices.
 func ExampleOptions_pair() {
 	ctx := context.Background()
 	air := sim.New(nil)
@@ -128,11 +128,11 @@ func ExampleOptions_pair() {
 	// battery: [64], <nil>
 }
 
-// With a state directory, bonds and attribute tables outlive the program: the
-// second time, nothing is paired or discovered.
+// With a state directory, bonds and attribute tables outlive the program: the second run
+// neither pairs nor discovers.
 func ExampleConfig_stateDir() {
 	ctx := context.Background()
-	dir, err := os.MkdirTemp("", "example") // programs have a place that stays
+	dir, err := os.MkdirTemp("", "example") // a program uses a permanent directory
 	if err != nil {
 		log.Print(err)
 		return
@@ -148,7 +148,7 @@ func ExampleConfig_stateDir() {
 	defer lock.Close()
 
 	program := func() error {
-		m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport, StateDir: dir})
+		m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}, StateDir: dir})
 		if err != nil {
 			return err
 		}

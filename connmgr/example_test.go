@@ -8,34 +8,32 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
-	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
 )
 
-// The examples run on simulated air, which has a thermometer, a heart rate belt
-// and a lamp. A program gives nil, or names its adapters, where they say
-// simulated.
+// The examples run on simulated air, which has a thermometer, a heart rate belt and a
+// lamp. Where they pass simulated, a program passes nil, or names its adapters.
 
 const thermometer = "C0:FF:EE:00:00:01"
 
 // simulated is the Config of a Manager on an air of package sim.
 func simulated(scenario string) *connmgr.Config {
-	return &connmgr.Config{Adapters: []string{"sim:" + scenario}, OpenTransport: sim.OpenTransport}
+	return &connmgr.Config{Adapters: []string{"sim:" + scenario}, Kinds: []connmgr.Kind{{Prefix: "sim:", Open: sim.OpenTransport}}}
 }
 
-// impatient is a policy for devices that answer quickly or never.
+// impatient is a policy for devices that answer quickly or not at all.
 func impatient() *connmgr.Policy {
 	p := connmgr.DefaultPolicy()
 	p.MaxAttempts, p.MaxTransients, p.AttemptTimeout = 2, 2, 250*time.Millisecond
 	return &p
 }
 
-// A whole program: it reads how full a device's battery is.
+// A whole program: it reads the battery level of a device.
 func Example() {
 	run := func(ctx context.Context) error {
-		m, err := connmgr.Open(ctx, simulated("")) // nil: every free controller
+		m, err := connmgr.Open(ctx, simulated("")) // nil: every free adapter
 		if err != nil {
 			return err
 		}
@@ -58,7 +56,7 @@ func Example() {
 	// Output: battery 87%
 }
 
-// Without the kind of its address, a device is connected to as it is heard. The
+// If the kind of its address is not given, a device is connected to as it is heard. The
 // name is for logs and errors.
 func ExampleManager_Establish() {
 	ctx := context.Background()
@@ -79,7 +77,7 @@ func ExampleManager_Establish() {
 	// Output: kitchen is C0:FF:EE:00:00:01/random with 5 services
 }
 
-// Scan, connect to the first device that takes connections, and show what it has.
+// A program that finds a device, connects to it, and shows its services.
 func Example_complete() {
 	ctx := context.Background()
 	m, err := connmgr.Open(ctx, simulated(""))
@@ -90,26 +88,20 @@ func Example_complete() {
 	defer m.Close()
 
 	fmt.Println("Scanning for devices...")
-	scan, err := m.Adapters()[0].Controller().Scan(ctx, &controller.ScanOptions{Filter: &controller.ScanFilter{Name: "Lamp"}})
-	if err != nil {
-		log.Print(err)
-		return
-	}
-	found, err := scan.Next(ctx)
-	scan.Close()
+	found, err := m.Find(ctx, func(d connmgr.Device) bool { return d.Connectable && d.Name == "Lamp" })
 	if err != nil {
 		log.Print(err)
 		return
 	}
 
-	fmt.Printf("Connecting to %s...\n", found.Name())
-	c, err := m.Establish(ctx, found.Addr.String(), &connmgr.Options{Name: found.Name()})
+	fmt.Printf("Connecting to %s...\n", found.Name)
+	c, err := m.Establish(ctx, found.Addr.String(), &connmgr.Options{Name: found.Name})
 	if err != nil {
 		fmt.Println("Failed to connect:", err)
 		return
 	}
 	fmt.Println("Connected successfully!")
-	for _, s := range c.Profile().Services[2:] { // behind those that every device has
+	for _, s := range c.Profile().Services[2:] { // after those that every device has
 		fmt.Println("  Service:", s.UUID)
 		for _, chr := range s.Characteristics {
 			fmt.Println("    Characteristic:", chr.UUID)
@@ -132,8 +124,8 @@ func Example_complete() {
 	// Disconnected
 }
 
-// A callback learns that a link ended, unless the program has closed it, and the
-// true reason.
+// A callback receives the reason for the end of a link, unless the program has closed
+// it.
 func ExampleOptions_disconnected() {
 	ctx := context.Background()
 	air := sim.New(nil)
@@ -173,7 +165,7 @@ func ExampleOptions_disconnected() {
 
 // on is the Config of a Manager with one adapter on an air.
 func on(air *sim.Air) *connmgr.Config {
-	return &connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport}
+	return &connmgr.Config{Adapters: []string{"hci0"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}}
 }
 
 // hangUp makes a device end its links.
@@ -185,8 +177,8 @@ func hangUp(ctx context.Context, device *sim.Peripheral) {
 	}
 }
 
-// A device that changes its address is found again by its name: the callback is
-// asked before each attempt.
+// A device that changes its address is found again by its name: the callback is called
+// before each attempt.
 func ExampleOptions_device() {
 	ctx := context.Background()
 	m, err := connmgr.Open(ctx, simulated(""))
@@ -215,8 +207,8 @@ func ExampleOptions_device() {
 	// Output: today it is C0:FF:EE:00:00:01/random
 }
 
-// Before a program connects after a restart, it ends what is left of links to
-// the device, be they its own or, on other adapters, the kernel's.
+// Before a program connects after a restart, it ends links to the device that are left:
+// its own and, on other adapters, those of the kernel.
 func ExampleManager_CloseStale() {
 	ctx := context.Background()
 	m, err := connmgr.Open(ctx, simulated(""))
@@ -245,8 +237,8 @@ func ExampleManager_CloseStale() {
 	// Output: old link up: false new link up: true
 }
 
-// After a firmware update, a program may have the device's table forgotten
-// before it connects.
+// After a firmware update, a program can remove the device's attribute table from the
+// cache before it connects.
 func ExampleManager_ClearCache() {
 	ctx := context.Background()
 	m, err := connmgr.Open(ctx, simulated(""))
@@ -276,8 +268,8 @@ func ExampleManager_ClearCache() {
 	// table from the cache: false
 }
 
-// Slots are the connections that an adapter has room for. They are counted for
-// programs that plan with them.
+// Slots are the connections that an adapter can have. Programs that plan connections
+// read how many are free.
 func ExampleManager_Slots() {
 	ctx := context.Background()
 	cfg := simulated("")

@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// guardDelay is how long after a link is ready its table is put under guard,
-// so that the program's first requests do not wait behind those for that.
+// guardDelay is the time between the first use of a link and the guard of its table,
+// whose requests would delay the first ones of the program.
 const guardDelay = time.Second
 
-// guard sees to it that a change of the device's table is noticed while the
-// link lasts: the device is told that this client understands robust caching,
-// and asked to indicate Service Changed (Vol 3, Part G, 2.5.2 and 7.2). It ends
-// with the link.
-func (l *link) guard(ctx context.Context) {
-	if l.pause(guardDelay) != nil || l.silent() {
+// guardTable detects changes of the attribute table while the link lasts: it announces
+// robust caching and enables indications of Service Changed (Vol 3, Part G, 2.5.2 and
+// 7.2). It ends with the link.
+func (l *link) guardTable(ctx context.Context) {
+	if l.pauseFor(guardDelay) != nil || l.lacksServiceChanged() {
 		return
 	}
 	g := l.conn.GATT()
-	// Without the one or the other a change is noticed by what it breaks.
+	// Without either, only a failing operation shows a change.
 	if err := g.WriteClientSupportedFeatures(ctx); err != nil {
 		l.m.log.Debug("robust caching not announced", "address", l.peer, "error", err)
 	}
@@ -27,7 +26,7 @@ func (l *link) guard(ctx context.Context) {
 			l.m.log.Debug("service changed not enabled", "address", l.peer, "error", err)
 			return
 		}
-		l.subscribed()
+		l.noteSubscribed()
 		r, err := g.ServiceChanged(ctx)
 		if err != nil {
 			return
@@ -39,21 +38,21 @@ func (l *link) guard(ctx context.Context) {
 	}
 }
 
-// subscribed notes with the cached table that a bonded device will tell of
-// changes by itself from now on, even of those while it is not connected.
-func (l *link) subscribed() {
-	if !l.bonded() {
+// noteSubscribed marks the cached table of a bonded device as guarded: the device
+// indicates changes from now on, even those made while it was not connected.
+func (l *link) noteSubscribed() {
+	if !l.isBonded() {
 		return
 	}
 	if e, ok := l.m.cache.Get(l.peer); ok && (!e.Bonded || !e.Subscribed) {
 		e.Bonded, e.Subscribed = true, true
-		l.store(e)
+		l.storeTable(e)
 	}
 }
 
-// silent reports whether the device cannot tell of a change: it has no
-// Service Changed, so its table never does, or its table is not known.
-func (l *link) silent() bool {
+// lacksServiceChanged reports whether the device has no Service Changed, so that its
+// table never changes, or its table is not known.
+func (l *link) lacksServiceChanged() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.profile == nil {
@@ -63,8 +62,8 @@ func (l *link) silent() bool {
 	return chr == nil
 }
 
-// pause waits for d or the end of the link.
-func (l *link) pause(d time.Duration) error {
+// pauseFor waits for d or the end of the link.
+func (l *link) pauseFor(d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

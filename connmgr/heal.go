@@ -5,22 +5,21 @@ import (
 	"errors"
 )
 
-// Heal runs op. If it fails for want of security, that is raised once, by the
-// bond or, with Options.Pair, by pairing, and op run again. If it fails as
-// operations do whose handles are not the device's any more, the table in use
-// is dropped, discovered anew, and op run once more. It is for operations by
-// handle; Read, Write and Subscribe do the same by themselves. op has to look
-// its handles up again, in Profile or GATT.
+// Heal runs op and repairs what made it fail. If the device requires more security,
+// Heal raises it once, with the bond or, if Options.Pair allows it, by pairing, and
+// runs op again. If the error shows that the attribute table is out of date, Heal
+// discovers the table anew and runs op again. op must look up its handles each time,
+// in Profile or GATT. Read, Write, WriteNoResponse and Subscribe heal by themselves.
 func (c *Client) Heal(ctx context.Context, op func(ctx context.Context) error) error {
 	c.link.m.slots.Touch(c.Adapter(), c.Address().MAC.String())
 	err := op(ctx)
-	if raise := c.raise(err); raise != nil {
+	if raise := c.raiseSecurity(err); raise != nil {
 		if e := raise(ctx); e != nil {
 			return errors.Join(e, err)
 		}
 		err = op(ctx)
 	}
-	if err == nil || !c.stale(err) {
+	if err == nil || !c.isStale(err) {
 		return err
 	}
 	c.link.m.log.Debug("cached table is not the device's any more", "address", c.Address(), "error", err)

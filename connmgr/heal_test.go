@@ -34,7 +34,7 @@ func testHealRepeats(t *testing.T) {
 	if err != nil || calls != 2 || c.Cached() {
 		t.Errorf("%v after %d calls, cached %v; want success at the second, on a new table", err, calls, c.Cached())
 	}
-	// What a table fresh from the device cannot do is no reason to read it again.
+	// A table just discovered is not discovered again for what it lacks.
 	calls = 0
 	err = c.Heal(t.Context(), func(context.Context) error { calls++; return stale })
 	if !errors.Is(err, att.CodeInvalidHandle) || calls != 1 {

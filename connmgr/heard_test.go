@@ -12,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// What an adapter heard yesterday that is away today must not count for more
-// than what was heard just now, however strong it was.
+// An old report of an adapter must not outweigh a new one of another adapter, however
+// strong it was.
 func TestYesterdaysAddress(t *testing.T) { inBubble(t, testYesterdaysAddress) }
 
 func testYesterdaysAddress(t *testing.T) {
@@ -58,7 +58,7 @@ func TestWaitForNews(t *testing.T) { inBubble(t, testWaitForNews) }
 
 func testWaitForNews(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	// The loudest was heard a minute ago, and may not be connected.
+	// The strongest report is a minute old and not connectable.
 	l.m.RestoreDiscoveries([]connmgr.Device{{
 		Addr: address(1), Adapter: "hci1", RSSI: -20, Smoothed: -20, Seen: time.Now().Add(-time.Minute),
 	}})

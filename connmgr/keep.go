@@ -21,27 +21,27 @@ import (
 )
 
 const (
-	// keepEvery is how often the devices heard are written to disk.
+	// keepEvery is the interval at which the devices heard are written to disk.
 	keepEvery = 5 * time.Minute
 	// devicesVersion is the version of the file.
 	devicesVersion = 1
 )
 
-// devicesFile is what the file of devices holds.
+// devicesFile is the content of the file of devices.
 type devicesFile struct {
 	Version int      `json:"version"`
 	Devices []Device `json:"devices"`
 }
 
-// What a state directory holds, besides BondDir.
+// Names within a state directory, beside BondDir.
 const (
 	tables      = "tables"
 	devicesName = "devices.json"
 	addressName = "address"
 )
 
-// OpenCache opens the attribute tables in a state directory, for programs that
-// look at them without a Manager.
+// OpenCache opens the attribute tables in a state directory. It is for programs that
+// inspect them without a Manager.
 func OpenCache(stateDir string, log *slog.Logger) (*servicecache.Cache, error) {
 	dir := stateDir
 	if dir != "" {
@@ -54,8 +54,8 @@ func OpenCache(stateDir string, log *slog.Logger) (*servicecache.Cache, error) {
 	return c, nil
 }
 
-// KeptDevices returns the devices that a Manager has kept in a state directory,
-// in the order of Manager.Devices; none if there is no such file yet.
+// KeptDevices returns the devices that a Manager has kept in a state directory, ordered
+// as by Manager.Devices; none if there is no such file yet.
 func KeptDevices(stateDir string) ([]Device, error) {
 	b, err := os.ReadFile(filepath.Join(stateDir, devicesName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -79,8 +79,8 @@ func KeptDevices(stateDir string) ([]Device, error) {
 	return f.Devices, nil
 }
 
-// loadDevices restores the devices heard before. A file that cannot be read is
-// as good as none: what is on air will be heard again.
+// loadDevices restores the devices of an earlier run. A file that cannot be read counts
+// as none: devices on air are heard again.
 func (m *Manager) loadDevices() {
 	if m.cfg.StateDir == "" {
 		return
@@ -89,18 +89,18 @@ func (m *Manager) loadDevices() {
 	if err != nil {
 		m.log.Warn("devices heard before not restored", "error", err)
 	}
-	m.devices.restore(kept)
-	m.devices.save() // what was read need not be written
+	m.devices.restoreDevices(kept)
+	m.devices.takeSnapshot() // restored devices need not be written
 }
 
-// saveDevices writes the devices if there is news of any, or no file yet. What
-// another process has heard since, and written, stays.
+// saveDevices writes the devices if any has been heard since, or if there is no file
+// yet. Devices that another process has written meanwhile stay.
 func (m *Manager) saveDevices() error {
 	if m.cfg.StateDir == "" {
 		return nil
 	}
 	path := filepath.Join(m.cfg.StateDir, devicesName)
-	all, news := m.devices.save()
+	all, news := m.devices.takeSnapshot()
 	if _, err := os.Stat(path); err == nil && !news {
 		return nil
 	}
@@ -121,8 +121,8 @@ func (m *Manager) saveDevices() error {
 	return nil
 }
 
-// mergeDevices joins two lists; of what is in both, the later one counts. The
-// ones heard longest ago are left out if there are too many.
+// mergeDevices merges two lists; of two entries, the later one counts. If there are too
+// many, those heard longest ago are left out.
 func mergeDevices(a, b []Device) []Device {
 	type key struct {
 		mac     hci.MAC
@@ -142,7 +142,7 @@ func mergeDevices(a, b []Device) []Device {
 	return all
 }
 
-// keepDevices saves the devices now and then.
+// keepDevices saves the devices periodically until the Manager is closed.
 func (m *Manager) keepDevices() {
 	for sleep(m.ctx, keepEvery) == nil {
 		if err := m.saveDevices(); err != nil {
@@ -151,8 +151,8 @@ func (m *Manager) keepDevices() {
 	}
 }
 
-// loadStaticAddress returns the own address for controllers that have none,
-// which is made once and kept, as bonds hang on it.
+// loadStaticAddress returns the address for controllers that have none of their own. It
+// is made once and kept, because bonds depend on it.
 func loadStaticAddress(stateDir string) (hci.MAC, error) {
 	fresh := controller.NewStaticAddress()
 	if stateDir == "" {

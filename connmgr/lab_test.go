@@ -2,6 +2,7 @@ package connmgr_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -29,9 +30,22 @@ type lab struct {
 	t        *testing.T
 	air      *sim.Air
 	adapters []*sim.Controller
+	absent   []atomic.Bool // the adapters that cannot be opened now
 	m        *connmgr.Manager
 	requests atomic.Int64 // ATT requests that reached devices
 }
+
+// errAbsent is the error of opening an adapter that is unplugged.
+var errAbsent = errors.New("no such device")
+
+// unplug takes an adapter away until plug.
+func (l *lab) unplug(i int) {
+	l.absent[i].Store(true)
+	l.adapters[i].Unplug()
+}
+
+// plug brings an adapter back.
+func (l *lab) plug(i int) { l.absent[i].Store(false) }
 
 // newLab opens a Manager over adapters hci0, hci1, ... Each transport is the
 // controller's present one, so that an adapter can be unplugged and come back.
@@ -47,13 +61,17 @@ func newLab(t *testing.T, cfg connmgr.Config, controllers ...*sim.ControllerConf
 		l.adapters = append(l.adapters, l.air.NewController(cc))
 		cfg.Adapters = append(cfg.Adapters, fmt.Sprintf("hci%d", i))
 	}
-	cfg.OpenTransport = func(_ context.Context, name string) (hci.Transport, error) {
+	l.absent = make([]atomic.Bool, len(controllers))
+	cfg.Kinds = []connmgr.Kind{{Open: func(_ context.Context, name string) (hci.Transport, error) {
 		var i int
 		if _, err := fmt.Sscanf(name, "hci%d", &i); err != nil {
 			return nil, err
 		}
+		if l.absent[i].Load() {
+			return nil, errAbsent
+		}
 		return l.adapters[i].Plug(), nil
-	}
+	}}}
 	m, err := connmgr.Open(t.Context(), &cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -133,8 +151,8 @@ func (l *lab) establish(n int, o *connmgr.Options) *connmgr.Client {
 	return c
 }
 
-// begin is establish on a goroutine of its own; the result waits for it, and says
-// how long it took.
+// begin is establish on a goroutine of its own; wait returns the result and the time it
+// took.
 func (l *lab) begin(n int, o *connmgr.Options) (wait func() (*connmgr.Client, time.Duration)) {
 	var (
 		c    *connmgr.Client

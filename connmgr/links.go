@@ -15,22 +15,22 @@ type link struct {
 	m       *Manager
 	adapter *Adapter
 	conn    *host.Conn
-	peer    hci.Addr // its identity, as far as known when the link was made
+	peer    hci.Addr // its identity address, if known when the link was made
 	name    string
 	gone    chan struct{} // closed when the link has ended and is in no list any more
-	pairs   chan struct{} // one slot: who has it pairs
+	pairs   chan struct{} // holds one token while a user of the link pairs
 
 	mu      sync.Mutex
-	users   map[*Client]bool // guarded by mu, as all below; true: a program has it
-	closing bool             // it ends: nobody joins any more
-	over    bool             // it has ended, and the programs are being told
-	stays   chan struct{}    // closed, and replaced, when the controller refuses to end it
+	users   map[*Client]bool // true: handed to the program; guarded by mu, as all below
+	closing bool             // the link is ending: no Client may join
+	over    bool             // the link has ended, and callbacks are under way
+	stays   chan struct{}    // closed and replaced when the controller refuses to end the link
 	profile *gatt.Profile
-	cached  bool // profile is from the cache, and not yet proved by discovery
+	cached  bool // profile is from the cache, not from discovery
 	paired  *smp.Result
 }
 
-// links are the connections in use, and the dials under way, by peer.
+// links is the set of connections in use, and of dials under way.
 type links struct {
 	mu      sync.Mutex
 	all     map[*link]struct{}       // guarded by mu, as all below
@@ -41,27 +41,45 @@ func newLinks() *links {
 	return &links{all: map[*link]struct{}{}, dialing: map[target]chan struct{}{}}
 }
 
-// find returns the link to t; nil if there is none.
-func (ls *links) find(t target) *link {
+// findLink returns the link to t; nil if there is none.
+func (ls *links) findLink(t target) *link {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	return ls.findLocked(t)
+	return ls.findLinkLocked(t)
 }
 
-func (ls *links) findLocked(t target) *link {
+func (ls *links) findLinkLocked(t target) *link {
 	for l := range ls.all {
-		if l.to(t) {
+		if l.leadsTo(t) {
 			return l
 		}
 	}
 	return nil
 }
 
-// claim returns the link to t, or reserves the dial for the caller, who must
-// call unclaim. If another dial to t is under way, it returns a channel that
-// is closed when that has ended: a link is shared only once it is secure and its
+// addrOf returns the address, with its kind, of the link or dial to a device;
+// public if there is none.
+func (ls *links) addrOf(mac hci.MAC) hci.Addr {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for l := range ls.all {
+		if l.peer.MAC == mac {
+			return l.peer
+		}
+	}
+	for t := range ls.dialing {
+		if t.addr.MAC == mac {
+			return t.addr.Identity()
+		}
+	}
+	return hci.Addr{MAC: mac}
+}
+
+// claimDevice returns the link to t, or reserves the dial for the caller, who must
+// call unclaimDevice. If another dial to t is under way, it returns a channel that is
+// closed at the end of that dial: a link is shared only once it is secure and its
 // table known.
-func (ls *links) claim(t target) (l *link, busy <-chan struct{}) {
+func (ls *links) claimDevice(t target) (l *link, busy <-chan struct{}) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for o, ch := range ls.dialing {
@@ -69,33 +87,33 @@ func (ls *links) claim(t target) (l *link, busy <-chan struct{}) {
 			return nil, ch
 		}
 	}
-	if l := ls.findLocked(t); l != nil {
+	if l := ls.findLinkLocked(t); l != nil {
 		return l, nil
 	}
 	ls.dialing[t] = make(chan struct{})
 	return nil, nil
 }
 
-func (ls *links) unclaim(t target) {
+func (ls *links) unclaimDevice(t target) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	close(ls.dialing[t])
 	delete(ls.dialing, t)
 }
 
-func (ls *links) add(l *link) {
+func (ls *links) addLink(l *link) {
 	ls.mu.Lock()
 	ls.all[l] = struct{}{}
 	ls.mu.Unlock()
 }
 
-func (ls *links) remove(l *link) {
+func (ls *links) removeLink(l *link) {
 	ls.mu.Lock()
 	delete(ls.all, l)
 	ls.mu.Unlock()
 }
 
-func (ls *links) list() []*link {
+func (ls *links) listLinks() []*link {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	all := make([]*link, 0, len(ls.all))
@@ -105,9 +123,9 @@ func (ls *links) list() []*link {
 	return all
 }
 
-// to reports whether the link is one to t, by the address that it was made to or
-// by the identity that the peer has shown since.
-func (l *link) to(t target) bool {
+// leadsTo reports whether the peer of the link is t, by the address of the connect or
+// by the identity that the peer has distributed since.
+func (l *link) leadsTo(t target) bool {
 	if t.matches(l.peer) {
 		return true
 	}
@@ -115,8 +133,8 @@ func (l *link) to(t target) bool {
 	return sm != nil && t.matches(sm.Peer())
 }
 
-// join adds a user; false if the link ends.
-func (l *link) join(c *Client) bool {
+// joinLink adds a Client; false if the link is ending.
+func (l *link) joinLink(c *Client) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing || l.conn.Err() != nil {
@@ -126,8 +144,8 @@ func (l *link) join(c *Client) bool {
 	return true
 }
 
-// handOver notes that a program gets the user c, and is to be told of the end
-// of the link, and announces it; false if it comes too late for that.
+// handOver marks the Client c as the program's, whose callback is called at the end of
+// the link, and emits ev. It reports false if the link has ended already.
 func (l *link) handOver(c *Client, ev Connected) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,31 +154,30 @@ func (l *link) handOver(c *Client, ev Connected) bool {
 	}
 	l.users[c] = true
 	ev.Cached = l.cached
-	l.m.bus.emit(ev)
+	l.m.bus.emitEvent(ev)
 	return true
 }
 
-// refusal returns a channel that is closed when the controller refuses to end
-// the link.
-func (l *link) refusal() <-chan struct{} {
+// watchRefusal returns a channel that is closed when the controller refuses to end the
+// link.
+func (l *link) watchRefusal() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stays
 }
 
-// adopt enters a new link, whose end it watches.
-func (m *Manager) adopt(a *Adapter, h *host.Host, conn *host.Conn, name string) *link {
+// adoptLink enters a new link and watches for its end.
+func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name string) *link {
 	l := &link{
-		m: m, adapter: a, conn: conn, peer: identify(h, conn.Peer()), name: name,
+		m: m, adapter: a, conn: conn, peer: identityOf(h, conn.Peer()), name: name,
 		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{}, stays: make(chan struct{}),
 	}
-	address := l.peer.MAC.String()
 	m.linkUp(l)
 	m.tasks.Go(func() {
 		<-conn.Done()
 		m.linkDown(l)
-		users := l.ended() // nobody gets a Client from here on
-		m.bus.emit(Disconnected{time.Now(), address, a.name, conn.Err()})
+		users := l.takeUsers() // no Client is handed over from here on
+		m.bus.emitEvent(Disconnected{time.Now(), l.peer, a.name, conn.Err()})
 		close(l.gone)
 		for _, c := range users {
 			if f := c.opts.Disconnected; f != nil {
@@ -171,9 +188,9 @@ func (m *Manager) adopt(a *Adapter, h *host.Host, conn *host.Conn, name string) 
 	return l
 }
 
-// leave removes a user and reports whether it was the last one, who then has to
-// shut the link.
-func (l *link) leave(c *Client) bool {
+// leaveLink removes a Client and reports whether it was the last one. The caller then
+// has to shut the link.
+func (l *link) leaveLink(c *Client) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.users[c]; !ok {
@@ -187,9 +204,9 @@ func (l *link) leave(c *Client) bool {
 	return true
 }
 
-// evict marks the link as about to be ended in favor of another; false if it
-// ends anyway.
-func (l *link) evict() bool {
+// markEvicted marks the link as ending in favor of another one; false if it is ending
+// already.
+func (l *link) markEvicted() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closing {
@@ -199,9 +216,9 @@ func (l *link) evict() bool {
 	return true
 }
 
-// shut ends the link and waits until it is gone, with its slot. If the
-// controller refuses to end it, it stays for whoever wants it next.
-func (l *link) shut() error {
+// shutLink ends the link and waits until the link and its slot are gone. If the
+// controller refuses, the link stays, and the next Establish to the device shares it.
+func (l *link) shutLink() error {
 	if err := l.conn.Close(); err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -214,9 +231,9 @@ func (l *link) shut() error {
 	return nil
 }
 
-// ended takes the users of a link that is down and returns those that programs
-// have.
-func (l *link) ended() []*Client {
+// takeUsers removes all Clients of a link that is down, and returns those that were
+// handed to the program.
+func (l *link) takeUsers() []*Client {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closing, l.over = true, true

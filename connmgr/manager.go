@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
@@ -22,40 +19,47 @@ import (
 // Config holds the options of a Manager. The zero value of each field is its
 // default; a nil *Config is the same as an empty one. Open keeps a copy.
 type Config struct {
-	// Adapters are the addresses of the adapters to use, as hcisock.ParseAddress
-	// takes them. An adapter that is named is taken, even from bluetoothd, whose
-	// links that cuts. Nil is every adapter of the system that nobody loses by it:
-	// see hcisock.Unclaimed.
+	// Adapters are the addresses of the adapters to use. Adapters named here are
+	// opened even if bluetoothd uses them, which drops its links. Nil means all
+	// adapters that the Kinds list: by default, every adapter of the system that
+	// no other process uses.
 	Adapters []string
-	// OpenTransport opens an adapter; default hcisock.Open.
-	OpenTransport func(ctx context.Context, address string) (hci.Transport, error)
-	// Recover is called between tries to open an adapter that failed more than
-	// once. The default lifts a soft rfkill block of adapters of the system, and
-	// takes them down and up again.
-	Recover func(ctx context.Context, address string) error
-	// StateDir is where bonds, attribute tables, heard devices, and the own address
-	// on controllers that have none are kept. Empty keeps them in memory: bonds end
-	// with the Manager then, while the devices still have theirs, unless
-	// Pairing.Store keeps them.
+	// Kinds are the kinds of adapters that Adapters may name. Nil means the kind
+	// that HCI returns.
+	Kinds []Kind
+	// StateDir is the directory for bonds, attribute tables, devices heard, and the
+	// address for controllers that have none of their own. Empty keeps all of them
+	// in memory: bonds then end with the Manager while the devices still have
+	// theirs, unless Pairing.Store keeps them.
 	StateDir string
-	// Slots is how many links each adapter carries, by name. One that is not
-	// listed has no limit until its controller refuses a link.
+	// Slots is the number of links that each adapter carries, by the name of the
+	// adapter. An adapter that is not listed has no limit until its controller
+	// refuses a link.
 	Slots map[string]int
 	// Policy is how Establish retries; nil is DefaultPolicy.
 	Policy *Policy
-	// Host holds the options of the stack on each adapter.
+	// Host holds the options of the stack on each adapter. Its SMP must be nil:
+	// Pairing holds those options. Its HCI.Name is the name of the adapter.
 	Host host.Config
-	// DisableScan listens for devices only while connecting. PassiveScan does not
-	// ask for scan responses.
+	// DisableScan scans only during connects, scans and searches. PassiveScan does
+	// not request scan responses.
 	DisableScan, PassiveScan bool
-	// Pairing holds the options of the Security Manager of each adapter. Nil uses
-	// bonds, pairs where Options.Pair says so without asking anybody, and lets no
-	// device begin. Bonds are kept in StateDir unless Store says where; with
-	// neither, they end with the Manager, and each new one has to pair again.
+	// Pairing holds the options of the Security Manager of each adapter. With nil,
+	// the Manager uses bonds, pairs without a Delegate where Options.Pair asks for
+	// it, and refuses devices that begin to pair. Bonds are kept where Store says,
+	// else in StateDir, else in memory until the Manager is closed.
 	Pairing *smp.Config
-	// Logger takes what happens, at debug level as bleak-retry-connector does;
-	// nil logs nothing.
+	// Logger receives what the Manager does, at debug level, as
+	// bleak-retry-connector logs it; nil logs nothing.
 	Logger *slog.Logger
+}
+
+// checkHost returns an error for options of the host that would be ignored.
+func (c *Config) checkHost() error {
+	if c.Host.SMP != nil {
+		return errors.New("connmgr: Config.Host.SMP is set: put the options of the Security Manager into Config.Pairing")
+	}
+	return nil
 }
 
 func (c *Config) policy() Policy {
@@ -65,18 +69,11 @@ func (c *Config) policy() Policy {
 	return DefaultPolicy()
 }
 
-func (c *Config) openTransport(ctx context.Context, address string) (hci.Transport, error) {
-	if c.OpenTransport != nil {
-		return c.OpenTransport(ctx, address)
+func (c *Config) kinds() []Kind {
+	if c.Kinds != nil {
+		return c.Kinds
 	}
-	return hcisock.Open(ctx, address, &hcisock.Config{Logger: c.Logger})
-}
-
-// byAddress reports whether an adapter that is called name can be found by its
-// controller's address, too.
-func (c *Config) byAddress(name string) bool {
-	a, err := hcisock.ParseAddress(name)
-	return c.OpenTransport == nil && err == nil && a.Kind == hcisock.KindIndex
+	return []Kind{HCI(&hcisock.Config{Logger: c.Logger})}
 }
 
 // Manager establishes connections over its adapters. Its methods may be called
@@ -84,7 +81,7 @@ func (c *Config) byAddress(name string) bool {
 type Manager struct {
 	cfg     Config
 	log     *slog.Logger
-	ctx     context.Context // of its goroutines
+	ctx     context.Context // ends with the Manager
 	stop    context.CancelFunc
 	done    chan struct{} // closed at the beginning of Close
 	bus     *bus
@@ -95,10 +92,10 @@ type Manager struct {
 	account account
 	cache   *servicecache.Cache
 	bonds   *bondStores
-	static  hci.MAC // own address on controllers that have none
+	static  hci.MAC // for controllers without an address of their own
 
 	tasks     sync.WaitGroup // goroutines of the adapters and links
-	callbacks sync.WaitGroup // calls of the program's functions
+	callbacks sync.WaitGroup // callbacks of the program
 
 	mu        sync.Mutex
 	adapters  []*Adapter         // guarded by mu, as all below
@@ -106,13 +103,14 @@ type Manager struct {
 	closed    bool
 }
 
-// Open makes a Manager and begins to open its adapters. It returns as soon as
-// one of them is up; the others, and those that fail later, are tried again in
-// the background. If ctx ends first, the error says why each was not opened.
+// Open makes a Manager and begins to open its adapters. It returns as soon as one of
+// them is up. The others, and those that fail later, are opened in the background. If
+// every adapter fails once, or ctx ends before one is up, Open closes the Manager and
+// returns the error.
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
 		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
-		devices: newDevices(), links: newLinks(), account: account{foreign: map[*controller.Link]struct{}{}}, preferred: map[hci.MAC]string{},
+		devices: newDevices(), links: newLinks(), account: newAccount(), preferred: map[hci.MAC]string{},
 	}
 	if cfg != nil {
 		m.cfg = *cfg
@@ -120,15 +118,12 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	if m.log = m.cfg.Logger; m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	names := m.cfg.Adapters
-	if names == nil {
-		var err error
-		if names, err = freeAdapters(); err != nil {
-			return nil, err
-		}
+	if err := m.cfg.checkHost(); err != nil {
+		return nil, err
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("connmgr: %w: Config.Adapters is empty: name one, or leave it nil", ErrNoAdapter)
+	adapters, err := m.newAdapters(ctx)
+	if err != nil {
+		return nil, err
 	}
 	cache, err := OpenCache(m.cfg.StateDir, m.cfg.Logger)
 	if err != nil {
@@ -143,10 +138,11 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m.slots = slots.New(&slots.Config{Logger: m.cfg.Logger})
 	m.slots.Subscribe(m.slotChanged)
 	m.ctx, m.stop = context.WithCancel(context.Background())
-	for _, name := range names {
-		a := m.newAdapter(name)
-		m.adapters = append(m.adapters, a)
-		m.tasks.Go(func() { a.run(m.ctx) })
+	m.adapters = adapters
+	for i, a := range m.adapters {
+		a.static = m.static
+		a.static[0] += byte(i) // each adapter has another address on air
+		m.tasks.Go(func() { a.keepOpen(m.ctx) })
 	}
 	if m.cfg.StateDir != "" {
 		m.tasks.Go(m.keepDevices)
@@ -170,7 +166,7 @@ func (m *Manager) awaitAdapter(ctx context.Context) error {
 			case AdapterDown:
 				failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
 			case AdapterOpening:
-				if err != nil { // again
+				if err != nil { // the next try has begun
 					failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
 				}
 			}
@@ -188,9 +184,33 @@ func (m *Manager) awaitAdapter(ctx context.Context) error {
 	}
 }
 
-// Close ends all connections, dials and adapters, and waits for them and for
-// callbacks that run. It must not be called from a callback. Closing again
-// does nothing.
+// enterCall counts a call that Close has to wait for; false once Close has begun.
+func (m *Manager) enterCall() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.tasks.Add(1)
+	return true
+}
+
+// bindContext returns a context that ends with ctx, with the Manager, or after d, if d
+// is positive.
+func (m *Manager) bindContext(ctx context.Context, d time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(m.ctx, func() { cancel(errManagerClosed) })
+	end := func() { stop(); cancel(nil) }
+	if d <= 0 {
+		return ctx, end
+	}
+	ctx, expire := context.WithTimeoutCause(ctx, d, deadlineError{d})
+	return ctx, func() { expire(); end() }
+}
+
+// Close ends all connections, dials, scans and adapters. It waits for them and for
+// running callbacks, so that it must not be called from a callback. Closing again does
+// nothing.
 func (m *Manager) Close() error {
 	m.mu.Lock()
 	if m.closed {
@@ -203,28 +223,20 @@ func (m *Manager) Close() error {
 	m.stop()
 	m.tasks.Wait()
 	m.slots.Close()
-	m.bus.close(errManagerClosed)
+	m.bus.closeListeners(errManagerClosed)
 	m.callbacks.Wait()
 	return m.saveDevices()
 }
 
-// slotChanged passes on what the slots report.
-func (m *Manager) slotChanged(ev slots.Event) {
-	m.bus.emit(SlotsChanged{time.Now(), ev.Adapter, ev.Address, ev.Change == slots.Allocated, ev.Used, ev.Free})
-	if ev.Change == slots.Released {
-		m.wake.signal(news{slotOf: ev.Address})
-	}
-}
-
-// Slots returns the accounting of connection slots, to read and to subscribe
-// to. The Manager drives it.
+// Slots returns the account of the connection slots, to read and to subscribe to. The
+// Manager changes it.
 func (m *Manager) Slots() *slots.Manager { return m.slots }
 
-// Cache returns the attribute tables kept.
+// Cache returns the cache of attribute tables.
 func (m *Manager) Cache() *servicecache.Cache { return m.cache }
 
-// ClearCache forgets the attribute table of the device with an address, and
-// reports whether there was one. Links in use keep theirs.
+// ClearCache removes the attribute table of the device with an address from the cache,
+// and reports whether there was one. Links in use keep theirs.
 func (m *Manager) ClearCache(address string) bool {
 	t, err := parseTarget(address)
 	if err != nil {
@@ -241,86 +253,4 @@ func (m *Manager) ClearCache(address string) bool {
 		}
 	}
 	return found
-}
-
-// allocate takes a connection slot on the first adapter that has one, waiting
-// for it if the policy lets waits be woken.
-func (m *Manager) allocate(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
-	r := &slots.Request{Address: address, Priority: priority}
-	for _, a := range ranked {
-		m.reconcile(a)
-		r.Adapters = append(r.Adapters, a.name)
-	}
-	if evict {
-		m.evict(ranked, priority)
-	}
-	var name string
-	if p.NoWake {
-		for _, a := range r.Adapters {
-			if m.slots.TryAllocate(a, address) {
-				name = a
-				break
-			}
-		}
-	} else {
-		wait, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
-		defer cancel()
-		got, err := m.slots.Acquire(wait, r)
-		switch {
-		case err == nil:
-			name = got
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case errors.Is(err, slots.ErrNoAdapter): // they went away meanwhile
-			return nil, m.noAdapter(ranked[0].name)
-		}
-	}
-	for _, a := range ranked {
-		if a.name == name {
-			return a, nil
-		}
-	}
-	return nil, errNoSlot
-}
-
-// errNoSlot is why an attempt failed that found no connection slot.
-var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
-
-// evict ends the link that has been idle for the longest time, of those with a
-// lower priority, if no adapter has a free slot.
-func (m *Manager) evict(ranked []*Adapter, priority int) {
-	for _, a := range ranked {
-		if m.slots.Room(a.name) {
-			return
-		}
-	}
-	links := m.links.list()
-	for _, a := range ranked {
-		for _, address := range m.slots.Idlest(a.name, priority) {
-			i := slices.IndexFunc(links, func(l *link) bool { return l.adapter == a && l.peer.MAC.String() == address })
-			if i < 0 || !links[i].evict() {
-				continue // not ours, or about to end for somebody else
-			}
-			m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
-			m.tasks.Go(func() { _ = links[i].shut() })
-			return
-		}
-	}
-}
-
-// freeAdapters lists the adapters of the system that nobody loses.
-func freeAdapters() ([]string, error) {
-	as, err := hcisock.Adapters()
-	if err != nil {
-		return nil, fmt.Errorf("connmgr: %w", err)
-	}
-	free, err := hcisock.Unclaimed(as, hcisock.Links)
-	if err != nil {
-		return nil, fmt.Errorf("connmgr: %w: %w", ErrNoAdapter, err)
-	}
-	var names []string
-	for _, a := range free {
-		names = append(names, a.Name)
-	}
-	return names, nil
 }

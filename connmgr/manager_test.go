@@ -81,9 +81,8 @@ func testAbsentDevice(t *testing.T) {
 
 func TestControllerThatDoesNotCancel(t *testing.T) { inBubble(t, testControllerThatDoesNotCancel) }
 
-// testControllerThatDoesNotCancel has a controller go on with the dial of a device
-// that is not there, so that it takes no other. It is reset where that costs
-// nobody a link.
+// testControllerThatDoesNotCancel has a controller that does not cancel the dial of an
+// absent device and therefore refuses other dials. It is reset if it has no link.
 func testControllerThatDoesNotCancel(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	l.device(1)
@@ -161,7 +160,7 @@ func testDeadLinkIsNotAdopted(t *testing.T) {
 	l.air.SetAway(p.Controller(), true)
 	time.Sleep(100 * time.Millisecond)
 	l.air.SetAway(p.Controller(), false)
-	p.Controller().Crash() // it knows nothing of the link any more
+	p.Controller().Crash() // it has forgotten the link
 	if err := p.Host().Advertise(t.Context(), nil); err == nil {
 		t.Log("the crashed device took a command")
 	}

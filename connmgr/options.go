@@ -11,66 +11,65 @@ import (
 // Options holds the options of one Establish. Zero fields have their defaults;
 // nil is the same as an empty one.
 type Options struct {
-	// Name stands for the device in logs and errors; default the name heard on
-	// air, or the address.
+	// Name is the name of the device in logs and errors; default the name heard on air,
+	// or the address.
 	Name string
-	// Policy, if not nil, is used instead of the Manager's.
+	// Policy replaces the policy of the Manager; nil keeps that.
 	Policy *Policy
-	// MaxAttempts overrides the policy's, if not 0; negative allows one attempt.
+	// MaxAttempts replaces the policy's, if not 0. Negative allows one attempt.
 	MaxAttempts int
-	// Timeout bounds the whole Establish, beside ctx; default none.
+	// Timeout bounds the whole Establish, in addition to ctx; default none.
 	Timeout time.Duration
-	// Disconnected is called once, on a goroutine of its own, when the link of
-	// a Client ends other than by the Client's Close. err says why.
+	// Disconnected is called once, on a goroutine of its own, when the link of a Client
+	// ends for another reason than the Client's Close. err is the reason.
 	Disconnected func(c *Client, err error)
-	// Device is asked before each attempt for the address to connect to, for
-	// devices that change it; it may answer ok=false to keep the last one.
+	// Device is called before each attempt and returns the device to connect to, for
+	// devices that change their address. With ok=false the previous one stays.
 	Device func() (d Device, ok bool)
-	// DisableCache discovers the attribute table anew, whatever is cached.
+	// DisableCache discovers the attribute table even if it is cached.
 	DisableCache bool
-	// DisableDiscovery leaves the table alone until the program asks for it.
+	// DisableDiscovery discovers nothing until the program uses an attribute.
 	DisableDiscovery bool
-	// Require names services, and characteristics in them, that the device must
-	// have. If a cached table lacks one, the table is discovered anew on the same
-	// link; if that lacks it too, Establish ends with a *MissingError.
+	// Require lists services, and characteristics in them, that the device must have. If
+	// a cached table lacks one, the table is discovered anew on the same link. If the
+	// device lacks it, Establish ends with a *MissingError.
 	Require []Requirement
-	// Pair pairs with the device if there is no bond with it yet, or one without a
-	// key for the link. With a bond the link is encrypted before anything else in
-	// any case, or is not made. Where the bond is kept is Config.StateDir's matter,
-	// or Config.Pairing's: with neither, it ends with the Manager.
+	// Pair pairs with the device if there is no bond with it, or only a bond without a
+	// key for the link. An existing bond encrypts the link, with or without Pair, before
+	// any other use; if that fails, there is no connection. Config.StateDir and
+	// Config.Pairing determine where the bond is kept.
 	Pair bool
-	// Pairing holds the options of that; its Replace is Repair. If it wants MITM,
-	// or has out-of-band data, a bond without protection is smp.ErrWeakBond.
+	// Pairing holds the options of that pairing; Repair takes the place of its Replace.
+	// If it requires MITM protection or has out-of-band data, an unauthenticated bond
+	// fails with smp.ErrWeakBond.
 	Pairing *smp.PairOptions
-	// Repair pairs again with a device that has lost the bond, or whose bond is
-	// damaged here or cannot be used with private addresses (smp.ErrOpenBond);
-	// without it, that is ErrBondLost: a device that only has the address must not
-	// get a new bond unasked. With Pair it replaces a bond that is smp.ErrWeakBond
-	// too.
+	// Repair pairs again with a device that has lost the bond, or whose bond is damaged
+	// or cannot be used with private addresses (smp.ErrOpenBond). Without it, these are
+	// ErrBondLost: a device that merely has the address must not get a new bond unasked.
+	// With Pair it also replaces a bond that fails with smp.ErrWeakBond.
 	Repair bool
-	// Adapter restricts the choice to the adapter of that name.
+	// Adapter restricts the choice to the adapter with this name.
 	Adapter string
-	// Priority orders those who wait for a connection slot; higher goes first.
+	// Priority orders the calls that wait for a connection slot; the highest goes first.
 	Priority int
-	// Evict ends the link of lower Priority that has been idle for the longest
-	// time, if no adapter has a free slot. Its Clients see hci's reason for a
-	// link that this host ended.
+	// Evict ends the link of lower Priority that has been idle for the longest time, if
+	// no adapter has a free slot. Its Clients see the reason of a link that this host
+	// has ended.
 	Evict bool
-	// InitialParams are the parameters that the link starts with and the table
-	// is discovered at; default 7.5–15 ms, latency 0, supervision timeout 2 s. A
-	// device that heard a connect of which this side heard nothing holds the link,
-	// and does not advertise, for as long as that.
+	// InitialParams are the connection parameters of the new link, with which the table
+	// is discovered; default 7.5–15 ms, latency 0, supervision timeout 2 s. If only the
+	// device considers the link established, it does not advertise for that timeout.
 	InitialParams hci.ConnParams
-	// SettledParams are asked for when the Client is ready; default 30–50 ms,
-	// latency 0, supervision timeout 5 s. A refusal does no harm.
+	// SettledParams are requested when the attribute table is known; default 30–50 ms,
+	// latency 0, supervision timeout 5 s. A refusal is not an error.
 	SettledParams hci.ConnParams
 	// KeepParams leaves the link at InitialParams.
 	KeepParams bool
-	// MTU is not exchanged if DisableMTU is set; the ATT_MTU stays 23 then.
+	// DisableMTU does not exchange the MTU: the ATT_MTU stays 23.
 	DisableMTU bool
 }
 
-// Requirement is a service that a device must have, with characteristics.
+// Requirement is a service that a device must have, and characteristics in it.
 type Requirement struct {
 	Service         gatt.UUID
 	Characteristics []gatt.UUID
@@ -90,8 +89,8 @@ func (o *Options) settledParams() hci.ConnParams {
 	return hci.ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 5 * time.Second}
 }
 
-// validate checks what would fail in every attempt alike.
-func (o *Options) validate() error {
+// checkParams returns an error for parameters that would fail in every attempt.
+func (o *Options) checkParams() error {
 	if err := o.initialParams().Validate(); err != nil {
 		return err
 	}

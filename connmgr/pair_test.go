@@ -20,7 +20,7 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// guarded puts device 1 on air, whose battery is shown to encrypted links alone.
+// guarded puts device 1 on air, which shows its battery level on encrypted links only.
 func (l *lab) guarded(s *smp.Config) *sim.Peripheral {
 	l.t.Helper()
 	return l.put(&sim.PeripheralConfig{
@@ -141,8 +141,8 @@ func testBondsAreKeptOnDisk(t *testing.T) {
 	c.Close()
 }
 
-// TestSharedLinkIsSecured: who wants pairing gets it on a link that another has
-// made without.
+// TestSharedLinkIsSecured pairs on a link that another Establish has made without
+// pairing.
 func TestSharedLinkIsSecured(t *testing.T) { inBubble(t, testSharedLinkIsSecured) }
 
 func testSharedLinkIsSecured(t *testing.T) {
@@ -157,8 +157,8 @@ func testSharedLinkIsSecured(t *testing.T) {
 	plain.Close()
 }
 
-// TestNothingIsSaidBeforeEncryption: many join a link to a bonded device that
-// has lost its key, or is another one, while it is made.
+// TestNothingIsSaidBeforeEncryption shares a link that is being made to a bonded device
+// which has lost its key, or is another device.
 func TestNothingIsSaidBeforeEncryption(t *testing.T) { inBubble(t, testNothingIsSaidBeforeEncryption) }
 
 func testNothingIsSaidBeforeEncryption(t *testing.T) {
@@ -185,8 +185,8 @@ func testNothingIsSaidBeforeEncryption(t *testing.T) {
 	}
 }
 
-// TestBondKeepsItsAdapter: over another adapter, which has no bond, the device
-// would be talked to in plain text.
+// TestBondKeepsItsAdapter: over an adapter without the bond, the link would not be
+// encrypted.
 func TestBondKeepsItsAdapter(t *testing.T) { inBubble(t, testBondKeepsItsAdapter) }
 
 func testBondKeepsItsAdapter(t *testing.T) {
@@ -298,7 +298,7 @@ func testBondThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// agreeable is a user who says yes to every number.
+// agreeable is a user who confirms every number.
 type agreeable struct{ smp.NoInput }
 
 func (agreeable) IO() smp.IOCapability { return smp.DisplayYesNo }
@@ -307,8 +307,8 @@ func (agreeable) Confirm(context.Context, hci.Addr, smp.Passkey) (bool, error) {
 
 func TestWeakBond(t *testing.T) { inBubble(t, testWeakBond) }
 
-// testWeakBond asks for protection against a man in the middle where the bond
-// has none.
+// testWeakBond requires protection against a man in the middle that the bond does not
+// have.
 func testWeakBond(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	l.guarded(&smp.Config{Delegate: agreeable{}, AllowRepair: true})
@@ -323,7 +323,7 @@ func testWeakBond(t *testing.T) {
 		t.Errorf("%d requests on a link that is not what was asked for", n)
 	}
 	mitm.Repair = true
-	for range 2 { // it replaces the bond, and then has what it wants
+	for range 2 { // the first replaces the bond, the second uses it
 		c := l.establish(1, &mitm)
 		if s := c.Security(); !s.Authenticated || !s.Bonded {
 			t.Errorf("security %+v", s)
@@ -333,7 +333,7 @@ func testWeakBond(t *testing.T) {
 	}
 }
 
-// counting is an agreeable user who counts how often he is asked.
+// counting is an agreeable user who counts the questions.
 type counting struct {
 	agreeable
 	asked *atomic.Int32
@@ -344,8 +344,8 @@ func (u counting) Confirm(context.Context, hci.Addr, smp.Passkey) (bool, error) 
 	return true, nil
 }
 
-// TestManyRaiseSecurityAtOnce has a link shared, and many operations fail for
-// want of security, at the same time: one of them pairs.
+// TestManyRaiseSecurityAtOnce runs operations on one link that fail for lack of security
+// at the same time: one of them pairs.
 func TestManyRaiseSecurityAtOnce(t *testing.T) { inBubble(t, testManyRaiseSecurityAtOnce) }
 
 func testManyRaiseSecurityAtOnce(t *testing.T) {
@@ -386,7 +386,7 @@ func testManyRaiseSecurityAtOnce(t *testing.T) {
 	asked("Read")
 }
 
-// slow is a user who does something before he agrees.
+// slow is a user who does something before confirming.
 type slow struct {
 	agreeable
 	first func(ctx context.Context)
@@ -399,8 +399,8 @@ func (u slow) Confirm(ctx context.Context, _ hci.Addr, _ smp.Passkey) (bool, err
 
 func TestPairingHoldsUpNobodyElse(t *testing.T) { inBubble(t, testPairingHoldsUpNobodyElse) }
 
-// testPairingHoldsUpNobodyElse has a user take his time to pair on a link that
-// others share who do not want that.
+// testPairingHoldsUpNobodyElse pairs with a slow user on a link that other Clients share
+// without pairing.
 func testPairingHoldsUpNobodyElse(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	l.guarded(&smp.Config{Delegate: agreeable{}})

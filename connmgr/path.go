@@ -10,39 +10,39 @@ import (
 )
 
 const (
-	// failurePenalty is by how many dB each failed dial to a device, fading,
-	// makes an adapter less attractive for it.
+	// failurePenalty is subtracted, in dB, for each failed dial of the adapter to the
+	// device; it fades.
 	failurePenalty = 4.0
-	// repeatedPenalty comes on top from the second failure on, so that another
-	// adapter that hears the device is tried however much weaker.
+	// repeatedPenalty is subtracted in addition from the second failure on, so that any
+	// other adapter that hears the device is tried.
 	repeatedPenalty = 40.0
-	// dialingPenalty is the same for each dial under way on the adapter.
+	// dialingPenalty is subtracted for each dial that is under way on the adapter.
 	dialingPenalty = 3.0
-	// lastSlotPenalty keeps the last free slot of an adapter for those that have
-	// no other.
+	// lastSlotPenalty keeps the last free slot of an adapter for devices that only this
+	// adapter hears.
 	lastSlotPenalty = 6.0
-	// fullPenalty puts full adapters last: a slot may come free there first.
+	// fullPenalty puts full adapters last: a slot may be released there first.
 	fullPenalty = 1000.0
-	// An adapter that has not heard the device for staleAfter while another has
-	// loses stalePenalty dB for each further second, up to staleLimit: the device
-	// may have gone out of its reach.
+	// stalePenalty is subtracted for each second in which the adapter has not heard the
+	// device while another one has, beginning after staleAfter, up to staleLimit: the
+	// device may have left its range.
 	staleAfter   = time.Second
 	stalePenalty = 15.0
 	staleLimit   = 45.0
-	// unheardRSSI stands for adapters that have not heard the device.
+	// unheardRSSI is the signal strength assumed for an adapter that has not heard the
+	// device.
 	unheardRSSI = -110
 )
 
-// rank returns the adapters that can be used for t, the one with the best
-// prospect first. The one of the attempt before keeps its place unless another
-// is better by 5 dB.
-func (m *Manager) rank(t target, last *Adapter, o *Options) ([]*Adapter, error) {
+// rankAdapters returns the adapters that can be used for t, the best first. The adapter
+// of the previous attempt stays first unless another one is better by 5 dB.
+func (m *Manager) rankAdapters(t target, last *Adapter, o *Options) ([]*Adapter, error) {
 	only := o.Adapter
-	bonded, err := m.bondedWith(t, o)
+	bonded, err := m.bondedAdapters(t, o)
 	if err != nil {
 		return nil, err
 	}
-	heard := m.devices.by(t)
+	heard := m.devices.heardOf(t)
 	var newest time.Time
 	for _, d := range heard {
 		if d.Seen.After(newest) {
@@ -65,7 +65,7 @@ func (m *Manager) rank(t target, last *Adapter, o *Options) ([]*Adapter, error) 
 			}
 		}
 		a.mu.Lock()
-		failed := a.failed[t.addr.MAC].now(now)
+		failed := a.failed[t.addr.MAC].weightAt(now)
 		score -= failurePenalty * failed
 		if failed > 1.5 {
 			score -= repeatedPenalty
@@ -94,13 +94,13 @@ func (m *Manager) rank(t target, last *Adapter, o *Options) ([]*Adapter, error) 
 	return as, nil
 }
 
-// bondedWith returns the adapters that have a bond with t; nil if none has. Only
-// these may be used then: over another one the device would be talked to in
-// plain text, and whoever has its address believed.
-func (m *Manager) bondedWith(t target, o *Options) ([]*Adapter, error) {
+// bondedAdapters returns the adapters that have a bond with t; nil if none has. Only
+// these may then be used: over another adapter, the link would not be encrypted, and any
+// device with the same address would be trusted.
+func (m *Manager) bondedAdapters(t target, o *Options) ([]*Adapter, error) {
 	var bonded []*Adapter
 	for _, a := range m.Adapters() {
-		if a.bondedWith(t) {
+		if a.hasBond(t) {
 			bonded = append(bonded, a)
 		}
 	}
@@ -114,7 +114,7 @@ func (m *Manager) bondedWith(t target, o *Options) ([]*Adapter, error) {
 		ErrNoAdapter, bonded[0].name, o.Adapter, syscall.ENODEV)
 }
 
-// noAdapter says why no adapter can be used.
+// noAdapter returns the reason why the adapter of a name, or any, cannot be used.
 func (m *Manager) noAdapter(only string) error {
 	for _, a := range m.Adapters() {
 		if only != "" && a.name != only {
@@ -128,7 +128,8 @@ func (m *Manager) noAdapter(only string) error {
 	return fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
 }
 
-// hasAdapter says what is wrong with the name of an adapter; "" is any.
+// hasAdapter returns an error that lists the adapters, unless one has the name or the
+// name is empty.
 func (m *Manager) hasAdapter(name string) error {
 	if name == "" || m.Adapter(name) != nil {
 		return nil
@@ -140,13 +141,13 @@ func (m *Manager) hasAdapter(name string) error {
 	return fmt.Errorf("connmgr: adapter %q is not one of this manager's, which are %s", name, strings.Join(names, ", "))
 }
 
-func (a *Adapter) begin() {
+func (a *Adapter) beginDial() {
 	a.mu.Lock()
 	a.dialing++
 	a.mu.Unlock()
 }
 
-func (a *Adapter) end() {
+func (a *Adapter) endDial() {
 	a.mu.Lock()
 	a.dialing--
 	a.mu.Unlock()

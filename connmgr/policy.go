@@ -10,36 +10,34 @@ import (
 )
 
 // Policy is how Establish counts failures and waits after them. Begin with
-// DefaultPolicy and change what is to differ: zero counts and Backoffs mean what
-// they say, one attempt and no wait.
+// DefaultPolicy and change single fields: zero counts and Backoffs are not defaults but
+// mean one attempt and no wait.
 type Policy struct {
-	// Treatment is the column of the error table that holds.
+	// Treatment selects the column of the error table.
 	Treatment errclass.Treatment
-	// MaxAttempts bounds timeouts and connect errors together; 0 allows one
-	// attempt.
+	// MaxAttempts bounds the sum of timeouts and connect errors; 0 allows one attempt.
 	MaxAttempts int
-	// MaxTransients bounds transient errors, which have a budget of their own.
+	// MaxTransients bounds transient errors, which are counted separately.
 	MaxTransients int
-	// AttemptTimeout bounds how long an attempt listens for the device; default
-	// 20 s.
+	// AttemptTimeout bounds how long an attempt waits for an advertisement of the
+	// device; default 20 s.
 	AttemptTimeout time.Duration
-	// SafetyTimeout bounds an attempt from its beginning to a ready Client;
-	// default 60 s.
+	// SafetyTimeout bounds an attempt from its begin to a ready Client; default 60 s.
 	SafetyTimeout time.Duration
-	// Backoffs are the waits by class of failure.
+	// Backoffs are the waits after a failure, by its class.
 	Backoffs errclass.Backoffs
-	// WaitAfterLast waits after the failure that decides, too.
+	// WaitAfterLast waits even after the last failure.
 	WaitAfterLast bool
-	// NoWake leaves waits as long as they are. Otherwise news of the device, of
-	// a free slot or of an adapter ends them.
+	// NoWake waits the full time. Otherwise a wait ends early when the device is heard, a
+	// slot is released, or an adapter comes up.
 	NoWake bool
-	// BackOff, if not nil, makes the source of waits for one Establish instead.
-	// NextBackOff is asked after each failed attempt that is to be followed by
-	// another; backoff.Stop ends the Establish. See ClassBackOff.
+	// BackOff, if not nil, makes the source of waits for one Establish, in place of
+	// Backoffs. NextBackOff is called after each failed attempt that another may follow;
+	// backoff.Stop ends the Establish. See ClassBackOff.
 	BackOff func() backoff.BackOff
 }
 
-// DefaultPolicy returns the policy of a Manager that is not told otherwise.
+// DefaultPolicy returns the policy that a nil Config.Policy stands for.
 func DefaultPolicy() Policy {
 	return Policy{
 		Treatment: errclass.Default, MaxAttempts: 4, MaxTransients: 9,
@@ -48,7 +46,7 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// UpstreamPolicy returns the constants and the counting of
+// UpstreamPolicy returns a policy with the constants and the counting of
 // bleak-retry-connector 4.6.
 func UpstreamPolicy() Policy {
 	p := DefaultPolicy()
@@ -56,15 +54,14 @@ func UpstreamPolicy() Policy {
 	return p
 }
 
-// ClassBackOff is implemented by a backoff.BackOff that wants to know what
-// failed. Failed is called before each NextBackOff.
+// ClassBackOff is a backoff.BackOff that depends on the class of the failure. Failed is
+// called before each NextBackOff.
 type ClassBackOff interface {
 	backoff.BackOff
 	Failed(c errclass.Class)
 }
 
-// byClass is the BackOff of policies that have none: the wait of the class of
-// the last failure.
+// byClass waits as the class of the last failure demands.
 type byClass struct {
 	waits errclass.Backoffs
 	next  time.Duration
@@ -81,13 +78,13 @@ func (p *Policy) backOff() backoff.BackOff {
 	return &byClass{waits: p.Backoffs}
 }
 
-// counts are the failures of one Establish.
+// counts is the number of failures of one Establish, by budget.
 type counts struct {
 	timeouts, connectErrors, transients int
 }
 
-// add counts a failed attempt and reports whether another one may follow.
-func (n *counts) add(c errclass.Class, p *Policy) bool {
+// countFailure counts a failed attempt and reports whether another one may follow.
+func (n *counts) countFailure(c errclass.Class, p *Policy) bool {
 	switch c.Budget {
 	case errclass.BudgetTimeout:
 		n.timeouts++
@@ -104,7 +101,7 @@ func (n *counts) add(c errclass.Class, p *Policy) bool {
 // classify returns the class of a failed attempt.
 func (p *Policy) classify(err error) errclass.Class {
 	if _, ok := errors.AsType[*MissingError](err); ok {
-		// The table was read from the device itself: another attempt reads the same.
+		// The device itself has given the table: another attempt would read the same.
 		return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
 	}
 	return p.Treatment.Of(err)

@@ -7,15 +7,15 @@ import (
 	"github.com/moor-ble/moor/errclass"
 )
 
-// DefaultRetries is the attempts of Retry that bleak-retry-connector's
-// decorator makes by default.
+// DefaultRetries is the default number of attempts of bleak-retry-connector's
+// decorator.
 const DefaultRetries = 2
 
-// Retry calls op up to attempts times, until it succeeds or fails with an
-// error that another try does not help, and waits in between as the class of
-// the error asks. It returns the last error unchanged. A timeout is not tried
-// again, so that the caller's own timeouts do not multiply. With attempts 0, op
-// is not called and the zero value returned. It makes no connection.
+// Retry calls op until it succeeds, up to attempts times, and waits in between as the
+// class of the error demands. It stops at an error that another try does not help, and
+// at a timeout, so that the timeouts of the caller do not multiply. It returns the last
+// error unchanged. With attempts 0 it returns the zero value without a call. It makes no
+// connection.
 func Retry[T any](ctx context.Context, attempts int, op func(ctx context.Context) (T, error)) (v T, err error) {
 	waits := errclass.DefaultBackoffs()
 	for i := range attempts {
@@ -34,11 +34,11 @@ func Retry[T any](ctx context.Context, attempts int, op func(ctx context.Context
 	return v, err
 }
 
-// Retryable reports whether the failure that err stands for may pass. It is
-// the counterpart of BLEAK_RETRY_EXCEPTIONS.
+// Retryable reports whether the failure behind err may pass. It is the counterpart of
+// BLEAK_RETRY_EXCEPTIONS.
 func Retryable(err error) bool { return errclass.Retryable(err) }
 
-// sleep waits for d or the end of ctx, whose cause it returns.
+// sleep waits for d, or returns the cause of ctx when that ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return context.Cause(ctx)

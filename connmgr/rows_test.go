@@ -16,7 +16,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// ends is what becomes of an Establish whose every try fails with one error.
+// ends is the result of an Establish all of whose attempts fail with one error.
 type ends struct {
 	want     error // of the category
 	attempts int

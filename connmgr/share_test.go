@@ -67,8 +67,8 @@ func TestOpenSaysWhyEachAdapterFailed(t *testing.T) { inBubble(t, testOpenSaysWh
 func testOpenSaysWhyEachAdapterFailed(t *testing.T) {
 	broken := errors.New("broken")
 	_, err := connmgr.Open(t.Context(), &connmgr.Config{
-		Adapters:      []string{"hci0", "hci1"},
-		OpenTransport: func(context.Context, string) (hci.Transport, error) { return nil, broken },
+		Adapters: []string{"hci0", "hci1"},
+		Kinds:    []connmgr.Kind{{Open: func(context.Context, string) (hci.Transport, error) { return nil, broken }}},
 	})
 	want := "connmgr: no adapter is ready: hci0: broken\nhci1: broken"
 	if !errors.Is(err, connmgr.ErrNoAdapter) || !errors.Is(err, broken) || err.Error() != want {
@@ -81,7 +81,7 @@ func TestSickAdapterIsReset(t *testing.T) { inBubble(t, testSickAdapterIsReset) 
 func testSickAdapterIsReset(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	l.device(1)
-	// It hears, but every connect fails for its own fault until it is reset.
+	// The adapter scans, but every connect fails for its own fault until it is reset.
 	l.adapters[0].Fault(sim.ConnectFault{Times: sim.Always, Status: hci.StatusHardwareFailure})
 	go func() {
 		for ev := range l.m.Events(t.Context()) {

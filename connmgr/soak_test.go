@@ -73,8 +73,8 @@ func testSoak(t *testing.T, n int, dir string) []string {
 	return files
 }
 
-// soak is a lab that goes on for long. One goroutine makes all calls, and all
-// its chance comes from rng.
+// soak is a lab for many cycles. One goroutine makes all calls; all randomness comes
+// from rng.
 type soak struct {
 	*lab
 	rng   *rand.Rand
@@ -161,13 +161,13 @@ func (s *soak) cycle() {
 	}
 }
 
-// optional are commands that a host can do without. A controller that leaves
-// one unanswered has to be restarted all the same.
+// optional are commands that a host can do without. A controller that does not answer
+// one has to be restarted nevertheless.
 var optional = []hci.Opcode{
 	hci.OpLESetDataLength, hci.OpLESetPHY, hci.OpLEReadRemoteFeatures, hci.OpReadRemoteVersionInformation, hci.OpLEConnectionUpdate,
 }
 
-// spoil makes something go wrong for the next connect, more often than not.
+// spoil makes the next connect fail in some way, more often than not.
 func (s *soak) spoil(n int) {
 	a, peer := s.adapters[s.rng.IntN(len(s.adapters))], s.peers[n]
 	switch s.rng.IntN(16) {
@@ -185,7 +185,7 @@ func (s *soak) spoil(n int) {
 		if s.chance(10) {
 			a.Fault(sim.CommandFault{Opcode: optional[s.rng.IntN(len(optional))], NoAnswer: true})
 		}
-	case 5: // lost, but never late: of which link it is, its handle would not tell
+	case 5: // lost, but never late: its handle would not identify the link
 		a.Fault(sim.EventFault{Code: uint8(hci.EvDisconnectionComplete), Drop: true})
 	case 6:
 		s.air.SetAway(peer.Controller(), true)
@@ -219,7 +219,7 @@ func (s *soak) end(c *connmgr.Client) {
 	switch how {
 	case byPeer:
 		ctx, cancel := context.WithTimeout(s.t.Context(), second)
-		for { // it may have links that ended unseen by the other side
+		for { // the other side may not have seen the end of a link
 			l, err := peer.Host().Accept(ctx)
 			if err != nil {
 				break
@@ -236,7 +236,7 @@ func (s *soak) end(c *connmgr.Client) {
 			a.Fault(sim.LinkFault{Peer: c.Address(), After: s.rng.IntN(3), Reason: hci.StatusRemoteUserTerminated})
 		}
 	}
-	_ = c.Close() // what became of it is not the matter here
+	_ = c.Close() // the result does not matter here
 }
 
 // wantZero ends all links and looks for what is left.

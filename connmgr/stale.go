@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// CloseStale ends links to the device with an address that are in the way of a
-// new one: those of this Manager on any adapter, and those that the kernel has,
-// as for bluetoothd, on adapters that the Manager does not own. With
-// onlyOtherAdapters, a link on the adapter that hears the device best is kept.
-// It tries all and returns what could not be ended. A link of the kernel needs
-// CAP_NET_RAW to be ended.
+// CloseStale ends existing links to the device with an address: those of this Manager,
+// and those that other programs hold on adapters of the same kinds (see
+// Kind.CloseLinks), such as the kernel's links for bluetoothd. With onlyOtherAdapters it
+// keeps a link on the adapter that hears the device best. It tries all links and returns
+// the errors of those that it could not end. The kernel's links need CAP_NET_RAW.
 func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapters bool) error {
 	t, err := parseTarget(address)
 	if err != nil {
@@ -27,20 +28,30 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 		}
 	}
 	var errs []error
-	for _, l := range m.links.list() {
-		if l.to(t) && l.adapter.name != keep {
-			errs = append(errs, l.disconnect(ctx))
+	for _, l := range m.links.listLinks() {
+		if l.leadsTo(t) && l.adapter.name != keep {
+			errs = append(errs, l.disconnectLink(ctx))
 		}
 	}
-	if m.cfg.OpenTransport == nil {
-		_, err := CloseKernelLinks(ctx, address, keep)
-		errs = append(errs, err)
+	for _, k := range m.kindsInUse() {
+		if k.CloseLinks != nil {
+			errs = append(errs, k.CloseLinks(ctx, address, keep))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// disconnect ends the link under its users and waits until it is gone.
-func (l *link) disconnect(ctx context.Context) error {
+// kindsInUse returns the kinds of the Manager's adapters, each once.
+func (m *Manager) kindsInUse() []Kind {
+	byPrefix := map[string]Kind{}
+	for _, a := range m.Adapters() {
+		byPrefix[a.kind.Prefix] = a.kind
+	}
+	return slices.Collect(maps.Values(byPrefix))
+}
+
+// disconnectLink ends the link regardless of its Clients and waits until it is gone.
+func (l *link) disconnectLink(ctx context.Context) error {
 	if err := l.conn.Link().Disconnect(ctx); err != nil {
 		return err
 	}
@@ -52,15 +63,15 @@ func (l *link) disconnect(ctx context.Context) error {
 	}
 }
 
-// KernelLink is an LE link that the kernel has, as for bluetoothd.
+// KernelLink is an LE link that the kernel has, such as for bluetoothd.
 type KernelLink struct {
 	Adapter string
-	Address hci.MAC // of the peer; the kernel does not tell its kind
+	Address hci.MAC // of the peer; the kernel does not report its kind
 	Handle  hci.Handle
 }
 
-// KernelLinks lists the LE links that the kernel has on the system's adapters;
-// those that a Manager, of any process, has opened are not among them.
+// KernelLinks lists the LE links that the kernel has on the system's adapters. Links
+// of Managers, in any process, are not among them.
 func KernelLinks() ([]KernelLink, error) {
 	if hcisock.HasAddressFamily() != nil {
 		return nil, nil // a kernel without Bluetooth has no links
@@ -81,7 +92,7 @@ func KernelLinks() ([]KernelLink, error) {
 		}
 		for _, l := range ls {
 			if l.Kind != hcisock.LinkLE {
-				continue // music goes on
+				continue // BR/EDR links, such as audio, are left alone
 			}
 			all = append(all, KernelLink{a.Name, l.MAC, l.Handle})
 		}
@@ -89,10 +100,10 @@ func KernelLinks() ([]KernelLink, error) {
 	return all, errors.Join(errs...)
 }
 
-// CloseKernelLinks ends the links that the kernel has to the device with an
-// address, except those on the adapter that keep names, which may be empty. It
-// tries all, and returns those that it ended. It needs CAP_NET_RAW, but no
-// Manager: for programs that are about to start one.
+// CloseKernelLinks ends the links that the kernel has to the device with an address,
+// except those on the adapter named keep, which may be empty. It tries all links and
+// returns those that it ended. It needs CAP_NET_RAW, but no Manager: it is for programs
+// that are about to open one.
 func CloseKernelLinks(ctx context.Context, address, keep string) (ended []KernelLink, err error) {
 	t, err := parseTarget(address)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// Whatever file of the state directory is wrong, the error says so, and ends in
-// what to do about it.
+// An error for each damaged file of the state directory names the file and ends with the
+// remedy.
 func TestStateDirectoryDamaged(t *testing.T) { inBubble(t, testStateDirectoryDamaged) }
 
 func testStateDirectoryDamaged(t *testing.T) {
@@ -30,7 +30,7 @@ func testStateDirectoryDamaged(t *testing.T) {
 		open := func() error {
 			m, err := connmgr.Open(t.Context(), &connmgr.Config{
 				Adapters: []string{"a"}, StateDir: dir,
-				OpenTransport: func(context.Context, string) (hci.Transport, error) { return a.Plug(), nil },
+				Kinds: []connmgr.Kind{{Open: func(context.Context, string) (hci.Transport, error) { return a.Plug(), nil }}},
 			})
 			if err == nil {
 				err = m.Close()

@@ -11,7 +11,7 @@ import (
 	"github.com/moor-ble/moor/servicecache"
 )
 
-// aliveWait is how long an existing link may take to show that it is alive.
+// aliveWait bounds the check whether an existing link is alive.
 const aliveWait = 5 * time.Second
 
 var (
@@ -21,8 +21,8 @@ var (
 	changed      = gatt.UUID16(0x2A05)
 )
 
-// alive asks the peer for something that it must answer, if only by an error.
-func (l *link) alive(ctx context.Context) error {
+// checkAlive sends a request that the peer must answer. An ATT error is an answer, too.
+func (l *link) checkAlive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, aliveWait)
 	defer cancel()
 	_, err := l.conn.GATT().ReadByUUID(ctx, deviceName, att.HandleRange{Start: 1, End: 0xFFFF})
@@ -32,9 +32,9 @@ func (l *link) alive(ctx context.Context) error {
 	return err
 }
 
-// table gives the link of c its attribute table: the cached one where the
-// rules of Vol 3, Part G, 2.5.2 let it count, else by discovery.
-func (x *attempts) table(ctx context.Context, c *Client) error {
+// loadTable makes the attribute table of the link known: from the cache where Vol 3,
+// Part G, 2.5.2 permits it, else by discovery.
+func (x *attempts) loadTable(ctx context.Context, c *Client) error {
 	l, o := c.link, x.opts
 	g := l.conn.GATT()
 	l.mu.Lock()
@@ -58,7 +58,7 @@ func (x *attempts) table(ctx context.Context, c *Client) error {
 			}
 		}
 	}
-	if l.missing(o.Require) == nil {
+	if l.checkRequirements(o.Require) == nil {
 		return nil
 	}
 	if l.isCached() {
@@ -66,7 +66,7 @@ func (x *attempts) table(ctx context.Context, c *Client) error {
 			return err
 		}
 	}
-	if m := l.missing(o.Require); m != nil {
+	if m := l.checkRequirements(o.Require); m != nil {
 		return m
 	}
 	return nil
@@ -83,9 +83,9 @@ func (l *link) isCached() bool {
 	return l.cached
 }
 
-// missing returns a *MissingError for the first requirement that the table
-// does not meet; nil if it meets all.
-func (l *link) missing(rs []Requirement) error {
+// checkRequirements returns a *MissingError for the first requirement that the table
+// does not meet.
+func (l *link) checkRequirements(rs []Requirement) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range rs {
@@ -101,14 +101,15 @@ func (l *link) missing(rs []Requirement) error {
 	return nil
 }
 
-// fromCache uses the cached table if it is the device's: by its Database Hash
-// where it has one, else if nothing can have changed.
+// fromCache uses the cached table if it is the present one of the device: by its
+// Database Hash if it has one, else if nothing can have changed. It reports whether it
+// does.
 func (l *link) fromCache(ctx context.Context) bool {
 	e, ok := l.m.cache.Get(l.peer)
 	if !ok {
 		return false
 	}
-	peer := servicecache.Peer{Bonded: l.bonded()}
+	peer := servicecache.Peer{Bonded: l.isBonded()}
 	verdict := servicecache.Decide(e, peer)
 	if verdict == servicecache.ReadHash {
 		hash, err := l.conn.GATT().DatabaseHash(ctx)
@@ -120,7 +121,7 @@ func (l *link) fromCache(ctx context.Context) bool {
 			peer.Hash = (*servicecache.Hash)(&hash)
 		}
 		if verdict = servicecache.Decide(e, peer); verdict != servicecache.Use && peer.Hash != nil {
-			// Another table: perhaps one that an equal device has.
+			// The table may be cached for another device of the same model.
 			if e, ok = l.m.cache.GetByHash(*peer.Hash); ok {
 				verdict = servicecache.Use
 			}
@@ -129,19 +130,19 @@ func (l *link) fromCache(ctx context.Context) bool {
 	if verdict != servicecache.Use {
 		return false
 	}
-	l.use(e.Profile, true)
+	l.useTable(e.Profile, true)
 	return true
 }
 
-func (l *link) use(p *gatt.Profile, cached bool) {
+func (l *link) useTable(p *gatt.Profile, cached bool) {
 	l.conn.GATT().SetProfile(p)
 	l.mu.Lock()
 	l.profile, l.cached = p, cached
 	l.mu.Unlock()
 }
 
-// rediscover discovers the table and caches it if it is certain. A table with
-// a hash is certain if the hash is its own, or was the same before and after.
+// rediscover discovers the table and caches it if it is certain. A table with a hash is
+// certain if the hash is that of the table, or the same before and after discovery.
 func (l *link) rediscover(ctx context.Context) error {
 	g := l.conn.GATT()
 	var before *servicecache.Hash
@@ -168,25 +169,25 @@ func (l *link) rediscover(ctx context.Context) error {
 		if !certain && try == 0 {
 			continue
 		}
-		l.use(p, false)
-		if certain { // one that keeps changing is used, but not kept
-			return l.keep(ctx, e)
+		l.useTable(p, false)
+		if certain { // a table that keeps changing is used but not cached
+			return l.keepTable(ctx, e)
 		}
 		return nil
 	}
 }
 
-// keep stores an entry and waits for that, though no longer than ctx allows:
-// another process may have the cache.
-func (l *link) keep(ctx context.Context, e *servicecache.Entry) error {
-	if !l.m.enter() {
+// keepTable caches an entry and waits for that, but no longer than ctx allows: another
+// process may have locked the cache.
+func (l *link) keepTable(ctx context.Context, e *servicecache.Entry) error {
+	if !l.m.enterCall() {
 		return errManagerClosed
 	}
 	stored := make(chan struct{})
 	go func() {
 		defer l.m.tasks.Done()
 		defer close(stored)
-		l.store(e)
+		l.storeTable(e)
 	}()
 	select {
 	case <-stored:
@@ -196,17 +197,17 @@ func (l *link) keep(ctx context.Context, e *servicecache.Entry) error {
 	}
 }
 
-func (l *link) store(e *servicecache.Entry) {
+func (l *link) storeTable(e *servicecache.Entry) {
 	peer := l.peer
 	if peer.IsResolvable() || peer.IsNonResolvable() {
-		return // another device may have the address tomorrow
+		return // another device may use the address later
 	}
 	if err := l.m.cache.Put(peer, e); err != nil {
 		l.m.log.Warn("attribute table not cached", "address", peer, "error", err)
 	}
 }
 
-// proves reports whether hash is that of the table p, in either order.
+// proves reports whether hash is that of the table p, in either byte order.
 func proves(p *gatt.Profile, hash [16]byte) bool {
 	own, ok := p.Hash()
 	if !ok {

@@ -11,8 +11,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// TestErrorTexts has the words that bleak-retry-connector's users know, with
-// the advice that fits.
+// TestErrorTexts has the error texts of bleak-retry-connector, with the matching advice.
 func TestErrorTexts(t *testing.T) { synctest.Test(t, testErrorTexts) }
 
 func testErrorTexts(t *testing.T) {
@@ -48,7 +47,7 @@ func testFailuresAreLogged(t *testing.T) {
 	e := testEstablisher(UpstreamPolicy())
 	e.log = func(msg string, args ...any) { lines = append(lines, msg+" "+fmt.Sprint(args...)) }
 	e.try = func(context.Context, int) (*Client, Attempt) { return nil, Attempt{Err: eof} }
-	if _, err := e.run(t.Context()); err == nil {
+	if _, err := e.makeAttempts(t.Context()); err == nil {
 		t.Fatal("no error")
 	}
 	begun, failed := 0, 0

@@ -8,19 +8,21 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// AdvertiseOptions holds the options of Advertise. Zero fields have their
-// defaults; nil is the same as an empty one.
+// AdvertiseOptions holds the options of Advertise. The zero value of a field means
+// its default; nil means all defaults.
 type AdvertiseOptions struct {
-	// Data is what is on air, at most 31 octets: all of it, nothing is added. Nil
-	// is an advertisement with nothing in it, not even the flags that most
-	// centrals look for; see AdvFields for what to put there.
+	// Data is the complete advertising data, at most 31 octets; default none.
+	// Nothing is added, not even the flags that most centrals look for. Use
+	// hci.AdvFields to build it.
 	Data     hci.AdvData
-	Response hci.AdvData // scan response, at most 31 octets
-	// Interval is 20 ms to 10.24 s in steps of 0.625 ms; default 100 ms.
+	Response hci.AdvData // scan response, at most 31 octets; default none
+	// Interval is the advertising interval, 20 ms to 10.24 s in steps of 0.625 ms;
+	// default 100 ms.
 	Interval time.Duration
-	// NonConnectable advertises without accepting connections.
+	// NonConnectable disables connections.
 	NonConnectable bool
-	// MaxLinks is at how many links as peripheral advertising pauses; default 1.
+	// MaxLinks is the number of links as peripheral at which advertising pauses;
+	// default 1.
 	MaxLinks int
 }
 
@@ -38,12 +40,13 @@ func (o *AdvertiseOptions) maxLinks() int {
 	return o.MaxLinks
 }
 
-// Advertise begins to advertise, or changes what is advertised, and returns
-// when the controller has begun. It goes on, pausing while
-// AdvertiseOptions.MaxLinks peers are connected, until StopAdvertising. The
-// links that it brings come out of Accept. After an error of the controller
-// nothing is advertised. When ctx ends, Advertise returns at once, while the
-// device goes on to do what was asked: StopAdvertising takes it back.
+// Advertise starts advertising, or changes what is advertised, and returns once the
+// controller advertises. Advertising continues until [Controller.StopAdvertising];
+// it pauses while AdvertiseOptions.MaxLinks peers are connected. [Controller.Accept]
+// returns the links of peers that connect.
+//
+// After an error of the controller nothing is advertised. When ctx ends, Advertise
+// returns at once, but advertising may still start; StopAdvertising ends it.
 func (ctl *Controller) Advertise(ctx context.Context, o *AdvertiseOptions) error {
 	opts := AdvertiseOptions{}
 	if o != nil {
@@ -53,24 +56,27 @@ func (ctl *Controller) Advertise(ctx context.Context, o *AdvertiseOptions) error
 		return err
 	}
 	if n := max(len(opts.Data), len(opts.Response)); n > 31 {
-		return fmt.Errorf("controller: advertising data of %d octets is longer than 31", n)
+		return fmt.Errorf("controller: %d octets of advertising data or scan response, at most 31 can be sent", n)
 	}
-	return ctl.advertise(ctx, &opts)
+	return ctl.setAdvertising(ctx, &opts)
 }
 
-// StopAdvertising ends what Advertise began. Should ctx be dead from the start,
-// it does nothing.
-func (ctl *Controller) StopAdvertising(ctx context.Context) error { return ctl.advertise(ctx, nil) }
+// StopAdvertising stops advertising. If ctx has ended before the call, it does
+// nothing.
+func (ctl *Controller) StopAdvertising(ctx context.Context) error {
+	return ctl.setAdvertising(ctx, nil)
+}
 
-func (ctl *Controller) advertise(ctx context.Context, o *AdvertiseOptions) error {
-	_, err := ask(ctx, &ctl.core, during(ctx, "advertise"), func(_ func() bool, done func(hci.None, error)) {
-		ctl.core.adv.want(o, func(err error) { done(hci.None{}, err) })
+// setAdvertising starts or changes advertising, or stops it if o is nil.
+func (ctl *Controller) setAdvertising(ctx context.Context, o *AdvertiseOptions) error {
+	_, err := askLoop(ctx, &ctl.core, wrapDuring(ctx, "advertise"), func(_ func() bool, done func(hci.None, error)) {
+		ctl.core.adv.setWanted(o, func(err error) { done(hci.None{}, err) })
 	})
 	return err
 }
 
-// Accept waits for a link that a peer makes to this device. Links that nobody
-// accepts are closed when more than 16 wait.
+// Accept waits for a link on which this host is the peripheral. At most 16 links
+// wait for Accept; further ones are closed.
 func (ctl *Controller) Accept(ctx context.Context) (*Link, error) {
 	select {
 	case l := <-ctl.accepted:
@@ -86,65 +92,79 @@ func (ctl *Controller) Accept(ctx context.Context) (*Link, error) {
 		case <-ctx.Done():
 		}
 	}
-	return nil, during(ctx, "accept")(context.Cause(ctx))
+	return nil, wrapDuring(ctx, "accept")(context.Cause(ctx))
 }
 
-// advertising brings the controller's advertising to the state that is wanted,
-// like scanning does for scans.
+// advertising brings the advertising of the controller into the wanted state, as
+// scanning does with the scan.
 type advertising struct {
 	c       *core
-	opts    *AdvertiseOptions // nil: off
+	opts    *AdvertiseOptions // nil means off
 	fresh   bool              // opts are not yet in the controller
-	running bool
-	busy    bool
-	refused bool // by a controller that cannot advertise now; until a link ends
-	waiting []func(error)
-	// response reports that the controller has a scan response from a set of
-	// extended parameters, which it keeps until it is given another one.
+	running bool              // the controller advertises
+	busy    bool              // a command is pending
+	refused bool              // the controller cannot advertise until a link goes down
+	waiting []func(error)     // calls that wait for the wanted state
+	// response reports that the advertising set has a scan response, which the
+	// controller keeps until it gets another one.
 	response bool
-	// own is the address under which it began last: a connection may still be
-	// reported when the address is another already (7.8.9).
+	// own is the own address at the latest start. The event of a connection may
+	// come after the address has changed (7.8.9).
 	own hci.Addr
 }
 
 func (a *advertising) init(c *core) { a.c = c }
 
-func (a *advertising) want(o *AdvertiseOptions, done func(error)) {
+// setWanted sets the wanted state and calls done once it is reached.
+func (a *advertising) setWanted(o *AdvertiseOptions, done func(error)) {
 	if a.c.err != nil {
 		done(a.c.err)
 		return
 	}
 	a.opts, a.fresh, a.refused = o, true, false
 	a.waiting = append(a.waiting, done)
-	a.sync()
+	a.syncAdvertising()
 }
 
-// connected notes that a connection ended the advertising (7.8.9).
-func (a *advertising) connected() {
+// endByConnection handles a connection, which ends the advertising (7.8.9).
+func (a *advertising) endByConnection() {
 	a.running = false
-	a.sync()
+	a.syncAdvertising()
 }
 
-// stopped notes that the controller ended the advertising by itself.
-func (a *advertising) stopped() {
+// noteStopped handles the end of advertising that the controller ended itself.
+func (a *advertising) noteStopped() {
 	a.running = false
-	a.sync()
+	a.syncAdvertising()
 }
 
-func (a *advertising) terminated(ev *hci.LEAdvertisingSetTerminated) {
-	if ev.Status != hci.StatusSuccess {
-		a.stopped()
+// handleSetTerminated handles LE Advertising Set Terminated. The set has ended by
+// itself, or by a connection. If the host does not know the link, the event about
+// it is late or lost; either way the controller does not advertise any more.
+func (a *advertising) handleSetTerminated(ev *hci.LEAdvertisingSetTerminated) {
+	if ev.Status != hci.StatusSuccess || a.c.links[ev.Handle] == nil {
+		a.noteStopped()
 	}
 }
 
-func (a *advertising) linkGone() {
-	a.refused = false
-	a.sync()
+// noteUnknownLink notes that a link has ended of which the host never heard. If
+// it was one as peripheral, it ended the advertising when it began. To begin
+// anew does no harm where the controller still advertises.
+func (a *advertising) noteUnknownLink() {
+	if a.running {
+		a.noteStopped()
+	}
 }
 
-// on reports whether the controller should advertise now.
-func (a *advertising) on() bool {
-	if a.opts == nil || a.refused || a.c.quiet.wanted() {
+// noteLinkDown tries to advertise again after the end of a link.
+func (a *advertising) noteLinkDown() {
+	a.refused = false
+	a.syncAdvertising()
+}
+
+// shouldRun reports whether the controller should advertise now.
+func (a *advertising) shouldRun() bool {
+	if a.opts == nil || a.refused || a.c.quiet.holdsBack() {
 		return false
 	}
 	links := 0
@@ -156,42 +176,44 @@ func (a *advertising) on() bool {
 	return a.opts.NonConnectable || links < a.opts.maxLinks()
 }
 
-func (a *advertising) sync() {
+// syncAdvertising sends the next commands towards the wanted state.
+func (a *advertising) syncAdvertising() {
 	if a.busy || a.c.err != nil {
 		return
 	}
-	switch on := a.on(); {
+	switch on := a.shouldRun(); {
 	case a.running && (!on || a.fresh):
-		a.steps([]hci.Params{a.enable(false)}, func(error) { a.running = false })
+		a.runAdvertisingCommands([]hci.Params{a.enableAdvertising(false)}, func(error) { a.running = false })
 	case on && !a.running:
 		var ps []hci.Params
 		setup := a.fresh
 		if setup {
-			ps = a.setup()
+			ps = a.advertisingSetup()
 			a.fresh = false
 		}
-		a.steps(append(ps, a.enable(true)), func(err error) {
+		a.runAdvertisingCommands(append(ps, a.enableAdvertising(true)), func(err error) {
 			if a.running = err == nil; a.running {
 				a.own = a.c.own
 			}
-			if err == nil || a.fresh { // or something else is wanted by now
+			if err == nil || a.fresh { // fresh: the options have changed meanwhile
 				return
 			}
 			a.refused, a.fresh = true, setup
-			if len(a.waiting) > 0 { // they are told, so it is not wanted any more
+			if len(a.waiting) > 0 { // the callers get the error, so advertising is off
 				a.opts = nil
-				a.finish(err)
+				a.answerWaiting(err)
 			}
 		})
 	default:
-		if a.opts == nil || !a.c.quiet.wanted() { // otherwise it begins afterwards
-			a.finish(nil)
+		if a.opts == nil || !a.c.quiet.holdsBack() { // otherwise it starts after the jobs
+			a.answerWaiting(nil)
 		}
-		a.c.quiet.proceed()
+		a.c.quiet.runNextJob()
 	}
 }
 
-func (a *advertising) finish(err error) {
+// answerWaiting returns err to all waiting calls.
+func (a *advertising) answerWaiting(err error) {
 	waiting := a.waiting
 	a.waiting = nil
 	for _, done := range waiting {
@@ -199,34 +221,35 @@ func (a *advertising) finish(err error) {
 	}
 }
 
-// steps runs commands one after the other up to the first error.
-func (a *advertising) steps(ps []hci.Params, then func(error)) {
+// runAdvertisingCommands sends commands one after the other, up to the first error,
+// and calls then.
+func (a *advertising) runAdvertisingCommands(ps []hci.Params, then func(error)) {
 	a.busy = true
-	a.c.run(ps[0], func(_ time.Time, _ []byte, err error) {
+	a.c.runCommand(ps[0], func(_ time.Time, _ []byte, err error) {
 		if r, ok := ps[0].(hci.LESetExtendedScanResponseData); ok && err == nil {
 			a.response = len(r.Data) > 0
 		}
 		if err == nil && len(ps) > 1 {
-			a.steps(ps[1:], then)
+			a.runAdvertisingCommands(ps[1:], then)
 			return
 		}
 		a.busy = false
 		then(err)
-		a.sync()
+		a.syncAdvertising()
 	})
 }
 
-func (a *advertising) enable(on bool) hci.Params {
+// enableAdvertising returns the command that starts or stops advertising.
+func (a *advertising) enableAdvertising(on bool) hci.Params {
 	if a.c.info.Extended {
 		return hci.LESetExtendedAdvertisingEnable{Enable: on, Sets: []hci.AdvertisingSet{{}}}
 	}
 	return hci.LESetAdvertisingEnable{Enable: on}
 }
 
-// setup returns the commands that tell the controller what to advertise. With
-// the extended commands it is still legacy advertising, which every scanner
-// hears.
-func (a *advertising) setup() []hci.Params {
+// advertisingSetup returns the commands that set the parameters and the data. The
+// extended commands set up legacy advertising too, which every scanner receives.
+func (a *advertising) advertisingSetup() []hci.Params {
 	o, own := a.opts, a.c.own
 	if !a.c.info.Extended {
 		typ := hci.AdvInd
@@ -248,7 +271,7 @@ func (a *advertising) setup() []hci.Params {
 		props = hci.AdvPropsLegacyScannable
 		if len(o.Response) == 0 {
 			props = hci.AdvPropsLegacyNonConnectable
-			if a.response { // the parameters would be refused for it (7.8.53)
+			if a.response { // a set with a response refuses these parameters (7.8.53)
 				ps = append(ps, hci.LESetExtendedScanResponseData{Operation: hci.AdvDataComplete})
 			}
 		}
@@ -261,13 +284,15 @@ func (a *advertising) setup() []hci.Params {
 		ps = append(ps, hci.LESetAdvertisingSetRandomAddress{Addr: own.MAC})
 	}
 	ps = append(ps, hci.LESetExtendedAdvertisingData{Operation: hci.AdvDataComplete, Data: o.Data})
-	if props != hci.AdvPropsLegacyNonConnectable { // scannable: an empty response takes back an earlier one
+	if props != hci.AdvPropsLegacyNonConnectable {
+		// A scannable set: an empty response replaces an earlier one.
 		ps = append(ps, hci.LESetExtendedScanResponseData{Operation: hci.AdvDataComplete, Data: o.Response})
 	}
 	return ps
 }
 
-func (a *advertising) fail(err error) {
+// failAdvertising ends advertising with err.
+func (a *advertising) failAdvertising(err error) {
 	a.opts, a.running = nil, false
-	a.finish(err)
+	a.answerWaiting(err)
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// advertise asks for o and returns where the result will be.
+// advertise calls setWanted(o) and returns a pointer to its future result.
 func (h *harness) advertise(o *AdvertiseOptions) *error {
 	res := new(error)
 	*res = errPending
-	h.do(func(time.Time) { h.c.adv.want(o, func(err error) { *res = err }) })
+	h.do(func(time.Time) { h.c.adv.setWanted(o, func(err error) { *res = err }) })
 	return res
 }
 

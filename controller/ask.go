@@ -10,24 +10,25 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// reply is what a waiting caller gets from the loop.
+// reply is the result that the loop sends to a waiting caller.
 type reply[T any] struct {
 	v   T
 	err error
 }
 
-// ask runs f on the loop and returns what it passes to done, which it calls at
-// most once. If the device or ctx ends first, the error is what wrap makes of
-// the cause; a result that is there is preferred to either. The commands of f
-// are to be sent while wanted holds: nothing goes out for a caller who has left.
-func ask[R any](ctx context.Context, c *core, wrap func(error) error, f func(wanted func() bool, done func(R, error))) (R, error) {
+// askLoop runs f on the loop and returns the result that f passes to done. f must
+// call done at most once. If ctx or the Controller ends before that, the error is
+// wrap applied to the cause. f passes wanted on to runCommandIf: it returns false
+// once the caller has left, so that no command is sent on its behalf.
+func askLoop[R any](ctx context.Context, c *core, wrap func(error) error, f func(wanted func() bool, done func(R, error))) (R, error) {
 	var zero R
 	if ctx.Err() != nil {
 		return zero, wrap(context.Cause(ctx))
 	}
 	var gone atomic.Bool
 	ch := make(chan reply[R], 1)
-	// A loop that takes no more tasks is about to end, which says why.
+	// If the loop accepts no more tasks, the Controller is about to end, and closed
+	// below wakes this call.
 	c.post(loop.Func(func(time.Time) {
 		f(func() bool { return !gone.Load() }, func(v R, err error) { ch <- reply[R]{v, err} })
 	}))
@@ -51,9 +52,9 @@ func ask[R any](ctx context.Context, c *core, wrap func(error) error, f func(wan
 	}
 }
 
-// during makes a context's cause say what it interrupted. The end of the device
-// says enough of itself.
-func during(ctx context.Context, what string) func(error) error {
+// wrapDuring returns a wrap for askLoop that prepends what the caller was doing
+// to the cause of ctx. The error that ended the Controller needs no such prefix.
+func wrapDuring(ctx context.Context, what string) func(error) error {
 	return func(err error) error {
 		if ctx.Err() == nil {
 			return err
@@ -62,7 +63,7 @@ func during(ctx context.Context, what string) func(error) error {
 	}
 }
 
-// commandFailed returns what turns an error into that of the command op.
+// commandFailed returns a wrap for askLoop that makes a *CommandError of op.
 func commandFailed(op hci.Opcode) func(error) error {
 	return func(err error) error { return &CommandError{op, err} }
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/hci/hcitest"
 )
 
-// slowEnd is a transport whose reader takes a moment to notice Close.
+// slowEnd is a transport whose ReadPacket returns a moment after Close.
 type slowEnd struct{ *hcitest.Host }
 
 func (s slowEnd) ReadPacket(b []byte) (int, error) {
@@ -54,7 +54,7 @@ func testEveryCallLearnsWhyTheDeviceEnds(t *testing.T) {
 		s.send(&hci.HardwareError{Code: 1})
 		synctest.Wait() // the loop has ended, the reader has not
 		if d.Err() != nil {
-			t.Fatal("the device is done too early for this test")
+			t.Fatal("the controller ended too early for this test")
 		}
 		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		if err := call(short, d); !errors.Is(err, context.DeadlineExceeded) {
@@ -62,7 +62,7 @@ func testEveryCallLearnsWhyTheDeviceEnds(t *testing.T) {
 		}
 		cancel()
 		if err := call(t.Context(), d); !errors.Is(err, controller.HardwareFault(1)) {
-			t.Errorf("%s: got %v, want what ended the device", name, err)
+			t.Errorf("%s: got %v, want the error that ended the Controller", name, err)
 		}
 		dead, cancel := context.WithCancel(t.Context())
 		cancel()

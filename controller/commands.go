@@ -8,39 +8,39 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// command is one HCI command from the moment it is asked for until the
-// controller has answered it. It stays pending when its caller gives up: the
-// credit and the opcode are the controller's until it answers.
+// command is one HCI command, from its submission to its answer. It stays pending
+// when its caller gives up, because the controller has its credit and its opcode
+// until it answers.
 type command struct {
 	op     hci.Opcode
 	packet []byte // whole H4 packet
-	// done runs on the loop, once. ret holds the return parameters after the
-	// status and is valid during the call.
+	// done is called once, on the loop. ret holds the return parameters after the
+	// status and is valid during the call only.
 	done func(now time.Time, ret []byte, err error)
-	// wanted reports whether to send the command at all; nil means yes. It is
-	// asked at the moment of sending.
+	// wanted reports whether the command is still to be sent. It is called right
+	// before sending; nil means yes.
 	wanted func() bool
 	timer  timer
 }
 
-// commands is the flow control of HCI commands (Vol 4, Part E, 4.4): a credit
-// count from the controller, and at most one unanswered command per opcode.
+// commands is the flow control of HCI commands (Vol 4, Part E, 4.4): the
+// controller grants credits, and at most one command per opcode is pending.
 type commands struct {
 	queue   []*command
 	pending map[hci.Opcode]*command
-	// credits is how many more commands the controller takes now; limit is the
-	// largest number that it ever granted, so that a count that was taken before
-	// it saw our latest commands cannot make us overrun it.
+	// credits counts the commands that the controller accepts now. limit is the
+	// largest count that it has granted. Pending commands are subtracted from
+	// limit, because the controller may have granted a count before it saw them.
 	credits, limit int
-	// unanswered has the optional commands that this controller ignored.
+	// unanswered holds the optional commands that the controller did not answer.
 	unanswered map[hci.Opcode]bool
-	// starving runs while commands are queued, none is pending and no credit is
-	// left: nothing but the controller can end that.
+	// starving runs while commands are queued, none is pending and there is no
+	// credit. Only an event of the controller can end that state.
 	starving timer
 }
 
-// essential reports whether the device can go on if op gets no answer. Without
-// the others a link or a measurement is poorer, but alive.
+// essential reports whether a missing answer to op ends the Controller. The other
+// commands are optional: the Controller works without them, with fewer features.
 func essential(op hci.Opcode) bool {
 	switch op {
 	case hci.OpReset, hci.OpReadBDADDR, hci.OpSetEventMask, hci.OpLESetEventMask, hci.OpReadLocalSupportedCommands,
@@ -53,23 +53,24 @@ func essential(op hci.Opcode) bool {
 	return false
 }
 
-// run queues p. done gets a *CommandError for all that goes wrong.
-func (c *core) run(p hci.Params, done func(now time.Time, ret []byte, err error)) {
-	c.runIf(nil, p, done)
+// runCommand queues p. done is called with the answer; its error is a
+// *CommandError, or a *hci.ParamError if p cannot be encoded. Must run on the loop.
+func (c *core) runCommand(p hci.Params, done func(now time.Time, ret []byte, err error)) {
+	c.runCommandIf(nil, p, done)
 }
 
-// runIf is run for a command that is dropped in silence if it is not wanted any
-// more when its turn comes.
-func (c *core) runIf(wanted func() bool, p hci.Params, done func(now time.Time, ret []byte, err error)) {
+// runCommandIf is runCommand for a command that is dropped, without a call of
+// done, if wanted returns false at the moment of sending.
+func (c *core) runCommandIf(wanted func() bool, p hci.Params, done func(now time.Time, ret []byte, err error)) {
 	packet, err := hci.AppendCommand(nil, p)
 	if err != nil {
 		done(c.now, nil, err)
 		return
 	}
-	c.submit(&command{op: p.Opcode(), packet: packet, wanted: wanted, done: done})
+	c.submitCommand(&command{op: p.Opcode(), packet: packet, wanted: wanted, done: done})
 }
 
-func (c *core) submit(cmd *command) {
+func (c *core) submitCommand(cmd *command) {
 	switch {
 	case c.err != nil:
 		cmd.done(c.now, nil, &CommandError{cmd.op, c.err})
@@ -82,8 +83,8 @@ func (c *core) submit(cmd *command) {
 	c.pumpCommands()
 }
 
-// pumpCommands sends what credits allow. A command whose opcode is pending
-// lets others pass, so that one slow procedure does not hold up the rest.
+// pumpCommands sends queued commands while there are credits. Commands with
+// other opcodes overtake a command whose opcode is pending.
 func (c *core) pumpCommands() {
 	q := c.cmds.queue
 	for i := 0; i < len(q) && c.cmds.credits > 0 && c.err == nil; {
@@ -99,66 +100,70 @@ func (c *core) pumpCommands() {
 		}
 		c.cmds.credits--
 		c.cmds.pending[cmd.op] = cmd
-		c.noteAsked(cmd)
+		c.noteTuned(cmd)
 		cmd.timer.f = func(now time.Time) { c.commandTimedOut(cmd) }
-		c.timers.set(&cmd.timer, c.now.Add(c.cfg.commandTimeout()))
-		c.send(cmd.packet)
+		c.timers.setTimer(&cmd.timer, c.now.Add(c.cfg.commandTimeout()))
+		c.sendPacket(cmd.packet)
 	}
 	c.watchCredits()
 }
 
-// watchCredits bounds the time in which the controller may leave this host
-// without a credit, to twice that for an answer (the 4 s of the Linux kernel).
+// watchCredits bounds how long the controller may grant no credit, to twice
+// Config.CommandTimeout (4 s by default, as in the Linux kernel).
 func (c *core) watchCredits() {
 	k := &c.cmds
 	if len(k.queue) == 0 || k.credits > 0 || len(k.pending) > 0 || c.err != nil {
-		c.timers.stop(&k.starving)
+		c.timers.stopTimer(&k.starving)
 	} else if k.starving.index == 0 {
-		c.timers.set(&k.starving, c.now.Add(2*c.cfg.commandTimeout()))
+		c.timers.setTimer(&k.starving, c.now.Add(2*c.cfg.commandTimeout()))
 	}
 }
 
-func (c *core) starved(time.Time) {
+// failStarved ends the Controller if a queued command is still wanted.
+func (c *core) failStarved(time.Time) {
 	c.cmds.queue = slices.DeleteFunc(c.cmds.queue, func(cmd *command) bool { return cmd.wanted != nil && !cmd.wanted() })
 	if len(c.cmds.queue) > 0 {
-		c.fail(&Error{"the controller takes no more commands", ErrNoCredit})
+		c.failController(&Error{"the controller accepts no more commands", ErrNoCredit})
 	}
 }
 
-// answered takes the opcode and credit count of a Command Complete or Command
-// Status event. Opcode 0 only refills credits (7.7.14). It returns nil for an
-// answer that nobody waits for: late, doubled or another host's.
-func (c *core) answered(op hci.Opcode, numPackets uint8) *command {
+// takeAnswer applies the opcode and the credit count of a Command Complete or
+// Command Status event and returns the command that it answers. Opcode 0 answers
+// none and only grants credits (7.7.14). An answer that is late, duplicated or for
+// another host has no command either: the result is nil.
+func (c *core) takeAnswer(op hci.Opcode, numPackets uint8) *command {
 	n := int(numPackets)
 	c.cmds.limit = max(c.cmds.limit, n)
 	cmd := c.cmds.pending[op]
 	if cmd != nil {
 		delete(c.cmds.pending, op)
-		c.timers.stop(&cmd.timer)
+		c.timers.stopTimer(&cmd.timer)
 	}
 	c.cmds.credits = max(0, min(n, c.cmds.limit-len(c.cmds.pending)))
 	if cmd == nil && op != 0 {
 		c.stats.ForeignAnswers++
-		c.log.Log(c.ctx, LevelPacket, "answer to no command of ours", "op", op)
-		delete(c.cmds.unanswered, op) // it does answer, if late
+		c.log.Log(c.ctx, LevelPacket, "answer to a command that is not pending", "op", op)
+		delete(c.cmds.unanswered, op) // the controller does answer the command, only late
 	}
 	return cmd
 }
 
+// commandTimedOut handles a missing answer. It ends the Controller if the command
+// is essential; otherwise the command is never sent again.
 func (c *core) commandTimedOut(cmd *command) {
 	delete(c.cmds.pending, cmd.op)
 	err := &CommandError{cmd.op, ErrNoAnswer}
 	if essential(cmd.op) {
 		cmd.done(c.now, nil, err)
-		c.fail(&Error{"the controller stopped answering", err})
+		c.failController(&Error{"the controller stopped answering", err})
 		return
 	}
 	c.log.Log(c.ctx, LevelController, "command not answered, doing without", "op", cmd.op)
 	c.cmds.unanswered[cmd.op] = true
-	// The credit went with the command; without it nothing could ever be sent.
+	// The credit is lost with the command. Without one no command could be sent.
 	c.cmds.credits = max(1, c.cmds.credits)
 	cmd.done(c.now, nil, err)
-	// Those queued behind it with the same opcode would only wait as long again.
+	// Queued commands with the same opcode would get no answer either.
 	for i := 0; i < len(c.cmds.queue); {
 		if q := c.cmds.queue[i]; q.op == cmd.op {
 			c.cmds.queue = append(c.cmds.queue[:i], c.cmds.queue[i+1:]...)
@@ -170,28 +175,29 @@ func (c *core) commandTimedOut(cmd *command) {
 	c.pumpCommands()
 }
 
-// complete handles Command Complete.
-func (c *core) complete(ev *hci.CommandComplete) {
-	cmd := c.answered(ev.Opcode, ev.NumPackets)
+// handleCommandComplete handles Command Complete.
+func (c *core) handleCommandComplete(ev *hci.CommandComplete) {
+	cmd := c.takeAnswer(ev.Opcode, ev.NumPackets)
 	if cmd != nil {
 		status, ret := hci.StatusUnspecified, []byte(nil)
 		if len(ev.Return) > 0 {
 			status, ret = hci.Status(ev.Return[0]), ev.Return[1:]
 		}
-		cmd.finish(c.now, ret, status)
+		cmd.answerCommand(c.now, ret, status)
 	}
 	c.pumpCommands()
 }
 
-// status handles Command Status.
-func (c *core) status(ev *hci.CommandStatus) {
-	if cmd := c.answered(ev.Opcode, ev.NumPackets); cmd != nil {
-		cmd.finish(c.now, nil, ev.Status)
+// handleCommandStatus handles Command Status.
+func (c *core) handleCommandStatus(ev *hci.CommandStatus) {
+	if cmd := c.takeAnswer(ev.Opcode, ev.NumPackets); cmd != nil {
+		cmd.answerCommand(c.now, nil, ev.Status)
 	}
 	c.pumpCommands()
 }
 
-func (cmd *command) finish(now time.Time, ret []byte, status hci.Status) {
+// answerCommand passes the controller's answer to the command's continuation.
+func (cmd *command) answerCommand(now time.Time, ret []byte, status hci.Status) {
 	if status != hci.StatusSuccess {
 		cmd.done(now, nil, &CommandError{cmd.op, status})
 		return
@@ -199,13 +205,13 @@ func (cmd *command) finish(now time.Time, ret []byte, status hci.Status) {
 	cmd.done(now, ret, nil)
 }
 
-// failCommands ends all commands with the device.
+// failCommands ends all commands with err.
 func (c *core) failCommands(err error) {
-	c.timers.stop(&c.cmds.starving)
+	c.timers.stopTimer(&c.cmds.starving)
 	pending, queue := c.cmds.pending, c.cmds.queue
 	c.cmds.pending, c.cmds.queue = map[hci.Opcode]*command{}, nil
 	for _, cmd := range pending {
-		c.timers.stop(&cmd.timer)
+		c.timers.stopTimer(&cmd.timer)
 		cmd.done(c.now, nil, &CommandError{cmd.op, err})
 	}
 	for _, cmd := range queue {
@@ -213,7 +219,7 @@ func (c *core) failCommands(err error) {
 	}
 }
 
-// statusOf returns the Status within err, zero if there is none.
+// statusOf returns the hci.Status that err wraps, or success if there is none.
 func statusOf(err error) hci.Status {
 	s, _ := errors.AsType[hci.Status](err)
 	return s

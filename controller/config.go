@@ -8,48 +8,50 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Log levels of the package, below slog.LevelInfo so that nothing is logged
-// unless asked for.
+// The log levels of the package. LevelLink and LevelPacket lie below
+// slog.LevelInfo and so are off by default.
 const (
-	LevelController = slog.LevelInfo // how the controller is, and what it does without
-	LevelLink       = slog.Level(-2) // links that come and go
-	LevelPacket     = slog.Level(-4) // every packet, in words; keys are left out
+	LevelController = slog.LevelInfo // faults of the controller and missing features
+	LevelLink       = slog.Level(-2) // links that come up and go down
+	LevelPacket     = slog.Level(-4) // every packet in words, without keys
 )
 
-// Config holds the options of a Controller. The zero value of each field is its
-// default; a nil *Config is the same as an empty one. Open keeps a copy.
+// Config holds the options of a Controller. The zero value of a field means its
+// default; a nil *Config means all defaults. Open copies it.
 type Config struct {
-	// Name is the adapter's name in logs; default none.
+	// Name is the name of the adapter in log records; default none.
 	Name string
-	// Logger takes what happens, at the levels above; nil logs nothing.
+	// Logger receives log records at the levels above. Nil disables logging.
 	Logger *slog.Logger
-	// Snoop takes a capture of all packets in btsnoop format; nil none. Write is
-	// called on the loop. An error of it ends the capture, not the device.
+	// Snoop receives a capture of all packets in btsnoop format. Nil disables the
+	// capture. Its Write is called on the loop and must not block. An error of
+	// Write ends the capture, not the Controller.
 	Snoop io.Writer
-	// NewLink makes the protocol above each link, on the loop. Nil leaves links
-	// without one: data is dropped, and requests of the peer are refused.
+	// NewLink returns the handler of a new link. It is called on the loop and must
+	// not block. Without a handler (nil), data is dropped and requests of the peer
+	// are refused.
 	NewLink func(now time.Time, l *Link) LinkHandler
-	// Address is the own address. The zero value takes the controller's public
-	// address if it has one, else a static random address made at start. A
-	// random address (kind AddrRandom) is set in the controller; a public one
-	// must be the controller's.
+	// Address is the own address. A random address (kind hci.AddrRandom) is set in
+	// the controller; a public address must be the controller's own. The zero
+	// value uses the public address of the controller, or StaticAddress if it has
+	// none.
 	Address hci.Addr
-	// StaticAddress is the static random address to use where Address is zero and
-	// the controller has no public one; default one made at start. Bonds hang on
-	// it, so it should be kept.
+	// StaticAddress is the static random address to use if Address is zero and the
+	// controller has no public address; default a new one at each Open. Bonds
+	// refer to it, so a program that bonds should store it and set it.
 	StaticAddress hci.MAC
-	// CommandTimeout is how long the controller may take to answer a command;
-	// default 2 s, as in the Linux kernel.
+	// CommandTimeout bounds the wait for the answer to a command, and a write to
+	// the transport; default 2 s, as in the Linux kernel.
 	CommandTimeout time.Duration
-	// DisableExtended uses the legacy commands for scanning, initiating and
-	// advertising even if the controller has the extended ones. The two kinds
-	// are never mixed (Vol 4, Part E, 3.1.1).
+	// DisableExtended selects the legacy commands for scanning, initiating and
+	// advertising, even if the controller has the extended ones. A Controller
+	// never mixes the two kinds (Vol 4, Part E, 3.1.1).
 	DisableExtended bool
-	// DisableTuning leaves out the data length and PHY requests that otherwise
-	// follow each connection made as central, but for what the program has asked
-	// for itself by then.
+	// DisableTuning disables the requests for longer packets and the 2M PHY that
+	// otherwise follow each connection as central. Each of them is omitted anyway
+	// if the program has made such a request itself by then.
 	DisableTuning bool
-	// ReportQueue is the length of a scanner's queue, in reports; default 256.
+	// ReportQueue bounds the queue of a Scanner, in reports; default 256.
 	ReportQueue int
 }
 

@@ -11,19 +11,24 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// ConnectOptions holds the options of Connect and ConnectAny. Zero fields have
-// their defaults; nil is the same as an empty one.
+// ConnectOptions holds the options of Connect and ConnectAny. The zero value of a
+// field means its default; nil means all defaults.
 type ConnectOptions struct {
-	// Timeout bounds how long the peer is listened for, counted from when the
-	// controller first begins to; default 20 s, negative none. Time spent waiting
-	// for that does not count, ctx bounds it; the turns that others have later do.
+	// Timeout bounds how long the controller listens for the peer; default 20 s,
+	// negative means no bound. It begins when the controller first initiates for
+	// this call: the wait for its first turn does not count (ctx bounds it), later
+	// turns of other calls do.
 	Timeout time.Duration
-	// Params are the parameters that the link starts with; default 30–50 ms,
+	// Params are the initial connection parameters; default interval 30 to 50 ms,
 	// latency 0, supervision timeout 4.2 s.
 	Params hci.ConnParams
-	// ScanInterval and ScanWindow are how the controller listens while it
-	// initiates, 2.5 ms to 10.24 s; default 60 ms each, listening all the time.
+	// ScanInterval and ScanWindow set how the controller listens while it
+	// initiates, 2.5 ms to 10.24 s; default 60 ms each, that is, all the time.
 	ScanInterval, ScanWindow time.Duration
+	// DeferTuning leaves the data length and the PHY of the new link alone until
+	// Link.Tune is called. The default asks for longer packets and the 2M PHY as
+	// soon as the link is up; see Config.DisableTuning.
+	DeferTuning bool
 }
 
 func (o *ConnectOptions) timeout() time.Duration {
@@ -40,7 +45,7 @@ func (o *ConnectOptions) params() hci.ConnParams {
 	return o.Params
 }
 
-func (o *ConnectOptions) scan() (interval, window time.Duration) {
+func (o *ConnectOptions) scanTiming() (interval, window time.Duration) {
 	interval, window = 60*time.Millisecond, 60*time.Millisecond
 	if o != nil && o.ScanInterval != 0 {
 		interval, window = o.ScanInterval, o.ScanInterval
@@ -51,60 +56,62 @@ func (o *ConnectOptions) scan() (interval, window time.Duration) {
 	return min(max(interval, window), 10240*time.Millisecond), window
 }
 
-// same reports whether dials with o and p can share an initiation.
-func (o *ConnectOptions) same(p *ConnectOptions) bool {
-	oi, ow := o.scan()
-	pi, pw := p.scan()
+// sharesInitiation reports whether dials with o and with p can share an
+// initiation.
+func (o *ConnectOptions) sharesInitiation(p *ConnectOptions) bool {
+	oi, ow := o.scanTiming()
+	pi, pw := p.scanTiming()
 	return oi == pi && ow == pw && o.params() == p.params()
 }
 
-// ErrUnwanted is the cause of links that came up after whoever asked for them
-// had given up, and were closed for it.
-var ErrUnwanted = errors.New("nobody was waiting for the connection any more")
+// ErrUnwanted is the cause of the end of a link that came up after its caller
+// had given up, or that no caller accepted.
+var ErrUnwanted = errors.New("no caller was waiting for the connection any more")
 
-// Connect makes a link to peer as central and returns it. Dials of one Controller
-// share the initiator by the filter accept list if their options are equal and
-// the list has places, else they take turns: a peer that is not there holds up
-// nobody. An error is a *ConnectError. When ctx ends, Connect returns at
-// once; should the controller complete the connection all the same, the link
-// is closed, or given to another Connect that waits for the same peer.
+// Connect connects to peer as central. Its error is a *[ConnectError].
+//
+// Concurrent calls share the controller's initiator through the filter accept
+// list if their options are equal and the list has room; otherwise they take
+// turns. An absent peer therefore does not block the other calls. When ctx ends,
+// Connect returns at once. If the controller completes the connection after that,
+// the link is closed, or given to another call that waits for the same peer.
 func (ctl *Controller) Connect(ctx context.Context, peer hci.Addr, o *ConnectOptions) (*Link, error) {
-	return ctl.connect(ctx, []hci.Addr{peer}, o)
+	return ctl.connectAny(ctx, []hci.Addr{peer}, o)
 }
 
-// ConnectAny makes a link to whichever of peers is heard first, by the
-// controller's filter accept list (Vol 4, Part E, 7.8.16), which has
-// Info.AcceptListSize places. Link.Peer says which one it was.
+// ConnectAny is Connect to whichever of peers is heard first; [Link.Peer] returns
+// which one it was. It uses the controller's filter accept list (Vol 4, Part E,
+// 7.8.16), so peers must have 1 to Info.AcceptListSize addresses.
 func (ctl *Controller) ConnectAny(ctx context.Context, peers []hci.Addr, o *ConnectOptions) (*Link, error) {
 	if n := ctl.Info().AcceptListSize; len(peers) == 0 || len(peers) > n {
-		return nil, &ConnectError{Err: fmt.Errorf("%d peers do not fit the controller's accept list of 1 to %d", len(peers), n)}
+		return nil, &ConnectError{Err: fmt.Errorf("%d peers, but the filter accept list of the controller takes 1 to %d", len(peers), n)}
 	}
-	return ctl.connect(ctx, peers, o)
+	return ctl.connectAny(ctx, peers, o)
 }
 
-func (ctl *Controller) connect(ctx context.Context, peers []hci.Addr, o *ConnectOptions) (*Link, error) {
+func (ctl *Controller) connectAny(ctx context.Context, peers []hci.Addr, o *ConnectOptions) (*Link, error) {
 	x := &dial{peers: slices.Clone(peers)}
 	if o != nil {
 		opts := *o
 		x.opts = &opts
 	}
 	if err := x.opts.params().Validate(); err != nil {
-		return nil, x.wrap(err)
+		return nil, x.connectError(err)
 	}
-	var got *Link // of the loop
-	l, err := ask(ctx, &ctl.core, x.wrap, func(_ func() bool, done func(*Link, error)) {
+	var got *Link // owned by the loop
+	l, err := askLoop(ctx, &ctl.core, x.connectError, func(_ func() bool, done func(*Link, error)) {
 		x.done = func(l *Link, err error) {
 			got = l
 			done(l, err)
 		}
-		ctl.core.dial.add(x)
+		ctl.core.dial.addDial(x)
 	})
 	if err != nil && ctx.Err() != nil {
 		ctl.Post(loop.Func(func(time.Time) {
 			x.gone = true
-			ctl.core.dial.stop(x, context.Cause(ctx))
-			if got != nil { // the link came while the caller was leaving
-				ctl.core.orphan(got)
+			ctl.core.dial.stopDial(x, context.Cause(ctx))
+			if got != nil { // the link came up while the caller was leaving
+				ctl.core.closeUnwanted(got)
 			}
 		}))
 	}

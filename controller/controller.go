@@ -2,10 +2,7 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,24 +13,23 @@ import (
 
 // Sizes of the queues between the goroutines of a Controller.
 const (
-	// packetBuffers is how many packets the reader may be ahead of the loop. It
-	// fills only if the loop is held up by a transport that does not take
-	// packets.
+	// packetBuffers bounds how many packets the reader may be ahead of the loop.
+	// The queue fills only while the transport blocks a write of the loop.
 	packetBuffers = 64
-	// reservedBuffers are kept from advertising reports: when no more are left,
-	// reports are dropped and counted, while all else still gets through.
+	// reservedBuffers are not available to advertising reports. When only they
+	// are left, reports are dropped and counted, and other packets still pass.
 	reservedBuffers = 16
 	taskQueue       = 64
 	acceptQueue     = 16
-	// closeTime is how long Close waits for links to end in an orderly way, and
-	// again for the answer to the reset.
+	// closeTime bounds how long Close waits for the links to end, and then for
+	// the answer to the reset.
 	closeTime = time.Second
 )
 
-// Controller is one controller in use. All its methods may be called from any
-// goroutine but its loop.
+// Controller is one open controller. Its methods may be called from any goroutine
+// except its loop.
 type Controller struct {
-	core     core // of the loop, once it runs
+	core     core // owned by the loop once it runs
 	tr       hci.Transport
 	tasks    chan task
 	packets  chan *packetBuffer
@@ -41,25 +37,21 @@ type Controller struct {
 	readErr  chan error
 	accepted chan *Link
 	dropped  atomic.Uint64
-	snoop    *hci.SnoopWriter // of the loop
+	snoop    *hci.SnoopWriter // owned by the loop
 
-	stuck atomic.Bool // the transport was closed because it took no packet
+	stuck atomic.Bool // the transport was closed because a write took too long
 
-	info atomic.Pointer[Info] // after start-up
-	stop chan struct{}        // closed when the loop has ended, for the reader
-	quit chan struct{}        // closed when the reader has ended
-	done chan struct{}        // closed after both goroutines' end
+	info atomic.Pointer[Info] // set after start-up
+	stop chan struct{}        // closed at the end of the loop; ends the reader
+	quit chan struct{}        // closed at the end of the reader
+	done chan struct{}        // closed after the end of both goroutines
 	err  error                // set before done is closed
 }
 
-type packetBuffer struct {
-	n int
-	b [hci.MaxPacketLen]byte
-}
-
-// Open starts the controller behind tr: reset, what it is and can do, event
-// masks, buffers, own address. It owns tr from then on and closes it when it
-// fails. ctx bounds the start alone. A nil cfg is the default.
+// Open starts up the controller behind tr: it resets it, reads its version,
+// commands, features and buffers, and sets the event masks and the own address.
+// Open takes ownership of tr and closes it if the start-up fails. ctx bounds the
+// start-up only. A nil cfg means all defaults.
 func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, error) {
 	if cfg == nil {
 		cfg = &Config{}
@@ -72,25 +64,26 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 	}
 	ctl.core.setup(*cfg)
 	ctl.core.post, ctl.core.closed = ctl.Post, ctl.done
-	ctl.core.accept = ctl.accept
+	ctl.core.onPeripheralLink = ctl.queueAccepted
 	if cfg.Snoop != nil {
 		ctl.snoop = hci.NewSnoop(cfg.Snoop)
 	}
-	go ctl.read()
-	go ctl.loop()
-	info, err := ctl.start(ctx)
+	go ctl.readPackets()
+	go ctl.runLoop()
+	info, err := ctl.startUp(ctx)
 	if err != nil {
-		ctl.end(errClosed)
+		ctl.endLoop(errClosed)
 		<-ctl.done
-		return nil, fmt.Errorf("controller: start of the controller: %w", err)
+		return nil, fmt.Errorf("controller: start-up: %w", err)
 	}
 	ctl.info.Store(info)
 	return ctl, nil
 }
 
-// accept queues a link for Accept. On the loop.
-func (ctl *Controller) accept(l *Link) {
-	for range len(ctl.accepted) { // those that ended meanwhile make room
+// queueAccepted queues a link for Accept, or closes it if the queue is full of
+// links that are up. Must run on the loop.
+func (ctl *Controller) queueAccepted(l *Link) {
+	for range len(ctl.accepted) { // links that have gone down make room
 		select {
 		case old := <-ctl.accepted:
 			if old.Err() == nil {
@@ -102,11 +95,11 @@ func (ctl *Controller) accept(l *Link) {
 	select {
 	case ctl.accepted <- l:
 	default:
-		ctl.core.orphan(l)
+		ctl.core.closeUnwanted(l)
 	}
 }
 
-// Info returns what is known of the controller since start-up.
+// Info returns what the start-up has found out about the controller.
 func (ctl *Controller) Info() Info {
 	if i := ctl.info.Load(); i != nil {
 		return *i
@@ -114,7 +107,7 @@ func (ctl *Controller) Info() Info {
 	return Info{}
 }
 
-// Stats returns what was counted so far.
+// Stats returns the counters. It waits for the loop, which does not block.
 func (ctl *Controller) Stats() Stats {
 	ch := make(chan Stats, 1)
 	if !ctl.Post(loop.Func(func(time.Time) { ch <- ctl.core.stats })) {
@@ -136,7 +129,7 @@ func (ctl *Controller) finalStats() Stats {
 	return s
 }
 
-// Post hands t to the loop; see loop.Poster.
+// Post implements loop.Poster.
 func (ctl *Controller) Post(t loop.Task) bool {
 	select {
 	case <-ctl.stop:
@@ -151,8 +144,8 @@ func (ctl *Controller) Post(t loop.Task) bool {
 	}
 }
 
-// Links returns the links that are up, in the order of their handles. It does not
-// wait.
+// Links returns the links that are up, in the order of their handles. It does
+// not wait for the loop.
 func (ctl *Controller) Links() []*Link {
 	if ls := ctl.core.up.Load(); ls != nil {
 		return slices.Clone(*ls)
@@ -160,11 +153,11 @@ func (ctl *Controller) Links() []*Link {
 	return nil
 }
 
-// Done is closed when the device has ended and its transport is closed.
+// Done is closed when the Controller has ended and its transport is closed.
 func (ctl *Controller) Done() <-chan struct{} { return ctl.done }
 
-// Err returns why the device ended: an error that unwraps to net.ErrClosed
-// after Close, otherwise a *Error; nil while it lives.
+// Err returns why the Controller ended: an error that unwraps to net.ErrClosed
+// after Close, otherwise an *[Error]. It returns nil before the end.
 func (ctl *Controller) Err() error {
 	select {
 	case <-ctl.done:
@@ -174,16 +167,17 @@ func (ctl *Controller) Err() error {
 	}
 }
 
-// Close lets what was written reach the peers, disconnects all links, gives
-// them up to a second for both, resets the controller and closes the transport.
-// Waiters get an error that unwraps to net.ErrClosed. Closing again does nothing.
+// Close ends the Controller. It waits up to a second until queued data has
+// reached the peers and all links are disconnected, then resets the controller
+// and closes the transport. Waiting calls return an error that unwraps to
+// net.ErrClosed. A second Close does nothing. The result is always nil.
 func (ctl *Controller) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	links, _ := ask(ctx, &ctl.core, commandFailed(hci.OpDisconnect), func(_ func() bool, done func([]*Link, error)) {
+	links, _ := askLoop(ctx, &ctl.core, commandFailed(hci.OpDisconnect), func(_ func() bool, done func([]*Link, error)) {
 		ls := ctl.core.sortedLinks()
 		for _, l := range ls {
-			l.drain(func() { l.StartDisconnect(hci.StatusRemoteUserTerminated, errClosed) })
+			l.linger(func() { l.StartDisconnect(hci.StatusRemoteUserTerminated, errClosed) })
 		}
 		done(ls, nil)
 	})
@@ -193,194 +187,17 @@ func (ctl *Controller) Close() error {
 		case <-ctx.Done():
 		}
 	}
-	// Scans, dials and advertising end with the reset, and so does a link that has
-	// used up the time above.
+	// The reset ends scans, dials and advertising, and any link that did not end
+	// in time.
 	reset, cancelReset := context.WithTimeout(context.Background(), closeTime)
 	defer cancelReset()
 	_, _ = Exec(reset, ctl, hci.Reset{})
-	ctl.end(errClosed)
+	ctl.endLoop(errClosed)
 	<-ctl.done
 	return nil
 }
 
-// end makes the loop end with cause.
-func (ctl *Controller) end(cause error) {
-	ctl.Post(loop.Func(func(time.Time) { ctl.core.fail(cause) }))
-}
-
-// read takes packets from the transport until it fails. It blocks only in the
-// transport, or while the loop has all buffers.
-func (ctl *Controller) read() {
-	defer close(ctl.quit)
-	made := 0
-	for {
-		var p *packetBuffer
-		select {
-		case p = <-ctl.free:
-		default:
-			if made < packetBuffers {
-				p = new(packetBuffer)
-				made++
-				break
-			}
-			select {
-			case p = <-ctl.free:
-			case <-ctl.stop:
-				return
-			}
-		}
-		for {
-			n, err := ctl.tr.ReadPacket(p.b[:])
-			if err != nil {
-				ctl.readErr <- err
-				return
-			}
-			p.n = n
-			if len(ctl.packets) < packetBuffers-reservedBuffers || !isAdvertising(p.b[:n]) {
-				break
-			}
-			ctl.dropped.Add(1)
-		}
-		select {
-		case ctl.packets <- p:
-		case <-ctl.stop:
-			return
-		}
-	}
-}
-
-// isAdvertising reports whether an H4 packet is an LE (Extended) Advertising
-// Report event.
-func isAdvertising(b []byte) bool {
-	return len(b) > 3 && hci.PacketType(b[0]) == hci.PacketEvent && b[1] == byte(hci.EvLEMeta) &&
-		(b[3] == byte(hci.EvLEAdvertisingReport) || b[3] == byte(hci.EvLEExtendedAdvertisingReport))
-}
-
-// loop owns core. It ends when core has failed.
-func (ctl *Controller) loop() {
-	c := &ctl.core
-	alarm := time.NewTimer(time.Hour)
-	defer alarm.Stop()
-	var armed time.Time
-	patience := time.AfterFunc(time.Hour, ctl.unstick)
-	patience.Stop()
-	for c.err == nil {
-		select {
-		case p := <-ctl.packets:
-			now := time.Now()
-			ctl.capture(now, false, p.b[:p.n])
-			c.packet(now, p.b[:p.n])
-			ctl.free <- p
-		case t := <-ctl.tasks:
-			c.call(time.Now(), t)
-		case <-alarm.C:
-			armed = time.Time{}
-			c.expire(time.Now())
-		case err := <-ctl.readErr:
-			c.now = time.Now()
-			ctl.drain()
-			c.fail(ctl.transportError("read", err))
-		}
-		ctl.write(patience)
-		if next := c.timers.next(); !next.Equal(armed) {
-			armed = next
-			if next.IsZero() {
-				alarm.Stop()
-			} else {
-				alarm.Reset(time.Until(next))
-			}
-		}
-	}
-	ctl.finish()
-}
-
-// drain handles what the reader delivered before it failed.
-func (ctl *Controller) drain() {
-	for {
-		select {
-		case p := <-ctl.packets:
-			ctl.capture(ctl.core.now, false, p.b[:p.n])
-			ctl.core.packet(ctl.core.now, p.b[:p.n])
-		default:
-			return
-		}
-	}
-}
-
-// write sends what the core wants sent. A transport that does not take it in
-// the time for an answer to a command is closed, which ends the write: with the
-// loop held up, nobody could be told of anything any more.
-func (ctl *Controller) write(patience *time.Timer) {
-	c := &ctl.core
-	if len(c.out) == 0 {
-		return
-	}
-	patience.Reset(c.cfg.commandTimeout())
-	defer patience.Stop()
-	for i := 0; i < len(c.out); i++ { // fail may not append, but commands may
-		p := c.out[i]
-		c.out[i] = nil
-		if err := ctl.tr.WritePacket(p); err != nil {
-			c.fail(ctl.transportError("write", err))
-			break
-		}
-		ctl.capture(c.now, true, p)
-		c.recycle(p)
-	}
-	c.out = c.out[:0]
-}
-
-// capture logs and captures a packet.
-func (ctl *Controller) capture(now time.Time, sent bool, p []byte) {
-	if ctl.core.log.Enabled(ctl.core.ctx, LevelPacket) {
-		what := "received"
-		if sent {
-			what = "sent"
-		}
-		ctl.core.log.Log(ctl.core.ctx, LevelPacket, what, "packet", hci.Describe(p))
-	}
-	if ctl.snoop == nil {
-		return
-	}
-	if err := ctl.snoop.Packet(now, sent, p); err != nil {
-		ctl.core.log.Log(ctl.core.ctx, LevelController, "capture ended", "error", err)
-		ctl.snoop = nil
-	}
-}
-
-// finish closes everything after core.fail.
-func (ctl *Controller) finish() {
-	close(ctl.stop)
-	_ = ctl.tr.Close()
-	// Tasks that were posted in time still run: on a failed core they find out
-	// what ended it.
-	for {
-		select {
-		case t := <-ctl.tasks:
-			ctl.core.call(time.Now(), t)
-			continue
-		default:
-		}
-		break
-	}
-	<-ctl.quit
-	ctl.err = ctl.core.err
-	close(ctl.done)
-}
-
-func (ctl *Controller) unstick() {
-	ctl.stuck.Store(true)
-	_ = ctl.tr.Close()
-}
-
-func (ctl *Controller) transportError(what string, err error) error {
-	if ctl.stuck.Load() {
-		return &Error{"transport", ErrStuck}
-	}
-	if errors.Is(err, io.EOF) {
-		err = fmt.Errorf("the other side closed it (%w)", err)
-	} else if errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("controller: transport closed: %w", err)
-	}
-	return &Error{"transport " + what, err}
+// endLoop ends the loop with cause.
+func (ctl *Controller) endLoop(cause error) {
+	ctl.Post(loop.Func(func(time.Time) { ctl.core.failController(cause) }))
 }

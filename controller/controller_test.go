@@ -17,7 +17,7 @@ import (
 )
 
 // script answers commands as a plain 4.0 controller does, until its context
-// ends. What it does not know it answers with status 0x01.
+// ends. It answers unknown commands with status 0x01.
 type script struct {
 	ctl *hcitest.Controller
 	// returns has the return parameters, with status, of synchronous commands.
@@ -73,7 +73,7 @@ func (s *script) sent() []hci.Opcode {
 
 func (s *script) send(ev hci.Event) { s.ctl.Send(hci.AppendEvent([]byte{byte(hci.PacketEvent)}, ev)) }
 
-// open starts a device on a scripted controller; both end with the test.
+// open opens a Controller on a scripted controller; both end with the test.
 func open(t *testing.T, s *script, host *hcitest.Host, cfg *controller.Config) *controller.Controller {
 	t.Helper()
 	go s.run(t.Context())
@@ -182,7 +182,7 @@ func testStartWithoutBuffersFails(t *testing.T) {
 	s.returns[hci.OpLEReadBufferSize] = []byte{0, 0, 0, 0}
 	go s.run(t.Context())
 	if _, err := controller.Open(t.Context(), host, nil); err == nil || err.Error() !=
-		"controller: start of the controller: the controller offers 0 buffers of 0 octets for data, LE needs at least one of 27" {
+		"controller: start-up: the controller has 0 data buffers of 0 octets, LE needs at least one of 27" {
 		t.Errorf("got %v", err)
 	}
 	ctl.WantClosed(t)
@@ -249,7 +249,7 @@ func testTransportFailureReleasesEveryWaiter(t *testing.T) {
 	}
 	<-d.Done()
 	if _, ok := errors.AsType[*controller.Error](d.Err()); !ok {
-		t.Errorf("device ended with %v", d.Err())
+		t.Errorf("the Controller ended with %v", d.Err())
 	}
 	if _, err := controller.Exec(t.Context(), d, hci.LERand{}); !errors.Is(err, io.EOF) {
 		t.Errorf("a command after the end got %v", err)
@@ -299,7 +299,7 @@ func testCloseResetsAndIsIdempotent(t *testing.T) {
 	}
 	ctl.WantClosed(t)
 	if !errors.Is(d.Err(), net.ErrClosed) {
-		t.Errorf("device ended with %v", d.Err())
+		t.Errorf("the Controller ended with %v", d.Err())
 	}
 }
 

@@ -8,22 +8,24 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/loop"
 )
 
-// core is all state of one controller. Only the loop touches it; it has no
-// channel, clock or I/O inside, so tests drive it without a goroutine: packet,
-// call and expire take the present time, fill out with the packets to send,
-// and leave in timers.next when they want to be called again.
+// core is the state of one controller. It belongs to the loop. It has no channel,
+// clock or I/O, so that a test can drive it without a goroutine: handlePacket,
+// runTask and runTimers take the present time and append the packets to send to
+// out. timers.nextDue returns when runTimers must be called next. Only loop.go
+// joins core, transport and timer.
 type core struct {
 	cfg Config
 	log *slog.Logger
-	ctx context.Context // for log calls alone
+	ctx context.Context // for log calls only
 
-	now   time.Time // of the call being handled
-	out   [][]byte  // packets to send, in order; returned to free once sent
-	free  [][]byte  // spare data packet buffers
+	now   time.Time // the time of the packet, task or deadline in hand
+	out   [][]byte  // packets to send, in order; data packets return to free
+	free  [][]byte  // spare buffers for data packets
 	dec   hci.Decoder
-	err   error // why the device ended; nil while it lives
+	err   error // why the Controller ended; nil before the end
 	info  Info
 	stats Stats
 
@@ -31,50 +33,54 @@ type core struct {
 	cmds   commands
 	data   dataCredits
 	links  map[hci.Handle]*Link
-	up     atomic.Pointer[[]*Link] // the links in the order of their handles, for other goroutines
+	up     atomic.Pointer[[]*Link] // links in the order of their handles, for other goroutines
 	dial   dialer
 	scan   scanning
 	adv    advertising
 	quiet  quiet
+	sweep  sweep
 
-	own       hci.Addr // the address that is used on air
+	own       hci.Addr // the address in use on air
 	private   ownPrivate
 	resolving resolving
 
-	// accept takes links that peers made to us as peripheral.
-	accept func(*Link)
-	// post is how links reach the loop from other goroutines.
+	// onPeripheralLink is called with each new link on which this host is the
+	// peripheral; nil leaves such links alone.
+	onPeripheralLink func(*Link)
+	// post hands a task to the loop. It must not be called on the loop.
 	post   func(task) bool
-	closed <-chan struct{} // closed after the loop's end
+	closed <-chan struct{} // closed after the end of the loop
 }
 
-// Stats counts what a Controller dropped or found wrong. It is a snapshot.
+// Stats are counters of dropped packets and of faults of the controller, from
+// the start-up to one moment.
 type Stats struct {
 	ForeignAnswers    uint64 // answers to commands that were not pending
 	MalformedPackets  uint64 // packets that could not be decoded
 	UnknownHandles    uint64 // events and data for links that do not exist
 	ExcessCredits     uint64 // completed packets reported beyond those sent
-	DroppedAdvertRead uint64 // advertising packets dropped before the loop, because it could not keep up
-	OrphanConnections uint64 // connections that nobody waited for, closed again
+	DroppedAdvertRead uint64 // advertising report packets that the reader has dropped
+	OrphanConnections uint64 // links closed at once because no caller waited for them
+	LostEvents        uint64 // links that had ended, or begun, without an event
 }
 
-// setup makes c ready for its first packet.
+// setup initializes c. It must come before the first packet.
 func (c *core) setup(cfg Config) {
 	c.cfg, c.log, c.ctx = cfg, cfg.logger(), context.Background()
 	c.links = map[hci.Handle]*Link{}
-	// Until the controller says otherwise it takes one command (4.4).
+	// The controller accepts one command until it grants more (4.4).
 	c.cmds = commands{pending: map[hci.Opcode]*command{}, unanswered: map[hci.Opcode]bool{}, credits: 1, limit: 1}
-	c.cmds.starving.f = c.starved
+	c.cmds.starving.f = c.failStarved
 	c.dial.init(c)
 	c.scan.init(c)
 	c.adv.init(c)
 	c.private.init(c)
 	c.quiet.c, c.resolving.c = c, c
+	c.sweep.init(c)
 }
 
-// packet takes one packet from the controller. b is the caller's again after
-// the call.
-func (c *core) packet(now time.Time, b []byte) {
+// handlePacket handles one packet of the controller. It does not keep b.
+func (c *core) handlePacket(now time.Time, b []byte) {
 	c.now = now
 	if c.err != nil || len(b) == 0 {
 		return
@@ -83,13 +89,13 @@ func (c *core) packet(now time.Time, b []byte) {
 	case hci.PacketEvent:
 		ev, err := c.dec.Event(b[1:])
 		if err != nil {
-			c.malformed(err)
+			c.dropMalformed(err)
 			return
 		}
-		c.event(ev)
+		c.handleEvent(ev)
 	case hci.PacketACL:
-		c.acl(b[1:])
-	case hci.PacketSCO, hci.PacketISO: // never asked for
+		c.handleACL(b[1:])
+	case hci.PacketSCO, hci.PacketISO: // no such channel is ever opened
 	default:
 		c.stats.MalformedPackets++
 		c.log.Log(c.ctx, LevelPacket, "packet of unknown type", "type", b[0])
@@ -97,123 +103,128 @@ func (c *core) packet(now time.Time, b []byte) {
 	c.pumpData()
 }
 
-// call runs one task of another goroutine.
-func (c *core) call(now time.Time, t task) {
+// runTask runs a task that another goroutine has posted.
+func (c *core) runTask(now time.Time, t task) {
 	c.now = now
 	t.Run(now)
 	c.pumpData()
 }
 
-// expire runs the timers that are due.
-func (c *core) expire(now time.Time) {
+// runTimers runs the timers that are due.
+func (c *core) runTimers(now time.Time) {
 	c.now = now
-	c.timers.expire(now)
+	c.timers.runDue(now)
 	c.pumpData()
 }
 
-func (c *core) malformed(err error) {
+func (c *core) dropMalformed(err error) {
 	c.stats.MalformedPackets++
 	c.log.Log(c.ctx, LevelPacket, "malformed packet dropped", "error", err)
 }
 
-// send queues one H4 packet for the transport.
-func (c *core) send(packet []byte) { c.out = append(c.out, packet) }
+// sendPacket queues one H4 packet for the transport.
+func (c *core) sendPacket(packet []byte) { c.out = append(c.out, packet) }
 
-// event dispatches. Events of procedures go to their owner; events of a link
-// go to the link first, which tells its handler.
-func (c *core) event(ev hci.Event) {
+// handleEvent passes an event to its owner. A link gets its events before its
+// LinkHandler does.
+func (c *core) handleEvent(ev hci.Event) {
 	switch ev := ev.(type) {
 	case *hci.CommandComplete:
-		c.complete(ev)
+		c.handleCommandComplete(ev)
 	case *hci.CommandStatus:
-		c.status(ev)
+		c.handleCommandStatus(ev)
 	case *hci.NumberOfCompletedPackets:
-		c.completed(ev)
+		c.handleCompletedPackets(ev)
 	case *hci.LEConnectionComplete:
-		c.connected(ev.Status, connection{handle: ev.Handle, role: ev.Role, peer: ev.Peer, params: ev.Params})
+		c.handleConnectionComplete(ev.Status, connection{handle: ev.Handle, role: ev.Role, peer: ev.Peer, params: ev.Params})
 	case *hci.LEEnhancedConnectionComplete:
-		c.connected(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params, ev.LocalRPA, ev.PeerRPA})
+		c.handleConnectionComplete(ev.Status, connection{ev.Handle, ev.Role, ev.Peer, ev.Params, ev.LocalRPA, ev.PeerRPA})
 	case *hci.DisconnectionComplete:
-		c.disconnected(ev)
+		c.handleDisconnectionComplete(ev)
 	case *hci.LEAdvertisingReport:
-		c.scan.legacyReports(ev)
+		c.scan.handleLegacyReports(ev)
 	case *hci.LEExtendedAdvertisingReport:
-		c.scan.extendedReports(ev)
+		c.scan.handleExtendedReports(ev)
 	case *hci.LEScanTimeout:
-		c.scan.stopped()
+		c.scan.noteScanStopped()
 	case *hci.LEAdvertisingSetTerminated:
-		c.adv.terminated(ev)
+		c.adv.handleSetTerminated(ev)
 	case *hci.HardwareError:
-		c.fail(&Error{"the controller reported a fault", HardwareFault(ev.Code)})
+		c.failController(&Error{"the controller reported a fault", HardwareFault(ev.Code)})
 	case *hci.LEConnectionUpdateComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LEReadRemoteFeaturesComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.ReadRemoteVersionInformationComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LEDataLengthChange:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LEPHYUpdateComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.EncryptionChange:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.EncryptionKeyRefreshComplete:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LELongTermKeyRequest:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LERemoteConnectionParameterRequest:
-		c.linkEvent(ev.Handle, ev)
+		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LEReadLocalP256PublicKeyComplete, *hci.LEGenerateDHKeyComplete,
 		*hci.LEScanRequestReceived, *hci.LEChannelSelectionAlgorithm, *hci.DataBufferOverflow, *hci.VendorEvent, *hci.UnknownEvent:
-		c.log.Log(c.ctx, LevelPacket, "event without use")
+		c.log.Log(c.ctx, LevelPacket, "event ignored")
 	}
 }
 
-func (c *core) linkEvent(h hci.Handle, ev hci.Event) {
+func (c *core) handleLinkEvent(h hci.Handle, ev hci.Event) {
 	if l := c.links[h]; l != nil {
-		l.event(ev)
+		l.handleLinkEvent(ev)
 		return
 	}
 	c.stats.UnknownHandles++
-	c.log.Log(c.ctx, LevelPacket, "event for no link of ours", "handle", h)
+	c.log.Log(c.ctx, LevelPacket, "event for an unknown link", "handle", h)
+	c.sweep.noteStrange(h)
 }
 
-// acl hands data to its link.
-func (c *core) acl(b []byte) {
+// handleACL passes a data packet to the handler of its link.
+func (c *core) handleACL(b []byte) {
 	hdr, data, err := hci.ParseACL(b)
 	if err != nil {
-		c.malformed(err)
+		c.dropMalformed(err)
 		return
 	}
 	l := c.links[hdr.Handle]
 	if l == nil {
 		c.stats.UnknownHandles++
+		c.sweep.noteStrange(hdr.Handle)
 		return
 	}
+	l.noteHeard()
 	if l.handler != nil {
 		l.handler.ACL(c.now, hdr.Start, data)
 	}
 }
 
-// fail ends the device with err: the one path for everything that a
-// controller cannot come back from. Later calls are ignored.
-func (c *core) fail(err error) {
+// failController ends the Controller with err. It is the only path to the end:
+// for a fatal fault, for a failure of the transport and for Close. Only the first
+// call counts.
+func (c *core) failController(err error) {
 	if c.err != nil {
 		return
 	}
 	c.err = err
 	if !errors.Is(err, errClosed) {
-		c.log.Log(c.ctx, LevelController, "device ended", "error", err)
+		c.log.Log(c.ctx, LevelController, "controller ended", "error", err)
 	}
-	// The links first: whoever learns by a command that the device has ended finds
-	// them down.
+	// The links go first, so that a caller whose command fails finds them down.
 	for _, l := range c.sortedLinks() {
-		l.down(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: err})
+		l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: err})
 	}
 	c.failCommands(err)
-	c.dial.fail(err)
-	c.scan.fail(err)
-	c.adv.fail(err)
-	c.quiet.fail(err)
-	c.private.fail()
+	c.dial.failDials(err)
+	c.scan.failScanners(err)
+	c.adv.failAdvertising(err)
+	c.quiet.failJobs(err)
+	c.private.stopRotation()
 }
+
+type task = loop.Task

@@ -8,11 +8,11 @@ import (
 	"github.com/moor-ble/moor/internal/queue"
 )
 
-// step does what the next octets of the script say.
+// step performs the step that the next octets of the script encode.
 func (w *world) step() {
 	switch w.octet(stepKinds) {
 	case stepPacket:
-		w.c.packet(w.now, w.script.Bytes(min(w.octet(64), w.script.Len())))
+		w.c.handlePacket(w.now, w.script.Bytes(min(w.octet(64), w.script.Len())))
 	case stepAnswer:
 		n, credits, st := w.octet(4), uint8(w.octet(4)), w.code()
 		if len(w.sent) > 0 {
@@ -34,16 +34,16 @@ func (w *world) step() {
 		n := w.waiter("a dial")
 		x.done = func(*Link, error) { n.told() }
 		w.dials = append(w.dials, x)
-		w.do(func(time.Time) { w.c.dial.add(x) })
+		w.do(func(time.Time) { w.c.dial.addDial(x) })
 	case stepLeave:
 		if n := w.octet(8); len(w.dials) > 0 {
 			x := w.dials[n%len(w.dials)]
-			w.do(func(time.Time) { x.gone = true; w.c.dial.stop(x, errClosed) })
+			w.do(func(time.Time) { x.gone = true; w.c.dial.stopDial(x, errClosed) })
 		}
 	case stepRun:
 		n := w.waiter("a command")
 		p := []hci.Params{hci.ReadRSSI{Handle: 1}, hci.LERand{}, hci.Disconnect{Handle: 2, Reason: 0x13}, hci.LESetPHY{Handle: 1}}[w.octet(4)]
-		w.do(func(time.Time) { w.c.run(p, func(time.Time, []byte, error) { n.told() }) })
+		w.do(func(time.Time) { w.c.runCommand(p, func(time.Time, []byte, error) { n.told() }) })
 	case stepConnected:
 		st, h, role := w.code(), hci.Handle(w.octet(4)), hci.Role(w.octet(2))
 		ev := &hci.LEConnectionComplete{Status: st, Handle: h, Role: role, Peer: w.addr()}
@@ -72,14 +72,14 @@ func (w *world) step() {
 		if k := w.octet(4); k > 0 {
 			o = &AdvertiseOptions{MaxLinks: k - 1, NonConnectable: k == 3}
 		}
-		w.do(func(time.Time) { w.c.adv.want(o, func(error) { n.told() }) })
+		w.do(func(time.Time) { w.c.adv.setWanted(o, func(error) { n.told() }) })
 	case stepProcedure:
 		w.stepProcedure()
 	case stepLinkEvent:
 		w.stepLinkEvent()
 	case stepData:
 		h, start := hci.Handle(w.octet(4)), w.octet(2) == 0
-		w.c.packet(w.now, hci.AppendACL(nil, h, start, w.script.Bytes(min(w.octet(32), w.script.Len()))))
+		w.c.handlePacket(w.now, hci.AppendACL(nil, h, start, w.script.Bytes(min(w.octet(32), w.script.Len()))))
 	case stepAddress:
 		w.stepAddress()
 	case stepAdvert:
@@ -88,7 +88,7 @@ func (w *world) step() {
 	}
 }
 
-// answer answers a command in the way that its kind has.
+// answer answers a command with the event that belongs to its kind.
 func (w *world) answer(op hci.Opcode, credits uint8, st hci.Status) {
 	switch op {
 	case hci.OpLECreateConnection, hci.OpDisconnect, hci.OpLEReadRemoteFeatures, hci.OpLEConnectionUpdate, hci.OpLESetPHY, hci.OpLEEnableEncryption:
@@ -103,26 +103,27 @@ func (w *world) stepAddress() {
 	kind := w.octet(4)
 	w.do(func(time.Time) {
 		if kind == 3 {
-			w.c.private.use(func() hci.MAC { return hci.MAC{5: 0x40} }, time.Hour, func(error) { n.told() })
+			w.c.private.useNextAddress(func() hci.MAC { return hci.MAC{5: 0x40} }, time.Hour, func(error) { n.told() })
 			return
 		}
 		peers := make([]hci.LEAddDeviceToResolvingList, kind)
-		w.c.resolving.set(func() []hci.LEAddDeviceToResolvingList { return peers }, func(int, error) { n.told() })
+		w.c.resolving.setPeers(func() []hci.LEAddDeviceToResolvingList { return peers }, func(int, error) { n.told() })
 	})
 }
 
-// checkQuiet wants the controller quiet while it is to be, and what keeps it
-// from being so on its way to an end.
+// checkQuiet checks that the controller is idle while a job of quiet runs, and that
+// all activities are about to end while jobs wait.
 func (w *world) checkQuiet() {
 	c := w.c
-	if !c.quiet.wanted() || c.err != nil {
+	if !c.quiet.holdsBack() || c.err != nil {
 		return
 	}
 	d := c.dial.state
 	switch scan, adv := &c.scan, &c.adv; {
-	case c.quiet.busy && (scan.active() || adv.running || adv.busy || d != dialIdle):
-		w.t.Fatalf("addresses change while it scans %v, advertises %v, dials %v", scan.active(), adv.running || adv.busy, d)
-	case c.quiet.busy || scan.busy || adv.busy || d == dialStarting || d == dialCanceling: // an answer or a deadline is awaited
+	case c.quiet.busy && (scan.isActive() || adv.running || adv.busy || d != dialIdle):
+		w.t.Fatalf("addresses change while it scans %v, advertises %v, dials %v", scan.isActive(), adv.running || adv.busy, d)
+	case c.quiet.busy || scan.busy || adv.busy || d == dialStarting || d == dialCanceling:
+		// An answer or a deadline is awaited.
 	default:
 		w.t.Fatalf("a change of addresses waits for nothing: scanning %v, advertising %v, dialing %v", scan.running, adv.running, d)
 	}
@@ -131,13 +132,13 @@ func (w *world) checkQuiet() {
 func (w *world) stepScan() {
 	if n := w.octet(4); n > 0 && len(w.scans) > 0 {
 		sc := w.scans[n%len(w.scans)]
-		w.do(func(time.Time) { w.c.scan.remove(sc) })
+		w.do(func(time.Time) { w.c.scan.removeScanner(sc) })
 		return
 	}
 	n := w.waiter("a scanner")
 	sc := &Scanner{queue: queue.New[Report](4), opts: ScanOptions{Passive: len(w.scans)%2 == 0}}
 	w.scans = append(w.scans, sc)
-	w.do(func(time.Time) { w.c.scan.add(sc, func(error) { n.told() }) })
+	w.do(func(time.Time) { w.c.scan.addScanner(sc, func(error) { n.told() }) })
 }
 
 func (w *world) stepProcedure() {

@@ -9,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// FuzzCore gives a core a random stream of events, tasks and time: a
-// controller that lies, users that come and go, and a clock. After each step
-// its accounts must be right, and in the end, when the controller says nothing
-// more and then fails, everybody who waited must have been told, once.
+// FuzzCore drives a core with a random stream of events, tasks and time: a
+// controller that breaks the rules, callers that come and go, and a clock. The
+// accounts must be right after each step. At the end the controller falls silent
+// and then fails, and by then every waiting caller must have got one result.
 func FuzzCore(f *testing.F) {
 	f.Add([]byte{})
 	for _, s := range coreSeeds() {
@@ -33,7 +33,7 @@ func FuzzCore(f *testing.F) {
 	})
 }
 
-// Steps of a script, by the octet that begins them.
+// Steps of a script, by their first octet.
 const (
 	stepPacket    = iota // a packet as it stands in the script
 	stepAnswer           // an answer to a command that was sent
@@ -56,7 +56,7 @@ const (
 	stepKinds
 )
 
-// coreSeeds are scripts of what happens on good days.
+// coreSeeds are scripts of a controller and callers that keep the rules.
 func coreSeeds() [][]byte {
 	dial := []byte{stepDial, 0, 0} // one peer
 	two := []byte{stepDial, 1, 0, 1}
@@ -80,8 +80,8 @@ func coreSeeds() [][]byte {
 	}
 }
 
-// world is a core, whoever uses it, and a controller that only remembers what
-// it was sent.
+// world is a core with its callers, and a controller that only remembers the
+// commands that it was sent.
 type world struct {
 	*harness
 	script  wire.Reader
@@ -93,7 +93,7 @@ type world struct {
 	made    []*Link
 }
 
-// waiter is somebody who is to be told exactly once.
+// waiter is a caller who must get exactly one result.
 type waiter struct {
 	what  string
 	times int
@@ -112,9 +112,9 @@ func newWorld(t *testing.T) *world {
 	w.c.info.ResolvingListSize = 2
 	w.c.info.Commands.Add(hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLESetAddressResolutionEnable)
 	accepted := 0
-	w.c.accept = func(l *Link) {
+	w.c.onPeripheralLink = func(l *Link) {
 		if accepted++; accepted%3 == 0 {
-			w.c.orphan(l)
+			w.c.closeUnwanted(l)
 		}
 	}
 	return w
@@ -179,7 +179,7 @@ func (w *world) link() *Link {
 	return ls[n%len(ls)]
 }
 
-// check takes what was sent and holds the core's accounts against each other.
+// check takes the sent packets and checks that the accounts of the core agree.
 func (w *world) check() {
 	c := w.c
 	for _, p := range c.out {
@@ -205,8 +205,8 @@ func (w *world) check() {
 			w.t.Fatalf("link %v is under handle %v, told of its end %d times", l.handle, h, w.downs[l])
 		}
 		inflight += l.inflight
-		if in := slices.Contains(c.data.ready, l); l.inflight < 0 || in != l.ready || in != (l.queue.len() > 0) {
-			w.t.Fatalf("link %v: %d in flight, %d queued, listed %v, ready %v", h, l.inflight, l.queue.len(), in, l.ready)
+		if in := slices.Contains(c.data.ready, l); l.inflight < 0 || in != l.ready || in != (l.queue.Len() > 0) {
+			w.t.Fatalf("link %v: %d in flight, %d queued, listed %v, ready %v", h, l.inflight, l.queue.Len(), in, l.ready)
 		}
 	}
 	if d := &c.data; d.free < 0 || d.free+inflight != d.total {
@@ -233,20 +233,19 @@ func (w *world) pass(d time.Duration) {
 	w.t.Helper()
 	end := w.now.Add(d)
 	for range 1000 {
-		next := w.c.timers.next()
+		next := w.c.timers.nextDue()
 		if next.IsZero() || next.After(end) {
 			w.now = end
 			return
 		}
 		w.now = next
-		w.c.expire(w.now)
+		w.c.runTimers(w.now)
 		w.check()
 	}
 	w.t.Fatalf("the core did something a thousand times within %v, with nobody saying anything", d)
 }
 
-// end leaves the core alone with a controller that says nothing more, for a
-// day, and then ends it.
+// end runs the core for a day with a silent controller, and then ends it.
 func (w *world) end() {
 	w.pass(24 * time.Hour)
 	w.check()
@@ -262,8 +261,8 @@ func (w *world) end() {
 		}
 	}
 	w.event(&hci.HardwareError{Code: 1})
-	if w.c.err == nil || len(w.c.links) != 0 || !w.c.timers.next().IsZero() {
-		w.t.Fatalf("after the end: error %v, %d links, next timer at %v", w.c.err, len(w.c.links), w.c.timers.next())
+	if w.c.err == nil || len(w.c.links) != 0 || !w.c.timers.nextDue().IsZero() {
+		w.t.Fatalf("after the end: error %v, %d links, next timer at %v", w.c.err, len(w.c.links), w.c.timers.nextDue())
 	}
 	for _, l := range w.made {
 		if l.Err() == nil || w.downs[l] != 1 {

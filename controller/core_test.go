@@ -54,11 +54,11 @@ func (r *recorder) Writable(time.Time)          { r.h.log = append(r.h.log, "wri
 func (r *recorder) Expire(time.Time)            { r.h.log = append(r.h.log, "expire") }
 func (r *recorder) Down(_ time.Time, err error) { r.h.log = append(r.h.log, "down: "+err.Error()) }
 
-func (h *harness) do(f func(time.Time)) { h.c.call(h.now, loop.Func(f)) }
+func (h *harness) do(f func(time.Time)) { h.c.runTask(h.now, loop.Func(f)) }
 
 // event delivers one event.
 func (h *harness) event(ev hci.Event) {
-	h.c.packet(h.now, hci.AppendEvent([]byte{byte(hci.PacketEvent)}, ev))
+	h.c.handlePacket(h.now, hci.AppendEvent([]byte{byte(hci.PacketEvent)}, ev))
 }
 
 // complete answers op; ret are the octets after the status.
@@ -110,12 +110,12 @@ func (h *harness) idle(why string) {
 func (h *harness) pass(d time.Duration) {
 	end := h.now.Add(d)
 	for {
-		next := h.c.timers.next()
+		next := h.c.timers.nextDue()
 		if next.IsZero() || next.After(end) {
 			break
 		}
 		h.now = next
-		h.c.expire(h.now)
+		h.c.runTimers(h.now)
 	}
 	h.now = end
 }
@@ -137,11 +137,11 @@ func (h *harness) connected(st hci.Status, handle hci.Handle, peer hci.Addr) {
 	h.event(ev)
 }
 
-// run starts a command and returns where its result will be.
+// run starts a command and returns a pointer to its future result.
 func (h *harness) run(p hci.Params) *error {
 	res := new(error)
 	*res = errPending
-	h.do(func(time.Time) { h.c.run(p, func(_ time.Time, _ []byte, err error) { *res = err }) })
+	h.do(func(time.Time) { h.c.runCommand(p, func(_ time.Time, _ []byte, err error) { *res = err }) })
 	return res
 }
 
@@ -209,9 +209,9 @@ func TestOptionalCommandWithoutAnswer(t *testing.T) {
 	h.idle("the only credit is with the unanswered command")
 	h.pass(1)
 	if !errors.Is(*a, ErrNoAnswer) || !errors.Is(*b, ErrUnanswered) || h.c.err != nil {
-		t.Fatalf("results %v, %v, device %v", *a, *b, h.c.err)
+		t.Fatalf("results %v, %v, Controller: %v", *a, *b, h.c.err)
 	}
-	h.want(hci.ReadRSSI{Handle: 1}, "the device goes on without the answer")
+	h.want(hci.ReadRSSI{Handle: 1}, "the Controller works without the answer")
 	if d := h.run(hci.LESetPHY{Handle: 1}); !errors.Is(*d, ErrUnanswered) {
 		t.Errorf("got %v: it must not be tried again", *d)
 	}
@@ -232,7 +232,7 @@ func TestEssentialCommandWithoutAnswerEndsTheDevice(t *testing.T) {
 	h.pass(2 * time.Second)
 	var dev *Error
 	if !errors.As(h.c.err, &dev) || !errors.Is(h.c.err, ErrNoAnswer) {
-		t.Fatalf("device ended with %v", h.c.err)
+		t.Fatalf("the Controller ended with %v", h.c.err)
 	}
 	for _, err := range []error{*a, *b, l.Err()} {
 		if !errors.Is(err, ErrNoAnswer) {
@@ -255,11 +255,11 @@ func TestControllerWithoutCreditsEndsTheDevice(t *testing.T) {
 	b := h.run(hci.LERand{})
 	h.pass(4*time.Second - 1)
 	if *a != nil || *b != errPending || h.c.err != nil {
-		t.Fatalf("results %v, %v, device %v", *a, *b, h.c.err)
+		t.Fatalf("results %v, %v, Controller: %v", *a, *b, h.c.err)
 	}
 	h.pass(1)
 	if !errors.Is(*b, ErrNoCredit) || !errors.Is(h.c.err, ErrNoCredit) {
-		t.Errorf("got %v, device %v, want no credit", *b, h.c.err)
+		t.Errorf("got %v, Controller: %v, want no credit", *b, h.c.err)
 	}
 }
 
@@ -337,7 +337,7 @@ func TestFailEndsEverythingWithItsCause(t *testing.T) {
 	cmd := h.run(hci.ReadRSSI{Handle: 0})
 	var dialed error
 	h.do(func(time.Time) {
-		h.c.dial.add(&dial{peers: []hci.Addr{peerB}, done: func(_ *Link, err error) { dialed = err }})
+		h.c.dial.addDial(&dial{peers: []hci.Addr{peerB}, done: func(_ *Link, err error) { dialed = err }})
 	})
 	h.event(&hci.HardwareError{Code: 0x42})
 	for _, err := range []error{h.c.err, *cmd, dialed, l.Err()} {
@@ -348,8 +348,8 @@ func TestFailEndsEverythingWithItsCause(t *testing.T) {
 	if !errors.Is(l.Err(), net.ErrClosed) {
 		t.Errorf("the link's error %v does not unwrap to net.ErrClosed", l.Err())
 	}
-	if len(h.log) != 1 || h.c.timers.next() != (time.Time{}) {
-		t.Errorf("handler told %v, next timer %v", h.log, h.c.timers.next())
+	if len(h.log) != 1 || h.c.timers.nextDue() != (time.Time{}) {
+		t.Errorf("handler told %v, next timer %v", h.log, h.c.timers.nextDue())
 	}
 }
 

@@ -1,32 +1,31 @@
 package controller
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
 
-// roomBound is how many data packets a link queues before Room says no. It is
-// more than any controller's share of buffers for one link in one connection
-// event, so that the bound costs no throughput, and small enough that what a
-// program has written is soon on air.
+// roomBound is the number of queued data packets from which on Room reports no
+// room. It exceeds the number of packets that a controller can send in one
+// connection event, so that it does not limit throughput, and is small enough that
+// written data is soon on air.
 const roomBound = 16
 
-// spareBuffers is how many sent packet buffers are kept for the next ones.
+// spareBuffers bounds the number of buffers that are kept for reuse.
 const spareBuffers = 64
 
 // dataCredits is the flow control of ACL data towards the controller
-// (Vol 4, Part E, 4.1.1): a pool of buffers, shared by all links.
+// (Vol 4, Part E, 4.1.1): all links share the buffers of the controller.
 type dataCredits struct {
-	length int // octets in one buffer
-	total  int // buffers of the controller
-	free   int // of these, not in use
-	ready  []*Link
+	length int     // octets of data in one buffer
+	total  int     // buffers of the controller
+	free   int     // buffers not in use
+	ready  []*Link // links with queued packets, in the order of their turns
 }
 
-// queueData appends one data packet to l's queue.
+// queueData appends one data packet to the queue of l.
 func (c *core) queueData(l *Link, start bool, data []byte) {
 	var b []byte
 	if n := len(c.free); n > 0 {
@@ -35,23 +34,23 @@ func (c *core) queueData(l *Link, start bool, data []byte) {
 		b = make([]byte, 0, hci.ACLHeaderLen+c.data.length)
 	}
 	b = hci.AppendACL(b[:0], l.handle, start, data)
-	l.queue.push(b)
+	l.queue.Push(b)
 	if !l.ready {
 		l.ready = true
 		c.data.ready = append(c.data.ready, l)
 	}
 }
 
-// recycle takes back a buffer whose packet has been sent.
-func (c *core) recycle(b []byte) {
+// recycleBuffer keeps the buffer of a sent packet for reuse.
+func (c *core) recycleBuffer(b []byte) {
 	if cap(b) == hci.ACLHeaderLen+c.data.length && len(c.free) < spareBuffers {
 		c.free = append(c.free, b)
 	}
 }
 
-// pumpData sends what the controller has buffers for, one packet a link in
-// turn. While there are other links, no link takes more buffers than it leaves
-// free, so one whose peer has gone silent cannot starve the rest.
+// pumpData sends data packets while the controller has buffers. The links take
+// turns, one packet each. While there are several links, none may use more buffers
+// than it leaves free, so that a link with a silent peer cannot starve the others.
 func (c *core) pumpData() {
 	d := &c.data
 	for skipped := 0; d.free > 0 && skipped < len(d.ready); {
@@ -65,24 +64,24 @@ func (c *core) pumpData() {
 			continue
 		}
 		skipped = 0
-		c.send(l.queue.pop())
+		c.sendPacket(l.queue.Pop())
 		l.inflight++
 		d.free--
-		if l.queue.len() > 0 {
+		if l.queue.Len() > 0 {
 			d.ready = append(d.ready, l)
 		} else {
 			l.ready = false
 		}
-		if l.waiting && l.queue.len() <= roomBound/2 {
+		if l.waiting && l.queue.Len() <= roomBound/2 {
 			l.waiting = false
 			l.handler.Writable(c.now)
 		}
 	}
 }
 
-// completed handles Number Of Completed Packets. Counts beyond what a link has
-// in flight are a fault of the controller and must not grow the pool.
-func (c *core) completed(ev *hci.NumberOfCompletedPackets) {
+// handleCompletedPackets handles Number Of Completed Packets. A count beyond the
+// packets in flight is a fault of the controller and must not add buffers.
+func (c *core) handleCompletedPackets(ev *hci.NumberOfCompletedPackets) {
 	for _, n := range ev.Counts {
 		l := c.links[n.Handle]
 		if l == nil {
@@ -94,6 +93,9 @@ func (c *core) completed(ev *hci.NumberOfCompletedPackets) {
 		l.inflight -= count
 		c.data.free += count
 		l.acked += uint64(count)
+		if count > 0 {
+			l.noteHeard()
+		}
 		for len(l.deliveries) > 0 && l.deliveries[0].at <= l.acked {
 			f := l.deliveries[0].f
 			l.deliveries = slices.Delete(l.deliveries, 0, 1)
@@ -102,18 +104,17 @@ func (c *core) completed(ev *hci.NumberOfCompletedPackets) {
 	}
 }
 
-// delivery is a continuation for when so many packets of a link have been
-// acknowledged.
+// delivery calls f once at packets of a link have been acknowledged.
 type delivery struct {
 	at uint64
 	f  func(now time.Time)
 }
 
-// OnDelivered calls f once the peer's link layer has all that has been given to
-// SendACL so far: at once, if it has. It is never called on a link that goes
-// down before. On the loop.
+// OnDelivered calls f once the link layer of the peer has acknowledged everything
+// passed to SendACL so far, which may be at once. f is not called if the link goes
+// down first. Must run on the loop.
 func (l *Link) OnDelivered(f func(now time.Time)) {
-	waiting := uint64(l.queue.len() + l.inflight)
+	waiting := uint64(l.queue.Len() + l.inflight)
 	if waiting == 0 {
 		f(l.c.now)
 		return
@@ -121,62 +122,16 @@ func (l *Link) OnDelivered(f func(now time.Time)) {
 	l.deliveries = append(l.deliveries, delivery{l.acked + waiting, f})
 }
 
-// dropData forgets what l has queued and takes back its buffers: a controller
-// frees them with the link and reports nothing (7.7.5).
-func (c *core) dropData(l *Link) {
+// dropQueuedData drops the queued packets of l and reclaims its buffers. The
+// controller frees them with the link, without an event (7.7.5).
+func (c *core) dropQueuedData(l *Link) {
 	c.data.free += l.inflight
 	l.inflight = 0
-	for l.queue.len() > 0 {
-		c.recycle(l.queue.pop())
+	for l.queue.Len() > 0 {
+		c.recycleBuffer(l.queue.Pop())
 	}
 	if l.ready {
 		l.ready = false
 		c.data.ready = slices.DeleteFunc(c.data.ready, func(r *Link) bool { return r == l })
 	}
-}
-
-// sortedLinks returns the links in the order of their handles, so that what
-// is done to all of them happens in the same order each time.
-func (c *core) sortedLinks() []*Link {
-	ls := make([]*Link, 0, len(c.links))
-	for _, l := range c.links {
-		ls = append(ls, l)
-	}
-	slices.SortFunc(ls, func(a, b *Link) int { return cmp.Compare(a.handle, b.handle) })
-	return ls
-}
-
-// publishLinks follows each change of links.
-func (c *core) publishLinks() {
-	ls := c.sortedLinks()
-	c.up.Store(&ls)
-}
-
-// packetQueue is a FIFO of packets that grows to what it held at most.
-type packetQueue struct {
-	ring  [][]byte
-	first int
-	n     int
-}
-
-func (q *packetQueue) len() int { return q.n }
-
-func (q *packetQueue) push(b []byte) {
-	if q.n == len(q.ring) {
-		ring := make([][]byte, max(4, 2*q.n))
-		for i := range q.n {
-			ring[i] = q.ring[(q.first+i)%len(q.ring)]
-		}
-		q.ring, q.first = ring, 0
-	}
-	q.ring[(q.first+q.n)%len(q.ring)] = b
-	q.n++
-}
-
-func (q *packetQueue) pop() []byte {
-	b := q.ring[q.first]
-	q.ring[q.first] = nil
-	q.first = (q.first + 1) % len(q.ring)
-	q.n--
-	return b
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// deaf is a handler that takes everything and does nothing.
+// deaf is a handler that counts data packets and ignores everything else.
 type deaf struct{ packets int }
 
 func (d *deaf) ACL(time.Time, bool, []byte) { d.packets++ }
@@ -16,8 +16,8 @@ func (d *deaf) Writable(time.Time)          {}
 func (d *deaf) Expire(time.Time)            {}
 func (d *deaf) Down(time.Time, error)       {}
 
-// dataPath is a core with two links, driven as the loop of a Controller does it:
-// what core wants sent is sent, which is to say forgotten, and recycled.
+// dataPath is a core with two links, driven as runLoop does it. Sent packets are
+// dropped and their buffers recycled.
 type dataPath struct {
 	core
 	handler  deaf
@@ -48,17 +48,17 @@ func (p *dataPath) Run(time.Time) {
 }
 
 // in takes one data packet.
-func (p *dataPath) in() { p.core.packet(time.Time{}, p.packet) }
+func (p *dataPath) in() { p.core.handlePacket(time.Time{}, p.packet) }
 
 // outOne queues one data packet, sends it and has its buffer freed.
 func (p *dataPath) outOne(tb testing.TB) {
-	p.call(time.Time{}, p)
+	p.runTask(time.Time{}, p)
 	if len(p.out) != 1 {
 		tb.Fatalf("%d packets sent, want 1", len(p.out))
 	}
-	p.recycle(p.out[0])
+	p.recycleBuffer(p.out[0])
 	p.out = p.out[:0]
-	p.core.packet(time.Time{}, p.freed)
+	p.core.handlePacket(time.Time{}, p.freed)
 	p.start = !p.start
 }
 

@@ -8,29 +8,37 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// dial is one wish to connect. It belongs to the loop from the moment it is
-// queued until done has been called, which happens once.
+// dial is one call of Connect or ConnectAny. The loop owns it from addDial until
+// done is called, which happens once.
 type dial struct {
-	peers []hci.Addr // any of them will do
+	peers []hci.Addr // a link to any of them ends the dial
 	opts  *ConnectOptions
 	done  func(*Link, error)
-	timer timer // the attempt's timeout; starts with its first initiation
-	// end is why the dial is being canceled; nil while it is wanted.
+	timer timer // ConnectOptions.Timeout, from the first initiation on
+	// end is the error of a dial that is being canceled; nil while it is wanted.
 	end     error
-	gone    bool // the caller does not wait any more
-	retried bool // once after 0x0C with the scan out of the way
+	gone    bool // the caller has returned
+	retried bool // tried again without the scan, after 0x0C
+	swept   bool // once after 0x0B with the unknown links out of the way
+	// promoted is when the dial was last moved to the front because its peer was
+	// heard; preferred lasts until its turn begins.
+	promoted  time.Time
+	preferred bool
+	// initiation is the number of the initiation whose failure ends the dial.
+	initiation uint64
 }
 
-// The initiator of a controller is one: a second LE Create Connection while
-// one is pending is refused with 0x0C. So all dials that can share one do, by
-// the filter accept list, and it begins anew whenever one comes or goes.
+// dialState is the state of the initiator. A controller has one: it refuses a
+// second LE Create Connection while one is pending with 0x0C. So all dials that
+// can share an initiation do, through the filter accept list, and the dialer
+// restarts the initiation whenever such a dial is added or ends.
 //
-//	       next             status 0            complete event
-//	idle ──────▶ starting ─────────▶ initiating ─────────▶ idle
-//	                │                    │ dial comes, goes,   ▲
-//	                │ error              ▼ or turn is over     │
-//	                └────────▶ idle   canceling ───────────────┘
-//	                           complete event, or cancelWait over
+//	    startInitiation    status 0           complete event
+//	idle ───────▶ starting ───────▶ initiating ─────────────▶ idle
+//	                 │                  │ a dial is added,      ▲
+//	                 │ error            ▼ ends, or has its turn │
+//	                 └──▶ idle      canceling ──────────────────┘
+//	                                complete event, or end of cancelWait
 type dialState uint8
 
 const (
@@ -41,91 +49,98 @@ const (
 )
 
 const (
-	// cancelWait is how long after a cancel the connection complete event may
-	// take. The specification sends it at once (7.8.13); some controllers never
-	// do, and must not hold up all later dials.
+	// cancelWait bounds the wait for the connection complete event after a cancel.
+	// A controller must send it at once (7.8.13). Some never do, which must not
+	// block all later dials.
 	cancelWait = time.Second
-	// dialTurn is how long an initiation keeps the radio from dials that cannot
-	// share it, or from a scan that cannot go on beside it. Most peripherals that
-	// may be connected to advertise at least once a second.
+	// dialTurn is how long an initiation runs while other dials, or a scan that
+	// cannot run beside it, are waiting. Most connectable peripherals advertise at
+	// least once a second.
 	dialTurn = 3 * time.Second
-	// scanTurn is how long such a scan has the radio in between.
+	// scanTurn is how long such a scan runs between two initiations.
 	scanTurn = time.Second
 )
 
-// dialer owns the initiator of a controller and every race about it.
+// dialer owns the initiator of a controller and resolves its races.
 type dialer struct {
 	c       *core
 	state   dialState
-	group   []*dial // whom the initiation is for; empty only while idle
-	waiting []*dial // the others, in the order of their turns
-	timer   timer   // turn, cancelWait, or the scan's turn while idle
+	group   []*dial // dials that share the initiation; empty while idle
+	waiting []*dial // the other dials, in the order of their turns
+	timer   timer   // dialTurn, cancelWait, or scanTurn while idle
 	resting bool    // the scan has its turn
-	attempt uint64  // counts initiations, so that answers to an earlier one are known
-	// mute is set once a cancel was never reported as done: on such a controller
-	// an initiation is left alone as long as it is of use.
+	attempt uint64  // counts initiations, to recognize answers to an earlier one
+	// mute reports that the controller has once failed to report the end of a
+	// canceled initiation. On such a controller an initiation is not canceled as
+	// long as one of its dials is wanted.
 	mute bool
-	// stuck says that this was so for the latest initiation, which may go on.
+	// stuck reports that this happened to the latest initiation, which may still
+	// be running.
 	stuck bool
+	// heard reports that the group has its turn because one of its peers was heard.
+	// No other dial takes the turn before it is over.
+	heard bool
 }
 
 func (d *dialer) init(c *core) {
 	d.c = c
-	d.timer.f = d.expire
+	d.timer.f = d.handleDialTimer
 }
 
-// add queues x. On the loop.
-func (d *dialer) add(x *dial) {
+// addDial queues x. Must run on the loop.
+func (d *dialer) addDial(x *dial) {
 	if d.c.err != nil {
-		x.done(nil, x.wrap(d.c.err))
+		x.done(nil, x.connectError(d.c.err))
 		return
 	}
-	x.timer.f = func(time.Time) { d.stop(x, ErrDialTimeout) }
+	x.timer.f = func(time.Time) { d.stopDial(x, ErrDialTimeout) }
 	d.waiting = append(d.waiting, x)
-	d.next()
+	d.startInitiation()
 	d.reconsider()
 }
 
-// next starts an initiation for all waiting dials that can share one.
-func (d *dialer) next() {
+// startInitiation starts an initiation for all waiting dials that can share one,
+// if the initiator is idle and nothing else has its turn.
+func (d *dialer) startInitiation() {
 	if d.state != dialIdle || d.c.err != nil {
 		return
 	}
-	if d.c.quiet.wanted() {
-		d.c.quiet.begin()
+	if d.c.quiet.holdsBack() {
+		d.c.quiet.stopOthers()
 		return
 	}
 	if d.resting {
 		return
 	}
 	d.waiting = slices.DeleteFunc(d.waiting, func(x *dial) bool {
-		if len(d.group) > 0 && !d.joins(x) || d.ending(x) {
+		if len(d.group) > 0 && !d.canJoin(x) || d.awaitsOldLink(x) {
 			return false
 		}
 		d.group = append(d.group, x)
 		return true
 	})
 	if len(d.group) == 0 {
-		d.c.scan.resume()
+		d.c.scan.resumeScan()
 		return
 	}
 	d.state = dialStarting
+	d.heard, d.group[0].preferred = d.group[0].preferred, false
 	d.attempt++
 	if d.c.info.scanWhileInitiating() {
-		d.prepare()
+		d.prepareInitiation()
 		return
 	}
-	d.c.scan.pause(d.prepare)
+	d.c.scan.pauseScan(d.prepareInitiation)
 }
 
-// joins reports whether x can share the group's initiation.
-func (d *dialer) joins(x *dial) bool {
-	return !d.mute && x.opts.same(d.group[0].opts) &&
-		len(d.peers())+len(x.peers) <= d.c.info.AcceptListSize
+// canJoin reports whether x can share the initiation of the group.
+func (d *dialer) canJoin(x *dial) bool {
+	return !d.mute && x.opts.sharesInitiation(d.group[0].opts) &&
+		len(d.groupPeers())+len(x.peers) <= d.c.info.AcceptListSize
 }
 
-// peers returns whom the group waits for, each once.
-func (d *dialer) peers() []hci.Addr {
+// groupPeers returns the peers of the group, without duplicates.
+func (d *dialer) groupPeers() []hci.Addr {
 	var ps []hci.Addr
 	for _, x := range d.group {
 		for _, p := range x.peers {
@@ -137,31 +152,35 @@ func (d *dialer) peers() []hci.Addr {
 	return ps
 }
 
-// ending reports whether a link to a peer of x is being closed: until it is
-// gone the controller refuses another one with 0x0B, connection exists.
-func (d *dialer) ending(x *dial) bool {
+// awaitsOldLink reports whether a link to a peer of x is being disconnected. Until
+// it is down, the controller refuses another one with 0x0B, connection already
+// exists.
+func (d *dialer) awaitsOldLink(x *dial) bool {
+	if x.swept && d.c.sweep.running {
+		return true
+	}
 	for _, l := range d.c.links {
-		if l.local && x.wants(l) {
+		if (l.local || l.leaving) && x.wantsLink(l) {
 			return true
 		}
 	}
 	return false
 }
 
-// prepare fills the accept list if there are several peers, then initiates.
-func (d *dialer) prepare() {
-	ps := d.peers()
+// prepareInitiation fills the filter accept list if the group has several peers,
+// then initiates.
+func (d *dialer) prepareInitiation() {
+	ps := d.groupPeers()
 	if len(ps) == 1 {
-		d.create(ps[0], 0)
+		d.createConnection(ps[0], 0)
 		return
 	}
-	d.c.run(hci.LEClearFilterAcceptList{}, d.starting(func(_ time.Time, err error) { d.fillAcceptList(ps, err) }))
+	d.c.runCommand(hci.LEClearFilterAcceptList{}, d.whileStarting(func(_ time.Time, err error) { d.fillAcceptList(ps, err) }))
 }
 
-// starting makes f the continuation of a command of this initiation. An event
-// of the controller may end that before the command is answered; then there is
-// nothing to continue.
-func (d *dialer) starting(f func(now time.Time, err error)) func(time.Time, []byte, error) {
+// whileStarting returns a continuation that calls f if the present initiation is
+// still starting. An event may end the initiation before its command is answered.
+func (d *dialer) whileStarting(f func(now time.Time, err error)) func(time.Time, []byte, error) {
 	attempt := d.attempt
 	return func(now time.Time, _ []byte, err error) {
 		if d.state == dialStarting && d.attempt == attempt {
@@ -170,24 +189,26 @@ func (d *dialer) starting(f func(now time.Time, err error)) func(time.Time, []by
 	}
 }
 
+// fillAcceptList adds the peers in rest to the filter accept list, one command
+// after the other, then initiates. err is the error of the command before.
 func (d *dialer) fillAcceptList(rest []hci.Addr, err error) {
 	switch {
 	case err != nil:
-		d.over(err)
+		d.endInitiation(err)
 	case len(rest) == 0:
-		d.create(hci.Addr{}, 1)
+		d.createConnection(hci.Addr{}, 1)
 	default:
-		d.c.run(hci.LEAddDeviceToFilterAcceptList{Addr: rest[0]},
-			d.starting(func(_ time.Time, err error) { d.fillAcceptList(rest[1:], err) }))
+		d.c.runCommand(hci.LEAddDeviceToFilterAcceptList{Addr: rest[0]},
+			d.whileStarting(func(_ time.Time, err error) { d.fillAcceptList(rest[1:], err) }))
 	}
 }
 
-// create sends the command that initiates: to peer, or by accept list if
-// policy is 1.
-func (d *dialer) create(peer hci.Addr, policy uint8) {
+// createConnection sends the command that initiates: to peer, or with policy 1 to
+// the filter accept list.
+func (d *dialer) createConnection(peer hci.Addr, policy uint8) {
 	c, o := d.c, d.group[0].opts
 	p := o.params()
-	interval, window := o.scan()
+	interval, window := o.scanTiming()
 	var cmd hci.Params = hci.LECreateConnection{
 		ScanInterval: interval, ScanWindow: window, FilterPolicy: policy, Peer: peer,
 		OwnAddrKind: c.own.Kind, Params: p,
@@ -199,57 +220,58 @@ func (d *dialer) create(peer hci.Addr, policy uint8) {
 			PHYs: hci.PHYs1M, Initiating: []hci.InitiatingPHY{phy},
 		}
 	}
-	c.run(cmd, d.starting(d.started))
+	c.runCommand(cmd, d.whileStarting(d.handleCreateStatus))
 }
 
-// started takes the Command Status of the create command.
-func (d *dialer) started(now time.Time, err error) {
+// handleCreateStatus handles the Command Status of the command that initiates.
+func (d *dialer) handleCreateStatus(now time.Time, err error) {
 	first := d.group[0]
 	switch {
-	case statusOf(err) == hci.StatusCommandDisallowed && !first.retried && d.c.scan.active():
-		// This controller cannot initiate while it scans, whatever it says of its
-		// states. Once more without the scan.
+	case statusOf(err) == hci.StatusCommandDisallowed && !first.retried && d.c.scan.isActive():
+		// The controller cannot initiate while it scans, even if its supported states
+		// include that. Try again without the scan.
 		first.retried = true
 		d.c.info.scanBlocksInitiating = true
-		d.c.scan.pause(d.prepare)
+		d.c.scan.pauseScan(d.prepareInitiation)
 	case err != nil:
-		d.over(err)
+		d.endInitiation(err)
 	default:
 		d.state, d.stuck = dialInitiating, false
 		for _, x := range d.group {
 			if t := x.opts.timeout(); t > 0 && x.timer.index == 0 {
-				d.c.timers.set(&x.timer, now.Add(t))
+				d.c.timers.setTimer(&x.timer, now.Add(t))
 			}
 		}
 		d.reconsider()
 	}
 }
 
-// reconsider ends an initiation that is not the right one any more: a dial has
-// left, or one has come that can share it. For others it sets the turn's end.
+// reconsider cancels a running initiation if a dial of the group has ended, if a
+// waiting dial can join the group, or if a job waits for quiet. If other dials or a
+// scan wait for their turn, it sets the end of this one.
 func (d *dialer) reconsider() {
 	if d.state != dialInitiating {
 		return
 	}
 	left := slices.ContainsFunc(d.group, func(x *dial) bool { return x.end != nil })
-	come := slices.ContainsFunc(d.waiting, func(x *dial) bool { return d.joins(x) && !d.ending(x) })
-	if left || come || d.c.quiet.wanted() {
-		d.cancel()
+	come := slices.ContainsFunc(d.waiting, func(x *dial) bool { return d.canJoin(x) && !d.awaitsOldLink(x) })
+	if left || come || d.c.quiet.holdsBack() {
+		d.cancelInitiation()
 		return
 	}
 	scan := !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0
-	others := slices.ContainsFunc(d.waiting, func(x *dial) bool { return !d.ending(x) })
+	others := slices.ContainsFunc(d.waiting, func(x *dial) bool { return !d.awaitsOldLink(x) })
 	if (scan || others) && !d.mute && d.timer.index == 0 {
-		d.c.timers.set(&d.timer, d.c.now.Add(dialTurn))
+		d.c.timers.setTimer(&d.timer, d.c.now.Add(dialTurn))
 	}
 }
 
-// stop takes back a dial whose caller has gone or whose time is up, wherever
-// it is. end is what its caller gets unless the connection comes first.
-func (d *dialer) stop(x *dial, end error) {
+// stopDial ends a dial whose caller has left or whose timeout has expired. Its
+// error is end, unless the connection comes first.
+func (d *dialer) stopDial(x *dial, end error) {
 	if i := slices.Index(d.waiting, x); i >= 0 {
 		d.waiting = slices.Delete(d.waiting, i, i+1)
-		d.finish(x, nil, end)
+		d.finishDial(x, nil, end)
 		return
 	}
 	if slices.Contains(d.group, x) && x.end == nil {
@@ -258,86 +280,95 @@ func (d *dialer) stop(x *dial, end error) {
 	}
 }
 
-// cancel ends the initiation. It is over when the connection complete event
-// has come: with 0x02, or with the connection, which then was faster.
-func (d *dialer) cancel() {
+// cancelInitiation cancels the initiation. The connection complete event reports
+// its end, with status 0x02, or with a connection that was faster.
+func (d *dialer) cancelInitiation() {
 	d.state = dialCanceling
-	d.c.timers.set(&d.timer, d.c.now.Add(d.c.cfg.commandTimeout()+cancelWait))
-	d.c.run(hci.LECreateConnectionCancel{}, func(now time.Time, _ []byte, err error) {
-		// 0x0C says that nothing is pending: the connection was faster, and its
-		// event is on its way.
+	d.c.timers.setTimer(&d.timer, d.c.now.Add(d.c.cfg.commandTimeout()+cancelWait))
+	d.c.runCommand(hci.LECreateConnectionCancel{}, func(now time.Time, _ []byte, err error) {
+		// The status 0x0C means that nothing is pending: the connection was faster,
+		// and its event follows.
 		if d.state == dialCanceling {
-			d.c.timers.set(&d.timer, now.Add(cancelWait))
+			d.c.timers.setTimer(&d.timer, now.Add(cancelWait))
 		}
 	})
 }
 
-func (d *dialer) expire(time.Time) {
+// handleDialTimer ends the turn, or the wait, that the timer bounds in each state.
+func (d *dialer) handleDialTimer(time.Time) {
 	switch d.state {
-	case dialInitiating: // the turn is over
-		d.cancel()
+	case dialInitiating: // end of dialTurn
+		d.cancelInitiation()
 	case dialCanceling:
-		d.c.log.Log(d.c.ctx, LevelController, "canceled connection never reported as ended")
+		d.c.log.Log(d.c.ctx, LevelController, "the controller did not report the end of a canceled initiation")
 		d.mute, d.stuck = true, true
-		d.over(nil)
-	case dialIdle: // so is the scan's
+		d.endInitiation(nil)
+	case dialIdle: // end of scanTurn
 		d.resting = false
-		d.next()
+		d.startInitiation()
 	case dialStarting:
 	}
 }
 
-// over ends the initiation. With err its dials fail; without, those that are
-// still wanted go on in a later one, behind those that had to wait.
-func (d *dialer) over(err error) {
+// endInitiation ends the initiation and starts the next one. With an error the
+// dials of the group fail. Without one, the dials that are still wanted queue
+// behind the waiting ones.
+func (d *dialer) endInitiation(err error) {
 	if d.stuck && statusOf(err) == hci.StatusCommandDisallowed {
 		err = fmt.Errorf("%w: %w", ErrStillInitiating, err)
 	}
 	group := d.group
 	turned := d.state == dialCanceling
 	d.group, d.state = nil, dialIdle
-	d.c.timers.stop(&d.timer)
+	d.c.timers.stopTimer(&d.timer)
 	for _, x := range group {
 		switch {
 		case x.end != nil:
-			d.finish(x, nil, x.end)
+			d.finishDial(x, nil, x.end)
+		case statusOf(err) == hci.StatusConnectionExists && d.sweepFor(x):
 		case err != nil:
-			d.finish(x, nil, err)
+			x.initiation = d.attempt
+			d.finishDial(x, nil, err)
 		default:
 			d.waiting = append(d.waiting, x)
 		}
 	}
-	if turned && len(d.waiting) > 0 && !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0 && !d.c.quiet.wanted() && d.c.err == nil {
+	if turned && len(d.waiting) > 0 && !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0 && !d.c.quiet.holdsBack() && d.c.err == nil {
 		d.resting = true
-		d.c.scan.resume()
-		d.c.timers.set(&d.timer, d.c.now.Add(scanTurn))
+		d.c.scan.resumeScan()
+		d.c.timers.setTimer(&d.timer, d.c.now.Add(scanTurn))
 		return
 	}
-	d.next()
+	d.startInitiation()
 }
 
-// finish tells the caller of x, which is in no list any more.
-func (d *dialer) finish(x *dial, l *Link, err error) {
-	d.c.timers.stop(&x.timer)
+// finishDial returns the result to the caller of x, which must be in no list.
+func (d *dialer) finishDial(x *dial, l *Link, err error) {
+	d.c.timers.stopTimer(&x.timer)
 	if err != nil {
-		err = x.wrap(err)
+		err = x.connectError(err)
 	}
 	x.done(l, err)
 }
 
-func (x *dial) wrap(err error) error {
-	e := &ConnectError{Err: err}
+// connectError returns err as the error of x.
+func (x *dial) connectError(err error) error {
+	if x.swept && statusOf(err) == hci.StatusConnectionExists {
+		err = fmt.Errorf("%w: %w", ErrUnknownLink, err)
+	}
+	e := &ConnectError{Err: err, Initiation: x.initiation}
 	if len(x.peers) == 1 {
 		e.Peer = x.peers[0]
 	}
 	return e
 }
 
-func (d *dialer) fail(err error) {
+// failDials ends all dials with err.
+func (d *dialer) failDials(err error) {
 	dials := slices.Concat(d.group, d.waiting)
 	d.group, d.waiting, d.state, d.resting = nil, nil, dialIdle, false
-	d.c.timers.stop(&d.timer)
+	d.c.timers.stopTimer(&d.timer)
 	for _, x := range dials {
-		d.finish(x, nil, err)
+		d.finishDial(x, nil, err)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// privately reports a link to peerB, known to the controller by its identity,
-// under the private address that it used.
+// privately reports a link to peerB under its identity address, together with the
+// private address that the controller has resolved.
 func (h *harness) privately(handle hci.Handle, onAir hci.Addr) {
 	h.event(&hci.LEEnhancedConnectionComplete{
 		Handle: handle, Peer: hci.Addr{MAC: peerB.MAC, Kind: hci.AddrPublicIdentity}, PeerRPA: onAir.MAC,

@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// unconfirmed has a dial time out whose cancel the controller does not confirm.
+// unconfirmed makes a dial time out and does not confirm its cancel.
 func (h *harness) unconfirmed(peers ...hci.Addr) {
 	h.t.Helper()
 	r := h.dial(&ConnectOptions{Timeout: 3 * time.Second}, peers...)

@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// dialed is where the result of a dial will be.
+// dialed holds the result of a dial.
 type dialed struct {
 	x    *dial
 	l    *Link
@@ -20,7 +20,7 @@ func (h *harness) dial(o *ConnectOptions, peers ...hci.Addr) *dialed {
 	r := &dialed{}
 	r.x = &dial{peers: peers, opts: o}
 	r.x.done = func(l *Link, err error) { r.l, r.err, r.done = l, err, r.done+1 }
-	h.do(func(time.Time) { h.c.dial.add(r.x) })
+	h.do(func(time.Time) { h.c.dial.addDial(r.x) })
 	return r
 }
 
@@ -54,7 +54,7 @@ func (h *harness) initiateAny(peers ...hci.Addr) {
 	h.idle("initiating")
 }
 
-// regroup takes the cancel of an initiation that is to begin anew.
+// regroup takes the cancel of an initiation that will restart.
 func (h *harness) regroup(why string) {
 	h.t.Helper()
 	h.want(hci.LECreateConnectionCancel{}, why)
@@ -173,11 +173,11 @@ func TestCancelNeverConfirmed(t *testing.T) {
 	}
 }
 
-// leave is what Connect does when its context ends.
+// leave does what Connect does when its context ends.
 func (h *harness) leave(r *dialed) {
 	h.do(func(time.Time) {
 		r.x.gone = true
-		h.c.dial.stop(r.x, errPending)
+		h.c.dial.stopDial(r.x, errPending)
 	})
 }
 
@@ -217,8 +217,8 @@ func TestCallerLeavesInEachState(t *testing.T) {
 		h.want(hci.Disconnect{Handle: 9, Reason: hci.StatusRemoteUserTerminated}, "nobody wants the link")
 		h.status(hci.OpDisconnect, hci.StatusSuccess)
 		h.event(&hci.DisconnectionComplete{Handle: 9, Reason: hci.StatusLocalHostTerminated})
-		if len(h.c.links) != 0 || h.c.timers.next() != (time.Time{}) {
-			t.Errorf("%d links, next timer %v", len(h.c.links), h.c.timers.next())
+		if len(h.c.links) != 0 || h.c.timers.nextDue() != (time.Time{}) {
+			t.Errorf("%d links, next timer %v", len(h.c.links), h.c.timers.nextDue())
 		}
 	})
 	t.Run("canceling after timeout, late success", func(t *testing.T) {
@@ -299,7 +299,7 @@ func TestDialsShareOneInitiation(t *testing.T) {
 	h.connected(hci.StatusSuccess, 2, peerB)
 	h.wantDialed(b, nil)
 	h.idle("nothing is left to do")
-	if h.c.timers.next() != (time.Time{}) {
+	if h.c.timers.nextDue() != (time.Time{}) {
 		t.Error("a timer is left")
 	}
 }

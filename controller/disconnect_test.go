@@ -14,7 +14,7 @@ import (
 	"github.com/moor-ble/moor/hci/hcitest"
 )
 
-// linked opens a device with a link to a peer. disconnect answers Disconnect.
+// linked opens a Controller with a link to a peer. disconnect answers Disconnect.
 func linked(t *testing.T, s *script, host *hcitest.Host, disconnect func()) (*controller.Controller, *controller.Link) {
 	t.Helper()
 	peer := hci.Addr{MAC: hci.MAC{9}}
@@ -75,7 +75,7 @@ func testDisconnectRefused(t *testing.T) {
 	d.Close()
 }
 
-// A link that is down is what the caller wanted, whatever has become of his ctx.
+// Disconnect returns nil for a link that is down, even if ctx has ended.
 func TestDisconnectOfALinkThatIsDown(t *testing.T) {
 	synctest.Test(t, testDisconnectOfALinkThatIsDown)
 }
@@ -102,7 +102,7 @@ func testDisconnectOfALinkThatIsDown(t *testing.T) {
 	}
 }
 
-// slowLog is an io.Writer of a log that takes a moment for each line.
+// slowLog is the io.Writer of a log. Each Write takes a moment.
 type slowLog struct{}
 
 func (slowLog) Write(b []byte) (int, error) {
@@ -110,7 +110,7 @@ func (slowLog) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A caller who learns from a command that the device has ended finds the links
+// A caller who learns from a command that the Controller has ended finds the links
 // down.
 func TestLinksEndBeforeCommandsFail(t *testing.T) { synctest.Test(t, testLinksEndBeforeCommandsFail) }
 

@@ -14,8 +14,8 @@ import (
 
 func TestStartEncryption(t *testing.T) { synctest.Test(t, testStartEncryption) }
 
-// testStartEncryption has the controller end the procedure in each way. That it
-// went well counts only if the link is encrypted afterwards.
+// testStartEncryption lets the controller end the procedure in each possible way.
+// Success counts only if the link is encrypted afterwards.
 func testStartEncryption(t *testing.T) {
 	host, ctl := hcitest.Pipe()
 	s := newScript(ctl)

@@ -8,41 +8,51 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// ErrNoAnswer says that the controller did not answer a command in time, or
-// did not report the end of a procedure that it had begun.
+// ErrNoAnswer means that the controller did not answer a command in time, or did
+// not report the end of a procedure that it had begun.
 var ErrNoAnswer = errors.New("no answer from the controller")
 
-// ErrNoCredit says that the controller answered all commands and yet left this
-// host without a credit to send another one (Vol 4, Part E, 4.4).
+// ErrNoCredit means that the controller has answered all commands but has granted
+// no credit for another one (Vol 4, Part E, 4.4).
 var ErrNoCredit = errors.New("the controller granted no credit for another command")
 
-// ErrStuck says that the transport did not take a packet within
-// Config.CommandTimeout, so that it was closed.
-var ErrStuck = errors.New("the transport takes no more packets")
+// ErrStuck means that a write to the transport took longer than
+// Config.CommandTimeout.
+var ErrStuck = errors.New("the transport accepts no more packets")
 
-// ErrUnanswered says that a command was not sent because the controller left
-// the same command without an answer before.
+// ErrUnanswered means that a command was not sent because the controller did not
+// answer the same command before.
 var ErrUnanswered = errors.New("not sent, because this controller did not answer the command before")
 
-// ErrNotSupported says that the controller lacks a command or feature.
+// ErrNotSupported means that the controller lacks a command or a feature.
 var ErrNotSupported = errors.New("not supported by the controller")
 
-// ErrDialTimeout says that no connectable advertisement of the peer was heard
-// in the time given to an attempt to connect.
+// ErrDialTimeout means that the controller heard no connectable advertisement of
+// the peer within ConnectOptions.Timeout.
 var ErrDialTimeout = errors.New("the peer was not heard in time")
 
-// ErrStillInitiating says that the controller has never reported the end of an
-// initiation that was canceled, and takes no other. A reset helps, that is, to
-// close the Controller and open it again.
-var ErrStillInitiating = errors.New("the controller goes on with an initiation that was canceled")
+// ErrStillInitiating means that the controller has not reported the end of a
+// canceled initiation and refuses another one. The remedy is to close the
+// Controller and to open it again, which resets the controller.
+var ErrStillInitiating = errors.New("the controller still runs an initiation that was canceled")
 
-// ErrStale says that a handle is in use again by another link, so that the
-// event about the end of this one must have been lost.
+// ErrStale means that the controller has given the handle of the link to another
+// link, so that the event about the end of this one must be lost.
 var ErrStale = errors.New("the controller gave the link's handle to another link")
 
-// CommandError is the failure of one HCI command. Err is the [Status] that the
-// controller gave, or why the command did not get one: ErrNoAnswer,
-// ErrUnanswered, a context's cause, or what ended the device.
+// ErrEventLost is the cause of the end of a link that the controller does not
+// have any more, although no event reported the end.
+var ErrEventLost = errors.New("the controller has no such link: the event about its end was lost")
+
+// ErrUnknownLink means that the controller refuses to connect because it has a
+// link to the peer, and that this host could not find out the link's handle. The
+// event about the link must have been lost. A reset helps, that is, to close the
+// Controller and open it again.
+var ErrUnknownLink = errors.New("the controller has a link to the peer that this host does not know")
+
+// CommandError is the failure of one HCI command. Err is the [hci.Status] that the
+// controller returned, or the reason why there is none: ErrNoAnswer,
+// ErrUnanswered, the cause of a context, or the error that ended the Controller.
 type CommandError struct {
 	Op  hci.Opcode
 	Err error
@@ -53,12 +63,16 @@ func (e *CommandError) Error() string { return fmt.Sprintf("controller: %v: %v",
 // Unwrap returns Err.
 func (e *CommandError) Unwrap() error { return e.Err }
 
-// ConnectError is the failure of one attempt to connect. Err is the Status of
-// the connection complete event, ErrDialTimeout, a context's cause, a
-// *CommandError, or what ended the device.
+// ConnectError is the failure of one call of Connect or ConnectAny. Err is the
+// [hci.Status] of the connection complete event, ErrDialTimeout, the cause of a
+// context, a *CommandError, or the error that ended the Controller.
 type ConnectError struct {
-	Peer hci.Addr // the zero Addr where several peers were awaited
+	Peer hci.Addr // the zero Addr if there were several peers
 	Err  error
+	// Initiation tells failures apart that the controller reported: dials that
+	// shared an initiation fail by one event, and have one number. It is 0 where
+	// the controller reported nothing, as after a timeout.
+	Initiation uint64
 }
 
 func (e *ConnectError) Error() string {
@@ -71,17 +85,19 @@ func (e *ConnectError) Error() string {
 // Unwrap returns Err.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// DisconnectError says why a link ended. It unwraps to net.ErrClosed, to the
-// Reason, and to the Cause if there is one.
+// DisconnectError is the reason for the end of a link. It unwraps to net.ErrClosed,
+// to Reason and to Cause, if they are set.
 type DisconnectError struct {
 	Handle hci.Handle
 	Peer   hci.Addr
-	// Reason is the reason of the Disconnection Complete event (Vol 4, Part E,
-	// 7.7.5); zero if the link ended with its device, or for no stated reason.
+	// Reason is the reason in the Disconnection Complete event (Vol 4, Part E,
+	// 7.7.5). It is zero if the link ended with its Controller, or if the event
+	// gave no reason.
 	Reason hci.Status
-	// Local reports whether this host asked for the end.
+	// Local reports whether this host ended the link.
 	Local bool
-	// Cause is what made this host end the link, or what ended the device.
+	// Cause is the reason of this host for ending the link, or the error that
+	// ended the Controller; nil if there is none.
 	Cause error
 }
 
@@ -93,7 +109,7 @@ func (e *DisconnectError) Error() string {
 		return fmt.Sprintf("controller: link to %v closed: %v", e.Peer, e.Cause)
 	case e.Local:
 		return fmt.Sprintf("controller: link to %v closed by this host", e.Peer)
-	case e.Reason == 0: // whoever ended it may say anything
+	case e.Reason == 0: // the peer may send any reason
 		return fmt.Sprintf("controller: link to %v ended without a reason", e.Peer)
 	}
 	return fmt.Sprintf("controller: link to %v ended: %v", e.Peer, e.Reason)
@@ -111,21 +127,21 @@ func (e *DisconnectError) Unwrap() []error {
 	return errs
 }
 
-// Error says why a Controller ended other than by Close: the transport
-// failed, an essential command got no answer, or the controller reported a
-// fault. The adapter may be opened again.
+// Error is the reason for the end of a Controller other than Close: the transport
+// failed, an essential command got no answer, or the controller reported a fault.
+// The adapter may be opened again.
 type Error struct {
-	What string // what happened, in words
+	What string // the event in words, such as "transport read"
 	Err  error  // the cause; never nil
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("controller: device ended: %s: %v", e.What, e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("controller: ended: %s: %v", e.What, e.Err) }
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// errClosed is what ends a Controller by Close.
-var errClosed = fmt.Errorf("controller: device closed: %w", net.ErrClosed)
+// errClosed is the reason for the end of a Controller after Close.
+var errClosed = fmt.Errorf("controller: closed: %w", net.ErrClosed)
 
 // HardwareFault is the code of a Hardware Error event (Vol 4, Part E, 7.7.16).
 type HardwareFault uint8

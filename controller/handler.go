@@ -6,26 +6,27 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// LinkHandler is the protocol above one link (L2CAP). The device makes one for
-// every link through Config.NewLink and reaches upwards through it alone, so
-// that hci knows nothing of what runs on a link.
+// LinkHandler is the protocol above one link, L2CAP. Config.NewLink returns one for
+// each link. It is the only way from this package to the layers above.
 //
-// All methods are called on the device's loop: they must not block, call user
-// code or keep a slice that they are given.
+// All methods run on the loop. They must not block, must not call user code, and
+// must not keep a slice that they are passed.
 type LinkHandler interface {
-	// ACL takes the payload of one ACL data packet. start reports whether it
+	// ACL handles the payload of one ACL data packet. start reports whether it
 	// begins an L2CAP frame (packet boundary flag 00 or 10).
 	ACL(now time.Time, start bool, data []byte)
-	// Event takes an event of the link that the device does not answer itself:
-	// *LERemoteConnectionParameterRequest, *LELongTermKeyRequest,
-	// *EncryptionChange, *EncryptionKeyRefreshComplete,
-	// *LEConnectionUpdateComplete, *LEDataLengthChange, *LEPHYUpdateComplete.
+	// Event handles an event of the link. Two are requests that the handler must
+	// answer: *hci.LERemoteConnectionParameterRequest, with
+	// [Link.ReplyParamRequest], and *hci.LELongTermKeyRequest, with
+	// [Link.ProvideKey] or [Link.RefuseKey]. The others are information, such as
+	// *hci.EncryptionChange. An event is valid during the call only.
 	Event(now time.Time, ev hci.Event)
-	// Writable says that the link has room for packets again. It is called once
-	// after Room returned false.
+	// Writable is called once after [Link.Room] has returned false, as soon as the
+	// link has room again.
 	Writable(now time.Time)
-	// Expire is called once when the time given to Link.SetDeadline has come.
+	// Expire is called once at the time set by [Link.SetDeadline].
 	Expire(now time.Time)
-	// Down is the last call. cause says why the link ended.
+	// Down is the last call. cause is the reason for the end of the link, a
+	// *DisconnectError.
 	Down(now time.Time, cause error)
 }

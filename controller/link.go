@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -8,80 +9,75 @@ import (
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/loop"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
-type task = loop.Task
-
-// Link is one LE connection. Methods marked "on the loop" are for the link's
-// [LinkHandler]; all others may be called from any other goroutine.
+// Link is one LE connection. Methods that must run on the loop are for its
+// [LinkHandler]. All other methods may be called from any other goroutine.
 type Link struct {
 	// Set when the link is made.
 	c      *core
 	handle hci.Handle
 	peer   hci.Addr
 	role   hci.Role
-	own    hci.Addr // on the air, as is air
-	air    hci.Addr
+	own    hci.Addr // own address on air
+	air    hci.Addr // peer's address on air
 	done   chan struct{}
-	err    atomic.Pointer[DisconnectError] // set before anybody is told of the end
+	err    atomic.Pointer[DisconnectError] // set before done is closed and any continuation runs
 
 	// Owned by the loop.
 	handler  LinkHandler
-	queue    packetQueue
-	inflight int // packets in the controller's buffers
-	acked    uint64
-	// deliveries wait for packets to be acknowledged, in order.
+	queue    ring.Ring[[]byte] // packets that wait for a buffer of the controller
+	inflight int               // packets in the controller's buffers
+	acked    uint64            // packets that the controller has acknowledged
+	// deliveries are the calls of OnDelivered that wait, in order.
 	deliveries []delivery
-	ready      bool // in core.data.ready
-	waiting    bool // Room said no
+	ready      bool // the link is in core.data.ready
+	waiting    bool // Room has returned false
 	deadline   timer
-	ending     error         // cause given to StartDisconnect
-	local      bool          // this host asked for the end
-	refused    []func(error) // by Disconnect, if the controller does not end the link
-	end        *linkWait     // for the end that the controller has begun
+	ending     error         // cause passed to StartDisconnect
+	local      bool          // this host has ended the link
+	refused    []func(error) // called if the controller refuses to disconnect
+	end        *linkWait     // waits for the Disconnection Complete event
+	leaving    bool          // Disconnect waits until what was written is delivered
 	waits      []*linkWait
-	// phyAsked and lengthAsked report that the controller has been told of a PHY
-	// or a data length for the link.
+	// phyAsked and lengthAsked report that a command has set the PHY or the data
+	// length of the link.
 	phyAsked, lengthAsked bool
+
+	heard atomic.Int64 // when the peer was heard last, in nanoseconds of Unix time
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu
 }
 
-// LinkState is what is known of a link at one moment.
+// LinkState is the state of a link at one moment.
 type LinkState struct {
 	Params hci.ConnParamsInUse
-	// TX and RX are the PHYs in use, PHY1M until an event says otherwise.
+	// TX and RX are the PHYs in use, initially hci.PHY1M.
 	TX, RX hci.PHY
-	// MaxTX and MaxRX are the largest link layer payloads in octets, 27 until an
-	// event says otherwise.
+	// MaxTX and MaxRX are the largest link layer payloads in octets, initially 27.
 	MaxTX, MaxRX uint16
 	// Encrypted reports whether the link is encrypted.
 	Encrypted bool
 }
 
-// linkWait is a continuation for an event of a link.
-type linkWait struct {
-	// take reports whether ev is the one awaited, and finishes if so.
-	take  func(ev hci.Event) bool
-	fail  func(err error)
-	timer timer
-}
-
-// connection is what both connection complete events say.
+// connection holds the fields that both connection complete events have.
 type connection struct {
 	handle hci.Handle
 	role   hci.Role
 	peer   hci.Addr
 	params hci.ConnParamsInUse
-	// The private addresses that the controller made and resolved; zero if none.
+	// localRPA and peerRPA are the private addresses that the controller generated
+	// and resolved; zero if there are none.
 	localRPA, peerRPA hci.MAC
 }
 
-// addLink makes the link of a connection complete event.
+// addLink makes the link of a connection complete event. A link that still has its
+// handle goes down with ErrStale.
 func (c *core) addLink(cn connection) *Link {
 	if old := c.links[cn.handle]; old != nil {
-		old.down(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
+		old.takeDown(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
 	}
 	l := &Link{c: c, handle: cn.handle, peer: cn.peer, role: cn.role, done: make(chan struct{})}
 	l.own, l.air = c.own, cn.peer.Identity()
@@ -94,6 +90,7 @@ func (c *core) addLink(cn connection) *Link {
 	if cn.peerRPA != (hci.MAC{}) {
 		l.air = hci.Addr{MAC: cn.peerRPA, Kind: hci.AddrRandom}
 	}
+	l.noteHeard()
 	l.state = LinkState{Params: cn.params, TX: hci.PHY1M, RX: hci.PHY1M, MaxTX: 27, MaxRX: 27}
 	l.deadline.f = func(now time.Time) {
 		if l.handler != nil {
@@ -101,6 +98,7 @@ func (c *core) addLink(cn connection) *Link {
 		}
 	}
 	c.links[cn.handle] = l
+	c.sweep.noteHandle(cn.handle)
 	c.log.Log(c.ctx, LevelLink, "link up", "handle", cn.handle, "peer", cn.peer, "role", cn.role)
 	if c.cfg.NewLink != nil {
 		l.handler = c.cfg.NewLink(c.now, l)
@@ -109,136 +107,74 @@ func (c *core) addLink(cn connection) *Link {
 	return l
 }
 
-// disconnected handles Disconnection Complete.
-func (c *core) disconnected(ev *hci.DisconnectionComplete) {
+// handleDisconnectionComplete handles Disconnection Complete.
+func (c *core) handleDisconnectionComplete(ev *hci.DisconnectionComplete) {
 	l := c.links[ev.Handle]
 	if l == nil {
 		c.stats.UnknownHandles++
+		c.sweep.noteDisconnected(ev.Handle)
+		c.adv.noteUnknownLink()
 		return
 	}
 	if ev.Status != hci.StatusSuccess {
-		l.endRefused(&CommandError{hci.OpDisconnect, ev.Status})
+		l.refuseDisconnect(&CommandError{hci.OpDisconnect, ev.Status})
 		return
 	}
-	l.down(&DisconnectError{
+	l.takeDown(&DisconnectError{
 		Handle: l.handle, Peer: l.peer, Reason: ev.Reason,
 		Local: l.local && ev.Reason == hci.StatusLocalHostTerminated, Cause: l.ending,
 	})
 }
 
-// down ends the link: buffers go back, every waiter gets the cause. Whoever waits
-// for done comes last, and finds what runs on the link down as well.
-func (l *Link) down(cause *DisconnectError) {
+// takeDown ends the link: it reclaims the buffers and passes cause to all
+// continuations and to the handler. done is closed last, so that a caller that
+// waits for it finds everything on the link down.
+func (l *Link) takeDown(cause *DisconnectError) {
 	c := l.c
 	if c.links[l.handle] != l {
 		return
 	}
 	delete(c.links, l.handle)
 	c.publishLinks()
-	c.dropData(l)
-	c.timers.stop(&l.deadline)
+	c.dropQueuedData(l)
+	c.timers.stopTimer(&l.deadline)
 	c.log.Log(c.ctx, LevelLink, "link down", "handle", l.handle, "peer", l.peer, "error", cause)
 	l.err.Store(cause)
 	waits := l.waits
 	l.waits = nil
 	for _, w := range waits {
-		c.timers.stop(&w.timer)
+		c.timers.stopTimer(&w.timer)
 		w.fail(cause)
 	}
 	if l.handler != nil {
 		l.handler.Down(c.now, cause)
 	}
 	close(l.done)
-	c.adv.linkGone()
-	c.dial.next()
+	c.adv.noteLinkDown()
+	c.dial.startInitiation()
 }
 
-// event notes what an event changes, wakes who waits for it and passes it on.
-func (l *Link) event(ev hci.Event) {
-	l.note(ev)
-	for i, w := range l.waits {
-		if w.take(ev) {
-			l.waits = append(l.waits[:i], l.waits[i+1:]...)
-			l.c.timers.stop(&w.timer)
-			break
-		}
-	}
-	if l.handler != nil {
-		l.handler.Event(l.c.now, ev)
-		return
-	}
-	switch ev := ev.(type) { // a request must be answered even with nobody above
-	case *hci.LELongTermKeyRequest:
-		l.RefuseKey()
-	case *hci.LERemoteConnectionParameterRequest:
-		l.ReplyParamRequest(ev, false)
-	}
-}
-
-func (l *Link) note(ev hci.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch ev := ev.(type) {
-	case *hci.LEConnectionUpdateComplete:
-		if ev.Status == hci.StatusSuccess {
-			l.state.Params = ev.Params
-		}
-	case *hci.LEPHYUpdateComplete:
-		if ev.Status == hci.StatusSuccess {
-			l.state.TX, l.state.RX = ev.TX, ev.RX
-		}
-	case *hci.LEDataLengthChange:
-		l.state.MaxTX, l.state.MaxRX = ev.MaxTXOctets, ev.MaxRXOctets
-	case *hci.EncryptionChange:
-		if ev.Status == hci.StatusSuccess {
-			l.state.Encrypted = ev.Enabled != 0
-		}
-	}
-}
-
-// await registers a continuation for an event of the link.
-func (l *Link) await(limit time.Duration, take func(ev hci.Event) bool, fail func(err error)) *linkWait {
-	w := &linkWait{take: take, fail: fail}
-	w.timer.f = func(time.Time) {
-		if l.unawait(w) {
-			fail(ErrNoAnswer)
-		}
-	}
-	l.c.timers.set(&w.timer, l.c.now.Add(limit))
-	l.waits = append(l.waits, w)
-	return w
-}
-
-// unawait takes a continuation back and reports whether it was still waiting.
-func (l *Link) unawait(w *linkWait) bool {
-	i := slices.Index(l.waits, w)
-	if i < 0 {
-		return false
-	}
-	l.waits = slices.Delete(l.waits, i, i+1)
-	l.c.timers.stop(&w.timer)
-	return true
-}
-
-// Handle returns the connection handle; it may be in use by another link once
-// this one is down.
+// Handle returns the connection handle. Once this link is down, another link may
+// have the same handle.
 func (l *Link) Handle() hci.Handle { return l.handle }
 
-// Peer returns the address that the link was made with; for a resolved private
-// address the identity, with a kind that says so.
+// Peer returns the address of the peer. If the controller has resolved a private
+// address, it is the identity address, and its kind is an identity kind.
 func (l *Link) Peer() hci.Addr { return l.peer }
 
-// OnAir returns the addresses that the link was made with, which may be private
-// ones where Peer and Info.Address are identities. Pairing is about these.
+// OnAir returns the addresses in use on air when the link was made. They may be
+// private addresses where Peer and Info.Address are identities. Pairing uses the
+// addresses on air.
 func (l *Link) OnAir() (own, peer hci.Addr) { return l.own, l.air }
 
-// Role returns this host's role on the link.
+// Role returns the role of this host on the link.
 func (l *Link) Role() hci.Role { return l.role }
 
-// Done is closed when the link is down, and so is all that runs on it.
+// Done is closed when the link and everything on it are down.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
-// Err returns why the link ended, a *DisconnectError; nil while it is up.
+// Err returns the reason for the end of the link, a *[DisconnectError]; nil while
+// it is up.
 func (l *Link) Err() error {
 	if err := l.err.Load(); err != nil {
 		return err
@@ -246,46 +182,72 @@ func (l *Link) Err() error {
 	return nil
 }
 
-// State returns what is known of the link now.
+// LastHeard returns when the peer was heard last: when it sent data, or its link
+// layer acknowledged a packet of this host. It may lag by a connection interval,
+// and by the peripheral latency. Any goroutine may call it.
+func (l *Link) LastHeard() time.Time { return time.Unix(0, l.heard.Load()) }
+
+func (l *Link) noteHeard() { l.heard.Store(l.c.now.UnixNano()) }
+
+// State returns the present state of the link.
 func (l *Link) State() LinkState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state
 }
 
-// Handler returns what Config.NewLink made for this link.
+// Handler returns the handler that Config.NewLink returned for the link.
 func (l *Link) Handler() LinkHandler { return l.handler }
 
-// Post hands t to the device's loop; see loop.Poster. It is not for the loop.
+// Post implements loop.Poster. It must not be called on the loop.
 func (l *Link) Post(t loop.Task) bool { return l.c.post(t) }
 
-// SendACL queues one ACL data packet of at most MaxACLData octets, which it
-// copies. start marks the first packet of an L2CAP frame. On a link that is
-// down it does nothing. On the loop.
+// SendACL queues one ACL data packet with a copy of data, at most MaxACLData
+// octets. start marks the first packet of an L2CAP frame. On a link that is down
+// it does nothing. Must run on the loop.
 func (l *Link) SendACL(start bool, data []byte) {
 	if l.c.links[l.handle] == l && len(data) <= l.c.data.length {
 		l.c.queueData(l, start, data)
 	}
 }
 
-// MaxACLData returns the payload that fits one buffer of the controller. On
-// the loop.
+// MaxACLData returns the largest payload in octets that fits one buffer of the
+// controller. Must run on the loop.
 func (l *Link) MaxACLData() int { return l.c.data.length }
 
-// Room reports whether the link's queue is below its bound. After it returned
-// false, the handler's Writable is called once there is room. On the loop.
+// Room reports whether the queue of the link is below its bound. After it has
+// returned false, LinkHandler.Writable is called as soon as there is room. Must
+// run on the loop.
 func (l *Link) Room() bool {
-	if l.queue.len() < roomBound {
+	if l.queue.Len() < roomBound {
 		return true
 	}
 	l.waiting = true
 	return false
 }
 
-// SetDeadline asks for one call of the handler's Expire at t; the zero time
-// takes the request back. On the loop.
+// SetDeadline requests one call of LinkHandler.Expire at t. It replaces an earlier
+// request; the zero time cancels it. Must run on the loop.
 func (l *Link) SetDeadline(t time.Time) {
 	if l.c.links[l.handle] == l {
-		l.c.timers.set(&l.deadline, t)
+		l.c.timers.setTimer(&l.deadline, t)
 	}
+}
+
+// sortedLinks returns the links in the order of their handles, so that loops over
+// all links are deterministic.
+func (c *core) sortedLinks() []*Link {
+	ls := make([]*Link, 0, len(c.links))
+	for _, l := range c.links {
+		ls = append(ls, l)
+	}
+	slices.SortFunc(ls, func(a, b *Link) int { return cmp.Compare(a.handle, b.handle) })
+	return ls
+}
+
+// publishLinks makes the links visible to other goroutines. It must follow each
+// change of c.links.
+func (c *core) publishLinks() {
+	ls := c.sortedLinks()
+	c.up.Store(&ls)
 }

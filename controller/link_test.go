@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// ending is a handler that looks at its link when that ends.
+// ending is a handler that examines its link in Down.
 type ending struct {
 	recorder
 	down func()
@@ -15,8 +15,8 @@ type ending struct {
 
 func (e *ending) Down(time.Time, error) { e.down() }
 
-// Whoever is told by a handler finds why the link ended. Whoever waits for the
-// end of the link finds that the handler has been told.
+// Link.Err is set when the handler's Down is called, and Down has returned when
+// Link.Done is closed.
 func TestDoneComesAfterTheHandlers(t *testing.T) {
 	h := newHarness(t, 1)
 	told := false

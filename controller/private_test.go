@@ -8,14 +8,14 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// rotating has the core use private addresses with the last octet 0x41, 0x42
-// and so on, for a minute each, and returns where the result will be.
+// rotating makes the core use private addresses with the last octet 0x41, 0x42 and
+// so on, for a minute each, and returns a pointer to the future result.
 func (h *harness) rotating() *error {
 	res := new(error)
 	*res = errPending
 	n := byte(0)
 	next := func() hci.MAC { n++; return hci.MAC{n, 0, 0, 0, 0, 0x40 | n} }
-	h.do(func(time.Time) { h.c.private.use(next, time.Minute, func(err error) { *res = err }) })
+	h.do(func(time.Time) { h.c.private.useNextAddress(next, time.Minute, func(err error) { *res = err }) })
 	return res
 }
 
@@ -80,8 +80,8 @@ func TestPrivateAddressesWhileDialing(t *testing.T) {
 	}
 }
 
-// TestConnectionAtTheChangeOfTheAddress has the connection come while its
-// initiation is canceled for the next address.
+// TestConnectionAtTheChangeOfTheAddress completes the connection while its
+// initiation is being canceled for the next address.
 func TestConnectionAtTheChangeOfTheAddress(t *testing.T) {
 	h := newHarness(t, 4)
 	h.rotating()
@@ -140,8 +140,8 @@ func TestPrivateAddressesWhileAdvertising(t *testing.T) {
 	}
 }
 
-// TestLateConnectionOfAnAdvertiser has the connection reported when advertising
-// has ended and the address is another.
+// TestLateConnectionOfAnAdvertiser reports the connection after advertising has
+// ended and the address has changed.
 func TestLateConnectionOfAnAdvertiser(t *testing.T) {
 	h := newHarness(t, 4)
 	h.rotating()
@@ -161,8 +161,8 @@ func TestLateConnectionOfAnAdvertiser(t *testing.T) {
 	}
 }
 
-// A controller that does not end an initiation is not asked to: the dial is worth
-// more than another address.
+// If the controller does not end a canceled initiation, a dial takes precedence
+// over a change of the address.
 func TestPrivateAddressWithoutEndOfADial(t *testing.T) {
 	h := newHarness(t, 4)
 	h.c.dial.mute = true
@@ -191,7 +191,7 @@ func TestPrivateAddressRefused(t *testing.T) {
 
 	var err error
 	h.do(func(time.Time) {
-		h.c.private.use(func() hci.MAC { return hci.MAC{5: 0xC0} }, time.Minute, func(e error) { err = e })
+		h.c.private.useNextAddress(func() hci.MAC { return hci.MAC{5: 0xC0} }, time.Minute, func(e error) { err = e })
 	})
 	h.idle("a static address is not sent")
 	if err == nil {
@@ -205,11 +205,11 @@ func TestDeviceEndsBeforeThePrivateAddress(t *testing.T) {
 	first, second := h.rotating(), h.rotating()
 	h.want(hci.LESetScanEnable{}, "the scan stops first")
 	fault := errors.New("fault")
-	h.do(func(time.Time) { h.c.fail(fault) })
+	h.do(func(time.Time) { h.c.failController(fault) })
 	for _, res := range []error{*first, *second, *h.rotating()} {
 		if !errors.Is(res, fault) {
-			t.Errorf("got %v, want why the device ended", res)
+			t.Errorf("got %v, want the error that ended the Controller", res)
 		}
 	}
-	h.idle("the device has ended")
+	h.idle("the Controller has ended")
 }

@@ -1,51 +1,54 @@
 package controller
 
-// quiet runs what a controller refuses while it scans, initiates or advertises:
-// the commands of the own address and of the resolving list (Vol 4, Part E,
-// 7.8.4, 7.8.38 and 7.8.44). It holds back all three, waits until the last of
-// them has ended, and lets them go on when there is no more to run.
+// quiet runs jobs while the controller neither scans, initiates nor advertises. A
+// controller refuses the commands of the own address and of the resolving list
+// otherwise (Vol 4, Part E, 7.8.4, 7.8.38 and 7.8.44). While jobs are queued, quiet
+// stops the three activities, runs the jobs once all have ended, and then lets the
+// activities continue.
 type quiet struct {
 	c     *core
-	queue []quietJob // the first one runs if busy
+	queue []quietJob // while busy, the first job runs
 	busy  bool
 }
 
-// quietJob calls run when the controller is quiet, and done with what run has
-// told, or with why the device ended.
+// quietJob is a job of quiet. Once the controller is idle, run is called; done
+// then gets run's error, or the error that ended the Controller.
 type quietJob struct {
 	run  func(done func(error))
 	done func(error)
 }
 
-// wanted reports whether nothing may begin to scan, initiate or advertise. A dial
-// that cannot be canceled is worth more than what waits for quiet.
-func (q *quiet) wanted() bool {
+// holdsBack reports whether a scan, an initiation or advertising must not start.
+// It is false while a dial runs that the controller does not let the host cancel:
+// the dial takes precedence over the jobs.
+func (q *quiet) holdsBack() bool {
 	d := &q.c.dial
 	return len(q.queue) > 0 && (d.state == dialIdle || !d.mute)
 }
 
-func (q *quiet) do(run func(done func(error)), done func(error)) {
+// addJob queues a job. Must run on the loop.
+func (q *quiet) addJob(run func(done func(error)), done func(error)) {
 	if q.c.err != nil {
 		done(q.c.err)
 		return
 	}
 	q.queue = append(q.queue, quietJob{run, done})
-	q.begin()
+	q.stopOthers()
 }
 
-// begin ends what must end.
-func (q *quiet) begin() {
-	q.c.scan.sync()
-	q.c.adv.sync()
+// stopOthers stops the scan, the advertising and the initiation.
+func (q *quiet) stopOthers() {
+	q.c.scan.syncScan()
+	q.c.adv.syncAdvertising()
 	q.c.dial.reconsider()
-	q.proceed()
+	q.runNextJob()
 }
 
-// proceed runs the next job if all has ended that must. Scan, dials and
-// advertising call it when they have.
-func (q *quiet) proceed() {
+// runNextJob runs the next job if scan, advertising and initiation have ended. Each
+// of them calls it at its end.
+func (q *quiet) runNextJob() {
 	c := q.c
-	if !q.wanted() || q.busy || c.err != nil || c.scan.active() || c.adv.running || c.adv.busy || c.dial.state != dialIdle {
+	if !q.holdsBack() || q.busy || c.err != nil || c.scan.isActive() || c.adv.running || c.adv.busy || c.dial.state != dialIdle {
 		return
 	}
 	q.busy = true
@@ -54,19 +57,19 @@ func (q *quiet) proceed() {
 		q.busy = false
 		q.queue = q.queue[1:]
 		job.done(err)
-		if q.wanted() {
-			q.proceed()
+		if q.holdsBack() {
+			q.runNextJob()
 			return
 		}
-		c.adv.sync()
-		c.scan.sync()
-		c.dial.next()
+		c.adv.syncAdvertising()
+		c.scan.syncScan()
+		c.dial.startInitiation()
 	})
 }
 
-// fail ends the jobs that have not begun; the commands of one that has are ended
-// before.
-func (q *quiet) fail(err error) {
+// failJobs ends the queued jobs with err. The commands of a running job have failed
+// before, and with them the job.
+func (q *quiet) failJobs(err error) {
 	jobs := q.queue
 	q.queue = nil
 	for _, job := range jobs {

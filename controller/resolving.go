@@ -8,115 +8,113 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// resolving is the controller's resolving list (Vol 6, Part B, 4.7).
+// resolving manages the resolving list of the controller (Vol 6, Part B, 4.7).
 type resolving struct {
 	c      *core
-	asked  []hci.LEAddDeviceToResolvingList
-	loaded int // how many of them fit
-	// unsure says that a command failed: what the controller has is not known.
+	asked  []hci.LEAddDeviceToResolvingList // the peers of the latest call
+	loaded int                              // how many of them are in the list
+	// unsure reports that a command failed, so that the content of the list is
+	// unknown.
 	unsure bool
 }
 
-// SetResolvingList gives the controller the keys of peers, by which it reports
-// and connects to them under their identity addresses, whatever private address
-// they use (Vol 4, Part E, 7.8.38 to 7.8.44). Peers that use their identity
-// address all the same are accepted. Scans, dials and advertising pause for it,
-// if the list is another than before; then peers is called, on the loop, where
-// it must not wait.
+// SetResolvingList replaces the resolving list of the controller (Vol 4, Part E,
+// 7.8.38 to 7.8.44). With the keys in it the controller resolves the private
+// addresses of the peers, reports them under their identity addresses, and
+// connects to them by these. It still accepts peers that use their identity address
+// on air.
 //
-// SetResolvingList returns how many peers the controller has taken: those that
-// fit, the first ones first, and that it does not refuse, as it does a key that
-// it has been given for another peer (7.8.38); 0 if it has no such list.
+// peers returns the entries. It is called on the loop, may be called more than
+// once, and must not block. If the entries have changed, scans, dials and
+// advertising pause for the commands.
+//
+// SetResolvingList returns how many entries the controller has accepted: 0 if it
+// has no resolving list. The list may be too short for the last entries, and the
+// controller refuses a key that it already has for another peer (7.8.38).
 func (ctl *Controller) SetResolvingList(ctx context.Context, peers func() []hci.LEAddDeviceToResolvingList) (int, error) {
-	return ask(ctx, &ctl.core, during(ctx, "set the resolving list"), func(_ func() bool, done func(int, error)) {
-		ctl.core.resolving.set(peers, done)
+	return askLoop(ctx, &ctl.core, wrapDuring(ctx, "set the resolving list"), func(_ func() bool, done func(int, error)) {
+		ctl.core.resolving.setPeers(peers, done)
 	})
 }
 
-func (r *resolving) set(peers func() []hci.LEAddDeviceToResolvingList, done func(int, error)) {
+// setPeers loads the list, unless it has the entries already. Must run on the loop.
+func (r *resolving) setPeers(peers func() []hci.LEAddDeviceToResolvingList, done func(int, error)) {
 	if !r.c.info.resolves() {
 		done(0, nil)
 		return
 	}
 	same := func() bool { return !r.unsure && slices.Equal(peers(), r.asked) }
-	if same() && !r.c.quiet.wanted() {
+	if same() && !r.c.quiet.holdsBack() {
 		done(r.loaded, nil)
 		return
 	}
-	r.c.quiet.do(func(done func(error)) {
+	r.c.quiet.addJob(func(done func(error)) {
 		if same() {
 			done(nil)
 			return
 		}
-		r.load(peers(), done)
+		r.loadList(peers(), done)
 	}, func(err error) {
 		r.unsure = err != nil
 		done(r.loaded, err)
 	})
 }
 
-// resolves reports whether the controller has a resolving list.
-func (i *Info) resolves() bool {
-	for _, op := range [...]hci.Opcode{hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLESetAddressResolutionEnable} {
-		if !i.Commands.Has(op) {
-			return false
-		}
-	}
-	return i.ResolvingListSize > 0
-}
-
-// load replaces the list. Resolution is off meanwhile, and stays off without
-// peers, which keeps a controller as it was that is better at one than at both.
-func (r *resolving) load(peers []hci.LEAddDeviceToResolvingList, done func(error)) {
+// loadList replaces the list. Address resolution is disabled during the change. It
+// stays disabled if the list is empty, so that a controller which works worse with
+// it does so only for a program that needs it.
+func (r *resolving) loadList(peers []hci.LEAddDeviceToResolvingList, done func(error)) {
 	r.asked, r.loaded = peers, 0
-	r.run(hci.LESetAddressResolutionEnable{}, done, func() {
-		r.run(hci.LEClearResolvingList{}, done, func() { r.add(peers, done) })
+	r.runListCommand(hci.LESetAddressResolutionEnable{}, done, func() {
+		r.runListCommand(hci.LEClearResolvingList{}, done, func() { r.addPeers(peers, done) })
 	})
 }
 
-// add gives the controller the first of peers, and then the rest.
-func (r *resolving) add(peers []hci.LEAddDeviceToResolvingList, done func(error)) {
+// addPeers adds peers to the list, one after the other, and then enables address
+// resolution.
+func (r *resolving) addPeers(peers []hci.LEAddDeviceToResolvingList, done func(error)) {
 	if len(peers) == 0 {
-		r.added(done)
+		r.enableResolution(done)
 		return
 	}
 	skip := func(err error) {
 		switch statusOf(err) {
-		case hci.StatusSuccess: // not the controller's answer
+		case hci.StatusSuccess: // the controller did not answer
 			done(err)
 		case hci.StatusMemoryFull:
-			r.added(done)
+			r.enableResolution(done)
 		default:
-			r.c.log.Log(r.c.ctx, LevelController, "peer not resolved by the controller", "peer", peers[0].Peer, "error", err)
-			r.add(peers[1:], done)
+			r.c.log.Log(r.c.ctx, LevelController, "controller does not resolve the peer", "peer", peers[0].Peer, "error", err)
+			r.addPeers(peers[1:], done)
 		}
 	}
-	r.run(peers[0], skip, func() {
+	r.runListCommand(peers[0], skip, func() {
 		r.loaded++
 		if !r.c.info.Commands.Has(hci.OpLESetPrivacyMode) {
-			r.add(peers[1:], done)
+			r.addPeers(peers[1:], done)
 			return
 		}
-		r.run(hci.LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, func(error) {
-			// In the mode that it has now, the peer would not be heard under its
-			// identity address any more (Vol 6, Part B, 4.7).
+		r.runListCommand(hci.LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, func(error) {
+			// In network privacy mode the controller would ignore the peer's identity
+			// address on air (Vol 6, Part B, 4.7).
 			r.loaded--
-			r.run(hci.LERemoveDeviceFromResolvingList{Peer: peers[0].Peer}, done, func() { r.add(peers[1:], done) })
-		}, func() { r.add(peers[1:], done) })
+			r.runListCommand(hci.LERemoveDeviceFromResolvingList{Peer: peers[0].Peer}, done, func() { r.addPeers(peers[1:], done) })
+		}, func() { r.addPeers(peers[1:], done) })
 	})
 }
 
-func (r *resolving) added(done func(error)) {
+// enableResolution enables address resolution if the list has entries.
+func (r *resolving) enableResolution(done func(error)) {
 	if r.loaded == 0 {
 		done(nil)
 		return
 	}
-	r.run(hci.LESetAddressResolutionEnable{Enable: true}, done, func() { done(nil) })
+	r.runListCommand(hci.LESetAddressResolutionEnable{Enable: true}, done, func() { done(nil) })
 }
 
-// run runs a command, and what comes after it or after its failure.
-func (r *resolving) run(p hci.Params, failed func(error), then func()) {
-	r.c.run(p, func(_ time.Time, _ []byte, err error) {
+// runListCommand runs a command and then calls then, or failed if it fails.
+func (r *resolving) runListCommand(p hci.Params, failed func(error), then func()) {
+	r.c.runCommand(p, func(_ time.Time, _ []byte, err error) {
 		if err != nil {
 			failed(err)
 			return

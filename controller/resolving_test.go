@@ -29,7 +29,7 @@ type resolved struct {
 func (h *harness) resolve(peers ...hci.LEAddDeviceToResolvingList) *resolved {
 	res := &resolved{-1, errPending}
 	h.do(func(time.Time) {
-		h.c.resolving.set(func() []hci.LEAddDeviceToResolvingList { return peers }, func(n int, err error) { *res = resolved{n, err} })
+		h.c.resolving.setPeers(func() []hci.LEAddDeviceToResolvingList { return peers }, func(n int, err error) { *res = resolved{n, err} })
 	})
 	return res
 }
@@ -65,7 +65,7 @@ func TestResolvingList(t *testing.T) {
 	h.wantResolved(r, 2, nil)
 	h.scanStarts("and comes back")
 
-	h.do(func(time.Time) { h.c.scan.remove(h.c.scan.scanners[0]) })
+	h.do(func(time.Time) { h.c.scan.removeScanner(h.c.scan.scanners[0]) })
 	h.takes("the scan ends", hci.LESetScanEnable{})
 	r = h.resolve()
 	h.takes("no peer", off, hci.LEClearResolvingList{})
@@ -92,7 +92,7 @@ func TestResolvingListThatIsFull(t *testing.T) {
 	h.idle("the list is as full as it was")
 }
 
-// A controller takes no key twice, and may refuse a privacy mode.
+// A controller refuses a key that it has already, and may refuse a privacy mode.
 func TestResolvingListWithoutThoseRefused(t *testing.T) {
 	h := newResolver(t)
 	h.c.info.ResolvingListSize = 3

@@ -1,133 +1,31 @@
 package controller
 
 import (
-	"context"
-	"iter"
-	"net"
 	"slices"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/internal/loop"
-	"github.com/moor-ble/moor/internal/queue"
 )
 
-// ScanOptions holds the options of one Scanner. Zero fields have their
-// defaults; nil is the same as an empty one.
-type ScanOptions struct {
-	// Passive listens only. The default asks scannable devices for their scan
-	// response. While any scanner of the device is active, all are.
-	Passive bool
-	// Duplicates delivers every advertisement. The default delivers a device
-	// again only when what it sends has changed.
-	Duplicates bool
-	// Interval and Window are how the controller listens, 2.5 ms to 10.24 s in
-	// steps of 0.625 ms; default 60 ms each, listening all the time. With several
-	// scanners those of the one with the largest share of listening hold.
-	Interval, Window time.Duration
-	// Filter selects what is delivered; nil is everything.
-	Filter *ScanFilter
-}
-
-func (o *ScanOptions) timing() (interval, window time.Duration) {
-	interval = o.Interval
-	if interval == 0 {
-		interval = max(60*time.Millisecond, o.Window)
-	}
-	window = o.Window
-	if window == 0 {
-		window = interval
-	}
-	return interval, window
-}
-
-func (o *ScanOptions) validate() error { return hci.CheckScanTiming(o.timing()) }
-
-// Scanner delivers reports from one Scan. It queues at most Config.ReportQueue
-// of them; when the queue is full the oldest is dropped and counted.
-type Scanner struct {
-	d     *Controller
-	opts  ScanOptions
-	queue *queue.Ring[Report]
-	seen  seenSet // owned by the loop, as are asked and ran
-	asked bool    // the controller has been told to scan since this one came
-	ran   bool    // the controller has taken the options
-}
-
-// Scan starts to scan and returns a Scanner, which the caller must Close. Any
-// number of them share the controller; each begins the scan anew, so that it
-// hears the devices that were reported to the others already. A scan goes on
-// while the Controller connects; on a controller that cannot do both it pauses, or
-// begins late, and comes back by itself.
-func (ctl *Controller) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
-	s := &Scanner{d: ctl, queue: queue.New[Report](ctl.core.cfg.reportQueue())}
-	if o != nil {
-		s.opts = *o
-	}
-	if err := s.opts.validate(); err != nil {
-		return nil, err
-	}
-	if _, err := ask(ctx, &ctl.core, during(ctx, "scan"), func(_ func() bool, done func(hci.None, error)) {
-		ctl.core.scan.add(s, func(err error) { done(hci.None{}, err) })
-	}); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
-}
-
-// Next returns the next report. After Close the error unwraps to
-// net.ErrClosed; otherwise it says what ended the scan, or is ctx's cause.
-func (s *Scanner) Next(ctx context.Context) (Report, error) { return s.queue.Next(ctx) }
-
-// All iterates over the reports until ctx or the scan ends; the last pair has
-// the error that Next would return.
-func (s *Scanner) All(ctx context.Context) iter.Seq2[Report, error] {
-	return func(yield func(Report, error) bool) {
-		for {
-			r, err := s.Next(ctx)
-			if !yield(r, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// Dropped returns how many reports were dropped because nobody called Next.
-func (s *Scanner) Dropped() uint64 { return s.queue.Dropped() }
-
-// Close ends the scanner. The controller stops to scan with its last one.
-func (s *Scanner) Close() {
-	s.queue.Close(errScannerClosed)
-	s.d.Post(loop.Func(func(time.Time) { s.d.core.scan.remove(s) }))
-}
-
-var errScannerClosed = closedError("scanner closed")
-
-type closedError string
-
-func (e closedError) Error() string { return "controller: " + string(e) }
-func (e closedError) Unwrap() error { return net.ErrClosed }
-
-// scanSettings is what the controller is told.
+// scanSettings are the scan parameters in the controller.
 type scanSettings struct {
 	active, duplicates bool
 	interval, window   time.Duration
 }
 
-// scanning brings the controller's scan from the state it is in to the state
-// that scanners and dials want, one command at a time: sync compares the two
-// and takes the next step until they agree.
+// scanning brings the scan of the controller into the state that the Scanners and
+// the dials need, one command at a time: syncScan compares the two states and sends
+// the next command, until they agree.
 type scanning struct {
 	c        *core
 	scanners []*Scanner
-	starts   []func(error) // callers who wait until the scan runs
+	starts   []func(error) // calls of Scan that wait for the start
 
-	running bool // as the controller has it
-	set     scanSettings
-	busy    bool // a command is under way
-	paused  bool // out of the way of a dial
-	onPause func()
+	running bool         // the controller scans
+	set     scanSettings // with these settings
+	busy    bool         // a command is pending
+	paused  bool         // a dial needs the radio
+	onPause func()       // called once the scan has stopped for the pause
 
 	merge  merger
 	chains chains
@@ -139,51 +37,54 @@ func (s *scanning) init(c *core) {
 	s.chains.init()
 }
 
-func (s *scanning) active() bool { return s.running || s.busy }
+// isActive reports whether the controller scans, or a command about it is pending.
+func (s *scanning) isActive() bool { return s.running || s.busy }
 
-func (s *scanning) add(sc *Scanner, done func(error)) {
+// addScanner adds a Scanner and calls done once the scan has started or failed.
+func (s *scanning) addScanner(sc *Scanner, done func(error)) {
 	if s.c.err != nil {
 		done(s.c.err)
 		return
 	}
 	s.scanners = append(s.scanners, sc)
 	s.starts = append(s.starts, done)
-	s.sync()
-	s.c.dial.reconsider() // a dial that cannot go on beside the scan takes turns from now on
+	s.syncScan()
+	s.c.dial.reconsider() // an initiation that cannot run beside the scan takes turns with it
 }
 
-func (s *scanning) remove(sc *Scanner) {
+// removeScanner removes a Scanner, if it is still there.
+func (s *scanning) removeScanner(sc *Scanner) {
 	for i, o := range s.scanners {
 		if o == sc {
 			s.scanners = append(s.scanners[:i], s.scanners[i+1:]...)
-			s.sync()
+			s.syncScan()
 			return
 		}
 	}
 }
 
-// pause stops the scan, calls then once it has stopped, and keeps it stopped
-// until resume.
-func (s *scanning) pause(then func()) {
+// pauseScan stops the scan until resumeScan, and calls then once it has stopped.
+func (s *scanning) pauseScan(then func()) {
 	s.paused, s.onPause = true, then
-	s.sync()
+	s.syncScan()
 }
 
-func (s *scanning) resume() {
+// resumeScan ends a pause.
+func (s *scanning) resumeScan() {
 	if s.paused {
 		s.paused, s.onPause = false, nil
-		s.sync()
+		s.syncScan()
 	}
 }
 
-// stopped notes that the controller ended the scan by itself.
-func (s *scanning) stopped() {
+// noteScanStopped handles the end of a scan that the controller ended itself.
+func (s *scanning) noteScanStopped() {
 	s.running = false
-	s.sync()
+	s.syncScan()
 }
 
-// wanted returns the settings that serve all scanners.
-func (s *scanning) wanted() (set scanSettings, on bool) {
+// wantedScan returns the settings that serve all Scanners, and whether to scan now.
+func (s *scanning) wantedScan() (set scanSettings, on bool) {
 	for _, sc := range s.scanners {
 		interval, window := sc.opts.timing()
 		if set.interval == 0 || window.Seconds()/interval.Seconds() > set.window.Seconds()/set.interval.Seconds() {
@@ -192,77 +93,79 @@ func (s *scanning) wanted() (set scanSettings, on bool) {
 		set.active = set.active || !sc.opts.Passive
 		set.duplicates = set.duplicates || sc.opts.Duplicates
 	}
-	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.wanted()
+	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.holdsBack()
 }
 
-func (s *scanning) sync() {
+// syncScan sends the next command towards the wanted state.
+func (s *scanning) syncScan() {
 	if s.busy || s.c.err != nil {
 		return
 	}
-	set, on := s.wanted()
+	set, on := s.wantedScan()
 	switch {
-	case s.running && (!on || set != s.set || s.joined()):
-		s.step(s.enable(false), func(err error) {
-			// Whatever the controller says, it is not asked to stop again before it
-			// has been asked to start: one that always refuses would be asked for ever.
+	case s.running && (!on || set != s.set || s.hasNewcomer()):
+		s.runScanCommand(s.enableScan(false, false), func(err error) {
+			// The scan counts as stopped even if the controller refuses. Otherwise a
+			// controller that always refuses would get the command forever.
 			s.running = false
 			if err != nil && statusOf(err) != hci.StatusCommandDisallowed {
-				s.fail(err)
+				s.failScanners(err)
 			}
 		})
 	case on && !s.running:
-		s.step(s.parameters(set), func(err error) {
+		s.runScanCommand(s.scanParameters(set), func(err error) {
 			if err != nil {
-				s.failStart(err)
+				s.failScanStart(err)
 				return
 			}
 			for _, sc := range s.scanners {
 				sc.asked = true
 			}
-			s.step(s.enable(true, set.duplicates), func(err error) {
+			s.runScanCommand(s.enableScan(true, !set.duplicates), func(err error) {
 				if err != nil {
-					s.failStart(err)
+					s.failScanStart(err)
 					return
 				}
 				s.running, s.set = true, set
-				s.chains.init() // what the last scan left unfinished stays so
+				s.chains.init() // the last scan's incomplete advertisements are lost
 			})
 		})
 	default:
-		s.settled()
+		s.finishSync()
 	}
 }
 
-// joined reports whether a scanner came after the controller was told to scan.
-// What it has missed may not come again: a controller that filters duplicates
-// has reported those devices (Vol 6, Part B, 4.4.3.5), and BlueZ's btvirt
-// reports a device once in a scan even if it is not to filter.
-func (s *scanning) joined() bool {
+// hasNewcomer reports whether a Scanner was added after the scan started. Only a
+// restart makes sure that it receives the devices in range: a controller that
+// filters duplicates does not report them again (Vol 6, Part B, 4.4.3.5), and
+// BlueZ's btvirt reports a device once per scan even without the filter.
+func (s *scanning) hasNewcomer() bool {
 	return slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.asked })
 }
 
-// settled is reached when controller and wishes agree.
-func (s *scanning) settled() {
+// finishSync is called once the scan is in the wanted state.
+func (s *scanning) finishSync() {
 	if s.running {
 		for _, sc := range s.scanners {
 			sc.ran = true
 		}
 	}
 	switch {
-	case s.running || s.paused: // a paused scan starts by itself when it may
-		s.started(nil)
-	case len(s.scanners) == 0: // whoever waited has left
-		s.started(errScannerClosed)
+	case s.running || s.paused: // a paused scan resumes by itself
+		s.answerStarts(nil)
+	case len(s.scanners) == 0: // the waiting callers have left
+		s.answerStarts(errScannerClosed)
 	}
 	if s.paused && s.onPause != nil {
 		then := s.onPause
 		s.onPause = nil
 		then()
 	}
-	s.c.quiet.proceed()
+	s.c.quiet.runNextJob()
 }
 
-func (s *scanning) started(err error) {
+// answerStarts returns err to the calls of Scan that wait for the start.
+func (s *scanning) answerStarts(err error) {
 	starts := s.starts
 	s.starts = nil
 	for _, done := range starts {
@@ -270,25 +173,27 @@ func (s *scanning) started(err error) {
 	}
 }
 
-// step runs one command; sync goes on after it.
-func (s *scanning) step(p hci.Params, then func(error)) {
+// runScanCommand sends one command, calls then with its error, and then syncScan.
+func (s *scanning) runScanCommand(p hci.Params, then func(error)) {
 	s.busy = true
-	s.c.run(p, func(_ time.Time, _ []byte, err error) {
+	s.c.runCommand(p, func(_ time.Time, _ []byte, err error) {
 		s.busy = false
 		then(err)
-		s.sync()
+		s.syncScan()
 	})
 }
 
-func (s *scanning) enable(on bool, duplicates ...bool) hci.Params {
-	filter := len(duplicates) > 0 && !duplicates[0]
+// enableScan returns the command that starts or stops the scan. filter makes the
+// controller report each device once.
+func (s *scanning) enableScan(on, filter bool) hci.Params {
 	if s.c.info.Extended {
 		return hci.LESetExtendedScanEnable{Enable: on, FilterDuplicates: filter}
 	}
 	return hci.LESetScanEnable{Enable: on, FilterDuplicates: filter}
 }
 
-func (s *scanning) parameters(set scanSettings) hci.Params {
+// scanParameters returns the command that sets the scan parameters.
+func (s *scanning) scanParameters(set scanSettings) hci.Params {
 	own := s.c.own.Kind
 	if s.c.info.Extended {
 		p := hci.ScanningPHY{Active: set.active, Interval: set.interval, Window: set.window}
@@ -297,28 +202,30 @@ func (s *scanning) parameters(set scanSettings) hci.Params {
 	return hci.LESetScanParameters{Active: set.active, Interval: set.interval, Window: set.window, OwnAddrKind: own}
 }
 
-// failStart gives up the scanners for which the controller refuses to scan:
-// those that came since it last did, or all if there are none. While a dial is under way the refusal may be about that: then the
-// scan waits for the end of it, as on a controller that cannot do both.
-func (s *scanning) failStart(err error) {
+// failScanStart handles the controller's refusal to scan. It ends the Scanners that
+// were added since the controller last scanned, or all if there are none. While a
+// dial is under way, the dial may be the reason for the refusal: the controller is
+// then treated as one that cannot scan while it initiates, and the scan waits.
+func (s *scanning) failScanStart(err error) {
 	if statusOf(err) == hci.StatusCommandDisallowed && s.c.dial.state != dialIdle {
 		s.paused = true
 		s.c.info.scanBlocksInitiating = true
 		s.c.dial.reconsider()
-		return // sync settles, and resume comes with the end of the dial's turn
+		return // the dialer resumes the scan at the end of its turn
 	}
 	if !slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.ran }) {
-		s.fail(err)
+		s.failScanners(err)
 		return
 	}
-	s.end(err, func(sc *Scanner) bool { return !sc.ran })
+	s.endScanners(err, func(sc *Scanner) bool { return !sc.ran })
 }
 
-// fail ends all scanners with err.
-func (s *scanning) fail(err error) { s.end(err, func(*Scanner) bool { return true }) }
+// failScanners ends all Scanners with err.
+func (s *scanning) failScanners(err error) { s.endScanners(err, func(*Scanner) bool { return true }) }
 
-// end ends the scanners that which picks, and tells those who wait for a start.
-func (s *scanning) end(err error, which func(*Scanner) bool) {
+// endScanners ends the Scanners that which selects, and all calls of Scan that wait
+// for a start, with err.
+func (s *scanning) endScanners(err error, which func(*Scanner) bool) {
 	var kept, ended []*Scanner
 	for _, sc := range s.scanners {
 		if which(sc) {
@@ -328,17 +235,17 @@ func (s *scanning) end(err error, which func(*Scanner) bool) {
 		}
 	}
 	s.scanners = kept
-	s.started(err)
+	s.answerStarts(err)
 	for _, sc := range ended {
 		sc.queue.Close(err)
 	}
 }
 
-// legacyReports handles LE Advertising Report.
-func (s *scanning) legacyReports(ev *hci.LEAdvertisingReport) {
+// handleLegacyReports handles LE Advertising Report.
+func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
-		s.deliver(Report{
+		s.deliverReport(Report{
 			Addr: r.Addr, RSSI: r.RSSI, TxPower: TxPowerUnknown, PrimaryPHY: hci.PHY1M,
 			Connectable:  r.Type == hci.AdvInd || r.Type == hci.AdvDirectInd,
 			Scannable:    r.Type == hci.AdvInd || r.Type == hci.AdvScanInd,
@@ -348,15 +255,15 @@ func (s *scanning) legacyReports(ev *hci.LEAdvertisingReport) {
 	}
 }
 
-// extendedReports handles LE Extended Advertising Report.
-func (s *scanning) extendedReports(ev *hci.LEExtendedAdvertisingReport) {
+// handleExtendedReports handles LE Extended Advertising Report.
+func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
-		data, whole := s.chains.add(r)
+		data, whole := s.chains.addPiece(r)
 		if !whole {
 			continue
 		}
-		s.deliver(Report{
+		s.deliverReport(Report{
 			Addr: r.Addr, RSSI: r.RSSI, TxPower: r.TxPower, SID: r.SID,
 			PrimaryPHY: r.PrimaryPHY, SecondaryPHY: r.SecondaryPHY,
 			Connectable: r.Connectable(), Scannable: r.Scannable(), Directed: r.Directed(),
@@ -365,12 +272,16 @@ func (s *scanning) extendedReports(ev *hci.LEExtendedAdvertisingReport) {
 	}
 }
 
-// deliver merges data into r and gives it to every scanner that wants it.
-func (s *scanning) deliver(r Report, data []byte) {
+// deliverReport merges data into r and passes a copy to every Scanner whose filter
+// it passes.
+func (s *scanning) deliverReport(r Report, data []byte) {
 	r.Time = s.c.now
-	s.merge.add(&r, data)
+	s.merge.mergeReport(&r, data)
+	if r.Connectable {
+		s.c.dial.noteHeard(r.Addr)
+	}
 	for _, sc := range s.scanners {
-		if sc.opts.Filter.match(&r) && (sc.opts.Duplicates || sc.seen.changed(&r)) {
+		if sc.opts.Filter.matchReport(&r) && (sc.opts.Duplicates || sc.seen.noteChange(&r)) {
 			own := r
 			own.Data, own.Response = slices.Clone(r.Data), slices.Clone(r.Response)
 			sc.queue.Push(own)

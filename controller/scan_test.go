@@ -14,11 +14,11 @@ func (h *harness) scanner(o *ScanOptions) *Scanner {
 	if o != nil {
 		s.opts = *o
 	}
-	h.do(func(time.Time) { h.c.scan.add(s, func(error) {}) })
+	h.do(func(time.Time) { h.c.scan.addScanner(s, func(error) {}) })
 	return s
 }
 
-// scanOn adds a scanner and answers what that sends.
+// scanOn adds a Scanner and answers the commands that this sends.
 func (h *harness) scanOn(o *ScanOptions) *Scanner {
 	h.t.Helper()
 	s := h.scanner(o)
@@ -110,7 +110,7 @@ func TestScanSettingsServeAllScanners(t *testing.T) {
 	h.noReport(s, "the first scanner did not ask for duplicates")
 	h.next(all)
 	h.next(all)
-	h.do(func(time.Time) { h.c.scan.remove(all); h.c.scan.remove(s) })
+	h.do(func(time.Time) { h.c.scan.removeScanner(all); h.c.scan.removeScanner(s) })
 	h.want(hci.LESetScanEnable{}, "the last scanner has gone")
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
 	h.idle("off")
@@ -184,7 +184,7 @@ func TestScanRefusedForANewcomer(t *testing.T) {
 	}
 	h.advert(hci.AdvInd, peerA, -50, adName)
 	h.next(old)
-	h.do(func(time.Time) { h.c.scan.stopped() })
+	h.do(func(time.Time) { h.c.scan.noteScanStopped() })
 	h.want(hci.LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "again")
 	h.complete(hci.OpLESetScanParameters, hci.StatusHardwareFailure)
 	if _, err := old.Next(ctx); !errors.Is(err, hci.StatusHardwareFailure) {
@@ -207,7 +207,7 @@ func TestScanOptionsAreChecked(t *testing.T) {
 		{ScanOptions{Interval: 60 * time.Millisecond, Window: 3 * time.Millisecond}, "hci: scan window is 3ms, want 2.5ms to 60ms in steps of 625µs"},
 	} {
 		got := ""
-		if err := test.opts.validate(); err != nil {
+		if err := test.opts.checkTiming(); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {
@@ -243,7 +243,7 @@ func TestScannerDropsTheOldest(t *testing.T) {
 func TestControllerThatRefusesToStopScanning(t *testing.T) {
 	h := newHarness(t, 1)
 	s := h.scanOn(nil)
-	h.do(func(time.Time) { h.c.scan.remove(s) })
+	h.do(func(time.Time) { h.c.scan.removeScanner(s) })
 	h.want(hci.LESetScanEnable{}, "the last scanner has left")
 	h.complete(hci.OpLESetScanEnable, hci.StatusUnspecified)
 	h.idle("asking again leads nowhere")

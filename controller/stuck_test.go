@@ -14,7 +14,7 @@ import (
 	"github.com/moor-ble/moor/hci/hcitest"
 )
 
-// clogged is a transport that can stop to take packets, as a UART does whose
+// clogged is a transport that can stop accepting packets, as a UART does while the
 // other side holds the flow control line.
 type clogged struct {
 	*hcitest.Host
@@ -76,8 +76,8 @@ func testTransportThatTakesNoMore(t *testing.T) {
 
 func TestReportsAreDroppedFirst(t *testing.T) { synctest.Test(t, testReportsAreDroppedFirst) }
 
-// While the transport holds up the loop, reports are dropped and counted, and
-// everything else gets through in its order.
+// While the transport blocks the loop, reports are dropped and counted, and all
+// other packets pass in their order.
 func testReportsAreDroppedFirst(t *testing.T) {
 	host, ctl := hcitest.Pipe()
 	s := newScript(ctl)

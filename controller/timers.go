@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// timer is a deadline of the core. The zero value with f set is stopped.
+// timer calls f at a deadline. A timer with f set and all else zero is stopped.
 type timer struct {
 	at    time.Time
 	index int // position in the heap plus one; 0 while stopped
@@ -13,17 +13,17 @@ type timer struct {
 	f     func(now time.Time)
 }
 
-// timers holds the running timers of one core in a heap. Timers that are due
-// at the same instant run in the order in which they were set.
+// timers is a heap of the running timers of a core. Timers that are due at the same
+// instant run in the order in which they were set.
 type timers struct {
 	heap timerHeap
 	seq  uint64
 }
 
-// set starts t or moves it; the zero time stops it.
-func (ts *timers) set(t *timer, at time.Time) {
+// setTimer starts or moves t. The zero time stops it.
+func (ts *timers) setTimer(t *timer, at time.Time) {
 	if at.IsZero() {
-		ts.stop(t)
+		ts.stopTimer(t)
 		return
 	}
 	ts.seq++
@@ -35,22 +35,23 @@ func (ts *timers) set(t *timer, at time.Time) {
 	heap.Fix(&ts.heap, t.index-1)
 }
 
-func (ts *timers) stop(t *timer) {
+// stopTimer stops t.
+func (ts *timers) stopTimer(t *timer) {
 	if t.index != 0 {
 		heap.Remove(&ts.heap, t.index-1)
 	}
 }
 
-// next returns when the earliest timer is due, zero if none runs.
-func (ts *timers) next() time.Time {
+// nextDue returns the deadline of the earliest timer, zero if no timer runs.
+func (ts *timers) nextDue() time.Time {
 	if len(ts.heap) == 0 {
 		return time.Time{}
 	}
 	return ts.heap[0].at
 }
 
-// expire stops and runs all timers that are due at now.
-func (ts *timers) expire(now time.Time) {
+// runDue stops and runs all timers that are due at now.
+func (ts *timers) runDue(now time.Time) {
 	for len(ts.heap) > 0 && !ts.heap[0].at.After(now) {
 		t := ts.heap[0]
 		heap.Pop(&ts.heap)
@@ -58,6 +59,7 @@ func (ts *timers) expire(now time.Time) {
 	}
 }
 
+// timerHeap implements heap.Interface, ordered by deadline and then by seq.
 type timerHeap []*timer
 
 func (h timerHeap) Len() int { return len(h) }

@@ -12,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/hci/hcitest"
 )
 
-// What the program asks for is not asked for anew by the tuning of the link,
-// whatever of the two comes first, and in whichever way the program asks.
+// The tuning of a link does not override a request of the program, whichever comes
+// first and however the program makes it.
 func TestTuningIsNotForWhatTheProgramAsksFor(t *testing.T) {
 	plain := hci.LESetPHY{Handle: 1, TX: hci.PHYs1M, RX: hci.PHYs1M}
 	short := hci.LESetDataLength{Handle: 1, TXOctets: 27, TXTime: 328 * time.Microsecond}
@@ -90,7 +90,7 @@ func TestTuningIsNotForWhatTheProgramAsksFor(t *testing.T) {
 	})
 }
 
-// tuned is a device on a controller with longer packets and the 2M PHY.
+// tuned is a Controller of a controller with longer packets and the 2M PHY.
 type tuned struct {
 	d    *controller.Controller
 	s    *script
@@ -139,7 +139,7 @@ func (x *tuned) connect(t *testing.T) *controller.Link {
 	return l
 }
 
-// tune has the peer's features arrive, which tuning waits for.
+// tune delivers the features of the peer, which the tuning waits for.
 func (x *tuned) tune() {
 	synctest.Wait() // they have been asked for
 	x.s.send(&hci.LEReadRemoteFeaturesComplete{Handle: 1, Features: hci.FeatureDataLength | hci.Feature2MPHY})

@@ -57,7 +57,7 @@ func TestRowsReachable(t *testing.T) {
 			if strings.HasPrefix(word, "any other") || word == "failed to discover services" || word == "device disconnected" {
 				continue
 			}
-			if got := find(&RemoteError{Text: word}); got != r {
+			if got := findRow(&RemoteError{Text: word}); got != r {
 				t.Errorf("%q reaches row %q, not %q", word, got.name, r.name)
 			}
 		}

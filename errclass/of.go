@@ -42,9 +42,9 @@ func (t Treatment) Of(err error) Class {
 	if err == nil {
 		return Class{}
 	}
-	r := find(err)
+	r := findRow(err)
 	if d, ok := errors.AsType[*controller.DisconnectError](err); ok && d.Cause != nil {
-		if byCause := find(d.Cause); byCause != &unclassified {
+		if byCause := findRow(d.Cause); byCause != &unclassified {
 			r = byCause
 		}
 	}
@@ -60,8 +60,8 @@ func (t Treatment) Of(err error) Class {
 	return r.class(r.like.Kind, r.do)
 }
 
-func find(err error) *row {
-	s := look(err)
+func findRow(err error) *row {
+	s := describeError(err)
 	for i := range table {
 		if r := &table[i]; slices.ContainsFunc(r.match, func(m match) bool { return m.matches(s) }) {
 			return r
@@ -118,7 +118,7 @@ type subject struct {
 	text   string
 }
 
-func look(err error) *subject {
+func describeError(err error) *subject {
 	s := &subject{err: err, text: err.Error(), place: onCommand}
 	s.status, s.hasHCI = errors.AsType[hci.Status](err)
 	if r, ok := errors.AsType[*RemoteError](err); ok {
@@ -148,7 +148,7 @@ type matchFunc func(s *subject) bool
 func (f matchFunc) matches(s *subject) bool { return f(s) }
 
 // at matches statuses by where they were given.
-func at(p place, codes ...hci.Status) match {
+func statusAt(p place, codes ...hci.Status) match {
 	return matchFunc(func(s *subject) bool {
 		return s.hasHCI && p&s.place != 0 && (codes == nil || slices.Contains(codes, s.status))
 	})

@@ -69,50 +69,50 @@ func closedByUser(err error) bool {
 var hciRows = []row{
 	{
 		name: "0x01, 0x11, 0x12, 0x19, 0x1A, 0x1E, 0x20, 0x24, 0x27, 0x2E, 0x30, 0x45 of a command",
-		match: []match{at(onCommand|onDial, hci.StatusUnknownCommand, hci.StatusUnsupportedFeature, hci.StatusInvalidParameters,
+		match: []match{statusAt(onCommand|onDial, hci.StatusUnknownCommand, hci.StatusUnsupportedFeature, hci.StatusInvalidParameters,
 			hci.StatusUnknownLMPPDU, hci.StatusUnsupportedRemoteFeature, hci.StatusInvalidLMPParameters, hci.StatusUnsupportedLMPValue,
 			hci.StatusLMPPDUNotAllowed, hci.StatusQoSNotSupported, hci.StatusChannelClassificationNotSupported,
 			hci.StatusOutOfMandatoryRange, hci.StatusPacketTooLong)},
 		like: likeOther, do: fatal, why: "the same request fails the same way: leave a feature out, or change parameters",
 	},
 	{
-		name: "0x02, 0x44 of a dial", match: []match{at(onDial, hci.StatusUnknownConnection, hci.StatusCanceledByHost)},
+		name: "0x02, 0x44 of a dial", match: []match{statusAt(onDial, hci.StatusUnknownConnection, hci.StatusCanceledByHost)},
 		like: likeTimeout, do: unheard, why: "how an attempt ends that this host canceled: the peer was not heard",
 	},
 	{
-		name: "0x02 of a command or link", match: []match{at(onCommand|onLink, hci.StatusUnknownConnection)},
+		name: "0x02 of a command or link", match: []match{statusAt(onCommand|onLink, hci.StatusUnknownConnection)},
 		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link has ended meanwhile",
 	},
 	{
-		name: "0x03 hardware failure", match: []match{at(anywhere, hci.StatusHardwareFailure)},
+		name: "0x03 hardware failure", match: []match{statusAt(anywhere, hci.StatusHardwareFailure)},
 		like: likeEOF, do: broken, why: "a fault of the controller: recover it, try another",
 	},
 	{
-		name: "0x04, 0x10, 0x3C timeouts before a link", match: []match{at(anywhere, hci.StatusPageTimeout, hci.StatusAcceptTimeout, hci.StatusAdvertisingTimeout)},
+		name: "0x04, 0x10, 0x3C timeouts before a link", match: []match{statusAt(anywhere, hci.StatusPageTimeout, hci.StatusAcceptTimeout, hci.StatusAdvertisingTimeout)},
 		like: likeTimeout, do: unheard, why: "the peer did not answer",
 	},
 	{
-		name: "0x05, 0x06, 0x3D keys", match: []match{at(anywhere, hci.StatusAuthenticationFailure, hci.StatusKeyMissing, hci.StatusMICFailure)},
+		name: "0x05, 0x06, 0x3D keys", match: []match{statusAt(anywhere, hci.StatusAuthenticationFailure, hci.StatusKeyMissing, hci.StatusMICFailure)},
 		like: likeDisconnected, do: keys, why: "the same keys fail every time, so no budget is spent on them",
 	},
 	{
-		name: "0x07, 0x09, 0x0D of a dial", match: []match{at(onDial, hci.StatusMemoryFull, hci.StatusConnectionLimit, hci.StatusRejectedResources)},
+		name: "0x07, 0x09, 0x0D of a dial", match: []match{statusAt(onDial, hci.StatusMemoryFull, hci.StatusConnectionLimit, hci.StatusRejectedResources)},
 		like: likeNoSlot, do: full, why: "the controller's true limit: learn it, and wait for a link to end",
 	},
 	{
-		name: "0x08 connection timeout", match: []match{at(anywhere, hci.StatusConnectionTimeout)},
+		name: "0x08 connection timeout", match: []match{statusAt(anywhere, hci.StatusConnectionTimeout)},
 		like: RemoteError{Text: "ESP_GATT_CONN_TIMEOUT"},
 		do:   treatment{category: Aborted, budget: BudgetConnect, delay: DelayMedium, action: RelaxParams, advice: adviceAborted},
 		why:  "a weak signal, or a supervision timeout too short for interval and latency",
 	},
 	{
-		name: "0x0B connection already exists", match: []match{at(onCommand|onDial, hci.StatusConnectionExists)},
+		name: "0x0B connection already exists", match: []match{statusAt(onCommand|onDial, hci.StatusConnectionExists)},
 		like: RemoteError{Kind: KindDBus, Text: "[org.bluez.Error.Failed] le-connection-already-connected"},
 		do:   treatment{category: Connection, redial: Redial{Times: 1}, budget: BudgetConnect, delay: DelayShort, action: Adopt},
 		why:  "this controller has a link to the peer",
 	},
 	{
-		name: "0x0C command disallowed", match: []match{at(onCommand|onDial, hci.StatusCommandDisallowed)},
+		name: "0x0C command disallowed", match: []match{statusAt(onCommand|onDial, hci.StatusCommandDisallowed)},
 		like: likeInProgress,
 		do: treatment{
 			category: Connection, redial: Redial{Times: 3, Wait: 100 * time.Millisecond}, budget: BudgetConnect, delay: DelayStack,
@@ -122,38 +122,38 @@ var hciRows = []row{
 	},
 	{
 		name: "0x0E, 0x17, 0x18, 0x25, 0x26, 0x29, 0x2F, 0x37 security",
-		match: []match{at(anywhere, hci.StatusRejectedSecurity, hci.StatusRepeatedAttempts, hci.StatusPairingNotAllowed,
+		match: []match{statusAt(anywhere, hci.StatusRejectedSecurity, hci.StatusRepeatedAttempts, hci.StatusPairingNotAllowed,
 			hci.StatusEncryptionModeNotAcceptable, hci.StatusLinkKeyUnchangeable, hci.StatusPairingUnitKey,
 			hci.StatusInsufficientSecurity, hci.StatusSimplePairingNotSupported)},
 		like: likeBleak, do: secure, why: "the peer wants more security than the link has",
 	},
 	{
-		name: "0x13 remote user terminated", match: []match{at(anywhere, hci.StatusRemoteUserTerminated)},
+		name: "0x13 remote user terminated", match: []match{statusAt(anywhere, hci.StatusRemoteUserTerminated)},
 		like: RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}, do: lost,
 		why: "right after connecting: busy, or with another central",
 	},
 	{
-		name: "0x14, 0x15 remote low on resources or powering off", match: []match{at(anywhere, hci.StatusRemoteLowResources, hci.StatusRemotePowerOff)},
+		name: "0x14, 0x15 remote low on resources or powering off", match: []match{statusAt(anywhere, hci.StatusRemoteLowResources, hci.StatusRemotePowerOff)},
 		like: likeByRemote,
 		do:   treatment{category: Aborted, budget: BudgetTransient, delay: DelayOutOfSlots, advice: advicePeerBusy},
 		why:  "the peer needs time",
 	},
 	{
-		name: "0x16 local host terminated", match: []match{at(anywhere, hci.StatusLocalHostTerminated)},
+		name: "0x16 local host terminated", match: []match{statusAt(anywhere, hci.StatusLocalHostTerminated)},
 		like: RemoteError{Text: "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"}, do: lost,
 		why: "ended on this side, but not by this program's user",
 	},
 	{
 		name:  "0x1F, 0x23, 0x28, 0x2A collisions",
-		match: []match{at(anywhere, hci.StatusUnspecified, hci.StatusProcedureCollision, hci.StatusInstantPassed, hci.StatusDifferentTransaction)},
+		match: []match{statusAt(anywhere, hci.StatusUnspecified, hci.StatusProcedureCollision, hci.StatusInstantPassed, hci.StatusDifferentTransaction)},
 		like:  RemoteError{Text: "ESP_GATT_CONN_UNKNOWN"}, do: collided, why: "two procedures met, or a packet came too late: the next try is another draw",
 	},
 	{
-		name: "0x22 LL response timeout", match: []match{at(anywhere, hci.StatusLLResponseTimeout)},
+		name: "0x22 LL response timeout", match: []match{statusAt(anywhere, hci.StatusLLResponseTimeout)},
 		like: RemoteError{Text: "ESP_GATT_CONN_LMP_TIMEOUT"}, do: unlucky, why: "the peer is stuck, often after a request for parameters or features",
 	},
 	{
-		name: "0x38, 0x3A busy", match: []match{at(anywhere, hci.StatusHostBusyPairing, hci.StatusControllerBusy)},
+		name: "0x38, 0x3A busy", match: []match{statusAt(anywhere, hci.StatusHostBusyPairing, hci.StatusControllerBusy)},
 		like: likeBleak,
 		do: treatment{
 			category: Connection, redial: Redial{Times: 10, Wait: 100 * time.Millisecond}, budget: BudgetConnect, delay: DelayShort,
@@ -162,19 +162,19 @@ var hciRows = []row{
 		why: "a short wait is all it takes",
 	},
 	{
-		name: "0x3B unacceptable connection parameters", match: []match{at(anywhere, hci.StatusUnacceptableParameters)},
+		name: "0x3B unacceptable connection parameters", match: []match{statusAt(anywhere, hci.StatusUnacceptableParameters)},
 		like: likeBleak,
 		do:   treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, action: RelaxParams, advice: adviceParams},
 		why:  "other parameters may do",
 	},
 	{
-		name: "0x3E connection failed to be established", match: []match{at(anywhere, hci.StatusFailedToEstablish)},
+		name: "0x3E connection failed to be established", match: []match{statusAt(anywhere, hci.StatusFailedToEstablish)},
 		like: RemoteError{Text: "ESP_GATT_CONN_FAIL_ESTABLISH"},
 		do:   treatment{category: Aborted, redial: Redial{Times: 3}, budget: BudgetTransient, delay: DelayMedium, advice: adviceAborted},
 		why:  "the peer advertises, but missed the request to connect: again at once is usually right",
 	},
 	{
-		name: "any other HCI error code", match: []match{at(anywhere)},
+		name: "any other HCI error code", match: []match{statusAt(anywhere)},
 		like: likeBleak, do: unlucky, why: "not of LE links, or unknown",
 	},
 }

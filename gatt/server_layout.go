@@ -9,24 +9,24 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// layout places definitions in a table, handle after handle.
+// layout builds a table from definitions, handle by handle.
 type layout struct {
 	t    table
-	next int // the lowest handle that is free, up to 0x10000
+	next int // the lowest free handle, up to 0x10000
 	defs []ServiceDef
 }
 
-// newTable returns the table of some services.
+// newTable returns the table for definitions of services.
 func newTable(defs []ServiceDef) (*table, error) {
 	l := &layout{next: int(att.HandleMin), defs: defs}
 	for i := range defs {
-		if err := l.service(&defs[i]); err != nil {
+		if err := l.placeService(&defs[i]); err != nil {
 			return nil, fmt.Errorf("gatt: service %s: %w", defs[i].UUID, err)
 		}
 	}
-	// Only now is it known where every service lies.
+	// Includes name services that may come later.
 	for i := range defs {
-		if err := l.includes(&l.t.profile.Services[i], defs[i].Includes); err != nil {
+		if err := l.fillIncludes(&l.t.profile.Services[i], defs[i].Includes); err != nil {
 			return nil, fmt.Errorf("gatt: service %s: %w", defs[i].UUID, err)
 		}
 	}
@@ -34,8 +34,8 @@ func newTable(defs []ServiceDef) (*table, error) {
 	return &l.t, nil
 }
 
-// place takes the handle that is wanted, or the next.
-func (l *layout) place(want att.Handle) (att.Handle, error) {
+// placeHandle allocates the handle want, or the next free one if want is 0.
+func (l *layout) placeHandle(want att.Handle) (att.Handle, error) {
 	h := int(want)
 	if want == att.HandleNone {
 		h = l.next
@@ -50,24 +50,25 @@ func (l *layout) place(want att.Handle) (att.Handle, error) {
 	return att.Handle(h), nil
 }
 
-// add appends an attribute with a first value of its own.
-func (l *layout) add(a attribute, value []byte) {
+// addAttribute appends an attribute with its initial value, which is copied.
+func (l *layout) addAttribute(a attribute, value []byte) {
 	a.end = a.handle
 	a.value = new(atomic.Pointer[[]byte])
 	a.store(slices.Clone(value))
 	l.t.attrs = append(l.t.attrs, a)
 }
 
-// declare appends an attribute that all clients may read and none may write.
-func (l *layout) declare(h att.Handle, typ uint16, value []byte) {
-	l.add(attribute{handle: h, typ: UUID16(typ), readable: true, minLen: len(value), maxLen: len(value)}, value)
+// addDeclaration appends an attribute that all clients may read and none may
+// write.
+func (l *layout) addDeclaration(h att.Handle, typ uint16, value []byte) {
+	l.addAttribute(attribute{handle: h, typ: UUID16(typ), readable: true, minLen: len(value), maxLen: len(value)}, value)
 }
 
-func (l *layout) service(d *ServiceDef) error {
+func (l *layout) placeService(d *ServiceDef) error {
 	if d.UUID == (UUID{}) {
 		return fmt.Errorf("no UUID")
 	}
-	h, err := l.place(d.Handle)
+	h, err := l.placeHandle(d.Handle)
 	if err != nil {
 		return err
 	}
@@ -76,18 +77,18 @@ func (l *layout) service(d *ServiceDef) error {
 		typ = typeSecondaryService
 	}
 	first := len(l.t.attrs)
-	l.declare(h, typ, d.UUID.AppendWire(nil))
+	l.addDeclaration(h, typ, d.UUID.AppendWire(nil))
 	s := Service{UUID: d.UUID, Handle: h, Primary: !d.Secondary}
 	for range d.Includes {
-		ih, err := l.place(att.HandleNone)
+		ih, err := l.placeHandle(att.HandleNone)
 		if err != nil {
 			return err
 		}
-		l.declare(ih, typeInclude, nil)
+		l.addDeclaration(ih, typeInclude, nil)
 		s.Includes = append(s.Includes, Include{Handle: ih})
 	}
 	for i := range d.Characteristics {
-		c, err := l.characteristic(d.UUID, &d.Characteristics[i])
+		c, err := l.placeCharacteristic(d.UUID, &d.Characteristics[i])
 		if err != nil {
 			return fmt.Errorf("characteristic %s: %w", d.Characteristics[i].UUID, err)
 		}
@@ -105,8 +106,8 @@ func (l *layout) service(d *ServiceDef) error {
 	return nil
 }
 
-// includes fills in the include declarations of a service.
-func (l *layout) includes(s *Service, defs []IncludeDef) error {
+// fillIncludes fills in the include declarations of a service.
+func (l *layout) fillIncludes(s *Service, defs []IncludeDef) error {
 	for i, d := range defs {
 		j := slices.IndexFunc(l.t.profile.Services, func(o Service) bool {
 			return o.UUID == d.UUID && (d.Handle == att.HandleNone || o.Handle == d.Handle)
@@ -119,16 +120,16 @@ func (l *layout) includes(s *Service, defs []IncludeDef) error {
 		inc.UUID, inc.Start, inc.End = o.UUID, o.Handle, o.End
 		v := wire.AppendU16(wire.AppendU16(nil, uint16(o.Handle)), uint16(o.End))
 		if _, ok := o.UUID.Short(); ok {
-			v = o.UUID.AppendWire(v) // a long UUID is left out (Vol 3, Part G, 3.2)
+			v = o.UUID.AppendWire(v) // a 128-bit UUID is left out (Vol 3, Part G, 3.2)
 		}
-		a := l.t.at(inc.Handle)
+		a := l.t.attributeAt(inc.Handle)
 		a.minLen, a.maxLen = len(v), len(v)
 		a.store(v)
 	}
 	return nil
 }
 
-func (l *layout) characteristic(svc UUID, d *CharDef) (Characteristic, error) {
+func (l *layout) placeCharacteristic(svc UUID, d *CharDef) (Characteristic, error) {
 	if d.UUID == (UUID{}) {
 		return Characteristic{}, fmt.Errorf("no UUID")
 	}
@@ -136,17 +137,17 @@ func (l *layout) characteristic(svc UUID, d *CharDef) (Characteristic, error) {
 	if d.ReliableWrite || d.WritableAuxiliaries {
 		props |= PropExtended
 	}
-	decl, err := l.place(d.Handle)
+	decl, err := l.placeHandle(d.Handle)
 	if err != nil {
 		return Characteristic{}, err
 	}
-	value, err := l.place(att.HandleNone)
+	value, err := l.placeHandle(att.HandleNone)
 	if err != nil {
 		return Characteristic{}, err
 	}
 	c := Characteristic{UUID: d.UUID, Handle: decl, Value: value, Properties: props}
 	first := len(l.t.attrs)
-	l.declare(decl, typeCharacteristic, d.UUID.AppendWire(wire.AppendU16([]byte{byte(props)}, uint16(value))))
+	l.addDeclaration(decl, typeCharacteristic, d.UUID.AppendWire(wire.AppendU16([]byte{byte(props)}, uint16(value))))
 	a := attribute{
 		handle:   value,
 		typ:      d.UUID,
@@ -162,9 +163,9 @@ func (l *layout) characteristic(svc UUID, d *CharDef) (Characteristic, error) {
 	if a.minLen, a.maxLen, err = bounds(d.MinLen, d.MaxLen, d.Value, d.Read != nil); err != nil {
 		return Characteristic{}, err
 	}
-	l.add(a, d.Value)
+	l.addAttribute(a, d.Value)
 	for _, dd := range l.descriptors(d, props) {
-		h, err := l.descriptor(d, &dd, props, value)
+		h, err := l.placeDescriptor(d, &dd, props, value)
 		if err != nil {
 			return Characteristic{}, fmt.Errorf("descriptor %s: %w", dd.UUID, err)
 		}
@@ -182,8 +183,9 @@ func (l *layout) characteristic(svc UUID, d *CharDef) (Characteristic, error) {
 	return c, nil
 }
 
-// roleOf finds the characteristics of the Generic Attribute service that the
-// server itself gives life to, unless the program does.
+// roleOf returns the role of a characteristic of the Generic Attribute service
+// that the server itself implements, which it does unless the characteristic has
+// handlers.
 func (l *layout) roleOf(svc UUID, d *CharDef, value att.Handle) role {
 	if svc != UUID16(typeGenericAttribute) || d.Read != nil || d.Write != nil {
 		return rolePlain
@@ -201,8 +203,8 @@ func (l *layout) roleOf(svc UUID, d *CharDef, value att.Handle) role {
 	return rolePlain
 }
 
-// descriptors returns the descriptors of a characteristic, those included that
-// its properties call for.
+// descriptors returns the descriptors of a characteristic, including those that
+// its properties require.
 func (l *layout) descriptors(d *CharDef, props Properties) []DescDef {
 	var auto []DescDef
 	has := func(u UUID) bool {
@@ -217,17 +219,17 @@ func (l *layout) descriptors(d *CharDef, props Properties) []DescDef {
 	return append(auto, d.Descriptors...)
 }
 
-func (l *layout) descriptor(c *CharDef, d *DescDef, props Properties, value att.Handle) (att.Handle, error) {
+func (l *layout) placeDescriptor(c *CharDef, d *DescDef, props Properties, value att.Handle) (att.Handle, error) {
 	if d.UUID == (UUID{}) {
 		return 0, fmt.Errorf("no UUID")
 	}
-	h, err := l.place(d.Handle)
+	h, err := l.placeHandle(d.Handle)
 	if err != nil {
 		return 0, err
 	}
 	switch d.UUID {
 	case UUID16(typeCCCD):
-		l.add(attribute{
+		l.addAttribute(attribute{
 			handle: h, typ: d.UUID, role: roleCCCD,
 			readable: true, writable: true, minLen: 2, maxLen: 2,
 			perms:     Permissions{Write: c.Permissions.Subscribe},
@@ -245,7 +247,7 @@ func (l *layout) descriptor(c *CharDef, d *DescDef, props Properties, value att.
 		if c.WritableAuxiliaries {
 			bits |= 0x0002
 		}
-		l.declare(h, typeExtendedProperties, wire.AppendU16(nil, bits))
+		l.addDeclaration(h, typeExtendedProperties, wire.AppendU16(nil, bits))
 		return h, nil
 	}
 	a := attribute{
@@ -260,11 +262,11 @@ func (l *layout) descriptor(c *CharDef, d *DescDef, props Properties, value att.
 	if a.minLen, a.maxLen, err = bounds(d.MinLen, d.MaxLen, d.Value, d.Read != nil); err != nil {
 		return 0, err
 	}
-	l.add(a, d.Value)
+	l.addAttribute(a, d.Value)
 	return h, nil
 }
 
-// bounds checks the lengths of a definition and puts in the default.
+// bounds validates the lengths of a definition and fills in the default.
 func bounds(least, most int, value []byte, dynamic bool) (int, int, error) {
 	if most == 0 {
 		most = MaxValue

@@ -24,9 +24,7 @@ func testServerNotify(t *testing.T) {
 	ctx := t.Context()
 	value := bytes.Repeat([]byte{0xAB}, 40)
 	for _, h := range []att.Handle{gatttest.DataValue, gatttest.CommandValue, 0xFFFF} {
-		if err := s.Notify(ctx, h, value); !errors.Is(err, gatt.ErrNotSubscribed) {
-			t.Errorf("notify %v: error %v, want ErrNotSubscribed", h, err)
-		}
+		wantIs(t, s.Notify(ctx, h, value), gatt.ErrNotSubscribed)
 	}
 	ch.Receive("12 2400 0100")
 	ch.Want("13")
@@ -34,9 +32,7 @@ func testServerNotify(t *testing.T) {
 		t.Error(err)
 	}
 	ch.Want("1b 2300" + hex.EncodeToString(value[:20]))
-	if err := s.Indicate(ctx, gatttest.DataValue, value); !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("indicate: error %v, want ErrNotSubscribed", err)
-	}
+	wantIs(t, s.Indicate(ctx, gatttest.DataValue, value), gatt.ErrNotSubscribed)
 	if n, err := srv.Notify(ctx, gatttest.DataValue, []byte{1}); n != 1 || err != nil {
 		t.Errorf("sent to %d, error %v, want 1", n, err)
 	}
@@ -64,7 +60,7 @@ func testServerNotify(t *testing.T) {
 	ch.WantIdle()
 }
 
-// What waits for a full link is not sent to a client that has left meanwhile.
+// A value that waits for room is not sent to a client that has unsubscribed.
 func TestServerNotifyIsPaced(t *testing.T) { synctest.Test(t, testServerNotifyIsPaced) }
 
 func testServerNotifyIsPaced(t *testing.T) {
@@ -94,9 +90,7 @@ func testServerNotifyIsPaced(t *testing.T) {
 	synctest.Wait()
 	ch.Receive("12 2400 0000")
 	ch.SetFull(false)
-	if err := <-sent; !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("error %v, want ErrNotSubscribed", err)
-	}
+	wantIs(t, <-sent, gatt.ErrNotSubscribed)
 	ch.Want("13")
 	ch.WantIdle()
 
@@ -110,7 +104,7 @@ func testServerNotifyIsPaced(t *testing.T) {
 	}
 }
 
-// A link that has ended is the reason, whatever the client had subscribed to.
+// After the end of the link the error is its cause, for any subscription.
 func TestServerSendsAfterTheLink(t *testing.T) { synctest.Test(t, testServerSendsAfterTheLink) }
 
 func testServerSendsAfterTheLink(t *testing.T) {
@@ -137,7 +131,7 @@ func testServerSendsAfterTheLink(t *testing.T) {
 	}
 }
 
-// A sender who learns of the end of the bearer finds it wherever he looks.
+// A sender that learns of the end of the bearer finds it in every method.
 func TestServerSendsAfterAFailure(t *testing.T) { synctest.Test(t, testServerSendsAfterAFailure) }
 
 func testServerSendsAfterAFailure(t *testing.T) {
@@ -202,9 +196,7 @@ func testServerNotifyMultiple(t *testing.T) {
 	}
 	ch.Receive("12 1e00 0100", "12 2400 0100")
 	ch.Want("13", "13")
-	if err := s.NotifyMultiple(t.Context(), values); !errors.Is(err, gatt.ErrNotSubscribed) {
-		t.Errorf("error %v, want ErrNotSubscribed", err)
-	}
+	wantIs(t, s.NotifyMultiple(t.Context(), values), gatt.ErrNotSubscribed)
 	ch.Receive("12 2c00 0100")
 	ch.Want("13")
 	if err := s.NotifyMultiple(t.Context(), values); err != nil {
@@ -224,8 +216,8 @@ func testServerNotifyMultiple(t *testing.T) {
 	ch.WantIdle()
 }
 
-// Clients, senders and changes of the table come at the same time, on several
-// loops; each request is answered, and in the end everybody is served as before.
+// Clients, senders and changes of the table act concurrently, on several loops;
+// each request is answered, and at the end every client is served as before.
 func TestServerConcurrently(t *testing.T) { synctest.Test(t, testServerConcurrently) }
 
 func testServerConcurrently(t *testing.T) {

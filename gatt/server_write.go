@@ -9,17 +9,18 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// part is one write that a client asks for.
+// part is one requested write.
 type part struct {
 	handle   att.Handle
 	offset   int
 	value    []byte
 	prepared bool // else value is the whole value
 	command  bool
-	signed   bool // a command whose signature is right
+	signed   bool // a command with a valid signature
 }
 
-// staged is what parts amount to: one call of a handler, or one new value.
+// staged is the change of one attribute by one or more parts: one call of its
+// handler, or one new value.
 type staged struct {
 	a       *attribute
 	offset  int
@@ -28,71 +29,72 @@ type staged struct {
 	signed  bool
 }
 
-// result is where writing failed and why; the zero value is success.
+// result is the attribute at which writing failed, and why; the zero value is
+// success.
 type result struct {
 	handle att.Handle
 	code   att.Code
 }
 
-// writable returns why an attribute cannot be written by a request on this link,
-// 0 if it can.
+// writable returns why a request cannot write an attribute on this link, 0 if it
+// can.
 func (s *Session) writable(h att.Handle) att.Code {
-	a := s.t.at(h)
+	a := s.t.attributeAt(h)
 	switch {
 	case a == nil:
 		return att.CodeInvalidHandle
 	case !a.writable:
 		return att.CodeWriteNotPermitted
 	}
-	return a.perms.Write.check(s.security())
+	return a.perms.Write.check(s.linkSecurity())
 }
 
-func (s *Session) write(now time.Time, p att.WriteReq) {
+func (s *Session) handleWrite(now time.Time, p att.WriteReq) {
 	if code := s.writable(p.Handle); code != 0 {
-		s.refuse(att.OpWriteReq, p.Handle, code)
+		s.refuseRequest(att.OpWriteReq, p.Handle, code)
 		return
 	}
-	s.commit(now, []part{{handle: p.Handle, value: slices.Clone(p.Value)}}, func(r result) {
+	s.commitParts(now, []part{{handle: p.Handle, value: slices.Clone(p.Value)}}, func(r result) {
 		if r.code != 0 {
-			s.refuse(att.OpWriteReq, r.handle, r.code)
+			s.refuseRequest(att.OpWriteReq, r.handle, r.code)
 			return
 		}
 		s.b.Reply(att.WriteRsp{}.AppendPDU(s.scratch[:0]))
 	})
 }
 
-// writeCommand does what it can; the client hears nothing of it either way.
-func (s *Session) writeCommand(now time.Time, p att.WriteCmd) {
-	a := s.t.at(p.Handle)
-	if a == nil || !a.commands || a.perms.Write.check(s.security()) != 0 {
-		s.drop(att.OpWriteCmd, "not permitted")
+// handleWriteCommand writes a value if it may. The client gets no answer.
+func (s *Session) handleWriteCommand(now time.Time, p att.WriteCmd) {
+	a := s.t.attributeAt(p.Handle)
+	if a == nil || !a.commands || a.perms.Write.check(s.linkSecurity()) != 0 {
+		s.dropCommand(att.OpWriteCmd, "not permitted")
 		return
 	}
-	if s.client.silent(s.t) {
-		s.drop(att.OpWriteCmd, dropUnaware)
+	if s.client.barred(s.t) {
+		s.dropCommand(att.OpWriteCmd, dropUnaware)
 		return
 	}
 	s.commitCommand(now, att.OpWriteCmd, part{handle: p.Handle, value: slices.Clone(p.Value), command: true})
 }
 
-// commitCommand writes a part that nobody waits for.
+// commitCommand writes a part without an answer.
 func (s *Session) commitCommand(now time.Time, op att.Opcode, p part) {
-	s.commit(now, []part{p}, func(r result) {
+	s.commitParts(now, []part{p}, func(r result) {
 		if r.code != 0 {
-			s.drop(op, r.code.String())
+			s.dropCommand(op, r.code.String())
 		}
 	})
 }
 
-// prepare queues a part of a value. Offset and length are looked at when the
+// handlePrepare queues a part of a value. Offset and length are checked when the
 // queue is executed (Vol 3, Part F, 3.4.6.1).
-func (s *Session) prepare(p att.PrepareWriteReq) {
+func (s *Session) handlePrepare(p att.PrepareWriteReq) {
 	code := s.writable(p.Handle)
 	if code == 0 && len(s.prepared) >= s.srv.cfg.prepareQueue() {
 		code = att.CodePrepareQueueFull
 	}
 	if code != 0 {
-		s.refuse(att.OpPrepareWriteReq, p.Handle, code)
+		s.refuseRequest(att.OpPrepareWriteReq, p.Handle, code)
 		return
 	}
 	s.prepared = append(s.prepared, part{
@@ -104,18 +106,18 @@ func (s *Session) prepare(p att.PrepareWriteReq) {
 	s.b.Reply(att.PrepareWriteRsp(p).AppendPDU(s.scratch[:0]))
 }
 
-// execute writes or drops the queue, which is empty afterwards whatever happens
-// (Vol 3, Part F, 3.4.6.3).
-func (s *Session) execute(now time.Time, p att.ExecuteWriteReq) {
+// handleExecute writes or discards the queue, which is empty afterwards in any
+// case (Vol 3, Part F, 3.4.6.3).
+func (s *Session) handleExecute(now time.Time, p att.ExecuteWriteReq) {
 	if p.Flags > att.ExecuteWrite {
-		s.refuse(att.OpExecuteWriteReq, att.HandleNone, att.CodeInvalidPDU)
+		s.refuseRequest(att.OpExecuteWriteReq, att.HandleNone, att.CodeInvalidPDU)
 		return
 	}
 	parts, lost := s.prepared, s.lost
 	s.prepared, s.lost = nil, att.HandleNone
 	done := func(r result) {
 		if r.code != 0 {
-			s.refuse(att.OpExecuteWriteReq, r.handle, r.code)
+			s.refuseRequest(att.OpExecuteWriteReq, r.handle, r.code)
 			return
 		}
 		s.b.Reply(att.ExecuteWriteRsp{}.AppendPDU(s.scratch[:0]))
@@ -126,52 +128,52 @@ func (s *Session) execute(now time.Time, p att.ExecuteWriteReq) {
 	case lost != att.HandleNone:
 		done(result{lost, att.CodeInvalidHandle})
 	default:
-		s.commit(now, parts, done)
+		s.commitParts(now, parts, done)
 	}
 }
 
-// commit writes parts, all or none as far as the server can see to it: lengths
-// and offsets of all are checked first; then handlers are called, in order, up to
-// the first that refuses; only after the last has agreed do the values change
-// that the server keeps. What handlers did before one refused stays done.
-func (s *Session) commit(now time.Time, parts []part, done func(result)) {
-	changes, r := s.stage(parts)
+// commitParts writes all parts or, as far as the server can ensure it, none: it
+// checks all lengths and offsets, then calls handlers in order until one
+// refuses, and changes values in the table only after all have agreed. The
+// effects of handlers before the one that refuses remain.
+func (s *Session) commitParts(now time.Time, parts []part, done func(result)) {
+	changes, r := s.stageParts(parts)
 	if r.code != 0 {
 		done(r)
 		return
 	}
 	if !slices.ContainsFunc(changes, s.asksHandler) {
-		s.apply(now, changes, done)
+		s.applyChanges(now, changes, done)
 		return
 	}
 	asked := slices.DeleteFunc(slices.Clone(changes), func(c staged) bool { return !s.asksHandler(c) })
-	ok := s.run(func(ctx context.Context) func(time.Time) {
+	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
 		for _, c := range asked {
-			if err := c.call(ctx, s); err != nil {
+			if err := c.callHandler(ctx, s); err != nil {
 				r := result{c.a.handle, codeOf(err)}
 				return func(time.Time) { done(r) }
 			}
 		}
-		return func(now time.Time) { s.apply(now, changes, done) }
+		return func(now time.Time) { s.applyChanges(now, changes, done) }
 	})
 	if !ok {
 		done(result{changes[0].a.handle, att.CodeUnlikelyError})
 	}
 }
 
-// asksHandler reports whether a handler has a say in a change.
+// asksHandler reports whether a change calls a handler.
 func (s *Session) asksHandler(c staged) bool {
 	return c.a.write != nil || c.a.subscribe != nil && s.client.subscribed.get(c.a.handle) != c.cccd()
 }
 
-// cccd returns the value of a configuration, which stage has checked.
+// cccd returns the value of a configuration, which checkChange has validated.
 func (c staged) cccd() uint16 {
 	r := wire.NewReader(c.value)
 	return r.U16()
 }
 
-// call has the program's handler do its part of a change.
-func (c staged) call(ctx context.Context, s *Session) error {
+// callHandler calls the program's handler for a change.
+func (c staged) callHandler(ctx context.Context, s *Session) error {
 	if c.a.write != nil {
 		return c.a.write(ctx, &WriteRequest{
 			Session: s, Handle: c.a.handle, Offset: c.offset, Value: c.value, Command: c.command, Signed: c.signed,
@@ -183,8 +185,9 @@ func (c staged) call(ctx context.Context, s *Session) error {
 	})
 }
 
-// apply changes what the server itself keeps, answers, and then acts on it.
-func (s *Session) apply(now time.Time, changes []staged, done func(result)) {
+// applyChanges changes the values that the server itself keeps, answers the
+// request, and acts on the changes.
+func (s *Session) applyChanges(now time.Time, changes []staged, done func(result)) {
 	kept := false
 	for _, c := range changes {
 		switch {
@@ -205,19 +208,19 @@ func (s *Session) apply(now time.Time, changes []staged, done func(result)) {
 	}
 	if kept {
 		s.publish()
-		s.keep()
+		s.keepClient()
 	}
 	done(result{})
 	if kept {
-		s.tellChanged(now)
+		s.indicateChange(now)
 	}
 }
 
-// stage turns parts into changes, or finds the first that cannot be.
-func (s *Session) stage(parts []part) ([]staged, result) {
+// stageParts turns parts into changes, or returns the first invalid part.
+func (s *Session) stageParts(parts []part) ([]staged, result) {
 	var changes []staged
 	for _, p := range parts {
-		a := s.t.at(p.handle)
+		a := s.t.attributeAt(p.handle)
 		if a == nil {
 			return nil, result{p.handle, att.CodeInvalidHandle}
 		}
@@ -237,7 +240,7 @@ func (s *Session) stage(parts []part) ([]staged, result) {
 func (s *Session) stagePart(changes []staged, a *attribute, p part) ([]staged, att.Code) {
 	n := staged{a: a, offset: p.offset, value: p.value, command: p.command, signed: p.signed}
 	if a.write != nil {
-		// The handler knows the value: only adjoining parts are put together.
+		// Only the handler knows the value, so only adjoining parts are joined.
 		if p.prepared && len(changes) > 0 {
 			if c := &changes[len(changes)-1]; c.a == a && p.offset == c.offset+len(c.value) {
 				c.value = append(c.value, p.value...)
@@ -252,7 +255,7 @@ func (s *Session) stagePart(changes []staged, a *attribute, p part) ([]staged, a
 	case i >= 0:
 		now = changes[i].value
 	case p.prepared:
-		now = s.current(a)
+		now = s.currentValue(a)
 	}
 	if p.prepared {
 		if p.offset > len(now) {
@@ -279,8 +282,8 @@ func tooLong(a *attribute, n int) att.Code {
 	return 0
 }
 
-// current returns the value that a prepared write starts from.
-func (s *Session) current(a *attribute) []byte {
+// currentValue returns the value that prepared writes modify.
+func (s *Session) currentValue(a *attribute) []byte {
 	switch a.role {
 	case roleCCCD:
 		return wire.AppendU16(nil, s.client.subscribed.get(a.handle))
@@ -291,7 +294,7 @@ func (s *Session) current(a *attribute) []byte {
 	return a.load()
 }
 
-// checkChange looks at a change as a whole.
+// checkChange validates a complete change.
 func (s *Session) checkChange(c staged) att.Code {
 	if c.offset == 0 && len(c.value) < c.a.minLen {
 		return att.CodeInvalidAttributeValueLength
@@ -310,8 +313,8 @@ func (s *Session) checkChange(c staged) att.Code {
 			return att.CodeValueNotAllowed
 		}
 	case roleFeatures:
-		// A feature that has been claimed cannot be taken back (Vol 3, Part G,
-		// 7.2); octets behind the first have no meaning yet.
+		// A client must not clear a feature (Vol 3, Part G, 7.2). Octets behind
+		// the first have no meaning yet.
 		f := r.U8()
 		switch {
 		case r.Err() != nil:

@@ -8,13 +8,13 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// advertisement shows a report as a ble.Advertisement. It does not change
-// after it was handed out.
+// advertisement presents a report as a ble.Advertisement. It is immutable.
 type advertisement struct{ r controller.Report }
 
 func (a advertisement) LocalName() string { return a.r.Name() }
 
-// ManufacturerData returns the first field, company identifier included.
+// ManufacturerData returns the first manufacturer specific field with its
+// company identifier.
 func (a advertisement) ManufacturerData() []byte {
 	for _, m := range a.r.ManufacturerData() {
 		return append([]byte{byte(m.Company), byte(m.Company >> 8)}, m.Data...)
@@ -32,10 +32,10 @@ func (a advertisement) ServiceData() []ble.ServiceData {
 
 func (a advertisement) Services() []ble.UUID { return fromUUIDs(a.r.Services()) }
 
-// OverflowService is of other platforms.
+// OverflowService returns nil: overflow areas exist on other platforms only.
 func (a advertisement) OverflowService() []ble.UUID { return nil }
 
-// TxPowerLevel returns the power in dBm, 127 if none was given.
+// TxPowerLevel returns the power in dBm; 127 if the device did not state it.
 func (a advertisement) TxPowerLevel() int {
 	for _, d := range []hci.AdvData{a.r.Data, a.r.Response} {
 		if p, ok := d.TxPower(); ok {
@@ -55,8 +55,8 @@ func (a advertisement) RSSI() int { return int(a.r.RSSI) }
 
 func (a advertisement) Addr() ble.Addr { return ble.NewAddr(a.r.Addr.MAC.String()) }
 
-// fromUUID returns a UUID as go-ble has it: two or sixteen octets in the order
-// of the air interface.
+// fromUUID returns a UUID in the form of go-ble: two or sixteen octets in the
+// order of the air interface.
 func fromUUID(u uuid.UUID) ble.UUID { return u.AppendWire(nil) }
 
 func fromUUIDs(us []uuid.UUID) []ble.UUID {

@@ -16,8 +16,8 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// client is a ble.Client. Its methods take no context, so they end with the
-// link, or when the peer has not answered for the thirty seconds of ATT.
+// client is a ble.Client. Its methods take no context: they return when the link
+// ends, or when the peer has not answered for 30 s, the ATT timeout.
 type client struct {
 	c    *host.Conn
 	conn *conn
@@ -42,7 +42,7 @@ func newClient(c *host.Conn, local hci.Addr, name string) *client {
 
 func (x *client) Addr() ble.Addr { return x.conn.RemoteAddr() }
 
-// Name returns the name that was advertised; "" if none was heard.
+// Name returns the advertised name; "" if no advertisement had one.
 func (x *client) Name() string { return x.name }
 
 func (x *client) Profile() *ble.Profile {
@@ -53,8 +53,8 @@ func (x *client) Profile() *ble.Profile {
 
 func (x *client) Conn() ble.Conn { return x.conn }
 
-// DiscoverProfile returns the whole table. Without force it is the one of the
-// last call, the same pointers.
+// DiscoverProfile returns the whole table. Without force it returns the profile
+// of the last call, with the same pointers.
 func (x *client) DiscoverProfile(force bool) (*ble.Profile, error) {
 	if p := x.Profile(); p != nil && !force {
 		return p, nil
@@ -96,7 +96,7 @@ func fromService(s *gatt.Service) *ble.Service {
 	return to
 }
 
-// DiscoverServices returns the services in filter; nil is all.
+// DiscoverServices returns the services in filter; nil means all.
 func (x *client) DiscoverServices(filter []ble.UUID) ([]*ble.Service, error) {
 	p, err := x.DiscoverProfile(false)
 	if err != nil {
@@ -153,7 +153,7 @@ func (x *client) DiscoverDescriptors(filter []ble.UUID, c *ble.Characteristic) (
 	return pick(c.Descriptors, filter, func(d *ble.Descriptor) ble.UUID { return d.UUID }), nil
 }
 
-// pick returns the elements whose UUID is in filter; nil is all.
+// pick returns the elements whose UUID is in filter; nil means all.
 func pick[T any](all []T, filter []ble.UUID, of func(T) ble.UUID) []T {
 	var found []T
 	for _, v := range all {
@@ -164,7 +164,7 @@ func pick[T any](all []T, filter []ble.UUID, of func(T) ble.UUID) []T {
 	return found
 }
 
-func (x *client) read(h uint16, long bool, to *[]byte) ([]byte, error) {
+func (x *client) readValue(h uint16, long bool, to *[]byte) ([]byte, error) {
 	read := x.c.GATT().ReadHandle
 	if long {
 		read = x.c.GATT().ReadLong
@@ -178,19 +178,19 @@ func (x *client) read(h uint16, long bool, to *[]byte) ([]byte, error) {
 }
 
 func (x *client) ReadCharacteristic(c *ble.Characteristic) ([]byte, error) {
-	return x.read(c.ValueHandle, false, &c.Value)
+	return x.readValue(c.ValueHandle, false, &c.Value)
 }
 
 func (x *client) ReadLongCharacteristic(c *ble.Characteristic) ([]byte, error) {
-	return x.read(c.ValueHandle, true, &c.Value)
+	return x.readValue(c.ValueHandle, true, &c.Value)
 }
 
 func (x *client) ReadDescriptor(d *ble.Descriptor) ([]byte, error) {
-	return x.read(d.Handle, false, &d.Value)
+	return x.readValue(d.Handle, false, &d.Value)
 }
 
-// WriteCharacteristic writes a value; one that is longer than a packet by a
-// long write, which go-ble refuses.
+// WriteCharacteristic writes a value. A value longer than a packet becomes a long
+// write, which go-ble refuses.
 func (x *client) WriteCharacteristic(c *ble.Characteristic, value []byte, noRsp bool) error {
 	g := x.c.GATT()
 	h := att.Handle(c.ValueHandle)
@@ -207,7 +207,8 @@ func (x *client) WriteDescriptor(d *ble.Descriptor, v []byte) error {
 	return foreign(x.c.GATT().WriteHandle(context.Background(), att.Handle(d.Handle), v))
 }
 
-// ReadRSSI returns the link's signal strength in dBm; 0 if it cannot be read.
+// ReadRSSI returns the signal strength of the link in dBm; 0 if the controller
+// does not report it.
 func (x *client) ReadRSSI() int { return readRSSI(x.c) }
 
 func readRSSI(c *host.Conn) int {
@@ -218,8 +219,8 @@ func readRSSI(c *host.Conn) int {
 	return int(r)
 }
 
-// ExchangeMTU returns the ATT_MTU of the link. What this side offers is fixed,
-// so rxMTU is only checked for its range, 23 to 515.
+// ExchangeMTU returns the ATT_MTU of the link. The MTU that this host offers is
+// fixed; rxMTU is only checked for its range, 23 to 515.
 func (x *client) ExchangeMTU(rxMTU int) (int, error) {
 	if rxMTU < ble.DefaultMTU || rxMTU > ble.MaxMTU {
 		return 0, fmt.Errorf("goble: MTU %d is outside %d to %d", rxMTU, ble.DefaultMTU, ble.MaxMTU)
@@ -231,8 +232,9 @@ func (x *client) ExchangeMTU(rxMTU int) (int, error) {
 	return mtu, foreign(err)
 }
 
-// Subscribe calls h with each value, one after the other. The descriptor is
-// written before Subscribe returns. h may call the client.
+// Subscribe calls h with each value, one after the other, on a goroutine of the
+// subscription. The descriptor is written before Subscribe returns. h may call
+// the client.
 func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHandler) error {
 	if err := x.Unsubscribe(c, ind); err != nil {
 		return err
@@ -248,7 +250,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 	x.mu.Lock()
 	x.subs[subKey{c.ValueHandle, ind}] = sub
 	x.mu.Unlock()
-	go func() { // ends with the subscription or the link
+	go func() { // returns with the subscription or the link
 		for v, err := range sub.All(context.Background()) {
 			if err != nil {
 				return
@@ -259,7 +261,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 	return nil
 }
 
-// Unsubscribe ends what Subscribe began; without that it does nothing.
+// Unsubscribe ends the subscription; without one it does nothing.
 func (x *client) Unsubscribe(c *ble.Characteristic, ind bool) error {
 	k := subKey{c.ValueHandle, ind}
 	x.mu.Lock()
@@ -289,7 +291,8 @@ func (x *client) CancelConnection() error { return x.c.Close() }
 
 func (x *client) Disconnected() <-chan struct{} { return x.c.Done() }
 
-// foreign returns an attribute error as programs compare it, by ==.
+// foreign returns an attribute error as a ble.ATTError, which programs compare
+// with ==.
 func foreign(err error) error {
 	if code, ok := errors.AsType[att.Code](err); ok {
 		return ble.ATTError(code)

@@ -9,8 +9,8 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// conn is the ble.Conn of a client. It does not carry PDUs: the stack's own
-// bearer does.
+// conn is the ble.Conn of a client. It carries no PDUs: the stack's own bearer
+// does.
 type conn struct {
 	c     *host.Conn
 	local ble.Addr

@@ -14,8 +14,8 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// Device is a ble.Device over a host. Its methods may be called from any
-// goroutine, handlers included.
+// Device is a ble.Device on a host. Its methods may be called from any goroutine,
+// also from a handler.
 type Device struct {
 	host *host.Host
 	opts options
@@ -24,13 +24,14 @@ type Device struct {
 	seen map[hci.MAC]known // guarded by mu
 }
 
-// known is what was heard of a device: the kind of its address, and its name.
+// known is an address with its kind, and a name, from the advertisements of a
+// device.
 type known struct {
 	addr hci.Addr
 	name string
 }
 
-// maxSeen bounds how many devices are remembered; then the memory starts again.
+// maxSeen bounds the number of known devices. At that number all are dropped.
 const maxSeen = 1024
 
 var _ ble.Device = (*Device)(nil)
@@ -38,7 +39,7 @@ var _ ble.Device = (*Device)(nil)
 // Open opens the adapter with an address as hcisock.ParseAddress takes it, such
 // as hci0, or the one chosen by ble.OptDeviceID if the address is empty.
 func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, error) {
-	o, err := parse(opts)
+	o, err := parseOptions(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -56,24 +57,24 @@ func Open(ctx context.Context, address string, opts ...ble.Option) (*Device, err
 	return &Device{host: h, opts: o, seen: map[hci.MAC]known{}}, nil
 }
 
-// New makes a Device of a host, which Stop closes.
+// New returns a Device on a host. Stop closes the host.
 func New(h *host.Host, opts ...ble.Option) (*Device, error) {
-	o, err := parse(opts)
+	o, err := parseOptions(opts)
 	if err != nil {
 		return nil, err
 	}
 	return &Device{host: h, opts: o, seen: map[hci.MAC]known{}}, nil
 }
 
-// Host returns the host, for what ble.Device does not offer.
+// Host returns the host, for functions that ble.Device does not have.
 func (d *Device) Host() *host.Host { return d.host }
 
 // Stop ends scans, dials and links, and releases the adapter. Stopping again
 // does nothing.
 func (d *Device) Stop() error { return d.host.Close() }
 
-// Dial connects. The kind of address is the one seen in scans, that of an
-// hci.Addr given as a, or else public.
+// Dial connects. The kind of the address is that of a if a is an hci.Addr, else
+// the kind heard in scans, else public.
 func (d *Device) Dial(ctx context.Context, a ble.Addr) (ble.Client, error) {
 	peer, name, err := d.resolve(a)
 	if err != nil {
@@ -95,8 +96,8 @@ func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
 	if own, ok := a.(hci.Addr); ok {
 		return own, "", nil
 	}
-	// go-ble's own type for random addresses prints like any other, but says so
-	// by its name; it lives in a package that must not be imported for that.
+	// go-ble's own type for random addresses prints like any other. Only its
+	// name tells it apart: go-ble's HCI package is too large to import for it.
 	random := strings.HasSuffix(fmt.Sprintf("%T", a), "RandomAddress")
 	mac, err := hci.ParseMAC(a.String())
 	if err != nil {
@@ -114,9 +115,9 @@ func (d *Device) resolve(a ble.Addr) (hci.Addr, string, error) {
 	return hci.Addr{MAC: mac}, "", nil
 }
 
-// Scan calls h for each advertisement, one after the other, until ctx ends,
-// and returns ctx's error itself. It does not wait for a call of h that runs
-// when ctx ends, and makes no further one.
+// Scan calls h for each advertisement, one after the other, until ctx ends, and
+// returns ctx's error itself. It does not wait for a call of h that is running
+// when ctx ends, and calls h no more after that.
 func (d *Device) Scan(ctx context.Context, allowDup bool, h ble.AdvHandler) error {
 	sc, err := d.host.Scan(ctx, &controller.ScanOptions{
 		Duplicates: allowDup, Passive: d.opts.passive, Interval: d.opts.scanInterval, Window: d.opts.scanWindow,

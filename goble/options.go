@@ -12,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// options collects ble.Options. The error of a setter, which ble.OptXxx
-// throws away, is kept.
+// options collects ble.Options. It keeps the errors of setters, which the
+// ble.OptXxx functions discard.
 type options struct {
 	id                       int
 	dialTimeout              time.Duration
@@ -23,7 +23,7 @@ type options struct {
 	err                      error
 }
 
-func parse(opts []ble.Option) (options, error) {
+func parseOptions(opts []ble.Option) (options, error) {
 	o := options{id: -1}
 	for _, f := range opts {
 		if err := f(&o); err != nil {
@@ -36,7 +36,7 @@ func parse(opts []ble.Option) (options, error) {
 	return o, nil
 }
 
-func (o *options) fail(err error) error {
+func (o *options) rejectOption(err error) error {
 	o.err = errors.Join(o.err, err)
 	return err
 }
@@ -50,7 +50,7 @@ func (o *options) SetDialerTimeout(d time.Duration) error { o.dialTimeout = d; r
 // SetListenerTimeout is for the peripheral role and ignored.
 func (o *options) SetListenerTimeout(time.Duration) error { return nil }
 
-// SetConnParams sets the parameters that links start with.
+// SetConnParams sets the initial parameters of links.
 func (o *options) SetConnParams(p cmd.LECreateConnection) error {
 	const interval, timeout = 1250 * time.Microsecond, 10 * time.Millisecond
 	o.params = hci.ConnParams{
@@ -60,12 +60,12 @@ func (o *options) SetConnParams(p cmd.LECreateConnection) error {
 		Timeout:     time.Duration(p.SupervisionTimeout) * timeout,
 	}
 	if err := o.params.Validate(); err != nil {
-		return o.fail(err)
+		return o.rejectOption(err)
 	}
 	return nil
 }
 
-// SetScanParams sets how scans listen.
+// SetScanParams sets type, interval and window of scans.
 func (o *options) SetScanParams(p cmd.LESetScanParameters) error {
 	const unit = 625 * time.Microsecond
 	o.passive = p.LEScanType == 0
@@ -76,20 +76,20 @@ func (o *options) SetScanParams(p cmd.LESetScanParameters) error {
 // SetAdvParams is for the peripheral role and ignored.
 func (o *options) SetAdvParams(cmd.LESetAdvertisingParameters) error { return nil }
 
-// SetConnectedHandler is refused: events of this stack are not go-ble's.
+// SetConnectedHandler returns an error: this stack does not have go-ble's events.
 func (o *options) SetConnectedHandler(func(evt.LEConnectionComplete)) error {
-	return o.fail(errHandler)
+	return o.rejectOption(errHandler)
 }
 
-// SetDisconnectedHandler is refused; see Client.Disconnected.
+// SetDisconnectedHandler returns an error; see Client.Disconnected.
 func (o *options) SetDisconnectedHandler(func(evt.DisconnectionComplete)) error {
-	return o.fail(errHandler)
+	return o.rejectOption(errHandler)
 }
 
 var errHandler = errors.New("handlers of HCI events are not supported: use the clients' Disconnected channels")
 
-// SetPeripheralRole is refused.
-func (o *options) SetPeripheralRole() error { return o.fail(ble.ErrNotImplemented) }
+// SetPeripheralRole returns ble.ErrNotImplemented.
+func (o *options) SetPeripheralRole() error { return o.rejectOption(ble.ErrNotImplemented) }
 
-// SetCentralRole does nothing: it is the only role.
+// SetCentralRole does nothing: the package has no other role.
 func (o *options) SetCentralRole() error { return nil }

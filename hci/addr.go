@@ -10,13 +10,13 @@ import (
 // significant octet first (Vol 6, Part B, 1.3).
 type MAC [6]byte
 
-// String returns the address as it is written: "AA:BB:CC:DD:EE:FF", most
+// String returns the address in its usual form, "AA:BB:CC:DD:EE:FF", most
 // significant octet first.
 func (m MAC) String() string {
 	return fmt.Sprintf("%02X:%02X:%02X:%02X:%02X:%02X", m[5], m[4], m[3], m[2], m[1], m[0])
 }
 
-// ParseMAC reads what MAC.String writes, in upper or lower case.
+// ParseMAC parses the form of MAC.String, in upper or lower case.
 func ParseMAC(s string) (MAC, error) {
 	var m MAC
 	parts := strings.Split(s, ":")
@@ -37,21 +37,21 @@ func badMAC(s string) error {
 	return fmt.Errorf("hci: %q is not a device address: write six pairs of hexadecimal digits, such as C0:FF:EE:00:00:01", s)
 }
 
-// AddrKind tells the kinds of device address apart. The same 48 bits are
-// another device when their kind is another.
+// AddrKind is the kind of a device address. The same 48 bits with two kinds are two
+// devices.
 //
-// Where a command asks which address the controller itself is to use,
-// AddrPublic and AddrRandom name that address, and the two identity kinds ask
-// for a resolvable private address with the public or the random address as
-// the fallback (Vol 4, Part E, 7.8.5).
+// As the own address of a command, AddrPublic and AddrRandom select the public or
+// the random address of the controller. The two identity kinds select a resolvable
+// private address that the controller generates; if it cannot, it uses the public
+// or the random address (Vol 4, Part E, 7.8.5).
 type AddrKind uint8
 
 // The kinds of address, with the values of the HCI.
 const (
 	AddrPublic         AddrKind = 0x00 // assigned by the IEEE
 	AddrRandom         AddrKind = 0x01 // static, resolvable or non-resolvable
-	AddrPublicIdentity AddrKind = 0x02 // a public address that the controller resolved
-	AddrRandomIdentity AddrKind = 0x03 // a static random address that the controller resolved
+	AddrPublicIdentity AddrKind = 0x02 // public identity address of a resolved private address
+	AddrRandomIdentity AddrKind = 0x03 // static random identity address of a resolved private address
 	AddrAnonymous      AddrKind = 0xFF // extended advertising without an address
 )
 
@@ -73,8 +73,7 @@ func (k AddrKind) String() string {
 	return fmt.Sprintf("0x%02x", uint8(k))
 }
 
-// Addr is a device address with its kind. It is comparable and serves as a
-// map key.
+// Addr is a device address with its kind. It is comparable and may be a map key.
 type Addr struct {
 	MAC  MAC
 	Kind AddrKind
@@ -83,15 +82,14 @@ type Addr struct {
 // String returns the address and its kind: "C0:FF:EE:00:00:01/random".
 func (a Addr) String() string { return a.MAC.String() + "/" + a.Kind.String() }
 
-// ParseAddr reads what Addr.String writes. An address without a kind is
-// public.
+// ParseAddr parses the form of Addr.String. An address without a kind is public.
 func ParseAddr(s string) (Addr, error) {
 	a, _, err := ParseAddrKind(s)
 	return a, err
 }
 
-// ParseAddrKind is ParseAddr for callers to whom it matters whether a kind was
-// written: known is false for a bare address.
+// ParseAddrKind is ParseAddr that also reports whether s includes a kind: known is
+// false for a bare address.
 func ParseAddrKind(s string) (a Addr, known bool, err error) {
 	mac, kind, known := strings.Cut(s, "/")
 	if a.MAC, err = ParseMAC(mac); err != nil {
@@ -109,9 +107,9 @@ func ParseAddrKind(s string) (a Addr, known bool, err error) {
 	return Addr{}, false, fmt.Errorf("hci: %q is not a kind of address: write /public, /random, /public-identity or /random-identity after the address", kind)
 }
 
-// Identity returns the address with the kind that the device itself goes by:
-// a controller reports 2 and 3 for addresses that it resolved to an identity,
-// and takes 0 and 1 for the same devices.
+// Identity returns a with an identity kind replaced by AddrPublic or AddrRandom. A
+// controller reports identity kinds for resolved addresses, but commands name the
+// same devices by the kinds AddrPublic and AddrRandom.
 func (a Addr) Identity() Addr {
 	switch a.Kind {
 	case AddrPublicIdentity:
@@ -124,27 +122,27 @@ func (a Addr) Identity() Addr {
 }
 
 // subType returns the two most significant bits of a random address, which
-// tell its three sorts apart (Vol 6, Part B, 1.3.2); ok is false for other
+// distinguish its three types (Vol 6, Part B, 1.3.2); ok is false for other
 // addresses.
 func (a Addr) subType() (bits uint8, ok bool) {
 	return a.MAC[5] >> 6, a.Kind == AddrRandom || a.Kind == AddrRandomIdentity
 }
 
-// IsStatic reports whether a is a static random address, which a device keeps
-// at least until its power is cycled.
+// IsStatic reports whether a is a static random address. A device keeps it at least
+// until a power cycle.
 func (a Addr) IsStatic() bool { bits, ok := a.subType(); return ok && bits == 3 }
 
-// IsResolvable reports whether a is a resolvable private address, behind
-// which those who hold the device's identity resolving key know it.
+// IsResolvable reports whether a is a resolvable private address, which only a
+// device with the identity resolving key can attribute.
 func (a Addr) IsResolvable() bool { bits, ok := a.subType(); return ok && bits == 1 }
 
 // IsNonResolvable reports whether a is a non-resolvable private address.
 func (a Addr) IsNonResolvable() bool { bits, ok := a.subType(); return ok && bits == 0 }
 
-// MarshalText writes a as String does.
+// MarshalText returns the form of String.
 func (a Addr) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads what ParseAddr reads.
+// UnmarshalText parses the form of ParseAddr.
 func (a *Addr) UnmarshalText(b []byte) error {
 	v, err := ParseAddr(string(b))
 	if err == nil {
@@ -153,10 +151,10 @@ func (a *Addr) UnmarshalText(b []byte) error {
 	return err
 }
 
-// MarshalText writes m as String does.
+// MarshalText returns the form of String.
 func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// UnmarshalText reads what ParseMAC reads.
+// UnmarshalText parses the form of ParseMAC.
 func (m *MAC) UnmarshalText(b []byte) error {
 	v, err := ParseMAC(string(b))
 	if err == nil {

@@ -7,18 +7,18 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// maxADContent is the longest content that the length octet of an AD structure
-// can count, after the type.
+// maxADContent is the longest content of an AD structure in octets. Its length octet
+// counts the type octet too.
 const maxADContent = 254
 
-// AppendAD appends one AD structure. Content beyond 254 octets is cut off.
+// AppendAD appends one AD structure. It truncates content to 254 octets.
 func AppendAD(b []byte, typ ADType, content []byte) []byte {
 	content = content[:min(len(content), maxADContent)]
 	return append(append(b, uint8(len(content)+1), uint8(typ)), content...)
 }
 
-// AdvFields is advertising data in the making. Fields with the zero value are
-// left out.
+// AdvFields holds the fields of advertising data to build. A field with its zero
+// value is omitted.
 type AdvFields struct {
 	Flags        uint8 // such as FlagGeneralDiscoverable | FlagNoBREDR
 	Services     []uuid.UUID
@@ -27,17 +27,17 @@ type AdvFields struct {
 	TxPower      *int8  // dBm
 	Appearance   uint16 // Assigned Numbers, 2.6
 	Name         string // the complete name
-	ShortName    string // its beginning, where the complete name does not fit
+	ShortName    string // the beginning of the name, if the complete name does not fit
 }
 
-// Append appends the fields as AD structures, in the order of the struct:
-// UUIDs first those of 16 bits, then the others, each in one list. The error
-// says that they need more than limit octets, which is 31 for legacy
-// advertising, or that one of them cannot be said in an AD structure at all.
+// Append appends the fields as AD structures in the order of the struct. UUIDs of 16
+// bits are one list, all others a second one. It returns an error if the structures
+// need more than limit octets (31 for legacy advertising), or if a field does not
+// fit an AD structure at all.
 func (f *AdvFields) Append(b []byte, limit int) ([]byte, error) {
 	w := adWriter{b: b}
 	if f.Flags != 0 {
-		w.add(ADFlags, []byte{f.Flags})
+		w.appendStructure(ADFlags, []byte{f.Flags})
 	}
 	var short, long []byte
 	for _, u := range f.Services {
@@ -48,32 +48,32 @@ func (f *AdvFields) Append(b []byte, limit int) ([]byte, error) {
 		}
 	}
 	if short != nil {
-		w.add(ADServices16, short)
+		w.appendStructure(ADServices16, short)
 	}
 	if long != nil {
-		w.add(ADServices128, long)
+		w.appendStructure(ADServices128, long)
 	}
 	for _, s := range f.ServiceData {
 		typ := ADServiceData128
 		if s.UUID.WireLen() == 2 {
 			typ = ADServiceData16
 		}
-		w.add(typ, append(s.UUID.AppendWire(nil), s.Data...))
+		w.appendStructure(typ, append(s.UUID.AppendWire(nil), s.Data...))
 	}
 	for _, m := range f.Manufacturer {
-		w.add(ADManufacturer, append(wire.AppendU16(nil, m.Company), m.Data...))
+		w.appendStructure(ADManufacturer, append(wire.AppendU16(nil, m.Company), m.Data...))
 	}
 	if f.TxPower != nil {
-		w.add(ADTxPower, []byte{uint8(*f.TxPower)})
+		w.appendStructure(ADTxPower, []byte{uint8(*f.TxPower)})
 	}
 	if f.Appearance != 0 {
-		w.add(ADAppearance, wire.AppendU16(nil, f.Appearance))
+		w.appendStructure(ADAppearance, wire.AppendU16(nil, f.Appearance))
 	}
 	if f.ShortName != "" {
-		w.add(ADShortName, []byte(f.ShortName))
+		w.appendStructure(ADShortName, []byte(f.ShortName))
 	}
 	if f.Name != "" {
-		w.add(ADName, []byte(f.Name))
+		w.appendStructure(ADName, []byte(f.Name))
 	}
 	if w.err == nil && len(w.b)-len(b) > limit {
 		w.err = fmt.Errorf("hci: advertising data needs %d octets, %d can be sent: shorten the name or move fields to the scan response", len(w.b)-len(b), limit)
@@ -89,7 +89,7 @@ type adWriter struct {
 	err error
 }
 
-func (w *adWriter) add(typ ADType, content []byte) {
+func (w *adWriter) appendStructure(typ ADType, content []byte) {
 	if len(content) > maxADContent && w.err == nil {
 		w.err = fmt.Errorf("hci: %d octets do not fit an AD structure of type 0x%02x, which takes %d", len(content), uint8(typ), maxADContent)
 	}

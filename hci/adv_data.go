@@ -8,11 +8,11 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// ADType tells the kinds of AD structures apart (Assigned Numbers, 2.3;
-// contents: Core Specification Supplement, Part A).
+// ADType is the type of an AD structure (Assigned Numbers, 2.3; contents: Core
+// Specification Supplement, Part A).
 type ADType uint8
 
-// The AD types that this package reads.
+// The AD types that this package decodes.
 const (
 	ADFlags                 ADType = 0x01
 	ADServices16Incomplete  ADType = 0x02
@@ -41,14 +41,14 @@ const (
 	FlagNoBREDR             uint8 = 1 << 2
 )
 
-// AdvData is the data of an advertisement or scan response: a row of AD
-// structures, each a length, a type and content (Vol 3, Part C, 11). It is kept
-// as it came; the methods look into it. They take what they can read and pass
-// over the rest, since what is on air is often not quite right.
+// AdvData is the raw data of an advertisement or scan response: a sequence of AD
+// structures, each a length, a type and a content (Vol 3, Part C, 11). Data on air
+// is often malformed, so its methods return what they can decode and ignore the
+// rest.
 type AdvData []byte
 
-// All iterates over the AD structures. It ends at a length of zero, which
-// pads, and before a structure that runs over the end. Contents alias d.
+// All iterates over the AD structures. It ends at a length of zero, which begins the
+// padding, and before a structure that exceeds the data. Contents alias d.
 func (d AdvData) All() iter.Seq2[ADType, []byte] {
 	return func(yield func(ADType, []byte) bool) {
 		r := wire.NewReader(d)
@@ -62,8 +62,8 @@ func (d AdvData) All() iter.Seq2[ADType, []byte] {
 	}
 }
 
-// find returns the content of the first structure of a type.
-func (d AdvData) find(want ADType) (content []byte, ok bool) {
+// firstContent returns the content of the first structure of a type.
+func (d AdvData) firstContent(want ADType) (content []byte, ok bool) {
 	for typ, v := range d.All() {
 		if typ == want {
 			return v, true
@@ -73,45 +73,44 @@ func (d AdvData) find(want ADType) (content []byte, ok bool) {
 }
 
 // Flags returns the flags; ok is false if there are none.
-func (d AdvData) Flags() (flags uint8, ok bool) { return d.octet(ADFlags) }
+func (d AdvData) Flags() (flags uint8, ok bool) { return d.firstOctet(ADFlags) }
 
-// TxPower returns the power in dBm with which the data was sent; ok is false
-// if it does not say.
+// TxPower returns the transmit power of the advertisement in dBm; ok is false if d
+// does not include it.
 func (d AdvData) TxPower() (dBm int8, ok bool) {
-	v, ok := d.octet(ADTxPower)
+	v, ok := d.firstOctet(ADTxPower)
 	return int8(v), ok
 }
 
-func (d AdvData) octet(typ ADType) (v uint8, ok bool) {
-	content, _ := d.find(typ)
+func (d AdvData) firstOctet(typ ADType) (v uint8, ok bool) {
+	content, _ := d.firstContent(typ)
 	r := wire.NewReader(content)
 	v = r.U8()
 	return v, r.Err() == nil
 }
 
-// Appearance returns what the device looks like (Assigned Numbers, 2.6); ok is
-// false if it does not say.
+// Appearance returns the appearance of the device (Assigned Numbers, 2.6); ok is
+// false if d does not include it.
 func (d AdvData) Appearance() (appearance uint16, ok bool) {
-	content, _ := d.find(ADAppearance)
+	content, _ := d.firstContent(ADAppearance)
 	r := wire.NewReader(content)
 	appearance = r.U16()
 	return appearance, r.Err() == nil
 }
 
-// LocalName returns the device's name and whether it is the complete one; a
-// complete name goes before a shortened one. "" is no name. It is meant to be
-// UTF-8, but is whatever the device sent.
+// LocalName returns the name of the device, "" if d has none, and whether it is the
+// complete name. A complete name takes precedence over a shortened one. The name
+// should be UTF-8, but is not checked.
 func (d AdvData) LocalName() (name string, complete bool) {
-	if v, ok := d.find(ADName); ok {
+	if v, ok := d.firstContent(ADName); ok {
 		return string(v), true
 	}
-	v, _ := d.find(ADShortName)
+	v, _ := d.firstContent(ADShortName)
 	return string(v), false
 }
 
-// Services returns the UUIDs of the services that the device says it has, of
-// all lengths, complete lists or not. Octets left at the end of a list are
-// passed over.
+// Services returns the UUIDs of all lists of services, of all UUID lengths, complete
+// and incomplete. An incomplete UUID at the end of a list is ignored.
 func (d AdvData) Services() []uuid.UUID {
 	var us []uuid.UUID
 	for typ, content := range d.All() {
@@ -122,7 +121,7 @@ func (d AdvData) Services() []uuid.UUID {
 	return us
 }
 
-// HasService reports whether u is one of Services. It allocates nothing.
+// HasService reports whether u is one of Services. It does not allocate.
 func (d AdvData) HasService(u uuid.UUID) bool {
 	for typ, content := range d.All() {
 		for v := range uuidsIn(content, serviceUUIDLen(typ)) {
@@ -134,8 +133,8 @@ func (d AdvData) HasService(u uuid.UUID) bool {
 	return false
 }
 
-// SolicitedServices returns the UUIDs of the services that the device looks
-// for in others.
+// SolicitedServices returns the UUIDs of the services that the device looks for in
+// other devices.
 func (d AdvData) SolicitedServices() []uuid.UUID {
 	var us []uuid.UUID
 	for typ, content := range d.All() {
@@ -146,8 +145,8 @@ func (d AdvData) SolicitedServices() []uuid.UUID {
 	return us
 }
 
-// serviceUUIDLen returns the length of the UUIDs in a list of services; 0 for
-// other types.
+// serviceUUIDLen returns the length in octets of the UUIDs in a list of services; 0
+// for other types.
 func serviceUUIDLen(t ADType) int {
 	switch t {
 	case ADServices16, ADServices16Incomplete:
@@ -189,7 +188,7 @@ func serviceDataUUIDLen(t ADType) int {
 	}
 }
 
-// uuidsIn iterates over UUIDs of n octets; over none if n is 0.
+// uuidsIn iterates over the UUIDs of n octets in content. If n is 0 there are none.
 func uuidsIn(content []byte, n int) iter.Seq[uuid.UUID] {
 	return func(yield func(uuid.UUID) bool) {
 		r := wire.NewReader(content)
@@ -201,7 +200,7 @@ func uuidsIn(content []byte, n int) iter.Seq[uuid.UUID] {
 	}
 }
 
-// ServiceData is data of a service.
+// ServiceData is advertising data of a service.
 type ServiceData struct {
 	UUID uuid.UUID
 	Data []byte
@@ -219,9 +218,9 @@ func (d AdvData) ServiceData() []ServiceData {
 	return all
 }
 
-// ManufacturerData is data whose meaning is a company's.
+// ManufacturerData is advertising data in a format of a company.
 type ManufacturerData struct {
-	Company uint16 // Assigned Numbers, 7.1
+	Company uint16 // company identifier, Assigned Numbers, 7.1
 	Data    []byte
 }
 

@@ -35,20 +35,20 @@ type snoopRecordHeader struct {
 	Micros                           int64
 }
 
-// SnoopWriter writes a capture in btsnoop format, for btmon and Wireshark. It
-// is for one goroutine at a time.
+// SnoopWriter writes a capture in btsnoop format, which btmon and Wireshark read. It
+// must not be used by two goroutines at the same time.
 type SnoopWriter struct {
 	w       io.Writer
 	buf     []byte
 	started bool
 }
 
-// NewSnoop returns a SnoopWriter on w. The file header is written with the
-// first packet.
+// NewSnoop returns a SnoopWriter that writes to w. The first packet is preceded by
+// the file header.
 func NewSnoop(w io.Writer) *SnoopWriter { return &SnoopWriter{w: w} }
 
-// Packet writes one whole H4 packet, which passed at t, towards the controller
-// if sent. It calls Write once, and returns its error.
+// Packet writes one whole H4 packet with the time t. sent means that it went to the
+// controller. Packet calls Write once and returns its error.
 func (s *SnoopWriter) Packet(t time.Time, sent bool, h4 []byte) error {
 	s.buf = s.buf[:0]
 	if !s.started {
@@ -86,17 +86,17 @@ func packetTypeOf(h4 []byte) PacketType {
 
 // SnoopRecord is one packet of a capture.
 type SnoopRecord struct {
-	Time    time.Time // in UTC, to the microsecond
-	Sent    bool      // towards the controller
-	Packet  []byte    // with its H4 octet; the receiver's to keep
-	Missing uint32    // octets at the packet's end that were not captured
-	Drops   uint32    // packets not captured so far
+	Time    time.Time // in UTC, with a resolution of 1 µs
+	Sent    bool      // the packet went to the controller
+	Packet  []byte    // with its H4 octet; owned by the receiver
+	Missing uint32    // octets at the end of the packet that were not captured
+	Drops   uint32    // packets that were not captured so far
 }
 
-// ReadSnoop iterates over the packets of a capture. An error ends it and is
-// yielded last: what is not a btsnoop file of H4 packets, a read error, or a
-// record cut off in the middle, which unwraps to io.ErrUnexpectedEOF, as a
-// capture that was not ended in order has one.
+// ReadSnoop iterates over the packets of a capture. An error ends the iteration and
+// is its last pair: r is not a btsnoop file of H4 packets, a read fails, or the last
+// record is incomplete. The latter unwraps to io.ErrUnexpectedEOF and is usual in a
+// capture that was not closed properly.
 func ReadSnoop(r io.Reader) iter.Seq2[SnoopRecord, error] {
 	return func(yield func(SnoopRecord, error) bool) {
 		if err := readSnoopHeader(r); err != nil {
@@ -128,9 +128,9 @@ func readSnoopHeader(r io.Reader) error {
 	case string(h.Magic[:]) != snoopMagic:
 		return fmt.Errorf("not a btsnoop file: it begins with %q", h.Magic[:])
 	case h.Version != snoopVersion:
-		return fmt.Errorf("version %d, only %d is known", h.Version, snoopVersion)
+		return fmt.Errorf("version %d, only version %d is supported", h.Version, snoopVersion)
 	case h.Datalink != snoopDatalinkH4:
-		return fmt.Errorf("datalink %d, only %d (HCI UART) is known", h.Datalink, snoopDatalinkH4)
+		return fmt.Errorf("datalink %d, only %d (HCI UART) is supported", h.Datalink, snoopDatalinkH4)
 	}
 	return nil
 }
@@ -142,9 +142,9 @@ func readSnoopRecord(r io.Reader) (SnoopRecord, error) {
 		return SnoopRecord{}, err
 	}
 	if h.Included > snoopMaxIncluded || h.Included > h.Original {
-		return SnoopRecord{}, fmt.Errorf("%d octets of a packet of %d, which no HCI packet can be", h.Included, h.Original)
+		return SnoopRecord{}, fmt.Errorf("%d octets of a packet of %d, which cannot be an HCI packet", h.Included, h.Original)
 	}
-	// Grown as octets arrive, so that a length which is a lie costs nothing.
+	// The buffer grows with the data, so that a false length costs no memory.
 	var packet bytes.Buffer
 	if _, err := io.CopyN(&packet, r, int64(h.Included)); err != nil {
 		return SnoopRecord{}, noEOF(err)

@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// The checks that a caller makes before a time reaches a command. The command
-// itself refuses the same values.
+// The functions below check times before they are put into a command. The command
+// refuses the same values.
 
 // CheckAdvertisingInterval returns a *ParamError unless d is a legal
 // advertising interval: 20 ms to 10.24 s in steps of 0.625 ms

@@ -4,12 +4,12 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Params is a command with its parameters: any of the structs of this package
-// that are named after one.
+// Params is a command with its parameters, one of the command structs of this
+// package.
 type Params interface {
 	Opcode() Opcode
-	// AppendParams appends the parameters as they are sent. The error is a
-	// *ParamError that names the first value which does not fit.
+	// AppendParams appends the encoded parameters. Its error is a *ParamError for
+	// the first value that is not allowed.
 	AppendParams(b []byte) ([]byte, error)
 }
 
@@ -17,22 +17,22 @@ type Params interface {
 // event. R holds the return parameters that follow the status.
 type Command[R any] interface {
 	Params
-	// readReturn reads the parameters after the status octet. The caller asks r
-	// for the error.
+	// readReturn reads the parameters after the status octet. The caller checks
+	// r.Err.
 	readReturn(r *wire.Reader) R
 }
 
-// ReadReturn decodes the return parameters of cmd that follow the status octet
-// in its Command Complete event (Vol 4, Part E, 7.7.14). The error says that b is
-// too short; octets beyond those known are passed over.
+// ReadReturn decodes the return parameters of cmd in b, the octets after the status
+// in its Command Complete event (Vol 4, Part E, 7.7.14). It returns an error if b is
+// too short and ignores octets beyond the known parameters.
 func ReadReturn[R any](cmd Command[R], b []byte) (R, error) {
 	r := wire.NewReader(b)
 	v := cmd.readReturn(&r)
 	return v, r.Err()
 }
 
-// Procedure is a command that the controller answers with a Command Status
-// event; what it starts is reported by an event of its own.
+// Procedure is a command that the controller answers with a Command Status event. A
+// later event reports the outcome of the procedure that the command starts.
 type Procedure interface {
 	Params
 	startsProcedure()
@@ -44,16 +44,16 @@ type Return interface {
 	AppendReturn(b []byte) []byte
 }
 
-// None is the R of commands that return a status alone.
+// None is the type R of a command that returns only a status.
 type None struct{}
 
 // AppendReturn appends nothing.
 func (None) AppendReturn(b []byte) []byte { return b }
 
-// readNothing is readReturn's work in commands that return a status alone.
+// readNothing implements readReturn for commands that return only a status.
 func readNothing(*wire.Reader) None { return None{} }
 
-// Raw is a command that this package has no struct for, such as a vendor's.
+// Raw is a command without a struct in this package, such as a vendor command.
 type Raw struct {
 	Op   Opcode
 	Data []byte // the parameters, at most 255 octets
@@ -73,18 +73,18 @@ type RawReturn []byte
 // AppendReturn appends r.
 func (r RawReturn) AppendReturn(b []byte) []byte { return append(b, r...) }
 
-// commandHeaderLen counts opcode and length, maxParamsLen what the length can
-// say (Vol 4, Part E, 5.4.1).
+// commandHeaderLen is the length of opcode and length octet; maxParamsLen is the
+// largest value of the length octet (Vol 4, Part E, 5.4.1).
 const (
 	commandHeaderLen = 3
 	maxParamsLen     = 255
 )
 
 // ParseCommand decodes a command packet without its H4 octet (Vol 4, Part E,
-// 5.4.1): opcode, length, parameters. It returns one of this package's structs,
-// by value, or a Raw for other opcodes; nothing in it aliases b. Parameters
-// beyond those known are passed over. Values are decoded as they are:
-// AppendParams is what checks ranges. Errors are *PacketError.
+// 5.4.1): opcode, length, parameters. It returns one of the command structs of this
+// package, by value, or a Raw for other opcodes. The result does not alias b.
+// Octets beyond the known parameters are ignored. Values are not checked;
+// AppendParams does that. Errors are *PacketError.
 func ParseCommand(b []byte) (Params, error) {
 	r := wire.NewReader(b)
 	op := Opcode(r.U16())
@@ -103,8 +103,8 @@ func ParseCommand(b []byte) (Params, error) {
 	return c, nil
 }
 
-// loggable returns what of a command packet may stand in an error: not the
-// parameters of commands that carry a key.
+// loggable returns the part of a command packet that may appear in an error: all of
+// it, or nothing but the header if the parameters include a key.
 func (o Opcode) loggable(b []byte) []byte {
 	switch o {
 	case OpLEEncrypt, OpLEEnableEncryption, OpLELongTermKeyRequestReply, OpLEAddDeviceToResolvingList:
@@ -114,13 +114,13 @@ func (o Opcode) loggable(b []byte) []byte {
 	}
 }
 
-// commandCodec decodes one command, for those who have nothing but its opcode.
+// commandCodec decodes a command that is known by its opcode only.
 type commandCodec struct {
 	params func(r *wire.Reader) Params
 	ret    func(r *wire.Reader) any // nil for procedures
 }
 
-// decodable is a pointer to a command.
+// decodable is a pointer to a command struct.
 type decodable[C any] interface {
 	*C
 	readParams(r *wire.Reader)

@@ -6,8 +6,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LESetRandomAddress sets the random address that the controller uses for
-// itself (Vol 4, Part E, 7.8.4).
+// LESetRandomAddress sets the random address of the controller
+// (Vol 4, Part E, 7.8.4).
 type LESetRandomAddress struct {
 	Addr MAC
 }
@@ -26,18 +26,20 @@ func (c *LESetRandomAddress) readParams(r *wire.Reader) { c.Addr = readMAC(r) }
 
 func (LESetRandomAddress) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetAdvertisingParameters sets how LESetAdvertisingEnable advertises
+// LESetAdvertisingParameters sets the parameters of legacy advertising
 // (Vol 4, Part E, 7.8.5).
 type LESetAdvertisingParameters struct {
-	// IntervalMin and IntervalMax are 20 ms to 10.24 s in steps of 0.625 ms; for
-	// AdvDirectInd they are not used.
+	// IntervalMin and IntervalMax are 20 ms to 10.24 s in steps of 0.625 ms;
+	// AdvDirectInd does not use them.
 	IntervalMin, IntervalMax time.Duration
-	Type                     AdvType  // AdvDirectInd and AdvDirectIndLow are directed, high and low duty cycle
-	OwnAddrKind              AddrKind // see AddrKind
-	Peer                     Addr     // of directed advertising, and whose key makes the own private address
-	ChannelMap               uint8    // bits 0, 1, 2 for channels 37, 38, 39; at least one
-	// FilterPolicy says which devices of those not on the filter accept list are
-	// left out: 0 none, 1 those that scan, 2 those that connect, 3 both.
+	Type                     AdvType  // AdvInd to AdvNonconnInd, or AdvDirectIndLow
+	OwnAddrKind              AddrKind // own address, see AddrKind
+	// Peer is the target of directed advertising. With an identity kind as
+	// OwnAddrKind, it selects the key of the own private address.
+	Peer       Addr
+	ChannelMap uint8 // bits 0, 1, 2 for channels 37, 38, 39; at least one
+	// FilterPolicy selects what only devices on the filter accept list may do: 0
+	// nothing, 1 request scan responses, 2 connect, 3 both.
 	FilterPolicy uint8
 }
 
@@ -49,8 +51,8 @@ func (c LESetAdvertisingParameters) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.advIntervals(c.IntervalMin, c.IntervalMax, c.Type)
 	w.upTo("Advertising_Type", uint8(c.Type), 0, uint8(AdvDirectIndLow))
-	w.own(c.OwnAddrKind)
-	w.peer(c.Peer)
+	w.ownAddrKind(c.OwnAddrKind)
+	w.peerAddr(c.Peer)
 	w.upTo("Advertising_Channel_Map", c.ChannelMap, 1, 7)
 	w.upTo("Advertising_Filter_Policy", c.FilterPolicy, 0, 3)
 	return w.done()
@@ -84,7 +86,7 @@ func (LEReadAdvertisingPhysicalChannelTxPower) readReturn(r *wire.Reader) TxPowe
 	return TxPower(r.I8())
 }
 
-// LESetAdvertisingData sets what is advertised (Vol 4, Part E, 7.8.7).
+// LESetAdvertisingData sets the legacy advertising data (Vol 4, Part E, 7.8.7).
 type LESetAdvertisingData struct {
 	Data []byte // AD structures, at most 31 octets
 }
@@ -103,7 +105,7 @@ func (c *LESetAdvertisingData) readParams(r *wire.Reader) { c.Data = readPadded(
 
 func (LESetAdvertisingData) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetScanResponseData sets what is sent to those who ask
+// LESetScanResponseData sets the legacy scan response data
 // (Vol 4, Part E, 7.8.8).
 type LESetScanResponseData struct {
 	Data []byte // AD structures, at most 31 octets
@@ -123,7 +125,8 @@ func (c *LESetScanResponseData) readParams(r *wire.Reader) { c.Data = readPadded
 
 func (LESetScanResponseData) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetAdvertisingEnable starts and stops advertising (Vol 4, Part E, 7.8.9).
+// LESetAdvertisingEnable starts or stops legacy advertising
+// (Vol 4, Part E, 7.8.9).
 type LESetAdvertisingEnable struct {
 	Enable bool
 }

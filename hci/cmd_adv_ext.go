@@ -6,7 +6,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// AdvProperties says what kind of advertisement an advertising set sends
+// AdvProperties are the properties of the advertisements of an advertising set
 // (Vol 4, Part E, 7.8.53).
 type AdvProperties uint16
 
@@ -22,15 +22,15 @@ const (
 	advPropKnown                        = 1<<7 - 1
 )
 
-// The properties of the legacy kinds of advertising, the only combinations
-// that AdvPropLegacy allows besides directed ones (Vol 4, Part E, 7.8.53).
+// The properties of undirected legacy advertising. AdvPropLegacy allows no other
+// combinations, except directed ones (Vol 4, Part E, 7.8.53).
 const (
 	AdvPropsLegacyConnectable    = AdvPropLegacy | AdvPropConnectable | AdvPropScannable // ADV_IND
 	AdvPropsLegacyScannable      = AdvPropLegacy | AdvPropScannable                      // ADV_SCAN_IND
 	AdvPropsLegacyNonConnectable = AdvPropLegacy                                         // ADV_NONCONN_IND
 )
 
-// AdvOperation says which part of the data a LESetExtendedAdvertisingData or
+// AdvOperation is the part of the data that a LESetExtendedAdvertisingData or
 // LESetExtendedScanResponseData carries (Vol 4, Part E, 7.8.54).
 type AdvOperation uint8
 
@@ -56,7 +56,7 @@ func (LESetAdvertisingSetRandomAddress) Opcode() Opcode { return OpLESetAdvertis
 // AppendParams implements Params.
 func (c LESetAdvertisingSetRandomAddress) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	w.mac(c.Addr)
 	return w.done()
 }
@@ -68,8 +68,8 @@ func (c *LESetAdvertisingSetRandomAddress) readParams(r *wire.Reader) {
 
 func (LESetAdvertisingSetRandomAddress) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetExtendedAdvertisingParameters makes an advertising set or changes how it
-// advertises; it returns the transmit power chosen (Vol 4, Part E, 7.8.53).
+// LESetExtendedAdvertisingParameters creates an advertising set or changes its
+// parameters. It returns the selected transmit power (Vol 4, Part E, 7.8.53).
 type LESetExtendedAdvertisingParameters struct {
 	Handle     uint8 // advertising set, 0 to 0xEF
 	Properties AdvProperties
@@ -77,17 +77,19 @@ type LESetExtendedAdvertisingParameters struct {
 	// 0.625 ms.
 	IntervalMin, IntervalMax time.Duration
 	ChannelMap               uint8    // bits 0, 1, 2 for channels 37, 38, 39; at least one
-	OwnAddrKind              AddrKind // see AddrKind
-	Peer                     Addr     // of directed advertising, and whose key makes the own private address
-	// FilterPolicy says which devices of those not on the filter accept list are
-	// left out: 0 none, 1 those that scan, 2 those that connect, 3 both.
+	OwnAddrKind              AddrKind // own address, see AddrKind
+	// Peer is the target of directed advertising. With an identity kind as
+	// OwnAddrKind, it selects the key of the own private address.
+	Peer Addr
+	// FilterPolicy selects what only devices on the filter accept list may do: 0
+	// nothing, 1 request scan responses, 2 connect, 3 both.
 	FilterPolicy       uint8
 	TxPower            int8  // dBm, -127 to 20; 127 leaves it to the controller
 	PrimaryPHY         PHY   // PHY1M or PHYCoded; PHY1M for legacy packets
-	SecondaryMaxSkip   uint8 // advertising events that the secondary packet may leave out
+	SecondaryMaxSkip   uint8 // advertising events that may lack the secondary packet
 	SecondaryPHY       PHY
-	SID                uint8 // 0 to 15, sent in extended packets
-	NotifyScanRequests bool  // report LE Scan Request Received
+	SID                uint8 // advertising SID, 0 to 15, sent in extended packets
+	NotifyScanRequests bool  // enables LE Scan Request Received events
 }
 
 // Opcode returns OpLESetExtendedAdvertisingParameters.
@@ -98,14 +100,14 @@ func (LESetExtendedAdvertisingParameters) Opcode() Opcode {
 // AppendParams implements Params.
 func (c LESetExtendedAdvertisingParameters) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	w.properties(c.Properties)
 	w.time24("Primary_Advertising_Interval_Min", c.IntervalMin, extAdvInterval)
 	w.time24("Primary_Advertising_Interval_Max", c.IntervalMax, extAdvInterval)
 	w.notAbove("Primary_Advertising_Interval_Min", c.IntervalMin, "Primary_Advertising_Interval_Max", c.IntervalMax)
 	w.upTo("Primary_Advertising_Channel_Map", c.ChannelMap, 1, 7)
-	w.own(c.OwnAddrKind)
-	w.peer(c.Peer)
+	w.ownAddrKind(c.OwnAddrKind)
+	w.peerAddr(c.Peer)
 	w.upTo("Advertising_Filter_Policy", c.FilterPolicy, 0, 3)
 	w.txPower(c.TxPower)
 	w.primaryPHY(c.PrimaryPHY)
@@ -130,7 +132,7 @@ func (c *LESetExtendedAdvertisingParameters) readParams(r *wire.Reader) {
 
 func (LESetExtendedAdvertisingParameters) readReturn(r *wire.Reader) TxPower { return TxPower(r.I8()) }
 
-// LESetExtendedAdvertisingData sets what an advertising set advertises
+// LESetExtendedAdvertisingData sets the advertising data of an advertising set
 // (Vol 4, Part E, 7.8.54).
 type LESetExtendedAdvertisingData struct {
 	Handle     uint8 // advertising set, 0 to 0xEF
@@ -145,7 +147,7 @@ func (LESetExtendedAdvertisingData) Opcode() Opcode { return OpLESetExtendedAdve
 // AppendParams implements Params.
 func (c LESetExtendedAdvertisingData) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	w.upTo("Operation", uint8(c.Operation), 0, uint8(AdvDataUnchanged))
 	w.flag(c.NoFragment)
 	w.data("Advertising_Data", c.Data, 251)
@@ -160,8 +162,8 @@ func (c *LESetExtendedAdvertisingData) readParams(r *wire.Reader) {
 
 func (LESetExtendedAdvertisingData) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetExtendedScanResponseData sets what an advertising set sends to those who
-// ask (Vol 4, Part E, 7.8.55).
+// LESetExtendedScanResponseData sets the scan response data of an advertising set
+// (Vol 4, Part E, 7.8.55).
 type LESetExtendedScanResponseData struct {
 	Handle     uint8 // advertising set, 0 to 0xEF
 	Operation  AdvOperation
@@ -175,7 +177,7 @@ func (LESetExtendedScanResponseData) Opcode() Opcode { return OpLESetExtendedSca
 // AppendParams implements Params.
 func (c LESetExtendedScanResponseData) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	w.upTo("Operation", uint8(c.Operation), 0, uint8(AdvDataUnchanged))
 	w.flag(c.NoFragment)
 	w.data("Scan_Response_Data", c.Data, 251)
@@ -190,23 +192,23 @@ func (c *LESetExtendedScanResponseData) readParams(r *wire.Reader) {
 
 func (LESetExtendedScanResponseData) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// AdvertisingSet is what LESetExtendedAdvertisingEnable says of one set.
+// AdvertisingSet holds the parameters of LESetExtendedAdvertisingEnable for one set.
 type AdvertisingSet struct {
 	Handle uint8 // advertising set, 0 to 0xEF
-	// Duration is how long to advertise, 10 ms to 655.35 s in steps of 10 ms; 0
-	// is until it is stopped.
+	// Duration bounds the time of advertising, 10 ms to 655.35 s in steps of 10 ms;
+	// 0 means no bound.
 	Duration  time.Duration
-	MaxEvents uint8 // advertising events to send; 0 does not limit them
+	MaxEvents uint8 // bounds the number of advertising events; 0 means no bound
 }
 
 // maxAdvSets is the largest Num_Sets.
 const maxAdvSets = 0x3F
 
-// LESetExtendedAdvertisingEnable starts and stops advertising sets
+// LESetExtendedAdvertisingEnable starts or stops advertising sets
 // (Vol 4, Part E, 7.8.56).
 type LESetExtendedAdvertisingEnable struct {
 	Enable bool
-	Sets   []AdvertisingSet // at most 63; none, with Enable false, stops all
+	Sets   []AdvertisingSet // at most 63; without any, Enable false stops all sets
 }
 
 // Opcode returns OpLESetExtendedAdvertisingEnable.
@@ -221,7 +223,7 @@ func (c LESetExtendedAdvertisingEnable) AppendParams(b []byte) ([]byte, error) {
 	}
 	w.u8(uint8(min(len(c.Sets), maxAdvSets)))
 	for _, s := range c.Sets {
-		w.set(s.Handle)
+		w.advHandle(s.Handle)
 		w.time("Duration", s.Duration, advDuration)
 		w.u8(s.MaxEvents)
 	}
@@ -237,8 +239,8 @@ func (c *LESetExtendedAdvertisingEnable) readParams(r *wire.Reader) {
 
 func (LESetExtendedAdvertisingEnable) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEReadMaximumAdvertisingDataLength reads how much data an advertising set can
-// have (Vol 4, Part E, 7.8.57).
+// LEReadMaximumAdvertisingDataLength reads the largest length of the data of an
+// advertising set (Vol 4, Part E, 7.8.57).
 type LEReadMaximumAdvertisingDataLength struct{}
 
 // Opcode returns OpLEReadMaximumAdvertisingDataLength.
@@ -255,8 +257,8 @@ func (LEReadMaximumAdvertisingDataLength) readReturn(r *wire.Reader) AdvDataLeng
 	return AdvDataLength(r.U16())
 }
 
-// LEReadNumberOfSupportedAdvertisingSets reads how many advertising sets the
-// controller can have now (Vol 4, Part E, 7.8.58).
+// LEReadNumberOfSupportedAdvertisingSets reads the number of advertising sets that
+// the controller supports at present (Vol 4, Part E, 7.8.58).
 type LEReadNumberOfSupportedAdvertisingSets struct{}
 
 // Opcode returns OpLEReadNumberOfSupportedAdvertisingSets.
@@ -271,8 +273,7 @@ func (*LEReadNumberOfSupportedAdvertisingSets) readParams(*wire.Reader) {}
 
 func (LEReadNumberOfSupportedAdvertisingSets) readReturn(r *wire.Reader) Count { return Count(r.U8()) }
 
-// LERemoveAdvertisingSet removes an advertising set that is stopped
-// (Vol 4, Part E, 7.8.59).
+// LERemoveAdvertisingSet removes a stopped advertising set (Vol 4, Part E, 7.8.59).
 type LERemoveAdvertisingSet struct {
 	Handle uint8 // advertising set, 0 to 0xEF
 }
@@ -283,7 +284,7 @@ func (LERemoveAdvertisingSet) Opcode() Opcode { return OpLERemoveAdvertisingSet 
 // AppendParams implements Params.
 func (c LERemoveAdvertisingSet) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.set(c.Handle)
+	w.advHandle(c.Handle)
 	return w.done()
 }
 

@@ -6,18 +6,18 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LECreateConnection begins to listen for a device and connects to it. LE
-// Connection Complete has the outcome (Vol 4, Part E, 7.8.12).
+// LECreateConnection starts to listen for a device and to connect to it. LE
+// Connection Complete reports the outcome (Vol 4, Part E, 7.8.12).
 type LECreateConnection struct {
-	// ScanInterval and ScanWindow are how the controller listens for the peer,
+	// ScanInterval and ScanWindow set how the controller listens for the peer,
 	// 2.5 ms to 10.24 s in steps of 0.625 ms, the window at most the interval.
 	ScanInterval, ScanWindow time.Duration
 	FilterPolicy             uint8    // 0 connects to Peer, 1 to any device of the filter accept list
 	Peer                     Addr     // not used if FilterPolicy is 1
-	OwnAddrKind              AddrKind // see AddrKind
+	OwnAddrKind              AddrKind // own address, see AddrKind
 	Params                   ConnParams
-	// CELengthMin and CELengthMax advise how long connection events are, 0 to
-	// 40.96 s in steps of 0.625 ms; 0 leaves it to the controller.
+	// CELengthMin and CELengthMax advise the length of connection events, 0 to
+	// 40.96 s in steps of 0.625 ms; 0 means no preference.
 	CELengthMin, CELengthMax time.Duration
 }
 
@@ -27,16 +27,16 @@ func (LECreateConnection) Opcode() Opcode { return OpLECreateConnection }
 // AppendParams implements Params.
 func (c LECreateConnection) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.listening(c.ScanInterval, c.ScanWindow, scanTime)
+	w.scanTiming(c.ScanInterval, c.ScanWindow, scanTime)
 	w.upTo("Initiator_Filter_Policy", c.FilterPolicy, 0, 1)
-	w.peer(c.Peer)
-	w.own(c.OwnAddrKind)
-	w.conn(c.Params, c.CELengthMin, c.CELengthMax)
+	w.peerAddr(c.Peer)
+	w.ownAddrKind(c.OwnAddrKind)
+	w.connParams(c.Params, c.CELengthMin, c.CELengthMax)
 	return w.done()
 }
 
 func (c *LECreateConnection) readParams(r *wire.Reader) {
-	c.ScanInterval, c.ScanWindow = readListening(r)
+	c.ScanInterval, c.ScanWindow = readScanTiming(r)
 	c.FilterPolicy = r.U8()
 	c.Peer = readAddr(r)
 	c.OwnAddrKind = AddrKind(r.U8())
@@ -45,8 +45,8 @@ func (c *LECreateConnection) readParams(r *wire.Reader) {
 
 func (LECreateConnection) startsProcedure() {}
 
-// LECreateConnectionCancel ends LE Create Connection or LE Extended Create
-// Connection; its connection complete event still follows
+// LECreateConnectionCancel cancels LE Create Connection or LE Extended Create
+// Connection. Their connection complete event still follows
 // (Vol 4, Part E, 7.8.13).
 type LECreateConnectionCancel struct{}
 
@@ -60,14 +60,14 @@ func (*LECreateConnectionCancel) readParams(*wire.Reader) {}
 
 func (LECreateConnectionCancel) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// InitiatingPHY is what LEExtendedCreateConnection says of one PHY.
+// InitiatingPHY holds the parameters of LEExtendedCreateConnection for one PHY.
 type InitiatingPHY struct {
-	// ScanInterval and ScanWindow are how the controller listens on the PHY,
+	// ScanInterval and ScanWindow set how the controller listens on the PHY,
 	// 2.5 ms to 40.96 s in steps of 0.625 ms.
 	ScanInterval, ScanWindow time.Duration
-	Params                   ConnParams // for a link that is made on this PHY
-	// CELengthMin and CELengthMax advise how long connection events are, 0 to
-	// 40.96 s in steps of 0.625 ms; 0 leaves it to the controller.
+	Params                   ConnParams // of a link on this PHY
+	// CELengthMin and CELengthMax advise the length of connection events, 0 to
+	// 40.96 s in steps of 0.625 ms; 0 means no preference.
 	CELengthMin, CELengthMax time.Duration
 }
 
@@ -75,7 +75,7 @@ type InitiatingPHY struct {
 // extended advertising (Vol 4, Part E, 7.8.66).
 type LEExtendedCreateConnection struct {
 	FilterPolicy uint8           // 0 connects to Peer, 1 to any device of the filter accept list
-	OwnAddrKind  AddrKind        // see AddrKind
+	OwnAddrKind  AddrKind        // own address, see AddrKind
 	Peer         Addr            // not used if FilterPolicy is 1
 	PHYs         PHYs            // to listen on, at least one
 	Initiating   []InitiatingPHY // one for each PHY, in the order 1M, 2M, Coded
@@ -88,12 +88,12 @@ func (LEExtendedCreateConnection) Opcode() Opcode { return OpLEExtendedCreateCon
 func (c LEExtendedCreateConnection) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.upTo("Initiator_Filter_Policy", c.FilterPolicy, 0, 1)
-	w.own(c.OwnAddrKind)
-	w.peer(c.Peer)
+	w.ownAddrKind(c.OwnAddrKind)
+	w.peerAddr(c.Peer)
 	w.perPHY("Initiating_PHYs", c.PHYs, PHYs1M|PHYs2M|PHYsCoded, len(c.Initiating))
 	for _, p := range c.Initiating {
-		w.listening(p.ScanInterval, p.ScanWindow, extScanTime)
-		w.conn(p.Params, p.CELengthMin, p.CELengthMax)
+		w.scanTiming(p.ScanInterval, p.ScanWindow, extScanTime)
+		w.connParams(p.Params, p.CELengthMin, p.CELengthMax)
 	}
 	return w.done()
 }
@@ -105,7 +105,7 @@ func (c *LEExtendedCreateConnection) readParams(r *wire.Reader) {
 	c.PHYs = PHYs(r.U8())
 	for range c.PHYs.count() {
 		var p InitiatingPHY
-		p.ScanInterval, p.ScanWindow = readListening(r)
+		p.ScanInterval, p.ScanWindow = readScanTiming(r)
 		p.Params, p.CELengthMin, p.CELengthMax = readConn(r)
 		c.Initiating = append(c.Initiating, p)
 	}
@@ -113,8 +113,8 @@ func (c *LEExtendedCreateConnection) readParams(r *wire.Reader) {
 
 func (LEExtendedCreateConnection) startsProcedure() {}
 
-// LEReadFilterAcceptListSize reads how many devices fit the filter accept list
-// (Vol 4, Part E, 7.8.14).
+// LEReadFilterAcceptListSize reads the number of entries that the filter accept list
+// can hold (Vol 4, Part E, 7.8.14).
 type LEReadFilterAcceptListSize struct{}
 
 // Opcode returns OpLEReadFilterAcceptListSize.
@@ -127,7 +127,7 @@ func (*LEReadFilterAcceptListSize) readParams(*wire.Reader) {}
 
 func (LEReadFilterAcceptListSize) readReturn(r *wire.Reader) Count { return Count(r.U8()) }
 
-// LEClearFilterAcceptList empties the filter accept list
+// LEClearFilterAcceptList removes all devices from the filter accept list
 // (Vol 4, Part E, 7.8.15).
 type LEClearFilterAcceptList struct{}
 
@@ -141,7 +141,7 @@ func (*LEClearFilterAcceptList) readParams(*wire.Reader) {}
 
 func (LEClearFilterAcceptList) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEAddDeviceToFilterAcceptList puts a device on the filter accept list
+// LEAddDeviceToFilterAcceptList adds a device to the filter accept list
 // (Vol 4, Part E, 7.8.16).
 type LEAddDeviceToFilterAcceptList struct {
 	Addr Addr // public, random, or anonymous for advertisers without address
@@ -153,7 +153,7 @@ func (LEAddDeviceToFilterAcceptList) Opcode() Opcode { return OpLEAddDeviceToFil
 // AppendParams implements Params.
 func (c LEAddDeviceToFilterAcceptList) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.listed(c.Addr)
+	w.acceptListAddr(c.Addr)
 	return w.done()
 }
 
@@ -161,7 +161,7 @@ func (c *LEAddDeviceToFilterAcceptList) readParams(r *wire.Reader) { c.Addr = re
 
 func (LEAddDeviceToFilterAcceptList) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LERemoveDeviceFromFilterAcceptList takes a device off the filter accept list
+// LERemoveDeviceFromFilterAcceptList removes a device from the filter accept list
 // (Vol 4, Part E, 7.8.17).
 type LERemoveDeviceFromFilterAcceptList struct {
 	Addr Addr // public, random, or anonymous for advertisers without address
@@ -175,7 +175,7 @@ func (LERemoveDeviceFromFilterAcceptList) Opcode() Opcode {
 // AppendParams implements Params.
 func (c LERemoveDeviceFromFilterAcceptList) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.listed(c.Addr)
+	w.acceptListAddr(c.Addr)
 	return w.done()
 }
 

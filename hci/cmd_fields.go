@@ -2,37 +2,36 @@ package hci
 
 import (
 	"fmt"
-	"math/bits"
 	"time"
 
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// The fields that several commands have in common.
+// The fields that several commands have.
 
-// own appends which of its addresses the controller is to use.
-func (w *paramWriter) own(k AddrKind) {
+// ownAddrKind appends the kind of the own address.
+func (w *paramWriter) ownAddrKind(k AddrKind) {
 	w.upTo("Own_Address_Type", uint8(k), uint8(AddrPublic), uint8(AddrRandomIdentity))
 }
 
-// peer appends the kind and the address of a device.
-func (w *paramWriter) peer(a Addr) {
+// peerAddr appends the kind and the address of a device.
+func (w *paramWriter) peerAddr(a Addr) {
 	if a.Kind > AddrRandomIdentity {
 		w.reject("Peer_Address_Type", a.Kind, "public, random or an identity")
 	}
 	w.addr(a)
 }
 
-// identity appends an identity address.
-func (w *paramWriter) identity(a Addr) {
+// identityAddr appends an identity address.
+func (w *paramWriter) identityAddr(a Addr) {
 	if a.Kind > AddrRandom {
 		w.reject("Peer_Identity_Address_Type", a.Kind, "public or random; Addr.Identity makes it so")
 	}
 	w.addr(a)
 }
 
-// listed appends an entry of the filter accept list.
-func (w *paramWriter) listed(a Addr) {
+// acceptListAddr appends an entry of the filter accept list.
+func (w *paramWriter) acceptListAddr(a Addr) {
 	if a.Kind > AddrRandom && a.Kind != AddrAnonymous {
 		w.reject("Address_Type", a.Kind, "public, random or anonymous; Addr.Identity makes it so")
 	}
@@ -47,7 +46,7 @@ func (w *paramWriter) channels(m ChannelMap) {
 	w.bytes(m[:])
 }
 
-// phys appends preferred PHYs; an empty set is said in an octet of its own
+// phys appends sets of preferred PHYs. A separate octet marks the empty sets
 // (Vol 4, Part E, 7.8.48).
 func (w *paramWriter) phys(tx, rx PHYs) {
 	const all = PHYs1M | PHYs2M | PHYsCoded
@@ -81,8 +80,8 @@ func readPHYs(r *wire.Reader) (tx, rx PHYs) {
 	return tx, rx
 }
 
-// perPHY appends the set of PHYs of an extended command, which is followed by
-// n groups of parameters.
+// perPHY appends the set of PHYs of an extended command. n groups of parameters
+// follow it, one for each PHY.
 func (w *paramWriter) perPHY(field string, p, allowed PHYs, n int) {
 	switch {
 	case p == 0 || p&^allowed != 0:
@@ -93,13 +92,12 @@ func (w *paramWriter) perPHY(field string, p, allowed PHYs, n int) {
 	w.u8(uint8(p))
 }
 
-func (p PHYs) count() int { return bits.OnesCount8(uint8(p)) }
-
-func readListening(r *wire.Reader) (interval, window time.Duration) {
+func readScanTiming(r *wire.Reader) (interval, window time.Duration) {
 	return scanTime.time(r.U16()), scanTime.time(r.U16())
 }
 
-// The longest payload and time of a link layer packet (Vol 6, Part B, 4.5.10).
+// The bounds of the payload and the time of a link layer packet
+// (Vol 6, Part B, 4.5.10).
 const (
 	minTXOctets = 27
 	maxTXOctets = 251
@@ -113,22 +111,21 @@ func (w *paramWriter) dataLength(octets uint16, d time.Duration) {
 	w.time("TX_Time", d, packetTime)
 }
 
-// advIntervals appends the intervals of legacy advertising, which directed
-// advertising with high duty cycle does not use (Vol 4, Part E, 7.8.5).
+// advIntervals appends the intervals of legacy advertising. Directed advertising
+// with high duty cycle does not use them (Vol 4, Part E, 7.8.5).
 func (w *paramWriter) advIntervals(low, high time.Duration, t AdvType) {
 	if t == AdvDirectInd {
 		w.u16(advInterval.steps(low))
 		w.u16(advInterval.steps(high))
 		return
 	}
-	w.ordered("Advertising_Interval_Min", "Advertising_Interval_Max", low, high, advInterval)
+	w.timeRange("Advertising_Interval_Min", "Advertising_Interval_Max", low, high, advInterval)
 }
 
-// maxLegacyData is the length of legacy advertising data.
+// maxLegacyData is the length in octets of legacy advertising data.
 const maxLegacyData = 31
 
-// padded appends a length octet and legacy advertising data with the zeros
-// that fill it up.
+// padded appends a length octet and legacy advertising data, padded with zeros.
 func (w *paramWriter) padded(field string, v []byte) {
 	w.data(field, v, maxLegacyData)
 	for range maxLegacyData - min(len(v), maxLegacyData) {
@@ -136,7 +133,7 @@ func (w *paramWriter) padded(field string, v []byte) {
 	}
 }
 
-// readPadded reads what padded writes. A length above 31 fails r.
+// readPadded reads the form of padded. A length above 31 makes r fail.
 func readPadded(r *wire.Reader) []byte {
 	n := int(r.U8())
 	v := append([]byte(nil), r.Bytes(n)...)
@@ -144,8 +141,8 @@ func readPadded(r *wire.Reader) []byte {
 	return v
 }
 
-// set appends the handle of an advertising set.
-func (w *paramWriter) set(h uint8) {
+// advHandle appends the handle of an advertising set.
+func (w *paramWriter) advHandle(h uint8) {
 	if h > 0xEF {
 		w.reject("Advertising_Handle", fmt.Sprintf("0x%02x", h), "0x00 to 0xef")
 	}
@@ -159,7 +156,7 @@ func (w *paramWriter) properties(p AdvProperties) {
 	w.u16(uint16(p))
 }
 
-// txPower appends a transmit power; 127 is no preference.
+// txPower appends a transmit power; 127 means no preference.
 func (w *paramWriter) txPower(v int8) {
 	if v < -127 || v > 20 && v != 127 {
 		w.reject("Advertising_TX_Power", v, "-127 to 20 dBm, or 127 for no preference")

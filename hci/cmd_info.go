@@ -4,10 +4,10 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// SetEventMask chooses the events that the controller reports
+// SetEventMask enables the events of the first page and disables all others
 // (Vol 4, Part E, 7.3.1).
 type SetEventMask struct {
-	Mask uint64 // as EventMask makes it
+	Mask uint64 // see EventMask
 }
 
 // Opcode returns OpSetEventMask.
@@ -24,10 +24,10 @@ func (c *SetEventMask) readParams(r *wire.Reader) { c.Mask = r.U64() }
 
 func (SetEventMask) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// SetEventMaskPage2 chooses from the events of the second page
+// SetEventMaskPage2 enables the events of the second page and disables all others
 // (Vol 4, Part E, 7.3.69).
 type SetEventMaskPage2 struct {
-	Mask uint64 // as EventMask2 makes it
+	Mask uint64 // see EventMask2
 }
 
 // Opcode returns OpSetEventMaskPage2.
@@ -44,10 +44,9 @@ func (c *SetEventMaskPage2) readParams(r *wire.Reader) { c.Mask = r.U64() }
 
 func (SetEventMaskPage2) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetEventMask chooses the LE events that the controller reports
-// (Vol 4, Part E, 7.8.1).
+// LESetEventMask enables LE events and disables all others (Vol 4, Part E, 7.8.1).
 type LESetEventMask struct {
-	Mask uint64 // as LEEventMask makes it
+	Mask uint64 // see LEEventMask
 }
 
 // Opcode returns OpLESetEventMask.
@@ -78,7 +77,7 @@ func (*Reset) readParams(*wire.Reader) {}
 
 func (Reset) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// WriteLEHostSupport tells a dual-mode controller that its host does LE
+// WriteLEHostSupport informs a dual-mode controller that its host supports LE
 // (Vol 4, Part E, 7.3.79).
 type WriteLEHostSupport struct {
 	Enabled bool
@@ -91,7 +90,7 @@ func (WriteLEHostSupport) Opcode() Opcode { return OpWriteLEHostSupport }
 func (c WriteLEHostSupport) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.flag(c.Enabled)
-	w.u8(0) // Simultaneous_LE_Host, which has been retired
+	w.u8(0) // Simultaneous_LE_Host, withdrawn from the specification
 	return w.done()
 }
 
@@ -102,8 +101,8 @@ func (c *WriteLEHostSupport) readParams(r *wire.Reader) {
 
 func (WriteLEHostSupport) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// ReadLocalVersionInformation reads which specification the controller follows
-// and who made it (Vol 4, Part E, 7.4.1).
+// ReadLocalVersionInformation reads the version of the specification that the
+// controller implements, and its manufacturer (Vol 4, Part E, 7.4.1).
 type ReadLocalVersionInformation struct{}
 
 // Opcode returns OpReadLocalVersionInformation.
@@ -121,7 +120,7 @@ func (ReadLocalVersionInformation) readReturn(r *wire.Reader) LocalVersion {
 	}
 }
 
-// ReadLocalSupportedCommands reads which commands the controller has
+// ReadLocalSupportedCommands reads the commands that the controller supports
 // (Vol 4, Part E, 7.4.2).
 type ReadLocalSupportedCommands struct{}
 
@@ -152,8 +151,8 @@ func (*ReadLocalSupportedFeatures) readParams(*wire.Reader) {}
 
 func (ReadLocalSupportedFeatures) readReturn(r *wire.Reader) LMPFeatures { return LMPFeatures(r.U64()) }
 
-// ReadBufferSize reads the controller's BR/EDR buffers, which a controller
-// without LE buffers shares (Vol 4, Part E, 7.4.5).
+// ReadBufferSize reads the number and size of the BR/EDR data buffers. A controller
+// without LE buffers uses them for LE too (Vol 4, Part E, 7.4.5).
 type ReadBufferSize struct{}
 
 // Opcode returns OpReadBufferSize.
@@ -168,7 +167,7 @@ func (ReadBufferSize) readReturn(r *wire.Reader) BufferSize {
 	return BufferSize{ACLLen: r.U16(), SCOLen: r.U8(), ACLNum: r.U16(), SCONum: r.U16()}
 }
 
-// ReadBDADDR reads the controller's public address; all zeros if it has none
+// ReadBDADDR reads the public address of the controller, zero if it has none
 // (Vol 4, Part E, 7.4.6).
 type ReadBDADDR struct{}
 
@@ -182,7 +181,7 @@ func (*ReadBDADDR) readParams(*wire.Reader) {}
 
 func (ReadBDADDR) readReturn(r *wire.Reader) MAC { return readMAC(r) }
 
-// LEReadBufferSize reads the controller's LE data buffers
+// LEReadBufferSize reads the number and size of the LE data buffers
 // (Vol 4, Part E, 7.8.2).
 type LEReadBufferSize struct{}
 
@@ -198,8 +197,8 @@ func (LEReadBufferSize) readReturn(r *wire.Reader) LEBufferSize {
 	return LEBufferSize{ACLLen: r.U16(), ACLNum: r.U8()}
 }
 
-// LEReadBufferSizeV2 reads the controller's LE data and isochronous buffers
-// (Vol 4, Part E, 7.8.2).
+// LEReadBufferSizeV2 reads the number and size of the LE data buffers and of the
+// isochronous buffers (Vol 4, Part E, 7.8.2).
 type LEReadBufferSizeV2 struct{}
 
 // Opcode returns OpLEReadBufferSizeV2.
@@ -214,7 +213,7 @@ func (LEReadBufferSizeV2) readReturn(r *wire.Reader) LEBufferSizeV2 {
 	return LEBufferSizeV2{ACLLen: r.U16(), ACLNum: r.U8(), ISOLen: r.U16(), ISONum: r.U8()}
 }
 
-// LEReadLocalSupportedFeatures reads page 0 of the link layer's features
+// LEReadLocalSupportedFeatures reads page 0 of the link layer features
 // (Vol 4, Part E, 7.8.3).
 type LEReadLocalSupportedFeatures struct{}
 
@@ -228,7 +227,7 @@ func (*LEReadLocalSupportedFeatures) readParams(*wire.Reader) {}
 
 func (LEReadLocalSupportedFeatures) readReturn(r *wire.Reader) Features { return Features(r.U64()) }
 
-// LEReadAllLocalSupportedFeatures reads all pages of the link layer's features
+// LEReadAllLocalSupportedFeatures reads all pages of the link layer features
 // (Vol 4, Part E, 7.8.128).
 type LEReadAllLocalSupportedFeatures struct{}
 
@@ -246,8 +245,8 @@ func (LEReadAllLocalSupportedFeatures) readReturn(r *wire.Reader) (v LEAllFeatur
 	return v
 }
 
-// LEReadSupportedStates reads which states and combinations of them the
-// controller can be in (Vol 4, Part E, 7.8.27).
+// LEReadSupportedStates reads the states that the controller supports, and their
+// combinations (Vol 4, Part E, 7.8.27).
 type LEReadSupportedStates struct{}
 
 // Opcode returns OpLEReadSupportedStates.

@@ -10,7 +10,7 @@ import (
 // (Vol 4, Part E, 7.1.6).
 type Disconnect struct {
 	Handle Handle
-	Reason Status // what the peer is told
+	Reason Status // sent to the peer
 }
 
 // Opcode returns OpDisconnect.
@@ -19,7 +19,7 @@ func (Disconnect) Opcode() Opcode { return OpDisconnect }
 // AppendParams implements Params.
 func (c Disconnect) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.u8(uint8(c.Reason))
 	return w.done()
 }
@@ -31,8 +31,8 @@ func (c *Disconnect) readParams(r *wire.Reader) {
 
 func (Disconnect) startsProcedure() {}
 
-// ReadRemoteVersionInformation asks the peer for its version. Read Remote
-// Version Information Complete has it (Vol 4, Part E, 7.1.23).
+// ReadRemoteVersionInformation reads the version of the peer's link layer. Read
+// Remote Version Information Complete reports it (Vol 4, Part E, 7.1.23).
 type ReadRemoteVersionInformation struct {
 	Handle Handle
 }
@@ -43,7 +43,7 @@ func (ReadRemoteVersionInformation) Opcode() Opcode { return OpReadRemoteVersion
 // AppendParams implements Params.
 func (c ReadRemoteVersionInformation) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -55,7 +55,7 @@ func (ReadRemoteVersionInformation) startsProcedure() {}
 // (Vol 4, Part E, 7.3.35).
 type ReadTransmitPowerLevel struct {
 	Handle Handle
-	Max    bool // the largest power used so far instead of the present one
+	Max    bool // reads the largest power so far instead of the present one
 }
 
 // Opcode returns OpReadTransmitPowerLevel.
@@ -64,7 +64,7 @@ func (ReadTransmitPowerLevel) Opcode() Opcode { return OpReadTransmitPowerLevel 
 // AppendParams implements Params.
 func (c ReadTransmitPowerLevel) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.flag(c.Max)
 	return w.done()
 }
@@ -89,7 +89,7 @@ func (ReadRSSI) Opcode() Opcode { return OpReadRSSI }
 // AppendParams implements Params.
 func (c ReadRSSI) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -99,13 +99,13 @@ func (ReadRSSI) readReturn(r *wire.Reader) LinkRSSI {
 	return LinkRSSI{Handle: readHandle(r), RSSI: r.I8()}
 }
 
-// LEConnectionUpdate asks for other connection parameters. LE Connection Update
-// Complete has those in use (Vol 4, Part E, 7.8.18).
+// LEConnectionUpdate requests new connection parameters. LE Connection Update
+// Complete reports the parameters that are then in use (Vol 4, Part E, 7.8.18).
 type LEConnectionUpdate struct {
 	Handle Handle
 	Params ConnParams
-	// CELengthMin and CELengthMax advise how long connection events are, 0 to
-	// 40.96 s in steps of 0.625 ms; 0 leaves it to the controller.
+	// CELengthMin and CELengthMax advise the length of connection events, 0 to
+	// 40.96 s in steps of 0.625 ms; 0 means no preference.
 	CELengthMin, CELengthMax time.Duration
 }
 
@@ -115,8 +115,8 @@ func (LEConnectionUpdate) Opcode() Opcode { return OpLEConnectionUpdate }
 // AppendParams implements Params.
 func (c LEConnectionUpdate) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
-	w.conn(c.Params, c.CELengthMin, c.CELengthMax)
+	w.connHandle(c.Handle)
+	w.connParams(c.Params, c.CELengthMin, c.CELengthMax)
 	return w.done()
 }
 
@@ -127,7 +127,7 @@ func (c *LEConnectionUpdate) readParams(r *wire.Reader) {
 
 func (LEConnectionUpdate) startsProcedure() {}
 
-// LEReadChannelMap reads which channels a link uses (Vol 4, Part E, 7.8.20).
+// LEReadChannelMap reads the channels that a link uses (Vol 4, Part E, 7.8.20).
 type LEReadChannelMap struct {
 	Handle Handle
 }
@@ -138,7 +138,7 @@ func (LEReadChannelMap) Opcode() Opcode { return OpLEReadChannelMap }
 // AppendParams implements Params.
 func (c LEReadChannelMap) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -150,10 +150,10 @@ func (LEReadChannelMap) readReturn(r *wire.Reader) (v LinkChannelMap) {
 	return v
 }
 
-// LESetHostChannelClassification tells the controller which channels may be
-// good (Vol 4, Part E, 7.8.19).
+// LESetHostChannelClassification sets the channels that the controller may use
+// (Vol 4, Part E, 7.8.19).
 type LESetHostChannelClassification struct {
-	Map ChannelMap // at least one channel
+	Map ChannelMap // at least one data channel
 }
 
 // Opcode returns OpLESetHostChannelClassification.
@@ -170,8 +170,8 @@ func (c *LESetHostChannelClassification) readParams(r *wire.Reader) { r.Copy(c.M
 
 func (LESetHostChannelClassification) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEReadRemoteFeatures asks the peer for page 0 of its link layer features. LE
-// Read Remote Features Complete has them (Vol 4, Part E, 7.8.21).
+// LEReadRemoteFeatures reads page 0 of the peer's link layer features. LE Read
+// Remote Features Complete reports them (Vol 4, Part E, 7.8.21).
 type LEReadRemoteFeatures struct {
 	Handle Handle
 }
@@ -182,7 +182,7 @@ func (LEReadRemoteFeatures) Opcode() Opcode { return OpLEReadRemoteFeatures }
 // AppendParams implements Params.
 func (c LEReadRemoteFeatures) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -190,13 +190,13 @@ func (c *LEReadRemoteFeatures) readParams(r *wire.Reader) { c.Handle = readHandl
 
 func (LEReadRemoteFeatures) startsProcedure() {}
 
-// LERemoteConnectionParameterRequestReply accepts the connection parameters
-// that the peer asked for, or a part of their range (Vol 4, Part E, 7.8.31).
+// LERemoteConnectionParameterRequestReply accepts the connection parameters that the
+// peer has requested, or a part of their range (Vol 4, Part E, 7.8.31).
 type LERemoteConnectionParameterRequestReply struct {
 	Handle Handle
 	Params ConnParams
-	// CELengthMin and CELengthMax advise how long connection events are, 0 to
-	// 40.96 s in steps of 0.625 ms; 0 leaves it to the controller.
+	// CELengthMin and CELengthMax advise the length of connection events, 0 to
+	// 40.96 s in steps of 0.625 ms; 0 means no preference.
 	CELengthMin, CELengthMax time.Duration
 }
 
@@ -208,8 +208,8 @@ func (LERemoteConnectionParameterRequestReply) Opcode() Opcode {
 // AppendParams implements Params.
 func (c LERemoteConnectionParameterRequestReply) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
-	w.conn(c.Params, c.CELengthMin, c.CELengthMax)
+	w.connHandle(c.Handle)
+	w.connParams(c.Params, c.CELengthMin, c.CELengthMax)
 	return w.done()
 }
 
@@ -222,8 +222,8 @@ func (LERemoteConnectionParameterRequestReply) readReturn(r *wire.Reader) Handle
 	return readHandle(r)
 }
 
-// LERemoteConnectionParameterRequestNegativeReply refuses the connection
-// parameters that the peer asked for (Vol 4, Part E, 7.8.32).
+// LERemoteConnectionParameterRequestNegativeReply refuses the connection parameters
+// that the peer has requested (Vol 4, Part E, 7.8.32).
 type LERemoteConnectionParameterRequestNegativeReply struct {
 	Handle Handle
 	Reason Status // usually StatusUnacceptableParameters
@@ -237,7 +237,7 @@ func (LERemoteConnectionParameterRequestNegativeReply) Opcode() Opcode {
 // AppendParams implements Params.
 func (c LERemoteConnectionParameterRequestNegativeReply) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.u8(uint8(c.Reason))
 	return w.done()
 }

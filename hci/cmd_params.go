@@ -7,13 +7,13 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// unit is how a time is carried in a field: as a count of steps.
+// unit is the encoding of a time in a field: a number of steps in a range.
 type unit struct {
-	step, low, high time.Duration // high is the largest value allowed
+	step, low, high time.Duration // the range is low to high, inclusive
 	none            bool          // 0 is allowed too and means none or no limit
 }
 
-// The times of the LE commands.
+// The steps of the LE commands.
 const (
 	us625  = 625 * time.Microsecond
 	us1250 = 1250 * time.Microsecond
@@ -35,7 +35,7 @@ var (
 	rpaTimeout         = unit{step: time.Second, low: time.Second, high: 0xE10 * time.Second}
 )
 
-// check returns a *ParamError unless d is allowed and a whole number of steps.
+// check returns a *ParamError unless d is in the range and a whole number of steps.
 func (u unit) check(op Opcode, field string, d time.Duration) error {
 	if d >= u.low && d <= u.high && d%u.step == 0 || u.none && d == 0 {
 		return nil
@@ -47,20 +47,20 @@ func (u unit) check(op Opcode, field string, d time.Duration) error {
 	return &ParamError{op, field, d.String(), want}
 }
 
-// steps returns d in steps, cut down to what fits a field of two octets; for
-// encoders of events, which cannot refuse.
+// steps returns d in steps, rounded down and limited to a field of two octets. It is
+// for encoders of events, which do not return errors.
 func (u unit) steps(d time.Duration) uint16 {
 	return uint16(min(max(d/u.step, 0), 0xFFFF))
 }
 
-// time returns the time that n steps are.
+// time returns the time of n steps.
 func (u unit) time(n uint16) time.Duration { return time.Duration(n) * u.step }
 
 // time24 is time for a field of three octets.
 func (u unit) time24(n uint32) time.Duration { return time.Duration(n) * u.step }
 
-// paramWriter appends the parameters of a command. The first value that does
-// not fit makes it fail, so that an encoder writes all fields and asks once.
+// paramWriter appends the parameters of a command. It keeps the error of the first
+// value that is not allowed, so that an encoder checks for an error only at its end.
 type paramWriter struct {
 	op  Opcode
 	b   []byte
@@ -87,7 +87,7 @@ func (w *paramWriter) bytes(v []byte) { w.b = append(w.b, v...) }
 func (w *paramWriter) mac(v MAC)      { w.b = append(w.b, v[:]...) }
 func (w *paramWriter) addr(v Addr)    { w.u8(uint8(v.Kind)); w.mac(v.MAC) }
 
-// upTo appends v if it is in the range.
+// upTo appends v, which must be from low to high.
 func (w *paramWriter) upTo(field string, v, low, high uint8) {
 	if v < low || v > high {
 		w.reject(field, v, fmt.Sprintf("%d to %d", low, high))
@@ -95,8 +95,8 @@ func (w *paramWriter) upTo(field string, v, low, high uint8) {
 	w.u8(v)
 }
 
-// handle appends a connection handle.
-func (w *paramWriter) handle(h Handle) {
+// connHandle appends a connection handle.
+func (w *paramWriter) connHandle(h Handle) {
 	if h > maxHandle {
 		w.reject("Connection_Handle", fmt.Sprintf("0x%04x", uint16(h)), "0x0000 to 0x0eff")
 	}
@@ -119,8 +119,8 @@ func (w *paramWriter) time24(field string, d time.Duration, u unit) {
 	w.b = wire.AppendU24(w.b, uint32(d/u.step))
 }
 
-// ordered appends two times of which the first must not be above the second.
-func (w *paramWriter) ordered(minField, maxField string, low, high time.Duration, u unit) {
+// timeRange appends two times. The first must not be above the second.
+func (w *paramWriter) timeRange(minField, maxField string, low, high time.Duration, u unit) {
 	w.time(minField, low, u)
 	w.time(maxField, high, u)
 	w.notAbove(minField, low, maxField, high)
@@ -132,23 +132,23 @@ func (w *paramWriter) notAbove(field string, d time.Duration, limit string, high
 	}
 }
 
-// listening appends a scan interval and the window in it.
-func (w *paramWriter) listening(interval, window time.Duration, u unit) {
+// scanTiming appends a scan interval and a scan window.
+func (w *paramWriter) scanTiming(interval, window time.Duration, u unit) {
 	w.time("LE_Scan_Interval", interval, u)
 	w.time("LE_Scan_Window", window, u)
 	w.notAbove("LE_Scan_Window", window, "LE_Scan_Interval", interval)
 }
 
-// conn appends connection parameters and the length of connection events.
-func (w *paramWriter) conn(p ConnParams, ceMin, ceMax time.Duration) {
-	if err := p.validate(w.op); err != nil && w.err == nil {
+// connParams appends connection parameters and the length of connection events.
+func (w *paramWriter) connParams(p ConnParams, ceMin, ceMax time.Duration) {
+	if err := p.validateFor(w.op); err != nil && w.err == nil {
 		w.err = err
 	}
 	w.u16(connInterval.steps(p.IntervalMin))
 	w.u16(connInterval.steps(p.IntervalMax))
 	w.u16(p.Latency)
 	w.u16(supervisionTimeout.steps(p.Timeout))
-	w.ordered("Min_CE_Length", "Max_CE_Length", ceMin, ceMax, eventLength)
+	w.timeRange("Min_CE_Length", "Max_CE_Length", ceMin, ceMax, eventLength)
 }
 
 // data appends a length octet and the data.
@@ -161,7 +161,7 @@ func (w *paramWriter) data(field string, v []byte, limit int) {
 	w.bytes(v)
 }
 
-// readConn reads what conn writes.
+// readConn reads the form of connParams.
 func readConn(r *wire.Reader) (p ConnParams, ceMin, ceMax time.Duration) {
 	p = readConnParams(r)
 	return p, eventLength.time(r.U16()), eventLength.time(r.U16())
@@ -192,5 +192,5 @@ func readKey(r *wire.Reader) (k [16]byte) {
 	return k
 }
 
-// readData reads a length octet and as much data, which it copies.
+// readData reads a length octet and that many octets, which it copies.
 func readData(r *wire.Reader) []byte { return append([]byte(nil), r.Bytes(int(r.U8()))...) }

@@ -6,8 +6,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LESetDataLength asks for a maximum length of the packets that a link sends.
-// LE Data Length Change has what came of it (Vol 4, Part E, 7.8.33).
+// LESetDataLength requests a largest length of the packets that the host's side of a
+// link sends. LE Data Length Change reports a change (Vol 4, Part E, 7.8.33).
 type LESetDataLength struct {
 	Handle   Handle
 	TXOctets uint16        // link layer payload, 27 to 251 octets
@@ -20,7 +20,7 @@ func (LESetDataLength) Opcode() Opcode { return OpLESetDataLength }
 // AppendParams implements Params.
 func (c LESetDataLength) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.dataLength(c.TXOctets, c.TXTime)
 	return w.done()
 }
@@ -32,8 +32,8 @@ func (c *LESetDataLength) readParams(r *wire.Reader) {
 
 func (LESetDataLength) readReturn(r *wire.Reader) Handle { return readHandle(r) }
 
-// LEReadSuggestedDefaultDataLength reads the packet length that new links ask
-// for (Vol 4, Part E, 7.8.34).
+// LEReadSuggestedDefaultDataLength reads the packet length for new links
+// (Vol 4, Part E, 7.8.34).
 type LEReadSuggestedDefaultDataLength struct{}
 
 // Opcode returns OpLEReadSuggestedDefaultDataLength.
@@ -48,8 +48,8 @@ func (LEReadSuggestedDefaultDataLength) readReturn(r *wire.Reader) DataLength {
 	return DataLength{TXOctets: r.U16(), TXTime: packetTime.time(r.U16())}
 }
 
-// LEWriteSuggestedDefaultDataLength sets the packet length that new links ask
-// for (Vol 4, Part E, 7.8.35).
+// LEWriteSuggestedDefaultDataLength sets the packet length for new links
+// (Vol 4, Part E, 7.8.35).
 type LEWriteSuggestedDefaultDataLength struct {
 	TXOctets uint16        // link layer payload, 27 to 251 octets
 	TXTime   time.Duration // time on air, 328 µs to 17.04 ms in steps of 1 µs
@@ -71,8 +71,8 @@ func (c *LEWriteSuggestedDefaultDataLength) readParams(r *wire.Reader) {
 
 func (LEWriteSuggestedDefaultDataLength) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEReadMaximumDataLength reads the longest packets that the controller can
-// send and receive (Vol 4, Part E, 7.8.46).
+// LEReadMaximumDataLength reads the length of the longest packets that the controller
+// can send and receive (Vol 4, Part E, 7.8.46).
 type LEReadMaximumDataLength struct{}
 
 // Opcode returns OpLEReadMaximumDataLength.
@@ -101,7 +101,7 @@ func (LEReadPHY) Opcode() Opcode { return OpLEReadPHY }
 // AppendParams implements Params.
 func (c LEReadPHY) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -111,9 +111,9 @@ func (LEReadPHY) readReturn(r *wire.Reader) LinkPHY {
 	return LinkPHY{Handle: readHandle(r), TX: PHY(r.U8()), RX: PHY(r.U8())}
 }
 
-// LESetDefaultPHY sets the PHYs that new links prefer (Vol 4, Part E, 7.8.48).
+// LESetDefaultPHY sets the preferred PHYs of new links (Vol 4, Part E, 7.8.48).
 type LESetDefaultPHY struct {
-	TX, RX PHYs // those preferred; empty for no preference
+	TX, RX PHYs // preferred PHYs; the empty set means no preference
 }
 
 // Opcode returns OpLESetDefaultPHY.
@@ -130,13 +130,13 @@ func (c *LESetDefaultPHY) readParams(r *wire.Reader) { c.TX, c.RX = readPHYs(r) 
 
 func (LESetDefaultPHY) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetPHY asks for other PHYs on a link. LE PHY Update Complete has those in
-// use (Vol 4, Part E, 7.8.49).
+// LESetPHY sets the preferred PHYs of a link. LE PHY Update Complete reports the PHYs
+// that are then in use (Vol 4, Part E, 7.8.49).
 type LESetPHY struct {
 	Handle Handle
-	TX, RX PHYs // those preferred; empty for no preference
-	// Options says which coding the Coded PHY should use: 0 any, 1 S=2 (500 kb/s),
-	// 2 S=8 (125 kb/s), 3 and 4 the same as a requirement.
+	TX, RX PHYs // preferred PHYs; the empty set means no preference
+	// Options is the coding of the Coded PHY: 0 any, 1 preferably S=2 (500 kb/s),
+	// 2 preferably S=8 (125 kb/s), 3 and 4 the same as a requirement.
 	Options uint16
 }
 
@@ -146,7 +146,7 @@ func (LESetPHY) Opcode() Opcode { return OpLESetPHY }
 // AppendParams implements Params.
 func (c LESetPHY) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.phys(c.TX, c.RX)
 	w.u16(c.Options)
 	return w.done()

@@ -8,12 +8,12 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LocalVersion is what a controller says of itself (Vol 4, Part E, 7.4.1).
-// Versions and manufacturers are assigned numbers; HCI version 13 is 5.4.
+// LocalVersion is the version of a controller (Vol 4, Part E, 7.4.1). Versions and
+// manufacturers are assigned numbers; version 13 is Core 5.4.
 type LocalVersion struct {
 	HCIVersion    uint8
 	HCIRevision   uint16
-	LMPVersion    uint8 // of the link layer, for LE
+	LMPVersion    uint8 // version of the link layer on LE
 	Manufacturer  uint16
 	LMPSubversion uint16
 }
@@ -34,8 +34,8 @@ func (m MAC) AppendReturn(b []byte) []byte { return append(b, m[:]...) }
 // AppendReturn implements Return.
 func (h Handle) AppendReturn(b []byte) []byte { return wire.AppendU16(b, uint16(h)) }
 
-// BufferSize has the controller's buffers for BR/EDR: their length in octets
-// and their number (Vol 4, Part E, 7.4.5).
+// BufferSize is the length in octets and the number of the BR/EDR data buffers
+// (Vol 4, Part E, 7.4.5).
 type BufferSize struct {
 	ACLLen         uint16
 	SCOLen         uint8
@@ -48,9 +48,8 @@ func (v BufferSize) AppendReturn(b []byte) []byte {
 	return wire.AppendU16(wire.AppendU16(b, v.ACLNum), v.SCONum)
 }
 
-// LEBufferSize has the controller's buffers for LE data: their length in octets
-// and their number. Zeros say that LE shares those of BR/EDR
-// (Vol 4, Part E, 7.8.2).
+// LEBufferSize is the length in octets and the number of the LE data buffers. Zero
+// means that LE uses the BR/EDR buffers (Vol 4, Part E, 7.8.2).
 type LEBufferSize struct {
 	ACLLen uint16
 	ACLNum uint8
@@ -61,7 +60,7 @@ func (v LEBufferSize) AppendReturn(b []byte) []byte {
 	return append(wire.AppendU16(b, v.ACLLen), v.ACLNum)
 }
 
-// LEBufferSizeV2 is LEBufferSize with the buffers for isochronous data.
+// LEBufferSizeV2 is LEBufferSize with the isochronous buffers.
 type LEBufferSizeV2 struct {
 	ACLLen, ISOLen uint16
 	ACLNum, ISONum uint8
@@ -73,14 +72,14 @@ func (v LEBufferSizeV2) AppendReturn(b []byte) []byte {
 	return append(wire.AppendU16(b, v.ISOLen), v.ISONum)
 }
 
-// LEAllFeatures has all pages of the link layer's features: page 0 in eight
-// octets, pages 1 to 10 in twenty-four each (Vol 6, Part B, 4.6).
+// LEAllFeatures holds all pages of the link layer features: page 0 in 8 octets, pages
+// 1 to 10 in 24 octets each (Vol 6, Part B, 4.6).
 type LEAllFeatures struct {
-	MaxPage uint8 // the last page that has bits set
+	MaxPage uint8 // the last page with bits set
 	Pages   [248]byte
 }
 
-// Page0 returns the features that have names in this package.
+// Page0 returns the features of page 0, which have names in this package.
 func (v LEAllFeatures) Page0() Features {
 	r := wire.NewReader(v.Pages[:])
 	return Features(r.U64())
@@ -91,15 +90,14 @@ func (v LEAllFeatures) AppendReturn(b []byte) []byte {
 	return append(append(b, v.MaxPage), v.Pages[:]...)
 }
 
-// LEStates says which states a controller can be in, alone and at once; one
-// bit each (Vol 4, Part E, 7.8.27).
+// LEStates is the set of states and combinations of states that a controller
+// supports, one bit each (Vol 4, Part E, 7.8.27).
 type LEStates uint64
 
 // Has reports whether all states of want are in s.
 func (s LEStates) Has(want LEStates) bool { return s&want == want }
 
-// The combinations that decide whether scanning goes on while a connection is
-// made.
+// The combinations of scanning and initiating.
 const (
 	LEStatePassiveScanAndInitiate LEStates = 1 << 22
 	LEStateActiveScanAndInitiate  LEStates = 1 << 23
@@ -114,8 +112,8 @@ type Count uint8
 // AppendReturn implements Return.
 func (n Count) AppendReturn(b []byte) []byte { return append(b, uint8(n)) }
 
-// AdvDataLength is how many octets of data an advertising set can have, 31 to
-// 1650.
+// AdvDataLength is the largest length in octets of the data of an advertising set, 31
+// to 1650.
 type AdvDataLength uint16
 
 // AppendReturn implements Return.
@@ -127,7 +125,7 @@ type TxPower int8
 // AppendReturn implements Return.
 func (p TxPower) AppendReturn(b []byte) []byte { return append(b, uint8(p)) }
 
-// TxPowerRange has the least and the greatest transmit power in dBm.
+// TxPowerRange is a range of transmit power in dBm.
 type TxPowerRange struct{ Min, Max int8 }
 
 // AppendReturn implements Return.
@@ -144,7 +142,7 @@ func (v LinkTxPower) AppendReturn(b []byte) []byte {
 	return append(v.Handle.AppendReturn(b), uint8(v.Power))
 }
 
-// LinkRSSI is the signal strength of a link in dBm; 127 is unknown.
+// LinkRSSI is the signal strength of a link in dBm; 127 means unknown.
 type LinkRSSI struct {
 	Handle Handle
 	RSSI   int8
@@ -155,8 +153,8 @@ func (v LinkRSSI) AppendReturn(b []byte) []byte {
 	return append(v.Handle.AppendReturn(b), uint8(v.RSSI))
 }
 
-// ChannelMap is a set of data channels: bit n of it, counted from the first
-// octet's lowest bit, is channel n, 0 to 36.
+// ChannelMap is a set of data channels. Channel n, 0 to 36, is bit n, counted from the
+// least significant bit of the first octet.
 type ChannelMap [5]byte
 
 // Has reports whether channel n is in the map.
@@ -170,10 +168,10 @@ func (m ChannelMap) Count() (n int) {
 	return n
 }
 
-// String returns the octets in hexadecimal, the one of channel 0 first.
+// String returns the octets in hexadecimal, the octet with channel 0 first.
 func (m ChannelMap) String() string { return fmt.Sprintf("%x", m[:]) }
 
-// LinkChannelMap has the channels that a link uses.
+// LinkChannelMap holds the channels that a link uses.
 type LinkChannelMap struct {
 	Handle Handle
 	Map    ChannelMap
@@ -184,7 +182,7 @@ func (v LinkChannelMap) AppendReturn(b []byte) []byte {
 	return append(v.Handle.AppendReturn(b), v.Map[:]...)
 }
 
-// LinkPHY has the PHYs that a link uses.
+// LinkPHY holds the PHYs that a link uses.
 type LinkPHY struct {
 	Handle Handle
 	TX, RX PHY
@@ -195,8 +193,8 @@ func (v LinkPHY) AppendReturn(b []byte) []byte {
 	return append(v.Handle.AppendReturn(b), uint8(v.TX), uint8(v.RX))
 }
 
-// DataLength is the longest packet that a link sends: its payload in octets
-// and its time on air.
+// DataLength is the length of the longest packet that a link sends: payload in octets
+// and time on air.
 type DataLength struct {
 	TXOctets uint16
 	TXTime   time.Duration
@@ -207,8 +205,8 @@ func (v DataLength) AppendReturn(b []byte) []byte {
 	return wire.AppendU16(wire.AppendU16(b, v.TXOctets), packetTime.steps(v.TXTime))
 }
 
-// MaximumDataLength has the longest packets that a controller can send and
-// receive.
+// MaximumDataLength is the length of the longest packets that a controller can send
+// and receive: payload in octets and time on air.
 type MaximumDataLength struct {
 	TXOctets uint16
 	TXTime   time.Duration
@@ -222,7 +220,7 @@ func (v MaximumDataLength) AppendReturn(b []byte) []byte {
 	return DataLength{v.RXOctets, v.RXTime}.AppendReturn(b)
 }
 
-// EncryptedBlock is what LEEncrypt returns.
+// EncryptedBlock is the result of LEEncrypt.
 type EncryptedBlock struct {
 	Data [16]byte `describe:"secret"`
 }
@@ -230,7 +228,7 @@ type EncryptedBlock struct {
 // AppendReturn implements Return.
 func (v EncryptedBlock) AppendReturn(b []byte) []byte { return append(b, v.Data[:]...) }
 
-// RandomNumber is what LERand returns.
+// RandomNumber is the result of LERand.
 type RandomNumber struct {
 	Number [8]byte `describe:"secret"`
 }
@@ -238,8 +236,8 @@ type RandomNumber struct {
 // AppendReturn implements Return.
 func (v RandomNumber) AppendReturn(b []byte) []byte { return append(b, v.Number[:]...) }
 
-// echoReturn appends the handle with which the return parameters begin even
-// if the command failed.
+// echoReturn appends the handle that begins the return parameters even of a command
+// that failed.
 func (h Handle) echoReturn(b []byte) []byte         { return h.AppendReturn(b) }
 func (v LinkTxPower) echoReturn(b []byte) []byte    { return v.Handle.AppendReturn(b) }
 func (v LinkRSSI) echoReturn(b []byte) []byte       { return v.Handle.AppendReturn(b) }

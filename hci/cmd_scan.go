@@ -6,15 +6,16 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LESetScanParameters sets how LESetScanEnable scans (Vol 4, Part E, 7.8.10).
+// LESetScanParameters sets the parameters of a legacy scan
+// (Vol 4, Part E, 7.8.10).
 type LESetScanParameters struct {
-	Active bool // ask for scan responses
-	// Interval and Window are how the controller listens, 2.5 ms to 10.24 s in
-	// steps of 0.625 ms, the window at most the interval.
+	Active bool // requests scan responses
+	// Interval and Window set how the controller listens, 2.5 ms to 10.24 s in steps
+	// of 0.625 ms, the window at most the interval.
 	Interval, Window time.Duration
-	OwnAddrKind      AddrKind // see AddrKind
-	// FilterPolicy is 0 for all advertisers, 1 for those of the filter accept list,
-	// 2 and 3 the same, with directed advertisements to unresolved addresses too.
+	OwnAddrKind      AddrKind // own address, see AddrKind
+	// FilterPolicy selects the advertisers: 0 all, 1 those on the filter accept list,
+	// 2 and 3 the same with directed advertisements to unresolved addresses.
 	FilterPolicy uint8
 }
 
@@ -25,25 +26,25 @@ func (LESetScanParameters) Opcode() Opcode { return OpLESetScanParameters }
 func (c LESetScanParameters) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
 	w.flag(c.Active)
-	w.listening(c.Interval, c.Window, scanTime)
-	w.own(c.OwnAddrKind)
+	w.scanTiming(c.Interval, c.Window, scanTime)
+	w.ownAddrKind(c.OwnAddrKind)
 	w.upTo("Scanning_Filter_Policy", c.FilterPolicy, 0, 3)
 	return w.done()
 }
 
 func (c *LESetScanParameters) readParams(r *wire.Reader) {
 	c.Active = r.Bool()
-	c.Interval, c.Window = readListening(r)
+	c.Interval, c.Window = readScanTiming(r)
 	c.OwnAddrKind = AddrKind(r.U8())
 	c.FilterPolicy = r.U8()
 }
 
 func (LESetScanParameters) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetScanEnable starts and stops scanning (Vol 4, Part E, 7.8.11).
+// LESetScanEnable starts or stops a legacy scan (Vol 4, Part E, 7.8.11).
 type LESetScanEnable struct {
 	Enable           bool
-	FilterDuplicates bool // report each advertiser once
+	FilterDuplicates bool // reports each advertiser once
 }
 
 // Opcode returns OpLESetScanEnable.
@@ -64,20 +65,20 @@ func (c *LESetScanEnable) readParams(r *wire.Reader) {
 
 func (LESetScanEnable) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// ScanningPHY is what LESetExtendedScanParameters says of one PHY.
+// ScanningPHY holds the parameters of LESetExtendedScanParameters for one PHY.
 type ScanningPHY struct {
-	Active bool // ask for scan responses
-	// Interval and Window are how the controller listens on the PHY, 2.5 ms to
+	Active bool // requests scan responses
+	// Interval and Window set how the controller listens on the PHY, 2.5 ms to
 	// 40.96 s in steps of 0.625 ms, the window at most the interval.
 	Interval, Window time.Duration
 }
 
-// LESetExtendedScanParameters sets how LESetExtendedScanEnable scans
+// LESetExtendedScanParameters sets the parameters of an extended scan
 // (Vol 4, Part E, 7.8.64).
 type LESetExtendedScanParameters struct {
-	OwnAddrKind AddrKind // see AddrKind
-	// FilterPolicy is 0 for all advertisers, 1 for those of the filter accept list,
-	// 2 and 3 the same, with directed advertisements to unresolved addresses too.
+	OwnAddrKind AddrKind // own address, see AddrKind
+	// FilterPolicy selects the advertisers: 0 all, 1 those on the filter accept list,
+	// 2 and 3 the same with directed advertisements to unresolved addresses.
 	FilterPolicy uint8
 	PHYs         PHYs          // to scan on: 1M, Coded or both
 	Scanning     []ScanningPHY // one for each PHY, in the order 1M, Coded
@@ -89,12 +90,12 @@ func (LESetExtendedScanParameters) Opcode() Opcode { return OpLESetExtendedScanP
 // AppendParams implements Params.
 func (c LESetExtendedScanParameters) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.own(c.OwnAddrKind)
+	w.ownAddrKind(c.OwnAddrKind)
 	w.upTo("Scanning_Filter_Policy", c.FilterPolicy, 0, 3)
 	w.perPHY("Scanning_PHYs", c.PHYs, PHYs1M|PHYsCoded, len(c.Scanning))
 	for _, p := range c.Scanning {
 		w.flag(p.Active)
-		w.listening(p.Interval, p.Window, extScanTime)
+		w.scanTiming(p.Interval, p.Window, extScanTime)
 	}
 	return w.done()
 }
@@ -105,24 +106,23 @@ func (c *LESetExtendedScanParameters) readParams(r *wire.Reader) {
 	c.PHYs = PHYs(r.U8())
 	for range c.PHYs.count() {
 		p := ScanningPHY{Active: r.Bool()}
-		p.Interval, p.Window = readListening(r)
+		p.Interval, p.Window = readScanTiming(r)
 		c.Scanning = append(c.Scanning, p)
 	}
 }
 
 func (LESetExtendedScanParameters) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetExtendedScanEnable starts and stops extended scanning
-// (Vol 4, Part E, 7.8.65).
+// LESetExtendedScanEnable starts or stops an extended scan (Vol 4, Part E, 7.8.65).
 type LESetExtendedScanEnable struct {
 	Enable           bool
-	FilterDuplicates bool // report each advertiser once
-	ResetEachPeriod  bool // with FilterDuplicates: once in each period
-	// Duration is how long to scan, 10 ms to 655.35 s in steps of 10 ms; 0 is until
-	// it is stopped.
+	FilterDuplicates bool // reports each advertiser once
+	ResetEachPeriod  bool // with FilterDuplicates: once in each Period
+	// Duration bounds the time of the scan, 10 ms to 655.35 s in steps of 10 ms; 0
+	// means no bound.
 	Duration time.Duration
-	// Period is how often to begin a scan of Duration, 1.28 s to 83,884.8 s in
-	// steps of 1.28 s; 0 is once.
+	// Period is the interval between the starts of scans of Duration, 1.28 s to
+	// 83,884.8 s in steps of 1.28 s; 0 means one scan.
 	Period time.Duration
 }
 

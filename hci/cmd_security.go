@@ -6,8 +6,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// LEEncrypt encrypts one block with AES-128. Octets are in the order of the
-// wire, least significant first (Vol 4, Part E, 7.8.22).
+// LEEncrypt encrypts one block with AES-128. Octets are least significant first, as
+// on the wire (Vol 4, Part E, 7.8.22).
 type LEEncrypt struct {
 	Key       [16]byte `describe:"secret"`
 	Plaintext [16]byte `describe:"secret"`
@@ -28,7 +28,7 @@ func (c *LEEncrypt) readParams(r *wire.Reader) { c.Key, c.Plaintext = readKey(r)
 
 func (LEEncrypt) readReturn(r *wire.Reader) EncryptedBlock { return EncryptedBlock{Data: readKey(r)} }
 
-// LERand asks the controller for a random number (Vol 4, Part E, 7.8.23).
+// LERand reads a random number from the controller (Vol 4, Part E, 7.8.23).
 type LERand struct{}
 
 // Opcode returns OpLERand.
@@ -45,10 +45,10 @@ func (LERand) readReturn(r *wire.Reader) (v RandomNumber) {
 }
 
 // LEEnableEncryption encrypts a link, or changes its key. Encryption Change or
-// Encryption Key Refresh Complete has the outcome (Vol 4, Part E, 7.8.24).
+// Encryption Key Refresh Complete reports the outcome (Vol 4, Part E, 7.8.24).
 type LEEnableEncryption struct {
 	Handle Handle
-	Rand   [8]byte // with EDIV tells the peer which key; both zero for Secure Connections
+	Rand   [8]byte // identifies the key, together with EDIV; both zero for Secure Connections
 	EDIV   uint16
 	Key    [16]byte `describe:"secret"` // the long term key
 }
@@ -59,7 +59,7 @@ func (LEEnableEncryption) Opcode() Opcode { return OpLEEnableEncryption }
 // AppendParams implements Params.
 func (c LEEnableEncryption) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.bytes(c.Rand[:])
 	w.u16(c.EDIV)
 	w.bytes(c.Key[:])
@@ -88,7 +88,7 @@ func (LELongTermKeyRequestReply) Opcode() Opcode { return OpLELongTermKeyRequest
 // AppendParams implements Params.
 func (c LELongTermKeyRequestReply) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	w.bytes(c.Key[:])
 	return w.done()
 }
@@ -100,8 +100,8 @@ func (c *LELongTermKeyRequestReply) readParams(r *wire.Reader) {
 
 func (LELongTermKeyRequestReply) readReturn(r *wire.Reader) Handle { return readHandle(r) }
 
-// LELongTermKeyRequestNegativeReply answers LE Long Term Key Request without a
-// key (Vol 4, Part E, 7.8.26).
+// LELongTermKeyRequestNegativeReply answers LE Long Term Key Request if the host has
+// no key (Vol 4, Part E, 7.8.26).
 type LELongTermKeyRequestNegativeReply struct {
 	Handle Handle
 }
@@ -112,7 +112,7 @@ func (LELongTermKeyRequestNegativeReply) Opcode() Opcode { return OpLELongTermKe
 // AppendParams implements Params.
 func (c LELongTermKeyRequestNegativeReply) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.handle(c.Handle)
+	w.connHandle(c.Handle)
 	return w.done()
 }
 
@@ -120,8 +120,8 @@ func (c *LELongTermKeyRequestNegativeReply) readParams(r *wire.Reader) { c.Handl
 
 func (LELongTermKeyRequestNegativeReply) readReturn(r *wire.Reader) Handle { return readHandle(r) }
 
-// LEReadLocalP256PublicKey makes a key pair in the controller. LE Read Local
-// P-256 Public Key Complete has the public key (Vol 4, Part E, 7.8.36).
+// LEReadLocalP256PublicKey generates a key pair in the controller. LE Read Local P-256
+// Public Key Complete reports the public key (Vol 4, Part E, 7.8.36).
 type LEReadLocalP256PublicKey struct{}
 
 // Opcode returns OpLEReadLocalP256PublicKey.
@@ -134,8 +134,8 @@ func (*LEReadLocalP256PublicKey) readParams(*wire.Reader) {}
 
 func (LEReadLocalP256PublicKey) startsProcedure() {}
 
-// LEGenerateDHKey makes the Diffie-Hellman key of the controller's private and
-// the peer's public key. LE Generate DHKey Complete has it
+// LEGenerateDHKey generates the Diffie-Hellman key of the controller's private key and
+// the peer's public key. LE Generate DHKey Complete reports it
 // (Vol 4, Part E, 7.8.37).
 type LEGenerateDHKey struct {
 	X, Y [32]byte // the peer's public key, least significant octet first
@@ -159,11 +159,11 @@ func (c *LEGenerateDHKey) readParams(r *wire.Reader) {
 
 func (LEGenerateDHKey) startsProcedure() {}
 
-// LEAddDeviceToResolvingList tells the controller the keys by which it resolves
-// and makes private addresses (Vol 4, Part E, 7.8.38).
+// LEAddDeviceToResolvingList adds a device to the resolving list, with the keys to
+// resolve and to generate private addresses (Vol 4, Part E, 7.8.38).
 type LEAddDeviceToResolvingList struct {
 	Peer              Addr     // the identity address
-	PeerIRK, LocalIRK [16]byte `describe:"secret"` // identity resolving keys; all zeros for none
+	PeerIRK, LocalIRK [16]byte `describe:"secret"` // identity resolving keys; zero means none
 }
 
 // Opcode returns OpLEAddDeviceToResolvingList.
@@ -172,7 +172,7 @@ func (LEAddDeviceToResolvingList) Opcode() Opcode { return OpLEAddDeviceToResolv
 // AppendParams implements Params.
 func (c LEAddDeviceToResolvingList) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.identity(c.Peer)
+	w.identityAddr(c.Peer)
 	w.bytes(c.PeerIRK[:])
 	w.bytes(c.LocalIRK[:])
 	return w.done()
@@ -185,7 +185,7 @@ func (c *LEAddDeviceToResolvingList) readParams(r *wire.Reader) {
 
 func (LEAddDeviceToResolvingList) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LERemoveDeviceFromResolvingList takes a device off the resolving list
+// LERemoveDeviceFromResolvingList removes a device from the resolving list
 // (Vol 4, Part E, 7.8.39).
 type LERemoveDeviceFromResolvingList struct {
 	Peer Addr // the identity address
@@ -197,7 +197,7 @@ func (LERemoveDeviceFromResolvingList) Opcode() Opcode { return OpLERemoveDevice
 // AppendParams implements Params.
 func (c LERemoveDeviceFromResolvingList) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.identity(c.Peer)
+	w.identityAddr(c.Peer)
 	return w.done()
 }
 
@@ -205,7 +205,8 @@ func (c *LERemoveDeviceFromResolvingList) readParams(r *wire.Reader) { c.Peer = 
 
 func (LERemoveDeviceFromResolvingList) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEClearResolvingList empties the resolving list (Vol 4, Part E, 7.8.40).
+// LEClearResolvingList removes all devices from the resolving list
+// (Vol 4, Part E, 7.8.40).
 type LEClearResolvingList struct{}
 
 // Opcode returns OpLEClearResolvingList.
@@ -218,7 +219,7 @@ func (*LEClearResolvingList) readParams(*wire.Reader) {}
 
 func (LEClearResolvingList) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LEReadResolvingListSize reads how many devices fit the resolving list
+// LEReadResolvingListSize reads the number of devices that the resolving list can hold
 // (Vol 4, Part E, 7.8.41).
 type LEReadResolvingListSize struct{}
 
@@ -232,8 +233,8 @@ func (*LEReadResolvingListSize) readParams(*wire.Reader) {}
 
 func (LEReadResolvingListSize) readReturn(r *wire.Reader) Count { return Count(r.U8()) }
 
-// LESetAddressResolutionEnable starts and stops the resolution of private
-// addresses (Vol 4, Part E, 7.8.44).
+// LESetAddressResolutionEnable enables or disables the resolution of private addresses
+// (Vol 4, Part E, 7.8.44).
 type LESetAddressResolutionEnable struct {
 	Enable bool
 }
@@ -252,8 +253,8 @@ func (c *LESetAddressResolutionEnable) readParams(r *wire.Reader) { c.Enable = r
 
 func (LESetAddressResolutionEnable) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetResolvablePrivateAddressTimeout sets how long the controller keeps a
-// private address (Vol 4, Part E, 7.8.45).
+// LESetResolvablePrivateAddressTimeout sets how long the controller uses a private
+// address (Vol 4, Part E, 7.8.45).
 type LESetResolvablePrivateAddressTimeout struct {
 	Timeout time.Duration // 1 s to 1 h in steps of 1 s
 }
@@ -276,11 +277,11 @@ func (c *LESetResolvablePrivateAddressTimeout) readParams(r *wire.Reader) {
 
 func (LESetResolvablePrivateAddressTimeout) readReturn(r *wire.Reader) None { return readNothing(r) }
 
-// LESetPrivacyMode says whether a device on the resolving list may use its
-// identity address (Vol 4, Part E, 7.8.77).
+// LESetPrivacyMode sets the privacy mode of a device on the resolving list
+// (Vol 4, Part E, 7.8.77).
 type LESetPrivacyMode struct {
 	Peer   Addr // the identity address
-	Device bool // device privacy: the identity address is accepted too
+	Device bool // device privacy mode: the device may use its identity address on air
 }
 
 // Opcode returns OpLESetPrivacyMode.
@@ -289,7 +290,7 @@ func (LESetPrivacyMode) Opcode() Opcode { return OpLESetPrivacyMode }
 // AppendParams implements Params.
 func (c LESetPrivacyMode) AppendParams(b []byte) ([]byte, error) {
 	w := paramWriter{op: c.Opcode(), b: b}
-	w.identity(c.Peer)
+	w.identityAddr(c.Peer)
 	w.flag(c.Device)
 	return w.done()
 }

@@ -1,6 +1,6 @@
 package hci
 
-// commandCodecs has every command of this package.
+// commandCodecs contains every command of this package.
 var commandCodecs = map[Opcode]commandCodec{
 	OpSetEventMask:                                    completes[SetEventMask, None](),
 	OpSetEventMaskPage2:                               completes[SetEventMaskPage2, None](),

@@ -8,10 +8,10 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Describe returns one line of text for a whole H4 packet: its direction
-// ("> " towards the controller, "< " from it; data packets do not say), its
-// name and what is in it. Keys and random numbers are left out. It takes
-// anything; what cannot be decoded is described as that.
+// Describe returns one line of text for a whole H4 packet: its direction ("> " to the
+// controller, "< " from it; a data packet does not include it), its name and its
+// parameters. Keys and random numbers are omitted. Describe accepts any octets; if
+// it cannot decode them, the text says so.
 func Describe(packet []byte) string {
 	r := wire.NewReader(packet)
 	typ := PacketType(r.U8())
@@ -64,7 +64,8 @@ func describeEvent(b []byte) string {
 	return withFields(name, fields(reflect.ValueOf(ev).Elem()))
 }
 
-// describeReturn describes what a Command Complete answers.
+// describeReturn describes the status and the return parameters of a Command
+// Complete.
 func describeReturn(ev *CommandComplete) string {
 	if ev.Opcode == 0 {
 		return "no command"
@@ -89,7 +90,7 @@ func describeReturn(ev *CommandComplete) string {
 	return withFields(s, returned(reflect.ValueOf(v)))
 }
 
-// returned describes return parameters, which need not be a struct.
+// returned describes return parameters, which may be a struct or a simple value.
 func returned(v reflect.Value) string {
 	if v.Kind() == reflect.Struct {
 		return fields(v)
@@ -119,8 +120,7 @@ func fields(v reflect.Value) string {
 	return strings.Join(out, " ")
 }
 
-// text describes one value: by its String method if it has one, else by what
-// it is made of.
+// text describes one value by its String method, or else by its elements.
 func text(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case Handle:

@@ -6,14 +6,13 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Event is what a controller reports: a pointer to one of this package's event
-// structs (Vol 4, Part E, 7.7).
+// Event is an event of a controller, a pointer to one of the event structs of this
+// package (Vol 4, Part E, 7.7).
 type Event interface {
-	// event returns the codes under which the event is sent; subevent is 0
-	// unless code is EvLEMeta.
+	// event returns the codes of the event. subevent is 0 unless code is EvLEMeta.
 	event() (code, subevent uint8)
-	// readParams reads the parameters after the codes, assigning every field.
-	// The caller asks r for its error; another one says what is contradictory.
+	// readParams reads the parameters after the codes and assigns every field. The
+	// caller checks r.Err; the result is an error of contradictory parameters.
 	readParams(r *wire.Reader) error
 	// appendParams appends the parameters after the codes.
 	appendParams(b []byte) []byte
@@ -56,16 +55,16 @@ const (
 	EvLEEnhancedConnectionCompleteV2     uint8 = 0x29
 )
 
-// EventMask returns the mask for SetEventMask that has the given events, codes
-// 0x01 to 0x40 (Vol 4, Part E, 7.3.1).
+// EventMask returns the mask of SetEventMask that enables the given events, codes 0x01
+// to 0x40 (Vol 4, Part E, 7.3.1).
 func EventMask(codes ...uint8) uint64 { return maskOf(codes, 1) }
 
-// EventMask2 returns the mask for SetEventMaskPage2 that has the given events,
+// EventMask2 returns the mask of SetEventMaskPage2 that enables the given events,
 // codes 0x40 to 0x7F (Vol 4, Part E, 7.3.69).
 func EventMask2(codes ...uint8) uint64 { return maskOf(codes, 0x40) }
 
-// LEEventMask returns the mask for LESetEventMask that has the given
-// subevents, 0x01 to 0x40 (Vol 4, Part E, 7.8.1).
+// LEEventMask returns the mask of LESetEventMask that enables the given subevents,
+// 0x01 to 0x40 (Vol 4, Part E, 7.8.1).
 func LEEventMask(subevents ...uint8) uint64 { return maskOf(subevents, 1) }
 
 func maskOf(codes []uint8, first uint8) (m uint64) {
@@ -77,22 +76,22 @@ func maskOf(codes []uint8, first uint8) (m uint64) {
 	return m
 }
 
-// eventHeaderLen counts code and length (Vol 4, Part E, 5.4.4).
+// eventHeaderLen is the length of code and length octet (Vol 4, Part E, 5.4.4).
 const eventHeaderLen = 2
 
-// Decoder decodes events into storage that it owns and uses again, so that in
-// the long run it allocates nothing. The zero Decoder is ready for use, by one
-// goroutine.
+// Decoder decodes events into storage that it owns and reuses, so that it does not
+// allocate once each kind of event has occurred. The zero Decoder is ready for use.
+// It must not be used by two goroutines at the same time.
 type Decoder struct {
 	r wire.Reader
 	eventStorage
 }
 
-// Event decodes an event packet without its H4 octet: code, length,
-// parameters (Vol 4, Part E, 5.4.4). The event is valid until the next call;
-// slices in it alias b. Events that this package does not know become an
-// *UnknownEvent. Parameters beyond those known are passed over, as is what
-// follows the packet. Errors are *PacketError.
+// Event decodes an event packet without its H4 octet: code, length, parameters
+// (Vol 4, Part E, 5.4.4). The event is valid until the next call, and its slices
+// alias b. An event without a struct in this package becomes an *UnknownEvent. Octets
+// beyond the known parameters, and beyond the packet, are ignored. Errors are
+// *PacketError.
 func (d *Decoder) Event(b []byte) (Event, error) {
 	d.r = wire.NewReader(b)
 	code := d.r.U8()
@@ -117,8 +116,8 @@ func (d *Decoder) Event(b []byte) (Event, error) {
 	return ev, nil
 }
 
-// loggableEvent returns what of an event packet may stand in an error: not the
-// parameters of those that carry a key or a random number.
+// loggableEvent returns the part of an event packet that may appear in an error: all
+// of it, or only its codes if the parameters include a key or a random number.
 func loggableEvent(b []byte) []byte {
 	r := wire.NewReader(b)
 	code := r.U8()
@@ -138,18 +137,17 @@ func loggableEvent(b []byte) []byte {
 	return b
 }
 
-// ParseEvent is Decoder.Event for those who decode now and then: the event is
-// the caller's to keep, as long as b is left alone.
+// ParseEvent is [Decoder.Event] without reuse: the caller owns the event. Its slices
+// alias b.
 func ParseEvent(b []byte) (Event, error) {
 	var d Decoder
 	return d.Event(b)
 }
 
-// AppendEvent appends ev as a packet without its H4 octet: code, length,
-// parameters. Where a value does not fit its field, times are cut down to the
-// next step below, reports and counts that find no room in the 255 octets of
-// an event are left out, and other data is cut off. A nil slice of reports
-// makes an event that decoders refuse.
+// AppendEvent appends ev as a packet without its H4 octet: code, length, parameters.
+// Times are rounded down to a step. Reports and counts beyond the 255 octets of an
+// event are omitted, and other data is truncated. An advertising report event without
+// reports is one that decoders refuse.
 func AppendEvent(b []byte, ev Event) []byte {
 	code, subevent := ev.event()
 	at := len(b)
@@ -160,7 +158,7 @@ func AppendEvent(b []byte, ev Event) []byte {
 	return finishEvent(ev.appendParams(b), at)
 }
 
-// finishEvent writes the length of the event that begins at at.
+// finishEvent sets the length octet of the event that begins at index at.
 func finishEvent(b []byte, at int) []byte {
 	b = b[:min(len(b), at+eventHeaderLen+maxParamsLen)]
 	wire.PutU8(b, at+1, uint8(len(b)-at-eventHeaderLen))
@@ -168,9 +166,9 @@ func finishEvent(b []byte, at int) []byte {
 }
 
 // AppendCommandComplete appends a Command Complete event without its H4 octet
-// (Vol 4, Part E, 7.7.14). ret holds the return parameters of a success; nil
-// is none. After another status only a connection handle with which the
-// parameters begin is sent (Vol 4, Part E, 4.5).
+// (Vol 4, Part E, 7.7.14). ret holds the return parameters; nil means none. They
+// follow only the status success. After another status only a connection handle at
+// their beginning is appended (Vol 4, Part E, 4.5).
 func AppendCommandComplete(b []byte, numPackets uint8, op Opcode, st Status, ret interface{ AppendReturn([]byte) []byte }) []byte {
 	at := len(b)
 	b = append(b, EvCommandComplete, 0, numPackets)
@@ -185,7 +183,7 @@ func AppendCommandComplete(b []byte, numPackets uint8, op Opcode, st Status, ret
 	return finishEvent(b, at)
 }
 
-// eventName returns the name of an event in the spec.
+// eventName returns the name of an event in the specification.
 func eventName(code, subevent uint8) string {
 	names, key := eventNames, code
 	if code == EvLEMeta {

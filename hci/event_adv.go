@@ -8,18 +8,18 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// AdvType is the kind of a legacy advertisement, as reported
-// (Vol 4, Part E, 7.7.65.2) and, up to AdvNonconnInd, as set (7.8.5).
+// AdvType is the type of a legacy advertisement in reports (Vol 4, Part E, 7.7.65.2)
+// and in LESetAdvertisingParameters (7.8.5).
 type AdvType uint8
 
-// The kinds. The two uses of the number 4 differ.
+// The types. The value 4 has different meanings in reports and in parameters.
 const (
 	AdvInd          AdvType = 0x00 // connectable and scannable
-	AdvDirectInd    AdvType = 0x01 // connectable, directed; as set: with high duty cycle
+	AdvDirectInd    AdvType = 0x01 // connectable and directed; in parameters with high duty cycle
 	AdvScanInd      AdvType = 0x02 // scannable
 	AdvNonconnInd   AdvType = 0x03 // neither
-	AdvScanRsp      AdvType = 0x04 // as reported: a scan response
-	AdvDirectIndLow AdvType = 0x04 // as set: directed with low duty cycle
+	AdvScanRsp      AdvType = 0x04 // in reports: a scan response
+	AdvDirectIndLow AdvType = 0x04 // in parameters: directed with low duty cycle
 )
 
 // AdvReport is one report of LEAdvertisingReport.
@@ -27,14 +27,14 @@ type AdvReport struct {
 	Type AdvType
 	Addr Addr
 	Data AdvData // at most 31 octets; aliases the decoded packet
-	RSSI int8    // dBm; 127 is unknown
+	RSSI int8    // dBm; 127 means unknown
 }
 
-// LEAdvertisingReport has advertisements heard by LESetScanEnable
+// LEAdvertisingReport holds advertisements received in a legacy scan
 // (Vol 4, Part E, 7.7.65.2).
 //
-// The spec can be read as an array for each field; controllers send whole
-// reports one after the other, and that is how they are decoded and sent.
+// The specification can be read as one array for each field. Controllers send one
+// report after the other instead, and so does this codec.
 type LEAdvertisingReport struct {
 	Reports []AdvReport
 }
@@ -51,7 +51,7 @@ func (e *LEAdvertisingReport) readParams(r *wire.Reader) error {
 		rep := AdvReport{Type: AdvType(r.U8()), Addr: readAddr(r)}
 		length := int(r.U8())
 		if length > maxLegacyData {
-			return fmt.Errorf("%d octets of data in a legacy report, at most %d can be sent", length, maxLegacyData)
+			return fmt.Errorf("%d octets of data in a legacy report, at most %d are possible", length, maxLegacyData)
 		}
 		rep.Data, rep.RSSI = r.Bytes(length), r.I8()
 		e.Reports = append(e.Reports, rep)
@@ -70,8 +70,8 @@ func (e *LEAdvertisingReport) appendParams(b []byte) []byte {
 	return b
 }
 
-// reportsThatFit returns how many of n reports fit one event, after the
-// subevent code and the number of reports.
+// reportsThatFit returns how many of n reports fit one event after the subevent code
+// and the number of reports.
 func reportsThatFit(n int, length func(i int) int) int {
 	room := maxParamsLen - 2
 	for i := range n {
@@ -84,13 +84,12 @@ func reportsThatFit(n int, length func(i int) int) int {
 
 var errNoReports = errors.New("an advertising report without reports")
 
-// ExtAdvType is the kind of an extended report: what the packet allows, and
-// whether its data is complete (Vol 4, Part E, 7.7.65.13).
+// ExtAdvType is the type of an extended report: the properties of the advertisement
+// and the status of its data (Vol 4, Part E, 7.7.65.13).
 type ExtAdvType uint16
 
-// The bits of ExtAdvType. ExtAdvDataStatus covers the two of the data status:
-// ExtAdvIncomplete says that more follows, ExtAdvTruncated that no more does
-// although there was more.
+// The bits of ExtAdvType. ExtAdvDataStatus selects the data status: ExtAdvIncomplete
+// means that more data follows, ExtAdvTruncated that the rest is lost.
 const (
 	ExtAdvConnectable  ExtAdvType = 1 << 0
 	ExtAdvScannable    ExtAdvType = 1 << 1
@@ -105,40 +104,40 @@ const (
 // ExtAdvReport is one report of LEExtendedAdvertisingReport.
 type ExtAdvReport struct {
 	Type             ExtAdvType
-	Addr             Addr // of kind AddrAnonymous if there was none
+	Addr             Addr // of kind AddrAnonymous if the advertisement has none
 	PrimaryPHY       PHY
 	SecondaryPHY     PHY           // zero if there was no packet on a secondary channel
-	SID              uint8         // advertising set, 0 to 15; 0xFF if there is none
-	TxPower          int8          // dBm; 127 is unknown
-	RSSI             int8          // dBm; 127 is unknown
-	PeriodicInterval time.Duration // of periodic advertising, in steps of 1.25 ms; 0 is none
-	Direct           Addr          // whom a directed advertisement is for
+	SID              uint8         // advertising SID, 0 to 15; 0xFF if there is none
+	TxPower          int8          // dBm; 127 means unknown
+	RSSI             int8          // dBm; 127 means unknown
+	PeriodicInterval time.Duration // of periodic advertising, in steps of 1.25 ms; 0 means none
+	Direct           Addr          // target of a directed advertisement
 	Data             AdvData       // aliases the decoded packet
 }
 
-// Connectable reports whether the advertiser takes connections.
+// Connectable reports whether the advertiser accepts connections.
 func (r *ExtAdvReport) Connectable() bool { return r.Type&ExtAdvConnectable != 0 }
 
 // Scannable reports whether the advertiser answers scan requests.
 func (r *ExtAdvReport) Scannable() bool { return r.Type&ExtAdvScannable != 0 }
 
-// Directed reports whether the advertisement is for Direct alone.
+// Directed reports whether the advertisement is for Direct only.
 func (r *ExtAdvReport) Directed() bool { return r.Type&ExtAdvDirected != 0 }
 
-// ScanResponse reports whether the data is that of a scan response.
+// ScanResponse reports whether the packet was a scan response.
 func (r *ExtAdvReport) ScanResponse() bool { return r.Type&ExtAdvScanResponse != 0 }
 
-// Legacy reports whether the advertisement was a legacy packet.
+// Legacy reports whether the packet was a legacy packet.
 func (r *ExtAdvReport) Legacy() bool { return r.Type&ExtAdvLegacy != 0 }
 
-// Incomplete reports whether the data goes on in a report that follows.
+// Incomplete reports whether the data continues in a later report.
 func (r *ExtAdvReport) Incomplete() bool { return r.Type&ExtAdvDataStatus == ExtAdvIncomplete }
 
-// Truncated reports whether data was lost and none follows.
+// Truncated reports whether the rest of the data is lost.
 func (r *ExtAdvReport) Truncated() bool { return r.Type&ExtAdvDataStatus == ExtAdvTruncated }
 
-// LEExtendedAdvertisingReport has advertisements heard by
-// LESetExtendedScanEnable (Vol 4, Part E, 7.7.65.13).
+// LEExtendedAdvertisingReport holds advertisements received in an extended scan
+// (Vol 4, Part E, 7.7.65.13).
 type LEExtendedAdvertisingReport struct {
 	Reports []ExtAdvReport
 }
@@ -177,7 +176,7 @@ func (e *LEExtendedAdvertisingReport) appendParams(b []byte) []byte {
 	return b
 }
 
-// LEScanTimeout says that a scan has ended after its Duration
+// LEScanTimeout reports the end of a scan after its Duration
 // (Vol 4, Part E, 7.7.65.17).
 type LEScanTimeout struct{}
 
@@ -187,13 +186,13 @@ func (*LEScanTimeout) readParams(*wire.Reader) error { return nil }
 
 func (*LEScanTimeout) appendParams(b []byte) []byte { return b }
 
-// LEAdvertisingSetTerminated says that an advertising set has stopped
+// LEAdvertisingSetTerminated reports the end of an advertising set
 // (Vol 4, Part E, 7.7.65.18).
 type LEAdvertisingSetTerminated struct {
 	Status          Status // success: a link was made; StatusAdvertisingTimeout; StatusLimitReached
-	Set             uint8  // its advertising handle
-	Handle          Handle // of the link; meaningful after success
-	CompletedEvents uint8  // advertising events sent, if MaxEvents was set
+	Set             uint8  // advertising handle
+	Handle          Handle // connection handle; meaningful after success
+	CompletedEvents uint8  // number of advertising events, if MaxEvents was set
 }
 
 func (*LEAdvertisingSetTerminated) event() (code, subevent uint8) {
@@ -211,7 +210,7 @@ func (e *LEAdvertisingSetTerminated) appendParams(b []byte) []byte {
 	return append(b, e.CompletedEvents)
 }
 
-// LEScanRequestReceived says that somebody asked for the scan response of a set
+// LEScanRequestReceived reports a scan request for an advertising set
 // (Vol 4, Part E, 7.7.65.19).
 type LEScanRequestReceived struct {
 	Set     uint8 // advertising handle

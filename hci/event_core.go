@@ -6,11 +6,11 @@ import (
 
 // CommandComplete answers a command (Vol 4, Part E, 7.7.14).
 type CommandComplete struct {
-	NumPackets uint8  // how many commands the controller takes from now on
+	NumPackets uint8  // how many commands the controller accepts from now on
 	Opcode     Opcode // 0 if it answers none and only tells NumPackets
 	// Return holds the return parameters, beginning with the status octet. It is
-	// empty for opcode 0, and from controllers that leave the status out: the
-	// event still answers the command. It aliases the decoded packet.
+	// empty for opcode 0. It is also empty if a controller omits the status; the
+	// event still answers the command. Return aliases the decoded packet.
 	Return []byte
 }
 
@@ -27,11 +27,11 @@ func (e *CommandComplete) appendParams(b []byte) []byte {
 	return append(b, e.Return...)
 }
 
-// CommandStatus accepts or refuses a command that starts a procedure, or
-// refuses one that the controller does not know (Vol 4, Part E, 7.7.15).
+// CommandStatus accepts or refuses a command that starts a procedure, or refuses an
+// unknown command (Vol 4, Part E, 7.7.15).
 type CommandStatus struct {
 	Status     Status
-	NumPackets uint8  // how many commands the controller takes from now on
+	NumPackets uint8  // how many commands the controller accepts from now on
 	Opcode     Opcode // 0 if it answers none and only tells NumPackets
 }
 
@@ -46,9 +46,9 @@ func (e *CommandStatus) appendParams(b []byte) []byte {
 	return wire.AppendU16(append(b, uint8(e.Status), e.NumPackets), uint16(e.Opcode))
 }
 
-// HardwareError says that the controller has failed (Vol 4, Part E, 7.7.16).
+// HardwareError reports a failure of the controller (Vol 4, Part E, 7.7.16).
 type HardwareError struct {
-	Code uint8 // of the manufacturer
+	Code uint8 // defined by the manufacturer
 }
 
 func (*HardwareError) event() (code, subevent uint8) { return EvHardwareError, 0 }
@@ -60,14 +60,13 @@ func (e *HardwareError) readParams(r *wire.Reader) error {
 
 func (e *HardwareError) appendParams(b []byte) []byte { return append(b, e.Code) }
 
-// CompletedPackets is how many data packets of a link the controller is done
-// with.
+// CompletedPackets is the number of data packets of a link whose buffers are free.
 type CompletedPackets struct {
 	Handle Handle
 	Count  uint16
 }
 
-// NumberOfCompletedPackets gives back buffers for data (Vol 4, Part E, 7.7.19).
+// NumberOfCompletedPackets returns data buffers to the host (Vol 4, Part E, 7.7.19).
 type NumberOfCompletedPackets struct {
 	Counts []CompletedPackets
 }
@@ -91,11 +90,11 @@ func (e *NumberOfCompletedPackets) appendParams(b []byte) []byte {
 	return b
 }
 
-// maxCounts is how many handles fit one event.
+// maxCounts is the number of handles that fit one event.
 const maxCounts = (maxParamsLen - 1) / 4
 
-// DataBufferOverflow says that the host sent more data than there were buffers
-// (Vol 4, Part E, 7.7.26).
+// DataBufferOverflow reports that the host has sent more data packets than there were
+// buffers (Vol 4, Part E, 7.7.26).
 type DataBufferOverflow struct {
 	LinkType uint8 // 0 synchronous, 1 ACL, 2 ISO
 }
@@ -109,8 +108,7 @@ func (e *DataBufferOverflow) readParams(r *wire.Reader) error {
 
 func (e *DataBufferOverflow) appendParams(b []byte) []byte { return append(b, e.LinkType) }
 
-// VendorEvent is an event whose meaning is the manufacturer's
-// (Vol 4, Part E, 5.4.4).
+// VendorEvent is an event in a format of the manufacturer (Vol 4, Part E, 5.4.4).
 type VendorEvent struct {
 	Data []byte // aliases the decoded packet
 }
@@ -124,7 +122,7 @@ func (e *VendorEvent) readParams(r *wire.Reader) error {
 
 func (e *VendorEvent) appendParams(b []byte) []byte { return append(b, e.Data...) }
 
-// UnknownEvent is an event that this package has no struct for.
+// UnknownEvent is an event without a struct in this package.
 type UnknownEvent struct {
 	Code, Subevent uint8  // Subevent is 0 unless Code is EvLEMeta
 	Data           []byte // the parameters after the codes; aliases the decoded packet

@@ -6,11 +6,11 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// DisconnectionComplete says that a link has ended (Vol 4, Part E, 7.7.5).
+// DisconnectionComplete reports the end of a link (Vol 4, Part E, 7.7.5).
 type DisconnectionComplete struct {
 	Status Status // other than success: a Disconnect failed, and the link lives
 	Handle Handle
-	Reason Status // why it ended
+	Reason Status // reason for the end
 }
 
 func (*DisconnectionComplete) event() (code, subevent uint8) { return EvDisconnectionComplete, 0 }
@@ -26,8 +26,9 @@ func (e *DisconnectionComplete) appendParams(b []byte) []byte {
 	return append(b, uint8(e.Reason))
 }
 
-// ReadRemoteVersionInformationComplete has the version of the peer. The numbers
-// are assigned; version 13 is 5.4 (Vol 4, Part E, 7.7.12).
+// ReadRemoteVersionInformationComplete reports the version of the peer's link layer.
+// Versions and manufacturers are assigned numbers; version 13 is Core 5.4
+// (Vol 4, Part E, 7.7.12).
 type ReadRemoteVersionInformationComplete struct {
 	Status       Status
 	Handle       Handle
@@ -52,16 +53,16 @@ func (e *ReadRemoteVersionInformationComplete) appendParams(b []byte) []byte {
 	return wire.AppendU16(b, e.Subversion)
 }
 
-// LEConnectionComplete says that a link was made, or that it was not
-// (Vol 4, Part E, 7.7.65.1). With a status other than success all else is
-// without meaning.
+// LEConnectionComplete reports a new link, or the failure to make one
+// (Vol 4, Part E, 7.7.65.1). The other fields are meaningful only if Status is
+// success.
 type LEConnectionComplete struct {
 	Status        Status
 	Handle        Handle
 	Role          Role // of this host
 	Peer          Addr
 	Params        ConnParamsInUse
-	ClockAccuracy uint8 // of the central, for the peripheral: 0 is 500 ppm, 7 is 20 ppm
+	ClockAccuracy uint8 // of the central, at the peripheral: 0 is 500 ppm, 7 is 20 ppm
 }
 
 func (*LEConnectionComplete) event() (code, subevent uint8) { return EvLEMeta, EvLEConnectionComplete }
@@ -79,23 +80,22 @@ func (e *LEConnectionComplete) appendParams(b []byte) []byte {
 	return append(appendInUse(b, e.Params), e.ClockAccuracy)
 }
 
-// LEEnhancedConnectionComplete is LEConnectionComplete from a controller that
-// resolves private addresses (Vol 4, Part E, 7.7.65.10).
+// LEEnhancedConnectionComplete is LEConnectionComplete of a controller that resolves
+// private addresses (Vol 4, Part E, 7.7.65.10).
 type LEEnhancedConnectionComplete struct {
 	Status Status
 	Handle Handle
 	Role   Role // of this host
-	Peer   Addr // the identity address if its kind says so
-	// LocalRPA and PeerRPA are the resolvable private addresses that were used;
-	// zero where none was.
+	Peer   Addr // identity address if its kind is an identity kind
+	// LocalRPA and PeerRPA are the resolvable private addresses on air; zero if
+	// there are none.
 	LocalRPA, PeerRPA MAC
 	Params            ConnParamsInUse
-	ClockAccuracy     uint8 // of the central, for the peripheral: 0 is 500 ppm, 7 is 20 ppm
+	ClockAccuracy     uint8 // of the central, at the peripheral: 0 is 500 ppm, 7 is 20 ppm
 
-	// V2 says that the event came, or is to be sent, as its second version,
-	// which alone carries what follows.
+	// V2 selects version 2 of the event. Only version 2 includes the fields below.
 	V2                bool
-	AdvertisingHandle uint8  // set that was connected to; 0xFF if none
+	AdvertisingHandle uint8  // set that the central has connected to; 0xFF if none
 	SyncHandle        uint16 // periodic advertising train; 0xFFFF if none
 }
 
@@ -129,13 +129,13 @@ func (e *LEEnhancedConnectionComplete) appendParams(b []byte) []byte {
 	return b
 }
 
-// The values of AdvertisingHandle and SyncHandle where there is neither.
+// The values of AdvertisingHandle and SyncHandle that mean none.
 const (
 	noAdvertisingHandle = 0xFF
 	noSyncHandle        = 0xFFFF
 )
 
-// LEConnectionUpdateComplete has the connection parameters from now on
+// LEConnectionUpdateComplete reports the connection parameters that are now in use
 // (Vol 4, Part E, 7.7.65.3).
 type LEConnectionUpdateComplete struct {
 	Status Status
@@ -157,7 +157,7 @@ func (e *LEConnectionUpdateComplete) appendParams(b []byte) []byte {
 	return appendInUse(appendHandle(append(b, uint8(e.Status)), e.Handle), e.Params)
 }
 
-// LEReadRemoteFeaturesComplete has page 0 of the peer's link layer features
+// LEReadRemoteFeaturesComplete reports page 0 of the peer's link layer features
 // (Vol 4, Part E, 7.7.65.4).
 type LEReadRemoteFeaturesComplete struct {
 	Status   Status
@@ -180,12 +180,12 @@ func (e *LEReadRemoteFeaturesComplete) appendParams(b []byte) []byte {
 	return wire.AppendU64(b, uint64(e.Features))
 }
 
-// LERemoteConnectionParameterRequest says that the peer asks for connection
-// parameters. It must be answered by one of the two replies
+// LERemoteConnectionParameterRequest reports the peer's request for connection
+// parameters. The host must answer it with one of the two replies
 // (Vol 4, Part E, 7.7.65.6).
 type LERemoteConnectionParameterRequest struct {
 	Handle Handle
-	Params ConnParams // as the peer sent them, not validated
+	Params ConnParams // not validated
 }
 
 func (*LERemoteConnectionParameterRequest) event() (code, subevent uint8) {
@@ -204,8 +204,8 @@ func (e *LERemoteConnectionParameterRequest) appendParams(b []byte) []byte {
 	return wire.AppendU16(wire.AppendU16(b, e.Params.Latency), supervisionTimeout.steps(e.Params.Timeout))
 }
 
-// LEDataLengthChange has the longest packets of a link from now on: payload in
-// octets, time on air (Vol 4, Part E, 7.7.65.7).
+// LEDataLengthChange reports the length of the longest packets of a link from now on:
+// payload in octets, time on air (Vol 4, Part E, 7.7.65.7).
 type LEDataLengthChange struct {
 	Handle      Handle
 	MaxTXOctets uint16
@@ -229,7 +229,7 @@ func (e *LEDataLengthChange) appendParams(b []byte) []byte {
 	return wire.AppendU16(b, packetTime.steps(e.MaxRXTime))
 }
 
-// LEPHYUpdateComplete has the PHYs of a link from now on
+// LEPHYUpdateComplete reports the PHYs of a link from now on
 // (Vol 4, Part E, 7.7.65.12).
 type LEPHYUpdateComplete struct {
 	Status Status
@@ -250,7 +250,7 @@ func (e *LEPHYUpdateComplete) appendParams(b []byte) []byte {
 	return append(b, uint8(e.TX), uint8(e.RX))
 }
 
-// LEChannelSelectionAlgorithm says how a new link chooses its channels
+// LEChannelSelectionAlgorithm reports how a new link selects its channels
 // (Vol 4, Part E, 7.7.65.20).
 type LEChannelSelectionAlgorithm struct {
 	Handle    Handle

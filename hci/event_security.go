@@ -4,17 +4,16 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// EncryptionChange says that encryption of a link was switched on or off, or
-// that this failed (Vol 4, Part E, 7.7.8).
+// EncryptionChange reports that the encryption of a link was switched on or off, or
+// that the change failed (Vol 4, Part E, 7.7.8).
 type EncryptionChange struct {
 	Status  Status
 	Handle  Handle
 	Enabled uint8 // 0 off, 1 on; other values belong to BR/EDR
 
-	// V2 says that the event came, or is to be sent, as its second version,
-	// which alone carries KeySize.
+	// V2 selects version 2 of the event. Only version 2 includes KeySize.
 	V2      bool
-	KeySize uint8 // octets, 7 to 16; 0 if the event does not say
+	KeySize uint8 // octets, 7 to 16; 0 in version 1
 }
 
 func (e *EncryptionChange) event() (code, subevent uint8) {
@@ -41,8 +40,8 @@ func (e *EncryptionChange) appendParams(b []byte) []byte {
 	return b
 }
 
-// EncryptionKeyRefreshComplete says that the key of an encrypted link was
-// changed, or that this failed (Vol 4, Part E, 7.7.39).
+// EncryptionKeyRefreshComplete reports that the key of an encrypted link was changed,
+// or that the change failed (Vol 4, Part E, 7.7.39).
 type EncryptionKeyRefreshComplete struct {
 	Status Status
 	Handle Handle
@@ -61,11 +60,11 @@ func (e *EncryptionKeyRefreshComplete) appendParams(b []byte) []byte {
 	return appendHandle(append(b, uint8(e.Status)), e.Handle)
 }
 
-// LELongTermKeyRequest says that the central wants to encrypt the link. It must
-// be answered by one of the two replies (Vol 4, Part E, 7.7.65.5).
+// LELongTermKeyRequest reports that the central encrypts the link. The host must
+// answer it with one of the two replies (Vol 4, Part E, 7.7.65.5).
 type LELongTermKeyRequest struct {
 	Handle Handle
-	Rand   [8]byte // with EDIV names the key; both zero for Secure Connections
+	Rand   [8]byte // identifies the key, together with EDIV; both zero for Secure Connections
 	EDIV   uint16
 }
 
@@ -83,7 +82,7 @@ func (e *LELongTermKeyRequest) appendParams(b []byte) []byte {
 	return wire.AppendU16(b, e.EDIV)
 }
 
-// LEReadLocalP256PublicKeyComplete has the public key of the controller
+// LEReadLocalP256PublicKeyComplete reports the public key of the controller
 // (Vol 4, Part E, 7.7.65.8).
 type LEReadLocalP256PublicKeyComplete struct {
 	Status Status
@@ -105,7 +104,8 @@ func (e *LEReadLocalP256PublicKeyComplete) appendParams(b []byte) []byte {
 	return append(append(append(b, uint8(e.Status)), e.X[:]...), e.Y[:]...)
 }
 
-// LEGenerateDHKeyComplete has the Diffie-Hellman key (Vol 4, Part E, 7.7.65.9).
+// LEGenerateDHKeyComplete reports the Diffie-Hellman key
+// (Vol 4, Part E, 7.7.65.9).
 type LEGenerateDHKeyComplete struct {
 	Status Status
 	Key    [32]byte `describe:"secret"` // least significant octet first

@@ -1,7 +1,7 @@
 package hci
 
-// eventStorage has one event of each kind, made when the first of its kind
-// arrives: most hosts never see most kinds.
+// eventStorage holds one event of each kind. It is allocated when the first event of
+// its kind arrives, because most hosts never see most kinds.
 type eventStorage struct {
 	disconnectionComplete                *DisconnectionComplete
 	encryptionChange                     *EncryptionChange
@@ -39,8 +39,8 @@ func reuse[T any](p **T) *T {
 	return *p
 }
 
-// storage returns the event to decode into. Where codes are kept in the event
-// itself, they are set.
+// storage returns the event to decode into. If the event has fields for its codes or
+// its version, they are set.
 func (s *eventStorage) storage(code, subevent uint8) Event {
 	switch code {
 	case EvLEMeta:

@@ -8,8 +8,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Features is page 0 of the link layer's features, one bit each
-// (Vol 6, Part B, 4.6).
+// Features is page 0 of the link layer features, one bit each (Vol 6, Part B, 4.6).
 type Features uint64
 
 // The features of page 0.
@@ -69,8 +68,7 @@ const (
 // Has reports whether all features of want are in f.
 func (f Features) Has(want Features) bool { return f&want == want }
 
-// String lists the names of the features, separated by commas; "none" if there
-// are none.
+// String returns the names of the features, separated by commas, or "none".
 func (f Features) String() string {
 	if f == 0 {
 		return "none"
@@ -78,8 +76,8 @@ func (f Features) String() string {
 	return strings.Join(f.Names(), ", ")
 }
 
-// Names returns the names of the features, in the order of their bits; a bit
-// without a name is "bit N".
+// Names returns the names of the features in the order of their bits. A bit without a
+// name is "bit N".
 func (f Features) Names() (names []string) {
 	for rest := uint64(f); rest != 0; rest &= rest - 1 {
 		n := bits.TrailingZeros64(rest)
@@ -151,8 +149,7 @@ var featureNames = [...]string{
 	"channel sounding tone quality indication",
 }
 
-// LMPFeatures is page 0 of the LMP features (Vol 2, Part C, 3.3), of which an
-// LE host needs two.
+// LMPFeatures is page 0 of the LMP features (Vol 2, Part C, 3.3).
 type LMPFeatures uint64
 
 // The LMP features that matter to an LE host.

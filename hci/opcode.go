@@ -2,11 +2,11 @@ package hci
 
 import "fmt"
 
-// Opcode is the number of an HCI command: six bits of group (OGF), ten bits of
-// command within it (OCF) (Vol 4, Part E, 5.4.1).
+// Opcode is the number of an HCI command: six bits for its group (OGF) and ten bits
+// for the command in the group (OCF) (Vol 4, Part E, 5.4.1).
 type Opcode uint16
 
-// The commands that this package has structs for.
+// The opcodes of the commands that have a struct in this package.
 const (
 	OpDisconnect                                      Opcode = 0x0406
 	OpReadRemoteVersionInformation                    Opcode = 0x041D
@@ -83,15 +83,15 @@ const (
 	OpLEReadAllLocalSupportedFeatures                 Opcode = 0x2087
 )
 
-// OGF returns the opcode's group: 1 link control, 3 controller and baseband,
-// 4 information, 5 status, 8 LE, 0x3F vendor specific.
+// OGF returns the group: 1 link control, 3 controller and baseband, 4 information, 5
+// status, 8 LE, 0x3F vendor specific.
 func (o Opcode) OGF() uint8 { return uint8(o >> 10) }
 
-// OCF returns the opcode's command within its group, 0 to 0x3FF.
+// OCF returns the number of the command in its group, 0 to 0x3FF.
 func (o Opcode) OCF() uint16 { return uint16(o & 0x3FF) }
 
-// String returns the command's name in the spec, such as "LE Read Buffer
-// Size", or "command 0xXXXX" for one that this package does not know.
+// String returns the name of the command in the specification, such as "LE Read Buffer
+// Size", or "command 0xXXXX" if it has no struct in this package.
 func (o Opcode) String() string {
 	if s, ok := opcodeNames[o]; ok {
 		return s

@@ -9,7 +9,7 @@ import (
 // PacketType is the first octet of an H4 packet (Vol 4, Part A, 2).
 type PacketType uint8
 
-// The types of packet.
+// The packet types.
 const (
 	PacketCommand PacketType = 0x01
 	PacketACL     PacketType = 0x02
@@ -54,9 +54,8 @@ func AppendCommand(b []byte, p Params) ([]byte, error) {
 	return b, nil
 }
 
-// ACLHeaderLen is the number of octets in front of the data of an ACL packet:
-// the H4 packet type, the handle with its flags, and the length
-// (Vol 4, Part E, 5.4.2).
+// ACLHeaderLen is the number of octets before the data of an H4 ACL packet: packet
+// type, handle with flags, and length (Vol 4, Part E, 5.4.2).
 const ACLHeaderLen = 1 + 4
 
 // ACLHeader is the header of an ACL data packet (Vol 4, Part E, 5.4.2):
@@ -67,13 +66,13 @@ const ACLHeaderLen = 1 + 4
 //	|        handle         |PB |BC |            length             |
 //	+-----------------------+---+---+-------------------------------+
 //
-// PB is 00 for the first packet of an L2CAP frame from a host, 10 for the
-// first one from a controller (or one that a host allows to be flushed), 01
-// for those that continue a frame.
+// PB is 00 in the first packet of an L2CAP frame from a host, 10 in the first one
+// from a controller (or in a flushable one from a host), and 01 in the packets that
+// continue a frame.
 type ACLHeader struct {
 	Handle    Handle
 	Start     bool  // the first packet of an L2CAP frame
-	Flushable bool  // of a Start: PB is 10 instead of 00
+	Flushable bool  // with Start: PB is 10 instead of 00
 	Broadcast uint8 // 0 on LE
 	Len       uint16
 }
@@ -85,9 +84,8 @@ const (
 	pbFirstFlushable = 2
 )
 
-// ParseACL decodes an ACL data packet without its H4 octet. data has the
-// length that the header says, and aliases b; what follows it is passed over.
-// Errors are *PacketError.
+// ParseACL decodes an ACL data packet without its H4 octet. data has the length in
+// the header and aliases b; octets after it are ignored. Errors are *PacketError.
 func ParseACL(b []byte) (h ACLHeader, data []byte, err error) {
 	r := wire.NewReader(b)
 	flags := r.U16()
@@ -99,7 +97,7 @@ func ParseACL(b []byte) (h ACLHeader, data []byte, err error) {
 		h.Start, h.Flushable = true, true
 	case pbContinuation:
 	default:
-		return ACLHeader{}, nil, NewPacketError("ACL data packet with packet boundary flag 3, which LE does not have", b, nil)
+		return ACLHeader{}, nil, NewPacketError("ACL data packet with packet boundary flag 3, which does not exist on LE", b, nil)
 	}
 	data = r.Bytes(int(h.Len))
 	if r.Err() != nil {
@@ -123,17 +121,16 @@ func (h ACLHeader) Append(b, data []byte) []byte {
 	return append(wire.AppendU16(b, uint16(len(data))), data...)
 }
 
-// AppendACL appends a whole H4 packet as a host sends it: type octet, header,
-// data of at most 65535 octets. start marks the first packet of an L2CAP
-// frame. A controller's packets are made by ACLHeader.Append with Flushable.
+// AppendACL appends a whole H4 packet of a host: type octet, header, and data of at
+// most 65535 octets. start marks the first packet of an L2CAP frame. For the packets
+// of a controller use ACLHeader.Append with Flushable.
 func AppendACL(b []byte, handle Handle, start bool, data []byte) []byte {
 	return ACLHeader{Handle: handle, Start: start}.Append(b, data)
 }
 
-// SplitPacket returns the length of the H4 packet that a byte stream begins
-// with, type octet included; 0 if b does not yet hold all of it. The error, a
-// *PacketError, says that the stream is out of step: the first octet is no
-// type of packet.
+// SplitPacket returns the length of the H4 packet at the beginning of b, including
+// its type octet; 0 if b does not hold all of it. The error is a *PacketError if
+// the first octet is not a packet type: the byte stream is out of step.
 func SplitPacket(b []byte) (n int, err error) {
 	r := wire.NewReader(b)
 	typ := PacketType(r.U8())
@@ -155,7 +152,7 @@ func SplitPacket(b []byte) (n int, err error) {
 		r.Skip(2)
 		length = int(r.U16() & isoLengthMask)
 	default:
-		return 0, NewPacketError("no packet begins with "+typ.String(), b, nil)
+		return 0, NewPacketError("H4 packet with unknown type "+typ.String(), b, nil)
 	}
 	before := r.Len()
 	r.Skip(length)

@@ -2,9 +2,9 @@ package hci
 
 import "fmt"
 
-// Status is an HCI error code (Vol 1, Part F): the outcome of a command, or
-// the reason why a link ended. It implements error only as a target for
-// errors.Is; what this module returns wraps it with the command or link.
+// Status is an HCI error code (Vol 1, Part F): the outcome of a command, or the reason
+// for the end of a link. It implements error only as a target of errors.Is. The
+// errors that this module returns wrap it and add the command or the link.
 type Status uint8
 
 // The error codes of Vol 1, Part F, 1.3. 0x2B, 0x31 and 0x33 are reserved.
@@ -155,8 +155,8 @@ var statusNames = [...]string{
 	StatusInsufficientChannels:              "insufficient channels",
 }
 
-// String returns the name and value of s: "connection timeout (0x08)". A code
-// that has no name is "error 0xXX".
+// String returns the name and the value of s, such as "connection timeout (0x08)". A
+// code without a name is "error 0xXX".
 func (s Status) String() string {
 	if int(s) < len(statusNames) && statusNames[s] != "" {
 		return fmt.Sprintf("%s (0x%02x)", statusNames[s], uint8(s))

@@ -1,21 +1,21 @@
 package hci
 
-// SupportedCommands is the bit field in which a controller says which
-// commands it has (Vol 4, Part E, 6.27).
+// SupportedCommands is the set of commands that a controller supports, as a bit field
+// (Vol 4, Part E, 6.27).
 type SupportedCommands [64]byte
 
-// commandBit is the place of a command in the bit field.
+// commandBit is the position of a command in the bit field.
 type commandBit struct{ octet, bit uint8 }
 
-// Has reports whether the controller has the command. It is false for
-// commands that this package has no struct for.
+// Has reports whether the set contains op. It is false for a command without a struct
+// in this package.
 func (s *SupportedCommands) Has(op Opcode) bool {
 	at, ok := commandBits[op]
 	return ok && s[at.octet]>>at.bit&1 == 1
 }
 
-// Add sets the bits of the given commands, for controllers made in software.
-// Commands that this package has no struct for are passed over.
+// Add adds commands to the set, for controllers in software. It ignores commands
+// without a struct in this package.
 func (s *SupportedCommands) Add(ops ...Opcode) {
 	for _, op := range ops {
 		if at, ok := commandBits[op]; ok {

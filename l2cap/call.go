@@ -8,25 +8,26 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// result is what the loop sends to a waiting caller.
+// result is the loop's reply to a waiting caller.
 type result[T any] struct {
 	v   T
 	err error
 }
 
-// call runs f on the loop, unless the link is down, and waits for what it
-// passes to reply, at once or later, at most once. For a dead ctx it does not run.
-func call[T any](ctx context.Context, m *Mux, f func(now time.Time, reply func(T, error))) (T, error) {
+// callLoop runs f on the loop and waits for the value that f passes to reply,
+// now or later, at most once. It does not run f if the link is down or ctx has
+// ended.
+func callLoop[T any](ctx context.Context, m *Mux, f func(now time.Time, reply func(T, error))) (T, error) {
 	ch := make(chan result[T], 1)
-	post(ctx, m, ch, func(now time.Time) {
+	postCall(ctx, m, ch, func(now time.Time) {
 		f(now, func(v T, err error) { ch <- result[T]{v, err} })
 	})
-	return wait(ctx, m, ch)
+	return awaitReply(ctx, m, ch)
 }
 
-// post runs f on the loop, unless ctx is dead; if the link is down, ch gets that
-// as the answer.
-func post[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(now time.Time)) {
+// postCall runs f on the loop unless ctx has ended. If the link is down, it
+// sends that error to ch instead.
+func postCall[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(now time.Time)) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -42,9 +43,9 @@ func post[T any](ctx context.Context, m *Mux, ch chan<- result[T], f func(now ti
 	}
 }
 
-// wait waits for an answer, the end of ctx or of the link. An answer that is
-// there is preferred, and the end of the link to that of ctx.
-func wait[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, error) {
+// awaitReply waits for a reply, the end of ctx or the end of the link. It
+// prefers a reply to the end of the link, and that to the end of ctx.
+func awaitReply[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, error) {
 	select {
 	case r := <-ch:
 		return r.v, r.err
@@ -64,7 +65,7 @@ func wait[T any](ctx context.Context, m *Mux, ch <-chan result[T]) (T, error) {
 	}
 }
 
-// linkDown makes the error of what ended with its link.
+// linkDown returns the error of an operation that ended with its link.
 func linkDown(cause error) error {
 	if cause == nil {
 		return ErrLinkDown

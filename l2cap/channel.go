@@ -9,30 +9,32 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// What fixed channels take: the longest ATT PDU that any procedure needs, a
-// 512-octet value with its header (Vol 3, Part F, 3.2.9), and the longest
-// SMP PDU, a public key (Vol 3, Part H, 3.5.6).
+// MTUs of the fixed channels: the longest ATT PDU that any procedure needs, a
+// 512-octet value with its header (Vol 3, Part F, 3.2.9), and the longest SMP
+// PDU, a public key (Vol 3, Part H, 3.5.6).
 const (
 	attMTU = 517
 	smpMTU = 65
 )
 
-// Handler is the protocol on a fixed channel. All methods are called on the
-// loop: they must not block, call user code or keep a slice that they are
-// given. A Handler that has also
+// Handler is the protocol on a fixed channel. Its methods run on the loop: they
+// must not block, call user code, or keep a slice that they are given. A Handler
+// that also has the method
 //
 //	Event(now time.Time, ev hci.Event)
 //
-// gets the link's events, but for *hci.LERemoteConnectionParameterRequest,
+// receives the link's events, except *hci.LERemoteConnectionParameterRequest,
 // which the Mux answers itself.
 type Handler interface {
-	// Frame takes one PDU.
+	// Frame handles one received PDU.
 	Frame(now time.Time, pdu []byte)
-	// Writable says that a frame may be sent, after Channel.Room returned false.
+	// Writable is called once after Channel.Room returned false, when there is
+	// room again.
 	Writable(now time.Time)
-	// Expire is called once when the time given to Channel.SetDeadline has come.
+	// Expire is called once when the deadline set by Channel.SetDeadline has
+	// passed.
 	Expire(now time.Time)
-	// Down is the last call; cause says why the link ended.
+	// Down is the last call; cause is why the link ended.
 	Down(now time.Time, cause error)
 }
 
@@ -40,13 +42,14 @@ type eventHandler interface {
 	Event(now time.Time, ev hci.Event)
 }
 
-// Channel is a fixed channel of a link, for the Handler on it. Send, Room,
-// SetDeadline and Close are for the loop; the other methods for any goroutine.
+// Channel is a fixed channel of a link, used by the Handler on it. Send, Room,
+// SetDeadline and Close must run on the loop; the other methods may be called
+// from any goroutine.
 type Channel struct {
 	m        *Mux
 	cid      CID
 	handler  Handler
-	events   eventHandler // handler, if it wants them
+	events   eventHandler // handler, if it has Event
 	deadline time.Time
 	turn     turn
 	closed   bool
@@ -54,51 +57,51 @@ type Channel struct {
 
 func newChannel(m *Mux, cid CID) *Channel {
 	c := &Channel{m: m, cid: cid}
-	c.turn.writable = c.writable
+	c.turn.writable = c.passWritable
 	return c
 }
 
-func (c *Channel) open(now time.Time, create func(time.Time, *Channel) Handler) {
+func (c *Channel) makeHandler(now time.Time, create func(time.Time, *Channel) Handler) {
 	if create != nil {
 		c.handler = create(now, c)
 		c.events, _ = c.handler.(eventHandler)
 	}
 }
 
-// Send sends one PDU of at most 65535 octets, which it copies. It does so even
-// when Room returns false: who answers the peer need not ask. A longer PDU ends
-// the link, as Close does. On the loop.
+// Send copies and sends one PDU of at most 65535 octets. It sends even when Room
+// reports false, so that answers to the peer need not wait. A longer PDU ends
+// the link, as Close does. Must run on the loop.
 func (c *Channel) Send(pdu []byte) {
 	if c.closed {
 		return
 	}
 	if len(pdu) > maxPayload {
-		c.Close(fmt.Errorf("l2cap: PDU of %d bytes on channel %v, a frame takes %d", len(pdu), c.cid, maxPayload))
+		c.Close(fmt.Errorf("l2cap: PDU of %d octets on channel %v: a frame holds at most %d", len(pdu), c.cid, maxPayload))
 		return
 	}
-	c.m.out.send(c.cid, nil, pdu)
+	c.m.out.sendFrame(c.cid, nil, pdu)
 	c.m.turns.sent(&c.turn)
 }
 
-// Room reports whether one PDU may be sent without making the link's queue too
-// long, or pushing in before other channels. After false, Writable is called
-// once when there is. On the loop.
+// Room reports whether one PDU may be sent without exceeding the bound of the
+// link's queue or overtaking channels that wait for it. After false,
+// Handler.Writable is called once when there is room. Must run on the loop.
 func (c *Channel) Room() bool { return !c.closed && c.m.turns.room(&c.turn) }
 
-// SetDeadline asks for one call of Expire at t, in place of an earlier request;
-// the zero time takes it back. On the loop.
+// SetDeadline requests one call of Handler.Expire at t, in place of any earlier
+// request; the zero time cancels it. Must run on the loop.
 func (c *Channel) SetDeadline(t time.Time) {
 	c.deadline = t
 	c.m.rearm()
 }
 
-// errChannelFailed stands in for the cause that Close was not given.
+// errChannelFailed is the cause when Close is called without one.
 var errChannelFailed = errors.New("protocol failed")
 
-// Close says that the protocol on the channel has failed for good. A fixed
-// channel cannot be closed by itself, so this ends the link, with reason 0x13
-// and an error that wraps cause. Nothing more is sent or received on the
-// channel; Down is still called. On the loop.
+// Close reports that the protocol on the channel has failed. A fixed channel
+// cannot be closed on its own, so Close ends the link, with reason 0x13 and an
+// error that wraps cause. Nothing more is sent or received on the channel;
+// Handler.Down is still called. Must run on the loop.
 func (c *Channel) Close(cause error) {
 	if c.closed {
 		return
@@ -114,37 +117,31 @@ func (c *Channel) Close(cause error) {
 // Post hands t to the loop; see loop.Poster.
 func (c *Channel) Post(t loop.Task) bool { return c.m.link.Post(t) }
 
-// Done is closed when the link is down.
+// Done returns a channel that is closed when the link is down.
 func (c *Channel) Done() <-chan struct{} { return c.m.link.Done() }
 
 // Err returns why the link is down; nil before that.
 func (c *Channel) Err() error { return c.m.link.Err() }
 
-// Link returns the link.
-func (c *Channel) Link() Link { return c.m.link }
-
-// Mux returns the Mux that the channel belongs to.
-func (c *Channel) Mux() *Mux { return c.m }
-
-func (c *Channel) frame(now time.Time, pdu []byte) {
+func (c *Channel) passFrame(now time.Time, pdu []byte) {
 	if c.handler != nil && !c.closed {
 		c.handler.Frame(now, pdu)
 	}
 }
 
-func (c *Channel) writable(now time.Time) {
+func (c *Channel) passWritable(now time.Time) {
 	if c.handler != nil && !c.closed {
 		c.handler.Writable(now)
 	}
 }
 
-func (c *Channel) event(now time.Time, ev hci.Event) {
+func (c *Channel) passEvent(now time.Time, ev hci.Event) {
 	if c.events != nil {
 		c.events.Event(now, ev)
 	}
 }
 
-func (c *Channel) expire(now time.Time) {
+func (c *Channel) expireHandler(now time.Time) {
 	if c.deadline.IsZero() || c.deadline.After(now) {
 		return
 	}
@@ -154,7 +151,7 @@ func (c *Channel) expire(now time.Time) {
 	}
 }
 
-func (c *Channel) down(now time.Time, cause error) {
+func (c *Channel) endHandler(now time.Time, cause error) {
 	c.closed = true
 	if c.handler != nil {
 		c.handler.Down(now, cause)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// PSM is the number of a protocol on credit-based channels, called SPSM in the
-// specification: 0x0001 to 0x007F are assigned by the Bluetooth SIG, 0x0080 to
-// 0x00FF are free for any use (Vol 3, Part A, 4.22).
+// PSM identifies the protocol of a credit-based channel; the specification calls
+// it SPSM. 0x0001 to 0x007F are assigned by the Bluetooth SIG, 0x0080 to 0x00FF
+// are dynamic, free for any use (Vol 3, Part A, 4.22).
 type PSM uint16
 
 // Bounds of PSM.
@@ -19,31 +19,31 @@ const (
 	PSMLast         PSM = 0x00FF
 )
 
-// CoCConfig says what this side takes on a credit-based channel. nil and zero
-// fields mean the defaults. What is unread on a channel takes at most
+// CoCConfig sets what this side accepts on a credit-based channel. Nil and zero
+// fields mean the defaults. The unread data of a channel takes at most
 // (Credits+1)·MTU octets.
 type CoCConfig struct {
-	// MTU is the longest SDU that this side takes, 23 to 65535 octets.
-	// 0: 2048.
+	// MTU is the longest SDU that this side accepts, 23 to 65535 octets. 0 means
+	// 2048.
 	MTU int
-	// MPS is the longest frame that this side takes, 23 to 65533 octets.
-	// 0: 247, which fills one link layer packet of 251.
+	// MPS is the longest frame that this side accepts, 23 to 65533 octets. 0
+	// means 247, which fills one link-layer packet of 251.
 	MPS int
-	// Credits is how many frames the peer may send ahead, and how many SDUs may
-	// be unread, 1 to 1024. 0: 16.
+	// Credits is both the number of frames that the peer may send ahead and the
+	// number of SDUs that may be unread, 1 to 1024. 0 means 16.
 	Credits int
 
-	// Backlog is how many channels may wait for Listener.Accept; further ones
-	// are refused with "no resources". 0: 8.
+	// Backlog is the number of channels that may wait for Listener.Accept;
+	// further ones are refused with "no resources". 0 means 8.
 	Backlog int
 	// Encrypted and Authenticated make a Listener refuse channels on a link that
-	// is not, and KeySize those on a link whose key is shorter than so many
-	// octets.
+	// is not encrypted or whose key is not authenticated. KeySize makes it
+	// refuse channels on a link whose key is shorter, in octets.
 	Encrypted, Authenticated bool
 	KeySize                  int
 }
 
-// settings are a CoCConfig with its defaults, found to be valid.
+// settings is a validated CoCConfig with its defaults filled in.
 type settings struct {
 	mtu, mps, credits, backlog int
 	need                       Security
@@ -75,7 +75,8 @@ func (c *CoCConfig) settings() (settings, error) {
 	return s, nil
 }
 
-// channels are the credit-based channels of a link. They belong to the loop.
+// channels is the set of credit-based channels of a link. It belongs to the
+// loop.
 //
 //	state    | entered by                     | left by
 //	---------|--------------------------------|--------------------------------
@@ -85,8 +86,8 @@ func (c *CoCConfig) settings() (settings, error) {
 //	         |                                |  peer's request
 type channels struct {
 	m         *Mux
-	local     map[CID]*Conn // by this side's end, in any state
-	remote    map[CID]*Conn // by the peer's end, open and closing
+	local     map[CID]*Conn // by this side's CID, in any state
+	remote    map[CID]*Conn // by the peer's CID, open and closing
 	listeners map[PSM]*Listener
 	fromStart map[PSM]*Listener // never changed
 	prefix    [sduLengthLen]byte
@@ -101,7 +102,8 @@ const (
 	closed
 )
 
-// limit returns the longest frame that channel cid takes, and whether it exists.
+// limit returns the longest frame that channel cid accepts, and whether there is
+// such a channel.
 func (k *channels) limit(cid CID) (int, bool) {
 	c := k.local[cid]
 	if c == nil || c.state == opening {
@@ -110,23 +112,24 @@ func (k *channels) limit(cid CID) (int, bool) {
 	return c.in.mps, true
 }
 
-// frame takes one K-frame.
-func (k *channels) frame(now time.Time, f frame) {
+// handleKFrame handles one K-frame.
+func (k *channels) handleKFrame(now time.Time, f frame) {
 	if c := k.local[f.cid]; c != nil && c.state == open {
-		c.frame(now, f.payload)
+		c.handleKFrame(now, f.payload)
 	}
 }
 
-// tooLong ends the channel whose peer has begun a frame beyond its MPS (3.4.3).
-func (k *channels) tooLong(now time.Time, f frame) {
+// handleTooLong ends the channel on which the peer has begun a frame longer than
+// its MPS (3.4.3).
+func (k *channels) handleTooLong(now time.Time, f frame) {
 	if c := k.local[f.cid]; c != nil && c.state == open {
-		k.disconnect(now, c, fmt.Errorf("%w: a frame of %d bytes, the MPS is %d", ErrViolation, f.length, c.in.mps))
+		k.disconnect(now, c, fmt.Errorf("%w: a frame of %d octets, the MPS is %d", ErrViolation, f.length, c.in.mps))
 	}
 }
 
-// allocate makes a channel with a free identifier; nil if there is none.
+// allocate creates a channel with a free CID; nil if all are in use.
 func (k *channels) allocate(psm PSM, s settings) *Conn {
-	for cid := CIDFirst; cid <= CIDLast; cid++ {
+	for cid := cidFirst; cid <= cidLast; cid++ {
 		if k.local[cid] == nil {
 			c := newConn(k.m, psm, cid, s)
 			if k.local == nil {
@@ -139,7 +142,7 @@ func (k *channels) allocate(psm PSM, s settings) *Conn {
 	return nil
 }
 
-// establish completes an opening channel with what the peer has said.
+// establish opens an opening channel with the peer's parameters.
 func (k *channels) establish(c *Conn, remote CID, mtu, mps, credits uint16) {
 	c.state, c.remote = open, remote
 	c.out = outflow{mtu: int(mtu), mps: min(int(mps), maxMPS), credits: int(credits)}
@@ -156,63 +159,63 @@ func (k *channels) forget(c *Conn) {
 	}
 }
 
-// disconnect ends an open channel from this side. Its identifier stays taken
-// until the peer has answered.
+// disconnect ends an open channel from this side. Its CID stays in use until the
+// peer has answered.
 func (k *channels) disconnect(now time.Time, c *Conn, cause error) {
 	if c.state != open {
 		return
 	}
 	k.m.debug("channel ended here", "cid", c.local, "psm", c.psm, "cause", cause)
 	c.state = closing
-	c.finish(&ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: cause})
-	k.m.sig.request(now, DisconnectionReq{Destination: c.remote, Source: c.local},
-		func(time.Time, Signal, error) { k.forget(c) })
+	c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: cause})
+	k.m.sig.sendRequest(now, disconnectionReq{Destination: c.remote, Source: c.local},
+		func(time.Time, signal, error) { k.forget(c) })
 }
 
-// disconnectReq handles Disconnection Request (4.6).
-func (k *channels) disconnectReq(_ time.Time, id uint8, req DisconnectionReq) {
+// handleDisconnectReq handles Disconnection Request (4.6).
+func (k *channels) handleDisconnectReq(_ time.Time, id uint8, req disconnectionReq) {
 	c := k.local[req.Destination]
 	if c == nil || c.state == opening {
-		k.m.sig.reject(id, req.Code(), CommandReject{Reason: RejectInvalidCID, Local: req.Destination, Remote: req.Source})
+		k.m.sig.rejectCommand(id, req.Code(), commandReject{Reason: RejectInvalidCID, Local: req.Destination, Remote: req.Source})
 		return
 	}
 	if c.remote != req.Source {
-		k.m.sig.ignore("source does not match the channel", req.Code())
+		k.m.sig.ignoreCommand("source does not match the channel", req.Code())
 		return
 	}
-	k.m.sig.send(id, DisconnectionRsp(req))
+	k.m.sig.sendCommand(id, disconnectionRsp(req))
 	if c.state == open {
-		c.finish(&ChannelError{PSM: c.psm, CID: c.local, Err: ErrPeerClosed})
+		c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Err: ErrPeerClosed})
 	}
 	k.forget(c)
 }
 
-// creditInd handles Flow Control Credit Ind (4.24).
-func (k *channels) creditInd(now time.Time, id uint8, ind FlowControlCreditInd) {
+// handleCreditInd handles Flow Control Credit Ind (4.24).
+func (k *channels) handleCreditInd(now time.Time, id uint8, ind flowControlCreditInd) {
 	c := k.remote[ind.Source]
 	switch {
 	case c == nil:
-		k.m.sig.reject(id, ind.Code(), CommandReject{Reason: RejectInvalidCID, Remote: ind.Source})
+		k.m.sig.rejectCommand(id, ind.Code(), commandReject{Reason: RejectInvalidCID, Remote: ind.Source})
 	case c.state != open:
 	default:
-		if err := c.out.add(ind.Credits); err != nil {
+		if err := c.out.addCredits(ind.Credits); err != nil {
 			k.disconnect(now, c, err)
 			return
 		}
-		c.pump(now)
+		c.pumpFrames(now)
 	}
 }
 
-// down ends all channels and listeners with the link.
-func (k *channels) down(err error) {
+// endAll ends all channels and listeners with the link.
+func (k *channels) endAll(err error) {
 	for _, c := range k.local {
 		if c.state == open {
-			c.finish(&ChannelError{PSM: c.psm, CID: c.local, Err: err})
+			c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Err: err})
 		}
 		c.state = closed
 	}
 	for _, l := range k.listeners {
-		l.end(err)
+		l.endListener(err)
 	}
 	k.local, k.remote, k.listeners = nil, nil, nil
 }
@@ -220,13 +223,14 @@ func (k *channels) down(err error) {
 // dial is one call of Dial.
 type dial struct {
 	reply     chan result[*Conn]
-	abandoned bool // owned by the loop; nobody takes the reply
+	abandoned bool // owned by the loop; Dial has returned
 }
 
-// Dial opens a credit-based channel to the peer's SPSM psm. The error is a
-// *ConnectError with the peer's Result, *RejectError, *TimeoutError after 30 s,
-// or the end of the link or of ctx; a channel that opens after the end of ctx is
-// closed at once. It is for any goroutine but the loop.
+// Dial opens a credit-based channel to psm of the peer. The error is a
+// *ConnectError that wraps the peer's Result, a *RejectError, a *TimeoutError
+// after 30 s, or the end of the link or of ctx. If the channel opens after the
+// end of ctx, it is closed at once. Dial may be called from any goroutine but
+// the loop.
 func (m *Mux) Dial(ctx context.Context, psm PSM, cfg *CoCConfig) (*Conn, error) {
 	s, err := cfg.settings()
 	if err == nil && (psm < PSMFirst || psm > PSMLast) {
@@ -236,17 +240,17 @@ func (m *Mux) Dial(ctx context.Context, psm PSM, cfg *CoCConfig) (*Conn, error) 
 		return nil, &ConnectError{PSM: psm, Err: err}
 	}
 	d := &dial{reply: make(chan result[*Conn], 1)}
-	post(ctx, m, d.reply, func(now time.Time) { m.coc.dial(now, psm, s, d) })
-	c, err := wait(ctx, m, d.reply)
+	postCall(ctx, m, d.reply, func(now time.Time) { m.coc.dial(now, psm, s, d) })
+	c, err := awaitReply(ctx, m, d.reply)
 	if err != nil {
 		abandon := make(chan result[*Conn], 1)
-		post(context.Background(), m, abandon, func(now time.Time) { m.coc.abandon(now, d) })
+		postCall(context.Background(), m, abandon, func(now time.Time) { m.coc.abandon(now, d) })
 		return nil, &ConnectError{PSM: psm, Err: err}
 	}
 	return c, nil
 }
 
-var errPSM = errors.New("an SPSM of an LE link is 0x0001 to 0x00FF")
+var errPSM = errors.New("not an SPSM of an LE link: give 0x0001 to 0x00FF")
 
 func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 	c := k.allocate(psm, s)
@@ -254,12 +258,12 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 		d.reply <- result[*Conn]{err: ErrNoCID}
 		return
 	}
-	req := LECreditBasedConnectionReq{
+	req := leCreditBasedConnectionReq{
 		PSM: psm, Source: c.local, MTU: uint16(s.mtu), MPS: uint16(s.mps), Credits: uint16(s.credits),
 	}
-	k.m.sig.request(now, req, func(now time.Time, answer Signal, err error) {
+	k.m.sig.sendRequest(now, req, func(now time.Time, answer signal, err error) {
 		if err == nil {
-			err = k.answered(now, c, answer)
+			err = k.handleConnectRsp(now, c, answer)
 		}
 		switch {
 		case err != nil:
@@ -275,17 +279,17 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 	})
 }
 
-// answered takes LE Credit Based Connection Response (4.23). A success with
-// values that are not allowed ends the channel that the peer has opened.
-func (k *channels) answered(now time.Time, c *Conn, answer Signal) error {
-	rsp, ok := answer.(LECreditBasedConnectionRsp)
+// handleConnectRsp handles LE Credit Based Connection Response (4.23). A success
+// with invalid parameters ends the channel that the peer has opened.
+func (k *channels) handleConnectRsp(now time.Time, c *Conn, answer signal) error {
+	rsp, ok := answer.(leCreditBasedConnectionRsp)
 	switch {
 	case !ok:
 		return fmt.Errorf("%w: answered by %v", ErrViolation, answer.Code())
 	case rsp.Result != ResultSuccess:
 		return rsp.Result
 	case !rsp.Destination.dynamic():
-		return fmt.Errorf("%w: a channel with CID %v, want %v to %v", ErrViolation, rsp.Destination, CIDFirst, CIDLast)
+		return fmt.Errorf("%w: a channel with CID %v, want %v to %v", ErrViolation, rsp.Destination, cidFirst, cidLast)
 	case k.remote[rsp.Destination] != nil:
 		return fmt.Errorf("%w: a channel with CID %v, which is in use", ErrViolation, rsp.Destination)
 	}
@@ -298,7 +302,8 @@ func (k *channels) answered(now time.Time, c *Conn, answer Signal) error {
 	return nil
 }
 
-// abandon closes what a call of Dial got, or gets, after its caller left.
+// abandon closes the channel that a call of Dial opens or has opened, after Dial
+// has returned.
 func (k *channels) abandon(now time.Time, d *dial) {
 	d.abandoned = true
 	select {

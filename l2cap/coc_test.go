@@ -74,7 +74,7 @@ func TestDialFails(t *testing.T) {
 				l.settle()
 				l.take()
 				if tt.answer != "" {
-					l.recv(CIDSignal, tt.answer)
+					l.recv(cidSignal, tt.answer)
 				} else {
 					l.advance(rtx - 1)
 					pending(t, "one tick before 30 s", ch)
@@ -91,7 +91,7 @@ func TestDialFails(t *testing.T) {
 				l.settle()
 				l.want("afterwards", tt.sent...)
 				if tt.sent != nil {
-					l.recv(CIDSignal, "07 02 0400 5500 4000")
+					l.recv(cidSignal, "07 02 0400 5500 4000")
 				}
 				if len(l.m.coc.local) != 0 || len(l.m.coc.remote) != 0 {
 					t.Errorf("channels %v and %v are left", l.m.coc.local, l.m.coc.remote)
@@ -108,7 +108,7 @@ func TestDialToCIDInUse(t *testing.T) {
 		ch := start(func() (*Conn, error) { return l.m.Dial(t.Context(), 0x81, smallCoC) })
 		l.settle()
 		l.want("the next CID", "0005 14 02 0a00 8100 4100 4000 2000 0400")
-		l.recv(CIDSignal, "15 02 0a00 5500 3200 1700 0100 0000")
+		l.recv(cidSignal, "15 02 0a00 5500 3200 1700 0100 0000")
 		if _, err := ended(t, "Dial", ch); !errors.Is(err, ErrViolation) {
 			t.Errorf("error %v, want ErrViolation", err)
 		}
@@ -130,7 +130,7 @@ func TestDialCanceled(t *testing.T) {
 			t.Errorf("error %v, want the cause", err)
 		}
 		l.settle()
-		l.recv(CIDSignal, "15 01 0a00 5500 3200 1700 0100 0000")
+		l.recv(cidSignal, "15 01 0a00 5500 3200 1700 0100 0000")
 		l.want("a channel nobody wants is closed", "0005 06 02 0400 5500 4000")
 	})
 }
@@ -142,7 +142,7 @@ func TestDialAll64(t *testing.T) {
 			ch := start(func() (*Conn, error) { return l.m.Dial(t.Context(), 0x80, smallCoC) })
 			l.settle()
 			l.take()
-			l.recv(CIDSignal, fmt.Sprintf("15 %02x 0a00 %02x00 3200 1700 0100 0000", i+1, 0x7F-i))
+			l.recv(cidSignal, fmt.Sprintf("15 %02x 0a00 %02x00 3200 1700 0100 0000", i+1, 0x7F-i))
 			if c, err := ended(t, "Dial", ch); err != nil || c.CID() != CID(0x40+i) {
 				t.Fatalf("channel %d: %v, %v", i, c, err)
 			}
@@ -163,12 +163,12 @@ func TestPeerDisconnects(t *testing.T) {
 		l.recvSDU("aabb")
 		w := writeSDU(t.Context(), c, []byte{1})
 		l.settle()
-		l.recv(CIDSignal, "06 05 0400 4000 5600")
+		l.recv(cidSignal, "06 05 0400 4000 5600")
 		l.wantIdle("a source that does not match is ignored")
-		l.recv(CIDSignal, "06 05 0400 4100 5500")
+		l.recv(cidSignal, "06 05 0400 4100 5500")
 		l.want("no such channel", "0005 01 05 0600 0200 4100 5500")
 		pending(t, "WriteSDU without credits", w)
-		l.recv(CIDSignal, "06 06 0400 4000 5500")
+		l.recv(cidSignal, "06 06 0400 4000 5500")
 		l.want("confirmed", "0005 07 06 0400 4000 5500")
 		_, err := ended(t, "WriteSDU", w)
 		var ce *ChannelError
@@ -185,7 +185,7 @@ func TestPeerDisconnects(t *testing.T) {
 			t.Errorf("Err() = %v", c.Err())
 		}
 		l.recvSDU("cc")
-		l.recv(CIDSignal, "06 07 0400 4000 5500")
+		l.recv(cidSignal, "06 07 0400 4000 5500")
 		l.want("gone", "0005 01 07 0600 0200 4000 5500")
 		c.Close()
 		l.settle()
@@ -217,15 +217,15 @@ func TestClose(t *testing.T) {
 			}
 		}
 		l.recvSDU("aa")
-		l.recv(CIDSignal, "16 05 0400 5500 0000")
+		l.recv(cidSignal, "16 05 0400 5500 0000")
 		l.wantIdle("what crosses the request is dropped")
 		ch := start(func() (*Conn, error) { return l.m.Dial(t.Context(), 0x80, smallCoC) })
 		l.settle()
 		l.want("0x0040 is not free yet", "0005 14 03 0a00 8000 4100 4000 2000 0400")
-		l.recv(CIDSignal, "07 02 0400 5500 4000")
-		l.recv(CIDSignal, "16 06 0400 5500 0100")
+		l.recv(cidSignal, "07 02 0400 5500 4000")
+		l.recv(cidSignal, "16 06 0400 5500 0100")
 		l.want("gone", "0005 01 06 0600 0200 0000 5500")
-		l.recv(CIDSignal, "15 03 0a00 5500 3200 1700 0100 0000")
+		l.recv(cidSignal, "15 03 0a00 5500 3200 1700 0100 0000")
 		if _, err := ended(t, "Dial", ch); err != nil {
 			t.Errorf("the peer may use its end again: %v", err)
 		}
@@ -239,9 +239,9 @@ func TestCloseCrossesPeersRequest(t *testing.T) {
 		c.Close()
 		l.settle()
 		l.want("request", "0005 06 02 0400 5500 4000")
-		l.recv(CIDSignal, "06 05 0400 4000 5500")
+		l.recv(cidSignal, "06 05 0400 4000 5500")
 		l.want("confirmed", "0005 07 05 0400 4000 5500")
-		l.recv(CIDSignal, "01 02 0600 0200 5500 4000")
+		l.recv(cidSignal, "01 02 0600 0200 5500 4000")
 		if !errors.Is(c.Err(), ErrClosed) || len(l.m.sig.pending) != 0 || len(l.m.coc.local) != 0 {
 			t.Errorf("error %v, pending %v, channels %v", c.Err(), l.m.sig.pending, l.m.coc.local)
 		}

@@ -12,15 +12,16 @@ import (
 )
 
 // Conn is a credit-based channel: an io.ReadWriteCloser with deadlines, and a
-// sequence of packets (SDUs). Its methods are for any number of goroutines, but
-// not for the loop.
+// sequence of packets (SDUs). Its methods may be called from any number of
+// goroutines, but not on the loop.
 //
-// Read and Write see a stream: Write cuts it into SDUs as long as the peer
-// takes, Read joins them. ReadSDU and WriteSDU see the SDUs.
+// Read and Write treat the channel as a stream: Write cuts the stream into SDUs
+// of at most the peer's MTU, Read joins them. ReadSDU and WriteSDU transfer
+// whole SDUs.
 //
-// Errors are *ChannelError, or those of a deadline (os.ErrDeadlineExceeded) or
-// context, and io.EOF from Read and ReadSDU once the peer has closed the channel
-// and all has been read.
+// Errors are *ChannelError and wrap, among others, os.ErrDeadlineExceeded or the
+// cause of a context. Once the peer has closed the channel and all data has been
+// read, Read and ReadSDU return io.EOF.
 type Conn struct {
 	m     *Mux
 	psm   PSM
@@ -36,18 +37,20 @@ type Conn struct {
 	sending *sduWrite // its next frame waits for credits or room
 	turn    turn
 
-	// From the loop to readers. There is always room: a complete SDU stands for
-	// one of the credits, and there is a place for each.
+	// Complete SDUs, from the loop to readers. Sending never blocks: each SDU
+	// stands for one credit, and the buffer has a slot for each.
 	sdus chan []byte
-	// What Read has left of an SDU. Who takes it is the reader, and puts it back.
+	// The part of an SDU that Read has left. The goroutine that takes it is the
+	// only reader until it puts it back.
 	rest chan []byte
-	// The one SDU in writing. Who takes it is the writer, and gives it back.
+	// The one SDU being written. The goroutine that takes it is the only writer
+	// until it puts it back.
 	writer chan *sduWrite
 
 	shut   atomic.Bool   // Close was called
 	closed chan struct{} // closed by Close
 	done   chan struct{} // closed by the loop when the channel has ended
-	err    *ChannelError // why; set before done is closed
+	err    *ChannelError // why it ended; set before done is closed
 
 	readBy, writeBy deadline
 }
@@ -60,7 +63,7 @@ func newConn(m *Mux, psm PSM, local CID, s settings) *Conn {
 		sdus: make(chan []byte, s.credits), rest: make(chan []byte, 1), writer: make(chan *sduWrite, 1),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
-	c.turn.writable = c.pump
+	c.turn.writable = c.pumpFrames
 	c.rest <- nil
 	c.writer <- &sduWrite{c: c, done: make(chan error, 1)}
 	return c
@@ -72,16 +75,17 @@ func (c *Conn) PSM() PSM { return c.psm }
 // CID returns this side's channel identifier.
 func (c *Conn) CID() CID { return c.local }
 
-// MTU returns the longest SDU that the peer takes, the limit of WriteSDU.
+// MTU returns the longest SDU that the peer accepts, in octets: the limit of
+// WriteSDU.
 func (c *Conn) MTU() int { return c.out.mtu }
 
 // Link returns the link that the channel is on.
 func (c *Conn) Link() Link { return c.m.link }
 
-// Done is closed when the channel has ended.
+// Done returns a channel that is closed when the Conn has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Err returns why the channel has ended, a *ChannelError; nil before that.
+// Err returns why the Conn has ended, a *ChannelError; nil before that.
 func (c *Conn) Err() error {
 	if !isClosed(c.done) {
 		return nil
@@ -89,9 +93,9 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
-// Close ends the channel: what was written before is still sent, unread data
-// is lost, and all who wait on the channel are released with ErrClosed. It does
-// not wait for the peer's confirmation, and always returns nil.
+// Close ends the channel. Completed writes are still sent, unread data is lost,
+// and all pending calls return ErrClosed. Close does not wait for the peer's
+// confirmation and always returns nil.
 func (c *Conn) Close() error {
 	if c.shut.CompareAndSwap(false, true) {
 		close(c.closed)
@@ -100,33 +104,33 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// SetDeadline is SetReadDeadline and SetWriteDeadline.
+// SetDeadline sets both the read and the write deadline.
 func (c *Conn) SetDeadline(t time.Time) error {
-	c.readBy.set(t)
-	c.writeBy.set(t)
+	c.readBy.moveTo(t)
+	c.writeBy.moveTo(t)
 	return nil
 }
 
-// SetReadDeadline makes Read and ReadSDU, present and future, fail with
+// SetReadDeadline makes pending and future calls of Read and ReadSDU fail with
 // os.ErrDeadlineExceeded from t on. The zero time means never.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.readBy.set(t)
+	c.readBy.moveTo(t)
 	return nil
 }
 
-// SetWriteDeadline makes Write and WriteSDU, present and future, fail with
-// os.ErrDeadlineExceeded from t on. The zero time means never.
+// SetWriteDeadline makes pending and future calls of Write and WriteSDU fail
+// with os.ErrDeadlineExceeded from t on. The zero time means never.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.writeBy.set(t)
+	c.writeBy.moveTo(t)
 	return nil
 }
 
-// fail makes the error of an operation that did not happen.
-func (c *Conn) fail(err error) error {
+// opError wraps the error of an operation that had no effect.
+func (c *Conn) opError(err error) error {
 	return &ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: err}
 }
 
-// Read reads from the stream of SDUs; empty ones are passed over.
+// Read reads from the stream of SDUs; empty SDUs are skipped.
 func (c *Conn) Read(p []byte) (int, error) {
 	ctx := context.Background()
 	rest, err := c.takeRest(ctx)
@@ -134,7 +138,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	for len(rest) == 0 && len(p) > 0 {
-		if rest, err = c.next(ctx); err != nil {
+		if rest, err = c.nextSDU(ctx); err != nil {
 			c.rest <- nil
 			return 0, err
 		}
@@ -144,8 +148,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// ReadSDU returns the next SDU, which may be empty and is the caller's to keep;
-// after a Read that did not take all of an SDU, what is left of it.
+// ReadSDU returns the next SDU, which may be empty; if Read has taken a part of
+// an SDU, the rest of it. The slice belongs to the caller.
 func (c *Conn) ReadSDU(ctx context.Context) ([]byte, error) {
 	rest, err := c.takeRest(ctx)
 	if err != nil {
@@ -155,17 +159,17 @@ func (c *Conn) ReadSDU(ctx context.Context) ([]byte, error) {
 	if len(rest) > 0 {
 		return rest, nil
 	}
-	return c.next(ctx)
+	return c.nextSDU(ctx)
 }
 
-// takeRest makes the caller the one reader.
+// takeRest makes the caller the only reader.
 func (c *Conn) takeRest(ctx context.Context) ([]byte, error) {
 	passed := c.readBy.wait()
 	if isClosed(c.closed) {
-		return nil, c.fail(ErrClosed)
+		return nil, c.opError(ErrClosed)
 	}
 	if isClosed(passed) {
-		return nil, c.fail(os.ErrDeadlineExceeded)
+		return nil, c.opError(os.ErrDeadlineExceeded)
 	}
 	select {
 	case rest := <-c.rest:
@@ -176,27 +180,27 @@ func (c *Conn) takeRest(ctx context.Context) ([]byte, error) {
 	case rest := <-c.rest:
 		return rest, nil
 	case <-passed:
-		return nil, c.fail(os.ErrDeadlineExceeded)
+		return nil, c.opError(os.ErrDeadlineExceeded)
 	case <-ctx.Done():
-		return nil, c.fail(context.Cause(ctx))
+		return nil, c.opError(context.Cause(ctx))
 	case <-c.closed:
-		return nil, c.fail(ErrClosed)
+		return nil, c.opError(ErrClosed)
 	}
 }
 
-// next waits for an SDU. One that is there is preferred to any reason to stop
-// but Close, and the end of the channel to those of the caller's own.
-func (c *Conn) next(ctx context.Context) ([]byte, error) {
+// nextSDU waits for an SDU. It prefers an SDU to every error but ErrClosed, and
+// the end of the channel to the deadline and to the end of ctx.
+func (c *Conn) nextSDU(ctx context.Context) ([]byte, error) {
 	select {
 	case sdu := <-c.sdus:
-		c.took()
+		c.countRead()
 		return sdu, nil
 	default:
 	}
 	passed := c.readBy.wait()
 	select {
 	case sdu := <-c.sdus:
-		c.took()
+		c.countRead()
 		return sdu, nil
 	case <-passed:
 	case <-ctx.Done():
@@ -206,72 +210,72 @@ func (c *Conn) next(ctx context.Context) ([]byte, error) {
 	var err error
 	switch {
 	case isClosed(c.closed):
-		return nil, c.fail(ErrClosed)
+		return nil, c.opError(ErrClosed)
 	case isClosed(c.done) && errors.Is(c.err, ErrPeerClosed):
 		err = io.EOF
 	case isClosed(c.done):
 		err = c.err
 	case isClosed(passed):
-		err = c.fail(os.ErrDeadlineExceeded)
+		err = c.opError(os.ErrDeadlineExceeded)
 	default:
-		err = c.fail(context.Cause(ctx))
+		err = c.opError(context.Cause(ctx))
 	}
 	select {
 	case sdu := <-c.sdus:
-		c.took()
+		c.countRead()
 		return sdu, nil
 	default:
 		return nil, err
 	}
 }
 
-// took notes that an SDU was read, and tells the loop when that is worth an
-// indication of credits.
-func (c *Conn) took() {
-	// Exactly one of those who count, readers and frame, reaches the threshold,
-	// until the loop has set the count back.
+// countRead counts an SDU that was read, and makes the loop grant credits once
+// enough are owed.
+func (c *Conn) countRead() {
+	// Exactly one of the counting goroutines, readers and the loop, reaches the
+	// threshold before the loop resets the count.
 	if int(c.in.owed.Add(1)) == c.in.threshold() {
 		c.m.link.Post((*creditTask)(c))
 	}
 }
 
-// creditTask is a Conn as the task of giving credits, without an allocation.
+// creditTask is a Conn as a task that grants credits, without an allocation.
 type creditTask Conn
 
-// Run gives the peer what it is owed.
-func (t *creditTask) Run(time.Time) { (*Conn)(t).grant() }
+// Run grants the credits that are owed to the peer.
+func (t *creditTask) Run(time.Time) { (*Conn)(t).grantCredits() }
 
-// grant gives the peer what it is owed, if the link has room for it: to one that
-// takes nothing, and sends on credits that it cannot know of, no indications are
-// queued. Without room, pump comes back to it.
-func (c *Conn) grant() {
+// grantCredits sends the peer the credits that it is owed, if the link has room.
+// Without room, pumpFrames does so later: no indications are queued for a peer
+// that takes no packets.
+func (c *Conn) grantCredits() {
 	if c.state != open {
 		return
 	}
 	if c.in.due() && c.m.turns.room(&c.turn) {
-		c.m.sig.indicate(FlowControlCreditInd{Source: c.local, Credits: c.in.grant()})
+		c.m.sig.sendIndication(flowControlCreditInd{Source: c.local, Credits: c.in.grant()})
 	}
 }
 
-// frame takes one K-frame.
-func (c *Conn) frame(now time.Time, b []byte) {
-	sdu, done, err := c.in.frame(b)
+// handleKFrame handles one K-frame.
+func (c *Conn) handleKFrame(now time.Time, b []byte) {
+	sdu, done, err := c.in.addFrame(b)
 	if err != nil {
 		c.m.coc.disconnect(now, c, err)
 		return
 	}
 	if done {
-		c.sdus <- sdu // does not block, see sdus
+		c.sdus <- sdu // never blocks, see sdus
 	}
-	c.grant()
+	c.grantCredits()
 }
 
-// finish releases all who wait. On the loop, once.
-func (c *Conn) finish(err *ChannelError) {
+// endConn ends all pending calls. Must run on the loop, once.
+func (c *Conn) endConn(err *ChannelError) {
 	c.err = err
 	close(c.done)
 	if w := c.sending; w != nil {
 		c.sending = nil
-		w.finish(err)
+		w.finishWrite(err)
 	}
 }

@@ -23,7 +23,7 @@ func TestWriteSDUCutsAndSpendsCredits(t *testing.T) {
 			fmt.Sprintf("0055 3200 %x", p[:21]),
 			fmt.Sprintf("0055 %x", p[21:44]))
 		pending(t, "WriteSDU", w)
-		l.recv(CIDSignal, "16 05 0400 5500 0100")
+		l.recv(cidSignal, "16 05 0400 5500 0100")
 		l.want("the rest", fmt.Sprintf("0055 %x", p[44:]))
 		if _, err := ended(t, "WriteSDU", w); err != nil {
 			t.Error(err)
@@ -31,7 +31,7 @@ func TestWriteSDUCutsAndSpendsCredits(t *testing.T) {
 		w = writeSDU(t.Context(), c, nil)
 		l.settle()
 		l.wantIdle("no credit")
-		l.recv(CIDSignal, "16 06 0400 5500 ffff")
+		l.recv(cidSignal, "16 06 0400 5500 ffff")
 		l.want("an empty SDU", "0055 0000")
 		if _, err := ended(t, "WriteSDU", w); err != nil {
 			t.Error(err)
@@ -95,7 +95,7 @@ func TestReadSDUAndCredits(t *testing.T) {
 	})
 }
 
-// A frame between two reads is no reason to forget the first of them.
+// A frame between two reads does not reset the count of the first.
 func TestCreditsWithFramesBetweenReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCoCLink(t, nil)
@@ -165,13 +165,13 @@ func TestViolationsEndTheChannel(t *testing.T) {
 		in   string
 		why  string
 	}{
-		{"SDU above the MTU", 0x40, "4100 aa", "SDU of 65 bytes, the MTU is 64"},
-		{"frame above the MPS", 0x40, "2000" + strings.Repeat("00", 31), "frame of 33 bytes, the MPS is 32"},
-		{"frame beyond its SDU", 0x40, "0100 aabb", "2 bytes in an SDU of 1"},
-		{"start of one byte", 0x40, "01", "begins with a frame of 1 bytes"},
-		{"empty start", 0x40, "", "begins with a frame of 0 bytes"},
-		{"no credits", CIDSignal, "16 05 0400 5500 0000", "0 credits"},
-		{"too many credits", CIDSignal, "16 05 0400 5500 f6ff", "exceed 65535"},
+		{"SDU above the MTU", 0x40, "4100 aa", "SDU of 65 octets, the MTU is 64"},
+		{"frame above the MPS", 0x40, "2000" + strings.Repeat("00", 31), "frame of 33 octets, the MPS is 32"},
+		{"frame beyond its SDU", 0x40, "0100 aabb", "2 octets in an SDU of 1"},
+		{"start of one byte", 0x40, "01", "begins with a frame of 1 octets"},
+		{"empty start", 0x40, "", "begins with a frame of 0 octets"},
+		{"no credits", cidSignal, "16 05 0400 5500 0000", "0 credits"},
+		{"too many credits", cidSignal, "16 05 0400 5500 f6ff", "exceed 65535"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestViolationsEndTheChannel(t *testing.T) {
 				if !errors.As(err, &ce) || !ce.Local || !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), tt.why) {
 					t.Errorf("error %q, want a local ErrViolation that says %q", err, tt.why)
 				}
-				l.recv(CIDSignal, "0a 09 0000")
+				l.recv(cidSignal, "0a 09 0000")
 				l.want("the link lives on", "0005 01 09 0200 0000")
 			})
 		})
@@ -197,7 +197,7 @@ func TestMostCreditsAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCoCLink(t, nil)
 		c := l.dialed(10)
-		l.recv(CIDSignal, "16 05 0400 5500 f5ff")
+		l.recv(cidSignal, "16 05 0400 5500 f5ff")
 		if l.wantIdle("65535 in all"); c.Err() != nil {
 			t.Error(c.Err())
 		}
@@ -211,7 +211,7 @@ func TestViolationInSecondFrame(t *testing.T) {
 		l.recv(0x40, "0300 aabb")
 		l.recv(0x40, "ccdd")
 		l.want("closed from here", "0005 06 02 0400 5500 4000")
-		if err := c.Err(); !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), "4 bytes in an SDU of 3") {
+		if err := c.Err(); !errors.Is(err, ErrViolation) || !strings.Contains(err.Error(), "4 octets in an SDU of 3") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -234,7 +234,7 @@ func TestReadDeadline(t *testing.T) {
 		if b, err := c.ReadSDU(t.Context()); err != nil || !bytes.Equal(b, []byte{0xAA}) {
 			t.Errorf("without deadline: % x, %v", b, err)
 		}
-		// A deadline that is moved holds for who waits already.
+		// A moved deadline applies to pending calls.
 		c.SetDeadline(time.Now().Add(time.Hour))
 		began = time.Now()
 		time.AfterFunc(time.Second, func() { c.SetDeadline(time.Now().Add(time.Second)) })
@@ -247,7 +247,7 @@ func TestReadDeadline(t *testing.T) {
 		if _, err := c.ReadSDU(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("context: %v", err)
 		}
-		// Who waits for another reader is released as well.
+		// A reader that waits for another reader is released too.
 		r := readSDU(t, c)
 		synctest.Wait()
 		c.SetReadDeadline(time.Now().Add(time.Second))
@@ -271,7 +271,7 @@ func TestWriteDeadline(t *testing.T) {
 		if n, err := ended(t, "Write", n); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("without credits: %d, %v", n, err)
 		}
-		l.recv(CIDSignal, "16 05 0400 5500 0100")
+		l.recv(cidSignal, "16 05 0400 5500 0100")
 		l.wantIdle("what failed is not sent later")
 
 		// One frame of the first SDU goes out, so the SDU counts as written and
@@ -296,10 +296,10 @@ func TestWriteDeadline(t *testing.T) {
 		}
 		w = writeSDU(t.Context(), c, []byte{0xDD})
 		l.settle()
-		l.recv(CIDSignal, "16 05 0400 5500 0200")
+		l.recv(cidSignal, "16 05 0400 5500 0200")
 		l.settle()
 		l.want("the rest goes first", fmt.Sprintf("0055 %x", counting(50)[21:44]), fmt.Sprintf("0055 %x", counting(50)[44:]))
-		l.recv(CIDSignal, "16 05 0400 5500 0100")
+		l.recv(cidSignal, "16 05 0400 5500 0100")
 		l.want("then the next", "0055 0100 dd")
 		if _, err := ended(t, "WriteSDU", w); err != nil {
 			t.Error(err)

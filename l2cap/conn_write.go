@@ -11,21 +11,21 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// sduWrite is an SDU in writing: the task that brings it to the loop, and its
-// state there. Every Conn has one, which its writers pass on to each other; a
-// writer who leaves early leaves it to the loop.
+// sduWrite is an SDU being written: the task that carries it to the loop, and
+// its state there. Each Conn has one, which its writers share. A writer that
+// returns early leaves it to the loop.
 type sduWrite struct {
 	c    *Conn
-	buf  []byte // a copy of what is written
+	buf  []byte // a copy of the SDU
 	done chan error
 
 	// Owned by the loop.
 	out  outgoing
-	left bool // the writer has left
+	left bool // the writer has returned early
 }
 
-// Write writes to the stream of SDUs. It returns how much the channel has
-// taken, which is all unless there is an error; see WriteSDU.
+// Write writes to the stream of SDUs. It returns the number of octets that were
+// sent, which is len(p) unless there is an error; see WriteSDU.
 func (c *Conn) Write(p []byte) (int, error) {
 	n := 0
 	for r := wire.NewReader(p); r.Len() > 0; {
@@ -38,90 +38,92 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteSDU sends p as one SDU, of at most MTU octets; it may be empty. It
-// returns when the peer's credits and the link's room have let all of it into
-// the link's queue. An error means that none of p is sent, or that the channel
-// has ended. If the deadline or ctx passes when a part has been sent, the rest
-// is sent as soon as the peer lets it, before any later SDU, and the result
+// WriteSDU sends p as one SDU, which may be empty and has at most MTU octets. It
+// returns once the whole SDU is in the link's queue, which takes credits of the
+// peer and room in the queue. An error means that nothing of p was sent, or that
+// the channel has ended. If the deadline or ctx ends after a part was sent, the
+// rest is sent as credits and room permit, before any later SDU, and the result
 // is nil.
 func (c *Conn) WriteSDU(ctx context.Context, p []byte) error {
 	if len(p) > c.out.mtu {
-		return c.fail(fmt.Errorf("an SDU of %d bytes, the peer takes %d", len(p), c.out.mtu))
+		return c.opError(fmt.Errorf("an SDU of %d octets, the peer accepts at most %d", len(p), c.out.mtu))
 	}
 	passed := c.writeBy.wait()
 	switch {
 	case isClosed(c.closed):
-		return c.fail(ErrClosed)
+		return c.opError(ErrClosed)
 	case isClosed(c.done):
 		return c.err
 	case isClosed(passed):
-		return c.fail(os.ErrDeadlineExceeded)
+		return c.opError(os.ErrDeadlineExceeded)
 	case ctx.Err() != nil:
-		return c.fail(context.Cause(ctx))
+		return c.opError(context.Cause(ctx))
 	}
 	var w *sduWrite
 	select {
 	case w = <-c.writer:
 	case <-passed:
-		return c.fail(os.ErrDeadlineExceeded)
+		return c.opError(os.ErrDeadlineExceeded)
 	case <-ctx.Done():
-		return c.fail(context.Cause(ctx))
+		return c.opError(context.Cause(ctx))
 	case <-c.closed:
-		return c.fail(ErrClosed)
+		return c.opError(ErrClosed)
 	case <-c.done:
 		return c.err
 	}
 	w.buf = append(w.buf[:0], p...)
 	if !c.m.link.Post(w) {
 		c.writer <- w
-		return c.fail(linkDown(c.m.link.Err()))
+		return c.opError(linkDown(c.m.link.Err()))
 	}
 	select {
 	case err := <-w.done:
 		c.writer <- w
 		return err
 	case <-passed:
-		return w.leave(os.ErrDeadlineExceeded)
+		return w.leaveWrite(os.ErrDeadlineExceeded)
 	case <-ctx.Done():
-		return w.leave(context.Cause(ctx))
+		return w.leaveWrite(context.Cause(ctx))
 	case <-c.closed:
-		return w.leave(ErrClosed)
+		return w.leaveWrite(ErrClosed)
 	case <-c.done:
-		return w.ended()
+		return w.resultAtEnd()
 	}
 }
 
-// What a writer who leaves is told: nothing was sent, or the loop completes it.
+// Replies to a writer that returns early: nothing was sent, or the loop
+// completes the write.
 var (
 	errWithdrawn = errors.New("withdrawn")
 	errCommitted = errors.New("committed")
 )
 
-// leave asks the loop to do without the writer, who then returns because of
-// cause.
-func (w *sduWrite) leave(cause error) error {
+// leaveWrite asks the loop to finish without the writer, whose result is cause
+// if nothing was sent.
+func (w *sduWrite) leaveWrite(cause error) error {
 	c := w.c
-	if !c.m.link.Post(loop.Func(func(time.Time) { w.abandon() })) {
-		return c.fail(cause) // the loop has ended, and the channel with it
+	if !c.m.link.Post(loop.Func(func(time.Time) { w.abandonWrite() })) {
+		return c.opError(cause) // the loop has ended, and the channel with it
 	}
 	select {
 	case err := <-w.done:
 		switch {
 		case errors.Is(err, errCommitted):
-			return nil // w is the loop's until all is sent
+			return nil // w belongs to the loop until all is sent
 		case errors.Is(err, errWithdrawn):
-			err = c.fail(cause)
+			err = c.opError(cause)
 		}
 		c.writer <- w
 		return err
 	case <-c.done:
-		return w.ended()
+		return w.resultAtEnd()
 	}
 }
 
-// ended returns the result of a write when the channel has ended: success if
-// that came first. w is not given back: nobody can write any more.
-func (w *sduWrite) ended() error {
+// resultAtEnd returns the result of a write when the channel has ended: nil if
+// the write was complete before. w is not given back, since nothing can be
+// written any more.
+func (w *sduWrite) resultAtEnd() error {
 	select {
 	case err := <-w.done:
 		if err == nil || errors.Is(err, errCommitted) {
@@ -132,9 +134,9 @@ func (w *sduWrite) ended() error {
 	return w.c.err
 }
 
-// abandon answers leave, if the end of the write has not done so. It cannot
-// hit a later write, since that one's task is behind it in the loop's queue.
-func (w *sduWrite) abandon() {
+// abandonWrite replies to leaveWrite unless the write has ended. It cannot
+// affect a later write, whose task is behind it in the loop's queue.
+func (w *sduWrite) abandonWrite() {
 	c := w.c
 	if c.sending != w {
 		return
@@ -148,20 +150,21 @@ func (w *sduWrite) abandon() {
 	w.done <- errCommitted
 }
 
-// Run brings the SDU to the loop.
+// Run starts sending the SDU. It runs on the loop.
 func (w *sduWrite) Run(now time.Time) {
 	c := w.c
 	w.out, w.left = outgoing{data: wire.NewReader(w.buf)}, false
 	if c.state != open {
-		w.finish(c.err)
+		w.finishWrite(c.err)
 		return
 	}
 	c.sending = w
-	c.pump(now)
+	c.pumpFrames(now)
 }
 
-// finish ends the write: it tells the writer, or gives w back in its place.
-func (w *sduWrite) finish(err error) {
+// finishWrite ends the write: it replies to the writer, or gives w back if the
+// writer has returned.
+func (w *sduWrite) finishWrite(err error) {
 	if w.left {
 		w.c.writer <- w
 		return
@@ -169,17 +172,17 @@ func (w *sduWrite) finish(err error) {
 	w.done <- err
 }
 
-// pump sends what waits for credits and room.
-func (c *Conn) pump(time.Time) {
-	c.grant()
+// pumpFrames sends credits and frames while there is room.
+func (c *Conn) pumpFrames(time.Time) {
+	c.grantCredits()
 	w := c.sending
 	for w != nil && c.out.credits > 0 && c.m.turns.room(&c.turn) {
-		prefix, payload := c.out.next(&w.out, &c.m.coc.prefix)
-		c.m.out.send(c.remote, prefix, payload)
+		prefix, payload := c.out.nextFrame(&w.out, &c.m.coc.prefix)
+		c.m.out.sendFrame(c.remote, prefix, payload)
 		c.m.turns.sent(&c.turn)
 		if w.out.data.Len() == 0 {
 			c.sending = nil
-			w.finish(nil)
+			w.finishWrite(nil)
 			return
 		}
 	}

@@ -20,20 +20,21 @@ const (
 )
 
 // inflow is the receiving half of a credit-based channel: it joins SDUs and
-// counts credits (Vol 3, Part A, 3.4 and 10.1). It belongs to the loop, but for
-// the count of what is owed.
+// counts credits (Vol 3, Part A, 3.4 and 10.1). It belongs to the loop, except
+// owed.
 //
-// window credits exist in all. Each is in one of three places: the peer holds
-// it, it is owed to the peer, or it stands for an SDU that the program has not
-// read. A frame that does not end its SDU is owed for at once, for its data has
-// its place in the SDU; the frame that ends it is owed for when the SDU has been
-// read. So a peer that cuts an SDU into many small frames is never stuck, and
-// unread are at most window SDUs, and a part of one more.
+// There are window credits in total. Each is in one of three places: the peer
+// holds it, it is owed to the peer, or it stands for an SDU that the program has
+// not read. The credit of a frame that does not complete its SDU is owed at
+// once, since the SDU has memory for the data; that of a frame that completes an
+// SDU is owed once the SDU has been read. So a peer that cuts an SDU into many
+// small frames never runs out of credits, and at most window SDUs and a part of
+// one more are unread.
 type inflow struct {
 	mtu, mps int
 	window   int
 	held     int          // by the peer
-	owed     atomic.Int32 // to the peer; readers of SDUs count it up, too
+	owed     atomic.Int32 // to the peer; readers of SDUs add to it
 
 	begun bool
 	sdu   []byte
@@ -44,10 +45,10 @@ func newInflow(s settings) inflow {
 	return inflow{mtu: s.mtu, mps: s.mps, window: s.credits, held: s.credits}
 }
 
-// frame takes one K-frame, of at most mps octets, and returns the SDU that it
-// ends, if any. The error wraps ErrViolation; the channel is then to be ended
+// addFrame adds one K-frame of at most mps octets. If it completes an SDU, done
+// is true. The error wraps ErrViolation; the caller must end the channel
 // (3.4.3).
-func (in *inflow) frame(b []byte) (sdu []byte, done bool, err error) {
+func (in *inflow) addFrame(b []byte) (sdu []byte, done bool, err error) {
 	if in.held == 0 {
 		return nil, false, fmt.Errorf("%w: a frame without credit", ErrViolation)
 	}
@@ -57,14 +58,14 @@ func (in *inflow) frame(b []byte) (sdu []byte, done bool, err error) {
 		want := int(r.U16())
 		switch {
 		case r.Err() != nil:
-			return nil, false, fmt.Errorf("%w: an SDU begins with a frame of %d bytes", ErrViolation, len(b))
+			return nil, false, fmt.Errorf("%w: an SDU begins with a frame of %d octets", ErrViolation, len(b))
 		case want > in.mtu:
-			return nil, false, fmt.Errorf("%w: an SDU of %d bytes, the MTU is %d", ErrViolation, want, in.mtu)
+			return nil, false, fmt.Errorf("%w: an SDU of %d octets, the MTU is %d", ErrViolation, want, in.mtu)
 		}
 		in.begun, in.want, in.sdu = true, want, make([]byte, 0, want)
 	}
 	if len(in.sdu)+r.Len() > in.want {
-		return nil, false, fmt.Errorf("%w: %d bytes in an SDU of %d", ErrViolation, len(in.sdu)+r.Len(), in.want)
+		return nil, false, fmt.Errorf("%w: %d octets in an SDU of %d", ErrViolation, len(in.sdu)+r.Len(), in.want)
 	}
 	in.sdu = append(in.sdu, r.Rest()...)
 	if len(in.sdu) < in.want {
@@ -76,12 +77,13 @@ func (in *inflow) frame(b []byte) (sdu []byte, done bool, err error) {
 	return sdu, true, nil
 }
 
-// due reports whether credits are to be given to the peer. They are given in
-// halves of the window, so that an indication is sent for many frames and still
-// the peer does not run dry.
+// due reports whether to grant credits to the peer. They are granted in halves
+// of the window: few indications are sent, and the peer does not run out of
+// credits.
 func (in *inflow) due() bool { return int(in.owed.Load()) >= in.threshold() }
 
-// grant returns the credits to give the peer now.
+// grant returns the number of credits to grant, and counts them as held by the
+// peer.
 func (in *inflow) grant() uint16 {
 	n := int(in.owed.Swap(0))
 	in.held += n
@@ -90,16 +92,17 @@ func (in *inflow) grant() uint16 {
 
 func (in *inflow) threshold() int { return (in.window + 1) / 2 }
 
-// outflow is the sending half: it cuts SDUs and counts the credits that the
-// peer has given. It belongs to the loop.
+// outflow is the sending half of a credit-based channel: it cuts SDUs into
+// frames and counts the credits that the peer has granted. It belongs to the
+// loop.
 type outflow struct {
 	mtu, mps int
 	credits  int
 }
 
-// add takes credits from the peer. The error wraps ErrViolation; the channel is
-// then to be ended (4.24, 10.1).
-func (out *outflow) add(n uint16) error {
+// addCredits adds credits from the peer. The error wraps ErrViolation; the
+// caller must end the channel (4.24, 10.1).
+func (out *outflow) addCredits(n uint16) error {
 	if n == 0 {
 		return fmt.Errorf("%w: an indication of 0 credits", ErrViolation)
 	}
@@ -110,14 +113,15 @@ func (out *outflow) add(n uint16) error {
 	return nil
 }
 
-// outgoing is an SDU on its way out.
+// outgoing is an SDU being sent.
 type outgoing struct {
 	data  wire.Reader
 	begun bool
 }
 
-// next spends one credit on the next frame of o. prefix stands before payload.
-func (out *outflow) next(o *outgoing, buf *[sduLengthLen]byte) (prefix, payload []byte) {
+// nextFrame spends one credit on the next frame of o, which consists of prefix
+// and payload.
+func (out *outflow) nextFrame(o *outgoing, buf *[sduLengthLen]byte) (prefix, payload []byte) {
 	out.credits--
 	if !o.begun {
 		o.begun = true

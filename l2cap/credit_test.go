@@ -9,7 +9,7 @@ func TestSDUOutAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.m.coc.connectReq(l.now, 1, LECreditBasedConnectionReq{PSM: 0x80, Source: 0x40, MTU: 512, MPS: 100, Credits: 65535})
+	l.m.coc.handleConnectReq(l.now, 1, leCreditBasedConnectionReq{PSM: 0x80, Source: 0x40, MTU: 512, MPS: 100, Credits: 65535})
 	c, err := ln.Accept(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func BenchmarkSDUIn(b *testing.B) {
 	b.SetBytes(512)
 	for b.Loop() {
 		for _, f := range [][]byte{first, next, last} {
-			if _, _, err := in.frame(f); err != nil {
+			if _, _, err := in.addFrame(f); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// deadline is a point in time that can be moved while others wait for it. The
-// zero deadline never comes.
+// deadline is a time that can be moved while goroutines wait for it. The zero
+// deadline never passes.
 type deadline struct {
 	mu     sync.Mutex
 	timer  *time.Timer   // guarded by mu; closes passed when it fires
 	passed chan struct{} // guarded by mu; nil until needed
 }
 
-// set moves the deadline to t; the zero time means never. Those who wait for a
-// deadline that has not passed wait for the new one.
-func (d *deadline) set(t time.Time) {
+// moveTo moves the deadline to t; the zero time means never. Goroutines that
+// wait for the deadline wait for the new one, unless the old one has passed.
+func (d *deadline) moveTo(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	fired := d.timer != nil && !d.timer.Stop() // and closes passed, if it has not yet
+	fired := d.timer != nil && !d.timer.Stop() // the timer has closed passed, or is about to
 	d.timer = nil
 	if d.passed == nil || fired || isClosed(d.passed) {
 		d.passed = make(chan struct{})

@@ -1,10 +1,11 @@
-// Package l2cap carries the protocols of one LE link: it cuts frames into ACL
-// data packets and joins them again, answers the LE signalling channel, and
-// runs credit-based channels (Vol 3, Part A).
+// Package l2cap implements the Logical Link Control and Adaptation Protocol of
+// one LE link (Vol 3, Part A): it fragments frames into ACL data packets and
+// reassembles them, answers the LE signaling channel, and runs credit-based
+// channels.
 //
-// A [Mux] stands on one link. It is made on the loop of the link's controller
-// by whoever joins the layers, which hands it the link and gets back an
-// controller.LinkHandler:
+// A [Mux] is the L2CAP layer of one link. The code that joins the layers creates
+// it on the loop of the link's controller, and hands it to the controller as the
+// link's handler:
 //
 //	controller.Config.NewLink = func(now time.Time, l *controller.Link) controller.LinkHandler {
 //		return l2cap.NewMux(now, l, cfg)
@@ -12,29 +13,31 @@
 //
 // # Fixed channels
 //
-// ATT and SMP live above this package. Config.ATT and Config.SMP make a
-// [Handler] for each, which gets a [Channel] to send on. Both are on the loop
-// for all of their life and must not block it.
+// ATT and SMP are implemented above this package. Config.ATT and Config.SMP
+// create a [Handler] for each, which sends on a [Channel]. Both always run on
+// the loop and must not block it.
 //
 // # Credit-based channels
 //
 // [Mux.Dial] and [Mux.Listen] open LE credit-based channels (Vol 3, Part A,
-// 10.1) for any goroutine. A [Conn] is an io.ReadWriteCloser with deadlines,
-// and keeps packet boundaries through [Conn.ReadSDU] and [Conn.WriteSDU]. What
-// a peer may send is bounded by the credits that it is granted, and these come
-// back as the program reads. Channels of the enhanced credit-based mode (one
-// request, up to five channels) are refused in the way the specification asks.
+// 10.1) and may be called from any goroutine but the loop. A [Conn] is an
+// io.ReadWriteCloser with deadlines; [Conn.ReadSDU] and [Conn.WriteSDU] preserve
+// packet boundaries. The credits that the peer is granted bound the data that it
+// may send; they are returned as the program reads. Requests of the enhanced
+// credit-based mode (up to five channels a request) are refused as the
+// specification demands.
 //
 // # Limits
 //
-// All that a peer can make this package hold is bounded: one frame in
-// reassembly (see [Mux] for its length), [CoCConfig] bounds for what is unread
-// on a channel, 64 channels, 16 signalling answers that the peer does not take,
+// Everything that a peer can make this package store is bounded: one frame in
+// reassembly (see [Mux] for its length), the unread data of a channel (see
+// [CoCConfig]), 64 channels, 16 signaling answers that the peer does not take,
 // and one question to [ParamPolicy].Ask.
 //
 // # Goroutines
 //
-// A Mux starts none, except one for each question to ParamPolicy.Ask, which
-// ends when Ask returns; Ask's context ends with the link. All state belongs to
-// the loop; methods say where they may be called.
+// A Mux starts no goroutine but one for each question to ParamPolicy.Ask. That
+// goroutine ends when Ask returns; the context of Ask ends with the link. All
+// state belongs to the loop. The comment on each method says where it may be
+// called.
 package l2cap

@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// Errors that other errors of this package wrap.
+// Causes that the errors of this package wrap.
 var (
-	// ErrLinkDown says that the link under the channel or request has ended.
+	// ErrLinkDown means that the link under the channel or request has ended.
 	ErrLinkDown = fmt.Errorf("link is down: %w", net.ErrClosed)
-	// ErrClosed says that this side closed the channel or listener.
+	// ErrClosed means that this side closed the channel or listener.
 	ErrClosed = fmt.Errorf("closed here: %w", net.ErrClosed)
-	// ErrPeerClosed says that the peer closed the channel.
+	// ErrPeerClosed means that the peer closed the channel.
 	ErrPeerClosed = fmt.Errorf("closed by the peer: %w", net.ErrClosed)
-	// ErrViolation says that the peer broke a rule of the protocol.
+	// ErrViolation means that the peer broke a rule of the protocol.
 	ErrViolation = errors.New("protocol violation by the peer")
-	// ErrParamsRejected says that the central refused connection parameters.
+	// ErrParamsRejected means that the central rejected connection parameters.
 	ErrParamsRejected = errors.New("the central rejected the connection parameters")
-	// ErrBusy says that an earlier request is still unanswered.
+	// ErrBusy means that an earlier request is still unanswered.
 	ErrBusy = errors.New("an earlier request is still unanswered")
-	// ErrNoCID says that all 64 channel identifiers of the link are in use.
+	// ErrNoCID means that all 64 channel identifiers of the link are in use.
 	ErrNoCID = errors.New("all 64 channels of the link are in use; close one")
 )
 
-// Result is the outcome of a request for a credit-based channel
-// (Vol 3, Part A, 4.23 and 4.26). It implements error to be a target of
-// errors.Is; what is returned is a *ConnectError.
+// Result is the outcome of a request for a credit-based channel (Vol 3, Part A,
+// 4.23 and 4.26). It implements error as a target of errors.Is; Dial returns a
+// *ConnectError that wraps it.
 type Result uint16
 
 // Results of LE Credit Based Connection Response and Credit Based Connection
-// Response; the last four belong to the latter alone.
+// Response; only the latter has the last four.
 const (
 	ResultSuccess                    Result = 0x0000
 	ResultSPSMNotSupported           Result = 0x0002
@@ -57,7 +57,7 @@ func (r Result) String() string {
 	return fmt.Sprintf("result 0x%04X", uint16(r))
 }
 
-// Error is String.
+// Error returns the same as String.
 func (r Result) Error() string { return r.String() }
 
 func (r Result) name() string {
@@ -94,8 +94,8 @@ func (r Result) name() string {
 	return ""
 }
 
-// RejectReason says why a signalling command was rejected (Vol 3, Part A, 4.1).
-// It implements error to be a target of errors.Is.
+// RejectReason is why a signaling command was rejected (Vol 3, Part A, 4.1). It
+// implements error as a target of errors.Is.
 type RejectReason uint16
 
 // Reasons of Command Reject.
@@ -118,11 +118,11 @@ func (r RejectReason) String() string {
 	return fmt.Sprintf("reason 0x%04X", uint16(r))
 }
 
-// Error is String.
+// Error returns the same as String.
 func (r RejectReason) Error() string { return r.String() }
 
-// ConnectError says that a channel could not be opened: Err is a Result from
-// the peer, a *RejectError, a *TimeoutError, the end of the link or of the
+// ConnectError means that a channel could not be opened. Err is the peer's
+// Result, a *RejectError, a *TimeoutError, or the end of the link or of the
 // caller's context.
 type ConnectError struct {
 	PSM PSM
@@ -136,9 +136,8 @@ func (e *ConnectError) Error() string {
 // Unwrap returns Err.
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// ChannelError says why a credit-based channel ended, or why an operation on
-// it did. Local reports whether this side ended it, be it by Close or because
-// the peer broke a rule.
+// ChannelError is why a credit-based channel or an operation on it ended. Local
+// reports whether this side ended it, by Close or because the peer broke a rule.
 type ChannelError struct {
 	PSM   PSM
 	CID   CID // this side's
@@ -153,10 +152,10 @@ func (e *ChannelError) Error() string {
 // Unwrap returns Err.
 func (e *ChannelError) Unwrap() error { return e.Err }
 
-// RejectError says that the peer answered a signalling command with Command
+// RejectError means that the peer answered a signaling command with Command
 // Reject.
 type RejectError struct {
-	Command Code // what was rejected
+	Command Code // the command that was rejected
 	Reason  RejectReason
 }
 
@@ -167,7 +166,7 @@ func (e *RejectError) Error() string {
 // Unwrap returns Reason.
 func (e *RejectError) Unwrap() error { return e.Reason }
 
-// TimeoutError says that the peer did not answer a signalling command.
+// TimeoutError means that the peer did not answer a signaling command.
 type TimeoutError struct {
 	Command Code
 	After   time.Duration
@@ -177,10 +176,10 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("no answer to %v within %v", e.Command, e.After)
 }
 
-// Timeout reports true, as in net.Error.
+// Timeout returns true, as net.Error has it.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// SignalError says what was wrong with a signalling command.
+// SignalError means that a signaling command of the peer was malformed.
 type SignalError struct {
 	Code Code
 	Err  error

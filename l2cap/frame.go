@@ -6,22 +6,22 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// CID is a channel identifier (Vol 3, Part A, 2.1, LE-U).
+// CID is a channel identifier of an LE link (Vol 3, Part A, 2.1).
 type CID uint16
 
-// Channel identifiers on an LE link. Those from CIDFirst to CIDLast are handed
-// out to credit-based channels, by each side for its own end.
+// Channel identifiers of an LE link. Each side allocates its end of a
+// credit-based channel between cidFirst and cidLast.
 const (
-	CIDATT    CID = 0x0004
-	CIDSignal CID = 0x0005
-	CIDSMP    CID = 0x0006
-	CIDFirst  CID = 0x0040
-	CIDLast   CID = 0x007F
+	cidATT    CID = 0x0004
+	cidSignal CID = 0x0005
+	cidSMP    CID = 0x0006
+	cidFirst  CID = 0x0040
+	cidLast   CID = 0x007F
 )
 
 func (c CID) String() string { return fmt.Sprintf("0x%04X", uint16(c)) }
 
-func (c CID) dynamic() bool { return c >= CIDFirst && c <= CIDLast }
+func (c CID) dynamic() bool { return c >= cidFirst && c <= cidLast }
 
 // Lengths of frames.
 //
@@ -32,22 +32,22 @@ func (c CID) dynamic() bool { return c >= CIDFirst && c <= CIDLast }
 const (
 	headerLen  = 4
 	maxPayload = 0xFFFF
-	// minACLData is the smallest buffer a controller may have
-	// (Vol 4, Part E, 7.8.2).
+	// minACLData is the smallest buffer that a controller may have (Vol 4, Part
+	// E, 7.8.2).
 	minACLData = 27
 )
 
-// framer sends frames as ACL data packets. Its scratch space makes sending
-// free of allocation; it holds the first packet of a frame, for which header
-// and payload have to stand together.
+// framer sends frames as ACL data packets. scratch holds the first packet of a
+// frame, which has header and payload in one piece; it is kept so that sending
+// does not allocate.
 type framer struct {
 	link    Link
 	scratch []byte
 }
 
-// send sends prefix and payload as one frame. It keeps neither. Their length
-// together is at most maxPayload, which callers ensure.
-func (f *framer) send(cid CID, prefix, payload []byte) {
+// sendFrame sends prefix and payload as one frame and keeps neither. Together
+// they have at most maxPayload octets; callers ensure that.
+func (f *framer) sendFrame(cid CID, prefix, payload []byte) {
 	size := max(f.link.MaxACLData(), minACLData)
 	r := wire.NewReader(payload)
 	b := wire.AppendU16(f.scratch[:0], uint16(len(prefix)+len(payload)))

@@ -43,7 +43,7 @@ func TestSendCutsFrames(t *testing.T) {
 			if fmt.Sprint(got) != fmt.Sprint(tt.want) {
 				t.Errorf("packets of %v bytes, want %v", got, tt.want)
 			}
-			if want := frameBytes(CIDATT, pdu[:tt.n]); !bytes.Equal(all, want) {
+			if want := frameBytes(cidATT, pdu[:tt.n]); !bytes.Equal(all, want) {
 				t.Errorf("sent % x, want % x", all, want)
 			}
 		})
@@ -64,7 +64,7 @@ func TestSendRefusesWhatNoFrameHolds(t *testing.T) {
 	}
 }
 
-// nullLink costs nothing, so that what is measured is this package's.
+// nullLink does nothing, so that only this package is measured.
 type nullLink struct{ fakeLink }
 
 func (*nullLink) SendACL(bool, []byte) {}
@@ -87,8 +87,8 @@ func TestNoAllocations(t *testing.T) {
 	var c count
 	l := newNullLink(t, &Config{ATT: func(_ time.Time, ch *Channel) Handler { c.ch = ch; return &c }})
 	pdu := make([]byte, 100)
-	whole := frameBytes(CIDATT, pdu[:23])
-	long := frameBytes(CIDATT, pdu)
+	whole := frameBytes(cidATT, pdu[:23])
+	long := frameBytes(cidATT, pdu)
 	for name, f := range map[string]func(){
 		"frame out":      func() { c.ch.Send(pdu) },
 		"whole frame in": func() { l.m.ACL(l.now, true, whole) },
@@ -130,7 +130,7 @@ func BenchmarkFrameOut(b *testing.B) {
 func BenchmarkFrameInOnePacket(b *testing.B) {
 	var c count
 	l := newNullLink(b, &Config{ATT: func(time.Time, *Channel) Handler { return &c }})
-	f := frameBytes(CIDATT, make([]byte, 247))
+	f := frameBytes(cidATT, make([]byte, 247))
 	b.ReportAllocs()
 	b.SetBytes(247)
 	for b.Loop() {
@@ -141,7 +141,7 @@ func BenchmarkFrameInOnePacket(b *testing.B) {
 func BenchmarkFrameInTenPackets(b *testing.B) {
 	var c count
 	l := newNullLink(b, &Config{ATT: func(time.Time, *Channel) Handler { return &c }})
-	f := frameBytes(CIDATT, make([]byte, 247))
+	f := frameBytes(cidATT, make([]byte, 247))
 	b.ReportAllocs()
 	b.SetBytes(247)
 	for b.Loop() {

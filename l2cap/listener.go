@@ -10,17 +10,17 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// Security is how a link is protected, or has to be. The zero value is a link in plain
-// text with a peer without a bond.
+// Security is the protection that a link has, or that a channel requires. The
+// zero value is a link in plain text with a peer without a bond.
 type Security struct {
 	Encrypted     bool
-	Authenticated bool // the key was made with protection against a man in the middle
+	Authenticated bool // the key is from a pairing with protection against a man in the middle
 	Bonded        bool // there is a bond with the peer: its key can encrypt the link
 	KeySize       int  // octets of the key, 7 to 16; 0 if the link is not encrypted
 }
 
-// Listener takes the credit-based channels that the peer of one link opens to
-// one SPSM. Its methods are for any goroutine but the loop.
+// Listener accepts the credit-based channels that the peer of one link opens to
+// one PSM. Its methods may be called from any goroutine but the loop.
 type Listener struct {
 	m      *Mux
 	psm    PSM
@@ -36,15 +36,15 @@ var (
 	errPSMFull  = errors.New("every dynamic SPSM has a listener; close one")
 )
 
-// Listen takes channels to psm from now on; 0 picks a free dynamic SPSM
-// (0x0080 to 0x00FF). Requests to an SPSM without listener are refused with
-// "SPSM not supported".
+// Listen accepts channels to psm from now on; 0 picks a free dynamic PSM (0x0080
+// to 0x00FF). Without a listener, requests are refused with "SPSM not
+// supported". Listen may be called from any goroutine but the loop.
 func (m *Mux) Listen(psm PSM, cfg *CoCConfig) (*Listener, error) {
 	s, err := listenSettings(psm, cfg)
 	if err != nil {
 		return nil, listenError(psm, err)
 	}
-	l, err := call(context.Background(), m, func(_ time.Time, reply func(*Listener, error)) {
+	l, err := callLoop(context.Background(), m, func(_ time.Time, reply func(*Listener, error)) {
 		reply(m.coc.listen(psm, s))
 	})
 	if err != nil {
@@ -53,8 +53,8 @@ func (m *Mux) Listen(psm PSM, cfg *CoCConfig) (*Listener, error) {
 	return l, nil
 }
 
-// Listener returns the listener that the link has had from the start, by
-// Config.Listen; nil if there is none.
+// Listener returns the listener that Config.Listen opened for psm; nil if there
+// is none. It may be called from any goroutine.
 func (m *Mux) Listener(psm PSM) *Listener { return m.coc.fromStart[psm] }
 
 func listenSettings(psm PSM, cfg *CoCConfig) (settings, error) {
@@ -72,7 +72,7 @@ func listenError(psm PSM, err error) error {
 func (k *channels) listenAll(cfgs map[PSM]*CoCConfig) {
 	for psm, cfg := range cfgs {
 		if s, err := listenSettings(psm, cfg); err == nil {
-			_, _ = k.listen(psm, s) // each is the first one
+			_, _ = k.listen(psm, s) // cannot fail: psm has no listener yet
 		}
 	}
 	k.fromStart = maps.Clone(k.listeners)
@@ -97,11 +97,11 @@ func (k *channels) listen(psm PSM, s settings) (*Listener, error) {
 	return l, nil
 }
 
-// PSM returns the SPSM that is listened on.
+// PSM returns the PSM that the listener accepts channels to.
 func (l *Listener) PSM() PSM { return l.psm }
 
-// Accept waits for the next channel. The error unwraps to net.ErrClosed after
-// Close or the end of the link.
+// Accept waits for the next channel. The error wraps net.ErrClosed after Close
+// or the end of the link, else the cause of ctx.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	select {
 	case c := <-l.queue:
@@ -121,15 +121,15 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 	return nil, fmt.Errorf("l2cap: accept on SPSM 0x%04X: %w", uint16(l.psm), err)
 }
 
-// Close stops listening and closes the channels that were not accepted.
-// Accepted ones go on.
+// Close stops listening and closes the channels that have not been accepted. It
+// does not affect accepted channels, and always returns nil.
 func (l *Listener) Close() error {
 	l.m.link.Post(loop.Func(func(now time.Time) {
 		k := &l.m.coc
 		if k.listeners[l.psm] == l {
 			delete(k.listeners, l.psm)
 		}
-		l.end(ErrClosed)
+		l.endListener(ErrClosed)
 		for {
 			select {
 			case c := <-l.queue:
@@ -143,34 +143,34 @@ func (l *Listener) Close() error {
 	return nil
 }
 
-// end releases who waits in Accept.
-func (l *Listener) end(err error) {
+// endListener ends pending calls of Accept.
+func (l *Listener) endListener(err error) {
 	if !l.closed {
 		l.closed, l.err = true, err
 		close(l.done)
 	}
 }
 
-// connectReq handles LE Credit Based Connection Request (4.22).
-func (k *channels) connectReq(_ time.Time, id uint8, req LECreditBasedConnectionReq) {
+// handleConnectReq handles LE Credit Based Connection Request (4.22).
+func (k *channels) handleConnectReq(_ time.Time, id uint8, req leCreditBasedConnectionReq) {
 	c, result := k.accept(req)
 	if result != ResultSuccess {
 		k.m.debug("channel refused", "psm", req.PSM, "result", result)
-		k.m.sig.send(id, LECreditBasedConnectionRsp{Result: result})
+		k.m.sig.sendCommand(id, leCreditBasedConnectionRsp{Result: result})
 		return
 	}
-	k.m.sig.send(id, LECreditBasedConnectionRsp{
+	k.m.sig.sendCommand(id, leCreditBasedConnectionRsp{
 		Destination: c.local, MTU: uint16(c.in.mtu), MPS: uint16(c.in.mps), Credits: uint16(c.in.window),
 	})
 }
 
-// accept opens the channel that the peer asks for, or says why not.
-func (k *channels) accept(req LECreditBasedConnectionReq) (*Conn, Result) {
+// accept opens the channel that the peer requests, or returns why it is refused.
+func (k *channels) accept(req leCreditBasedConnectionReq) (*Conn, Result) {
 	l := k.listeners[req.PSM]
 	if l == nil {
 		return nil, ResultSPSMNotSupported
 	}
-	if r := k.m.security().meets(l.set.need); r != ResultSuccess {
+	if r := k.m.linkSecurity().meets(l.set.need); r != ResultSuccess {
 		return nil, r
 	}
 	switch {
@@ -192,8 +192,8 @@ func (k *channels) accept(req LECreditBasedConnectionReq) (*Conn, Result) {
 	return c, ResultSuccess
 }
 
-// security returns how the link is protected.
-func (m *Mux) security() Security {
+// linkSecurity returns how the link is protected.
+func (m *Mux) linkSecurity() Security {
 	if m.cfg.Security != nil {
 		return m.cfg.Security(m.link)
 	}
@@ -203,8 +203,9 @@ func (m *Mux) security() Security {
 	return Security{}
 }
 
-// meets says with which result a service that needs need refuses a link
-// protected by s (Vol 3, Part C, 10.3.1).
+// meets returns the result with which a service that requires need refuses a
+// link that is protected as s; ResultSuccess if it accepts the link (Vol 3, Part
+// C, 10.3.1).
 func (s Security) meets(need Security) Result {
 	if !need.Encrypted && !need.Authenticated && need.KeySize == 0 {
 		return ResultSuccess

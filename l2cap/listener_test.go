@@ -31,7 +31,7 @@ func TestAccept(t *testing.T) {
 		ln := listen(t, l, 0x80, smallCoC)
 		ch := start(func() (*Conn, error) { return ln.Accept(t.Context()) })
 		pending(t, "Accept", ch)
-		l.recv(CIDSignal, openReq)
+		l.recv(cidSignal, openReq)
 		l.want("success", "0005 15 05 0a00 4000 4000 2000 0400 0000")
 		c, err := ended(t, "Accept", ch)
 		if err != nil || c.PSM() != 0x80 || c.MTU() != 50 {
@@ -58,7 +58,7 @@ func TestListenFromTheStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := newCoCLink(t, cfg)
-		l.recv(CIDSignal, openReq)
+		l.recv(cidSignal, openReq)
 		l.want("success", "0005 15 05 0a00 4000 4000 2000 0400 0000")
 		c, err := ended(t, "Accept", start(func() (*Conn, error) { return l.m.Listener(0x80).Accept(t.Context()) }))
 		if err != nil || c.PSM() != 0x80 {
@@ -122,7 +122,7 @@ func TestAcceptRefuses(t *testing.T) {
 				if tt.event != nil {
 					l.m.Event(l.now, tt.event)
 				}
-				l.recv(CIDSignal, tt.in)
+				l.recv(cidSignal, tt.in)
 				if tt.want == ResultSuccess {
 					l.want("success", "0005 15 05 0a00 4000 4000 2000 0400 0000")
 					return
@@ -142,10 +142,10 @@ func TestBacklogAndDuplicates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCoCLink(t, nil)
 		ln := listen(t, l, 0x80, &CoCConfig{MTU: 64, MPS: 32, Credits: 4, Backlog: 2})
-		l.recv(CIDSignal, "14 05 0a00 8000 5500 3200 1700 0300")
-		l.recv(CIDSignal, "14 06 0a00 8000 5500 3200 1700 0300")
-		l.recv(CIDSignal, "14 07 0a00 8000 5600 3200 1700 0300")
-		l.recv(CIDSignal, "14 08 0a00 8000 5700 3200 1700 0300")
+		l.recv(cidSignal, "14 05 0a00 8000 5500 3200 1700 0300")
+		l.recv(cidSignal, "14 06 0a00 8000 5500 3200 1700 0300")
+		l.recv(cidSignal, "14 07 0a00 8000 5600 3200 1700 0300")
+		l.recv(cidSignal, "14 08 0a00 8000 5700 3200 1700 0300")
 		l.want("answers",
 			"0005 15 05 0a00 4000 4000 2000 0400 0000",
 			"0005 15 06 0a00 0000 0000 0000 0000 0a00", // source CID already allocated
@@ -154,7 +154,7 @@ func TestBacklogAndDuplicates(t *testing.T) {
 		if c, err := ln.Accept(t.Context()); err != nil || c.CID() != 0x40 {
 			t.Fatalf("accepted %v, %v", c, err)
 		}
-		l.recv(CIDSignal, "14 09 0a00 8000 5700 3200 1700 0300")
+		l.recv(cidSignal, "14 09 0a00 8000 5700 3200 1700 0300")
 		l.want("a place in the backlog", "0005 15 09 0a00 4200 4000 2000 0400 0000")
 		go ln.Close()
 		l.settle()
@@ -162,7 +162,7 @@ func TestBacklogAndDuplicates(t *testing.T) {
 		if _, err := ln.Accept(t.Context()); !errors.Is(err, ErrClosed) || !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Accept on a closed listener: %v", err)
 		}
-		l.recv(CIDSignal, "14 0a 0a00 8000 5a00 3200 1700 0300")
+		l.recv(cidSignal, "14 0a 0a00 8000 5a00 3200 1700 0300")
 		l.want("nobody listens", "0005 15 0a 0a00 0000 0000 0000 0000 0200")
 	})
 }

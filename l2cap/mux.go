@@ -3,7 +3,9 @@ package l2cap
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -11,8 +13,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Link is what a Mux needs of the link under it; *controller.Link has it. Methods
-// before Role are for the loop.
+// Link is the link under a Mux, implemented by *controller.Link. The methods
+// before Role must run on the loop.
 type Link interface {
 	// SendACL queues one ACL data packet of at most MaxACLData octets, which it
 	// copies. On a dead link it does nothing.
@@ -21,15 +23,17 @@ type Link interface {
 	// Room reports whether the link's queue is below its bound. After false,
 	// Mux.Writable is called once. SendACL is allowed regardless.
 	Room() bool
-	// SetDeadline asks for one call of Mux.Expire; the zero time takes it back.
+	// SetDeadline requests one call of Mux.Expire at t; the zero time cancels
+	// it.
 	SetDeadline(t time.Time)
-	// StartDisconnect ends the link. cause becomes part of what Err returns.
+	// StartDisconnect ends the link with reason; Err then wraps cause.
 	StartDisconnect(reason hci.Status, cause error)
-	// StartUpdate asks the controller for connection parameters.
+	// StartUpdate asks the controller for new connection parameters. It calls
+	// done on the loop.
 	StartUpdate(p hci.ConnParams, done func(now time.Time, got hci.ConnParamsInUse, err error))
-	// RefuseKey answers the link layer's request for a key with "none".
+	// RefuseKey replies to LE Long Term Key Request that there is no key.
 	RefuseKey()
-	// ReplyParamRequest answers the link layer's request for parameters.
+	// ReplyParamRequest answers LE Remote Connection Parameter Request.
 	ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, accept bool)
 
 	Role() hci.Role
@@ -38,31 +42,32 @@ type Link interface {
 	loop.Poster
 }
 
-// Config tells a Mux what stands on it. It is not modified.
+// Config configures a Mux, which does not modify it.
 type Config struct {
-	// ATT and SMP make the protocols of the fixed channels, on the loop, while
-	// the Mux is made. Without ATT, its frames are dropped. Without SMP, a
-	// Pairing Request is answered with "pairing not supported" and all else on
-	// its channel is dropped.
+	// ATT and SMP create the protocols of the fixed channels. NewMux calls them
+	// on the loop. Without ATT, frames on its channel are dropped. Without SMP,
+	// a Pairing Request is answered with "pairing not supported", and all other
+	// frames on its channel are dropped.
 	ATT, SMP func(now time.Time, ch *Channel) Handler
-	// Params decides about connection parameters that the peer asks for.
+	// Params decides on connection parameters that the peer requests.
 	Params ParamPolicy
-	// Security says how a link is protected, for listeners that require it. It
-	// is called on the loop and must not block. nil: a link is taken as
-	// encrypted when an event has said so, with a full-size key that is not
-	// authenticated and not bonded.
+	// Security returns how a link is protected, for listeners that require
+	// protection. It is called on the loop and must not block. If it is nil, a
+	// link counts as encrypted after an Encryption Change event, with an
+	// unauthenticated 16-octet key.
 	Security func(l Link) Security
-	// Listen has the SPSMs that each link takes channels to from its first packet
-	// on: a peer may ask before anybody has called [Mux.Listen]. [Mux.Listener]
-	// returns their listeners. It is read for each link, and must not change. See
-	// Validate.
+	// Listen has the PSMs that every link listens on from its first packet on: a
+	// peer may open a channel before the program can call [Mux.Listen].
+	// [Mux.Listener] returns their listeners. The map is read for each link and
+	// must not change. See Validate.
 	Listen map[PSM]*CoCConfig
-	// Logger gets what is dropped or refused, at level -4. nil: silent.
+	// Logger logs dropped and refused packets, at level -4. Nil disables
+	// logging.
 	Logger *slog.Logger
 }
 
-// Validate says what is wrong with the Config, as NewMux cannot: a nil one is
-// right.
+// Validate returns an error if Listen is invalid, which NewMux cannot report. A
+// nil Config is valid.
 func (c *Config) Validate() error {
 	if c == nil {
 		return nil
@@ -75,31 +80,30 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// levelPacket is the log level of what concerns single packets.
+// levelPacket is the log level of messages about single packets.
 const levelPacket = slog.Level(-4)
 
-// Counters say what a Mux has dropped. All of it is the peer's or the
-// controller's doing.
+// Counters counts the packets that a Mux has dropped or refused. All of them are
+// faults of the peer or of the controller.
 type Counters struct {
 	Orphans    uint64 // continuation fragments without a start
 	Unfinished uint64 // frames dropped because another one began
-	Mismatched uint64 // frames dropped because more came than their header said
+	Mismatched uint64 // frames dropped because they had more data than their header said
 	Empty      uint64 // fragments without data
-	TooLong    uint64 // frames longer than their channel takes
+	TooLong    uint64 // frames longer than their channel accepts
 	UnknownCID uint64 // frames for channels that do not exist
-	Rejected   uint64 // signalling commands answered with Command Reject
-	Ignored    uint64 // signalling commands not answered at all
+	Rejected   uint64 // signaling commands answered with Command Reject
+	Ignored    uint64 // signaling commands not answered
 }
 
-// Mux joins the channels of one link. It is the link's controller.LinkHandler. The
-// methods that LinkHandler names are for the loop; all others may be called
-// from any other goroutine, except ATT, SMP and Link, which may be called from
-// anywhere.
+// Mux multiplexes the channels of one link. It is the link's
+// controller.LinkHandler. The methods of LinkHandler must run on the loop; all
+// others may be called from any other goroutine.
 //
-// A Mux holds at most one frame in reassembly. Its bound is the largest MTU of
-// the channels that are open: 517 for ATT, 65 for SMP, 23 for signalling, the
-// MPS of each credit-based channel; longer frames are not stored at all. The
-// memory is allocated when a frame first comes in pieces.
+// A Mux holds at most one frame in reassembly, no longer than the largest MTU of
+// the open channels: 517 octets for ATT, 65 for SMP, 23 for signaling, the MPS
+// of each credit-based channel. Longer frames are not stored. The memory is
+// allocated when the first fragmented frame arrives.
 type Mux struct {
 	link     Link
 	cfg      Config
@@ -114,14 +118,16 @@ type Mux struct {
 	params paramControl
 	coc    channels
 
-	armed     time.Time // what the link's deadline is set to
+	armed     time.Time // the link's deadline
 	expiring  bool
 	encrypted bool
-	dead      error // not nil once Down was called
+	dead      error // not nil after Down
+
+	peerParams atomic.Pointer[hci.ConnParams] // the latest that the peer was granted
 }
 
-// NewMux makes the Mux of a link, and through cfg, which must be valid, the
-// protocols on it. nil means no protocols. On the loop.
+// NewMux creates the Mux of a link, and the protocols that cfg names. cfg must
+// be valid; nil means no protocols. Must run on the loop.
 func NewMux(now time.Time, l Link, cfg *Config) *Mux {
 	m := &Mux{link: l, out: framer{link: l}}
 	if cfg != nil {
@@ -133,58 +139,55 @@ func NewMux(now time.Time, l Link, cfg *Config) *Mux {
 	m.in = reassembly{limit: m.limit, counters: &m.counters}
 	m.turns.m = m
 	m.sig.m, m.params.m, m.coc.m = m, m, m
-	m.att, m.smp = newChannel(m, CIDATT), newChannel(m, CIDSMP)
+	m.att, m.smp = newChannel(m, cidATT), newChannel(m, cidSMP)
 	m.coc.listenAll(m.cfg.Listen)
-	m.att.open(now, m.cfg.ATT)
-	m.smp.open(now, m.cfg.SMP)
+	m.att.makeHandler(now, m.cfg.ATT)
+	m.smp.makeHandler(now, m.cfg.SMP)
 	return m
 }
 
-// Link returns the link that the Mux stands on.
-func (m *Mux) Link() Link { return m.link }
-
-// ATT returns what Config.ATT made, or nil.
-func (m *Mux) ATT() Handler { return m.att.handler }
-
-// SMP returns what Config.SMP made, or nil.
-func (m *Mux) SMP() Handler { return m.smp.handler }
-
-// Counters returns what has been dropped so far.
+// Counters returns the counts so far. The error wraps the end of the link or of
+// ctx.
 func (m *Mux) Counters(ctx context.Context) (Counters, error) {
-	return call(ctx, m, func(_ time.Time, reply func(Counters, error)) { reply(m.counters, nil) })
+	c, err := callLoop(ctx, m, func(_ time.Time, reply func(Counters, error)) { reply(m.counters, nil) })
+	if err != nil {
+		return c, fmt.Errorf("l2cap: counters: %w", err)
+	}
+	return c, nil
 }
 
-// limit returns the longest payload that channel cid takes.
+// limit returns the longest payload that channel cid accepts, and whether there
+// is such a channel.
 func (m *Mux) limit(cid CID) (int, bool) {
 	switch cid {
-	case CIDATT:
+	case cidATT:
 		return attMTU, m.att.handler != nil
-	case CIDSMP:
+	case cidSMP:
 		return smpMTU, true
-	case CIDSignal:
+	case cidSignal:
 		return signalMTU, true
 	default:
 		return m.coc.limit(cid)
 	}
 }
 
-// ACL takes the payload of one ACL data packet.
+// ACL handles the payload of one ACL data packet. Must run on the loop.
 func (m *Mux) ACL(now time.Time, start bool, data []byte) {
 	if m.dead != nil {
 		return
 	}
-	f, what := m.in.add(start, data)
+	f, what := m.in.addFragment(start, data)
 	switch what {
 	case incomplete:
 	case complete:
-		m.frame(now, f)
+		m.routeFrame(now, f)
 	case tooLong:
 		m.debug("frame too long", "cid", f.cid, "length", f.length)
 		switch f.cid {
-		case CIDSignal:
-			m.sig.oversized(f.payload)
+		case cidSignal:
+			m.sig.handleOversized(f.payload)
 		default:
-			m.coc.tooLong(now, f)
+			m.coc.handleTooLong(now, f)
 		}
 	case refused:
 		m.debug("frame for an unknown channel", "cid", f.cid, "length", f.length)
@@ -193,82 +196,83 @@ func (m *Mux) ACL(now time.Time, start bool, data []byte) {
 	}
 }
 
-func (m *Mux) frame(now time.Time, f frame) {
+func (m *Mux) routeFrame(now time.Time, f frame) {
 	switch f.cid {
-	case CIDATT:
-		m.att.frame(now, f.payload)
-	case CIDSMP:
+	case cidATT:
+		m.att.passFrame(now, f.payload)
+	case cidSMP:
 		if m.smp.handler == nil {
-			m.noSMP(f.payload)
+			m.refusePairing(f.payload)
 			return
 		}
-		m.smp.frame(now, f.payload)
-	case CIDSignal:
-		m.sig.frame(now, f.payload)
+		m.smp.passFrame(now, f.payload)
+	case cidSignal:
+		m.sig.handleFrame(now, f.payload)
 	default:
-		m.coc.frame(now, f)
+		m.coc.handleKFrame(now, f)
 	}
 }
 
-// noSMP refuses to pair, for a link without SMP (Vol 3, Part H, 3.5.5).
-func (m *Mux) noSMP(pdu []byte) {
+// refusePairing answers a Pairing Request on a link without SMP (Vol 3, Part H,
+// 3.5.5).
+func (m *Mux) refusePairing(pdu []byte) {
 	const (
 		pairingRequest      = 0x01
 		pairingFailed       = 0x05
 		pairingNotSupported = 0x05
 	)
 	r := wire.NewReader(pdu)
-	if r.U8() == pairingRequest && !m.sig.flooded() {
-		m.out.send(CIDSMP, nil, []byte{pairingFailed, pairingNotSupported})
+	if r.U8() == pairingRequest && m.sig.admitAnswer() {
+		m.out.sendFrame(cidSMP, nil, []byte{pairingFailed, pairingNotSupported})
 	}
 }
 
-// Event takes an event of the link.
+// Event handles an event of the link. Must run on the loop.
 func (m *Mux) Event(now time.Time, ev hci.Event) {
 	if m.dead != nil {
 		return
 	}
 	switch ev := ev.(type) {
 	case *hci.LERemoteConnectionParameterRequest:
-		m.params.linkLayerReq(now, ev)
+		m.params.handleLinkLayerReq(now, ev)
 		return
 	case *hci.EncryptionChange:
 		if ev.Status == hci.StatusSuccess {
 			m.encrypted = ev.Enabled != 0
 		}
 	case *hci.LELongTermKeyRequest:
-		if m.SMP() == nil { // a link that is not answered is lost (Vol 6, Part B, 5.1.3.1)
+		if m.smp.handler == nil { // without an answer, the link would be lost (Vol 6, Part B, 5.1.3.1)
 			m.link.RefuseKey()
 			return
 		}
 	}
-	m.att.event(now, ev)
-	m.smp.event(now, ev)
+	m.att.passEvent(now, ev)
+	m.smp.passEvent(now, ev)
 }
 
-// Writable says that the link has room again.
+// Writable tells the Mux that the link has room again. Must run on the loop.
 func (m *Mux) Writable(now time.Time) {
 	if m.dead == nil {
-		m.turns.run(now)
+		m.turns.serveWaiting(now)
 	}
 }
 
-// Expire is called when the deadline has come that the Mux asked for.
+// Expire handles deadlines that have passed. Must run on the loop.
 func (m *Mux) Expire(now time.Time) {
 	if m.dead != nil {
 		return
 	}
 	m.armed = time.Time{}
 	m.expiring = true
-	m.att.expire(now)
-	m.smp.expire(now)
-	m.sig.expire(now)
-	m.params.expire(now)
+	m.att.expireHandler(now)
+	m.smp.expireHandler(now)
+	m.sig.expirePending(now)
+	m.params.expireQuestion(now)
 	m.expiring = false
 	m.rearm()
 }
 
-// rearm sets the link's deadline to the earliest of all that share it.
+// rearm sets the link's deadline to the earliest of those that share it.
 func (m *Mux) rearm() {
 	if m.expiring || m.dead != nil {
 		return
@@ -290,18 +294,18 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// Down ends all that stands on the link.
+// Down ends everything that runs on the link. Must run on the loop.
 func (m *Mux) Down(now time.Time, cause error) {
 	if m.dead != nil {
 		return
 	}
 	m.dead = linkDown(cause)
 	m.in.reset()
-	m.params.down(m.dead)
-	m.sig.down(now, m.dead)
-	m.coc.down(m.dead)
-	m.att.down(now, cause)
-	m.smp.down(now, cause)
+	m.params.endQuestion(m.dead)
+	m.sig.failPending(now, m.dead)
+	m.coc.endAll(m.dead)
+	m.att.endHandler(now, cause)
+	m.smp.endHandler(now, cause)
 }
 
 func (m *Mux) debug(msg string, args ...any) {

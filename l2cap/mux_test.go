@@ -21,18 +21,15 @@ import (
 func TestFixedChannels(t *testing.T) {
 	var att, smp proto
 	l := newFakeLink(t, hci.RoleCentral, &Config{ATT: att.on(), SMP: smp.on()})
-	if l.m.ATT() != Handler(&att) || l.m.SMP() != Handler(&smp) {
-		t.Error("the handlers are not those that Config made")
-	}
-	l.recv(CIDATT, "0a 0100")
-	l.recv(CIDSMP, "01 03 00 01 10 00 00")
-	l.recvBytes(CIDATT, make([]byte, 517))
-	l.recvBytes(CIDATT, make([]byte, 518))
-	l.recvBytes(CIDSMP, make([]byte, 66))
+	l.recv(cidATT, "0a 0100")
+	l.recv(cidSMP, "01 03 00 01 10 00 00")
+	l.recvBytes(cidATT, make([]byte, 517))
+	l.recvBytes(cidATT, make([]byte, 518))
+	l.recvBytes(cidSMP, make([]byte, 66))
 	l.recv(0x003A, "01")
 	l.recv(0x0040, "01")
 	l.recv(0x0000, "01")
-	l.recv(CIDATT, "")
+	l.recv(cidATT, "")
 	if want := []string{"0a0100", strings.Repeat("00", 517), ""}; !slices.Equal(att.frames, want) {
 		t.Errorf("ATT got %v, want %v", att.frames, want)
 	}
@@ -47,18 +44,15 @@ func TestFixedChannels(t *testing.T) {
 	if want := (Counters{TooLong: 2, UnknownCID: 3}); err != nil || c != want {
 		t.Errorf("counters %+v, %v; want %+v", c, err, want)
 	}
-	if att.ch.Link() != Link(l) || att.ch.Mux() != l.m || att.ch.Done() != (<-chan struct{})(l.done) || att.ch.Err() != nil {
-		t.Error("the channel does not stand for its link")
+	if att.ch.Done() != (<-chan struct{})(l.done) || att.ch.Err() != nil {
+		t.Error("the channel does not end with its link")
 	}
 }
 
 func TestNoATT(t *testing.T) {
 	l := newFakeLink(t, hci.RoleCentral, nil)
-	l.recv(CIDATT, "0a 0100")
+	l.recv(cidATT, "0a 0100")
 	l.wantIdle("dropped")
-	if l.m.ATT() != nil {
-		t.Errorf("ATT() = %v, want nil", l.m.ATT())
-	}
 }
 
 func TestEventsGoToWhoWantsThem(t *testing.T) {
@@ -80,9 +74,9 @@ func TestDeadlinesShareTheLinks(t *testing.T) {
 	l := newFakeLink(t, hci.RolePeripheral, &Config{ATT: att.on(), SMP: smp.on()})
 	att.ch.SetDeadline(l.now.Add(30 * time.Second))
 	smp.ch.SetDeadline(l.now.Add(20 * time.Second))
-	l.m.sig.request(l.now, DisconnectionReq{}, func(now time.Time, _ Signal, err error) {
+	l.m.sig.sendRequest(l.now, disconnectionReq{}, func(now time.Time, _ signal, err error) {
 		var te *TimeoutError
-		if !errors.As(err, &te) || !te.Timeout() || te.Command != CodeDisconnectionReq || now.Sub(epoch) != 30*time.Second {
+		if !errors.As(err, &te) || !te.Timeout() || te.Command != codeDisconnectionReq || now.Sub(epoch) != 30*time.Second {
 			t.Errorf("request ended at %v with %v", now.Sub(epoch), err)
 		}
 		att.log = append(att.log, "rtx")
@@ -145,7 +139,7 @@ func TestChannelClose(t *testing.T) {
 		t.Errorf("link ended with %v, %v", l.reason, l.cause)
 	}
 	att.ch.Send([]byte{1})
-	l.recv(CIDATT, "0b")
+	l.recv(cidATT, "0b")
 	l.wantIdle("closed")
 	if att.ch.Room() || att.frames != nil || !l.deadline.IsZero() {
 		t.Errorf("a closed channel has room, frames %v or deadline %v", att.frames, l.deadline)
@@ -176,8 +170,8 @@ func TestDownEndsAll(t *testing.T) {
 		}
 	}
 	l.posted = nil
-	l.recv(CIDSignal, "0a 05 0000")
-	l.recv(CIDATT, "0a")
+	l.recv(cidSignal, "0a 05 0000")
+	l.recv(cidATT, "0a")
 	l.m.Event(l.now, &hci.EncryptionChange{})
 	l.m.Writable(l.now)
 	l.m.Expire(l.now)
@@ -229,7 +223,7 @@ func TestRequestParams(t *testing.T) {
 			(<-l.posted).Run(l.now)
 			l.want("request", "0005 12 01 0800 0600 2800 0400 c800")
 			if tt.answer != "" {
-				l.recv(CIDSignal, tt.answer)
+				l.recv(cidSignal, tt.answer)
 			} else {
 				l.advance(30*time.Second - 1)
 				select {
@@ -280,9 +274,9 @@ func TestRequestParamsRefusedHere(t *testing.T) {
 		t.Errorf("while the canceled one is unanswered: %v", err)
 	}
 	l.wantIdle("busy")
-	l.recv(CIDSignal, "13 01 0200 0000")
+	l.recv(cidSignal, "13 01 0200 0000")
 	request(t.Context())
-	l.recv(CIDSignal, "13 02 0200 0000")
+	l.recv(cidSignal, "13 02 0200 0000")
 	if err := <-got; err != nil {
 		t.Errorf("after its answer: %v", err)
 	}
@@ -293,7 +287,7 @@ func TestLogging(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: levelPacket}))
 	l := newFakeLink(t, hci.RoleCentral, &Config{Logger: log})
 	l.m.ACL(l.now, false, []byte{1})
-	l.recv(CIDSignal, "0a 05 0000")
+	l.recv(cidSignal, "0a 05 0000")
 	for _, want := range []string{"fragment dropped", "command rejected", "signaling command 0x0A", "command not understood"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("log %q does not say %q", b.String(), want)

@@ -10,53 +10,55 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// askLimit bounds the wait for ParamPolicy.Ask. It leaves the answer some time
-// to arrive before the peer gives up, after 30 s.
+// askLimit bounds the wait for ParamPolicy.Ask. The peer gives up after 30 s;
+// the difference leaves time for the answer to arrive.
 const askLimit = 25 * time.Second
 
-// Steps of the connection parameters on air.
+// Units of the connection parameters on air.
 const (
 	intervalStep = 1250 * time.Microsecond
 	timeoutStep  = 10 * time.Millisecond
 )
 
-// ParamPolicy decides about connection parameters that the peer asks for, be it
-// over L2CAP (Vol 3, Part A, 4.20) or in the link layer (Vol 6, Part B, 5.1.7).
-// Requests outside of the specification's ranges are rejected in any case. The
-// zero ParamPolicy accepts all others.
+// ParamPolicy decides on connection parameters that the peer requests, over
+// L2CAP (Vol 3, Part A, 4.20) or in the link layer (Vol 6, Part B, 5.1.7).
+// Requests outside the specification's ranges are always rejected. The zero
+// ParamPolicy accepts all others.
 type ParamPolicy struct {
 	// Reject rejects every request.
 	Reject bool
 	// MinInterval and MaxInterval bound the connection interval. A request whose
-	// range overlaps is accepted with the overlap, any other rejected. 0: the
-	// specification's 7.5 ms and 4 s.
+	// range overlaps them is accepted with the overlap; any other is rejected. 0
+	// means the specification's bounds, 7.5 ms and 4 s.
 	MinInterval, MaxInterval time.Duration
-	// MaxLatency bounds the peripheral latency in connection events. 0: the
-	// specification's 499; negative: none.
+	// MaxLatency bounds the peripheral latency, in connection events. 0 means
+	// the specification's bound, 499; a negative value means no latency.
 	MaxLatency int
-	// MaxTimeout bounds the supervision timeout. 0: the specification's 32 s.
+	// MaxTimeout bounds the supervision timeout. 0 means the specification's
+	// bound, 32 s.
 	MaxTimeout time.Duration
-	// Ask, if set, decides about the requests that the fields above let through.
-	// It returns the parameters to use, for instance those of req, and whether
-	// the request is accepted. It has a goroutine of its own and may take up to
+	// Ask, if not nil, decides on the requests that the fields above accept. It
+	// returns the parameters to use, which may be those of req, and whether to
+	// accept the request. It runs on a goroutine of its own and may take up to
 	// 25 s, after which the request is rejected; ctx ends then, or with the
-	// link. While it runs, and while an update is under way, further requests of
-	// the peer are rejected.
+	// link. While Ask runs, and while an update is in progress, further requests
+	// of the peer are rejected.
 	Ask func(ctx context.Context, req ParamRequest) (hci.ConnParams, bool)
 }
 
-// ParamRequest is a request for connection parameters by a peer.
+// ParamRequest is a peer's request for connection parameters.
 type ParamRequest struct {
 	Peer   hci.Addr
 	Handle hci.Handle
-	// LinkLayer reports whether the peer asked in the link layer rather than
+	// LinkLayer reports whether the request came in the link layer rather than
 	// over L2CAP.
 	LinkLayer bool
-	// Params are valid, and narrowed to the policy's bounds.
+	// Params are valid and within the policy's bounds.
 	Params hci.ConnParams
 }
 
-// narrow returns the part of p that the bounds of the policy allow.
+// narrow returns the part of q that the policy accepts; ok is false if there is
+// none.
 func (p *ParamPolicy) narrow(q hci.ConnParams) (hci.ConnParams, bool) {
 	if p.Reject || q.Validate() != nil {
 		return q, false
@@ -78,35 +80,36 @@ func (p *ParamPolicy) narrow(q hci.ConnParams) (hci.ConnParams, bool) {
 	return q, true
 }
 
-// paramControl handles requests for connection parameters in both directions.
-// It belongs to the loop.
+// paramControl handles requests for connection parameters in both directions. It
+// belongs to the loop.
 type paramControl struct {
 	m        *Mux
-	updating bool // an update that the peer asked for is under way
+	updating bool // an update that the peer requested is in progress
 	asking   bool // Ask has not returned
 	sent     bool // a request of this side is unanswered
 
-	// The question that Ask is to answer; answer is nil once it has been.
+	// The open question to Ask; answer is nil if there is none.
 	answer   func(now time.Time, p hci.ConnParams, ok bool)
 	deadline time.Time
 	cancel   context.CancelCauseFunc
 }
 
-// updateReq handles Connection Parameter Update Request.
-func (c *paramControl) updateReq(now time.Time, id uint8, req ConnectionParameterUpdateReq) {
+// handleUpdateReq handles Connection Parameter Update Request.
+func (c *paramControl) handleUpdateReq(now time.Time, id uint8, req connectionParameterUpdateReq) {
 	m := c.m
 	if m.link.Role() != hci.RoleCentral {
 		// Only a central takes this request (4.20).
-		m.sig.reject(id, req.Code(), CommandReject{Reason: RejectNotUnderstood})
+		m.sig.rejectCommand(id, req.Code(), commandReject{Reason: RejectNotUnderstood})
 		return
 	}
 	c.decide(now, req.params(), false, func(now time.Time, p hci.ConnParams, ok bool) {
 		if !ok {
 			m.debug("connection parameters rejected", "asked", req.params())
-			m.sig.send(id, ConnectionParameterUpdateRsp{Result: ParamsRejected})
+			m.sig.sendCommand(id, connectionParameterUpdateRsp{Result: paramsRejected})
 			return
 		}
-		m.sig.send(id, ConnectionParameterUpdateRsp{Result: ParamsAccepted})
+		m.sig.sendCommand(id, connectionParameterUpdateRsp{Result: paramsAccepted})
+		m.peerParams.Store(&p)
 		c.updating = true
 		m.link.StartUpdate(p, func(_ time.Time, got hci.ConnParamsInUse, err error) {
 			c.updating = false
@@ -115,16 +118,29 @@ func (c *paramControl) updateReq(now time.Time, id uint8, req ConnectionParamete
 	})
 }
 
-// linkLayerReq handles the link layer's request, whichever role asks.
-func (c *paramControl) linkLayerReq(now time.Time, ev *hci.LERemoteConnectionParameterRequest) {
-	req := *ev // the event's memory is the decoder's
+// handleLinkLayerReq handles LE Remote Connection Parameter Request.
+func (c *paramControl) handleLinkLayerReq(now time.Time, ev *hci.LERemoteConnectionParameterRequest) {
+	req := *ev // ev belongs to the decoder
 	c.decide(now, req.Params, true, func(_ time.Time, p hci.ConnParams, ok bool) {
 		req.Params = p
+		if ok {
+			c.m.peerParams.Store(&p)
+		}
 		c.m.link.ReplyParamRequest(&req, ok)
 	})
 }
 
-// decide calls answer, now or later, exactly once unless the link ends.
+// PeerParams returns the connection parameters that the peer has asked for on this
+// link and was granted, be it over L2CAP or in the link layer; ok is false if it
+// has not asked. Any goroutine may call it.
+func (m *Mux) PeerParams() (p hci.ConnParams, ok bool) {
+	if granted := m.peerParams.Load(); granted != nil {
+		return *granted, true
+	}
+	return p, false
+}
+
+// decide calls answer, now or later, exactly once unless the link ends first.
 func (c *paramControl) decide(now time.Time, p hci.ConnParams, linkLayer bool, answer func(time.Time, hci.ConnParams, bool)) {
 	policy := &c.m.cfg.Params
 	narrowed, ok := policy.narrow(p)
@@ -135,11 +151,11 @@ func (c *paramControl) decide(now time.Time, p hci.ConnParams, linkLayer bool, a
 		answer(now, narrowed, true)
 	default:
 		link := c.m.link
-		c.ask(now, policy.Ask, ParamRequest{link.Peer(), link.Handle(), linkLayer, narrowed}, answer)
+		c.askPolicy(now, policy.Ask, ParamRequest{link.Peer(), link.Handle(), linkLayer, narrowed}, answer)
 	}
 }
 
-func (c *paramControl) ask(now time.Time, ask func(context.Context, ParamRequest) (hci.ConnParams, bool), req ParamRequest, answer func(time.Time, hci.ConnParams, bool)) {
+func (c *paramControl) askPolicy(now time.Time, ask func(context.Context, ParamRequest) (hci.ConnParams, bool), req ParamRequest, answer func(time.Time, hci.ConnParams, bool)) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.asking, c.answer, c.cancel, c.deadline = true, answer, cancel, now.Add(askLimit)
 	c.m.rearm()
@@ -152,13 +168,13 @@ func (c *paramControl) ask(now time.Time, ask func(context.Context, ParamRequest
 				c.m.debug("parameters from ParamPolicy.Ask are invalid, request rejected", "error", err)
 				ok = false
 			}
-			c.settle(now, p, ok)
+			c.settleQuestion(now, p, ok)
 		}))
 	}()
 }
 
-// settle answers the question that Ask was given, if it is still open.
-func (c *paramControl) settle(now time.Time, p hci.ConnParams, ok bool) {
+// settleQuestion answers the question to Ask, if it is still open.
+func (c *paramControl) settleQuestion(now time.Time, p hci.ConnParams, ok bool) {
 	answer := c.answer
 	c.answer, c.deadline = nil, time.Time{}
 	if answer != nil {
@@ -167,28 +183,28 @@ func (c *paramControl) settle(now time.Time, p hci.ConnParams, ok bool) {
 	c.m.rearm()
 }
 
-func (c *paramControl) expire(now time.Time) {
+func (c *paramControl) expireQuestion(now time.Time) {
 	if c.answer != nil && !c.deadline.After(now) {
 		c.cancel(context.DeadlineExceeded)
-		c.settle(now, hci.ConnParams{}, false)
+		c.settleQuestion(now, hci.ConnParams{}, false)
 	}
 }
 
-func (c *paramControl) down(err error) {
+func (c *paramControl) endQuestion(err error) {
 	if c.cancel != nil {
 		c.cancel(err)
 	}
 	c.answer, c.deadline = nil, time.Time{}
 }
 
-// RequestParams asks the central for connection parameters, by a Connection
-// Parameter Update Request (Vol 3, Part A, 4.20), and returns once it has
-// accepted; what it then sets comes as an LE Connection Update Complete event.
-// The error unwraps to ErrParamsRejected, *RejectError, *TimeoutError after
-// 30 s, ErrBusy while an earlier request is unanswered, or to the end of the
-// link or of ctx. After a refusal the specification wants 30 s of patience
-// (Vol 3, Part C, 9.3.12). It is for the peripheral, and for any goroutine but
-// the loop.
+// RequestParams asks the central for connection parameters with a Connection
+// Parameter Update Request (Vol 3, Part A, 4.20), and returns once the central
+// has accepted them. The parameters in use then change with an LE Connection
+// Update Complete event. The error wraps ErrParamsRejected, *RejectError,
+// *TimeoutError after 30 s, ErrBusy while an earlier request is unanswered, or
+// the end of the link or of ctx. After a refusal the specification demands a
+// pause of 30 s (Vol 3, Part C, 9.3.12). Only a peripheral may use it.
+// RequestParams may be called from any goroutine but the loop.
 func (m *Mux) RequestParams(ctx context.Context, p hci.ConnParams) error {
 	if err := m.requestParams(ctx, p); err != nil {
 		return fmt.Errorf("l2cap: request connection parameters: %w", err)
@@ -198,20 +214,20 @@ func (m *Mux) RequestParams(ctx context.Context, p hci.ConnParams) error {
 
 func (m *Mux) requestParams(ctx context.Context, p hci.ConnParams) error {
 	if m.link.Role() != hci.RolePeripheral {
-		return errors.New("this host is the central of the link; update them through the link itself")
+		return errors.New("this host is the central of the link: use controller.Link.Update")
 	}
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	_, err := call(ctx, m, func(now time.Time, reply func(struct{}, error)) {
+	_, err := callLoop(ctx, m, func(now time.Time, reply func(struct{}, error)) {
 		if m.params.sent {
 			reply(struct{}{}, ErrBusy)
 			return
 		}
 		m.params.sent = true
-		m.sig.request(now, paramsRequest(p), func(_ time.Time, answer Signal, err error) {
+		m.sig.sendRequest(now, paramsRequest(p), func(_ time.Time, answer signal, err error) {
 			m.params.sent = false
-			if rsp, ok := answer.(ConnectionParameterUpdateRsp); ok && rsp.Result != ParamsAccepted {
+			if rsp, ok := answer.(connectionParameterUpdateRsp); ok && rsp.Result != paramsAccepted {
 				err = ErrParamsRejected
 			}
 			reply(struct{}{}, err)
@@ -220,8 +236,8 @@ func (m *Mux) requestParams(ctx context.Context, p hci.ConnParams) error {
 	return err
 }
 
-// params returns the request's values in units of time; they may be invalid.
-func (s ConnectionParameterUpdateReq) params() hci.ConnParams {
+// params returns the requested parameters in units of time; they may be invalid.
+func (s connectionParameterUpdateReq) params() hci.ConnParams {
 	return hci.ConnParams{
 		IntervalMin: time.Duration(s.IntervalMin) * intervalStep,
 		IntervalMax: time.Duration(s.IntervalMax) * intervalStep,
@@ -230,9 +246,9 @@ func (s ConnectionParameterUpdateReq) params() hci.ConnParams {
 	}
 }
 
-// paramsRequest is the reverse of params, for valid parameters.
-func paramsRequest(p hci.ConnParams) ConnectionParameterUpdateReq {
-	return ConnectionParameterUpdateReq{
+// paramsRequest returns the request for valid parameters.
+func paramsRequest(p hci.ConnParams) connectionParameterUpdateReq {
+	return connectionParameterUpdateReq{
 		IntervalMin: uint16(p.IntervalMin / intervalStep),
 		IntervalMax: uint16(p.IntervalMax / intervalStep),
 		Latency:     p.Latency,

@@ -21,7 +21,7 @@ func connParams(lo, hi time.Duration, latency uint16, timeout time.Duration) hci
 }
 
 func paramReqHex(lo, hi, latency, timeout uint16) string {
-	return fmt.Sprintf("%x", AppendSignal(nil, 5, ConnectionParameterUpdateReq{lo, hi, latency, timeout}))
+	return fmt.Sprintf("%x", appendSignal(nil, 5, connectionParameterUpdateReq{lo, hi, latency, timeout}))
 }
 
 const (
@@ -62,11 +62,14 @@ func TestParamPolicy(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newFakeLink(t, hci.RoleCentral, &Config{Params: tt.policy})
-			l.recv(CIDSignal, paramReqHex(tt.lo, tt.hi, tt.latency, tt.timeout))
+			l.recv(cidSignal, paramReqHex(tt.lo, tt.hi, tt.latency, tt.timeout))
 			if tt.want == nil {
 				l.want("rejected", rejected)
 				if len(l.updates) != 0 {
 					t.Errorf("updates after a rejection: %v", l.updates)
+				}
+				if p, ok := l.m.PeerParams(); ok {
+					t.Errorf("the peer was granted %v", p)
 				}
 				return
 			}
@@ -74,24 +77,27 @@ func TestParamPolicy(t *testing.T) {
 			if diff := cmp.Diff([]hci.ConnParams{*tt.want}, l.updates); diff != "" {
 				t.Error(diff)
 			}
+			if p, ok := l.m.PeerParams(); !ok || p != *tt.want {
+				t.Errorf("the peer was granted %v, %v; want %v", p, ok, *tt.want)
+			}
 		})
 	}
 }
 
 func TestParamRequestDuringUpdate(t *testing.T) {
 	l := newFakeLink(t, hci.RoleCentral, nil)
-	l.recv(CIDSignal, paramReqHex(24, 40, 0, 100))
+	l.recv(cidSignal, paramReqHex(24, 40, 0, 100))
 	l.want("first", accepted)
-	l.recv(CIDSignal, paramReqHex(24, 40, 0, 100))
+	l.recv(cidSignal, paramReqHex(24, 40, 0, 100))
 	l.want("while the update is under way", rejected)
 	l.updated(l.now, hci.ConnParamsInUse{}, errors.New("refused"))
-	l.recv(CIDSignal, paramReqHex(24, 40, 0, 100))
+	l.recv(cidSignal, paramReqHex(24, 40, 0, 100))
 	l.want("after it", accepted)
 }
 
 func TestParamRequestToPeripheral(t *testing.T) {
 	l := newFakeLink(t, hci.RolePeripheral, nil)
-	l.recv(CIDSignal, paramReqHex(24, 40, 0, 100))
+	l.recv(cidSignal, paramReqHex(24, 40, 0, 100))
 	l.want("only a central takes it", "0005 01 05 0200 0000")
 }
 
@@ -112,6 +118,9 @@ func TestLinkLayerParamRequest(t *testing.T) {
 			l.m.Event(l.now, &hci.LERemoteConnectionParameterRequest{Handle: 0x40, Params: tt.in})
 			if diff := cmp.Diff([]paramReply{tt.want}, l.replies, cmp.AllowUnexported(paramReply{})); diff != "" {
 				t.Errorf("as %v: %s", role, diff)
+			}
+			if granted, ok := l.m.PeerParams(); ok != tt.want.accept || ok && granted != tt.want.params {
+				t.Errorf("as %v: the peer was granted %v, %v", role, granted, ok)
 			}
 			if len(p.events) != 0 {
 				t.Errorf("the event went on to ATT: %v", p.events)
@@ -151,14 +160,14 @@ func TestAskAccepts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAsker()
 		l := newAskedLink(t, a)
-		l.recv(CIDSignal, paramReqHex(24, 40, 3, 100))
+		l.recv(cidSignal, paramReqHex(24, 40, 3, 100))
 		req := <-a.req
 		want := ParamRequest{Peer: testPeer, Handle: 0x40, Params: connParams(30*ms, 45*ms, 3, time.Second)}
 		if req != want {
 			t.Errorf("asked %+v, want %+v", req, want)
 		}
 		l.wantIdle("no answer before Ask's")
-		l.recv(CIDSignal, paramReqHex(24, 40, 3, 100))
+		l.recv(cidSignal, paramReqHex(24, 40, 3, 100))
 		l.want("a second request meanwhile", rejected)
 		a.give <- connParams(45*ms, 45*ms, 0, 2*time.Second)
 		(<-l.posted).Run(l.now)
@@ -177,7 +186,7 @@ func TestAskRejectsOrErrs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAsker()
 		l := newAskedLink(t, a)
-		l.recv(CIDSignal, paramReqHex(24, 40, 3, 100))
+		l.recv(cidSignal, paramReqHex(24, 40, 3, 100))
 		a.give <- connParams(45*ms, 30*ms, 0, time.Second)
 		(<-l.posted).Run(l.now)
 		l.want("parameters that are not valid", rejected)
@@ -198,7 +207,7 @@ func TestAskTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAsker()
 		l := newAskedLink(t, a)
-		l.recv(CIDSignal, paramReqHex(24, 40, 3, 100))
+		l.recv(cidSignal, paramReqHex(24, 40, 3, 100))
 		<-a.req
 		ctx := <-a.ctx
 		l.advance(askLimit - 1)
@@ -211,12 +220,12 @@ func TestAskTooLate(t *testing.T) {
 		if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			t.Errorf("Ask's context: %v", context.Cause(ctx))
 		}
-		l.recv(CIDSignal, paramReqHex(24, 40, 3, 100))
+		l.recv(cidSignal, paramReqHex(24, 40, 3, 100))
 		l.want("while Ask has not returned", rejected)
 		a.give <- connParams(30*ms, 30*ms, 0, time.Second)
 		(<-l.posted).Run(l.now)
 		l.wantIdle("the late answer is not used")
-		l.recv(CIDSignal, paramReqHex(24, 40, 3, 100))
+		l.recv(cidSignal, paramReqHex(24, 40, 3, 100))
 		<-a.req
 		a.give <- connParams(30*ms, 30*ms, 0, time.Second)
 		(<-l.posted).Run(l.now)
@@ -228,7 +237,7 @@ func TestAskEndsWithTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAsker()
 		l := newAskedLink(t, a)
-		l.recv(CIDSignal, paramReqHex(24, 40, 3, 100))
+		l.recv(cidSignal, paramReqHex(24, 40, 3, 100))
 		ctx := <-a.ctx
 		l.down(errors.New("gone"))
 		if !errors.Is(context.Cause(ctx), ErrLinkDown) {

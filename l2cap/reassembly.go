@@ -2,46 +2,46 @@ package l2cap
 
 import "github.com/moor-ble/moor/internal/wire"
 
-// outcome says what a fragment led to.
+// outcome is the result of adding a fragment.
 type outcome uint8
 
 const (
-	incomplete outcome = iota // more is to come, or it belongs to a refused frame
+	incomplete outcome = iota // more is to come, or the frame is being skipped
 	complete                  // a whole frame
-	tooLong                   // a frame beyond the channel's limit has begun
-	refused                   // a frame for a channel that does not exist has begun
-	dropped                   // the fragment made no sense
+	tooLong                   // the beginning of a frame longer than its channel accepts
+	refused                   // the beginning of a frame for a channel that does not exist
+	dropped                   // the fragment belongs to no frame
 )
 
-// frame is a frame, or for tooLong as much of it as has arrived.
+// frame is a frame; with tooLong, the part of it that has arrived.
 type frame struct {
 	cid     CID
-	length  int // of the whole payload
+	length  int // of the whole payload, in octets
 	payload []byte
 }
 
 // reassembly joins the fragments of one link's frames. It holds at most one
-// frame, and no more of it than its channel takes: limit is asked as soon as
-// the header is there, and what it does not allow is never stored. A frame in
-// one fragment is passed through without a copy.
+// frame. It calls limit once the header is complete, and stores nothing of a
+// frame that limit does not allow. A frame in one fragment is not copied.
 //
-//	            start               continuation
+//	state     | first fragment    | continuation
+//	----------|-------------------|-----------------------------
 //	idle      | begin             | drop, count as orphan
 //	filling   | drop old, begin   | append; too much: drop, idle
 //	skipping  | begin             | ignore
 //
-// Fragments may be cut anywhere, within the header too: a controller passes on
-// whatever the peer's link layer sends.
+// The header may be fragmented too: a controller passes on whatever the peer's
+// link layer sends.
 type reassembly struct {
-	// limit returns the longest payload that the channel takes, and whether
+	// limit returns the longest payload that the channel accepts, and whether
 	// there is such a channel.
 	limit    func(cid CID) (n int, ok bool)
 	counters *Counters
 
 	state reassemblyState
-	head  frame  // valid once the header is whole
-	whole bool   // the header is
-	buf   []byte // header first, if it came in pieces; then the payload
+	head  frame  // valid if whole
+	whole bool   // the header is complete
+	buf   []byte // a fragmented header, then the payload
 }
 
 type reassemblyState uint8
@@ -52,8 +52,8 @@ const (
 	skipping
 )
 
-// add takes one fragment. What it returns is valid until the next call.
-func (r *reassembly) add(start bool, data []byte) (frame, outcome) {
+// addFragment adds one fragment. The frame is valid until the next call.
+func (r *reassembly) addFragment(start bool, data []byte) (frame, outcome) {
 	if len(data) == 0 {
 		r.counters.Empty++
 		return frame{}, dropped
@@ -100,14 +100,13 @@ func (r *reassembly) add(start bool, data []byte) (frame, outcome) {
 		return r.head, complete
 	}
 	if len(r.buf) == 0 && cap(r.buf) < r.head.length {
-		r.buf = make([]byte, 0, r.head.length) // and no more, as growing what is there would
+		r.buf = make([]byte, 0, r.head.length) // exactly so much; append would allocate more
 	}
 	r.buf = append(r.buf, in.Rest()...)
 	return frame{}, incomplete
 }
 
-// header reads the header and asks whether its frame is wanted; complete means
-// that it is.
+// header reads the header; complete means that the channel accepts the frame.
 func (r *reassembly) header(in *wire.Reader) outcome {
 	if len(r.buf) > 0 || in.Len() < headerLen {
 		r.buf = append(r.buf, in.Bytes(min(in.Len(), headerLen-len(r.buf)))...)
@@ -134,5 +133,5 @@ func (r *reassembly) header(in *wire.Reader) outcome {
 	return complete
 }
 
-// reset forgets the frame in progress and the memory for it.
+// reset drops the frame in progress and its memory.
 func (r *reassembly) reset() { r.state, r.buf = idle, nil }

@@ -8,13 +8,13 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// testReassembly takes 40 bytes on the ATT channel, 100 on channel 0x0040.
+// testReassembly accepts 40 octets on the ATT channel, 100 on channel 0x0040.
 func testReassembly() *reassembly {
 	return &reassembly{counters: &Counters{}, limit: func(cid CID) (int, bool) {
 		switch cid {
-		case CIDATT:
+		case cidATT:
 			return 40, true
-		case CIDFirst:
+		case cidFirst:
 			return 100, true
 		default:
 			return 0, false
@@ -54,7 +54,7 @@ func TestReassembly(t *testing.T) {
 			var data []byte
 			for f := range bytes.SplitSeq([]byte(tt.in), []byte(",")) {
 				kind, hex, _ := bytes.Cut(bytes.TrimSpace(f), []byte(" "))
-				fr, o := r.add(string(kind) == "s", unhex(t, string(hex)))
+				fr, o := r.addFragment(string(kind) == "s", unhex(t, string(hex)))
 				got += map[outcome]string{complete: "C", incomplete: "i", tooLong: "L", refused: "R", dropped: "d"}[o]
 				if o == complete {
 					data = bytes.Clone(fr.payload)
@@ -74,7 +74,7 @@ func TestReassembly(t *testing.T) {
 }
 
 func TestReassemblyEverySplit(t *testing.T) {
-	f := frameBytes(CIDATT, []byte{1, 2, 3, 4, 5})
+	f := frameBytes(cidATT, []byte{1, 2, 3, 4, 5})
 	r := testReassembly()
 	for i := 1; i < len(f); i++ {
 		for j := i; j < len(f); j++ {
@@ -84,23 +84,23 @@ func TestReassemblyEverySplit(t *testing.T) {
 				if len(p) == 0 {
 					continue
 				}
-				fr, o := r.add(n == 0, p)
+				fr, o := r.addFragment(n == 0, p)
 				if last := n == 2; last != (o == complete) {
 					t.Fatalf("cut at %d and %d: outcome %v of part %d", i, j, o, n)
 				}
 				got = fr
 			}
-			if got.cid != CIDATT || !bytes.Equal(got.payload, []byte{1, 2, 3, 4, 5}) {
+			if got.cid != cidATT || !bytes.Equal(got.payload, []byte{1, 2, 3, 4, 5}) {
 				t.Errorf("cut at %d and %d: frame %v % x", i, j, got.cid, got.payload)
 			}
 		}
 	}
 }
 
-// FuzzReassembly feeds fragments cut from the input: each begins with an octet
-// that holds the start flag and the length. What comes out has to be what a
-// plain model says, no more memory than the bound may be held, and a good frame
-// must always get through afterwards.
+// FuzzReassembly adds fragments cut from the input: each begins with an octet
+// that holds the start flag and the length. The result must match a plain model,
+// the memory must stay within the bound, and a valid frame must always get
+// through afterwards.
 func FuzzReassembly(f *testing.F) {
 	add := func(parts ...packet) {
 		var b []byte
@@ -113,13 +113,13 @@ func FuzzReassembly(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	whole := frameBytes(CIDATT, []byte("hello"))
+	whole := frameBytes(cidATT, []byte("hello"))
 	add(packet{true, whole})
 	add(packet{true, whole[:2]}, packet{false, whole[2:6]}, packet{false, whole[6:]})
 	add(packet{true, whole[:6]}, packet{true, whole})
 	add(packet{false, whole}, packet{true, nil}, packet{false, nil})
-	add(packet{true, append(whole, 1)}, packet{true, frameBytes(CIDATT, make([]byte, 41))}, packet{false, []byte{1}})
-	add(packet{true, frameBytes(0x7F, nil)}, packet{true, frameBytes(CIDFirst, make([]byte, 100))})
+	add(packet{true, append(whole, 1)}, packet{true, frameBytes(cidATT, make([]byte, 41))}, packet{false, []byte{1}})
+	add(packet{true, frameBytes(0x7F, nil)}, packet{true, frameBytes(cidFirst, make([]byte, 100))})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := testReassembly()
 		var model []byte // header and payload so far; nil: no frame
@@ -127,7 +127,7 @@ func FuzzReassembly(f *testing.F) {
 		for src.Len() > 0 {
 			n := src.U8()
 			start, data := n&1 == 1, src.Bytes(min(src.Len(), int(n>>1)))
-			fr, o := r.add(start, data)
+			fr, o := r.addFragment(start, data)
 			want := modelAdd(&model, r, start, data)
 			got := ""
 			if o == complete {
@@ -140,14 +140,13 @@ func FuzzReassembly(f *testing.F) {
 				t.Fatalf("holds %d bytes, the bound is 100", cap(r.buf))
 			}
 		}
-		if fr, o := r.add(true, whole); o != complete || !bytes.Equal(fr.payload, []byte("hello")) {
+		if fr, o := r.addFragment(true, whole); o != complete || !bytes.Equal(fr.payload, []byte("hello")) {
 			t.Fatalf("a good frame afterwards gave outcome %v % x", o, fr.payload)
 		}
 	})
 }
 
-// modelAdd is the rule of reassembly without its limits on memory: collect
-// everything, then look.
+// modelAdd is reassembly without limits on memory: it collects everything first.
 func modelAdd(model *[]byte, r *reassembly, start bool, data []byte) string {
 	if len(data) == 0 {
 		return ""

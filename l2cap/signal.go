@@ -4,32 +4,30 @@ import (
 	"slices"
 	"time"
 
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
 const (
-	// signalMTU is the longest signalling frame that this side takes, the
+	// signalMTU is the longest signaling frame that this side accepts, the
 	// minimum for LE (Vol 3, Part A, 4). Every command fits.
 	signalMTU = 23
-	// rtx is how long an answer is waited for: the 30 s that the specification
-	// fixes for connection parameters (TGAP(conn_param_timeout), Vol 3, Part C,
-	// appendix A) and which lies within the 1 s to 60 s that it allows for all
-	// others (RTX, Vol 3, Part A, 6.2.1).
+	// rtx is the time that the peer has for an answer. The specification fixes
+	// 30 s for connection parameters (TGAP(conn_param_timeout), Vol 3, Part C,
+	// appendix A) and allows 1 s to 60 s for all other commands (RTX, Vol 3,
+	// Part A, 6.2.1).
 	rtx = 30 * time.Second
-	// maxUnsentAnswers bounds the answers that are queued while the link has no
-	// room: a peer that asks without taking the answers is no longer answered.
-	maxUnsentAnswers = 16
 )
 
-// signaler is the LE signalling channel of a link. It belongs to the loop.
+// signaler is the LE signaling channel of a link. It belongs to the loop.
 //
-//	what comes in                          | what it does
+//	received                               | effect
 //	---------------------------------------|------------------------------
-//	request, as the specification has it   | answered by its owner
-//	response that a request waits for      | given to the request
+//	valid request                          | answered by its handler
+//	response to a pending request          | completes the request
 //	other response                         | ignored
 //	identifier 0                           | ignored: no answer is possible
-//	frame beyond the signalling MTU        | Command Reject 0x0001, if it
+//	frame longer than the signaling MTU    | Command Reject 0x0001, if it
 //	                                       |  holds a request
 //	several commands, wrong lengths,       | Command Reject 0x0000, if it
 //	unknown code, request for the other role|  holds a request
@@ -39,7 +37,7 @@ type signaler struct {
 	buf     []byte
 	lastID  uint8
 	pending []request
-	unsent  int
+	flood   flood.Counter // of commands to be answered
 }
 
 // request is a command of this side that awaits its answer.
@@ -47,130 +45,133 @@ type request struct {
 	id       uint8
 	sent     Code
 	deadline time.Time
-	done     func(now time.Time, answer Signal, err error)
+	done     func(now time.Time, answer signal, err error)
 }
 
 // answeredBy reports whether a command of code c answers the request. The code
 // of every response follows that of its request.
-func (q *request) answeredBy(c Code) bool { return c == CodeCommandReject || c == q.sent+1 }
+func (q *request) answeredBy(c Code) bool { return c == codeCommandReject || c == q.sent+1 }
 
-// frame takes the payload of a frame on the signalling channel.
-func (s *signaler) frame(now time.Time, b []byte) {
-	id, sig, err := ParseSignal(b)
+// handleFrame handles the payload of a frame on the signaling channel.
+func (s *signaler) handleFrame(now time.Time, b []byte) {
+	id, sig, err := parseSignal(b)
 	switch {
 	case err != nil:
-		s.malformed(now, b, id, err)
+		s.handleMalformed(now, b, id, err)
 	case id == 0:
-		s.ignore("identifier 0", sig.Code())
-	case sig.Code().response():
-		s.response(now, id, sig)
-	case s.flooded():
-		s.ignore("too many unsent answers", sig.Code())
+		s.ignoreCommand("identifier 0", sig.Code())
+	case sig.Code().isResponse():
+		s.handleResponse(now, id, sig)
+	case !s.admitAnswer():
+		s.ignoreCommand("too many unsent answers", sig.Code())
 	default:
-		s.command(now, id, sig)
+		s.handleCommand(now, id, sig)
 	}
 }
 
-func (s *signaler) command(now time.Time, id uint8, sig Signal) {
+func (s *signaler) handleCommand(now time.Time, id uint8, sig signal) {
 	switch sig := sig.(type) {
-	case DisconnectionReq:
-		s.m.coc.disconnectReq(now, id, sig)
-	case ConnectionParameterUpdateReq:
-		s.m.params.updateReq(now, id, sig)
-	case LECreditBasedConnectionReq:
-		s.m.coc.connectReq(now, id, sig)
-	case FlowControlCreditInd:
-		s.m.coc.creditInd(now, id, sig)
-	case CreditBasedConnectionReq:
-		// No SPSM here takes enhanced channels, so each one asked for is refused:
-		// as many zeros as the request has identifiers (4.26).
-		s.send(id, CreditBasedConnectionRsp{Result: ResultSPSMNotSupported, Destinations: make([]CID, len(sig.Sources))})
-	case CreditBasedReconfigureReq:
-		s.send(id, CreditBasedReconfigureRsp{Result: ReconfigureInvalidCID})
+	case disconnectionReq:
+		s.m.coc.handleDisconnectReq(now, id, sig)
+	case connectionParameterUpdateReq:
+		s.m.params.handleUpdateReq(now, id, sig)
+	case leCreditBasedConnectionReq:
+		s.m.coc.handleConnectReq(now, id, sig)
+	case flowControlCreditInd:
+		s.m.coc.handleCreditInd(now, id, sig)
+	case creditBasedConnectionReq:
+		// No PSM here accepts enhanced channels, so all are refused: the
+		// response has a zero for each identifier of the request (4.26).
+		s.sendCommand(id, creditBasedConnectionRsp{Result: ResultSPSMNotSupported, Destinations: make([]CID, len(sig.Sources))})
+	case creditBasedReconfigureReq:
+		s.sendCommand(id, creditBasedReconfigureRsp{Result: reconfigureInvalidCID})
 	default:
-		s.reject(id, sig.Code(), CommandReject{Reason: RejectNotUnderstood})
+		s.rejectCommand(id, sig.Code(), commandReject{Reason: RejectNotUnderstood})
 	}
 }
 
-// oversized answers a frame beyond the signalling MTU, of which b has arrived.
-func (s *signaler) oversized(b []byte) {
-	if id, code, ok := firstRequest(b); ok && !s.flooded() {
-		s.reject(id, code, CommandReject{Reason: RejectMTUExceeded, MTU: signalMTU})
+// handleOversized answers a frame longer than the signaling MTU; b is the part
+// of it that has arrived.
+func (s *signaler) handleOversized(b []byte) {
+	if id, code, ok := firstRequest(b); ok && s.admitAnswer() {
+		s.rejectCommand(id, code, commandReject{Reason: RejectMTUExceeded, MTU: signalMTU})
 	}
 }
 
-// malformed answers a frame that is not one command. The rule for frames with
-// several is the one for frames that are too long (4.1): one Command Reject, to
-// the first request in it, and none if all are responses.
-func (s *signaler) malformed(now time.Time, b []byte, id uint8, err error) {
+// handleMalformed answers a frame that is not exactly one command. A frame with
+// several commands is treated like one that is too long (4.1): Command Reject
+// answers the first request in it; a frame of responses alone is not answered.
+func (s *signaler) handleMalformed(now time.Time, b []byte, id uint8, err error) {
 	if id, code, ok := firstRequest(b); ok {
-		if !s.flooded() {
-			s.reject(id, code, CommandReject{Reason: RejectNotUnderstood})
+		if s.admitAnswer() {
+			s.rejectCommand(id, code, commandReject{Reason: RejectNotUnderstood})
 		}
 		return
 	}
 	r := wire.NewReader(b)
 	code := Code(r.U8())
-	if i := s.find(id, code); i >= 0 {
-		s.finish(now, i, nil, err)
+	if i := s.findPending(id, code); i >= 0 {
+		s.finishPending(now, i, nil, err)
 		return
 	}
-	s.ignore("malformed", code)
+	s.ignoreCommand("malformed", code)
 }
 
-// firstRequest finds the first command of a frame that may be answered.
+// firstRequest returns the first command of a frame that may be answered.
 func firstRequest(b []byte) (id uint8, code Code, ok bool) {
 	for r := wire.NewReader(b); r.Len() >= 2; r.Skip(int(r.U16())) {
 		code, id = Code(r.U8()), r.U8()
-		if !code.response() && id != 0 {
+		if !code.isResponse() && id != 0 {
 			return id, code, true
 		}
 	}
 	return 0, 0, false
 }
 
-func (s *signaler) response(now time.Time, id uint8, sig Signal) {
-	i := s.find(id, sig.Code())
+func (s *signaler) handleResponse(now time.Time, id uint8, sig signal) {
+	i := s.findPending(id, sig.Code())
 	if i < 0 {
-		s.ignore("nobody waits for it", sig.Code())
+		s.ignoreCommand("no request is pending", sig.Code())
 		return
 	}
-	if rej, ok := sig.(CommandReject); ok {
-		s.finish(now, i, nil, &RejectError{Command: s.pending[i].sent, Reason: rej.Reason})
+	if rej, ok := sig.(commandReject); ok {
+		s.finishPending(now, i, nil, &RejectError{Command: s.pending[i].sent, Reason: rej.Reason})
 		return
 	}
-	s.finish(now, i, sig, nil)
+	s.finishPending(now, i, sig, nil)
 }
 
-// find returns the place of the request that a command with this identifier
-// and code answers, or -1.
-func (s *signaler) find(id uint8, code Code) int {
+// findPending returns the index of the pending request that a command with this
+// identifier and code answers, or -1.
+func (s *signaler) findPending(id uint8, code Code) int {
 	return slices.IndexFunc(s.pending, func(q request) bool {
 		return q.id == id && q.answeredBy(code)
 	})
 }
 
-func (s *signaler) finish(now time.Time, i int, answer Signal, err error) {
+func (s *signaler) finishPending(now time.Time, i int, answer signal, err error) {
 	q := s.pending[i]
 	s.pending = slices.Delete(s.pending, i, i+1)
 	q.done(now, answer, err)
 	s.m.rearm()
 }
 
-// request sends a command of this side. done gets its answer, a *RejectError, a
-// *SignalError, a *TimeoutError or the end of the link; it runs on the loop.
-func (s *signaler) request(now time.Time, sig Signal, done func(now time.Time, answer Signal, err error)) {
+// sendRequest sends a command of this side. It calls done on the loop with the
+// answer, a *RejectError, a *SignalError, a *TimeoutError or the end of the
+// link.
+func (s *signaler) sendRequest(now time.Time, sig signal, done func(now time.Time, answer signal, err error)) {
 	id := s.nextID()
 	s.pending = append(s.pending, request{id: id, sent: sig.Code(), deadline: now.Add(rtx), done: done})
-	s.send(id, sig)
+	s.sendCommand(id, sig)
 	s.m.rearm()
 }
 
-// indicate sends a command that has no answer.
-func (s *signaler) indicate(sig Signal) { s.send(s.nextID(), sig) }
+// sendIndication sends a command that is not answered.
+func (s *signaler) sendIndication(sig signal) { s.sendCommand(s.nextID(), sig) }
 
-// nextID returns an identifier that no unanswered request has. There is one:
-// requests are at most one for parameters and one for each of 64 channels.
+// nextID returns an identifier that no pending request uses. There always is
+// one: at most one request for parameters and one for each of 64 channels are
+// pending.
 func (s *signaler) nextID() uint8 {
 	for {
 		s.lastID++
@@ -180,47 +181,37 @@ func (s *signaler) nextID() uint8 {
 	}
 }
 
-func (s *signaler) send(id uint8, sig Signal) {
-	s.buf = AppendSignal(s.buf[:0], id, sig)
-	s.m.out.send(CIDSignal, nil, s.buf)
+func (s *signaler) sendCommand(id uint8, sig signal) {
+	s.buf = appendSignal(s.buf[:0], id, sig)
+	s.m.out.sendFrame(cidSignal, nil, s.buf)
 }
 
-func (s *signaler) reject(id uint8, code Code, r CommandReject) {
+func (s *signaler) rejectCommand(id uint8, code Code, r commandReject) {
 	s.m.counters.Rejected++
 	s.m.debug("command rejected", "code", code, "reason", r.Reason)
-	s.send(id, r)
+	s.sendCommand(id, r)
 }
 
-func (s *signaler) ignore(why string, code Code) {
+// admitAnswer counts an answer and reports whether to send it; it is not sent to
+// a peer that takes none.
+func (s *signaler) admitAnswer() bool { return s.flood.Admit(s.m.link.Room()) }
+
+func (s *signaler) ignoreCommand(why string, code Code) {
 	s.m.counters.Ignored++
 	s.m.debug("command ignored", "code", code, "why", why)
 }
 
-// flooded counts an answer that is about to be made, and reports whether there
-// are too many that the link has not had room for.
-func (s *signaler) flooded() bool {
-	if s.m.link.Room() {
-		s.unsent = 0
-		return false
-	}
-	if s.unsent == maxUnsentAnswers {
-		return true
-	}
-	s.unsent++
-	return false
-}
-
-func (s *signaler) expire(now time.Time) {
+func (s *signaler) expirePending(now time.Time) {
 	for {
 		i := slices.IndexFunc(s.pending, func(q request) bool { return !q.deadline.After(now) })
 		if i < 0 {
 			return
 		}
-		s.finish(now, i, nil, &TimeoutError{Command: s.pending[i].sent, After: rtx})
+		s.finishPending(now, i, nil, &TimeoutError{Command: s.pending[i].sent, After: rtx})
 	}
 }
 
-// deadline returns when expire is to be called next; zero for never.
+// deadline returns when to call expirePending; zero means never.
 func (s *signaler) deadline() time.Time {
 	var t time.Time
 	for _, q := range s.pending {
@@ -229,8 +220,8 @@ func (s *signaler) deadline() time.Time {
 	return t
 }
 
-func (s *signaler) down(now time.Time, err error) {
+func (s *signaler) failPending(now time.Time, err error) {
 	for len(s.pending) > 0 {
-		s.finish(now, 0, nil, err)
+		s.finishPending(now, 0, nil, err)
 	}
 }

@@ -2,53 +2,53 @@ package l2cap
 
 import "github.com/moor-ble/moor/internal/wire"
 
-// parseSignalData reads the data of a command. The caller asks r for leftovers
-// and shortness.
-func parseSignalData(code Code, r *wire.Reader) (Signal, error) {
+// parseSignalData reads the data of a command. The caller checks r for data that
+// is missing or left over.
+func parseSignalData(code Code, r *wire.Reader) (signal, error) {
 	switch code {
-	case CodeCommandReject:
+	case codeCommandReject:
 		return parseCommandReject(r), nil
-	case CodeDisconnectionReq:
-		return DisconnectionReq{Destination: CID(r.U16()), Source: CID(r.U16())}, nil
-	case CodeDisconnectionRsp:
-		return DisconnectionRsp{Destination: CID(r.U16()), Source: CID(r.U16())}, nil
-	case CodeConnectionParameterUpdateReq:
-		return ConnectionParameterUpdateReq{IntervalMin: r.U16(), IntervalMax: r.U16(), Latency: r.U16(), Timeout: r.U16()}, nil
-	case CodeConnectionParameterUpdateRsp:
-		return ConnectionParameterUpdateRsp{Result: ParamResult(r.U16())}, nil
-	case CodeLECreditBasedConnectionReq:
-		return LECreditBasedConnectionReq{PSM: PSM(r.U16()), Source: CID(r.U16()), MTU: r.U16(), MPS: r.U16(), Credits: r.U16()}, nil
-	case CodeLECreditBasedConnectionRsp:
-		return LECreditBasedConnectionRsp{
+	case codeDisconnectionReq:
+		return disconnectionReq{Destination: CID(r.U16()), Source: CID(r.U16())}, nil
+	case codeDisconnectionRsp:
+		return disconnectionRsp{Destination: CID(r.U16()), Source: CID(r.U16())}, nil
+	case codeConnectionParameterUpdateReq:
+		return connectionParameterUpdateReq{IntervalMin: r.U16(), IntervalMax: r.U16(), Latency: r.U16(), Timeout: r.U16()}, nil
+	case codeConnectionParameterUpdateRsp:
+		return connectionParameterUpdateRsp{Result: paramResult(r.U16())}, nil
+	case codeLECreditBasedConnectionReq:
+		return leCreditBasedConnectionReq{PSM: PSM(r.U16()), Source: CID(r.U16()), MTU: r.U16(), MPS: r.U16(), Credits: r.U16()}, nil
+	case codeLECreditBasedConnectionRsp:
+		return leCreditBasedConnectionRsp{
 			Destination: CID(r.U16()), MTU: r.U16(), MPS: r.U16(), Credits: r.U16(), Result: Result(r.U16()),
 		}, nil
-	case CodeFlowControlCreditInd:
-		return FlowControlCreditInd{Source: CID(r.U16()), Credits: r.U16()}, nil
-	case CodeCreditBasedConnectionReq:
-		s := CreditBasedConnectionReq{PSM: PSM(r.U16()), MTU: r.U16(), MPS: r.U16(), Credits: r.U16()}
+	case codeFlowControlCreditInd:
+		return flowControlCreditInd{Source: CID(r.U16()), Credits: r.U16()}, nil
+	case codeCreditBasedConnectionReq:
+		s := creditBasedConnectionReq{PSM: PSM(r.U16()), MTU: r.U16(), MPS: r.U16(), Credits: r.U16()}
 		var err error
 		s.Sources, err = readCIDs(r, 1)
 		return s, err
-	case CodeCreditBasedConnectionRsp:
-		s := CreditBasedConnectionRsp{MTU: r.U16(), MPS: r.U16(), Credits: r.U16(), Result: Result(r.U16())}
+	case codeCreditBasedConnectionRsp:
+		s := creditBasedConnectionRsp{MTU: r.U16(), MPS: r.U16(), Credits: r.U16(), Result: Result(r.U16())}
 		var err error
 		s.Destinations, err = readCIDs(r, 0)
 		return s, err
-	case CodeCreditBasedReconfigureReq:
-		s := CreditBasedReconfigureReq{MTU: r.U16(), MPS: r.U16()}
+	case codeCreditBasedReconfigureReq:
+		s := creditBasedReconfigureReq{MTU: r.U16(), MPS: r.U16()}
 		var err error
 		s.Destinations, err = readCIDs(r, 1)
 		return s, err
-	case CodeCreditBasedReconfigureRsp:
-		return CreditBasedReconfigureRsp{Result: ReconfigureResult(r.U16())}, nil
+	case codeCreditBasedReconfigureRsp:
+		return creditBasedReconfigureRsp{Result: reconfigureResult(r.U16())}, nil
 	}
-	return UnknownSignal{Op: code, Data: r.Rest()}, nil
+	return unknownSignal{Op: code, Data: r.Rest()}, nil
 }
 
-// parseCommandReject tolerates data that does not fit the reason: nothing hangs
-// on it, and who waits for an answer had better get this one.
-func parseCommandReject(r *wire.Reader) Signal {
-	s := CommandReject{Reason: RejectReason(r.U16())}
+// parseCommandReject ignores data that does not fit the reason: no code depends
+// on it, and the pending request must get its answer.
+func parseCommandReject(r *wire.Reader) signal {
+	s := commandReject{Reason: RejectReason(r.U16())}
 	data := wire.NewReader(r.Rest())
 	switch {
 	case s.Reason == RejectMTUExceeded && data.Len() >= 2:
@@ -59,7 +59,7 @@ func parseCommandReject(r *wire.Reader) Signal {
 	return s
 }
 
-// readCIDs reads identifiers up to the end; least to 5 of them are allowed.
+// readCIDs reads identifiers up to the end: at least least, at most 5.
 func readCIDs(r *wire.Reader, least int) ([]CID, error) {
 	var cids []CID
 	for r.Len() > 0 && len(cids) <= maxEnhancedChannels {
@@ -88,10 +88,9 @@ func appendU16s(b []byte, vs ...uint16) []byte {
 	return b
 }
 
-// Code returns CodeCommandReject.
-func (CommandReject) Code() Code { return CodeCommandReject }
+func (commandReject) Code() Code { return codeCommandReject }
 
-func (s CommandReject) appendData(b []byte) []byte {
+func (s commandReject) appendData(b []byte) []byte {
 	b = wire.AppendU16(b, uint16(s.Reason))
 	switch s.Reason {
 	case RejectMTUExceeded:
@@ -103,84 +102,72 @@ func (s CommandReject) appendData(b []byte) []byte {
 	return b
 }
 
-// Code returns CodeDisconnectionReq.
-func (DisconnectionReq) Code() Code { return CodeDisconnectionReq }
+func (disconnectionReq) Code() Code { return codeDisconnectionReq }
 
-func (s DisconnectionReq) appendData(b []byte) []byte {
+func (s disconnectionReq) appendData(b []byte) []byte {
 	return appendU16s(b, uint16(s.Destination), uint16(s.Source))
 }
 
-// Code returns CodeDisconnectionRsp.
-func (DisconnectionRsp) Code() Code { return CodeDisconnectionRsp }
+func (disconnectionRsp) Code() Code { return codeDisconnectionRsp }
 
-func (s DisconnectionRsp) appendData(b []byte) []byte {
+func (s disconnectionRsp) appendData(b []byte) []byte {
 	return appendU16s(b, uint16(s.Destination), uint16(s.Source))
 }
 
-// Code returns CodeConnectionParameterUpdateReq.
-func (ConnectionParameterUpdateReq) Code() Code { return CodeConnectionParameterUpdateReq }
+func (connectionParameterUpdateReq) Code() Code { return codeConnectionParameterUpdateReq }
 
-func (s ConnectionParameterUpdateReq) appendData(b []byte) []byte {
+func (s connectionParameterUpdateReq) appendData(b []byte) []byte {
 	return appendU16s(b, s.IntervalMin, s.IntervalMax, s.Latency, s.Timeout)
 }
 
-// Code returns CodeConnectionParameterUpdateRsp.
-func (ConnectionParameterUpdateRsp) Code() Code { return CodeConnectionParameterUpdateRsp }
+func (connectionParameterUpdateRsp) Code() Code { return codeConnectionParameterUpdateRsp }
 
-func (s ConnectionParameterUpdateRsp) appendData(b []byte) []byte {
+func (s connectionParameterUpdateRsp) appendData(b []byte) []byte {
 	return wire.AppendU16(b, uint16(s.Result))
 }
 
-// Code returns CodeLECreditBasedConnectionReq.
-func (LECreditBasedConnectionReq) Code() Code { return CodeLECreditBasedConnectionReq }
+func (leCreditBasedConnectionReq) Code() Code { return codeLECreditBasedConnectionReq }
 
-func (s LECreditBasedConnectionReq) appendData(b []byte) []byte {
+func (s leCreditBasedConnectionReq) appendData(b []byte) []byte {
 	return appendU16s(b, uint16(s.PSM), uint16(s.Source), s.MTU, s.MPS, s.Credits)
 }
 
-// Code returns CodeLECreditBasedConnectionRsp.
-func (LECreditBasedConnectionRsp) Code() Code { return CodeLECreditBasedConnectionRsp }
+func (leCreditBasedConnectionRsp) Code() Code { return codeLECreditBasedConnectionRsp }
 
-func (s LECreditBasedConnectionRsp) appendData(b []byte) []byte {
+func (s leCreditBasedConnectionRsp) appendData(b []byte) []byte {
 	return appendU16s(b, uint16(s.Destination), s.MTU, s.MPS, s.Credits, uint16(s.Result))
 }
 
-// Code returns CodeFlowControlCreditInd.
-func (FlowControlCreditInd) Code() Code { return CodeFlowControlCreditInd }
+func (flowControlCreditInd) Code() Code { return codeFlowControlCreditInd }
 
-func (s FlowControlCreditInd) appendData(b []byte) []byte {
+func (s flowControlCreditInd) appendData(b []byte) []byte {
 	return appendU16s(b, uint16(s.Source), s.Credits)
 }
 
-// Code returns CodeCreditBasedConnectionReq.
-func (CreditBasedConnectionReq) Code() Code { return CodeCreditBasedConnectionReq }
+func (creditBasedConnectionReq) Code() Code { return codeCreditBasedConnectionReq }
 
-func (s CreditBasedConnectionReq) appendData(b []byte) []byte {
+func (s creditBasedConnectionReq) appendData(b []byte) []byte {
 	return appendCIDs(appendU16s(b, uint16(s.PSM), s.MTU, s.MPS, s.Credits), s.Sources)
 }
 
-// Code returns CodeCreditBasedConnectionRsp.
-func (CreditBasedConnectionRsp) Code() Code { return CodeCreditBasedConnectionRsp }
+func (creditBasedConnectionRsp) Code() Code { return codeCreditBasedConnectionRsp }
 
-func (s CreditBasedConnectionRsp) appendData(b []byte) []byte {
+func (s creditBasedConnectionRsp) appendData(b []byte) []byte {
 	return appendCIDs(appendU16s(b, s.MTU, s.MPS, s.Credits, uint16(s.Result)), s.Destinations)
 }
 
-// Code returns CodeCreditBasedReconfigureReq.
-func (CreditBasedReconfigureReq) Code() Code { return CodeCreditBasedReconfigureReq }
+func (creditBasedReconfigureReq) Code() Code { return codeCreditBasedReconfigureReq }
 
-func (s CreditBasedReconfigureReq) appendData(b []byte) []byte {
+func (s creditBasedReconfigureReq) appendData(b []byte) []byte {
 	return appendCIDs(appendU16s(b, s.MTU, s.MPS), s.Destinations)
 }
 
-// Code returns CodeCreditBasedReconfigureRsp.
-func (CreditBasedReconfigureRsp) Code() Code { return CodeCreditBasedReconfigureRsp }
+func (creditBasedReconfigureRsp) Code() Code { return codeCreditBasedReconfigureRsp }
 
-func (s CreditBasedReconfigureRsp) appendData(b []byte) []byte {
+func (s creditBasedReconfigureRsp) appendData(b []byte) []byte {
 	return wire.AppendU16(b, uint16(s.Result))
 }
 
-// Code returns Op.
-func (s UnknownSignal) Code() Code { return s.Op }
+func (s unknownSignal) Code() Code { return s.Op }
 
-func (s UnknownSignal) appendData(b []byte) []byte { return append(b, s.Data...) }
+func (s unknownSignal) appendData(b []byte) []byte { return append(b, s.Data...) }

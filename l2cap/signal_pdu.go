@@ -7,189 +7,191 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Code is the code of a signalling command (Vol 3, Part A, table 4.2).
+// Code is the code of a signaling command (Vol 3, Part A, table 4.2), which
+// errors contain. The commands themselves are internal to this package.
 type Code uint8
 
-// Codes of the commands that an LE link knows.
+// Codes of the commands that an LE link uses.
 const (
-	CodeCommandReject                Code = 0x01
-	CodeDisconnectionReq             Code = 0x06
-	CodeDisconnectionRsp             Code = 0x07
-	CodeConnectionParameterUpdateReq Code = 0x12
-	CodeConnectionParameterUpdateRsp Code = 0x13
-	CodeLECreditBasedConnectionReq   Code = 0x14
-	CodeLECreditBasedConnectionRsp   Code = 0x15
-	CodeFlowControlCreditInd         Code = 0x16
-	CodeCreditBasedConnectionReq     Code = 0x17
-	CodeCreditBasedConnectionRsp     Code = 0x18
-	CodeCreditBasedReconfigureReq    Code = 0x19
-	CodeCreditBasedReconfigureRsp    Code = 0x1A
+	codeCommandReject                Code = 0x01
+	codeDisconnectionReq             Code = 0x06
+	codeDisconnectionRsp             Code = 0x07
+	codeConnectionParameterUpdateReq Code = 0x12
+	codeConnectionParameterUpdateRsp Code = 0x13
+	codeLECreditBasedConnectionReq   Code = 0x14
+	codeLECreditBasedConnectionRsp   Code = 0x15
+	codeFlowControlCreditInd         Code = 0x16
+	codeCreditBasedConnectionReq     Code = 0x17
+	codeCreditBasedConnectionRsp     Code = 0x18
+	codeCreditBasedReconfigureReq    Code = 0x19
+	codeCreditBasedReconfigureRsp    Code = 0x1A
 )
 
-// String returns the name in the specification, or the code in hex.
+// String returns the name from the specification, or the code in hexadecimal.
 func (c Code) String() string {
 	switch c {
-	case CodeCommandReject:
+	case codeCommandReject:
 		return "Command Reject"
-	case CodeDisconnectionReq:
+	case codeDisconnectionReq:
 		return "Disconnection Request"
-	case CodeDisconnectionRsp:
+	case codeDisconnectionRsp:
 		return "Disconnection Response"
-	case CodeConnectionParameterUpdateReq:
+	case codeConnectionParameterUpdateReq:
 		return "Connection Parameter Update Request"
-	case CodeConnectionParameterUpdateRsp:
+	case codeConnectionParameterUpdateRsp:
 		return "Connection Parameter Update Response"
-	case CodeLECreditBasedConnectionReq:
+	case codeLECreditBasedConnectionReq:
 		return "LE Credit Based Connection Request"
-	case CodeLECreditBasedConnectionRsp:
+	case codeLECreditBasedConnectionRsp:
 		return "LE Credit Based Connection Response"
-	case CodeFlowControlCreditInd:
+	case codeFlowControlCreditInd:
 		return "Flow Control Credit"
-	case CodeCreditBasedConnectionReq:
+	case codeCreditBasedConnectionReq:
 		return "Credit Based Connection Request"
-	case CodeCreditBasedConnectionRsp:
+	case codeCreditBasedConnectionRsp:
 		return "Credit Based Connection Response"
-	case CodeCreditBasedReconfigureReq:
+	case codeCreditBasedReconfigureReq:
 		return "Credit Based Reconfigure Request"
-	case CodeCreditBasedReconfigureRsp:
+	case codeCreditBasedReconfigureRsp:
 		return "Credit Based Reconfigure Response"
 	}
 	return fmt.Sprintf("signaling command 0x%02X", uint8(c))
 }
 
-// response reports whether c answers another command; such a command is never
-// answered itself.
-func (c Code) response() bool {
+// isResponse reports whether c answers another command. A response is never
+// answered.
+func (c Code) isResponse() bool {
 	switch c {
-	case CodeCommandReject, CodeDisconnectionRsp, CodeConnectionParameterUpdateRsp,
-		CodeLECreditBasedConnectionRsp, CodeCreditBasedConnectionRsp, CodeCreditBasedReconfigureRsp:
+	case codeCommandReject, codeDisconnectionRsp, codeConnectionParameterUpdateRsp,
+		codeLECreditBasedConnectionRsp, codeCreditBasedConnectionRsp, codeCreditBasedReconfigureRsp:
 		return true
 	default:
 		return false
 	}
 }
 
-// Signal is a signalling command (Vol 3, Part A, 4), without its identifier.
-type Signal interface {
+// signal is a signaling command without its identifier (Vol 3, Part A, 4).
+type signal interface {
 	Code() Code
 	appendData(b []byte) []byte
 }
 
-// CommandReject answers what cannot be answered otherwise (4.1). Which further
-// fields count depends on Reason: MTU for RejectMTUExceeded, Local and Remote
-// for RejectInvalidCID, where they are relative to the sender of the reject.
-type CommandReject struct {
+// commandReject answers a command that has no other answer (4.1). Reason decides
+// which fields are valid: MTU with RejectMTUExceeded, Local and Remote with
+// RejectInvalidCID, as seen by the sender of the reject.
+type commandReject struct {
 	Reason        RejectReason
 	MTU           uint16
 	Local, Remote CID
 }
 
-// DisconnectionReq ends a channel (4.6).
-type DisconnectionReq struct {
-	Destination CID // of the receiver of the request
-	Source      CID // of its sender
+// disconnectionReq ends a channel (4.6).
+type disconnectionReq struct {
+	Destination CID // of the receiver
+	Source      CID // of the sender
 }
 
-// DisconnectionRsp repeats the fields of the request (4.7).
-type DisconnectionRsp struct{ Destination, Source CID }
+// disconnectionRsp repeats the fields of the request (4.7).
+type disconnectionRsp struct{ Destination, Source CID }
 
-// ConnectionParameterUpdateReq asks the central for connection parameters, in
-// the units of the air: 1.25 ms for the interval, 10 ms for the timeout (4.20).
-type ConnectionParameterUpdateReq struct {
+// connectionParameterUpdateReq asks the central for connection parameters, in
+// units of 1.25 ms for the interval and 10 ms for the timeout (4.20).
+type connectionParameterUpdateReq struct {
 	IntervalMin, IntervalMax, Latency, Timeout uint16
 }
 
-// ConnectionParameterUpdateRsp is the central's answer (4.21).
-type ConnectionParameterUpdateRsp struct{ Result ParamResult }
+// connectionParameterUpdateRsp is the central's answer (4.21).
+type connectionParameterUpdateRsp struct{ Result paramResult }
 
-// ParamResult is the answer to a request for connection parameters.
-type ParamResult uint16
+// paramResult is the result of a connection parameter update.
+type paramResult uint16
 
 // Results of Connection Parameter Update Response.
 const (
-	ParamsAccepted ParamResult = 0x0000
-	ParamsRejected ParamResult = 0x0001
+	paramsAccepted paramResult = 0x0000
+	paramsRejected paramResult = 0x0001
 )
 
-// LECreditBasedConnectionReq opens a channel (4.22). Source is the sender's
-// end; MTU, MPS and Credits are what the sender can take.
-type LECreditBasedConnectionReq struct {
+// leCreditBasedConnectionReq opens a channel (4.22). Source is the sender's CID;
+// MTU, MPS and Credits are what the sender accepts.
+type leCreditBasedConnectionReq struct {
 	PSM               PSM
 	Source            CID
 	MTU, MPS, Credits uint16
 }
 
-// LECreditBasedConnectionRsp answers it (4.23). Destination is the end of the
-// sender of the response.
-type LECreditBasedConnectionRsp struct {
+// leCreditBasedConnectionRsp answers leCreditBasedConnectionReq (4.23).
+// Destination is the sender's CID.
+type leCreditBasedConnectionRsp struct {
 	Destination       CID
 	MTU, MPS, Credits uint16
 	Result            Result
 }
 
-// FlowControlCreditInd lets the receiver send so many more frames to Source,
-// which is the end of the sender of the indication (4.24).
-type FlowControlCreditInd struct {
+// flowControlCreditInd grants the receiver more credits for the channel Source,
+// the sender's CID (4.24).
+type flowControlCreditInd struct {
 	Source  CID
 	Credits uint16
 }
 
-// CreditBasedConnectionReq opens one to five channels of the enhanced
+// creditBasedConnectionReq opens one to five channels of the enhanced
 // credit-based mode (4.25).
-type CreditBasedConnectionReq struct {
+type creditBasedConnectionReq struct {
 	PSM               PSM
 	MTU, MPS, Credits uint16
 	Sources           []CID
 }
 
-// CreditBasedConnectionRsp answers it; Destinations holds a zero for each
-// channel that was refused (4.26).
-type CreditBasedConnectionRsp struct {
+// creditBasedConnectionRsp answers creditBasedConnectionReq; Destinations has a
+// zero for each refused channel (4.26).
+type creditBasedConnectionRsp struct {
 	MTU, MPS, Credits uint16
 	Result            Result
 	Destinations      []CID
 }
 
-// CreditBasedReconfigureReq changes MTU and MPS of channels of the enhanced
+// creditBasedReconfigureReq changes MTU and MPS of channels of the enhanced
 // credit-based mode (4.27).
-type CreditBasedReconfigureReq struct {
+type creditBasedReconfigureReq struct {
 	MTU, MPS     uint16
 	Destinations []CID
 }
 
-// CreditBasedReconfigureRsp answers it (4.28).
-type CreditBasedReconfigureRsp struct{ Result ReconfigureResult }
+// creditBasedReconfigureRsp answers creditBasedReconfigureReq (4.28).
+type creditBasedReconfigureRsp struct{ Result reconfigureResult }
 
-// ReconfigureResult is the outcome of a reconfiguration.
-type ReconfigureResult uint16
+// reconfigureResult is the result of a reconfiguration.
+type reconfigureResult uint16
 
 // Results of Credit Based Reconfigure Response.
 const (
-	ReconfigureSuccess      ReconfigureResult = 0x0000
-	ReconfigureSmallerMTU   ReconfigureResult = 0x0001
-	ReconfigureSmallerMPS   ReconfigureResult = 0x0002
-	ReconfigureInvalidCID   ReconfigureResult = 0x0003
-	ReconfigureUnacceptable ReconfigureResult = 0x0004
+	reconfigureSuccess      reconfigureResult = 0x0000
+	reconfigureSmallerMTU   reconfigureResult = 0x0001
+	reconfigureSmallerMPS   reconfigureResult = 0x0002
+	reconfigureInvalidCID   reconfigureResult = 0x0003
+	reconfigureUnacceptable reconfigureResult = 0x0004
 )
 
-// UnknownSignal is a command that an LE link does not know.
-type UnknownSignal struct {
+// unknownSignal is a command that an LE link does not use.
+type unknownSignal struct {
 	Op   Code
 	Data []byte
 }
 
-// maxEnhancedChannels is how many channels one enhanced request may name.
+// maxEnhancedChannels is the number of channels that one enhanced request may
+// name.
 const maxEnhancedChannels = 5
 
 var errChannelCount = errors.New("names none or more than 5 channels")
 
-// AppendSignal appends a signalling command with its header:
+// appendSignal appends a signaling command with its header:
 //
 //	+------+------------+--------+-- ... --+
 //	| code | identifier | length | data    |      Vol 3, Part A, 4
 //	| 1    | 1          | 2      | length  |
 //	+------+------------+--------+-- ... --+
-func AppendSignal(b []byte, id uint8, s Signal) []byte {
+func appendSignal(b []byte, id uint8, s signal) []byte {
 	b = append(b, byte(s.Code()), id)
 	at := len(b)
 	b = s.appendData(wire.AppendU16(b, 0))
@@ -197,11 +199,10 @@ func AppendSignal(b []byte, id uint8, s Signal) []byte {
 	return b
 }
 
-// ParseSignal reads the one command of a signalling frame. Its error is a
-// *SignalError; the identifier is valid with it too, if not zero. A frame of
-// several commands is an error, since LE allows one only. UnknownSignal.Data
-// aliases b.
-func ParseSignal(b []byte) (id uint8, s Signal, err error) {
+// parseSignal parses the one command of a signaling frame. The error is a
+// *SignalError; id is valid with it too, unless it is zero. A frame of several
+// commands is an error, since LE allows only one. unknownSignal.Data aliases b.
+func parseSignal(b []byte) (id uint8, s signal, err error) {
 	r := wire.NewReader(b)
 	code := Code(r.U8())
 	id = r.U8()

@@ -15,25 +15,25 @@ import (
 var sampleSignals = []struct {
 	code  Code
 	name  string
-	sig   Signal
+	sig   signal
 	bytes string // with identifier 7
 }{
-	{0x01, "Command Reject", CommandReject{Reason: RejectNotUnderstood}, "01 07 0200 0000"},
-	{0x01, "Command Reject", CommandReject{Reason: RejectMTUExceeded, MTU: 23}, "01 07 0400 0100 1700"},
-	{0x01, "Command Reject", CommandReject{Reason: RejectInvalidCID, Local: 0x40, Remote: 0x41}, "01 07 0600 0200 4000 4100"},
-	{0x06, "Disconnection Request", DisconnectionReq{0x40, 0x41}, "06 07 0400 4000 4100"},
-	{0x07, "Disconnection Response", DisconnectionRsp{0x40, 0x41}, "07 07 0400 4000 4100"},
-	{0x12, "Connection Parameter Update Request", ConnectionParameterUpdateReq{6, 3200, 499, 0x0C80}, "12 07 0800 0600 800c f301 800c"},
-	{0x13, "Connection Parameter Update Response", ConnectionParameterUpdateRsp{ParamsRejected}, "13 07 0200 0100"},
-	{0x14, "LE Credit Based Connection Request", LECreditBasedConnectionReq{0x80, 0x40, 512, 247, 10}, "14 07 0a00 8000 4000 0002 f700 0a00"},
-	{0x15, "LE Credit Based Connection Response", LECreditBasedConnectionRsp{0x41, 512, 247, 10, ResultNoResources}, "15 07 0a00 4100 0002 f700 0a00 0400"},
-	{0x16, "Flow Control Credit", FlowControlCreditInd{0x40, 65535}, "16 07 0400 4000 ffff"},
-	{0x17, "Credit Based Connection Request", CreditBasedConnectionReq{0x27, 64, 64, 1, []CID{0x40, 0x41}}, "17 07 0c00 2700 4000 4000 0100 4000 4100"},
-	{0x18, "Credit Based Connection Response", CreditBasedConnectionRsp{64, 64, 1, ResultInvalidParameters, []CID{0, 0x41}}, "18 07 0c00 4000 4000 0100 0c00 0000 4100"},
-	{0x18, "Credit Based Connection Response", CreditBasedConnectionRsp{Result: ResultSPSMNotSupported}, "18 07 0800 0000 0000 0000 0200"},
-	{0x19, "Credit Based Reconfigure Request", CreditBasedReconfigureReq{128, 64, []CID{0x40}}, "19 07 0600 8000 4000 4000"},
-	{0x1A, "Credit Based Reconfigure Response", CreditBasedReconfigureRsp{ReconfigureInvalidCID}, "1a 07 0200 0300"},
-	{0x0A, "signaling command 0x0A", UnknownSignal{0x0A, []byte{2, 0}}, "0a 07 0200 0200"},
+	{0x01, "Command Reject", commandReject{Reason: RejectNotUnderstood}, "01 07 0200 0000"},
+	{0x01, "Command Reject", commandReject{Reason: RejectMTUExceeded, MTU: 23}, "01 07 0400 0100 1700"},
+	{0x01, "Command Reject", commandReject{Reason: RejectInvalidCID, Local: 0x40, Remote: 0x41}, "01 07 0600 0200 4000 4100"},
+	{0x06, "Disconnection Request", disconnectionReq{0x40, 0x41}, "06 07 0400 4000 4100"},
+	{0x07, "Disconnection Response", disconnectionRsp{0x40, 0x41}, "07 07 0400 4000 4100"},
+	{0x12, "Connection Parameter Update Request", connectionParameterUpdateReq{6, 3200, 499, 0x0C80}, "12 07 0800 0600 800c f301 800c"},
+	{0x13, "Connection Parameter Update Response", connectionParameterUpdateRsp{paramsRejected}, "13 07 0200 0100"},
+	{0x14, "LE Credit Based Connection Request", leCreditBasedConnectionReq{0x80, 0x40, 512, 247, 10}, "14 07 0a00 8000 4000 0002 f700 0a00"},
+	{0x15, "LE Credit Based Connection Response", leCreditBasedConnectionRsp{0x41, 512, 247, 10, ResultNoResources}, "15 07 0a00 4100 0002 f700 0a00 0400"},
+	{0x16, "Flow Control Credit", flowControlCreditInd{0x40, 65535}, "16 07 0400 4000 ffff"},
+	{0x17, "Credit Based Connection Request", creditBasedConnectionReq{0x27, 64, 64, 1, []CID{0x40, 0x41}}, "17 07 0c00 2700 4000 4000 0100 4000 4100"},
+	{0x18, "Credit Based Connection Response", creditBasedConnectionRsp{64, 64, 1, ResultInvalidParameters, []CID{0, 0x41}}, "18 07 0c00 4000 4000 0100 0c00 0000 4100"},
+	{0x18, "Credit Based Connection Response", creditBasedConnectionRsp{Result: ResultSPSMNotSupported}, "18 07 0800 0000 0000 0000 0200"},
+	{0x19, "Credit Based Reconfigure Request", creditBasedReconfigureReq{128, 64, []CID{0x40}}, "19 07 0600 8000 4000 4000"},
+	{0x1A, "Credit Based Reconfigure Response", creditBasedReconfigureRsp{reconfigureInvalidCID}, "1a 07 0200 0300"},
+	{0x0A, "signaling command 0x0A", unknownSignal{0x0A, []byte{2, 0}}, "0a 07 0200 0200"},
 }
 
 func TestSignalCodec(t *testing.T) {
@@ -42,20 +42,20 @@ func TestSignalCodec(t *testing.T) {
 		if tt.sig.Code() != tt.code || tt.code.String() != tt.name {
 			t.Errorf("%T: code 0x%02x %q, want 0x%02x %q", tt.sig, uint8(tt.sig.Code()), tt.code, uint8(tt.code), tt.name)
 		}
-		if got := AppendSignal([]byte("x"), 7, tt.sig); !bytes.Equal(got, append([]byte("x"), want...)) {
+		if got := appendSignal([]byte("x"), 7, tt.sig); !bytes.Equal(got, append([]byte("x"), want...)) {
 			t.Errorf("%v: appended % x, want % x", tt.code, got[1:], want)
 		}
-		id, got, err := ParseSignal(want)
+		id, got, err := parseSignal(want)
 		if err != nil || id != 7 || !cmp.Equal(got, tt.sig) {
 			t.Errorf("%v: parsed %d %+v, %v; want 7 %+v", tt.code, id, got, err, tt.sig)
 		}
 		for n := range want {
 			var se *SignalError
-			if _, _, err := ParseSignal(want[:n]); !errors.As(err, &se) || !errors.Is(err, wire.ErrShort) {
+			if _, _, err := parseSignal(want[:n]); !errors.As(err, &se) || !errors.Is(err, wire.ErrShort) {
 				t.Errorf("%v: first %d bytes: error %v, want a *SignalError that is ErrShort", tt.code, n, err)
 			}
 		}
-		if _, _, err := ParseSignal(append(want, 0)); !errors.Is(err, wire.ErrTrailing) {
+		if _, _, err := parseSignal(append(want, 0)); !errors.Is(err, wire.ErrTrailing) {
 			t.Errorf("%v: a byte more than the length says: error %v, want ErrTrailing", tt.code, err)
 		}
 	}
@@ -71,7 +71,7 @@ func TestSignalLengths(t *testing.T) {
 		"empty":                                "",
 	} {
 		var se *SignalError
-		if _, s, err := ParseSignal(unhex(t, b)); !errors.As(err, &se) {
+		if _, s, err := parseSignal(unhex(t, b)); !errors.As(err, &se) {
 			t.Errorf("%s: parsed as %+v, error %v", name, s, err)
 		}
 	}
@@ -99,8 +99,8 @@ func TestCodesAsText(t *testing.T) {
 	}
 }
 
-// TestSignalAnswers is what a peer gets for whatever it sends on the
-// signalling channel of a central without channels.
+// TestSignalAnswers tests the answers to everything that a peer may send on the
+// signaling channel of a central without channels.
 func TestSignalAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name, in, want string
@@ -135,13 +135,13 @@ func TestSignalAnswers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newFakeLink(t, hci.RoleCentral, nil)
-			l.recv(CIDSignal, tt.in)
+			l.recv(cidSignal, tt.in)
 			if tt.want == "" {
 				l.wantIdle("no answer is due")
 			} else {
 				l.want("answer", "0005 "+tt.want)
 			}
-			l.recv(CIDSignal, "0a 09 0000")
+			l.recv(cidSignal, "0a 09 0000")
 			l.want("the channel lives on", "0005 01 09 0200 0000")
 		})
 	}
@@ -163,24 +163,24 @@ func TestSignalFloodIsNotAnsweredForever(t *testing.T) {
 	l := newFakeLink(t, hci.RoleCentral, nil)
 	l.room = 3
 	for range 1000 {
-		l.recv(CIDSignal, "0a 05 0000")
+		l.recv(cidSignal, "0a 05 0000")
 	}
-	if got, want := len(l.sent), 3+maxUnsentAnswers; got != want {
+	if got, want := len(l.sent), 3+16; got != want {
 		t.Errorf("queued %d answers for a peer that takes none, want %d", got, want)
 	}
 	l.free()
-	l.recv(CIDSignal, "0a 06 0000")
+	l.recv(cidSignal, "0a 06 0000")
 	l.want("answered again once there is room", "0005 01 06 0200 0000")
 }
 
 func TestPairingRequestWithoutSMP(t *testing.T) {
 	l := newFakeLink(t, hci.RolePeripheral, nil)
-	l.recv(CIDSMP, "01 03 00 01 10 00 00")
+	l.recv(cidSMP, "01 03 00 01 10 00 00")
 	l.want("pairing is not supported", "0006 05 05")
-	l.recv(CIDSMP, "0b 01")
-	l.recv(CIDSMP, "05 05")
-	l.recv(CIDSMP, "")
-	l.recvBytes(CIDSMP, append([]byte{1}, make([]byte, 65)...))
+	l.recv(cidSMP, "0b 01")
+	l.recv(cidSMP, "05 05")
+	l.recv(cidSMP, "")
+	l.recvBytes(cidSMP, append([]byte{1}, make([]byte, 65)...))
 	l.wantIdle("nothing else is answered")
 }
 
@@ -188,26 +188,26 @@ func TestIdentifiersSkipThoseInUse(t *testing.T) {
 	l := newFakeLink(t, hci.RolePeripheral, nil)
 	m := l.m
 	answers := 0
-	m.sig.request(l.now, DisconnectionReq{1, 2}, func(_ time.Time, s Signal, err error) {
+	m.sig.sendRequest(l.now, disconnectionReq{1, 2}, func(_ time.Time, s signal, err error) {
 		answers++
-		if s != (DisconnectionRsp{1, 2}) || err != nil {
+		if s != (disconnectionRsp{1, 2}) || err != nil {
 			t.Errorf("answer %v, %v", s, err)
 		}
 	})
 	l.want("first identifier", "0005 06 01 0400 0100 0200")
 	for i := 2; i <= 255; i++ {
-		m.sig.indicate(FlowControlCreditInd{1, 1})
+		m.sig.sendIndication(flowControlCreditInd{1, 1})
 	}
 	l.take()
-	m.sig.indicate(FlowControlCreditInd{1, 1})
+	m.sig.sendIndication(flowControlCreditInd{1, 1})
 	l.want("neither 0 nor 1, which is pending", "0005 16 02 0400 0100 0100")
-	l.recv(CIDSignal, "13 01 0200 0000")
-	l.recv(CIDSignal, "07 02 0400 0100 0200")
+	l.recv(cidSignal, "13 01 0200 0000")
+	l.recv(cidSignal, "07 02 0400 0100 0200")
 	if answers != 0 {
 		t.Error("answered by another command or identifier")
 	}
-	l.recv(CIDSignal, "07 01 0400 0100 0200")
-	l.recv(CIDSignal, "07 01 0400 0100 0200")
+	l.recv(cidSignal, "07 01 0400 0100 0200")
+	l.recv(cidSignal, "07 01 0400 0100 0200")
 	if answers != 1 {
 		t.Errorf("answered %d times, want once", answers)
 	}
@@ -216,20 +216,20 @@ func TestIdentifiersSkipThoseInUse(t *testing.T) {
 	}
 }
 
-// FuzzSignal reads any bytes as a signalling command: what can be read must be
-// written back alike, and a link that gets it answers at most once, with a
-// response to the identifier of a request in it, and lives on.
+// FuzzSignal parses octets as a signaling command: a valid command must be
+// encoded to the same octets. A link that receives it answers at most once, with
+// a response to the identifier of a request in it, and stays usable.
 func FuzzSignal(f *testing.F) {
 	for _, s := range sampleSignals {
-		f.Add(AppendSignal(nil, 7, s.sig))
+		f.Add(appendSignal(nil, 7, s.sig))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		if id, s, err := ParseSignal(in); err == nil {
-			out := AppendSignal(nil, id, s)
-			if id2, s2, err := ParseSignal(out); err != nil || id != id2 || !cmp.Equal(s, s2) {
+		if id, s, err := parseSignal(in); err == nil {
+			out := appendSignal(nil, id, s)
+			if id2, s2, err := parseSignal(out); err != nil || id != id2 || !cmp.Equal(s, s2) {
 				t.Fatalf("%+v written as % x and read as %+v, %v", s, out, s2, err)
 			}
-			if s.Code() != CodeCommandReject && !bytes.Equal(in, out) {
+			if s.Code() != codeCommandReject && !bytes.Equal(in, out) {
 				t.Fatalf("% x read as %+v and written as % x", in, s, out)
 			}
 		} else if se := (*SignalError)(nil); !errors.As(err, &se) {
@@ -243,18 +243,18 @@ func FuzzSignal(f *testing.F) {
 		if _, err := l.m.Listen(0x80, nil); err != nil {
 			t.Fatal(err)
 		}
-		l.recvBytes(CIDSignal, in)
+		l.recvBytes(cidSignal, in)
 		if len(l.sent) > 1 {
 			t.Fatalf("%d answers to % x", len(l.sent), in)
 		}
 		for _, p := range l.sent {
-			id, s, err := ParseSignal(p.data[headerLen:])
-			if err != nil || !s.Code().response() || id == 0 || bytes.IndexByte(in, id) < 0 {
+			id, s, err := parseSignal(p.data[headerLen:])
+			if err != nil || !s.Code().isResponse() || id == 0 || bytes.IndexByte(in, id) < 0 {
 				t.Fatalf("answer % x to % x", p.data, in)
 			}
 		}
 		l.sent = nil
-		l.recv(CIDSignal, "0a 09 0000")
+		l.recv(cidSignal, "0a 09 0000")
 		l.want("the channel lives on", "0005 01 09 0200 0000")
 	})
 }

@@ -2,28 +2,28 @@ package l2cap
 
 import "time"
 
-// turn is a place in the queue for the link's room. Everything that sends in
-// bulk has one.
+// turn is a sender's place in the queue for the link's room. Every sender of
+// bulk data has one.
 type turn struct {
 	queued   bool
 	writable func(now time.Time) // called when its turn has come
 }
 
-// turns shares the link's room among those who send in bulk: who finds none,
-// queues, and while others wait each gets one frame at a time. So a channel
-// with an endless backlog delays another one's frame by one frame, not by its
-// backlog. It belongs to the loop.
+// turns shares the link's room among the senders of bulk data. A sender that
+// finds no room queues; while others queue, each gets one frame at a time. So a
+// channel with an endless backlog delays the frame of another channel by one
+// frame, not by its backlog. turns belongs to the loop.
 //
 // Answers to the peer do not queue: their number is bounded elsewhere.
 type turns struct {
 	m       *Mux
 	waiting []*turn
-	serving *turn // whose writable is running
-	served  bool  // it has sent a frame
+	serving *turn // its writable is running
+	served  bool  // serving has sent a frame
 }
 
-// room reports whether the holder of t may send a frame now. If not, it will be
-// called when it may.
+// room reports whether t may send a frame now. If not, t is queued and its
+// writable called when it may.
 func (q *turns) room(t *turn) bool {
 	if q.m.link.Room() && (len(q.waiting) == 0 || q.serving == t && !q.served) {
 		return true
@@ -35,18 +35,18 @@ func (q *turns) room(t *turn) bool {
 	return false
 }
 
-// sent notes that the holder of t has sent a frame.
+// sent notes that t has sent a frame.
 func (q *turns) sent(t *turn) {
 	if q.serving == t {
 		q.served = true
 	}
 }
 
-// run serves those who wait while the link has room. Each one served either
-// fills some of the room or leaves the queue, so this ends.
-func (q *turns) run(now time.Time) {
+// serveWaiting gives each queued turn a frame while the link has room. It ends,
+// since each either fills some of the room or leaves the queue.
+func (q *turns) serveWaiting(now time.Time) {
 	if q.serving != nil {
-		return // the link called back from within a send; the loop below goes on
+		return // called from within a send; the outer call continues
 	}
 	for len(q.waiting) > 0 && q.m.link.Room() {
 		t := q.waiting[0]

@@ -38,7 +38,7 @@ func Open(dir string, cfg *Config) (*Cache, error) {
 	// Another process that writes just now will do this as well.
 	if unlock, ok := s.tryLock(); ok {
 		defer unlock()
-		if err := c.trim(""); err != nil {
+		if err := c.trimCache(""); err != nil {
 			c.cfg.logger().Warn("cache cannot be trimmed", "err", err)
 		}
 	}
@@ -69,14 +69,14 @@ func addrOf(name string) (hci.Addr, bool) {
 func (c *Cache) Get(peer hci.Addr) (e *Entry, ok bool) {
 	name := fileName(peer.Identity())
 	var p peerRecord
-	if !c.load(folderPeers, name, func(b []byte) error { return decode(kindPeer, b, &p) }) {
+	if !c.loadRecord(folderPeers, name, func(b []byte) error { return decode(kindPeer, b, &p) }) {
 		return nil, false
 	}
-	table, ok := c.table(p.Table)
+	table, ok := c.loadTable(p.Table)
 	if !ok {
 		return nil, false
 	}
-	c.store.used(folderPeers, name, time.Now())
+	c.store.touchRecord(folderPeers, name, time.Now())
 	return p.entry(table), true
 }
 
@@ -86,18 +86,18 @@ func (c *Cache) Get(peer hci.Addr) (e *Entry, ok bool) {
 // Subscribed, MTU and Firmware are empty, being of one peer only.
 func (c *Cache) GetByHash(h Hash) (e *Entry, ok bool) {
 	var r hashRecord
-	if !c.load(folderHashes, h.String(), func(b []byte) error { return decode(kindHash, b, &r) }) || r.Table == "" {
+	if !c.loadRecord(folderHashes, h.String(), func(b []byte) error { return decode(kindHash, b, &r) }) || r.Table == "" {
 		return nil, false
 	}
-	table, ok := c.table(r.Table)
+	table, ok := c.loadTable(r.Table)
 	if !ok {
 		return nil, false
 	}
 	return &Entry{Profile: table, Hash: &h, HasServiceChanged: r.HasServiceChanged, Discovered: r.Discovered}, true
 }
 
-func (c *Cache) table(name string) (p *gatt.Profile, ok bool) {
-	ok = c.load(folderTables, name, func(b []byte) (err error) {
+func (c *Cache) loadTable(name string) (p *gatt.Profile, ok bool) {
+	ok = c.loadRecord(folderTables, name, func(b []byte) (err error) {
 		p, err = decodeTable(b)
 		return err
 	})
@@ -105,11 +105,11 @@ func (c *Cache) table(name string) (p *gatt.Profile, ok bool) {
 }
 
 // load reads a record and sets it aside if it cannot be.
-func (c *Cache) load(folder, name string, read func([]byte) error) bool {
+func (c *Cache) loadRecord(folder, name string, read func([]byte) error) bool {
 	if name == "" || strings.ContainsAny(name, `/\.`) {
 		return false
 	}
-	b, err := c.store.read(folder, name)
+	b, err := c.store.readRecord(folder, name)
 	if err == nil {
 		err = read(b)
 	}
@@ -127,7 +127,7 @@ func (c *Cache) load(folder, name string, read func([]byte) error) bool {
 		return false
 	}
 	defer unlock()
-	if b, err = c.store.read(folder, name); err == nil {
+	if b, err = c.store.readRecord(folder, name); err == nil {
 		if err = read(b); err == nil {
 			return true
 		}
@@ -150,7 +150,7 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 	case e == nil || e.Profile == nil:
 		return fmt.Errorf("servicecache: no table to keep for %v", peer)
 	}
-	if err := validate(e.Profile); err != nil {
+	if err := validateTable(e.Profile); err != nil {
 		return err
 	}
 	table, err := encode(kindTable, e.Profile)
@@ -170,12 +170,12 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 		return err
 	}
 	defer unlock()
-	if b, err := c.store.read(folderTables, digest); err != nil || string(b) != string(table) {
-		if err := c.store.write(folderTables, digest, table); err != nil {
+	if b, err := c.store.readRecord(folderTables, digest); err != nil || string(b) != string(table) {
+		if err := c.store.writeRecord(folderTables, digest, table); err != nil {
 			return err
 		}
 	}
-	if err := c.store.write(folderPeers, fileName(peer), record); err != nil {
+	if err := c.store.writeRecord(folderPeers, fileName(peer), record); err != nil {
 		return err
 	}
 	if e.Hash != nil {
@@ -183,13 +183,13 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 			return err
 		}
 	}
-	return c.trim(fileName(peer))
+	return c.trimCache(fileName(peer))
 }
 
 // putHash lets a hash stand for a table, or for none once there were two.
 func (c *Cache) putHash(table string, e *Entry) error {
 	want := hashRecord{Table: table, HasServiceChanged: e.HasServiceChanged, Discovered: e.Discovered}
-	if b, err := c.store.read(folderHashes, e.Hash.String()); err == nil {
+	if b, err := c.store.readRecord(folderHashes, e.Hash.String()); err == nil {
 		var old hashRecord
 		switch {
 		case decode(kindHash, b, &old) != nil: // is written anew
@@ -203,7 +203,7 @@ func (c *Cache) putHash(table string, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	return c.store.write(folderHashes, e.Hash.String(), b)
+	return c.store.writeRecord(folderHashes, e.Hash.String(), b)
 }
 
 // Delete forgets a peer and reports whether there was something to forget. The
@@ -215,13 +215,13 @@ func (c *Cache) Delete(peer hci.Addr) (bool, error) {
 	}
 	defer unlock()
 	name := fileName(peer.Identity())
-	if _, err := c.store.read(folderPeers, name); errors.Is(err, fs.ErrNotExist) {
+	if _, err := c.store.readRecord(folderPeers, name); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	if err := c.store.remove(folderPeers, name); err != nil {
+	if err := c.store.removeRecord(folderPeers, name); err != nil {
 		return false, err
 	}
-	return true, c.trim("")
+	return true, c.trimCache("")
 }
 
 // Clear forgets everything, and what was set aside too.
@@ -233,17 +233,17 @@ func (c *Cache) Clear() error {
 	defer unlock()
 	// Peers first: what they refer to may be missing, never the reverse.
 	for _, folder := range []string{folderPeers, folderHashes, folderTables, folderBad} {
-		list, err := c.store.list(folder)
+		list, err := c.store.listRecords(folder)
 		if err != nil {
 			return err
 		}
 		for _, f := range list {
-			if err := c.store.remove(folder, f.name); err != nil {
+			if err := c.store.removeRecord(folder, f.name); err != nil {
 				return err
 			}
 		}
 	}
-	return c.store.sweep()
+	return c.store.removeLeftovers()
 }
 
 // Item is a peer in a list.
@@ -255,7 +255,7 @@ type Item struct {
 
 // List returns what is kept, by address. It does not count as use.
 func (c *Cache) List() ([]Item, error) {
-	list, err := c.store.list(folderPeers)
+	list, err := c.store.listRecords(folderPeers)
 	if err != nil {
 		return nil, err
 	}
@@ -267,10 +267,10 @@ func (c *Cache) List() ([]Item, error) {
 			continue
 		}
 		var p peerRecord
-		if !c.load(folderPeers, f.name, func(b []byte) error { return decode(kindPeer, b, &p) }) {
+		if !c.loadRecord(folderPeers, f.name, func(b []byte) error { return decode(kindPeer, b, &p) }) {
 			continue
 		}
-		if table, ok := c.table(p.Table); ok {
+		if table, ok := c.loadTable(p.Table); ok {
 			items = append(items, Item{Addr: a, Used: f.used, Entry: p.entry(table)})
 		}
 	}

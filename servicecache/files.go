@@ -40,7 +40,7 @@ func newFiles(dir string, timeout time.Duration) (*files, error) {
 
 func (s *files) path(folder, name string) string { return filepath.Join(s.dir, folder, name) }
 
-func (s *files) read(folder, name string) ([]byte, error) {
+func (s *files) readRecord(folder, name string) ([]byte, error) {
 	f, err := os.Open(s.path(folder, name))
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (s *files) read(folder, name string) ([]byte, error) {
 
 // used sets the time of a file. It is only worth a write where it changes the
 // order in which records go.
-func (s *files) used(folder, name string, now time.Time) {
+func (s *files) touchRecord(folder, name string, now time.Time) {
 	path := s.path(folder, name)
 	if fi, err := os.Stat(path); err == nil && now.Sub(fi.ModTime()) > time.Hour {
 		_ = os.Chtimes(path, time.Time{}, now) // only the order is at stake
@@ -63,7 +63,7 @@ func (s *files) lock() (func(), error) {
 	limit := time.NewTimer(s.timeout)
 	defer limit.Stop()
 	for {
-		unlock, ok, err := s.try()
+		unlock, ok, err := s.tryLockFile()
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("servicecache: lock %s: %w", s.dir, err)
@@ -79,11 +79,11 @@ func (s *files) lock() (func(), error) {
 }
 
 func (s *files) tryLock() (func(), bool) {
-	unlock, ok, err := s.try()
+	unlock, ok, err := s.tryLockFile()
 	return unlock, ok && err == nil
 }
 
-func (s *files) try() (unlock func(), ok bool, err error) {
+func (s *files) tryLockFile() (unlock func(), ok bool, err error) {
 	select {
 	case s.gate <- struct{}{}:
 	default:
@@ -107,7 +107,7 @@ func (s *files) try() (unlock func(), ok bool, err error) {
 }
 
 // write puts a new file in the place of an old one, once it is on the disk.
-func (s *files) write(folder, name string, b []byte) error {
+func (s *files) writeRecord(folder, name string, b []byte) error {
 	dir := s.path(folder, "")
 	f, err := renameio.NewPendingFile(s.path(folder, name), renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
 	if err != nil {
@@ -136,7 +136,7 @@ func syncDir(dir string) error {
 	return nil
 }
 
-func (s *files) remove(folder, name string) error {
+func (s *files) removeRecord(folder, name string) error {
 	if err := os.Remove(s.path(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("servicecache: %w", err)
 	}
@@ -145,22 +145,22 @@ func (s *files) remove(folder, name string) error {
 
 func (s *files) setAside(folder, name string, keep int) error {
 	if err := os.Rename(s.path(folder, name), s.path(folderBad, folder+"-"+name+".bad")); err != nil {
-		return s.remove(folder, name)
+		return s.removeRecord(folder, name)
 	}
-	list, err := s.list(folderBad)
+	list, err := s.listRecords(folderBad)
 	if err != nil {
 		return err
 	}
 	slices.SortFunc(list, func(a, b info) int { return b.used.Compare(a.used) })
 	for _, old := range list[min(keep, len(list)):] {
-		if err := s.remove(folderBad, old.name); err != nil {
+		if err := s.removeRecord(folderBad, old.name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *files) list(folder string) ([]info, error) {
+func (s *files) listRecords(folder string) ([]info, error) {
 	entries, err := os.ReadDir(s.path(folder, ""))
 	if err != nil {
 		return nil, fmt.Errorf("servicecache: %w", err)
@@ -174,7 +174,7 @@ func (s *files) list(folder string) ([]info, error) {
 	return list, nil
 }
 
-func (s *files) sweep() error {
+func (s *files) removeLeftovers() error {
 	for _, folder := range []string{folderPeers, folderTables, folderHashes} {
 		entries, err := os.ReadDir(s.path(folder, ""))
 		if err != nil {
@@ -182,7 +182,7 @@ func (s *files) sweep() error {
 		}
 		for _, e := range entries {
 			if strings.HasPrefix(e.Name(), ".") {
-				if err := s.remove(folder, e.Name()); err != nil {
+				if err := s.removeRecord(folder, e.Name()); err != nil {
 					return err
 				}
 			}

@@ -113,7 +113,7 @@ func decodeTable(b []byte) (*gatt.Profile, error) {
 	if err := decode(kindTable, b, &p); err != nil {
 		return nil, err
 	}
-	if err := validate(&p); err != nil {
+	if err := validateTable(&p); err != nil {
 		return nil, err
 	}
 	return &p, nil
@@ -121,7 +121,7 @@ func decodeTable(b []byte) (*gatt.Profile, error) {
 
 // validate checks what whoever uses a table relies on: that handles are some,
 // ascend, and lie where they belong.
-func validate(p *gatt.Profile) error {
+func validateTable(p *gatt.Profile) error {
 	last := att.HandleNone
 	next := func(h, within, end att.Handle) error {
 		if h <= last || h < within || h > end {

@@ -11,15 +11,15 @@ import (
 // store keeps records by folder and name. Reading may happen at any time;
 // everything else only under lock.
 type store interface {
-	read(folder, name string) ([]byte, error) // fs.ErrNotExist if there is none
-	used(folder, name string, now time.Time)  // notes that a record was of use
+	readRecord(folder, name string) ([]byte, error) // fs.ErrNotExist if there is none
+	touchRecord(folder, name string, now time.Time) // notes that a record was of use
 	lock() (unlock func(), err error)
 	tryLock() (unlock func(), ok bool)
-	write(folder, name string, b []byte) error // durable and atomic
-	remove(folder, name string) error          // nil if there was none
+	writeRecord(folder, name string, b []byte) error // durable and atomic
+	removeRecord(folder, name string) error          // nil if there was none
 	setAside(folder, name string, keep int) error
-	list(folder string) ([]info, error)
-	sweep() error // removes what a writer that was killed has left
+	listRecords(folder string) ([]info, error)
+	removeLeftovers() error // removes what a writer that was killed has left
 }
 
 // info is a record in a list.
@@ -45,7 +45,7 @@ func newMemory() *memory {
 	return &memory{files: map[string]*memoryFile{}, gate: make(chan struct{}, 1)}
 }
 
-func (m *memory) read(folder, name string) ([]byte, error) {
+func (m *memory) readRecord(folder, name string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.files[folder+"/"+name]
@@ -55,7 +55,7 @@ func (m *memory) read(folder, name string) ([]byte, error) {
 	return f.b, nil
 }
 
-func (m *memory) used(folder, name string, now time.Time) {
+func (m *memory) touchRecord(folder, name string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if f := m.files[folder+"/"+name]; f != nil {
@@ -77,23 +77,23 @@ func (m *memory) tryLock() (func(), bool) {
 	}
 }
 
-func (m *memory) write(folder, name string, b []byte) error {
+func (m *memory) writeRecord(folder, name string, b []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.files[folder+"/"+name] = &memoryFile{b: slices.Clone(b), used: time.Now()}
 	return nil
 }
 
-func (m *memory) remove(folder, name string) error {
+func (m *memory) removeRecord(folder, name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.files, folder+"/"+name)
 	return nil
 }
 
-func (m *memory) setAside(folder, name string, _ int) error { return m.remove(folder, name) }
+func (m *memory) setAside(folder, name string, _ int) error { return m.removeRecord(folder, name) }
 
-func (m *memory) list(folder string) ([]info, error) {
+func (m *memory) listRecords(folder string) ([]info, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var list []info
@@ -105,4 +105,4 @@ func (m *memory) list(folder string) ([]info, error) {
 	return list, nil
 }
 
-func (*memory) sweep() error { return nil }
+func (*memory) removeLeftovers() error { return nil }

@@ -8,11 +8,11 @@ import (
 // trim keeps the cache within its bounds, removes tables and hashes that no peer
 // refers to, and what killed writers left. keep names a peer that stays. Called
 // with the lock held.
-func (c *Cache) trim(keep string) error {
-	if err := c.store.sweep(); err != nil {
+func (c *Cache) trimCache(keep string) error {
+	if err := c.store.removeLeftovers(); err != nil {
 		return err
 	}
-	peers, err := c.store.list(folderPeers)
+	peers, err := c.store.listRecords(folderPeers)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (c *Cache) trim(keep string) error {
 	wanted := map[string]bool{} // tables and hashes that peers which stay refer to
 	for i, f := range peers {
 		var p peerRecord
-		if b, err := c.store.read(folderPeers, f.name); err != nil || decode(kindPeer, b, &p) != nil {
+		if b, err := c.store.readRecord(folderPeers, f.name); err != nil || decode(kindPeer, b, &p) != nil {
 			total += f.size // unreadable: Get sets it aside
 			continue
 		}
@@ -49,7 +49,7 @@ func (c *Cache) trim(keep string) error {
 		}
 		if f.name != keep && (i >= c.cfg.maxEntries() || total+size > c.cfg.maxBytes() || c.tooOld(f.used)) {
 			c.cfg.logger().Debug("dropped", "peer", f.name, "used", f.used)
-			if err := c.store.remove(folderPeers, f.name); err != nil {
+			if err := c.store.removeRecord(folderPeers, f.name); err != nil {
 				return err
 			}
 			continue
@@ -59,7 +59,7 @@ func (c *Cache) trim(keep string) error {
 			wanted[ref] = true
 		}
 	}
-	return c.collect(wanted, tables, hashes)
+	return c.removeUnwanted(wanted, tables, hashes)
 }
 
 func (c *Cache) tooOld(used time.Time) bool {
@@ -67,11 +67,11 @@ func (c *Cache) tooOld(used time.Time) bool {
 }
 
 // collect removes what is not wanted.
-func (c *Cache) collect(wanted map[string]bool, tables, hashes map[string]int64) error {
+func (c *Cache) removeUnwanted(wanted map[string]bool, tables, hashes map[string]int64) error {
 	for folder, names := range map[string]map[string]int64{folderHashes: hashes, folderTables: tables} {
 		for name := range names {
 			if !wanted[name] {
-				if err := c.store.remove(folder, name); err != nil {
+				if err := c.store.removeRecord(folder, name); err != nil {
 					return err
 				}
 			}
@@ -81,7 +81,7 @@ func (c *Cache) collect(wanted map[string]bool, tables, hashes map[string]int64)
 }
 
 func (c *Cache) sizes(folder string) (map[string]int64, error) {
-	list, err := c.store.list(folder)
+	list, err := c.store.listRecords(folder)
 	if err != nil {
 		return nil, err
 	}

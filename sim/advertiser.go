@@ -53,19 +53,19 @@ func (v *advertisement) legacyType() hci.AdvType {
 
 // advOwner is what sits above an advertiser.
 type advOwner interface {
-	// refresh is called before each advertising event, to change addresses.
-	refresh(v *advertiser)
+	// refreshAddress is called before each advertising event, to change addresses.
+	refreshAddress(v *advertiser)
 	// allowsScan and allowsConnect are the advertising filter policy, and
 	// whether there is room for a link.
 	allowsScan(v *advertiser, from hci.Addr) bool
 	allowsConnect(v *advertiser, from hci.Addr) bool
-	// scanned tells of a scan request.
-	scanned(v *advertiser, from hci.Addr)
-	// connected ends the advertiser with a link, whose peripheral end it is to
+	// scanRequested tells of a scan request.
+	scanRequested(v *advertiser, from hci.Addr)
+	// acceptLink ends the advertiser with a link, whose peripheral end it is to
 	// have.
-	connected(v *advertiser, l *link, peer hci.Addr)
-	// expired ends the advertiser, by its duration or its number of events.
-	expired(v *advertiser, st hci.Status)
+	acceptLink(v *advertiser, l *link, peer hci.Addr)
+	// advertisingEnded ends the advertiser, by its duration or its number of events.
+	advertisingEnded(v *advertiser, st hci.Status)
 }
 
 // advertiser is a radio that advertises. While nobody listens it has no timer.
@@ -75,6 +75,11 @@ type advertiser struct {
 	set   uint8
 	advertisement
 
+	asked struct { // before the temper
+		connectable bool
+		interval    time.Duration
+	}
+	silent  bool // by the temper
 	on      bool
 	parked  bool
 	next    instant // start of the event under way, or of the next
@@ -87,27 +92,30 @@ type advertiser struct {
 func newAdvertiser(r *radio, o advOwner) *advertiser {
 	v := &advertiser{radio: r, owner: o}
 	v.timer.fire = v.onTimer
-	v.expiry.fire = func() { v.end(hci.StatusAdvertisingTimeout) }
+	v.expiry.fire = func() { v.endAdvertising(hci.StatusAdvertisingTimeout) }
 	return v
 }
 
-func (v *advertiser) start(ad advertisement) {
+func (v *advertiser) startAdvertising(ad advertisement) {
 	a := v.radio.air
-	v.stop()
+	v.stopAdvertising()
 	v.advertisement = ad
-	v.on, v.events, v.channel = true, 0, -1
+	v.on, v.parked, v.events, v.channel = false, false, 0, -1
 	if ad.highDuty {
 		v.duration, v.interval = highDutyTime, 3750*time.Microsecond
 	}
 	if v.duration > 0 {
-		a.arm(&v.expiry, a.now.add(v.duration))
+		a.arm(&v.expiry, a.now.plus(v.duration))
 	}
-	v.next = a.now + instant(v.spread())
+	v.asked.connectable, v.asked.interval = v.connectable, v.interval
+	v.obeyTemper()
+	v.next = a.now.plus(v.spread())
+	v.on = true
 	a.advertisers = append(a.advertisers, v)
-	v.schedule()
+	v.scheduleEvent()
 }
 
-func (v *advertiser) stop() {
+func (v *advertiser) stopAdvertising() {
 	if !v.on {
 		return
 	}
@@ -118,9 +126,9 @@ func (v *advertiser) stop() {
 	a.advertisers = slices.DeleteFunc(a.advertisers, func(w *advertiser) bool { return w == v })
 }
 
-func (v *advertiser) end(st hci.Status) {
-	v.stop()
-	v.owner.expired(v, st)
+func (v *advertiser) endAdvertising(st hci.Status) {
+	v.stopAdvertising()
+	v.owner.advertisingEnded(v, st)
 }
 
 // spread is advDelay, the random part of the time between two events.
@@ -131,17 +139,17 @@ func (v *advertiser) spread() time.Duration {
 	return time.Duration(v.radio.air.rng.Int64N(int64(10 * time.Millisecond)))
 }
 
-// schedule waits for the event at next, or for somebody to listen to it.
-func (v *advertiser) schedule() {
+// scheduleEvent waits for the event at next, or for somebody to listen to it.
+func (v *advertiser) scheduleEvent() {
 	v.channel = -1
-	if v.parked = len(v.radio.air.listeners) == 0 && v.maxEvents == 0; !v.parked {
+	if v.parked = v.silent || len(v.radio.air.listeners) == 0 && v.maxEvents == 0; !v.parked {
 		v.radio.air.arm(&v.timer, v.next)
 	}
 }
 
 // unpark makes up for the events that nobody would have heard.
 func (v *advertiser) unpark() {
-	if !v.parked {
+	if !v.parked || v.silent {
 		return
 	}
 	if now := v.radio.air.now; v.next < now {
@@ -149,11 +157,11 @@ func (v *advertiser) unpark() {
 		if !v.radio.air.cfg.ExactAdvertising {
 			mean += 5 * time.Millisecond
 		}
-		missed := (now.sub(v.next) + mean - 1) / mean
-		v.next = v.next.add(missed * mean)
+		missed := (now.since(v.next) + mean - 1) / mean
+		v.next = v.next.plus(missed * mean)
 		v.radio.onAir.Advertised += int64(missed)
 	}
-	v.schedule()
+	v.scheduleEvent()
 }
 
 // primaryTime is the time of a packet on an advertising channel.
@@ -173,17 +181,17 @@ func (v *advertiser) channelStart(channel int) instant {
 	for i := range channel {
 		n += int(v.channels >> i & 1)
 	}
-	return v.next.add(time.Duration(n) * (v.primaryTime() + channelStep))
+	return v.next.plus(time.Duration(n) * (v.primaryTime() + channelStep))
 }
 
 // onTimer begins an event, or ends a packet of it that somebody listens to.
 func (v *advertiser) onTimer() {
 	a := v.radio.air
 	if v.channel < 0 {
-		v.owner.refresh(v)
+		v.owner.refreshAddress(v)
 		v.radio.onAir.Advertised++
 	} else {
-		v.heard(v.channel, v.channelStart(v.channel))
+		v.deliverPacket(v.channel, v.channelStart(v.channel))
 		if !v.on {
 			return
 		}
@@ -194,16 +202,16 @@ func (v *advertiser) onTimer() {
 		}
 		start := v.channelStart(v.channel)
 		if slices.ContainsFunc(a.listeners, func(l *listener) bool { return v.reaches(l, v.channel, start) }) {
-			a.arm(&v.timer, start.add(v.primaryTime()))
+			a.arm(&v.timer, start.plus(v.primaryTime()))
 			return
 		}
 	}
 	if v.events++; v.events == v.maxEvents {
-		v.end(hci.StatusLimitReached)
+		v.endAdvertising(hci.StatusLimitReached)
 		return
 	}
-	v.next = v.next.add(v.interval + v.spread())
-	v.schedule()
+	v.next = v.next.plus(v.interval + v.spread())
+	v.scheduleEvent()
 }
 
 func (v *advertiser) reaches(l *listener, channel int, start instant) bool {
@@ -214,9 +222,9 @@ func (v *advertiser) reaches(l *listener, channel int, start instant) bool {
 	return l.node != v.radio && l.phys.Has(phy) && l.tuned(channel, start, v.primaryTime())
 }
 
-// heard hands the packet that ends now to those who listen. If several want
+// deliverPacket hands the packet that ends now to those who listen. If several want
 // to connect, chance decides whose request is the one that is not disturbed.
-func (v *advertiser) heard(channel int, start instant) {
+func (v *advertiser) deliverPacket(channel int, start instant) {
 	a := v.radio.air
 	hears := make([]*listener, 0, 4)
 	for _, l := range a.listeners {

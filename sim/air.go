@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// Config says how an Air is to be. The zero value is a perfect radio with
+// Config holds the options of an Air. The zero value is a perfect radio with
 // seed 0.
 type Config struct {
-	// Seed starts the generator that all chance comes from.
+	// Seed is the seed of the random number generator that decides everything
+	// that is left to chance.
 	Seed uint64
-	// Path is what lies between two nodes for which SetPath was not called.
+	// Path is the radio path between two nodes for which SetPath was not called.
 	Path Path
-	// ExactAdvertising leaves out the random delay of 0 to 10 ms by which
-	// advertising events are spread (Vol 6, Part B, 4.4.2.2.1), for tests that
-	// want to know the time of each.
+	// ExactAdvertising removes the random delay of 0 to 10 ms between
+	// advertising events (Vol 6, Part B, 4.4.2.2.1), so that a test knows the time
+	// of each event.
 	ExactAdvertising bool
-	// Log, if set, is told of everything that goes over the air and over HCI. It
-	// runs on the air's goroutine: it must not block, nor keep what an Entry
-	// points to.
+	// Log, if set, is called for every packet on the air and on HCI. It runs on
+	// the air's goroutine: it must neither block nor keep Entry.Packet.
 	Log func(Entry)
 }
 
@@ -52,11 +52,12 @@ type Air struct {
 	taken       []*port
 	ran         []call
 	used        [][]byte               // on their way to free
-	made        map[string]*Controller // by OpenTransport
+	made        map[string]*Controller // by OpenTransport, or renamed
+	retired     []string               // names of controllers that have another one now
 }
 
-// call is something that another goroutine, or a script, wants done: f, or a
-// packet sent on a raw link.
+// call is work that another goroutine or a script has posted: either the
+// function f, or a packet to be sent on a raw link.
 type call struct {
 	f    func()
 	link *RawLink
@@ -77,12 +78,12 @@ func New(cfg *Config) *Air {
 		a.cfg = *cfg
 	}
 	a.rng = rand.New(rand.NewPCG(a.cfg.Seed, 0x6d6f6f72))
-	go a.run()
+	go a.runAir()
 	return a
 }
 
 // Close ends the air and unplugs all its controllers. It returns when the
-// air's goroutine has ended, so scripts must not call it; later calls do
+// air's goroutine has ended, so scripts must not call it. Later calls do
 // nothing.
 func (a *Air) Close() error {
 	a.mu.Lock()
@@ -100,8 +101,8 @@ func (a *Air) signal() {
 	}
 }
 
-// post hands f to the goroutine. It never blocks and may be called from
-// anywhere; a closed air drops f.
+// post runs f on the air's goroutine. It never blocks and may be called from
+// any goroutine. A closed air drops f.
 func (a *Air) post(f func()) {
 	a.mu.Lock()
 	if !a.closed {
@@ -111,8 +112,8 @@ func (a *Air) post(f func()) {
 	a.signal()
 }
 
-// postPacket is post for a packet of a raw link, which is put together from
-// two parts.
+// postPacket sends a packet, given in two parts, on a raw link. It never blocks
+// and may be called from any goroutine.
 func (a *Air) postPacket(l *RawLink, start bool, head, tail []byte) {
 	a.mu.Lock()
 	if !a.closed {
@@ -127,18 +128,18 @@ func (a *Air) postPacket(l *RawLink, start bool, head, tail []byte) {
 	a.signal()
 }
 
-func (c *call) run() {
+func (c *call) runCall() {
 	switch {
 	case c.link == nil:
 		c.f()
-	case !c.link.end.dead:
-		c.link.end.send(c.p)
+	case !c.link.endpoint.dead:
+		c.link.endpoint.queueData(c.p)
 	}
 }
 
-// ask runs f on the goroutine and waits for it. It reports false if the air
-// has been closed, with f not run.
-func (a *Air) ask(f func()) bool {
+// runAndWait runs f on the air's goroutine and waits for it. It reports false
+// if the air was closed before f could run.
+func (a *Air) runAndWait(f func()) bool {
 	ran := make(chan struct{})
 	a.post(func() { f(); close(ran) })
 	select {
@@ -154,41 +155,42 @@ func (a *Air) ask(f func()) bool {
 	}
 }
 
-// elapsed is the present time on the air's scale, for any goroutine.
+// elapsed returns the present time on the air's scale. Any goroutine may call
+// it.
 func (a *Air) elapsed() instant { return instant(time.Since(a.start)) }
 
-// wallTime turns a time of the air into one that callers know.
+// wallTime converts an instant of the air to wall-clock time.
 func (a *Air) wallTime(at instant) time.Time { return a.start.Add(time.Duration(at)) }
 
-// run is the air's goroutine: it takes what others have put in the inbox,
-// lets everything happen that is due, and sleeps until the next time or call.
-// What is due goes before calls of the same instant, so that the order does
-// not depend on which of the two woke the goroutine.
-func (a *Air) run() {
+// runAir is the air's goroutine. It empties the inbox, fires the timers that are
+// due, and sleeps until the next timer or call. Timers fire before calls of the
+// same instant, so that the order does not depend on which of the two woke the
+// goroutine.
+func (a *Air) runAir() {
 	defer close(a.done)
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	for {
-		closed := a.collect()
+		closed := a.collectInbox()
 		now := a.elapsed()
-		for a.step(now) {
+		for a.fireNext(now) {
 		}
 		a.now = max(a.now, now)
 		for i := range a.ran {
-			a.ran[i].run()
+			a.ran[i].runCall()
 			a.ran[i] = call{}
 		}
 		a.ran = a.ran[:0]
 		if closed {
-			a.end()
+			a.endNodes()
 			return
 		}
-		next := a.next()
+		next := a.nextTime()
 		if next <= a.elapsed() && next != never {
 			continue
 		}
 		if next != never {
-			alarm.Reset(next.sub(a.elapsed()))
+			alarm.Reset(next.since(a.elapsed()))
 		} else {
 			alarm.Stop()
 		}
@@ -199,9 +201,9 @@ func (a *Air) run() {
 	}
 }
 
-// collect empties the inbox: packets go to their controllers, each armed for
-// its time, calls to a.ran.
-func (a *Air) collect() (closed bool) {
+// collectInbox empties the inbox. Packets go to their controllers, each armed
+// for its time; calls go to a.ran.
+func (a *Air) collectInbox() (closed bool) {
 	a.mu.Lock()
 	a.taken = append(a.taken[:0], a.dirty...)
 	clear(a.dirty)
@@ -210,7 +212,7 @@ func (a *Air) collect() (closed bool) {
 	a.free = append(a.free, a.used...)
 	a.used = a.used[:0]
 	for _, p := range a.taken {
-		p.collect()
+		p.collectInput()
 	}
 	closed = a.closed
 	a.mu.Unlock()
@@ -221,17 +223,17 @@ func (a *Air) collect() (closed bool) {
 	return closed
 }
 
-// errClosed is what those get who wait for something of a closed air.
+// errClosed is the error of every call that waits for a closed air.
 var errClosed = fmt.Errorf("sim: air: %w", net.ErrClosed)
 
-// end unplugs every controller, when the air has been closed.
-func (a *Air) end() {
+// endNodes unplugs every controller, when the air has been closed.
+func (a *Air) endNodes() {
 	for _, n := range a.nodes {
 		if c, ok := n.node.(*Controller); ok {
-			c.unplug(errClosed)
+			c.unplugHost(errClosed)
 		}
 		if p, ok := n.node.(*RawPeer); ok {
-			p.end()
+			p.endPeer()
 		}
 	}
 }

@@ -14,13 +14,13 @@ func TestAnchorsAreSpread(t *testing.T) {
 			p := a.NewRawPeer(&RawPeerConfig{Interval: 20 * time.Millisecond})
 			h.connect(p)
 		}
-		a.ask(func() {
+		a.runAndWait(func() {
 			if len(a.links) != links {
 				t.Errorf("%d links, want %d", len(a.links), links)
 			}
 			for _, l := range a.links {
 				for _, m := range a.links {
-					gap := l.base.sub(m.base) % l.interval
+					gap := l.base.since(m.base) % l.interval
 					gap = (gap + l.interval) % l.interval
 					if m != l && gap < l.interval/links-time.Microsecond {
 						t.Errorf("the anchors of links %d and %d are %v apart, want at least an eighth of %v", l.id, m.id, gap, l.interval)

@@ -8,8 +8,8 @@ type instant int64
 // never is the time of a timer that is not armed.
 const never = instant(1<<63 - 1)
 
-func (t instant) add(d time.Duration) instant { return t + instant(d) }
-func (t instant) sub(u instant) time.Duration { return time.Duration(t - u) }
+func (t instant) plus(d time.Duration) instant  { return t + instant(d) }
+func (t instant) since(u instant) time.Duration { return time.Duration(t - u) }
 
 // timer is a thing that the air does at one time. It is part of what it
 // serves, made once, armed and disarmed without allocation.
@@ -46,8 +46,8 @@ func (c *clock) armOrdered(t *timer, at instant, ord uint64) {
 		c.heap = append(c.heap, t)
 		t.pos = len(c.heap)
 	}
-	c.up(t.pos - 1)
-	c.down(t.pos - 1)
+	c.siftUp(t.pos - 1)
+	c.siftDown(t.pos - 1)
 }
 
 func (c *clock) disarm(t *timer) {
@@ -62,21 +62,21 @@ func (c *clock) disarm(t *timer) {
 	c.heap = c.heap[:last]
 	t.pos = 0
 	if i != last {
-		c.up(i)
-		c.down(i)
+		c.siftUp(i)
+		c.siftDown(i)
 	}
 }
 
-// next returns the time of the first timer, or never.
-func (c *clock) next() instant {
+// nextTime returns the time of the first timer, or never.
+func (c *clock) nextTime() instant {
 	if len(c.heap) == 0 {
 		return never
 	}
 	return c.heap[0].at
 }
 
-// step fires the first timer if it is due at limit, and reports whether it was.
-func (c *clock) step(limit instant) bool {
+// fireNext fires the first timer if it is due at limit, and reports whether it was.
+func (c *clock) fireNext(limit instant) bool {
 	if len(c.heap) == 0 || c.heap[0].at > limit {
 		return false
 	}
@@ -98,7 +98,7 @@ func (c *clock) swap(i, j int) {
 	h[i].pos, h[j].pos = i+1, j+1
 }
 
-func (c *clock) up(i int) {
+func (c *clock) siftUp(i int) {
 	for i > 0 {
 		p := (i - 1) / 2
 		if !c.less(i, p) {
@@ -109,7 +109,7 @@ func (c *clock) up(i int) {
 	}
 }
 
-func (c *clock) down(i int) {
+func (c *clock) siftDown(i int) {
 	for {
 		m := i
 		for k := 2*i + 1; k <= 2*i+2 && k < len(c.heap); k++ {

@@ -83,7 +83,7 @@ func (c *Controller) advCommand(p hci.Params, r *reply) bool {
 		c.legacy().setResponse(p.Data)
 	case hci.LESetAdvertisingEnable:
 		if s := c.legacy(); !p.Enable {
-			s.adv.stop()
+			s.adv.stopAdvertising()
 		} else if !s.adv.on {
 			s.random = c.random
 			r.st = s.enable(c.hasRandom, 0, 0)
@@ -112,7 +112,7 @@ func (s *advSet) enable(hasRandom bool, duration time.Duration, events int) hci.
 		return s.c.fullStatus()
 	}
 	s.adv.set = s.handle
-	s.adv.start(advertisement{
+	s.adv.startAdvertising(advertisement{
 		peer: p.Peer.Identity(), connectable: connectable,
 		scannable: props&hci.AdvPropScannable != 0, directed: props&hci.AdvPropDirected != 0,
 		highDuty: props&hci.AdvPropHighDuty != 0, legacy: props&hci.AdvPropLegacy != 0,
@@ -120,7 +120,7 @@ func (s *advSet) enable(hasRandom bool, duration time.Duration, events int) hci.
 		primary: p.PrimaryPHY, secondary: p.SecondaryPHY, txPower: s.reportedPower(),
 		interval: p.IntervalMin, channels: p.ChannelMap, maxEvents: events, duration: duration,
 	})
-	s.refresh(s.adv)
+	s.refreshAddress(s.adv)
 	return hci.StatusSuccess
 }
 
@@ -132,13 +132,13 @@ func (s *advSet) reportedPower() int8 {
 	return s.c.cfg.TxPower
 }
 
-// refresh implements advOwner.
-func (s *advSet) refresh(v *advertiser) {
+// refreshAddress implements advOwner.
+func (s *advSet) refreshAddress(v *advertiser) {
 	v.own, s.ownRPA = s.c.ownAddr(s.params.OwnAddrKind, s.random, s.params.Peer)
 	if !v.directed || s.params.OwnAddrKind < hci.AddrPublicIdentity {
 		return
 	}
-	if e := s.c.privacy.find(s.params.Peer.Identity()); e != nil && e.peerIRK != ([16]byte{}) {
+	if e := s.c.privacy.findEntry(s.params.Peer.Identity()); e != nil && e.peerIRK != ([16]byte{}) {
 		v.peer = hci.Addr{MAC: s.c.newRPA(e.peerIRK), Kind: hci.AddrRandom}
 	}
 }
@@ -161,19 +161,19 @@ func (s *advSet) allowsConnect(v *advertiser, from hci.Addr) bool {
 	return s.params.FilterPolicy&2 == 0 || s.c.listed(identity)
 }
 
-// scanned implements advOwner.
-func (s *advSet) scanned(_ *advertiser, from hci.Addr) {
+// scanRequested implements advOwner.
+func (s *advSet) scanRequested(_ *advertiser, from hci.Addr) {
 	if s.params.NotifyScanRequests {
 		identity, _ := s.c.resolve(from)
-		s.c.send(&hci.LEScanRequestReceived{Set: s.handle, Scanner: identity})
+		s.c.sendEvent(&hci.LEScanRequestReceived{Set: s.handle, Scanner: identity})
 	}
 }
 
-// connected implements advOwner.
-func (s *advSet) connected(v *advertiser, l *link, peer hci.Addr) {
-	v.stop()
+// acceptLink implements advOwner.
+func (s *advSet) acceptLink(v *advertiser, l *link, peer hci.Addr) {
+	v.stopAdvertising()
 	e := l.attach(peripheral, s.c.node, s.c, v.own, peer)
-	k := &conn{end: e, localRPA: s.ownRPA, peer: peer}
+	k := &conn{endpoint: e, localRPA: s.ownRPA, peer: peer}
 	if identity, private := s.c.resolve(peer); private {
 		k.peer, k.peerRPA = identity, peer.MAC
 	}
@@ -183,13 +183,13 @@ func (s *advSet) connected(v *advertiser, l *link, peer hci.Addr) {
 	e.aux = k
 }
 
-// expired implements advOwner.
-func (s *advSet) expired(v *advertiser, st hci.Status) {
+// advertisingEnded implements advOwner.
+func (s *advSet) advertisingEnded(v *advertiser, st hci.Status) {
 	if s == s.c.legacySet {
 		s.c.connectionComplete(hci.LEEnhancedConnectionComplete{Status: st, Role: hci.RolePeripheral, Peer: s.params.Peer}, 0)
 		return
 	}
-	s.c.send(&hci.LEAdvertisingSetTerminated{Status: st, Set: s.handle, CompletedEvents: uint8(v.events)})
+	s.c.sendEvent(&hci.LEAdvertisingSetTerminated{Status: st, Set: s.handle, CompletedEvents: uint8(v.events)})
 }
 
 // full reports whether there is no room for another link.

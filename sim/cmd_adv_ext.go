@@ -6,7 +6,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-func (c *Controller) set(handle uint8) *advSet {
+func (c *Controller) advSetOf(handle uint8) *advSet {
 	for _, s := range c.sets {
 		if s.handle == handle {
 			return s
@@ -17,7 +17,7 @@ func (c *Controller) set(handle uint8) *advSet {
 
 // onSet runs f on an advertising set that exists.
 func (c *Controller) onSet(handle uint8, r *reply, f func(s *advSet)) {
-	if s := c.set(handle); s != nil {
+	if s := c.advSetOf(handle); s != nil {
 		f(s)
 	} else {
 		r.st = hci.StatusUnknownAdvertisingID
@@ -74,7 +74,7 @@ func (c *Controller) extAdvCommand(p hci.Params, r *reply) bool {
 
 // setExtParams makes a set or changes it.
 func (c *Controller) setExtParams(p hci.LESetExtendedAdvertisingParameters, r *reply) {
-	s := c.set(p.Handle)
+	s := c.advSetOf(p.Handle)
 	switch {
 	case s == nil && len(c.sets) >= c.cfg.advertisingSets():
 		r.st = hci.StatusMemoryFull
@@ -153,12 +153,12 @@ func (s *advSet) addData(have []byte, op hci.AdvOperation, b []byte) ([]byte, hc
 func (c *Controller) enableSets(p hci.LESetExtendedAdvertisingEnable) hci.Status {
 	if !p.Enable && len(p.Sets) == 0 {
 		for _, s := range c.sets {
-			s.adv.stop()
+			s.adv.stopAdvertising()
 		}
 		return hci.StatusSuccess
 	}
 	for i, e := range p.Sets {
-		switch s := c.set(e.Handle); {
+		switch s := c.advSetOf(e.Handle); {
 		case s == nil:
 			return hci.StatusUnknownAdvertisingID
 		case slices.ContainsFunc(p.Sets[:i], func(o hci.AdvertisingSet) bool { return o.Handle == e.Handle }):
@@ -168,9 +168,9 @@ func (c *Controller) enableSets(p hci.LESetExtendedAdvertisingEnable) hci.Status
 		}
 	}
 	for _, e := range p.Sets {
-		s := c.set(e.Handle)
+		s := c.advSetOf(e.Handle)
 		if !p.Enable {
-			s.adv.stop()
+			s.adv.stopAdvertising()
 			continue
 		}
 		if st := s.enable(s.random != hci.MAC{}, e.Duration, int(e.MaxEvents)); st != hci.StatusSuccess {

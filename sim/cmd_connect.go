@@ -22,7 +22,7 @@ func (i *initiatorState) pending() bool { return i.on }
 func (c *Controller) connectCommand(p hci.Params, r *reply) bool {
 	switch p := p.(type) {
 	case hci.LECreateConnection:
-		c.create(r, initiatorState{
+		c.startInitiating(r, initiatorState{
 			policy: p.FilterPolicy, peer: p.Peer, ownKind: p.OwnAddrKind, params: newLinkParams(p.Params),
 			listener: listener{interval: p.ScanInterval, window: p.ScanWindow, phys: hci.PHYs1M},
 		})
@@ -32,7 +32,7 @@ func (c *Controller) connectCommand(p hci.Params, r *reply) bool {
 			break
 		}
 		first := p.Initiating[0]
-		c.create(r, initiatorState{
+		c.startInitiating(r, initiatorState{
 			policy: p.FilterPolicy, peer: p.Peer, ownKind: p.OwnAddrKind, params: newLinkParams(first.Params),
 			listener: listener{interval: first.ScanInterval, window: first.ScanWindow, phys: p.PHYs},
 		})
@@ -81,10 +81,10 @@ func (c *Controller) acceptListInUse() bool {
 		c.legacySet != nil && uses(c.legacySet) || slices.ContainsFunc(c.sets, uses)
 }
 
-// create begins to initiate.
-func (c *Controller) create(r *reply, i initiatorState) {
+// startInitiating begins to initiate.
+func (c *Controller) startInitiating(r *reply, i initiatorState) {
 	random := i.ownKind == hci.AddrRandom || i.ownKind == hci.AddrRandomIdentity
-	refused := c.faults.connect(i.peer, true)
+	refused := c.takeConnectFault(i.peer, true)
 	switch {
 	case c.initiator.pending(), c.cfg.NoScanWhileInitiating && c.scan.enabled:
 		r.st = hci.StatusCommandDisallowed
@@ -117,21 +117,23 @@ func (c *Controller) noConnection(st hci.Status, delay time.Duration) {
 	c.connectionComplete(hci.LEEnhancedConnectionComplete{Status: st}, delay)
 }
 
-// hearsInitiating connects if an advertisement is from the one wanted.
+// hearsInitiating connects to an advertiser that the host has dialed.
 func (c *Controller) hearsInitiating(v *advertiser) {
 	i := &c.initiator
 	identity, private := c.resolve(v.own)
-	wanted := identity.Identity() == i.peer.Identity()
+	wanted := c.isDialed(i.peer, identity, private)
 	if i.policy == 1 {
 		wanted = c.listed(identity)
 	}
 	me, rpa := c.ownAddr(i.ownKind, c.random, identity)
-	if !v.connectable || !wanted || !c.accepts(identity) || c.linked(identity) || c.full() || v.directed && v.peer != me && !c.isMe(v.peer, i.ownKind) {
+	switch {
+	case !v.connectable, !wanted, !c.accepts(identity), c.linked(identity), c.full(),
+		v.directed && v.peer != me && !c.isMe(v.peer, i.ownKind):
 		return
 	}
 	a, request, answer := c.air, airtime(hci.PHY1M, connectLen), time.Duration(0)
 	heard := a.arrives(c.node, v.radio) && v.owner.allowsConnect(v, me)
-	f := c.faults.connect(identity.Identity(), false)
+	f := c.takeConnectFault(identity.Identity(), false)
 	if f != nil && f.Status != hci.StatusSuccess {
 		a.deafen(&i.listener)
 		c.noConnection(f.Status, f.Delay)
@@ -151,17 +153,17 @@ func (c *Controller) hearsInitiating(v *advertiser) {
 		}
 	}
 	a.deafen(&i.listener)
-	l := a.newLink(a.now.add(interFrameSpace+request+answer), i.params)
-	k := &conn{end: l.attach(central, c.node, c, me, v.own), peer: identity, localRPA: rpa}
+	l := a.newLink(a.now.plus(interFrameSpace+request+answer), i.params)
+	k := &conn{endpoint: l.attach(central, c.node, c, me, v.own), peer: identity, localRPA: rpa}
 	if private {
 		k.peerRPA = v.own.MAC
 	}
 	if f != nil {
 		k.late = f.Delay
 	}
-	k.end.aux = k
+	k.endpoint.aux = k
 	if heard {
-		v.owner.connected(v, l, me)
+		v.owner.acceptLink(v, l, me)
 	} else {
 		l.absent(v.radio)
 	}
@@ -173,14 +175,14 @@ func (c *Controller) hearsInitiating(v *advertiser) {
 
 // orphan leaves the peripheral with a link of which the central does not know.
 func (c *Controller) orphan(v *advertiser, me hci.Addr, p linkParams) {
-	l := c.air.newLink(c.air.now.add(interFrameSpace+airtime(hci.PHY1M, connectLen)), p)
-	l.c = end{link: l, role: central, radio: c.node, phy: hci.PHY1M, lengths: startLengths, gone: true, dead: true}
-	v.owner.connected(v, l, me)
+	l := c.air.newLink(c.air.now.plus(interFrameSpace+airtime(hci.PHY1M, connectLen)), p)
+	l.c = endpoint{link: l, role: central, radio: c.node, phy: hci.PHY1M, lengths: startLengths, gone: true, dead: true}
+	v.owner.acceptLink(v, l, me)
 	l.schedule()
 }
 
-// connected implements owner.
-func (c *Controller) connected(e *end) {
+// linkUp implements owner.
+func (c *Controller) linkUp(e *endpoint) {
 	k, ok := e.aux.(*conn)
 	if !ok {
 		return
@@ -192,10 +194,10 @@ func (c *Controller) connected(e *end) {
 	}
 	c.connectionComplete(ev, k.late)
 	if c.able.features.Has(hci.FeatureCSA2) {
-		c.send(&hci.LEChannelSelectionAlgorithm{Handle: e.handle, Algorithm: 1})
+		c.sendEvent(&hci.LEChannelSelectionAlgorithm{Handle: e.handle, Algorithm: 1})
 	}
 	if k.set != nil {
-		c.send(&hci.LEAdvertisingSetTerminated{Set: k.set.handle, Handle: e.handle, CompletedEvents: uint8(k.set.adv.events)})
+		c.sendEvent(&hci.LEAdvertisingSetTerminated{Set: k.set.handle, Handle: e.handle, CompletedEvents: uint8(k.set.adv.events)})
 	}
 	c.faultLink(e)
 }

@@ -14,14 +14,14 @@ func (c *Controller) linkCommand(p hci.Params, r *reply) bool {
 				return
 			}
 			k.closing = true
-			r.after(func() { k.end.terminate(p.Reason) })
+			r.after(func() { k.endpoint.startTermination(p.Reason) })
 		})
 	case hci.ReadRemoteVersionInformation:
 		c.startOn(p.Handle, r, procedure{kind: procVersion})
 	case hci.LEReadRemoteFeatures:
 		c.startOn(p.Handle, r, procedure{kind: procFeatures})
 	case hci.LEConnectionUpdate:
-		c.update(p, r)
+		c.updateParams(p, r)
 	case hci.LERemoteConnectionParameterRequestReply:
 		c.replyParams(p.Handle, r, newLinkParams(p.Params), hci.StatusSuccess)
 	case hci.LERemoteConnectionParameterRequestNegativeReply:
@@ -29,7 +29,7 @@ func (c *Controller) linkCommand(p hci.Params, r *reply) bool {
 	case hci.ReadRSSI:
 		r.ret = hci.LinkRSSI{Handle: p.Handle, RSSI: 127}
 		c.onLink(p.Handle, r, func(k *conn) {
-			r.ret = hci.LinkRSSI{Handle: p.Handle, RSSI: c.air.rssi(k.end.other().radio, c.node)}
+			r.ret = hci.LinkRSSI{Handle: p.Handle, RSSI: c.air.rssi(k.endpoint.other().radio, c.node)}
 		})
 	case hci.ReadTransmitPowerLevel:
 		r.ret = hci.LinkTxPower{Handle: p.Handle, Power: c.cfg.TxPower}
@@ -37,19 +37,19 @@ func (c *Controller) linkCommand(p hci.Params, r *reply) bool {
 	case hci.LEReadChannelMap:
 		r.ret = hci.LinkChannelMap{Handle: p.Handle}
 		c.onLink(p.Handle, r, func(k *conn) {
-			r.ret = hci.LinkChannelMap{Handle: p.Handle, Map: k.end.link.chanMap}
+			r.ret = hci.LinkChannelMap{Handle: p.Handle, Map: k.endpoint.link.chanMap}
 		})
 	case hci.LESetHostChannelClassification:
 		c.chanMap = p.Map
 		for _, k := range c.conns {
-			if k != nil && k.end.role == central {
-				k.end.start(procedure{kind: procChannelMap, chans: p.Map})
+			if k != nil && k.endpoint.role == central {
+				k.endpoint.startProcedure(procedure{kind: procChannelMap, chans: p.Map})
 			}
 		}
 	case hci.LESetDataLength:
 		r.ret = p.Handle
 		c.onLink(p.Handle, r, func(k *conn) {
-			r.after(func() { k.end.askLength(int(p.TXOctets), p.TXTime) })
+			r.after(func() { k.endpoint.askLength(int(p.TXOctets), p.TXTime) })
 		})
 	case hci.LEReadSuggestedDefaultDataLength:
 		r.ret = hci.DataLength{TXOctets: uint16(c.able.defaultTx), TXTime: c.able.defaultTime}
@@ -61,7 +61,7 @@ func (c *Controller) linkCommand(p hci.Params, r *reply) bool {
 	case hci.LEReadPHY:
 		r.ret = hci.LinkPHY{Handle: p.Handle}
 		c.onLink(p.Handle, r, func(k *conn) {
-			r.ret = hci.LinkPHY{Handle: p.Handle, TX: k.end.phy, RX: k.end.other().phy}
+			r.ret = hci.LinkPHY{Handle: p.Handle, TX: k.endpoint.phy, RX: k.endpoint.other().phy}
 		})
 	case hci.LESetDefaultPHY:
 		if !c.phys().Has(p.TX | p.RX) {
@@ -99,7 +99,7 @@ func disconnectReason(st hci.Status) bool {
 // onLink runs f on a link of the controller. A link that is being ended takes
 // no commands any more.
 func (c *Controller) onLink(h hci.Handle, r *reply, f func(k *conn)) {
-	switch k := c.link(h); {
+	switch k := c.connOf(h); {
 	case k == nil:
 		r.st = hci.StatusUnknownConnection
 	case k.closing:
@@ -111,25 +111,25 @@ func (c *Controller) onLink(h hci.Handle, r *reply, f func(k *conn)) {
 
 // startOn answers with success and then starts the procedure.
 func (c *Controller) startOn(h hci.Handle, r *reply, p procedure) {
-	c.onLink(h, r, func(k *conn) { r.after(func() { k.end.start(p) }) })
+	c.onLink(h, r, func(k *conn) { r.after(func() { k.endpoint.startProcedure(p) }) })
 }
 
 func newLinkParams(p hci.ConnParams) linkParams {
 	return linkParams{min: p.IntervalMin, max: p.IntervalMax, latency: int(p.Latency), timeout: p.Timeout}
 }
 
-// update starts a connection update. A central's is a decision, a
+// updateParams starts a connection update. A central's is a decision, a
 // peripheral's a question to the central's host.
-func (c *Controller) update(p hci.LEConnectionUpdate, r *reply) {
+func (c *Controller) updateParams(p hci.LEConnectionUpdate, r *reply) {
 	c.onLink(p.Handle, r, func(k *conn) {
 		kind := procUpdate
-		if k.end.role == peripheral {
+		if k.endpoint.role == peripheral {
 			if kind = procParams; !c.cfg.features().Has(hci.FeatureConnParamRequest) {
 				r.st = hci.StatusUnsupportedRemoteFeature
 				return
 			}
 		}
-		r.after(func() { k.end.start(procedure{kind: kind, params: newLinkParams(p.Params)}) })
+		r.after(func() { k.endpoint.startProcedure(procedure{kind: kind, params: newLinkParams(p.Params)}) })
 	})
 }
 
@@ -142,58 +142,58 @@ func (c *Controller) replyParams(h hci.Handle, r *reply, p linkParams, st hci.St
 			return
 		}
 		k.paramsAsked = false
-		r.after(func() { k.end.replyParams(p, st) })
+		r.after(func() { k.endpoint.replyParams(p, st) })
 	})
 }
 
-// paramRequest implements owner. A host that has masked the event, or a
+// requestParams implements owner. A host that has masked the event, or a
 // controller without the procedure, refuses.
-func (c *Controller) paramRequest(e *end, p linkParams) {
+func (c *Controller) requestParams(e *endpoint, p linkParams) {
 	ev := &hci.LERemoteConnectionParameterRequest{Handle: e.handle, Params: hci.ConnParams{
 		IntervalMin: p.min, IntervalMax: p.max, Latency: uint16(p.latency), Timeout: p.timeout,
 	}}
-	k := c.link(e.handle)
+	k := c.connOf(e.handle)
 	if k == nil || !c.wantsLE(hci.EvLERemoteConnectionParameterRequest) {
 		e.replyParams(p, hci.StatusUnsupportedRemoteFeature)
 		return
 	}
 	k.paramsAsked = true
-	c.send(ev)
+	c.sendEvent(ev)
 }
 
-// event implements owner.
-func (c *Controller) event(_ *end, ev hci.Event) { c.send(ev) }
+// reportEvent implements owner.
+func (c *Controller) reportEvent(_ *endpoint, ev hci.Event) { c.sendEvent(ev) }
 
-// keyRequest implements owner. A host that has masked the event has no key.
-func (c *Controller) keyRequest(e *end, rand [8]byte, ediv uint16) {
+// requestKey implements owner. A host that has masked the event has no key.
+func (c *Controller) requestKey(e *endpoint, rand [8]byte, ediv uint16) {
 	if !c.wantsLE(hci.EvLELongTermKeyRequest) {
 		e.replyKey(nil)
 		return
 	}
-	c.send(&hci.LELongTermKeyRequest{Handle: e.handle, Rand: rand, EDIV: ediv})
+	c.sendEvent(&hci.LELongTermKeyRequest{Handle: e.handle, Rand: rand, EDIV: ediv})
 }
 
 // abilities implements owner.
 func (c *Controller) abilities() *abilities { return &c.able }
 
-// established implements owner: new links ask for longer packets if the host
+// linkEstablished implements owner: new links ask for longer packets if the host
 // has said so.
-func (c *Controller) established(e *end) {
+func (c *Controller) linkEstablished(e *endpoint) {
 	if c.able.defaultTx > startLengths.tx && c.able.features.Has(hci.FeatureDataLength) {
-		e.start(procedure{kind: procLength, quiet: true})
+		e.startProcedure(procedure{kind: procLength, quiet: true})
 	}
 }
 
-// ended implements owner.
-func (c *Controller) ended(e *end, reason hci.Status) {
-	k := c.link(e.handle)
-	if k == nil || k.end != e {
+// linkEnded implements owner.
+func (c *Controller) linkEnded(e *endpoint, reason hci.Status) {
+	k := c.connOf(e.handle)
+	if k == nil || k.endpoint != e {
 		return
 	}
 	c.conns[e.handle-firstHandle] = nil
 	c.held -= k.held
-	for e.data.len() > 0 {
-		c.usedIn = append(c.usedIn, e.data.pop().raw)
+	for e.data.Len() > 0 {
+		c.usedIn = append(c.usedIn, e.data.Pop().raw)
 	}
 	for i := range c.done {
 		if c.done[i].Handle == e.handle {
@@ -201,7 +201,7 @@ func (c *Controller) ended(e *end, reason hci.Status) {
 			break
 		}
 	}
-	c.send(&hci.DisconnectionComplete{Handle: e.handle, Reason: reason})
+	c.sendEvent(&hci.DisconnectionComplete{Handle: e.handle, Reason: reason})
 }
 
 var _ owner = (*Controller)(nil)

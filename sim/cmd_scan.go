@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // scanState is the controller's scanner.
@@ -29,7 +30,7 @@ type duplicates struct {
 	on    bool
 	limit int
 	known map[duplicate]struct{}
-	order ring[duplicate]
+	order ring.Ring[duplicate]
 }
 
 type duplicate struct {
@@ -50,15 +51,15 @@ func (d *duplicates) seen(k duplicate) bool {
 	if d.known == nil {
 		d.known = map[duplicate]struct{}{}
 	}
-	if d.order.len() >= d.limit {
-		delete(d.known, d.order.pop())
+	if d.order.Len() >= d.limit {
+		delete(d.known, d.order.Pop())
 	}
 	d.known[k] = struct{}{}
-	d.order.push(k)
+	d.order.Push(k)
 	return false
 }
 
-func (d *duplicates) forget() { d.known, d.order = nil, ring[duplicate]{} }
+func (d *duplicates) forget() { d.known, d.order = nil, ring.Ring[duplicate]{} }
 
 func (c *Controller) scanCommand(p hci.Params, r *reply) bool {
 	s := &c.scan
@@ -129,7 +130,7 @@ func (c *Controller) startPeriod() {
 	}
 	c.air.listen(&s.listener)
 	if s.duration > 0 {
-		c.air.arm(&s.expiry, s.begun.add(s.duration))
+		c.air.arm(&s.expiry, s.begun.plus(s.duration))
 	}
 }
 
@@ -139,10 +140,10 @@ func (c *Controller) scanExpired() {
 	switch {
 	case s.period == 0:
 		c.stopScan()
-		c.send(&hci.LEScanTimeout{})
+		c.sendEvent(&hci.LEScanTimeout{})
 	case s.on:
 		c.air.deafen(&s.listener)
-		s.begun = s.begun.add(s.period)
+		s.begun = s.begun.plus(s.period)
 		c.air.arm(&s.expiry, s.begun)
 	default:
 		c.startPeriod()
@@ -181,7 +182,7 @@ func (c *Controller) hearsScanning(v *advertiser) {
 	me, _ := c.ownAddr(s.ownKind, c.random, identity)
 	a := c.air
 	if a.arrives(c.node, v.radio) && v.owner.allowsScan(v, me) {
-		v.owner.scanned(v, me)
+		v.owner.scanRequested(v, me)
 		if a.arrives(v.radio, c.node) {
 			c.reportAdv(v, identity, true)
 		}
@@ -218,7 +219,7 @@ func (c *Controller) reportAdv(v *advertiser, identity hci.Addr, response bool) 
 	if s.duplicates.seen(k) {
 		return
 	}
-	if c.port == nil || !c.port.room(true) {
+	if c.port == nil || !c.port.hasRoom(true) {
 		c.stats.DroppedReports++
 		return
 	}
@@ -233,7 +234,7 @@ func (c *Controller) reportAdv(v *advertiser, identity hci.Addr, response bool) 
 		typ = hci.AdvScanRsp
 	}
 	s.report.Reports = append(s.report.Reports[:0], hci.AdvReport{Type: typ, Addr: identity, Data: data, RSSI: rssi})
-	c.send(&s.report)
+	c.sendEvent(&s.report)
 }
 
 // reportPart is how much data fits one extended report.
@@ -268,7 +269,7 @@ func (c *Controller) reportExtended(v *advertiser, identity hci.Addr, response b
 			rep.Type |= hci.ExtAdvIncomplete
 		}
 		c.scan.extReport.Reports = append(c.scan.extReport.Reports[:0], rep)
-		c.send(&c.scan.extReport)
+		c.sendEvent(&c.scan.extReport)
 		if len(data) == 0 {
 			return
 		}

@@ -24,12 +24,12 @@ func (c *Controller) securityCommand(p hci.Params, r *reply) bool {
 		r.ret = hci.EncryptedBlock{Data: encrypt(p.Key, p.Plaintext)}
 	case hci.LEEnableEncryption:
 		c.onLink(p.Handle, r, func(k *conn) {
-			if k.end.role != central || k.end.paused {
+			if k.endpoint.role != central || k.endpoint.paused {
 				r.st = hci.StatusCommandDisallowed
 				return
 			}
 			r.after(func() {
-				k.end.start(procedure{kind: procEncrypt, quiet: true, rand: p.Rand, ediv: p.EDIV, key: p.Key})
+				k.endpoint.startProcedure(procedure{kind: procEncrypt, quiet: true, rand: p.Rand, ediv: p.EDIV, key: p.Key})
 			})
 		})
 	case hci.LELongTermKeyRequestReply:
@@ -53,11 +53,11 @@ func (c *Controller) securityCommand(p hci.Params, r *reply) bool {
 func (c *Controller) replyKey(h hci.Handle, r *reply, key *[16]byte) {
 	r.ret = h
 	c.onLink(h, r, func(k *conn) {
-		if k.end.role != peripheral || !k.end.proc.enc.asked {
+		if k.endpoint.role != peripheral || !k.endpoint.proc.enc.asked {
 			r.st = hci.StatusCommandDisallowed
 			return
 		}
-		r.after(func() { k.end.replyKey(key) })
+		r.after(func() { k.endpoint.replyKey(key) })
 	})
 }
 
@@ -73,9 +73,9 @@ func (c *Controller) startKey(r *reply, work func() hci.Event) {
 		c.air.arm(&timer{fire: func() {
 			if c.port == p && c.p256.busy {
 				c.p256.busy = false
-				c.send(work())
+				c.sendEvent(work())
 			}
-		}}, c.air.now.add(keyTime))
+		}}, c.air.now.plus(keyTime))
 	})
 }
 

@@ -80,13 +80,16 @@ var startLengths = lengths{27, 27, 328 * time.Microsecond, 328 * time.Microsecon
 func timeFor(n int) time.Duration { return airtime(hci.PHY1M, n+micLen) }
 
 // receiveControl takes a control PDU of the other side.
-func (e *end) receiveControl(c *control) {
+func (e *endpoint) receiveControl(c *control) {
 	e.link.air.logEnd(e, LogControl, []byte{byte(c.op)}, c.status)
 	if c.op == llTerminateInd {
-		e.leave(c.status)
+		e.reportEnd(c.status)
 		return
 	}
 	if e.owner.abilities().mute {
+		return
+	}
+	if e.manners != nil && e.manners.receiveControl(c) {
 		return
 	}
 	if need, ok := controlNeeds[c.op]; ok && !e.owner.abilities().features.Has(need) {
@@ -101,20 +104,20 @@ func (e *end) receiveControl(c *control) {
 		e.sendControl(control{op: llFeatureRsp, features: e.owner.abilities().features})
 	case llFeatureRsp:
 		e.proc.features, e.proc.hasFeatures = c.features, true
-		e.finish(procFeatures, hci.StatusSuccess)
+		e.finishProcedure(procFeatures, hci.StatusSuccess)
 	case llLengthReq:
 		mine := e.ownLengths()
 		e.sendControl(control{op: llLengthRsp, length: mine})
 		e.agreeLengths(mine, c.length)
 	case llLengthRsp:
 		e.agreeLengths(e.ownLengths(), c.length)
-		e.finish(procLength, hci.StatusSuccess)
+		e.finishProcedure(procLength, hci.StatusSuccess)
 	case llPHYReq:
 		e.receivePHYRequest(c)
 	case llPHYRsp:
 		e.choosePHY(e, c)
 	case llConnectionParamReq:
-		e.owner.paramRequest(e, c.params)
+		e.owner.requestParams(e, c.params)
 	case llConnectionUpdateInd, llChannelMapInd, llPHYUpdateInd:
 		e.receiveInstant(c)
 	case llEncReq, llEncRsp, llStartEncReq, llStartEncRsp, llPauseEncReq, llPauseEncRsp:
@@ -135,39 +138,39 @@ var controlNeeds = map[controlOp]hci.Features{
 }
 
 // controlSent is called when a control PDU of this end has been acknowledged.
-func (e *end) controlSent(c *control) {
+func (e *endpoint) controlSent(c *control) {
 	if c.op == llTerminateInd {
-		e.drop(hci.StatusLocalHostTerminated)
+		e.dropLink(hci.StatusLocalHostTerminated)
 	}
 }
 
-func (e *end) receiveVersion(v version) {
+func (e *endpoint) receiveVersion(v version) {
 	first := !e.proc.hasVersion
 	e.proc.version, e.proc.hasVersion = v, true
 	if e.proc.saidVersion {
-		e.finish(procVersion, hci.StatusSuccess)
+		e.finishProcedure(procVersion, hci.StatusSuccess)
 	} else if first {
 		e.sayVersion()
 	}
 }
 
-func (e *end) sayVersion() {
+func (e *endpoint) sayVersion() {
 	a := e.owner.abilities()
 	e.proc.saidVersion = true
 	e.sendControl(control{op: llVersionInd, version: version{a.version, a.company, a.subversion}})
 }
 
 // receiveRefusal ends the procedure that the other side does not want.
-func (e *end) receiveRefusal(c *control) {
+func (e *endpoint) receiveRefusal(c *control) {
 	switch c.about {
 	case llFeatureReq, llPeripheralFeatureReq:
-		e.finish(procFeatures, c.status)
+		e.finishProcedure(procFeatures, c.status)
 	case llLengthReq:
-		e.finish(procLength, c.status)
+		e.finishProcedure(procLength, c.status)
 	case llPHYReq:
-		e.finish(procPHY, c.status)
+		e.finishProcedure(procPHY, c.status)
 	case llConnectionParamReq:
-		e.finish(procParams, c.status)
+		e.finishProcedure(procParams, c.status)
 	case llEncReq:
 		e.encryptionDone(c.status)
 	default: // what is not asked for again
@@ -175,7 +178,7 @@ func (e *end) receiveRefusal(c *control) {
 }
 
 // ownLengths are what this end offers in a data length procedure.
-func (e *end) ownLengths() lengths {
+func (e *endpoint) ownLengths() lengths {
 	a := e.owner.abilities()
 	l := e.proc.wantLength
 	if l.tx == 0 {
@@ -189,7 +192,7 @@ func (e *end) ownLengths() lengths {
 
 // agreeLengths puts into use what both sides can do, and tells the owner if
 // that is a change (Vol 6, Part B, 4.5.10).
-func (e *end) agreeLengths(mine, theirs lengths) {
+func (e *endpoint) agreeLengths(mine, theirs lengths) {
 	now := lengths{
 		tx: max(27, min(mine.tx, theirs.rx)), txTime: max(startLengths.txTime, min(mine.txTime, theirs.rxTime)),
 		rx: max(27, min(mine.rx, theirs.tx)), rxTime: max(startLengths.rxTime, min(mine.rxTime, theirs.txTime)),
@@ -198,7 +201,7 @@ func (e *end) agreeLengths(mine, theirs lengths) {
 		return
 	}
 	e.lengths = now
-	e.owner.event(e, &hci.LEDataLengthChange{
+	e.owner.reportEvent(e, &hci.LEDataLengthChange{
 		Handle: e.handle, MaxTXOctets: uint16(now.tx), MaxTXTime: now.txTime,
 		MaxRXOctets: uint16(now.rx), MaxRXTime: now.rxTime,
 	})

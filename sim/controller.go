@@ -6,63 +6,74 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
-// ControllerConfig says what a controller is. Zero fields have the stated
-// defaults.
+// ControllerConfig holds the properties of a controller. Zero fields have the
+// stated defaults.
 type ControllerConfig struct {
 	// Name appears in the log. Default: hci and the node's index.
 	Name string
-	// Address is the public address. Default: made from the node's index. With
-	// NoAddress the controller has none.
+	// Address is the public address. Default: derived from the node's index.
+	// NoAddress leaves the controller without a public address.
 	Address   hci.MAC
 	NoAddress bool
-	// Latency is the time between a packet being written by the host and the
-	// controller looking at it. Default: 100 µs; negative: none.
+	// Latency is the time from the host's writing of a packet to its processing
+	// by the controller. Default: 100 µs; negative: none.
 	Latency time.Duration
-	// Version is the Core version as HCI counts it. Default: 0x0C, 5.3.
+	// Version is the Core version as HCI encodes it. Default: 0x0C, 5.3.
 	Version      uint8
 	Manufacturer uint16
 	Subversion   uint16
-	// Features are those of the link layer. Default: DefaultFeatures.
+	// Features are the LE features of the link layer. Default: DefaultFeatures.
 	Features hci.Features
-	// Legacy leaves out extended advertising and its commands.
+	// Legacy removes extended advertising and its commands.
 	Legacy bool
-	// Disable names commands that the controller does not have.
+	// Disable lists commands that the controller does not support. Without LE Set
+	// Privacy Mode it behaves as a controller of Core 4.2: it is always in network
+	// privacy mode, and a peer with a private address is dialed by the address kinds
+	// 0x02 and 0x03 only.
 	Disable []hci.Opcode
-	// ACLLen and ACLNum are the data buffers. Default: 8 of 251 octets.
-	// SharedBuffers makes LE Read Buffer Size report none, so that the host has to
-	// take those of BR/EDR.
+	// ACLLen is the length of a data buffer in octets, ACLNum the number of
+	// buffers. Default: 8 buffers of 251 octets. With SharedBuffers, LE Read
+	// Buffer Size reports none and the host must use the buffers of BR/EDR.
 	ACLLen, ACLNum int
 	SharedBuffers  bool
+	// MaskReserved lists events that it does not send if their bit of the event
+	// mask is clear, although that bit is reserved: Command Complete (0x0E), Command
+	// Status (0x0F), Number Of Completed Packets (0x13). Default: it always sends
+	// them, as the specification demands.
+	MaskReserved []uint8
+	// Completed is the way in which it reports completed packets.
+	Completed CompletedReports
 	// CommandCredits is Num_HCI_Command_Packets. Default: 1.
 	CommandCredits uint8
 	// AcceptListSize and ResolvingListSize. Defaults: 16 and 8; negative: none.
 	AcceptListSize, ResolvingListSize int
-	// MaxLinks is how many links there can be at once. Default: 16.
+	// MaxLinks is the greatest number of simultaneous links. Default: 16.
 	MaxLinks int
-	// FullStatus answers a connect beyond MaxLinks. Default: 0x09, connection
-	// limit exceeded. FullLate reports it in LE Connection Complete instead of
-	// Command Status.
+	// FullStatus is the status of a connect beyond MaxLinks. Default: 0x09,
+	// connection limit exceeded. With FullLate it is reported in LE Connection
+	// Complete instead of Command Status.
 	FullStatus hci.Status
 	FullLate   bool
-	// NoScanWhileInitiating makes the controller refuse to scan and initiate at
-	// the same time.
+	// NoScanWhileInitiating makes the controller refuse to scan and to initiate
+	// at the same time.
 	NoScanWhileInitiating bool
 	// AdvertisingSets is the number of sets. Default: 4.
 	AdvertisingSets int
-	// MaxOctets is the longest link layer packet it can send and receive, 27 to
-	// 251. Default: 251.
+	// MaxOctets is the longest link layer payload that it sends and receives, 27
+	// to 251 octets. Default: 251.
 	MaxOctets int
 	// DuplicateCache is how many advertisers the duplicate filter remembers.
 	// Default: 256.
 	DuplicateCache int
-	// TxPower in dBm.
+	// TxPower is the transmit power in dBm.
 	TxPower int8
 }
 
-// DefaultFeatures are the link layer features of a controller that is not told
-// otherwise.
+// DefaultFeatures are the LE features of a controller or a RawPeer whose
+// configuration names none.
 const DefaultFeatures = hci.FeatureEncryption | hci.FeatureConnParamRequest | hci.FeatureExtendedReject |
 	hci.FeaturePeripheralFeatExchange | hci.FeaturePing | hci.FeatureDataLength | hci.FeaturePrivacy |
 	hci.Feature2MPHY | hci.FeatureCodedPHY | hci.FeatureExtendedAdvertising | hci.FeatureCSA2
@@ -98,10 +109,10 @@ func (c *ControllerConfig) advertisingSets() int { return or(c.AdvertisingSets, 
 func (c *ControllerConfig) maxOctets() int       { return min(max(27, or(c.MaxOctets, 251)), 251) }
 func (c *ControllerConfig) duplicateCache() int  { return or(c.DuplicateCache, 256) }
 
-// Controller is a simulated Bluetooth LE controller, and the transport by
-// which its first host reaches it. It is plugged in when it is made. Closing
-// it, or unplugging it, leaves it on the air without a host; Plug gives the
-// transport for the next one.
+// Controller is a simulated Bluetooth LE controller. It is also the
+// hci.Transport of its first host: a new controller is plugged in. Close and
+// Unplug leave it on the air without a host; Plug returns the transport for the
+// next host.
 type Controller struct {
 	air       *Air
 	node      *radio
@@ -117,7 +128,10 @@ type Controller struct {
 	// The rest belongs to the air's goroutine.
 	usedIn  [][]byte
 	port    *port // nil: not plugged in
-	input   ring[inPacket]
+	hung    bool  // see Hang
+	absent  bool  // see Replug
+	replug  timer
+	input   ring.Ring[inPacket]
 	inTimer timer
 	powerState
 	faults    faults
@@ -145,6 +159,9 @@ type powerState struct {
 	able      abilities
 	chanMap   [5]byte
 	p256      p256
+
+	heldAnswers []heldAnswer // see CommandFault.AfterEvent
+	overtaken   []*overtaken // see EventFault.Behind
 }
 
 // NewController adds a controller to the air. A nil cfg is the zero
@@ -188,61 +205,64 @@ func (c *Controller) WritePacket(b []byte) error { return c.first.WritePacket(b)
 // Close implements hci.Transport, for the first host.
 func (c *Controller) Close() error { return c.first.Close() }
 
-// ErrUnplugged is what a host reads after Unplug.
+// ErrUnplugged is the error of a transport whose controller was unplugged.
 var ErrUnplugged = errors.New("sim: controller unplugged")
 
-// Unplug takes the controller away from its host, as pulling a dongle does:
-// what the host has not read yet is still there to be read, then ReadPacket
-// and WritePacket fail with ErrUnplugged. The controller loses its power.
-func (c *Controller) Unplug() { c.air.post(func() { c.unplug(ErrUnplugged) }) }
-
-func (c *Controller) unplug(cause error) {
+func (c *Controller) unplugHost(cause error) {
 	if p := c.port; p != nil {
-		p.shut(cause, false)
-		c.released(p)
+		p.closePort(cause, false)
+		c.powerOff(p)
 	}
 }
 
-// Plug connects the controller anew and returns the transport for its host. A
-// host that still has it is unplugged.
+// Plug connects the controller to a new host and returns the transport for it.
+// A host that is still connected is unplugged. A controller that Replug keeps
+// away returns a transport that fails.
 func (c *Controller) Plug() hci.Transport {
 	p := newPort(c)
-	if !c.air.ask(func() {
-		c.unplug(ErrUnplugged)
+	if !c.air.runAndWait(func() {
+		c.unplugHost(ErrUnplugged)
+		if c.absent {
+			p.closePort(ErrUnplugged, true)
+			return
+		}
 		c.port = p
 	}) {
-		p.shut(errClosed, true)
+		p.closePort(errClosed, true)
 	}
 	return p
 }
 
-// released is the loss of power when a host lets go.
-func (c *Controller) released(p *port) {
+// powerOff takes the power away when the host of port p has gone.
+func (c *Controller) powerOff(p *port) {
 	if c.port != p {
 		return
 	}
 	c.port = nil
-	for c.input.len() > 0 {
-		c.usedIn = append(c.usedIn, c.input.pop().buf)
+	for c.input.Len() > 0 {
+		c.usedIn = append(c.usedIn, c.input.Pop().buf)
 	}
 	c.air.disarm(&c.inTimer)
 	c.powerOn()
 }
 
-// powerOn brings the controller into the state after power-on, which is that
-// after HCI Reset too. Links are gone without a word on the air.
+// powerOn sets the state after power-on, which is also the state after HCI
+// Reset. Links end without a packet on the air.
 func (c *Controller) powerOn() {
-	c.conns = nil // nothing is said to the host
+	c.conns = nil // no event reports the end of the links
 	c.dropLinks()
 	c.stopScan()
 	c.air.deafen(&c.initiator.listener)
 	for _, s := range c.sets {
-		s.adv.stop()
+		s.adv.stopAdvertising()
 	}
 	if c.legacySet != nil {
-		c.legacySet.adv.stop()
+		c.legacySet.adv.stopAdvertising()
 	}
 	c.air.disarm(&c.scan.expiry)
+	for _, o := range c.overtaken {
+		c.air.disarm(o.expiry)
+	}
 	c.powerState = powerState{
 		eventMask:   0x00001FFFFFFFFFFF,
 		leEventMask: 0x1F,
@@ -261,26 +281,26 @@ func (c *Controller) powerOn() {
 	c.scan.expiry.fire = c.scanExpired
 }
 
-// dropLinks ends all links of the controller, those included that are about to
-// be, on its side.
+// dropLinks ends the controller's side of all its links, including links that
+// are still being made.
 func (c *Controller) dropLinks() {
 	if c.node.links == 0 {
 		return
 	}
-	var ends []*end
+	var ends []*endpoint
 	for _, l := range c.air.links {
-		for _, e := range []*end{&l.c, &l.p} {
+		for _, e := range []*endpoint{&l.c, &l.p} {
 			if e.radio == c.node && !e.dead {
 				ends = append(ends, e)
 			}
 		}
 	}
 	for _, e := range ends {
-		e.drop(hci.StatusHardwareFailure)
+		e.dropLink(hci.StatusHardwareFailure)
 	}
 }
 
-// phys are those that the controller has.
+// phys returns the PHYs that the controller supports.
 func (c *Controller) phys() hci.PHYs {
 	p, f := hci.PHYs1M, c.cfg.features()
 	if f.Has(hci.Feature2MPHY) {
@@ -292,18 +312,18 @@ func (c *Controller) phys() hci.PHYs {
 	return p
 }
 
-// armInput waits for the time of the first packet from the host. Controllers
-// are served in the order of their index.
+// armInput arms the timer for the first packet from the host. Packets of one
+// instant are processed in the order of the controllers' indices.
 func (c *Controller) armInput() {
-	if c.input.len() > 0 && !c.inTimer.armed() {
-		c.air.armOrdered(&c.inTimer, c.input.at(0).at, uint64(c.node.index))
+	if c.input.Len() > 0 && !c.inTimer.armed() {
+		c.air.armOrdered(&c.inTimer, c.input.At(0).at, uint64(c.node.index))
 	}
 }
 
 func (c *Controller) onInput() {
-	p := c.input.pop()
+	p := c.input.Pop()
 	c.armInput()
-	if c.packet(p.buf) {
+	if c.receivePacket(p.buf) {
 		c.usedIn = append(c.usedIn, p.buf)
 	}
 }

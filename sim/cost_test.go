@@ -17,7 +17,7 @@ func TestIdleLinksCostNothing(t *testing.T) {
 			h.connect(a.NewRawPeer(&RawPeerConfig{Interval: 20 * time.Millisecond, Type: hci.AdvInd}))
 		}
 		time.Sleep(time.Minute) // what belongs to connecting is over
-		if !a.ask(func() {
+		if !a.runAndWait(func() {
 			if n := len(a.heap); n != 0 {
 				t.Errorf("%d timers with %d idle links, want none", n, links)
 			}
@@ -56,23 +56,23 @@ func BenchmarkData(b *testing.B) {
 	c := a.NewController(nil)
 	p := storm(a, 247)
 	var spare []call
-	a.ask(func() {
+	a.runAndWait(func() {
 		l := a.newLink(a.now, newLinkParams(fast))
-		k := &conn{end: l.attach(central, c.node, c, c.Address(), p.Address()), peer: p.Address()}
-		k.end.aux = k
-		p.connected(p.adv, l, c.Address())
+		k := &conn{endpoint: l.attach(central, c.node, c, c.Address(), p.Address()), peer: p.Address()}
+		k.endpoint.aux = k
+		p.acceptLink(p.adv, l, c.Address())
 		l.schedule()
 		l.c.phy, l.p.phy = hci.PHY2M, hci.PHY2M
-		l.c.start(procedure{kind: procLength, quiet: true})
+		l.c.startProcedure(procedure{kind: procLength, quiet: true})
 	})
 	if _, err := p.Accept(context.Background()); err != nil {
 		b.Fatal(err)
 	}
 	buf := make([]byte, hci.MaxPacketLen)
 	read := func() {
-		for c.port.room(false) {
+		for c.port.hasRoom(false) {
 			c.port.mu.Lock()
-			n := c.port.out.len()
+			n := c.port.out.Len()
 			c.port.mu.Unlock()
 			if n == 0 {
 				return
@@ -87,9 +87,9 @@ func BenchmarkData(b *testing.B) {
 		}
 	}
 	b.ResetTimer()
-	a.ask(func() {
+	a.runAndWait(func() {
 		for packets < b.N {
-			a.step(never - 1)
+			a.fireNext(never - 1)
 			read()
 			a.mu.Lock() // what scripts have posted
 			calls := a.calls
@@ -98,7 +98,7 @@ func BenchmarkData(b *testing.B) {
 			a.used = a.used[:0]
 			a.mu.Unlock()
 			for i := range calls {
-				calls[i].run()
+				calls[i].runCall()
 			}
 		}
 	})

@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// firstHandle is the lowest connection handle; the lowest one that is free is
-// the next to be used, so that a host meets a handle again soon.
+// firstHandle is the lowest connection handle. A new link gets the lowest free
+// handle, so that handles are reused soon.
 const firstHandle hci.Handle = 0x0040
 
 // Packet boundary flags (Vol 4, Part E, 5.4.2).
@@ -19,22 +19,22 @@ const (
 
 // conn is the controller's side of a link.
 type conn struct {
-	end  *end
-	held int // data packets of the host
-	// closing is set once the host has asked for the end.
+	endpoint *endpoint
+	held     int // data packets of the host
+	// closing is set once the host has sent Disconnect.
 	closing bool
-	// paramsAsked: the host owes an answer to the peer's request.
+	// paramsAsked is set while the host has not answered the peer's request.
 	paramsAsked bool
 
-	peer     hci.Addr // as the host knows it
+	peer     hci.Addr // as reported to the host
 	peerRPA  hci.MAC  // if that is an identity
 	localRPA hci.MAC
 	set      *advSet       // that has made the link
 	late     time.Duration // of LE Connection Complete
 }
 
-// link returns the connection of a handle, or nil.
-func (c *Controller) link(h hci.Handle) *conn {
+// connOf returns the connection of a handle, or nil.
+func (c *Controller) connOf(h hci.Handle) *conn {
 	i := int(h) - int(firstHandle)
 	if i < 0 || i >= len(c.conns) {
 		return nil
@@ -54,86 +54,49 @@ func (c *Controller) addConn(k *conn) hci.Handle {
 	return firstHandle + hci.Handle(len(c.conns)-1)
 }
 
-// dataFromHost puts an ACL packet into the link's queue and reports whether
-// it has kept it.
+// dataFromHost queues an ACL packet on its link. It reports whether it keeps b.
 func (c *Controller) dataFromHost(b []byte) bool {
 	r := wire.NewReader(b)
 	r.Skip(1)
 	head := r.U16()
 	data := r.Bytes(int(r.U16()))
 	h, boundary := hci.Handle(head&0x0FFF), head>>12&3
-	switch k := c.link(h); {
+	switch k := c.connOf(h); {
 	case r.Finish() != nil || boundary == 3:
 		c.stats.BadPackets++
 	case k == nil:
 		c.stats.UnknownHandle++
 	case c.held >= c.cfg.aclNum() || len(data) > c.cfg.aclLen():
 		c.stats.Overruns++
-		c.send(&hci.DataBufferOverflow{LinkType: 1})
+		c.sendEvent(&hci.DataBufferOverflow{LinkType: 1})
 	case len(data) == 0: // there is no such packet on the air
-		c.credit(h)
+		c.returnCredit(h)
 	default:
 		c.held++
 		k.held++
 		c.stats.DataSent++
-		k.end.send(txPacket{buf: data, start: boundary != pbContinue, raw: b})
+		k.endpoint.queueData(txPacket{buf: data, start: boundary != pbContinue, raw: b})
 		return true
 	}
 	return false
 }
 
-// sent implements owner.
-func (c *Controller) sent(e *end, p txPacket) {
+// dataSent implements owner.
+func (c *Controller) dataSent(e *endpoint, p txPacket) {
 	c.usedIn = append(c.usedIn, p.raw)
-	if k := c.link(e.handle); k != nil {
+	if k := c.connOf(e.handle); k != nil {
 		k.held--
 		c.held--
-		c.credit(e.handle)
+		c.returnCredit(e.handle)
 	}
 }
 
-// settled implements owner.
-func (c *Controller) settled(*end) { c.flushCredits() }
-
-// credit returns a buffer to the host: at the end of a connection event, or
-// when half of all buffers have come together.
-func (c *Controller) credit(h hci.Handle) {
-	n := 0
-	found := false
-	for i := range c.done {
-		if c.done[i].Handle == h {
-			c.done[i].Count++
-			found = true
-		}
-		n += int(c.done[i].Count)
-	}
-	if !found {
-		c.done = append(c.done, hci.CompletedPackets{Handle: h, Count: 1})
-		n++
-	}
-	if 2*n >= c.cfg.aclNum() {
-		c.flushCredits()
-	}
-}
-
-func (c *Controller) flushCredits() {
-	if len(c.done) == 0 || c.faults.withhold {
-		return
-	}
-	for i := range c.done {
-		c.done[i].Count += uint16(c.faults.extra)
-	}
-	c.completed.Counts = c.done
-	c.send(&c.completed)
-	c.done = c.done[:0]
-}
-
-// received implements owner.
-func (c *Controller) received(e *end, start bool, data []byte) bool {
+// receiveData implements owner.
+func (c *Controller) receiveData(e *endpoint, start bool, data []byte) bool {
 	if c.port == nil {
 		return true
 	}
-	if !c.port.room(false) {
+	if !c.port.hasRoom(false) {
 		c.stats.Refused++
 		return false
 	}
@@ -151,16 +114,16 @@ func (c *Controller) received(e *end, start bool, data []byte) bool {
 
 // toHost sends a packet to the host, if there is one.
 func (c *Controller) toHost(head, tail []byte) {
-	if c.port == nil {
+	if c.port == nil || c.hung {
 		return
 	}
 	c.air.logHCI(c, head, tail, false)
-	c.port.push(head, tail)
+	c.port.queueForHost(head, tail)
 }
 
-// later sends a packet to the host after a while, unless the host has changed
+// sendLater sends a packet to the host after a while, unless the host has changed
 // by then. It copies b.
-func (c *Controller) later(d time.Duration, b []byte) {
+func (c *Controller) sendLater(d time.Duration, b []byte) {
 	if d <= 0 {
 		c.toHost(b, nil)
 		return
@@ -170,32 +133,32 @@ func (c *Controller) later(d time.Duration, b []byte) {
 		if c.port == p {
 			c.toHost(packet, nil)
 		}
-	}}, c.air.now.add(d))
+	}}, c.air.now.plus(d))
 }
 
-// Stats counts what has gone through a controller. What a correct host never
-// causes is marked with a star.
+// Stats are the counters of a controller. Counters that a correct host leaves
+// at zero are marked with a star.
 type Stats struct {
 	Commands       int64
 	DataSent       int64 // packets from the host
 	DataReceived   int64 // packets to the host
-	Refused        int64 // packets left on the air, since the host did not read
+	Refused        int64 // packets not acknowledged, since the host did not read
 	Reports        int64 // advertising reports
-	DroppedReports int64 // left out, since the host did not read
-	BadPackets     int64 // * no packet at all
+	DroppedReports int64 // dropped, since the host did not read
+	BadPackets     int64 // * malformed packets
 	Overruns       int64 // * data beyond the controller's buffers
-	UnknownHandle  int64 // * data for no link
+	UnknownHandle  int64 // * data for a handle without a link
 	Crowding       int64 // * commands beyond Num_HCI_Command_Packets
 	Links          int   // at present, in both roles
 	Held           int   // data packets of the host in the buffers, at present
 	Radio          Usage
 }
 
-// Stats returns the controller's counters. It waits for the air: scripts must
-// not call it.
+// Stats returns the controller's counters. It waits for the air, so scripts
+// must not call it.
 func (c *Controller) Stats() Stats {
 	var s Stats
-	c.air.ask(func() {
+	c.air.runAndWait(func() {
 		s = c.stats
 		s.Links, s.Held, s.Radio = c.node.links, c.held, c.node.usage()
 	})

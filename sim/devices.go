@@ -14,7 +14,8 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// What the devices of this file have (Assigned Numbers, 3.4 and 3.8).
+// Services and characteristics of the devices in this file (Assigned Numbers,
+// 3.4 and 3.8).
 const (
 	uuidDeviceInformation = 0x180A
 	uuidManufacturer      = 0x2A29
@@ -54,8 +55,8 @@ func random(last byte) hci.Addr {
 	return hci.Addr{MAC: hci.MAC{last, 0x00, 0x00, 0xEE, 0xFF, 0xC0}, Kind: hci.AddrRandom}
 }
 
-// Thermometer is a sensor with temperature and humidity, which it notifies once
-// a second: C0:FF:EE:00:00:01/random. It does not pair.
+// Thermometer is a sensor that notifies temperature and humidity once a second:
+// C0:FF:EE:00:00:01/random. It does not pair.
 func Thermometer() *PeripheralConfig {
 	air := gatt.ServiceDef{UUID: uuid.From16(uuidEnvironment), Characteristics: []gatt.CharDef{
 		{UUID: uuid.From16(uuidTemperature), Properties: gatt.PropRead | gatt.PropNotify, Value: wire.AppendU16(nil, 2150)},
@@ -65,20 +66,20 @@ func Thermometer() *PeripheralConfig {
 		Name: "Thermometer", Appearance: 0x0300, Address: random(1),
 		Services: []gatt.ServiceDef{information("T-1"), battery(87), air},
 		Run: func(ctx context.Context, p *Peripheral) {
-			temperature := p.handle(uuidEnvironment, uuidTemperature)
-			humidity := p.handle(uuidEnvironment, uuidHumidity)
-			p.each(ctx, time.Second, func(n int) {
+			temperature := p.charHandle(uuidEnvironment, uuidTemperature)
+			humidity := p.charHandle(uuidEnvironment, uuidHumidity)
+			p.runEvery(ctx, time.Second, func(n int) {
 				wave := uint16(n % 20)
-				p.tell(ctx, temperature, wire.AppendU16(nil, 2150+5*wave))
-				p.tell(ctx, humidity, wire.AppendU16(nil, 4800-10*wave))
+				p.publishValue(ctx, temperature, wire.AppendU16(nil, 2150+5*wave))
+				p.publishValue(ctx, humidity, wire.AppendU16(nil, 4800-10*wave))
 			})
 		},
 	}
 }
 
 // HeartRateBelt notifies a heart rate once a second: C0:FF:EE:00:00:02/random. It
-// pairs with a passkey that it shows, for those who set Host.SMP.Delegate to see,
-// and wants that for its control point.
+// displays a passkey for pairing, which Host.SMP.Delegate can read, and requires
+// authentication for its control point.
 func HeartRateBelt() *PeripheralConfig {
 	heart := gatt.ServiceDef{UUID: uuid.From16(uuidHeartRate), Characteristics: []gatt.CharDef{
 		{UUID: uuid.From16(uuidHeartMeasurement), Properties: gatt.PropNotify},
@@ -93,17 +94,17 @@ func HeartRateBelt() *PeripheralConfig {
 		Host:     host.Config{SMP: &smp.Config{Delegate: display{}, AllowRepair: true}},
 		Services: []gatt.ServiceDef{information("H-1"), battery(62), heart},
 		Run: func(ctx context.Context, p *Peripheral) {
-			measurement := p.handle(uuidHeartRate, uuidHeartMeasurement)
-			p.each(ctx, time.Second, func(n int) {
-				p.tell(ctx, measurement, []byte{0, 60 + byte(n%15)}) // flags: 8-bit value
+			measurement := p.charHandle(uuidHeartRate, uuidHeartMeasurement)
+			p.runEvery(ctx, time.Second, func(n int) {
+				p.publishValue(ctx, measurement, []byte{0, 60 + byte(n%15)}) // flags: 8-bit value
 			})
 		},
 	}
 }
 
-// Lamp is a device with a service of its own: a switch to be written, with and
-// without response, and a long text: C0:FF:EE:00:00:03/random. It pairs with
-// whoever asks (Just Works).
+// Lamp is a device with a vendor service: a switch that is written with or
+// without response, and a text longer than one packet: C0:FF:EE:00:00:03/random.
+// It pairs by Just Works.
 func Lamp() *PeripheralConfig {
 	text := strings.Repeat("This text is longer than one packet. ", 8)
 	return &PeripheralConfig{
@@ -121,10 +122,10 @@ func Lamp() *PeripheralConfig {
 	}
 }
 
-// display is the delegate of a device that can show a passkey and nothing else.
+// display is the delegate of a device with a display and no input.
 type display struct {
 	smp.NoInput
-	show func(smp.Passkey) // nil: nobody looks
+	show func(smp.Passkey) // may be nil
 }
 
 // IO returns DisplayOnly.
@@ -138,14 +139,14 @@ func (d display) Display(_ context.Context, _ hci.Addr, p smp.Passkey) error {
 	return nil
 }
 
-// handle finds a characteristic of the peripheral's table; 0 is none.
-func (p *Peripheral) handle(service, characteristic uint16) att.Handle {
+// charHandle returns the value handle of a characteristic, or 0.
+func (p *Peripheral) charHandle(service, characteristic uint16) att.Handle {
 	h, _ := p.server.Handle(uuid.From16(service), uuid.From16(characteristic))
 	return h
 }
 
-// each runs f every so often until ctx is over.
-func (p *Peripheral) each(ctx context.Context, every time.Duration, f func(n int)) {
+// runEvery calls f once in every interval until ctx is done.
+func (p *Peripheral) runEvery(ctx context.Context, every time.Duration, f func(n int)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for n := 0; ; n++ {
@@ -158,9 +159,9 @@ func (p *Peripheral) each(ctx context.Context, every time.Duration, f func(n int
 	}
 }
 
-// tell changes a value and notifies those who have subscribed. A link that
-// ends meanwhile is no matter.
-func (p *Peripheral) tell(ctx context.Context, h att.Handle, value []byte) {
+// publishValue sets a value and notifies its subscribers. It ignores the error of
+// a link that has ended.
+func (p *Peripheral) publishValue(ctx context.Context, h att.Handle, value []byte) {
 	_ = p.server.SetValue(h, value)
 	_, _ = p.server.Notify(ctx, h, value)
 }

@@ -24,7 +24,7 @@ type encryption struct {
 }
 
 // startEncryption is the central's start.
-func (e *end) startEncryption(p *procedure) {
+func (e *endpoint) startEncryption(p *procedure) {
 	e.proc.enc = encryption{rand: p.rand, ediv: p.ediv, key: p.key, refresh: e.secured}
 	e.paused = true
 	if e.secured {
@@ -34,7 +34,7 @@ func (e *end) startEncryption(p *procedure) {
 	e.sendControl(control{op: llEncReq, rand: p.rand, ediv: p.ediv})
 }
 
-func (e *end) receiveEncryption(c *control) {
+func (e *endpoint) receiveEncryption(c *control) {
 	enc := &e.proc.enc
 	switch {
 	case c.op == llPauseEncReq:
@@ -51,11 +51,11 @@ func (e *end) receiveEncryption(c *control) {
 		e.paused = true
 		enc.rand, enc.ediv, enc.asked = c.rand, c.ediv, true
 		e.sendControl(control{op: llEncRsp})
-		e.owner.keyRequest(e, c.rand, c.ediv)
+		e.owner.requestKey(e, c.rand, c.ediv)
 	case c.op == llStartEncReq:
 		e.sendControl(control{op: llStartEncRsp, key: enc.key})
 	case c.op == llStartEncRsp && c.key != enc.key:
-		e.drop(hci.StatusMICFailure)
+		e.dropLink(hci.StatusMICFailure)
 	case c.op == llStartEncRsp:
 		if e.role == peripheral {
 			e.sendControl(control{op: llStartEncRsp, key: enc.key})
@@ -67,7 +67,7 @@ func (e *end) receiveEncryption(c *control) {
 
 // replyKey is the answer of the peripheral's host to a key request; nil says
 // that it has no key. Without such a request it does nothing.
-func (e *end) replyKey(key *[16]byte) {
+func (e *endpoint) replyKey(key *[16]byte) {
 	enc := &e.proc.enc
 	if !enc.asked {
 		return
@@ -78,31 +78,31 @@ func (e *end) replyKey(key *[16]byte) {
 		enc.key = *key
 		e.sendControl(control{op: llStartEncReq})
 	case enc.refresh:
-		e.terminate(hci.StatusKeyMissing)
+		e.startTermination(hci.StatusKeyMissing)
 	default:
 		e.sendControl(control{op: llRejectExtInd, about: llEncReq, status: hci.StatusKeyMissing})
-		e.resume()
+		e.resumeData()
 	}
 }
 
 // encryptionDone tells the owner what came of it and lets data flow again.
-func (e *end) encryptionDone(st hci.Status) {
+func (e *endpoint) encryptionDone(st hci.Status) {
 	refresh := e.proc.enc.refresh
 	e.proc.enc.refresh = false
-	e.resume()
+	e.resumeData()
 	if refresh {
-		e.owner.event(e, &hci.EncryptionKeyRefreshComplete{Status: st, Handle: e.handle})
+		e.owner.reportEvent(e, &hci.EncryptionKeyRefreshComplete{Status: st, Handle: e.handle})
 	} else {
 		on := uint8(0)
 		if st == hci.StatusSuccess {
 			on = 1
 		}
-		e.owner.event(e, &hci.EncryptionChange{Status: st, Handle: e.handle, Enabled: on})
+		e.owner.reportEvent(e, &hci.EncryptionChange{Status: st, Handle: e.handle, Enabled: on})
 	}
-	e.finish(procEncrypt, st)
+	e.finishProcedure(procEncrypt, st)
 }
 
-func (e *end) resume() {
+func (e *endpoint) resumeData() {
 	e.paused = false
-	e.link.plan()
+	e.link.planEvent()
 }

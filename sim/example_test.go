@@ -73,7 +73,7 @@ func ExampleAir_NewPeripheral() {
 		return
 	}
 	defer scale.Close()
-	m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport})
+	m, err := connmgr.Open(ctx, &connmgr.Config{Adapters: []string{"hci0"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}})
 	if err != nil {
 		log.Print(err)
 		return

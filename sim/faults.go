@@ -6,73 +6,29 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Fault is something that a controller does wrong: a CommandFault, an
-// EventFault, a CreditFault, a ConnectFault or a LinkFault. Controller.Fault
-// switches it on.
+// Fault is a fault of a controller: a CommandFault, an EventFault, a CreditFault,
+// a ConnectFault or a LinkFault. Controller.Fault switches it on.
 type Fault interface {
-	install(f *faults)
+	installFault(f *faults)
 }
 
-// Always is for the Times of a fault: it lasts until ClearFaults.
+// Always is a value for the Times of a fault: it acts until ClearFaults.
 const Always = -1
 
-// CommandFault spoils the answer to a command. The zero value of a field
-// leaves that alone.
-type CommandFault struct {
-	Opcode hci.Opcode
-	// Times is for how many commands; 0 is one.
-	Times int
-	// Status is the answer instead of the right one; the command does nothing
-	// then.
-	Status hci.Status
-	// Ignore answers, with success and zeros, a command that does nothing.
-	Ignore bool
-	// NoAnswer leaves the answer out. The command is carried out, unless Ignore is
-	// set.
-	NoAnswer bool
-	// Delay makes the answer late.
-	Delay time.Duration
-	// Copies are answers in addition to the right one.
-	Copies int
-	// As is the opcode that the answer names.
-	As hci.Opcode
-	// NoCredits makes the answer carry Num_HCI_Command_Packets 0. The credits
-	// come CreditDelay later, in a Command Complete for no command; if that is
-	// zero, never.
-	NoCredits   bool
-	CreditDelay time.Duration
-}
-
-// EventFault spoils events of one kind.
-type EventFault struct {
-	// Code is the event code, Subevent that of an LE event (Code 0x3E).
-	Code, Subevent uint8
-	// Times is for how many events; 0 is one. The first Skip ones pass.
-	Times, Skip int
-	// Drop loses the event; what it reports has happened all the same.
-	Drop bool
-	// Delay makes it late.
-	Delay time.Duration
-	// Copies are sent in addition.
-	Copies int
-}
-
-// CreditFault spoils Number Of Completed Packets.
-type CreditFault struct {
-	// Withhold keeps credits from the host. A CreditFault without it hands out
-	// those that have been kept.
-	Withhold bool
-	// Extra are returned with each event in addition to the right number.
-	Extra int
-}
-
-// ConnectFault spoils what becomes of a connect that would succeed.
+// ConnectFault spoils a connect that would succeed.
 type ConnectFault struct {
-	// Peer is whom it concerns; the zero Addr is everybody.
+	// Peer is the address to which it applies. The zero Addr means every peer.
 	Peer hci.Addr
-	// Times is for how many connects; 0 is one.
-	Times int
-	// Status is what LE Connection Complete reports, or Command Status with
+	// Times is the number of connects that it spoils; 0 means one. The first Skip
+	// connects pass.
+	Times, Skip int
+	// Chance is the probability, 0 to 1, with which it spoils a connect. 0 means 1.
+	// A connect that it leaves alone does not count for Times.
+	Chance float64
+	// MinLinks restricts it to times at which at least so many links are up.
+	MinLinks int
+
+	// Status is the status of LE Connection Complete, or of Command Status with
 	// Refuse. With the zero Status the link is made, but no packet of it arrives:
 	// it ends with 0x3E after six connection events.
 	Status hci.Status
@@ -83,56 +39,62 @@ type ConnectFault struct {
 
 // LinkFault ends links.
 type LinkFault struct {
-	// Peer is whom it concerns; the zero Addr is everybody.
+	// Peer is the address to which it applies. The zero Addr means every peer.
 	Peer hci.Addr
-	// Times is for how many links; 0 is one. A link that is there when the fault
-	// is switched on counts.
-	Times int
-	// After is how many data packets of the link layer pass, in both directions
-	// together, before it.
+	// Times is the number of links that it ends; 0 means one. A link that is up
+	// when the fault is switched on counts. The first Skip links pass.
+	Times, Skip int
+	// Chance is the probability, 0 to 1, with which it ends a link. 0 means 1. A
+	// link that it leaves alone does not count for Times.
+	Chance float64
+	// MinLinks restricts it to links that are made while at least so many are up,
+	// the new one included.
+	MinLinks int
+
+	// After is the number of link layer data packets that pass before, in both
+	// directions together.
 	After int
-	// Reason is what both hosts are told at once. With the zero Reason the link
-	// falls silent, and both find out by supervision timeout. MICFailure on an
-	// encrypted link is told to the one that receives the packet.
+	// Reason is the reason that both hosts are given at once. With the zero Reason
+	// the link falls silent, and both sides end it by supervision timeout.
+	// MICFailure on an encrypted link is reported to the receiver of the packet.
 	Reason hci.Status
 }
 
-// faults are those that are switched on.
+// faults are the faults of a controller that are switched on.
 type faults struct {
 	commands []*CommandFault
 	events   []*EventFault
 	connects []*ConnectFault
 	links    []*LinkFault
-	withhold bool
-	extra    int
+	credits  []*CreditFault
 }
 
-func (c CommandFault) install(f *faults) { f.commands = append(f.commands, &c) }
-func (e EventFault) install(f *faults)   { f.events = append(f.events, &e) }
-func (n ConnectFault) install(f *faults) { f.connects = append(f.connects, &n) }
-func (l LinkFault) install(f *faults)    { f.links = append(f.links, &l) }
-func (c CreditFault) install(f *faults)  { f.withhold, f.extra = c.Withhold, c.Extra }
+func (n ConnectFault) installFault(f *faults) { f.connects = append(f.connects, &n) }
+func (l LinkFault) installFault(f *faults)    { f.links = append(f.links, &l) }
 
-// Fault switches a fault on. Several of a kind for the same thing are used up
-// one after the other.
+// Fault switches a fault on. Faults of one kind act in the order in which they
+// were switched on; a fault that is used up makes way for the next.
 func (c *Controller) Fault(f Fault) {
 	c.air.post(func() {
-		f.install(&c.faults)
-		switch f.(type) {
+		f.installFault(&c.faults)
+		switch f := f.(type) {
 		case CreditFault:
+			if f.For > 0 {
+				c.limitCreditFault()
+			}
 			c.flushCredits()
 		case LinkFault:
 			for _, k := range c.conns {
 				if k != nil {
-					c.faultLink(k.end)
+					c.faultLink(k.endpoint)
 				}
 			}
 		}
 	})
 }
 
-// ClearFaults switches all faults off. Links that a LinkFault has taken keep
-// it.
+// ClearFaults switches all faults off. A LinkFault that has chosen a link still
+// ends it.
 func (c *Controller) ClearFaults() {
 	c.air.post(func() {
 		c.faults = faults{}
@@ -140,73 +102,69 @@ func (c *Controller) ClearFaults() {
 	})
 }
 
-// use counts a fault down and reports whether it is used up.
-func use(times *int) bool {
-	if *times < 0 {
-		return false
-	}
-	*times = max(*times, 1) - 1
-	return *times == 0
+// limits are the fields of a fault that say how often it acts.
+type limits struct {
+	times, skip *int
+	chance      float64
+	minLinks    int
 }
 
-// take finds the first fault that matches, and removes it when used up.
-func take[F any](list *[]*F, match func(*F) bool, times func(*F) *int) *F {
+// takeFault returns the first fault that matches and acts, or nil. It removes a
+// fault that is used up.
+func takeFault[F any](c *Controller, list *[]*F, match func(*F) bool, limitsOf func(*F) limits) *F {
 	for i, f := range *list {
-		if match(f) {
-			if use(times(f)) {
+		if !match(f) {
+			continue
+		}
+		l := limitsOf(f)
+		switch {
+		case c.node.links < l.minLinks:
+			continue
+		case *l.skip > 0:
+			*l.skip--
+			continue
+		case l.chance > 0 && !c.air.chance(l.chance):
+			continue
+		}
+		if *l.times >= 0 {
+			if *l.times = max(*l.times, 1) - 1; *l.times == 0 {
 				*list = append((*list)[:i:i], (*list)[i+1:]...)
 			}
-			return f
 		}
+		return f
 	}
 	return nil
 }
 
-func (f *faults) command(op hci.Opcode) *CommandFault {
-	return take(&f.commands, func(c *CommandFault) bool { return c.Opcode == op }, func(c *CommandFault) *int { return &c.Times })
+func (c *Controller) takeConnectFault(peer hci.Addr, refuse bool) *ConnectFault {
+	return takeFault(c, &c.faults.connects,
+		func(f *ConnectFault) bool { return f.Refuse == refuse && (f.Peer == hci.Addr{} || f.Peer == peer) },
+		func(f *ConnectFault) limits { return limits{&f.Times, &f.Skip, f.Chance, f.MinLinks} })
 }
 
-func (f *faults) event(code, sub uint8) *EventFault {
-	match := func(e *EventFault) bool {
-		if e.Code != code || e.Subevent != sub {
-			return false
-		}
-		if e.Skip > 0 {
-			e.Skip--
-			return false
-		}
-		return true
-	}
-	return take(&f.events, match, func(e *EventFault) *int { return &e.Times })
+func (c *Controller) takeLinkFault(peer hci.Addr) *LinkFault {
+	return takeFault(c, &c.faults.links,
+		func(f *LinkFault) bool { return f.Peer == hci.Addr{} || f.Peer == peer },
+		func(f *LinkFault) limits { return limits{&f.Times, &f.Skip, f.Chance, f.MinLinks} })
 }
 
-func (f *faults) connect(peer hci.Addr, refuse bool) *ConnectFault {
-	match := func(n *ConnectFault) bool { return n.Refuse == refuse && (n.Peer == hci.Addr{} || n.Peer == peer) }
-	return take(&f.connects, match, func(n *ConnectFault) *int { return &n.Times })
-}
-
-func (f *faults) link(peer hci.Addr) *LinkFault {
-	match := func(l *LinkFault) bool { return l.Peer == hci.Addr{} || l.Peer == peer }
-	return take(&f.links, match, func(l *LinkFault) *int { return &l.Times })
-}
-
-// linkLimit is a LinkFault that has taken a link.
+// linkLimit is a LinkFault that has chosen the link.
 type linkLimit struct {
 	on     bool
 	left   int
 	reason hci.Status
 }
 
-// faultLink lets a LinkFault take the link.
-func (c *Controller) faultLink(e *end) {
-	if f := c.faults.link(e.peer); f != nil {
+// faultLink lets a LinkFault choose the link.
+func (c *Controller) faultLink(e *endpoint) {
+	if f := c.takeLinkFault(e.peer); f != nil {
 		e.link.limit = linkLimit{on: true, left: f.After, reason: f.Reason}
 	}
 }
 
-// dies counts a data packet of the end towards the link's fault, and reports
-// whether that ends the link.
-func (e *end) dies() bool {
+// dies counts a data packet of the endpoint for the link's fault, and reports
+// whether it ends the link.
+func (e *endpoint) dies() bool {
 	l := e.link
 	if !l.limit.on {
 		return false
@@ -221,42 +179,10 @@ func (e *end) dies() bool {
 		l.apart = true
 		l.reassess()
 	case hci.StatusMICFailure:
-		e.other().drop(reason)
+		e.other().dropLink(reason)
 	default:
-		e.drop(reason)
-		e.other().drop(reason)
+		e.dropLink(reason)
+		e.other().dropLink(reason)
 	}
 	return true
-}
-
-// Inject sends octets to the host as if they were a packet: garbage, half a
-// packet, an event for a handle that never was. It begins with the H4 type.
-func (c *Controller) Inject(packet []byte) {
-	packet = append([]byte(nil), packet...)
-	c.air.post(func() { c.toHost(packet, nil) })
-}
-
-// InjectEvent sends an event to the host, past all masks and faults.
-func (c *Controller) InjectEvent(ev hci.Event) {
-	c.air.post(func() { c.toHost(hci.AppendEvent([]byte{eventPacket}, ev), nil) })
-}
-
-// HardwareError makes the controller report a fault of its own. With reset, it
-// also loses its state, as a controller does whose firmware has crashed.
-func (c *Controller) HardwareError(code uint8, reset bool) {
-	c.air.post(func() {
-		if reset {
-			c.powerOn()
-		}
-		c.toHost(hci.AppendEvent([]byte{eventPacket}, &hci.HardwareError{Code: code}), nil)
-	})
-}
-
-// Crash makes the controller lose its state without a word to anybody.
-func (c *Controller) Crash() { c.air.post(c.powerOn) }
-
-// SetMaxLinks changes how many links there can be, and how a connect beyond
-// that is refused.
-func (c *Controller) SetMaxLinks(n int, full hci.Status) {
-	c.air.post(func() { c.cfg.MaxLinks, c.cfg.FullStatus = n, full })
 }

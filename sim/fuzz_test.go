@@ -48,11 +48,11 @@ func FuzzController(f *testing.F) {
 		for range 3 {
 			a.NewRawPeer(&RawPeerConfig{Interval: 20 * time.Millisecond})
 		}
-		a.ask(func() {
+		a.runAndWait(func() {
 			for r := wire.NewReader(script); r.Len() > 0; {
-				c.packet(append([]byte(nil), r.Bytes(min(int(r.U8()), r.Len()))...))
+				c.receivePacket(append([]byte(nil), r.Bytes(min(int(r.U8()), r.Len()))...))
 				for range 40 {
-					a.step(never - 1)
+					a.fireNext(never - 1)
 				}
 				c.check(t)
 			}
@@ -74,8 +74,8 @@ func (c *Controller) check(t *testing.T) {
 		}
 		links++
 		held += k.held
-		if k.held != k.end.data.len() {
-			t.Errorf("link %#x has %d packets and counts %d", k.end.handle, k.end.data.len(), k.held)
+		if k.held != k.endpoint.data.Len() {
+			t.Errorf("link %#x has %d packets and counts %d", k.endpoint.handle, k.endpoint.data.Len(), k.held)
 		}
 	}
 	if held != c.held || held > c.cfg.aclNum() {

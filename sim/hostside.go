@@ -7,16 +7,19 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// packet takes a packet from the host, and reports whether its buffer is free
+// receivePacket takes a packet from the host, and reports whether its buffer is free
 // again.
-func (c *Controller) packet(b []byte) bool {
+func (c *Controller) receivePacket(b []byte) bool {
 	c.air.logHCI(c, b, nil, true)
+	if c.hung {
+		return true
+	}
 	r := wire.NewReader(b)
 	switch r.U8() {
 	case commandPacket:
 		c.stats.Commands++
 		c.countCrowd()
-		c.command(r.Rest())
+		c.runCommand(r.Rest())
 	case dataPacket:
 		return !c.dataFromHost(b)
 	default:
@@ -25,29 +28,29 @@ func (c *Controller) packet(b []byte) bool {
 	return true
 }
 
-// command carries a command out and answers it.
-func (c *Controller) command(b []byte) {
+// runCommand carries a command out and answers it.
+func (c *Controller) runCommand(b []byte) {
 	p, err := hci.ParseCommand(b)
 	if err != nil {
 		c.stats.BadPackets++
 		r := wire.NewReader(b)
 		if op := hci.Opcode(r.U16()); r.Err() == nil {
-			c.answer(reply{op: op, st: hci.StatusInvalidParameters}, nil)
+			c.sendAnswer(reply{op: op, st: hci.StatusInvalidParameters})
 		}
 		return
 	}
 	op := p.Opcode()
-	f := c.faults.command(op)
 	rep := reply{op: op}
 	_, rep.procedure = p.(hci.Procedure)
-	switch {
-	case f != nil && f.Status != hci.StatusSuccess:
-		rep.st = f.Status
-	case f != nil && f.Ignore:
-	default:
-		c.execute(p, &rep)
+	if f := c.takeCommandFault(op); f != nil {
+		c.spoilExecution(p, &rep, f)
+		if !c.holdAnswer(rep, f, b) {
+			c.spoilAnswer(rep, f)
+		}
+	} else {
+		c.executeCommand(p, &rep)
+		c.sendAnswer(rep)
 	}
-	c.answer(rep, f)
 	for _, then := range rep.then {
 		then()
 	}
@@ -65,38 +68,8 @@ type reply struct {
 
 func (r *reply) after(f func()) { r.then = append(r.then, f) }
 
-// answer sends the answer, as a fault would have it.
-func (c *Controller) answer(r reply, f *CommandFault) {
-	if f == nil {
-		f = &CommandFault{}
-	}
-	if f.NoAnswer {
-		return
-	}
-	op, credits := or(f.As, r.op), c.cfg.credits()
-	if f.NoCredits {
-		credits = 0
-		if f.CreditDelay > 0 {
-			c.later(f.CreditDelay, hci.AppendCommandComplete([]byte{eventPacket}, c.cfg.credits(), 0, hci.StatusSuccess, hci.None{}))
-		}
-	}
-	b := append(c.buf[:0], eventPacket)
-	if r.procedure {
-		b = hci.AppendEvent(b, &hci.CommandStatus{Status: r.st, NumPackets: credits, Opcode: op})
-	} else {
-		if r.ret == nil {
-			r.ret = hci.None{}
-		}
-		b = hci.AppendCommandComplete(b, credits, op, r.st, r.ret)
-	}
-	c.buf = b
-	for range f.Copies + 1 {
-		c.later(f.Delay, b)
-	}
-}
-
-// execute checks a command and carries it out.
-func (c *Controller) execute(p hci.Params, r *reply) {
+// executeCommand checks a command and carries it out.
+func (c *Controller) executeCommand(p hci.Params, r *reply) {
 	switch {
 	case !c.supported.Has(p.Opcode()): // always in Command Status (Vol 4, Part E, 4.4)
 		r.st, r.procedure = hci.StatusUnknownCommand, true
@@ -124,8 +97,8 @@ func (c *Controller) fits(p hci.Params) bool {
 // those that were already there when this one, unanswered, filled them.
 func (c *Controller) countCrowd() {
 	waiting := 0
-	for i := range c.input.len() {
-		if isCommand(c.input.at(i).buf) {
+	for i := range c.input.Len() {
+		if isCommand(c.input.At(i).buf) {
 			waiting++
 		}
 	}

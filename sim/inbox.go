@@ -3,12 +3,14 @@ package sim
 import (
 	"context"
 	"sync"
+
+	"github.com/moor-ble/moor/internal/ring"
 )
 
-// inbox hands things from the air to a goroutine that waits for them.
+// inbox is a queue from the air to waiting goroutines.
 type inbox[T any] struct {
 	mu    sync.Mutex // leaf; guards items and err
-	items ring[T]
+	items ring.Ring[T]
 	err   error
 	ready chan struct{} // one slot
 }
@@ -17,13 +19,13 @@ func (b *inbox[T]) init() { b.ready = make(chan struct{}, 1) }
 
 func (b *inbox[T]) put(v T) {
 	b.mu.Lock()
-	b.items.push(v)
+	b.items.Push(v)
 	b.mu.Unlock()
 	b.signal()
 }
 
-// close makes next fail once it is empty.
-func (b *inbox[T]) close(err error) {
+// closeInbox makes next fail once it is empty.
+func (b *inbox[T]) closeInbox(err error) {
 	b.mu.Lock()
 	b.err = err
 	b.mu.Unlock()
@@ -40,15 +42,15 @@ func (b *inbox[T]) signal() {
 func (b *inbox[T]) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.items.len()
+	return b.items.Len()
 }
 
-func (b *inbox[T]) next(ctx context.Context) (v T, err error) {
+func (b *inbox[T]) takeNext(ctx context.Context) (v T, err error) {
 	for {
 		b.mu.Lock()
-		n := b.items.len()
+		n := b.items.Len()
 		if n > 0 {
-			v = b.items.pop()
+			v = b.items.Pop()
 		}
 		err = b.err
 		b.mu.Unlock()

@@ -5,32 +5,33 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // owner is what sits above one end of a link: a controller or a raw peer. All
 // methods run on the air's goroutine.
 type owner interface {
-	// connected is called when the link exists for the end's host.
-	connected(e *end)
-	// established is called when the end hears the first packet.
-	established(e *end)
-	// received takes the payload of one link layer data packet, which it must
+	// linkUp is called when the link exists for the end's host.
+	linkUp(e *endpoint)
+	// linkEstablished is called when the end hears the first packet.
+	linkEstablished(e *endpoint)
+	// receiveData takes the payload of one link layer data packet, which it must
 	// not keep. false: there is no room, the packet is to come again.
-	received(e *end, start bool, data []byte) bool
-	// sent gives a packet back that the peer has acknowledged wholly.
-	sent(e *end, p txPacket)
-	// settled is called at the end of a connection event.
-	settled(e *end)
-	// event tells the outcome of a control procedure, or a request of the peer.
-	event(e *end, ev hci.Event)
-	// keyRequest asks for the key of a link that the peer wants encrypted; the
+	receiveData(e *endpoint, start bool, data []byte) bool
+	// dataSent gives a packet back that the peer has acknowledged wholly.
+	dataSent(e *endpoint, p txPacket)
+	// eventClosed is called at the end of a connection event.
+	eventClosed(e *endpoint)
+	// reportEvent tells the outcome of a control procedure, or a request of the peer.
+	reportEvent(e *endpoint, ev hci.Event)
+	// requestKey asks for the key of a link that the peer wants encrypted; the
 	// answer is e.replyKey.
-	keyRequest(e *end, rand [8]byte, ediv uint16)
-	// paramRequest asks whether the peer's wish for parameters is granted; the
+	requestKey(e *endpoint, rand [8]byte, ediv uint16)
+	// requestParams asks whether the peer's wish for parameters is granted; the
 	// answer is e.replyParams.
-	paramRequest(e *end, p linkParams)
-	// ended is the last call.
-	ended(e *end, reason hci.Status)
+	requestParams(e *endpoint, p linkParams)
+	// linkEnded is the last call.
+	linkEnded(e *endpoint, reason hci.Status)
 	// abilities says what the node's link layer can do.
 	abilities() *abilities
 }
@@ -61,6 +62,7 @@ type txPacket struct {
 	buf   []byte
 	start bool
 	raw   []byte // the owner's, of which buf is a part
+	extra bool   // of the temper: the owner does not know of it
 }
 
 // flight is the link layer packet that an end has sent, or is about to, and
@@ -80,8 +82,8 @@ const (
 	flightControl
 )
 
-// end is one side of a link.
-type end struct {
+// endpoint is one side of a link.
+type endpoint struct {
 	link   *link
 	role   hci.Role
 	radio  *radio
@@ -91,9 +93,9 @@ type end struct {
 	own    hci.Addr // as on the air
 	peer   hci.Addr
 
-	data    ring[txPacket]
+	data    ring.Ring[txPacket]
 	off     int // octets of the first packet that have been acknowledged
-	ctl     ring[control]
+	ctl     ring.Ring[control]
 	fly     flight
 	paused  bool // data waits for encryption to start
 	secured bool // packets are encrypted
@@ -105,7 +107,8 @@ type end struct {
 	supervision timer
 
 	lengths lengths
-	phy     hci.PHY // for sending
+	phy     hci.PHY  // for sending
+	manners *manners // nil: well behaved
 	proc    procedures
 }
 
@@ -118,7 +121,7 @@ type link struct {
 	air  *Air
 	id   uint64
 	pos  int // place in air.links
-	c, p end
+	c, p endpoint
 
 	interval  time.Duration
 	latency   int
@@ -143,7 +146,7 @@ type link struct {
 	apart    bool // the two sides follow different times
 
 	limit   linkLimit
-	changes ring[change]
+	changes ring.Ring[change]
 	instant timer
 	chanMap [5]byte
 }
@@ -154,7 +157,7 @@ func (a *Air) newLink(made instant, p linkParams) *link {
 	l := &link{
 		air: a, id: a.linkCount, pos: len(a.links), made: made,
 		interval: p.max, latency: p.latency, timeout: p.timeout,
-		base: made.add(windowDelay), count: -1, synced: true,
+		base: made.plus(windowDelay), count: -1, synced: true,
 		chanMap: [5]byte{0xff, 0xff, 0xff, 0xff, 0x1f},
 	}
 	l.event.fire = l.onEvent
@@ -164,9 +167,9 @@ func (a *Air) newLink(made instant, p linkParams) *link {
 }
 
 // attach makes one end. Both must be attached before begin.
-func (l *link) attach(role hci.Role, r *radio, o owner, own, peer hci.Addr) *end {
-	e := l.end(role)
-	*e = end{link: l, role: role, radio: r, owner: o, own: own, peer: peer, phy: hci.PHY1M}
+func (l *link) attach(role hci.Role, r *radio, o owner, own, peer hci.Addr) *endpoint {
+	e := l.endpointOf(role)
+	*e = endpoint{link: l, role: role, radio: r, owner: o, own: own, peer: peer, phy: hci.PHY1M}
 	e.lengths = startLengths
 	e.supervision.fire = e.superviseNow
 	e.proc.expiry.fire = e.procedureTimeout
@@ -174,14 +177,14 @@ func (l *link) attach(role hci.Role, r *radio, o owner, own, peer hci.Addr) *end
 	return e
 }
 
-func (l *link) end(role hci.Role) *end {
+func (l *link) endpointOf(role hci.Role) *endpoint {
 	if role == central {
 		return &l.c
 	}
 	return &l.p
 }
 
-func (e *end) other() *end {
+func (e *endpoint) other() *endpoint {
 	if e.role == central {
 		return &e.link.p
 	}
@@ -190,14 +193,14 @@ func (e *end) other() *end {
 
 // absent stands in for a peripheral that has not heard the CONNECT_IND.
 func (l *link) absent(r *radio) {
-	l.p = end{link: l, role: peripheral, radio: r, phy: hci.PHY1M, lengths: startLengths, gone: true, dead: true}
+	l.p = endpoint{link: l, role: peripheral, radio: r, phy: hci.PHY1M, lengths: startLengths, gone: true, dead: true}
 }
 
 // schedule makes the link exist at the time made, when both ends have been
 // attached.
 func (l *link) schedule() {
-	l.base = l.base.add(l.windowOffset())
-	l.instant.fire = l.begin
+	l.base = l.base.plus(l.windowOffset())
+	l.instant.fire = l.beginLink
 	l.air.arm(&l.instant, l.made)
 }
 
@@ -209,7 +212,7 @@ func (l *link) windowOffset() time.Duration {
 	var anchors []time.Duration
 	for _, m := range l.air.links {
 		if m != l && m.c.radio == l.c.radio && !m.c.dead {
-			after := m.base.sub(l.base) % l.interval
+			after := m.base.since(l.base) % l.interval
 			anchors = append(anchors, (after+l.interval)%l.interval)
 		}
 	}
@@ -228,21 +231,25 @@ func (l *link) windowOffset() time.Duration {
 	return (from + widest/2 + l.interval) % l.interval
 }
 
-func (l *link) begin() {
+func (l *link) beginLink() {
 	l.instant.fire = l.onInstant
-	for _, e := range []*end{&l.c, &l.p} {
+	for _, e := range []*endpoint{&l.c, &l.p} {
 		if !e.dead {
+			e.giveManners()
 			l.air.logEnd(e, LogLinkUp, nil, 0)
-			e.owner.connected(e)
+			e.owner.linkUp(e)
 		}
 	}
-	for _, e := range []*end{&l.c, &l.p} {
+	for _, e := range []*endpoint{&l.c, &l.p} {
 		e.lastRx = l.made
 		if !e.gone {
-			l.air.arm(&e.supervision, l.base.add(establishEvents*l.interval-windowDelay))
+			l.air.arm(&e.supervision, l.base.plus(establishEvents*l.interval-windowDelay))
 		}
 	}
 	l.reassess()
+	if m := l.p.manners; m != nil {
+		m.startLink()
+	}
 }
 
 func (l *link) anchor(n int64) instant {
@@ -258,20 +265,23 @@ func (l *link) counterAt(t instant) int64 {
 	return l.baseCount + int64((t-l.base+iv-1)/iv)
 }
 
-// send queues a packet of the owner.
-func (e *end) send(p txPacket) {
-	e.data.push(p)
-	e.link.plan()
+// queueData queues a packet of the owner.
+func (e *endpoint) queueData(p txPacket) {
+	e.data.Push(p)
+	if m := e.manners; m != nil && m.twice != 0 && !p.extra {
+		m.copyAnswer(&p)
+	}
+	e.link.planEvent()
 }
 
-func (e *end) sendControl(c control) {
-	e.ctl.push(c)
-	e.link.plan()
+func (e *endpoint) sendControl(c control) {
+	e.ctl.Push(c)
+	e.link.planEvent()
 }
 
-// wants reports whether the end has something to say.
-func (e *end) wants() bool {
-	return !e.gone && (e.fly.kind != flightNone || e.ctl.len() > 0 || !e.paused && e.data.len() > 0)
+// hasTraffic reports whether the end has something to say.
+func (e *endpoint) hasTraffic() bool {
+	return !e.gone && (e.fly.kind != flightNone || e.ctl.Len() > 0 || !e.paused && e.data.Len() > 0)
 }
 
 // reassess follows a change of what lies between the two ends.
@@ -282,7 +292,7 @@ func (l *link) reassess() {
 	l.hopeless = out >= 1 || l.c.gone || l.p.gone || l.apart
 	fail := 1 - (1-out)*(1-back)
 	l.watch = l.hopeless || fail > 0 && !negligible(fail, l.timeout, l.interval*time.Duration(l.latency+1))
-	for _, e := range []*end{&l.c, &l.p} {
+	for _, e := range []*endpoint{&l.c, &l.p} {
 		switch {
 		case e.dead || !e.up:
 		case l.watch:
@@ -290,13 +300,13 @@ func (l *link) reassess() {
 				e.lastRx = max(e.lastRx, l.lastListened())
 			}
 			if !e.supervision.armed() {
-				l.air.arm(&e.supervision, e.lastRx.add(l.timeout))
+				l.air.arm(&e.supervision, e.lastRx.plus(l.timeout))
 			}
 		default:
 			l.air.disarm(&e.supervision)
 		}
 	}
-	l.plan()
+	l.planEvent()
 }
 
 // negligible reports whether so many events in a row fail with a probability
@@ -322,9 +332,9 @@ func (l *link) lastListened() instant {
 	return max(l.made, l.anchor(l.heard+(n-l.heard)/step*step))
 }
 
-func (e *end) superviseNow() {
+func (e *endpoint) superviseNow() {
 	l := e.link
-	reason, due := hci.StatusConnectionTimeout, e.lastRx.add(l.timeout)
+	reason, due := hci.StatusConnectionTimeout, e.lastRx.plus(l.timeout)
 	if !e.up {
 		reason, due = hci.StatusFailedToEstablish, l.air.now
 	}
@@ -332,19 +342,19 @@ func (e *end) superviseNow() {
 		l.air.arm(&e.supervision, due)
 		return
 	}
-	e.drop(reason)
+	e.dropLink(reason)
 }
 
-// drop ends the link on this side, without a word to the other.
-func (e *end) drop(reason hci.Status) {
+// dropLink ends the link on this side, without a word to the other.
+func (e *endpoint) dropLink(reason hci.Status) {
 	e.gone = true
-	e.leave(reason)
+	e.reportEnd(reason)
 	e.link.reassess()
 }
 
-// leave tells the owner that the link has ended for it. The end may still
+// reportEnd tells the owner that the link has ended for it. The end may still
 // acknowledge the packet that ended it.
-func (e *end) leave(reason hci.Status) {
+func (e *endpoint) reportEnd(reason hci.Status) {
 	l := e.link
 	if !e.dead {
 		e.dead = true
@@ -352,16 +362,16 @@ func (e *end) leave(reason hci.Status) {
 		l.air.disarm(&e.proc.expiry)
 		e.radio.links--
 		l.air.logEnd(e, LogLinkDown, nil, reason)
-		e.owner.ended(e, reason)
-		e.fly, e.off, e.data, e.ctl = flight{}, 0, ring[txPacket]{}, ring[control]{}
+		e.owner.linkEnded(e, reason)
+		e.fly, e.off, e.data, e.ctl = flight{}, 0, ring.Ring[txPacket]{}, ring.Ring[control]{}
 	}
 	if l.c.dead && l.p.dead {
-		l.remove()
+		l.removeLink()
 	}
 }
 
-// remove takes a link off the air.
-func (l *link) remove() {
+// removeLink takes a link off the air.
+func (l *link) removeLink() {
 	a := l.air
 	a.disarm(&l.event)
 	a.disarm(&l.instant)

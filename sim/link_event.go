@@ -15,13 +15,13 @@ import (
 // before the link's next anchor; it ends at once when a packet is lost. Both
 // radios belong to it until exEnd.
 
-// plan arms the next event that is of any use, or none.
-func (l *link) plan() {
+// planEvent arms the next event that is of any use, or none.
+func (l *link) planEvent() {
 	if l.inEvent || l.pos < 0 {
 		return
 	}
-	peripheralWants := l.p.wants() || l.p.fly.delivered
-	useful := l.c.wants() || peripheralWants || l.watch || l.isNew() ||
+	peripheralWants := l.p.hasTraffic() || l.p.fly.delivered
+	useful := l.c.hasTraffic() || peripheralWants || l.watch || l.isNew() ||
 		l.c.dead && !l.c.gone
 	if l.hopeless || !useful {
 		l.air.disarm(&l.event)
@@ -41,7 +41,7 @@ func (l *link) plan() {
 // exchange.
 func (l *link) onEvent() {
 	if l.inEvent {
-		l.finish()
+		l.finishExchange()
 		return
 	}
 	if l.instant.armed() && l.instant.at <= l.air.now {
@@ -50,21 +50,21 @@ func (l *link) onEvent() {
 		return // which has planned anew
 	}
 	l.count = l.next
-	if l.c.radio.busy > l.air.now || l.p.radio.busy > l.air.now || !l.exchange(l.air.now) {
-		l.plan()
+	if l.c.radio.busy > l.air.now || l.p.radio.busy > l.air.now || !l.startExchange(l.air.now) {
+		l.planEvent()
 	}
 }
 
-// exchange starts one exchange of packets at the time start, and reports
+// startExchange starts one exchange of packets at the time start, and reports
 // whether it did. It does not where the time is another link's.
-func (l *link) exchange(start instant) bool {
+func (l *link) startExchange(start instant) bool {
 	c, p := &l.c, &l.p
-	c.load()
+	c.loadFlight()
 	if !p.fly.delivered {
-		p.load()
+		p.loadFlight()
 	}
 	span := c.flightTime() + p.flightTime() + 2*interFrameSpace
-	if l.mustYield(start.add(span)) {
+	if l.mustYield(start.plus(span)) {
 		return false
 	}
 	l.inEvent = true
@@ -72,7 +72,7 @@ func (l *link) exchange(start instant) bool {
 	c.radio.onAir.Sent++
 	if l.exHeard {
 		p.radio.onAir.Received++
-		p.hear(start)
+		p.notePacket(start)
 		l.heard, l.synced = l.count, true
 		if p.fly.delivered { // the central acknowledges what it took last time
 			p.acknowledged()
@@ -80,31 +80,31 @@ func (l *link) exchange(start instant) bool {
 				l.inEvent = false
 				return false
 			}
-			p.load()
+			p.loadFlight()
 		}
 		span = c.flightTime() + p.flightTime() + 2*interFrameSpace
 	} else {
 		l.synced = false
 		span = c.flightTime() + 2*interFrameSpace
 	}
-	l.exStart, l.exEnd = start, start.add(span)
+	l.exStart, l.exEnd = start, start.plus(span)
 	c.radio.busy, p.radio.busy = l.exEnd, l.exEnd
 	c.radio.onAir.OnAir += span
 	p.radio.onAir.OnAir += span
 	l.service += int64(span)
-	l.air.arm(&l.event, l.exEnd.add(-interFrameSpace))
+	l.air.arm(&l.event, l.exEnd.plus(-interFrameSpace))
 	return true
 }
 
-// finish ends an exchange: packets are taken and acknowledged, and the event
+// finishExchange ends an exchange: packets are taken and acknowledged, and the event
 // goes on or closes.
-func (l *link) finish() {
+func (l *link) finishExchange() {
 	c, p := &l.c, &l.p
 	if !l.exHeard {
-		l.close()
+		l.closeConnEvent()
 		return
 	}
-	refused := !c.deliver(p)
+	refused := !c.deliverTo(p)
 	answered := !c.gone && !l.apart && l.air.arrives(p.radio, c.radio)
 	p.radio.onAir.Sent++
 	if c.dead { // it stayed only to acknowledge
@@ -112,8 +112,8 @@ func (l *link) finish() {
 	}
 	if answered && !c.gone {
 		c.radio.onAir.Received++
-		c.hear(l.exStart)
-		refused = !p.deliver(c) || refused
+		c.notePacket(l.exStart)
+		refused = !p.deliverTo(c) || refused
 		if c.fly.delivered {
 			c.acknowledged()
 		}
@@ -122,126 +122,126 @@ func (l *link) finish() {
 		p.gone = true
 	}
 	if c.dead && p.dead {
-		l.remove()
+		l.removeLink()
 		return
 	}
-	more := answered && !refused && !c.gone && !p.gone && (c.wants() || p.wants() && !p.fly.delivered || p.fly.delivered && p.more())
-	if more && l.exEnd.add(l.minSpan()) <= l.anchor(l.count+1) && l.exchange(l.exEnd) {
+	more := answered && !refused && !c.gone && !p.gone && (c.hasTraffic() || p.hasTraffic() && !p.fly.delivered || p.fly.delivered && p.more())
+	if more && l.exEnd.plus(l.minSpan()) <= l.anchor(l.count+1) && l.startExchange(l.exEnd) {
 		return
 	}
-	l.close()
+	l.closeConnEvent()
 }
 
-// close ends a connection event.
-func (l *link) close() {
+// closeConnEvent ends a connection event.
+func (l *link) closeConnEvent() {
 	l.inEvent = false
 	if !l.c.dead {
-		l.c.owner.settled(&l.c)
+		l.c.owner.eventClosed(&l.c)
 	}
 	if !l.p.dead {
-		l.p.owner.settled(&l.p)
+		l.p.owner.eventClosed(&l.p)
 	}
 	if l.c.gone != l.p.gone {
 		l.reassess()
 		return
 	}
-	l.plan()
+	l.planEvent()
 }
 
 // minSpan is the time that the next exchange takes.
 func (l *link) minSpan() time.Duration {
-	l.c.load()
+	l.c.loadFlight()
 	answer := 0
 	if l.p.fly.delivered {
 		answer = l.p.nextLen()
 	} else {
-		l.p.load()
+		l.p.loadFlight()
 		answer = l.p.fly.n
 	}
 	return l.c.flightTime() + airtime(l.p.phy, l.p.payload(answer)) + 2*interFrameSpace
 }
 
-// load puts the next packet in flight, if none is.
-func (e *end) load() {
+// loadFlight puts the next packet in flight, if none is.
+func (e *endpoint) loadFlight() {
 	if e.fly.kind != flightNone {
 		return
 	}
 	switch {
 	case e.dead:
-	case e.ctl.len() > 0:
-		e.fly = flight{kind: flightControl, ctl: e.ctl.pop()}
+	case e.ctl.Len() > 0:
+		e.fly = flight{kind: flightControl, ctl: e.ctl.Pop()}
 		e.fly.n = e.fly.ctl.size()
-	case !e.paused && e.data.len() > 0:
+	case !e.paused && e.data.Len() > 0:
 		e.fly = flight{kind: flightData, n: e.nextData(e.off)}
 	}
 }
 
 // nextData is the length of the data packet that starts at an offset into
 // the first host packet.
-func (e *end) nextData(off int) int {
-	return min(len(e.data.at(0).buf)-off, e.maxPayload())
+func (e *endpoint) nextData(off int) int {
+	return min(len(e.data.At(0).buf)-off, e.maxPayload())
 }
 
 // more reports whether something waits behind the packet in flight.
-func (e *end) more() bool {
-	if e.ctl.len() > 0 {
+func (e *endpoint) more() bool {
+	if e.ctl.Len() > 0 {
 		return true
 	}
 	if e.paused || e.fly.kind != flightData {
-		return !e.paused && e.data.len() > 0
+		return !e.paused && e.data.Len() > 0
 	}
-	return e.data.len() > 1 || e.off+e.fly.n < len(e.data.at(0).buf)
+	return e.data.Len() > 1 || e.off+e.fly.n < len(e.data.At(0).buf)
 }
 
 // nextLen is the payload that goes out when the packet in flight has been
 // acknowledged.
-func (e *end) nextLen() int {
+func (e *endpoint) nextLen() int {
 	switch {
-	case e.ctl.len() > 0:
-		return e.ctl.at(0).size()
+	case e.ctl.Len() > 0:
+		return e.ctl.At(0).size()
 	case e.paused || !e.more():
 		return 0
 	case e.fly.kind != flightData:
 		return e.nextData(e.off)
-	case e.off+e.fly.n < len(e.data.at(0).buf):
+	case e.off+e.fly.n < len(e.data.At(0).buf):
 		return e.nextData(e.off + e.fly.n)
 	}
-	return min(len(e.data.at(1).buf), e.maxPayload())
+	return min(len(e.data.At(1).buf), e.maxPayload())
 }
 
 // maxPayload is the most octets that one data packet of this end may have.
-func (e *end) maxPayload() int {
+func (e *endpoint) maxPayload() int {
 	return min(e.lengths.tx, fitting(e.phy, e.lengths.txTime, e.secured))
 }
 
 // payload adds what encryption does to a packet.
-func (e *end) payload(n int) int {
+func (e *endpoint) payload(n int) int {
 	if n > 0 && e.secured {
 		return n + micLen
 	}
 	return n
 }
 
-func (e *end) flightTime() time.Duration { return airtime(e.phy, e.payload(e.fly.n)) }
+func (e *endpoint) flightTime() time.Duration { return airtime(e.phy, e.payload(e.fly.n)) }
 
-// hear notes a packet of the other side.
-func (e *end) hear(at instant) {
+// notePacket notes a packet of the other side.
+func (e *endpoint) notePacket(at instant) {
 	e.lastRx = at
 	if e.up || e.dead {
 		return
 	}
 	e.up = true
 	if e.link.watch {
-		e.link.air.arm(&e.supervision, e.lastRx.add(e.link.timeout))
+		e.link.air.arm(&e.supervision, e.lastRx.plus(e.link.timeout))
 	} else {
 		e.link.air.disarm(&e.supervision)
 	}
-	e.owner.established(e)
+	e.owner.linkEstablished(e)
 }
 
-// deliver hands the packet that e has in flight to the end to, unless that
+// deliverTo hands the packet that e has in flight to the end to, unless that
 // has it already. It reports false if that has no room for it.
-func (e *end) deliver(to *end) bool {
+func (e *endpoint) deliverTo(to *endpoint) bool {
 	if e.fly.kind == flightNone || e.fly.delivered || to.dead {
 		return true
 	}
@@ -253,17 +253,25 @@ func (e *end) deliver(to *end) bool {
 	if e.dies() {
 		return true
 	}
-	p := e.data.at(0)
+	p := e.data.At(0)
 	b := p.buf[e.off : e.off+e.fly.n]
-	if e.fly.delivered = to.owner.received(to, p.start && e.off == 0, b); !e.fly.delivered {
+	if e.fly.delivered = to.receiveData(p.start && e.off == 0, b); !e.fly.delivered {
 		return false
 	}
 	e.link.air.logEnd(to, LogData, b, 0)
 	return true
 }
 
+// receiveData hands data to the owner, by way of the temper.
+func (e *endpoint) receiveData(start bool, data []byte) bool {
+	if e.manners != nil {
+		return e.manners.receiveData(start, data)
+	}
+	return e.owner.receiveData(e, start, data)
+}
+
 // acknowledged frees the packet in flight.
-func (e *end) acknowledged() {
+func (e *endpoint) acknowledged() {
 	f := e.fly
 	e.fly = flight{}
 	if f.kind == flightControl {
@@ -271,9 +279,11 @@ func (e *end) acknowledged() {
 		return
 	}
 	e.off += f.n
-	if e.off >= len(e.data.at(0).buf) {
+	if e.off >= len(e.data.At(0).buf) {
 		e.off = 0
-		e.owner.sent(e, e.data.pop())
+		if p := e.data.Pop(); !p.extra {
+			e.owner.dataSent(e, p)
+		}
 	}
 }
 

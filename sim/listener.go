@@ -45,7 +45,7 @@ func (l *listener) tuned(channel int, start instant, long time.Duration) bool {
 	if start < l.since {
 		return false
 	}
-	turn, phase := start.sub(l.since)/l.interval, start.sub(l.since)%l.interval
+	turn, phase := start.since(l.since)/l.interval, start.since(l.since)%l.interval
 	return int(turn%3) == channel && (l.window == l.interval || phase+long <= l.window)
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// EntryKind says what an Entry is about.
+// EntryKind is the kind of an Entry.
 type EntryKind uint8
 
 // The kinds of entries.
@@ -28,17 +28,17 @@ func (k EntryKind) String() string {
 	return "?"
 }
 
-// Entry is something that has happened on the air, for Config.Log.
+// Entry is one event of the log, see Config.Log.
 type Entry struct {
 	Time time.Time
 	Kind EntryKind
-	Node string // whom it has happened to
+	Node string // the node that it concerns
 	Peer string // the other side of a link
 	Link uint64 // number of the link, from 1; 0 for HCI
 	// Packet is the H4 packet of HCI, the payload of data, or the opcode of a
 	// control PDU. It is valid during the call only.
 	Packet []byte
-	Status hci.Status // why a link has ended
+	Status hci.Status // the reason for the end of a link
 }
 
 func (a *Air) logHCI(c *Controller, head, tail []byte, out bool) {
@@ -55,7 +55,7 @@ func (a *Air) logHCI(c *Controller, head, tail []byte, out bool) {
 	a.cfg.Log(Entry{Time: a.wallTime(a.now), Kind: kind, Node: c.node.name, Packet: head})
 }
 
-func (a *Air) logEnd(e *end, kind EntryKind, packet []byte, st hci.Status) {
+func (a *Air) logEnd(e *endpoint, kind EntryKind, packet []byte, st hci.Status) {
 	if a.cfg.Log == nil {
 		return
 	}

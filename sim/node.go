@@ -6,27 +6,26 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Node is something with a radio on the air: a *Controller, a *Peripheral or a
-// *RawPeer.
+// Node is a radio on the air: a *Controller, a *Peripheral or a *RawPeer.
 type Node interface {
 	radio() *radio
 }
 
-// Path is what lies between two nodes in one direction.
+// Path is the radio path from one node to another.
 type Path struct {
-	// Loss is the probability, 0 to 1, that a packet does not arrive. 1 is
-	// silence: the two are out of each other's range.
+	// Loss is the probability, 0 to 1, that a packet does not arrive. 1 means
+	// that the two nodes are out of range.
 	Loss float64
-	// RSSI is the strength in dBm with which packets arrive. 0 stands for -50.
+	// RSSI is the received signal strength in dBm. Default: -50.
 	RSSI int8
-	// RSSINoise is the largest deviation from RSSI, in dB; each packet gets its
-	// own, evenly spread.
+	// RSSINoise is the largest deviation of a packet from RSSI in dB. Deviations
+	// are uniformly distributed.
 	RSSINoise uint8
 }
 
-// radio is the part of a node that the air sees. One radio does one thing at a
-// time: busy says until when its link events have taken it, active lists the
-// links that have something to say.
+// radio is the part of a node that the air knows. A radio takes part in one
+// connection event at a time: busy is the end of the present one, active lists
+// the links with traffic.
 type radio struct {
 	air    *Air
 	node   Node
@@ -37,6 +36,7 @@ type radio struct {
 	active []*link
 	links  int
 	onAir  Usage
+	temper *temperState // nil: well behaved
 }
 
 // register gives the node its place. Nodes get their index in the order of
@@ -50,7 +50,7 @@ func (a *Air) register(node Node, name string) *radio {
 	return r
 }
 
-// SetPath sets what lies between x and y, in both directions.
+// SetPath sets the radio path between x and y in both directions.
 func (a *Air) SetPath(x, y Node, p Path) {
 	a.post(func() {
 		a.setPath(x.radio(), y.radio(), p)
@@ -58,13 +58,13 @@ func (a *Air) SetPath(x, y Node, p Path) {
 	})
 }
 
-// SetPathOneWay sets what lies on the way from one node to another.
+// SetPathOneWay sets the radio path from one node to another.
 func (a *Air) SetPathOneWay(from, to Node, p Path) {
 	a.post(func() { a.setPath(from.radio(), to.radio(), p) })
 }
 
-// SetAway takes a node out of everybody's range, or brings it back. Nothing is
-// said to its host: links end by supervision timeout on both sides.
+// SetAway moves a node out of the range of all others, or back. Its links end by
+// supervision timeout on both sides.
 func (a *Air) SetAway(n Node, away bool) {
 	a.post(func() {
 		r := n.radio()
@@ -80,7 +80,7 @@ func (a *Air) setPath(from, to *radio, p Path) {
 	})
 }
 
-// reassess looks again at the links that a change may concern.
+// reassess applies a change of paths to the links that it may concern.
 func (a *Air) reassess(concerned func(*link) bool) {
 	for _, l := range a.links {
 		if concerned(l) {
@@ -121,7 +121,7 @@ func (a *Air) rssi(from, to *radio) int8 {
 	return int8(min(max(v, -127), 20))
 }
 
-// Usage is what a radio has done, for reports on the cost of a policy.
+// Usage counts the activity of a radio.
 type Usage struct {
 	Sent, Received int64         // link layer packets of links
 	OnAir          time.Duration // in connection events
@@ -129,14 +129,14 @@ type Usage struct {
 	Advertised     int64         // advertising events
 }
 
-// Usage returns what a node's radio has done so far. It waits for the air:
+// Usage returns the activity of a node's radio so far. It waits for the air, so
 // scripts must not call it.
 func (a *Air) Usage(n Node) (u Usage) {
-	a.ask(func() { u = n.radio().usage() })
+	a.runAndWait(func() { u = n.radio().usage() })
 	return u
 }
 
-// usage adds what is still going on.
+// usage includes the listening that is still going on.
 func (r *radio) usage() Usage {
 	u := r.onAir
 	for _, l := range r.air.listeners {
@@ -147,7 +147,7 @@ func (r *radio) usage() Usage {
 	return u
 }
 
-// role is short for the two ends of a link.
+// Short names of the two roles.
 const (
 	central    = hci.RoleCentral
 	peripheral = hci.RolePeripheral

@@ -13,37 +13,39 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// PeripheralConfig says what a Peripheral is. Zero fields have the stated
-// defaults.
+// PeripheralConfig holds the properties of a Peripheral. Zero fields have the
+// stated defaults.
 type PeripheralConfig struct {
 	// Name is the device's name, advertised and in its table. Default: the name
 	// of its controller.
 	Name       string
 	Appearance uint16
-	// Address is a random address for it. Default: its controller's public
-	// address.
+	// Address is its static random address. Default: the public address of its
+	// controller.
 	Address hci.Addr
-	// Services stand in its table, behind Generic Access and Generic Attribute.
+	// Services follow Generic Access and Generic Attribute in its table.
 	Services []gatt.ServiceDef
-	// Advertise says how it advertises. Default: the flags, the services with
-	// 16-bit UUIDs, the appearance and the name, every 100 ms. A name for which
-	// the 31 octets have no room is in the scan response instead, cut to 29
-	// octets; of services that have no room even so, the last ones are left out
-	// (from the twelfth on, with an appearance). With Silent it does not advertise.
+	// Advertise holds its advertising options. Default: flags, services with
+	// 16-bit UUIDs, appearance and name, every 100 ms. A name that does not fit
+	// the 31 octets moves to the scan response and is cut to 29 octets. Services
+	// that still do not fit are left out, the last ones first. With Silent the
+	// peripheral does not advertise.
 	Advertise *controller.AdvertiseOptions
 	Silent    bool
-	// Controller is its controller. Default: the zero ControllerConfig.
+	// Controller configures its controller. Default: the zero ControllerConfig.
 	Controller *ControllerConfig
-	// Host holds the options of its host; Server, and the address, are the
-	// Peripheral's.
+	// Host holds the options of its host. NewPeripheral sets Server and the
+	// address.
 	Host host.Config
-	// Run, if set, is what the device does by itself, on a goroutine of its own,
-	// until ctx is over.
+	// Temper is its misbehaviour. Default: it is well behaved.
+	Temper Temper
+	// Run, if set, is the device's own activity. It runs on its own goroutine and
+	// must return when ctx is done.
 	Run func(ctx context.Context, p *Peripheral)
 }
 
-// Peripheral is a device with the whole stack over a simulated controller: it
-// advertises, takes links and serves its table.
+// Peripheral is a device with moor's whole stack over a simulated controller. It
+// advertises, accepts links and serves its table.
 type Peripheral struct {
 	ctl    *Controller
 	host   *host.Host
@@ -52,7 +54,7 @@ type Peripheral struct {
 	wg     sync.WaitGroup
 }
 
-// NewPeripheral puts a device on the air. It returns when that advertises;
+// NewPeripheral adds a device to the air. It returns when the device advertises.
 // ctx bounds the start only.
 func (a *Air) NewPeripheral(ctx context.Context, cfg *PeripheralConfig) (*Peripheral, error) {
 	var c PeripheralConfig
@@ -65,6 +67,7 @@ func (a *Air) NewPeripheral(ctx context.Context, cfg *PeripheralConfig) (*Periph
 	}
 	cc.Name = or(cc.Name, c.Name)
 	p := &Peripheral{ctl: a.newController(&cc, true)}
+	a.post(func() { p.ctl.node.setTemper(c.Temper) })
 	c.Name = or(c.Name, p.ctl.node.name)
 	if err := p.start(ctx, &c); err != nil {
 		return nil, errors.Join(fmt.Errorf("sim: peripheral %q: %w", c.Name, err), p.Close())
@@ -99,7 +102,7 @@ func (p *Peripheral) start(ctx context.Context, c *PeripheralConfig) (err error)
 	return p.host.Advertise(ctx, o)
 }
 
-// advertised is what a peripheral says if it is not told what to.
+// advertised returns the default advertising options.
 func advertised(c *PeripheralConfig) (*controller.AdvertiseOptions, error) {
 	f := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: c.Name, Appearance: c.Appearance}
 	for _, s := range c.Services {
@@ -122,8 +125,7 @@ func advertised(c *PeripheralConfig) (*controller.AdvertiseOptions, error) {
 	}
 }
 
-// nameAlone is a scan response with a name, or with as much of it as it has
-// room for.
+// nameAlone returns a scan response with as much of the name as fits.
 func nameAlone(name string) (hci.AdvData, error) {
 	const room = legacyData - 2 // behind length and type
 	f := hci.AdvFields{Name: name}
@@ -137,23 +139,36 @@ func nameAlone(name string) (hci.AdvData, error) {
 	return f.Append(nil, legacyData)
 }
 
-// Address is what the peripheral is reached by.
+// Address returns the peripheral's address.
 func (p *Peripheral) Address() hci.Addr { return p.host.Controller().Info().Address }
 
-// Host returns the peripheral's host, Server its table and Controller its
-// controller, for faults.
+// Host returns the peripheral's host.
 func (p *Peripheral) Host() *host.Host { return p.host }
 
-// Server returns the peripheral's table.
+// Server returns the server of the peripheral's table.
 func (p *Peripheral) Server() *gatt.Server { return p.server }
 
-// Controller returns the peripheral's controller.
+// Controller returns the peripheral's controller, for faults.
 func (p *Peripheral) Controller() *Controller { return p.ctl }
+
+// ForgetBonds removes all bonds of the peripheral, as a factory reset does. The
+// bonded centrals keep theirs. Links stay encrypted until they end.
+func (p *Peripheral) ForgetBonds() error {
+	m := p.host.SMP()
+	if m == nil {
+		return nil
+	}
+	var err error
+	for _, b := range m.Store().All() {
+		err = errors.Join(err, m.Store().Remove(b.Peer))
+	}
+	return err
+}
 
 func (p *Peripheral) radio() *radio { return p.ctl.node }
 
-// Close takes the peripheral off the air, ending its links. It returns when
-// all its goroutines have ended.
+// Close ends the peripheral's advertising and its links. It returns when all its
+// goroutines have ended.
 func (p *Peripheral) Close() error {
 	if p.cancel != nil {
 		p.cancel()

@@ -7,11 +7,11 @@ import (
 	"sync"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
-// Bounds of a plug's queues. Beyond them a controller drops what comes from
-// the host and counts it; it drops advertising reports to a host that does not
-// read, and lets a peer's data wait on the air.
+// Bounds of a port's queues. Beyond them a controller drops and counts packets of
+// the host, drops advertising reports, and does not acknowledge the peers' data.
 const (
 	maxInput      = 4096
 	reportRoom    = 2048
@@ -21,7 +21,8 @@ const (
 	commandPacket = 1
 )
 
-// port is one plugging-in of a controller: the transport that one host uses.
+// port is the transport between a controller and one host. Each Plug makes a new
+// port.
 type port struct {
 	c *Controller
 
@@ -30,14 +31,15 @@ type port struct {
 	dirty bool
 
 	mu    sync.Mutex // leaf; guards the rest
-	out   ring[[]byte]
+	out   ring.Ring[[]byte]
 	free  [][]byte
 	data  int // data packets in out
 	err   error
 	ready chan struct{} // one slot: out or err has changed
 }
 
-// inPacket is a packet from the host, to be looked at when its time has come.
+// inPacket is a packet from the host. The controller processes it at the time
+// at.
 type inPacket struct {
 	at  instant
 	buf []byte
@@ -49,8 +51,8 @@ func newPort(c *Controller) *port { return &port{c: c, ready: make(chan struct{}
 func (p *port) ReadPacket(b []byte) (int, error) {
 	for {
 		p.mu.Lock()
-		if p.out.len() > 0 {
-			buf := p.out.pop()
+		if p.out.Len() > 0 {
+			buf := p.out.Pop()
 			n := copy(b, buf)
 			if isData(buf) {
 				p.data--
@@ -81,7 +83,7 @@ func (p *port) WritePacket(b []byte) error {
 		return err
 	}
 	a := p.c.air
-	at := a.elapsed().add(p.c.cfg.latency())
+	at := a.elapsed().plus(p.c.cfg.latency())
 	a.mu.Lock()
 	if len(p.in) >= maxInput {
 		p.c.lostInput++
@@ -102,26 +104,26 @@ func (p *port) WritePacket(b []byte) error {
 	return nil
 }
 
-// Close implements hci.Transport. A controller whose host lets go of it is
-// reset; its links end on the other side by supervision timeout.
+// Close implements hci.Transport. It resets the controller, whose links end on
+// the other side by supervision timeout.
 func (p *port) Close() error {
-	if p.shut(fmt.Errorf("sim: transport: %w", net.ErrClosed), true) {
+	if p.closePort(fmt.Errorf("sim: transport: %w", net.ErrClosed), true) {
 		c := p.c
-		c.air.post(func() { c.released(p) })
+		c.air.post(func() { c.powerOff(p) })
 	}
 	return nil
 }
 
-// shut makes the port fail with err and reports whether it was open. With
-// drop, what the host has not read yet is lost.
-func (p *port) shut(err error, drop bool) bool {
+// closePort makes the port fail with err and reports whether it was open. With
+// drop, packets that the host has not read are lost.
+func (p *port) closePort(err error, drop bool) bool {
 	p.mu.Lock()
 	open := p.err == nil
 	if open {
 		p.err = err
 	}
 	if drop {
-		p.out, p.free, p.data = ring[[]byte]{}, nil, 0
+		p.out, p.free, p.data = ring.Ring[[]byte]{}, nil, 0
 	}
 	p.mu.Unlock()
 	p.signal()
@@ -135,24 +137,24 @@ func (p *port) signal() {
 	}
 }
 
-// collect moves what the host has written to the controller. It is called by
-// the air, with its lock held.
-func (p *port) collect() {
+// collectInput moves the packets that the host has written to the controller.
+// The air calls it with its lock held.
+func (p *port) collectInput() {
 	p.dirty = false
 	c := p.c
 	c.freeIn = append(c.freeIn, c.usedIn...)
 	c.usedIn = c.usedIn[:0]
 	for i := range p.in {
 		if c.port == p {
-			c.input.push(p.in[i])
+			c.input.Push(p.in[i])
 		}
 		p.in[i] = inPacket{}
 	}
 	p.in = p.in[:0]
 }
 
-// push queues a packet for the host, in two parts.
-func (p *port) push(head, tail []byte) {
+// queueForHost queues a packet for the host, in two parts.
+func (p *port) queueForHost(head, tail []byte) {
 	p.mu.Lock()
 	if p.err == nil {
 		var buf []byte
@@ -163,19 +165,19 @@ func (p *port) push(head, tail []byte) {
 		if isData(buf) {
 			p.data++
 		}
-		p.out.push(buf)
+		p.out.Push(buf)
 	}
 	p.mu.Unlock()
 	p.signal()
 }
 
-// room reports whether the host reads fast enough for data, or for reports,
-// to be queued.
-func (p *port) room(report bool) bool {
+// hasRoom reports whether the queue to the host has room for data, or for a
+// report.
+func (p *port) hasRoom(report bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if report {
-		return p.out.len() < reportRoom
+		return p.out.Len() < reportRoom
 	}
 	return p.data < dataRoom
 }

@@ -44,7 +44,7 @@ func (c *Controller) privacyCommand(p hci.Params, r *reply) bool {
 		switch {
 		case v.enabled && c.radioInUse():
 			r.st = hci.StatusCommandDisallowed
-		case v.find(p.Peer) != nil:
+		case v.findEntry(p.Peer) != nil:
 			r.st = hci.StatusInvalidParameters
 		case len(v.list) >= c.cfg.resolvingSize():
 			r.st = hci.StatusMemoryFull
@@ -55,7 +55,7 @@ func (c *Controller) privacyCommand(p hci.Params, r *reply) bool {
 		switch {
 		case v.enabled && c.radioInUse():
 			r.st = hci.StatusCommandDisallowed
-		case v.find(p.Peer) == nil:
+		case v.findEntry(p.Peer) == nil:
 			r.st = hci.StatusUnknownConnection
 		default:
 			v.list = slices.DeleteFunc(v.list, func(e *resolving) bool { return e.peer == p.Peer })
@@ -67,7 +67,7 @@ func (c *Controller) privacyCommand(p hci.Params, r *reply) bool {
 		}
 		v.list = nil
 	case hci.LESetPrivacyMode:
-		e := v.find(p.Peer)
+		e := v.findEntry(p.Peer)
 		switch {
 		case v.enabled && c.radioInUse():
 			r.st = hci.StatusCommandDisallowed
@@ -87,7 +87,7 @@ func (c *Controller) radioInUse() bool {
 	return c.scan.enabled || c.initiator.pending() || c.advertising()
 }
 
-func (v *privacy) find(peer hci.Addr) *resolving {
+func (v *privacy) findEntry(peer hci.Addr) *resolving {
 	for _, e := range v.list {
 		if e.peer == peer {
 			return e
@@ -96,10 +96,8 @@ func (v *privacy) find(peer hci.Addr) *resolving {
 	return nil
 }
 
-// resolve returns the identity behind an address on the air, and whether that
-// is another than the address. The second result is false too for a device
-// whose identity address is refused, since it should use private ones: use
-// accepts for that.
+// resolve returns the identity of a resolvable private address that is on the
+// resolving list, with kind 0x02 or 0x03, and reports whether it resolved a.
 func (c *Controller) resolve(a hci.Addr) (hci.Addr, bool) {
 	v := &c.privacy
 	if !v.enabled || len(v.list) == 0 || !a.IsResolvable() {
@@ -117,14 +115,28 @@ func (c *Controller) resolve(a hci.Addr) (hci.Addr, bool) {
 	return a, false
 }
 
-// accepts is false for a device that uses its identity address although, in
-// network privacy mode, it must use private ones (Vol 6, Part B, 4.7).
+// accepts reports false for a device in network privacy mode that uses its
+// identity address instead of a private one (Vol 6, Part B, 4.7).
 func (c *Controller) accepts(a hci.Addr) bool {
 	if !c.privacy.enabled {
 		return true
 	}
-	e := c.privacy.find(a)
+	e := c.privacy.findEntry(a)
 	return e == nil || e.device || e.peerIRK == [16]byte{}
+}
+
+// isDialed reports whether a device is the one with the address of a dial. The
+// kinds 0x02 and 0x03 name the identity of a device that uses a private address.
+// The kinds 0x00 and 0x01 name the address on the air; only on controllers with
+// LE Set Privacy Mode do they name the identity as well (Vol 4, Part E, 7.8.12).
+func (c *Controller) isDialed(dialed, identity hci.Addr, private bool) bool {
+	switch {
+	case dialed.Identity() != identity.Identity():
+		return false
+	case dialed.Kind >= hci.AddrPublicIdentity:
+		return private
+	}
+	return !private || c.supported.Has(hci.OpLESetPrivacyMode)
 }
 
 // listed reports whether a device, by its identity if that is known, is on the
@@ -133,8 +145,9 @@ func (c *Controller) listed(identity hci.Addr) bool {
 	return slices.Contains(c.accept, identity.Identity())
 }
 
-// ownAddr is the address to be used on the air, of the kind that a host asks
-// for, towards a peer. The second result is the private address if it is one.
+// ownAddr returns the controller's address on the air towards a peer, for the
+// own address type of a command. The second result is that address if it is a
+// resolvable private one.
 func (c *Controller) ownAddr(kind hci.AddrKind, random hci.MAC, peer hci.Addr) (hci.Addr, hci.MAC) {
 	fallback := hci.Addr{MAC: c.cfg.Address, Kind: hci.AddrPublic}
 	if kind == hci.AddrRandom || kind == hci.AddrRandomIdentity {
@@ -143,11 +156,11 @@ func (c *Controller) ownAddr(kind hci.AddrKind, random hci.MAC, peer hci.Addr) (
 	if kind < hci.AddrPublicIdentity {
 		return fallback, hci.MAC{}
 	}
-	e := c.privacy.find(peer.Identity())
+	e := c.privacy.findEntry(peer.Identity())
 	if e == nil || e.localIRK == ([16]byte{}) {
 		return fallback, hci.MAC{}
 	}
-	if !e.localMade || c.air.now.sub(e.localAge) >= c.privacy.timeout {
+	if !e.localMade || c.air.now.since(e.localAge) >= c.privacy.timeout {
 		e.local, e.localAge, e.localMade = c.newRPA(e.localIRK), c.air.now, true
 	}
 	return hci.Addr{MAC: e.local, Kind: hci.AddrRandom}, e.local

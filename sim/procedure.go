@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ring"
 )
 
 // procKind is a link layer control procedure that a host can start.
@@ -35,7 +36,7 @@ type procedure struct {
 
 // procedures are those of one end. One runs at a time (Vol 6, Part B, 5.2).
 type procedures struct {
-	queue  ring[procedure]
+	queue  ring.Ring[procedure]
 	cur    procedure
 	expiry timer
 
@@ -47,41 +48,41 @@ type procedures struct {
 	enc                     encryption
 }
 
-// start queues a procedure.
-func (e *end) start(p procedure) {
-	e.proc.queue.push(p)
+// startProcedure queues a procedure.
+func (e *endpoint) startProcedure(p procedure) {
+	e.proc.queue.Push(p)
 	e.nextProcedure()
 }
 
-func (e *end) nextProcedure() {
+func (e *endpoint) nextProcedure() {
 	pr := &e.proc
-	for pr.cur.kind == procNone && pr.queue.len() > 0 && !e.dead {
-		pr.cur = pr.queue.pop()
-		e.link.air.arm(&pr.expiry, e.link.air.now.add(procedureTimeout))
-		e.run(&pr.cur)
+	for pr.cur.kind == procNone && pr.queue.Len() > 0 && !e.dead {
+		pr.cur = pr.queue.Pop()
+		e.link.air.arm(&pr.expiry, e.link.air.now.plus(procedureTimeout))
+		e.runProcedure(&pr.cur)
 	}
 }
 
-// run sends the first PDU of a procedure, or ends it with what is known.
-func (e *end) run(p *procedure) {
+// runProcedure sends the first PDU of a procedure, or ends it with what is known.
+func (e *endpoint) runProcedure(p *procedure) {
 	a := e.owner.abilities()
 	switch p.kind {
 	case procVersion:
 		if e.proc.hasVersion {
-			e.finish(procVersion, hci.StatusSuccess)
+			e.finishProcedure(procVersion, hci.StatusSuccess)
 		} else if !e.proc.saidVersion {
 			e.sayVersion()
 		}
 	case procFeatures:
 		switch {
 		case e.proc.hasFeatures:
-			e.finish(procFeatures, hci.StatusSuccess)
+			e.finishProcedure(procFeatures, hci.StatusSuccess)
 		case e.role == central:
 			e.sendControl(control{op: llFeatureReq, features: a.features})
 		case a.features.Has(hci.FeaturePeripheralFeatExchange):
 			e.sendControl(control{op: llPeripheralFeatureReq, features: a.features})
 		default:
-			e.finish(procFeatures, hci.StatusUnsupportedRemoteFeature)
+			e.finishProcedure(procFeatures, hci.StatusUnsupportedRemoteFeature)
 		}
 	case procLength:
 		e.sendControl(control{op: llLengthReq, length: e.ownLengths()})
@@ -99,9 +100,9 @@ func (e *end) run(p *procedure) {
 	}
 }
 
-// finish ends the procedure that runs, if it is of that kind, and tells the
+// finishProcedure ends the procedure that runs, if it is of that kind, and tells the
 // owner what came of it.
-func (e *end) finish(kind procKind, st hci.Status) {
+func (e *endpoint) finishProcedure(kind procKind, st hci.Status) {
 	pr := &e.proc
 	if pr.cur.kind != kind {
 		return
@@ -110,13 +111,13 @@ func (e *end) finish(kind procKind, st hci.Status) {
 	pr.cur = procedure{}
 	e.link.air.disarm(&pr.expiry)
 	if ev := e.outcome(kind, st); ev != nil && !p.quiet {
-		e.owner.event(e, ev)
+		e.owner.reportEvent(e, ev)
 	}
 	e.nextProcedure()
 }
 
 // outcome is the event that ends a procedure; nil if it has none.
-func (e *end) outcome(kind procKind, st hci.Status) hci.Event {
+func (e *endpoint) outcome(kind procKind, st hci.Status) hci.Event {
 	l, pr := e.link, &e.proc
 	switch kind {
 	case procVersion:
@@ -141,25 +142,25 @@ func (l *link) inUse() hci.ConnParamsInUse {
 
 // procedureTimeout ends a link whose other side has not answered
 // (Vol 6, Part B, 5.2).
-func (e *end) procedureTimeout() {
+func (e *endpoint) procedureTimeout() {
 	if e.proc.cur.kind != procNone {
-		e.drop(hci.StatusLLResponseTimeout)
+		e.dropLink(hci.StatusLLResponseTimeout)
 	}
 }
 
-// terminate sends LL_TERMINATE_IND. The end is over when that has been
+// startTermination sends LL_TERMINATE_IND. The end is over when that has been
 // acknowledged, or after the supervision timeout (Vol 6, Part B, 5.1.6).
-func (e *end) terminate(reason hci.Status) {
+func (e *endpoint) startTermination(reason hci.Status) {
 	e.proc.cur = procedure{}
 	l := e.link
-	e.proc.expiry.fire = func() { e.drop(hci.StatusLocalHostTerminated) }
-	l.air.arm(&e.proc.expiry, l.air.now.add(l.timeout))
+	e.proc.expiry.fire = func() { e.dropLink(hci.StatusLocalHostTerminated) }
+	l.air.arm(&e.proc.expiry, l.air.now.plus(l.timeout))
 	e.sendControl(control{op: llTerminateInd, status: reason})
 }
 
 // receivePHYRequest answers LL_PHY_REQ: a peripheral with its wishes, a
 // central with the decision.
-func (e *end) receivePHYRequest(c *control) {
+func (e *endpoint) receivePHYRequest(c *control) {
 	if e.role == central {
 		e.choosePHY(e.other(), c)
 		return
@@ -170,7 +171,7 @@ func (e *end) receivePHYRequest(c *control) {
 
 // choosePHY is the central's decision, from the wishes of both sides: the
 // fastest that is in both, else no change.
-func (e *end) choosePHY(by *end, theirs *control) {
+func (e *endpoint) choosePHY(by *endpoint, theirs *control) {
 	a := e.owner.abilities()
 	tx, rx := a.preferTx, a.preferRx
 	if e.proc.cur.kind == procPHY && by == e {
@@ -199,7 +200,7 @@ func fastest(common hci.PHYs, present hci.PHY) hci.PHY {
 // instant (Vol 6, Part B, 5.1.1 to 5.1.2 and 5.1.10).
 type change struct {
 	kind       procKind
-	by         *end // who started it
+	by         *endpoint // who started it
 	params     linkParams
 	central    hci.PHY // what it sends with
 	peripheral hci.PHY
@@ -215,33 +216,33 @@ var changePDUs = map[procKind]controlOp{
 
 // announce lets the central tell the peripheral of a change; one at a time.
 func (l *link) announce(c change) {
-	l.changes.push(c)
-	if l.changes.len() == 1 {
+	l.changes.Push(c)
+	if l.changes.Len() == 1 {
 		l.sendChange()
 	}
 }
 
 func (l *link) sendChange() {
-	c := l.changes.at(0)
+	c := l.changes.At(0)
 	c.at = l.counterAt(l.air.now) + instantEvents + int64(l.latency)
 	l.air.arm(&l.instant, l.anchor(c.at))
 	l.c.sendControl(control{op: changePDUs[c.kind], at: c.at})
 }
 
 // receiveInstant is the peripheral hearing of a change.
-func (e *end) receiveInstant(c *control) {
+func (e *endpoint) receiveInstant(c *control) {
 	l := e.link
-	if l.changes.len() > 0 && l.changes.at(0).at == c.at {
-		l.changes.at(0).known = true
+	if l.changes.Len() > 0 && l.changes.At(0).at == c.at {
+		l.changes.At(0).known = true
 	}
 }
 
 // onInstant makes a change at its instant. If the peripheral has not heard of
 // it, the two sides have lost each other.
 func (l *link) onInstant() {
-	c := l.changes.pop()
+	c := l.changes.Pop()
 	l.apart = l.apart || !c.known
-	old := l.inUse()
+	old, differs := l.inUse(), false
 	switch c.kind {
 	case procUpdate:
 		l.base, l.baseCount = l.anchor(c.at), c.at
@@ -249,22 +250,26 @@ func (l *link) onInstant() {
 			l.heard = max(l.heard, c.at-1)
 		}
 		l.interval, l.latency, l.timeout = c.params.max, c.params.latency, c.params.timeout
-		for _, e := range []*end{&l.c, &l.p} { // the timeout counts from now on
+		for _, e := range []*endpoint{&l.c, &l.p} { // the timeout counts from now on
 			if e.supervision.armed() && e.up {
-				l.air.arm(&e.supervision, e.lastRx.add(l.timeout))
+				l.air.arm(&e.supervision, e.lastRx.plus(l.timeout))
 			}
 		}
-		l.changed(&c, old != l.inUse(), procUpdate, procParams)
+		differs = old != l.inUse()
+		l.changed(&c, differs, procUpdate, procParams)
 	case procPHY:
-		differs := c.central != l.c.phy || c.peripheral != l.p.phy
+		differs = c.central != l.c.phy || c.peripheral != l.p.phy
 		l.c.phy, l.p.phy = c.central, c.peripheral
 		l.changed(&c, differs, procPHY, procPHY)
 	case procChannelMap:
 		l.chanMap = c.chans
-		l.c.finish(procChannelMap, hci.StatusSuccess)
+		l.c.finishProcedure(procChannelMap, hci.StatusSuccess)
 	default: // nothing else has an instant
 	}
-	if l.changes.len() > 0 {
+	if m := l.p.manners; m != nil {
+		m.changeMade(&c, differs)
+	}
+	if l.changes.Len() > 0 {
 		l.sendChange()
 	}
 	l.reassess()
@@ -273,7 +278,7 @@ func (l *link) onInstant() {
 // changed tells both owners: the one who asked always, the other if anything
 // is different.
 func (l *link) changed(c *change, differs bool, central, peripheral procKind) {
-	for _, e := range []*end{&l.c, &l.p} {
+	for _, e := range []*endpoint{&l.c, &l.p} {
 		kind := central
 		if e == &l.p {
 			kind = peripheral
@@ -281,16 +286,16 @@ func (l *link) changed(c *change, differs bool, central, peripheral procKind) {
 		switch {
 		case e.dead || !c.known && e == &l.p:
 		case e.proc.cur.kind == kind && (c.by == e):
-			e.finish(kind, hci.StatusSuccess)
+			e.finishProcedure(kind, hci.StatusSuccess)
 		case differs:
-			e.owner.event(e, e.outcome(kind, hci.StatusSuccess))
+			e.owner.reportEvent(e, e.outcome(kind, hci.StatusSuccess))
 		}
 	}
 }
 
 // replyParams answers a peripheral's request on behalf of the central's host:
 // the central makes the update, or refuses.
-func (e *end) replyParams(p linkParams, st hci.Status) {
+func (e *endpoint) replyParams(p linkParams, st hci.Status) {
 	if st != hci.StatusSuccess {
 		e.sendControl(control{op: llRejectExtInd, about: llConnectionParamReq, status: st})
 		return
@@ -299,7 +304,7 @@ func (e *end) replyParams(p linkParams, st hci.Status) {
 }
 
 // askLength is the host's wish for the length of packets it sends.
-func (e *end) askLength(tx int, t time.Duration) {
+func (e *endpoint) askLength(tx int, t time.Duration) {
 	e.proc.wantLength.tx, e.proc.wantLength.txTime = tx, t
-	e.start(procedure{kind: procLength, quiet: true})
+	e.startProcedure(procedure{kind: procLength, quiet: true})
 }

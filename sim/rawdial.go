@@ -22,15 +22,15 @@ type dialResult struct {
 	err  error
 }
 
-// Connect makes the peer a central: it listens for an advertiser and connects
-// to it. It returns when the link exists or ctx is over.
+// Connect connects to an advertiser as central. It returns when the link is up or
+// ctx is done.
 func (p *RawPeer) Connect(ctx context.Context, to hci.Addr, params hci.ConnParams) (*RawLink, error) {
 	d := &rawDial{to: to, params: newLinkParams(params), result: make(chan dialResult, 1)}
 	d.listener = listener{
 		node: p.node, initiating: true, interval: 60 * time.Millisecond, window: 60 * time.Millisecond, phys: hci.PHYs1M,
 		hears: func(v *advertiser) { p.initiate(d, v) },
 	}
-	if !p.air.ask(func() {
+	if !p.air.runAndWait(func() {
 		if p.dial != nil {
 			d.result <- dialResult{err: fmt.Errorf("sim: %s is connecting already", p.node.name)}
 			return
@@ -60,15 +60,15 @@ func (p *RawPeer) Connect(ctx context.Context, to hci.Addr, params hci.ConnParam
 	return nil, r.err
 }
 
-// initiate takes an advertisement that the peer has heard while connecting.
+// initiate handles an advertisement that the peer receives while it connects.
 func (p *RawPeer) initiate(d *rawDial, v *advertiser) {
 	a := p.air
 	if v.own != d.to || !v.connectable || !a.arrives(p.node, v.radio) || !v.owner.allowsConnect(v, p.cfg.Address) {
 		return
 	}
 	a.deafen(&d.listener)
-	l := a.newLink(a.now.add(interFrameSpace+airtime(hci.PHY1M, connectLen)), d.params)
+	l := a.newLink(a.now.plus(interFrameSpace+airtime(hci.PHY1M, connectLen)), d.params)
 	d.link = p.attach(l, central, v.own)
-	v.owner.connected(v, l, p.cfg.Address)
+	v.owner.acceptLink(v, l, p.cfg.Address)
 	l.schedule()
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// frameRoom is how many frames wait for RawLink.Receive; more are left on the
-// air.
+// frameRoom is the number of frames that are queued for RawLink.Receive. Further
+// frames are not acknowledged.
 const frameRoom = 256
 
 // Frame is an L2CAP frame.
@@ -19,19 +19,19 @@ type Frame struct {
 	Payload []byte
 }
 
-// RawLink is a RawPeer's end of a link.
+// RawLink is a RawPeer's side of a link.
 type RawLink struct {
-	peer   *RawPeer
-	end    *end
-	from   hci.Addr
-	role   hci.Role
-	frames inbox[Frame]
-	part   []byte // of a frame, as far as it has come
-	down   chan struct{}
-	reason hci.Status // once down is closed
+	peer     *RawPeer
+	endpoint *endpoint
+	from     hci.Addr
+	role     hci.Role
+	frames   inbox[Frame]
+	part     []byte // of a frame, as far as it has come
+	down     chan struct{}
+	reason   hci.Status // once down is closed
 }
 
-// ErrLinkDown is what Receive returns after the end of the link.
+// ErrLinkDown is the error of Receive after the end of the link.
 var ErrLinkDown = errors.New("sim: link is down")
 
 // Peer returns the address of the other side, and Role this side's role.
@@ -43,80 +43,83 @@ func (l *RawLink) Role() hci.Role { return l.role }
 // Done is closed when the link has ended for this side.
 func (l *RawLink) Done() <-chan struct{} { return l.down }
 
-// Reason says why the link has ended; it is valid once Done is closed.
+// Reason returns the reason for the end of the link. It is valid once Done is
+// closed.
 func (l *RawLink) Reason() hci.Status { return l.reason }
 
-// Send sends an L2CAP frame, of any length that its header can say.
+// Send sends an L2CAP frame with a payload of up to 65535 octets.
 func (l *RawLink) Send(cid uint16, payload []byte) {
 	var head [4]byte
 	l.peer.air.postPacket(l, true, wire.AppendU16(wire.AppendU16(head[:0], uint16(len(payload))), cid), payload)
 }
 
-// SendData sends octets as the payload of a data packet, with start as the
-// beginning of a frame, else as its continuation. It says nothing of what is in
-// them. More than what fits one link layer packet goes in several.
+// SendData sends octets unchecked as payload of data packets: as the start of an
+// L2CAP frame, or as its continuation. Octets that exceed one link layer packet
+// are sent in several.
 func (l *RawLink) SendData(start bool, data []byte) {
 	l.peer.air.postPacket(l, start, data, nil)
 }
 
 // Disconnect ends the link with LL_TERMINATE_IND and the reason.
 func (l *RawLink) Disconnect(reason hci.Status) {
-	l.post(func() { l.end.terminate(reason) })
+	l.post(func() { l.endpoint.startTermination(reason) })
 }
 
-// Vanish ends the link on this side without a word.
-func (l *RawLink) Vanish() { l.post(func() { l.end.drop(hci.StatusLocalHostTerminated) }) }
+// Vanish ends the link on this side without a packet. The other side ends it by
+// supervision timeout.
+func (l *RawLink) Vanish() { l.post(func() { l.endpoint.dropLink(hci.StatusLocalHostTerminated) }) }
 
-// Update asks for connection parameters: a central sets them, a peripheral asks
-// the central's host.
+// Update changes the connection parameters: a central sets them, a peripheral
+// requests them from the central's host.
 func (l *RawLink) Update(p hci.ConnParams) {
 	kind := procUpdate
 	if l.role == peripheral {
 		kind = procParams
 	}
-	l.post(func() { l.end.start(procedure{kind: kind, params: newLinkParams(p)}) })
+	l.post(func() { l.endpoint.startProcedure(procedure{kind: kind, params: newLinkParams(p)}) })
 }
 
 // Encrypt starts encryption; the peer must be the central.
 func (l *RawLink) Encrypt(rand [8]byte, ediv uint16, key [16]byte) {
 	l.post(func() {
 		if l.role == central {
-			l.end.start(procedure{kind: procEncrypt, quiet: true, rand: rand, ediv: ediv, key: key})
+			l.endpoint.startProcedure(procedure{kind: procEncrypt, quiet: true, rand: rand, ediv: ediv, key: key})
 		}
 	})
 }
 
-// SetDataLength asks for a packet length.
+// SetDataLength starts a data length update.
 func (l *RawLink) SetDataLength(octets int, d time.Duration) {
-	l.post(func() { l.end.askLength(octets, d) })
+	l.post(func() { l.endpoint.askLength(octets, d) })
 }
 
-// SetPHY asks for PHYs.
+// SetPHY starts a PHY update.
 func (l *RawLink) SetPHY(tx, rx hci.PHYs) {
-	l.post(func() { l.end.start(procedure{kind: procPHY, tx: tx, rx: rx}) })
+	l.post(func() { l.endpoint.startProcedure(procedure{kind: procPHY, tx: tx, rx: rx}) })
 }
 
-// Queued returns how many packets wait to be sent or acknowledged. It waits
-// for the air: scripts must not call it.
+// Queued returns the number of frames that are not yet acknowledged. It waits
+// for the air, so scripts must not call it.
 func (l *RawLink) Queued() (n int) {
-	l.peer.air.ask(func() { n = l.end.data.len() })
+	l.peer.air.runAndWait(func() { n = l.endpoint.data.Len() })
 	return n
 }
 
 func (l *RawLink) post(f func()) {
 	l.peer.air.post(func() {
-		if !l.end.dead {
+		if !l.endpoint.dead {
 			f()
 		}
 	})
 }
 
-// Receive waits for the next frame, where the script does not take them.
-func (l *RawLink) Receive(ctx context.Context) (Frame, error) { return l.frames.next(ctx) }
+// Receive returns the next frame. A peer with Script.Frame or Script.Data
+// receives none here.
+func (l *RawLink) Receive(ctx context.Context) (Frame, error) { return l.frames.takeNext(ctx) }
 
-// take puts a frame together. What does not fit one is passed over, as long as
-// the next start.
-func (l *RawLink) take(start bool, data []byte) {
+// assembleFrame collects the parts of a frame. It ignores continuations that no
+// start precedes.
+func (l *RawLink) assembleFrame(start bool, data []byte) {
 	if start {
 		l.part = l.part[:0]
 	}
@@ -138,9 +141,9 @@ func (l *RawLink) take(start bool, data []byte) {
 // rawOwner is the peer as the owner of its ends.
 type rawOwner RawPeer
 
-func (o *rawOwner) link(e *end) *RawLink { return o.links[e] }
+func (o *rawOwner) link(e *endpoint) *RawLink { return o.links[e] }
 
-func (o *rawOwner) connected(e *end) {
+func (o *rawOwner) linkUp(e *endpoint) {
 	l := o.link(e)
 	if o.dial != nil && o.dial.link == l {
 		o.dial.result <- dialResult{link: l}
@@ -153,9 +156,9 @@ func (o *rawOwner) connected(e *end) {
 	}
 }
 
-func (o *rawOwner) established(*end) {}
+func (o *rawOwner) linkEstablished(*endpoint) {}
 
-func (o *rawOwner) received(e *end, start bool, data []byte) bool {
+func (o *rawOwner) receiveData(e *endpoint, start bool, data []byte) bool {
 	l, s := o.link(e), &o.cfg.Script
 	if s.Data != nil {
 		s.Data(l, start, data)
@@ -164,27 +167,27 @@ func (o *rawOwner) received(e *end, start bool, data []byte) bool {
 		if s.Frame == nil && l.frames.len() >= frameRoom {
 			return false
 		}
-		l.take(start, data)
+		l.assembleFrame(start, data)
 	}
 	return true
 }
 
-func (o *rawOwner) sent(e *end, p txPacket) {
+func (o *rawOwner) dataSent(e *endpoint, p txPacket) {
 	o.air.used = append(o.air.used, p.buf)
 	if f := o.cfg.Script.Sent; f != nil {
 		f(o.link(e))
 	}
 }
 
-func (o *rawOwner) settled(*end) {}
+func (o *rawOwner) eventClosed(*endpoint) {}
 
-func (o *rawOwner) event(e *end, ev hci.Event) {
+func (o *rawOwner) reportEvent(e *endpoint, ev hci.Event) {
 	if f := o.cfg.Script.Event; f != nil {
 		f(o.link(e), ev)
 	}
 }
 
-func (o *rawOwner) keyRequest(e *end, rand [8]byte, ediv uint16) {
+func (o *rawOwner) requestKey(e *endpoint, rand [8]byte, ediv uint16) {
 	if o.cfg.Key != nil {
 		if key, ok := o.cfg.Key(rand, ediv); ok {
 			e.replyKey(&key)
@@ -194,15 +197,15 @@ func (o *rawOwner) keyRequest(e *end, rand [8]byte, ediv uint16) {
 	e.replyKey(nil)
 }
 
-// paramRequest grants every wish of a peripheral.
-func (o *rawOwner) paramRequest(e *end, p linkParams) { e.replyParams(p, hci.StatusSuccess) }
+// requestParams grants every wish of a peripheral.
+func (o *rawOwner) requestParams(e *endpoint, p linkParams) { e.replyParams(p, hci.StatusSuccess) }
 
-func (o *rawOwner) ended(e *end, reason hci.Status) {
+func (o *rawOwner) linkEnded(e *endpoint, reason hci.Status) {
 	l := o.link(e)
 	delete(o.links, e)
 	l.reason = reason
 	close(l.down)
-	l.frames.close(ErrLinkDown)
+	l.frames.closeInbox(ErrLinkDown)
 	if o.dial != nil && o.dial.link == l {
 		o.dial.result <- dialResult{err: ErrLinkDown}
 		o.dial = nil

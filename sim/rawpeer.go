@@ -8,59 +8,62 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// RawPeerConfig says what a RawPeer is. Zero fields have the stated defaults.
+// RawPeerConfig holds the properties of a RawPeer. Zero fields have the stated
+// defaults.
 type RawPeerConfig struct {
 	// Name appears in the log. Default: peer and the node's index.
 	Name string
-	// Address is what it uses on the air. Default: a static random address made
+	// Address is its address on the air. Default: a static random address derived
 	// from the node's index.
 	Address hci.Addr
-	// Type is the kind of legacy advertising. Default: AdvInd, connectable. Target
-	// is for whom AdvDirectInd is.
+	// Type is the type of legacy advertising. Default: AdvInd, connectable. Target
+	// is the address to which directed advertising is sent.
 	Type   hci.AdvType
 	Target hci.Addr
-	// Extended makes it use extended advertising instead, connectable unless Type
-	// is another than AdvInd, with data of up to 1650 octets. SID is the set.
+	// Extended selects extended advertising with up to 1650 octets of data. It is
+	// connectable if Type is AdvInd. SID is the advertising set identifier.
 	Extended bool
 	SID      uint8
-	// AdvData and ScanResponse are sent as they are, valid or not.
+	// AdvData and ScanResponse are sent unchecked.
 	AdvData, ScanResponse []byte
 	// Interval is the advertising interval, at least 1 ms. Default: 100 ms.
 	Interval time.Duration
-	// Silent leaves it to SetAdvertising to start. Once keeps it silent after its
-	// first link.
+	// With Silent the peer does not advertise until SetAdvertising. With Once it
+	// stops advertising at its first link.
 	Silent, Once bool
-	// MaxLinks is for how many links it advertises at once. Default: 1.
+	// MaxLinks is the number of links at which it stops advertising. Default: 1.
 	MaxLinks int
-	// Features are those of its link layer. Default: DefaultFeatures.
+	// Features are the LE features of its link layer. Default: DefaultFeatures.
 	Features hci.Features
-	// MaxOctets is its longest link layer packet. Default: 251.
+	// MaxOctets is the longest payload of its link layer packets, 27 to 251
+	// octets. Default: 251.
 	MaxOctets int
-	// Mute makes its link layer acknowledge control procedures without ever
-	// answering them.
+	// With Mute its link layer acknowledges control PDUs but never answers them.
 	Mute bool
-	// Key gives the long term key for a central that wants encryption. Default:
-	// there is none.
+	// Key returns the long term key for a central that starts encryption.
+	// Default: there is no key.
 	Key func(rand [8]byte, ediv uint16) (key [16]byte, ok bool)
-	// Script is what it does on its links. Without Script.Frame and Script.Data,
-	// what it receives waits for RawLink.Receive.
+	// Temper is its misbehaviour. Default: it is well behaved.
+	Temper Temper
+	// Script is its behaviour on its links. Without Script.Frame and Script.Data,
+	// received frames are queued for RawLink.Receive.
 	Script Script
 }
 
-// Script is what a RawPeer does, as functions that run on the air's
-// goroutine. They must not block; the methods of RawLink that do not wait may
-// be called from them. Data is not theirs to keep.
+// Script is the behaviour of a RawPeer: functions that run on the air's
+// goroutine. They must not block and must not keep the slices that they are
+// given. They may call the methods of RawLink that do not wait.
 type Script struct {
 	Up    func(l *RawLink)
 	Frame func(l *RawLink, cid uint16, payload []byte) // an L2CAP frame
-	Data  func(l *RawLink, start bool, data []byte)    // a link layer data packet, as it comes
-	Sent  func(l *RawLink)                             // something that was sent has been acknowledged
+	Data  func(l *RawLink, start bool, data []byte)    // the payload of one link layer data packet
+	Sent  func(l *RawLink)                             // a frame that was sent has been acknowledged
 	Event func(l *RawLink, ev hci.Event)               // the outcome of a control procedure
 	Down  func(l *RawLink, reason hci.Status)
 }
 
-// RawPeer is a node without a host: what it says on its links is up to a
-// script or to a test, octet by octet. It advertises, and it can connect too.
+// RawPeer is a node without a host: a script or a test sends and receives its
+// L2CAP frames octet by octet. It advertises, and it can connect as central.
 type RawPeer struct {
 	air  *Air
 	node *radio
@@ -71,7 +74,7 @@ type RawPeer struct {
 	accepted inbox[*RawLink]
 
 	// The rest belongs to the air's goroutine.
-	links map[*end]*RawLink
+	links map[*endpoint]*RawLink
 	quiet bool // does not advertise
 	busy  bool // is not connectable
 	dial  *rawDial
@@ -79,7 +82,7 @@ type RawPeer struct {
 
 // NewRawPeer adds a peer to the air. A nil cfg is the zero RawPeerConfig.
 func (a *Air) NewRawPeer(cfg *RawPeerConfig) *RawPeer {
-	p := &RawPeer{air: a, links: map[*end]*RawLink{}}
+	p := &RawPeer{air: a, links: map[*endpoint]*RawLink{}}
 	if cfg != nil {
 		p.cfg = *cfg
 	}
@@ -100,7 +103,10 @@ func (a *Air) NewRawPeer(cfg *RawPeerConfig) *RawPeer {
 	p.adv = newAdvertiser(p.node, p)
 	p.quiet = p.cfg.Silent
 	p.accepted.init()
-	a.post(p.advertise)
+	a.post(func() {
+		p.node.setTemper(p.cfg.Temper)
+		p.advertise()
+	})
 	return p
 }
 
@@ -113,13 +119,14 @@ func (p *RawPeer) Address() hci.Addr { return p.cfg.Address }
 func (p *RawPeer) SetAdvertising(on bool) {
 	p.air.post(func() {
 		if p.quiet = !on; p.quiet {
-			p.adv.stop()
+			p.adv.stopAdvertising()
 		}
 		p.advertise()
 	})
 }
 
-// SetAdvData changes what is advertised. It keeps neither slice.
+// SetAdvData changes the advertising data and the scan response. It copies
+// both slices.
 func (p *RawPeer) SetAdvData(adv, response []byte) {
 	adv, response = append([]byte(nil), adv...), append([]byte(nil), response...)
 	p.air.post(func() {
@@ -128,38 +135,39 @@ func (p *RawPeer) SetAdvData(adv, response []byte) {
 	})
 }
 
-// SetAddress changes the address, as a device with private addresses does.
+// SetAddress changes the address, as a device with private addresses does
+// regularly.
 func (p *RawPeer) SetAddress(a hci.Addr) {
 	p.air.post(func() { p.cfg.Address, p.adv.own = a, a })
 }
 
-// SetConnectable says whether the peer, while it advertises, takes connects.
-// One that does not is busy: it is heard, but pends for those who dial.
+// SetConnectable selects connectable or non-connectable advertising. A peer
+// that is not connectable is heard by scanners, but does not answer connects.
 func (p *RawPeer) SetConnectable(on bool) {
 	p.air.post(func() {
 		p.busy = !on
 		if p.adv.on {
-			p.adv.connectable = p.connectable()
+			p.adv.asked.connectable = p.connectable()
+			p.adv.obeyTemper()
 		}
 	})
 }
 
-// connectable reports whether the peer takes connects.
+// connectable reports whether the peer accepts connects.
 func (p *RawPeer) connectable() bool {
 	return !p.busy && p.cfg.Type != hci.AdvScanInd && p.cfg.Type != hci.AdvNonconnInd
 }
 
 // Accept waits for the next link.
-func (p *RawPeer) Accept(ctx context.Context) (*RawLink, error) { return p.accepted.next(ctx) }
+func (p *RawPeer) Accept(ctx context.Context) (*RawLink, error) { return p.accepted.takeNext(ctx) }
 
-// advertise starts advertising if there is room for a link and nothing speaks
-// against it.
+// advertise starts advertising unless the peer is quiet or has all its links.
 func (p *RawPeer) advertise() {
 	if p.quiet || p.adv.on || len(p.links) >= or(p.cfg.MaxLinks, 1) {
 		return
 	}
 	t := p.cfg.Type
-	p.adv.start(advertisement{
+	p.adv.startAdvertising(advertisement{
 		own: p.cfg.Address, peer: p.cfg.Target,
 		connectable: p.connectable(),
 		scannable:   t == hci.AdvScanInd || t == hci.AdvInd && !p.cfg.Extended,
@@ -170,11 +178,11 @@ func (p *RawPeer) advertise() {
 	})
 }
 
-// end is called when the air has been closed.
-func (p *RawPeer) end() {
-	p.accepted.close(errClosed)
+// endPeer is called when the air has been closed.
+func (p *RawPeer) endPeer() {
+	p.accepted.closeInbox(errClosed)
 	for _, l := range p.links {
-		l.frames.close(errClosed)
+		l.frames.closeInbox(errClosed)
 	}
 	if p.dial != nil {
 		p.dial.result <- dialResult{err: errClosed}
@@ -182,19 +190,19 @@ func (p *RawPeer) end() {
 	}
 }
 
-func (p *RawPeer) refresh(*advertiser)                   {}
-func (p *RawPeer) scanned(*advertiser, hci.Addr)         {}
-func (p *RawPeer) expired(*advertiser, hci.Status)       {}
-func (p *RawPeer) allowsScan(*advertiser, hci.Addr) bool { return true }
+func (p *RawPeer) refreshAddress(*advertiser)               {}
+func (p *RawPeer) scanRequested(*advertiser, hci.Addr)      {}
+func (p *RawPeer) advertisingEnded(*advertiser, hci.Status) {}
+func (p *RawPeer) allowsScan(*advertiser, hci.Addr) bool    { return true }
 
 // allowsConnect implements advOwner.
 func (p *RawPeer) allowsConnect(v *advertiser, from hci.Addr) bool {
 	return !v.directed || v.peer == from
 }
 
-// connected implements advOwner.
-func (p *RawPeer) connected(v *advertiser, l *link, peer hci.Addr) {
-	v.stop()
+// acceptLink implements advOwner.
+func (p *RawPeer) acceptLink(v *advertiser, l *link, peer hci.Addr) {
+	v.stopAdvertising()
 	p.attach(l, peripheral, peer)
 	if p.cfg.Once {
 		p.quiet = true
@@ -205,7 +213,7 @@ func (p *RawPeer) connected(v *advertiser, l *link, peer hci.Addr) {
 // attach makes the peer's end of a link.
 func (p *RawPeer) attach(l *link, role hci.Role, peer hci.Addr) *RawLink {
 	e := l.attach(role, p.node, (*rawOwner)(p), p.cfg.Address, peer)
-	rl := &RawLink{peer: p, end: e, from: peer, role: role, down: make(chan struct{})}
+	rl := &RawLink{peer: p, endpoint: e, from: peer, role: role, down: make(chan struct{})}
 	rl.frames.init()
 	e.aux = rl
 	p.links[e] = rl

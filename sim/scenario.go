@@ -15,7 +15,7 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// Scenario is a piece of simulated world that Open knows by name.
+// Scenario is a simulated world that Open knows by name.
 type Scenario struct {
 	Name string
 	Text string // what is in it
@@ -23,14 +23,14 @@ type Scenario struct {
 	air  Config // as the options say
 }
 
-// Scenarios returns what Open knows. The first is what an empty name stands
-// for.
+// Scenarios returns the scenarios that Open knows. An empty name means the
+// first.
 func Scenarios() []Scenario {
 	return []Scenario{
 		{Name: "sensors", Text: "a thermometer, a heart rate belt and a lamp", fill: fillSensors},
 		{Name: "empty", Text: "nothing but the controller", fill: func(context.Context, *world) error { return nil }},
 		{Name: "crowd", Text: "the sensors among 100 devices that advertise", fill: fillCrowd},
-		{Name: "flaky", Text: "the sensors, of which each lets two connects fail", fill: fillFlaky},
+		{Name: "flaky", Text: "the sensors, each of which fails the first two connects", fill: fillFlaky},
 		{Name: "full", Text: "the sensors, on a controller with a single link", fill: fillFull},
 	}
 }
@@ -38,11 +38,12 @@ func Scenarios() []Scenario {
 // ScenarioOptions are the options of Scenario.Open. The zero value of each field
 // is its default.
 type ScenarioOptions struct {
-	// Bonds is where its devices keep their bonds. Default: in memory; when the
-	// scenario is opened again they have lost them.
+	// Bonds is the store of its devices' bonds. Default: in memory, so that bonds
+	// are lost when the scenario is closed.
 	Bonds smp.OpenStore
-	// Passkey is told what passkey a device shows. It is called on a goroutine of
-	// the pairing, and may wait for the user. Default: nobody sees it.
+	// Passkey is called with the passkey that a device displays. It runs on a
+	// goroutine of the pairing and may wait for the user. Default: passkeys are
+	// not shown.
 	Passkey func(device string, p smp.Passkey)
 }
 
@@ -54,13 +55,13 @@ type world struct {
 	peripherals []*Peripheral
 }
 
-// startTime bounds how long the devices of a scenario take to start, in real
-// time; they need a few milliseconds each.
+// startTime bounds the start of a scenario's devices, in real time. Each takes a
+// few milliseconds.
 const startTime = 30 * time.Second
 
-// Open makes an air with a controller and the devices of a scenario, and
-// returns the controller. Closing that ends it all. The scenario is what
-// ParseScenario reads.
+// Open makes an air with a controller and the devices of a scenario, and returns
+// the controller. Closing the controller closes the air. See ParseScenario for
+// the syntax of scenario.
 func Open(scenario string) (hci.Transport, error) {
 	s, err := ParseScenario(scenario)
 	if err != nil {
@@ -69,12 +70,12 @@ func Open(scenario string) (hci.Transport, error) {
 	return s.Open(nil)
 }
 
-// ParseScenario reads the part of an adapter's address behind "sim:": a name of
-// Scenarios, with options as in a URL: "crowd?seed=7&loss=0.2". seed is
-// Config.Seed, loss is Path.Loss, rssi is Path.RSSI.
+// ParseScenario parses the part of an adapter's address after "sim:": the name of
+// a scenario, with options as in a URL: "crowd?seed=7&loss=0.2". The options are
+// seed (Config.Seed), loss (Path.Loss) and rssi (Path.RSSI).
 func ParseScenario(scenario string) (Scenario, error) {
 	name, query, _ := strings.Cut(scenario, "?")
-	s, err := find(name)
+	s, err := findScenario(name)
 	if err != nil {
 		return Scenario{}, err
 	}
@@ -84,11 +85,11 @@ func ParseScenario(scenario string) (Scenario, error) {
 	return s, nil
 }
 
-// Open makes the scenario, as the function Open does. One that ParseScenario has
-// not read has a name alone. nil options are the defaults.
+// Open makes the scenario, as the function Open does. A Scenario that does not
+// come from ParseScenario needs only its Name. nil options are the defaults.
 func (s Scenario) Open(o *ScenarioOptions) (hci.Transport, error) {
 	if s.fill == nil {
-		named, err := find(s.Name)
+		named, err := findScenario(s.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +112,7 @@ func (s Scenario) Open(o *ScenarioOptions) (hci.Transport, error) {
 	return &opened{Controller: w.controller, world: w}, nil
 }
 
-func find(name string) (Scenario, error) {
+func findScenario(name string) (Scenario, error) {
 	all := Scenarios()
 	if name == "" {
 		return all[0], nil
@@ -126,7 +127,7 @@ func find(name string) (Scenario, error) {
 	return Scenario{}, fmt.Errorf("sim: no scenario %q: there are %s", name, strings.Join(names, ", "))
 }
 
-// options takes over the options of a scenario.
+// options parses the options of a scenario into c.
 func (c *Config) options(query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -173,7 +174,7 @@ func (o *opened) Close() error {
 	return o.err
 }
 
-// Close ends the air first, so that nobody waits for anybody.
+// Close closes the air first, so that no device waits for another.
 func (w *world) Close() error {
 	err := w.air.Close()
 	for _, p := range w.peripherals {
@@ -182,8 +183,8 @@ func (w *world) Close() error {
 	return err
 }
 
-// add puts a device into the world.
-func (w *world) add(ctx context.Context, cfg *PeripheralConfig) error {
+// addDevice adds a device to the world.
+func (w *world) addDevice(ctx context.Context, cfg *PeripheralConfig) error {
 	if sm := cfg.Host.SMP; sm != nil {
 		sm.Store = w.opts.Bonds
 		if d, ok := sm.Delegate.(display); ok && w.opts.Passkey != nil {
@@ -200,7 +201,7 @@ func (w *world) add(ctx context.Context, cfg *PeripheralConfig) error {
 
 func fillSensors(ctx context.Context, w *world) error {
 	for _, cfg := range []*PeripheralConfig{Thermometer(), HeartRateBelt(), Lamp()} {
-		if err := w.add(ctx, cfg); err != nil {
+		if err := w.addDevice(ctx, cfg); err != nil {
 			return err
 		}
 	}

@@ -9,9 +9,9 @@ import (
 )
 
 // OpenTransport opens the scenario of an address such as "sim:crowd?seed=7", as
-// Open does: each call makes an air of its own. It is what a
-// connmgr.Config.OpenTransport wants to be. The context is not needed: it takes
-// no longer than the devices of a scenario need to start.
+// Open does. Each call makes an air of its own. It fits
+// the Open of a connmgr.Kind with the Prefix "sim:". The context is ignored: the
+// call takes only as long as the devices of the scenario take to start.
 func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
 	scenario, ok := strings.CutPrefix(address, "sim:")
 	if !ok {
@@ -20,35 +20,23 @@ func OpenTransport(_ context.Context, address string) (hci.Transport, error) {
 	return Open(scenario)
 }
 
-// OpenTransport plugs in the controller of that name, as Controller.Plug does. If
-// there is none, it is made; those of Peripherals do not count. It is what a
-// connmgr.Config.OpenTransport wants to be, so that the adapters of a Manager are
-// on this air:
+// OpenTransport plugs in the controller of that name, as Controller.Plug does. A
+// name without a controller makes one; the controllers of Peripherals do not
+// count. It fits the Open of a connmgr.Kind, so that the adapters of a Manager
+// are on this air:
 //
-//	&connmgr.Config{Adapters: []string{"hci0"}, OpenTransport: air.OpenTransport}
+//	&connmgr.Config{Adapters: []string{"hci0"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}}
 //
-// It never waits, so that the context is not needed. The error says that the air
-// is closed.
+// The context is ignored, since the call does not wait for the radio. It fails if
+// the air is closed, or if the controller is unplugged, see Controller.Replug.
 func (a *Air) OpenTransport(_ context.Context, name string) (hci.Transport, error) {
 	var c *Controller
-	if !a.ask(func() { c = a.named(name) }) {
+	var err error
+	if !a.runAndWait(func() { c, err = a.adapterNamed(name) }) {
 		return nil, errClosed
 	}
+	if err != nil {
+		return nil, err
+	}
 	return c.Plug(), nil
-}
-
-// named returns the controller of a name, which may be new. It runs on the air's
-// goroutine.
-func (a *Air) named(name string) *Controller {
-	if c := a.made[name]; c != nil { // it may not be among the nodes yet
-		return c
-	}
-	for _, n := range a.nodes {
-		if c, ok := n.node.(*Controller); ok && n.name == name && !c.owned {
-			return c
-		}
-	}
-	c := a.NewController(&ControllerConfig{Name: name})
-	a.made[name] = c
-	return c
 }

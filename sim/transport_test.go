@@ -26,7 +26,7 @@ func testAirOpenTransport(t *testing.T) {
 	}
 	defer device.Close()
 	named := air.NewController(&sim.ControllerConfig{Name: "near"})
-	m, err := connmgr.Open(t.Context(), &connmgr.Config{Adapters: []string{"near", "hci0"}, OpenTransport: air.OpenTransport})
+	m, err := connmgr.Open(t.Context(), &connmgr.Config{Adapters: []string{"near", "hci0"}, Kinds: []connmgr.Kind{{Open: air.OpenTransport}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestAirOpenTransportClosed(t *testing.T) {
 
 func TestOpenTransport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, err := connmgr.Open(t.Context(), &connmgr.Config{Adapters: []string{"sim:sensors?seed=3"}, OpenTransport: sim.OpenTransport})
+		m, err := connmgr.Open(t.Context(), &connmgr.Config{Adapters: []string{"sim:sensors?seed=3"}, Kinds: []connmgr.Kind{{Prefix: "sim:", Open: sim.OpenTransport}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -111,7 +111,7 @@ func (m *Machine) checkReplacement(b *Bond, a *attempt) error {
 		return localError(ReasonAuthenticationRequirements, "%w", old.Damaged)
 	case !same || !allowed:
 		return localError(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
-	case !b.linkSecurity().atLeast(old.linkSecurity()):
+	case !b.keySecurity().atLeast(old.keySecurity()):
 		return weakerBondError(b.Peer)
 	}
 	return nil

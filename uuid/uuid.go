@@ -1,7 +1,7 @@
-// Package uuid holds Bluetooth UUIDs (Core, Vol 3, Part B, 2.5.1).
+// Package uuid represents Bluetooth UUIDs (Core, Vol 3, Part B, 2.5.1).
 //
-// All UUIDs are kept in their 128-bit form, so that a 16-bit UUID and the same
-// UUID written in full are equal, comparable with == and usable as map keys.
+// A UUID is stored in its 128-bit form. A 16-bit UUID and its 128-bit form are
+// therefore equal under ==, and the same map key.
 package uuid
 
 import (
@@ -11,7 +11,7 @@ import (
 )
 
 // UUID is a 128-bit UUID in the order in which it is written, most significant
-// octet first. On air it goes the other way round.
+// octet first. On air, the least significant octet comes first.
 type UUID [16]byte
 
 // base is the Bluetooth Base UUID; 16- and 32-bit UUIDs replace its first four
@@ -28,8 +28,8 @@ func From32(v uint32) UUID {
 	return u
 }
 
-// FromWire returns the UUID whose 2, 4 or 16 octets stand in b in the order of
-// the air interface, least significant first; ok is false for another length.
+// FromWire returns the UUID of 2, 4 or 16 octets in the order of the air
+// interface, least significant first. ok is false for any other length.
 func FromWire(b []byte) (u UUID, ok bool) {
 	switch len(b) {
 	case 2:
@@ -54,7 +54,7 @@ func (u UUID) Short() (v uint16, ok bool) {
 }
 
 // AppendWire appends u in the order of the air interface: two octets if u has
-// a 16-bit form, else sixteen. ATT knows no 32-bit form (Vol 3, Part F, 3.2.1).
+// a 16-bit form, otherwise sixteen. ATT has no 32-bit form (Vol 3, Part F, 3.2.1).
 func (u UUID) AppendWire(b []byte) []byte {
 	if v, ok := u.Short(); ok {
 		return append(b, byte(v), byte(v>>8))
@@ -71,7 +71,7 @@ func (u UUID) AppendWire128(b []byte) []byte {
 	return b
 }
 
-// WireLen returns how many octets AppendWire appends: 2 or 16.
+// WireLen returns the number of octets that AppendWire appends: 2 or 16.
 func (u UUID) WireLen() int {
 	if _, ok := u.Short(); ok {
 		return 2
@@ -79,8 +79,8 @@ func (u UUID) WireLen() int {
 	return 16
 }
 
-// String returns four hexadecimal digits for a UUID with a 16-bit form
-// ("180f"), else the long form in lower case.
+// String returns four hexadecimal digits if u has a 16-bit form ("180f"),
+// otherwise the long form, in lower case.
 func (u UUID) String() string {
 	if v, ok := u.Short(); ok {
 		return fmt.Sprintf("%04x", v)
@@ -88,14 +88,14 @@ func (u UUID) String() string {
 	return u.Long()
 }
 
-// Long returns the 36-character form in lower case whatever the UUID is.
+// Long returns the 36-character form of any UUID, in lower case.
 func (u UUID) Long() string {
 	h := hex.EncodeToString(u[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// Parse reads a UUID of 4, 8 or 32 hexadecimal digits, with or without "0x" in
-// front of the short ones, and with or without the four hyphens of the long.
+// Parse reads a UUID of 4, 8 or 32 hexadecimal digits. 4 and 8 digits may have
+// "0x" in front; 32 digits may have the four hyphens.
 func Parse(s string) (UUID, error) {
 	h := s
 	if len(s) == 6 || len(s) == 10 {
@@ -116,7 +116,7 @@ func Parse(s string) (UUID, error) {
 	return u, nil
 }
 
-// MustParse is Parse for constants: it panics on an error.
+// MustParse is Parse for constants. It panics on an error.
 func MustParse(s string) UUID {
 	u, err := Parse(s)
 	if err != nil {
@@ -125,10 +125,10 @@ func MustParse(s string) UUID {
 	return u
 }
 
-// MarshalText writes u as String does.
+// MarshalText returns the form of String.
 func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// UnmarshalText reads what Parse reads.
+// UnmarshalText accepts the forms of Parse.
 func (u *UUID) UnmarshalText(b []byte) (err error) {
 	*u, err = Parse(string(b))
 	return err

@@ -1,4 +1,5 @@
-// Command moor uses Bluetooth LE devices through raw HCI; see its help.
+// Command moor scans for Bluetooth LE devices and uses them over raw HCI; see moor
+// --help.
 package main
 
 import (
@@ -13,9 +14,9 @@ import (
 )
 
 func main() {
-	// The first signal lets the command disconnect and end.
+	// The first signal makes the command disconnect and end.
 	ctx := untilSignal()
-	// A reader that goes away shows as an error of the write, which disconnects.
+	// If the reader of the output goes away, a write fails, and that disconnects.
 	signal.Ignore(syscall.SIGPIPE)
 
 	env := &cli.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, State: state()}
@@ -25,8 +26,7 @@ func main() {
 	exit(ctx, cli.Run(ctx, os.Args[1:], env))
 }
 
-// size returns the size of the terminal, or that of the smallest usual one
-// where it cannot be had.
+// size returns the size of the terminal, 80 columns and 24 rows if it is unknown.
 func size() (columns, rows int) {
 	columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
 	if err != nil || columns <= 0 || rows <= 0 {
@@ -35,9 +35,8 @@ func size() (columns, rows int) {
 	return columns, rows
 }
 
-// state returns the user's directory for what programs keep that is neither
-// configuration nor worth a backup (XDG Base Directory Specification); "" if
-// there is no home.
+// state returns the default state directory, in the user's directory for the state of
+// programs (XDG Base Directory Specification); "" if the user has no home.
 func state() string {
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "moor")

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// asMoor has the test binary be moor.
+// asMoor is the environment variable that makes the test binary run as moor.
 const asMoor = "MOOR_TEST_AS_MOOR"
 
 func TestMain(m *testing.M) {
@@ -23,15 +23,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestSignals: what a signal cuts short dies by it, once it has cleaned up; what
-// only ever ends by a signal has succeeded.
+// TestSignals: a command that a signal cuts short cleans up and then dies by that
+// signal. For a command that usually ends by a signal, it is a success.
 func TestSignals(t *testing.T) {
 	for _, c := range []struct {
-		name, args, ready string // a signal is sent when ready was written
+		name, args, ready string // the signal is sent after this output
 		signal            syscall.Signal
 		died              bool
-		last              string // what it says at the end
-		nohup             bool   // hangs up first, to no effect
+		last              string // the end of its output
+		nohup             bool   // SIGHUP is sent first, to no effect
 	}{
 		{"interrupt", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGINT, true, "moor: interrupted\n", false},
 		{"terminate", "-a sim:empty -v read C0:FF:EE:00:00:0A/random 2a19", "attempt 1 on sim:empty", syscall.SIGTERM, true, "moor: interrupted\n", false},

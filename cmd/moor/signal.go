@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// signalError is why a command was ended.
+// signalError is the cause of a context that a signal has ended.
 type signalError struct {
 	syscall.Signal
-	ignored bool // by whoever started this process, as of background jobs
+	ignored bool // before this process began, as in a background job
 }
 
 func (e signalError) Error() string { return e.String() + " signal" }
 
-// Unwrap tells that nothing failed.
+// Unwrap returns context.Canceled: nothing has failed.
 func (e signalError) Unwrap() error { return context.Canceled }
 
-// untilSignal returns a context that the first signal to end ends, with a
-// signalError as its cause. By then signals do what they do by default, so that
-// a second one ends the process at once. Under nohup, nobody hangs up.
+// untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP ends, with a
+// signalError as its cause. From then on signals have their default effect, so that
+// a second one ends the process at once. Under nohup, SIGHUP has no effect.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	caught := make(chan os.Signal, 1)
@@ -42,12 +42,12 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// exit ends the process with code. A command that failed since a signal came
-// dies by that signal after all: so a shell knows that its user wants to end
-// more than this command, such as the loop around it.
+// exit ends the process with code. If a signal made the command fail, the process
+// dies by that signal instead. The shell then knows to end more than this command, such
+// as the loop around it.
 func exit(ctx context.Context, code int) {
 	if by, ok := errors.AsType[signalError](context.Cause(ctx)); ok && code != 0 {
-		code = 128 + int(by.Signal) // as a shell shows it, where it is ignored
+		code = 128 + int(by.Signal) // as a shell shows it, if the signal is ignored
 		if self, err := os.FindProcess(os.Getpid()); err == nil && !by.ignored && self.Signal(by.Signal) == nil {
 			time.Sleep(deliveryTime)
 		}
@@ -55,6 +55,6 @@ func exit(ctx context.Context, code int) {
 	os.Exit(code)
 }
 
-// deliveryTime is more than a signal takes to reach its own process, however busy
-// the machine is.
+// deliveryTime is longer than a signal takes to reach its own process, even on a busy
+// machine.
 const deliveryTime = 10 * time.Second

@@ -7,45 +7,48 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/loop"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
 const (
-	// transactionTimeout is how long a request or an indication may stay without
-	// an answer, from when it was handed to the channel (Vol 3, Part F, 3.3.3).
+	// transactionTimeout is the time that the peer has to answer a request or an
+	// indication, from when it was passed to the channel (Vol 3, Part F, 3.3.3).
 	transactionTimeout = 30 * time.Second
 
 	levelLink = slog.Level(-2)
 )
 
-// Bearer carries the attribute protocol over one channel, in both roles. See the
-// package documentation for how it works, [Do] for requests.
+// Bearer carries the Attribute Protocol over one channel, in both roles. See the
+// package documentation, and [Do] for requests.
 type Bearer struct {
 	ch    Channel
-	rxMTU int // what we can receive
+	rxMTU int // the longest PDU that this side accepts
 	log   *slog.Logger
 	free  chan *transaction
 
 	mtu     atomic.Int32
-	failure atomic.Pointer[closedError] // why the bearer ended; nil while it lives
+	failure atomic.Pointer[closedError] // why the bearer ended; nil before that
+	agreed  atomic.Bool                 // the peer has asked for the MTU
+	asked   atomic.Int64                // when the outstanding request was sent, in ns of Unix time; 0: none
 
 	// All below belongs to the loop.
 	down        bool
-	now         time.Time // the latest that the loop has told
+	now         time.Time // of the latest call by the loop
 	requests    lane
 	indications lane
 	paced       fifo // commands and notifications that wait for room
-	askedMTU    bool // our exchange is done
+	askedMTU    bool // this side's exchange is done
 	gaveMTU     bool // the peer's exchange is done
 	notify      NotifyHandler
-	unconfirmed bool // an indication of the peer
+	unconfirmed bool // an indication of the peer awaits Confirm
 	in          incoming
-	scratch     []byte // empty, with room for the bearer's own answers
+	scratch     []byte // empty, with capacity for the bearer's own answers
 }
 
-// NewBearer returns a bearer on ch that has the MTU of 23. Called on the loop, or
-// before ch can receive. cfg may be nil and is not kept.
+// NewBearer returns a bearer on ch with an MTU of 23. cfg may be nil and is not
+// kept. Must run on the loop, or before ch can receive.
 func NewBearer(ch Channel, cfg *Config) *Bearer {
 	if cfg == nil {
 		cfg = &Config{}
@@ -60,26 +63,34 @@ func NewBearer(ch Channel, cfg *Config) *Bearer {
 		scratch: make([]byte, 0, 8),
 	}
 	b.mtu.Store(DefaultMTU)
+	b.requests.sent = &b.asked
 	return b
 }
 
-// SetNotifyHandler says who takes notifications and indications; without a
-// handler they are dropped, and indications confirmed. Called on the loop, or
+// SetNotifyHandler sets the handler of notifications and indications. Without a
+// handler they are dropped, and indications confirmed. Must run on the loop, or
 // before the channel can receive.
 func (b *Bearer) SetNotifyHandler(h NotifyHandler) { b.notify = h }
 
-// MTU returns the longest PDU that may be sent, in octets: 23 until the MTU has
-// been exchanged, whichever side asked for that. It never shrinks. Any goroutine
-// may call it.
+// MTU returns the longest PDU that may be sent, in octets: 23 until either side
+// has exchanged the MTU. It never shrinks. Any goroutine may call it.
 func (b *Bearer) MTU() int { return int(b.mtu.Load()) }
 
-// Post hands a task to the loop that the bearer lives on; see loop.Poster.
+// Outstanding returns when the request was sent that the peer has not answered
+// yet; ok is false if there is none. Any goroutine may call it.
+func (b *Bearer) Outstanding() (since time.Time, ok bool) {
+	ns := b.asked.Load()
+	return time.Unix(0, ns), ns != 0
+}
+
+// Post posts a task to the bearer's loop; see loop.Poster.
 func (b *Bearer) Post(t loop.Task) bool { return b.ch.Post(t) }
 
-// Done is closed when the link has ended. Any goroutine may use it.
+// Done returns a channel that is closed when the link has ended. Any goroutine
+// may call it.
 func (b *Bearer) Done() <-chan struct{} { return b.ch.Done() }
 
-// Err returns why the bearer has ended, nil if it has not. The error wraps
+// Err returns why the bearer has ended; nil before that. The error wraps
 // net.ErrClosed and the cause. Any goroutine may call it.
 func (b *Bearer) Err() error {
 	if f := b.failure.Load(); f != nil {
@@ -93,22 +104,23 @@ func (b *Bearer) Err() error {
 	}
 }
 
-// gone is Err for those who know that the bearer has ended, though Done may not
-// be closed yet.
-func (b *Bearer) gone() error {
+// endError returns Err for a bearer that has ended, even if Done is not closed
+// yet.
+func (b *Bearer) endError() error {
 	if err := b.Err(); err != nil {
 		return err
 	}
 	return &closedError{}
 }
 
-// Frame takes one PDU from the channel. Called on the loop; pdu is not kept.
+// Frame handles one PDU from the channel and does not keep it. Must run on the
+// loop.
 //
-// A PDU that is longer than the MTU is treated by what it is. A request gets the
-// error Invalid PDU. Anything else is taken as long as it fits what we said, or
-// would say, we can receive: nothing is lost by it. What is longer still breaks
-// [RuleLength]: a response ends the bearer, since its request would stay
-// unanswered; other PDUs are dropped, indications not without confirmation.
+// A PDU longer than the MTU is treated by its kind. A request is answered with
+// Invalid PDU. Any other PDU is accepted if it is no longer than the MTU that
+// this side offers in the exchange. A longer one breaks [RuleLength]: a response
+// ends the bearer, since its request would stay unanswered; any other PDU is
+// dropped, an indication after its confirmation.
 func (b *Bearer) Frame(now time.Time, pdu []byte) {
 	if b.down {
 		return
@@ -117,49 +129,50 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 	r := wire.NewReader(pdu)
 	op := Opcode(r.U8())
 	if r.Err() != nil {
-		b.dropped(op, "empty PDU")
+		b.logDropped(op, "empty PDU")
 		return
 	}
 	tooLong := len(pdu) > b.rxMTU
 	switch op.Kind() {
 	case KindResponse:
 		if tooLong {
-			b.fail(now, &ProtocolError{Rule: RuleLength, Got: op, Pending: b.pending()})
+			b.failBearer(now, &ProtocolError{Rule: RuleLength, Got: op, Pending: b.pendingOpcode()})
 			return
 		}
-		b.response(now, op, &r)
+		b.handleResponse(now, op, &r)
 	case KindNotification:
 		if tooLong {
-			b.dropped(op, "longer than what can be received")
+			b.logDropped(op, "longer than what can be received")
 			return
 		}
-		b.notification(now, op, &r)
+		b.handleNotification(now, op, &r)
 	case KindIndication:
-		b.indication(now, &r, tooLong)
+		b.handleIndication(now, &r, tooLong)
 	case KindConfirmation:
-		b.confirmation(now)
+		b.handleConfirmation(now)
 	case KindCommand:
-		b.command(now, op, pdu, tooLong)
+		b.handleCommand(now, op, pdu, tooLong)
 	case KindRequest, KindUnknown:
-		b.request(now, pdu)
+		b.handleRequest(now, pdu)
 	}
 }
 
-// pending returns the opcode of the outstanding request, 0 if there is none.
-func (b *Bearer) pending() Opcode {
+// pendingOpcode returns the opcode of the outstanding request; 0 if there is
+// none.
+func (b *Bearer) pendingOpcode() Opcode {
 	if b.requests.out == nil {
 		return 0
 	}
 	return b.requests.out.op()
 }
 
-// notification hands the values of the PDU on, one by one.
-func (b *Bearer) notification(now time.Time, op Opcode, r *wire.Reader) {
+// handleNotification passes each value of the PDU to the handler.
+func (b *Bearer) handleNotification(now time.Time, op Opcode, r *wire.Reader) {
 	if op == OpHandleValueNotification {
 		p, err := readHandleValueNotification(r)
 		switch {
 		case err != nil:
-			b.dropped(op, "malformed")
+			b.logDropped(op, "malformed")
 		case b.notify != nil:
 			b.notify.Notification(now, p.Handle, p.Value)
 		}
@@ -167,7 +180,7 @@ func (b *Bearer) notification(now time.Time, op Opcode, r *wire.Reader) {
 	}
 	p, err := readMultipleHandleValueNotification(r)
 	if err != nil {
-		b.dropped(op, "malformed")
+		b.logDropped(op, "malformed")
 		return
 	}
 	if b.notify == nil {
@@ -178,33 +191,33 @@ func (b *Bearer) notification(now time.Time, op Opcode, r *wire.Reader) {
 	}
 }
 
-// indication hands the value on. One that cannot be read is confirmed as well,
-// as its sender waits for that.
-func (b *Bearer) indication(now time.Time, r *wire.Reader, tooLong bool) {
+// handleIndication passes the value to the handler. A malformed indication is
+// confirmed too, since its sender waits for that.
+func (b *Bearer) handleIndication(now time.Time, r *wire.Reader, tooLong bool) {
 	if b.unconfirmed {
-		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
+		b.failBearer(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
 		return
 	}
-	if b.flooded() {
-		b.fail(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication, Detail: "it takes no confirmations"})
+	if !b.in.flood.Admit(b.ch.Room()) {
+		b.failBearer(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication, Detail: "it takes no confirmations"})
 		return
 	}
 	b.unconfirmed = true
 	p, err := readHandleValueIndication(r)
 	switch {
 	case tooLong:
-		b.dropped(OpHandleValueIndication, "longer than what can be received")
+		b.logDropped(OpHandleValueIndication, "longer than what can be received")
 	case err != nil:
-		b.dropped(OpHandleValueIndication, "malformed")
+		b.logDropped(OpHandleValueIndication, "malformed")
 	case b.notify != nil && !b.notify.Indication(now, p.Handle, p.Value):
 		return
 	}
 	b.Confirm()
 }
 
-// Confirm confirms the indication for which the NotifyHandler's Indication
-// returned false. Called on the loop; without such an indication it does
-// nothing, so no indication is confirmed twice.
+// Confirm confirms the indication for which NotifyHandler.Indication returned
+// false. Without such an indication it does nothing, so that none is confirmed
+// twice. Must run on the loop.
 func (b *Bearer) Confirm() {
 	if b.down || !b.unconfirmed {
 		return
@@ -213,25 +226,26 @@ func (b *Bearer) Confirm() {
 	b.ch.Send(HandleValueConfirmation{}.AppendPDU(b.scratch[:0]))
 }
 
-// Writable says that the channel has room again. Called on the loop.
+// Writable tells the bearer that the channel has room again. Must run on the
+// loop.
 func (b *Bearer) Writable(now time.Time) {
 	b.now = now
-	b.in.untaken = 0
+	b.in.flood = flood.Counter{}
 	b.sendPaced(now)
 }
 
-// Expire says that the deadline has come. Called on the loop.
+// Expire tells the bearer that its deadline has passed. Must run on the loop.
 func (b *Bearer) Expire(now time.Time) {
 	b.now = now
 	for _, l := range [...]*lane{&b.requests, &b.indications} {
 		if !b.down && l.out != nil && !now.Before(l.deadline) {
-			b.fail(now, fmt.Errorf("%w: no answer to %s within %v", ErrTransactionTimeout, l.out.op(), transactionTimeout))
+			b.failBearer(now, fmt.Errorf("%w: no answer to %s within %v", ErrTransactionTimeout, l.out.op(), transactionTimeout))
 		}
 	}
 	b.setDeadline()
 }
 
-// setDeadline asks for the earlier deadline of both lanes.
+// setDeadline requests the earlier deadline of both lanes.
 func (b *Bearer) setDeadline() {
 	if b.down {
 		return
@@ -243,41 +257,42 @@ func (b *Bearer) setDeadline() {
 	b.ch.SetDeadline(d)
 }
 
-// Down says that the channel has ended. Called on the loop.
+// Down tells the bearer that the channel has ended. Must run on the loop.
 func (b *Bearer) Down(now time.Time, cause error) {
 	if !b.down {
-		b.end(now, &closedError{cause: cause})
+		b.endBearer(now, &closedError{cause: cause})
 	}
 }
 
-// fail ends the bearer and asks for the end of the link.
-func (b *Bearer) fail(now time.Time, cause error) {
+// failBearer ends the bearer and, through the channel, the link.
+func (b *Bearer) failBearer(now time.Time, cause error) {
 	if b.log != nil && b.log.Enabled(context.Background(), levelLink) {
 		b.log.Log(context.Background(), levelLink, "attribute bearer failed", "error", cause)
 	}
 	b.ch.SetDeadline(time.Time{})
-	b.end(now, &closedError{cause: cause, own: true})
+	b.endBearer(now, &closedError{cause: cause, own: true})
 }
 
-// end gives everybody who waits the cause. A failure of the bearer's own closes
-// the channel first: who learns of the failure finds the link on its way down.
-func (b *Bearer) end(now time.Time, err *closedError) {
+// endBearer fails all pending calls with err. If the bearer ends itself, the
+// channel is closed first: a caller that gets the error finds the link already
+// ending.
+func (b *Bearer) endBearer(now time.Time, err *closedError) {
 	b.failure.Store(err)
 	b.down = true
 	if err.own {
 		b.ch.Close(err.cause)
 	}
-	b.requests.fail(now, err)
-	b.indications.fail(now, err)
-	b.paced.fail(now, err)
+	b.requests.failLane(now, err)
+	b.indications.failLane(now, err)
+	b.paced.failWaiting(now, err)
 	b.in.backlog = nil
 	if b.in.handler != nil {
 		b.in.handler.Down(now, b)
 	}
 }
 
-// dropped logs a PDU of the peer that has no effect.
-func (b *Bearer) dropped(op Opcode, why string) {
+// logDropped logs a PDU of the peer that has no effect.
+func (b *Bearer) logDropped(op Opcode, why string) {
 	if b.log != nil && b.log.Enabled(context.Background(), slog.LevelDebug) {
 		b.log.Debug("attribute PDU dropped", "op", op, "why", why)
 	}

@@ -6,16 +6,16 @@ import (
 	"net"
 )
 
-// ErrTransactionTimeout says that the peer left a request or an indication
-// without an answer for 30 seconds, after which the bearer may not be used
-// anymore (Vol 3, Part F, 3.3.3).
+// ErrTransactionTimeout means that the peer did not answer a request or an
+// indication within 30 seconds. The bearer must not be used after that (Vol 3,
+// Part F, 3.3.3).
 var ErrTransactionTimeout = errors.New("att: transaction timeout")
 
-// ErrMTUExchanged says that this side has exchanged the MTU already; a client
-// may do so only once (Vol 3, Part F, 3.4.2.1).
+// ErrMTUExchanged means that this side has already exchanged the MTU, which a
+// client may do only once (Vol 3, Part F, 3.4.2.1).
 var ErrMTUExchanged = errors.New("att: MTU already exchanged")
 
-// Rule is a rule of the protocol whose breach ends a bearer.
+// Rule is a rule of the protocol. A peer that breaks it ends the bearer.
 type Rule uint8
 
 const (
@@ -25,23 +25,22 @@ const (
 	// RuleErrorRequest: an Error Response must name the outstanding request
 	// (3.4.1.1).
 	RuleErrorRequest
-	// RuleErrorHandle: an Error Response must name an attribute that the request
-	// is about, or none (3.4.1.1).
+	// RuleErrorHandle: an Error Response must name an attribute of the request,
+	// or none (3.4.1.1).
 	RuleErrorHandle
 	// RuleErrorLayout: an Error Response has five octets (3.4.1.1).
 	RuleErrorLayout
 	// RuleSequentialRequests: a client sends no request while its last one is
-	// unanswered (3.3.2). A few are let pass.
+	// unanswered (3.3.2). Up to four early ones are tolerated.
 	RuleSequentialRequests
 	// RuleSequentialIndications: a server sends no indication while its last one
 	// is unconfirmed (3.3.2).
 	RuleSequentialIndications
-	// RuleLength: no PDU is longer than what the receiver has said it can
-	// receive (3.2.8).
+	// RuleLength: no PDU is longer than its receiver accepts (3.2.8).
 	RuleLength
 )
 
-// String returns the rule in words, or the number of an unknown one.
+// String returns the rule in words, or the number of an unknown rule.
 func (r Rule) String() string {
 	switch r {
 	case RuleResponse:
@@ -62,16 +61,15 @@ func (r Rule) String() string {
 	return fmt.Sprintf("rule(%#02x)", uint8(r))
 }
 
-// ProtocolError says which rule the peer broke, so that the bearer had to be
-// ended.
+// ProtocolError means that the bearer was ended because the peer broke a rule.
 type ProtocolError struct {
 	Rule    Rule
-	Got     Opcode // the PDU that broke it
-	Pending Opcode // the request that was outstanding; 0 if that has no part in it
-	Detail  string // what was wrong, if opcodes do not say it; may be empty
+	Got     Opcode // the PDU that broke the rule
+	Pending Opcode // the outstanding request; 0 if it is not involved
+	Detail  string // more about the fault; may be empty
 }
 
-// Error names what was received, what was outstanding, and the rule.
+// Error names the PDU, the outstanding request and the rule.
 func (e *ProtocolError) Error() string {
 	s := "att: peer sent " + e.Got.String()
 	if e.Pending != 0 {
@@ -83,23 +81,23 @@ func (e *ProtocolError) Error() string {
 	return s + ": " + e.Rule.String()
 }
 
-// TooLongError says that a PDU was not sent because it is longer than the
+// TooLongError means that a PDU was not sent because it is longer than the
 // bearer's MTU.
 type TooLongError struct {
 	Op       Opcode
 	Len, MTU int // octets
 }
 
-// Error names the PDU, both lengths, and what can be done.
+// Error names the PDU, both lengths and the remedies.
 func (e *TooLongError) Error() string {
 	return fmt.Sprintf("att: %s of %d octets does not fit the MTU of %d: exchange a larger MTU or send the value in parts", e.Op, e.Len, e.MTU)
 }
 
-// closedError is what a bearer that has ended gives: why it ended, and
+// closedError is the error of a bearer that has ended. It wraps the cause and
 // net.ErrClosed.
 type closedError struct {
-	cause error // nil: not known
-	own   bool  // the bearer ended itself, and cause says so
+	cause error // nil if unknown
+	own   bool  // the bearer ended itself; cause has the prefix of this package
 }
 
 func (e *closedError) Error() string {

@@ -131,3 +131,17 @@ func TestNoMTUExchangeWhereItIsPointless(t *testing.T) {
 		ch.WantIdle()
 	})(t)
 }
+
+// A peer that has asked by itself knows both values, and some do not answer
+// another request: there is nothing left to ask.
+func TestNoMTUExchangeAfterThePeerHasAsked(t *testing.T) {
+	bubble(func(t *testing.T) {
+		b, ch := newBearer(t, nil)
+		ch.Receive("02 f700")
+		ch.Want("03 0502")
+		if mtu, err := b.ExchangeMTU(t.Context()); mtu != 247 || err != nil {
+			t.Errorf("MTU %d, %v; want 247", mtu, err)
+		}
+		ch.WantIdle()
+	})(t)
+}

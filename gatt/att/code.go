@@ -2,9 +2,9 @@ package att
 
 import "fmt"
 
-// Code is the reason in an Error Response (Vol 3, Part F, 3.4.1.1). It is an
-// error so that errors.Is can ask for it; what calls return is always an
-// [*Error] that says which request met it.
+// Code is the reason in an Error Response (Vol 3, Part F, 3.4.1.1). It
+// implements error as a target of errors.Is; calls return an [*Error], which
+// names the request too.
 type Code uint8
 
 // Error codes of Vol 3, Part F, Table 3.4, and the common profile codes of the
@@ -37,12 +37,12 @@ const (
 	codeApplicationMax              Code = 0x9F
 )
 
-// Application reports whether the meaning of the code is the service's own
-// (0x80 to 0x9F).
+// Application reports whether the service defines the meaning of the code (0x80
+// to 0x9F).
 func (c Code) Application() bool { return codeApplicationMin <= c && c <= codeApplicationMax }
 
-// String returns the name of the code in lower case; the number of an
-// application code ("application error 0x80") or an unknown one ("code 0x7f").
+// String returns the name of the code in lower case, or the number of an
+// application code ("application error 0x80") or an unknown code ("code 0x7f").
 func (c Code) String() string {
 	if n, ok := codeNames[c]; ok {
 		return n
@@ -53,7 +53,7 @@ func (c Code) String() string {
 	return fmt.Sprintf("code %#02x", uint8(c))
 }
 
-// Error returns the name of the code behind the package's prefix.
+// Error returns the name of the code with the package's prefix.
 func (c Code) Error() string { return "att: " + c.String() }
 
 var codeNames = map[Code]string{
@@ -82,16 +82,16 @@ var codeNames = map[Code]string{
 	CodeOutOfRange:                  "out of range",
 }
 
-// Error is an Error Response of the peer: which request it refused, at which
-// attribute, and why. errors.Is finds its Code.
+// Error is an Error Response of the peer: the request that it refused, the
+// attribute, and the reason. It wraps its Code.
 type Error struct {
 	Req    Opcode
-	Handle Handle // HandleNone where the request named no attribute
+	Handle Handle // HandleNone if the request named no attribute
 	Code   Code
 }
 
-// Error returns the request, the handle if there is one, and the code by name
-// and number.
+// Error names the request, the handle if there is one, and the code by name and
+// number.
 func (e *Error) Error() string {
 	if e.Handle == HandleNone {
 		return fmt.Sprintf("att: %s: %s (%#02x)", e.Req, e.Code.String(), uint8(e.Code))

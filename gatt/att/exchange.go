@@ -7,15 +7,16 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// ExchangeMTU agrees with the peer on the MTU, and returns it: the smaller of
-// what both can receive, at least 23. A peer that does not support the exchange
-// leaves it as it is. Further calls ask nothing and return the MTU, as the
-// specification allows one exchange only; so does a call where we can receive no
-// more than 23 octets anyway. On an error, too, the MTU that is in force is
-// returned.
+// ExchangeMTU exchanges the MTU with the peer and returns it: the smaller of the
+// MTUs of both sides, at least 23. A peer that does not support the exchange
+// leaves the MTU as it is. Since the specification allows one exchange only,
+// further calls send nothing and return the MTU. So does a call after the peer has
+// asked by itself: both sides know both values then, and some peers do not answer
+// another request. So does a call if this side accepts 23 octets only. With an
+// error, too, the current MTU is returned.
 func (b *Bearer) ExchangeMTU(ctx context.Context) (int, error) {
-	if b.rxMTU == DefaultMTU {
-		return DefaultMTU, nil
+	if b.rxMTU == DefaultMTU || b.agreed.Load() {
+		return b.MTU(), nil
 	}
 	_, err := Do(ctx, b, ExchangeMTUReq{MTU: uint16(b.rxMTU)})
 	if errors.Is(err, CodeRequestNotSupported) || errors.Is(err, ErrMTUExchanged) {
@@ -24,10 +25,10 @@ func (b *Bearer) ExchangeMTU(ctx context.Context) (int, error) {
 	return b.MTU(), err
 }
 
-// exchanged takes the answer to our MTU request: the body of the response, nil
-// for an error. Called on the loop, so that the answer counts even if the caller
-// has gone.
-func (b *Bearer) exchanged(t *transaction, body []byte) {
+// handleMTURsp handles the answer to this side's MTU request; body is nil for an
+// error. It runs on the loop, so that the answer counts even if the caller has
+// returned.
+func (b *Bearer) handleMTURsp(t *transaction, body []byte) {
 	b.askedMTU = true
 	asked := wire.NewReader(t.pdu)
 	asked.U8()
@@ -37,29 +38,31 @@ func (b *Bearer) exchanged(t *transaction, body []byte) {
 	}
 	r := wire.NewReader(body)
 	if rsp, err := readExchangeMTURsp(&r); err == nil {
-		b.agree(int(req.MTU), int(rsp.MTU))
+		b.agreeMTU(int(req.MTU), int(rsp.MTU))
 	}
 }
 
-// giveMTU answers the peer's MTU request. Only the first has an effect; a later
-// one is answered the same, since it must be answered.
-func (b *Bearer) giveMTU(r *wire.Reader) {
+// handleMTUReq answers the peer's MTU request. Only the first one has an effect;
+// later ones get the same answer.
+func (b *Bearer) handleMTUReq(r *wire.Reader) {
 	req, err := readExchangeMTUReq(r)
 	if err != nil {
-		b.refuse(CodeInvalidPDU)
+		b.refuseRequest(CodeInvalidPDU)
 		return
 	}
 	if !b.gaveMTU {
-		// The response itself is three octets, which every MTU allows.
+		// The response has three octets, which every MTU allows.
 		b.gaveMTU = true
-		b.agree(b.rxMTU, int(req.MTU))
+		b.agreeMTU(b.rxMTU, int(req.MTU))
+		b.agreed.Store(true)
 	}
 	b.Reply(ExchangeMTURsp{MTU: uint16(b.rxMTU)}.AppendPDU(b.scratch[:0]))
 }
 
-// agree sets the MTU to the smaller of both sides' but not below 23, whatever a
-// peer says, nor below what is in force: PDUs may be on their way.
-func (b *Bearer) agree(ours, theirs int) {
+// agreeMTU sets the MTU to the smaller of both sides', but not below 23,
+// whatever the peer says, nor below the current MTU, since PDUs of that length
+// may be on air.
+func (b *Bearer) agreeMTU(ours, theirs int) {
 	mtu := min(max(min(ours, theirs), b.MTU()), MaxMTU)
 	b.mtu.Store(int32(mtu))
 }

@@ -1,4 +1,4 @@
 package att
 
-// Waiting returns how many requests are queued. Called on the loop.
+// Waiting returns the number of queued requests. Must run on the loop.
 func (b *Bearer) Waiting() int { return b.requests.waiting.n }

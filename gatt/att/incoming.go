@@ -4,99 +4,82 @@ import (
 	"slices"
 	"time"
 
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// maxBacklog is how many requests of the peer may wait behind the one that is
-// being answered. The specification allows none; peers that send a second one
-// early are met in the field, those that send six are broken.
+// maxBacklog is the number of requests of the peer that may wait for an earlier
+// one to be answered. The specification allows none. Peers that send a second
+// one early exist; peers that send six are broken.
 const maxBacklog = 4
 
-// maxUntaken is how many requests and indications of the peer are answered while
-// the channel has no room for more. A peer that has not taken the answers cannot
-// go on without breaking the rule that it waits for them; of one that tries, by
-// not acknowledging what it is sent, the answers would pile up here. Other
-// traffic may keep the channel full for a few honest ones.
-const maxUntaken = 16
-
-// incoming is the state of the peer's requests. Its owner is the loop.
+// incoming is the state of the peer's requests. It belongs to the loop.
 type incoming struct {
 	handler RequestHandler // nil: none
-	owed    bool           // a request waits for its answer
-	serving Opcode         // of that request, which may be any number
-	backlog [][]byte       // behind it, in order
-	drains  bool           // Bearer.drain is running
-	untaken int            // requests and indications since the channel had room
+	owed    bool           // a request waits for Reply
+	serving Opcode         // the opcode of that request, possibly unknown
+	backlog [][]byte       // further requests, in order
+	drains  bool           // serveBacklog is running
+	flood   flood.Counter  // of requests and indications
 }
 
-// flooded counts a request or an indication, and reports whether it is one too
-// many for a peer that takes no answers.
-func (b *Bearer) flooded() bool {
-	if b.ch.Room() {
-		b.in.untaken = 0
-		return false
-	}
-	b.in.untaken++
-	return b.in.untaken > maxUntaken
-}
-
-// request takes a request of the peer, or a PDU that could be one.
-func (b *Bearer) request(now time.Time, pdu []byte) {
+// handleRequest handles a request of the peer, or a PDU with an unknown opcode.
+func (b *Bearer) handleRequest(now time.Time, pdu []byte) {
 	in := &b.in
-	if b.flooded() {
+	if !in.flood.Admit(b.ch.Room()) {
 		r := wire.NewReader(pdu)
-		b.fail(now, &ProtocolError{Rule: RuleSequentialRequests, Got: Opcode(r.U8()), Detail: "it takes no answers"})
+		b.failBearer(now, &ProtocolError{Rule: RuleSequentialRequests, Got: Opcode(r.U8()), Detail: "it takes no answers"})
 		return
 	}
 	if !in.owed && len(in.backlog) == 0 {
-		b.serve(now, pdu)
+		b.serveRequest(now, pdu)
 		return
 	}
 	if len(in.backlog) == maxBacklog {
 		r := wire.NewReader(pdu)
-		b.fail(now, &ProtocolError{Rule: RuleSequentialRequests, Got: Opcode(r.U8())})
+		b.failBearer(now, &ProtocolError{Rule: RuleSequentialRequests, Got: Opcode(r.U8())})
 		return
 	}
 	in.backlog = append(in.backlog, slices.Clone(pdu))
 }
 
-// serve answers one request or has it answered.
-func (b *Bearer) serve(now time.Time, pdu []byte) {
+// serveRequest answers one request or passes it to the handler.
+func (b *Bearer) serveRequest(now time.Time, pdu []byte) {
 	r := wire.NewReader(pdu)
 	op := Opcode(r.U8())
 	b.in.owed, b.in.serving = true, op
 	switch {
 	case len(pdu) > b.MTU():
-		b.refuse(CodeInvalidPDU)
+		b.refuseRequest(CodeInvalidPDU)
 	case op == OpExchangeMTUReq:
-		b.giveMTU(&r)
+		b.handleMTUReq(&r)
 	case b.in.handler == nil || op.Kind() != KindRequest:
-		b.refuse(CodeRequestNotSupported)
+		b.refuseRequest(CodeRequestNotSupported)
 	default:
 		b.in.handler.Request(now, b, pdu)
 	}
 }
 
-// refuse answers the request with an error that concerns no attribute.
-func (b *Bearer) refuse(c Code) {
+// refuseRequest answers the request with an error that names no attribute.
+func (b *Bearer) refuseRequest(c Code) {
 	b.Reply(ErrorRsp{Request: b.in.serving, Code: c}.AppendPDU(b.scratch[:0]))
 }
 
-// Reply answers the request that the RequestHandler was given last: pdu is the
-// response or an ErrorRsp, not longer than the MTU, and is copied. The next
-// request of the peer, if it has sent one already, is then handed out before
-// Reply returns. Called on the loop. Without such a request, Reply does nothing.
+// Reply answers the request that was last passed to the RequestHandler. pdu is
+// the response or an ErrorRsp, at most the MTU long, and is copied. If the peer
+// has sent another request already, it is passed to the handler before Reply
+// returns. Without a request, Reply does nothing. Must run on the loop.
 func (b *Bearer) Reply(pdu []byte) {
 	if b.down || !b.in.owed {
 		return
 	}
 	b.ch.Send(pdu)
 	b.in.owed = false
-	b.drain()
+	b.serveBacklog()
 }
 
-// drain hands out what waits, until a request is not answered at once.
-func (b *Bearer) drain() {
+// serveBacklog serves queued requests until one is not answered at once.
+func (b *Bearer) serveBacklog() {
 	in := &b.in
 	if in.drains {
 		return
@@ -105,19 +88,19 @@ func (b *Bearer) drain() {
 	for !b.down && !in.owed && len(in.backlog) > 0 {
 		pdu := in.backlog[0]
 		in.backlog = slices.Delete(in.backlog, 0, 1)
-		b.serve(b.now, pdu)
+		b.serveRequest(b.now, pdu)
 	}
 	in.drains = false
 }
 
-// command takes a command of the peer; those that are not known are ignored
-// (Vol 3, Part F, 3.3.1).
-func (b *Bearer) command(now time.Time, op Opcode, pdu []byte, tooLong bool) {
+// handleCommand handles a command of the peer. Unknown commands are ignored (Vol
+// 3, Part F, 3.3.1).
+func (b *Bearer) handleCommand(now time.Time, op Opcode, pdu []byte, tooLong bool) {
 	switch {
 	case tooLong:
-		b.dropped(op, "longer than what can be received")
+		b.logDropped(op, "longer than what can be received")
 	case b.in.handler == nil || op != OpWriteCmd && op != OpSignedWriteCmd:
-		b.dropped(op, "not supported")
+		b.logDropped(op, "not supported")
 	default:
 		b.in.handler.Command(now, b, pdu)
 	}

@@ -41,17 +41,16 @@ const (
 	OpSignedWriteCmd                  Opcode = 0xD2
 )
 
-// Kind is the role of a PDU in the protocol (Vol 3, Part F, 3.3), which
-// decides who handles it and whether it is answered.
+// Kind is the role of a PDU in the protocol (Vol 3, Part F, 3.3).
 type Kind uint8
 
 const (
-	// KindUnknown is an opcode of no known method that is not a command. A
-	// server answers it as it does a request that it does not support.
+	// KindUnknown is an unknown opcode without the command flag. A server
+	// answers it like a request that it does not support.
 	KindUnknown Kind = iota
-	// KindRequest asks the server and is answered by one response.
+	// KindRequest is sent to the server, which answers with one response.
 	KindRequest
-	// KindResponse answers a request; the Error Response is one.
+	// KindResponse answers a request; Error Response is one.
 	KindResponse
 	// KindCommand is sent to the server and never answered.
 	KindCommand
@@ -63,7 +62,7 @@ const (
 	KindConfirmation
 )
 
-// String returns the kind in lower case, or the number of an unknown one.
+// String returns the kind in lower case, or the number of an unknown kind.
 func (k Kind) String() string {
 	switch k {
 	case KindUnknown:
@@ -112,8 +111,8 @@ func (op Opcode) Kind() Kind {
 	return KindUnknown
 }
 
-// String returns the name of the PDU in lower case ("read by type request"),
-// or the number of an unknown one ("opcode(0x7f)").
+// String returns the name of the PDU in lower case, such as "read by type
+// request", or the number of an unknown opcode, such as "opcode(0x7f)".
 func (op Opcode) String() string {
 	if n, ok := opcodeNames[op]; ok {
 		return n

@@ -7,62 +7,64 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// enqueue takes a transaction from its caller. Called on the loop.
+// enqueue queues a transaction. Must run on the loop.
 func (b *Bearer) enqueue(now time.Time, t *transaction) {
 	b.now = now
 	if b.down {
-		t.finish(now, nil, b.Err())
+		t.deliverResult(now, nil, b.Err())
 		return
 	}
 	switch t.kind {
 	case KindRequest:
-		b.requests.waiting.push(now, t)
+		b.requests.waiting.addTransaction(now, t)
 		b.sendNext(now, &b.requests)
 	case KindIndication:
-		b.indications.waiting.push(now, t)
+		b.indications.waiting.addTransaction(now, t)
 		b.sendNext(now, &b.indications)
 	default:
-		b.paced.push(now, t)
+		b.paced.addTransaction(now, t)
 		b.sendPaced(now)
 	}
 }
 
 // sendNext sends the next PDU of a lane unless one is outstanding. It does not
-// ask for room: there is never more than one.
+// check for room, since a lane sends one PDU at a time.
 func (b *Bearer) sendNext(now time.Time, l *lane) {
 	for !b.down && l.out == nil {
-		t := l.waiting.popLive(now)
+		t := l.waiting.nextLive(now)
 		if t == nil {
 			break
 		}
-		if err := b.check(t); err != nil {
-			t.finish(now, nil, err)
+		if err := b.checkTransaction(t); err != nil {
+			t.deliverResult(now, nil, err)
 			continue
 		}
 		l.out, l.deadline = t, now.Add(transactionTimeout)
+		l.noteSent(now)
 		b.ch.Send(t.pdu)
 	}
 	b.setDeadline()
 }
 
-// sendPaced sends commands and notifications while the channel has room for
-// them. If any are left, the channel has said no, and will call Writable.
+// sendPaced sends commands and notifications while the channel has room. If any
+// are left, Room has reported false, and the channel will call Writable.
 func (b *Bearer) sendPaced(now time.Time) {
 	for !b.down && b.paced.first != nil && b.ch.Room() {
-		t := b.paced.popLive(now)
+		t := b.paced.nextLive(now)
 		if t == nil {
 			return
 		}
-		err := b.check(t)
+		err := b.checkTransaction(t)
 		if err == nil {
 			b.ch.Send(t.pdu)
 		}
-		t.finish(now, nil, err)
+		t.deliverResult(now, nil, err)
 	}
 }
 
-// check says why a transaction whose turn has come must not be sent.
-func (b *Bearer) check(t *transaction) error {
+// checkTransaction returns why a transaction whose turn has come must not be
+// sent.
+func (b *Bearer) checkTransaction(t *transaction) error {
 	if mtu := b.MTU(); len(t.pdu) > mtu {
 		return &TooLongError{Op: t.op(), Len: len(t.pdu), MTU: mtu}
 	}
@@ -75,7 +77,7 @@ func (b *Bearer) check(t *transaction) error {
 	return nil
 }
 
-// response takes the answer to the outstanding request. r stands behind the
+// handleResponse handles the answer to the outstanding request; r is behind the
 // opcode.
 //
 //	op                     outstanding request   effect
@@ -86,11 +88,11 @@ func (b *Bearer) check(t *transaction) error {
 //	  for another request                        RuleErrorRequest
 //	  for a foreign handle                       RuleErrorHandle
 //	  else                                       the request is answered
-func (b *Bearer) response(now time.Time, op Opcode, r *wire.Reader) {
+func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader) {
 	t := b.requests.out
 	if t == nil {
-		// Not a late answer to a canceled request: that stays outstanding.
-		b.dropped(op, "no request is outstanding")
+		// This is no late answer to a canceled request, which stays outstanding.
+		b.logDropped(op, "no request is outstanding")
 		return
 	}
 	var body []byte
@@ -99,24 +101,24 @@ func (b *Bearer) response(now time.Time, op Opcode, r *wire.Reader) {
 	case OpErrorRsp:
 		p, rerr := readErrorRsp(r)
 		if rule, detail := brokenBy(p, rerr, t); rule != 0 {
-			b.fail(now, &ProtocolError{Rule: rule, Got: op, Pending: t.op(), Detail: detail})
+			b.failBearer(now, &ProtocolError{Rule: rule, Got: op, Pending: t.op(), Detail: detail})
 			return
 		}
 		err = p.Err()
 	case t.want:
 		body = slices.Clone(r.Rest())
 	default:
-		b.fail(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()})
+		b.failBearer(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()})
 		return
 	}
 	if op := t.op(); op == OpExchangeMTUReq {
-		b.exchanged(t, body)
+		b.handleMTURsp(t, body)
 	}
-	b.requests.answered().finish(now, body, err)
+	b.requests.takeOutstanding().deliverResult(now, body, err)
 	b.sendNext(now, &b.requests)
 }
 
-// brokenBy returns the rule that an Error Response breaks, 0 for none, and how.
+// brokenBy returns the rule that an Error Response breaks, 0 if none, and how.
 func brokenBy(p ErrorRsp, err error, t *transaction) (Rule, string) {
 	switch {
 	case err != nil:
@@ -129,8 +131,8 @@ func brokenBy(p ErrorRsp, err error, t *transaction) (Rule, string) {
 	return 0, ""
 }
 
-// names reports whether a request is about a handle: the one that it names, one
-// of those, or one in the range.
+// names reports whether a request names a handle: alone, in a list or in a
+// range.
 func names(req []byte, h Handle) bool {
 	r := wire.NewReader(req)
 	switch Opcode(r.U8()) {
@@ -146,18 +148,18 @@ func names(req []byte, h Handle) bool {
 	case OpFindInformationReq, OpFindByTypeValueReq, OpReadByTypeReq, OpReadByGroupTypeReq:
 		return HandleRange{Start: Handle(r.U16()), End: Handle(r.U16())}.Contains(h)
 	default:
-		// An Execute Write names the attribute whose write failed, and nothing
-		// is known about an MTU request that names one.
+		// Execute Write fails at the attribute that was not written; the handle
+		// in the answer to an MTU request has no meaning.
 		return true
 	}
 }
 
-// confirmation takes the answer to the outstanding indication.
-func (b *Bearer) confirmation(now time.Time) {
+// handleConfirmation handles the answer to the outstanding indication.
+func (b *Bearer) handleConfirmation(now time.Time) {
 	if b.indications.out == nil {
-		b.dropped(OpHandleValueConfirmation, "no indication is outstanding")
+		b.logDropped(OpHandleValueConfirmation, "no indication is outstanding")
 		return
 	}
-	b.indications.answered().finish(now, nil, nil)
+	b.indications.takeOutstanding().deliverResult(now, nil, nil)
 	b.sendNext(now, &b.indications)
 }

@@ -7,7 +7,7 @@ import (
 // ErrorRsp answers a request that the server refuses (Vol 3, Part F, 3.4.1.1).
 type ErrorRsp struct {
 	Request Opcode // the request that is refused
-	Handle  Handle // the attribute that is the reason, or HandleNone
+	Handle  Handle // the attribute at fault, or HandleNone
 	Code    Code
 }
 
@@ -20,7 +20,7 @@ func (p ErrorRsp) AppendPDU(b []byte) []byte {
 	return append(wire.AppendU16(b, uint16(p.Handle)), byte(p.Code))
 }
 
-// Err returns the response as an error for the one who asked.
+// Err returns the response as the error of the request.
 func (p ErrorRsp) Err() *Error { return &Error{Req: p.Request, Handle: p.Handle, Code: p.Code} }
 
 func readErrorRsp(r *wire.Reader) (ErrorRsp, error) {
@@ -28,10 +28,10 @@ func readErrorRsp(r *wire.Reader) (ErrorRsp, error) {
 	return p, r.Finish()
 }
 
-// ExchangeMTUReq tells the server how much the client can receive (Vol 3,
-// Part F, 3.4.2.1).
+// ExchangeMTUReq tells the server the longest PDU that the client accepts (Vol
+// 3, Part F, 3.4.2.1).
 type ExchangeMTUReq struct {
-	MTU uint16 // octets, at least 23 by the specification; not checked here
+	MTU uint16 // octets; the specification's minimum of 23 is not checked
 }
 
 // Opcode returns OpExchangeMTUReq.
@@ -53,10 +53,10 @@ func readExchangeMTUReq(r *wire.Reader) (ExchangeMTUReq, error) {
 	return p, r.Finish()
 }
 
-// ExchangeMTURsp tells the client how much the server can receive (Vol 3,
-// Part F, 3.4.2.2).
+// ExchangeMTURsp tells the client the longest PDU that the server accepts (Vol
+// 3, Part F, 3.4.2.2).
 type ExchangeMTURsp struct {
-	MTU uint16 // octets, at least 23 by the specification; not checked here
+	MTU uint16 // octets; the specification's minimum of 23 is not checked
 }
 
 // Opcode returns OpExchangeMTURsp.

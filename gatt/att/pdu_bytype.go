@@ -8,11 +8,12 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// Entries of the two lists below have their length in one octet.
+// maxListEntry is the longest entry of the two lists below, whose length has one
+// octet.
 const maxListEntry = 255
 
-// ReadByTypeReq asks for the values of all attributes of a type in a range
-// (Vol 3, Part F, 3.4.4.1).
+// ReadByTypeReq reads the values of all attributes of a type in a range (Vol 3,
+// Part F, 3.4.4.1).
 type ReadByTypeReq struct {
 	Start, End Handle
 	Type       uuid.UUID
@@ -52,14 +53,14 @@ func readReadByTypeReq(r *wire.Reader) (ReadByTypeReq, error) {
 // AttributeData is one entry of a ReadByTypeRsp.
 type AttributeData struct {
 	Handle Handle
-	Value  []byte // cut off at 253 octets or ATT_MTU-4 if the attribute is longer
+	Value  []byte // truncated to 253 octets or ATT_MTU-4 if the attribute is longer
 }
 
 // ReadByTypeRsp lists attributes with values of one length, in ascending order
-// (Vol 3, Part F, 3.4.4.2). Use Add to build one and All to walk it.
+// (Vol 3, Part F, 3.4.4.2). Add builds it, All iterates over it.
 type ReadByTypeRsp struct {
-	Length uint8  // octets of one entry: 2 and the length of the value
-	Data   []byte // the entries as they go on air
+	Length uint8  // octets of an entry: 2 and the length of the value
+	Data   []byte // the encoded entries
 }
 
 // Opcode returns OpReadByTypeRsp.
@@ -70,10 +71,10 @@ func (p ReadByTypeRsp) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(OpReadByTypeRsp), p.Length), p.Data...)
 }
 
-// Add appends an entry and reports whether it did. The value of the first is
-// cut off where an entry or the PDU would become too long; later ones are not
-// added if their value as a whole is of another length than the first, or if
-// the PDU would be longer than mtu octets.
+// Add appends an entry and reports whether it did. It truncates the first value
+// to what an entry and a PDU of mtu octets can hold. It does not add a later
+// value whose full length differs from the first entry's, or for which the PDU
+// has no room.
 func (p *ReadByTypeRsp) Add(mtu int, e AttributeData) bool {
 	const head = 2
 	if len(p.Data) == 0 {
@@ -87,7 +88,7 @@ func (p *ReadByTypeRsp) Add(mtu int, e AttributeData) bool {
 	return true
 }
 
-// All walks the entries. Their values alias Data.
+// All iterates over the entries. Their values alias Data.
 func (p ReadByTypeRsp) All() iter.Seq[AttributeData] {
 	return func(yield func(AttributeData) bool) {
 		r := wire.NewReader(p.Data)
@@ -129,8 +130,8 @@ func checkList(r *wire.Reader, length, shortest, total int) error {
 	return nil
 }
 
-// ReadByGroupTypeReq asks for the values of all grouping attributes of a type
-// in a range, with the ends of their groups (Vol 3, Part F, 3.4.4.9).
+// ReadByGroupTypeReq reads the values of all grouping attributes of a type in a
+// range, and the ends of their groups (Vol 3, Part F, 3.4.4.9).
 type ReadByGroupTypeReq struct {
 	Start, End Handle
 	Type       uuid.UUID
@@ -151,7 +152,7 @@ func (p ReadByGroupTypeReq) readResponse(r *wire.Reader) (ReadByGroupTypeRsp, er
 	rsp, err := readReadByGroupTypeRsp(r)
 	for e := range rsp.All() {
 		if err == nil {
-			// The group may end behind the range that was asked for.
+			// The group may end behind the requested range.
 			err = checkWithin(p.Start, p.End, e.Handle, e.Handle)
 		}
 	}
@@ -165,15 +166,15 @@ func readReadByGroupTypeReq(r *wire.Reader) (ReadByGroupTypeReq, error) {
 
 // GroupData is one entry of a ReadByGroupTypeRsp.
 type GroupData struct {
-	Handle, End Handle // of the group
-	Value       []byte // cut off at 251 octets or ATT_MTU-6 if the attribute is longer
+	Handle, End Handle // first and last handle of the group
+	Value       []byte // truncated to 251 octets or ATT_MTU-6 if the attribute is longer
 }
 
 // ReadByGroupTypeRsp lists groups with values of one length, in ascending order
-// (Vol 3, Part F, 3.4.4.10). Use Add to build one and All to walk it.
+// (Vol 3, Part F, 3.4.4.10). Add builds it, All iterates over it.
 type ReadByGroupTypeRsp struct {
-	Length uint8  // octets of one entry: 4 and the length of the value
-	Data   []byte // the entries as they go on air
+	Length uint8  // octets of an entry: 4 and the length of the value
+	Data   []byte // the encoded entries
 }
 
 // Opcode returns OpReadByGroupTypeRsp.
@@ -184,7 +185,7 @@ func (p ReadByGroupTypeRsp) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(OpReadByGroupTypeRsp), p.Length), p.Data...)
 }
 
-// Add appends an entry by the rules of [ReadByTypeRsp.Add].
+// Add appends an entry as [ReadByTypeRsp.Add] does.
 func (p *ReadByGroupTypeRsp) Add(mtu int, e GroupData) bool {
 	const head = 4
 	if len(p.Data) == 0 {
@@ -199,7 +200,7 @@ func (p *ReadByGroupTypeRsp) Add(mtu int, e GroupData) bool {
 	return true
 }
 
-// All walks the entries. Their values alias Data.
+// All iterates over the entries. Their values alias Data.
 func (p ReadByGroupTypeRsp) All() iter.Seq[GroupData] {
 	return func(yield func(GroupData) bool) {
 		r := wire.NewReader(p.Data)

@@ -9,13 +9,13 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// errNoEntries says that a list response has no entry, which the specification
-// forbids: there is an Error Response for that.
+// errNoEntries is the error of an empty list, which the specification forbids: a
+// server sends Attribute Not Found instead.
 var errNoEntries = errors.New("list without entries")
 
-// checkOrder says that next may not follow last in a list, whose handles must
-// rise. Requests that continue behind the last handle of a list end for certain
-// only because of this rule.
+// checkOrder returns an error unless next follows last, as the handles of a list
+// must. Procedures that continue behind the last handle of a list rely on it to
+// end.
 func checkOrder(last, next Handle) error {
 	if next <= last {
 		return fmt.Errorf("handle %s after %s in a list whose handles must rise", next, last)
@@ -23,7 +23,7 @@ func checkOrder(last, next Handle) error {
 	return nil
 }
 
-// checkWithin says that an answer strayed outside the handles asked for.
+// checkWithin returns an error for an answer outside the requested range.
 func checkWithin(start, end, first, last Handle) error {
 	if first < start || last > end {
 		return fmt.Errorf("handles %s to %s in the answer, but only %s to %s were asked for", first, last, start, end)
@@ -31,8 +31,8 @@ func checkWithin(start, end, first, last Handle) error {
 	return nil
 }
 
-// readUUID reads all that is left as a UUID of 2 or 16 octets, the only forms
-// that ATT knows (Vol 3, Part F, 3.2.1).
+// readUUID reads the rest of r as a UUID of 2 or 16 octets, the only forms in
+// ATT (Vol 3, Part F, 3.2.1).
 func readUUID(r *wire.Reader) (uuid.UUID, error) {
 	b := r.Rest()
 	if u, ok := uuid.FromWire(b); ok && len(b) != 4 {
@@ -41,7 +41,7 @@ func readUUID(r *wire.Reader) (uuid.UUID, error) {
 	return uuid.UUID{}, fmt.Errorf("UUID of %d octets, want 2 or 16", len(b))
 }
 
-// FindInformationReq asks for the handles and types of a range of attributes
+// FindInformationReq reads the handles and types of the attributes in a range
 // (Vol 3, Part F, 3.4.3.1).
 type FindInformationReq struct {
 	Start, End Handle
@@ -73,18 +73,18 @@ func readFindInformationReq(r *wire.Reader) (FindInformationReq, error) {
 	return p, r.Finish()
 }
 
-// InformationFormat says how long the UUIDs of a FindInformationRsp are.
+// InformationFormat is the length of the UUIDs of a FindInformationRsp.
 type InformationFormat uint8
 
 const (
-	// InformationFormat16 is a list of 16-bit UUIDs.
+	// InformationFormat16 means 16-bit UUIDs.
 	InformationFormat16 InformationFormat = 0x01
-	// InformationFormat128 is a list of 128-bit UUIDs.
+	// InformationFormat128 means 128-bit UUIDs.
 	InformationFormat128 InformationFormat = 0x02
 )
 
-// entry returns the octets of one entry: a handle and a UUID; 0 for an unknown
-// format.
+// entry returns the length of an entry, a handle and a UUID, in octets; 0 for an
+// unknown format.
 func (f InformationFormat) entry() int {
 	switch f {
 	case InformationFormat16:
@@ -101,12 +101,11 @@ type Information struct {
 	Type   uuid.UUID
 }
 
-// FindInformationRsp lists handles and types in ascending order, all with UUIDs
-// of one length (Vol 3, Part F, 3.4.3.2). Use Add to build one and All to walk
-// it.
+// FindInformationRsp lists handles and types in ascending order, with UUIDs of
+// one length (Vol 3, Part F, 3.4.3.2). Add builds it, All iterates over it.
 type FindInformationRsp struct {
 	Format InformationFormat
-	Data   []byte // the entries as they go on air
+	Data   []byte // the encoded entries
 }
 
 // Opcode returns OpFindInformationRsp.
@@ -117,9 +116,9 @@ func (p FindInformationRsp) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(OpFindInformationRsp), byte(p.Format)), p.Data...)
 }
 
-// Add appends an entry and reports whether it did: it does not if the UUID is
-// of another length than those already there, or if the PDU would be longer
-// than mtu octets.
+// Add appends an entry and reports whether it did. It does not if the length of
+// the UUID differs from that of the earlier entries, or if the PDU would exceed
+// mtu octets.
 func (p *FindInformationRsp) Add(mtu int, e Information) bool {
 	f := InformationFormat128
 	if e.Type.WireLen() == 2 {
@@ -133,7 +132,7 @@ func (p *FindInformationRsp) Add(mtu int, e Information) bool {
 	return true
 }
 
-// All walks the entries.
+// All iterates over the entries.
 func (p FindInformationRsp) All() iter.Seq[Information] {
 	return func(yield func(Information) bool) {
 		r := wire.NewReader(p.Data)
@@ -169,11 +168,11 @@ func readFindInformationRsp(r *wire.Reader) (FindInformationRsp, error) {
 	return p, nil
 }
 
-// FindByTypeValueReq asks for the attributes of one type and value, with the
-// ends of the groups that they begin (Vol 3, Part F, 3.4.3.3).
+// FindByTypeValueReq finds the attributes of one type and value, and the ends of
+// their groups (Vol 3, Part F, 3.4.3.3).
 type FindByTypeValueReq struct {
 	Start, End Handle
-	Type       uint16 // a 16-bit UUID; this request has no room for others
+	Type       uint16 // a 16-bit UUID; the request has no form for others
 	Value      []byte
 }
 
@@ -193,7 +192,7 @@ func (p FindByTypeValueReq) readResponse(r *wire.Reader) (FindByTypeValueRsp, er
 	rsp, err := readFindByTypeValueRsp(r)
 	for g := range rsp.All() {
 		if err == nil {
-			// The group may end behind the range that was asked for.
+			// The group may end behind the requested range.
 			err = checkWithin(p.Start, p.End, g.Start, g.Start)
 		}
 	}
@@ -205,11 +204,10 @@ func readFindByTypeValueReq(r *wire.Reader) (FindByTypeValueReq, error) {
 	return p, r.Finish()
 }
 
-// FindByTypeValueRsp lists the attributes found and the ends of their groups,
-// in ascending order (Vol 3, Part F, 3.4.3.4). Use Add to build one and All to
-// walk it.
+// FindByTypeValueRsp lists the attributes found and the ends of their groups, in
+// ascending order (Vol 3, Part F, 3.4.3.4). Add builds it, All iterates over it.
 type FindByTypeValueRsp struct {
-	Data []byte // the entries as they go on air
+	Data []byte // the encoded entries
 }
 
 // Opcode returns OpFindByTypeValueRsp.
@@ -222,8 +220,8 @@ func (p FindByTypeValueRsp) AppendPDU(b []byte) []byte {
 
 const findByTypeValueEntry = 2 + 2
 
-// Add appends an entry and reports whether it did: it does not if the PDU
-// would be longer than mtu octets.
+// Add appends an entry and reports whether it did. It does not if the PDU would
+// exceed mtu octets.
 func (p *FindByTypeValueRsp) Add(mtu int, g HandleRange) bool {
 	if 1+len(p.Data)+findByTypeValueEntry > mtu {
 		return false
@@ -232,7 +230,8 @@ func (p *FindByTypeValueRsp) Add(mtu int, g HandleRange) bool {
 	return true
 }
 
-// All walks the entries: the handle found and the last handle of its group.
+// All iterates over the entries: the attribute found and the last handle of its
+// group.
 func (p FindByTypeValueRsp) All() iter.Seq[HandleRange] {
 	return func(yield func(HandleRange) bool) {
 		r := wire.NewReader(p.Data)
@@ -262,7 +261,7 @@ func readFindByTypeValueRsp(r *wire.Reader) (FindByTypeValueRsp, error) {
 	return p, nil
 }
 
-// checkGroup is checkOrder for groups, which must not overlap either.
+// checkGroup is checkOrder for groups, which must not overlap.
 func checkGroup(last Handle, g HandleRange) error {
 	if err := checkOrder(last, g.Start); err != nil {
 		return err

@@ -6,8 +6,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// HandleValueNotification sends a value to the client, which does not answer
-// (Vol 3, Part F, 3.4.7.1).
+// HandleValueNotification sends a value to the client, without an answer (Vol 3,
+// Part F, 3.4.7.1).
 type HandleValueNotification struct {
 	Handle Handle
 	Value  []byte // at most ATT_MTU-3 octets
@@ -63,10 +63,10 @@ func readHandleValueConfirmation(r *wire.Reader) (HandleValueConfirmation, error
 }
 
 // MultipleHandleValueNotification sends several values in one PDU to a client
-// that has said it can take them (Vol 3, Part F, 3.4.7.4; since Core 5.2). Use
-// Add to build one and All to walk it.
+// that supports it (Vol 3, Part F, 3.4.7.4; since Core 5.2). Add builds it, All
+// iterates over it.
 type MultipleHandleValueNotification struct {
-	Data []byte // handle, length and value of each, as they go on air
+	Data []byte // handle, length and value of each, encoded
 }
 
 // Opcode returns OpMultipleHandleValueNotification.
@@ -77,8 +77,8 @@ func (p MultipleHandleValueNotification) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(OpMultipleHandleValueNotification)), p.Data...)
 }
 
-// Add appends a value and reports whether it did: it does not if the PDU would
-// be longer than mtu octets. Values are never cut off here.
+// Add appends a value and reports whether it did. It does not if the PDU would
+// exceed mtu octets; it never truncates a value.
 func (p *MultipleHandleValueNotification) Add(mtu int, v AttributeData) bool {
 	if 1+len(p.Data)+2+2+len(v.Value) > mtu {
 		return false
@@ -88,7 +88,7 @@ func (p *MultipleHandleValueNotification) Add(mtu int, v AttributeData) bool {
 	return true
 }
 
-// All walks the values, which alias Data.
+// All iterates over the values, which alias Data.
 func (p MultipleHandleValueNotification) All() iter.Seq[AttributeData] {
 	return func(yield func(AttributeData) bool) {
 		r := wire.NewReader(p.Data)
@@ -102,8 +102,8 @@ func (p MultipleHandleValueNotification) All() iter.Seq[AttributeData] {
 	}
 }
 
-// readMultipleHandleValueNotification accepts a single value too, where the
-// specification wants two: nothing is unclear about it.
+// readMultipleHandleValueNotification accepts a single value too, although the
+// specification demands two.
 func readMultipleHandleValueNotification(r *wire.Reader) (MultipleHandleValueNotification, error) {
 	p := MultipleHandleValueNotification{Data: r.Rest()}
 	if len(p.Data) == 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// ReadReq asks for the value of an attribute (Vol 3, Part F, 3.4.4.3).
+// ReadReq reads the value of an attribute (Vol 3, Part F, 3.4.4.3).
 type ReadReq struct {
 	Handle Handle
 }
@@ -29,8 +29,8 @@ func readReadReq(r *wire.Reader) (ReadReq, error) {
 	return p, r.Finish()
 }
 
-// ReadRsp carries the value of an attribute, of which there may be more if it
-// fills the MTU (Vol 3, Part F, 3.4.4.4).
+// ReadRsp carries the value of an attribute (Vol 3, Part F, 3.4.4.4). If it
+// fills the MTU, the value may be longer.
 type ReadRsp struct {
 	Value []byte
 }
@@ -43,8 +43,8 @@ func (p ReadRsp) AppendPDU(b []byte) []byte { return append(append(b, byte(OpRea
 
 func readReadRsp(r *wire.Reader) (ReadRsp, error) { return ReadRsp{Value: r.Rest()}, nil }
 
-// ReadBlobReq asks for the value of an attribute from an offset on (Vol 3,
-// Part F, 3.4.4.5).
+// ReadBlobReq reads the value of an attribute from an offset on (Vol 3, Part F,
+// 3.4.4.5).
 type ReadBlobReq struct {
 	Handle Handle
 	Offset uint16
@@ -84,8 +84,8 @@ func (p ReadBlobRsp) AppendPDU(b []byte) []byte {
 
 func readReadBlobRsp(r *wire.Reader) (ReadBlobRsp, error) { return ReadBlobRsp{Value: r.Rest()}, nil }
 
-// ReadMultipleReq asks for the values of several attributes, all but the last
-// of a length known beforehand (Vol 3, Part F, 3.4.4.7).
+// ReadMultipleReq reads the values of several attributes, all but the last of a
+// length that the client knows (Vol 3, Part F, 3.4.4.7).
 type ReadMultipleReq struct {
 	Handles []Handle // two or more
 }
@@ -128,8 +128,7 @@ func readHandles(r *wire.Reader) ([]Handle, error) {
 	return hs, r.Err()
 }
 
-// ReadMultipleRsp carries values one behind the other, with nothing between
-// them (Vol 3, Part F, 3.4.4.8).
+// ReadMultipleRsp carries concatenated values (Vol 3, Part F, 3.4.4.8).
 type ReadMultipleRsp struct {
 	Values []byte
 }
@@ -146,8 +145,8 @@ func readReadMultipleRsp(r *wire.Reader) (ReadMultipleRsp, error) {
 	return ReadMultipleRsp{Values: r.Rest()}, nil
 }
 
-// ReadMultipleVariableReq asks for the values of several attributes of any
-// length (Vol 3, Part F, 3.4.4.11; since Core 5.2).
+// ReadMultipleVariableReq reads the values of several attributes of any length
+// (Vol 3, Part F, 3.4.4.11; since Core 5.2).
 type ReadMultipleVariableReq struct {
 	Handles []Handle // two or more
 }
@@ -182,15 +181,14 @@ func readReadMultipleVariableReq(r *wire.Reader) (ReadMultipleVariableReq, error
 // VariableValue is one entry of a ReadMultipleVariableRsp.
 type VariableValue struct {
 	Length int    // octets of the attribute's value
-	Value  []byte // shorter than Length if the PDU ended before the value did
+	Value  []byte // shorter than Length if the PDU was truncated
 }
 
-// ReadMultipleVariableRsp carries values with their lengths in front (Vol 3,
-// Part F, 3.4.4.12). The server cuts the list off at the MTU, be it in the
-// middle of a value or even of a length. Use Add to build one and All to walk
-// it.
+// ReadMultipleVariableRsp carries values, each behind its length (Vol 3, Part F,
+// 3.4.4.12). The server truncates the list at the MTU, even within a value or a
+// length. Add builds it, All iterates over it.
 type ReadMultipleVariableRsp struct {
-	Data []byte // the entries as they go on air
+	Data []byte // the encoded entries
 }
 
 // Opcode returns OpReadMultipleVariableRsp.
@@ -201,14 +199,14 @@ func (p ReadMultipleVariableRsp) AppendPDU(b []byte) []byte {
 	return append(append(b, byte(OpReadMultipleVariableRsp)), p.Data...)
 }
 
-// Add appends a value of at most 65535 octets and cuts the PDU off at mtu
+// Add appends a value of at most 65535 octets and truncates the PDU to mtu
 // octets.
 func (p *ReadMultipleVariableRsp) Add(mtu int, value []byte) {
 	p.Data = append(wire.AppendU16(p.Data, uint16(len(value))), value...)
 	p.Data = p.Data[:min(len(p.Data), mtu-1)]
 }
 
-// All walks the entries. Their values alias Data.
+// All iterates over the entries. Their values alias Data.
 func (p ReadMultipleVariableRsp) All() iter.Seq[VariableValue] {
 	return func(yield func(VariableValue) bool) {
 		r := wire.NewReader(p.Data)

@@ -2,7 +2,7 @@ package att
 
 import "github.com/moor-ble/moor/internal/wire"
 
-// WriteReq writes the value of an attribute and is answered (Vol 3, Part F,
+// WriteReq writes the value of an attribute and has an answer (Vol 3, Part F,
 // 3.4.5.1).
 type WriteReq struct {
 	Handle Handle
@@ -31,7 +31,7 @@ func appendValue(b []byte, h Handle, v []byte) []byte {
 	return append(wire.AppendU16(b, uint16(h)), v...)
 }
 
-// WriteRsp says that a WriteReq was done (Vol 3, Part F, 3.4.5.2).
+// WriteRsp confirms a WriteReq (Vol 3, Part F, 3.4.5.2).
 type WriteRsp struct{}
 
 // Opcode returns OpWriteRsp.
@@ -42,8 +42,8 @@ func (WriteRsp) AppendPDU(b []byte) []byte { return append(b, byte(OpWriteRsp)) 
 
 func readWriteRsp(r *wire.Reader) (WriteRsp, error) { return WriteRsp{}, r.Finish() }
 
-// WriteCmd writes the value of an attribute and is never answered, whatever
-// becomes of it (Vol 3, Part F, 3.4.5.3).
+// WriteCmd writes the value of an attribute, without an answer (Vol 3, Part F,
+// 3.4.5.3).
 type WriteCmd struct {
 	Handle Handle
 	Value  []byte
@@ -62,7 +62,7 @@ func readWriteCmd(r *wire.Reader) (WriteCmd, error) {
 	return p, r.Finish()
 }
 
-// SignedWriteCmd is a WriteCmd that proves its sender on a link without
+// SignedWriteCmd is a WriteCmd that authenticates its sender on a link without
 // encryption (Vol 3, Part F, 3.4.5.4).
 type SignedWriteCmd struct {
 	Handle    Handle
@@ -104,8 +104,8 @@ func (p PrepareWriteReq) AppendPDU(b []byte) []byte {
 
 func (PrepareWriteReq) response() Opcode { return OpPrepareWriteRsp }
 
-// readResponse leaves the comparison of the echo to the caller, who must cancel
-// the queue if it differs.
+// readResponse does not check the echo: the caller does, and cancels the queue
+// if it differs.
 func (PrepareWriteReq) readResponse(r *wire.Reader) (PrepareWriteRsp, error) {
 	return readPrepareWriteRsp(r)
 }
@@ -120,8 +120,8 @@ func appendPart(b []byte, h Handle, off uint16, v []byte) []byte {
 	return append(wire.AppendU16(wire.AppendU16(b, uint16(h)), off), v...)
 }
 
-// PrepareWriteRsp repeats what a PrepareWriteReq queued, so that the client can
-// compare (Vol 3, Part F, 3.4.6.2).
+// PrepareWriteRsp echoes a PrepareWriteReq, so that the client can compare them
+// (Vol 3, Part F, 3.4.6.2).
 type PrepareWriteRsp struct {
 	Handle Handle
 	Offset uint16
@@ -141,17 +141,18 @@ func readPrepareWriteRsp(r *wire.Reader) (PrepareWriteRsp, error) {
 	return PrepareWriteRsp(p), err
 }
 
-// ExecuteFlags says what becomes of the queue of prepared writes.
+// ExecuteFlags tells the server what to do with the queue of prepared writes.
 type ExecuteFlags uint8
 
 const (
-	// ExecuteCancel drops the queue.
+	// ExecuteCancel discards the queue.
 	ExecuteCancel ExecuteFlags = 0x00
-	// ExecuteWrite writes the queue, in the order in which it was prepared.
+	// ExecuteWrite writes the queued parts in the order in which they were
+	// prepared.
 	ExecuteWrite ExecuteFlags = 0x01
 )
 
-// ExecuteWriteReq ends a queue of prepared writes (Vol 3, Part F, 3.4.6.3).
+// ExecuteWriteReq ends the queue of prepared writes (Vol 3, Part F, 3.4.6.3).
 type ExecuteWriteReq struct {
 	Flags ExecuteFlags
 }
@@ -175,8 +176,7 @@ func readExecuteWriteReq(r *wire.Reader) (ExecuteWriteReq, error) {
 	return p, r.Finish()
 }
 
-// ExecuteWriteRsp says that an ExecuteWriteReq was done (Vol 3, Part F,
-// 3.4.6.4).
+// ExecuteWriteRsp confirms an ExecuteWriteReq (Vol 3, Part F, 3.4.6.4).
 type ExecuteWriteRsp struct{}
 
 // Opcode returns OpExecuteWriteRsp.

@@ -7,50 +7,50 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// PDU is one attribute protocol packet. The types of this package that
-// implement it are plain values. Those read from the air alias the bytes that
-// they were read from: who keeps one longer than those bytes live, clones it.
+// PDU is one Attribute Protocol PDU. The implementations in this package are
+// plain values. Decoded ones alias their input: clone them to keep them longer.
 type PDU interface {
 	Opcode() Opcode
-	// AppendPDU appends the PDU, opcode first. It does not look at the MTU:
-	// whoever sends a PDU sees to it that it fits.
+	// AppendPDU appends the encoded PDU, from its opcode. It does not check the
+	// MTU; the sender does.
 	AppendPDU(b []byte) []byte
 }
 
-// Request is a PDU that is answered by a response R, or by an [ErrorRsp].
-// Commands, notifications and confirmations are no Requests, so that nobody
-// can wait for an answer to them. See [Do].
+// Request is a PDU that is answered by a response R or by an [ErrorRsp]; see
+// [Do]. Commands, notifications and confirmations have no answer and are not
+// Requests.
 type Request[R any] interface {
 	PDU
 	// response returns the opcode of the answer.
 	response() Opcode
-	// readResponse reads what follows the opcode in the answer, to its end,
-	// and checks it against the request. The result aliases the input.
+	// readResponse reads the answer behind its opcode, to the end, and checks it
+	// against the request. The result aliases the input.
 	readResponse(r *wire.Reader) (R, error)
 }
 
-// ErrUnknownOpcode says that a PDU begins with an opcode of no known method.
+// ErrUnknownOpcode means that the opcode of a PDU is not one of the
+// specification.
 var ErrUnknownOpcode = errors.New("att: unknown opcode")
 
-// errEmpty says that a PDU had not even an opcode.
+// errEmpty means that a PDU has no opcode.
 var errEmpty = errors.New("att: empty PDU")
 
-// MalformedError says that a PDU of a known kind is too short, too long, or
+// MalformedError means that a PDU of a known kind is too short, too long, or
 // breaks a rule of its own layout.
 type MalformedError struct {
 	Op  Opcode
-	Err error // what is wrong with it
+	Err error // the fault
 }
 
-// Error names the PDU and what is wrong with it.
+// Error names the PDU and the fault.
 func (e *MalformedError) Error() string { return fmt.Sprintf("att: malformed %s: %v", e.Op, e.Err) }
 
-// Unwrap returns what is wrong with the PDU.
+// Unwrap returns the fault.
 func (e *MalformedError) Unwrap() error { return e.Err }
 
-// Parse reads a whole PDU and checks it. The result is one of the PDU types of
-// this package, as a value, and aliases b. The error is a [*MalformedError], or
-// wraps [ErrUnknownOpcode].
+// Parse decodes a whole PDU and validates it. The result is one of the PDU types
+// of this package, as a value, and aliases b. The error is a [*MalformedError],
+// or wraps [ErrUnknownOpcode].
 func Parse(b []byte) (PDU, error) {
 	r := wire.NewReader(b)
 	op := Opcode(r.U8())
@@ -124,7 +124,7 @@ func Parse(b []byte) (PDU, error) {
 	return nil, fmt.Errorf("%w %#02x", ErrUnknownOpcode, uint8(op))
 }
 
-// parsed runs the reader of one PDU type and gives its error a place.
+// parsed decodes one PDU type and wraps the error.
 func parsed[P PDU](op Opcode, r *wire.Reader, read func(*wire.Reader) (P, error)) (PDU, error) {
 	p, err := read(r)
 	if err == nil {

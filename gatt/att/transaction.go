@@ -9,12 +9,12 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// transaction is one PDU on its way out and, if it is answered, back. Bearers
-// use them again and again, so that a request costs no memory.
+// transaction is one outgoing PDU and its answer, if it has one. A bearer reuses
+// its transactions, so that a request does not allocate.
 //
-// It belongs to its caller until Post, then to the loop. state decides who puts
-// it back: the caller takes a result that is there, and the loop gets rid of
-// what its caller has abandoned.
+// A transaction belongs to its caller until Post, then to the loop. state
+// decides which of them releases it: the caller a finished one, the loop an
+// abandoned one.
 //
 //	caller: pending -> abandoned (ctx ended)   loop: releases it when it is due
 //	loop:   pending -> done (signals ready)    caller: reads rsp, err; releases it
@@ -24,19 +24,19 @@ type transaction struct {
 	ready chan struct{} // one slot
 
 	// Set by the caller, read on the loop.
-	kind     Kind      // KindRequest, KindIndication, or KindCommand for all that is paced
+	kind     Kind      // KindRequest, KindIndication, or KindCommand for everything paced
 	pdu      []byte    // encoded
 	want     Opcode    // of the response to a request
-	cond     Condition // nil: none
-	detached bool      // nobody waits, and it is to be sent all the same
+	cond     Condition // nil if none
+	detached bool      // sent although no caller waits
 	then     func(now time.Time, err error)
 
 	// Set on the loop, read by the caller after ready.
-	rsp []byte // the response behind its opcode; not used again
+	rsp []byte // the response behind its opcode; newly allocated
 	err error
 
-	reader wire.Reader  // of rsp; here so that it costs no memory
-	next   *transaction // in a queue
+	reader wire.Reader  // of rsp; a field to save an allocation
+	next   *transaction // in a fifo
 }
 
 const (
@@ -45,12 +45,12 @@ const (
 	stateAbandoned
 )
 
-// freeTransactions is how many idle transactions a bearer keeps. It is a small
-// channel rather than a sync.Pool, which the collector empties.
+// freeTransactions is the number of idle transactions that a bearer keeps: in a
+// channel, since the garbage collector empties a sync.Pool.
 const freeTransactions = 8
 
-// take returns a transaction that is all zero but for its memory.
-func (b *Bearer) take(kind Kind) *transaction {
+// newTransaction returns a transaction that is zero except for its buffers.
+func (b *Bearer) newTransaction(kind Kind) *transaction {
 	select {
 	case t := <-b.free:
 		t.kind = kind
@@ -60,8 +60,8 @@ func (b *Bearer) take(kind Kind) *transaction {
 	}
 }
 
-// release takes back a transaction that nobody refers to anymore.
-func (b *Bearer) release(t *transaction) {
+// releaseTransaction takes back a transaction without other references.
+func (b *Bearer) releaseTransaction(t *transaction) {
 	t.state.Store(statePending)
 	t.want, t.cond, t.detached, t.then, t.rsp, t.err = 0, nil, false, nil, nil, nil
 	t.reader = wire.Reader{}
@@ -77,16 +77,16 @@ func (t *transaction) op() Opcode {
 	return Opcode(r.U8())
 }
 
-// Run puts the transaction in its queue. Called on the loop.
+// Run queues the transaction. It runs on the loop.
 func (t *transaction) Run(now time.Time) { t.b.enqueue(now, t) }
 
-// dead reports whether the transaction need not be sent anymore. Called on the
+// isAbandoned reports whether the transaction is not to be sent. Must run on the
 // loop.
-func (t *transaction) dead() bool { return !t.detached && t.state.Load() == stateAbandoned }
+func (t *transaction) isAbandoned() bool { return !t.detached && t.state.Load() == stateAbandoned }
 
-// finish gives the transaction its result. Called on the loop, which must not
-// touch it afterwards.
-func (t *transaction) finish(now time.Time, rsp []byte, err error) {
+// deliverResult ends the transaction. Must run on the loop, which must not use
+// the transaction afterwards.
+func (t *transaction) deliverResult(now time.Time, rsp []byte, err error) {
 	if t.then != nil {
 		t.then(now, err)
 	}
@@ -95,20 +95,21 @@ func (t *transaction) finish(now time.Time, rsp []byte, err error) {
 		t.ready <- struct{}{}
 		return
 	}
-	t.b.release(t)
+	t.b.releaseTransaction(t)
 }
 
-// wait posts the transaction and waits for its result. After an error the
-// transaction is no longer the caller's; after nil it is, with rsp and err.
-func (t *transaction) wait(ctx context.Context) error {
+// awaitResult posts the transaction and waits for its result. After an error the
+// transaction no longer belongs to the caller; after nil it does, with rsp and
+// err.
+func (t *transaction) awaitResult(ctx context.Context) error {
 	op := t.op()
 	if ctx.Err() != nil {
-		t.b.release(t)
+		t.b.releaseTransaction(t)
 		return fmt.Errorf("att: %s: %w", op, context.Cause(ctx))
 	}
 	if !t.b.ch.Post(t) {
-		t.b.release(t)
-		return t.b.gone()
+		t.b.releaseTransaction(t)
+		return t.b.endError()
 	}
 	select {
 	case <-t.ready:
@@ -117,28 +118,29 @@ func (t *transaction) wait(ctx context.Context) error {
 	case <-t.b.ch.Done():
 	}
 	if !t.state.CompareAndSwap(statePending, stateAbandoned) {
-		<-t.ready // the result was there first
+		<-t.ready // the result came first
 		return nil
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("att: %s: %w", op, context.Cause(ctx))
 	}
-	return t.b.gone()
+	return t.b.endError()
 }
 
-// send waits for the result of a transaction that has no response to read.
-func (t *transaction) send(ctx context.Context) error {
-	if err := t.wait(ctx); err != nil {
+// sendAndWait is awaitResult for a transaction without a response to decode; it
+// releases the transaction.
+func (t *transaction) sendAndWait(ctx context.Context) error {
+	if err := t.awaitResult(ctx); err != nil {
 		return err
 	}
 	err := t.err
-	t.b.release(t)
+	t.b.releaseTransaction(t)
 	return err
 }
 
-// fifo is a queue of transactions. Its owner is the loop. Callers bound it, as
-// each waits for its own; what they have abandoned is swept out whenever the
-// queue has doubled, so it never holds more than twice the callers and a few.
+// fifo is a queue of transactions. It belongs to the loop. Its length is bounded
+// by the number of waiting callers: abandoned transactions are swept out
+// whenever the queue has doubled, so it holds at most twice as many, or 16.
 type fifo struct {
 	first, last *transaction
 	n, sweepAt  int
@@ -146,15 +148,15 @@ type fifo struct {
 
 const fifoSweep = 16
 
-func (q *fifo) push(now time.Time, t *transaction) {
+func (q *fifo) addTransaction(now time.Time, t *transaction) {
 	if q.n >= max(q.sweepAt, fifoSweep) {
-		q.sweep(now)
+		q.sweepAbandoned(now)
 		q.sweepAt = 2 * q.n
 	}
-	q.append(t)
+	q.linkLast(t)
 }
 
-func (q *fifo) append(t *transaction) {
+func (q *fifo) linkLast(t *transaction) {
 	if q.last == nil {
 		q.first = t
 	} else {
@@ -164,7 +166,7 @@ func (q *fifo) append(t *transaction) {
 	q.n++
 }
 
-func (q *fifo) pop() *transaction {
+func (q *fifo) unlinkFirst() *transaction {
 	t := q.first
 	if t == nil {
 		return nil
@@ -177,52 +179,63 @@ func (q *fifo) pop() *transaction {
 	return t
 }
 
-// popLive returns the next transaction that still has somebody waiting for it.
-func (q *fifo) popLive(now time.Time) *transaction {
+// nextLive removes and returns the next transaction that is to be sent; nil if
+// there is none.
+func (q *fifo) nextLive(now time.Time) *transaction {
 	for {
-		t := q.pop()
-		if t == nil || !t.dead() {
+		t := q.unlinkFirst()
+		if t == nil || !t.isAbandoned() {
 			return t
 		}
-		t.finish(now, nil, nil)
+		t.deliverResult(now, nil, nil)
 	}
 }
 
-func (q *fifo) sweep(now time.Time) {
+func (q *fifo) sweepAbandoned(now time.Time) {
 	for range q.n {
-		if t := q.pop(); t.dead() {
-			t.finish(now, nil, nil)
+		if t := q.unlinkFirst(); t.isAbandoned() {
+			t.deliverResult(now, nil, nil)
 		} else {
-			q.append(t)
+			q.linkLast(t)
 		}
 	}
 }
 
-// fail ends all that wait.
-func (q *fifo) fail(now time.Time, err error) {
-	for t := q.pop(); t != nil; t = q.pop() {
-		t.finish(now, nil, err)
+// failWaiting ends all queued transactions.
+func (q *fifo) failWaiting(now time.Time, err error) {
+	for t := q.unlinkFirst(); t != nil; t = q.unlinkFirst() {
+		t.deliverResult(now, nil, err)
 	}
 }
 
-// lane is a queue of PDUs of which one at a time may be unanswered: requests or
-// indications (Vol 3, Part F, 3.3.2). Its owner is the loop.
+// lane is a queue of PDUs of which at most one is unanswered: requests or
+// indications (Vol 3, Part F, 3.3.2). It belongs to the loop.
 type lane struct {
 	waiting  fifo
-	out      *transaction // sent and unanswered; nil: none
-	deadline time.Time    // for the answer to out
+	out      *transaction  // sent and unanswered; nil if none
+	deadline time.Time     // for the answer to out
+	sent     *atomic.Int64 // when out was sent, for other goroutines; nil: nobody asks
 }
 
-// answered takes the outstanding transaction off the lane.
-func (l *lane) answered() *transaction {
+func (l *lane) noteSent(now time.Time) {
+	if l.sent != nil {
+		l.sent.Store(now.UnixNano())
+	}
+}
+
+// takeOutstanding removes and returns the outstanding transaction.
+func (l *lane) takeOutstanding() *transaction {
 	t := l.out
 	l.out, l.deadline = nil, time.Time{}
+	if l.sent != nil {
+		l.sent.Store(0)
+	}
 	return t
 }
 
-func (l *lane) fail(now time.Time, err error) {
-	if t := l.answered(); t != nil {
-		t.finish(now, nil, err)
+func (l *lane) failLane(now time.Time, err error) {
+	if t := l.takeOutstanding(); t != nil {
+		t.deliverResult(now, nil, err)
 	}
-	l.waiting.fail(now, err)
+	l.waiting.failWaiting(now, err)
 }

@@ -6,7 +6,6 @@ package hcisock
 const (
 	ioctlDevUp       = 0x400448C9
 	ioctlDevDown     = 0x400448CA
-	ioctlDevReset    = 0x400448CB
 	ioctlGetDevList  = 0x800448D2
 	ioctlGetDevInfo  = 0x800448D3
 	ioctlGetConnList = 0x800448D4

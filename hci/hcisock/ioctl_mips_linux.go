@@ -7,7 +7,6 @@ package hcisock
 const (
 	ioctlDevUp       = 0x800448C9
 	ioctlDevDown     = 0x800448CA
-	ioctlDevReset    = 0x800448CB
 	ioctlGetDevList  = 0x400448D2
 	ioctlGetDevInfo  = 0x400448D3
 	ioctlGetConnList = 0x400448D4

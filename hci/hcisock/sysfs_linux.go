@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// adaptersInSysfs returns the indexes of the adapters under the class
-// directory, sorted. Links (hci0:64) are there as well.
+// adaptersInSysfs returns the sorted indexes of the adapters in the class folder. The
+// folder contains links (hci0:64) too.
 func adaptersInSysfs(class string) []int {
 	entries, err := os.ReadDir(class)
 	if err != nil {
@@ -28,7 +28,7 @@ func adaptersInSysfs(class string) []int {
 	return ids
 }
 
-// fromSysfs fills what sysfs knows of an adapter.
+// fromSysfs returns an adapter with the information of sysfs.
 func fromSysfs(class string, index int) Adapter {
 	a := Adapter{Index: index, Name: indexName(index), RFKill: rfkillOf(class, index)}
 	dir := filepath.Join(class, a.Name)
@@ -40,7 +40,7 @@ func fromSysfs(class string, index int) Adapter {
 	a.Bus = linkBase(filepath.Join(device, "subsystem"))
 	a.Driver = linkBase(filepath.Join(device, "driver"))
 	if a.Bus == "usb" {
-		// The adapter's parent is the interface, whose parent is the device.
+		// The parent of the adapter is the USB interface, whose parent is the device.
 		usb := filepath.Dir(device)
 		a.USB = USBDevice{
 			VendorID: hexAttr(usb, "idVendor"), ProductID: hexAttr(usb, "idProduct"),
@@ -50,33 +50,7 @@ func fromSysfs(class string, index int) Adapter {
 	return a
 }
 
-// rfkillOf reads the adapter's switches. One that has none is not blocked.
-func rfkillOf(class string, index int) RFKill {
-	dir, _, ok := rfkillDir(class, index)
-	if !ok {
-		return RFKill{}
-	}
-	return RFKill{Soft: attr(dir, "soft") == "1", Hard: attr(dir, "hard") == "1"}
-}
-
-// rfkillDir returns the directory of an adapter's switch and its number.
-func rfkillDir(class string, index int) (dir string, id uint32, ok bool) {
-	parent := filepath.Join(class, indexName(index))
-	entries, err := os.ReadDir(parent)
-	if err != nil {
-		return "", 0, false
-	}
-	for _, e := range entries {
-		if digits, ok := strings.CutPrefix(e.Name(), "rfkill"); ok {
-			if n, err := strconv.ParseUint(digits, 10, 32); err == nil {
-				return filepath.Join(parent, e.Name()), uint32(n), true
-			}
-		}
-	}
-	return "", 0, false
-}
-
-// attr reads one attribute file, "" if it cannot.
+// attr returns the content of an attribute file, "" if it cannot be read.
 func attr(dir, name string) string {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
@@ -85,6 +59,7 @@ func attr(dir, name string) string {
 	return strings.TrimSpace(string(b))
 }
 
+// hexAttr returns the hexadecimal number in an attribute file, 0 if there is none.
 func hexAttr(dir, name string) uint16 {
 	n, err := strconv.ParseUint(attr(dir, name), 16, 16)
 	if err != nil {
@@ -93,6 +68,7 @@ func hexAttr(dir, name string) uint16 {
 	return uint16(n)
 }
 
+// linkBase returns the last element of the target of a symbolic link.
 func linkBase(path string) string {
 	target, err := os.Readlink(path)
 	if err != nil {
@@ -101,7 +77,7 @@ func linkBase(path string) string {
 	return filepath.Base(target)
 }
 
-// busName names the kernel's bus numbers (HCI_USB ...).
+// busName returns the name of a bus number of the kernel (HCI_USB and so on).
 func busName(bus uint8) string {
 	switch bus {
 	case 0:

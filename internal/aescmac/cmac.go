@@ -1,6 +1,6 @@
-// Package aescmac computes AES-CMAC (RFC 4493), the message authentication
-// code that Bluetooth LE builds its key functions, signatures and the GATT
-// Database Hash on (Core, Vol 3, Part H, 2.2.5).
+// Package aescmac computes AES-CMAC (RFC 4493). Bluetooth LE uses this message
+// authentication code in its key functions, in signatures and in the GATT
+// Database Hash (Core, Vol 3, Part H, 2.2.5).
 package aescmac
 
 import (
@@ -11,13 +11,13 @@ import (
 // Size is the length of a key and of a code, in octets.
 const Size = aes.BlockSize
 
-// Sum returns the code of msg under key. Octets are in the order of RFC 4493,
-// most significant first, for key, message and result; the protocols that write
-// little-endian turn theirs round.
+// Sum returns the code of msg under key. Key, message and result are in the
+// octet order of RFC 4493, most significant first. Little-endian protocols
+// reverse theirs.
 func Sum(key [Size]byte, msg []byte) [Size]byte {
 	c, err := aes.NewCipher(key[:])
 	if err != nil {
-		panic("aescmac: " + err.Error()) // only for another key length
+		panic("aescmac: " + err.Error()) // impossible: the key length is fixed
 	}
 	var x, last [Size]byte
 	c.Encrypt(last[:], last[:])

@@ -1,22 +1,23 @@
-// Package queue has the bounded queue between a loop that must not wait and a
-// consumer that may be slow.
+// Package queue implements the bounded queue between a loop, which must not
+// wait, and a consumer that may be slow.
 package queue
 
 import (
 	"context"
 	"sync"
+
+	"github.com/moor-ble/moor/internal/ring"
 )
 
-// Ring is a FIFO of at most n values. When it is full, Push drops the oldest
-// value and counts it. Push never waits. One consumer at a time calls Next.
+// Ring is a FIFO queue of at most limit values. When it is full, Push drops the
+// oldest value and counts it. Push never waits. One consumer at a time may call
+// Next; the other methods may be called from any goroutine.
 type Ring[T any] struct {
-	ready chan struct{} // holds one token while there is something to see
+	ready chan struct{} // holds one token while Next has something to return
+	limit int
 
 	mu      sync.Mutex
-	buf     []T // guarded by mu, as all below
-	first   int
-	n       int
-	limit   int
+	values  ring.Ring[T] // guarded by mu, as all below
 	dropped uint64
 	err     error
 }
@@ -30,34 +31,14 @@ func New[T any](limit int) *Ring[T] {
 func (r *Ring[T]) Push(v T) {
 	r.mu.Lock()
 	if r.err == nil {
-		r.push(v)
+		if r.values.Len() == r.limit {
+			r.values.Pop()
+			r.dropped++
+		}
+		r.values.Push(v)
 	}
 	r.mu.Unlock()
 	r.wake()
-}
-
-func (r *Ring[T]) push(v T) {
-	if r.n == r.limit {
-		r.pop()
-		r.dropped++
-	}
-	if r.n == len(r.buf) {
-		buf := make([]T, min(r.limit, max(8, 2*r.n)))
-		for i := range r.n {
-			buf[i] = r.buf[(r.first+i)%len(r.buf)]
-		}
-		r.buf, r.first = buf, 0
-	}
-	r.buf[(r.first+r.n)%len(r.buf)] = v
-	r.n++
-}
-
-func (r *Ring[T]) pop() (v T) {
-	var zero T
-	v, r.buf[r.first] = r.buf[r.first], zero
-	r.first = (r.first + 1) % len(r.buf)
-	r.n--
-	return v
 }
 
 func (r *Ring[T]) wake() {
@@ -67,8 +48,8 @@ func (r *Ring[T]) wake() {
 	}
 }
 
-// Close ends the queue: what is in it can still be taken, then Next returns
-// err, which must not be nil. Only the first call counts.
+// Close ends the queue: Next still returns the values in it, and after them err,
+// which must not be nil. Only the first call has an effect.
 func (r *Ring[T]) Close(err error) {
 	r.mu.Lock()
 	if r.err == nil {
@@ -78,14 +59,14 @@ func (r *Ring[T]) Close(err error) {
 	r.wake()
 }
 
-// Next waits for the oldest value and removes it. A value that is there wins
-// over an ended ctx.
+// Next waits for the oldest value and removes it. It prefers a value to the end
+// of ctx.
 func (r *Ring[T]) Next(ctx context.Context) (T, error) {
 	for {
 		r.mu.Lock()
-		if r.n > 0 {
-			v := r.pop()
-			more := r.n > 0 || r.err != nil
+		if r.values.Len() > 0 {
+			v := r.values.Pop()
+			more := r.values.Len() > 0 || r.err != nil
 			r.mu.Unlock()
 			if more {
 				r.wake()
@@ -107,7 +88,7 @@ func (r *Ring[T]) Next(ctx context.Context) (T, error) {
 	}
 }
 
-// Dropped returns how many values were dropped so far.
+// Dropped returns the number of values that Push has dropped so far.
 func (r *Ring[T]) Dropped() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package text makes what came over the air safe to show.
+// Package text makes text from the air safe to display.
 package text
 
 import (
@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Clean makes a string safe for terminals and logs: control characters,
-// invisible ones and broken UTF-8 become a replacement character, so that a
-// device's name cannot move the cursor, or look like a line of its own.
+// Clean makes a string safe for terminals and logs. It replaces control
+// characters, invisible characters and invalid UTF-8 by U+FFFD, so that the name
+// of a device cannot move the cursor or imitate another line.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {

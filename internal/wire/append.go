@@ -22,10 +22,10 @@ func AppendBool(b []byte, v bool) []byte {
 	return append(b, 0)
 }
 
-// PutU8 overwrites the octet at offset at, for a length or a count that is
-// known only after what it counts has been appended.
+// PutU8 overwrites the octet at offset at. It fills in a length or a count once
+// the counted elements have been appended.
 func PutU8(b []byte, at int, v uint8) { b[at] = v }
 
-// PutU16 overwrites the two octets at offset at, for a length that is known
-// only after what it counts has been appended.
+// PutU16 overwrites the two octets at offset at. It fills in a length once the
+// counted octets have been appended.
 func PutU16(b []byte, at int, v uint16) { binary.LittleEndian.PutUint16(b[at:], v) }

@@ -1,7 +1,7 @@
-// Package wire reads and appends the little-endian fields that every
-// Bluetooth LE protocol is made of.
+// Package wire reads and appends little-endian fields, which all Bluetooth LE
+// protocols use.
 //
-// It owns all index arithmetic of the project: every decoder walks its input
-// with a [Reader], which cannot run past the end, and every encoder appends.
-// It knows no protocol and does no I/O.
+// It has all index arithmetic of the module: every decoder reads its input with
+// a [Reader], which cannot read past the end, and every encoder appends. The
+// package has no knowledge of a protocol and does no I/O.
 package wire

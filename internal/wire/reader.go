@@ -6,15 +6,15 @@ import (
 	"fmt"
 )
 
-// ErrShort says that the input ended before the value that was asked for.
+// ErrShort reports that the input ended before the value to be read.
 var ErrShort = errors.New("input too short")
 
-// ErrTrailing says that input was left where none was expected.
+// ErrTrailing reports octets after the expected end of the input.
 var ErrTrailing = errors.New("trailing bytes")
 
-// Reader walks a byte slice from front to back. The first read past the end
-// makes it fail for good: that read and all later ones return zero values, so
-// a decoder reads all its fields and asks Err once. The zero Reader is empty.
+// Reader reads a byte slice from front to back. After the first read past the
+// end, that read and all later ones return zero values, so a decoder reads all
+// its fields and checks Err once. The zero Reader is empty.
 type Reader struct {
 	b     []byte
 	short bool
@@ -23,7 +23,7 @@ type Reader struct {
 // NewReader returns a Reader over b, which it does not copy.
 func NewReader(b []byte) Reader { return Reader{b: b} }
 
-// Len returns the number of bytes not yet read; 0 once the Reader has failed.
+// Len returns the number of unread bytes; 0 once the Reader has failed.
 func (r *Reader) Len() int { return len(r.b) }
 
 // Err returns ErrShort if any read went past the end.
@@ -34,8 +34,8 @@ func (r *Reader) Err() error {
 	return nil
 }
 
-// Finish is Err for input that must have been read to its end: bytes that are
-// left are an error that wraps ErrTrailing.
+// Finish is Err for input that must be read to its end: remaining bytes are an
+// error that wraps ErrTrailing.
 func (r *Reader) Finish() error {
 	if r.short {
 		return ErrShort
@@ -57,7 +57,7 @@ func (r *Reader) Bytes(n int) []byte {
 	return v
 }
 
-// Rest returns all that is left, aliasing the input.
+// Rest returns the unread bytes, aliasing the input.
 func (r *Reader) Rest() []byte { return r.Bytes(len(r.b)) }
 
 // Skip passes over n bytes.
@@ -69,7 +69,8 @@ func (r *Reader) Sub(n int) Reader {
 	return Reader{b: b, short: r.short}
 }
 
-// Copy fills dst from the input and leaves it alone if there is too little.
+// Copy fills dst from the input. It leaves dst unchanged if there are too few
+// bytes.
 func (r *Reader) Copy(dst []byte) { copy(dst, r.Bytes(len(dst))) }
 
 // U8 reads one octet.
@@ -83,7 +84,7 @@ func (r *Reader) U8() uint8 {
 // I8 reads one signed octet.
 func (r *Reader) I8() int8 { return int8(r.U8()) }
 
-// Bool reads one octet; anything but zero is true.
+// Bool reads one octet; any value but zero is true.
 func (r *Reader) Bool() bool { return r.U8() != 0 }
 
 // U16 reads two octets.

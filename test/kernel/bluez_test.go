@@ -24,10 +24,10 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// patience is how long anything but moor may take to get somewhere.
+// patience bounds every wait for a program other than moor.
 const patience = 5 * time.Minute
 
-// eventually asks until done reports true, or fails the test.
+// eventually calls done until it returns true. It fails the test after patience.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); time.Sleep(100 * time.Millisecond) {
@@ -37,7 +37,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// logFile opens a file that all runs of a program write to.
+// logFile opens the log file of a program, which its runs share.
 func logFile(name string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(os.Getenv("MOOR_LOGS"), name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 }
@@ -68,17 +68,17 @@ func adapters() []string {
 	return found
 }
 
-// startAir is startControllers with two of them.
+// startAir starts two controllers.
 func startAir(t *testing.T) (stop func()) {
 	t.Helper()
 	return startControllers(t, 2)
 }
 
 // startControllers starts btvirt: n controllers on one air, each with a single
-// buffer of 192 octets, which end with the test or when stop is called. btvirt
-// takes the kernel's first command for the answer to its own request if the
-// kernel is quick; such an adapter never works ("Opcode 0x0c03 failed: -110"),
-// and all is begun again.
+// buffer of 192 octets. They end with the test or when stop is called. If the
+// kernel is quick, btvirt takes the kernel's first command for the answer to its
+// own request. Such an adapter never works ("Opcode 0x0c03 failed: -110"):
+// startControllers then starts btvirt again.
 func startControllers(t *testing.T, n int) (stop func()) {
 	t.Helper()
 	gone := func() {
@@ -104,8 +104,8 @@ func startControllers(t *testing.T, n int) (stop func()) {
 	return nil
 }
 
-// setUp is how many adapters the kernel has begun to set up: those whose address
-// it has read.
+// setUp returns the number of adapters that the kernel has begun to set up: those
+// whose address it has read.
 func setUp() int {
 	found, err := hcisock.Adapters()
 	if err != nil {
@@ -120,7 +120,7 @@ func setUp() int {
 	return n
 }
 
-// shell is a bluetoothctl that is typed to.
+// shell is a bluetoothctl whose input the test types.
 type shell struct {
 	cmd  *exec.Cmd
 	in   io.Writer
@@ -167,7 +167,7 @@ func startShell(t *testing.T) *shell {
 	return s
 }
 
-// expect waits until want has been said after offset from.
+// expect waits until the output after offset from contains want.
 func (s *shell) expect(t *testing.T, from int, want string) {
 	t.Helper()
 	eventually(t, "bluetoothctl says "+want, func() bool {
@@ -176,7 +176,7 @@ func (s *shell) expect(t *testing.T, from int, want string) {
 	})
 }
 
-// say types a line and waits for an answer that contains want.
+// say types a line and waits until the output after it contains want.
 func (s *shell) say(t *testing.T, line, want string) {
 	t.Helper()
 	from := len(s.said())
@@ -186,9 +186,9 @@ func (s *shell) say(t *testing.T, line, want string) {
 	s.expect(t, from, want)
 }
 
-// hears has bluetoothd discover a device until it knows its address. btvirt reports
-// a device only once in a scan, at once, which the kernel drops as long as it has
-// not noted that it discovers, and again when the device begins to advertise.
+// hears makes bluetoothd discover until it knows the address of the device. btvirt
+// reports a device once at the start of a scan, a report that the kernel drops if
+// its discovery has not begun, and again when the device begins to advertise.
 func (s *shell) hears(t *testing.T, device *host.Host, address string) {
 	t.Helper()
 	s.say(t, "scan on", "Discovery started")
@@ -201,8 +201,8 @@ func (s *shell) hears(t *testing.T, device *host.Host, address string) {
 	})
 }
 
-// ask types a line and returns what is said until the next one has been answered:
-// what bluetoothctl tells by itself comes in between, with a prompt of its own.
+// ask types a line and returns the output up to the answer to a second line.
+// Unsolicited output of bluetoothctl may stand in between, with its own prompt.
 func (s *shell) ask(t *testing.T, line string) string {
 	t.Helper()
 	from := len(s.said())
@@ -261,8 +261,8 @@ func startBus(t *testing.T) {
 	})
 }
 
-// startBlueZ starts bluetoothd and a bluetoothctl that speaks to it of hci1,
-// which is up. stop ends both.
+// startBlueZ starts bluetoothd and a bluetoothctl for hci1, which it powers on.
+// stop ends both.
 func startBlueZ(t *testing.T) (s *shell, stop func()) {
 	t.Helper()
 	conf := filepath.Join(t.TempDir(), "main.conf")
@@ -284,8 +284,8 @@ func startBlueZ(t *testing.T) (s *shell, stop func()) {
 	}
 }
 
-// startServer is startPeer on a bus that runs, with the service at a handle; ""
-// is the next that is free.
+// startServer is startPeer on a running bus, with the service at a handle; ""
+// means the next free handle.
 func startServer(t *testing.T, handle string) (s *shell, stop func()) {
 	t.Helper()
 	s, stop = startBlueZ(t)
@@ -300,7 +300,7 @@ func startServer(t *testing.T, handle string) (s *shell, stop func()) {
 	return s, stop
 }
 
-// onHCI0 returns moor on hci0, with bluetoothd as the peer.
+// onHCI0 returns a moor that uses hci0 and has bluetoothd as its peer.
 func onHCI0(t *testing.T, args ...string) *moortest.Moor {
 	t.Helper()
 	m := moortest.New(t, append([]string{"--adapter", "hci0"}, args...)...)
@@ -308,12 +308,12 @@ func onHCI0(t *testing.T, args ...string) *moortest.Moor {
 	return m
 }
 
-// blueZReady waits until bluetoothd has put away every link. That of 5.66 does not
-// cope with a host that is back before: it was seen to answer "unlikely error" and
-// "request not supported", and to end the new link.
+// blueZReady waits until bluetoothd has removed every link. Version 5.66 was seen
+// to answer "unlikely error" and "request not supported", and to end the new link,
+// when a host reconnected before that.
 func blueZReady(t *testing.T) {
 	t.Helper()
-	eventually(t, "bluetoothd has put away the link", func() bool {
+	eventually(t, "bluetoothd has removed the link", func() bool {
 		if len(adapters()) > 1 { // hci1 is there
 			links, err := hcisock.Links(1)
 			if err != nil {
@@ -332,7 +332,7 @@ func blueZReady(t *testing.T) {
 	})
 }
 
-// offer puts the service into bluetoothd's table.
+// offer adds the service to bluetoothd's table.
 func (s *shell) offer(t *testing.T, handle string) {
 	t.Helper()
 	s.say(t, "gatt.register-service "+serviceUUID+" "+handle, "(yes/no)")
@@ -341,7 +341,7 @@ func (s *shell) offer(t *testing.T, handle string) {
 		{scratchUUID, "read,write", initial},
 		{valuesUUID, "read,notify", initial},
 		{pipeUUID, "write-without-response", initial},
-		{longUUID, "read,write", strings.Repeat("0 ", 180)}, // no value may become longer than it was
+		{longUUID, "read,write", strings.Repeat("0 ", 180)}, // bluetoothctl does not let a value grow
 	} {
 		s.say(t, "gatt.register-characteristic "+c[0]+" "+c[1], "Enter value")
 		s.say(t, c[2], "#")
@@ -349,15 +349,15 @@ func (s *shell) offer(t *testing.T, handle string) {
 	s.say(t, "gatt.register-application", "Application registered")
 }
 
-// withdraw takes the service out of bluetoothd's table.
+// withdraw removes the service from bluetoothd's table.
 func (s *shell) withdraw(t *testing.T) {
 	t.Helper()
 	s.say(t, "gatt.unregister-application", "Application unregistered")
 	s.say(t, "gatt.unregister-service "+serviceUUID, "[DEL]")
 }
 
-// notify makes the characteristic send a notification to whoever subscribed:
-// bluetoothctl reports a new value of it when it is written over D-Bus.
+// notify makes the characteristic send a notification to its subscribers: a write
+// over D-Bus makes bluetoothctl report a new value.
 func (s *shell) notify(t *testing.T) {
 	t.Helper()
 	time.Sleep(200 * time.Millisecond)
@@ -372,7 +372,7 @@ func (s *shell) notify(t *testing.T) {
 
 var uniqueName = regexp.MustCompile(`:\d+\.\d+`)
 
-// busName finds the name of bluetoothctl's connection to the bus.
+// busName returns the bus name of bluetoothctl's connection.
 func (s *shell) busName(t *testing.T) string {
 	t.Helper()
 	ask := func(method string, args ...string) (string, error) {
@@ -386,7 +386,7 @@ func (s *shell) busName(t *testing.T) string {
 	}
 	want := fmt.Sprintf("(uint32 %d,)", s.cmd.Process.Pid)
 	for _, name := range uniqueName.FindAllString(names, -1) {
-		// One that has just left, such as the asker above, is no error.
+		// A connection may have ended meanwhile, such as that of the call above.
 		if pid, err := ask("GetConnectionUnixProcessID", name); err == nil && strings.TrimSpace(pid) == want {
 			return name
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// TestTakesNothingUnasked is on a desktop: bluetoothd has hci1 with a link to a
-// device, which is hci0 and in use by this process.
+// TestTakesNothingUnasked is the situation of a desktop: bluetoothd uses hci1 and
+// has a link to a device. The device is hci0, in use by this process.
 func TestTakesNothingUnasked(t *testing.T) {
 	startControllers(t, 2)
 	device := startDevice(t, "hci0")
@@ -45,10 +45,10 @@ func TestTakesNothingUnasked(t *testing.T) {
 	m.With("--adapter", "hci1").Run(t, "slots").OK(t).Says(t, "run by the kernel", address)
 	_, err := connmgr.Open(conntest.Within(t), nil)
 	if !errors.Is(err, connmgr.ErrNoAdapter) || !strings.Contains(err.Error(), "bluetoothd (pid ") || !strings.Contains(err.Error(), "or name hci1") {
-		t.Errorf("a manager of any adapter opens with %v, want who has hci1, and what to do", err)
+		t.Errorf("a manager of any adapter opens with %v, want the process that uses hci1, and a remedy", err)
 	}
 	if !linked(t) {
-		t.Fatal("bluetoothd lost its link to who did not name the adapter")
+		t.Fatal("bluetoothd lost its link to a process that did not name the adapter")
 	}
 
 	m.With("--adapter", "hci1").Run(t, "scan", "--duration", "1s").OK(t)

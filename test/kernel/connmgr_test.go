@@ -23,12 +23,12 @@ import (
 	"github.com/moor-ble/moor/test/conntest"
 )
 
-// The tests below have the connection manager in this process.
+// The tests below run the connection manager in this process.
 
 func TestManagerBlueZ(t *testing.T) {
 	startControllers(t, 2)
-	// Before bluetoothd comes: one of 5.66 was seen to end when an adapter goes
-	// as soon as it has come.
+	// Before bluetoothd starts: version 5.66 was seen to crash when an adapter goes
+	// away right after it came.
 	m := conntest.Open(t, "hci0")
 	startBus(t)
 	peer, stop := startServer(t, "")
@@ -38,7 +38,7 @@ func TestManagerBlueZ(t *testing.T) {
 		Initial: []byte{1, 2, 3, 4},
 		Ready:   blueZReady,
 		Notify:  func(t *testing.T) { peer.notify(t) },
-		Restart: func(*testing.T) { // of the whole test: the new one outlives the step
+		Restart: func(*testing.T) { // for the rest of the test, not for the step alone
 			stop()
 			peer, stop = startServer(t, "0x0080")
 		},
@@ -49,8 +49,9 @@ func TestManagerBlueZ(t *testing.T) {
 	})
 }
 
-// Of three controllers, hci0 is ours, hci1 bluetoothd's, and hci2 a device,
-// which is not to be had while bluetoothd has a link to it.
+// TestManagerClosesStaleLink has three controllers: hci0 is that of the manager,
+// hci1 that of bluetoothd, and hci2 is a device, which does not advertise while
+// bluetoothd has a link to it.
 func TestManagerClosesStaleLink(t *testing.T) {
 	startControllers(t, 3)
 	m := conntest.Open(t, "hci0")
@@ -81,7 +82,7 @@ func TestManagerClosesStaleLink(t *testing.T) {
 		c.Close()
 		t.Fatal("a device that is connected elsewhere was connected to")
 	}
-	// Of a device that is not there, there is nothing to close.
+	// There is no link to this address.
 	if err := m.CloseStale(conntest.Within(t), ourAddress, false); err != nil || len(links()) != 1 {
 		t.Fatalf("the wrong address left the links %+v, %v", links(), err)
 	}
@@ -95,13 +96,14 @@ func TestManagerClosesStaleLink(t *testing.T) {
 		t.Fatal("the device still has the link")
 	}
 	if err := stale.Err(); !errors.Is(err, hci.StatusRemoteUserTerminated) {
-		t.Errorf("the device lost the link for %v, want it ended by its user", err)
+		t.Errorf("the device lost the link with %v, want remote user terminated", err)
 	}
 	read(t, m, address+"/public")
 	blue.expect(t, 0, "Connected: no")
 }
 
-// The adapter goes away under a link, and comes back under another index.
+// TestManagerAdapterComesBack takes the adapter away under a link. It comes back
+// with another index.
 func TestManagerAdapterComesBack(t *testing.T) {
 	air := sim.New(nil)
 	t.Cleanup(func() { _ = air.Close() })
@@ -127,7 +129,7 @@ func TestManagerAdapterComesBack(t *testing.T) {
 	select {
 	case err := <-ended:
 		if !errors.Is(err, unix.EPIPE) || !strings.Contains(err.Error(), first+": read: the adapter is gone") {
-			t.Errorf("the link ended for %v, want that %s is gone", err, first)
+			t.Errorf("the link ended with %v, want that %s is gone", err, first)
 		}
 	case <-conntest.Within(t).Done():
 		t.Fatal("the link outlives its adapter")
@@ -139,7 +141,7 @@ func TestManagerAdapterComesBack(t *testing.T) {
 		t.Errorf("without an adapter: %v, want %v", err, connmgr.ErrNoAdapter)
 	}
 
-	// Another one has its index now, which the kernel may let go of a moment later.
+	// Another adapter gets its index, which the kernel may release a moment later.
 	eventually(t, "another adapter is "+first, func() bool {
 		name, unplug := plug(t, air.NewController(nil).Plug())
 		if name != first {
@@ -158,8 +160,8 @@ func TestManagerAdapterComesBack(t *testing.T) {
 	read(t, m, address)
 }
 
-// plug makes the kernel have a simulated controller as an adapter until the
-// test ends or unplug is called.
+// plug gives a simulated controller to the kernel as an adapter, until the test
+// ends or unplug is called.
 func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	t.Helper()
 	f, err := os.OpenFile("/dev/vhci", os.O_RDWR, 0)
@@ -172,7 +174,7 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	}
 	made := make(chan string, 1)
 	var ends sync.WaitGroup
-	ends.Go(func() { // what the host says
+	ends.Go(func() { // from the host
 		b := make([]byte, hci.MaxPacketLen)
 		for {
 			n, err := f.Read(b)
@@ -187,7 +189,7 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 			}
 		}
 	})
-	ends.Go(func() { // what the controller says
+	ends.Go(func() { // from the controller
 		b := make([]byte, hci.MaxPacketLen)
 		for {
 			n, err := tr.ReadPacket(b)
@@ -213,7 +215,7 @@ func plug(t *testing.T, tr hci.Transport) (name string, unplug func()) {
 	return name, unplug
 }
 
-// startDevice makes an adapter a peripheral with one characteristic to read.
+// startDevice makes an adapter a peripheral with one readable characteristic.
 func startDevice(t *testing.T, adapter string) *host.Host {
 	t.Helper()
 	srv, err := gatt.NewServer(&gatt.ServerConfig{Services: services(t)})
@@ -233,7 +235,7 @@ func startDevice(t *testing.T, adapter string) *host.Host {
 	return h
 }
 
-// services has one characteristic to read.
+// services returns a service with one readable characteristic.
 func services(t *testing.T) []gatt.ServiceDef {
 	t.Helper()
 	return []gatt.ServiceDef{{UUID: conntest.UUID(t, serviceUUID), Characteristics: []gatt.CharDef{
@@ -241,7 +243,7 @@ func services(t *testing.T) []gatt.ServiceDef {
 	}}}
 }
 
-// read connects to a device with these services, and reads.
+// read connects to a device with these services and reads the characteristic.
 func read(t *testing.T, m *conntest.Manager, address string) {
 	t.Helper()
 	c, err := m.Establish(conntest.Within(t), address, nil)

@@ -2,7 +2,7 @@
 
 // Package kernel runs the moor binary on a real kernel, against bluetoothd on
 // another controller of the same air. It runs as root in the virtual machine
-// that run boots, and takes every Bluetooth adapter there for its own.
+// that the script run boots, and uses every Bluetooth adapter there.
 package kernel
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// TestDoctor puts the machine into each state that keeps Bluetooth from
-// working, and wants it named with a remedy.
+// TestDoctor puts the machine into each state in which Bluetooth does not work.
+// moor has to name the state and a remedy.
 func TestDoctor(t *testing.T) {
 	m := moortest.New(t)
 	t.Run("no adapter", func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestDoctor(t *testing.T) {
 		public(t, nobody)
 		nobody.Run(t, "doctor").Fails(t, "CAP_NET_ADMIN", "setcap")
 		nobody.Run(t, "scan").Fails(t, "CAP_NET_ADMIN")
-		// What the kernel tells everybody is told.
+		// The kernel gives this information to every user.
 		nobody.Run(t, "adapters").OK(t).Says(t, "hci0", ourAddress)
 	})
 	t.Run("rfkill", func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestDoctor(t *testing.T) {
 		})
 		m.Run(t, "scan").Fails(t, "hci0", "held by", "moor")
 		m.Run(t, "doctor").Fails(t, "hci0", "moor", "stop that process")
-		// By its address it is the same adapter.
+		// Its address names the same adapter.
 		m.With("--adapter", ourAddress).Run(t, "scan").Fails(t, "held by")
 		// The other adapter is free.
 		m.With("--adapter", "hci1").Run(t, "scan", "--duration", "1s").OK(t)
@@ -94,7 +94,8 @@ func TestDoctor(t *testing.T) {
 	})
 }
 
-// public puts the binary and its captures where any user reaches them.
+// public copies the binary to a directory that every user can read, for its
+// captures as well.
 func public(t *testing.T, m *moortest.Moor) {
 	t.Helper()
 	dir := t.TempDir()
@@ -136,8 +137,8 @@ func TestBlueZ(t *testing.T) {
 		from := len(peer.said())
 		m.Run(t, "write", full, scratchUUID, "0a0b").OK(t)
 		peer.expect(t, from, "0a 0b")
-		// bluetoothd forgets a write without response when the link ends before
-		// its application has answered, so what becomes of this one is open.
+		// bluetoothd drops a write without response when the link ends before its
+		// application has answered, so the value may or may not arrive.
 		m.Run(t, "write", full, pipeUUID, "0c0d").OK(t).Says(t, "without response")
 	})
 	t.Run("bluetoothd saw a clean end", func(t *testing.T) {
@@ -148,8 +149,8 @@ func TestBlueZ(t *testing.T) {
 		})
 	})
 	t.Run("capture", func(t *testing.T) {
-		// btmon 5.66 crashes on any request for characteristic declarations,
-		// so it is given a command without one.
+		// btmon 5.66 crashes on any request for characteristic declarations, so the
+		// capture is of a command without one.
 		short := m.Run(t, "params", full, "--interval", "30ms").OK(t).Capture
 		reads(t, short, []string{"btmon", "-r"}, "Reset", "LE Set Scan Enable", "LE Create Connection", "LE Connection Update", "Disconnect")
 		if _, err := exec.LookPath("tshark"); err == nil {
@@ -179,7 +180,7 @@ func TestBlueZ(t *testing.T) {
 	})
 }
 
-// reads has a program show a capture and wants all of words in what it shows.
+// reads runs a program that decodes a capture. Its output has to contain all words.
 func reads(t *testing.T, capture string, argv []string, words ...string) {
 	t.Helper()
 	out, err := exec.Command(argv[0], append(argv[1:], capture)...).CombinedOutput()

@@ -13,7 +13,8 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// TestPrivateTowardsBlueZ comes to a bonded kernel under a new address each time.
+// TestPrivateTowardsBlueZ connects to a bonded kernel from a new private address
+// each time.
 func TestPrivateTowardsBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
@@ -25,22 +26,22 @@ func TestPrivateTowardsBlueZ(t *testing.T) {
 	b.accepts(t)
 	run.Wait(t).OK(t).Says(t, "paired by Just Works")
 	moortest.Private(t, m, full, guardedUUID, "01 02 03 04")
-	// It may know devices of other tests, but none with a resolvable address.
+	// bluetoothd may know devices of other tests, but none by a resolvable address.
 	list := b.ask(t, "devices")
 	if strangers := regexp.MustCompile(`(?m)^Device [4-7].*`).FindAllString(list, -1); strangers != nil || !strings.Contains(list, "Device "+ourAddress) {
 		t.Errorf("bluetoothd knows %s, want this host by its identity address alone", list)
 	}
 }
 
-// TestFoundByBlueZ has bluetoothd find a device by its identity after it has
-// changed the address that it advertises under.
+// TestFoundByBlueZ makes bluetoothd connect to the identity address of a device
+// that has changed its private address.
 func TestFoundByBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
 	s, _ := startBlueZ(t)
 	b := &bonder{shell: s}
 	b.say(t, "pairable on", "Changing pairable on succeeded")
-	b.forgets(t) // what it has kept from another test
+	b.forgets(t) // bonds of other tests
 	b.can(t, "NoInputNoOutput")
 	h := (&conntest.Lock{
 		Service: conntest.UUID(t, serviceUUID), Guarded: conntest.UUID(t, guardedUUID), Value: []byte{1, 2, 3, 4},
@@ -66,7 +67,7 @@ func TestFoundByBlueZ(t *testing.T) {
 		return len(links) == 1
 	})
 	if own, _ := links[0].OnAir(); own == private || !own.IsResolvable() {
-		t.Errorf("bluetoothd came to %v, after %v", own, private)
+		t.Errorf("bluetoothd connected to %v, after %v", own, private)
 	}
 	eventually(t, "the link is encrypted", func() bool { return links[0].State().Encrypted })
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// guardedUUID is a characteristic that bluetoothd shows on encrypted links alone.
+// guardedUUID is a characteristic that bluetoothd lets read on encrypted links only.
 const guardedUUID = "6d6f6f72-0006-4000-8000-0123456789ab"
 
-// bonder is bluetoothd with a user who pairs.
+// bonder is a bluetoothd with a simulated user who pairs.
 type bonder struct {
 	*shell
-	from int // what was said before is over
+	from int // offset of the output to look at
 	stop func()
 }
 
@@ -31,7 +31,7 @@ func startBonder(t *testing.T) *bonder {
 	t.Helper()
 	s, stop := startBlueZ(t)
 	b := &bonder{shell: s, stop: stop}
-	b.forgets(t) // what it has kept from another test
+	b.forgets(t) // bonds of other tests
 	b.say(t, "gatt.register-service "+serviceUUID, "(yes/no)")
 	b.say(t, "yes", "#")
 	b.say(t, "gatt.register-characteristic "+guardedUUID+" encrypt-read", "Enter value")
@@ -42,7 +42,7 @@ func startBonder(t *testing.T) *bonder {
 	return b
 }
 
-// can makes another agent ask the user.
+// can sets the IO capability of bluetoothd's agent.
 func (b *bonder) can(t *testing.T, io string) {
 	t.Helper()
 	b.say(t, "agent off", "Agent unregistered")
@@ -51,7 +51,7 @@ func (b *bonder) can(t *testing.T, io string) {
 	b.from = len(b.said())
 }
 
-// wants waits until the agent has said what matches, and returns its last group.
+// wants waits until the agent's output matches, and returns the last group.
 func (b *bonder) wants(t *testing.T, question string) string {
 	t.Helper()
 	re := regexp.MustCompile(question)
@@ -63,7 +63,7 @@ func (b *bonder) wants(t *testing.T, question string) string {
 	return found[len(found)-1]
 }
 
-// answer types a line, which the question goes before.
+// answer types the answer to a question.
 func (b *bonder) answer(t *testing.T, line string) {
 	t.Helper()
 	b.from = len(b.said())
@@ -101,7 +101,7 @@ func (b *bonder) forgets(t *testing.T) {
 		if !b.knows(t, ourAddress) {
 			return true
 		}
-		b.ask(t, "remove "+ourAddress) // it may have gone by itself
+		b.ask(t, "remove "+ourAddress) // bluetoothd may have removed it by itself
 		return false
 	})
 	b.from = len(b.said())
@@ -131,8 +131,8 @@ func TestPairBlueZ(t *testing.T) {
 		b = startBonder(t)
 		b.can(t, "NoInputNoOutput")
 		m.Run(t, "read", full, guardedUUID).FailsWith(t, 7, "lost the bond", "--repair")
-		// The bond was made with protection against a man in the middle: one
-		// without does not take its place, it has to be given up first.
+		// The bond is authenticated. A pairing without authentication does not
+		// replace it: the user has to remove the bond first.
 		run := m.Start(t, "read", full, guardedUUID, "--repair")
 		b.accepts(t)
 		run.Wait(t).FailsWith(t, 6, "weaker")
@@ -145,12 +145,13 @@ func TestPairBlueZ(t *testing.T) {
 	})
 }
 
-// TestPairLegacyBlueZ pairs with a kernel that does without LE Secure Connections.
+// TestPairLegacyBlueZ pairs with a kernel that does not support LE Secure
+// Connections.
 func TestPairLegacyBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
 	b := startBonder(t)
-	// After bluetoothd, which turns them on.
+	// After the start of bluetoothd, which enables them.
 	control(t, setSecureConnections, 1, 0)
 	moortest.Pairing(t, onHCI0(t), &moortest.Partner{
 		Address: peerAddress + "/public", Guarded: guardedUUID, Initial: "01 02 03 04", Legacy: true,
@@ -159,10 +160,10 @@ func TestPairLegacyBlueZ(t *testing.T) {
 	})
 }
 
-// setSecureConnections is a command of the kernel's management interface.
+// setSecureConnections is an opcode of the kernel's management interface.
 const setSecureConnections = 0x002D
 
-// control gives the kernel a command of one octet for an adapter.
+// control sends the kernel a command with one parameter octet for an adapter.
 func control(t *testing.T, op, index uint16, value byte) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_BLUETOOTH, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.BTPROTO_HCI)
@@ -196,15 +197,15 @@ func control(t *testing.T, op, index uint16, value byte) {
 	}
 }
 
-// TestPairedByBlueZ has the kernel begin. Once is enough: bluetoothd takes up to
-// 20 s to hear a device again that it was told to remove.
+// TestPairedByBlueZ makes the kernel initiate the pairing. It does so once:
+// bluetoothd takes up to 20 s to discover a removed device again.
 func TestPairedByBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
 	s, _ := startBlueZ(t)
 	b := &bonder{shell: s}
 	b.say(t, "pairable on", "Changing pairable on succeeded")
-	b.forgets(t) // what it has kept from another test
+	b.forgets(t) // bonds of other tests
 	b.can(t, "DisplayYesNo")
 	u := conntest.NewUser(smp.DisplayYesNo)
 	h := (&conntest.Lock{

@@ -1,3 +1,5 @@
+//go:build kernel || peers
+
 package moortest
 
 import (
@@ -10,8 +12,8 @@ import (
 	"time"
 )
 
-// Peer is a peripheral that the binary is tried on. UUIDs are as moor writes
-// them: lower case, four digits where there is a short form.
+// Peer is a peripheral for the binary to use. UUIDs are written as moor writes them:
+// lower case, four digits where there is a short form.
 type Peer struct {
 	Address string // AA:BB:CC:DD:EE:FF
 	Kind    string // public or random
@@ -22,13 +24,13 @@ type Peer struct {
 	Initial string // value of Scratch, hexadecimal
 	Long    string // may be read and written with 180 octets
 	Values  string // notifies
-	// Notify makes the peer send a notification of Values; nil if it does so
-	// by itself.
+	// Notify makes the peer send a notification of Values; nil if the peer sends
+	// them by itself.
 	Notify func(t *testing.T)
-	// Interval is what LE Connection Update with 30 to 50 ms ends with.
+	// Interval is the interval after an LE Connection Update to 30 to 50 ms.
 	Interval time.Duration
-	// Silent names what this peer's controller does not tell about the remote
-	// device: version, features, rssi.
+	// Silent lists the questions that the binary's controller does not answer about
+	// this peer: version, features, rssi.
 	Silent []string
 }
 
@@ -145,7 +147,7 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 		}
 	})
 	t.Run("services for people", func(t *testing.T) {
-		// The kind of the address is found on air.
+		// The advertisements have the kind of the address.
 		m.Run(t, "services", p.Address).OK(t).Says(t, p.Custom, p.Scratch, "Generic Access", "Device Name")
 	})
 	t.Run("read", func(t *testing.T) {
@@ -200,7 +202,7 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 		run.Prompted(t, p.Notify)
 		run.Interrupt(t)
 		run.Wait(t).OK(t)
-		// The link has ended, so that the peer can be had again at once.
+		// The link has ended, so that the peer accepts another at once.
 		m.Run(t, "read", full, p.Scratch).OK(t)
 	})
 	t.Run("connect", func(t *testing.T) {

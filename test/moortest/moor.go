@@ -1,6 +1,8 @@
-// Package moortest runs the moor binary as its users do and checks what it
-// says: on a real kernel against BlueZ (test/kernel) and over TCP against
-// Bumble (test/peers).
+//go:build kernel || peers
+
+// Package moortest runs the moor binary as its users do, and checks its output and its
+// exit code: on a real kernel against BlueZ (test/kernel) and over TCP against Bumble
+// (test/peers).
 package moortest
 
 import (
@@ -22,28 +24,28 @@ import (
 )
 
 const (
-	// Limit is how long one command may take; software emulation is slow, and a
-	// command that hangs is to fail here, not in the harness around it.
+	// Limit bounds one command. Software emulation is slow; a command that hangs must
+	// fail here, not in the harness around it.
 	Limit = 5 * time.Minute
-	// Soon is how long something may take that waits for nothing.
+	// Soon bounds a command that waits for nothing.
 	Soon = 45 * time.Second
 )
 
-// Moor is the binary and what all its command lines have in common.
+// Moor is the binary with the settings of all its command lines.
 type Moor struct {
 	Path    string   // of the binary
 	Args    []string // put before those of Run, such as --adapter hci0
 	Wrapper []string // a command that runs the binary, such as unshare -n
 	Dir     string   // takes a capture of each command
-	State   string   // what the commands keep between them
-	// Ready waits before each command until the peer has put away what the one
-	// before left; nil is at once.
+	State   string   // the state directory
+	// Ready waits before each command until the peer has recovered from the one
+	// before; nil does not wait.
 	Ready func(t *testing.T)
 	count *int
 }
 
-// New returns the binary that the environment names in MOOR_BIN. Its captures
-// go to MOOR_LOGS, or else to a folder that ends with the test.
+// New returns the binary that MOOR_BIN names. Its captures go to MOOR_LOGS, or else to
+// a temporary directory of the test.
 func New(t *testing.T, args ...string) *Moor {
 	t.Helper()
 	path := os.Getenv("MOOR_BIN")
@@ -57,14 +59,14 @@ func New(t *testing.T, args ...string) *Moor {
 	return &Moor{Path: path, Args: args, Dir: dir, State: t.TempDir(), count: new(int)}
 }
 
-// With returns m with other arguments in front.
+// With returns a copy of m with other Args.
 func (m *Moor) With(args ...string) *Moor {
 	c := *m
 	c.Args = args
 	return &c
 }
 
-// Under returns m run by another command.
+// Under returns a copy of m with another Wrapper.
 func (m *Moor) Under(wrapper ...string) *Moor {
 	c := *m
 	c.Wrapper = wrapper
@@ -76,8 +78,8 @@ type Process struct {
 	Capture string // the btsnoop file that it writes
 	line    string // the command line, for messages
 	cmd     *exec.Cmd
-	in      io.WriteCloser // what its user types
-	done    chan struct{}  // closed when the command has ended and all is read
+	in      io.WriteCloser // its standard input
+	done    chan struct{}  // closed when the command has ended and its output is read
 	started time.Time
 
 	mu             sync.Mutex
@@ -85,7 +87,7 @@ type Process struct {
 	lines          chan string // of stdout
 }
 
-// Start starts a command.
+// Start starts a command. The test's cleanup kills it.
 func (m *Moor) Start(t *testing.T, args ...string) *Process {
 	t.Helper()
 	if m.Ready != nil {
@@ -128,8 +130,8 @@ func (m *Moor) Start(t *testing.T, args ...string) *Process {
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.done
-		if t.Failed() && *m.count-number < told {
-			p.tell(t)
+		if t.Failed() && *m.count-number < loggedCommands {
+			p.logCapture(t)
 		}
 	})
 	return p
@@ -162,8 +164,8 @@ func (p *Process) Line(t *testing.T) string {
 	return ""
 }
 
-// Prompted is Line, and has the other side bring the line about, as often as it
-// takes; nil if it does so by itself.
+// Prompted is Line, and calls prompt until there is a line. prompt makes the peer do
+// what the command reports; nil if the peer does so by itself.
 func (p *Process) Prompted(t *testing.T, prompt func(t *testing.T)) string {
 	t.Helper()
 	for prompt != nil && len(p.lines) == 0 && p.Running() {
@@ -172,8 +174,8 @@ func (p *Process) Prompted(t *testing.T, prompt func(t *testing.T)) string {
 	return p.Line(t)
 }
 
-// Asks waits until the command has written to standard error what matches a
-// regular expression, and returns its first group.
+// Asks waits until standard error matches a regular expression, and returns its first
+// group.
 func (p *Process) Asks(t *testing.T, question string) string {
 	t.Helper()
 	re := regexp.MustCompile(question)
@@ -191,7 +193,7 @@ func (p *Process) Asks(t *testing.T, question string) string {
 	}
 }
 
-// Type answers with a line.
+// Type writes a line to standard input.
 func (p *Process) Type(t *testing.T, line string) {
 	t.Helper()
 	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
@@ -199,7 +201,7 @@ func (p *Process) Type(t *testing.T, line string) {
 	}
 }
 
-// Interrupt is the user's Ctrl-C.
+// Interrupt sends SIGINT, as Ctrl-C does.
 func (p *Process) Interrupt(t *testing.T) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -207,7 +209,7 @@ func (p *Process) Interrupt(t *testing.T) {
 	}
 }
 
-// Running reports whether the command has not ended yet.
+// Running reports whether the command still runs.
 func (p *Process) Running() bool {
 	select {
 	case <-p.done:
@@ -220,7 +222,7 @@ func (p *Process) Running() bool {
 // Wait waits for the command's end.
 func (p *Process) Wait(t *testing.T) *Result {
 	t.Helper()
-	for range p.lines { // what Line left
+	for range p.lines { // those that Line did not return
 	}
 	<-p.done
 	r := &Result{
@@ -231,7 +233,7 @@ func (p *Process) Wait(t *testing.T) *Result {
 	return r
 }
 
-// Result is what a command left.
+// Result is the output and the exit code of a command.
 type Result struct {
 	Line           string
 	Stdout, Stderr string
@@ -246,7 +248,7 @@ func (m *Moor) Run(t *testing.T, args ...string) *Result {
 	return m.Start(t, args...).Wait(t)
 }
 
-// OK fails the test unless the command did what it was asked for.
+// OK fails the test unless the exit code is 0.
 func (r *Result) OK(t *testing.T) *Result {
 	t.Helper()
 	if r.Exit != 0 {
@@ -255,15 +257,15 @@ func (r *Result) OK(t *testing.T) *Result {
 	return r
 }
 
-// Fails fails the test unless the command ended with exit code 1, no result on
-// standard output, and an error that has all of words in it.
+// Fails fails the test unless the exit code is 1, standard error begins with an error,
+// and the output contains all of words.
 func (r *Result) Fails(t *testing.T, words ...string) *Result {
 	t.Helper()
 	return r.FailsWith(t, 1, words...)
 }
 
-// FailsWith is Fails with another exit code: 3 to 7 say why a connection could
-// not be established.
+// FailsWith is Fails with another exit code. The codes 3 to 7 say why a connection
+// could not be established.
 func (r *Result) FailsWith(t *testing.T, code int, words ...string) *Result {
 	t.Helper()
 	if r.Exit != code {
@@ -276,8 +278,8 @@ func (r *Result) FailsWith(t *testing.T, code int, words ...string) *Result {
 	return r
 }
 
-// Says fails the test unless the command wrote all of words, to whichever of
-// its outputs, in upper or lower case.
+// Says fails the test unless standard output and standard error together contain all
+// of words, in upper or lower case.
 func (r *Result) Says(t *testing.T, words ...string) *Result {
 	t.Helper()
 	all := strings.ToLower(r.Stdout + r.Stderr)

@@ -1,16 +1,18 @@
+//go:build kernel || peers
+
 package moortest
 
 import "testing"
 
-// Partner is a peripheral that the binary is paired with. Its functions are what
-// its user does.
+// Partner is a peripheral for the binary to pair with. Its functions are the actions
+// of its user.
 type Partner struct {
 	Address string // with the kind
-	Guarded string // a characteristic that is read on an encrypted link alone
+	Guarded string // a characteristic that requires an encrypted link
 	Initial string // its value, hexadecimal
 	Legacy  bool   // it lacks LE Secure Connections
 
-	Can     func(t *testing.T, io string)  // gives it an IO capability, by the name in the specification
+	Can     func(t *testing.T, io string)  // sets its IO capability, by the name in the specification
 	Accepts func(t *testing.T)             // allows Just Works, if it asks
 	Shows   func(t *testing.T) string      // the passkey, or the number to compare
 	Types   func(t *testing.T, key string) // types a passkey

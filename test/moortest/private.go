@@ -1,3 +1,5 @@
+//go:build kernel || peers
+
 package moortest
 
 import (
@@ -10,7 +12,7 @@ import (
 var resolvable = regexp.MustCompile(`^[4-7][0-9A-F]:.*/random$`)
 
 // Private reads a value of a bonded partner several times with a moor that has
-// --privacy, which must come under another address each time.
+// --privacy. Each link must have another address of the host.
 func Private(t *testing.T, m *Moor, address, guarded, value string) {
 	t.Helper()
 	js := m.With(append(slices.Clone(m.Args), "--json")...)

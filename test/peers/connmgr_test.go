@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/test/conntest"
 )
 
-// TestManagerBumble has the connection manager in this process.
+// TestManagerBumble runs the connection manager in this process.
 func TestManagerBumble(t *testing.T) {
 	b := startBumble(t)
 	p := &conntest.Peer{

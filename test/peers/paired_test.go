@@ -12,15 +12,15 @@ import (
 	"github.com/moor-ble/moor/test/conntest"
 )
 
-// TestPairedByBumble has Bumble begin.
+// TestPairedByBumble makes Bumble initiate the pairing.
 func TestPairedByBumble(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		own    smp.IOCapability
-		peer   string // its IO capability
-		legacy bool
-		do     func(t *testing.T, b *mate, u *conntest.User)
-		method bool // with protection against a man in the middle
+		name          string
+		own           smp.IOCapability
+		peer          string // its IO capability
+		legacy        bool
+		do            func(t *testing.T, b *mate, u *conntest.User)
+		authenticated bool // whether the pairing is authenticated
 	}{
 		{"Just Works", smp.NoInputNoOutput, "NoInputNoOutput", false, nil, false},
 		{"passkey shown here", smp.DisplayOnly, "KeyboardOnly", false, typesThere, true},
@@ -48,14 +48,14 @@ func TestPairedByBumble(t *testing.T) {
 				t.Errorf("paired: %+v", e)
 			}
 			bond := awaitBond(t, h)
-			if bond.Peer.MAC.String() != "F0:0D:CA:FE:00:03" || bond.SecureConnections == c.legacy || bond.Authenticated != c.method {
+			if bond.Peer.MAC.String() != "F0:0D:CA:FE:00:03" || bond.SecureConnections == c.legacy || bond.Authenticated != c.authenticated {
 				t.Fatalf("the bond is %+v", bond)
 			}
 			b.order(t, map[string]any{"do": "return", "address": ourAddress})
 			if e := b.next(t, "read"); e.Value != "01020304" {
 				t.Errorf("with the bond: %+v", e)
 			}
-			// Without it here, Bumble's key is good for nothing.
+			// Without the bond on this side, Bumble's key is of no use.
 			if err := h.SMP().Store().Remove(bond.Peer); err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,8 @@ func TestPairedByBumble(t *testing.T) {
 	}
 }
 
-// awaitBond returns the one bond of h, which is saved a moment after the pairing.
+// awaitBond waits for the one bond of h, which is stored a moment after the
+// pairing.
 func awaitBond(t *testing.T, h *host.Host) *smp.Bond {
 	t.Helper()
 	for ctx := conntest.Within(t); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {

@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""Bumble as somebody to pair with, as peripheral and as central.
+"""Bumble as a device to pair with, as peripheral and as central.
 
 A TCP port on 127.0.0.1 speaks HCI in the H4 format: {"port": PORT} is the first
 line of standard output. Each connection to it gets a controller, always with the
 same address, on one air with a peripheral that advertises and has a
-characteristic which is read on encrypted links alone.
+characteristic that is readable on encrypted links only.
 
 A line on standard input is an order, as JSON:
 
   {"do": "be", "io": NAME, "sc": BOOL}  the IO capability, and LE Secure Connections
   {"do": "type", "key": NUMBER}         the user types a passkey
   {"do": "agree", "yes": BOOL}          or says whether the numbers are the same
-  {"do": "forget"}                      all bonds are lost
+  {"do": "forget"}                      deletes all bonds
   {"do": "pair", "address": ADDR}       the central connects there and pairs
   {"do": "return", "address": ADDR}     it connects there, encrypts and reads
 
 An address is public, or has "/random" behind it.
 
-What happens is told as a JSON object a line. The program ends with its standard
-input.
+Each event is a JSON object on a line of standard output. The program ends with its
+standard input.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ IO = {
 
 
 class User(PairingDelegate):
-    """Shows numbers on standard output, and answers what it is ordered to."""
+    """Prints numbers to standard output, and answers as ordered."""
 
     def __init__(self, io: str) -> None:
         super().__init__(IO[io])
@@ -69,8 +69,8 @@ class User(PairingDelegate):
 
 
 class PeripheralKeys(MemoryKeyStore):
-    """Bonds of a peripheral. Bumble's responder names a legacy key for the role of
-    who is to use it, but then looks for it under its own role."""
+    """Bonds of a peripheral. Bumble's responder stores a legacy key under the role of
+    its user, but looks it up under its own role."""
 
     async def update(self, name: str, keys) -> None:
         keys.ltk_central, keys.ltk_peripheral = keys.ltk_peripheral, keys.ltk_central
@@ -78,7 +78,7 @@ class PeripheralKeys(MemoryKeyStore):
 
 
 class QuickController(Controller):
-    """Refuses LE Set PHY, which Bumble's leaves unanswered: a host then waits."""
+    """Refuses LE Set PHY. Bumble's controller does not answer it, and a host waits."""
 
     def on_hci_le_set_phy_command(self, command) -> None:
         self._send_hci_command_status(
@@ -87,7 +87,7 @@ class QuickController(Controller):
 
 
 class SameAdapter(Adapter):
-    """A client whose controller has the address that the one before had."""
+    """A client whose controller has the address of the one before."""
 
     def __init__(self, link) -> None:
         super().__init__(QuickController, link)

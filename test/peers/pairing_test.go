@@ -33,7 +33,7 @@ const (
 
 func startMate(t *testing.T) *mate {
 	t.Helper()
-	b := &mate{events: make(chan mateEvent, 1024)} // more than a test brings about
+	b := &mate{events: make(chan mateEvent, 1024)} // more than a test causes
 	b.in = startScript(t, "pairing.py", b, func(line []byte) {
 		var e mateEvent
 		if err := json.Unmarshal(line, &e); err == nil {
@@ -41,7 +41,7 @@ func startMate(t *testing.T) *mate {
 		}
 	}, func() { close(b.events) })
 	if b.Port == 0 {
-		t.Fatal("pairing.py did not tell its port")
+		t.Fatal("pairing.py did not report its port")
 	}
 	return b
 }
@@ -57,7 +57,7 @@ func (b *mate) order(t *testing.T, order map[string]any) {
 	}
 }
 
-// any waits for the next event.
+// any returns the next event.
 func (b *mate) any(t *testing.T) mateEvent {
 	t.Helper()
 	select {
@@ -69,7 +69,7 @@ func (b *mate) any(t *testing.T) mateEvent {
 	return mateEvent{}
 }
 
-// next waits for the next event, which has to have the name.
+// next returns the next event, whose name has to be name.
 func (b *mate) next(t *testing.T, name string) mateEvent {
 	t.Helper()
 	e := b.any(t)
@@ -110,7 +110,7 @@ func (b *mate) agree(t *testing.T) {
 	b.order(t, map[string]any{"do": "agree", "yes": true})
 }
 
-// TestPairBumble has moor begin.
+// TestPairBumble makes moor initiate the pairing.
 func TestPairBumble(t *testing.T) {
 	for name, legacy := range map[string]bool{"LE Secure Connections": false, "legacy": true} {
 		t.Run(name, func(t *testing.T) {

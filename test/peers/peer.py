@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""A Bluetooth LE peripheral and controllers for moor, made of Bumble.
+"""A Bluetooth LE peripheral and controllers for moor, based on Bumble.
 
 Two TCP ports on 127.0.0.1 speak HCI in the H4 format. Each connection to one
 gets a controller of its own, on one air with a peripheral that advertises and
 serves GATT:
 
   plain   Bumble's controller as it is
-  silent  one that never answers LE Connection Update, as older ones did
+  silent  a controller that never answers LE Connection Update, as older ones did
 
 Standard output has one JSON object a line: first {"plain": PORT, "silent": PORT},
-then what happens at the peripheral. A line on standard input is an order: "hang
-up" ends the connections of the clients, "change" gives the table one more service
-before the others, whose handles move. The program ends with its standard input.
+then one event of the peripheral a line. A line on standard input is an order: "hang
+up" ends the connections of the clients, "change" adds a service before the others,
+which moves their handles. The program ends with its standard input.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ def say(**event) -> None:
 
 
 class Air(LocalLink):
-    """Bumble's link, which names a sender of data by its random address even
-    where the link was made with the public one."""
+    """Bumble's link, which identifies a sender by its random address even if the
+    connection uses the public one."""
 
     def send_acl_data(self, sender_controller, destination_address, transport, data):
         receiver = self.find_le_controller(destination_address)
@@ -93,8 +93,7 @@ class Adapter(asyncio.Protocol):
 
     def connection_lost(self, exc) -> None:
         Adapter.clients.discard(self.transport)
-        # The radio is gone: the peripheral sees what it sees of a host that
-        # vanished, a supervision timeout.
+        # The radio is gone: for the peripheral this is a supervision timeout.
         for connection in list(self.controller.le_connections.values()):
             connection.send_ll_control_pdu(
                 ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
@@ -164,7 +163,7 @@ class Peripheral:
                 ],
             ),
         ]
-        self.own = len(self.device.gatt_server.attributes)  # GAP and GATT, which stay
+        self.own = len(self.device.gatt_server.attributes)  # GAP and GATT, which do not change
         self.device.add_services(self.services)
         self.device.advertising_data = bytes(
             AdvertisingData(
@@ -215,7 +214,7 @@ class Peripheral:
         self.services.insert(0, gatt.Service(uuid(0x100 + len(self.services)), []))
         server.add_services(self.services)
         say(event="changed")
-        # Asks those who have subscribed to Service Changed to look again.
+        # Service Changed, to its subscribers.
         await self.device.indicate_subscribers(
             self.device.gatt_service.service_changed_characteristic,
             first.to_bytes(2, "little") + b"\xff\xff",
@@ -233,7 +232,7 @@ class Peripheral:
                     await self.device.indicate_subscriber(
                         connection, self.confirmed, self.tick_value()
                     )
-                except Exception as error:  # the link went away in between
+                except Exception as error:  # the link ended meanwhile
                     say(event="not sent", error=str(error))
 
 

@@ -44,7 +44,7 @@ func startBumble(t *testing.T) *bumble {
 		}
 	}, func() {})
 	if b.Plain == 0 || b.Silent == 0 {
-		t.Fatal("peer.py did not tell its ports")
+		t.Fatal("peer.py did not report its ports")
 	}
 	return b
 }
@@ -57,8 +57,8 @@ func (b *bumble) hangUp(t *testing.T) {
 	}
 }
 
-// await waits until the newest event of a name is as it should be. What is told
-// comes by another way than what happened, and may come later.
+// await waits until the newest event of a name meets good. Events arrive through a
+// pipe, possibly later than their effect on the link.
 func (b *bumble) await(t *testing.T, name string, good func(event) bool) {
 	t.Helper()
 	for end := time.Now().Add(conntest.Limit); ; time.Sleep(10 * time.Millisecond) {
@@ -73,14 +73,14 @@ func (b *bumble) await(t *testing.T, name string, good func(event) bool) {
 	}
 }
 
-// ended waits until the peer has no link anymore, and wants the last to have
-// ended by the user of the other side.
+// ended waits until the peer has no link, and checks that the last link ended with
+// Remote User Terminated.
 func (b *bumble) ended(t *testing.T) {
 	t.Helper()
 	b.await(t, "disconnected", func(event) bool { return b.count("disconnected") == b.count("connected") })
 	const remoteUserTerminated = 0x13
 	if e, _ := b.last("disconnected"); e.Reason != remoteUserTerminated {
-		t.Errorf("disconnected for 0x%02x, want 0x13 by moor", e.Reason)
+		t.Errorf("disconnected with 0x%02x, want 0x13 by moor", e.Reason)
 	}
 }
 
@@ -96,7 +96,7 @@ func (b *bumble) last(name string) (e event, ok bool) {
 	return event{}, false
 }
 
-// count is how many events of a name there were.
+// count returns the number of events of a name.
 func (b *bumble) count(name string) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -143,7 +143,7 @@ func TestBumble(t *testing.T) {
 		}
 		got := moortest.JSON[value](t, js.Run(t, "notify", full, custom(4), "--count", "3").OK(t))
 		for i, v := range got {
-			// Each comes once, and after the one before was confirmed.
+			// Each arrives once, after the confirmation of the one before.
 			if !v.Indication || i > 0 && v.Hex == got[i-1].Hex {
 				t.Errorf("values %+v, want three indications", got)
 			}
@@ -169,7 +169,7 @@ func TestBumble(t *testing.T) {
 		if r.Took > moortest.Soon {
 			t.Errorf("it took %v", r.Took)
 		}
-		// The link lived on until moor ended it.
+		// The link stayed up until moor ended it.
 		b.await(t, "unanswered", func(event) bool { return true })
 		b.ended(t)
 		silent.Run(t, "read", full, custom(2)).OK(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// TestPrivateTowardsBumble comes to a bonded Bumble under a new address each
-// time: it finds the key by what it was given when they paired.
+// TestPrivateTowardsBumble connects to a bonded Bumble from a new private address
+// each time. Bumble finds the key by the IRK from the pairing.
 func TestPrivateTowardsBumble(t *testing.T) {
 	b := startMate(t)
 	m := moortest.New(t, "--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Port), "--privacy")
@@ -20,8 +20,8 @@ func TestPrivateTowardsBumble(t *testing.T) {
 	moortest.Private(t, m, mateAddress, custom(2), "01 02 03 04")
 }
 
-// TestBumbleFindsPrivate has Bumble find a device by its identity address after
-// it has changed the one that it advertises under.
+// TestBumbleFindsPrivate makes Bumble connect to the identity address of a device
+// that has changed its private address.
 func TestBumbleFindsPrivate(t *testing.T) {
 	b := startMate(t)
 	h := (&conntest.Lock{

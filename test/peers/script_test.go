@@ -14,8 +14,8 @@ import (
 )
 
 // startScript starts a Python script, which ends with its standard input, and
-// reads the first line that it writes, its ports, into ports. Each further line
-// goes to event, and at the end of them over is called.
+// decodes the first line of its output into ports. It calls event with each
+// further line, and over after the last.
 func startScript(t *testing.T, script string, ports any, event func(line []byte), over func()) (in io.Writer) {
 	t.Helper()
 	python := os.Getenv("MOOR_PYTHON")
@@ -54,7 +54,7 @@ func startScript(t *testing.T, script string, ports any, event func(line []byte)
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() || json.Unmarshal(lines.Bytes(), ports) != nil {
 		close(read)
-		t.Fatalf("%s did not tell its ports but %q", script, lines.Text())
+		t.Fatalf("%s did not report its ports but %q", script, lines.Text())
 	}
 	go func() {
 		defer close(read)

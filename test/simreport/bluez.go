@@ -15,24 +15,24 @@ import (
 // that it has just heard (HCI_LE_AUTOCONN_TIMEOUT).
 const createTimeout = 4 * time.Second
 
-// linuxParams are Linux's connection parameters for devices that it knows
-// nothing of.
+// linuxParams are the connection parameters that Linux uses for a device without
+// stored parameters.
 func linuxParams() hci.ConnParams {
 	return hci.ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 420 * time.Millisecond}
 }
 
-// kernel dials on one adapter as Linux does for BlueZ: it listens for all
-// wanted devices; when it hears one, it stops to listen and dials that one
+// kernel dials on one adapter as Linux does for BlueZ: it scans for all wanted
+// devices. When it hears one of them, it ends the scan and dials that device
 // alone.
 type kernel struct {
 	host *host.Host
 	stop context.CancelFunc
 	done chan struct{}
-	wake chan struct{} // one slot: somebody is wanted
+	wake chan struct{} // one slot: a device is wanted
 
 	mu       sync.Mutex
 	wanted   map[hci.Addr]*want // guarded by mu, as all below
-	stopScan context.CancelFunc // of the scan that is on; nil if none is
+	stopScan context.CancelFunc // of the running scan; nil if there is none
 }
 
 // want is one pending connect.
@@ -55,18 +55,18 @@ func newKernel(ctx context.Context, c *sim.Controller) (*kernel, error) {
 	k := &kernel{host: h, done: make(chan struct{}), wake: make(chan struct{}, 1), wanted: map[hci.Addr]*want{}}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.stop = stop
-	go k.run(run)
+	go k.serveWants(run)
 	return k, nil
 }
 
-func (k *kernel) close() error {
+func (k *kernel) closeKernel() error {
 	k.stop()
 	<-k.done
 	return k.host.Close()
 }
 
-// connect makes a link to a peer, or fails when ctx ends or a dial has failed.
-func (k *kernel) connect(ctx context.Context, peer hci.Addr) (*host.Conn, error) {
+// connectPeer makes a link to a peer. It fails when ctx ends or a dial fails.
+func (k *kernel) connectPeer(ctx context.Context, peer hci.Addr) (*host.Conn, error) {
 	w := &want{ctx: ctx, peer: peer, done: make(chan dialed, 1)}
 	k.mu.Lock()
 	k.wanted[peer] = w
@@ -76,7 +76,7 @@ func (k *kernel) connect(ctx context.Context, peer hci.Addr) (*host.Conn, error)
 	default:
 	}
 	stop := context.AfterFunc(ctx, func() {
-		if k.take(peer) != nil {
+		if k.takeWant(peer) != nil {
 			w.done <- dialed{nil, context.Cause(ctx)}
 		}
 	})
@@ -85,8 +85,8 @@ func (k *kernel) connect(ctx context.Context, peer hci.Addr) (*host.Conn, error)
 	return d.conn, d.err
 }
 
-// take removes and returns the want for a peer; nil if there is none.
-func (k *kernel) take(peer hci.Addr) *want {
+// takeWant removes and returns the want for a peer; nil if there is none.
+func (k *kernel) takeWant(peer hci.Addr) *want {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	w := k.wanted[peer]
@@ -97,8 +97,8 @@ func (k *kernel) take(peer hci.Addr) *want {
 	return w
 }
 
-// run serves the wants until ctx ends.
-func (k *kernel) run(ctx context.Context) {
+// serveWants serves the wants until ctx ends.
+func (k *kernel) serveWants(ctx context.Context) {
 	defer close(k.done)
 	for {
 		select {
@@ -106,16 +106,16 @@ func (k *kernel) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for w := k.hear(ctx); w != nil; w = k.hear(ctx) {
+		for w := k.awaitWanted(ctx); w != nil; w = k.awaitWanted(ctx) {
 			conn, err := k.host.Connect(w.ctx, w.peer, &controller.ConnectOptions{Timeout: createTimeout, Params: linuxParams()})
 			w.done <- dialed{conn, err}
 		}
 	}
 }
 
-// hear listens until a wanted device is heard, whose want it takes; nil once
-// none is wanted.
-func (k *kernel) hear(ctx context.Context) *want {
+// awaitWanted scans until it hears a wanted device, and removes and returns the
+// want for it. It returns nil once no device is wanted.
+func (k *kernel) awaitWanted(ctx context.Context) *want {
 	k.mu.Lock()
 	if len(k.wanted) == 0 {
 		k.mu.Unlock()
@@ -142,7 +142,7 @@ func (k *kernel) hear(ctx context.Context) *want {
 		if !r.Connectable {
 			continue
 		}
-		if w := k.take(r.Addr); w != nil {
+		if w := k.takeWant(r.Addr); w != nil {
 			return w
 		}
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// Manager is the way of this module, as a program gets it that sets nothing,
-// but for the scan in the background, which neither way has here.
-type Manager struct{ m *connmgr.Manager }
+// moorContender is this module's connection manager with its default policy and
+// options, but without the scan in the background: neither contender scans.
+type moorContender struct{ m *connmgr.Manager }
 
-// Open implements Way.
-func (w *Manager) Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error {
+// Open implements contender.
+func (w *moorContender) Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error {
 	cfg := &connmgr.Config{DisableScan: true}
 	byName := map[string]*sim.Controller{}
 	var heard []connmgr.Device
@@ -28,7 +28,7 @@ func (w *Manager) Open(ctx context.Context, adapters []*sim.Controller, rssi [][
 			})
 		}
 	}
-	cfg.OpenTransport = func(_ context.Context, name string) (hci.Transport, error) { return byName[name].Plug(), nil }
+	cfg.Kinds = []connmgr.Kind{{Open: func(_ context.Context, name string) (hci.Transport, error) { return byName[name].Plug(), nil }}}
 	m, err := connmgr.Open(ctx, cfg)
 	if err != nil {
 		return err
@@ -43,8 +43,8 @@ func (w *Manager) Open(ctx context.Context, adapters []*sim.Controller, rssi [][
 	return nil
 }
 
-// Connect implements Way.
-func (w *Manager) Connect(ctx context.Context, target int) (func(), error) {
+// Connect implements contender.
+func (w *moorContender) Connect(ctx context.Context, target int) (func(), error) {
 	c, err := w.m.Establish(ctx, address(target).String(), nil)
 	if err != nil {
 		return nil, err
@@ -52,5 +52,5 @@ func (w *Manager) Connect(ctx context.Context, target int) (func(), error) {
 	return func() { _ = c.Close() }, nil
 }
 
-// Close implements Way.
-func (w *Manager) Close() error { return w.m.Close() }
+// Close implements contender.
+func (w *moorContender) Close() error { return w.m.Close() }

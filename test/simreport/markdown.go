@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Markdown is the report's text, but for its introduction.
-func Markdown(all []Result) string {
+// markdownReport returns the text of the report without its introduction.
+func markdownReport(all []comparison) string {
 	var b strings.Builder
 	b.WriteString("| scenario |")
-	for _, c := range Columns() {
+	for _, c := range allFigures() {
 		fmt.Fprintf(&b, " %s, moor | upstream |", c.Name)
 	}
-	b.WriteString("\n|---|" + strings.Repeat("--:|", 2*len(Columns())) + "\n")
+	b.WriteString("\n|---|" + strings.Repeat("--:|", 2*len(allFigures())) + "\n")
 	for _, r := range all {
 		fmt.Fprintf(&b, "| %s |", r.Name)
-		for _, c := range Columns() {
+		for _, c := range allFigures() {
 			ours, theirs := c.text(r.Ours), c.text(r.Upstream)
-			switch c.Compare(r) {
+			switch c.compareTo(r) {
 			case 1:
 				ours = "**" + ours + "**"
 			case -1:
@@ -36,7 +36,7 @@ func Markdown(all []Result) string {
 	return b.String()
 }
 
-func (c Column) text(r Row) string {
+func (c figure) text(r figures) string {
 	switch v := c.Of(r); {
 	case math.IsInf(v, 0):
 		return "never"
@@ -47,14 +47,14 @@ func (c Column) text(r Row) string {
 	}
 }
 
-// verdict says where the policy does not win.
-func verdict(all []Result) string {
+// verdict lists the figures in which the policy is not better.
+func verdict(all []comparison) string {
 	var lost, even []string
 	n := 0
 	for _, r := range all {
-		for _, c := range Columns() {
+		for _, c := range allFigures() {
 			n++
-			switch where := fmt.Sprintf("- %s, %s: %s against %s", r.Name, c.Name, c.text(r.Ours), c.text(r.Upstream)); c.Compare(r) {
+			switch where := fmt.Sprintf("- %s, %s: %s against %s", r.Name, c.Name, c.text(r.Ours), c.text(r.Upstream)); c.compareTo(r) {
 			case -1:
 				lost = append(lost, where)
 			case 0:

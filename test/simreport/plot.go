@@ -17,23 +17,23 @@ const (
 	footHeight = 40
 )
 
-// Colors of the ways, told apart by shape as well.
+// Colors of the contenders, whose shapes differ as well.
 const (
 	oursColor   = "#1f5fa8"
 	theirsColor = "#d9772b"
 )
 
-// panel is one column of the plot: an axis from low to high, and a place for
-// what never happened at its end.
+// panel is one column of the plot: an axis from low to high, with a place for
+// "never" at its end.
 type panel struct {
-	Column
+	figure
 	title     string
 	low, high float64
 	ticks     []float64
 }
 
 func panels() []panel {
-	cs := Columns()
+	cs := allFigures()
 	return []panel{
 		{cs[0], "ready (%)", 0, 100, []float64{0, 25, 50, 75, 100}},
 		{cs[1], "median time to ready (s)", 0.1, 100, []float64{0.1, 1, 10, 100}},
@@ -42,9 +42,9 @@ func panels() []panel {
 	}
 }
 
-// at is where a value stands in the panel, from its left edge.
-func (p *panel) at(v float64) float64 {
-	const axis = panelWidth - 34 // the rest is for never
+// offsetOf returns the distance of a value from the panel's left edge, in pixels.
+func (p *panel) offsetOf(v float64) float64 {
+	const axis = panelWidth - 34 // the rest is for "never"
 	if p.Percent {
 		return 6 + v/p.high*panelWidth*0.9
 	}
@@ -55,9 +55,9 @@ func (p *panel) at(v float64) float64 {
 	return 6 + math.Log(v/p.low)/math.Log(p.high/p.low)*(axis-12)
 }
 
-// Plot draws the report as SVG: a row for each scenario, a panel for each
+// plotReport draws the report as SVG: a row for each scenario, a panel for each
 // figure.
-func Plot(all []Result) string {
+func plotReport(all []comparison) string {
 	ps := panels()
 	width := labelWidth + len(ps)*(panelWidth+panelGap)
 	bottom := headHeight + len(all)*rowHeight
@@ -74,7 +74,7 @@ func Plot(all []Result) string {
 		text(&b, labelWidth-14, y+rowHeight/2+4, "end", r.Name)
 	}
 	for i := range ps {
-		ps[i].draw(&b, labelWidth+i*(panelWidth+panelGap), bottom, all)
+		ps[i].drawPanel(&b, labelWidth+i*(panelWidth+panelGap), bottom, all)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
@@ -87,7 +87,7 @@ func legend(b *strings.Builder) {
 	text(b, labelWidth+190, 21, "start", "bleak-retry-connector over bleak over BlueZ, as modeled")
 }
 
-func (p *panel) draw(b *strings.Builder, x, bottom int, all []Result) {
+func (p *panel) drawPanel(b *strings.Builder, x, bottom int, all []comparison) {
 	text(b, x, headHeight-28, "start", p.title)
 	line := func(at float64, label, color string) {
 		fmt.Fprintf(b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="%s"/>`+"\n", at, headHeight, at, bottom, color)
@@ -95,14 +95,14 @@ func (p *panel) draw(b *strings.Builder, x, bottom int, all []Result) {
 		text(b, int(at), bottom+16, "middle", label)
 	}
 	for _, v := range p.ticks {
-		line(float64(x)+p.at(v), fmt.Sprintf("%g", v), "#cccccc")
+		line(float64(x)+p.offsetOf(v), fmt.Sprintf("%g", v), "#cccccc")
 	}
 	if !p.Percent {
-		line(float64(x)+p.at(math.Inf(1)), "never", "#999999")
+		line(float64(x)+p.offsetOf(math.Inf(1)), "never", "#999999")
 	}
 	for i, r := range all {
 		y := float64(headHeight) + (float64(i)+0.5)*rowHeight
-		ours, theirs := float64(x)+p.at(p.Of(r.Ours)), float64(x)+p.at(p.Of(r.Upstream))
+		ours, theirs := float64(x)+p.offsetOf(p.Of(r.Ours)), float64(x)+p.offsetOf(p.Of(r.Upstream))
 		fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999" stroke-width="2"/>`+"\n", ours, y, theirs, y)
 		square(b, theirs, y)
 		dot(b, ours, y)

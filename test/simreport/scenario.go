@@ -9,21 +9,21 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// Scenario is one row of the report.
-type Scenario struct {
+// scenario is one row of the report.
+type scenario struct {
 	Name     string
-	Text     string // what is wrong, for the report
+	Text     string // the fault, in the words of the report
 	Adapters int
 	Targets  int
 	Loss     float64 // of every packet, on all paths
 	MaxLinks int     // of each adapter; 0 is plenty
-	FullLate bool    // a full adapter says so in the event, with 0x0D
+	FullLate bool    // a full adapter refuses in the event, with 0x0D
 	Hold     time.Duration
-	// spoil adds what is wrong with one world.
+	// spoil adds the faults of one world.
 	spoil func(w *plan, rng *rand.Rand)
 }
 
-// plan is what the seed decides about a world, the same for both ways.
+// plan is the part of a world that the seed decides, the same for both contenders.
 type plan struct {
 	rssi   [][]int8    // by adapter and target
 	loss   [][]float64 // by adapter and target
@@ -35,8 +35,8 @@ func address(n int) hci.Addr {
 	return hci.Addr{MAC: hci.MAC{byte(n), byte(n >> 8), 0, 0, 0xFE, 0xC0}, Kind: hci.AddrRandom}
 }
 
-// plan draws a world.
-func (s *Scenario) plan(seed uint64) *plan {
+// plan draws the plan of a world.
+func (s *scenario) plan(seed uint64) *plan {
 	rng := rand.New(rand.NewPCG(seed, 0x706C616E))
 	w := &plan{away: make([]time.Duration, s.Targets), faults: make([][]sim.Fault, s.Adapters)}
 	for range s.Adapters {
@@ -54,7 +54,7 @@ func (s *Scenario) plan(seed uint64) *plan {
 	return w
 }
 
-// best is the adapter that hears a target best.
+// best returns the adapter that hears a target best.
 func (w *plan) best(target int) int {
 	best := 0
 	for a := range w.rssi {
@@ -72,17 +72,17 @@ func (w *plan) everywhere(f func() sim.Fault) {
 	}
 }
 
-// Scenarios returns the rows of the report.
-func Scenarios() []Scenario {
-	var all []Scenario
+// allScenarios returns the rows of the report.
+func allScenarios() []scenario {
+	var all []scenario
 	for _, percent := range []int{0, 10, 20, 30, 40, 50, 60} {
-		all = append(all, Scenario{
+		all = append(all, scenario{
 			Name: fmt.Sprintf("loss %d %%", percent), Text: fmt.Sprintf("one device; %d %% of all packets are lost", percent),
 			Adapters: 1, Targets: 1, Loss: float64(percent) / 100,
 		})
 	}
 	return append(all,
-		Scenario{
+		scenario{
 			Name: "missed requests", Text: "1 to 6 connects end with 0x3E, at 10 % loss",
 			Adapters: 1, Targets: 1, Loss: 0.1,
 			spoil: func(w *plan, rng *rand.Rand) {
@@ -90,7 +90,7 @@ func Scenarios() []Scenario {
 				w.everywhere(func() sim.Fault { return sim.ConnectFault{Times: n} })
 			},
 		},
-		Scenario{
+		scenario{
 			Name: "hangs up", Text: "the device ends 1 to 6 links with 0x13 within their first 12 packets",
 			Adapters: 1, Targets: 1,
 			spoil: func(w *plan, rng *rand.Rand) {
@@ -102,25 +102,25 @@ func Scenarios() []Scenario {
 				}
 			},
 		},
-		Scenario{
+		scenario{
 			Name: "absent", Text: "the device comes after 0 to 60 s",
 			Adapters: 1, Targets: 1,
 			spoil: func(w *plan, rng *rand.Rand) { w.away[0] = time.Duration(rng.IntN(60000)) * time.Millisecond },
 		},
-		Scenario{
+		scenario{
 			Name: "full adapter", Text: "6 devices, held for 8 s each, on an adapter that carries 2 links (0x09)",
 			Adapters: 1, Targets: 6, MaxLinks: 2, Hold: 8 * time.Second,
 		},
-		Scenario{
+		scenario{
 			Name: "full, told late", Text: "the same, but the adapter says 0x0D in the event",
 			Adapters: 1, Targets: 6, MaxLinks: 2, Hold: 8 * time.Second, FullLate: true,
 		},
-		Scenario{
+		scenario{
 			Name: "jammed adapter", Text: "two adapters; the one that hears the device best loses 85 %",
 			Adapters: 2, Targets: 1,
 			spoil: func(w *plan, _ *rand.Rand) { w.loss[w.best(0)][0] = 0.85 },
 		},
-		Scenario{
+		scenario{
 			Name: "deaf adapter", Text: "two adapters; on the one that hears the device best, connects end with 0x3E",
 			Adapters: 2, Targets: 1,
 			spoil: func(w *plan, _ *rand.Rand) {
@@ -128,7 +128,7 @@ func Scenarios() []Scenario {
 				w.faults[a] = append(w.faults[a], sim.ConnectFault{Times: sim.Always})
 			},
 		},
-		Scenario{
+		scenario{
 			Name: "many", Text: "12 devices at once on one adapter, 3 of which come after 10 to 40 s, at 10 % loss",
 			Adapters: 1, Targets: 12, Loss: 0.1,
 			spoil: func(w *plan, rng *rand.Rand) {
@@ -137,15 +137,15 @@ func Scenarios() []Scenario {
 				}
 			},
 		},
-		Scenario{
+		scenario{
 			Name: "many, few slots", Text: "18 devices, held for 5 s each, on 3 adapters with 3 links each, at 10 % loss",
 			Adapters: 3, Targets: 18, Loss: 0.1, MaxLinks: 3, Hold: 5 * time.Second,
 		},
 	)
 }
 
-// fullStatus is what a full adapter answers.
-func (s *Scenario) fullStatus() hci.Status {
+// fullStatus returns the status with which a full adapter refuses a dial.
+func (s *scenario) fullStatus() hci.Status {
 	if s.FullLate {
 		return hci.StatusRejectedResources
 	}

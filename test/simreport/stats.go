@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// Never is the time to ready of targets that did not become ready.
-const Never = time.Duration(math.MaxInt64)
+// never is the time to ready of targets that did not become ready.
+const never = time.Duration(math.MaxInt64)
 
-// Row is how one way fared in one scenario.
-type Row struct {
+// figures are the results of one contender in one scenario.
+type figures struct {
 	Success     float64       // of the targets, 0 to 1
-	Median, P99 time.Duration // to ready, of all targets; Never if that many failed
-	Radio       time.Duration // for each target that became ready; Never without any
+	Median, P99 time.Duration // to ready, of all targets; never if that many failed
+	Radio       time.Duration // for each target that became ready; never if none did
 }
 
-// Summarize makes the row of many worlds.
-func Summarize(all []Outcome) Row {
+// summarize returns the figures of many worlds.
+func summarize(all []outcome) figures {
 	var times []time.Duration
 	var radio time.Duration
 	ready := 0
@@ -25,7 +25,7 @@ func Summarize(all []Outcome) Row {
 		radio += o.Radio
 		for _, d := range o.Ready {
 			if d == 0 {
-				d = Never
+				d = never
 			} else {
 				ready++
 			}
@@ -33,7 +33,7 @@ func Summarize(all []Outcome) Row {
 		}
 	}
 	slices.Sort(times)
-	r := Row{Success: float64(ready) / float64(len(times)), Median: quantile(times, 0.5), P99: quantile(times, 0.99), Radio: Never}
+	r := figures{Success: float64(ready) / float64(len(times)), Median: quantile(times, 0.5), P99: quantile(times, 0.99), Radio: never}
 	if ready > 0 {
 		r.Radio = radio / time.Duration(ready)
 	}
@@ -45,40 +45,40 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[int(math.Ceil(q*float64(len(sorted))))-1]
 }
 
-// Result is a scenario with the rows of both ways.
-type Result struct {
-	Scenario
+// comparison is a scenario with the figures of both contenders.
+type comparison struct {
+	scenario
 	Worlds         int
-	Ours, Upstream Row
+	Ours, Upstream figures
 }
 
-// Column is a figure of the report.
-type Column struct {
+// figure is one figure of the report.
+type figure struct {
 	Name    string
-	Of      func(r Row) float64 // in percent or seconds; +Inf for Never
-	Percent bool                // more is better; else seconds, of which less is
+	Of      func(r figures) float64 // in percent or seconds; +Inf for never
+	Percent bool                    // more is better; otherwise seconds, and less is better
 }
 
-// Columns returns the figures of the report.
-func Columns() []Column {
-	return []Column{
-		{"success", func(r Row) float64 { return 100 * r.Success }, true},
-		{"median", func(r Row) float64 { return seconds(r.Median) }, false},
-		{"99 %", func(r Row) float64 { return seconds(r.P99) }, false},
-		{"radio", func(r Row) float64 { return seconds(r.Radio) }, false},
+// allFigures returns the figures of the report.
+func allFigures() []figure {
+	return []figure{
+		{"success", func(r figures) float64 { return 100 * r.Success }, true},
+		{"median", func(r figures) float64 { return seconds(r.Median) }, false},
+		{"99 %", func(r figures) float64 { return seconds(r.P99) }, false},
+		{"radio", func(r figures) float64 { return seconds(r.Radio) }, false},
 	}
 }
 
 func seconds(d time.Duration) float64 {
-	if d == Never {
+	if d == never {
 		return math.Inf(1)
 	}
 	return d.Seconds()
 }
 
-// Compare returns 1 where ours is better, -1 where upstream is, 0 where the
+// compareTo returns 1 where ours is better, -1 where upstream is, 0 where the
 // figures are the same.
-func (c Column) Compare(r Result) int {
+func (c figure) compareTo(r comparison) int {
 	ours, theirs := c.Of(r.Ours), c.Of(r.Upstream)
 	switch {
 	case ours == theirs:

@@ -12,14 +12,14 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// Upstream is the way of bleak-retry-connector over bleak over BlueZ.
-type Upstream struct {
+// upstreamContender is bleak-retry-connector over bleak over BlueZ.
+type upstreamContender struct {
 	kernels []*kernel
 	rssi    [][]int8
 }
 
-// Open implements Way.
-func (u *Upstream) Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error {
+// Open implements contender.
+func (u *upstreamContender) Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error {
 	u.rssi = rssi
 	for _, c := range adapters {
 		k, err := newKernel(ctx, c)
@@ -31,18 +31,18 @@ func (u *Upstream) Open(ctx context.Context, adapters []*sim.Controller, rssi []
 	return nil
 }
 
-// Close implements Way.
-func (u *Upstream) Close() error {
+// Close implements contender.
+func (u *upstreamContender) Close() error {
 	var errs []error
 	for _, k := range u.kernels {
-		errs = append(errs, k.close())
+		errs = append(errs, k.closeKernel())
 	}
 	return errors.Join(errs...)
 }
 
-// Connect implements Way: establish_connection, on the adapter that hears the
+// Connect implements contender: establish_connection, on the adapter that hears the
 // device best at the beginning.
-func (u *Upstream) Connect(ctx context.Context, target int) (func(), error) {
+func (u *upstreamContender) Connect(ctx context.Context, target int) (func(), error) {
 	best := 0
 	for a := range u.rssi {
 		if u.rssi[a][target] > u.rssi[best][target] {
@@ -69,20 +69,20 @@ func (u *Upstream) Connect(ctx context.Context, target int) (func(), error) {
 	}
 }
 
-// What establish_connection is told of failures: bleak has no more to say.
+// The failures that establish_connection sees: bleak does not report more.
 var (
 	errTimeout      = &errclass.RemoteError{Kind: errclass.KindTimeout}
 	errDisconnected = &errclass.RemoteError{Text: "failed to discover services, device disconnected"}
 )
 
 // bleak is BleakClient.connect: link and discovery within the timeout. It
-// repeats what BlueZ calls le-connection-abort-by-local, which is every failure
-// before the ATT bearer works.
-func (u *Upstream) bleak(ctx context.Context, k *kernel, target int, timeout time.Duration) (*host.Conn, error) {
+// repeats after le-connection-abort-by-local, which BlueZ reports for every
+// failure before the ATT bearer works.
+func (u *upstreamContender) bleak(ctx context.Context, k *kernel, target int, timeout time.Duration) (*host.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for ctx.Err() == nil {
-		conn, err := k.connect(ctx, address(target))
+		conn, err := k.connectPeer(ctx, address(target))
 		if err != nil {
 			continue
 		}
@@ -98,11 +98,11 @@ func (u *Upstream) bleak(ctx context.Context, k *kernel, target int, timeout tim
 	return nil, errTimeout
 }
 
-// errAborted is a link that ended before anything was said on it.
+// errAborted is a link that ended before the first response.
 var errAborted = errors.New("le-connection-abort-by-local")
 
-// discover is what bluetoothd does with a device that it does not know: MTU,
-// all of the table, and its hash.
+// discover is the discovery of bluetoothd for a device without a cached table:
+// it exchanges the MTU and reads the whole table and its hash.
 func discover(ctx context.Context, conn *host.Conn) error {
 	var answer *att.Error
 	g := conn.GATT()

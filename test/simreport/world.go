@@ -11,23 +11,24 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// Way is a way to connect to the devices of a world.
-type Way interface {
-	// Open starts the adapters. It is told how strongly each hears each target.
+// contender is a way to connect to the devices of a world.
+type contender interface {
+	// Open starts the adapters. rssi is the signal strength of each target at each
+	// adapter, in dBm.
 	Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error
-	// Connect brings a target to ready, and returns what ends its link.
+	// Connect brings a target to ready. release ends its link.
 	Connect(ctx context.Context, target int) (release func(), err error)
 	Close() error
 }
 
-// Outcome is what became of one world.
-type Outcome struct {
+// outcome is the result of one world.
+type outcome struct {
 	Ready []time.Duration // time to ready of each target; 0 for those that failed
-	Radio time.Duration   // that the adapters' radios were listening or on air
+	Radio time.Duration   // for which the adapters' radios were listening or on air
 }
 
-// Run plays one world. It must be called in a synctest bubble.
-func (s *Scenario) Run(ctx context.Context, seed uint64, way Way) (o Outcome, err error) {
+// Run runs one world with one contender. It must be called in a synctest bubble.
+func (s *scenario) Run(ctx context.Context, seed uint64, way contender) (o outcome, err error) {
 	p := s.plan(seed)
 	air := sim.New(&sim.Config{Seed: seed})
 	defer air.Close()
@@ -90,7 +91,7 @@ func radioTime(adapters []*sim.Controller) (d time.Duration) {
 	return d
 }
 
-// device is a sensor with a table of common size.
+// device returns a sensor with a table of common size.
 func device(n int) *sim.PeripheralConfig {
 	chr := func(u uint16) gatt.CharDef {
 		return gatt.CharDef{UUID: gatt.UUID16(u), Properties: gatt.PropRead | gatt.PropNotify, Value: []byte{byte(n)}}

@@ -1,6 +1,7 @@
-// Package atttest has a channel for tests of what runs on an attribute bearer.
-// The test, or a function of it, is the peer: it sees every PDU that is sent,
-// and what it answers arrives on the channel's loop as it would on a link's.
+// Package atttest implements an att.Channel for tests of code that uses an
+// att.Bearer. The test, or a function of it, is the peer: it receives every PDU
+// that is sent, and its answers arrive on the channel's loop as they would on a
+// link's.
 package atttest
 
 import (
@@ -15,10 +16,10 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// ErrDisconnected is the end of a Channel that the test has not given a cause.
+// ErrDisconnected is the end of a Channel that the test ended without a cause.
 var ErrDisconnected = errors.New("atttest: disconnected")
 
-// Protocol is what runs on the channel, an *att.Bearer.
+// Protocol is the protocol on the channel, an *att.Bearer.
 type Protocol interface {
 	Frame(now time.Time, pdu []byte)
 	Writable(now time.Time)
@@ -26,9 +27,9 @@ type Protocol interface {
 	Down(now time.Time, cause error)
 }
 
-// Channel is an att.Channel with a loop of its own. Its test methods are those
-// below New; they are called by the test, not on the loop. Want and WantIdle
-// work in a synctest bubble only.
+// Channel is an att.Channel with a loop of its own. The test calls its methods
+// from Attach to Closed, not on the loop. Want, Skip and WantIdle need a
+// synctest bubble.
 type Channel struct {
 	t     testing.TB
 	tasks chan loop.Task
@@ -41,7 +42,7 @@ type Channel struct {
 	peer    func(pdu []byte) [][]byte
 	answers [][]byte
 	full    bool
-	asked   bool // Room has said no
+	asked   bool // Room has reported false
 	timer   *time.Timer
 	cause   error
 
@@ -50,8 +51,8 @@ type Channel struct {
 }
 
 // New starts a channel that ends with the test. peer is called on the loop with
-// every PDU sent, which it must not keep, and returns what arrives in answer. If
-// it is nil, the PDUs are kept for Want.
+// every PDU that is sent, which it must not keep, and returns the PDUs to
+// receive in answer. If peer is nil, sent PDUs are queued for Want.
 func New(t testing.TB, peer func(pdu []byte) [][]byte) *Channel {
 	c := &Channel{
 		t:     t,
@@ -63,7 +64,7 @@ func New(t testing.TB, peer func(pdu []byte) [][]byte) *Channel {
 		timer: time.NewTimer(time.Hour),
 	}
 	c.timer.Stop()
-	go c.run()
+	go c.runLoop()
 	t.Cleanup(func() {
 		c.Disconnect(nil)
 		<-c.ended
@@ -71,11 +72,12 @@ func New(t testing.TB, peer func(pdu []byte) [][]byte) *Channel {
 	return c
 }
 
-// Attach says what runs on the channel. Called before anything is received.
+// Attach sets the protocol on the channel. It must be called before anything is
+// received.
 func (c *Channel) Attach(p Protocol) { c.Do(func(time.Time) { c.proto = p }) }
 
-// Do runs f on the loop and returns when it has; on a channel that has ended, f
-// may not run.
+// Do runs f on the loop and waits for it. On a channel that has ended, f may not
+// run.
 func (c *Channel) Do(f func(now time.Time)) {
 	ran := make(chan struct{})
 	if c.Post(loop.Func(func(now time.Time) { f(now); close(ran) })) {
@@ -86,8 +88,8 @@ func (c *Channel) Do(f func(now time.Time)) {
 	}
 }
 
-// Receive has PDUs, written as hexadecimal digits with spaces where they help,
-// arrive from the peer. It returns when they have been handled.
+// Receive receives PDUs from the peer, written as hexadecimal digits with
+// optional spaces. It returns when the protocol has handled them.
 func (c *Channel) Receive(pdus ...string) {
 	c.t.Helper()
 	for _, p := range pdus {
@@ -96,8 +98,8 @@ func (c *Channel) Receive(pdus ...string) {
 	}
 }
 
-// Want waits until everything stands still and fails the test if the next PDUs
-// sent are not these.
+// Want waits until all goroutines are blocked, and fails the test unless the
+// next PDUs sent are these.
 func (c *Channel) Want(pdus ...string) {
 	c.t.Helper()
 	synctest.Wait()
@@ -114,7 +116,7 @@ func (c *Channel) Want(pdus ...string) {
 	}
 }
 
-// Skip takes n PDUs that were sent and do not matter.
+// Skip discards the next n PDUs sent.
 func (c *Channel) Skip(n int) {
 	c.t.Helper()
 	synctest.Wait()
@@ -127,8 +129,8 @@ func (c *Channel) Skip(n int) {
 	}
 }
 
-// WantIdle waits until everything stands still and fails the test if a PDU has
-// been sent that was not asked for with Want.
+// WantIdle waits until all goroutines are blocked, and fails the test if a PDU
+// was sent that Want or Skip has not taken.
 func (c *Channel) WantIdle() {
 	c.t.Helper()
 	synctest.Wait()
@@ -139,8 +141,8 @@ func (c *Channel) WantIdle() {
 	}
 }
 
-// SetFull says whether the channel is full. When it no longer is, and the
-// Protocol has asked for room in vain, it is told.
+// SetFull sets whether the channel is full. When it no longer is and Room has
+// reported false, the Protocol's Writable is called.
 func (c *Channel) SetFull(full bool) {
 	c.Do(func(now time.Time) {
 		c.full = full
@@ -151,7 +153,7 @@ func (c *Channel) SetFull(full bool) {
 	})
 }
 
-// Disconnect ends the link with a cause; nil is ErrDisconnected.
+// Disconnect ends the link with a cause; nil means ErrDisconnected.
 func (c *Channel) Disconnect(cause error) {
 	if cause == nil {
 		cause = ErrDisconnected
@@ -164,7 +166,8 @@ func (c *Channel) Disconnect(cause error) {
 	<-c.ended
 }
 
-// Closed returns what the Protocol has called Close with, nil if it has not.
+// Closed returns the cause that the Protocol passed to Close; nil if it has not
+// closed the channel.
 func (c *Channel) Closed() error {
 	if e := c.closed.Load(); e != nil {
 		return *e
@@ -172,8 +175,8 @@ func (c *Channel) Closed() error {
 	return nil
 }
 
-// run is the loop.
-func (c *Channel) run() {
+// runLoop is the loop.
+func (c *Channel) runLoop() {
 	defer close(c.ended)
 	for c.cause == nil {
 		select {
@@ -194,7 +197,7 @@ func (c *Channel) run() {
 	}
 	c.err = c.cause
 	close(c.done)
-	// What was posted before done was closed still runs.
+	// Tasks posted before done was closed still run.
 	for {
 		select {
 		case t := <-c.tasks:
@@ -265,7 +268,7 @@ func (c *Channel) Err() error {
 	}
 }
 
-// Hex decodes hexadecimal digits with spaces between them.
+// Hex decodes hexadecimal digits with optional spaces.
 func Hex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))

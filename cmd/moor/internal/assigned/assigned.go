@@ -1,11 +1,11 @@
-// Package assigned names the numbers that the Bluetooth SIG assigns: UUIDs of
-// services, characteristics, descriptors and members, company identifiers,
+// Package assigned has the names of the numbers that the Bluetooth SIG assigns: UUIDs
+// of services, characteristics, descriptors and members, company identifiers,
 // appearance values and versions of the Core specification.
 //
-// The tables are text files under tables, written by gen/gen.py, which says
-// where they come from: the SIG's own lists as published in the PyPI package
+// The tables are text files under tables, which gen/gen.py writes. Its sources, both
+// under the MIT license, are the SIG's own lists as published in the PyPI package
 // bluetooth-sig 0.6.0 (June 2026), and well-known 128-bit UUIDs of vendors from
-// bluetooth-numbers 1.1.2, both under the MIT license.
+// bluetooth-numbers 1.1.2.
 package assigned
 
 import (
@@ -18,7 +18,7 @@ import (
 
 //go:generate python3 gen/gen.py
 
-// The tables: a line for each number, sorted; digits, then the name.
+// The tables: sorted, a line for each number with its digits and then its name.
 var (
 	//go:embed tables/services.txt
 	services string
@@ -40,20 +40,21 @@ var (
 	versions string
 )
 
-// Service returns the name of a service, "" if it is not known. A UUID that
-// the SIG has given to a member is named after the member.
-func Service(u uuid.UUID) string { return name(u, vendorServices, services, members) }
+// Service returns the name of a service, "" if it is not known. The name of a UUID
+// that the SIG has assigned to a member is that of the member.
+func Service(u uuid.UUID) string { return nameOf(u, vendorServices, services, members) }
 
 // Characteristic returns the name of a characteristic, "" if it is not known.
 func Characteristic(u uuid.UUID) string {
-	return name(u, vendorCharacteristics, characteristics, members)
+	return nameOf(u, vendorCharacteristics, characteristics, members)
 }
 
 // Descriptor returns the name of a descriptor or of a declaration, "" if it is
 // not known.
-func Descriptor(u uuid.UUID) string { return name(u, "", descriptors) }
+func Descriptor(u uuid.UUID) string { return nameOf(u, "", descriptors) }
 
-// UUID returns the name of u whatever u stands for, "" if it is not known.
+// UUID returns the name of u as a service, a characteristic or a descriptor; "" if it
+// is not known.
 func UUID(u uuid.UUID) string {
 	for _, of := range []func(uuid.UUID) string{Service, Characteristic, Descriptor} {
 		if n := of(u); n != "" {
@@ -64,31 +65,31 @@ func UUID(u uuid.UUID) string {
 }
 
 // Company returns the name of a company identifier, "" if it is not known.
-func Company(id uint16) string { return find(companies, key16(id)) }
+func Company(id uint16) string { return findName(companies, key16(id)) }
 
-// Appearance returns the name of an appearance value, such as "Sports Watch";
-// for an unknown kind within a known category the category's name, and "" if
-// that is unknown too (Assigned Numbers, 2.6: category in the upper 10 bits).
+// Appearance returns the name of an appearance value, such as "Sports Watch". For an
+// unknown value of a known category it returns the name of the category, otherwise ""
+// (Assigned Numbers, 2.6: the category is in the upper 10 bits).
 func Appearance(v uint16) string {
-	if n := find(appearances, key16(v)); n != "" {
+	if n := findName(appearances, key16(v)); n != "" {
 		return n
 	}
-	return find(appearances, key16(v&^0x3F))
+	return findName(appearances, key16(v&^0x3F))
 }
 
-// Version returns the version of the Core specification that a controller
-// reports as v, such as "5.4", and "" if it is not known.
-func Version(v uint8) string { return find(versions, key16(uint16(v))) }
+// Version returns the version of the Core specification with the assigned number v,
+// such as "5.4"; "" if it is not known.
+func Version(v uint8) string { return findName(versions, key16(uint16(v))) }
 
-// name looks u up in the tables of short UUIDs if u has a short form, else in
+// nameOf looks u up in the tables of short UUIDs if u has a short form, otherwise in
 // the table of long ones.
-func name(u uuid.UUID, long string, short ...string) string {
+func nameOf(u uuid.UUID, long string, short ...string) string {
 	v, ok := u.Short()
 	if !ok {
-		return find(long, fmt.Sprintf("%X", u[:]))
+		return findName(long, fmt.Sprintf("%X", u[:]))
 	}
 	for _, table := range short {
-		if n := find(table, key16(v)); n != "" {
+		if n := findName(table, key16(v)); n != "" {
 			return n
 		}
 	}
@@ -97,10 +98,10 @@ func name(u uuid.UUID, long string, short ...string) string {
 
 func key16(v uint16) string { return fmt.Sprintf("%04X", v) }
 
-// find searches the sorted lines of table for the one that begins with key and
-// returns what follows the key. It halves the text, not a list of lines, so
-// that a table costs nothing but its text.
-func find(table, key string) string {
+// findName searches the sorted lines of table for the one that begins with key, and
+// returns the rest of that line. It halves the text, not a list of lines, so that a
+// table takes no memory besides its text.
+func findName(table, key string) string {
 	for table != "" {
 		start := strings.LastIndexByte(table[:len(table)/2], '\n') + 1
 		line, after, _ := strings.Cut(table[start:], "\n")

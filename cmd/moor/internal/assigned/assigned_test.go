@@ -38,8 +38,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestEveryLineIsFound holds the tables to what find relies on: sorted, keys
-// of one width, no name missing, and every line reached.
+// TestEveryLineIsFound checks the requirements of findName: sorted lines, keys of one
+// width, a name in each line. It finds every line.
 func TestEveryLineIsFound(t *testing.T) {
 	for name, table := range map[string]string{
 		"services": services, "characteristics": characteristics, "descriptors": descriptors, "members": members,
@@ -63,8 +63,8 @@ func checkTable(t *testing.T, name, table string, width int) {
 		if key <= last {
 			t.Fatalf("%s: %s after %s", name, key, last)
 		}
-		if got := find(table, key); got != want {
-			t.Fatalf("%s: find(%s) = %q, want %q", name, key, got, want)
+		if got := findName(table, key); got != want {
+			t.Fatalf("%s: findName(%s) = %q, want %q", name, key, got, want)
 		}
 		last, lines = key, lines+1
 	}
@@ -86,8 +86,8 @@ func TestTablesAreSmall(t *testing.T) {
 func TestFindUnknown(t *testing.T) {
 	for v := range 0x10000 {
 		key := fmt.Sprintf("%04X", v)
-		if got := find(services, key); got != "" && !strings.Contains(services, key+got+"\n") {
-			t.Fatalf("find(%s) = %q, which no line says", key, got)
+		if got := findName(services, key); got != "" && !strings.Contains(services, key+got+"\n") {
+			t.Fatalf("findName(%s) = %q, which is in no line", key, got)
 		}
 	}
 }

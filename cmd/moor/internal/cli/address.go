@@ -11,7 +11,7 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// adapterFlag is the adapters that a command line names, each once.
+// adapterFlag holds the adapters that the command line names, each once.
 type adapterFlag []string
 
 func (f *adapterFlag) String() string { return "" }
@@ -19,7 +19,7 @@ func (f *adapterFlag) String() string { return "" }
 // Type implements pflag.Value.
 func (f *adapterFlag) Type() string { return "value" }
 
-// Set adds adapters, with commas between them.
+// Set adds adapters separated by commas.
 func (f *adapterFlag) Set(s string) error {
 	none := true
 	for name := range strings.SplitSeq(s, ",") {
@@ -36,9 +36,9 @@ func (f *adapterFlag) Set(s string) error {
 	return nil
 }
 
-// environment fills in what the command line left out, and checks what may have
-// come from there.
-func (a *app) environment() error {
+// applyEnvironment fills in flags from the environment that the command line leaves
+// out, and checks how the adapters are written.
+func (a *app) applyEnvironment() error {
 	if a.State == "" {
 		a.State = os.Getenv("MOOR_STATE")
 	}
@@ -48,7 +48,7 @@ func (a *app) environment() error {
 		_ = (*adapterFlag)(&a.Adapters).Set(os.Getenv(from[1:])) // may be empty
 	}
 	if a.env.Open != nil {
-		return nil // which knows its addresses
+		return nil // the environment knows its own addresses
 	}
 	for _, name := range a.Adapters {
 		if err := checkAdapter(name); err != nil {
@@ -58,7 +58,7 @@ func (a *app) environment() error {
 	return nil
 }
 
-// checkAdapter reports what is wrong with how an adapter is written.
+// checkAdapter returns an error if name cannot be the address of an adapter.
 func checkAdapter(name string) error {
 	if scenario, ok := strings.CutPrefix(name, "sim:"); ok {
 		_, err := sim.ParseScenario(scenario)

@@ -3,8 +3,6 @@ package cli
 import (
 	"cmp"
 	"errors"
-	"fmt"
-	"strings"
 	"syscall"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -13,29 +11,28 @@ import (
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci/hcisock"
-	"github.com/moor-ble/moor/internal/text"
 )
 
-// quiet reports whether err is not worth a word: who read the output has gone
+// isSilent reports whether err needs no message: the reader of the output has gone
 // away, as head(1) does.
-func quiet(err error) bool {
+func isSilent(err error) bool {
 	var out *outputError
 	return errors.As(err, &out) && errors.Is(err, syscall.EPIPE)
 }
 
-// codeAdvice says what a user can do about an ATT error code.
+// codeAdvice returns the remedy for an ATT error code; "" if there is none.
 func codeAdvice(c att.Code) string {
 	switch c {
 	case att.CodeInvalidHandle:
 		return "the device has no attribute there: see moor services"
 	case att.CodeReadNotPermitted:
-		return "it cannot be read; it may be there to be written, or to notify"
+		return "it cannot be read: moor services shows whether it can be written or subscribed to"
 	case att.CodeWriteNotPermitted:
 		return "it cannot be written; moor services shows what each characteristic takes"
 	case att.CodeInsufficientAuthentication, att.CodeInsufficientEncryption, att.CodeEncryptionKeySizeTooShort:
-		return "the device wants an encrypted link: pair with it first (moor pair), or add --pair"
+		return "the device requires an encrypted link: pair with it first (moor pair), or add --pair"
 	case att.CodeInsufficientAuthorization:
-		return "the device wants its user to allow this"
+		return "the device requires its user to allow this"
 	case att.CodeInvalidAttributeValueLength:
 		return "the value has the wrong length for this attribute"
 	case att.CodeValueNotAllowed, att.CodeOutOfRange:
@@ -47,17 +44,17 @@ func codeAdvice(c att.Code) string {
 	case att.CodeCCCDImproperlyConfigured:
 		return "subscribe to it first: see moor notify"
 	case att.CodeProcedureAlreadyInProgress:
-		return "the device is busy with the same: try again later"
+		return "the device is busy with the same procedure: try again later"
 	default:
 		if c.Application() {
-			return "what this code means is up to the service: see its specification"
+			return "the service defines the meaning of this code: see its specification"
 		}
 		return ""
 	}
 }
 
-// advice says what to do about err; "" where nothing is known. What is about
-// this command line comes first, then what errclass says of all errors.
+// advice returns the remedy for err; "" if there is none. A remedy in terms of the
+// command line comes before that of errclass.
 func advice(err error) string {
 	var (
 		open   *hcisock.OpenError
@@ -78,7 +75,7 @@ func advice(err error) string {
 	case errors.Is(err, errNoAdapter):
 		return "plug one in (moor doctor says what else may be wrong), name one with --adapter, or try moor --adapter sim: scan"
 	case errors.As(err, &unseen):
-		return "switch it on, bring it closer, or wake it up; with /random or /public behind the address it is dialed unseen"
+		return "switch it on, bring it closer, or wake it up; with /random or /public after the address, moor connects without having seen it"
 	case errors.As(err, &many):
 		return "name one of them by its handle"
 	case errors.As(err, &none):
@@ -101,7 +98,7 @@ func advice(err error) string {
 	return errclass.Of(err).Advice
 }
 
-// stateAdvice says what to do about a state directory that cannot be used.
+// stateAdvice returns the remedy for a state directory that cannot be used.
 func stateAdvice(e *connmgr.StateError) string {
 	switch {
 	case e.Remedy != "":
@@ -110,36 +107,4 @@ func stateAdvice(e *connmgr.StateError) string {
 		return "make room on the disk, or name a directory elsewhere with --state DIR, or --state none to keep nothing"
 	}
 	return "name a directory that you may read and write with --state DIR, or --state none to keep nothing"
-}
-
-// message is err without the advice that its text may end in.
-func message(err error) string {
-	if failed, ok := errors.AsType[*connmgr.EstablishError](err); ok {
-		return failure(failed)
-	}
-	text := err.Error()
-	remedy := ""
-	if open, ok := errors.AsType[*hcisock.OpenError](err); ok {
-		remedy = open.Remedy
-	}
-	if state, ok := errors.AsType[*connmgr.StateError](err); ok {
-		remedy = state.Remedy
-	}
-	if remedy != "" {
-		text = strings.TrimSuffix(text, "; "+remedy)
-	}
-	return text
-}
-
-// failure says that a connection was not established, and why.
-func failure(e *connmgr.EstablishError) string {
-	return fmt.Sprintf("%s: no connection after %s: %v", deviceText(e.Name, e.Address), plural(len(e.Attempts), "attempt"), e.Err)
-}
-
-// deviceText writes who a device is, with the name if it has one.
-func deviceText(name, address string) string {
-	if name == "" || strings.EqualFold(name, address) {
-		return address
-	}
-	return address + " (" + text.Clean(name) + ")"
 }

@@ -13,15 +13,14 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// peerArg is a peer's address as it is written on the command line. Known
-// reports whether its kind (public or random) was written too; if not, the
-// kind that is seen on air decides.
+// peerArg is the address of a device on the command line. Known reports whether
+// its kind (public or random) was given too.
 type peerArg struct {
 	Addr  hci.Addr
 	Known bool
 }
 
-// String returns the address, with its kind if that is known.
+// String returns the address, with its kind if Known.
 func (p peerArg) String() string {
 	if p.Known {
 		return p.Addr.String()
@@ -29,43 +28,44 @@ func (p peerArg) String() string {
 	return p.Addr.MAC.String()
 }
 
-// UnmarshalText reads an address with or without "/random" or "/public".
+// UnmarshalText parses an address with or without "/random" or "/public".
 func (p *peerArg) UnmarshalText(b []byte) (err error) {
 	p.Addr, p.Known, err = hci.ParseAddrKind(string(b))
 	if err != nil {
-		return fmt.Errorf("%q is not an address: write AA:BB:CC:DD:EE:FF, with /random or /public behind it if both may exist", b)
+		return fmt.Errorf("%q is not an address: write AA:BB:CC:DD:EE:FF, optionally followed by /random or /public", b)
 	}
 	return nil
 }
 
-// attrArg names an attribute by its handle or, if Handle is 0, by its UUID.
+// attrArg is an attribute on the command line: its handle or, if Handle is 0, its
+// UUID.
 type attrArg struct {
 	Handle att.Handle
 	UUID   uuid.UUID
 }
 
-// UnmarshalText reads a UUID of 4, 8 or 32 hexadecimal digits, or a handle:
+// UnmarshalText parses a UUID of 4, 8 or 32 hexadecimal digits, or a handle:
 // "0x" and hexadecimal digits, or a decimal number. Four digits without "0x"
-// are a UUID, since that is how UUIDs are written.
+// are a UUID, as UUIDs are usually written.
 func (a *attrArg) UnmarshalText(b []byte) error {
 	s := string(b)
-	if n, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok && len(n) <= 4 && only(n, "0123456789abcdef") {
-		return a.handle(s, n, 16)
+	if n, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok && len(n) <= 4 && consistsOf(n, "0123456789abcdef") {
+		return a.parseHandle(s, n, 16)
 	}
 	if u, err := uuid.Parse(s); err == nil {
 		a.UUID = u
 		return nil
 	}
-	if only(s, "0123456789") {
-		return a.handle(s, s, 10)
+	if consistsOf(s, "0123456789") {
+		return a.parseHandle(s, s, 10)
 	}
 	return fmt.Errorf("%q is neither a UUID nor a handle: write a UUID of 4, 8 or 32 hexadecimal digits (2a19), or a handle (0x0012 or 18)", s)
 }
 
-// only reports whether s is made of digits alone.
-func only(s, digits string) bool { return s != "" && strings.Trim(s, digits) == "" }
+// consistsOf reports whether s is not empty and has no characters but digits.
+func consistsOf(s, digits string) bool { return s != "" && strings.Trim(s, digits) == "" }
 
-func (a *attrArg) handle(s, digits string, base int) error {
+func (a *attrArg) parseHandle(s, digits string, base int) error {
 	v, err := strconv.ParseUint(digits, base, 16)
 	if err != nil || v == 0 {
 		return fmt.Errorf("handle %q is outside 0x0001 to 0xffff", s)
@@ -74,7 +74,7 @@ func (a *attrArg) handle(s, digits string, base int) error {
 	return nil
 }
 
-// String returns the attribute as the user may write it.
+// String returns the attribute as it may be written on the command line.
 func (a attrArg) String() string {
 	if a.Handle != 0 {
 		return a.Handle.String()
@@ -82,9 +82,8 @@ func (a attrArg) String() string {
 	return a.UUID.String()
 }
 
-// parseHex reads the octets of a value, as tolerantly as is safe: each word
-// may have "0x" in front, and octets may be separated by spaces, colons,
-// hyphens, commas or underscores.
+// parseHex parses the octets of a value. Each word may begin with "0x", and spaces,
+// colons, hyphens, commas and underscores may separate octets.
 func parseHex(words []string) ([]byte, error) {
 	var out []byte
 	split := func(r rune) bool { return strings.ContainsRune(" \t\n:-,_", r) }
@@ -98,7 +97,7 @@ func parseHex(words []string) ([]byte, error) {
 			var bad hex.InvalidByteError
 			switch {
 			case errors.As(err, &bad):
-				return nil, fmt.Errorf("%q is not hexadecimal: %q is no digit of it", part, rune(bad))
+				return nil, fmt.Errorf("%q is not hexadecimal: %q is not a digit", part, rune(bad))
 			case err != nil:
 				return nil, fmt.Errorf("%q has an odd number of hexadecimal digits: write two for each octet", part)
 			}
@@ -108,10 +107,10 @@ func parseHex(words []string) ([]byte, error) {
 	return out, nil
 }
 
-// spanArg is one duration, or two with a hyphen between them.
+// spanArg is a range of durations; a single duration is both ends.
 type spanArg struct{ Min, Max time.Duration }
 
-// UnmarshalText reads MIN or MIN-MAX.
+// UnmarshalText parses MIN or MIN-MAX.
 func (s *spanArg) UnmarshalText(b []byte) (err error) {
 	low, high, two := strings.Cut(string(b), "-")
 	if s.Min, err = parseDuration(low); err != nil {
@@ -139,7 +138,7 @@ func parseDuration(s string) (time.Duration, error) {
 // durationArg is a duration that is not negative.
 type durationArg time.Duration
 
-// UnmarshalText reads a Go duration; a bare 0 is one too.
+// UnmarshalText parses a Go duration or 0.
 func (d *durationArg) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
 	if err != nil || v < 0 {

@@ -52,9 +52,9 @@ func TestParseHex(t *testing.T) {
 		{in: "", want: ""},
 		{in: "1", err: "odd number"},
 		{in: "01 2", err: `"2" has an odd number`},
-		{in: "0xg1", err: `'g' is no digit`},
-		{in: "0x", err: "'x' is no digit"},
-		{in: "Grüße", err: "is no digit of it"},
+		{in: "0xg1", err: `'g' is not a digit`},
+		{in: "0x", err: "'x' is not a digit"},
+		{in: "Grüße", err: "is not a digit"},
 	} {
 		got, err := parseHex([]string{c.in})
 		switch {

@@ -1,53 +1,66 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 )
 
-// withCapture runs f with a writer to the file of --snoop, nil if there is none.
-// That a capture failed is an error of the command, told even if that has
-// another one.
-func (a *app) withCapture(f func(capture io.Writer) error) (err error) {
+// capture is the file of --snoop, which takes the packets of one adapter. The
+// adapter may be opened again meanwhile; only its first header is written. One
+// controller's loop at a time writes to it. The first error ends it.
+type capture struct {
+	file    *os.File
+	started bool
+	err     error
+}
+
+// openCapture creates the file of --snoop. Without --snoop it returns nil.
+func (a *app) openCapture() (*capture, error) {
 	if a.Snoop == "" {
-		return f(nil)
+		return nil, nil
 	}
 	file, err := os.Create(a.Snoop)
 	if err != nil {
-		return fmt.Errorf("capture: %w", err)
+		return nil, fmt.Errorf("capture: %w", err)
 	}
-	w := &captureWriter{w: file}
-	err = f(w)
-	if e := file.Close(); w.err == nil {
-		w.err = e
-	}
-	if w.err == nil {
+	return &capture{file: file}, nil
+}
+
+// closeCapture closes the file and returns the error of the command: err, or else
+// that of the capture. If there are both, it shows that of the capture itself.
+func (a *app) closeCapture(c *capture, err error) error {
+	if c == nil {
 		return err
 	}
-	failed := fmt.Errorf("capture: %w", w.err)
+	c.err = cmp.Or(c.err, c.file.Close())
+	if c.err == nil {
+		return err
+	}
+	failed := fmt.Errorf("capture: %w", c.err)
 	if err == nil {
 		return failed
 	}
-	a.complain(failed.Error(), "")
+	a.printError(failed.Error(), "")
 	return err
 }
 
-// captureWriter puts the captures of one adapter, which may be opened again
-// meanwhile, into one file: only the first one keeps its header. It is written
-// by one loop at a time, and ends with the first error.
-type captureWriter struct {
-	w       io.Writer
-	started bool
-	err     error
+// writer returns where a controller writes its packets; nil, which captures
+// nothing, without --snoop.
+func (c *capture) writer() io.Writer {
+	if c == nil {
+		return nil
+	}
+	return c
 }
 
 // snoopHeader is how many octets a btsnoop file begins with.
 const snoopHeader = 16
 
 // Write writes a record, with the header if it is the first.
-func (c *captureWriter) Write(b []byte) (n int, err error) {
+func (c *capture) Write(b []byte) (n int, err error) {
 	if c.err != nil {
 		return 0, c.err
 	}
@@ -56,6 +69,6 @@ func (c *captureWriter) Write(b []byte) (n int, err error) {
 		skip = snoopHeader
 	}
 	c.started = true
-	n, c.err = c.w.Write(b[skip:])
+	n, c.err = c.file.Write(b[skip:])
 	return n + skip, c.err
 }

@@ -1,5 +1,5 @@
-// Package cli is the command line of moor: its grammar, its commands, and how
-// results and errors are shown. Everything goes to the writers in Env, so that
+// Package cli is the command line of moor: its grammar, its commands, and the
+// output of results and errors. All output goes to the writers in Env, so that
 // tests run whole command lines in their own process.
 package cli
 
@@ -32,32 +32,34 @@ const (
 	exitBondLost   = 7
 )
 
-// Env is what a command line has around it.
+// Env is the environment of a command line.
 type Env struct {
 	// Stdout takes results, Stderr errors and notes.
 	Stdout, Stderr io.Writer
-	// Stdin takes what a user is asked for when pairing; nil is nobody to ask.
+	// Stdin has the user's answers to the questions of a pairing; nil means that
+	// there is no user to ask.
 	Stdin io.Reader
 	// Terminal returns the size of the terminal that Stdout writes to; nil if
-	// it is none.
+	// Stdout is not a terminal.
 	Terminal func() (columns, rows int)
-	// State is the directory for what is kept from one command to the next where
-	// the command line names none; empty keeps nothing then.
+	// State is the default state directory; empty keeps no state unless the
+	// command line names a directory.
 	State string
-	// Open opens a controller; nil is every address that hcisock and sim know.
+	// Open opens an adapter; nil opens every address that hcisock and sim know.
 	Open func(ctx context.Context, address string) (hci.Transport, error)
-	// Adapters lists the adapters of the machine; nil is what the kernel says.
+	// Adapters lists the adapters of the machine; nil lists those of the kernel.
 	Adapters func() ([]hcisock.Adapter, error)
 }
 
-func (e *Env) adapters() ([]hcisock.Adapter, error) {
+func (e *Env) listAdapters() ([]hcisock.Adapter, error) {
 	if e.Adapters != nil {
 		return e.Adapters()
 	}
 	return hcisock.Adapters()
 }
 
-// app is what a command works with.
+// app is one run of the program: the environment, the parsed flags of all commands,
+// and the output.
 type app struct {
 	globals
 	env      *Env
@@ -65,48 +67,48 @@ type app struct {
 	log      *slog.Logger
 	commands []*command
 	global   *pflag.FlagSet
-	asks     smp.Delegate // see delegate
+	asks     smp.Delegate // see pairingDelegate
 }
 
-// Run carries out one command line and returns the exit code of the process.
-// When ctx ends, Run disconnects and returns; scan, notify and connect then have
-// ended as they should.
+// Run runs one command line and returns the exit code of the process. When ctx
+// ends, Run disconnects and returns; for scan, notify and connect this is the usual
+// end, with exit code 0.
 func Run(ctx context.Context, args []string, env *Env) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	shared := *env
 	shared.Stderr = &lockedWriter{w: env.Stderr}
 	env = &shared
-	a := &app{env: env, out: &output{w: env.Stdout, fail: cancel}, commands: commands()}
+	a := &app{env: env, out: &output{w: env.Stdout, cancel: cancel}, commands: commands()}
 	a.global = a.flags()
 	c, err := a.parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp) && c != nil:
-		a.commandHelp(c, a.global)
+		a.printCommandHelp(c, a.global)
 		err = nil
 	case errors.Is(err, pflag.ErrHelp):
-		a.help(a.global)
+		a.printHelp(a.global)
 		err = nil
 	case err != nil:
-		return a.failUsage(c, err)
+		return a.showUsageError(c, err)
 	default:
-		if err := a.environment(); err != nil {
-			return a.failUsage(c, err)
+		if err := a.applyEnvironment(); err != nil {
+			return a.showUsageError(c, err)
 		}
 		a.log = newLogger(env.Stderr, a.Verbose)
 		err = c.run(ctx, a)
 	}
-	if a.out.err != nil { // what came after it is only its consequence
+	if a.out.err != nil { // later errors are only its consequence
 		err = a.out.err
 	}
 	if err != nil {
-		return a.fail(ctx, c, err)
+		return a.showError(ctx, c, err)
 	}
 	return exitOK
 }
 
-// parse finds the command, which flags of all commands may stand in front of
-// and behind, and reads its arguments into it.
+// parse finds the command and parses its arguments into it. Flags of all commands
+// may stand before and after its name.
 func (a *app) parse(args []string) (*command, error) {
 	a.global.SetInterspersed(false)
 	if err := a.global.Parse(args); err != nil {
@@ -126,7 +128,7 @@ func (a *app) parse(args []string) (*command, error) {
 		if c.name == words[0] {
 			c.flags.AddFlagSet(a.global)
 			err := c.parse(words[1:])
-			if a.Version && c.name != "version" { // asked for behind the command
+			if a.Version && c.name != "version" { // --version stands after the command
 				return a.parse(nil)
 			}
 			return c, err
@@ -135,7 +137,7 @@ func (a *app) parse(args []string) (*command, error) {
 	return nil, unknownCommand(words[0], a.commands)
 }
 
-// newLogger maps -v, -vv and -vvv to the levels of the stack: device, link and
+// newLogger maps -v, -vv and -vvv to the levels of the stack: controller, link and
 // packet.
 func newLogger(w io.Writer, verbose int) *slog.Logger {
 	levels := [...]slog.Level{controller.LevelController, controller.LevelLink, controller.LevelPacket}
@@ -155,29 +157,35 @@ func newLogger(w io.Writer, verbose int) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: named}))
 }
 
-// note tells a person at a terminal what is going on; scripts are left alone.
+// note writes a note to standard error for a person at a terminal. Scripts get none.
 func (a *app) note(format string, args ...any) {
 	if a.env.Terminal != nil && !a.JSON {
 		fmt.Fprintf(a.env.Stderr, format+"\n", args...)
 	}
 }
 
-// fail shows err with what to do about it and returns the exit code.
-func (a *app) fail(ctx context.Context, c *command, err error) int {
+// showError shows err and its remedy, and returns the exit code. c is nil if no
+// command was recognized.
+func (a *app) showError(ctx context.Context, c *command, err error) int {
 	var usage *usageError
 	switch {
 	case errors.As(err, &usage):
-		return a.failUsage(c, usage.err)
-	case quiet(err):
+		return a.showUsageError(c, usage.err)
+	case isSilent(err):
 		return exitError
 	case a.out.err == nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		err = errors.New("interrupted")
 	}
-	a.complain(message(err), advice(err))
+	text, tip := message(err), advice(err)
+	if strings.Contains(text, tip) {
+		tip = "" // an error of several adapters has a remedy for each
+	}
+	a.printError(text, tip)
 	return exitCode(err)
 }
 
-// exitCode tells why a connection was not established.
+// exitCode returns the exit code for err, which says why a connection could not be
+// established.
 func exitCode(err error) int {
 	if _, ok := errors.AsType[*notSeenError](err); ok {
 		return exitNotFound
@@ -207,15 +215,14 @@ func exitCode(err error) int {
 	return exitError
 }
 
-// complain shows an error and what to do about it, broken into lines for a
-// terminal.
-func (a *app) complain(text, tip string) {
+// printError shows an error and its remedy, broken into lines for a terminal.
+func (a *app) printError(text, tip string) {
 	const indent = "      "
 	lines := strings.Split(text, "\n")
 	tips := []string{tip}
 	if a.env.Terminal != nil {
 		columns, _ := a.env.Terminal()
-		lines, tips = wrapWhole(text, columns-len(indent)), wrapWhole(tip, columns-len(indent))
+		lines, tips = wrapIndented(text, columns-len(indent)), wrapIndented(tip, columns-len(indent))
 	}
 	if tip != "" {
 		lines = append(lines, tips...)
@@ -225,23 +232,4 @@ func (a *app) complain(text, tip string) {
 		fmt.Fprintln(a.env.Stderr, prefix+line)
 		prefix = indent
 	}
-}
-
-// usageError is a command line that parses but asks for what cannot be.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
-
-// failUsage shows a mistake in the command line; c is nil if it is about the
-// command itself.
-func (a *app) failUsage(c *command, err error) int {
-	name := "moor"
-	if c != nil {
-		name += " " + c.name
-	}
-	a.complain(err.Error(), fmt.Sprintf("run \"%s --help\" to see what can be said", name))
-	return exitUsage
 }

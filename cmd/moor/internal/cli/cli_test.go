@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// result is what a command line came to.
+// result is the exit code and the output of a command line.
 type result struct {
 	code           int
 	stdout, stderr string
@@ -61,15 +61,15 @@ func TestWrongCommandLines(t *testing.T) {
 		args string
 		want string // in stderr
 	}{
-		{"walk", `"walk" is no command`},
-		{"sacn", "\"sacn\" is no command: did you mean scan?\n"},
+		{"walk", `"walk" is not a command`},
+		{"sacn", "\"sacn\" is not a command: did you mean scan?\n"},
 		{"services2", "did you mean services?"},
 		{"pari", "did you mean pair?"},
 		{"help demp", "did you mean demo?"},
 		{"unpiar", "did you mean unpair?"},
 		{"--purple scan", "unknown flag: --purple"},
 		{"scan --purple", "unknown flag: --purple"},
-		{"scan now", `"now" is one word too many`},
+		{"scan now", `unexpected argument "now"`},
 		{"scan --duration 5", "--duration: \"5\" is not a duration: write a number with a unit"},
 		{"scan --duration -5s", "is not a duration"},
 		{"scan --rssi 40", `--rssi: "40" is not a signal strength`},
@@ -79,10 +79,10 @@ func TestWrongCommandLines(t *testing.T) {
 		{"read " + thermometer, "UUID|HANDLE is missing"},
 		{"read kettle 2a19", `"kettle" is not an address`},
 		{"read " + thermometer + " battery", "neither a UUID nor a handle"},
-		{"write " + thermometer + " 2a19", "there is no value"},
-		{"write " + thermometer + " 2a19 0g", "'g' is no digit"},
-		{"write " + thermometer + " 2a19 00 --text x", "the value is there twice"},
-		{"write " + thermometer + " 2a19 word", "\"word\" is not hexadecimal: 'w' is no digit of it (for text use --text)"},
+		{"write " + thermometer + " 2a19", "HEX is missing: the value in hexadecimal, or --text TEXT instead"},
+		{"write " + thermometer + " 2a19 0g", "'g' is not a digit"},
+		{"write " + thermometer + " 2a19 00 --text x", "the value is given twice"},
+		{"write " + thermometer + " 2a19 word", "\"word\" is not hexadecimal: 'w' is not a digit (for text use --text)"},
 		{"write " + thermometer + " 2a19 " + strings.Repeat("00", 513), "an attribute has at most 512"},
 		{"notify " + thermometer + " 2a19 --count -1", "--count -1"},
 		{"params " + thermometer, "--interval is missing"},
@@ -101,7 +101,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"-a , scan", `--adapter: there is no adapter in ",": write one, such as hci0, or leave the flag out`},
 	} {
 		r := moor(t.Context(), split(c.args)...)
-		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, c.want) || !strings.Contains(r.stderr, " --help\"") {
+		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, c.want) || !strings.HasSuffix(r.stderr, " --help\n") {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want 2 and %q", c.args, r.code, r.stdout, r.stderr, c.want)
 		}
 	}
@@ -155,11 +155,23 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestParamsHelp wants nobody to take the one timeout for the other.
+// TestHelpOnNarrowTerminal: help fits a terminal of 40 columns and more.
+func TestHelpOnNarrowTerminal(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := Run(t.Context(), []string{"help", "adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 52, 24 }})
+	want := "Usage: moor [FLAGS] adapters\n\nList the Bluetooth adapters of this machine.\n\n" +
+		"With --adapter, only those. An adapter that is not\nthe kernel's, such as sim:, is opened for a moment\nto see whether it answers.\n\n" +
+		"Flags of all commands:\n  -a, --adapter ADAPTER       ADAPTER to use, see\n                              moor --help; for\n"
+	if code != 0 || stderr.Len() > 0 || !strings.HasPrefix(stdout.String(), want) {
+		t.Errorf("exit code %d, stderr %q, stdout:\n%swant:\n%s", code, stderr.String(), stdout.String(), want)
+	}
+}
+
+// TestParamsHelp: help tells the two timeouts apart.
 func TestParamsHelp(t *testing.T) {
 	help := strings.Join(strings.Fields(moor(t.Context(), "params", "--help").stdout), " ")
 	for _, want := range []string{
-		"--timeout is the supervision timeout here", "for other commands, is --connect-timeout.", "--timeout TIME supervision timeout, which does not limit connecting:",
+		"Here --timeout is the supervision timeout", "--connect-timeout limits connecting, as --timeout does for other commands.", "--timeout TIME supervision timeout, which does not limit connecting:",
 	} {
 		if !strings.Contains(help, want) {
 			t.Errorf("no %q in: %s", want, help)

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// command is one word of the command line with what may follow it.
+// command is a command of moor with its arguments and flags.
 type command struct {
 	name   string
 	group  string
@@ -23,21 +22,21 @@ type command struct {
 	run    func(ctx context.Context, a *app) error
 }
 
-// arg is a word that stands for itself.
+// arg is a positional argument.
 type arg struct {
 	name  string
 	help  string
 	set   func(word string) error
-	many  bool     // any number of words, none included; the last one of a command
-	may   bool     // it may be left out
-	words []string // all that it may be, if that is limited
+	many  bool     // any number of words, also none; only the last argument may be it
+	may   bool     // optional
+	words []string // the allowed values; nil allows all that set accepts
 }
 
 func newCommand(group, name, help string, run func(context.Context, *app) error) *command {
 	return &command{name: name, group: group, help: help, flags: newFlags(name), run: run}
 }
 
-// newFlags returns a set of flags that says nothing by itself.
+// newFlags returns a set of flags that prints nothing by itself.
 func newFlags(name string) *pflag.FlagSet {
 	fs := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	fs.SortFlags = false
@@ -51,20 +50,20 @@ func (c *command) word(name, help string, u encoding.TextUnmarshaler) {
 	c.args = append(c.args, arg{name: name, help: help, set: func(w string) error { return u.UnmarshalText([]byte(w)) }})
 }
 
-// flag adds a flag whose value reads itself. The word in backquotes in help
+// flag adds a flag with a value that u parses. The word in backquotes in help
 // names the value.
 func (c *command) flag(name, help string, u encoding.TextUnmarshaler) {
 	c.flags.Var(textFlag{u}, name, help)
 }
 
-// textFlag makes a flag of whatever can be read from text.
+// textFlag is a flag whose value parses itself.
 type textFlag struct{ encoding.TextUnmarshaler }
 
 func (f textFlag) String() string     { return "" }
 func (f textFlag) Set(s string) error { return f.UnmarshalText([]byte(s)) }
 func (f textFlag) Type() string       { return "value" }
 
-// parse reads what stands behind the command's name.
+// parse reads the words after the command's name.
 func (c *command) parse(words []string) error {
 	if err := c.flags.Parse(words); err != nil {
 		return flagError(err)
@@ -81,7 +80,7 @@ func (c *command) parse(words []string) error {
 			words = nil
 		case len(words) == 0 && a.may:
 		case len(words) == 0:
-			return fmt.Errorf("%s is missing: %s", strings.ToUpper(a.name), a.help)
+			return fmt.Errorf("%s is missing: %s", a.label(), a.help)
 		case a.words != nil && !slices.Contains(a.words, words[0]):
 			return fmt.Errorf("%q: write one of %s", words[0], strings.Join(a.words, ", "))
 		default:
@@ -92,28 +91,24 @@ func (c *command) parse(words []string) error {
 		}
 	}
 	if len(words) > 0 {
-		return fmt.Errorf("%q is one word too many", words[0])
+		return fmt.Errorf("unexpected argument %q", words[0])
 	}
 	return nil
 }
 
-// flagError says which flag has a value that cannot be, and why, in fewer words
-// than pflag.
-func flagError(err error) error {
-	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(invalid))
+// label returns the argument as help shows it: its allowed values, or else its name.
+func (a *arg) label() string {
+	if a.words != nil {
+		return strings.Join(a.words, "|")
 	}
-	return err
+	return strings.ToUpper(a.name)
 }
 
-// synopsis is the command with its arguments.
+// synopsis returns the command with its arguments.
 func (c *command) synopsis() string {
 	words := []string{c.name}
 	for _, a := range c.args {
-		name := strings.ToUpper(a.name)
-		if a.words != nil {
-			name = strings.Join(a.words, "|")
-		}
+		name := a.label()
 		if a.many {
 			name = "[" + name + "...]"
 		}
@@ -125,5 +120,5 @@ func (c *command) synopsis() string {
 	return strings.Join(words, " ")
 }
 
-// noArgument says that a flag is a word by itself.
+// noArgument reports whether a flag takes no value.
 func noArgument(f *pflag.Flag) bool { return f.NoOptDefVal != "" }

@@ -10,14 +10,14 @@ import (
 	"github.com/moor-ble/moor/errclass"
 )
 
-// eventText says in a line what the manager did; "" for what says nothing to a
-// user.
+// eventText describes an event of the manager in one line; "" if the event means
+// nothing to a user.
 func eventText(ev connmgr.Event) string {
 	switch ev := ev.(type) {
 	case connmgr.AttemptStarted:
-		return fmt.Sprintf("%s: attempt %d on %s", deviceText(ev.Name, ev.Address), ev.Attempt, ev.Adapter)
+		return fmt.Sprintf("%s: attempt %d on %s", deviceText(ev.Name, ev.Address.MAC), ev.Attempt, ev.Adapter)
 	case connmgr.AttemptFailed:
-		text := fmt.Sprintf("%s: attempt %d failed", deviceText(ev.Name, ev.Address), ev.Attempt)
+		text := fmt.Sprintf("%s: attempt %d failed", deviceText(ev.Name, ev.Address.MAC), ev.Attempt)
 		if ev.Adapter != "" {
 			text += " on " + ev.Adapter
 		}
@@ -30,21 +30,21 @@ func eventText(ev connmgr.Event) string {
 		how := "table read from the device"
 		switch {
 		case ev.Shared:
-			how = "by the link that there was"
+			how = "over the existing link"
 		case ev.Cached:
 			how = "table from the cache"
 		}
-		return fmt.Sprintf("%s: connected on %s in %v, %s", deviceText(ev.Name, ev.Address), ev.Adapter, ev.Duration.Round(time.Millisecond), how)
+		return fmt.Sprintf("%s: connected on %s in %v, %s", deviceText(ev.Name, ev.Address.MAC), ev.Adapter, ev.Duration.Round(time.Millisecond), how)
 	case connmgr.Disconnected:
-		return fmt.Sprintf("%s: disconnected from %s: %v", ev.Address, ev.Adapter, ev.Err)
+		return fmt.Sprintf("%s: disconnected on %s: %v", ev.Address.MAC, ev.Adapter, ev.Err)
 	case connmgr.ParamsChanged:
-		return fmt.Sprintf("%s: %s", ev.Address, paramsText(ev.Params))
+		return fmt.Sprintf("%s: %s", ev.Address.MAC, paramsText(ev.Params))
 	case connmgr.AdapterChanged:
 		switch {
 		case errors.Is(ev.Err, net.ErrClosed):
 			return "" // the command is over
 		case ev.State == connmgr.AdapterOpening:
-			return "" // what comes of it is told
+			return "" // the next event has the outcome
 		case ev.Err != nil:
 			return fmt.Sprintf("adapter %s is %v: %v", ev.Adapter, ev.State, ev.Err)
 		}
@@ -76,20 +76,20 @@ type jsonEvent struct {
 	Timeout  float64 `json:"timeout_ms,omitempty"` // of supervision
 }
 
-// millis is d in milliseconds, as all times in JSON are that last: exact for
-// connection parameters, whose steps are 1.25 and 10 ms.
+// millis returns d in milliseconds, the unit of all durations in JSON. It is exact
+// for connection parameters, which have steps of 1.25 and 10 ms.
 func millis(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
-// newJSONEvent returns nil for what says nothing to a user.
+// newJSONEvent returns nil for an event that means nothing to a user.
 func newJSONEvent(ev connmgr.Event) *jsonEvent {
 	switch ev := ev.(type) {
 	case connmgr.AttemptStarted:
-		return &jsonEvent{Time: ev.Time, Event: "attempt", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt}
+		return &jsonEvent{Time: ev.Time, Event: "attempt", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt}
 	case connmgr.AttemptFailed:
 		j := &jsonEvent{
-			Time: ev.Time, Event: "failed", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt,
+			Time: ev.Time, Event: "failed", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt,
 			Phase: string(ev.Phase), Error: ev.Err.Error(),
 		}
 		if ev.Class.Category != errclass.None {
@@ -101,15 +101,15 @@ func newJSONEvent(ev connmgr.Event) *jsonEvent {
 		return j
 	case connmgr.Connected:
 		return &jsonEvent{
-			Time: ev.Time, Event: "connected", Address: ev.Address, Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempts,
+			Time: ev.Time, Event: "connected", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempts,
 			Took: millis(ev.Duration), Cached: ev.Cached,
 		}
 	case connmgr.Disconnected:
-		return &jsonEvent{Time: ev.Time, Event: "disconnected", Address: ev.Address, Adapter: ev.Adapter, Error: ev.Err.Error()}
+		return &jsonEvent{Time: ev.Time, Event: "disconnected", Address: ev.Address.MAC.String(), Adapter: ev.Adapter, Error: ev.Err.Error()}
 	case connmgr.ParamsChanged:
 		p := ev.Params
 		return &jsonEvent{
-			Time: ev.Time, Event: "params", Address: ev.Address, Adapter: ev.Adapter,
+			Time: ev.Time, Event: "params", Address: ev.Address.MAC.String(), Adapter: ev.Adapter,
 			Interval: millis(p.Interval), Latency: &p.Latency, Timeout: millis(p.Timeout),
 		}
 	case connmgr.AdapterChanged:

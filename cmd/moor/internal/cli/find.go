@@ -11,18 +11,17 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// found is an attribute of a profile that the command line names.
+// found is the attribute that the command line names, in a device's table.
 type found struct {
 	Handle  att.Handle
 	UUID    uuid.UUID
 	Name    string               // of the UUID; "" if unknown
-	Service *gatt.Service        // nil for a handle that the profile does not have
-	Char    *gatt.Characteristic // nil for an attribute of no characteristic
+	Service *gatt.Service        // nil for a handle that is not in the table
+	Char    *gatt.Characteristic // nil outside a characteristic
 	Value   bool                 // the attribute is Char's value
 }
 
-// attributes calls yield with every value and descriptor of p, in the order of
-// their handles.
+// attributes calls yield with every value and descriptor of p, by ascending handle.
 func attributes(p *gatt.Profile, yield func(found)) {
 	for i := range p.Services {
 		s := &p.Services[i]
@@ -36,9 +35,9 @@ func attributes(p *gatt.Profile, yield func(found)) {
 	}
 }
 
-// find returns the attribute that arg names. A handle that p does not show,
-// such as that of a declaration, is found all the same: the peer decides.
-func find(p *gatt.Profile, arg attrArg) (found, error) {
+// findAttribute returns the attribute that arg names. A handle that is not in p, such
+// as that of a declaration, is no error: the device decides.
+func findAttribute(p *gatt.Profile, arg attrArg) (found, error) {
 	var matches []found
 	attributes(p, func(f found) {
 		if arg.Handle != 0 && f.Handle == arg.Handle || arg.Handle == 0 && f.UUID == arg.UUID {
@@ -56,10 +55,10 @@ func find(p *gatt.Profile, arg attrArg) (found, error) {
 	return found{}, &ambiguousError{arg.UUID, matches}
 }
 
-// findChar is find for what only a characteristic can do. The handle may be
-// that of its declaration too.
-func findChar(p *gatt.Profile, arg attrArg) (found, error) {
-	f, err := find(p, arg)
+// findCharacteristic returns the characteristic that arg names. Its handle may be
+// that of the value or of the declaration.
+func findCharacteristic(p *gatt.Profile, arg attrArg) (found, error) {
+	f, err := findAttribute(p, arg)
 	if err != nil || f.Value {
 		return f, err
 	}
@@ -70,13 +69,15 @@ func findChar(p *gatt.Profile, arg attrArg) (found, error) {
 	return found{char.Value, char.UUID, assigned.Characteristic(char.UUID), service, char, true}, nil
 }
 
-// noCharError says that a handle is not that of a characteristic.
+// noCharError says that an attribute is not a characteristic.
 type noCharError struct{ arg attrArg }
 
-func (e *noCharError) Error() string { return e.arg.String() + " is no characteristic of the device" }
+func (e *noCharError) Error() string {
+	return e.arg.String() + " is not a characteristic of the device"
+}
 
-// meantUUID says how a UUID is written, if h looks like one that was meant; "" if
-// it does not.
+// meantUUID returns a hint that h is a handle, if the user probably meant the UUID
+// with the same digits; otherwise "".
 func meantUUID(h att.Handle) string {
 	u := uuid.From16(uint16(h))
 	name := cmp.Or(assigned.Characteristic(u), assigned.Descriptor(u))
@@ -86,17 +87,17 @@ func meantUUID(h att.Handle) string {
 	return fmt.Sprintf("%v is a handle; the UUID of %s is written %v, without 0x", h, name, u)
 }
 
-// missingError says that a device does not have a UUID.
+// missingError says that a device has no attribute with a UUID.
 type missingError struct{ uuid uuid.UUID }
 
-// Unwrap lets a table from the cache be read anew before it is believed.
+// Unwrap makes the manager read a cached table anew before the error is final.
 func (e *missingError) Unwrap() error { return gatt.ErrNotFound }
 
 func (e *missingError) Error() string {
-	return fmt.Sprintf("the device has no characteristic or descriptor %s", named(e.uuid, assigned.UUID(e.uuid)))
+	return fmt.Sprintf("the device has no characteristic or descriptor %s", uuidText(e.uuid, assigned.UUID(e.uuid)))
 }
 
-// ambiguousError says that a UUID stands for several attributes.
+// ambiguousError says that several attributes have the same UUID.
 type ambiguousError struct {
 	uuid    uuid.UUID
 	matches []found
@@ -104,28 +105,28 @@ type ambiguousError struct {
 
 func (e *ambiguousError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the device has %d attributes %s", len(e.matches), named(e.uuid, e.matches[0].Name))
+	fmt.Fprintf(&b, "the device has %d attributes with the UUID %s", len(e.matches), uuidText(e.uuid, e.matches[0].Name))
 	for _, f := range e.matches {
-		fmt.Fprintf(&b, "\n  %s in service %s", f.Handle, named(f.Service.UUID, assigned.Service(f.Service.UUID)))
+		fmt.Fprintf(&b, "\n  %s in service %s", f.Handle, uuidText(f.Service.UUID, assigned.Service(f.Service.UUID)))
 		if !f.Value {
-			fmt.Fprintf(&b, ", characteristic %s", named(f.Char.UUID, assigned.Characteristic(f.Char.UUID)))
+			fmt.Fprintf(&b, ", characteristic %s", uuidText(f.Char.UUID, assigned.Characteristic(f.Char.UUID)))
 		}
 	}
 	return b.String()
 }
 
-// named writes a UUID and its name.
-func named(u uuid.UUID, name string) string {
+// uuidText returns a UUID with its name, if it has one.
+func uuidText(u uuid.UUID, name string) string {
 	if name == "" {
 		return u.String()
 	}
 	return u.String() + " (" + name + ")"
 }
 
-// subject says in words which attribute f is.
+// subject describes f: its handle, and its UUID if that is known.
 func (f *found) subject() string {
 	if f.Service == nil {
 		return "handle " + f.Handle.String()
 	}
-	return "handle " + f.Handle.String() + ", " + named(f.UUID, f.Name)
+	return "handle " + f.Handle.String() + ", " + uuidText(f.UUID, f.Name)
 }

@@ -20,13 +20,13 @@ type globals struct {
 
 func (g *globals) flags() *pflag.FlagSet {
 	fs := newFlags("moor")
-	fs.VarP((*adapterFlag)(&g.Adapters), "adapter", "a", "`ADAPTER` to use, see below; for several repeat it, or put commas between them (also $MOOR_ADAPTER)")
+	fs.VarP((*adapterFlag)(&g.Adapters), "adapter", "a", "`ADAPTER` to use, see moor --help; for several, repeat the flag or separate them by commas (also $MOOR_ADAPTER)")
 	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object a line")
 	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark)")
-	fs.StringVar(&g.State, "state", "", "keep devices heard, their tables and bonds in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and the directory sim therein for simulated air (also $MOOR_STATE)")
-	fs.BoolVar(&g.Privacy, "privacy", false, "show an address on air that changes every 15 minutes; devices that bonded with it know it for this host's, others and those that bonded without it do not")
-	fs.CountVarP(&g.Verbose, "verbose", "v", "tell on stderr what is done: -v attempts and adapters, -vv links, -vvv packets")
-	fs.BoolVar(&g.Version, "version", false, "show the version of this program, as the command version does")
+	fs.StringVar(&g.State, "state", "", "keep the devices heard, their attribute tables and their bonds in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and the directory sim in it for simulated air (also $MOOR_STATE)")
+	fs.BoolVar(&g.Privacy, "privacy", false, "use an address on air that changes every 15 minutes; only devices that bonded while it was in use recognize this host by it")
+	fs.CountVarP(&g.Verbose, "verbose", "v", "log to standard error: -v attempts and adapters, -vv links, -vvv packets")
+	fs.BoolVar(&g.Version, "version", false, "show the version of this program, like the command version")
 	return fs
 }
 
@@ -42,7 +42,7 @@ const (
 func commands() []*command {
 	return []*command{
 		newAdapters(),
-		newCommand(groupHere, "doctor", "Say what keeps Bluetooth from working here, and what to do about it.", runDoctor),
+		newCommand(groupHere, "doctor", "Find what keeps Bluetooth from working here, and what to do about it.", runDoctor),
 		newSlots(),
 		newScan(),
 		newDevices(),
@@ -58,50 +58,50 @@ func commands() []*command {
 		newStale(),
 		newCache(),
 		newBonds(),
-		newCommand(groupMore, "demo", "Show the main job on simulated air; needs no Bluetooth.", runDemo),
+		newCommand(groupMore, "demo", "Scan, connect and read on simulated air; needs no Bluetooth.", runDemo),
 		newCompletion(),
 		newCommand(groupMore, "version", "Show the version of this program.", runVersion),
 	}
 }
 
-// description is what help says first, and addresses what it says last, with
-// the names of the simulated scenarios put in.
+// description begins the help, and addresses ends it; the names of the simulated
+// scenarios are put into the latter.
 const (
-	description = `Bluetooth LE on raw HCI, with no BlueZ in between. A controller is taken over for as long as a command runs, which needs CAP_NET_ADMIN. "moor doctor" says what is missing; "moor demo" shows the main job without any Bluetooth.`
+	description = `Bluetooth LE over raw HCI, without BlueZ. A command takes its adapter over while it runs, which needs CAP_NET_ADMIN. "moor doctor" says what is missing; "moor demo" needs no Bluetooth at all.`
 
-	addresses = `ADDR is AA:BB:CC:DD:EE:FF, with /random or /public behind it where it matters; without, it is the kind of address that is seen on air.
+	addresses = `ADDR is a device's address AA:BB:CC:DD:EE:FF, optionally followed by its kind, /random or /public. Without the kind, moor uses the one that it sees on air.
 
-ADAPTER is hci0, or the controller's address AA:BB:CC:DD:EE:FF whatever its index today, tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that nobody else has: one that bluetoothd has must be named, and loses its links to keyboards, headphones and the like then. Each connection goes by the one with the best prospect. Commands for which one is enough (scan, doctor) take the first.
+ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays when its index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named, and then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. scan uses all adapters, doctor the first.
 
-The exit code is 0, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the contact broke while connecting, 6 for other failures to connect, 7 if the keys of a pairing were lost, and 1 for all other errors. A command that a signal cuts short, such as Ctrl-C, disconnects and then dies by that signal; for scan, notify and connect it is the usual end.`
+The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then die by that signal; scan, notify and connect end with 0 instead.`
 )
 
-// peer is what the commands on one device share: its address, and how it is
-// connected to.
+// peer is what the commands on one device share: the address of the device, and
+// how to connect to it.
 type peer struct {
 	Addr     peerArg
 	Attempts countArg
-	Within   durationArg // bounds search and connecting; 0 is no limit
+	Within   durationArg // bounds searching and connecting together; 0 is no limit
 	NoCache  bool
 	Pair     bool
 	Repair   bool
 }
 
-func (p *peer) arg(c *command) { p.argWithin(c, "timeout") }
+func (p *peer) addArgs(c *command) { p.addArgsWithin(c, "timeout") }
 
-// argWithin is arg for a command that has another use for --timeout.
-func (p *peer) argWithin(c *command, timeout string) {
-	p.dialArgs(c, timeout)
-	c.flags.BoolVar(&p.NoCache, "no-cache", false, "read the device's table anew, whatever is kept of it")
-	c.flags.BoolVar(&p.Pair, "pair", false, "pair with the device if there is no bond with it; what that needs is asked on the terminal")
-	c.flags.BoolVar(&p.Repair, "repair", false, "pair again with a device that has lost its bond; be sure that it is the same device")
+// addArgsWithin is addArgs for a command that has another use for --timeout.
+func (p *peer) addArgsWithin(c *command, timeout string) {
+	p.addDialArgs(c, timeout)
+	c.flags.BoolVar(&p.NoCache, "no-cache", false, "read the device's attribute table anew instead of using the one that is kept")
+	c.flags.BoolVar(&p.Pair, "pair", false, "pair with the device if there is no bond with it, asking on the terminal")
+	c.flags.BoolVar(&p.Repair, "repair", false, "pair again with a device that has lost its bond; make sure that it is the same device")
 }
 
-// dialArgs are those of arg that are about finding the device.
-func (p *peer) dialArgs(c *command, timeout string) {
+// addDialArgs adds the arguments about finding the device.
+func (p *peer) addDialArgs(c *command, timeout string) {
 	c.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random", &p.Addr)
-	c.flag("attempts", "give up after `N` attempts to connect, default 4; those that fail for a passing reason are not counted, up to 9", &p.Attempts)
-	c.flag(timeout, "give up after this `TIME` without a connection, all attempts together; the default is no limit", &p.Within)
+	c.flag("attempts", "give up after `N` attempts to connect, default 4; attempts that fail for a passing reason count separately, up to 9", &p.Attempts)
+	c.flag(timeout, "give up if there is no connection after `TIME`, all attempts together; the default is no limit", &p.Within)
 }
 
 // countArg is a number above 0, or 0 if it was not given.
@@ -117,9 +117,9 @@ func (n *countArg) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// attribute is the argument that names what to read, write or watch.
+// attribute is the argument that names the attribute to read, write or watch.
 type attribute struct{ Attr attrArg }
 
-func (t *attribute) arg(c *command) {
-	c.word("uuid|handle", "a UUID (2a19, or all 32 digits), or a handle (0x0012, or decimal 18)", &t.Attr)
+func (t *attribute) addArg(c *command) {
+	c.word("uuid|handle", "a UUID (2a19, or all 32 digits) or a handle (0x0012, or decimal 18)", &t.Attr)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// helpWidth is the width of help where the terminal is not narrower.
+// helpWidth is the width of help in columns, unless the terminal is narrower.
 const helpWidth = 80
 
-// helpColumn is where explanations begin.
+// helpColumn is the column in which explanations begin.
 const helpColumn = 30
 
 func (a *app) helpWidth() int {
@@ -23,10 +23,10 @@ func (a *app) helpWidth() int {
 	return min(max(columns, 40), helpWidth)
 }
 
-// help shows what can be said.
-func (a *app) help(global *pflag.FlagSet) {
+// printHelp shows the commands and the flags of all commands.
+func (a *app) printHelp(global *pflag.FlagSet) {
 	a.out.printf("Usage: moor [FLAGS] COMMAND\n\n")
-	a.paragraphs(description)
+	a.printParagraphs(description)
 	group := ""
 	var t table
 	for _, c := range a.commands {
@@ -43,27 +43,27 @@ func (a *app) help(global *pflag.FlagSet) {
 		a.out.printf("%s\n", line)
 	}
 	a.out.printf("\nFlags:\n")
-	a.flagHelp(global)
+	a.printFlags(global)
 	a.out.printf("\n")
 	var scenarios []string
 	for _, s := range sim.Scenarios() {
 		scenarios = append(scenarios, fmt.Sprintf("%s (%s)", s.Name, s.Text))
 	}
-	a.paragraphs(fmt.Sprintf(addresses, strings.Join(scenarios, ", ")))
+	a.printParagraphs(fmt.Sprintf(addresses, strings.Join(scenarios, ", ")))
 	a.out.printf("Run \"moor COMMAND --help\" for the flags of a command.\n")
 }
 
-// commandHelp shows what can be said about one command.
-func (a *app) commandHelp(c *command, global *pflag.FlagSet) {
+// printCommandHelp shows the arguments and the flags of a command.
+func (a *app) printCommandHelp(c *command, global *pflag.FlagSet) {
 	a.out.printf("Usage: moor [FLAGS] %s\n\n", c.synopsis())
-	a.paragraphs(c.help)
+	a.printParagraphs(c.help)
 	if c.detail != "" {
-		a.paragraphs(c.detail)
+		a.printParagraphs(c.detail)
 	}
 	if len(c.args) > 0 {
 		var t table
 		for _, arg := range c.args {
-			t.row("  "+strings.ToUpper(arg.name), arg.help)
+			t.row("  "+arg.label(), arg.help)
 		}
 		a.out.printf("Arguments:\n%s\n\n", strings.Join(t.wrapped(helpColumn, a.helpWidth()), "\n"))
 	}
@@ -75,14 +75,14 @@ func (a *app) commandHelp(c *command, global *pflag.FlagSet) {
 	})
 	if own.HasFlags() {
 		a.out.printf("Flags of this command:\n")
-		a.flagHelp(own)
+		a.printFlags(own)
 		a.out.printf("\n")
 	}
 	a.out.printf("Flags of all commands:\n")
-	a.flagHelp(global)
+	a.printFlags(global)
 }
 
-func (a *app) flagHelp(fs *pflag.FlagSet) {
+func (a *app) printFlags(fs *pflag.FlagSet) {
 	var t table
 	fs.VisitAll(func(f *pflag.Flag) {
 		value, help := pflag.UnquoteUsage(f)
@@ -102,8 +102,8 @@ func (a *app) flagHelp(fs *pflag.FlagSet) {
 	}
 }
 
-func (a *app) paragraphs(text string) {
+func (a *app) printParagraphs(text string) {
 	for p := range strings.SplitSeq(text, "\n\n") {
-		a.out.printf("%s\n\n", strings.Join(wrap(p, a.helpWidth()), "\n"))
+		a.out.printf("%s\n\n", strings.Join(wrapText(p, a.helpWidth()), "\n"))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
@@ -24,18 +25,18 @@ type device struct {
 }
 
 const (
-	// wideEnough is from how many columns on there is room for counts and ages.
+	// wideEnough is the least number of columns with room for counts and ages.
 	wideEnough = 72
-	// fairlyWide is from how many columns on there is room for the kind of each
-	// address, for units, and for more than the name, which goes first.
+	// fairlyWide is the least number of columns with room for the kind of each
+	// address, for units, and for the column ABOUT.
 	fairlyWide = 56
 )
 
-// smoothing is the weight of the newest signal strength.
+// smoothing is the weight of the newest signal strength in the average.
 const smoothing = 0.25
 
-// liveView is a table on a terminal that is drawn over itself. It shows as
-// many devices as the terminal has room for, the strongest first.
+// liveView is a table on a terminal that replaces itself. It shows as many devices
+// as the terminal has room for, the strongest first.
 type liveView struct {
 	a       *app
 	start   time.Time
@@ -49,7 +50,7 @@ func newLiveView(a *app, c *scanCmd) *liveView {
 	return &liveView{a: a, start: time.Now(), limit: time.Duration(c.Duration), devices: map[hci.Addr]*device{}}
 }
 
-func (v *liveView) report(r *controller.Report) {
+func (v *liveView) report(r *connmgr.Report) {
 	d := v.devices[r.Addr]
 	if d == nil {
 		d = &device{addr: r.Addr, first: len(v.devices)}
@@ -64,7 +65,7 @@ func (v *liveView) report(r *controller.Report) {
 	if name := text.Clean(r.Name()); name != "" {
 		d.name = name
 	}
-	d.about = about(r)
+	d.about = about(&r.Report)
 	d.count++
 	d.last = r.Time
 	v.reports++
@@ -72,11 +73,11 @@ func (v *liveView) report(r *controller.Report) {
 
 func (v *liveView) tick(now time.Time) {
 	columns, rows := v.a.env.Terminal()
-	// A line for what follows, so that the terminal does not scroll.
+	// The last row stays free, so that the terminal does not scroll.
 	v.draw(v.lines(now, columns, rows-1))
 }
 
-func (v *liveView) end(dropped uint64) {
+func (v *liveView) endView(dropped uint64) {
 	columns, _ := v.a.env.Terminal()
 	lines := v.lines(time.Now(), columns, 0)
 	if dropped > 0 {
@@ -85,8 +86,8 @@ func (v *liveView) end(dropped uint64) {
 	v.draw(lines)
 }
 
-// lines returns the table and a line of totals, cut to columns and to rows; 0
-// rows are no limit.
+// lines returns the table and a line of totals, cut to columns and to rows; 0 rows
+// means no limit.
 func (v *liveView) lines(now time.Time, columns, rows int) []string {
 	list := make([]*device, 0, len(v.devices))
 	for _, d := range v.devices {
@@ -141,8 +142,7 @@ func (v *liveView) lines(now time.Time, columns, rows int) []string {
 	return append(t.lines(columns), fit(total, columns))
 }
 
-// level groups devices by signal, so that rows do not change places all the
-// time.
+// level is the signal strength in steps of 6 dB, so that rows seldom change places.
 func (d *device) level() int {
 	if d.rssi == 0 {
 		return -1000
@@ -150,7 +150,7 @@ func (d *device) level() int {
 	return int(d.rssi) / 6
 }
 
-// draw replaces what was drawn before.
+// draw replaces the lines that it drew before.
 func (v *liveView) draw(lines []string) {
 	var b strings.Builder
 	if v.drawn > 0 {
@@ -161,7 +161,7 @@ func (v *liveView) draw(lines []string) {
 		b.WriteString(line + "\n")
 	}
 	v.drawn = len(lines)
-	v.a.out.write([]byte(b.String()))
+	v.a.out.writeBytes([]byte(b.String()))
 }
 
 func plural(n int, what string) string {

@@ -9,36 +9,36 @@ import (
 	"sync"
 )
 
-// output writes what a command has to say. The first error of the writer is
-// kept and ends the command through fail, so that a reader that went away
+// output writes the results of a command. The first error of the writer is kept and
+// ends the command through cancel, so that a reader that goes away
 // (moor scan | head) leaves no link behind.
 type output struct {
-	w    io.Writer
-	fail func(error)
-	err  error
+	w      io.Writer
+	cancel func(error)
+	err    error
 }
 
-// Write writes b, unless something could not be written before.
+// Write writes b, unless an earlier write has failed.
 func (o *output) Write(b []byte) (int, error) {
 	if o.err != nil {
 		return 0, o.err
 	}
 	n, err := o.w.Write(b)
 	if err != nil {
-		o.broken(err)
+		o.failWrite(err)
 		return n, o.err
 	}
 	return n, nil
 }
 
-func (o *output) broken(err error) {
+func (o *output) failWrite(err error) {
 	o.err = &outputError{err}
-	o.fail(o.err)
+	o.cancel(o.err)
 }
 
-func (o *output) write(b []byte) { _, _ = o.Write(b) }
+func (o *output) writeBytes(b []byte) { _, _ = o.Write(b) }
 
-func (o *output) printf(format string, args ...any) { o.write(fmt.Appendf(nil, format, args...)) }
+func (o *output) printf(format string, args ...any) { o.writeBytes(fmt.Appendf(nil, format, args...)) }
 
 // json writes v as one line.
 func (o *output) json(v any) {
@@ -46,10 +46,10 @@ func (o *output) json(v any) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		o.broken(err)
+		o.failWrite(err)
 		return
 	}
-	o.write(b.Bytes())
+	o.writeBytes(b.Bytes())
 }
 
 // outputError says that the result could not be written.
@@ -58,14 +58,12 @@ type outputError struct{ err error }
 func (e *outputError) Error() string { return "write the output: " + e.err.Error() }
 func (e *outputError) Unwrap() error { return e.err }
 
-// table lays rows out in columns, two spaces apart. The last column is not
-// padded.
+// table lays out rows in columns, two spaces apart. The last column is not padded.
 type table struct{ rows [][]string }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
-// lines returns the rows as text. Where limit is above 0 and a row is longer,
-// it is cut there.
+// lines returns the rows as text, cut to limit columns; 0 means no limit.
 func (t *table) lines(limit int) []string {
 	var widths []int
 	for _, row := range t.rows {
@@ -93,9 +91,9 @@ func (t *table) lines(limit int) []string {
 	return out
 }
 
-// wrapped returns rows of two cells with the second one broken into lines that
-// end at column limit. It begins at column left, a line lower where the first
-// cell reaches that far.
+// wrapped returns rows of two cells, with the second broken into lines between the
+// columns left and limit. It begins one line lower where the first cell reaches
+// column left.
 func (t *table) wrapped(left, limit int) (lines []string) {
 	for _, row := range t.rows {
 		if len(row) < 2 {
@@ -107,7 +105,7 @@ func (t *table) wrapped(left, limit int) (lines []string) {
 			lines = append(lines, first)
 			first = ""
 		}
-		for _, text := range wrap(row[1], max(limit-left, 20)) {
+		for _, text := range wrapText(row[1], max(limit-left, 20)) {
 			lines = append(lines, pad(first, left)+text)
 			first = ""
 		}
@@ -115,7 +113,7 @@ func (t *table) wrapped(left, limit int) (lines []string) {
 	return lines
 }
 
-// table writes t whole.
+// table writes all lines of t.
 func (o *output) table(t *table) {
 	for _, line := range t.lines(0) {
 		o.printf("%s\n", line)

@@ -12,14 +12,16 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// terminal asks what a pairing needs. How it ended is for the command to say.
+// terminal asks the user at the terminal what a pairing needs. The command itself
+// reports the outcome.
 type terminal struct{ *smp.Terminal }
 
 // Ended does nothing.
 func (terminal) Ended(hci.Addr, error) {}
 
-// delegate returns who is asked by pairings; nobody if there is no input.
-func (a *app) delegate() smp.Delegate {
+// pairingDelegate returns the delegate of pairings: the user at the terminal, or
+// smp.NoInput if there is no input.
+func (a *app) pairingDelegate() smp.Delegate {
 	if a.env.Stdin == nil {
 		return smp.NoInput{}
 	}
@@ -29,16 +31,16 @@ func (a *app) delegate() smp.Delegate {
 	return a.asks
 }
 
-// secured is what peer says about pairing, for Establish.
-func (a *app) secured(p *peer, o *connmgr.Options) {
+// setPairing sets the options of pairing that p has from the command line.
+func (a *app) setPairing(o *connmgr.Options, p *peer) {
 	o.Pair, o.Repair = o.Pair || p.Pair, o.Repair || p.Repair
 	if o.Pairing == nil && (o.Pair || o.Repair) {
-		o.Pairing = &smp.PairOptions{Delegate: a.delegate()}
+		o.Pairing = &smp.PairOptions{Delegate: a.pairingDelegate()}
 	}
 }
 
-// pairAdvice says what to do about a pairing or bond that failed; "" where that
-// is no matter of the command line.
+// pairAdvice returns the remedy, in terms of the command line, for a pairing or bond
+// that failed; "" if there is none.
 func pairAdvice(err error) string {
 	if errors.Is(err, smp.ErrBondLost) {
 		return "if it was reset, pair again: moor pair ADDR --replace, or add --repair; if not, another device has its address"
@@ -71,7 +73,7 @@ func pairAdvice(err error) string {
 // keySizeArg is a number of octets; 0 if it was not given.
 type keySizeArg int
 
-// UnmarshalText reads a number from 7 to 16.
+// UnmarshalText parses a number from 7 to 16.
 func (n *keySizeArg) UnmarshalText(b []byte) error {
 	v, err := strconv.Atoi(string(b))
 	if err != nil || v < 7 || v > 16 {
@@ -81,11 +83,11 @@ func (n *keySizeArg) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// oobArg is the data of a file; nil if none was given.
+// oobArg is the out-of-band data in a file; nil if no file was given.
 type oobArg struct{ data *smp.OOB }
 
-// UnmarshalText reads the file with a name: a secret does not belong on the
-// command line, where every user of the machine can see it.
+// UnmarshalText reads the file named b. The data itself is a secret, and every user
+// of the machine can read a command line.
 func (o *oobArg) UnmarshalText(b []byte) error {
 	text, err := os.ReadFile(string(b))
 	if err != nil {
@@ -101,7 +103,7 @@ func (o *oobArg) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// jsonSecurity is what protects a link, or one that is encrypted with a bond.
+// jsonSecurity is the security of a link, or of the links that a bond encrypts.
 type jsonSecurity struct {
 	Level             string `json:"level"`
 	Authenticated     bool   `json:"authenticated"`
@@ -113,14 +115,14 @@ func newJSONSecurity(s smp.Security) jsonSecurity {
 	return jsonSecurity{s.Level().String(), s.Authenticated, s.SecureConnections, s.KeySize}
 }
 
-// bondSecurity is what a link has that is encrypted with b.
+// bondSecurity returns the security of a link that is encrypted with b.
 func bondSecurity(b *smp.Bond) smp.Security {
 	return smp.Security{
 		Encrypted: true, Authenticated: b.Authenticated, SecureConnections: b.SecureConnections, KeySize: b.KeySize, Bonded: true,
 	}
 }
 
-// securityText says in words what protects a link.
+// securityText describes the security of a link.
 func securityText(s smp.Security) string {
 	made := "legacy pairing"
 	if s.SecureConnections {

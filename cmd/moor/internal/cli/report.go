@@ -83,7 +83,7 @@ func newJSONReport(r *controller.Report) *jsonReport {
 	return j
 }
 
-// txPower returns the power that the device says it sends with.
+// txPower returns the transmit power that the device advertises, in dBm.
 func txPower(r *controller.Report) (int8, bool) {
 	for _, data := range []hci.AdvData{r.Response, r.Data} {
 		if p, ok := data.TxPower(); ok {
@@ -102,8 +102,8 @@ func appearance(r *controller.Report) string {
 	return ""
 }
 
-// about says in a few words what a report tells of its device besides address
-// and name: services, who made it, what it looks like.
+// about describes the device of a report in a few words, besides its address and
+// name: appearance, services, manufacturer.
 func about(r *controller.Report) string {
 	var parts []string
 	add := func(s string) {
@@ -120,9 +120,9 @@ func about(r *controller.Report) string {
 	if looks := appearance(r); !strings.EqualFold(looks, r.Name()) {
 		add(looks)
 	}
-	var last []uuid.UUID // which say little, since most devices have them
+	var last []uuid.UUID // common services, which mean little
 	for _, u := range r.Services() {
-		if common(u) {
+		if isCommonService(u) {
 			last = append(last, u)
 			continue
 		}
@@ -143,9 +143,9 @@ func about(r *controller.Report) string {
 	return strings.Join(parts, ", ")
 }
 
-// common reports whether u is one of the services that most devices have:
+// isCommonService reports whether u is one of the services that most devices have:
 // Generic Access, Generic Attribute, Device Information, Battery.
-func common(u uuid.UUID) bool {
+func isCommonService(u uuid.UUID) bool {
 	v, ok := u.Short()
 	return ok && (v == 0x1800 || v == 0x1801 || v == 0x180A || v == 0x180F)
 }

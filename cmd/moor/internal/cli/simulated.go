@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -10,9 +11,9 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// simulated reports whether the adapters that were asked for are all on
+// isSimulated reports whether the command line names adapters, all of them on
 // simulated air.
-func (a *app) simulated() bool {
+func (a *app) isSimulated() bool {
 	for _, name := range a.Adapters {
 		if !strings.HasPrefix(name, "sim:") {
 			return false
@@ -21,10 +22,11 @@ func (a *app) simulated() bool {
 	return len(a.Adapters) > 0
 }
 
-// openSimulated makes simulated air. Its devices keep their bonds beside the ones
-// here, so that they go together, and show their passkeys on standard error.
-func (a *app) openSimulated(scenario string) (hci.Transport, error) {
-	s, err := sim.ParseScenario(scenario)
+// openSimulated makes the simulated air at an address such as sim:crowd. Its devices
+// keep their bonds in the state directory as well, so that both sides of a bond stay
+// together, and show their passkeys on standard error.
+func (a *app) openSimulated(_ context.Context, address string) (hci.Transport, error) {
+	s, err := sim.ParseScenario(strings.TrimPrefix(address, "sim:"))
 	if err != nil {
 		return nil, err
 	}

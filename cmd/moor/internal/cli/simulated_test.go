@@ -12,11 +12,11 @@ import (
 // simulated air anew.
 type home struct {
 	t     *testing.T
-	state string // that nobody names
+	state string // the default state directory
 	out   printed
 }
 
-// moor runs a command line with somebody who types the passkeys that are shown.
+// moor runs a command line, with a user who types the passkeys that are shown.
 func (h *home) moor(args ...string) result {
 	h.t.Helper()
 	h.out = printed{}
@@ -24,7 +24,7 @@ func (h *home) moor(args ...string) result {
 	return result{code: code, stdout: h.out.stdout.String(), stderr: h.out.stderr.String()}
 }
 
-// Read types what the device shows.
+// Read types the passkey that the device shows.
 func (h *home) Read(b []byte) (int, error) {
 	_, text, ok := strings.Cut(h.out.stderr.String(), " shows ")
 	if !ok {
@@ -91,8 +91,8 @@ func TestPairingOnSimulatedAir(t *testing.T) {
 	})
 }
 
-// TestSimulatedState: what is only simulated does not mix with what is kept of
-// real devices.
+// TestSimulatedState: the state of simulated air does not mix with that of real
+// devices.
 func TestSimulatedState(t *testing.T) {
 	inAir(t, "state", func(t *testing.T) {
 		h := &home{t: t, state: t.TempDir()}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/moor-ble/moor/connmgr"
 )
@@ -55,7 +54,7 @@ func TestStateMakesTheNextTimeQuicker(t *testing.T) {
 		t.Errorf("took %v, then %v, and %v without cache", first.took, second.took, without.took)
 	}
 	inAir(t, "known though absent", func(t *testing.T) {
-		// Nobody is there: without what is kept, this would search and say so.
+		// No device is there: without the state, this would search and end as unseen.
 		r := moor(t.Context(), "-a", "sim:empty", "--state", dir, "read", thermometer, "2a19")
 		if r.code != exitNotFound || !strings.Contains(r.stderr, "(Thermometer): no connection after 4 attempts") {
 			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
@@ -104,109 +103,6 @@ func TestDefaultState(t *testing.T) {
 	})
 }
 
-func TestCache(t *testing.T) {
-	dir := t.TempDir()
-	cache := func(args ...string) result {
-		return moor(t.Context(), append([]string{"--state", dir, "cache"}, args...)...)
-	}
-	cache("list").want(t, 0, "", "")
-	cache("clear").want(t, 0, "0 tables cleared\n", "")
-	cache("show", belt).want(t, 1, "", "moor: "+belt+": no table is kept of this device\n")
-	cache("show").want(t, 2, "", "moor: ADDR is missing: the device whose table is to be shown\n      run \"moor cache --help\" to see what can be said\n")
-	moor(t.Context(), "cache", "list").want(t, 1, "", "moor: nothing is kept: name a directory with --state\n")
-	for _, addr := range []string{belt, lamp} {
-		inAir(t, addr, func(t *testing.T) {
-			if r := moor(t.Context(), "-a", "sim:", "--state", dir, "services", addr); r.code != 0 {
-				t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
-			}
-		})
-	}
-	type item struct {
-		Address                   string
-		Services, Characteristics int
-		Hash                      string
-		Table                     []struct{ UUID string }
-	}
-	all := objects[item](t, cache("list", "--json"))
-	if len(all) != 2 || all[0].Address != belt || all[0].Services != 5 || all[0].Characteristics != 12 || len(all[0].Hash) != 32 {
-		t.Errorf("%+v", all)
-	}
-	if r := cache("list"); strings.Count(r.stdout, "\n") != 2 || !strings.Contains(r.stdout, belt+"  5 services  12 characteristics  hash "+all[0].Hash) {
-		t.Errorf("list:\n%s", r.stdout)
-	}
-	one := objects[item](t, cache("show", strings.TrimSuffix(belt, "/random"), "--json"))
-	if len(one) != 1 || one[0].Address != belt || len(one[0].Table) != 5 || one[0].Table[4].UUID != "180d" {
-		t.Errorf("%+v", one)
-	}
-	if r := cache("show", belt); !strings.HasPrefix(r.stdout, belt+", read ") || !strings.Contains(r.stdout, "Body Sensor Location  [read]\n") {
-		t.Errorf("show:\n%s", r.stdout)
-	}
-	cache("clear", belt).want(t, 0, "1 table cleared\n", "")
-	cache("clear", "--json").want(t, 0, `{"cleared":"`+lamp+`"}`+"\n", "")
-	cache("list").want(t, 0, "", "")
-}
-
-func TestDevices(t *testing.T) {
-	dir := t.TempDir()
-	moor(t.Context(), "devices", "--duration", "0").want(t, 1, "", "moor: nothing is kept: name a directory with --state\n")
-	inAir(t, "heard", func(t *testing.T) {
-		r := moor(t.Context(), "-a", "sim:", "--state", dir, "devices")
-		if r.took < 3*time.Second || r.took > 3500*time.Millisecond || strings.Count(r.stdout, "\n") != 3 ||
-			!strings.Contains(r.stdout, belt+"  -50 dBm  Heart rate belt  sim:  0s ago  ") {
-			t.Errorf("after %v, exit code %d, stderr %q:\n%s", r.took, r.code, r.stderr, r.stdout)
-		}
-	})
-	type device struct {
-		Address, Name, Adapter string
-		RSSI                   int
-		Average                int `json:"rssi_average"`
-	}
-	// Without an adapter.
-	all := objects[device](t, moor(t.Context(), "--json", "--state", dir, "devices", "--duration", "0"))
-	if len(all) != 3 || all[1] != (device{belt, "Heart rate belt", "sim:", -50, -50}) {
-		t.Errorf("%+v", all)
-	}
-	inAir(t, "kept", func(t *testing.T) {
-		if r := moor(t.Context(), "-a", "sim:empty", "--state", dir, "devices", "--duration", "100ms"); strings.Count(r.stdout, "\n") != 3 {
-			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
-		}
-	})
-	inAir(t, "scan keeps too", func(t *testing.T) {
-		other := t.TempDir()
-		moor(t.Context(), "-a", "sim:", "--state", other, "scan", "--duration", "2s", "--passive")
-		if r := moor(t.Context(), "--state", other, "devices", "--duration", "0"); strings.Count(r.stdout, "\n") != 3 {
-			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
-		}
-	})
-}
-
-func TestStaleWithoutKernelLinks(t *testing.T) {
-	// That it ends those of bluetoothd is for the tests on a real kernel.
-	moor(t.Context(), "stale", thermometer).want(t, 0, "no connection to "+thermometer+" had to be ended\n", "")
-	moor(t.Context(), "stale", thermometer, "--json").want(t, 0, "", "")
-	r := moor(t.Context(), "stale", thermometer, "--other-adapters")
-	if r.code != 2 || !strings.Contains(r.stderr, "no adapter has heard "+thermometer) {
-		t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
-	}
-	moor(t.Context(), "-a", "hci7", "stale", thermometer, "--other-adapters").want(t, 0, "no connection to "+thermometer+" had to be ended\n", "")
-}
-
-func TestSlots(t *testing.T) {
-	inAir(t, "text", func(t *testing.T) {
-		moor(t.Context(), "-a", "sim:,sim:empty", "-a", "sim:empty", "slots").want(t, 0,
-			"sim:       0 connections  limit not known\nsim:empty  0 connections  limit not known\n", "")
-	})
-	inAir(t, "one is down", func(t *testing.T) {
-		r := moor(t.Context(), "-a", "sim:", "-a", "unix:/does/not/exist", "slots")
-		if r.code != 0 || !strings.Contains(r.stdout, "sim:                  0 connections") || !strings.Contains(r.stdout, "unix:/does/not/exist  down: ") {
-			t.Errorf("exit code %d, stderr %q:\n%s", r.code, r.stderr, r.stdout)
-		}
-	})
-	inAir(t, "JSON", func(t *testing.T) {
-		moor(t.Context(), "-a", "sim:", "--json", "slots").want(t, 0, `{"adapter":"sim:","slots":null,"free":null,"held":[],"by":"moor"}`+"\n", "")
-	})
-}
-
 func TestNothingKept(t *testing.T) {
 	dir := t.TempDir()
 	for args, want := range map[string]string{"bonds": "no bonds are kept in " + dir + "\n", "cache list": "no tables are kept in " + dir + "\n"} {
@@ -228,8 +124,8 @@ func TestNothingKept(t *testing.T) {
 	}
 }
 
-// What is wrong with the state has advice of its own, that for the disk told
-// from that for what stands in a file.
+// TestStateAdvice: errors of the state directory have remedies of their own, for the
+// disk and for the content of a file.
 func TestStateAdvice(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string) {

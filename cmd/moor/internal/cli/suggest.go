@@ -2,8 +2,8 @@ package cli
 
 import "fmt"
 
-// unknownCommand says that there is no command of this name, and which may have
-// been meant.
+// unknownCommand returns the error for a command that does not exist, with the one
+// that was probably meant.
 func unknownCommand(name string, all []*command) error {
 	const far = 3
 	best, nearest := "", far
@@ -13,13 +13,13 @@ func unknownCommand(name string, all []*command) error {
 		}
 	}
 	if best == "" {
-		return fmt.Errorf("%q is no command", name)
+		return fmt.Errorf("%q is not a command", name)
 	}
-	return fmt.Errorf("%q is no command: did you mean %s?", name, best)
+	return fmt.Errorf("%q is not a command: did you mean %s?", name, best)
 }
 
-// distance is how many octets have to be put in, left out, changed, or swapped
-// with their neighbor to make b of a.
+// distance returns how many octets have to be inserted, deleted, replaced, or
+// swapped with the next one to turn a into b.
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {

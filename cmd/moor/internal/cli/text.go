@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// printable reports whether all of b is text that a terminal shows as it is.
-// Zero octets at the end do not count: they pad many names.
+// printable returns b as text, and whether a terminal can show all of it. Zero octets
+// at the end do not count: they pad many names.
 func printable(b []byte) (string, bool) {
 	s := strings.TrimRight(string(b), "\x00")
 	if s == "" || !utf8.ValidString(s) {
@@ -21,7 +21,7 @@ func printable(b []byte) (string, bool) {
 	return s, true
 }
 
-// width returns how many columns a terminal gives to s.
+// width returns the number of columns that s takes on a terminal.
 func width(s string) int {
 	n := 0
 	for _, r := range s {
@@ -31,8 +31,8 @@ func width(s string) int {
 }
 
 // runeWidth returns 0 for a mark that combines with the rune before it, 2 for
-// East Asian wide characters and pictographs, and 1 for all else. The blocks
-// are those of Unicode's EastAsianWidth that names of devices are made of.
+// East Asian wide characters and pictographs, and 1 for all others. The blocks are
+// those of Unicode's EastAsianWidth that occur in names of devices.
 func runeWidth(r rune) int {
 	switch {
 	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
@@ -48,7 +48,7 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// fit cuts s to at most n columns, with an ellipsis where something is gone.
+// fit cuts s to at most n columns; an ellipsis replaces the rest.
 func fit(s string, n int) string {
 	if width(s) <= n {
 		return s
@@ -77,8 +77,8 @@ func pad(s string, n int) string {
 	return s
 }
 
-// wrap breaks text into lines of at most n columns.
-func wrap(text string, n int) (lines []string) {
+// wrapText breaks text into lines of at most n columns.
+func wrapText(text string, n int) (lines []string) {
 	line := ""
 	for word := range strings.FieldsSeq(text) {
 		if line != "" && width(line)+1+width(word) > n {
@@ -93,12 +93,11 @@ func wrap(text string, n int) (lines []string) {
 	return append(lines, line)
 }
 
-// wrapWhole breaks a text of several lines like wrap; what stands indented
-// stays so.
-func wrapWhole(text string, n int) (lines []string) {
+// wrapIndented breaks each line of text like wrapText and keeps its indentation.
+func wrapIndented(text string, n int) (lines []string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-		for _, part := range wrap(line, max(n-len(indent), 20)) {
+		for _, part := range wrapText(line, max(n-len(indent), 20)) {
 			lines = append(lines, indent+part)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// value is an attribute's value as it is shown: octets, text if they are
-// text, and what they mean if the UUID says so.
+// value is the value of an attribute as it is shown: its octets, and their meaning if
+// the UUID defines one, or else their text if they are text.
 type value struct {
 	Hex     string `json:"hex"`
 	Text    string `json:"text,omitempty"`
@@ -51,14 +51,13 @@ func (v value) String() string {
 	return b.String()
 }
 
-// decoder writes what a value means; a value that is too short is left
-// undecoded.
+// decoder returns the meaning of a value. A value that is too short leaves an error in
+// r and has no meaning.
 type decoder func(r *wire.Reader) string
 
-// meaning decodes the values of characteristics and descriptors whose format
-// is fixed by the Bluetooth SIG and that are met on many devices (GATT
-// Specification Supplement, section 3). "" is a value that is not known here
-// or does not fit its format.
+// meaning decodes the value of an attribute that many devices have and that the
+// Bluetooth SIG defines (GATT Specification Supplement, section 3). It returns "" for
+// other attributes and for a value that does not fit its format.
 func meaning(u uuid.UUID, b []byte) string {
 	short, ok := u.Short()
 	if !ok || len(b) == 0 {
@@ -97,11 +96,11 @@ func decoderOf(u uint16) (decoder, bool) {
 	case 0x2A50:
 		return decodePnP, true
 	case 0x2A6D:
-		return func(r *wire.Reader) string { return fixed(int64(r.U32()), 3, "hPa") }, true // unit 0.1 Pa
+		return func(r *wire.Reader) string { return fixedPoint(int64(r.U32()), 3, "hPa") }, true // unit 0.1 Pa
 	case 0x2A6E:
-		return func(r *wire.Reader) string { return fixed(int64(int16(r.U16())), 2, "°C") }, true
+		return func(r *wire.Reader) string { return fixedPoint(int64(int16(r.U16())), 2, "°C") }, true
 	case 0x2A6F:
-		return func(r *wire.Reader) string { return fixed(int64(r.U16()), 2, "%") }, true
+		return func(r *wire.Reader) string { return fixedPoint(int64(r.U16()), 2, "%") }, true
 	case 0x2902:
 		return decodeCCCD, true
 	}
@@ -139,7 +138,7 @@ func decodeThermometer(r *wire.Reader) string {
 	if flags&1 != 0 {
 		unit = "°F"
 	}
-	return fixed(int64(mantissa), int(-exponent), unit)
+	return fixedPoint(int64(mantissa), int(-exponent), unit)
 }
 
 func decodeTime(r *wire.Reader) string {
@@ -200,8 +199,8 @@ func decodeCCCD(r *wire.Reader) string {
 	return "off"
 }
 
-// fixed writes v / 10^places with a unit, with no floating point in between.
-func fixed(v int64, places int, unit string) string {
+// fixedPoint returns v / 10^places with its unit, exactly.
+func fixedPoint(v int64, places int, unit string) string {
 	sign := ""
 	if v < 0 {
 		sign, v = "-", -v

@@ -1,6 +1,6 @@
-// Package demo is "moor demo": the stack's main job from beginning to end, on
-// simulated air, told step by step with what happens on HCI. It runs in real
-// time and needs no Bluetooth.
+// Package demo is "moor demo": a scan, a connection, reads and notifications on
+// simulated air, step by step, with the HCI packets of each. It runs in real time and
+// needs no Bluetooth.
 package demo
 
 import (
@@ -20,11 +20,11 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// Config is what the demo needs from the command line.
+// Config has what the demo needs of the command line.
 type Config struct {
-	// Out takes the story, made for 80 columns.
+	// Out takes the output, which is 80 columns wide.
 	Out io.Writer
-	// Tree shows a profile and Value a value, as the other commands do.
+	// Tree formats a table and Value a value, as the other commands do.
 	Tree  func(*gatt.Profile) []string
 	Value func(uuid.UUID, []byte) string
 	// HCI holds options of the controller: log and capture.
@@ -34,34 +34,34 @@ type Config struct {
 // timeout bounds the whole demo, which takes a few seconds.
 const timeout = time.Minute
 
-// listenTime is how long the scan listens.
+// listenTime is the duration of the scan.
 const listenTime = 800 * time.Millisecond
 
 var errListened = errors.New("demo: listened long enough")
 
-// failures is how many dials the kettle lets fail.
+// failures is how many connections to the kettle fail before one is established.
 const failures = 2
 
-// show is a demo under way.
-type show struct {
+// story is the state of a running demo.
+type story struct {
 	*printer
 	cfg    *Config
 	tap    *tap
 	m      *connmgr.Manager
 	kettle hci.Addr
 	client *connmgr.Client
-	start  time.Time     // of connecting
-	cold   time.Duration // how long the first connection took
+	start  time.Time     // when connecting began
+	cold   time.Duration // the duration of the first connecting
 }
 
-// Run tells the story. It returns why it could not be told to the end.
+// Run runs the demo to its end, to the first error, or until ctx ends.
 func Run(ctx context.Context, cfg *Config) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errors.New("demo: the simulated air took longer than a minute"))
 	defer cancel()
 	air := sim.New(&sim.Config{Seed: 1})
 	defer air.Close()
 	p := &printer{w: cfg.Out, pending: map[hci.Opcode]string{}}
-	p.list([]string{"The main job on simulated air. On HCI: -> command, <- event."})
+	p.printLines([]string{"Scan, connect and read on simulated air. On HCI: -> command, <- event."})
 
 	central := air.NewController(&sim.ControllerConfig{Name: "central"})
 	k, err := air.NewPeripheral(ctx, kettle())
@@ -74,54 +74,54 @@ func Run(ctx context.Context, cfg *Config) error {
 	}
 	central.Fault(sim.ConnectFault{Peer: k.Address(), Times: failures})
 
-	s := &show{printer: p, cfg: cfg, tap: &tap{Transport: central, p: p}}
-	err = s.tell(ctx)
+	s := &story{printer: p, cfg: cfg, tap: &tap{Transport: central, p: p}}
+	err = s.runStory(ctx)
 	if s.m != nil {
 		err = errors.Join(err, s.m.Close())
 	}
-	return errors.Join(err, p.failed())
+	return errors.Join(err, p.firstError())
 }
 
-// tell is the story.
-func (s *show) tell(ctx context.Context) error {
+// runStory runs the steps of the demo.
+func (s *story) runStory(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
-		s.open, s.scan, s.connect, s.show, s.read, s.subscribe, s.change, s.disconnect, s.again,
+		s.openController, s.scanDevices, s.connectKettle, s.showTable, s.readValues, s.watchTemperature, s.changeParams, s.disconnectKettle, s.connectAgain,
 	} {
 		if err := part(ctx); err != nil {
 			return err
 		}
-		if err := s.failed(); err != nil {
+		if err := s.firstError(); err != nil {
 			return err
 		}
 	}
-	s.list([]string{"", "That was the whole way. With an adapter: moor scan, then moor services ADDR."})
+	s.printLines([]string{"", "That is all. With an adapter: moor scan, then moor services ADDR."})
 	return nil
 }
 
-func (s *show) open(ctx context.Context) (err error) {
-	s.step("Open the controller: reset it, ask what it is and can do.")
+func (s *story) openController(ctx context.Context) (err error) {
+	s.beginStep("Open the controller: reset it, read its version and its features.")
 	s.tap.muted.Store(true)
 	s.m, err = connmgr.Open(ctx, &connmgr.Config{
 		Adapters: []string{s.cfg.HCI.Name}, Host: host.Config{HCI: s.cfg.HCI}, Logger: s.cfg.HCI.Logger,
-		OpenTransport: func(context.Context, string) (hci.Transport, error) { return s.tap, nil },
-		DisableScan:   true, // the story listens by itself
+		Kinds:       []connmgr.Kind{{Open: func(context.Context, string) (hci.Transport, error) { return s.tap, nil }}},
+		DisableScan: true, // scanDevices scans
 	})
 	if err != nil {
 		return err
 	}
 	s.tap.muted.Store(false)
-	i := s.device().Info()
-	s.say("Controller %v: Bluetooth %s, %d buffers of %d octets, accept list of %d.",
+	i := s.controller().Info()
+	s.printOutcome("Controller %v: Bluetooth %s, %d buffers of %d octets, accept list of %d.",
 		i.Address, assigned.Version(i.Version.HCIVersion), i.ACLNum, i.ACLLen, i.AcceptListSize)
 	return nil
 }
 
-// device is the only adapter's controller.
-func (s *show) device() *controller.Controller { return s.m.Adapters()[0].Controller() }
+// controller returns the controller of the only adapter.
+func (s *story) controller() *controller.Controller { return s.m.Adapters()[0].Controller() }
 
-func (s *show) scan(ctx context.Context) error {
-	s.step("Scan.")
-	sc, err := s.device().Scan(ctx, nil)
+func (s *story) scanDevices(ctx context.Context) error {
+	s.beginStep("Scan.")
+	sc, err := s.controller().Scan(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *show) scan(ctx context.Context) error {
 		case err != nil:
 			return err
 		default:
-			s.list([]string{fmt.Sprintf("heard %v  %d dBm  %s", r.Addr, r.RSSI, r.Name())})
+			s.printLines([]string{fmt.Sprintf("heard %v  %d dBm  %s", r.Addr, r.RSSI, r.Name())})
 			if r.Name() == kettleName {
 				s.kettle = r.Addr
 			}
@@ -143,34 +143,34 @@ func (s *show) scan(ctx context.Context) error {
 	if s.kettle == (hci.Addr{}) {
 		return fmt.Errorf("demo: %s was not heard within %v", kettleName, listenTime)
 	}
-	s.say("The kettle is %v.", s.kettle)
+	s.printOutcome("The kettle is %v.", s.kettle)
 	return nil
 }
 
-func (s *show) connect(ctx context.Context) error {
-	s.step("Connect. The kettle's radio misses the first packets, twice.")
-	if err := s.establish(ctx); err != nil {
+func (s *story) connectKettle(ctx context.Context) error {
+	s.beginStep("Connect. The kettle's radio misses the first packets, twice.")
+	if err := s.establishKettle(ctx); err != nil {
 		return err
 	}
-	s.cold = s.took()
-	s.say("Failing to be established says nothing about the device: it was dialed again at once. Ready after %v, with an MTU of %d octets, the table read at a fast pace, and then a slower one agreed on.", s.cold, s.client.GATT().MTU())
+	s.cold = s.timeTaken()
+	s.printOutcome("A connection that fails to be established says nothing about the device, so it was dialed again at once. Ready after %v, with an MTU of %d octets: the table was read at a short interval, and a longer one agreed on afterwards.", s.cold, s.client.GATT().MTU())
 	return nil
 }
 
-func (s *show) establish(ctx context.Context) (err error) {
+func (s *story) establishKettle(ctx context.Context) (err error) {
 	s.start = time.Now()
 	s.client, err = s.m.Establish(ctx, s.kettle.String(), &connmgr.Options{Name: kettleName})
 	return err
 }
 
-func (s *show) show(context.Context) error {
-	s.step("What it has.")
-	s.list(s.cfg.Tree(s.client.Profile()))
+func (s *story) showTable(context.Context) error {
+	s.beginStep("Show its attribute table.")
+	s.printLines(s.cfg.Tree(s.client.Profile()))
 	return nil
 }
 
-func (s *show) read(ctx context.Context) error {
-	s.step("Read.")
+func (s *story) readValues(ctx context.Context) error {
+	s.beginStep("Read.")
 	for _, what := range []struct{ svc, chr uuid.UUID }{
 		{uuid.From16(deviceInformation), uuid.From16(manufacturerName)},
 		{uuid.From16(batteryService), uuid.From16(batteryLevel)},
@@ -180,13 +180,13 @@ func (s *show) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.say("%s: %s", assigned.Characteristic(what.chr), s.cfg.Value(what.chr, v))
+		s.printOutcome("%s: %s", assigned.Characteristic(what.chr), s.cfg.Value(what.chr, v))
 	}
 	return nil
 }
 
-func (s *show) subscribe(ctx context.Context) error {
-	s.step("Subscribe to the temperature while the kettle heats.")
+func (s *story) watchTemperature(ctx context.Context) error {
+	s.beginStep("Subscribe to the temperature while the kettle heats.")
 	sub, err := s.client.Subscribe(ctx, uuid.From16(environmentalSensing), uuid.From16(temperature), nil)
 	if err != nil {
 		return err
@@ -196,49 +196,49 @@ func (s *show) subscribe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.say("notification: %s", s.cfg.Value(uuid.From16(temperature), v.Data))
+		s.printOutcome("notification: %s", s.cfg.Value(uuid.From16(temperature), v.Data))
 	}
 	return sub.Close()
 }
 
-func (s *show) change(ctx context.Context) error {
-	s.step("Save the kettle's battery: a longer interval, and it may sleep.")
+func (s *story) changeParams(ctx context.Context) error {
+	s.beginStep("Save the kettle's battery: a longer interval, and it may sleep.")
 	got, err := s.client.UpdateParams(ctx, hci.ConnParams{
 		IntervalMin: 100 * time.Millisecond, IntervalMax: 125 * time.Millisecond, Latency: 4, Timeout: 6 * time.Second,
 	})
 	if err != nil {
 		return err
 	}
-	s.say("Agreed: interval %v, latency %d, timeout %v.", got.Interval, got.Latency, got.Timeout)
+	s.printOutcome("Agreed: interval %v, latency %d, timeout %v.", got.Interval, got.Latency, got.Timeout)
 	return nil
 }
 
-func (s *show) disconnect(context.Context) error {
-	s.step("Disconnect.")
+func (s *story) disconnectKettle(context.Context) error {
+	s.beginStep("Disconnect.")
 	if err := s.client.Close(); err != nil {
 		return err
 	}
-	s.say("The link ended: %v.", s.client.Err())
+	s.printOutcome("The link ended: %v.", s.client.Err())
 	return nil
 }
 
-func (s *show) again(ctx context.Context) error {
-	s.step("Connect again. The table is kept, and a hash proves that it is still true.")
-	if err := s.establish(ctx); err != nil {
+func (s *story) connectAgain(ctx context.Context) error {
+	s.beginStep("Connect again. The table is kept, and a hash proves that it is still true.")
+	if err := s.establishKettle(ctx); err != nil {
 		return err
 	}
-	s.say("Ready after %v instead of %v.", s.took(), s.cold)
+	s.printOutcome("Ready after %v instead of %v.", s.timeTaken(), s.cold)
 	level, err := s.client.Read(ctx, uuid.From16(batteryService), uuid.From16(batteryLevel))
 	if err != nil {
 		return err
 	}
-	s.say("%s: %s", assigned.Characteristic(uuid.From16(batteryLevel)), s.cfg.Value(uuid.From16(batteryLevel), level))
+	s.printOutcome("%s: %s", assigned.Characteristic(uuid.From16(batteryLevel)), s.cfg.Value(uuid.From16(batteryLevel), level))
 	err = s.client.Close()
 	s.tap.muted.Store(true)
 	return err
 }
 
-// took is the time since start, as a person would say it.
-func (s *show) took() time.Duration {
+// timeTaken returns the time since start, rounded for a person.
+func (s *story) timeTaken() time.Duration {
 	return time.Since(s.start).Round(10 * time.Millisecond)
 }

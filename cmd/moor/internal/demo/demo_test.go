@@ -36,8 +36,8 @@ func config(out *bytes.Buffer) *Config {
 	}
 }
 
-// TestStory compares the whole story with the one that a person has read and
-// found right: rewrite it with -update, and read the difference.
+// TestStory compares the whole output with the golden file. After -update, read the
+// difference.
 func TestStory(t *testing.T) {
 	const golden = "testdata/story.txt"
 	synctest.Test(t, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestStory(t *testing.T) {
 			t.Fatalf("%v after:\n%s", err, out.String())
 		}
 		if took := time.Since(start); took > 10*time.Second {
-			t.Errorf("it takes %v, longer than anybody watches", took)
+			t.Errorf("it takes %v, too long to watch", took)
 		}
 		for line := range strings.Lines(out.String()) {
 			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > columns {

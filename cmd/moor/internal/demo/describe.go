@@ -8,8 +8,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// describeCommand says what a command is and, of its parameters, those that
-// matter to the story.
+// describeCommand returns the name of a command and the parameters that matter here.
 func describeCommand(cmd hci.Params) string {
 	name, about := cmd.Opcode().String(), ""
 	switch c := cmd.(type) {
@@ -56,33 +55,33 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// describeEvent does for events what describeCommand does for commands.
+// describeEvent returns the name of an event and the parameters that matter here.
 func describeEvent(ev hci.Event) string {
 	switch e := ev.(type) {
 	case *hci.LEConnectionComplete:
-		return connected("LE Connection Complete", e.Status, e.Handle, e.Params)
+		return connectionText("LE Connection Complete", e.Status, e.Handle, e.Params)
 	case *hci.LEEnhancedConnectionComplete:
-		return connected("LE Enhanced Connection Complete", e.Status, e.Handle, e.Params)
+		return connectionText("LE Enhanced Connection Complete", e.Status, e.Handle, e.Params)
 	case *hci.DisconnectionComplete:
 		return "Disconnection Complete: " + e.Reason.String()
 	case *hci.LEConnectionUpdateComplete:
-		return outcome("LE Connection Update Complete", e.Status,
+		return outcomeText("LE Connection Update Complete", e.Status,
 			fmt.Sprintf("%v, latency %d, timeout %v", e.Params.Interval, e.Params.Latency, e.Params.Timeout))
 	case *hci.LEReadRemoteFeaturesComplete:
-		return outcome("LE Read Remote Features Complete", e.Status, fmt.Sprintf("%d features", bits.OnesCount64(uint64(e.Features))))
+		return outcomeText("LE Read Remote Features Complete", e.Status, fmt.Sprintf("%d features", bits.OnesCount64(uint64(e.Features))))
 	case *hci.LEDataLengthChange:
 		return fmt.Sprintf("LE Data Length Change: %d octets out, %d in", e.MaxTXOctets, e.MaxRXOctets)
 	case *hci.LEPHYUpdateComplete:
-		return outcome("LE PHY Update Complete", e.Status, fmt.Sprintf("%v out, %v in", e.TX, e.RX))
+		return outcomeText("LE PHY Update Complete", e.Status, fmt.Sprintf("%v out, %v in", e.TX, e.RX))
 	}
 	return strings.TrimPrefix(hci.Describe(hci.AppendEvent([]byte{byte(hci.PacketEvent)}, ev)), "< ")
 }
 
-func connected(name string, status hci.Status, h hci.Handle, p hci.ConnParamsInUse) string {
-	return outcome(name, status, fmt.Sprintf("handle 0x%04x, interval %v", uint16(h), p.Interval))
+func connectionText(name string, status hci.Status, h hci.Handle, p hci.ConnParamsInUse) string {
+	return outcomeText(name, status, fmt.Sprintf("handle 0x%04x, interval %v", uint16(h), p.Interval))
 }
 
-func outcome(name string, status hci.Status, about string) string {
+func outcomeText(name string, status hci.Status, about string) string {
 	if status != hci.StatusSuccess {
 		about = status.String()
 	}

@@ -14,10 +14,10 @@ import (
 
 const (
 	kettleName  = "Kettle"
-	kettleLooks = 0x0540 // a sensor, since no kettle is among the assigned appearances
+	kettleLooks = 0x0540 // a sensor: no appearance of a kettle is assigned
 )
 
-// What the kettle has, besides the services that every device has.
+// The kettle's attributes, besides the services that every device has.
 const (
 	deviceInformation    = 0x180A
 	manufacturerName     = 0x2A29
@@ -27,15 +27,15 @@ const (
 	temperature          = 0x2A6E
 )
 
-// How the kettle heats while it is watched, in units of 0.01 °C.
+// How the kettle heats while a client is subscribed, in units of 0.01 °C.
 const (
 	coldWater = 2150
 	heatStep  = 275
 	heatTime  = 250 * time.Millisecond
 )
 
-// kettle returns a peripheral that tells its temperature, and heats while
-// somebody watches.
+// kettle returns a peripheral with a temperature, which rises while a client is
+// subscribed to it.
 func kettle() *sim.PeripheralConfig {
 	var degrees atomic.Int64
 	degrees.Store(coldWater)
@@ -73,8 +73,7 @@ func kettle() *sim.PeripheralConfig {
 	}
 }
 
-// startCrowd puts other devices on the air, so that a scan has something to
-// choose from.
+// startCrowd adds devices that advertise and are no kettle.
 func startCrowd(air *sim.Air) error {
 	for _, other := range []hci.AdvFields{
 		{Flags: flags, Name: "Bathroom scale", Services: []uuid.UUID{uuid.From16(0x181D)}},
@@ -89,5 +88,5 @@ func startCrowd(air *sim.Air) error {
 	return nil
 }
 
-// flags are those of every device here: found by anybody, LE only.
+// flags are the advertised flags of every device here: general discoverable, LE only.
 const flags = hci.FlagGeneralDiscoverable | hci.FlagNoBREDR

@@ -10,48 +10,48 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// columns is the width that the output is made for.
+// columns is the width of the output.
 const columns = 80
 
-// printer writes the story and, between its lines, what happens on HCI. The
-// loop and the reader of the controller write too, so that it has a lock.
+// printer writes the steps of the demo and the HCI packets between them. The loop and
+// the reader of the controller use it as well, hence the lock.
 type printer struct {
 	mu      sync.Mutex
 	w       io.Writer             // guarded by mu
-	err     error                 // the writer's first; guarded by mu
+	err     error                 // the first of w; guarded by mu
 	steps   int                   // guarded by mu
 	hidden  counts                // guarded by mu
 	pending map[hci.Opcode]string // commands without an answer yet; guarded by mu
 }
 
-// counts are packets that get no line of their own.
+// counts are the packets without a line of their own.
 type counts struct {
 	commands, reports, sent, received int
 }
 
-func (p *printer) print(line string) {
+func (p *printer) printLine(line string) {
 	if p.err == nil {
 		_, p.err = io.WriteString(p.w, line+"\n")
 	}
 }
 
-// step begins a new part of the story.
-func (p *printer) step(title string) {
+// beginStep begins the next step.
+func (p *printer) beginStep(title string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.steps++
-	p.print(fmt.Sprintf("\n%d. %s", p.steps, title))
+	p.printLine(fmt.Sprintf("\n%d. %s", p.steps, title))
 }
 
-// command keeps a command until its answer comes, to show both on one line.
-func (p *printer) command(op hci.Opcode, text string) {
+// holdCommand keeps a command until its answer arrives, to show both on one line.
+func (p *printer) holdCommand(op hci.Opcode, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending[op] = text
 }
 
-// answer shows a command that command was told of, with its outcome.
-func (p *printer) answer(op hci.Opcode, status hci.Status) {
+// printAnswer shows a command from holdCommand with its status.
+func (p *printer) printAnswer(op hci.Opcode, status hci.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text, ok := p.pending[op]
@@ -62,50 +62,50 @@ func (p *printer) answer(op hci.Opcode, status hci.Status) {
 	if status != hci.StatusSuccess {
 		text += " => " + status.String()
 	}
-	p.print(cut("   -> " + text))
+	p.printLine(cutLine("   -> " + text))
 }
 
-// event shows what the controller reports.
-func (p *printer) event(text string) {
+// printEvent shows an event of the controller.
+func (p *printer) printEvent(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.print(cut("   <- " + text))
+	p.printLine(cutLine("   <- " + text))
 }
 
-// count notes a packet that gets no line.
-func (p *printer) count(add func(*counts)) {
+// countPacket counts a packet without a line of its own.
+func (p *printer) countPacket(add func(*counts)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	add(&p.hidden)
 }
 
-// say ends a step with its outcome, after a line about the packets that got
-// none.
-func (p *printer) say(format string, args ...any) {
+// printOutcome shows the outcome of a step, after a line with the counts.
+func (p *printer) printOutcome(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s := p.hidden.String(); s != "" {
-		p.print("      " + s)
+		p.printLine("      " + s)
 		p.hidden = counts{}
 	}
-	for _, line := range wrap(fmt.Sprintf(format, args...), columns-3) {
-		p.print("   " + line)
+	for _, line := range wrapRunes(fmt.Sprintf(format, args...), columns-3) {
+		p.printLine("   " + line)
 	}
 }
 
-// list shows lines as they are, indented.
-func (p *printer) list(lines []string) {
+// printLines shows lines, indented.
+func (p *printer) printLines(lines []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, line := range lines {
 		if line != "" {
-			line = cut("   " + line)
+			line = cutLine("   " + line)
 		}
-		p.print(line)
+		p.printLine(line)
 	}
 }
 
-func (p *printer) failed() error {
+// firstError returns the first error of the writer.
+func (p *printer) firstError() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
@@ -136,16 +136,16 @@ func (c counts) String() string {
 	return "(" + strings.Join(parts, ", ") + ")"
 }
 
-// cut shortens a line to the width of the output.
-func cut(s string) string {
+// cutLine shortens a line to the width of the output.
+func cutLine(s string) string {
 	if utf8.RuneCountInString(s) <= columns {
 		return s
 	}
 	return string([]rune(s)[:columns-1]) + "…"
 }
 
-// wrap breaks text into lines of at most n runes, and at its line breaks.
-func wrap(text string, n int) (lines []string) {
+// wrapRunes breaks text into lines of at most n runes, and at its line breaks.
+func wrapRunes(text string, n int) (lines []string) {
 	for paragraph := range strings.SplitSeq(text, "\n") {
 		if utf8.RuneCountInString(paragraph) <= n {
 			lines = append(lines, paragraph)

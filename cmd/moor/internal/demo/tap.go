@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// tap is a transport that shows what passes: each command together with its
-// answer, and each event. Of what comes in crowds it only counts.
+// tap is a transport that shows its packets: each command with its answer, and each
+// event. It only counts data packets and advertising reports.
 type tap struct {
 	hci.Transport
 	p     *printer
@@ -22,9 +22,9 @@ func (t *tap) ReadPacket(b []byte) (int, error) {
 		r := wire.NewReader(b[:n])
 		switch hci.PacketType(r.U8()) {
 		case hci.PacketACL:
-			t.p.count(func(c *counts) { c.received++ })
+			t.p.countPacket(func(c *counts) { c.received++ })
 		case hci.PacketEvent:
-			t.event(r.Rest())
+			t.showEvent(r.Rest())
 		default: // no other kind comes from an LE controller
 		}
 	}
@@ -36,44 +36,44 @@ func (t *tap) WritePacket(b []byte) error {
 	r := wire.NewReader(b)
 	switch hci.PacketType(r.U8()) {
 	case hci.PacketACL:
-		t.p.count(func(c *counts) { c.sent++ })
+		t.p.countPacket(func(c *counts) { c.sent++ })
 	case hci.PacketCommand:
-		t.command(r.Rest())
+		t.showCommand(r.Rest())
 	default: // no other kind goes to an LE controller
 	}
 	return t.Transport.WritePacket(b)
 }
 
-func (t *tap) command(packet []byte) {
+func (t *tap) showCommand(packet []byte) {
 	cmd, err := hci.ParseCommand(packet)
 	switch {
 	case err != nil:
-		t.p.event(err.Error())
+		t.p.printEvent(err.Error())
 	case t.muted.Load():
-		t.p.count(func(c *counts) { c.commands++ })
+		t.p.countPacket(func(c *counts) { c.commands++ })
 	default:
-		t.p.command(cmd.Opcode(), describeCommand(cmd))
+		t.p.holdCommand(cmd.Opcode(), describeCommand(cmd))
 	}
 }
 
-func (t *tap) event(packet []byte) {
+func (t *tap) showEvent(packet []byte) {
 	ev, err := hci.ParseEvent(packet)
 	if err != nil {
-		t.p.event(err.Error())
+		t.p.printEvent(err.Error())
 		return
 	}
 	switch ev := ev.(type) {
-	case *hci.NumberOfCompletedPackets: // goes with the data
+	case *hci.NumberOfCompletedPackets: // counted with the data packets
 	case *hci.LEAdvertisingReport, *hci.LEExtendedAdvertisingReport:
-		t.p.count(func(c *counts) { c.reports++ })
+		t.p.countPacket(func(c *counts) { c.reports++ })
 	case *hci.CommandComplete:
 		r := wire.NewReader(ev.Return)
-		t.p.answer(ev.Opcode, hci.Status(r.U8()))
+		t.p.printAnswer(ev.Opcode, hci.Status(r.U8()))
 	case *hci.CommandStatus:
-		t.p.answer(ev.Opcode, ev.Status)
+		t.p.printAnswer(ev.Opcode, ev.Status)
 	default:
 		if !t.muted.Load() {
-			t.p.event(describeEvent(ev))
+			t.p.printEvent(describeEvent(ev))
 		}
 	}
 }

@@ -11,23 +11,23 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// checkAdapter judges what is known of an adapter without opening it.
+// checkAdapter checks an adapter without opening it.
 func checkAdapter(a hcisock.Adapter, r *Report) {
 	rfkill := a.Name + " rfkill"
 	switch {
 	case a.RFKill.Hard:
-		r.bad(rfkill, "its radio is off by a switch or key of the machine", "turn it on there")
+		r.addBad(rfkill, "its radio is off by a switch or key of the machine", "turn it on there")
 	case a.RFKill.Soft:
-		r.bad(rfkill, "its radio is off by software", "`rfkill unblock bluetooth`")
+		r.addBad(rfkill, "its radio is off by software", "`rfkill unblock bluetooth`")
 	default:
-		r.good(rfkill, "its radio is on")
+		r.addGood(rfkill, "its radio is on")
 	}
 	checkHolder(a, r)
 	if a.MAC == (hci.MAC{}) {
-		r.bad(a.Name+" address", "it has none", "give it one (`sudo btmgmt --index "+a.Name+" public-addr AA:BB:CC:DD:EE:FF`), "+
+		r.addBad(a.Name+" address", "it has none", "give it one (`sudo btmgmt --index "+a.Name+" public-addr AA:BB:CC:DD:EE:FF`), "+
 			"or use it with a random address")
 	} else {
-		r.good(a.Name+" address", a.MAC.String())
+		r.addGood(a.Name+" address", a.MAC.String())
 	}
 }
 
@@ -40,29 +40,30 @@ func checkHolder(a hcisock.Adapter, r *Report) {
 	holders := strings.Join(who, ", ")
 	switch {
 	case a.UserChannel && holders == "":
-		r.bad(check, "another process has its user channel", "stop that process; root is told its name")
+		r.addBad(check, "another process has its user channel", "stop that process; run as root, moor doctor names it")
 	case a.UserChannel:
-		r.bad(check, holders+" has its user channel", "stop that process, or use another adapter")
+		r.addBad(check, holders+" has its user channel", "stop that process, or use another adapter")
 	case a.Up && holders != "":
-		r.good(check, holders+" uses it; only commands that name it take it from there, which cuts its links")
+		r.addGood(check, holders+" uses it; only commands that name it take it over, which cuts its links")
 	case a.Up:
-		r.good(check, "the kernel has it up, for nobody that is seen; without links on it, it is taken")
+		r.addGood(check, "the kernel has it up, and no process is seen to use it; commands take it over unless it has links")
 	case holders != "":
-		r.good(check, "it is down, but "+holders+" has it and may bring it up; only commands that name it take it from there")
+		r.addGood(check, "it is down, but "+holders+" has it and may bring it up; only commands that name it take it over")
 	default:
-		r.good(check, "it is down, and nobody holds it")
+		r.addGood(check, "it is down, and no process has it")
 	}
 }
 
-// openOne opens one adapter after the other until one works. It takes none from
-// anybody unless that was named, as all commands do, and cuts no links even then.
+// openOne opens one adapter after the other until one answers. As all commands, it
+// takes an adapter from another process only if Env.Adapter names it, and even then
+// not if the adapter has links.
 func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b hcisock.Adapter) int { return disturbance(a) - disturbance(b) })
 	for _, a := range list {
 		links := linksOf(env, a)
 		if claimed, ok := errors.AsType[*hcisock.OpenError](a.Claimed(links)); ok && (env.Adapter == "" || len(links) > 0) {
-			r.bad(a.Name+" open", fmt.Sprintf("not tried: %v", claimed.Err), claimed.Remedy)
+			r.addBad(a.Name+" open", fmt.Sprintf("not tried: %v", claimed.Err), claimed.Remedy)
 			continue
 		}
 		if tryOpen(ctx, env, r, a.Name) {
@@ -73,7 +74,7 @@ func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 	}
 }
 
-// disturbance orders adapters: those in nobody's use first.
+// disturbance is how much opening an adapter disturbs other processes; 0 is nothing.
 func disturbance(a hcisock.Adapter) int {
 	switch {
 	case a.UserChannel:
@@ -87,24 +88,24 @@ func disturbance(a hcisock.Adapter) int {
 	}
 }
 
-// linksOf returns the links of an adapter that the kernel's own stack has up.
+// linksOf returns the links of an adapter that the kernel's own stack runs.
 func linksOf(env *Env, a hcisock.Adapter) []hcisock.KernelLink {
 	if !a.Up || a.UserChannel {
 		return nil
 	}
 	links, err := env.Links(a.Index)
 	if err != nil {
-		return nil // opening it will tell why
+		return nil // opening it fails with the reason
 	}
 	return links
 }
 
-// giveBack brings an adapter up again that was up before it was opened.
+// giveBack brings an adapter up again if it was up before it was opened.
 func giveBack(env *Env, r *Report, a hcisock.Adapter) {
 	if !a.Up {
 		return
 	}
 	if err := env.Up(a.Index); err != nil {
-		r.fail(a.Name+" give back", err)
+		r.addError(a.Name+" give back", err)
 	}
 }

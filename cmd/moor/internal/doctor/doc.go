@@ -1,7 +1,7 @@
-// Package doctor finds out what keeps Bluetooth from working on a machine,
-// and what to do about it.
+// Package doctor finds what keeps Bluetooth from working on a machine, and the
+// remedy.
 //
-// [Run] asks an [Env], whose fields are the probes, and judges the answers;
-// [System] is the Env of the machine it runs on. Nothing else here touches the
-// system, so that every diagnosis can be tested.
+// [Run] calls the probes of an [Env] and judges their results; [System] returns the
+// Env of the machine that the program runs on. Nothing else here touches the system,
+// so that every diagnosis can be tested.
 package doctor

@@ -11,20 +11,20 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// Run looks for what keeps Bluetooth from working and, at the end, opens an
-// adapter and resets it. It takes the adapter that disturbs least: none that
-// has links of other programs, and one that is in nobody's use first. It stops
-// at the first that works, and gives it back as it was.
+// Run checks the kernel, the privileges and every adapter, and at the end opens an
+// adapter and resets it. It tries adapters that no process uses first, and none that
+// has links of other programs. It stops at the first adapter that answers, and leaves
+// it up or down as it was. ctx bounds the whole; Run returns what it has found by then.
 func Run(ctx context.Context, env Env) Report {
 	var r Report
 	if env.Adapter != "" {
 		a, err := hcisock.ParseAddress(env.Adapter)
 		if err != nil {
-			r.fail("address", err)
+			r.addError("address", err)
 			return r
 		}
 		if a.Kind != hcisock.KindIndex && a.Kind != hcisock.KindMAC {
-			// The machine's own Bluetooth plays no part.
+			// The kernel's Bluetooth plays no part.
 			r.OK = tryOpen(ctx, &env, &r, env.Adapter)
 			return r
 		}
@@ -40,39 +40,39 @@ func Run(ctx context.Context, env Env) Report {
 	return r
 }
 
-// fail records an error, with the remedy that an *hcisock.OpenError has.
-func (r *Report) fail(check string, err error) {
+// addError adds a finding about an error, with the remedy of an *hcisock.OpenError.
+func (r *Report) addError(check string, err error) {
 	if e, ok := errors.AsType[*hcisock.OpenError](err); ok {
-		r.bad(check, fmt.Sprintf("%s: %s: %v", e.Address, e.Op, e.Err), e.Remedy)
+		r.addBad(check, fmt.Sprintf("%s: %s: %v", e.Address, e.Op, e.Err), e.Remedy)
 		return
 	}
-	r.bad(check, err.Error(), "")
+	r.addBad(check, err.Error(), "")
 }
 
-// checkKernel looks for the address family, and for the reason if it is not
-// there: the kernel or the network namespace.
+// checkKernel checks that HCI sockets can be made. If not, the reason is the kernel or
+// the network namespace.
 func checkKernel(env *Env, r *Report) {
 	const kernel, namespace = "kernel", "network namespace"
 	err := env.AddressFamily()
 	var e *hcisock.OpenError
 	switch {
 	case err == nil:
-		r.good(kernel, "it has Bluetooth sockets")
-		r.good(namespace, "Bluetooth works in this one")
+		r.addGood(kernel, "it has Bluetooth sockets")
+		r.addGood(namespace, "Bluetooth works in this one")
 		return
 	case errors.As(err, &e) && e.Cause == hcisock.CauseNamespace:
-		r.good(kernel, "it has Bluetooth")
-		r.bad(namespace, e.Err.Error(), e.Remedy)
+		r.addGood(kernel, "it has Bluetooth")
+		r.addBad(namespace, e.Err.Error(), e.Remedy)
 		return
 	}
-	r.fail(kernel, err)
+	r.addError(kernel, err)
 	switch initial, err := env.InitialNetNS(); {
 	case err != nil:
-		r.good(namespace, fmt.Sprintf("unknown: %v", err))
+		r.addGood(namespace, fmt.Sprintf("unknown: %v", err))
 	case initial:
-		r.good(namespace, "this is the initial one")
+		r.addGood(namespace, "this is the initial one")
 	default:
-		r.bad(namespace, "this is not the initial one, and Bluetooth works only there",
+		r.addBad(namespace, "this is not the initial one, and Bluetooth works only there",
 			"run it there (containers: host networking)")
 	}
 }
@@ -82,19 +82,19 @@ func checkPrivileges(env *Env, r *Report) {
 	p, err := env.Privileges()
 	switch {
 	case err != nil:
-		r.bad(check, fmt.Sprintf("unknown: %v", err), "")
+		r.addBad(check, fmt.Sprintf("unknown: %v", err), "")
 	case !p.NetAdmin:
-		r.bad(check, "CAP_NET_ADMIN is missing",
+		r.addBad(check, "CAP_NET_ADMIN is missing",
 			"run it as root, or once `sudo setcap cap_net_admin+ep $(command -v moor)`")
 	case !p.InitialUserNS:
-		r.bad(check, "CAP_NET_ADMIN holds only in this user namespace",
+		r.addBad(check, "CAP_NET_ADMIN holds only in this user namespace",
 			"run it outside the rootless container, or hand it an open user channel as fd:N")
 	default:
-		r.good(check, "CAP_NET_ADMIN in the initial user namespace")
+		r.addGood(check, "CAP_NET_ADMIN in the initial user namespace")
 	}
 }
 
-// checkAdapters lists the adapters and returns those that are wanted.
+// checkAdapters lists the adapters and returns those that Env.Adapter names.
 func checkAdapters(env *Env, r *Report) []hcisock.Adapter {
 	const check = "adapters"
 	all, err := env.Adapters()
@@ -103,18 +103,18 @@ func checkAdapters(env *Env, r *Report) []hcisock.Adapter {
 	})
 	switch {
 	case len(all) > 0 && len(wanted) == 0 && err == nil:
-		r.bad(check, fmt.Sprintf("%s is not among %s", env.Adapter, names(all)), "choose one of these, or plug it in")
+		r.addBad(check, fmt.Sprintf("%s is not among %s", env.Adapter, adapterList(all)), "choose one of these, or plug it in")
 	case len(all) > 0 && err == nil:
-		r.good(check, names(all))
+		r.addGood(check, adapterList(all))
 	case len(all) > 0:
-		r.bad(check, names(all)+", out of reach of this process", "see above")
+		r.addBad(check, adapterList(all)+", out of reach of this process", "see above")
 	case err != nil:
-		r.bad(check, "none can be listed", "see above")
+		r.addBad(check, "none can be listed", "see above")
 	default:
-		r.bad(check, "there is none", "plug one in, or load its driver (`sudo modprobe btusb`, hci_uart)")
+		r.addBad(check, "there is none", "plug one in, or load its driver (`sudo modprobe btusb`, hci_uart)")
 	}
 	for _, d := range env.Dormant() {
-		r.bad("usb", d+" is a Bluetooth device without an adapter",
+		r.addBad("usb", d+" is a Bluetooth device without an adapter",
 			"load its driver (`sudo modprobe btusb`) and see `dmesg | grep -i bluetooth`")
 	}
 	if err != nil {
@@ -123,7 +123,7 @@ func checkAdapters(env *Env, r *Report) []hcisock.Adapter {
 	return wanted
 }
 
-func names(list []hcisock.Adapter) string {
+func adapterList(list []hcisock.Adapter) string {
 	var s []string
 	for _, a := range list {
 		if a.MAC == (hci.MAC{}) {

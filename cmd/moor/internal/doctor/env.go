@@ -8,32 +8,32 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// Env is what Run asks. All functions must be set; System sets them all.
+// Env holds the probes of Run. All functions must be set; System sets them.
 type Env struct {
-	// Adapter is the address of the controller that is wanted (see hcisock).
-	// Empty: any adapter of this machine.
+	// Adapter is the address of the adapter to check (see hcisock). Empty means
+	// all adapters of this machine.
 	Adapter string
 	// AddressFamily checks that HCI sockets can be made.
 	AddressFamily func() error
 	// InitialNetNS reports whether this is the initial network namespace.
 	InitialNetNS func() (bool, error)
-	// Privileges returns what this process may do.
+	// Privileges returns the privileges of this process.
 	Privileges func() (Privileges, error)
 	// Adapters lists the adapters, as hcisock.Adapters does.
 	Adapters func() ([]hcisock.Adapter, error)
-	// Dormant names Bluetooth devices on USB that no driver has made an
-	// adapter of.
+	// Dormant names USB devices with Bluetooth that no driver has made an adapter
+	// of.
 	Dormant func() []string
 	// KernelLog returns the lines of the kernel's log.
 	KernelLog func() ([]string, error)
 	// Links returns the links that the kernel's own stack has on an adapter.
 	Links func(index int) ([]hcisock.KernelLink, error)
-	// Open opens a controller.
+	// Open opens an adapter.
 	Open func(ctx context.Context, address string) (hci.Transport, error)
-	// Up gives an adapter that was up back to the kernel's own stack.
+	// Up brings an adapter up in the kernel's own stack.
 	Up func(index int) error
-	// ProbeTimeout bounds opening a controller and its answer to Reset. 0: 15 s,
-	// since some adapters load their firmware first.
+	// ProbeTimeout bounds opening an adapter and its answer to Reset. 0 means 15 s:
+	// some adapters load their firmware first.
 	ProbeTimeout time.Duration
 }
 
@@ -44,8 +44,8 @@ func (e *Env) probeTimeout() time.Duration {
 	return e.ProbeTimeout
 }
 
-// Privileges of a process, as far as Bluetooth asks for them.
+// Privileges are those of a process that Bluetooth requires.
 type Privileges struct {
 	NetAdmin      bool // CAP_NET_ADMIN is in the effective set
-	InitialUserNS bool // and holds outside a container as well
+	InitialUserNS bool // the process is in the initial user namespace
 }

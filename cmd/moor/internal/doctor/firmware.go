@@ -1,11 +1,9 @@
 package doctor
 
-import (
-	"strings"
-)
+import "strings"
 
-// maxFirmwareLines bounds what is shown of the log; drivers try several file
-// names, each with a line.
+// maxFirmwareLines bounds the lines of the log that are shown: drivers try several
+// file names, each with a line.
 const maxFirmwareLines = 4
 
 const linuxFirmware = "install the firmware (Debian: firmware-realtek, firmware-iwlwifi, firmware-brcm80211; " +
@@ -15,7 +13,7 @@ func checkFirmware(env *Env, r *Report) {
 	const check = "firmware"
 	lines, err := env.KernelLog()
 	if err != nil {
-		r.good(check, "unknown: the kernel log can be read by root only")
+		r.addGood(check, "unknown: the kernel log can be read by root only")
 		return
 	}
 	var missing []string
@@ -25,15 +23,15 @@ func checkFirmware(env *Env, r *Report) {
 		}
 	}
 	if len(missing) == 0 {
-		r.good(check, "the kernel log does not miss any")
+		r.addGood(check, "the kernel log reports none missing")
 		return
 	}
-	r.bad(check, strings.Join(missing, "; "), linuxFirmware)
+	r.addBad(check, strings.Join(missing, "; "), linuxFirmware)
 }
 
-// firmwareMissing reports whether a line of the kernel log says that a
-// Bluetooth driver did not find its firmware. The drivers' own words (btrtl,
-// btintel, btbcm, btqca, btmtk) and the firmware loader's differ.
+// firmwareMissing reports whether a line of the kernel log says that a Bluetooth
+// driver did not find its firmware. Each driver (btrtl, btintel, btbcm, btqca, btmtk)
+// and the firmware loader have words of their own.
 func firmwareMissing(line string) bool {
 	l := strings.ToLower(line)
 	if !strings.Contains(l, "bluetooth") && !strings.Contains(l, "btusb") {
@@ -51,16 +49,16 @@ func firmwareMissing(line string) bool {
 		"failed to load rampatch",       // btusb, QCA
 		"don't have required rampatch",  // btusb, QCA
 	} {
-		if strings.Contains(l, words) && failed(l) {
+		if strings.Contains(l, words) && saysFailure(l) {
 			return true
 		}
 	}
 	return false
 }
 
-// failed tells a complaint from a report of success with the same words, such
-// as btintel's "Found device firmware: ...".
-func failed(l string) bool {
+// saysFailure reports whether l reports a failure, not a success in the same words,
+// such as btintel's "Found device firmware: ...".
+func saysFailure(l string) bool {
 	for _, word := range []string{"fail", "not found", "don't have", "error"} {
 		if strings.Contains(l, word) {
 			return true

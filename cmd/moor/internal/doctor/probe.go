@@ -8,17 +8,17 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// tryOpen opens a controller, resets it and reports whether it answered.
+// tryOpen opens an adapter, resets its controller and reports whether that answered.
 func tryOpen(ctx context.Context, env *Env, r *Report, address string) bool {
 	check := address + " open"
 	ctx, cancel := context.WithTimeout(ctx, env.probeTimeout())
 	defer cancel()
 	tr, err := env.Open(ctx, address)
 	if err != nil {
-		r.fail(check, err)
+		r.addError(check, err)
 		return false
 	}
-	err = reset(ctx, tr)
+	err = resetController(ctx, tr)
 	if ctx.Err() != nil && err != nil {
 		err = fmt.Errorf("no answer to Reset: %w", context.Cause(ctx))
 	}
@@ -26,16 +26,16 @@ func tryOpen(ctx context.Context, env *Env, r *Report, address string) bool {
 		err = closeErr
 	}
 	if err != nil {
-		r.bad(check, err.Error(), "unplug it and plug it in again; see `dmesg | grep -i bluetooth`")
+		r.addBad(check, err.Error(), "unplug it and plug it in again; see `dmesg | grep -i bluetooth`")
 		return false
 	}
-	r.good(check, "it can be opened and answers")
+	r.addGood(check, "it can be opened and answers")
 	return true
 }
 
-// reset sends Reset (Vol 4, Part E, 7.3.2) and waits for its completion. The
-// end of ctx closes the transport, which ends the wait.
-func reset(ctx context.Context, tr hci.Transport) error {
+// resetController sends Reset (Vol 4, Part E, 7.3.2) and waits for its completion. If
+// ctx ends, it closes the transport, which ends the wait.
+func resetController(ctx context.Context, tr hci.Transport) error {
 	stop := context.AfterFunc(ctx, func() { tr.Close() })
 	defer stop()
 	command, err := hci.AppendCommand(nil, hci.Reset{})
@@ -60,8 +60,8 @@ func reset(ctx context.Context, tr hci.Transport) error {
 	}
 }
 
-// resetStatus returns the status if an H4 packet completes Reset. Everything
-// else that comes, a controller may have sent before it.
+// resetStatus returns the status if an H4 packet completes Reset. Other packets may
+// come first: the controller sent them before it got the command.
 func resetStatus(packet []byte) (hci.Status, bool) {
 	r := wire.NewReader(packet)
 	if hci.PacketType(r.U8()) != hci.PacketEvent {

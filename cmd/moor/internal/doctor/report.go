@@ -2,26 +2,26 @@ package doctor
 
 // Finding is the result of one check.
 type Finding struct {
-	// Check says what was looked at: "capability", "hci0 rfkill".
+	// Check names the check: "capability", "hci0 rfkill".
 	Check string
-	// OK is false for what keeps Bluetooth from working, or a part of it.
+	// OK is false if this keeps Bluetooth, or a part of it, from working.
 	OK     bool
-	Detail string // what was found
-	Remedy string // what to do about it; empty when there is nothing to do
+	Detail string // the result
+	Remedy string // empty if there is nothing to do
 }
 
-// Report is what Run found, in the order in which it looked: from the kernel
-// to the adapter.
+// Report is the result of Run. Its findings are in the order of the checks: from the
+// kernel to the adapter.
 type Report struct {
-	// OK says that a controller could be opened and answered.
+	// OK reports whether an adapter could be opened and answered.
 	OK       bool
 	Findings []Finding
 }
 
-func (r *Report) good(check, detail string) {
+func (r *Report) addGood(check, detail string) {
 	r.Findings = append(r.Findings, Finding{Check: check, OK: true, Detail: detail})
 }
 
-func (r *Report) bad(check, detail, remedy string) {
+func (r *Report) addBad(check, detail, remedy string) {
 	r.Findings = append(r.Findings, Finding{Check: check, Detail: detail, Remedy: remedy})
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// System returns the Env of this machine. adapter is the address that is
-// wanted, empty for any adapter; cfg may be nil.
+// System returns the Env of this machine, with adapter as Env.Adapter. cfg is for
+// opening adapters and may be nil.
 func System(adapter string, cfg *hcisock.Config) Env {
 	return Env{
 		Adapter:       adapter,
@@ -35,9 +35,8 @@ func System(adapter string, cfg *hcisock.Config) Env {
 	}
 }
 
-// initialNetNS looks for a setting that the kernel shows in the initial
-// network namespace only. The number of the namespace itself is not the same
-// on every kernel.
+// initialNetNS reports whether /proc shows a setting that exists only in the initial
+// network namespace. The number of that namespace differs between kernels.
 func initialNetNS(proc string) (bool, error) {
 	dir := filepath.Join(proc, "sys/net/core")
 	if _, err := os.Stat(dir); err != nil {
@@ -76,8 +75,7 @@ func privileges(self string) (Privileges, error) {
 	return p, nil
 }
 
-// kernelLog reads the log of the kernel, which needs CAP_SYSLOG on most
-// machines.
+// kernelLog reads the log of the kernel. Most machines require CAP_SYSLOG.
 func kernelLog() ([]string, error) {
 	size, err := unix.Klogctl(unix.SYSLOG_ACTION_SIZE_BUFFER, nil)
 	if err != nil {
@@ -91,9 +89,9 @@ func kernelLog() ([]string, error) {
 	return strings.Split(string(b[:n]), "\n"), nil
 }
 
-// dormant names the Bluetooth interfaces on USB (class E0, subclass 01,
-// protocol 01) that have no adapter. The second interface of an adapter, which
-// is for audio, belongs to the first and has none of its own.
+// dormant names the Bluetooth interfaces on USB (class E0, subclass 01, protocol 01)
+// without an adapter. The second interface of an adapter, for audio, belongs to the
+// first and has none of its own.
 func dormant(devices string) []string {
 	interfaces, err := filepath.Glob(filepath.Join(devices, "*:*.0"))
 	if err != nil {
@@ -101,7 +99,7 @@ func dormant(devices string) []string {
 	}
 	var list []string
 	for _, dir := range interfaces {
-		class := attr(dir, "bInterfaceClass") + attr(dir, "bInterfaceSubClass") + attr(dir, "bInterfaceProtocol")
+		class := readAttr(dir, "bInterfaceClass") + readAttr(dir, "bInterfaceSubClass") + readAttr(dir, "bInterfaceProtocol")
 		if class != "e00101" {
 			continue
 		}
@@ -111,12 +109,12 @@ func dormant(devices string) []string {
 		// The interface's directory is inside its device's; the link is not.
 		name := filepath.Base(dir)
 		device := filepath.Join(devices, strings.SplitN(name, ":", 2)[0])
-		list = append(list, fmt.Sprintf("USB %s (%s:%s)", name, attr(device, "idVendor"), attr(device, "idProduct")))
+		list = append(list, fmt.Sprintf("USB %s (%s:%s)", name, readAttr(device, "idVendor"), readAttr(device, "idProduct")))
 	}
 	return list
 }
 
-func attr(dir, name string) string {
+func readAttr(dir, name string) string {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		return ""

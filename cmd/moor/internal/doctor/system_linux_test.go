@@ -92,8 +92,7 @@ func TestDormant(t *testing.T) {
 	}
 }
 
-// The real probes on the machine at hand: whatever it has, the report says
-// why it is not OK.
+// The real probes on this machine: if the report is not OK, it has the reason.
 func TestSystem(t *testing.T) {
 	if hcisock.HasAddressFamily() == nil {
 		t.Skip("this machine has Bluetooth, which a unit test leaves alone")

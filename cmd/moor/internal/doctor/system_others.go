@@ -10,8 +10,8 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// System returns the Env of this machine. adapter is the address that is
-// wanted, empty for any adapter; cfg may be nil.
+// System returns the Env of this machine, with adapter as Env.Adapter. cfg is for
+// opening adapters and may be nil.
 func System(adapter string, cfg *hcisock.Config) Env {
 	return Env{
 		Adapter:       adapter,

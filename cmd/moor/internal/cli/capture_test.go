@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestSnoop(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "capture")
+	inAir(t, "capture", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:", "--snoop", file, "read", belt, "2a38").want(t, 0, "01  chest\n", "")
+	})
+	b, err := os.ReadFile(file)
+	if err != nil || len(b) < 1000 || string(b[:8]) != "btsnoop\x00" {
+		t.Errorf("%d octets, %v", len(b), err)
+	}
+	r := moor(t.Context(), "-a", "sim:", "--snoop", "/does/not/exist", "scan")
+	r.want(t, 1, "", "moor: capture: open /does/not/exist: no such file or directory\n")
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	const full = "moor: capture: write /dev/full: no space left on device\n"
+	inAir(t, "disk full", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:", "--snoop", "/dev/full", "read", belt, "2a38").want(t, 1, "01  chest\n", full)
+	})
+	inAir(t, "disk full, and another error", func(t *testing.T) {
+		moor(t.Context(), "-a", "sim:", "--snoop", "/dev/full", "read", belt, "2a6e").want(t, 1, "", full+
+			"moor: the device has no characteristic or descriptor 2a6e (Temperature)\n      moor services shows what it has\n")
+	})
+	inAir(t, "disk full in the demo", func(t *testing.T) {
+		if r := moor(t.Context(), "--snoop", "/dev/full", "demo"); r.code != 1 || r.stderr != full {
+			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+	})
+}

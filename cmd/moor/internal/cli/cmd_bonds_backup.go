@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"syscall"
+
+	"github.com/google/renameio/v2/maybe"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+// exportBonds writes the bonds of all adapters, or those with one device, as a list.
+func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
+	all, n := []json.RawMessage{}, 0
+	for _, s := range stores {
+		var peers []hci.Addr
+		if c.one {
+			for _, b := range findBonds([]*smp.FileStore{s}, c.addr) {
+				peers = append(peers, b.Peer)
+			}
+			if len(peers) == 0 {
+				continue
+			}
+		}
+		var b bytes.Buffer
+		if err := smp.Export(&b, s, peers...); err != nil {
+			return err
+		}
+		var bonds []json.RawMessage
+		if err := json.Unmarshal(b.Bytes(), &bonds); err != nil {
+			return err
+		}
+		all = append(all, bonds...)
+		n += len(bonds)
+	}
+	if c.one && n == 0 {
+		return fmt.Errorf("%s: %w", c.addr, errNoBond)
+	}
+	b, err := json.MarshalIndent(all, "", "\t")
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	if c.File == "" {
+		a.out.writeBytes(b)
+		return nil
+	}
+	if err := maybe.WriteFile(c.File, b, 0o600); err != nil {
+		// The error may name the temporary file instead.
+		if system, ok := errors.AsType[syscall.Errno](err); ok {
+			err = system
+		}
+		return fmt.Errorf("export: %s: %w", c.File, err)
+	}
+	if a.JSON {
+		a.out.json(struct {
+			Exported int `json:"exported"`
+		}{n})
+	} else {
+		a.out.printf("%s exported\n", plural(n, "bond"))
+	}
+	return nil
+}
+
+var errNoInput = errors.New("import: there is no input: name a file with --file")
+
+// importBonds reads the list that exportBonds writes. Each bond goes to the adapter
+// that it was made with.
+func (c *bondsCmd) importBonds(a *app, stores []*smp.FileStore) error {
+	b, err := c.readInput(a)
+	if err != nil {
+		return err
+	}
+	var bonds []json.RawMessage
+	if err := json.Unmarshal(b, &bonds); err != nil {
+		return fmt.Errorf("import: not a list of bonds: %w", jsonError(err))
+	}
+	parts := make(map[*smp.FileStore][]json.RawMessage)
+	for i, bond := range bonds {
+		var of struct{ Local hci.Addr }
+		if err := json.Unmarshal(bond, &of); err != nil {
+			return fmt.Errorf("import: bond %d: %w", i+1, jsonError(err))
+		}
+		k := slices.IndexFunc(stores, func(s *smp.FileStore) bool { return s.Identity().Addr == of.Local })
+		if k < 0 {
+			return fmt.Errorf("import: bond %d belongs to the adapter %v, which has not been used with this state: run any command with it first", i+1, of.Local)
+		}
+		parts[stores[k]] = append(parts[stores[k]], bond)
+	}
+	n := 0
+	for _, s := range stores {
+		if parts[s] == nil {
+			continue
+		}
+		part, err := json.Marshal(parts[s])
+		if err != nil {
+			return err
+		}
+		saved, err := smp.Import(bytes.NewReader(part), s)
+		n += saved
+		if err != nil {
+			return err
+		}
+	}
+	if a.JSON {
+		a.out.json(struct {
+			Imported int `json:"imported"`
+		}{n})
+	} else {
+		a.out.printf("%s imported\n", plural(n, "bond"))
+	}
+	return nil
+}
+
+// jsonError says what is wrong with JSON, without the names of Go types.
+func jsonError(err error) error {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("unexpected JSON %s", wrong.Value)
+	}
+	return err
+}
+
+// readInput returns the bonds to import: the file of --file, or else standard input.
+func (c *bondsCmd) readInput(a *app) ([]byte, error) {
+	if c.File != "" {
+		b, err := os.ReadFile(c.File)
+		if err != nil {
+			return nil, fmt.Errorf("import: %w", err)
+		}
+		return b, nil
+	}
+	if a.env.Stdin == nil {
+		return nil, errNoInput
+	}
+	return io.ReadAll(a.env.Stdin)
+}

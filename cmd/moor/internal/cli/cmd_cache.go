@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/servicecache"
+)
+
+type cacheCmd struct {
+	verb string
+	addr peerArg
+	one  bool // addr was given
+}
+
+func newCache() *command {
+	c := &cacheCmd{}
+	cmd := newCommand(groupMore, "cache", "List, show or clear the kept attribute tables of devices.", c.runCache)
+	cmd.detail = "The tables are in the directory of --state; no adapter is needed."
+	cmd.args = []arg{
+		{
+			name: "verb", help: "list all tables, show one, or clear one or all", words: []string{"list", "show", "clear"},
+			set: func(w string) error { c.verb = w; return nil },
+		},
+		{
+			name: "addr", help: "the device's address", may: true,
+			set: func(w string) error { c.one = true; return c.addr.UnmarshalText([]byte(w)) },
+		},
+	}
+	return cmd
+}
+
+// jsonTable is what cache writes for each table with --json.
+type jsonTable struct {
+	Address         hci.Addr           `json:"address"`
+	Services        int                `json:"services"`
+	Characteristics int                `json:"characteristics"`
+	Hash            *servicecache.Hash `json:"hash,omitempty"`
+	MTU             int                `json:"mtu,omitempty"`
+	Bonded          bool               `json:"bonded,omitempty"`
+	Discovered      time.Time          `json:"discovered"`
+	Used            *time.Time         `json:"used,omitempty"` // to the hour
+	Table           []jsonService      `json:"table,omitempty"`
+}
+
+func newJSONTable(addr hci.Addr, e *servicecache.Entry) *jsonTable {
+	j := &jsonTable{
+		Address: addr, Services: len(e.Profile.Services), Hash: e.Hash, MTU: e.MTU, Bonded: e.Bonded, Discovered: e.Discovered,
+	}
+	for i := range e.Profile.Services {
+		j.Characteristics += len(e.Profile.Services[i].Characteristics)
+	}
+	return j
+}
+
+var (
+	errNothingKept = errors.New("there is no state directory: name one with --state")
+	errNoTable     = errors.New("there is no table of this device")
+)
+
+func (c *cacheCmd) runCache(_ context.Context, a *app) error {
+	switch {
+	case c.verb == "show" && !c.one:
+		return usagef("ADDR is missing: the device whose table is to be shown")
+	case c.verb == "list" && c.one:
+		return usagef("unexpected argument %q: cache show ADDR shows the table of one device", c.addr)
+	}
+	dir := a.stateDir()
+	if dir == "" {
+		return errNothingKept
+	}
+	cache, err := connmgr.OpenCache(dir, a.log)
+	if err != nil {
+		return err
+	}
+	switch c.verb {
+	case "list":
+		return a.listTables(cache)
+	case "show":
+		return c.showTables(a, cache)
+	}
+	return c.clearTables(a, cache)
+}
+
+func (a *app) listTables(cache *servicecache.Cache) error {
+	items, err := cache.List()
+	if err != nil {
+		return err
+	}
+	var t table
+	for _, it := range items {
+		j := newJSONTable(it.Addr, it.Entry)
+		if a.JSON {
+			j.Used = &it.Used
+			a.out.json(j)
+			continue
+		}
+		t.row(it.Addr.String(), plural(j.Services, "service"), plural(j.Characteristics, "characteristic"),
+			hashText(it.Entry.Hash), "read "+agoText(it.Entry.Discovered))
+	}
+	if len(items) == 0 {
+		a.note("no tables are kept in %s", a.stateDir())
+	}
+	a.out.table(&t)
+	return nil
+}
+
+func hashText(h *servicecache.Hash) string {
+	if h == nil {
+		return "no hash"
+	}
+	return "hash " + h.String()
+}
+
+// addrs returns the addresses that the command line may mean: without its kind,
+// both.
+func (c *cacheCmd) addrs() []hci.Addr {
+	if c.addr.Known {
+		return []hci.Addr{c.addr.Addr}
+	}
+	return []hci.Addr{{MAC: c.addr.Addr.MAC, Kind: hci.AddrPublic}, {MAC: c.addr.Addr.MAC, Kind: hci.AddrRandom}}
+}
+
+func (c *cacheCmd) showTables(a *app, cache *servicecache.Cache) error {
+	found := false
+	for _, addr := range c.addrs() {
+		e, ok := cache.Get(addr)
+		if !ok {
+			continue
+		}
+		found = true
+		if a.JSON {
+			j := newJSONTable(addr, e)
+			for i := range e.Profile.Services {
+				j.Table = append(j.Table, serviceJSON(&e.Profile.Services[i]))
+			}
+			a.out.json(j)
+			continue
+		}
+		a.out.printf("%s, read %s, %s, MTU %d\n", addr, agoText(e.Discovered), hashText(e.Hash), e.MTU)
+		for _, line := range tree(e.Profile) {
+			a.out.printf("%s\n", line)
+		}
+	}
+	if !found {
+		return fmt.Errorf("%s: %w", c.addr, errNoTable)
+	}
+	return nil
+}
+
+func (c *cacheCmd) clearTables(a *app, cache *servicecache.Cache) error {
+	var cleared []hci.Addr
+	if c.one {
+		for _, addr := range c.addrs() {
+			had, err := cache.Delete(addr)
+			if err != nil {
+				return err
+			}
+			if had {
+				cleared = append(cleared, addr)
+			}
+		}
+		if len(cleared) == 0 {
+			return fmt.Errorf("%s: %w", c.addr, errNoTable)
+		}
+	} else {
+		items, err := cache.List()
+		if err != nil {
+			return err
+		}
+		if err := cache.Clear(); err != nil {
+			return err
+		}
+		for _, it := range items {
+			cleared = append(cleared, it.Addr)
+		}
+	}
+	for _, addr := range cleared {
+		if a.JSON {
+			a.out.json(struct {
+				Cleared hci.Addr `json:"cleared"`
+			}{addr})
+		}
+	}
+	if !a.JSON {
+		a.out.printf("%s cleared\n", plural(len(cleared), "table"))
+	}
+	return nil
+}

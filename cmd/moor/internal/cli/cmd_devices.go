@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/internal/text"
+)
+
+type devicesCmd struct{ Duration durationArg }
+
+func newDevices() *command {
+	c := &devicesCmd{Duration: durationArg(3 * time.Second)}
+	cmd := newCommand(groupAir, "devices", "List the devices heard, now and by earlier commands.", c.runDevices)
+	cmd.detail = "Those heard by earlier commands are kept in the directory of --state."
+	cmd.flag("duration", "how long to listen, default 3s; with the `TIME` 0 no adapter is used", &c.Duration)
+	return cmd
+}
+
+// jsonDevice is what devices writes with --json for each device and each adapter
+// that heard it.
+type jsonDevice struct {
+	Adapter string `json:"adapter"`
+	Average *int   `json:"rssi_average,omitempty"` // dBm
+	*jsonReport
+}
+
+func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
+	if c.Duration == 0 {
+		dir := a.stateDir()
+		if dir == "" {
+			return errNothingKept
+		}
+		kept, err := connmgr.KeptDevices(dir)
+		a.printDevices(kept)
+		return err
+	}
+	return a.withManager(ctx, air{listen: true}, func(m *connmgr.Manager) error {
+		t := time.NewTimer(time.Duration(c.Duration))
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done(): // the user has heard enough
+		}
+		a.printDevices(m.Devices())
+		return nil
+	})
+}
+
+// printDevices shows a row for each device and adapter.
+func (a *app) printDevices(all []connmgr.Device) {
+	var t table
+	for i := range all {
+		d := &all[i]
+		r := deviceReport(d)
+		if a.JSON {
+			j := jsonDevice{Adapter: d.Adapter, jsonReport: newJSONReport(r)}
+			if d.Smoothed != connmgr.NoRSSI {
+				j.Average = &d.Smoothed
+			}
+			a.out.json(j)
+			continue
+		}
+		t.row(d.Addr.String(), rssiText(r.RSSI), text.Clean(r.Name()), d.Adapter, agoText(d.Seen), about(r))
+	}
+	if a.env.Terminal == nil {
+		a.out.table(&t)
+		return
+	}
+	columns, _ := a.env.Terminal()
+	for _, line := range t.lines(columns) {
+		a.out.printf("%s\n", line)
+	}
+}
+
+// deviceReport returns the last advertisement of a device as a report.
+func deviceReport(d *connmgr.Device) *controller.Report {
+	r := &controller.Report{
+		Time: d.Seen, Addr: d.Addr, RSSI: controller.RSSIUnknown, TxPower: controller.TxPowerUnknown,
+		Connectable: d.Connectable, Data: d.Data, Response: d.Response,
+	}
+	if d.RSSI != connmgr.NoRSSI {
+		r.RSSI = int8(d.RSSI)
+	}
+	return r
+}
+
+// agoText returns how long ago t was, in the largest unit that fits.
+func agoText(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	d := max(time.Since(t), 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds ago", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
+)
+
+type pairCmd struct {
+	peer
+	JustWorks, MITM, Legacy, Replace bool
+	KeySize                          keySizeArg
+	OOB                              oobArg
+}
+
+func newPair() *command {
+	c := &pairCmd{}
+	cmd := newCommand(groupPeer, "pair", "Pair with the device and keep the bond.", c.runPair)
+	cmd.detail = "The terminal asks for what the pairing needs: to type a passkey here or at the device, or to say whether both show the same number. A device with neither display nor keys is paired with no question.\n\n" +
+		"The bond is kept in the directory of --state. Every later connection uses it, and is encrypted before anything else is sent."
+	c.addDialArgs(cmd, "timeout")
+	fs := cmd.flags
+	fs.BoolVar(&c.JustWorks, "just-works", false, "ask nothing: the link is encrypted, but the device is not authenticated")
+	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which takes a passkey or a comparison")
+	fs.BoolVar(&c.Legacy, "legacy", false, "pair with devices that lack LE Secure Connections too; anyone who listens to such a pairing can read everything afterwards")
+	cmd.flag("key-size", "accept keys of at least `N` octets, 7 to 16; default 16", &c.KeySize)
+	cmd.flag("oob", "use what the device gives out of band, such as on an NFC tag, and refuse to pair without protection, as --mitm does: `FILE` holds its AD structures in hexadecimal", &c.OOB)
+	fs.BoolVar(&c.Replace, "replace", false, "pair again even if there is a bond, also with a device that has lost it; make sure that it is the same device")
+	return cmd
+}
+
+// jsonPaired is what pair writes with --json.
+type jsonPaired struct {
+	Address hci.Addr `json:"address"`
+	Paired  bool     `json:"paired"`           // now; false if there was a bond
+	Method  string   `json:"method,omitempty"` // if paired now
+	jsonSecurity
+	Bonded bool `json:"bonded"`
+}
+
+var errNotKept = errors.New("a bond needs a place to be kept: name a directory with --state")
+
+func (c *pairCmd) runPair(ctx context.Context, a *app) error {
+	if c.JustWorks && c.MITM {
+		return usagef("--mitm requires protection and --just-works has none: give one of them")
+	}
+	if oob := c.OOB.data; oob != nil {
+		if c.JustWorks {
+			return usagef("--oob brings protection and --just-works has none: give one of them")
+		}
+		if oob.Peer == nil && !c.Legacy {
+			return usagef("the data of --oob is for legacy pairing only: add --legacy")
+		}
+	}
+	if a.stateDir() == "" {
+		return errNotKept
+	}
+	pairing := &smp.PairOptions{MITM: c.MITM, Delegate: a.pairingDelegate(), OOB: c.OOB.data}
+	if c.JustWorks {
+		pairing.Delegate = smp.NoInput{}
+	}
+	o := linkOptions()
+	o.Pair, o.Repair, o.Pairing = true, c.Replace, pairing
+	on := air{pairing: smp.Config{AllowLegacy: c.Legacy, MinKeySize: int(c.KeySize)}}
+	return a.withManager(ctx, on, func(m *connmgr.Manager) error {
+		conn, err := a.establish(ctx, m, &c.peer, o)
+		if err != nil {
+			return err
+		}
+		return cmp.Or(c.finishPairing(ctx, a, conn, pairing), conn.Close())
+	})
+}
+
+// finishPairing pairs again if Establish has used a bond that is to be replaced,
+// and reports.
+func (c *pairCmd) finishPairing(ctx context.Context, a *app, conn *connmgr.Client, o *smp.PairOptions) error {
+	if conn.Paired() == nil && c.Replace {
+		again := *o
+		again.Replace = true
+		if _, err := conn.Pair(ctx, &again); err != nil {
+			return err
+		}
+	}
+	c.printPaired(a, conn)
+	return nil
+}
+
+// printPaired shows how the link is secured, and by which pairing.
+func (c *pairCmd) printPaired(a *app, conn *connmgr.Client) {
+	r, s := conn.Paired(), conn.Security()
+	address := conn.Address()
+	if r != nil && r.Bond != nil {
+		address = r.Bond.Peer
+	}
+	if a.JSON {
+		j := jsonPaired{Address: address, Paired: r != nil, jsonSecurity: newJSONSecurity(s), Bonded: s.Bonded}
+		if r != nil {
+			j.Method = r.Method.String()
+		}
+		a.out.json(j)
+		return
+	}
+	if r == nil {
+		a.out.printf("%s is paired already, and its keys work: %s\n", address, securityText(s))
+		return
+	}
+	a.out.printf("%s paired by %s: %s\n", address, r.Method, securityText(s))
+	if r.Bond == nil {
+		a.out.printf("the device keeps no bond, so there is none here\n")
+	}
+}

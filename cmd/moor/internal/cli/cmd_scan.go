@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/internal/text"
+	"github.com/moor-ble/moor/uuid"
+)
+
+type scanCmd struct {
+	Duration      durationArg
+	Passive       bool
+	Duplicates    bool
+	Name          string
+	Services      uuidList
+	Manufacturers companyList
+	RSSI          rssiArg
+}
+
+func newScan() *command {
+	c := &scanCmd{Duration: durationArg(10 * time.Second)}
+	cmd := newCommand(groupAir, "scan", "Show the devices that advertise.", c.runScan)
+	cmd.flag("duration", "how long to listen; default 10s, and the `TIME` 0 goes on until Ctrl-C", &c.Duration)
+	cmd.flags.BoolVar(&c.Passive, "passive", false, "only listen: do not ask devices for their scan response")
+	cmd.flags.BoolVar(&c.Duplicates, "duplicates", false, "show every advertisement, not only new devices and news")
+	cmd.flags.StringVar(&c.Name, "name", "", "only devices whose name contains `TEXT`")
+	cmd.flag("service", "only devices that advertise this `UUID`; more than one: any of them", &c.Services)
+	cmd.flag("manufacturer", "only devices with data of this company (`ID`, such as 0x004c); more than one: any of them", &c.Manufacturers)
+	cmd.flag("rssi", "only what is received with at least `DBM`, such as -70", &c.RSSI)
+	return cmd
+}
+
+// uuidList is the UUIDs of a flag that may be repeated.
+type uuidList []uuid.UUID
+
+// UnmarshalText adds one.
+func (l *uuidList) UnmarshalText(b []byte) error {
+	u, err := uuid.Parse(string(b))
+	*l = append(*l, u)
+	return err
+}
+
+// companyList is the company identifiers of a flag that may be repeated.
+type companyList []uint16
+
+// UnmarshalText adds one, written in decimal or with 0x.
+func (l *companyList) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseUint(string(b), 0, 16)
+	if err != nil {
+		return fmt.Errorf("%q is no company identifier: write a number from 0 to 65535, such as 0x004c", b)
+	}
+	*l = append(*l, uint16(v))
+	return nil
+}
+
+// rssiArg is a signal strength in dBm; 0 is none.
+type rssiArg int8
+
+// UnmarshalText reads a number from -127 to 20.
+func (r *rssiArg) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseInt(strings.TrimSuffix(string(b), "dBm"), 10, 8)
+	if err != nil || v > 20 || v < -127 {
+		return fmt.Errorf("%q is not a signal strength: write a number from -127 to 20 (dBm), such as -70", b)
+	}
+	*r = rssiArg(v)
+	return nil
+}
+
+func (c *scanCmd) options(live bool) *connmgr.ScanOptions {
+	// The live table counts advertisements and follows the signal.
+	return &connmgr.ScanOptions{
+		Passive: c.Passive, Duplicates: c.Duplicates || live,
+		Services: c.Services, Manufacturers: c.Manufacturers, MinRSSI: int8(c.RSSI),
+	}
+}
+
+// view shows reports.
+type view interface {
+	report(r *connmgr.Report)
+	tick(now time.Time) // called a few times a second
+	endView(dropped uint64)
+}
+
+// tickTime is how often the live table is drawn.
+const tickTime = 250 * time.Millisecond
+
+func (c *scanCmd) runScan(ctx context.Context, a *app) error {
+	var v view
+	switch {
+	case a.JSON:
+		v = &jsonView{a.out}
+	case a.env.Terminal != nil && !c.Duplicates:
+		v = newLiveView(a, c)
+	default:
+		v = newLineView(a)
+	}
+	_, live := v.(*liveView)
+	// The manager hears what the scan hears, and keeps it.
+	return a.withManager(ctx, air{listen: true, passive: c.Passive}, func(m *connmgr.Manager) error {
+		within := ctx
+		if c.Duration > 0 {
+			var cancel context.CancelFunc
+			within, cancel = context.WithTimeoutCause(ctx, time.Duration(c.Duration), errEnough)
+			defer cancel()
+		}
+		w := scanWatch{a: a, m: m, view: v, name: c.Name, heard: map[string]bool{}, lost: map[string]bool{}}
+		return w.watchScan(within, c.options(live))
+	})
+}
+
+// scanWatch shows a scan.
+type scanWatch struct {
+	a       *app
+	m       *connmgr.Manager
+	view    view
+	name    string          // devices have to have this in their name
+	heard   map[string]bool // adapters that have heard something
+	lost    map[string]bool // adapters that do not scan, and never have
+	dropped uint64
+}
+
+// watchScan shows reports until ctx ends. An end by time or by Ctrl-C is no error.
+func (w *scanWatch) watchScan(ctx context.Context, o *connmgr.ScanOptions) error {
+	items, stop := scanItems(ctx, w.m, o)
+	defer func() {
+		stop()
+		w.view.endView(w.dropped)
+	}()
+	tick := time.NewTicker(tickTime)
+	defer tick.Stop()
+	w.view.tick(time.Now())
+	for {
+		select {
+		case now := <-tick.C:
+			w.view.tick(now)
+		case it := <-items:
+			w.dropped += it.report.Dropped
+			adapter, ok := errors.AsType[*connmgr.AdapterError](it.err)
+			switch {
+			case it.err == nil:
+				w.showReport(&it.report)
+			case ctx.Err() != nil:
+				return nil
+			case !ok || w.allLost(adapter):
+				return it.err
+			}
+		}
+	}
+}
+
+func (w *scanWatch) showReport(r *connmgr.Report) {
+	w.heard[r.Adapter] = true
+	if strings.Contains(strings.ToLower(r.Name()), strings.ToLower(w.name)) {
+		w.view.report(r)
+	}
+}
+
+// allLost shows on standard error what has become of an adapter, and reports
+// instead whether none of the adapters has ever scanned.
+func (w *scanWatch) allLost(e *connmgr.AdapterError) bool {
+	w.lost[e.Adapter] = e.Err != nil && !w.heard[e.Adapter]
+	if !slices.ContainsFunc(w.m.Adapters(), func(d *connmgr.Adapter) bool { return !w.lost[d.Name()] }) {
+		return true
+	}
+	tip := ""
+	if e.Err != nil {
+		tip = advice(e.Err)
+	}
+	w.a.printError(message(e), tip)
+	return false
+}
+
+// scanItem is what a scan yields.
+type scanItem struct {
+	report connmgr.Report
+	err    error
+}
+
+// scanItems scans on a goroutine of its own, so that the view can be drawn
+// while nothing is heard; stop ends it.
+func scanItems(ctx context.Context, m *connmgr.Manager, o *connmgr.ScanOptions) (items <-chan scanItem, stop func()) {
+	ch, done, ended := make(chan scanItem), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for r, err := range m.Scan(ctx, o) {
+			select {
+			case ch <- scanItem{r, err}:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ch, func() { close(done); <-ended }
+}
+
+// jsonView writes a line for each report.
+type jsonView struct{ out *output }
+
+// jsonHeard is what scan writes for each report with --json.
+type jsonHeard struct {
+	Adapter string `json:"adapter"`
+	*jsonReport
+}
+
+func (v *jsonView) report(r *connmgr.Report) {
+	j := jsonHeard{r.Adapter, newJSONReport(&r.Report)}
+	j.Address = r.Addr
+	v.out.json(j)
+}
+
+func (v *jsonView) tick(time.Time) {}
+func (v *jsonView) endView(uint64) {}
+
+// lineView writes a line for each report, for pipes and for --duplicates.
+type lineView struct {
+	out   *output
+	start time.Time
+}
+
+func newLineView(a *app) *lineView { return &lineView{a.out, time.Now()} }
+
+func (v *lineView) report(r *connmgr.Report) {
+	var t table
+	t.row(pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(text.Clean(r.Name()), 20), about(&r.Report))
+	v.out.table(&t)
+}
+
+func (v *lineView) tick(time.Time) {}
+func (v *lineView) endView(uint64) {}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// stateDir returns the directory that commands keep state in; "" keeps none. The
+// default directory is left out if it cannot be written to, and has a directory of
+// its own for simulated air.
+func (a *app) stateDir() string {
+	switch a.State {
+	case "none":
+		return ""
+	case "":
+	default:
+		return a.State
+	}
+	dir := a.env.State
+	if dir == "" {
+		return ""
+	}
+	if a.isSimulated() {
+		dir = filepath.Join(dir, "sim")
+	}
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		var probe *os.File
+		if probe, err = os.CreateTemp(dir, ".probe"); err == nil {
+			err = errors.Join(probe.Close(), os.Remove(probe.Name()))
+		}
+	}
+	if err != nil {
+		a.log.Info("nothing is kept", "error", err)
+		return ""
+	}
+	return dir
+}

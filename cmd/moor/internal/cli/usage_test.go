@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestUsageErrors has the mistakes that newcomers make. Each error names the word to
+// change, and the help that lists the right ones.
+func TestUsageErrors(t *testing.T) {
+	for _, c := range []struct{ args, message, help string }{
+		{"red", `"red" is not a command: did you mean read?`, "moor --help"},
+		{"kettle", `"kettle" is not a command`, "moor --help"},
+		{"read", "ADDR is missing: the device's address, such as C0:FF:EE:00:00:01/random", "moor read --help"},
+		{"read " + belt, "UUID|HANDLE is missing: a UUID (2a19, or all 32 digits) or a handle (0x0012, or decimal 18)", "moor read --help"},
+		{"read ZZ 2a19", `"ZZ" is not an address: write AA:BB:CC:DD:EE:FF, optionally followed by /random or /public`, "moor read --help"},
+		{"read " + belt + " 2a38 2a39", `unexpected argument "2a39"`, "moor read --help"},
+		{"write " + belt + " 2a39", `HEX is missing: the value in hexadecimal, or --text TEXT instead (--text "" is the empty value)`, "moor write --help"},
+		{"write " + belt + " 2a39 on", `"on" is not hexadecimal: 'o' is not a digit (for text use --text)`, "moor write --help"},
+		{"write " + belt + " 2a39 01 --text x", "the value is given twice, as HEX and with --text: leave one of them out", "moor write --help"},
+		{"cache", "list|show|clear is missing: list all tables, show one, or clear one or all", "moor cache --help"},
+		{"cache burn", `"burn": write one of list, show, clear`, "moor cache --help"},
+		{"cache list " + belt, `unexpected argument "` + belt + `": cache show ADDR shows the table of one device`, "moor cache --help"},
+		{"completion", "bash|zsh|fish is missing: the shell that the script is for", "moor completion --help"},
+		{"-q scan", "unknown flag: -q", "moor --help"},
+		{"read -q", "unknown flag: -q", "moor read --help"},
+		{"read --count 3", "unknown flag: --count", "moor read --help"},
+		{"-a", "--adapter needs a value: --adapter ADAPTER", "moor --help"},
+		{"devices --duration", "--duration needs a value: --duration TIME", "moor devices --help"},
+		{"notify " + belt + " 2a37 --count many", `--count: "many" is not a whole number`, "moor notify --help"},
+		{"params " + belt + " --latency -1", `--latency: "-1" is not a whole number from 0 on`, "moor params --help"},
+		{"params " + belt + " --latency 70000", `--latency: "70000" is out of range`, "moor params --help"},
+		{"--json=maybe slots", `--json: "maybe" is neither true nor false`, "moor --help"},
+		{"read " + belt + " 2a38 --attempts 0", `--attempts: "0": write a number from 1 to 1000`, "moor read --help"},
+		{"pair " + belt + " --mitm --just-works", "--mitm requires protection and --just-works has none: give one of them", "moor pair --help"},
+		{"--state /tmp bonds show", "ADDR is missing: the device whose bond is to be shown", "moor bonds --help"},
+	} {
+		r := moor(t.Context(), strings.Fields(c.args)...)
+		if want := "moor: " + c.message + "\n      see " + c.help + "\n"; r.code != 2 || r.stdout != "" || r.stderr != want {
+			t.Errorf("%s: exit code %d, stdout %q, stderr:\n%swant 2 and:\n%s", c.args, r.code, r.stdout, r.stderr, want)
+		}
+	}
+}
+
+// TestHelpIsComplete: no page of help refers to a text that it does not have.
+func TestHelpIsComplete(t *testing.T) {
+	for _, c := range commands() {
+		if help := moor(t.Context(), c.name, "--help").stdout; strings.Contains(help, "below") || strings.Contains(help, "VERB") {
+			t.Errorf("%s refers to what it does not show:\n%s", c.name, help)
+		}
+	}
+	help := strings.Join(strings.Fields(moor(t.Context(), "cache", "--help").stdout), " ")
+	if want := "Arguments: list|show|clear list all tables, show one, or clear one or all ADDR the device's address"; !strings.Contains(help, want) {
+		t.Errorf("no %q in: %s", want, help)
+	}
+}

@@ -1,0 +1,72 @@
+package connmgr
+
+import (
+	"context"
+
+	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
+)
+
+// hearer takes what an adapter hears.
+type hearer struct {
+	// started is called when the adapter scans; nil is nobody.
+	started func()
+	// report takes a report, the identity address of its device, and how many
+	// reports were lost before it.
+	report func(r *controller.Report, device hci.Addr, lost uint64)
+}
+
+// hearReports scans on an adapter that is up, until ctx ends or the scan does, and
+// returns why.
+func hearReports(ctx context.Context, h *host.Host, o *controller.ScanOptions, to hearer) error {
+	sc, err := h.Scan(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer sc.Close()
+	if to.started != nil {
+		to.started()
+	}
+	var lost uint64
+	for r, err := range sc.All(ctx) {
+		if err != nil {
+			return err
+		}
+		total := sc.Dropped()
+		to.report(&r, identityOf(h, r.Addr), total-lost)
+		lost = total
+	}
+	return context.Cause(ctx)
+}
+
+// rememberDevices returns the hearer that the Manager remembers devices by.
+func (a *Adapter) rememberDevices() hearer {
+	return hearer{report: func(r *controller.Report, device hci.Addr, _ uint64) {
+		a.m.devices.addReport(a.name, device, r)
+	}}
+}
+
+// listenAlways remembers the devices that an adapter hears, as long as it is up.
+func (a *Adapter) listenAlways(ctx context.Context, h *host.Host) {
+	if a.m.cfg.DisableScan {
+		return
+	}
+	for ctx.Err() == nil {
+		_ = hearReports(ctx, h, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true}, a.rememberDevices())
+		// A controller that refuses to scan may still connect.
+		if sleep(ctx, scanRetry) != nil {
+			return
+		}
+	}
+}
+
+// listenOnce remembers the devices that an adapter hears until ctx ends, and
+// returns why it ended before.
+func (a *Adapter) listenOnce(ctx context.Context, o *controller.ScanOptions) error {
+	h := a.up()
+	if h == nil {
+		return a.m.noAdapter(a.name)
+	}
+	return hearReports(ctx, h, o, a.rememberDevices())
+}

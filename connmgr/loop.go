@@ -1,0 +1,180 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
+)
+
+// establisher is the loop over the attempts of one Establish. It knows no adapters; try
+// makes an attempt.
+type establisher struct {
+	name    string
+	address hci.Addr
+	policy  Policy
+	// try makes attempt number n, and returns the phase and the adapter it reached.
+	try func(ctx context.Context, n int) (c *Client, at Attempt)
+	// wake returns a channel that ends the wait after a failure of class c early.
+	wake func(c errclass.Class) (<-chan struct{}, func())
+	emit func(Event)
+	log  func(msg string, args ...any)
+}
+
+// safetyError ends an attempt that takes longer than Policy.SafetyTimeout.
+type safetyError struct{ after time.Duration }
+
+func (e safetyError) Error() string { return fmt.Sprintf("attempt took longer than %v", e.after) }
+
+// Unwrap marks the error as a timeout.
+func (safetyError) Unwrap() error { return context.DeadlineExceeded }
+
+// deadlineError ends an Establish that takes longer than Options.Timeout.
+type deadlineError struct{ after time.Duration }
+
+func (e deadlineError) Error() string { return fmt.Sprintf("not connected within %v", e.after) }
+
+// Unwrap marks the error as a timeout.
+func (deadlineError) Unwrap() error { return context.DeadlineExceeded }
+
+// makeAttempts makes attempts until one succeeds, the policy allows no more, or ctx
+// ends.
+func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
+	var (
+		failed []Attempt
+		n      counts
+		waits  = e.policy.backOff()
+	)
+	waits.Reset()
+	for {
+		number := len(failed) + 1
+		e.log("connecting", "name", e.name, "address", e.address.MAC, "attempt", number)
+		c, at := e.makeAttempt(ctx, number)
+		if at.Err == nil {
+			e.log("connected", "name", e.name, "address", e.address.MAC, "attempt", number)
+			return c, nil
+		}
+		failed = append(failed, at)
+		last := &failed[number-1]
+		if ctx.Err() != nil {
+			return nil, e.endedError(ctx, failed)
+		}
+		more := n.countFailure(last.Class, &e.policy)
+		if more || e.policy.WaitAfterLast && last.Class.Retried() {
+			if cb, ok := waits.(ClassBackOff); ok {
+				cb.Failed(last.Class)
+			}
+			if last.Backoff = waits.NextBackOff(); last.Backoff == backoff.Stop {
+				last.Backoff, more = 0, false
+			}
+		}
+		e.emit(AttemptFailed{
+			Time: time.Now(), Name: e.name, Address: e.address, Adapter: last.Adapter, Attempt: number,
+			Phase: last.Phase, Err: last.Err, Class: last.Class, Backoff: last.Backoff, Last: !more,
+		})
+		e.log("failed to connect", "name", e.name, "address", e.address.MAC, "attempt", number,
+			"error", last.Err, "class", last.Class.Row, "backing off", last.Backoff)
+		if e.waitBackoff(ctx, last.Backoff, last.Class) != nil {
+			return nil, e.endedError(ctx, failed)
+		}
+		if !more {
+			return nil, e.makeError(failed, last.Err, last.Class)
+		}
+	}
+}
+
+// makeAttempt makes one attempt within the safety timeout, with the immediate redials
+// that the class of its failure allows.
+func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Attempt) {
+	begin := time.Now()
+	safety := safetyError{e.policy.SafetyTimeout}
+	actx, cancel := context.WithTimeoutCause(ctx, e.policy.SafetyTimeout, safety)
+	defer cancel()
+	redials := map[string]int{}
+	for {
+		c, at := e.try(actx, number)
+		if at.Err == nil {
+			return c, at
+		}
+		if actx.Err() != nil && ctx.Err() == nil && !errors.Is(at.Err, safety) {
+			at.Err = errors.Join(safety, at.Err)
+		}
+		at.Class = e.policy.classify(at.Err)
+		at.Duration = time.Since(begin)
+		redial := at.Class.Redial
+		if actx.Err() != nil || redials[at.Class.Row] >= redial.Times {
+			return nil, at
+		}
+		redials[at.Class.Row]++
+		e.log("dialing again", "name", e.name, "address", e.address.MAC, "error", at.Err)
+		if sleep(actx, redial.Wait) != nil && actx.Err() != nil {
+			return nil, at
+		}
+	}
+}
+
+// waitBackoff waits for d. Unless the policy forbids waking, it returns early when the
+// reason to wait is gone.
+func (e *establisher) waitBackoff(ctx context.Context, d time.Duration, c errclass.Class) error {
+	if d <= 0 {
+		return nil
+	}
+	var woken <-chan struct{}
+	if !e.policy.NoWake && e.wake != nil {
+		ch, stop := e.wake(c)
+		defer stop()
+		woken = ch
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-woken:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// endedError returns the error of an Establish that ctx has ended. Its category is
+// canceled or, after Options.Timeout, that of the last failure.
+func (e *establisher) endedError(ctx context.Context, failed []Attempt) error {
+	c := errclass.Class{Category: errclass.Canceled}
+	if over, ok := errors.AsType[deadlineError](context.Cause(ctx)); ok {
+		c = errclass.Of(unfinished(failed[len(failed)-1].Phase))
+		for _, at := range failed {
+			// The attempt that the deadline cut short has no class of its own.
+			if at.Class.Category != errclass.Canceled && !errors.Is(at.Err, over) {
+				c = at.Class
+			}
+		}
+	}
+	return e.makeError(failed, context.Cause(ctx), c)
+}
+
+// unfinished returns the error that an attempt would have ended with in a phase, had it
+// not been cut short.
+func unfinished(p Phase) error {
+	switch p {
+	case PhaseSlot:
+		return errNoSlot
+	case PhasePath, PhaseDial:
+		return controller.ErrDialTimeout
+	case PhaseSecure, PhaseDiscover, PhaseSettle:
+	}
+	return context.DeadlineExceeded
+}
+
+// makeError returns the error of an Establish that has failed.
+func (e *establisher) makeError(failed []Attempt, cause error, c errclass.Class) error {
+	return &EstablishError{
+		Name: e.name, Address: e.address, Attempts: failed,
+		Category: categoryError(c.Category), Err: cause, Advice: c.Advice,
+	}
+}

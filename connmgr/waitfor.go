@@ -1,0 +1,71 @@
+package connmgr
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/hci"
+)
+
+// WaitFor waits for a connectable advertisement of the device with an address, and
+// returns the device. A device heard within the last ten seconds is returned at once.
+// With Config.DisableScan, the Manager scans for as long as the call lasts. If no adapter
+// can scan, the error is returned at once.
+func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
+	t, err := parseTarget(address)
+	if err != nil {
+		return Device{}, err
+	}
+	heard, stop := m.devices.awaitHeard(t)
+	defer func() { stop() }()
+	if d, ok := m.devices.latestOf(t, true); ok && time.Since(d.Seen) < lately {
+		return d, nil
+	}
+	deaf := make(chan error, 1)
+	if m.cfg.DisableScan {
+		if !m.enterCall() {
+			return Device{}, errManagerClosed
+		}
+		defer m.tasks.Done()
+		listen, stop := m.bindContext(ctx, 0)
+		defer m.listenFor(listen, t, deaf)()
+		defer stop()
+	}
+	for {
+		select {
+		case err := <-deaf:
+			return Device{}, err
+		case <-heard:
+		case <-m.done:
+			return Device{}, errManagerClosed
+		case <-ctx.Done():
+			return Device{}, context.Cause(ctx)
+		}
+		heard, stop = m.devices.awaitHeard(t)
+		if d, ok := m.devices.latestOf(t, true); ok { // else it is forgotten, or not connectable any more
+			return d, nil
+		}
+	}
+}
+
+// listenFor scans for t on all adapters that are up until ctx ends; wait returns after
+// that. If no adapter can scan, deaf receives a reason.
+func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (wait func()) {
+	public, random := t.addr, t.addr
+	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
+	o := &controller.ScanOptions{Passive: m.cfg.PassiveScan, Filter: &controller.ScanFilter{Addrs: []hci.Addr{public, random}}}
+	var listeners sync.WaitGroup
+	failed := make(chan error, len(m.Adapters()))
+	for _, a := range m.Adapters() {
+		listeners.Go(func() { failed <- a.listenOnce(ctx, o) })
+	}
+	go func() {
+		listeners.Wait()
+		if ctx.Err() == nil {
+			deaf <- <-failed
+		}
+	}()
+	return listeners.Wait
+}

@@ -1,0 +1,27 @@
+package controller
+
+import (
+	"slices"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// noteHeard gives the initiator to a dial that cannot share the initiation under
+// way, if its peer is heard. The peers of the present group cannot be in reach
+// and advertise, or they would be connected. Each dial gets such a turn once in
+// two turns, so that a peer that is heard but never connects keeps nobody waiting.
+func (d *dialer) noteHeard(peer hci.Addr) {
+	if d.state != dialInitiating || d.heard || d.mute || len(d.waiting) == 0 {
+		return
+	}
+	i := slices.IndexFunc(d.waiting, func(x *dial) bool {
+		return x.namesPeer(peer) && !d.awaitsOldLink(x) && (x.promoted.IsZero() || d.c.now.Sub(x.promoted) >= 2*dialTurn)
+	})
+	if i < 0 {
+		return
+	}
+	x := d.waiting[i]
+	x.promoted, x.preferred = d.c.now, true
+	d.waiting = slices.Insert(slices.Delete(d.waiting, i, i+1), 0, x)
+	d.cancelInitiation()
+}

@@ -1,0 +1,36 @@
+package controller
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// TestEventMasks checks the masks bit by bit against the tables of Vol 4, Part
+// E, 7.3.1 and 7.8.1.
+func TestEventMasks(t *testing.T) {
+	everything := Info{Extended: true, Features: ^hci.Features(0)}
+	for i := range everything.Commands {
+		everything.Commands[i] = 0xFF
+	}
+	for _, test := range []struct {
+		name string
+		mask uint64
+		bits []int
+	}{
+		{"events", eventMask(), []int{4, 7, 11, 15, 25, 47, 61}},
+		{"LE events of the least controller", (&Info{}).leEventMask(), []int{0, 1, 2, 3, 4}},
+		{"LE events of a controller that has everything", everything.leEventMask(), []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 16, 17}},
+	} {
+		var got []int
+		for bit := range 64 {
+			if test.mask>>bit&1 == 1 {
+				got = append(got, bit)
+			}
+		}
+		if !slices.Equal(got, test.bits) {
+			t.Errorf("%s: bits %v, want %v", test.name, got, test.bits)
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// packetBuffer holds one packet on its way from the reader to the loop.
+type packetBuffer struct {
+	n int
+	b [hci.MaxPacketLen]byte
+}
+
+// readPackets is the reader: it reads packets until the transport fails. It
+// blocks only in the transport, or while the loop has all buffers.
+func (ctl *Controller) readPackets() {
+	defer close(ctl.quit)
+	made := 0
+	for {
+		var p *packetBuffer
+		select {
+		case p = <-ctl.free:
+		default:
+			if made < packetBuffers {
+				p = new(packetBuffer)
+				made++
+				break
+			}
+			select {
+			case p = <-ctl.free:
+			case <-ctl.stop:
+				return
+			}
+		}
+		for {
+			n, err := ctl.tr.ReadPacket(p.b[:])
+			if err != nil {
+				ctl.readErr <- err
+				return
+			}
+			p.n = n
+			if len(ctl.packets) < packetBuffers-reservedBuffers || !isAdvertising(p.b[:n]) {
+				break
+			}
+			ctl.dropped.Add(1)
+		}
+		select {
+		case ctl.packets <- p:
+		case <-ctl.stop:
+			return
+		}
+	}
+}
+
+// isAdvertising reports whether an H4 packet is an LE (Extended) Advertising
+// Report event.
+func isAdvertising(b []byte) bool {
+	return len(b) > 3 && hci.PacketType(b[0]) == hci.PacketEvent && b[1] == byte(hci.EvLEMeta) &&
+		(b[3] == byte(hci.EvLEAdvertisingReport) || b[3] == byte(hci.EvLEExtendedAdvertisingReport))
+}
+
+// runLoop is the loop, which owns the core. It ends when the core has failed.
+func (ctl *Controller) runLoop() {
+	c := &ctl.core
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
+	var armed time.Time
+	patience := time.AfterFunc(time.Hour, ctl.closeStuckTransport)
+	patience.Stop()
+	for c.err == nil {
+		select {
+		case p := <-ctl.packets:
+			now := time.Now()
+			ctl.capturePacket(now, false, p.b[:p.n])
+			c.handlePacket(now, p.b[:p.n])
+			ctl.free <- p
+		case t := <-ctl.tasks:
+			c.runTask(time.Now(), t)
+		case <-alarm.C:
+			armed = time.Time{}
+			c.runTimers(time.Now())
+		case err := <-ctl.readErr:
+			c.now = time.Now()
+			ctl.drainPackets()
+			c.failController(ctl.transportError("read", err))
+		}
+		ctl.writePackets(patience)
+		if next := c.timers.nextDue(); !next.Equal(armed) {
+			armed = next
+			if next.IsZero() {
+				alarm.Stop()
+			} else {
+				alarm.Reset(time.Until(next))
+			}
+		}
+	}
+	ctl.shutDown()
+}
+
+// drainPackets handles the packets that were read before the transport failed.
+func (ctl *Controller) drainPackets() {
+	for {
+		select {
+		case p := <-ctl.packets:
+			ctl.capturePacket(ctl.core.now, false, p.b[:p.n])
+			ctl.core.handlePacket(ctl.core.now, p.b[:p.n])
+		default:
+			return
+		}
+	}
+}
+
+// writePackets sends the packets that the core has queued. A blocked write blocks
+// the loop and with it every caller, so the transport is closed if a write takes
+// longer than Config.CommandTimeout. Closing unblocks the write.
+func (ctl *Controller) writePackets(patience *time.Timer) {
+	c := &ctl.core
+	if len(c.out) == 0 {
+		return
+	}
+	patience.Reset(c.cfg.commandTimeout())
+	defer patience.Stop()
+	for i := 0; i < len(c.out); i++ { // handling an error may append
+		p := c.out[i]
+		c.out[i] = nil
+		if err := ctl.tr.WritePacket(p); err != nil {
+			c.failController(ctl.transportError("write", err))
+			break
+		}
+		ctl.capturePacket(c.now, true, p)
+		c.recycleBuffer(p)
+	}
+	c.out = c.out[:0]
+}
+
+// capturePacket writes a packet to the log and to the capture.
+func (ctl *Controller) capturePacket(now time.Time, sent bool, p []byte) {
+	if ctl.core.log.Enabled(ctl.core.ctx, LevelPacket) {
+		what := "received"
+		if sent {
+			what = "sent"
+		}
+		ctl.core.log.Log(ctl.core.ctx, LevelPacket, what, "packet", hci.Describe(p))
+	}
+	if ctl.snoop == nil {
+		return
+	}
+	if err := ctl.snoop.Packet(now, sent, p); err != nil {
+		ctl.core.log.Log(ctl.core.ctx, LevelController, "capture ended", "error", err)
+		ctl.snoop = nil
+	}
+}
+
+// shutDown closes everything after the core has failed.
+func (ctl *Controller) shutDown() {
+	close(ctl.stop)
+	_ = ctl.tr.Close()
+	// Tasks that Post has accepted still run. On a failed core they report the
+	// cause to their callers.
+	for {
+		select {
+		case t := <-ctl.tasks:
+			ctl.core.runTask(time.Now(), t)
+			continue
+		default:
+		}
+		break
+	}
+	<-ctl.quit
+	ctl.err = ctl.core.err
+	close(ctl.done)
+}
+
+// closeStuckTransport unblocks a write that takes too long. It runs on a
+// goroutine of the timer.
+func (ctl *Controller) closeStuckTransport() {
+	ctl.stuck.Store(true)
+	_ = ctl.tr.Close()
+}
+
+// transportError returns the error that ends the Controller when the operation
+// op of the transport fails with err.
+func (ctl *Controller) transportError(op string, err error) error {
+	if ctl.stuck.Load() {
+		return &Error{"transport", ErrStuck}
+	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the other side closed it (%w)", err)
+	} else if errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("controller: transport closed: %w", err)
+	}
+	return &Error{"transport " + op, err}
+}

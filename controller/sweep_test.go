@@ -1,0 +1,193 @@
+package controller
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+func disconnect(h hci.Handle) hci.Disconnect {
+	return hci.Disconnect{Handle: h, Reason: hci.StatusRemoteUserTerminated}
+}
+
+// A Connection Complete was lost: the controller refuses the dial for a link that
+// the host does not know. Its handle is found by trying, and the dial succeeds.
+func TestDialAfterALostConnectionComplete(t *testing.T) {
+	h := newHarness(t, 4)
+	h.link(0x41, peerB)
+	r := h.dial(nil, peerA)
+	h.want(create(peerA), "the dial")
+	h.status(hci.OpLECreateConnection, hci.StatusConnectionExists)
+	for handle := hci.Handle(0x39); handle <= 0x49; handle++ {
+		if handle == 0x41 {
+			continue // a link of this host
+		}
+		h.want(disconnect(handle), "the next handle that the link may have")
+		if handle != 0x43 {
+			h.status(hci.OpDisconnect, hci.StatusUnknownConnection)
+			continue
+		}
+		h.status(hci.OpDisconnect, hci.StatusSuccess)
+	}
+	h.idle("the link is about to end")
+	h.event(&hci.DisconnectionComplete{Handle: 0x43, Reason: hci.StatusLocalHostTerminated})
+	h.initiate(peerA)
+	h.connected(hci.StatusSuccess, 0x43, peerA)
+	h.wantDialed(r, nil)
+	if h.c.stats.LostEvents != 1 {
+		t.Errorf("counted %d lost events, want 1", h.c.stats.LostEvents)
+	}
+}
+
+// Nothing is found: the error says so, and one dial sweeps once.
+func TestDialWhoseUnknownLinkIsNotFound(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(nil, peerA)
+	h.want(create(peerA), "the dial")
+	h.status(hci.OpLECreateConnection, hci.StatusConnectionExists)
+	for handle := range hci.Handle(17) {
+		h.want(disconnect(handle), "no handle has been seen yet")
+		h.status(hci.OpDisconnect, hci.StatusUnknownConnection)
+	}
+	h.want(create(peerA), "again")
+	h.status(hci.OpLECreateConnection, hci.StatusConnectionExists)
+	h.idle("not twice")
+	h.wantDialed(r, ErrUnknownLink)
+	if !errors.Is(r.err, hci.StatusConnectionExists) {
+		t.Errorf("%v hides the status", r.err)
+	}
+}
+
+// A controller that answers no Disconnect does not hold up the dial.
+func TestSweepEndsInTime(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(&ConnectOptions{Timeout: time.Minute}, peerA)
+	h.want(create(peerA), "the dial")
+	h.status(hci.OpLECreateConnection, hci.StatusConnectionExists)
+	h.want(disconnect(0), "the first handle")
+	h.status(hci.OpDisconnect, hci.StatusSuccess)
+	for handle := hci.Handle(1); handle < 17; handle++ {
+		h.want(disconnect(handle), "the next")
+		h.status(hci.OpDisconnect, hci.StatusUnknownConnection)
+	}
+	h.pass(sweepWait - 1)
+	h.idle("the completion may come")
+	h.pass(1)
+	h.initiate(peerA)
+	h.connected(hci.StatusSuccess, 0x40, peerA)
+	h.wantDialed(r, nil)
+}
+
+// Data of a link that the host does not know ends that link, unless the event
+// about it comes within a second.
+func TestDataOfAnUnknownLink(t *testing.T) {
+	h := newHarness(t, 4)
+	data := hci.AppendACL(nil, 0x44, true, []byte{1, 0, 4, 0, 0x0A})
+	h.c.handlePacket(h.now, data)
+	h.idle("the event may be late")
+	h.pass(strangeAfter - 1)
+	h.c.handlePacket(h.now, data)
+	h.idle("not yet")
+	h.pass(1)
+	h.want(disconnect(0x44), "nobody here knows the link")
+	h.status(hci.OpDisconnect, hci.StatusSuccess)
+	h.event(&hci.DisconnectionComplete{Handle: 0x44, Reason: hci.StatusLocalHostTerminated})
+	h.idle("done")
+
+	h.c.handlePacket(h.now, data)
+	h.pass(strangeAfter / 2)
+	h.connected(hci.StatusSuccess, 0x44, peerA) // nobody waits for it
+	h.want(disconnect(0x44), "unwanted")
+	h.status(hci.OpDisconnect, hci.StatusSuccess)
+	h.pass(strangeAfter)
+	h.idle("the link is known")
+}
+
+// The completion of a connection as peripheral was lost, and the central leaves:
+// the controller has not advertised since, and begins again.
+func TestAdvertisingAfterALostConnectionComplete(t *testing.T) {
+	h := newHarness(t, 4)
+	h.advertise(&AdvertiseOptions{})
+	h.takes("set up", legacyAdv(hci.AdvInd), hci.LESetAdvertisingData{}, hci.LESetScanResponseData{}, hci.LESetAdvertisingEnable{Enable: true})
+	h.event(&hci.DisconnectionComplete{Handle: 0x45, Reason: hci.StatusRemoteUserTerminated})
+	h.want(hci.LESetAdvertisingEnable{Enable: true}, "advertising had ended")
+}
+
+// With the extended commands the end of the set comes, too, and says it at once.
+func TestSetTerminatedForAnUnknownLink(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.adv.running, h.c.adv.opts = true, &AdvertiseOptions{}
+	h.event(&hci.LEAdvertisingSetTerminated{Handle: 0x45})
+	h.want(hci.LESetAdvertisingEnable{Enable: true}, "the set has ended, and no link is there")
+}
+
+// A dial to a peer whose link is being closed waits for its end, also while what
+// was written is being delivered.
+func TestDialWhileALinkDrains(t *testing.T) {
+	h := newHarness(t, 4)
+	l := h.link(0x41, peerA)
+	h.do(func(time.Time) { l.SendACL(true, []byte("x")) })
+	h.wantData(0x41, true, "x", "written")
+	ctx, cancel := canceled()
+	defer cancel()
+	_ = l.Disconnect(ctx)
+	r := h.dial(nil, peerA)
+	h.idle("the link drains")
+	h.event(&hci.NumberOfCompletedPackets{Counts: []hci.CompletedPackets{{Handle: 0x41, Count: 1}}})
+	h.want(disconnect(0x41), "delivered")
+	h.status(hci.OpDisconnect, hci.StatusSuccess)
+	h.event(&hci.DisconnectionComplete{Handle: 0x41, Reason: hci.StatusLocalHostTerminated})
+	h.initiate(peerA)
+	h.connected(hci.StatusSuccess, 0x41, peerA)
+	h.wantDialed(r, nil)
+}
+
+// Dials that share an initiation fail by one event, and say so by its number.
+func TestFailuresOfOneInitiationHaveOneNumber(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 4
+	fail := func() (a, b *ConnectError) {
+		x := h.dial(nil, peerA, peerB)
+		h.initiateAny(peerA, peerB)
+		y := h.dial(nil, peerB)
+		h.regroup("the second dial joins")
+		h.initiateAny(peerB, peerA)
+		h.connected(hci.StatusHardwareFailure, 0, hci.Addr{})
+		h.wantDialed(x, hci.StatusHardwareFailure)
+		h.wantDialed(y, hci.StatusHardwareFailure)
+		a, _ = errors.AsType[*ConnectError](x.err)
+		b, _ = errors.AsType[*ConnectError](y.err)
+		return a, b
+	}
+	a, b := fail()
+	if a.Initiation == 0 || a.Initiation != b.Initiation {
+		t.Errorf("the failures of one event have the numbers %d and %d", a.Initiation, b.Initiation)
+	}
+	if c, _ := fail(); c.Initiation == a.Initiation {
+		t.Errorf("the failures of two events have the number %d", c.Initiation)
+	}
+}
+
+// The peer is heard by its data, and by its acknowledgments.
+func TestLastHeard(t *testing.T) {
+	h := newHarness(t, 4)
+	l := h.link(0x41, peerA)
+	want := func(at time.Time, why string) {
+		t.Helper()
+		if got := l.LastHeard(); !got.Equal(at) {
+			t.Errorf("%s: heard at %v, want %v", why, got, at)
+		}
+	}
+	want(h.now, "a new link")
+	h.pass(time.Second)
+	h.do(func(time.Time) { l.SendACL(true, []byte("x")) })
+	h.wantData(0x41, true, "x", "written")
+	want(h.now.Add(-time.Second), "sent, and no more")
+	h.event(&hci.NumberOfCompletedPackets{Counts: []hci.CompletedPackets{{Handle: 0x41, Count: 1}}})
+	want(h.now, "acknowledged")
+	h.pass(time.Second)
+	h.c.handlePacket(h.now, hci.AppendACL(nil, 0x41, true, []byte("y")))
+	want(h.now, "data")
+}

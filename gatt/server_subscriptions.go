@@ -1,0 +1,45 @@
+package gatt
+
+import (
+	"slices"
+
+	"github.com/moor-ble/moor/gatt/att"
+)
+
+// Bits of a Client Characteristic Configuration (Vol 3, Part G, 3.3.3.3).
+const (
+	cccdNotify   = 0x0001
+	cccdIndicate = 0x0002
+)
+
+// subscriptions lists a client's configurations that are not zero. The slice is
+// replaced, never written to, since other goroutines read it.
+type subscriptions []SubscriptionState
+
+// get returns the value of the configuration at a handle.
+func (s subscriptions) get(cccd att.Handle) uint16 {
+	for _, c := range s {
+		if c.Handle == cccd {
+			return c.Value
+		}
+	}
+	return 0
+}
+
+// with returns the list with one configuration replaced.
+func (s subscriptions) with(n SubscriptionState) subscriptions {
+	l := slices.DeleteFunc(slices.Clone(s), func(c SubscriptionState) bool { return c.Handle == n.Handle })
+	if n.Value != 0 {
+		l = append(l, n)
+	}
+	return l
+}
+
+// in returns the configurations that t still has: at the same handle, of the
+// same characteristic.
+func (s subscriptions) in(t *table) subscriptions {
+	return slices.DeleteFunc(slices.Clone(s), func(c SubscriptionState) bool {
+		a := t.attributeAt(c.Handle)
+		return a == nil || a.role != roleCCCD || a.char != c.Characteristic
+	})
+}
