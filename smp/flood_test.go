@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/loop"
 )
 
@@ -46,26 +47,26 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 		}
 		now, ch := time.Now(), &fakeChannel{}
 		m := mgr.NewMachine(now, ch, fakeLink{role}, nil)
-		flood := func(n int) int {
+		answers := func(n int) int {
 			ch.sent = nil
 			for range n {
 				m.Frame(now, pdu.AppendPDU(nil))
 			}
 			return len(ch.sent)
 		}
-		if n := flood(100); n != 100 {
+		if n := answers(100); n != 100 {
 			t.Errorf("%v: %d of 100 were answered to a peer that takes the answers", role, n)
 		}
 		ch.full = true
-		if n := flood(10_000); n != maxUntaken {
-			t.Errorf("%v: %d answers are queued for a peer that takes none, want %d", role, n, maxUntaken)
+		if n := answers(10_000); n != flood.Limit {
+			t.Errorf("%v: %d answers are queued for a peer that takes none, want %d", role, n, flood.Limit)
 		}
 		m.Writable(now)
-		if n := flood(100); n != maxUntaken {
-			t.Errorf("%v: %d answers once the first were taken, want %d", role, n, maxUntaken)
+		if n := answers(100); n != flood.Limit {
+			t.Errorf("%v: %d answers once the first were taken, want %d", role, n, flood.Limit)
 		}
 		ch.full = false
-		if n := flood(1); n != 1 {
+		if n := answers(1); n != 1 {
 			t.Errorf("%v: no answer now that there is room", role)
 		}
 	}
