@@ -117,9 +117,10 @@ type Machine struct {
 	// has that key.
 	proven bool
 
-	// postponed is a request of the peer that came in delivering or saving: a Security
-	// Request if this host is the central, else a Pairing Request, which is void after
-	// postponedUntil, when the central has given up.
+	// postponed is a request of the peer that came in delivering or saving, or while the
+	// key of a canceled pairing encrypts the link: a Security Request if this host is the
+	// central, else a Pairing Request. The latter is void after postponedUntil, when the
+	// central has given up.
 	postponed      command
 	postponedUntil time.Time
 
