@@ -40,14 +40,14 @@ var ErrStillInitiating = errors.New("the controller still runs an initiation tha
 // link, so that the event about the end of this one must be lost.
 var ErrStale = errors.New("the controller gave the link's handle to another link")
 
-// ErrEventLost is the cause of the end of a link that the controller does not
-// have any more, although no event reported the end.
+// ErrEventLost is the cause of the end of a link that the controller does not have any
+// more, although no event has reported its end.
 var ErrEventLost = errors.New("the controller has no such link: the event about its end was lost")
 
-// ErrUnknownLink means that the controller refuses to connect because it has a
-// link to the peer, and that this host could not find out the link's handle. The
-// event about the link must have been lost. A reset helps, that is, to close the
-// Controller and open it again.
+// ErrUnknownLink means that the controller refuses to connect because it has a link to
+// the peer, and that this host could not find the handle of that link. The event about
+// the link must be lost. The remedy is to close the Controller and to open it again,
+// which resets the controller.
 var ErrUnknownLink = errors.New("the controller has a link to the peer that this host does not know")
 
 // CommandError is the failure of one HCI command. Err is the [hci.Status] that the
@@ -69,9 +69,9 @@ func (e *CommandError) Unwrap() error { return e.Err }
 type ConnectError struct {
 	Peer hci.Addr // the zero Addr if there were several peers
 	Err  error
-	// Initiation tells failures apart that the controller reported: dials that
-	// shared an initiation fail by one event, and have one number. It is 0 where
-	// the controller reported nothing, as after a timeout.
+	// Initiation is the number of the initiation whose failure the controller has
+	// reported. Calls that shared an initiation fail together and have the same
+	// number. It is 0 if the controller has reported nothing, as after a timeout.
 	Initiation uint64
 }
 
