@@ -1,3 +1,5 @@
+//go:build kernel || peers
+
 // Package conntest runs the connection manager in the process of the test against a peer
 // with another Bluetooth stack, whose attribute table can change: BlueZ on a real kernel
 // (test/kernel) and Bumble over TCP (test/peers).

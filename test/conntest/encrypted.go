@@ -1,3 +1,5 @@
+//go:build kernel || peers
+
 package conntest
 
 import (
