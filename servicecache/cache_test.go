@@ -168,6 +168,7 @@ func TestPutRefuses(t *testing.T) {
 		{hci.Addr{Kind: hci.AddrAnonymous}, entry(1), "private address"},
 		{addr(t, 1), nil, "no table"},
 		{addr(t, 1), &servicecache.Entry{}, "no table"},
+		{addr(t, 1), &servicecache.Entry{Profile: &gatt.Profile{}}, "no service"},
 		{addr(t, 1), disorder, "0x0001"},
 		{addr(t, 1), outside, "0x01f4"},
 	} {
@@ -346,11 +347,12 @@ func TestBrokenDirectory(t *testing.T) {
 func TestDecide(t *testing.T) {
 	hash, other := &servicecache.Hash{1}, &servicecache.Hash{2}
 	e := func(f func(*servicecache.Entry)) *servicecache.Entry {
-		e := &servicecache.Entry{Profile: &gatt.Profile{}}
+		e := &servicecache.Entry{Profile: &gatt.Profile{Services: []gatt.Service{{Handle: 1, End: 1}}}}
 		f(e)
 		return e
 	}
 	plain := e(func(*servicecache.Entry) {})
+	empty := &servicecache.Entry{Profile: &gatt.Profile{}, Hash: hash}
 	changing := e(func(e *servicecache.Entry) { e.HasServiceChanged = true })
 	hashed := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Hash = true, hash })
 	told := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Bonded, e.Subscribed = true, true, true })
@@ -366,6 +368,8 @@ func TestDecide(t *testing.T) {
 	}{
 		{"a miss", nil, servicecache.Peer{}, servicecache.Rediscover},
 		{"no table", &servicecache.Entry{}, servicecache.Peer{}, servicecache.Rediscover},
+		{"no service", empty, servicecache.Peer{}, servicecache.Rediscover},
+		{"no service, same hash", empty, servicecache.Peer{HashRead: true, Hash: hash}, servicecache.Rediscover},
 		{"a table that never changes", plain, servicecache.Peer{}, servicecache.Use},
 		{"a table that never changes, no hash", plain, servicecache.Peer{HashRead: true}, servicecache.Use},
 		{"a hash where there was none", plain, servicecache.Peer{HashRead: true, Hash: hash}, servicecache.Rediscover},

@@ -237,7 +237,7 @@ func TestLockTimeout(t *testing.T) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Put(writerAddr(1), entry(2)); err == nil || !strings.Contains(err.Error(), "holds the lock") {
+	if err := c.Put(writerAddr(1), entry(2)); err == nil || !strings.Contains(err.Error(), "has held the lock") {
 		t.Errorf("got %v", err)
 	}
 	wantEntry(t, c, writerAddr(1), entry(1)) // readers wait for nobody
