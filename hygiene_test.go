@@ -2,11 +2,14 @@ package moor_test
 
 import (
 	"bytes"
+	"go/ast"
+	"go/token"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // unfinished are the words that mark work put off; the brackets keep this file
@@ -46,4 +49,31 @@ func TestTrackedFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// maxComment is how many columns a line may have that is or ends in a comment.
+const maxComment = 120
+
+// TestCommentWidth fails on comments that no window shows whole. gofmt does not
+// wrap them, and the linter lll cannot tell them from code, which may be longer.
+func TestCommentWidth(t *testing.T) {
+	walkSource(t, func(file string, parsed *ast.File, set *token.FileSet) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(b), "\n")
+		for _, group := range parsed.Comments {
+			for _, c := range group.List {
+				if strings.HasPrefix(c.Text, "//go:") || strings.HasPrefix(c.Text, "//nolint:") {
+					continue // must stay on one line
+				}
+				for n := set.Position(c.Pos()).Line; n <= set.Position(c.End()).Line; n++ {
+					if width := utf8.RuneCountInString(lines[n-1]); width > maxComment {
+						t.Errorf("%s:%d: a comment ends in column %d: wrap it at 80, %d at most", file, n, width, maxComment)
+					}
+				}
+			}
+		}
+	})
 }

@@ -51,7 +51,7 @@ func ExampleManager_Scan() {
 		}
 	}
 	// Output:
-	// connmgr: adapter hci1 is down: controller: device ended: transport read: sim: controller unplugged
+	// connmgr: adapter hci1 is down: controller: ended: transport read: sim: controller unplugged
 	// connmgr: adapter hci1 scans again
 	// hci1 hears Thermometer at -50 dBm again
 }

@@ -193,7 +193,7 @@ func testScanSurvivesAnAdapter(t *testing.T) {
 	heard, notices, err := l.scanFor(10*second, nil)
 	wantStrings(t, "heard", heard, "hci0 late", "hci0 sensor 1", "hci1 late", "hci1 sensor 1")
 	wantStrings(t, "notices", notices,
-		"2s connmgr: adapter hci1 is down: controller: device ended: transport read: sim: controller unplugged", "7s connmgr: adapter hci1 scans again")
+		"2s connmgr: adapter hci1 is down: controller: ended: transport read: sim: controller unplugged", "7s connmgr: adapter hci1 scans again")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("ended with %v", err)
 	}
@@ -209,7 +209,7 @@ func testScanReportsAShortLoss(t *testing.T) {
 	heard, notices, _ := l.scanFor(5*second, nil)
 	wantStrings(t, "heard", heard, "hci0 sensor 1")
 	wantStrings(t, "notices", notices,
-		"2s connmgr: adapter hci0 is down: controller: device ended: transport read: sim: controller unplugged", "2s connmgr: adapter hci0 scans again")
+		"2s connmgr: adapter hci0 is down: controller: ended: transport read: sim: controller unplugged", "2s connmgr: adapter hci0 scans again")
 }
 
 func TestScanWaitsForAnAdapter(t *testing.T) { inBubble(t, testScanWaitsForAnAdapter) }

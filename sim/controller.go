@@ -36,6 +36,8 @@ type ControllerConfig struct {
 	// Buffer Size reports none and the host must use the buffers of BR/EDR.
 	ACLLen, ACLNum int
 	SharedBuffers  bool
+	// Completed is the way in which it reports completed packets.
+	Completed CompletedReports
 	// CommandCredits is Num_HCI_Command_Packets. Default: 1.
 	CommandCredits uint8
 	// AcceptListSize and ResolvingListSize. Defaults: 16 and 8; negative: none.

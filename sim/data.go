@@ -91,42 +91,6 @@ func (c *Controller) dataSent(e *endpoint, p txPacket) {
 	}
 }
 
-// eventClosed implements owner.
-func (c *Controller) eventClosed(*endpoint) { c.flushCredits() }
-
-// returnCredit returns a buffer to the host: at the end of a connection event, or
-// when half of all buffers have come together.
-func (c *Controller) returnCredit(h hci.Handle) {
-	n := 0
-	found := false
-	for i := range c.done {
-		if c.done[i].Handle == h {
-			c.done[i].Count++
-			found = true
-		}
-		n += int(c.done[i].Count)
-	}
-	if !found {
-		c.done = append(c.done, hci.CompletedPackets{Handle: h, Count: 1})
-		n++
-	}
-	if 2*n >= c.cfg.aclNum() {
-		c.flushCredits()
-	}
-}
-
-func (c *Controller) flushCredits() {
-	if len(c.done) == 0 || c.faults.withhold {
-		return
-	}
-	for i := range c.done {
-		c.done[i].Count += uint16(c.faults.extra)
-	}
-	c.completed.Counts = c.done
-	c.sendEvent(&c.completed)
-	c.done = c.done[:0]
-}
-
 // receiveData implements owner.
 func (c *Controller) receiveData(e *endpoint, start bool, data []byte) bool {
 	if c.port == nil {

@@ -82,12 +82,12 @@ func TestAnswerThatWaitsForALostLink(t *testing.T) {
 		h := newHost(t, c).up()
 		handle, l := h.connect(a.NewRawPeer(nil))
 		time.Sleep(time.Second)
-		c.Fault(CommandFault{Opcode: hci.OpLEConnectionUpdate, AfterEvent: true})
-		h.send(hci.LEConnectionUpdate{Handle: handle, Params: params})
+		c.Fault(CommandFault{Opcode: hci.OpLEReadRemoteFeatures, AfterEvent: true})
+		h.send(hci.LEReadRemoteFeatures{Handle: handle})
 		time.Sleep(time.Millisecond)
 		l.Vanish()
 		h.want(&hci.DisconnectionComplete{Handle: handle, Reason: hci.StatusConnectionTimeout})
-		h.want(&hci.CommandStatus{NumPackets: 1, Opcode: hci.OpLEConnectionUpdate})
+		h.want(&hci.CommandStatus{NumPackets: 1, Opcode: hci.OpLEReadRemoteFeatures})
 	})
 }
 

@@ -15,16 +15,6 @@ type Fault interface {
 // Always is a value for the Times of a fault: it acts until ClearFaults.
 const Always = -1
 
-// CreditFault spoils Number Of Completed Packets.
-type CreditFault struct {
-	// Withhold keeps credits from the host. A CreditFault without it returns the
-	// credits that were kept.
-	Withhold bool
-	// Extra is the number of credits that each event returns beyond the right
-	// number.
-	Extra int
-}
-
 // ConnectFault spoils a connect that would succeed.
 type ConnectFault struct {
 	// Peer is the address to which it applies. The zero Addr means every peer.
@@ -76,21 +66,22 @@ type faults struct {
 	events   []*EventFault
 	connects []*ConnectFault
 	links    []*LinkFault
-	withhold bool
-	extra    int
+	credits  []*CreditFault
 }
 
 func (n ConnectFault) installFault(f *faults) { f.connects = append(f.connects, &n) }
 func (l LinkFault) installFault(f *faults)    { f.links = append(f.links, &l) }
-func (c CreditFault) installFault(f *faults)  { f.withhold, f.extra = c.Withhold, c.Extra }
 
 // Fault switches a fault on. Faults of one kind act in the order in which they
 // were switched on; a fault that is used up makes way for the next.
 func (c *Controller) Fault(f Fault) {
 	c.air.post(func() {
 		f.installFault(&c.faults)
-		switch f.(type) {
+		switch f := f.(type) {
 		case CreditFault:
+			if f.For > 0 {
+				c.limitCreditFault()
+			}
 			c.flushCredits()
 		case LinkFault:
 			for _, k := range c.conns {

@@ -24,7 +24,8 @@ type manners struct {
 	e       *endpoint
 	temper  *temperState
 	frames  bool
-	part    []byte           // of the frame that is coming in
+	part    []byte // of the frame that is coming in
+	stalled bool
 	held    ring.Ring[chunk] // for which the owner has no room
 	retry   timer
 	twice   att.Opcode // request whose answer is sent twice, or 0
@@ -90,7 +91,7 @@ func (m *manners) reactToLink(on Trigger, accepts func(Reaction) bool) bool {
 	return true
 }
 
-// endLink carries out HangUp, FallSilent and Crash.
+// endLink carries out HangUp, FallSilent, Crash and Stall.
 func (m *manners) endLink(r *Rule) {
 	e := m.e
 	m.afterDelay(r.Delay, func() {
@@ -102,6 +103,8 @@ func (m *manners) endLink(r *Rule) {
 			e.link.reassess()
 		case Crash:
 			e.dropLink(hci.StatusLocalHostTerminated)
+		case Stall:
+			m.stalled = true
 		default: // the other reactions leave the link alone
 		}
 	})
@@ -160,6 +163,8 @@ func (m *manners) changeMade(c *change, differs bool) {
 // receiveData takes a data packet of the central, as owner.receiveData does.
 func (m *manners) receiveData(start bool, data []byte) bool {
 	switch {
+	case m.stalled:
+		return false
 	case !m.frames:
 		return m.e.owner.receiveData(m.e, start, data)
 	case m.held.Len() > maxHeld:

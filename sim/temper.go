@@ -69,12 +69,11 @@ type Rule struct {
 // Trigger is an occurrence on a link to which a Rule reacts.
 type Trigger uint8
 
-// The triggers. The link layer carries out HangUp, FallSilent and Crash of OnPHY
-// and OnParams when the update takes effect, so that the central sees the update
-// succeed.
+// The triggers. HangUp, FallSilent, Crash and Stall of OnPHY and OnParams act when
+// the update takes effect, so that the central sees the update succeed.
 const (
-	// OnLink is the start of a link. It allows HangUp, FallSilent and Crash, as
-	// every trigger does.
+	// OnLink is the start of a link. It allows HangUp, FallSilent, Crash and Stall,
+	// as every trigger does.
 	OnLink Trigger = iota
 	// OnRequest is an ATT PDU of the central. It allows all reactions.
 	OnRequest
@@ -113,6 +112,9 @@ const (
 	// restarts does. It may advertise again at once; the central ends the link by
 	// supervision timeout.
 	Crash
+	// Stall makes the device acknowledge no data of the central any more. The link
+	// stays up, and the central's controller reports no completed packets.
+	Stall
 	// Ignore gives no answer, ever.
 	Ignore
 	// Refuse answers with an error: Code to an ATT request, Status on the link

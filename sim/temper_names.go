@@ -10,7 +10,7 @@ var triggerNames = [...]string{
 }
 
 var reactionNames = [...]string{
-	"answer", "hang-up", "fall-silent", "crash", "ignore", "refuse", "answer-twice", "send-first", "send-instead",
+	"answer", "hang-up", "fall-silent", "crash", "stall", "ignore", "refuse", "answer-twice", "send-first", "send-instead",
 }
 
 // String returns the trigger's name, such as "request".

@@ -107,8 +107,8 @@ func (r *Rule) covers(o *occurrence) bool {
 		(o.accepts == nil || o.accepts(r.Do))
 }
 
-// endsLink reports whether the reaction ends the link.
-func (r Reaction) endsLink() bool { return r == HangUp || r == FallSilent || r == Crash }
+// endsLink reports whether the reaction ends the link or the traffic on it.
+func (r Reaction) endsLink() bool { return r == HangUp || r == FallSilent || r == Crash || r == Stall }
 
 // deniesAnswer reports whether the reaction is about the answer of a link layer
 // procedure.

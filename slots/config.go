@@ -5,29 +5,30 @@ import (
 	"time"
 )
 
-// Config says how a Manager is to behave. The zero Config is valid.
+// Config holds the options of a Manager. The zero value of each field is its
+// default.
 type Config struct {
-	// LimitDecay is how long a learned limit holds before it is raised by one,
-	// again and again until it no longer binds. 0 is ten minutes; a negative value
-	// keeps it for ever.
-	LimitDecay time.Duration
-	// ReservationTimeout is how old a slot without a link must be for Reconcile to
-	// take it back. 0 is two minutes, more than any attempt to connect takes; a
-	// negative value takes none back.
+	// ProbeDelay is the time after which a learned limit is tried again for the
+	// first time; each refusal doubles it, up to ten minutes. 0 is four seconds; a
+	// negative value keeps a learned limit for ever.
+	ProbeDelay time.Duration
+	// ReservationTimeout is the age at which Reconcile releases a slot without a
+	// link. 0 is two minutes, which is longer than any attempt to connect; a
+	// negative value keeps such slots.
 	ReservationTimeout time.Duration
-	// EventQueue is how many events wait for a slow subscriber before the oldest
-	// are dropped. 0 is 64.
+	// EventQueue is the number of events that wait for a slow subscriber before the
+	// oldest are dropped and counted. 0 is 1024.
 	EventQueue int
-	// Logger gets panics of subscribers (error) and what is ignored (debug). Nil
-	// is silent.
+	// Logger takes panics of subscribers (error) and ignored reports (debug). Nil
+	// logs nothing.
 	Logger *slog.Logger
 }
 
-func (c *Config) limitDecay() time.Duration {
-	if c.LimitDecay == 0 {
-		return 10 * time.Minute
+func (c *Config) probeDelay() time.Duration {
+	if c.ProbeDelay == 0 {
+		return 4 * time.Second
 	}
-	return c.LimitDecay
+	return c.ProbeDelay
 }
 
 func (c *Config) reservationTimeout() time.Duration {
@@ -39,7 +40,7 @@ func (c *Config) reservationTimeout() time.Duration {
 
 func (c *Config) eventQueue() int {
 	if c.EventQueue <= 0 {
-		return 64
+		return 1024
 	}
 	return c.EventQueue
 }

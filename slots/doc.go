@@ -1,19 +1,23 @@
-// Package slots counts the connections that adapters have room for, and gives
-// them out.
+// Package slots counts the connection slots of adapters and hands them out.
 //
-// An adapter is registered by name with the number of links it is said to carry.
-// A slot is taken for an address before it is dialed, by [Manager.TryAllocate]
-// or, waiting in a fair queue, by [Manager.Acquire]; it is free again when the
-// link has ended or the attempt was given up. What links there really are comes
-// in from outside: [Manager.Connected], [Manager.Disconnected], and
-// [Manager.Reconcile] with all of them, so that a lost event costs a slot only
-// until the next one. Events may come late, twice or not at all.
+// A slot is room for one link. An adapter is registered by name with the number
+// of links that it carries. A slot is taken for an address before that address is
+// dialed: at once by [Manager.TryAllocate], or through a queue by a [Ticket]. It
+// is free again when the link has ended or the attempt was given up. The caller
+// reports the links: [Manager.Connected], [Manager.Disconnected], and
+// [Manager.Reconcile] with the complete list, so that a lost event costs a slot
+// only until then. Reports may arrive late, twice or not at all.
 //
-// A controller that refuses a link for want of room tells its true limit, see
-// [Manager.Refused]. What was learned so is forgotten step by step, since other
-// circumstances may have been the reason.
+// The queue is ordered by priority, then by the age of the tickets. A free slot
+// goes to the first ticket that accepts its adapter; a ticket that accepts other
+// adapters only does not block it. With n tickets of k adapters each, joining the
+// queue and being granted a slot take O(k log n).
 //
-// Adapters and addresses are plain strings, compared as they are given. A Manager
-// keeps no goroutine but one for each subscriber. All methods may be called from
-// any goroutine, also from subscribers; only Acquire waits.
+// An adapter that is registered without a number has no limit until its
+// controller refuses links. The limit learned from that is tried again within
+// seconds, see [Manager.Refused].
+//
+// Adapters and addresses are plain strings, compared as given. A Manager starts
+// one goroutine for each subscriber and no other. All methods may be called from
+// any goroutine, also from subscribers; only the two named Acquire wait.
 package slots

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moor-ble/moor/slots"
@@ -131,17 +132,21 @@ func testDiagnostics(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	m.Register("hci1", 3)
-	m.Register("hci0", 5, slots.Link{Address: deviceA, Handle: 64})
+	m.Register("hci0", 0, slots.Link{Address: deviceA, Handle: 64})
 	m.TryAllocate("hci0", deviceB)
 	m.Refused("hci0", deviceB, 0x0D)
+	m.Release("hci0", deviceB)
+	m.TryAllocate("hci0", deviceB)
+	m.Refused("hci0", deviceB, 0x0D)
+	time.Sleep(time.Second)
 	if got, err = json.Marshal(m.Diagnostics()); err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"manager":true,"adapter_slots":{"hci0":5,"hci1":3},` +
+	if want := `{"manager":true,"adapter_slots":{"hci0":0,"hci1":3},` +
 		`"allocations_by_adapter":{"hci0":["` + deviceA + `","` + deviceB + `"],"hci1":[]},` +
 		`"adapters":[{"adapter":"hci0","slots":1,"free":0,"learned":1,"learned_reason":13,"held":[` +
-		`{"address":"` + deviceA + `","connected":true,"handle":64,"priority":0,"age_ns":0,"idle_ns":0},` +
-		`{"address":"` + deviceB + `","connected":false,"handle":0,"priority":0,"age_ns":0,"idle_ns":0}]},` +
+		`{"address":"` + deviceA + `","connected":true,"handle":64,"priority":0,"age_ns":1000000000,"idle_ns":1000000000},` +
+		`{"address":"` + deviceB + `","connected":false,"handle":0,"priority":0,"age_ns":1000000000,"idle_ns":1000000000}]},` +
 		`{"adapter":"hci1","slots":3,"free":3,"held":[]}],"waiting":[],"subscribers":0}`; string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

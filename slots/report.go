@@ -6,53 +6,63 @@ import (
 	"time"
 )
 
-// Allocations is what is taken of an adapter.
+// Usage tells how many slots of an adapter there are, are taken and are free.
+type Usage struct {
+	// Slots is the number of links that the adapter carries, as registered or else
+	// as learned; Unknown if it is neither, 0 if the adapter is not registered.
+	Slots Count `json:"slots"`
+	// Used is the number of slots taken. It exceeds Slots if there are more links
+	// than slots.
+	Used int `json:"used"`
+	// Free is the number of slots left, never below 0; Unknown if Slots is.
+	Free Count `json:"free"`
+}
+
+// Usage returns the usage of an adapter.
+func (m *Manager) Usage(name string) Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a := m.adapterAt(time.Now(), name); a != nil {
+		return a.usage()
+	}
+	return Usage{}
+}
+
+// Room reports whether a registered adapter may take one more link, as one whose
+// capacity is not known may.
+func (m *Manager) Room(name string) bool { return m.Usage(name).Free != 0 }
+
+// Allocations lists the slots of an adapter that are taken.
 type Allocations struct {
 	Adapter string `json:"adapter"`
-	// Slots is how many links the adapter carries, as registered or as learned,
-	// whichever is less; Unknown if it is neither, 0 if the adapter is not
-	// registered.
-	Slots Count `json:"slots"`
-	// Free is how many of them are left, 0 also where there are more links than
-	// slots; Unknown if Slots is.
-	Free Count `json:"free"`
-	// Allocated are the addresses that have a slot, in the order in which they
+	Slots   Count  `json:"slots"` // see Usage
+	Free    Count  `json:"free"`  // see Usage
+	// Allocated holds the addresses that have a slot, in the order in which they
 	// took it.
 	Allocated []string `json:"allocated"`
 }
 
-// Allocations returns what is taken of an adapter; zero slots and an empty list
+// Allocations returns the slots taken of an adapter; zero slots and an empty list
 // for one that is not registered.
 func (m *Manager) Allocations(name string) Allocations {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.settle(time.Now())
-	a := m.adapters[name]
+	a := m.adapterAt(time.Now(), name)
 	if a == nil {
 		return Allocations{Adapter: name, Allocated: []string{}}
 	}
-	all, free := a.count()
-	return Allocations{Adapter: name, Slots: all, Free: free, Allocated: a.addresses()}
-}
-
-// Room reports whether an adapter takes one more link by what is known of it, as
-// one whose limit is not known does. One that is not registered does not.
-func (m *Manager) Room(name string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.settle(time.Now())
-	a := m.adapters[name]
-	return a != nil && a.room()
+	u := a.usage()
+	return Allocations{Adapter: name, Slots: u.Slots, Free: u.Free, Allocated: addressesOf(a.inOrder())}
 }
 
 // Diagnostics is a snapshot of a Manager for people and for JSON. The first three
-// fields are those of BleakSlotManager, with addresses in place of paths.
+// fields are those of bleak's BleakSlotManager, with addresses in place of paths.
 type Diagnostics struct {
 	Manager      bool                `json:"manager"`
 	AdapterSlots map[string]int      `json:"adapter_slots"` // as registered
 	Allocations  map[string][]string `json:"allocations_by_adapter"`
 	Adapters     []AdapterStatus     `json:"adapters"` // by name
-	Waiting      []WaitStatus        `json:"waiting"`  // the first to be served first
+	Waiting      []WaitStatus        `json:"waiting"`  // the first to be granted a slot first
 	Subscribers  int                 `json:"subscribers"`
 }
 
@@ -61,12 +71,12 @@ type AdapterStatus struct {
 	Adapter string       `json:"adapter"`
 	Slots   Count        `json:"slots"`                    // in force
 	Free    Count        `json:"free"`                     // Unknown if Slots is
-	Learned int          `json:"learned,omitempty"`        // limit that the controller has shown
-	Reason  uint8        `json:"learned_reason,omitempty"` // HCI error code that showed it
+	Learned int          `json:"learned,omitempty"`        // limit learned from refusals
+	Reason  uint8        `json:"learned_reason,omitempty"` // HCI error code of the refusals
 	Held    []SlotStatus `json:"held"`
 }
 
-// SlotStatus is a slot that is taken.
+// SlotStatus is a slot that is taken, in detail.
 type SlotStatus struct {
 	Address   string        `json:"address"`
 	Connected bool          `json:"connected"`
@@ -76,33 +86,32 @@ type SlotStatus struct {
 	Idle      time.Duration `json:"idle_ns"`
 }
 
-// WaitStatus is someone who waits for a slot.
+// WaitStatus is a ticket that waits for a slot.
 type WaitStatus struct {
 	Address  string   `json:"address"`
 	Adapters []string `json:"adapters"`
 	Priority int      `json:"priority"`
 }
 
-// Diagnostics returns the state of everything.
+// Diagnostics returns a snapshot.
 func (m *Manager) Diagnostics() Diagnostics {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	m.settle(now)
 	d := Diagnostics{
 		Manager: true, AdapterSlots: map[string]int{}, Allocations: map[string][]string{},
 		Adapters: []AdapterStatus{}, Waiting: []WaitStatus{}, Subscribers: len(m.subscribers),
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.adapters)) {
-		a := m.adapters[name]
+		a := m.adapterAt(now, name)
+		holds, usage := a.inOrder(), a.usage()
 		d.AdapterSlots[name] = a.slots
-		d.Allocations[name] = a.addresses()
-		all, free := a.count()
+		d.Allocations[name] = addressesOf(holds)
 		s := AdapterStatus{
-			Adapter: name, Slots: all, Free: free,
-			Learned: a.learned.limit, Reason: a.learned.reason, Held: []SlotStatus{},
+			Adapter: name, Slots: usage.Slots, Free: usage.Free,
+			Learned: a.learned.links, Reason: a.learned.reason, Held: []SlotStatus{},
 		}
-		for _, h := range a.holds {
+		for _, h := range holds {
 			s.Held = append(s.Held, SlotStatus{
 				Address: h.address, Connected: h.connected, Handle: h.handle, Priority: h.priority,
 				Age: now.Sub(h.since), Idle: now.Sub(h.used),
@@ -110,8 +119,8 @@ func (m *Manager) Diagnostics() Diagnostics {
 		}
 		d.Adapters = append(d.Adapters, s)
 	}
-	for _, w := range m.waiters.list {
-		d.Waiting = append(d.Waiting, WaitStatus{Address: w.request.Address, Adapters: slices.Clone(w.request.Adapters), Priority: w.request.Priority})
+	for _, t := range m.waiting.inOrder() {
+		d.Waiting = append(d.Waiting, WaitStatus{Address: t.address, Adapters: slices.Clone(t.adapters), Priority: t.priority})
 	}
 	return d
 }

@@ -165,68 +165,6 @@ func TestAcquireRace(t *testing.T) {
 	}
 }
 
-func TestLearnedLimit(t *testing.T) { synctest.Test(t, testLearnedLimit) }
-
-func testLearnedLimit(t *testing.T) {
-	m := slots.New(&slots.Config{LimitDecay: time.Minute})
-	defer m.Close()
-	m.Register("hci0", 5, slots.Link{Address: "a", Handle: 1}, slots.Link{Address: "b", Handle: 2})
-	m.TryAllocate("hci0", "c")
-	if m.Refused("hci0", "c", 0x3E) {
-		t.Error("0x3E says nothing of room")
-	}
-	wantAllocations(t, m, "hci0", 5, 2, "a", "b", "c")
-	if !m.Refused("hci0", "c", 0x09) {
-		t.Error("0x09 was not understood")
-	}
-	wantAllocations(t, m, "hci0", 2, 0, "a", "b", "c")
-	m.Release("hci0", "c")
-	waiting := acquire(t.Context(), m, 0, "c", "hci0")
-	waiting.wantWaiting(t)
-	time.Sleep(time.Minute - 1)
-	waiting.wantWaiting(t)
-	time.Sleep(time.Nanosecond)
-	waiting.want(t, "hci0", nil) // the limit has risen by one, to try it
-	wantAllocations(t, m, "hci0", 3, 0, "a", "b", "c")
-	time.Sleep(time.Minute)
-	wantAllocations(t, m, "hci0", 4, 1, "a", "b", "c")
-	time.Sleep(time.Minute)
-	wantAllocations(t, m, "hci0", 5, 2, "a", "b", "c")
-	if got := m.Diagnostics().Adapters[0].Learned; got != 0 {
-		t.Errorf("still remembers %d", got)
-	}
-
-	// A refusal without any link says nothing that could be kept to.
-	m.Register("hci1", 3)
-	for _, reason := range []uint8{0x07, 0x0D} {
-		if !m.Refused("hci1", "c", reason) {
-			t.Errorf("%#x was not understood", reason)
-		}
-	}
-	wantAllocations(t, m, "hci1", 1, 1)
-	// More links than a limit disprove it.
-	m.Connected("hci1", "a", 1)
-	m.Connected("hci1", "b", 2)
-	wantAllocations(t, m, "hci1", 2, 0, "a", "b")
-	// An adapter of unknown capacity learns one, and forgets it.
-	m.Register("hci2", 0, slots.Link{Address: "a", Handle: 1})
-	m.Refused("hci2", "b", 0x09)
-	wantAllocations(t, m, "hci2", 1, 0, "a")
-	time.Sleep(time.Hour)
-	wantAllocations(t, m, "hci2", -1, -1, "a")
-}
-
-// TestLimitForEver keeps a limit with decay switched off.
-func TestLimitForEver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := slots.New(&slots.Config{LimitDecay: -1})
-		m.Register("hci0", 5, slots.Link{Address: "a", Handle: 1})
-		m.Refused("hci0", "b", 0x09)
-		time.Sleep(1000 * time.Hour)
-		wantAllocations(t, m, "hci0", 1, 0, "a")
-	})
-}
-
 func TestReconcile(t *testing.T) { synctest.Test(t, testReconcile) }
 
 func testReconcile(t *testing.T) {

@@ -318,9 +318,9 @@ func awaitEncryption(p *pairing, in any) (state, error) {
 	return p.dist.beginDistribution(p)
 }
 
-// linkSecurity returns what a link that the pairing has encrypted has. A key that
+// securityByPairing returns what a link that the pairing has encrypted has. A key that
 // everybody knows proves nothing.
-func (p *pairing) linkSecurity() Security {
+func (p *pairing) securityByPairing() Security {
 	known := p.curve.usesDebugKey()
 	return Security{
 		Encrypted: p.key != nil, Authenticated: p.method.Authenticated() && !known, SecureConnections: p.sc && !known, KeySize: p.keySize,

@@ -44,7 +44,7 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 		a.askDelegate(*fx.ask)
 	}
 	if fx.encrypt != nil {
-		m.expectEncryption(a.pairing.linkSecurity(), false)
+		m.expectEncryption(a.pairing.securityByPairing(), false)
 		expected := m.encryption
 		m.link.StartEncryption([8]byte{}, 0, *fx.encrypt, func(now time.Time, err error) {
 			switch {
@@ -110,7 +110,7 @@ func (m *Machine) checkReplacement(b *Bond, a *attempt) error {
 		return localError(ReasonAuthenticationRequirements, "%w", old.Damaged)
 	case !same || !allowed:
 		return localError(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
-	case !b.linkSecurity().atLeast(old.linkSecurity()):
+	case !b.securityByKey().atLeast(old.securityByKey()):
 		return weakerBondError(b.Peer)
 	}
 	return nil

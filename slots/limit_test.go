@@ -1,0 +1,171 @@
+package slots_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/slots"
+)
+
+// refuse takes a slot, as a dial does, and reports that the dial was refused.
+func refuse(m *slots.Manager, adapter, address string) {
+	m.TryAllocate(adapter, address)
+	m.Refused(adapter, address, 0x09)
+	m.Release(adapter, address)
+}
+
+// wantUsage checks the usage of an adapter.
+func wantUsage(t *testing.T, m *slots.Manager, adapter string, all, used, free int, why string) {
+	t.Helper()
+	want := slots.Usage{Slots: slots.Count(all), Used: used, Free: slots.Count(free)}
+	if got := m.Usage(adapter); got != want {
+		t.Errorf("%s: usage is %+v, want %+v", why, got, want)
+	}
+}
+
+const unknown = int(slots.Unknown)
+
+// TestRefusalReasons tells a lack of room from other reasons.
+func TestRefusalReasons(t *testing.T) {
+	m := slots.New(nil)
+	m.Register("hci0", 0)
+	for reason := range 0x100 {
+		want := reason == 0x07 || reason == 0x09 || reason == 0x0D
+		if got := m.Refused("hci0", "a", uint8(reason)); got != want {
+			t.Errorf("0x%02x means a lack of room: %v, want %v", reason, got, want)
+		}
+	}
+	if m.Refused("hci9", "a", 0x09) {
+		t.Error("an adapter that is not registered learned a limit")
+	}
+}
+
+func TestLearnedLimit(t *testing.T) { synctest.Test(t, testLearnedLimit) }
+
+func testLearnedLimit(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	m.Register("hci0", 0, slots.Link{Address: "a", Handle: 1}, slots.Link{Address: "b", Handle: 2})
+	m.TryAllocate("hci0", "c")
+	m.TryAllocate("hci0", "d")
+	m.Refused("hci0", "c", 0x0D)
+	wantUsage(t, m, "hci0", unknown, 4, unknown, "one refusal may pass")
+	m.Refused("hci0", "d", 0x0D)
+	wantUsage(t, m, "hci0", unknown, 4, unknown, "one event fails several dials")
+	m.Release("hci0", "d")
+	m.Release("hci0", "c")
+	m.TryAllocate("hci0", "c")
+	m.Refused("hci0", "c", 0x0D)
+	wantUsage(t, m, "hci0", 2, 3, 0, "two refusals in a row beside two links")
+	m.Release("hci0", "c")
+	wantUsage(t, m, "hci0", 2, 2, 0, "the refused dial has ended")
+
+	waiting := acquire(t.Context(), m, 0, "c", "hci0")
+	later := acquire(t.Context(), m, 0, "d", "hci0")
+	time.Sleep(4*time.Second - 1)
+	waiting.wantWaiting(t)
+	time.Sleep(1)
+	waiting.want(t, "hci0", nil)
+	later.wantWaiting(t)
+	wantUsage(t, m, "hci0", 3, 3, 0, "one dial probes")
+
+	m.Refused("hci0", "c", 0x0D)
+	m.Release("hci0", "c")
+	wantUsage(t, m, "hci0", 2, 2, 0, "the probe was refused")
+	time.Sleep(8*time.Second - 1)
+	later.wantWaiting(t)
+	time.Sleep(1)
+	later.want(t, "hci0", nil)
+	m.Release("hci0", "d") // nobody answered: the next dial is the probe
+	wantUsage(t, m, "hci0", 3, 2, 1, "the probe has shown nothing")
+
+	acquire(t.Context(), m, 0, "e", "hci0").want(t, "hci0", nil)
+	three := acquire(t.Context(), m, 0, "f", "hci0")
+	three.wantWaiting(t)
+	m.Connected("hci0", "e", 3)
+	three.want(t, "hci0", nil)
+	wantUsage(t, m, "hci0", 6, 4, 2, "the probe's link is up: twice three")
+	m.Connected("hci0", "f", 4)
+	wantUsage(t, m, "hci0", 8, 4, 4, "twice four")
+	m.Disconnected("hci0", "f", 4)
+	wantUsage(t, m, "hci0", 8, 3, 5, "a limit does not fall with the links")
+
+	m.Register("hci0", 0, slots.Link{Address: "a", Handle: 1})
+	wantUsage(t, m, "hci0", unknown, 1, unknown, "registering again forgets the limit")
+}
+
+func TestProbeDelays(t *testing.T) { synctest.Test(t, testProbeDelays) }
+
+// testProbeDelays refuses every probe: the delays double up to ten minutes.
+func testProbeDelays(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	m.Register("hci0", 0, slots.Link{Address: "a", Handle: 1})
+	refuse(m, "hci0", "b")
+	refuse(m, "hci0", "b")
+	for _, want := range []time.Duration{4, 8, 16, 32, 64, 128, 256, 512, 600, 600} {
+		wantUsage(t, m, "hci0", 1, 1, 0, fmt.Sprint("before ", want))
+		time.Sleep(want*time.Second - 1)
+		wantUsage(t, m, "hci0", 1, 1, 0, fmt.Sprint("just before ", want))
+		time.Sleep(1)
+		wantUsage(t, m, "hci0", 2, 1, 1, fmt.Sprint("after ", want))
+		refuse(m, "hci0", "b")
+	}
+}
+
+func TestRefusalsInARow(t *testing.T) { synctest.Test(t, testRefusalsInARow) }
+
+// testRefusalsInARow wants refusals that contradict each other to teach nothing.
+func testRefusalsInARow(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	m.Register("hci0", 0, slots.Link{Address: "a", Handle: 1})
+	refuse(m, "hci0", "b")
+	m.Connected("hci0", "b", 2)
+	refuse(m, "hci0", "c")
+	wantUsage(t, m, "hci0", unknown, 2, unknown, "beside one link, then beside two")
+	m.Disconnected("hci0", "b", 2)
+	refuse(m, "hci0", "b")
+	m.Connected("hci0", "b", 2)
+	m.Disconnected("hci0", "b", 2)
+	refuse(m, "hci0", "b")
+	wantUsage(t, m, "hci0", unknown, 1, unknown, "a second link came up between two refusals beside one")
+	refuse(m, "hci0", "b")
+	wantUsage(t, m, "hci0", 1, 1, 0, "nothing came between")
+
+	m.Register("hci1", 0)
+	refuse(m, "hci1", "a")
+	refuse(m, "hci1", "a")
+	wantUsage(t, m, "hci1", 1, 0, 1, "one slot stays even if no link is up")
+	m.Register("hci2", 0, slots.Link{Address: "a", Handle: 1}, slots.Link{Address: "b", Handle: 2})
+	refuse(m, "hci2", "a")
+	refuse(m, "hci2", "a")
+	wantUsage(t, m, "hci2", 1, 2, 0, "the link of the refused address itself does not count")
+}
+
+func TestRegisteredNumberIsKept(t *testing.T) { synctest.Test(t, testRegisteredNumberIsKept) }
+
+func testRegisteredNumberIsKept(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	m.Register("hci0", 5, slots.Link{Address: "a", Handle: 1})
+	for range 5 {
+		refuse(m, "hci0", "b")
+	}
+	wantUsage(t, m, "hci0", 5, 1, 4, "a registered number is the user's")
+}
+
+// TestLimitForEver switches probes off.
+func TestLimitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := slots.New(&slots.Config{ProbeDelay: -1})
+		m.Register("hci0", 0, slots.Link{Address: "a", Handle: 1})
+		for range 100 {
+			refuse(m, "hci0", "b")
+		}
+		time.Sleep(1000 * time.Hour)
+		wantUsage(t, m, "hci0", 1, 1, 0, "no probe")
+	})
+}
