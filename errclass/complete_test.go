@@ -37,6 +37,8 @@ func samples() map[string]error {
 		"controller.ErrDialTimeout":     controller.ErrDialTimeout,
 		"controller.ErrStillInitiating": controller.ErrStillInitiating,
 		"controller.ErrStale":           controller.ErrStale,
+		"controller.ErrEventLost":       controller.ErrEventLost,
+		"controller.ErrUnknownLink":     controller.ErrUnknownLink,
 		"controller.ErrUnwanted":        controller.ErrUnwanted,
 		"controller.CommandError":       &controller.CommandError{Err: hci.StatusUnspecified},
 		"controller.ConnectError":       &controller.ConnectError{Err: controller.ErrDialTimeout},
@@ -163,7 +165,7 @@ func TestComplete(t *testing.T) {
 
 func known(t *testing.T, name string, err error) {
 	t.Helper()
-	for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream} {
+	for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream, errclass.Upstream47} {
 		c := tr.Of(err)
 		if c.Row == errclass.Unclassified || c.Category == errclass.None {
 			t.Errorf("%s: %v is not in the table", name, err)
