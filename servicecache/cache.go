@@ -81,9 +81,9 @@ func (c *Cache) Get(peer hci.Addr) (e *Entry, ok bool) {
 	return p.entry(table), true
 }
 
-// GetByHash returns the table of any peer with this Database Hash, so that a new
-// peer of the same kind needs no discovery. It returns none if peers with different
-// tables have stated the same hash. Bonded, Subscribed, MTU and Firmware are empty,
+// GetByHash returns the table with this Database Hash, of any peer, so that a new
+// peer of the same kind needs no discovery. Only tables whose hash was computed from
+// themselves are found, and none if there are two with the same hash. Bonded, Subscribed, MTU and Firmware are empty,
 // since they belong to one peer.
 func (c *Cache) GetByHash(h Hash) (e *Entry, ok bool) {
 	var r hashRecord
@@ -94,7 +94,11 @@ func (c *Cache) GetByHash(h Hash) (e *Entry, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	return &Entry{Profile: table, Hash: &h, HasServiceChanged: r.HasServiceChanged, Discovered: r.Discovered}, true
+	e = &Entry{Profile: table, Hash: &h, HasServiceChanged: r.HasServiceChanged, Discovered: r.Discovered}
+	if !e.HashComputed() { // a record of an earlier version
+		return nil, false
+	}
+	return e, true
 }
 
 func (c *Cache) loadTable(name string) (p *gatt.Profile, ok bool) {
@@ -142,8 +146,9 @@ func (c *Cache) loadRecord(folder, name string, read func([]byte) error) bool {
 // Put stores an entry for the identity address of a peer, and replaces an earlier
 // one. When it returns nil, the entry is on the disk. Put refuses private addresses,
 // which another device may have tomorrow, tables without a service, which only a
-// device that is starting shows, and tables whose handles are not in order. If it
-// fails, the earlier entry stays.
+// device that is starting shows, tables whose handles are not in order, and tables of
+// a peer that is not bonded with a hash that is not computed from them. If it fails,
+// the earlier entry stays.
 func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 	peer = peer.Identity()
 	switch {
@@ -153,6 +158,8 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 		return fmt.Errorf("servicecache: the entry for %v has no table: discover it first", peer)
 	case len(e.Profile.Services) == 0:
 		return fmt.Errorf("servicecache: the table of %v has no service: discover it again later", peer)
+	case e.Hash != nil && !e.Bonded && !e.HashComputed():
+		return fmt.Errorf("servicecache: hash %v of %v is not computed from its table: bond with the device to keep it", e.Hash, peer)
 	}
 	if err := checkHandles(e.Profile); err != nil {
 		return err
@@ -182,7 +189,7 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 	if err := c.store.writeRecord(folderPeers, fileName(peer), record); err != nil {
 		return err
 	}
-	if e.Hash != nil {
+	if e.HashComputed() {
 		if err := c.putHash(digest, e); err != nil {
 			return err
 		}
@@ -190,8 +197,8 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 	return c.trim(fileName(peer))
 }
 
-// putHash stores which table a hash stands for: none once peers with different
-// tables have stated it.
+// putHash stores the table of a hash: none once there are two tables with the hash,
+// of which one is forged.
 func (c *Cache) putHash(table string, e *Entry) error {
 	want := hashRecord{Table: table, HasServiceChanged: e.HasServiceChanged, Discovered: e.Discovered}
 	if b, err := c.store.readRecord(folderHashes, e.Hash.String()); err == nil {
@@ -200,8 +207,9 @@ func (c *Cache) putHash(table string, e *Entry) error {
 		case decode(kindHash, b, &old) != nil: // unreadable: is replaced
 		case old.Table == table, old.Table == "":
 			return nil
-		default:
+		case c.hasHash(old.Table, *e.Hash):
 			want = hashRecord{}
+		default: // of an earlier version, which took a stated hash
 		}
 	}
 	b, err := encode(kindHash, &want)
@@ -209,6 +217,16 @@ func (c *Cache) putHash(table string, e *Entry) error {
 		return err
 	}
 	return c.store.writeRecord(folderHashes, e.Hash.String(), b)
+}
+
+// hasHash reports whether the hash of a stored table is h.
+func (c *Cache) hasHash(table string, h Hash) bool {
+	b, err := c.store.readRecord(folderTables, table)
+	if err != nil {
+		return false
+	}
+	p, err := decodeTable(b)
+	return err == nil && (&Entry{Profile: p, Hash: &h}).HashComputed()
 }
 
 // Delete removes the entry of a peer and reports whether there was one. The table

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,16 @@ func entry(n int) *servicecache.Entry {
 		Profile: p, HasServiceChanged: true, Bonded: true, Subscribed: true, MTU: 247,
 		Firmware: fmt.Sprint(n), Discovered: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 	}
+}
+
+// computed returns the Database Hash of an entry's table.
+func computed(t testing.TB, e *servicecache.Entry) servicecache.Hash {
+	t.Helper()
+	hash, ok := e.Profile.Hash()
+	if !ok {
+		t.Fatal("the hash of the table cannot be computed")
+	}
+	return hash
 }
 
 func open(t testing.TB, dir string, cfg *servicecache.Config) *servicecache.Cache {
@@ -104,8 +115,8 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 	identity.Kind = hci.AddrRandomIdentity
 	wantEntry(t, c, identity, entry(3))
 
-	hash := servicecache.Hash{1, 2, 3}
 	hashed := entry(3)
+	hash := computed(t, hashed)
 	hashed.Hash = &hash
 	put(t, c, b, hashed)
 	wantEntry(t, c, b, hashed)
@@ -122,13 +133,14 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 		t.Errorf("list: %+v, %v", items, err)
 	}
 
-	// A peer that states a hash for another table cannot change that of others.
-	forged := entry(1)
-	forged.Hash = &hash
-	put(t, c, addr(t, 3), forged)
+	// A peer that states a hash for another table changes nothing for others.
+	lie := entry(1)
+	lie.Hash = &hash
+	put(t, c, addr(t, 3), lie)
+	wantEntry(t, c, addr(t, 3), lie)
 	wantEntry(t, c, b, hashed)
-	if _, ok := c.GetByHash(hash); ok {
-		t.Error("a hash that stands for two tables gives one")
+	if got, ok := c.GetByHash(hash); !ok || !cmp.Equal(got.Profile, hashed.Profile) {
+		t.Errorf("by hash: %+v, %v", got, ok)
 	}
 
 	if ok, err := c.Delete(a); !ok || err != nil {
@@ -159,6 +171,11 @@ func TestPutRefuses(t *testing.T) {
 	disorder.Profile.Services[1].Handle = 1
 	outside := entry(1)
 	outside.Profile.Services[0].Characteristics[0].Value = 500
+	lie := entry(1)
+	lie.Hash, lie.Bonded = &servicecache.Hash{1}, false
+	incomputable := entry(1)
+	incomputable.Profile.Services[0].Characteristics[0].Descriptors[0].UUID = gatt.UUID16(0x2900)
+	incomputable.Hash, incomputable.Bonded = &servicecache.Hash{1}, false
 	for _, tt := range []struct {
 		peer hci.Addr
 		e    *servicecache.Entry
@@ -171,9 +188,20 @@ func TestPutRefuses(t *testing.T) {
 		{addr(t, 1), &servicecache.Entry{Profile: &gatt.Profile{}}, "no service"},
 		{addr(t, 1), disorder, "0x0001"},
 		{addr(t, 1), outside, "0x01f4"},
+		{addr(t, 1), lie, "not computed from its table"},
+		{addr(t, 1), incomputable, "not computed from its table"},
 	} {
 		if err := c.Put(tt.peer, tt.e); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got %v, want %q", err, tt.want)
+		}
+	}
+	// A bond vouches for what a peer states of its own table.
+	for _, e := range []*servicecache.Entry{lie, incomputable} {
+		e.Bonded = true
+		put(t, c, addr(t, 1), e)
+		wantEntry(t, c, addr(t, 1), e)
+		if _, ok := c.GetByHash(*e.Hash); ok {
+			t.Error("a hash that was not computed gives a table")
 		}
 	}
 }
@@ -182,8 +210,8 @@ func TestPutRefuses(t *testing.T) {
 func TestSharing(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, nil)
-	hash := servicecache.Hash{9}
 	e := entry(5)
+	hash := computed(t, e)
 	e.Hash = &hash
 	for i := range 10 {
 		put(t, c, addr(t, i), e)
@@ -345,21 +373,27 @@ func TestBrokenDirectory(t *testing.T) {
 }
 
 func TestDecide(t *testing.T) {
-	hash, other := &servicecache.Hash{1}, &servicecache.Hash{2}
+	hash := computed(t, entry(1))
+	turned := hash
+	slices.Reverse(turned[:])
+	other := &servicecache.Hash{2}
 	e := func(f func(*servicecache.Entry)) *servicecache.Entry {
-		e := &servicecache.Entry{Profile: &gatt.Profile{Services: []gatt.Service{{Handle: 1, End: 1}}}}
+		e := &servicecache.Entry{Profile: entry(1).Profile}
 		f(e)
 		return e
 	}
 	plain := e(func(*servicecache.Entry) {})
-	empty := &servicecache.Entry{Profile: &gatt.Profile{}, Hash: hash}
+	empty := &servicecache.Entry{Profile: &gatt.Profile{}, Hash: &hash}
 	changing := e(func(e *servicecache.Entry) { e.HasServiceChanged = true })
-	hashed := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Hash = true, hash })
+	hashed := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Hash = true, &hash })
+	reversed := e(func(e *servicecache.Entry) { e.Hash = &turned })
 	told := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Bonded, e.Subscribed = true, true, true })
 	toldHashed := e(func(e *servicecache.Entry) {
-		e.HasServiceChanged, e.Bonded, e.Subscribed, e.Hash = true, true, true, hash
+		e.HasServiceChanged, e.Bonded, e.Subscribed, e.Hash = true, true, true, &hash
 	})
 	bonded := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Bonded = true, true })
+	stated := e(func(e *servicecache.Entry) { e.Hash = other })
+	statedBonded := e(func(e *servicecache.Entry) { e.Hash, e.Bonded = other, true })
 	for _, tt := range []struct {
 		name string
 		e    *servicecache.Entry
@@ -369,16 +403,32 @@ func TestDecide(t *testing.T) {
 		{"a miss", nil, servicecache.Peer{}, servicecache.Rediscover},
 		{"no table", &servicecache.Entry{}, servicecache.Peer{}, servicecache.Rediscover},
 		{"no service", empty, servicecache.Peer{}, servicecache.Rediscover},
-		{"no service, same hash", empty, servicecache.Peer{HashRead: true, Hash: hash}, servicecache.Rediscover},
-		{"a table that never changes", plain, servicecache.Peer{}, servicecache.Use},
-		{"a table that never changes, no hash", plain, servicecache.Peer{HashRead: true}, servicecache.Use},
-		{"a hash where there was none", plain, servicecache.Peer{HashRead: true, Hash: hash}, servicecache.Rediscover},
+		{"no service, same hash", empty, servicecache.Peer{HashRead: true, Hash: &hash}, servicecache.Rediscover},
+		{"no service, proved", empty, servicecache.Peer{ProofRead: true, Proved: true}, servicecache.Rediscover},
+		{"no Service Changed, no hash", plain, servicecache.Peer{}, servicecache.Prove},
+		{"no Service Changed, no hash, bonded", plain, servicecache.Peer{Bonded: true}, servicecache.Prove},
+		{"no Service Changed, no hash there either", plain, servicecache.Peer{HashRead: true}, servicecache.Prove},
+		{"proved", plain, servicecache.Peer{ProofRead: true, Proved: true}, servicecache.Use},
+		{"disproved", plain, servicecache.Peer{ProofRead: true}, servicecache.Rediscover},
+		{"a hash where there was none", plain, servicecache.Peer{HashRead: true, Hash: &hash}, servicecache.Rediscover},
+		{"a hash where there was none, proved", plain, servicecache.Peer{HashRead: true, Hash: &hash, ProofRead: true, Proved: true},
+			servicecache.Rediscover},
 		{"not bonded, no hash", changing, servicecache.Peer{}, servicecache.Rediscover},
+		{"not bonded, no hash, proved", changing, servicecache.Peer{ProofRead: true, Proved: true}, servicecache.Rediscover},
 		{"bonded now only", changing, servicecache.Peer{Bonded: true}, servicecache.Rediscover},
 		{"not bonded, hash kept", hashed, servicecache.Peer{}, servicecache.ReadHash},
-		{"same hash", hashed, servicecache.Peer{HashRead: true, Hash: hash}, servicecache.Use},
+		{"not bonded, hash kept in reverse order", reversed, servicecache.Peer{}, servicecache.ReadHash},
+		{"same hash", hashed, servicecache.Peer{HashRead: true, Hash: &hash}, servicecache.Use},
+		{"same hash in reverse order", reversed, servicecache.Peer{HashRead: true, Hash: &turned}, servicecache.Use},
+		{"the hash in another order", hashed, servicecache.Peer{HashRead: true, Hash: &turned}, servicecache.Rediscover},
 		{"other hash", hashed, servicecache.Peer{HashRead: true, Hash: other}, servicecache.Rediscover},
 		{"hash gone", hashed, servicecache.Peer{HashRead: true}, servicecache.Rediscover},
+		{"a hash that is not the table's", stated, servicecache.Peer{}, servicecache.Rediscover},
+		{"a hash that is not the table's, same", stated, servicecache.Peer{HashRead: true, Hash: other}, servicecache.Rediscover},
+		{"a hash that is not the table's, bond gone", statedBonded, servicecache.Peer{}, servicecache.Rediscover},
+		{"a hash that is not the table's, bonded", statedBonded, servicecache.Peer{Bonded: true}, servicecache.ReadHash},
+		{"a hash that is not the table's, bonded, same", statedBonded, servicecache.Peer{Bonded: true, HashRead: true, Hash: other},
+			servicecache.Use},
 		{"bonded and told", told, servicecache.Peer{Bonded: true}, servicecache.Use},
 		{"bonded and told, hash kept", toldHashed, servicecache.Peer{Bonded: true}, servicecache.Use},
 		{"bonded and told, other hash", toldHashed, servicecache.Peer{Bonded: true, HashRead: true, Hash: other}, servicecache.Rediscover},
@@ -389,6 +439,9 @@ func TestDecide(t *testing.T) {
 		if got := servicecache.Decide(tt.e, tt.p); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
+	}
+	if got := servicecache.Prove.String(); got != "prove" {
+		t.Error(got)
 	}
 	if got := servicecache.Verdict(9).String(); got != "verdict 0x09" {
 		t.Error(got)

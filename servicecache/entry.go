@@ -3,13 +3,14 @@ package servicecache
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/moor-ble/moor/gatt"
 )
 
-// Hash is a Database Hash, in the octets that the peer sent: stacks disagree about
-// their order, so a hash is compared but never computed.
+// Hash is a Database Hash (Vol 3, Part G, 7.3) in the octets that the peer sent.
+// Stacks disagree about their order, so two hashes are equal only if the octets are.
 type Hash [16]byte
 
 // String returns the hash as 32 hexadecimal digits.
@@ -31,11 +32,11 @@ func (h *Hash) UnmarshalText(b []byte) error {
 // Entry is the table of a peer, with the facts that tell how long it is valid.
 type Entry struct {
 	Profile *gatt.Profile `json:"profile"`
-	// Hash is the Database Hash that the peer stated both before and after the
-	// discovery of the table; nil if the peer has none.
+	// Hash is the Database Hash that the peer stated for the table; nil if the peer
+	// has none.
 	Hash *Hash `json:"hash,omitempty"`
 	// HasServiceChanged reports whether the peer has the Service Changed
-	// characteristic. The table of a peer without it never changes.
+	// characteristic.
 	HasServiceChanged bool `json:"has_service_changed"`
 	// Bonded reports whether the peer was bonded when the entry was stored.
 	Bonded bool `json:"bonded"`
@@ -50,6 +51,25 @@ type Entry struct {
 	Discovered time.Time `json:"discovered"`
 }
 
+// HashComputed reports whether Hash is the hash of the table itself, in either order
+// of the octets. It is false if the computation needs more than the table: the value
+// of a Characteristic Extended Properties descriptor.
+//
+// The key of the hash is public. A device that chooses the UUIDs of its table for that
+// can have any hash.
+func (e *Entry) HashComputed() bool {
+	if e.Profile == nil || e.Hash == nil {
+		return false
+	}
+	own, ok := e.Profile.Hash()
+	if !ok {
+		return false
+	}
+	turned := own
+	slices.Reverse(turned[:])
+	return *e.Hash == own || *e.Hash == turned
+}
+
 // Peer is the state of a peer at the start of a connection, as Decide needs it.
 type Peer struct {
 	// Bonded reports whether the link is encrypted with the keys of a bond.
@@ -58,6 +78,9 @@ type Peer struct {
 	// nil if the peer has none.
 	HashRead bool
 	Hash     *Hash
+	// ProofRead reports whether the proof was read that Prove asks for. Proved is then
+	// whether it agrees with the table.
+	ProofRead, Proved bool
 }
 
 // Verdict tells what to do with a table from the cache.
@@ -68,6 +91,7 @@ const (
 	Rediscover Verdict = iota // drop the table and discover it anew
 	Use                       // the table is valid
 	ReadHash                  // read the Database Hash, then decide again
+	Prove                     // read a part of the table that shows whether it is the same, then decide again
 )
 
 // String returns the verdict in lower case, or the number of an unknown one.
@@ -79,6 +103,8 @@ func (v Verdict) String() string {
 		return "use"
 	case ReadHash:
 		return "read hash"
+	case Prove:
+		return "prove"
 	}
 	return fmt.Sprintf("verdict 0x%02x", uint8(v))
 }
@@ -88,29 +114,35 @@ func (v Verdict) String() string {
 // decides:
 //
 //   - The hash was read, and the entry or the peer has one: the table is valid if
-//     both have the same.
+//     both have the same, and the next rule but one lets the hash count.
 //   - The peer was bonded then and is now, and Service Changed was enabled: the
 //     table is valid, since the peer would have indicated a change.
-//   - The peer has neither Service Changed nor a hash: its table never changes.
-//   - The entry has a hash: the hash must be read.
+//   - The entry has a hash: the hash must be read. A hash that was not computed from
+//     the table counts only if the peer was bonded then and is now.
+//   - The peer has neither Service Changed nor a hash: its table should never change,
+//     but new firmware changes it. The table is valid if it is proved on this link.
 //   - Otherwise the table was valid for one connection only.
 func Decide(e *Entry, p Peer) Verdict {
 	if e == nil || e.Profile == nil || len(e.Profile.Services) == 0 {
 		return Rediscover
 	}
-	if p.HashRead && (p.Hash != nil || e.Hash != nil) {
-		if p.Hash != nil && e.Hash != nil && *p.Hash == *e.Hash {
+	bonded := p.Bonded && e.Bonded
+	switch {
+	case p.HashRead && p.Hash != nil && e.Hash != nil && *p.Hash == *e.Hash:
+		if bonded || e.HashComputed() {
 			return Use
 		}
-		return Rediscover
-	}
-	switch {
-	case p.Bonded && e.Bonded && e.Subscribed && e.HasServiceChanged:
-		return Use
-	case !e.HasServiceChanged && e.Hash == nil:
+	case p.HashRead && (p.Hash != nil || e.Hash != nil):
+	case bonded && e.Subscribed && e.HasServiceChanged:
 		return Use
 	case e.Hash != nil:
-		return ReadHash
+		if bonded || e.HashComputed() {
+			return ReadHash
+		}
+	case !e.HasServiceChanged && !p.ProofRead:
+		return Prove
+	case !e.HasServiceChanged && p.Proved:
+		return Use
 	}
 	return Rediscover
 }

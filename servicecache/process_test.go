@@ -56,7 +56,9 @@ const writerPeers = 3
 func state(n int) *servicecache.Entry {
 	e := entry(n%7 + 1)
 	e.MTU = n
-	e.Hash = &servicecache.Hash{byte(n % 7)}
+	if hash, ok := e.Profile.Hash(); ok {
+		e.Hash = (*servicecache.Hash)(&hash)
+	}
 	return e
 }
 

@@ -47,8 +47,8 @@ type peerRecord struct {
 	Discovered        time.Time `json:"discovered"`
 }
 
-// hashRecord is the record of a Database Hash. It has no table if peers with
-// different tables have stated the same hash, which makes it meaningless.
+// hashRecord is the record of a Database Hash. It has no table if there are two
+// tables with the hash.
 type hashRecord struct {
 	Table             string    `json:"table"`
 	HasServiceChanged bool      `json:"has_service_changed"`
