@@ -39,8 +39,8 @@ const (
 	BudgetConnect
 	// BudgetTransient counts as a transient error, of which more are allowed.
 	BudgetTransient
-	// BudgetAdapter counts nothing: the adapter went away. The next attempt waits
-	// until an adapter is up, and has no other backoff.
+	// BudgetAdapter counts nothing: the adapter went away. After its delay, the next
+	// attempt waits until an adapter is up.
 	BudgetAdapter
 )
 

@@ -40,7 +40,7 @@ var (
 		action: LowerLimit | AwaitSlot, advice: adviceSlots,
 	}
 	// away is an adapter that ended or is being reset.
-	away = treatment{category: Connection, budget: BudgetAdapter, opDelay: DelayStack, action: OtherAdapter}
+	away = treatment{category: Connection, budget: BudgetAdapter, delay: DelayStack, action: OtherAdapter}
 	// broken is an adapter that does not work.
 	broken = treatment{
 		category: Connection, budget: BudgetTransient, delay: DelayStack,
