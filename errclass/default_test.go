@@ -28,7 +28,7 @@ func refusedDial(s hci.Status) error {
 func command(s hci.Status) error { return &controller.CommandError{Op: hci.OpLESetScanEnable, Err: s} }
 func ended(s hci.Status) error   { return &controller.DisconnectError{Handle: 1, Reason: s} }
 
-// TestDefault checks what the true reason allows that its text would not.
+// TestDefault checks the Default treatment of errors with a status.
 func TestDefault(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -121,8 +121,8 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestUpstreamOfOurs checks that the Upstream treatment of this stack's errors
-// is that of what upstream's user would have seen.
+// TestUpstreamOfOurs checks that the Upstream treatment of this stack's errors is
+// that of the errors that upstream's user would have seen.
 func TestUpstreamOfOurs(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
@@ -154,7 +154,7 @@ func TestUpstreamOfOurs(t *testing.T) {
 	}
 }
 
-// TestNil has no class for no error.
+// TestNil checks that nil has the zero Class.
 func TestNil(t *testing.T) {
 	if got := errclass.Of(nil); got != (errclass.Class{}) {
 		t.Errorf("got %+v", got)
@@ -164,7 +164,7 @@ func TestNil(t *testing.T) {
 	}
 }
 
-// TestUnknownNames prints values that have no name as numbers.
+// TestUnknownNames checks that a value without a name prints as a number.
 func TestUnknownNames(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
 		"category 0xfe":              errclass.Category(0xFE),

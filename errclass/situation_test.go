@@ -62,8 +62,8 @@ func TestKeysInSituation(t *testing.T) {
 	}
 }
 
-// TestHangUpInSituation checks that the advice about a device that ends the link
-// names the phase, and nothing about interference.
+// TestHangUpInSituation checks that the advice on a device that ends the link names
+// the phase, and does not mention interference.
 func TestHangUpInSituation(t *testing.T) {
 	const rest = ": it may be busy or connected to another host: try later"
 	const always = ": it may be busy, so try later; if it always does so, "
@@ -125,8 +125,8 @@ func TestHangUpInSituation(t *testing.T) {
 	}
 }
 
-// TestDiscoveryInSituation checks what a refusal means while a table is read that
-// was never remembered.
+// TestDiscoveryInSituation checks the meaning of a refusal while a table is read for
+// the first time.
 func TestDiscoveryInSituation(t *testing.T) {
 	first := errclass.Situation{Phase: errclass.PhaseDiscover}
 	cached := errclass.Situation{Phase: errclass.PhaseUse, Cached: true}
@@ -150,7 +150,8 @@ func TestDiscoveryInSituation(t *testing.T) {
 	}
 }
 
-// TestUnheardInSituation checks that what the adapters heard of a device is said.
+// TestUnheardInSituation checks that the advice on a device that was not heard names
+// the adapter that hears it, and the time.
 func TestUnheardInSituation(t *testing.T) {
 	silent := &controller.ConnectError{Err: controller.ErrDialTimeout}
 	in := func(h errclass.Heard) errclass.Situation {
@@ -189,8 +190,8 @@ func TestUnheardInSituation(t *testing.T) {
 	}
 }
 
-// TestUpstreamHasNoSituation checks that bleak-retry-connector's treatment is the
-// same whatever moor knows.
+// TestUpstreamHasNoSituation checks that the situation makes no difference to
+// bleak-retry-connector's treatment.
 func TestUpstreamHasNoSituation(t *testing.T) {
 	s := &errclass.Situation{
 		Phase: errclass.PhaseDiscover, SecurityRefused: true,
@@ -205,7 +206,7 @@ func TestUpstreamHasNoSituation(t *testing.T) {
 	}
 }
 
-// class is what a situationTest wants.
+// class is the expected part of a Class.
 type class struct {
 	category errclass.Category
 	redial   int

@@ -14,8 +14,8 @@ const (
 	s  = time.Second
 )
 
-// upstreamTests is what bleak-retry-connector 4.6 does with each error: the wait, the
-// budget, the error at the end, and whether that has an advice.
+// upstreamTests has the treatment of each error by bleak-retry-connector 4.6: the
+// wait, the budget, the final error, and whether that has an advice.
 var upstreamTests = []struct {
 	kind    errclass.Kind
 	text    string
@@ -59,7 +59,7 @@ var upstreamTests = []struct {
 	{errclass.KindOther, "", 0, errclass.BudgetNone, errclass.Fatal, false},
 }
 
-// TestUpstream holds the Upstream treatment against upstreamTests.
+// TestUpstream checks the Upstream treatment against upstreamTests.
 func TestUpstream(t *testing.T) {
 	for _, tt := range upstreamTests {
 		t.Run(fmt.Sprintf("%v %s", tt.kind, tt.text), func(t *testing.T) {
@@ -79,8 +79,8 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
-// TestUpstreamOperation has the waits of the decorator that repeats a single
-// operation where establishing a connection does not wait.
+// TestUpstreamOperation checks the waits of the decorator that repeats a single
+// operation, also where establishing a connection does not wait.
 func TestUpstreamOperation(t *testing.T) {
 	for kind, want := range map[errclass.Kind]errclass.Delay{
 		errclass.KindBrokenPipe:     errclass.DelayStack,
@@ -96,7 +96,7 @@ func TestUpstreamOperation(t *testing.T) {
 	}
 }
 
-// TestWordsOfPlainErrors finds the words in errors that have no type.
+// TestWordsOfPlainErrors checks that words are found in errors without a type.
 func TestWordsOfPlainErrors(t *testing.T) {
 	for text, want := range map[string]errclass.Category{
 		"proxy: ESP_GATT_CONN_FAIL_ESTABLISH":                    errclass.Aborted,
@@ -123,10 +123,10 @@ func TestWordsOfPlainErrors(t *testing.T) {
 	}
 }
 
-// TestUpstream47 holds the treatment of version 4.7.1 against that of 4.6: a
-// TimeoutError that speaks of slots is out of slots after 4 s, though it still
-// counts as a timeout, and ESP_GATT_CONN_CONN_CANCEL is an aborted connection
-// with an advice by the time that the attempt took.
+// TestUpstream47 checks the differences of version 4.7.1 from 4.6: a TimeoutError
+// with words about slots is out of slots, with a wait of 4 s, though it still counts
+// as a timeout; ESP_GATT_CONN_CONN_CANCEL is an aborted connection, with an advice
+// by the duration of the attempt.
 func TestUpstream47(t *testing.T) {
 	const (
 		rejected = "the remote radio refused the connection at once: see its log, restart it, or update its firmware"
@@ -163,7 +163,7 @@ func TestUpstream47(t *testing.T) {
 				got.Backoff, got.Budget, got.Category, got.Advice, tt.backoff, tt.budget, tt.final, tt.advice)
 		}
 	}
-	// Version 4.6 knows nothing of either.
+	// Version 4.6 does neither.
 	timeout := errclass.Upstream.Of(&errclass.RemoteError{Kind: errclass.KindTimeout, Text: "No free BLE connection slot became available"})
 	if timeout.Category != errclass.NotFound || timeout.Backoff != 250*ms {
 		t.Errorf("4.6: %+v", timeout)

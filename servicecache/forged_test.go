@@ -16,9 +16,9 @@ import (
 	"github.com/moor-ble/moor/servicecache"
 )
 
-// TestForgedHash files a table whose author has chosen its UUIDs so that it has the
-// hash of another table, which the public key of the hash allows. From then on the
-// hash gives neither table.
+// TestForgedHash stores a table whose UUIDs are chosen so that it has the hash of
+// another table, which the public key of the hash allows. The hash then finds
+// neither table.
 func TestForgedHash(t *testing.T) {
 	c := open(t, "", nil)
 	genuine := entry(2)
@@ -54,8 +54,8 @@ func forge(t *testing.T, want servicecache.Hash) *gatt.Profile {
 	last.UUID[0] = 1 // no 16-bit form
 	p := &gatt.Profile{Services: []gatt.Service{s}}
 
-	// CMAC(m) = E(state ^ last block ^ K1), so the last block has to change by the
-	// difference between the decrypted hashes.
+	// CMAC(m) = E(state ^ last block ^ K1): the last block has to change by the
+	// difference of the decrypted hashes.
 	block, err := aes.NewCipher(make([]byte, aes.BlockSize))
 	if err != nil {
 		t.Fatal(err)
@@ -74,8 +74,8 @@ func forge(t *testing.T, want servicecache.Hash) *gatt.Profile {
 	return p
 }
 
-// TestPoisonedHash has a record of a hash, as earlier versions wrote it, that gives
-// a table with another hash: it is not believed, and the next Put replaces it.
+// TestPoisonedHash has the record of a hash, as earlier versions wrote it, name a
+// table with another hash. GetByHash does not use it, and the next Put replaces it.
 func TestPoisonedHash(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, nil)
@@ -100,8 +100,8 @@ func TestPoisonedHash(t *testing.T) {
 	}
 }
 
-// TestEarlierRecords reads records as earlier versions wrote them, with a hash that
-// was stated and never computed: they are there, but no longer believed.
+// TestEarlierRecords reads the record of an earlier version with a hash that is not
+// that of its table. Get returns the entry, but Decide does not use it.
 func TestEarlierRecords(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, nil)
