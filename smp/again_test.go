@@ -162,12 +162,12 @@ func testCentralWantsToPairWhereNobodyMay(t *testing.T) {
 	c, l := s.peripheral()
 	got := make(chan error, 1)
 	go func() { got <- c.SMP().Encrypt(t.Context()) }()
-	if _, ok := s.next(l).(SecurityRequest); !ok {
+	if _, ok := s.next(l).(smp.SecurityRequest); !ok {
 		t.Fatal("no Security Request")
 	}
 	begin := time.Now()
-	say(l, PairingRequest(plain))
-	s.want(l, PairingFailed{Reason: smp.ReasonPairingNotSupported}, "refused")
+	say(l, smp.PairingRequest(plain))
+	s.want(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported}, "refused")
 	if err := <-got; !errors.Is(err, smp.ErrBondLost) || time.Since(begin) > 5*time.Second {
 		t.Errorf("Encrypt got %v after %v", err, time.Since(begin))
 	}

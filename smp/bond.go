@@ -97,8 +97,8 @@ func (b *Bond) noKeyError() error {
 	return fmt.Errorf("%v: %w", b.Peer, ErrNoKey)
 }
 
-// securityByKey returns what a link encrypted with the bond has.
-func (b *Bond) securityByKey() Security {
+// keySecurity returns what a link encrypted with the bond has.
+func (b *Bond) keySecurity() Security {
 	return Security{
 		Encrypted: true, Authenticated: b.Authenticated, SecureConnections: b.SecureConnections,
 		KeySize: b.KeySize, Bonded: true,

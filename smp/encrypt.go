@@ -48,7 +48,7 @@ func (m *Machine) lostBondError(err error) error {
 // encryptWithBond encrypts the link as central, with the key of the bond.
 func (m *Machine) encryptWithBond() {
 	b := m.bond
-	m.expectEncryption(b.securityByKey(), true)
+	m.expectEncryption(b.keySecurity(), true)
 	m.logEvent(levelLink, "encrypting with the bond")
 	m.link.StartEncryption(b.Central.Rand, b.Central.EDIV, b.Central.Key, m.handleEncryptionDone)
 }
@@ -139,10 +139,10 @@ func (m *Machine) answerKeyRequest(ev *hci.LELongTermKeyRequest) {
 	unnamed := ev.EDIV == 0 && ev.Rand == [8]byte{}
 	switch {
 	case m.dead == nil && pairing != nil && !pairing.initiator && pairing.key != nil && unnamed:
-		m.expectEncryption(pairing.securityByPairing(), false)
+		m.expectEncryption(pairing.linkSecurity(), false)
 		m.link.ProvideKey(*pairing.key)
 	case pairing == nil && m.bond != nil && m.bond.Peripheral.hasName(ev.Rand, ev.EDIV):
-		m.expectEncryption(m.bond.securityByKey(), true)
+		m.expectEncryption(m.bond.keySecurity(), true)
 		m.link.ProvideKey(m.bond.Peripheral.Key)
 	default:
 		m.logEvent(levelLink, "no key for the peer", "bonded", m.bond != nil, "pairing", pairing != nil)

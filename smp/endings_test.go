@@ -131,11 +131,11 @@ func testSecondRequestWhilePairing(t *testing.T) {
 	s.next(l)
 	go pair()
 	s.want(l, nil, "the second Pair joins the first")
-	say(l, SecurityRequest{}) // changes nothing: it is what goes on
-	say(l, PairingRequest(plain))
+	say(l, smp.SecurityRequest{}) // changes nothing: it is what goes on
+	say(l, smp.PairingRequest(plain))
 	wantReason(t, <-got, smp.ReasonUnspecified, true)
 	wantReason(t, <-got, smp.ReasonUnspecified, true)
-	s.want(l, PairingFailed{Reason: smp.ReasonUnspecified}, "a request in the middle")
+	s.want(l, smp.PairingFailed{Reason: smp.ReasonUnspecified}, "a request in the middle")
 	s.want(l, nil, "the same is not tried again")
 	l.Disconnect(hci.StatusRemoteUserTerminated)
 	<-c.Done()

@@ -103,7 +103,7 @@ func testPairWaitsInVain(t *testing.T) {
 	s := newScripted(t, nil, sim.RawPeerConfig{})
 	c, l := s.central()
 	first, leaves := begin(t, c, nil)
-	if _, ok := s.next(l).(PairingRequest); !ok {
+	if _, ok := s.next(l).(smp.PairingRequest); !ok {
 		t.Fatal("no Pairing Request")
 	}
 	user := &smp.PairOptions{Delegate: newUser(smp.DisplayYesNo, nil)}
@@ -118,11 +118,11 @@ func testPairWaitsInVain(t *testing.T) {
 	if err := <-first; !errors.Is(err, context.Canceled) {
 		t.Errorf("who began it has left: %v", err)
 	}
-	s.want(l, PairingFailed{Reason: smp.ReasonUnspecified}, "the other wants one of his own")
-	say(l, PairingPublicKey{}) // sent before it knew
+	s.want(l, smp.PairingFailed{Reason: smp.ReasonUnspecified}, "the other wants one of his own")
+	say(l, smp.PairingPublicKey{}) // sent before it knew
 	s.want(l, nil, "the peer is given a pause")
 	time.Sleep(time.Second)
-	if r, ok := s.next(l).(PairingRequest); !ok || r.IO != smp.DisplayYesNo {
+	if r, ok := s.next(l).(smp.PairingRequest); !ok || r.IO != smp.DisplayYesNo {
 		t.Errorf("the next one begins with %+v", r)
 	}
 	l.Disconnect(hci.StatusRemoteUserTerminated)
@@ -227,27 +227,27 @@ func TestWishEndsWithItsCaller(t *testing.T) { synctest.Test(t, testWishEndsWith
 func testWishEndsWithItsCaller(t *testing.T) {
 	s := newScripted(t, nil, sim.RawPeerConfig{Silent: true})
 	c, l := s.peripheral()
-	bonding := AuthBonding | AuthSecureConnections
+	bonding := smp.AuthBonding | smp.AuthSecureConnections
 	first, leaves := begin(t, c, &smp.PairOptions{MITM: true, Delegate: newUser(smp.DisplayYesNo, nil)})
-	s.want(l, SecurityRequest{Auth: bonding | AuthMITM}, "the first")
+	s.want(l, smp.SecurityRequest{Auth: bonding | smp.AuthMITM}, "the first")
 	second, gives := begin(t, c, nil)
 	encrypted := make(chan error, 1)
 	go func() { encrypted <- c.SMP().Encrypt(t.Context()) }()
 	s.want(l, nil, "they wait for the first")
 	leaves()
 	<-first
-	s.want(l, SecurityRequest{Auth: bonding}, "the second")
-	say(l, PairingRequest(plain))
-	if r, ok := s.next(l).(PairingResponse); !ok || r.IO != smp.NoInputNoOutput {
+	s.want(l, smp.SecurityRequest{Auth: bonding}, "the second")
+	say(l, smp.PairingRequest(plain))
+	if r, ok := s.next(l).(smp.PairingResponse); !ok || r.IO != smp.NoInputNoOutput {
 		t.Errorf("the response is %+v, want that of the second", r)
 	}
-	say(l, PairingFailed{Reason: smp.ReasonUnspecified})
+	say(l, smp.PairingFailed{Reason: smp.ReasonUnspecified})
 	wantReason(t, <-second, smp.ReasonUnspecified, false)
 	wantReason(t, <-encrypted, smp.ReasonUnspecified, false)
 
 	// Whoever wants encryption, whether by a bond or a pairing, goes on waiting.
 	first, leaves = begin(t, c, nil)
-	s.want(l, SecurityRequest{Auth: bonding}, "again")
+	s.want(l, smp.SecurityRequest{Auth: bonding}, "again")
 	go func() { encrypted <- c.SMP().Encrypt(t.Context()) }()
 	synctest.Wait()
 	begun := time.Now()

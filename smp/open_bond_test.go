@@ -93,8 +93,8 @@ func testOpenBondOfAPeripheral(t *testing.T) {
 		t.Errorf("Encrypt: %v", err)
 	}
 	s.want(l, nil, "it could not know which key is meant")
-	say(l, PairingRequest(plain))
-	s.want(l, PairingFailed{Reason: smp.ReasonPairingNotSupported}, "the bond is kept")
+	say(l, smp.PairingRequest(plain))
+	s.want(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported}, "the bond is kept")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}

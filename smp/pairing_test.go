@@ -288,7 +288,7 @@ func TestDebugKeyProtectsNothing(t *testing.T) {
 		debugger.keyPair = fixed(debug)
 		d.run()
 		want := Security{Encrypted: true, KeySize: 16}
-		if c, p := d.c.securityByPairing(), d.p.securityByPairing(); !d.succeeded() || d.c.method != NumericComparison || c != want || p != want {
+		if c, p := d.c.linkSecurity(), d.p.linkSecurity(); !d.succeeded() || d.c.method != NumericComparison || c != want || p != want {
 			t.Errorf("by the initiator %v: %v has %+v and %+v, want %+v", byInitiator, d.c.method, c, p, want)
 		}
 		other.needMITM = true

@@ -77,7 +77,7 @@ func (s *scripted) peripheral() (*host.Conn, *sim.RawLink) {
 
 // next returns the next PDU that the host sends; nil if there is none for a
 // second.
-func (s *scripted) next(l *sim.RawLink) Command {
+func (s *scripted) next(l *sim.RawLink) smp.Command {
 	s.t.Helper()
 	ctx, cancel := contextFor(s.t, time.Second)
 	defer cancel()
@@ -85,27 +85,27 @@ func (s *scripted) next(l *sim.RawLink) Command {
 	if err != nil {
 		return nil
 	}
-	p, err := ParseCommand(f.Payload)
+	p, err := smp.ParseCommand(f.Payload)
 	if f.CID != cidSMP || err != nil {
 		s.t.Fatalf("frame on channel %d: % x, %v", f.CID, f.Payload, err)
 	}
 	return p
 }
 
-func (s *scripted) want(l *sim.RawLink, want Command, why string) {
+func (s *scripted) want(l *sim.RawLink, want smp.Command, why string) {
 	s.t.Helper()
 	if got := s.next(l); got != want {
 		s.t.Errorf("%s: the host sent %v, want %v", why, got, want)
 	}
 }
 
-func say(l *sim.RawLink, pdus ...Command) {
+func say(l *sim.RawLink, pdus ...smp.Command) {
 	for _, p := range pdus {
 		l.Send(cidSMP, p.AppendPDU(nil))
 	}
 }
 
-var plain = Features{IO: smp.NoInputNoOutput, Auth: AuthBonding | AuthSecureConnections, MaxKeySize: 16, InitiatorKeys: DistIDKey, ResponderKeys: DistIDKey}
+var plain = smp.Features{IO: smp.NoInputNoOutput, Auth: smp.AuthBonding | smp.AuthSecureConnections, MaxKeySize: 16, InitiatorKeys: smp.DistIDKey, ResponderKeys: smp.DistIDKey}
 
 func TestTimeoutAsCentral(t *testing.T) { synctest.Test(t, testTimeoutAsCentral) }
 
@@ -117,14 +117,14 @@ func testTimeoutAsCentral(t *testing.T) {
 	if d := time.Since(begin); !errors.Is(err, smp.ErrTimeout) || d != 30*time.Second {
 		t.Errorf("got %v after %v, want the timeout after 30s", err, d)
 	}
-	if _, ok := s.next(l).(PairingRequest); !ok {
+	if _, ok := s.next(l).(smp.PairingRequest); !ok {
 		t.Error("no Pairing Request was sent")
 	}
 	begin = time.Now()
 	if _, err := c.SMP().Pair(t.Context(), nil); !errors.Is(err, smp.ErrTimeout) || time.Since(begin) != 0 {
 		t.Errorf("again on the same link: %v", err)
 	}
-	say(l, PairingResponse(plain), SecurityRequest{})
+	say(l, smp.PairingResponse(plain), smp.SecurityRequest{})
 	s.want(l, nil, "nothing more is sent on the link")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
@@ -133,13 +133,13 @@ func testTimeoutAsCentral(t *testing.T) {
 	c, l = s.central()
 	got := make(chan error, 1)
 	go func() { _, err := c.SMP().Pair(t.Context(), nil); got <- err }()
-	if _, ok := s.next(l).(PairingRequest); !ok {
+	if _, ok := s.next(l).(smp.PairingRequest); !ok {
 		t.Error("a new link cannot pair")
 	}
 	// Each PDU of ours starts the time anew.
 	time.Sleep(20 * time.Second)
-	say(l, PairingResponse(plain))
-	if _, ok := s.next(l).(PairingPublicKey); !ok {
+	say(l, smp.PairingResponse(plain))
+	if _, ok := s.next(l).(smp.PairingPublicKey); !ok {
 		t.Error("no public key was sent")
 	}
 	begin = time.Now()
@@ -161,8 +161,8 @@ func testTimeoutAsPeripheral(t *testing.T) {
 	if d := time.Since(begin); !errors.Is(err, smp.ErrTimeout) || d != 30*time.Second {
 		t.Errorf("got %v after %v, want the timeout after 30s", err, d)
 	}
-	s.want(l, SecurityRequest{Auth: AuthBonding | AuthSecureConnections}, "the central is asked")
-	say(l, PairingRequest(plain))
+	s.want(l, smp.SecurityRequest{Auth: smp.AuthBonding | smp.AuthSecureConnections}, "the central is asked")
+	say(l, smp.PairingRequest(plain))
 	s.want(l, nil, "nothing more is sent on the link")
 }
 
@@ -175,15 +175,15 @@ func testRepeatedAttempts(t *testing.T) {
 	c, l := s.peripheral()
 	wait := time.Second
 	for try := range 9 {
-		say(l, PairingRequest(plain))
-		if _, ok := s.next(l).(PairingResponse); !ok {
+		say(l, smp.PairingRequest(plain))
+		if _, ok := s.next(l).(smp.PairingResponse); !ok {
 			t.Fatalf("try %d: no response", try)
 		}
-		say(l, PairingConfirm{}) // out of order
-		s.want(l, PairingFailed{Reason: smp.ReasonUnspecified}, "out of order")
+		say(l, smp.PairingConfirm{}) // out of order
+		s.want(l, smp.PairingFailed{Reason: smp.ReasonUnspecified}, "out of order")
 		failed := time.Now()
-		say(l, PairingRequest(plain))
-		s.want(l, PairingFailed{Reason: smp.ReasonRepeatedAttempts}, "at once")
+		say(l, smp.PairingRequest(plain))
+		s.want(l, smp.PairingFailed{Reason: smp.ReasonRepeatedAttempts}, "at once")
 		if try == 4 { // another link does not help
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
@@ -193,8 +193,8 @@ func testRepeatedAttempts(t *testing.T) {
 		}
 		if wait > time.Second {
 			time.Sleep(time.Until(failed.Add(wait - 300*time.Millisecond)))
-			say(l, PairingRequest(plain))
-			s.want(l, PairingFailed{Reason: smp.ReasonRepeatedAttempts}, "before the time is up")
+			say(l, smp.PairingRequest(plain))
+			s.want(l, smp.PairingFailed{Reason: smp.ReasonRepeatedAttempts}, "before the time is up")
 		}
 		time.Sleep(time.Until(failed.Add(wait)))
 		wait = min(2*wait, 2*time.Minute)
@@ -220,17 +220,17 @@ func testEarlyEncryption(t *testing.T) {
 	}
 	refused("before pairing")
 	old := plain
-	old.Auth = AuthBonding
-	say(l, PairingRequest(old))
+	old.Auth = smp.AuthBonding
+	say(l, smp.PairingRequest(old))
 	s.next(l)
 	refused("after the features")
-	say(l, PairingConfirm{Value: [16]byte{1}})
-	if _, ok := s.next(l).(PairingConfirm); !ok {
+	say(l, smp.PairingConfirm{Value: [16]byte{1}})
+	if _, ok := s.next(l).(smp.PairingConfirm); !ok {
 		t.Fatal("no confirm value")
 	}
 	refused("after the confirm values")
-	say(l, PairingRandom{Value: [16]byte{2}})
-	s.want(l, PairingFailed{Reason: smp.ReasonConfirmValueFailed}, "wrong random value")
+	say(l, smp.PairingRandom{Value: [16]byte{2}})
+	s.want(l, smp.PairingFailed{Reason: smp.ReasonConfirmValueFailed}, "wrong random value")
 	refused("after the failure")
 }
 
@@ -239,21 +239,21 @@ func TestIdle(t *testing.T) { synctest.Test(t, testIdle) }
 func testIdle(t *testing.T) {
 	s := newScripted(t, &smp.Config{DisableIncoming: true}, sim.RawPeerConfig{MaxLinks: 2})
 	_, l := s.central()
-	notSupported, wrongRole := PairingFailed{Reason: smp.ReasonPairingNotSupported}, PairingFailed{Reason: smp.ReasonCommandNotSupported}
-	invalid := PairingFailed{Reason: smp.ReasonInvalidParameters}
+	notSupported, wrongRole := smp.PairingFailed{Reason: smp.ReasonPairingNotSupported}, smp.PairingFailed{Reason: smp.ReasonCommandNotSupported}
+	invalid := smp.PairingFailed{Reason: smp.ReasonInvalidParameters}
 	for _, tt := range []struct {
 		why  string
 		pdu  []byte
-		want Command
+		want smp.Command
 	}{
 		{"empty", nil, nil},
 		{"code 0", []byte{0, 1}, nil},
 		{"reserved code", []byte{0x0F, 1}, nil},
 		{"reserved code", []byte{0xFF}, nil},
-		{"late PDU", PairingRandom{}.AppendPDU(nil), nil},
-		{"late failure", PairingFailed{Reason: 1}.AppendPDU(nil), nil},
-		{"request from the peripheral", PairingRequest(plain).AppendPDU(nil), wrongRole},
-		{"request for security", SecurityRequest{}.AppendPDU(nil), notSupported},
+		{"late PDU", smp.PairingRandom{}.AppendPDU(nil), nil},
+		{"late failure", smp.PairingFailed{Reason: 1}.AppendPDU(nil), nil},
+		{"request from the peripheral", smp.PairingRequest(plain).AppendPDU(nil), wrongRole},
+		{"request for security", smp.SecurityRequest{}.AppendPDU(nil), notSupported},
 		{"short request", []byte{1, 3, 0}, invalid},
 	} {
 		l.Send(cidSMP, tt.pdu)
@@ -261,9 +261,9 @@ func testIdle(t *testing.T) {
 	}
 	s.raw.SetAdvertising(false)
 	_, l = s.peripheral()
-	say(l, SecurityRequest{})
+	say(l, smp.SecurityRequest{})
 	s.want(l, wrongRole, "request for security from the central")
-	say(l, PairingRequest(plain))
+	say(l, smp.PairingRequest(plain))
 	s.want(l, notSupported, "request to pair")
 }
 
@@ -279,8 +279,8 @@ func testKeySizesOnTheAir(t *testing.T) {
 		if size >= 7 && size <= 16 {
 			want = smp.ReasonEncryptionKeySize
 		}
-		say(l, PairingRequest(f))
-		s.want(l, PairingFailed{Reason: want}, "key size")
+		say(l, smp.PairingRequest(f))
+		s.want(l, smp.PairingFailed{Reason: want}, "key size")
 		s.air.Close()
 	}
 }
@@ -305,11 +305,11 @@ func testSecurityRequestDeletesNothing(t *testing.T) {
 	}
 	c, l := s.central()
 	time.Sleep(time.Second) // the encryption that the bond began has been refused
-	for _, auth := range []AuthReq{0, AuthBonding, 0xFF} {
-		say(l, SecurityRequest{Auth: auth})
+	for _, auth := range []smp.AuthReq{0, smp.AuthBonding, 0xFF} {
+		say(l, smp.SecurityRequest{Auth: auth})
 		s.want(l, nil, "the bond is used, not replaced")
 	}
-	say(l, PairingResponse(plain), PairingFailed{Reason: smp.ReasonKeyRejected})
+	say(l, smp.PairingResponse(plain), smp.PairingFailed{Reason: smp.ReasonKeyRejected})
 	s.want(l, nil, "nothing goes on")
 	if n := len(asked); n != 4 { // once when the link came up, and once for each request
 		t.Errorf("the peer was asked %d times for its key, want 4", n)

@@ -2,6 +2,7 @@ package smp
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -44,7 +45,7 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 		a.askDelegate(*fx.ask)
 	}
 	if fx.encrypt != nil {
-		m.expectEncryption(a.pairing.securityByPairing(), false)
+		m.expectEncryption(a.pairing.linkSecurity(), false)
 		expected := m.encryption
 		m.link.StartEncryption([8]byte{}, 0, *fx.encrypt, func(now time.Time, err error) {
 			switch {
@@ -52,7 +53,7 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 				m.handleEncryptionDone(now, err)
 			case m.encryption == expected: // the pairing was given up meanwhile
 				m.encryption = nil
-				m.answerEncrypts(outcome{err: ErrCanceled})
+				m.answerEncrypts(outcome{err: fmt.Errorf("smp: encrypt: the pairing was %w", ErrCanceled)})
 				m.handlePostponed(now)
 			}
 		})
@@ -110,7 +111,7 @@ func (m *Machine) checkReplacement(b *Bond, a *attempt) error {
 		return localError(ReasonAuthenticationRequirements, "%w", old.Damaged)
 	case !same || !allowed:
 		return localError(ReasonAuthenticationRequirements, "%w %v", ErrBonded, b.Peer)
-	case !b.securityByKey().atLeast(old.securityByKey()):
+	case !b.keySecurity().atLeast(old.keySecurity()):
 		return weakerBondError(b.Peer)
 	}
 	return nil

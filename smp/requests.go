@@ -74,7 +74,7 @@ func (m *Machine) handlePairingRequest(now time.Time, req pairingRequest) {
 	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	p, err := newResponder(set, own, peer, req)
 	// A bond that could not be saved is refused now: the central would keep its side.
-	if b := m.bond; err == nil && b != nil && (o == nil || !o.Replace) && !p.securityByPairing().atLeast(b.securityByKey()) {
+	if b := m.bond; err == nil && b != nil && (o == nil || !o.Replace) && !p.linkSecurity().atLeast(b.keySecurity()) {
 		p, err = nil, weakerBondError(b.Peer)
 	}
 	m.beginPairing(now, p, err, o, d)

@@ -173,18 +173,18 @@ func testReplaceIsNotFoiledByAnother(t *testing.T) {
 	c, l := s.central()
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() { _, err := c.SMP().Pair(t.Context(), nil); first <- err }()
-	if _, ok := s.next(l).(PairingRequest); !ok {
+	if _, ok := s.next(l).(smp.PairingRequest); !ok {
 		t.Fatal("no Pairing Request")
 	}
 	go func() { _, err := c.SMP().Pair(t.Context(), &smp.PairOptions{Replace: true}); second <- err }()
 	synctest.Wait()
-	say(l, PairingFailed{Reason: smp.ReasonPairingNotSupported})
+	say(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported})
 	wantReason(t, <-first, smp.ReasonPairingNotSupported, false)
 	time.Sleep(2 * time.Second) // the peer is given a pause
-	if _, ok := s.next(l).(PairingRequest); !ok {
+	if _, ok := s.next(l).(smp.PairingRequest); !ok {
 		t.Error("the failure of one without Replace is taken for that of one with it")
 	}
-	say(l, PairingFailed{Reason: smp.ReasonPairingNotSupported})
+	say(l, smp.PairingFailed{Reason: smp.ReasonPairingNotSupported})
 	wantReason(t, <-second, smp.ReasonPairingNotSupported, false)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
