@@ -125,7 +125,7 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 	}
 	got.Profile.Services[0].Handle = 99
 	got.Hash[0] = 99
-	wantEntry(t, c, b, hashed) // what is handed out is the caller's
+	wantEntry(t, c, b, hashed) // the caller owns the result
 
 	items, err := c.List()
 	if err != nil || len(items) != 2 || items[0].Addr != a || items[1].Addr != b || !cmp.Equal(items[1].Entry, hashed) {
@@ -159,7 +159,7 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 	}
 }
 
-// TestPutRefuses says what is wrong with what cannot be kept.
+// TestPutRefuses checks the errors for entries that Put refuses.
 func TestPutRefuses(t *testing.T) {
 	c := open(t, "", nil)
 	resolvable, err := hci.ParseAddr("40:00:00:00:00:01/random")
@@ -194,7 +194,7 @@ func TestPutRefuses(t *testing.T) {
 			t.Errorf("got %v, want %q", err, tt.want)
 		}
 	}
-	// A bond vouches for what a peer states of its own table.
+	// A bonded peer is trusted with the hash of its own table.
 	for _, e := range []*servicecache.Entry{lie, incomputable} {
 		e.Bonded = true
 		put(t, c, addr(t, 1), e)
@@ -237,7 +237,7 @@ func TestSharing(t *testing.T) {
 	}
 }
 
-// TestBounds drops what was not used for the longest time.
+// TestBounds checks that the peers without use for the longest time are dropped.
 func TestBounds(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, &servicecache.Config{MaxEntries: 3})
@@ -282,8 +282,8 @@ func age(t *testing.T, dir string, i int, by time.Duration) {
 	}
 }
 
-// TestEveryOctet damages each octet of each record: that is a miss, and what was
-// damaged is set aside and replaced by the next Put.
+// TestEveryOctet damages each octet of each record. That is a miss: the record is set
+// aside, and replaced by the next Put.
 func TestEveryOctet(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, &servicecache.Config{MaxBad: 4})
@@ -346,8 +346,8 @@ func TestOtherVersion(t *testing.T) {
 	wantEntry(t, c, addr(t, 1), entry(2))
 }
 
-// TestBrokenDirectory reports what cannot be written, and misses what cannot be
-// read.
+// TestBrokenDirectory checks that failed writes are reported, and failed reads are
+// misses.
 func TestBrokenDirectory(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, nil)
