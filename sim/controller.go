@@ -65,8 +65,10 @@ type ControllerConfig struct {
 	// MaxOctets is the longest link layer payload that it sends and receives, 27
 	// to 251 octets. Default: 251.
 	MaxOctets int
-	// DuplicateCache is how many advertisers the duplicate filter remembers.
-	// Default: 256.
+	// Duplicates is what the duplicate filter compares. DuplicateCache is the number
+	// of advertisers that it remembers, after which it forgets the oldest. Default:
+	// 256; negative: no limit.
+	Duplicates     DuplicateRule
 	DuplicateCache int
 	// TxPower is the transmit power in dBm.
 	TxPower int8
