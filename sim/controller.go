@@ -175,7 +175,8 @@ func (a *Air) newController(cfg *ControllerConfig, owned bool) *Controller {
 	if cfg != nil {
 		c.cfg = *cfg
 	}
-	c.node = a.register(c, c.cfg.Name)
+	var open bool
+	c.node, open = a.register(c, c.cfg.Name)
 	if c.cfg.Name == "" {
 		c.node.name = fmt.Sprintf("hci%d", c.node.index)
 	}
@@ -185,7 +186,9 @@ func (a *Air) newController(cfg *ControllerConfig, owned bool) *Controller {
 	}
 	c.supported = c.cfg.supportedCommands()
 	c.first = newPort(c)
-	c.port = c.first
+	if c.port = c.first; !open {
+		c.first.closePort(errClosed, true)
+	}
 	c.inTimer.fire = c.onInput
 	c.powerOn() // touches nothing of the air yet
 	return c

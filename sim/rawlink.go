@@ -31,7 +31,8 @@ type RawLink struct {
 	reason   hci.Status // once down is closed
 }
 
-// ErrLinkDown is the error of Receive after the end of the link.
+// ErrLinkDown is the error of Receive after the end of the link, unless the air
+// was closed.
 var ErrLinkDown = errors.New("sim: link is down")
 
 // Peer returns the address of the other side, and Role this side's role.

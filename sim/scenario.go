@@ -174,14 +174,8 @@ func (o *opened) Close() error {
 	return o.err
 }
 
-// Close closes the air first, so that no device waits for another.
-func (w *world) Close() error {
-	err := w.air.Close()
-	for _, p := range w.peripherals {
-		_ = p.Close() // says that the air is closed
-	}
-	return err
-}
+// Close closes the air and its devices.
+func (w *world) Close() error { return w.air.Close() }
 
 // addDevice adds a device to the world.
 func (w *world) addDevice(ctx context.Context, cfg *PeripheralConfig) error {
