@@ -15,7 +15,7 @@ type scanState struct {
 	ownKind    hci.AddrKind
 	policy     uint8
 	duplicates duplicates
-	each       bool // forget duplicates with each period
+	each       bool // the duplicate filter is reset in each period
 	duration   time.Duration
 	period     time.Duration
 	begun      instant
@@ -97,7 +97,7 @@ func (c *Controller) startPeriod() {
 	}
 }
 
-// scanExpired is the end of a duration, or of the rest of a period.
+// scanExpired ends a duration, or begins the next period.
 func (c *Controller) scanExpired() {
 	s := &c.scan
 	switch {
@@ -130,7 +130,7 @@ func (c *Controller) hearsScanning(v *advertiser) {
 	case !c.accepts(identity):
 		return
 	case !v.legacy && !s.extended:
-		return // controllers of old do not see it
+		return // legacy scanning does not receive it
 	case s.policy&1 != 0 && !c.listed(identity):
 		return
 	case v.directed && !c.isMe(v.peer, s.ownKind) && s.policy < 2:
@@ -196,7 +196,7 @@ func (c *Controller) reportAdv(v *advertiser, identity hci.Addr, response bool) 
 	c.sendEvent(&s.report)
 }
 
-// reportPart is how much data fits one extended report.
+// reportPart is the greatest length of the data in one extended report.
 const reportPart = 229
 
 // reportExtended reports by LE Extended Advertising Report, in pieces if the
