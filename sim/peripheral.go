@@ -26,6 +26,9 @@ type PeripheralConfig struct {
 	Address hci.Addr
 	// Services follow Generic Access and Generic Attribute in its table.
 	Services []gatt.ServiceDef
+	// DisableGATT leaves Generic Attribute out, so that the device has neither
+	// Service Changed nor a Database Hash.
+	DisableGATT bool
 	// Advertise holds its advertising options. Default: flags, services with
 	// 16-bit UUIDs, appearance and name, every 100 ms. A name that does not fit
 	// the 31 octets moves to the scan response and is cut to 29 octets. Services
@@ -88,7 +91,10 @@ func (a *Air) NewPeripheral(ctx context.Context, cfg *PeripheralConfig) (*Periph
 }
 
 func (p *Peripheral) start(ctx context.Context, c *PeripheralConfig) (err error) {
-	p.server, err = gatt.NewServer(&gatt.ServerConfig{Name: c.Name, Appearance: c.Appearance, Services: c.Services, Logger: c.Host.HCI.Logger})
+	p.server, err = gatt.NewServer(&gatt.ServerConfig{
+		Name: c.Name, Appearance: c.Appearance, Services: c.Services, DisableGATT: c.DisableGATT,
+		Logger: c.Host.HCI.Logger,
+	})
 	if err != nil {
 		return errors.Join(err, p.ctl.Close())
 	}
