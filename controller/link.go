@@ -39,13 +39,13 @@ type Link struct {
 	local      bool          // this host has ended the link
 	refused    []func(error) // called if the controller refuses to disconnect
 	end        *linkWait     // waits for the Disconnection Complete event
-	leaving    bool          // Disconnect waits until what was written is delivered
+	leaving    bool          // Disconnect waits until queued data has reached the peer
 	waits      []*linkWait
 	// phyAsked and lengthAsked report that a command has set the PHY or the data
 	// length of the link.
 	phyAsked, lengthAsked bool
 
-	heard atomic.Int64 // when the peer was heard last, in nanoseconds of Unix time
+	heard atomic.Int64 // time when the peer was last heard, in Unix nanoseconds
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu
@@ -182,11 +182,12 @@ func (l *Link) Err() error {
 	return nil
 }
 
-// LastHeard returns when the peer was heard last: when it sent data, or its link
-// layer acknowledged a packet of this host. It may lag by a connection interval,
-// and by the peripheral latency. Any goroutine may call it.
+// LastHeard returns the time when the peer last sent data or acknowledged a packet of
+// this host. The time may lag by a connection interval and the peripheral latency. Any
+// goroutine may call LastHeard, the loop too.
 func (l *Link) LastHeard() time.Time { return time.Unix(0, l.heard.Load()) }
 
+// noteHeard sets the time of LastHeard.
 func (l *Link) noteHeard() { l.heard.Store(l.c.now.UnixNano()) }
 
 // State returns the present state of the link.

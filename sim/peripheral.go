@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/moor-ble/moor/controller"
@@ -52,6 +53,9 @@ type Peripheral struct {
 	server *gatt.Server
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	end    sync.Once
+	ended  atomic.Bool
+	err    error // of Close
 }
 
 // NewPeripheral adds a device to the air. It returns when the device advertises.
@@ -76,6 +80,9 @@ func (a *Air) NewPeripheral(ctx context.Context, cfg *PeripheralConfig) (*Periph
 	p.cancel = cancel
 	if c.Run != nil {
 		p.wg.Go(func() { c.Run(run, p) })
+	}
+	if !a.adopt(p) {
+		return nil, errors.Join(errClosed, p.Close())
 	}
 	return p, nil
 }
@@ -168,18 +175,25 @@ func (p *Peripheral) ForgetBonds() error {
 func (p *Peripheral) radio() *radio { return p.ctl.node }
 
 // Close ends the peripheral's advertising and its links. It returns when all its
-// goroutines have ended.
+// goroutines have ended. Later calls return the same error. Air.Close closes it
+// too.
 func (p *Peripheral) Close() error {
+	p.end.Do(p.closeStack)
+	return p.err
+}
+
+func (p *Peripheral) closeStack() {
+	defer p.ended.Store(true)
 	if p.cancel != nil {
 		p.cancel()
 	}
 	p.wg.Wait()
-	var err error
 	if p.host != nil {
-		err = p.host.Close()
+		p.err = p.host.Close()
 	}
 	if p.server != nil {
 		p.server.Close()
 	}
-	return err
 }
+
+func (p *Peripheral) isClosed() bool { return p.ended.Load() }
