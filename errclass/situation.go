@@ -35,8 +35,6 @@ type Situation struct {
 	Adapter string
 	// Elapsed is the duration of the attempt.
 	Elapsed time.Duration
-	// Bonded reports whether this host has a bond with the device.
-	Bonded bool
 	// Encrypted reports whether the link was encrypted with the keys of a bond, or
 	// this host had begun to encrypt it with them.
 	Encrypted bool

@@ -23,7 +23,7 @@ const (
 // TestKeysInSituation checks that 0x05, 0x06 and 0x3D mean lost keys only on a
 // link with a bond.
 func TestKeysInSituation(t *testing.T) {
-	bond := errclass.Situation{Phase: errclass.PhaseSecure, Bonded: true, Encrypted: true}
+	bond := errclass.Situation{Phase: errclass.PhaseSecure, Encrypted: true}
 	plain := errclass.Situation{Phase: errclass.PhaseDiscover}
 	refused := errclass.Situation{Phase: errclass.PhaseMTU, SecurityRefused: true}
 	for _, tt := range []situationTest{
