@@ -121,10 +121,10 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 	stays := l.watchRefusal()
 	if l.joinLink(c) {
 		phase, err := PhaseSecure, x.secureLink(ctx, c)
-		alive := err != nil
+		dead := false
 		if err == nil {
 			phase, err = PhaseDiscover, l.checkAlive(ctx)
-			alive = err == nil
+			dead = err != nil && ctx.Err() == nil
 		}
 		if err == nil {
 			if err = x.loadTable(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, true)) {
@@ -132,19 +132,19 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 			}
 		}
 		down := l.conn.Err()
-		last := l.leaveLink(c)
-		if alive || ctx.Err() != nil { // its other Clients keep it
-			if last || down != nil {
-				_ = l.shutLink()
-			}
+		var refused error
+		if l.leaveLink(c) || down != nil { // its other Clients keep a link that is up
+			refused = l.abandonLink(ctx)
+		}
+		if !dead {
 			if down != nil { // the cause of the failure
 				err = down
 			}
 			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
-		if err := l.shutLink(); err != nil {
-			return nil, phase, err
+		if refused != nil {
+			return nil, phase, refused
 		}
 	}
 	select {
@@ -196,7 +196,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		err = down
 	}
 	l.leaveLink(c)
-	_ = l.shutLink()
+	_ = l.abandonLink(ctx)
 	x.noteResult(a, err)
 	at.Err = err
 	return nil, at

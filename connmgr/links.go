@@ -1,6 +1,7 @@
 package connmgr
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -234,6 +235,19 @@ func (l *link) shutLink() error {
 	}
 	<-l.gone
 	return nil
+}
+
+// abandonLink ends the link and waits until it is gone, but not beyond the end of ctx:
+// the Manager finishes what is left. The error is the controller's refusal.
+func (l *link) abandonLink(ctx context.Context) error {
+	over := make(chan error, 1)
+	l.m.tasks.Go(func() { over <- l.shutLink() })
+	select {
+	case err := <-over:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // takeUsers removes all Clients of a link that is down, and returns those that were

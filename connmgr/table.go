@@ -11,8 +11,8 @@ import (
 	"github.com/moor-ble/moor/servicecache"
 )
 
-// aliveWait bounds the check whether an existing link is alive.
-const aliveWait = 5 * time.Second
+// answerTime is how long a device may take to answer a request (Vol 3, Part F, 3.3.3).
+const answerTime = 30 * time.Second
 
 var (
 	deviceName   = gatt.UUID16(0x2A00)
@@ -21,12 +21,20 @@ var (
 	changed      = gatt.UUID16(0x2A05)
 )
 
-// checkAlive sends a request that the peer must answer. An ATT error is an answer, too.
+// checkAlive checks that the device of an existing link is there. It asks only on an
+// idle bearer, since a device that takes its time for the request of another user is
+// alive, and waits for as long as ATT allows. That a packet was heard lately does not
+// suffice: a device that has restarted was heard until then. The error is the end of
+// the link or of ctx.
 func (l *link) checkAlive(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, aliveWait)
-	defer cancel()
-	_, err := l.conn.GATT().ReadByUUID(ctx, deviceName, att.HandleRange{Start: 1, End: 0xFFFF})
-	if isATT(err) {
+	if since, busy := l.conn.Bearer().Outstanding(); busy && time.Since(since) < answerTime {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return l.conn.Err()
+	}
+	_, err := att.Do(ctx, l.conn.Bearer(), att.ReadByTypeReq{Start: att.HandleMin, End: att.HandleMax, Type: deviceName})
+	if isATT(err) { // an error is an answer, too
 		return nil
 	}
 	return err
