@@ -166,7 +166,7 @@ func unfinished(p Phase) error {
 		return errNoSlot
 	case PhasePath, PhaseDial:
 		return controller.ErrDialTimeout
-	case PhaseSecure, PhaseDiscover, PhaseSettle:
+	case PhaseSecure, PhaseDiscover:
 	}
 	return context.DeadlineExceeded
 }

@@ -58,16 +58,26 @@ type Entry struct {
 // The key of the hash is public. A device that chooses the UUIDs of its table for that
 // can have any hash.
 func (e *Entry) HashComputed() bool {
-	if e.Profile == nil || e.Hash == nil {
-		return false
-	}
-	own, ok := e.Profile.Hash()
-	if !ok {
-		return false
-	}
+	return e.Profile != nil && e.Hash != nil && e.Hash.Proves(e.Profile)
+}
+
+// Proves reports whether h is the hash of the table p, in either order of the octets.
+func (h Hash) Proves(p *gatt.Profile) bool {
+	own, ok := p.Hash()
+	return ok && h.equals(own)
+}
+
+// Refutes reports whether h is not the hash of the table p. A table whose hash cannot
+// be computed is neither proved nor refuted.
+func (h Hash) Refutes(p *gatt.Profile) bool {
+	own, ok := p.Hash()
+	return ok && !h.equals(own)
+}
+
+func (h Hash) equals(own [16]byte) bool {
 	turned := own
 	slices.Reverse(turned[:])
-	return *e.Hash == own || *e.Hash == turned
+	return h == own || h == turned
 }
 
 // Peer is the state of a peer at the start of a connection, as Decide needs it.
