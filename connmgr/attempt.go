@@ -44,31 +44,6 @@ func (x *attempts) deviceAddress() hci.Addr {
 	return x.m.addrOf(x.target.addr.MAC)
 }
 
-// watchDevice returns a channel that is closed when the reason to wait is gone: the
-// device is heard, or the missing slot or adapter is there. The function ends the watch.
-func (x *attempts) watchDevice(c errclass.Class) (<-chan struct{}, func()) {
-	own := x.target.addr.MAC.String()
-	forSlot := c.Action.Has(errclass.AwaitSlot) || c.Category == errclass.OutOfSlots
-	changed, stop := x.m.wake.subscribe(func(n news) bool {
-		return n.adapterUp || forSlot && n.slotOf != "" && n.slotOf != own
-	})
-	if forSlot { // the device alone does not help
-		return changed, stop
-	}
-	heard, stopHeard := x.m.devices.awaitHeard(x.target)
-	ch, done := make(chan struct{}), make(chan struct{})
-	go func() { // ends with the watch
-		select {
-		case <-heard:
-			close(ch)
-		case <-changed:
-			close(ch)
-		case <-done:
-		}
-	}()
-	return ch, func() { stopHeard(); stop(); close(done) }
-}
-
 // identifyTarget replaces a private address that the program has given by the identity
 // of the bonded device.
 func (x *attempts) identifyTarget() {
@@ -97,7 +72,7 @@ func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 		switch {
 		case l != nil:
 			if c, phase, err := x.shareLink(ctx, l); c != nil || err != nil {
-				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}
+				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err, linked: true}
 			}
 		case busy != nil:
 			select {
@@ -181,6 +156,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		at.Err = err
 		return nil, at
 	}
+	at.linked = true
 	l := x.m.adoptLink(a, h, conn, x.deviceName())
 	c := newClient(l, x.opts)
 	l.joinLink(c)

@@ -75,6 +75,8 @@ type Attempt struct {
 	Err      error
 	Class    errclass.Class
 	Backoff  time.Duration // the wait after it, unless that ended early
+
+	linked bool // there was a link: the device is there
 }
 
 // EstablishError is the error of an Establish that has given up. It unwraps to its

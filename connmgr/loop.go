@@ -21,8 +21,10 @@ type establisher struct {
 	policy  Policy
 	// try makes attempt number n, and returns the phase and the adapter it reached.
 	try func(ctx context.Context, n int) (c *Client, at Attempt)
-	// wake returns a channel that ends the wait after a failure of class c early.
-	wake func(c errclass.Class) (<-chan struct{}, func())
+	// onAir reports whether the device is there, after an attempt has failed.
+	onAir func(at *Attempt) bool
+	// wake returns a channel that ends the wait after a failed attempt early.
+	wake func(at *Attempt) (<-chan struct{}, func())
 	emit func(Event)
 	log  func(msg string, args ...any)
 }
@@ -49,7 +51,9 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 	var (
 		failed []Attempt
 		n      counts
+		rows   = map[string]int{} // the failures by row
 		waits  = e.policy.backOff()
+		begin  = time.Now()
 	)
 	waits.Reset()
 	for {
@@ -66,12 +70,18 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 			return nil, e.endedError(ctx, failed)
 		}
 		more := n.countFailure(last.Class, &e.policy)
+		onAir := e.onAir != nil && e.onAir(last)
+		more = more || onAir && e.policy.persists(last.Class, time.Since(begin))
+		rows[last.Class.Row]++
 		if more || e.policy.WaitAfterLast && last.Class.Retried() {
 			if cb, ok := waits.(ClassBackOff); ok {
 				cb.Failed(last.Class)
 			}
 			if last.Backoff = waits.NextBackOff(); last.Backoff == backoff.Stop {
 				last.Backoff, more = 0, false
+			}
+			if onAir {
+				last.Backoff = e.policy.growBackoff(last.Backoff, rows[last.Class.Row])
 			}
 		}
 		e.emit(AttemptFailed{
@@ -80,7 +90,7 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 		})
 		e.log("failed to connect", "name", e.name, "address", e.address.MAC, "attempt", number,
 			"error", last.Err, "class", last.Class.Row, "backing off", last.Backoff)
-		if e.waitBackoff(ctx, last.Backoff, last.Class) != nil {
+		if e.waitBackoff(ctx, last) != nil {
 			return nil, e.endedError(ctx, failed)
 		}
 		if !more {
@@ -119,19 +129,19 @@ func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Att
 	}
 }
 
-// waitBackoff waits for d. Unless the policy forbids waking, it returns early when the
-// reason to wait is gone.
-func (e *establisher) waitBackoff(ctx context.Context, d time.Duration, c errclass.Class) error {
-	if d <= 0 {
+// waitBackoff waits after a failed attempt. Unless the policy forbids waking, it returns
+// early when the reason to wait may be gone.
+func (e *establisher) waitBackoff(ctx context.Context, at *Attempt) error {
+	if at.Backoff <= 0 {
 		return nil
 	}
 	var woken <-chan struct{}
 	if !e.policy.NoWake && e.wake != nil {
-		ch, stop := e.wake(c)
+		ch, stop := e.wake(at)
 		defer stop()
 		woken = ch
 	}
-	t := time.NewTimer(d)
+	t := time.NewTimer(at.Backoff)
 	defer t.Stop()
 	select {
 	case <-t.C:

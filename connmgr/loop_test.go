@@ -279,7 +279,7 @@ func testWakeCutsTheWaitShort(t *testing.T) {
 	}{{DefaultPolicy(), time.Second}, {UpstreamPolicy(), 4 * time.Second}} {
 		e := testEstablisher(c.p)
 		b := newBroadcast()
-		e.wake = func(errclass.Class) (<-chan struct{}, func()) {
+		e.wake = func(*Attempt) (<-chan struct{}, func()) {
 			return b.subscribe(func(n news) bool { return n.adapter })
 		}
 		n := 0
