@@ -40,7 +40,7 @@ func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*C
 	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
 	e := &establisher{
 		name: x.deviceName(), address: x.deviceAddress(), policy: m.policyFor(&opts),
-		try: x.tryOnce, onAir: x.isOnAir, wake: x.watchNews, emit: m.bus.emitEvent, log: m.log.Debug,
+		try: x.tryOnce, awaitAdapter: x.awaitAdapter, onAir: x.isOnAir, wake: x.watchNews, emit: m.bus.emitEvent, log: m.log.Debug,
 	}
 	return e.makeAttempts(ctx)
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
@@ -21,6 +20,8 @@ type establisher struct {
 	policy  Policy
 	// try makes attempt number n, and returns the phase and the adapter it reached.
 	try func(ctx context.Context, n int) (c *Client, at Attempt)
+	// awaitAdapter waits until an adapter is up.
+	awaitAdapter func(ctx context.Context, p *Policy) error
 	// onAir reports whether the device is there, after an attempt has failed.
 	onAir func(at *Attempt) bool
 	// wake returns a channel that ends the wait after a failed attempt early.
@@ -48,14 +49,8 @@ func (deadlineError) Unwrap() error { return context.DeadlineExceeded }
 // makeAttempts makes attempts until one succeeds, the policy allows no more, or ctx
 // ends.
 func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
-	var (
-		failed []Attempt
-		n      counts
-		rows   = map[string]int{} // the failures by row
-		waits  = e.policy.backOff()
-		begin  = time.Now()
-	)
-	waits.Reset()
+	var failed []Attempt
+	tally := newTally(&e.policy)
 	for {
 		number := len(failed) + 1
 		e.log("connecting", "name", e.name, "address", e.address.MAC, "attempt", number)
@@ -69,21 +64,8 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 		if ctx.Err() != nil {
 			return nil, e.endedError(ctx, failed)
 		}
-		more := n.countFailure(last.Class, &e.policy)
 		onAir := e.onAir != nil && e.onAir(last)
-		more = more || onAir && e.policy.persists(last.Class, time.Since(begin))
-		rows[last.Class.Row]++
-		if more || e.policy.WaitAfterLast && last.Class.Retried() {
-			if cb, ok := waits.(ClassBackOff); ok {
-				cb.Failed(last.Class)
-			}
-			if last.Backoff = waits.NextBackOff(); last.Backoff == backoff.Stop {
-				last.Backoff, more = 0, false
-			}
-			if onAir {
-				last.Backoff = e.policy.growBackoff(last.Backoff, rows[last.Class.Row])
-			}
-		}
+		more := !last.hopeless && tally.enterFailure(last, onAir, false)
 		e.emit(AttemptFailed{
 			Time: time.Now(), Name: e.name, Address: e.address, Adapter: last.Adapter, Attempt: number,
 			Phase: last.Phase, Err: last.Err, Class: last.Class, Backoff: last.Backoff, Last: !more,
@@ -99,10 +81,16 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 	}
 }
 
-// makeAttempt makes one attempt within the safety timeout, with the immediate redials
-// that the class of its failure allows.
+// makeAttempt waits for an adapter and makes one attempt within the safety timeout, with
+// the immediate redials that the class of its failure allows.
 func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Attempt) {
 	begin := time.Now()
+	if e.awaitAdapter != nil {
+		if err := e.awaitAdapter(ctx, &e.policy); err != nil {
+			return nil, Attempt{Phase: PhasePath, Err: err, Class: e.policy.classify(err), Duration: time.Since(begin), hopeless: true}
+		}
+		begin = time.Now()
+	}
 	safety := safetyError{e.policy.SafetyTimeout}
 	actx, cancel := context.WithTimeoutCause(ctx, e.policy.SafetyTimeout, safety)
 	defer cancel()
@@ -174,7 +162,9 @@ func unfinished(p Phase) error {
 	switch p {
 	case PhaseSlot:
 		return errNoSlot
-	case PhasePath, PhaseDial:
+	case PhasePath:
+		return fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
+	case PhaseDial:
 		return controller.ErrDialTimeout
 	case PhaseSecure, PhaseDiscover, PhaseSettle:
 	}

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"errors"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -37,6 +38,12 @@ type Policy struct {
 	// and not if Options.MaxAttempts is set. Default 45 s; 0 means that the counts alone
 	// decide.
 	MinPersistence time.Duration
+	// AdapterTimeout bounds the wait for an adapter while none of those that may be used
+	// is up, as when it is plugged in anew, loads its firmware or is being reset. That wait,
+	// and attempts that failed for the end of their adapter, do not count. An adapter that
+	// cannot come up by itself, such as one that another process uses, is not waited for.
+	// Default 60 s; 0 means that such attempts fail and count.
+	AdapterTimeout time.Duration
 	// WaitAfterLast waits even after the last failure.
 	WaitAfterLast bool
 	// NoWake waits the full time. Otherwise a wait ends early with the news that its
@@ -56,6 +63,7 @@ func DefaultPolicy() Policy {
 		AttemptTimeout: 20 * time.Second, SafetyTimeout: 60 * time.Second,
 		Backoffs:   errclass.DefaultBackoffs(),
 		MaxBackoff: 4 * time.Second, MinPersistence: 45 * time.Second,
+		AdapterTimeout: 60 * time.Second,
 	}
 }
 
@@ -64,7 +72,7 @@ func DefaultPolicy() Policy {
 func UpstreamPolicy() Policy {
 	p := DefaultPolicy()
 	p.Treatment, p.WaitAfterLast, p.NoWake = errclass.Upstream, true, true
-	p.MaxBackoff, p.MinPersistence = 0, 0
+	p.MaxBackoff, p.MinPersistence, p.AdapterTimeout = 0, 0, 0
 	return p
 }
 
@@ -113,31 +121,15 @@ func (p *Policy) persists(c errclass.Class, after time.Duration) bool {
 	return after < p.MinPersistence && (c.Budget == errclass.BudgetTransient || c.Budget == errclass.BudgetConnect)
 }
 
-// counts is the number of failures of one Establish, by budget.
-type counts struct {
-	timeouts, connectErrors, transients int
-}
-
-// countFailure counts a failed attempt and reports whether another one may follow.
-func (n *counts) countFailure(c errclass.Class, p *Policy) bool {
-	switch c.Budget {
-	case errclass.BudgetTimeout:
-		n.timeouts++
-	case errclass.BudgetConnect:
-		n.connectErrors++
-	case errclass.BudgetTransient:
-		n.transients++
-	case errclass.BudgetNone:
-		return false
-	}
-	return n.timeouts+n.connectErrors < p.MaxAttempts && n.transients < p.MaxTransients
-}
-
 // classify returns the class of a failed attempt.
 func (p *Policy) classify(err error) errclass.Class {
 	if _, ok := errors.AsType[*MissingError](err); ok {
 		// The device itself has given the table: another attempt would read the same.
 		return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
 	}
-	return p.Treatment.Of(err)
+	c := p.Treatment.Of(err)
+	if c.Row == errclass.Unclassified && errors.Is(err, ErrNoAdapter) {
+		c = p.Treatment.Of(syscall.ENODEV)
+	}
+	return c
 }
