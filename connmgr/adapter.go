@@ -2,7 +2,6 @@ package connmgr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -48,10 +47,6 @@ const recoverFrom = 3
 // its next failure.
 const healthyAfter = 30 * time.Second
 
-// sickAfter is the number of dials in a row that must fail for a fault of the
-// controller, while it still answers, before the adapter is reset.
-const sickAfter = 3
-
 // Adapter is one adapter of a Manager.
 type Adapter struct {
 	m       *Manager
@@ -68,7 +63,7 @@ type Adapter struct {
 	failures int
 	changed  chan struct{} // closed and replaced when state changes
 	dialing  int
-	faults   int // faults of the controller in a row
+	faults   faults
 	failed   map[hci.MAC]failure
 	reset    chan struct{} // one slot: asks for a restart
 	bonds    smp.Store     // the bonds of the controller; nil until it was up once
@@ -233,7 +228,7 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	}
 	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
 	a.mu.Lock()
-	a.faults = 0
+	a.faults.events = nil
 	a.mu.Unlock()
 	select {
 	case <-a.reset: // a request from before the controller was opened anew
@@ -246,15 +241,7 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 		defer close(scanned)
 		a.listenAlways(reports, h)
 	}()
-	var err error
-	select {
-	case <-h.Done():
-		err = h.Err()
-	case <-a.reset:
-		err = errReset
-	case <-ctx.Done():
-		err = errManagerClosed
-	}
+	err := a.awaitReset(h, ctx.Done())
 	stop()
 	a.setState(AdapterDown, nil, err)
 	_ = h.Close()
@@ -262,17 +249,12 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	a.m.slots.Remove(a.name)
 }
 
-// errReset is the reason for a reset after repeated faults of the controller.
-var errReset = &controller.Error{What: "reset", Err: errors.New("repeated faults of the adapter")}
-
-// noteDial notes the result of a dial to peer. Enough faults in a row request a
-// reset; faults is the number that this failure counts for.
-func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
+// noteDial notes the result of a dial to peer.
+func (a *Adapter) noteDial(peer hci.MAC, failed bool) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !failed {
-		a.faults = 0
 		delete(a.failed, peer)
 		return
 	}
@@ -280,16 +262,6 @@ func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
 		clear(a.failed)
 	}
 	a.failed[peer] = failure{a.failed[peer].weightAt(now) + 1, now}
-	if faults == 0 {
-		return
-	}
-	if a.faults += faults; a.faults >= sickAfter {
-		a.faults = 0
-		select {
-		case a.reset <- struct{}{}:
-		default:
-		}
-	}
 }
 
 // Adapters returns the Manager's adapters, in the order of Config.Adapters.

@@ -157,6 +157,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		return nil, at
 	}
 	at.linked = true
+	a.noteLink(x.target.addr.MAC)
 	l := x.m.adoptLink(a, h, conn, x.deviceName())
 	c := newClient(l, x.opts)
 	l.joinLink(c)
@@ -232,27 +233,19 @@ func (x *attempts) connectedEvent(l *link, shared bool) Connected {
 // noteResult informs the adapter, and the limit of its slots, of the result of an
 // attempt.
 func (x *attempts) noteResult(a *Adapter, err error) {
+	peer := x.target.addr.MAC
 	if err == nil {
-		a.noteDial(x.target.addr.MAC, false, 0)
+		a.noteDial(peer, false)
 		return
 	}
 	if errors.Is(err, context.Canceled) {
 		return
 	}
+	a.noteDial(peer, true)
+	a.noteFault(peer, err)
 	c := errclass.Default.Of(err)
-	faults := 0
-	if c.Action.Has(errclass.RecoverAdapter) {
-		faults = 1
-	}
-	if ctl := a.Controller(); errors.Is(err, controller.ErrStillInitiating) && ctl != nil {
-		faults = 0 // a reset would end links, which are worth more than this dial
-		if len(ctl.Links()) == 0 {
-			faults = sickAfter // it does not recover by itself, and there is no link to lose
-		}
-	}
-	a.noteDial(x.target.addr.MAC, true, faults)
 	var st hci.Status
 	if c.Action.Has(errclass.LowerLimit) && errors.As(err, &st) {
-		x.m.slots.Refused(a.name, x.target.addr.MAC.String(), uint8(st))
+		x.m.slots.Refused(a.name, peer.String(), uint8(st))
 	}
 }
