@@ -141,10 +141,12 @@ func testAdapterGoneWhileWaitingForASlot(t *testing.T) {
 		l.device(n)
 	}
 	l.establish(0, nil)
+	p := once()
+	p.AdapterTimeout = 0 // do not wait for it to come back
 	failed := make(chan error, 2)
 	for _, n := range []int{1, 2} {
 		go func() {
-			_, err := l.m.Establish(t.Context(), address(n).String(), &connmgr.Options{Policy: once()})
+			_, err := l.m.Establish(t.Context(), address(n).String(), &connmgr.Options{Policy: p})
 			failed <- err
 		}()
 	}

@@ -44,31 +44,6 @@ func (x *attempts) deviceAddress() hci.Addr {
 	return x.m.addrOf(x.target.addr.MAC)
 }
 
-// watchDevice returns a channel that is closed when the reason to wait is gone: the
-// device is heard, or the missing slot or adapter is there. The function ends the watch.
-func (x *attempts) watchDevice(c errclass.Class) (<-chan struct{}, func()) {
-	own := x.target.addr.MAC.String()
-	forSlot := c.Action.Has(errclass.AwaitSlot) || c.Category == errclass.OutOfSlots
-	changed, stop := x.m.wake.subscribe(func(n news) bool {
-		return n.adapterUp || forSlot && n.slotOf != "" && n.slotOf != own
-	})
-	if forSlot { // the device alone does not help
-		return changed, stop
-	}
-	heard, stopHeard := x.m.devices.awaitHeard(x.target)
-	ch, done := make(chan struct{}), make(chan struct{})
-	go func() { // ends with the watch
-		select {
-		case <-heard:
-			close(ch)
-		case <-changed:
-			close(ch)
-		case <-done:
-		}
-	}()
-	return ch, func() { stopHeard(); stop(); close(done) }
-}
-
 // identifyTarget replaces a private address that the program has given by the identity
 // of the bonded device.
 func (x *attempts) identifyTarget() {
@@ -97,7 +72,7 @@ func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 		switch {
 		case l != nil:
 			if c, phase, err := x.shareLink(ctx, l); c != nil || err != nil {
-				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}
+				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err, linked: true}
 			}
 		case busy != nil:
 			select {
@@ -181,6 +156,8 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		at.Err = err
 		return nil, at
 	}
+	at.linked = true
+	a.noteLink(x.target.addr.MAC)
 	l := x.m.adoptLink(a, h, conn, x.deviceName())
 	c := newClient(l, x.opts)
 	l.joinLink(c)
@@ -247,27 +224,19 @@ func (x *attempts) connectedEvent(l *link, shared bool) Connected {
 // noteResult informs the adapter, and the limit of its slots, of the result of an
 // attempt.
 func (x *attempts) noteResult(a *Adapter, err error) {
+	peer := x.target.addr.MAC
 	if err == nil {
-		a.noteDial(x.target.addr.MAC, false, 0)
+		a.noteDial(peer, false)
 		return
 	}
 	if errors.Is(err, context.Canceled) {
 		return
 	}
+	a.noteDial(peer, true)
+	a.noteFault(peer, err)
 	c := errclass.Default.Of(err)
-	faults := 0
-	if c.Action.Has(errclass.RecoverAdapter) {
-		faults = 1
-	}
-	if ctl := a.Controller(); errors.Is(err, controller.ErrStillInitiating) && ctl != nil {
-		faults = 0 // a reset would end links, which are worth more than this dial
-		if len(ctl.Links()) == 0 {
-			faults = sickAfter // it does not recover by itself, and there is no link to lose
-		}
-	}
-	a.noteDial(x.target.addr.MAC, true, faults)
 	var st hci.Status
 	if c.Action.Has(errclass.LowerLimit) && errors.As(err, &st) {
-		x.m.slots.Refused(a.name, x.target.addr.MAC.String(), uint8(st))
+		x.m.slots.Refused(a.name, peer.String(), uint8(st))
 	}
 }

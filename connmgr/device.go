@@ -32,6 +32,8 @@ type Device struct {
 	Connectable    bool
 	Data, Response hci.AdvData
 	Seen           time.Time // the time of the last advertisement
+
+	gap time.Duration // between advertisements, a moving average; 0 if not known
 }
 
 func newDevice(adapter string) *Device {
@@ -40,6 +42,7 @@ func newDevice(adapter string) *Device {
 
 // update enters one report of the device, whose identity address is addr.
 func (d *Device) update(addr hci.Addr, r *controller.Report) {
+	d.noteGap(r.Time)
 	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
 	d.Data, d.Response = r.Data, r.Response
 	if n := r.Name(); n != "" {
@@ -54,6 +57,19 @@ func (d *Device) update(addr hci.Addr, r *controller.Report) {
 	} else {
 		d.Smoothed = int(alpha*float64(d.RSSI) + (1-alpha)*float64(d.Smoothed))
 	}
+}
+
+// noteGap enters the time since the last advertisement. Reports that follow faster than
+// a device may advertise are of one advertising event.
+func (d *Device) noteGap(now time.Time) {
+	gap := min(now.Sub(d.Seen), maxAdvInterval)
+	if d.Seen.IsZero() || gap < minAdvInterval/2 {
+		return
+	}
+	if d.gap == 0 {
+		d.gap = gap
+	}
+	d.gap = time.Duration(alpha*float64(gap) + (1-alpha)*float64(d.gap))
 }
 
 // onAir returns the address to connect to.

@@ -27,11 +27,18 @@ type devices struct {
 	heard   map[hci.MAC]map[string]*Device // by adapter; guarded by mu, as all below
 	count   int
 	news    bool // whether any device was heard since the last snapshot
-	waiters map[chan struct{}]target
+	waiters map[chan struct{}]waiter
+}
+
+// waiter waits for a connectable report of a device.
+type waiter struct {
+	target
+	// wants decides whether a report ends the wait; nil accepts each. It must not block.
+	wants func(adapter string, r *controller.Report) bool
 }
 
 func newDevices() *devices {
-	return &devices{heard: map[hci.MAC]map[string]*Device{}, waiters: map[chan struct{}]target{}}
+	return &devices{heard: map[hci.MAC]map[string]*Device{}, waiters: map[chan struct{}]waiter{}}
 }
 
 // addReport enters a report of the device with an identity address.
@@ -58,8 +65,8 @@ func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report
 		ds.forgetLocked()
 	}
 	if r.Connectable {
-		for ch, t := range ds.waiters {
-			if t.matches(addr) {
+		for ch, w := range ds.waiters {
+			if w.matches(addr) && (w.wants == nil || w.wants(adapter, r)) {
 				delete(ds.waiters, ch)
 				close(ch)
 			}
@@ -94,9 +101,15 @@ func (ds *devices) listLocked() []Device {
 // awaitHeard returns a channel that is closed by the next connectable advertisement of
 // t, and a function that ends the wait.
 func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
+	return ds.awaitReport(waiter{target: t})
+}
+
+// awaitReport returns a channel that is closed by the next connectable advertisement
+// that w wants, and a function that ends the wait.
+func (ds *devices) awaitReport(w waiter) (<-chan struct{}, func()) {
 	ch := make(chan struct{})
 	ds.mu.Lock()
-	ds.waiters[ch] = t
+	ds.waiters[ch] = w
 	ds.mu.Unlock()
 	return ch, func() {
 		ds.mu.Lock()

@@ -19,7 +19,7 @@ import (
 // once is the policy of a single attempt.
 func once() *connmgr.Policy {
 	p := connmgr.DefaultPolicy()
-	p.MaxAttempts, p.MaxTransients = 1, 1
+	p.MaxAttempts, p.MaxTransients, p.MinPersistence = 1, 1, 0
 	return &p
 }
 

@@ -74,6 +74,9 @@ type Attempt struct {
 	Err      error
 	Class    errclass.Class
 	Backoff  time.Duration // the wait after it, unless that ended early
+
+	linked   bool // there was a link: the device is there
+	hopeless bool // no other attempt may follow
 }
 
 // EstablishError is the error of an Establish that has given up. It unwraps to its
