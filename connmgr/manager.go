@@ -97,10 +97,9 @@ type Manager struct {
 	tasks     sync.WaitGroup // goroutines of the adapters and links
 	callbacks sync.WaitGroup // callbacks of the program
 
-	mu        sync.Mutex
-	adapters  []*Adapter         // guarded by mu, as all below
-	preferred map[hci.MAC]string // the adapter that Device returned last
-	closed    bool
+	mu       sync.Mutex
+	adapters []*Adapter // guarded by mu, as all below
+	closed   bool
 }
 
 // Open makes a Manager and begins to open its adapters. It returns as soon as one of
@@ -110,7 +109,7 @@ type Manager struct {
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
 		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
-		devices: newDevices(), links: newLinks(), account: newAccount(), preferred: map[hci.MAC]string{},
+		devices: newDevices(), links: newLinks(), account: newAccount(),
 	}
 	if cfg != nil {
 		m.cfg = *cfg
