@@ -76,6 +76,11 @@ func (d *Device) noteConnectable(r *controller.Report) {
 	}
 }
 
+// isFresh reports whether the adapter has heard the device as connectable, not long ago.
+func (d *Device) isFresh(now time.Time) bool {
+	return !d.accepts.IsZero() && now.Sub(d.accepts) < outOfDate
+}
+
 // onAir returns the address to connect to.
 func (d *Device) onAir() hci.Addr {
 	if d.OnAir == (hci.Addr{}) {

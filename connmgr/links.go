@@ -231,6 +231,16 @@ func (l *link) shutLink() error {
 	return nil
 }
 
+// isGone reports whether the link has ended.
+func (l *link) isGone() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // takeUsers removes all Clients of a link that is down, and returns those that were
 // handed to the program.
 func (l *link) takeUsers() []*Client {

@@ -85,11 +85,13 @@ type Manager struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed at the beginning of Close
 	bus     *bus
-	wake    *broadcast
+	wake    *broadcast // of the adapters
+	freed   *broadcast // of links that have ended
 	devices *devices
 	links   *links
 	slots   *slots.Manager
 	account account
+	places  *places
 	cache   *servicecache.Cache
 	bonds   *bondStores
 	static  hci.MAC // for controllers without an address of their own
@@ -108,7 +110,7 @@ type Manager struct {
 // returns the error.
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
-		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
+		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(), freed: newBroadcast(), places: newPlaces(),
 		devices: newDevices(), links: newLinks(), account: newAccount(),
 	}
 	if cfg != nil {

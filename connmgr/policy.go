@@ -104,5 +104,8 @@ func (p *Policy) classify(err error) errclass.Class {
 		// The device itself has given the table: another attempt would read the same.
 		return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
 	}
+	if e, ok := errors.AsType[*UnreachableError](err); ok {
+		return e.class()
+	}
 	return p.Treatment.Of(err)
 }
