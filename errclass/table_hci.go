@@ -41,7 +41,7 @@ var localRows = []row{
 		name: "controller: has a link to the peer that this host does not know", match: []match{is(controller.ErrUnknownLink)},
 		like: RemoteError{Kind: KindDBus, Text: "[org.bluez.Error.Failed] le-connection-already-connected"},
 		do: treatment{
-			category: Connection, budget: BudgetConnect, delay: DelayStack,
+			category: Connection, redial: Redial{Times: 1, Wait: 250 * time.Millisecond}, budget: BudgetConnect, delay: DelayStack,
 			action: RecoverAdapter | OtherAdapter, advice: adviceAdapter,
 		},
 		why: "the event about the link was lost: this controller takes no dial to the peer until it is reset",
