@@ -10,7 +10,7 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// The program of README.md, on simulated air where that has nil.
+// The program of README.md, with a Config for simulated air.
 func Example() {
 	if err := run(context.Background(), &connmgr.Config{Adapters: []string{"sim:sensors"}, Kinds: []connmgr.Kind{{Prefix: "sim:", Open: sim.OpenTransport}}}); err != nil {
 		log.Print(err)

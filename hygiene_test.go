@@ -12,15 +12,15 @@ import (
 	"unicode/utf8"
 )
 
-// unfinished are the words that mark work put off; the brackets keep this file
-// from matching itself.
+// unfinished matches the words that mark unfinished work. The brackets keep this
+// file from matching itself.
 var unfinished = regexp.MustCompile(`\b(T[O]DO|F[I]XME|X[X]X)\b`)
 
-// machinePath finds absolute paths that exist on somebody's machine only.
+// machinePath matches absolute paths of a single machine.
 var machinePath = regexp.MustCompile(`(^|[\s"'=:(])/(home|Users|work|root)/[A-Za-z0-9._-]+`)
 
-// TestTrackedFiles fails on unfinished work and on paths of one machine in
-// what git tracks.
+// TestTrackedFiles fails on marks of unfinished work, and on paths of a single
+// machine, in the files that git tracks.
 func TestTrackedFiles(t *testing.T) {
 	out, err := exec.Command("git", "ls-files", "-z").Output()
 	if err != nil {
@@ -42,7 +42,7 @@ func TestTrackedFiles(t *testing.T) {
 		for line := range bytes.Lines(b) {
 			n++
 			if m := unfinished.Find(line); m != nil {
-				t.Errorf("%s:%d: %s marks unfinished work: finish it or say what holds", name, n, m)
+				t.Errorf("%s:%d: %s marks unfinished work: finish it, or describe the limit", name, n, m)
 			}
 			if m := machinePath.Find(line); m != nil {
 				t.Errorf("%s:%d: %q is a path of one machine", name, n, bytes.TrimSpace(m))
@@ -51,11 +51,11 @@ func TestTrackedFiles(t *testing.T) {
 	}
 }
 
-// maxComment is how many columns a line may have that is or ends in a comment.
+// maxComment is the number of columns that a line with a comment may have.
 const maxComment = 120
 
-// TestCommentWidth fails on comments that no window shows whole. gofmt does not
-// wrap them, and the linter lll cannot tell them from code, which may be longer.
+// TestCommentWidth fails on comments beyond maxComment. gofmt does not wrap them, and
+// the linter lll cannot tell comments from code, which may be longer.
 func TestCommentWidth(t *testing.T) {
 	walkSource(t, func(file string, parsed *ast.File, set *token.FileSet) {
 		b, err := os.ReadFile(file)

@@ -12,13 +12,13 @@ import (
 	"testing"
 )
 
-// maxOwners is how many types may have an unexported method of one name; for a
-// function, its package counts as a type. A reader who searches for a name has
-// to find the one that was meant.
+// maxOwners is the number of types that may share the name of an unexported method.
+// For a function, its package counts as a type. A search for a name must find the
+// function that the reader means.
 const maxOwners = 4
 
-// sharedNames lists the names that more types of one package may share: the
-// methods of an interface, where the common name is the point.
+// sharedNames lists the names that more types of one package may share: the methods
+// of its interfaces.
 var sharedNames = []struct{ name, dir, reason string }{
 	{"readParams", "hci", "decodes the parameters of a command or event: a method of every codec type"},
 	{"appendParams", "hci", "encodes the parameters of an event: a method of every event"},

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestReadmeProgram wants the program of README.md to compile as it stands there,
-// and to be the one that Example runs.
+// TestReadmeProgram checks that the program of README.md compiles, and that Example
+// runs the same one.
 func TestReadmeProgram(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -40,4 +40,47 @@ func TestReadmeProgram(t *testing.T) {
 	if out, err := exec.Command("go", "vet", file).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// TestReadmeNames checks that the Go names in README.md's table for users of bleak
+// exist.
+func TestReadmeNames(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "\n## Coming from bleak")
+	section, _, _ = strings.Cut(section, "\n## ")
+	names := 0
+	for row := range strings.Lines(section) {
+		cells := strings.Split(row, "|")
+		if len(cells) != 4 {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([A-Za-z]+)\\.([A-Z][A-Za-z]+)`").FindAllStringSubmatch(cells[2], -1) {
+			names++
+			if !defined(t, m[1], m[2]) {
+				t.Errorf("README.md names %s.%s, which does not exist", m[1], m[2])
+			}
+		}
+	}
+	if names == 0 {
+		t.Error("README.md has no table for users of bleak")
+	}
+}
+
+// defined reports whether one of the packages that users of bleak meet has a name:
+// qualifier is the package or a type of it.
+func defined(t *testing.T, qualifier, name string) bool {
+	t.Helper()
+	for _, pkg := range []string{"connmgr", "slots", "gatt"} {
+		arg := qualifier + "." + name
+		if qualifier == pkg {
+			arg = name
+		}
+		if exec.Command("go", "doc", "./"+pkg, arg).Run() == nil {
+			return true
+		}
+	}
+	return false
 }

@@ -96,10 +96,10 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 	stays := l.watchRefusal()
 	if l.joinLink(c) {
 		phase, err := PhaseSecure, x.secureLink(ctx, c)
-		alive := err != nil
+		dead := false
 		if err == nil {
 			phase, err = PhaseDiscover, l.checkAlive(ctx)
-			alive = err == nil
+			dead = err != nil && ctx.Err() == nil
 		}
 		if err == nil {
 			if err = x.loadTable(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, true)) {
@@ -107,19 +107,19 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 			}
 		}
 		down := l.conn.Err()
-		last := l.leaveLink(c)
-		if alive || ctx.Err() != nil { // its other Clients keep it
-			if last || down != nil {
-				_ = l.shutLink()
-			}
+		var refused error
+		if l.leaveLink(c) || down != nil { // its other Clients keep a link that is up
+			refused = l.abandonLink(ctx)
+		}
+		if !dead {
 			if down != nil { // the cause of the failure
 				err = down
 			}
 			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
-		if err := l.shutLink(); err != nil {
-			return nil, phase, err
+		if refused != nil {
+			return nil, phase, refused
 		}
 	}
 	select {
@@ -161,8 +161,10 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	l := x.m.adoptLink(a, h, conn, x.deviceName())
 	c := newClient(l, x.opts)
 	l.joinLink(c)
+	x.m.tasks.Go(l.readFeatures)
 	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, false)) {
 		x.m.tasks.Go(func() { l.guardTable(x.m.ctx) })
+		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts) })
 		x.noteResult(a, nil)
 		return c, Attempt{}
 	}
@@ -171,7 +173,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		err = down
 	}
 	l.leaveLink(c)
-	_ = l.shutLink()
+	_ = l.abandonLink(ctx)
 	x.noteResult(a, err)
 	at.Err = err
 	return nil, at
@@ -185,7 +187,7 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 		return nil, nil, x.m.noAdapter(a.name)
 	}
 	p := x.m.policyFor(x.opts)
-	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
+	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams(), DeferTuning: true}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {
 		peer = d.onAir() // perhaps a private address, the last one heard
@@ -203,23 +205,12 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	return h, c, err
 }
 
-// setUpClient makes a new link ready: security, attribute table, parameters.
+// setUpClient makes a new link ready: security and attribute table.
 func (x *attempts) setUpClient(ctx context.Context, c *Client) (Phase, error) {
 	if err := x.secureLink(ctx, c); err != nil {
 		return PhaseSecure, err
 	}
-	if err := x.loadTable(ctx, c); err != nil {
-		return PhaseDiscover, err
-	}
-	if !x.opts.KeepParams {
-		if _, err := c.link.conn.Link().Update(ctx, x.opts.settledParams()); err != nil {
-			if c.link.conn.Err() != nil || ctx.Err() != nil {
-				return PhaseSettle, err
-			}
-			x.m.log.Debug("settled connection parameters refused", "address", c.Address(), "error", err)
-		}
-	}
-	return PhaseSettle, nil
+	return PhaseDiscover, x.loadTable(ctx, c)
 }
 
 // connectedEvent returns the event of a Client that is ready.

@@ -69,7 +69,7 @@ func testCauseOutlivesTheOtherUser(t *testing.T) {
 			l.wantNoSlots()
 			done <- err
 		}()
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(40 * time.Millisecond)
 		c.Close() // the other is in the middle of discovery
 		if err := <-done; !errors.As(err, new(*connmgr.MissingError)) {
 			t.Errorf("error %v, want a MissingError", err)

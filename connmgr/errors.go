@@ -64,7 +64,6 @@ const (
 	PhaseDial     Phase = "dial"     // until the link is up
 	PhaseSecure   Phase = "secure"   // encrypting or pairing
 	PhaseDiscover Phase = "discover" // MTU and attribute table
-	PhaseSettle   Phase = "settle"   // connection parameters for the time after discovery
 )
 
 // Attempt is the record of one attempt that failed.

@@ -166,7 +166,7 @@ func unfinished(p Phase) error {
 		return fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
 	case PhaseDial:
 		return controller.ErrDialTimeout
-	case PhaseSecure, PhaseDiscover, PhaseSettle:
+	case PhaseSecure, PhaseDiscover:
 	}
 	return context.DeadlineExceeded
 }

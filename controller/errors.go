@@ -8,47 +8,50 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// ErrNoAnswer means that the controller did not answer a command in time, or did
-// not report the end of a procedure that it had begun.
-var ErrNoAnswer = errors.New("no answer from the controller")
+// What went wrong at the controller, for errors.Is.
+var (
+	// ErrNoAnswer means that the controller did not answer a command in time, or did
+	// not report the end of a procedure that it had begun.
+	ErrNoAnswer = errors.New("no answer from the controller")
 
-// ErrNoCredit means that the controller has answered all commands but has granted
-// no credit for another one (Vol 4, Part E, 4.4).
-var ErrNoCredit = errors.New("the controller granted no credit for another command")
+	// ErrNoCredit means that the controller has answered all commands but has granted
+	// no credit for another one (Vol 4, Part E, 4.4).
+	ErrNoCredit = errors.New("the controller granted no credit for another command")
 
-// ErrStuck means that a write to the transport took longer than
-// Config.CommandTimeout.
-var ErrStuck = errors.New("the transport accepts no more packets")
+	// ErrStuck means that a write to the transport took longer than
+	// Config.CommandTimeout.
+	ErrStuck = errors.New("the transport accepts no more packets")
 
-// ErrUnanswered means that a command was not sent because the controller did not
-// answer the same command before.
-var ErrUnanswered = errors.New("not sent, because this controller did not answer the command before")
+	// ErrUnanswered means that a command was not sent because the controller did not
+	// answer the same command before.
+	ErrUnanswered = errors.New("not sent, because this controller did not answer the command before")
 
-// ErrNotSupported means that the controller lacks a command or a feature.
-var ErrNotSupported = errors.New("not supported by the controller")
+	// ErrNotSupported means that the controller lacks a command or a feature.
+	ErrNotSupported = errors.New("not supported by the controller")
 
-// ErrDialTimeout means that the controller heard no connectable advertisement of
-// the peer within ConnectOptions.Timeout.
-var ErrDialTimeout = errors.New("the peer was not heard in time")
+	// ErrDialTimeout means that the controller heard no connectable advertisement of
+	// the peer within ConnectOptions.Timeout.
+	ErrDialTimeout = errors.New("the peer was not heard in time")
 
-// ErrStillInitiating means that the controller has not reported the end of a
-// canceled initiation and refuses another one. The remedy is to close the
-// Controller and to open it again, which resets the controller.
-var ErrStillInitiating = errors.New("the controller still runs an initiation that was canceled")
+	// ErrStillInitiating means that the controller has not reported the end of a
+	// canceled initiation and refuses another one. The remedy is to close the
+	// Controller and to open it again, which resets the controller.
+	ErrStillInitiating = errors.New("the controller still runs an initiation that was canceled")
 
-// ErrStale means that the controller has given the handle of the link to another
-// link, so that the event about the end of this one must be lost.
-var ErrStale = errors.New("the controller gave the link's handle to another link")
+	// ErrStale means that the controller has given the handle of the link to another
+	// link, so that the event about the end of this one must be lost.
+	ErrStale = errors.New("the controller gave the link's handle to another link")
 
-// ErrEventLost is the cause of the end of a link that the controller does not
-// have any more, although no event reported the end.
-var ErrEventLost = errors.New("the controller has no such link: the event about its end was lost")
+	// ErrEventLost is the cause of the end of a link that the controller does not
+	// have any more, although no event reported the end.
+	ErrEventLost = errors.New("the controller has no such link: the event about its end was lost")
 
-// ErrUnknownLink means that the controller refuses to connect because it has a
-// link to the peer, and that this host could not find out the link's handle. The
-// event about the link must have been lost. A reset helps, that is, to close the
-// Controller and open it again.
-var ErrUnknownLink = errors.New("the controller has a link to the peer that this host does not know")
+	// ErrUnknownLink means that the controller refuses to connect because it has a
+	// link to the peer, and that this host could not find out the link's handle. The
+	// event about the link must have been lost. A reset helps, that is, to close the
+	// Controller and open it again.
+	ErrUnknownLink = errors.New("the controller has a link to the peer that this host does not know")
+)
 
 // CommandError is the failure of one HCI command. Err is the [hci.Status] that the
 // controller returned, or the reason why there is none: ErrNoAnswer,

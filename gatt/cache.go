@@ -8,16 +8,16 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// knowledge is what a client has found out about the peer's table. It counts
-// only as long as the table is that of its generation.
+// knowledge is the part of the peer's table that a client has discovered. It is
+// valid only while the table is of the same generation.
 type knowledge struct {
 	gen      uint64
-	profile  *Profile                    // complete; nil: not discovered
-	services map[UUID][]Service          // those looked up singly, without descriptors and includes
-	descs    map[att.Handle][]Descriptor // of those, by value handle
+	profile  *Profile                    // the complete table; nil if not discovered
+	services map[UUID][]Service          // discovered alone, without descriptors and includes
+	descs    map[att.Handle][]Descriptor // of their characteristics, by value handle
 }
 
-// knownLocked returns what is known of the present table.
+// knownLocked returns the knowledge of the current table.
 func (c *Client) knownLocked() *knowledge {
 	if gen := c.changes.Load().gen; c.known.gen != gen {
 		c.known = knowledge{gen: gen}
@@ -25,10 +25,9 @@ func (c *Client) knownLocked() *knowledge {
 	return &c.known
 }
 
-// SetProfile gives the client a table that is known from before, so that nothing
-// has to be discovered. Whether it is still right is the caller's to know: see
-// [Client.DatabaseHash], and Vol 3, Part G, 2.5.2 for the rules. Nil forgets the
-// table. The client keeps a copy.
+// SetProfile sets a cached table, so that nothing needs to be discovered. The
+// caller must know that it is valid: see [Client.DatabaseHash], and Vol 3, Part
+// G, 2.5.2 for the rules. Nil forgets the table. The client keeps a copy.
 func (c *Client) SetProfile(p *Profile) {
 	if p != nil {
 		p = p.Clone()
@@ -36,7 +35,7 @@ func (c *Client) SetProfile(p *Profile) {
 	c.setProfile(p, c.changes.Load().gen)
 }
 
-// setProfile keeps p, which nobody changes anymore, for a generation.
+// setProfile keeps p, which must not change any more, for a generation.
 func (c *Client) setProfile(p *Profile, gen uint64) {
 	c.mu.Lock()
 	if k := c.knownLocked(); k.gen == gen {
@@ -51,8 +50,8 @@ func (c *Client) setProfile(p *Profile, gen uint64) {
 	}
 }
 
-// cachedProfile returns the complete table if it is known. It must not be
-// changed.
+// cachedProfile returns the complete table, nil if it is not known, and its
+// generation. The table must not be changed.
 func (c *Client) cachedProfile() (*Profile, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,30 +59,29 @@ func (c *Client) cachedProfile() (*Profile, uint64) {
 	return k.profile, k.gen
 }
 
-// changeLog is what has happened to the peer's table, oldest first. It is
-// replaced, never changed, so that the loop need not wait to read it.
+// changeLog lists the changes of the peer's table, oldest first. It is replaced,
+// never modified, so that the loop reads it without a lock.
 type changeLog struct {
-	gen     uint64 // of the present table; 0 at first
+	gen     uint64 // of the current table; begins at 0
 	changes []change
 }
 
 type change struct {
-	gen    uint64 // of the table after it
+	gen    uint64 // of the table after the change
 	handle att.HandleRange
 }
 
-// maxChanges bounds the log. Older changes become one, of all handles that they
-// touched together.
+// maxChanges bounds the log. When it is full, all changes are merged into one.
 const maxChanges = 16
 
-// withChange returns the log with one more change.
+// withChange returns a log with one more change.
 func (l *changeLog) withChange(r att.HandleRange) *changeLog {
 	n := &changeLog{gen: l.gen + 1}
 	old := l.changes
 	if len(old) == maxChanges {
 		merged := old[0]
 		for _, ch := range old[1:] {
-			merged = change{ch.gen, hull(merged.handle, ch.handle)}
+			merged = change{ch.gen, union(merged.handle, ch.handle)}
 		}
 		old = []change{merged}
 	}
@@ -91,7 +89,7 @@ func (l *changeLog) withChange(r att.HandleRange) *changeLog {
 	return n
 }
 
-// touched reports whether a range has changed since the table of a generation.
+// touched reports whether a part of r has changed after the generation since.
 func (l *changeLog) touched(since uint64, r att.HandleRange) bool {
 	for _, ch := range l.changes {
 		if ch.gen > since && ch.handle.Start <= r.End && r.Start <= ch.handle.End {
@@ -99,11 +97,6 @@ func (l *changeLog) touched(since uint64, r att.HandleRange) bool {
 		}
 	}
 	return false
-}
-
-// hull returns the smallest range that has both in it.
-func hull(a, b att.HandleRange) att.HandleRange {
-	return att.HandleRange{Start: min(a.Start, b.Start), End: max(a.End, b.End)}
 }
 
 // noteChange begins a new generation. It never waits.
@@ -117,9 +110,9 @@ func (c *Client) noteChange(r att.HandleRange) {
 	c.changed.note(r)
 }
 
-// changeSignal holds the changes that nobody has been told of.
+// changeSignal holds the changes that ServiceChanged has not returned.
 type changeSignal struct {
-	pending atomic.Pointer[att.HandleRange] // all of them as one range
+	pending atomic.Pointer[att.HandleRange] // one range around all of them
 	ready   chan struct{}                   // one slot
 }
 
@@ -128,7 +121,7 @@ func (s *changeSignal) note(r att.HandleRange) {
 		old := s.pending.Load()
 		all := r
 		if old != nil {
-			all = hull(r, *old)
+			all = union(r, *old)
 		}
 		if s.pending.CompareAndSwap(old, &all) {
 			break
@@ -140,15 +133,15 @@ func (s *changeSignal) note(r att.HandleRange) {
 	}
 }
 
-// ServiceChanged waits until the peer has said that attributes in a range of
-// handles have changed, been added or removed, and returns that range, or the
-// smallest that takes in all changes since the last call. It is said once,
-// whoever calls. Everything in the range has to be discovered again; what the
-// client knew has been dropped already.
+// ServiceChanged waits until attributes of the peer have changed, been added or
+// removed. It returns the range of their handles, or the smallest range around
+// all changes since the last call. A change is returned once, to one caller.
+// Everything in the range must be discovered again; the client has already
+// dropped its knowledge of it.
 //
-// The peer says so by Service Changed, if it has been asked to; see
-// [Client.EnableServiceChanged]. Refusing a request as out of sync counts as a
-// change of all handles.
+// The peer indicates changes by Service Changed if the client has enabled that;
+// see [Client.EnableServiceChanged]. A request that the peer refuses with
+// Database Out Of Sync counts as a change of all handles.
 func (c *Client) ServiceChanged(ctx context.Context) (att.HandleRange, error) {
 	for {
 		if r := c.changed.pending.Swap(nil); r != nil {

@@ -11,26 +11,26 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// ErrNoCCCD says that a characteristic has no client characteristic
-// configuration descriptor, so that its notifications cannot be asked for.
+// ErrNoCCCD means that a characteristic has no Client Characteristic
+// Configuration, so that notifications cannot be enabled.
 var ErrNoCCCD = errors.New("no client characteristic configuration descriptor")
 
-// cccdState is what we want from, and know of, one client characteristic
-// configuration. All subscriptions to the characteristic share it; it holds what
-// any of them needs.
+// cccdState is the state of one Client Characteristic Configuration of the peer.
+// All subscriptions to the characteristic share it; its value is the union of
+// their bits.
 type cccdState struct {
 	within att.HandleRange // of the service
-	gen    uint64          // of the table that it is of
+	gen    uint64          // of the table that it belongs to
 	gate   gate            // guards all below
 
 	subs   []*Subscription
-	pinned uint16 // needed by no subscription
+	pinned uint16 // bits that are set without a subscription
 	handle att.Handle
-	held   uint16 // by the peer
-	sure   bool   // held is known: the peer has said that it took it
+	held   uint16 // the value at the peer
+	sure   bool   // held is certain: the peer has confirmed it
 }
 
-// wanted returns what the peer should hold.
+// wanted returns the value that the peer should hold.
 func (s *cccdState) wanted() uint16 {
 	bits := s.pinned
 	for _, sub := range s.subs {
@@ -39,7 +39,7 @@ func (s *cccdState) wanted() uint16 {
 	return bits
 }
 
-// cccd returns the state shared by all handles on the characteristic.
+// cccd returns the state that all Chars of the characteristic share.
 func (ch *Char) cccd() *cccdState {
 	c := ch.c
 	c.mu.Lock()
@@ -52,8 +52,8 @@ func (ch *Char) cccd() *cccdState {
 	return s
 }
 
-// configure has the peer hold bits, and sub, if not nil, receive from before the
-// peer can know of that.
+// configure sets bits in the peer's configuration. If sub is not nil, it is
+// registered before the request is sent, so that it misses no value.
 func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) error {
 	if err := ch.Check(); err != nil {
 		return err
@@ -81,7 +81,8 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 	}
 	if err := ch.writeCCCD(ctx, s, s.wanted()|bits); err != nil {
 		if sub != nil {
-			// An error means that the link is gone, and all subscriptions with it.
+			// An error means that the link has ended, and all subscriptions with
+			// it.
 			_ = ch.c.onLoop(func(time.Time) { ch.c.values.unsubscribe(sub) })
 		}
 		return err
@@ -94,21 +95,21 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 	return nil
 }
 
-// unconfigure takes a subscription away and has the peer hold what the others
-// need.
+// unconfigure removes a subscription and clears the bits that no other one
+// needs.
 func (ch *Char) unconfigure(sub *Subscription) error {
 	if err := ch.c.onLoop(func(time.Time) { ch.c.values.unsubscribe(sub) }); err != nil {
 		return nil // the link has ended
 	}
 	s := ch.cccd()
-	ctx := context.Background() // the rule of 30 seconds is the limit
+	ctx := context.Background() // bounded by the transaction timeout of 30 seconds
 	if err := s.gate.enter(ctx, ch.c); err != nil {
-		return nil // the same
+		return nil // the link has ended
 	}
 	defer s.gate.leave()
 	i := slices.Index(s.subs, sub)
 	if i < 0 {
-		return nil // of a table that has changed: the peer has forgotten
+		return nil // the table has changed, and the peer has forgotten the subscription
 	}
 	s.subs = slices.Delete(s.subs, i, i+1)
 	err := ch.writeCCCD(ctx, s, s.wanted())
@@ -118,8 +119,8 @@ func (ch *Char) unconfigure(sub *Subscription) error {
 	return err
 }
 
-// writeCCCD has the peer hold bits unless it is known that it does. The caller
-// holds the gate.
+// writeCCCD writes the configuration unless the peer is known to hold bits. The
+// caller must hold the gate.
 func (ch *Char) writeCCCD(ctx context.Context, s *cccdState, bits uint16) error {
 	if s.sure && s.held == bits {
 		return nil
@@ -131,10 +132,10 @@ func (ch *Char) writeCCCD(ctx context.Context, s *cccdState, bits uint16) error 
 	case err == nil:
 		s.held, s.sure = bits, true
 	case errors.As(err, &refused):
-		// The peer holds what it held before.
+		// The peer still holds the previous value.
 	default:
-		// It may hold either. What the others need is written again, though
-		// nobody waits for it, and the next one asks in any case.
+		// The peer may hold either value. Restore the previous one without
+		// waiting, and write again next time in any case.
 		s.sure = false
 		if ctx.Err() != nil && ch.Check() == nil {
 			att.Detach(ch.c.b, att.WriteReq{Handle: s.handle, Value: wire.AppendU16(nil, before)})

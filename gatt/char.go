@@ -8,26 +8,25 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// Char is one characteristic of the peer, as it was discovered. After the end of
-// the link, its methods return the reason of that; once the peer has said that
-// the service has changed, ErrStale. It can be used from any goroutine but the
-// loop.
+// Char is one characteristic of the peer. After the end of the link, its methods
+// return the reason for it; after a change of its service, ErrStale. It may be
+// used from any goroutine but the loop.
 type Char struct {
 	c       *Client
 	service UUID
 	within  att.HandleRange // of the service
-	gen     uint64          // of the table that it is of
-	info    Characteristic  // Descriptors: see full
-	full    bool            // info has the descriptors
+	gen     uint64          // of the table that it belongs to
+	info    Characteristic  // has the Descriptors if full
+	full    bool            // the descriptors are known
 }
 
-// newChar makes a handle on data that the client keeps.
+// newChar returns a Char of discovered data.
 func (c *Client) newChar(s *Service, chr *Characteristic, gen uint64, full bool) *Char {
 	return &Char{c: c, service: s.UUID, within: s.Range(), gen: gen, info: *chr, full: full}
 }
 
-// Info returns what discovery has found. Descriptors are in it if the whole
-// profile was discovered; see [Char.Descriptors].
+// Info returns the discovered data. It includes the descriptors if the whole
+// table was discovered; see [Char.Descriptors].
 func (ch *Char) Info() Characteristic {
 	info := ch.info
 	info.Descriptors = slices.Clone(info.Descriptors)
@@ -37,16 +36,16 @@ func (ch *Char) Info() Characteristic {
 // UUID returns the UUID of the characteristic.
 func (ch *Char) UUID() UUID { return ch.info.UUID }
 
-// Service returns the UUID of the service that the characteristic is in.
+// Service returns the UUID of the service that contains the characteristic.
 func (ch *Char) Service() UUID { return ch.service }
 
-// Properties returns what the peer says may be done with the value. No method
-// holds it against the caller: peers are wrong about themselves at times, and
-// refuse what they do not do.
+// Properties returns the properties that the peer declares. No method enforces
+// them: some peers declare them wrongly, and every peer refuses what it does not
+// support.
 func (ch *Char) Properties() Properties { return ch.info.Properties }
 
 // Check returns ErrStale if the service of the characteristic has changed. It
-// implements att.Condition: whatever waits in a queue is not sent after that.
+// implements att.Condition, so that queued requests are not sent after that.
 func (ch *Char) Check() error {
 	if ch.c.changes.Load().touched(ch.gen, ch.within) {
 		return fmt.Errorf("gatt: characteristic %s: %w", ch.info.UUID, ErrStale)
@@ -54,35 +53,35 @@ func (ch *Char) Check() error {
 	return nil
 }
 
-// Read returns the whole value, however many requests that takes: one, if the
-// value is shorter than the MTU less one octet. The value belongs to the caller.
+// Read returns the whole value. That takes one request if the value is shorter
+// than the MTU less one octet, else several. The value belongs to the caller.
 func (ch *Char) Read(ctx context.Context) ([]byte, error) {
 	v, err := ch.c.readLong(ctx, ch, ch.info.Value)
 	if err != nil {
 		return nil, err
 	}
-	// What was outstanding when the table changed may be the value of another
-	// attribute.
+	// If the table changed while a request was outstanding, the value may be
+	// that of another attribute.
 	if err := ch.Check(); err != nil {
 		return nil, err
 	}
 	return v, nil
 }
 
-// Write writes the whole value and waits until the peer has it: in one request,
-// if it fits the MTU less three octets, else in several.
+// Write writes the whole value and waits for the peer's confirmation. That takes
+// one request if the value fits the MTU less three octets, else several.
 func (ch *Char) Write(ctx context.Context, value []byte) error {
 	return ch.c.writeLong(ctx, ch, ch.info.Value, value)
 }
 
-// WriteNoResponse writes a value of at most the MTU less three octets. It
-// returns when the link has taken it; the peer does not say what became of it.
-// See [Client.WriteNoResponse].
+// WriteNoResponse writes a value of at most the MTU less three octets with a
+// command, which the peer does not answer. It returns when the link has accepted
+// the command. See [Client.WriteNoResponse].
 func (ch *Char) WriteNoResponse(ctx context.Context, value []byte) error {
 	return ch.c.b.WriteCommand(ctx, ch, ch.info.Value, value)
 }
 
-// Descriptors returns the descriptors of the characteristic, which are asked for
+// Descriptors returns the descriptors of the characteristic. It discovers them
 // if they are not known.
 func (ch *Char) Descriptors(ctx context.Context) ([]Descriptor, error) {
 	if err := ch.Check(); err != nil {
@@ -95,9 +94,9 @@ func (ch *Char) Descriptors(ctx context.Context) ([]Descriptor, error) {
 	return slices.Clone(ds), err
 }
 
-// Char returns the first characteristic chr of a primary service svc. Only what
-// is needed for that is discovered, once: the services with that UUID and their
-// characteristics. If there is none, the error wraps ErrNotFound.
+// Char returns the first characteristic chr of a primary service svc. It
+// discovers only the services with that UUID and their characteristics, once. If
+// there is no such characteristic, the error wraps ErrNotFound.
 func (c *Client) Char(ctx context.Context, svc, chr UUID) (*Char, error) {
 	if err := c.discovering.enter(ctx, c); err != nil {
 		return nil, err
@@ -132,8 +131,8 @@ func (c *Client) Char(ctx context.Context, svc, chr UUID) (*Char, error) {
 	return nil, fmt.Errorf("gatt: characteristic %s in service %s: %w", chr, svc, ErrNotFound)
 }
 
-// cachedServices returns the services with a UUID, nil if nothing is known, and
-// whether their descriptors are known.
+// cachedServices returns the services with a UUID, nil if they are not known,
+// and whether their descriptors are known.
 func (c *Client) cachedServices(svc UUID) (services []Service, gen uint64, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,9 +147,9 @@ func (c *Client) cachedServices(svc UUID) (services []Service, gen uint64, full 
 	return services, k.gen, true
 }
 
-// CharByHandle returns the characteristic that an attribute belongs to: as its
-// declaration, its value, or a descriptor. The whole table is discovered if it
-// is not known.
+// CharByHandle returns the characteristic that an attribute belongs to, be it
+// the declaration, the value or a descriptor. It discovers the whole table if
+// that is not known.
 func (c *Client) CharByHandle(ctx context.Context, h att.Handle) (*Char, error) {
 	if err := c.discovering.enter(ctx, c); err != nil {
 		return nil, err
@@ -167,8 +166,8 @@ func (c *Client) CharByHandle(ctx context.Context, h att.Handle) (*Char, error) 
 	return c.newChar(s, chr, gen, true), nil
 }
 
-// descriptorsOf looks up the descriptors of a characteristic that was found by
-// Char.
+// descriptorsOf returns the descriptors of a characteristic that Char
+// discovered.
 func (c *Client) descriptorsOf(ctx context.Context, ch *Char) ([]Descriptor, error) {
 	if err := c.discovering.enter(ctx, c); err != nil {
 		return nil, err

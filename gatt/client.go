@@ -14,25 +14,26 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// ErrStale says that the peer's attribute table has changed, so that the handles
-// known of it may stand for something else: the Char, or the whole cached
-// profile, has to be asked for again. If it was the peer that refused a request
-// because of that, the error also wraps [att.CodeDatabaseOutOfSync].
+// ErrStale means that the peer's table has changed, so that known handles may
+// belong to other attributes: the caller must ask for the Char, or discover the
+// table, again. If the peer refused a request for that reason, the error also
+// wraps [att.CodeDatabaseOutOfSync].
 var ErrStale = errors.New("the peer's attribute table has changed")
 
-// ErrNotFound says that the peer does not have what was asked for.
+// ErrNotFound means that the peer has no such attribute.
 var ErrNotFound = errors.New("not found")
 
-// ClientConfig says how a Client is to behave. The zero ClientConfig is valid.
+// ClientConfig configures a Client. The zero ClientConfig is valid.
 type ClientConfig struct {
-	// MaxAttributes is how many services, includes, characteristics and
-	// descriptors discovery takes from a peer before it gives up. 0 is 4096.
+	// MaxAttributes is the number of services, includes, characteristics and
+	// descriptors that a discovery accepts before it fails. 0 means 4096.
 	MaxAttributes int
-	// DiscoveryTimeout is how long a discovery may take before it gives up, which
-	// bounds what a peer that answers with one attribute at a time can do. 0 is
-	// two minutes, a negative value none.
+	// DiscoveryTimeout is the longest time that a discovery may take, against
+	// peers that answer with one attribute at a time. 0 means two minutes; a
+	// negative value means no limit.
 	DiscoveryTimeout time.Duration
-	// Logger gets what is dropped or withheld (debug). Nil is silent.
+	// Logger logs dropped values and withheld confirmations at level Debug. Nil
+	// disables logging.
 	Logger *slog.Logger
 }
 
@@ -50,29 +51,29 @@ func (c *ClientConfig) discoveryTimeout() time.Duration {
 	return c.DiscoveryTimeout
 }
 
-// Client uses the attributes of the peer of one link. It ends with the link:
-// then every call returns why the link ended. Its methods may be called from any
+// Client uses the attributes of the peer of one link. After the end of the link,
+// every call returns the reason for it. The methods may be called from any
 // goroutine but the loop.
 type Client struct {
 	b   *att.Bearer
 	cfg ClientConfig
 
 	discovering gate // held during discovery
-	preparing   gate // held while the peer's queue of prepared writes is ours
+	preparing   gate // held while this client uses the peer's queue of prepared writes
 
 	mu    sync.Mutex
 	known knowledge                 // guarded by mu
 	cccds map[att.Handle]*cccdState // by value handle; guarded by mu
 
-	changes atomic.Pointer[changeLog] // what the peer said of its table
+	changes atomic.Pointer[changeLog] // changes of the peer's table
 	changed changeSignal
 
-	values values // of notifications and indications; belongs to the loop
+	values values // notifications and indications; belongs to the loop
 }
 
-// NewClient returns the client of a bearer, whose notifications and indications
-// it takes from now on. Called on the loop, or before the bearer can receive,
-// so that nothing is missed. cfg may be nil and is not kept.
+// NewClient returns the client of a bearer and becomes its NotifyHandler. cfg
+// may be nil and is not kept. Must run on the loop, or before the bearer can
+// receive, so that no value is missed.
 func NewClient(b *att.Bearer, cfg *ClientConfig) *Client {
 	if cfg == nil {
 		cfg = &ClientConfig{}
@@ -91,24 +92,24 @@ func NewClient(b *att.Bearer, cfg *ClientConfig) *Client {
 	return c
 }
 
-// Bearer returns the bearer below, for what this package does not offer.
+// Bearer returns the underlying bearer.
 func (c *Client) Bearer() *att.Bearer { return c.b }
 
-// MTU returns the longest PDU that may be sent, in octets. A write without
-// response or a notification carries three octets less.
+// MTU returns the longest PDU that may be sent, in octets. A notification or a
+// write without response carries up to three octets less.
 func (c *Client) MTU() int { return c.b.MTU() }
 
-// ExchangeMTU agrees with the peer on the largest MTU that both can receive, and
-// returns it. See [att.Bearer.ExchangeMTU].
+// ExchangeMTU exchanges the MTU with the peer and returns it. See
+// [att.Bearer.ExchangeMTU].
 func (c *Client) ExchangeMTU(ctx context.Context) (int, error) { return c.b.ExchangeMTU(ctx) }
 
-// Done is closed when the link has ended.
+// Done returns a channel that is closed when the link has ended.
 func (c *Client) Done() <-chan struct{} { return c.b.Done() }
 
-// Err returns why the link has ended; nil while it has not.
+// Err returns why the link has ended; nil before that.
 func (c *Client) Err() error { return c.b.Err() }
 
-// do sends a request unless cond, which may be nil, forbids it in the end.
+// do sends a request if cond, which may be nil, still holds when its turn comes.
 func do[R any](ctx context.Context, c *Client, cond att.Condition, req att.Request[R]) (R, error) {
 	rsp, err := att.DoIf(ctx, c.b, cond, req)
 	if err != nil && errors.Is(err, att.CodeDatabaseOutOfSync) {
@@ -117,15 +118,15 @@ func do[R any](ctx context.Context, c *Client, cond att.Condition, req att.Reque
 	return rsp, err
 }
 
-// outOfSync drops all that is known of the table (Vol 3, Part G, 2.5.2.1).
+// outOfSync drops the knowledge of the table (Vol 3, Part G, 2.5.2.1).
 func (c *Client) outOfSync(err error) error {
 	c.noteChange(everything)
-	// If this fails the link is gone, and the subscriptions with it.
+	// If Post fails, the link has ended, and the subscriptions with it.
 	c.b.Post(loop.Func(func(time.Time) { c.values.endStale() }))
 	return fmt.Errorf("gatt: %w: %w", ErrStale, err)
 }
 
-// onLoop runs f on the loop and waits until it has run.
+// onLoop runs f on the loop and waits for it.
 func (c *Client) onLoop(f func(now time.Time)) error {
 	ran := make(chan struct{})
 	if c.b.Post(loop.Func(func(now time.Time) { f(now); close(ran) })) {
@@ -138,8 +139,7 @@ func (c *Client) onLoop(f func(now time.Time)) error {
 	return c.endError()
 }
 
-// endError is Err for those who know that the link has ended, though it may not be
-// over yet.
+// endError returns Err for a link that has ended, even if Err is not set yet.
 func (c *Client) endError() error {
 	if err := c.b.Err(); err != nil {
 		return err
@@ -147,13 +147,12 @@ func (c *Client) endError() error {
 	return fmt.Errorf("gatt: link: %w", net.ErrClosed)
 }
 
-// gate lets one caller in at a time, and others wait with a context.
+// gate is a mutex whose waiters have a context.
 type gate chan struct{}
 
 func newGate() gate { return make(gate, 1) }
 
-// enter waits for its turn. It gives up when ctx ends, or, as nothing can be
-// done anymore, when the link does.
+// enter waits for its turn, the end of ctx or the end of the link.
 func (g gate) enter(ctx context.Context, c *Client) error {
 	select {
 	case g <- struct{}{}:
@@ -167,7 +166,7 @@ func (g gate) enter(ctx context.Context, c *Client) error {
 	return c.waitError(ctx)
 }
 
-// waitError returns why a wait has ended, if not with what was waited for.
+// waitError returns why a wait has failed.
 func (c *Client) waitError(ctx context.Context) error {
 	if err := c.b.Err(); err != nil {
 		return err

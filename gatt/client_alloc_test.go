@@ -9,8 +9,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// TestClientAllocations holds the client against what it may cost in steady
-// state.
+// TestClientAllocations checks the allocations of the client in steady state.
 func TestClientAllocations(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -40,14 +39,14 @@ func TestClientAllocations(t *testing.T) {
 	measure("read", 3, func() error { _, err := chr.Read(ctx); return err })
 	measure("write", 1, func() error { return chr.Write(ctx, value) })
 	measure("write without response", 0, func() error { return chr.WriteNoResponse(ctx, value) })
-	ch.Do(func(time.Time) { // as the loop would
+	ch.Do(func(time.Time) { // on the loop
 		measure("notification", 1, arrive(c.Bearer(), ntf))
 		measure("indication", 1, arrive(c.Bearer(), ind))
 	})
 }
 
-// subscribed returns a client with a subscription to the value 3, whose peer
-// answers reads and writes and takes no memory for it.
+// subscribed returns a client with a subscription to the value 3. Its peer
+// answers reads and writes without allocating.
 func subscribed(t testing.TB) (*gatt.Client, interface{ Do(func(time.Time)) }, *gatt.Subscription) {
 	t.Helper()
 	read := [][]byte{att.ReadRsp{Value: make([]byte, 20)}.AppendPDU(nil)}

@@ -9,15 +9,15 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// clientFeatures is what this client can do (Vol 3, Part G, 7.2).
+// clientFeatures are the features of this client (Vol 3, Part G, 7.2).
 const clientFeatures = featureRobustCaching | featureMultipleNotifications
 
-// DatabaseHash reads the hash over the peer's table (Vol 3, Part G, 7.3). A table
-// with the same hash is the same; the octets have no other meaning. A peer that
-// has none gives an error that wraps ErrNotFound.
+// DatabaseHash reads the hash of the peer's table (Vol 3, Part G, 7.3). Tables
+// with the same hash are the same; the octets have no other meaning. If the peer
+// has no hash, the error wraps ErrNotFound.
 func (c *Client) DatabaseHash(ctx context.Context) (hash [16]byte, err error) {
-	// By type over all handles, as the specification demands: that is answered
-	// even if the peer takes our knowledge of its table for outdated.
+	// The specification demands to read it by type over all handles: the peer
+	// answers that even to a client that is out of sync.
 	rsp, err := do(ctx, c, nil, att.ReadByTypeReq{
 		Start: att.HandleMin, End: att.HandleMax, Type: UUID16(typeDatabaseHash),
 	})
@@ -37,13 +37,14 @@ func (c *Client) DatabaseHash(ctx context.Context) (hash [16]byte, err error) {
 	return hash, nil
 }
 
-// WriteClientSupportedFeatures tells the peer that this client knows robust
-// caching and notifications of multiple values. Bits that are set already stay
-// set: a client may not clear any. A peer that is not bonded forgets them with
-// the connection. The error wraps ErrNotFound if the peer does not want to know.
+// WriteClientSupportedFeatures enables robust caching and notifications of
+// multiple values at the peer. Bits that are already set stay set, since a
+// client must not clear any. A peer that is not bonded forgets them at the end
+// of the connection. If the peer has no such characteristic, the error wraps
+// ErrNotFound.
 //
-// After this, the peer refuses requests once when it has changed its table
-// behind the client's back; see ErrStale.
+// With robust caching, the peer refuses one request after a change of its table
+// that the client has not learned of; see ErrStale.
 func (c *Client) WriteClientSupportedFeatures(ctx context.Context) error {
 	ch, err := c.Char(ctx, UUID16(typeGenericAttribute), UUID16(typeClientSupportedFeatures))
 	if err != nil {
@@ -63,10 +64,12 @@ func (c *Client) WriteClientSupportedFeatures(ctx context.Context) error {
 	return ch.Write(ctx, want)
 }
 
-// EnableServiceChanged asks the peer to say when its table changes. A bonded peer
-// remembers that, and says it at the next connection. What it says ends what it
-// concerns with ErrStale, and is told by [Client.ServiceChanged]. A peer whose
-// table never changes has nothing to ask; the error then wraps ErrNotFound.
+// EnableServiceChanged enables indications of Service Changed, by which the peer
+// reports changes of its table. A bonded peer remembers that, and reports
+// changes at the next connection. A change ends the Chars and Subscriptions in
+// its range with ErrStale, and [Client.ServiceChanged] returns it. If the table
+// never changes, the peer has no such characteristic and the error wraps
+// ErrNotFound.
 func (c *Client) EnableServiceChanged(ctx context.Context) error {
 	ch, err := c.Char(ctx, UUID16(typeGenericAttribute), UUID16(typeServiceChanged))
 	if err != nil {

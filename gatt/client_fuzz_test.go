@@ -12,14 +12,13 @@ import (
 	iwire "github.com/moor-ble/moor/internal/wire"
 )
 
-// FuzzClientDiscovery answers a discovery with what the fuzzer wants: script is
-// a row of answers, each behind its length, that get the opcode that the client
-// waits for unless their first octet says otherwise. When it is used up, nothing
-// is found anymore.
+// FuzzClientDiscovery answers a discovery with answers of the fuzzer: script is
+// a list of answers, each behind its length. They get the opcode that the client
+// expects unless their first octet says otherwise. After the last one, the peer
+// finds nothing.
 //
-// Whatever comes, discovery ends, and what it returns is a table as it can be:
-// handles rise, ends are not before starts, and everything lies where it
-// belongs.
+// Discovery must end, with a valid table: handles ascend, ends are not before
+// starts, and every attribute lies where it belongs.
 func FuzzClientDiscovery(f *testing.F) {
 	for _, mtu := range []int{23, 247} {
 		var script []byte
@@ -70,7 +69,7 @@ func fuzzClientDiscovery(t *testing.T, script []byte) {
 	checkProfile(t, p)
 }
 
-// checkProfile fails the test if a table is none that can be.
+// checkProfile fails the test if a table is invalid.
 func checkProfile(t *testing.T, p *gatt.Profile) {
 	t.Helper()
 	var last att.Handle

@@ -49,9 +49,9 @@ func newClientOf(t *testing.T, cfg *gatt.ServerConfig, mtu int) (*gatt.Client, *
 	return c, side
 }
 
-// TestClientAndServer: the client finds what the server was told to offer, on
-// the reference table within the bars for round trips, the exchange of the MTU
-// included.
+// TestClientAndServer: the client discovers the table that the server offers, on
+// the reference table within the bounds for requests, including the exchange of
+// the MTU.
 func TestClientAndServer(t *testing.T) {
 	for mtu, most := range map[int]int{23: 16, 247: 8} {
 		t.Run(fmt.Sprintf("MTU %d", mtu), bubble(func(t *testing.T) {

@@ -12,25 +12,25 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// ErrTooManyAttributes says that a peer has more attributes than
+// ErrTooManyAttributes means that a peer has more attributes than
 // ClientConfig.MaxAttributes.
 var ErrTooManyAttributes = errors.New("too many attributes")
 
-// ErrDiscoveryTimeout says that a discovery took longer than
+// ErrDiscoveryTimeout means that a discovery took longer than
 // ClientConfig.DiscoveryTimeout.
-var ErrDiscoveryTimeout = errors.New("discovery takes too long")
+var ErrDiscoveryTimeout = errors.New("discovery timeout")
 
-// errRestless says that the table changed each time it was read.
+// errRestless means that the table changed during each attempt to read it.
 var errRestless = errors.New("again during each attempt to discover it")
 
-// DiscoveryError says what a discovery asked for when it failed.
+// DiscoveryError means that a step of a discovery failed.
 type DiscoveryError struct {
-	What  string          // "primary services", "characteristics", ...
-	Range att.HandleRange // that was asked for
+	What  string          // the step: "primary services", "characteristics", ...
+	Range att.HandleRange // the requested handles
 	Err   error
 }
 
-// Error names what was asked for, where, and what came of it.
+// Error names the step, its handles and the cause.
 func (e *DiscoveryError) Error() string {
 	return fmt.Sprintf("gatt: discovery of %s in %s: %v", e.What, e.Range, e.Err)
 }
@@ -39,28 +39,29 @@ func (e *DiscoveryError) Error() string {
 func (e *DiscoveryError) Unwrap() error { return e.Err }
 
 // Discover returns the whole table of the peer: services, includes,
-// characteristics and descriptors. The table is kept, so later calls ask
-// nothing, until the peer says that it has changed. The result is the caller's.
+// characteristics and descriptors. The client keeps the table, so that later
+// calls send nothing until the peer indicates a change. The result belongs to
+// the caller.
 //
-// Round trips decide how long this takes, so nothing is asked that can be known:
+// The time that discovery takes depends on the number of requests, so it sends
+// none whose answer can be inferred:
 //
-//   - characteristics of all services are asked for together, not where fewer
-//     than two handles are left, which no characteristic fits in;
-//   - includes stand between the declaration of a service and its first
-//     characteristic (Vol 3, Part G, 3.1), so they are asked for only where
-//     there is something in between;
-//   - secondary services exist to be included, so they are asked for only if an
-//     include names one, or if handles between the primary services are not
-//     accounted for;
-//   - a single handle behind the value of a characteristic that notifies or
-//     indicates is its mandatory client characteristic configuration; nothing
-//     is asked about it;
-//   - whether there are more characteristics behind what looks like the last one
-//     shows when its descriptors are asked for;
-//   - descriptors of neighboring characteristics are asked for together where
-//     one answer can hold them.
+//   - One walk discovers the characteristics of all services. It skips handles
+//     where fewer than two are left, since a characteristic takes two.
+//   - Includes stand between the declaration of a service and its first
+//     characteristic (Vol 3, Part G, 3.1); they are requested only if there are
+//     handles in between.
+//   - Secondary services exist to be included; they are requested only if an
+//     include names one, or if some handles between the primary services are
+//     unknown.
+//   - A single handle behind the value of a characteristic that notifies or
+//     indicates is its mandatory Client Characteristic Configuration.
+//   - The answer for the descriptors of the last characteristic shows whether
+//     more characteristics follow it.
+//   - One request asks for the descriptors of neighboring characteristics if one
+//     answer can hold them.
 //
-// It is worth while to exchange the MTU before.
+// Exchange the MTU before: longer answers save requests.
 func (c *Client) Discover(ctx context.Context) (*Profile, error) {
 	if p, _ := c.cachedProfile(); p != nil {
 		if err := c.b.Err(); err != nil {
@@ -71,7 +72,7 @@ func (c *Client) Discover(ctx context.Context) (*Profile, error) {
 	return c.discover(ctx, false)
 }
 
-// Rediscover is Discover without regard to what is known.
+// Rediscover is Discover without use of the known table.
 func (c *Client) Rediscover(ctx context.Context) (*Profile, error) { return c.discover(ctx, true) }
 
 func (c *Client) discover(ctx context.Context, anew bool) (*Profile, error) {
@@ -90,7 +91,7 @@ func (c *Client) discover(ctx context.Context, anew bool) (*Profile, error) {
 }
 
 // profile returns the whole table, which must not be changed, and its
-// generation. The caller holds c.discovering.
+// generation. The caller must hold c.discovering.
 func (c *Client) profile(ctx context.Context) (*Profile, uint64, error) {
 	var err error
 	for range 3 {
@@ -101,8 +102,8 @@ func (c *Client) profile(ctx context.Context) (*Profile, uint64, error) {
 		if p, err = c.discoverAll(ctx); err == nil {
 			c.setProfile(p, gen)
 		}
-		// If the table has changed on the way, what was read may be a mix, and an
-		// error may be due to that.
+		// If the table has changed meanwhile, the result may mix both tables,
+		// and an error may be due to the change.
 		if c.changes.Load().gen == gen || c.b.Err() != nil || ctx.Err() != nil {
 			return p, gen, err
 		}
@@ -110,14 +111,14 @@ func (c *Client) profile(ctx context.Context) (*Profile, uint64, error) {
 	return nil, 0, fmt.Errorf("gatt: discovery: %w: %w", ErrStale, errRestless)
 }
 
-// discovery is one walk through the peer's table.
+// discovery is one discovery of the peer's table or a part of it.
 type discovery struct {
 	ctx  context.Context
 	c    *Client
-	left int // attributes that may still be found
+	left int // attributes until ErrTooManyAttributes
 }
 
-// newDiscovery returns a discovery under the limits of the client.
+// newDiscovery returns a discovery with the limits of the client.
 func (c *Client) newDiscovery(ctx context.Context) (*discovery, context.CancelFunc) {
 	cancel := context.CancelFunc(func() {})
 	if d := c.cfg.discoveryTimeout(); d > 0 {
@@ -161,7 +162,7 @@ func (c *Client) discoverAll(ctx context.Context) (*Profile, error) {
 	return &Profile{Services: services}, nil
 }
 
-// fill discovers what stands in services.
+// fill discovers the contents of services.
 func (d *discovery) fill(services []Service) error {
 	from := att.HandleMin
 	for from != att.HandleNone {
@@ -184,7 +185,7 @@ func (d *discovery) fill(services []Service) error {
 	return d.includes(services)
 }
 
-// found counts an attribute and reports an error if it is one too many.
+// found counts an attribute, and returns an error if there are too many.
 func (d *discovery) found() error {
 	if d.left--; d.left < 0 {
 		return fmt.Errorf("%w: more than %d", ErrTooManyAttributes, d.c.cfg.maxAttributes())
@@ -192,16 +193,16 @@ func (d *discovery) found() error {
 	return nil
 }
 
-// failed gives an error its place.
+// failed wraps the error of a step.
 func failed(what string, r att.HandleRange, err error) error {
 	return &DiscoveryError{What: what, Range: r, Err: err}
 }
 
-// walk asks for a range again and again, until it ends or the peer says that
-// there is nothing more. ask sends one request and returns where to go on, which
-// is HandleNone for nowhere. att has seen to it that an answer begins where it
-// was asked to and that its handles rise; that a peer cannot lead the walk back
-// is checked here once more, for everything else depends on it.
+// walk sends requests until the range ends or the peer has no more attributes in
+// it. ask sends one request and returns the handle to continue at, HandleNone to
+// end. att ensures that the handles of an answer lie in the requested range and
+// ascend. walk checks once more that they do not go back, since otherwise it
+// might not end.
 func walk(what string, r att.HandleRange, ask func(r att.HandleRange) (att.Handle, error)) error {
 	for {
 		next, err := ask(r)
@@ -213,13 +214,13 @@ func walk(what string, r att.HandleRange, ask func(r att.HandleRange) (att.Handl
 		case next == att.HandleNone || next > r.End:
 			return nil
 		case next <= r.Start:
-			return failed(what, r, fmt.Errorf("answer does not get beyond handle %s", r.Start))
+			return failed(what, r, fmt.Errorf("answer does not advance beyond handle %s", r.Start))
 		}
 		r.Start = next
 	}
 }
 
-// after returns the handle behind h; HandleNone behind the last.
+// after returns the handle behind h, or HandleNone behind the last one.
 func after(h att.Handle) att.Handle { return h + 1 }
 
 // services discovers all services of one kind.
@@ -232,7 +233,7 @@ func (d *discovery) services(kind uint16) (found []Service, err error) {
 	err = walk(what, r, func(r att.HandleRange) (att.Handle, error) {
 		rsp, err := do(d.ctx, d.c, nil, att.ReadByGroupTypeReq{Start: r.Start, End: r.End, Type: UUID16(kind)})
 		if kind == typeSecondaryService && errors.Is(err, att.CodeUnsupportedGroupType) {
-			return att.HandleNone, nil // a server without any may not know the type
+			return att.HandleNone, nil // a server without secondary services may not know the type
 		}
 		if err != nil {
 			return 0, err
@@ -255,8 +256,8 @@ func (d *discovery) services(kind uint16) (found []Service, err error) {
 	return found, err
 }
 
-// discoverService finds the primary services with one UUID and their
-// characteristics. The caller holds c.discovering.
+// discoverService discovers the primary services with one UUID and their
+// characteristics. The caller must hold c.discovering.
 func (c *Client) discoverService(ctx context.Context, svc UUID) ([]Service, error) {
 	d, cancel := c.newDiscovery(ctx)
 	defer cancel()
@@ -290,8 +291,8 @@ func (c *Client) discoverService(ctx context.Context, svc UUID) ([]Service, erro
 	return found, nil
 }
 
-// discoverDescriptors finds the descriptors of one characteristic. The caller
-// holds c.discovering.
+// discoverDescriptors discovers the descriptors of one characteristic. The
+// caller must hold c.discovering.
 func (c *Client) discoverDescriptors(ctx context.Context, chr *Characteristic) error {
 	d, cancel := c.newDiscovery(ctx)
 	defer cancel()
@@ -299,7 +300,7 @@ func (c *Client) discoverDescriptors(ctx context.Context, chr *Characteristic) e
 	return err
 }
 
-// readUUID reads the rest of a value as a UUID, which ATT has in two lengths.
+// readUUID reads the rest of a value as a UUID of 2 or 16 octets.
 func readUUID(r *wire.Reader) (UUID, error) {
 	b := r.Rest()
 	if u, ok := uuid.FromWire(b); ok && len(b) != 4 {
@@ -308,8 +309,8 @@ func readUUID(r *wire.Reader) (UUID, error) {
 	return UUID{}, fmt.Errorf("UUID of %d octets, want 2 or 16", len(b))
 }
 
-// hasGaps reports whether there are handles before or between services, in
-// ascending order, that belong to none of them.
+// hasGaps reports whether handles before or between services, which are in
+// ascending order, belong to no service.
 func hasGaps(services []Service) bool {
 	next := att.HandleMin
 	for _, s := range services {
@@ -321,7 +322,7 @@ func hasGaps(services []Service) bool {
 	return false
 }
 
-// includesUnknown reports whether a service that is included is not among
+// includesUnknown reports whether an include names a service that is not in
 // services.
 func includesUnknown(services []Service) bool {
 	for _, s := range services {
@@ -334,7 +335,7 @@ func includesUnknown(services []Service) bool {
 	return false
 }
 
-// serviceAt returns the service declared at a handle, or nil.
+// serviceAt returns the service with its declaration at h, or nil.
 func serviceAt(services []Service, h att.Handle) *Service {
 	i, ok := slices.BinarySearchFunc(services, h, func(s Service, h att.Handle) int { return cmp.Compare(s.Handle, h) })
 	if !ok {
@@ -343,8 +344,8 @@ func serviceAt(services []Service, h att.Handle) *Service {
 	return &services[i]
 }
 
-// merge returns both in ascending order. Of services that overlap, as those of a
-// broken peer may, the ones in a count.
+// merge returns both lists as one in ascending order. It leaves out services of
+// b that overlap one of a, as those of a broken peer may.
 func merge(a, b []Service) []Service {
 	all := slices.Clone(a)
 	for _, s := range b {

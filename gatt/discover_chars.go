@@ -8,20 +8,21 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// fitsChar is how many handles a characteristic takes at least: its declaration
+// fitsChar is the least number of handles of a characteristic: its declaration
 // and its value.
 const fitsChar = 2
 
-// room returns how many handles from h to the end of the service there are.
+// room returns the number of handles from h to the end of the service.
 func (s *Service) room(h att.Handle) int { return int(s.End) - int(h) + 1 }
 
-// characteristics discovers those of all services, which are in ascending order,
-// in one walk from a handle on. With leaveTail, it does not ask what is behind
-// an answer that could have held one characteristic more but did not, if that
-// leaves only handles that will be asked for descriptors anyway.
+// characteristics discovers the characteristics of all services, which are in
+// ascending order, in one walk that begins at from. With leaveTail it ends
+// early: after an answer that had room for another characteristic, if the
+// remaining handles belong to the last characteristic and will be requested for
+// its descriptors anyway.
 func (d *discovery) characteristics(services []Service, from att.Handle, leaveTail bool) error {
-	// Where the next characteristic could be: the first handle from h on, in or
-	// behind the service i, with room enough.
+	// seek returns the first handle from h on where a characteristic may be
+	// declared, in the service i or a later one.
 	seek := func(i int, h att.Handle) att.Handle {
 		for ; i < len(services); i++ {
 			s := &services[i]
@@ -40,7 +41,7 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 	if r.Start == att.HandleNone {
 		return nil
 	}
-	i := 0 // the service of the last declaration
+	i := 0 // the service of the latest declaration
 	err := walk("characteristics", r, func(r att.HandleRange) (att.Handle, error) {
 		mtu := d.c.MTU()
 		rsp, err := do(d.ctx, d.c, nil, att.ReadByTypeReq{Start: r.Start, End: r.End, Type: UUID16(typeCharacteristic)})
@@ -60,15 +61,15 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 				i++
 			}
 			services[i].addCharacteristic(chr)
-			// The value stands right behind its declaration (Vol 3, Part G,
-			// 3.3.2), so nothing can be declared there.
+			// The value has the handle behind its declaration (Vol 3, Part G,
+			// 3.3.2), so the next declaration cannot be there.
 			next = after(chr.Handle)
 			if chr.Value == next {
 				next = after(next)
 			}
 		}
 		if next <= r.Start {
-			return att.HandleNone, nil // the end of all handles
+			return att.HandleNone, nil // the last handle
 		}
 		const head = 2
 		full := head+len(rsp.Data)+int(rsp.Length) > mtu
@@ -86,7 +87,7 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 	return nil
 }
 
-// readDeclaration reads the value of a characteristic declaration.
+// readDeclaration decodes the value of a characteristic declaration.
 //
 //	+------------+--------------+------------+
 //	| properties | value handle | UUID       |
@@ -105,23 +106,24 @@ func readDeclaration(e att.AttributeData) (Characteristic, error) {
 	return chr, nil
 }
 
-// addCharacteristic appends a characteristic that lies in the service as it should. Others
-// are no use to anybody and are left out, as the rest of the table may be good.
+// addCharacteristic appends a characteristic if its handles lie within the
+// service. Invalid ones are left out, since the rest of the table may be usable.
 func (s *Service) addCharacteristic(chr Characteristic) {
 	if s.Handle < chr.Handle && chr.Handle < chr.Value && chr.Value <= s.End {
 		s.Characteristics = append(s.Characteristics, chr)
 	}
 }
 
-// endsBefore reports whether the last characteristic ends its value right before
-// h, so that what follows can be its descriptors.
+// endsBefore reports whether the value of the last characteristic lies right
+// before h, so that its descriptors may begin there.
 func (s *Service) endsBefore(h att.Handle) bool {
 	n := len(s.Characteristics)
 	return n > 0 && after(s.Characteristics[n-1].Value) == h
 }
 
-// setEnds sets the end of each characteristic, right before the next one or at
-// the end of the service. One whose value then lies outside is left out.
+// setEnds sets the end of each characteristic: right before the next one, or at
+// the end of the service. It leaves out a characteristic whose value lies behind
+// its end.
 func (s *Service) setEnds() {
 	kept := s.Characteristics[:0]
 	for i, chr := range s.Characteristics {
@@ -136,10 +138,10 @@ func (s *Service) setEnds() {
 	s.Characteristics = kept
 }
 
-// includes discovers the includes of services that have room for any before
-// their first characteristic.
+// includes discovers the includes of services that have handles before their
+// first characteristic.
 func (d *discovery) includes(services []Service) error {
-	// seek returns the first handle from h on where there could be an include.
+	// seek returns the first handle from h on where an include may be declared.
 	seek := func(h att.Handle) att.Handle {
 		for i := range services {
 			if first, last := services[i].includeRoom(); first <= last && h <= last {
@@ -180,7 +182,7 @@ func (d *discovery) includes(services []Service) error {
 }
 
 // includeRoom returns the handles between the declaration of the service and its
-// first characteristic; first is above last if there are none.
+// first characteristic; if there are none, first > last.
 func (s *Service) includeRoom() (first, last att.Handle) {
 	last = s.End
 	if len(s.Characteristics) > 0 {
@@ -192,8 +194,8 @@ func (s *Service) includeRoom() (first, last att.Handle) {
 	return s.Handle + 1, last
 }
 
-// addInclude takes the value of an include declaration. A 128-bit UUID is not in
-// it: see nameIncludes.
+// addInclude decodes the value of an include declaration and adds it to its
+// service. The value has no 128-bit UUID: see nameIncludes.
 //
 //	+--------------+------------+-------------------+
 //	| first handle | end handle | UUID, if 16 bits  |
@@ -219,9 +221,9 @@ func addInclude(services []Service, e att.AttributeData) error {
 	return nil
 }
 
-// nameIncludes finds the UUIDs that are not in include declarations, in what is
-// known or in the declaration of the service that is included. An include that
-// leads nowhere is left out.
+// nameIncludes fills in the 128-bit UUIDs of includes, from the known services
+// or by reading the declaration of the included service. It leaves out includes
+// of services that do not exist.
 func (d *discovery) nameIncludes(services []Service) error {
 	for i := range services {
 		s := &services[i]

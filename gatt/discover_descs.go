@@ -4,32 +4,32 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// descRoom is the handles behind the value of a characteristic.
+// descRoom is the range of handles behind the value of a characteristic.
 type descRoom struct {
 	chr      *Characteristic
 	handles  att.HandleRange
-	inferred bool // nothing has to be asked
+	inferred bool // the descriptor is known without a request
 }
 
-// roomFor returns the handles where chr could have descriptors; ok is false if
+// roomFor returns the handles where chr may have descriptors; ok is false if
 // there are none.
 func roomFor(chr *Characteristic) (r descRoom, ok bool) {
 	if chr.Value >= chr.End {
 		return descRoom{}, false
 	}
 	r = descRoom{chr: chr, handles: att.HandleRange{Start: chr.Value + 1, End: chr.End}}
-	// What notifies or indicates has a client characteristic configuration (Vol
-	// 3, Part G, 3.3.3.3). If there is one handle, that is it, unless other
-	// properties promise a descriptor too, so that one promise must be broken.
+	// A characteristic that notifies or indicates has a Client Characteristic
+	// Configuration (Vol 3, Part G, 3.3.3.3). If there is one handle only, that
+	// is it, unless another property demands a descriptor too.
 	const silent = PropExtended | PropBroadcast
 	r.inferred = r.handles.Start == r.handles.End &&
 		chr.Properties&(PropNotify|PropIndicate) != 0 && chr.Properties&silent == 0
 	return r, true
 }
 
-// descriptors discovers those of characteristics, which are in ascending order.
-// If it comes upon the declaration of a characteristic behind the last of them,
-// it returns its handle, else HandleNone.
+// descriptors discovers the descriptors of characteristics, which are in
+// ascending order. If it finds the declaration of another characteristic behind
+// the last of them, it returns the handle of that, else HandleNone.
 func (d *discovery) descriptors(chars []*Characteristic) (more att.Handle, err error) {
 	var rooms []descRoom
 	for _, chr := range chars {
@@ -60,9 +60,9 @@ func (d *discovery) descriptors(chars []*Characteristic) (more att.Handle, err e
 	return more, nil
 }
 
-// together returns how many of rooms, from the first, one answer can hold: with
-// all the handles in between, which come along, and of which none may have a
-// 128-bit type, since an answer has UUIDs of one length only.
+// together returns how many of the first rooms one answer can hold. It holds all
+// handles in between too, none of which may have a 128-bit type, since the UUIDs
+// of an answer have one length.
 func (d *discovery) together(rooms []descRoom, chars []*Characteristic) int {
 	const entry16 = 2 + 2
 	most := (d.c.MTU() - 2) / entry16
@@ -86,7 +86,7 @@ func has128(chars []*Characteristic, r att.HandleRange) bool {
 	return false
 }
 
-// descriptorsIn asks for all handles from the first room to the last. It ends at
+// descriptorsIn requests all handles from the first room to the last. It ends at
 // a characteristic declaration in tail, and returns its handle.
 func (d *discovery) descriptorsIn(rooms []descRoom, tail att.HandleRange) (more att.Handle, err error) {
 	seek := func(h att.Handle) att.Handle {
@@ -128,9 +128,8 @@ func (d *discovery) descriptorsIn(rooms []descRoom, tail att.HandleRange) (more 
 	return more, err
 }
 
-// isDeclaration reports whether an attribute type begins something else than a
-// descriptor, as it might in the table of a peer that is wrong about its own
-// handles.
+// isDeclaration reports whether an attribute type is a declaration, which is no
+// descriptor. The table of a broken peer may have one where descriptors belong.
 func isDeclaration(u UUID) bool {
 	v, ok := u.Short()
 	return ok && typePrimaryService <= v && v <= typeCharacteristic

@@ -11,8 +11,8 @@ import (
 	"github.com/moor-ble/moor/gatt"
 )
 
-// TestHostileDiscovery: whatever a peer answers, discovery ends, with an error
-// that says what was asked for, and the link can still be used.
+// TestHostileDiscovery: discovery ends for any answer of the peer, with an error
+// that names the step, and the link stays usable.
 func TestHostileDiscovery(t *testing.T) {
 	service := "11 06 0100 0900 0018"
 	noServices := "01 10 0a00 0a"
@@ -63,7 +63,7 @@ func TestHostileDiscovery(t *testing.T) {
 	}
 }
 
-// TestBadCharacteristicsAreLeftOut: the good ones beside them are still of use.
+// TestBadCharacteristicsAreLeftOut: the valid ones beside them are usable.
 func TestBadCharacteristicsAreLeftOut(t *testing.T) {
 	bubble(testBadCharacteristicsAreLeftOut)(t)
 }
@@ -106,8 +106,8 @@ func testBadCharacteristicsAreLeftOut(t *testing.T) {
 
 func TestDeclarationAmongDescriptors(t *testing.T) { bubble(testDeclarationAmongDescriptors)(t) }
 
-// A peer that hides a characteristic from the list of them, in the middle of the
-// table: it is left out, and nothing is found twice.
+// A peer hides a characteristic in the middle of the table from its list: it is
+// left out, and nothing is found twice.
 func testDeclarationAmongDescriptors(t *testing.T) {
 	c, ch := newClient(t)
 	var p *gatt.Profile
@@ -130,7 +130,7 @@ func testDeclarationAmongDescriptors(t *testing.T) {
 	if diff := cmp.Diff(want, p.Services[0].Characteristics); diff != "" {
 		t.Error(diff)
 	}
-	// The same where it is the last that is asked for.
+	// The same behind the last request.
 	wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
 		p, err = c.Rediscover(ctx)
 		return err
@@ -160,7 +160,7 @@ func testAttributeLimit(t *testing.T) {
 
 func TestDiscoveryTimeout(t *testing.T) { bubble(testDiscoveryTimeout)(t) }
 
-// A peer that answers slowly, with one handle at a time, for ever.
+// A peer answers slowly, with one handle at a time, for ever.
 func testDiscoveryTimeout(t *testing.T) {
 	c, ch := newClient(t)
 	began := time.Now()

@@ -28,7 +28,7 @@ func vendor(n byte) gatt.UUID {
 
 func u16(v uint16) gatt.UUID { return gatt.UUID16(v) }
 
-// referenceTable is a sensor as it is common: 5 services, 17 characteristics, 6
+// referenceTable is a typical sensor: 5 services, 17 characteristics, 6
 // descriptors, 45 handles, one 128-bit service.
 func referenceTable() *table {
 	b := newTable()
@@ -63,9 +63,9 @@ func TestReferenceTable(t *testing.T) {
 	}
 }
 
-// TestDiscoveryRoundTrips counts the requests, that for the MTU included, for
-// tables of many kinds, and compares the whole result. The reference table has
-// to be done in 16 at MTU 23 and in 8 at MTU 247.
+// TestDiscoveryRoundTrips counts the requests for tables of many kinds,
+// including that for the MTU, and compares the whole result. The reference table
+// takes 16 at MTU 23 and 8 at MTU 247.
 func TestDiscoveryRoundTrips(t *testing.T) {
 	middle := newTable()
 	middle.service(u16(0x1800)).char(u16(0x2A00), propR, nil)
@@ -95,8 +95,8 @@ func TestDiscoveryRoundTrips(t *testing.T) {
 		char(u16(0x2A01), propR, nil).desc(0x2901).
 		char(u16(0x2A02), propI|gatt.PropBroadcast, nil).desc(0x2903)
 
-	// The answer with the first characteristic has room, but the next has another
-	// length; that there are more shows between the descriptors.
+	// The answer with the first characteristic has room, but the next has
+	// another length; the answer for descriptors shows that there are more.
 	tail := newTable()
 	tail.service(u16(0x1800)).
 		char(u16(0x2A00), propRN, nil).desc(0x2902).desc(0x2901).
@@ -160,7 +160,7 @@ func TestDiscoveryRoundTrips(t *testing.T) {
 				if diff := cmp.Diff(got, again); diff != "" || p.requests != most {
 					t.Errorf("asked again: %d requests, %s", p.requests, diff)
 				}
-				// What callers do to their copy is theirs.
+				// The copy belongs to the caller.
 				if len(got.Services) > 0 {
 					got.Services[0].UUID = vendor(99)
 					if p, _ := c.Discover(t.Context()); p.Services[0].UUID == vendor(99) {

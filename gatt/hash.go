@@ -5,9 +5,9 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// databaseHash returns the Database Hash of attributes that stand in ascending
-// order (Vol 3, Part G, 7.3.1). Its octets are in the order of AES-CMAC, as
-// clients must not look into it anyway.
+// databaseHash returns the Database Hash of attributes in ascending order (Vol
+// 3, Part G, 7.3.1). Its octets are in the order of AES-CMAC; clients do not
+// interpret them.
 func databaseHash(attrs []attribute) [16]byte {
 	var m []byte
 	for i := range attrs {
@@ -16,9 +16,9 @@ func databaseHash(attrs []attribute) [16]byte {
 	return aescmac.Sum([aescmac.Size]byte{}, m)
 }
 
-// appendHashed appends what an attribute adds to the input of the hash: handle,
-// type and value of declarations; handle and type of other descriptors of the
-// profile; nothing for all others.
+// appendHashed appends the input that an attribute adds to the hash: handle,
+// type and value of a declaration; handle and type of another descriptor of the
+// specification; nothing for any other attribute.
 func (a *attribute) appendHashed(m []byte) []byte {
 	t, ok := a.typ.Short()
 	if !ok {

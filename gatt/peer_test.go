@@ -32,7 +32,7 @@ func clientOf(t testing.TB, answer func([]byte) [][]byte, cfg *gatt.ClientConfig
 	return c, ch
 }
 
-// call runs f in a goroutine and returns where its error will be.
+// call runs f on a goroutine and returns a channel for its error.
 func call(f func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -40,7 +40,7 @@ func call(f func() error) <-chan error {
 	return done
 }
 
-// returned returns the error of a call that must be over.
+// returned returns the error of a call, which must have ended.
 func returned(t *testing.T, done <-chan error) error {
 	t.Helper()
 	synctest.Wait()
@@ -53,7 +53,7 @@ func returned(t *testing.T, done <-chan error) error {
 	}
 }
 
-// pending fails the test if a call is over.
+// pending fails the test if a call has ended.
 func pending(t *testing.T, done <-chan error) {
 	t.Helper()
 	synctest.Wait()
@@ -98,7 +98,7 @@ type attribute struct {
 	end    att.Handle
 }
 
-// table builds the attributes of a peer and the profile that they are.
+// table builds the attributes of a peer and their profile.
 type table struct {
 	attrs   []attribute
 	profile gatt.Profile
@@ -119,7 +119,7 @@ func (b *table) attrOf(typ gatt.UUID, value []byte) att.Handle {
 	return h
 }
 
-// end lets the last service and characteristic reach to h.
+// end extends the last service and characteristic to h.
 func (b *table) end(h att.Handle) {
 	if len(b.profile.Services) == 0 {
 		return
@@ -136,7 +136,7 @@ func (b *table) end(h att.Handle) {
 	}
 }
 
-// gap leaves handles out.
+// gap skips handles.
 func (b *table) gap(n att.Handle) *table {
 	b.next += n
 	return b
@@ -184,7 +184,7 @@ func (b *table) desc(typ uint16) *table {
 	return b
 }
 
-// peer answers from a table as the specification says, and counts.
+// peer answers from a table as the specification demands, and counts requests.
 type peer struct {
 	*table
 	rxMTU, mtu int
@@ -338,9 +338,9 @@ func (p *peer) start(t *testing.T, cfg *gatt.ClientConfig) (*gatt.Client, *attte
 	return c, ch
 }
 
-// script runs f while the test's peer answers with these PDUs in turn, and checks
-// the requests that it is sent: want, answer, want, answer ... A want of "" is
-// for PDUs that come unasked, an answer of "" for none.
+// script runs f while the test answers as the peer, and checks the requests:
+// want, answer, want, answer ... An empty want stands for an unsolicited PDU, an
+// empty answer for none.
 func script(t *testing.T, ch *atttest.Channel, f func(ctx context.Context) error, wantAnswer ...string) error {
 	t.Helper()
 	done := call(func() error { return f(t.Context()) })

@@ -15,8 +15,8 @@ type UUID = uuid.UUID
 // UUID16 returns the UUID of a 16-bit assigned number.
 func UUID16(v uint16) UUID { return uuid.From16(v) }
 
-// Attribute types that the profile itself is made of (Vol 3, Part G, 3.3 and
-// 7), as 16-bit assigned numbers.
+// Attribute types of the profile itself (Vol 3, Part G, 3.3 and 7), as 16-bit
+// assigned numbers.
 const (
 	typePrimaryService   = 0x2800
 	typeSecondaryService = 0x2801
@@ -30,14 +30,13 @@ const (
 	typeDatabaseHash            = 0x2B2A
 )
 
-// Profile is the attribute table of a peer as discovery found it, in the order
-// of handles. It is plain data: whoever holds a Profile may keep, copy and
-// change it, nothing else looks at it.
+// Profile is the attribute table of a peer, in the order of handles. It is plain
+// data that belongs to its holder.
 type Profile struct {
 	Services []Service `json:"services"`
 }
 
-// Service is a service and all that stands in it (Vol 3, Part G, 3.1).
+// Service is a service and its contents (Vol 3, Part G, 3.1).
 type Service struct {
 	UUID            UUID             `json:"uuid"`
 	Handle          att.Handle       `json:"handle"` // of the declaration
@@ -47,18 +46,18 @@ type Service struct {
 	Characteristics []Characteristic `json:"characteristics,omitempty"`
 }
 
-// Range returns the handles of the service.
+// Range returns the range of handles of the service.
 func (s *Service) Range() att.HandleRange { return att.HandleRange{Start: s.Handle, End: s.End} }
 
-// Include says that a service contains another one (Vol 3, Part G, 3.2).
+// Include is the inclusion of one service in another (Vol 3, Part G, 3.2).
 type Include struct {
 	Handle att.Handle `json:"handle"` // of the declaration
-	UUID   UUID       `json:"uuid"`   // of the service that is included
+	UUID   UUID       `json:"uuid"`   // of the included service
 	Start  att.Handle `json:"start"`  // its first handle
 	End    att.Handle `json:"end"`    // its last handle
 }
 
-// Characteristic is a value and what describes it (Vol 3, Part G, 3.3).
+// Characteristic is a value with its descriptors (Vol 3, Part G, 3.3).
 type Characteristic struct {
 	UUID        UUID         `json:"uuid"`
 	Handle      att.Handle   `json:"handle"` // of the declaration
@@ -78,14 +77,14 @@ func (c *Characteristic) Descriptor(u UUID) (Descriptor, bool) {
 	return Descriptor{}, false
 }
 
-// Descriptor is an attribute that describes a characteristic (Vol 3, Part G,
-// 3.3.3).
+// Descriptor is an attribute that describes a characteristic value (Vol 3, Part
+// G, 3.3.3).
 type Descriptor struct {
 	UUID   UUID       `json:"uuid"`
 	Handle att.Handle `json:"handle"`
 }
 
-// Properties says what may be done with a characteristic value (Vol 3, Part G,
+// Properties are the accesses that a characteristic value allows (Vol 3, Part G,
 // 3.3.1.1).
 type Properties uint8
 
@@ -98,13 +97,13 @@ const (
 	PropNotify               Properties = 0x10
 	PropIndicate             Properties = 0x20
 	PropSignedWrite          Properties = 0x40
-	PropExtended             Properties = 0x80 // there are more in descriptor 0x2900
+	PropExtended             Properties = 0x80 // more are in the descriptor 0x2900
 )
 
 // Has reports whether all bits of q are set.
 func (p Properties) Has(q Properties) bool { return p&q == q }
 
-// String lists the properties that are set, as "read,notify"; "none" for none.
+// String lists the properties, such as "read,notify"; "none" for none.
 func (p Properties) String() string {
 	var names []string
 	for i, name := range [...]string{
@@ -135,8 +134,8 @@ func (p *Profile) Clone() *Profile {
 	return q
 }
 
-// Service returns the first service with a UUID, or nil. A peer may have
-// several, which ServicesOf walks.
+// Service returns the first service with a UUID, or nil. See ServicesOf for
+// peers with several.
 func (p *Profile) Service(u UUID) *Service {
 	for s := range p.ServicesOf(u) {
 		return s
@@ -144,7 +143,7 @@ func (p *Profile) Service(u UUID) *Service {
 	return nil
 }
 
-// ServicesOf walks the services with a UUID.
+// ServicesOf iterates over the services with a UUID.
 func (p *Profile) ServicesOf(u UUID) iter.Seq[*Service] {
 	return func(yield func(*Service) bool) {
 		for i := range p.Services {
@@ -166,7 +165,7 @@ func (p *Profile) Characteristic(svc, chr UUID) (*Service, *Characteristic) {
 	return nil, nil
 }
 
-// FindCharacteristic returns the first characteristic with a UUID in whatever
+// FindCharacteristic returns the first characteristic with a UUID in any
 // service, and that service; nil if there is none.
 func (p *Profile) FindCharacteristic(chr UUID) (*Service, *Characteristic) {
 	for i := range p.Services {
@@ -178,8 +177,8 @@ func (p *Profile) FindCharacteristic(chr UUID) (*Service, *Characteristic) {
 }
 
 // CharacteristicAt returns the characteristic that a handle belongs to, be it
-// that of its declaration, its value or a descriptor, and its service; nil if
-// there is none.
+// the declaration, the value or a descriptor, and its service; nil if there is
+// none.
 func (p *Profile) CharacteristicAt(h att.Handle) (*Service, *Characteristic) {
 	for i := range p.Services {
 		s := &p.Services[i]
@@ -193,7 +192,7 @@ func (p *Profile) CharacteristicAt(h att.Handle) (*Service, *Characteristic) {
 }
 
 // Characteristic returns the first characteristic with a UUID, or nil. A service
-// may have several with the same.
+// may have several with the same UUID.
 func (s *Service) Characteristic(u UUID) *Characteristic {
 	for i := range s.Characteristics {
 		if s.Characteristics[i].UUID == u {

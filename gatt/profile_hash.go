@@ -9,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Hash computes the Database Hash that a server with this table has (Vol 3,
-// Part G, 7.3.1), in the order of AES-CMAC; some servers send it the other way
-// round. ok is false if that takes more than discovery finds: the value of a
-// Characteristic Extended Properties descriptor.
+// Hash computes the Database Hash of a server with this table (Vol 3, Part G,
+// 7.3.1), in the order of AES-CMAC; some servers send it reversed. ok is false
+// if the input of the hash includes a Characteristic Extended Properties
+// descriptor, whose value discovery does not read.
 func (p *Profile) Hash() (hash [16]byte, ok bool) {
 	var parts []hashed
 	for i := range p.Services {
@@ -50,7 +50,7 @@ func (p *Profile) Hash() (hash [16]byte, ok bool) {
 	return aescmac.Sum([aescmac.Size]byte{}, m), true
 }
 
-// hashed is what one attribute adds to the input of the hash.
+// hashed is the input that one attribute adds to the hash.
 type hashed struct {
 	handle att.Handle
 	octets []byte

@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// ErrValueTooLong says that a value is longer than MaxValue.
+// ErrValueTooLong means that a value is longer than MaxValue.
 var ErrValueTooLong = fmt.Errorf("value longer than %d octets", MaxValue)
 
 // HandleValue is the value of an attribute.
@@ -17,8 +17,8 @@ type HandleValue struct {
 	Value  []byte
 }
 
-// Read finds a characteristic, discovering what is needed for that, and returns
-// its whole value.
+// Read returns the whole value of a characteristic. It discovers the
+// characteristic if it is not known; see [Client.Char].
 func (c *Client) Read(ctx context.Context, svc, chr UUID) ([]byte, error) {
 	ch, err := c.Char(ctx, svc, chr)
 	if err != nil {
@@ -27,22 +27,24 @@ func (c *Client) Read(ctx context.Context, svc, chr UUID) ([]byte, error) {
 	return ch.Read(ctx)
 }
 
-// ReadHandle reads an attribute with one request. The value is cut off at the
-// MTU less one octet; see [Client.ReadLong]. It belongs to the caller.
+// ReadHandle reads an attribute with one request, which truncates the value to
+// the MTU less one octet; see [Client.ReadLong]. The value belongs to the
+// caller.
 func (c *Client) ReadHandle(ctx context.Context, h att.Handle) ([]byte, error) {
 	rsp, err := do(ctx, c, nil, att.ReadReq{Handle: h})
 	return rsp.Value, err
 }
 
 // ReadLong reads the whole value of an attribute, with further requests if the
-// first answer is as long as an answer can be. It belongs to the caller.
+// first answer has the greatest possible length. The value belongs to the
+// caller.
 func (c *Client) ReadLong(ctx context.Context, h att.Handle) ([]byte, error) {
 	return c.readLong(ctx, nil, h)
 }
 
 func (c *Client) readLong(ctx context.Context, cond att.Condition, h att.Handle) ([]byte, error) {
-	// The MTU may grow on the way. An answer is the last part if it is shorter
-	// than what was possible before its request.
+	// The MTU may grow meanwhile. An answer is the last part if it is shorter
+	// than the MTU before its request allowed.
 	mtu := c.MTU()
 	rsp, err := do(ctx, c, cond, att.ReadReq{Handle: h})
 	if err != nil {
@@ -67,25 +69,25 @@ func (c *Client) readLong(ctx context.Context, cond att.Condition, h att.Handle)
 	return v, nil
 }
 
-// endsLongRead reports whether an error says that there is no more to a value
-// that ended where an answer did: the offset is at its end, the attribute is not
-// long, or the peer has no long attributes.
+// endsLongRead reports whether an error means that the value ended exactly with
+// the previous answer: the offset is its length, the attribute is not long, or
+// the peer does not support Read Blob.
 func endsLongRead(err error) bool {
 	return errors.Is(err, att.CodeInvalidOffset) || errors.Is(err, att.CodeAttributeNotLong) ||
 		errors.Is(err, att.CodeRequestNotSupported)
 }
 
-// ReadByUUID reads all attributes of a type in a range of handles; the zero range
-// is all handles. Values are cut off at the MTU less four octets, and at 253:
-// [Client.ReadLong] reads the rest. If there is no such attribute, the error
-// wraps ErrNotFound; if reading one of them fails, what was read before is
-// returned with the error.
+// ReadByUUID reads all attributes of a type in a range of handles; the zero
+// range means all handles. Values are truncated to the MTU less four octets, at
+// most 253; [Client.ReadLong] reads the rest. If there is no such attribute, the
+// error wraps ErrNotFound. If one of them cannot be read, the values before it
+// are returned with the error.
 func (c *Client) ReadByUUID(ctx context.Context, u UUID, r att.HandleRange) ([]HandleValue, error) {
 	if r == (att.HandleRange{}) {
 		r = att.HandleRange{Start: att.HandleMin, End: att.HandleMax}
 	}
 	if !r.Valid() {
-		return nil, fmt.Errorf("gatt: handles %s: a range starts at 0x0001 or above and ends not before it starts", r)
+		return nil, fmt.Errorf("gatt: handles %s: a range must start at 0x0001 or above and must not end before its start", r)
 	}
 	var found []HandleValue
 	for {
@@ -111,9 +113,9 @@ func (c *Client) ReadByUUID(ctx context.Context, u UUID, r att.HandleRange) ([]H
 	}
 }
 
-// ReadMultiple reads two or more attributes with one request. Their values come
-// one behind the other, cut off at the MTU less one octet: the caller knows the
-// lengths of all but the last. Peers need not support it.
+// ReadMultiple reads two or more attributes with one request. It returns the
+// concatenated values, truncated to the MTU less one octet: the caller must know
+// the lengths of all but the last. Peers may not support it.
 func (c *Client) ReadMultiple(ctx context.Context, handles ...att.Handle) ([]byte, error) {
 	if err := checkMultiple(handles); err != nil {
 		return nil, err
@@ -123,9 +125,9 @@ func (c *Client) ReadMultiple(ctx context.Context, handles ...att.Handle) ([]byt
 }
 
 // ReadMultipleVariable reads two or more attributes with one request. The values
-// are in the order of handles; the answer is cut off at the MTU, so the last
-// value may be shorter than its Length says, and values may be missing behind
-// it. Peers need not support it.
+// are in the order of handles. The answer is truncated to the MTU: the last
+// value may be shorter than its Length, and further values may be missing. Peers
+// may not support it.
 func (c *Client) ReadMultipleVariable(ctx context.Context, handles ...att.Handle) ([]att.VariableValue, error) {
 	if err := checkMultiple(handles); err != nil {
 		return nil, err

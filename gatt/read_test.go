@@ -16,8 +16,8 @@ import (
 // octets returns n octets as hexadecimal digits.
 func octets(n int) string { return strings.Repeat("5a", n) }
 
-// TestLongRead: a value ends where an answer is shorter than it could be, or
-// where the peer says so in one of the ways that are met in the field.
+// TestLongRead: a value ends with an answer that is shorter than possible, or
+// with one of the errors that peers in the field send there.
 func TestLongRead(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -54,7 +54,7 @@ func TestLongRead(t *testing.T) {
 
 func TestLongReadFails(t *testing.T) { bubble(testLongReadFails)(t) }
 
-// An error in the middle is none of those that end a value.
+// An error in the middle does not end the value.
 func testLongReadFails(t *testing.T) {
 	c, ch := newClient(t)
 	err := script(t, ch, func(ctx context.Context) error { _, err := c.ReadLong(ctx, 3); return err },
@@ -83,7 +83,7 @@ func testLongReadOfEveryLength(t *testing.T) {
 
 func TestLongReadFlood(t *testing.T) { bubble(testLongReadFlood)(t) }
 
-// A peer that fills every blob for ever.
+// A peer fills every blob for ever.
 func testLongReadFlood(t *testing.T) {
 	requests := 0
 	c, _ := clientOf(t, func(pdu []byte) [][]byte {
@@ -100,8 +100,8 @@ func testLongReadFlood(t *testing.T) {
 
 func TestLongReadWhileTheMTUGrows(t *testing.T) { bubble(testLongReadWhileTheMTUGrows)(t) }
 
-// The answer of 22 octets was as long as it could be, though the MTU has grown
-// by the time it is looked at.
+// The answer of 22 octets had the greatest length, although the MTU has grown
+// before it is handled.
 func testLongReadWhileTheMTUGrows(t *testing.T) {
 	c, ch := newClient(t)
 	var v []byte

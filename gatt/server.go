@@ -12,34 +12,33 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// defaultPrepareQueue is enough for a value of 512 octets at the MTU of 23, in
-// 29 parts, and then some.
+// defaultPrepareQueue is more than a value of 512 octets needs at an MTU of 23:
+// 29 parts.
 const defaultPrepareQueue = 64
 
-// ServerConfig says what a Server offers. The zero value is a server with the
-// two services that every server has.
+// ServerConfig configures a Server. The zero value is a server with only the
+// Generic Access and Generic Attribute services.
 type ServerConfig struct {
-	// Services stand behind the Generic Access and Generic Attribute services,
-	// which the server adds unless they are among them. A Generic Attribute
-	// service of the program's own works as the server's does: its Service
-	// Changed, Client Supported Features and Database Hash live, if it has them
-	// and gives them no handlers.
+	// Services are the program's services, in order. The server puts the Generic
+	// Access and Generic Attribute services before them, unless they are among
+	// them. In a Generic Attribute service of the program, the server implements
+	// Service Changed, Client Supported Features and Database Hash too, unless
+	// they have handlers.
 	Services []ServiceDef
-	// Name and Appearance are shown in the Generic Access service.
+	// Name and Appearance are the values in the Generic Access service.
 	Name       string
 	Appearance uint16
-	// DisableGAP and DisableGATT leave the two services out. Without the second,
-	// clients cannot learn of changes.
+	// DisableGAP and DisableGATT omit the two services. Without the Generic
+	// Attribute service, clients cannot learn of changes.
 	DisableGAP, DisableGATT bool
-	// PrepareQueue is how many prepared writes a client may have waiting, each of
-	// at most 512 octets; one more is refused with Prepare Queue Full. 0 is 64,
-	// and a negative number allows none.
+	// PrepareQueue is the number of prepared writes that a client may queue,
+	// each of at most 512 octets; a further one is refused with Prepare Queue
+	// Full. 0 means 64; a negative value means none.
 	PrepareQueue int
-	// Store keeps what must be known of bonded clients. Nil keeps it in memory.
+	// Store stores the state of bonded clients. Nil keeps it in memory.
 	Store ClientStore
-	// Logger gets commands that are dropped (debug) and states that could not be
-	// stored (error).
-	// Nil is silent.
+	// Logger logs dropped commands at level Debug and failures of Store at level
+	// Error. Nil disables logging.
 	Logger *slog.Logger
 }
 
@@ -51,24 +50,22 @@ func (c *ServerConfig) prepareQueue() int {
 }
 
 // Server offers attributes to any number of peers, on links of any number of
-// controllers. For every link it makes a [Session], which answers the requests
-// on that link's bearer.
+// controllers. Every link has a [Session], which answers the requests of its
+// bearer.
 //
-// Requests for values that the table holds are answered on the loop. A handler of
-// the program runs on a goroutine, at most one for each session, that starts with
-// the request and ends with the handler. Requests and commands that come
-// meanwhile wait, in order; of commands at most 32, later ones are dropped.
+// Requests for values in the table are answered on the loop. A handler of the
+// program runs on a goroutine that exists for this call only, one at a time for
+// each session. Requests and commands that arrive meanwhile are queued, in
+// order; of commands at most 32, later ones are dropped.
 //
-// A signed command (Vol 3, Part G, 4.9.2) is one whose signature is checked first,
-// on such a goroutine as well: of each client one at a time, and what comes
-// behind it waits as for a handler. It has an effect only on a link that is not
-// encrypted, from a bonded client, on a value with PropSignedWrite; everything
-// else is dropped without a word to the client, and counted: see
-// [Session.Dropped].
+// The signature of a signed command (Vol 3, Part G, 4.9.2) is verified on such a
+// goroutine too. The command has an effect only on an unencrypted link, from a
+// bonded client, on a value with PropSignedWrite. Any other signed command is
+// dropped without an answer and counted: see [Session.Dropped].
 //
-// The table never changes in place: SetServices replaces it. Clients are then
-// told with Service Changed, and, if they have asked for robust caching, kept
-// from using handles that they no longer know (Vol 3, Part G, 2.5.2).
+// The table is never modified: SetServices replaces it. Service Changed then
+// informs the clients. Clients that have enabled robust caching cannot use
+// handles of the old table (Vol 3, Part G, 2.5.2).
 //
 // The methods may be called from any goroutine but a loop.
 type Server struct {
@@ -77,19 +74,18 @@ type Server struct {
 	cancel context.CancelFunc
 	table  atomic.Pointer[table]
 
-	running sync.WaitGroup // handlers, and the saver
+	running sync.WaitGroup // handlers and saveClients
 
 	mu       sync.Mutex
-	sessions map[*Session]struct{}  // guarded by mu, as all below; those on a bearer
+	sessions map[*Session]struct{}  // guarded by mu, as all below; those with a bearer
 	clients  map[string]ClientState // bonded clients, by key
-	unsaved  []string               // keys of clients whose state the store has not seen
-	saving   bool                   // the saver runs
+	unsaved  []string               // keys of clients whose state is to be stored
+	saving   bool                   // saveClients is running
 	closed   bool
 }
 
-// NewServer returns a server, or an error that says which definition is wrong.
-// cfg may be nil and is not kept, but for what it points to: handlers, store and
-// logger.
+// NewServer returns a server, or an error that names the invalid definition. cfg
+// may be nil. The server copies it, but keeps its handlers, Store and Logger.
 func NewServer(cfg *ServerConfig) (*Server, error) {
 	if cfg == nil {
 		cfg = &ServerConfig{}
@@ -114,9 +110,9 @@ func NewServer(cfg *ServerConfig) (*Server, error) {
 	return s, nil
 }
 
-// Close ends the contexts of all handlers and waits until they and the store
-// have come to their end. It is to be called after the links have ended; on
-// those that have not, what needs a handler is refused from now on.
+// Close ends the contexts of all handlers, and waits until the handlers and the
+// Store have returned. Call it after the links have ended; on other links,
+// requests that need a handler are refused from then on.
 func (s *Server) Close() {
 	s.cancel()
 	s.mu.Lock()
@@ -125,8 +121,8 @@ func (s *Server) Close() {
 	s.running.Wait()
 }
 
-// spawn runs f on a goroutine and reports whether it did; it does not after
-// Close.
+// spawn runs f on a goroutine and reports whether it did; after Close it does
+// not.
 func (s *Server) spawn(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,14 +133,14 @@ func (s *Server) spawn(f func()) bool {
 	return true
 }
 
-// Profile returns the table as a client sees it.
+// Profile returns the table as a client discovers it.
 func (s *Server) Profile() *Profile { return s.table.Load().profile.Clone() }
 
 // Hash returns the Database Hash of the table.
 func (s *Server) Hash() [16]byte { return s.table.Load().hash }
 
-// Handle returns the handle of the value of the first characteristic chr in a
-// service svc; ok is false if there is none.
+// Handle returns the value handle of the first characteristic chr in a service
+// svc; ok is false if there is none.
 func (s *Server) Handle(svc, chr UUID) (h att.Handle, ok bool) {
 	_, c := s.table.Load().profile.Characteristic(svc, chr)
 	if c == nil {
@@ -153,8 +149,8 @@ func (s *Server) Handle(svc, chr UUID) (h att.Handle, ok bool) {
 	return c.Value, true
 }
 
-// SetValue replaces the value that the table holds for an attribute, a
-// characteristic value or a descriptor. It tells no client: see Notify.
+// SetValue replaces the value in the table of a characteristic value or a
+// descriptor. It does not notify clients: see Notify.
 func (s *Server) SetValue(h att.Handle, value []byte) error {
 	a := s.table.Load().attributeAt(h)
 	switch {
@@ -169,15 +165,15 @@ func (s *Server) SetValue(h att.Handle, value []byte) error {
 	return nil
 }
 
-// SetServices replaces the services of the program; those that the server adds
-// by itself stay as they are, values included. Handles that are not fixed are given out anew, in
-// order, so that a service keeps its handles only if nothing before it grows or
-// shrinks.
+// SetServices replaces the services of the program. The services that the server
+// adds itself keep their handles and values. Handles that are not fixed are
+// allocated anew, in order, so that a service keeps its handles only if no
+// service before it changes in size.
 //
-// All clients are told what range has changed, or will be when they come back.
-// What a client has subscribed to outside that range stays subscribed.
-// SetServices returns when every link's loop works with the new table, or ctx
-// ends; it waits for no client.
+// Clients learn of the changed range at once, or when they connect again.
+// Subscriptions outside that range stay in force. SetServices returns when the
+// loops of all links use the new table, or when ctx ends; it does not wait for
+// clients.
 func (s *Server) SetServices(ctx context.Context, services []ServiceDef) error {
 	defs := s.cfg.withGeneric(services)
 	t, err := newTable(defs)
@@ -203,7 +199,7 @@ func (s *Server) SetServices(ctx context.Context, services []ServiceDef) error {
 	return nil
 }
 
-// snapshot returns the sessions that are on a bearer.
+// snapshot returns the sessions that have a bearer.
 func (s *Server) snapshot() []*Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,8 +210,8 @@ func (s *Server) snapshot() []*Session {
 	return all
 }
 
-// awaitLoop runs f on the session's loop and waits until it has run or the link has
-// ended.
+// awaitLoop runs f on the session's loop and waits for it or for the end of the
+// link.
 func (s *Session) awaitLoop(ctx context.Context, f func(now time.Time)) error {
 	ran := make(chan struct{})
 	if !s.b.Post(loop.Func(func(now time.Time) {
@@ -240,7 +236,7 @@ func (s *Session) awaitLoop(ctx context.Context, f func(now time.Time)) error {
 	return nil
 }
 
-// isDeclaration reports whether the value is part of the table's structure.
+// isDeclaration reports whether the value is a part of the table's structure.
 func (a *attribute) isDeclaration() bool {
 	t, ok := a.typ.Short()
 	return ok && (typePrimaryService <= t && t <= typeCharacteristic || t == typeExtendedProperties)

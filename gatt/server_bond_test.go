@@ -15,8 +15,8 @@ func (b *bond) stranger() gatt.PeerInfo {
 	return gatt.PeerInfo{Security: func() gatt.Security { return b.security }}
 }
 
-// pair is what a pairing does to a link: it is encrypted, and then the bond is
-// there.
+// pair does what a pairing does to a link: it is encrypted, then the bond
+// exists.
 func (b *bond) pair(w *wire) {
 	b.security = gatt.Security{Encrypted: true, KeySize: 16}
 	w.s.SecurityChanged(w.now)
@@ -26,15 +26,15 @@ func (b *bond) pair(w *wire) {
 
 func (*bond) peerKey() string { return "C0:FF:EE:00:00:01" }
 
-// back connects the bonded client anew, with encryption.
+// back connects the bonded client again, with encryption.
 func (b *bond) back(t *testing.T, srv *gatt.Server) *wire {
 	w := newWire(t, srv, 23, b.peer())
 	b.encrypt(w)
 	return w
 }
 
-// A client whose name is not known before it has bonded takes what it has done
-// with it.
+// The state of a client without a key before it bonds is remembered with its
+// bond.
 func TestServerRemembersStrangersThatBond(t *testing.T) {
 	srv := newServer(t, gatttest.Reference())
 	var b bond
@@ -59,7 +59,7 @@ func TestServerRemembersStrangersThatBond(t *testing.T) {
 	w.want("the change is told", "1d 0800 0100 ffff")
 }
 
-// A bond that was deleted leaves nothing to the next one.
+// A deleted bond leaves nothing to the next one.
 func TestServerForgetsWithTheBond(t *testing.T) { synctest.Test(t, testServerForgetsWithTheBond) }
 
 func testServerForgetsWithTheBond(t *testing.T) {
@@ -105,8 +105,8 @@ func testServerForgetsWithTheBond(t *testing.T) {
 	}
 }
 
-// A client that has lost its bond has nothing of what it had, and neither has
-// one that only claims its address.
+// A client with a new bond has no state of the old one, nor has a client that
+// only claims its address.
 func TestServerStartsOverWithANewBond(t *testing.T) {
 	srv := newServer(t, gatttest.Reference())
 	var b bond
@@ -136,7 +136,8 @@ func TestServerStartsOverWithANewBond(t *testing.T) {
 		w.down()
 	}
 
-	// One that bonds anew on a link that its old bond protects is the same client.
+	// A client that bonds anew on a link that its old bond encrypts keeps its
+	// state.
 	w = b.back(t, srv)
 	w.s.BondMade(w.now, b.peerKey())
 	w.receive("0a 1e00", "0b 0100")
@@ -144,7 +145,7 @@ func TestServerStartsOverWithANewBond(t *testing.T) {
 	w = b.back(t, srv)
 	w.receive("0a 1e00", "0b 0100")
 	w.down()
-	w.s.BondMade(w.now, "somebody else") // comes too late, and is harmless
+	w.s.BondMade(w.now, "somebody else") // too late, without effect
 	if k := w.s.Peer().Key; k != b.peerKey() {
 		t.Errorf("renamed to %s", k)
 	}

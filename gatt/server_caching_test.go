@@ -9,7 +9,7 @@ import (
 	"github.com/moor-ble/moor/internal/gatttest"
 )
 
-// withoutVendor are the services of the reference table but for the last.
+// withoutVendor returns the services of the reference table without the last.
 func withoutVendor() []gatt.ServiceDef { return gatttest.Reference().Services[:2] }
 
 func setServices(t testing.TB, srv *gatt.Server, defs []gatt.ServiceDef) {
@@ -67,7 +67,7 @@ func TestServerKeepsGenericValues(t *testing.T) {
 	}
 }
 
-// robust connects a client that has asked for robust caching.
+// robust connects a client that has enabled robust caching.
 func robust(t testing.TB) (*gatt.Server, *wire) {
 	t.Helper()
 	srv := newServer(t, gatttest.Reference())
@@ -168,7 +168,7 @@ func TestServerKeepsValuesAndCommandsFromTheUnaware(t *testing.T) {
 	w.want("aware again", "1b 1d00 01")
 }
 
-// A command of an unaware client would go to an attribute it does not mean.
+// An unaware client's command might write an attribute that it does not mean.
 func TestServerDropsCommandsOfTheUnaware(t *testing.T) {
 	cfg := gatttest.Reference()
 	cfg.Services[2].Characteristics[3].Properties |= gatt.PropWriteWithoutResponse
@@ -206,7 +206,7 @@ func TestServerClientSupportedFeatures(t *testing.T) {
 	w.receive("0a 0b00", "0b 07")
 }
 
-// Without the three characteristics there is no robust caching, so nobody is
+// Without the three characteristics there is no robust caching, and no client is
 // unaware.
 func TestServerWithoutRobustCaching(t *testing.T) {
 	srv := newServer(t, &gatt.ServerConfig{DisableGATT: true, Name: "x"})
@@ -216,7 +216,8 @@ func TestServerWithoutRobustCaching(t *testing.T) {
 	w.receive("08 0100 ffff 2a2b", "01 08 0100 0a")
 }
 
-// A change takes prepared writes away from attributes that may be others now.
+// A change removes prepared writes of handles that may belong to other
+// attributes now.
 func TestServerLosesPreparedWrites(t *testing.T) {
 	srv := newServer(t, gatttest.Reference())
 	w := newWire(t, srv, 23, gatt.PeerInfo{})
@@ -259,7 +260,7 @@ func TestServerRemembersBondedClients(t *testing.T) {
 
 	w = newWire(t, srv, 23, b.peer())
 	w.receive("0a 0b00", "0b 01")
-	// Anybody can have that address; what it subscribed to waits for encryption.
+	// Any device can claim that address; subscriptions wait for encryption.
 	w.receive("0a 1e00", "0b 0000")
 	wantIs(t, w.s.Notify(t.Context(), gatttest.BatteryLevel, []byte{1}), gatt.ErrNotSubscribed)
 	b.encrypt(w)
@@ -270,7 +271,7 @@ func TestServerRemembersBondedClients(t *testing.T) {
 	w.receive("0a 1e00", "0b 0100")
 	w.down()
 
-	// The table changes while it is away.
+	// The table changes while the client is away.
 	setServices(t, srv, withoutVendor())
 	w = newWire(t, srv, 23, b.peer())
 	w.receive("0a 1e00", "01 0a 1e00 12")
@@ -279,7 +280,7 @@ func TestServerRemembersBondedClients(t *testing.T) {
 	w.want("then it is", "1d 0800 0100 ffff")
 	w.down()
 
-	// It has not learned of it, and so comes back unaware.
+	// The client has not learned of it, and comes back unaware.
 	w = newWire(t, srv, 23, b.peer())
 	b.encrypt(w)
 	w.want("told again", "1d 0800 0100 ffff")
@@ -300,7 +301,7 @@ func TestServerRemembersBondedClients(t *testing.T) {
 	w.receive("0a 0b00", "0b 00")
 }
 
-// A stranger is forgotten with the link, and starts as one who knows the table.
+// A stranger is forgotten with the link, and is aware at first.
 func TestServerForgetsStrangers(t *testing.T) {
 	srv := newServer(t, gatttest.Reference())
 	peer := gatt.PeerInfo{Key: "C0:FF:EE:00:00:02"}
@@ -315,7 +316,7 @@ func TestServerForgetsStrangers(t *testing.T) {
 	w.receive("0a 1e00", "0b 0000")
 }
 
-// A client that pairs in this connection takes what it has done with it.
+// The state of a client that pairs during the connection is remembered.
 func TestServerRemembersAfterPairing(t *testing.T) {
 	srv := newServer(t, gatttest.Reference())
 	var sec gatt.Security

@@ -10,30 +10,30 @@ const (
 
 // knownClient is what a session knows of its client. It belongs to the loop.
 //
-// awareness tells whether the client knows the current table (Vol 3, Part G,
+// awareness is whether the client knows the current table (Vol 3, Part G,
 // 2.5.2.1):
 //
-//	state    | event                                       | next
-//	---------|---------------------------------------------|---------
-//	aware    | the table changes                           | unaware
-//	unaware  | the client reads the Database Hash          | proving
-//	         | a request is refused with 0x12              | proving
-//	         | the client confirms Service Changed         | aware
-//	proving  | the client sends any request                | aware, and the request is answered
-//	         | the client confirms Service Changed         | aware
-//	         | the table changes                           | unaware
+//	state    | event                                  | next
+//	---------|----------------------------------------|---------
+//	aware    | the table changes                      | unaware
+//	unaware  | the client reads the Database Hash     | proving
+//	         | a request is refused with 0x12         | proving
+//	         | the client confirms Service Changed    | aware
+//	proving  | the client sends any request           | aware, and the request is answered
+//	         | the client confirms Service Changed    | aware
+//	         | the table changes                      | unaware
 //
 // It matters only for a client that has enabled robust caching: see barred.
 //
 // memory tells what the server remembers of the client from one connection to
 // the next:
 //
-//	state    | event                                       | next
-//	---------|---------------------------------------------|---------
-//	stranger | the link is encrypted with a bond           | kept
-//	recalled | the link is encrypted with the bond         | kept, and stored.Subscriptions are in force
-//	         | the client makes another bond               | stranger
-//	kept     | the client makes another bond               | stranger
+//	state    | event                                  | next
+//	---------|----------------------------------------|---------
+//	stranger | the link is encrypted with a bond      | kept
+//	recalled | the link is encrypted with the bond    | kept, with stored.Subscriptions in force
+//	         | the client makes another bond          | stranger
+//	kept     | the client makes another bond          | stranger
 //
 // A session begins as recalled if the server has the state of a bonded client
 // with this address, else as stranger. Nothing is written to that state before

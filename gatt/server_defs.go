@@ -7,79 +7,83 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// MaxValue is the length in octets of the longest attribute value (Vol 3, Part
+// MaxValue is the length of the longest attribute value, in octets (Vol 3, Part
 // F, 3.2.9).
 const MaxValue = 512
 
-// ServiceDef says what a server is to offer as one service. It is plain data;
-// the server keeps no reference to it.
+// ServiceDef defines one service of a server. It is plain data; the server keeps
+// no reference to it.
 type ServiceDef struct {
 	UUID      UUID
 	Secondary bool
-	// Handle is that of the declaration; 0 is the next that is free. Services
-	// stand in the order in which they are listed, so a fixed handle must be
+	// Handle is the handle of the declaration; 0 means the next free one.
+	// Services are placed in the listed order, so that a fixed handle must be
 	// higher than all before it.
 	Handle att.Handle
-	// End reserves handles up to and including it for the service; 0 ends the
-	// service with its last attribute.
+	// End reserves the handles up to and including it for the service; 0 ends
+	// the service with its last attribute.
 	End             att.Handle
 	Includes        []IncludeDef
 	Characteristics []CharDef
 }
 
-// IncludeDef names another service of the same table.
+// IncludeDef includes another service of the same table.
 type IncludeDef struct {
 	UUID UUID
-	// Handle is the fixed handle of the service meant, where there are several
-	// with that UUID; 0 is the first of them.
+	// Handle is the fixed handle of the service, if several have that UUID; 0
+	// means the first of them.
 	Handle att.Handle
 }
 
-// CharDef says what a server is to offer as one characteristic.
+// CharDef defines one characteristic of a server.
 //
-// The server adds a Client Characteristic Configuration (0x2902) when the
+// The server adds a Client Characteristic Configuration (0x2902) if the
 // characteristic can notify or indicate, and Characteristic Extended Properties
-// (0x2900) when it has such, unless Descriptors places them itself.
+// (0x2900) if it has any, unless Descriptors contains them.
 type CharDef struct {
-	UUID       UUID
-	Handle     att.Handle // of the declaration; 0: the next that is free. The value has the next one.
+	UUID UUID
+	// Handle is the handle of the declaration; 0 means the next free one. The
+	// value has the handle behind it.
+	Handle     att.Handle
 	Properties Properties
 	// ReliableWrite and WritableAuxiliaries are the extended properties.
 	ReliableWrite       bool
 	WritableAuxiliaries bool
 	Permissions         Permissions
 
-	// Value is what is read while Read is nil. A client that may write and is
-	// not handed to Write, changes it; so does Server.SetValue.
+	// Value is the value in the table, which clients read if Read is nil.
+	// Clients that may write it change it, unless Write is set; Server.SetValue
+	// changes it too.
 	Value []byte
-	// MinLen and MaxLen bound in octets what a client may write. MaxLen 0 is 512.
-	// If they are equal, the length is fixed: a prepared write then replaces a
-	// part of the value, where otherwise it also cuts off what stood behind.
+	// MinLen and MaxLen bound the length of the value, in octets; a MaxLen of 0
+	// means 512. If they are equal, the length is fixed: a prepared write then
+	// replaces a part of the value, while otherwise it also truncates the value
+	// behind that part.
 	MinLen, MaxLen int
 
-	// Read, if not nil, gives the value, as a whole. Write, if not nil, takes
-	// what is written. Both run on a goroutine that serves one request after the
-	// other of one client; ctx ends with the link. An att.Code as error is sent
-	// to the client as it is, any other error as Unlikely Error.
+	// Read, if not nil, returns the whole value. Write, if not nil, receives
+	// written values. Both run on a goroutine that serves the requests of one
+	// client in order; ctx ends with the link. An att.Code as error is sent to
+	// the client; any other error is sent as Unlikely Error.
 	Read  func(ctx context.Context, r *ReadRequest) ([]byte, error)
 	Write func(ctx context.Context, r *WriteRequest) error
-	// Subscribe, if not nil, is told, as Read and Write are, that a client wants
-	// to switch notifications or indications on or off. An error refuses that.
-	// It is not told when a subscription ends with the link.
+	// Subscribe, if not nil, is called like Read and Write when a client enables
+	// or disables notifications or indications. An error refuses that. Subscribe
+	// is not called when a subscription ends with the link.
 	Subscribe func(ctx context.Context, r *SubscribeRequest) error
 
 	Descriptors []DescDef
 }
 
-// DescDef says what a server is to offer as one descriptor.
+// DescDef defines one descriptor of a server.
 type DescDef struct {
 	UUID        UUID
-	Handle      att.Handle // 0: the next that is free
+	Handle      att.Handle // 0 means the next free one
 	Unreadable  bool
 	Writable    bool
 	Permissions Permissions
 
-	// See CharDef for all below.
+	// As in CharDef.
 	Value          []byte
 	MinLen, MaxLen int
 	Read           func(ctx context.Context, r *ReadRequest) ([]byte, error)
@@ -87,7 +91,7 @@ type DescDef struct {
 }
 
 // UserDescription returns a Characteristic User Description (Vol 3, Part G,
-// 3.3.3.2) that cannot be written.
+// 3.3.3.2) that clients cannot write.
 func UserDescription(text string) DescDef {
 	return DescDef{UUID: UUID16(typeUserDescription), Value: []byte(text)}
 }
@@ -95,8 +99,8 @@ func UserDescription(text string) DescDef {
 // PresentationFormat is the value of a Characteristic Presentation Format
 // (Vol 3, Part G, 3.3.3.5).
 type PresentationFormat struct {
-	Format      uint8 // of the assigned numbers, 2.4.1
-	Exponent    int8  // the value counts in units of 10 to this power
+	Format      uint8 // see the assigned numbers, 2.4.1
+	Exponent    int8  // the value is in units of 10 to this power
 	Unit        uint16
 	Namespace   uint8
 	Description uint16
@@ -108,33 +112,33 @@ func (f PresentationFormat) Def() DescDef {
 	return DescDef{UUID: UUID16(typePresentationFormat), Value: wire.AppendU16(append(v, f.Namespace), f.Description)}
 }
 
-// ReadRequest is a client's wish to read.
+// ReadRequest is a client's request to read a value.
 type ReadRequest struct {
 	Session *Session // of the client
 	Handle  att.Handle
-	// Offset is where the client goes on with a long value; the server cuts off
-	// what stands before it.
+	// Offset is where the client continues to read a long value. The handler
+	// returns the whole value; the server skips the part before Offset.
 	Offset int
 }
 
-// WriteRequest is a client's wish to write.
+// WriteRequest is a client's request to write a value.
 type WriteRequest struct {
 	Session *Session // of the client
 	Handle  att.Handle
-	// Offset is where the value is to begin; other than 0 only for prepared
-	// writes, whose adjoining parts come as one.
+	// Offset is where Value begins in the attribute; other than 0 only for
+	// prepared writes, whose adjoining parts are joined.
 	Offset int
-	Value  []byte // the handler's to keep
-	// Command says that the client does not want to know what becomes of it; an
-	// error goes nowhere.
+	Value  []byte // belongs to the handler
+	// Command reports that the client expects no answer; an error is counted
+	// and logged.
 	Command bool
-	// Signed says that the link was not encrypted, but that the command bore a
+	// Signed reports that the command came on an unencrypted link with a valid
 	// signature of the bonded peer.
 	Signed bool
 }
 
-// SubscribeRequest is a client's wish to be sent the values of a characteristic,
-// or no longer to be. The wish is fulfilled after the handler has returned nil.
+// SubscribeRequest is a client's request to enable or disable notifications or
+// indications of a value. It takes effect after the handler has returned nil.
 type SubscribeRequest struct {
 	Session  *Session   // of the client
 	Handle   att.Handle // of the value

@@ -7,9 +7,9 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// The requests that walk a range of handles. A range that starts at 0x0000 or
-// ends before it starts is an Invalid Handle; one with nothing in it is Attribute
-// Not Found; both name the start of the range.
+// These requests name a range of handles. A range that starts at 0x0000 or ends
+// before its start is answered with Invalid Handle, a range without matching
+// attributes with Attribute Not Found; both errors name the start of the range.
 
 func (v *view) findInformation(p att.FindInformationReq) (att.PDU, att.Handle, att.Code) {
 	r := att.HandleRange(p)
@@ -28,8 +28,8 @@ func (v *view) findInformation(p att.FindInformationReq) (att.PDU, att.Handle, a
 	return rsp, 0, 0
 }
 
-// findByTypeValue passes over attributes that cannot be read, so that nobody
-// finds out by it what they hold.
+// findByTypeValue skips attributes that the client may not read, since the
+// answer would reveal their values.
 func (v *view) findByTypeValue(ctx context.Context, p att.FindByTypeValueReq) (att.PDU, att.Handle, att.Code) {
 	r := att.HandleRange{Start: p.Start, End: p.End}
 	if !r.Valid() {
@@ -56,8 +56,8 @@ func (v *view) findByTypeValue(ctx context.Context, p att.FindByTypeValueReq) (a
 	return rsp, 0, 0
 }
 
-// readByType lists values of one length. An attribute that cannot be read is an
-// error if it is the first, and else ends the list.
+// readByType lists values of one length. If the first attribute cannot be read,
+// it returns that error; a later one ends the list.
 func (v *view) readByType(ctx context.Context, p att.ReadByTypeReq) (att.PDU, att.Handle, att.Code) {
 	r := att.HandleRange{Start: p.Start, End: p.End}
 	if !r.Valid() {
@@ -88,7 +88,7 @@ func (v *view) readByType(ctx context.Context, p att.ReadByTypeReq) (att.PDU, at
 	return rsp, 0, 0
 }
 
-// readByGroupType lists services: no other group may be asked for in this way
+// readByGroupType lists services: no other group type is allowed in this request
 // (Vol 3, Part G, 2.5.3).
 func (v *view) readByGroupType(p att.ReadByGroupTypeReq) (att.PDU, att.Handle, att.Code) {
 	r := att.HandleRange{Start: p.Start, End: p.End}

@@ -8,8 +8,8 @@ import (
 	"github.com/moor-ble/moor/internal/gatttest"
 )
 
-// fuzzConfig is the reference table behind permissions and prepared writes, and
-// a service with an include.
+// fuzzConfig returns the reference table with permissions and a queue of
+// prepared writes, and a service with an include.
 func fuzzConfig() *gatt.ServerConfig {
 	cfg := gatttest.Reference()
 	cfg.Services = append(cfg.Services, gatt.ServiceDef{
@@ -26,8 +26,8 @@ func fuzzConfig() *gatt.ServerConfig {
 	return cfg
 }
 
-// Whatever a client sends, every request is answered once, by its response or by
-// an error that names it, not longer than the MTU; nothing else is answered.
+// Every request of a client is answered once, by its response or by an error
+// that names it, not longer than the MTU. Nothing else is answered.
 func FuzzServer(f *testing.F) {
 	seed := func(pdus ...att.PDU) {
 		var b []byte

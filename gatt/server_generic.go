@@ -7,9 +7,9 @@ import (
 )
 
 // withGeneric puts the services that every server has (Vol 3, Part C, 12, and
-// Part G, 7) in front of those of the program, unless they are among them.
-// They come first so that their handles, which clients keep the longest, do not
-// move when the program changes its services.
+// Part G, 7) before those of the program, unless they are among them. They come
+// first so that their handles, which clients cache the longest, do not change
+// with the program's services.
 func (c *ServerConfig) withGeneric(defs []ServiceDef) []ServiceDef {
 	has := func(u UUID) bool {
 		return slices.ContainsFunc(defs, func(d ServiceDef) bool { return d.UUID == u })
@@ -36,8 +36,8 @@ func genericAttribute() ServiceDef {
 		{UUID: UUID16(typeServiceChanged), Properties: PropIndicate},
 		{UUID: UUID16(typeClientSupportedFeatures), Properties: PropRead | PropWrite},
 		{UUID: UUID16(typeDatabaseHash), Properties: PropRead},
-		// None of the server features is there: the one that the specification
-		// has is the Enhanced ATT bearer.
+		// The only server feature of the specification is the Enhanced ATT
+		// bearer, which is not supported.
 		{UUID: UUID16(typeServerSupportedFeatures), Properties: PropRead, Value: []byte{0}},
 	}}
 }

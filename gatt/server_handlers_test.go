@@ -207,7 +207,7 @@ func testServerSubscribeHandler(t *testing.T) {
 	}
 }
 
-// What comes while a handler runs waits, in order.
+// PDUs that arrive while a handler runs wait, in order.
 func TestServerKeepsOrder(t *testing.T) { synctest.Test(t, testServerKeepsOrder) }
 
 func testServerKeepsOrder(t *testing.T) {
@@ -235,7 +235,7 @@ func testServerKeepsOrder(t *testing.T) {
 	ch.WantIdle()
 }
 
-// Of commands that wait, 32 are kept.
+// 32 of the waiting commands are kept.
 func TestServerBoundsCommands(t *testing.T) { synctest.Test(t, testServerBoundsCommands) }
 
 func testServerBoundsCommands(t *testing.T) {
@@ -308,7 +308,7 @@ func testServerClose(t *testing.T) {
 	ch.Want("0b 6b657074")
 }
 
-// A handler may use the server, and the table may change under it.
+// A handler may use the server, and the table may change meanwhile.
 func TestServerChangesUnderHandler(t *testing.T) { synctest.Test(t, testServerChangesUnderHandler) }
 
 func testServerChangesUnderHandler(t *testing.T) {

@@ -9,14 +9,14 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// layout places definitions in a table, handle after handle.
+// layout builds a table from definitions, handle by handle.
 type layout struct {
 	t    table
-	next int // the lowest handle that is free, up to 0x10000
+	next int // the lowest free handle, up to 0x10000
 	defs []ServiceDef
 }
 
-// newTable returns the table of some services.
+// newTable returns the table for definitions of services.
 func newTable(defs []ServiceDef) (*table, error) {
 	l := &layout{next: int(att.HandleMin), defs: defs}
 	for i := range defs {
@@ -24,7 +24,7 @@ func newTable(defs []ServiceDef) (*table, error) {
 			return nil, fmt.Errorf("gatt: service %s: %w", defs[i].UUID, err)
 		}
 	}
-	// Only now is it known where every service lies.
+	// Includes name services that may come later.
 	for i := range defs {
 		if err := l.fillIncludes(&l.t.profile.Services[i], defs[i].Includes); err != nil {
 			return nil, fmt.Errorf("gatt: service %s: %w", defs[i].UUID, err)
@@ -34,7 +34,7 @@ func newTable(defs []ServiceDef) (*table, error) {
 	return &l.t, nil
 }
 
-// placeHandle takes the handle that is wanted, or the next.
+// placeHandle allocates the handle want, or the next free one if want is 0.
 func (l *layout) placeHandle(want att.Handle) (att.Handle, error) {
 	h := int(want)
 	if want == att.HandleNone {
@@ -50,7 +50,7 @@ func (l *layout) placeHandle(want att.Handle) (att.Handle, error) {
 	return att.Handle(h), nil
 }
 
-// addAttribute appends an attribute with a first value of its own.
+// addAttribute appends an attribute with its initial value, which is copied.
 func (l *layout) addAttribute(a attribute, value []byte) {
 	a.end = a.handle
 	a.value = new(atomic.Pointer[[]byte])
@@ -58,7 +58,8 @@ func (l *layout) addAttribute(a attribute, value []byte) {
 	l.t.attrs = append(l.t.attrs, a)
 }
 
-// addDeclaration appends an attribute that all clients may read and none may write.
+// addDeclaration appends an attribute that all clients may read and none may
+// write.
 func (l *layout) addDeclaration(h att.Handle, typ uint16, value []byte) {
 	l.addAttribute(attribute{handle: h, typ: UUID16(typ), readable: true, minLen: len(value), maxLen: len(value)}, value)
 }
@@ -119,7 +120,7 @@ func (l *layout) fillIncludes(s *Service, defs []IncludeDef) error {
 		inc.UUID, inc.Start, inc.End = o.UUID, o.Handle, o.End
 		v := wire.AppendU16(wire.AppendU16(nil, uint16(o.Handle)), uint16(o.End))
 		if _, ok := o.UUID.Short(); ok {
-			v = o.UUID.AppendWire(v) // a long UUID is left out (Vol 3, Part G, 3.2)
+			v = o.UUID.AppendWire(v) // a 128-bit UUID is left out (Vol 3, Part G, 3.2)
 		}
 		a := l.t.attributeAt(inc.Handle)
 		a.minLen, a.maxLen = len(v), len(v)
@@ -182,8 +183,9 @@ func (l *layout) placeCharacteristic(svc UUID, d *CharDef) (Characteristic, erro
 	return c, nil
 }
 
-// roleOf finds the characteristics of the Generic Attribute service that the
-// server itself gives life to, unless the program does.
+// roleOf returns the role of a characteristic of the Generic Attribute service
+// that the server itself implements, which it does unless the characteristic has
+// handlers.
 func (l *layout) roleOf(svc UUID, d *CharDef, value att.Handle) role {
 	if svc != UUID16(typeGenericAttribute) || d.Read != nil || d.Write != nil {
 		return rolePlain
@@ -201,8 +203,8 @@ func (l *layout) roleOf(svc UUID, d *CharDef, value att.Handle) role {
 	return rolePlain
 }
 
-// descriptors returns the descriptors of a characteristic, those included that
-// its properties call for.
+// descriptors returns the descriptors of a characteristic, including those that
+// its properties require.
 func (l *layout) descriptors(d *CharDef, props Properties) []DescDef {
 	var auto []DescDef
 	has := func(u UUID) bool {
@@ -264,7 +266,7 @@ func (l *layout) placeDescriptor(c *CharDef, d *DescDef, props Properties, value
 	return h, nil
 }
 
-// bounds checks the lengths of a definition and puts in the default.
+// bounds validates the lengths of a definition and fills in the default.
 func bounds(least, most int, value []byte, dynamic bool) (int, int, error) {
 	if most == 0 {
 		most = MaxValue

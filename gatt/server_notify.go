@@ -9,24 +9,24 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// ErrNotSubscribed says that a client has not asked to be sent a value.
+// ErrNotSubscribed means that the client has not subscribed to the value.
 var ErrNotSubscribed = errors.New("client has not subscribed")
 
-// ErrClientUnaware says that a client that has asked for robust caching has not
-// yet learned of a change of the table, and must not be sent values before (Vol
-// 3, Part G, 2.5.2.1).
-var ErrClientUnaware = errors.New("client does not know the present table")
+// ErrClientUnaware means that the client has enabled robust caching and has not
+// learned of a change of the table: the server must not send it values until it
+// has (Vol 3, Part G, 2.5.2.1).
+var ErrClientUnaware = errors.New("client does not know the current table")
 
-// published is what senders on other goroutines see of a session.
+// published is the state of a session for senders on other goroutines.
 type published struct {
-	b          *att.Bearer // nil: not yet on one
-	t          *table      // nil: the same, or the bearer has ended
+	b          *att.Bearer // nil before Bind
+	t          *table      // nil before Bind and after the end of the bearer
 	subscribed subscriptions
 	features   uint8
 	barred     bool
 }
 
-// publish shows senders what has changed. Called on the loop.
+// publish replaces the published state. Must run on the loop.
 func (s *Session) publish() {
 	s.published.Store(&published{
 		b:          s.b,
@@ -37,8 +37,8 @@ func (s *Session) publish() {
 	})
 }
 
-// checkSend returns why a client must not be sent a value in the way that a bit of
-// the configuration stands for: first of all, because the link has ended.
+// checkSend returns why the client must not be sent a value by notification or
+// indication, as bit says. The end of the link takes precedence.
 func (p *published) checkSend(h att.Handle, bit uint16) error {
 	if p.b != nil {
 		if err := p.b.Err(); err != nil {
@@ -58,12 +58,12 @@ func (p *published) checkSend(h att.Handle, bit uint16) error {
 	return nil
 }
 
-// condition is asked on the loop, when the turn of values has come, whether the
-// client still is to have them.
+// condition checks on the loop, when the turn of a PDU has come, whether the
+// client may still be sent the values.
 type condition struct {
 	s      *Session
-	h      att.Handle          // the one value
-	values []att.AttributeData // or else several
+	h      att.Handle          // of a single value
+	values []att.AttributeData // several values; nil for a single one
 	bit    uint16
 }
 
@@ -81,8 +81,8 @@ func (c *condition) Check() error {
 	return nil
 }
 
-// Subscribed reports whether the client has asked for notifications or
-// indications of the value with a handle. Any goroutine may call it.
+// Subscribed reports whether the client has enabled notifications or indications
+// of the value with handle h. Any goroutine may call it.
 func (s *Session) Subscribed(h att.Handle) (notify, indicate bool) {
 	p := s.published.Load()
 	if p.t == nil {
@@ -96,11 +96,11 @@ func (s *Session) Subscribed(h att.Handle) (notify, indicate bool) {
 	return v&cccdNotify != 0, v&cccdIndicate != 0
 }
 
-// Notify sends a value to the client and returns when the link has taken it,
-// which is how a sender is slowed down to what the link can carry. h is the
-// handle of the characteristic's value; value is cut off at three octets less
-// than the MTU, and not kept. The error is ErrNotSubscribed, ErrClientUnaware,
-// the end of ctx, or that of the link.
+// Notify sends a value to the client. It returns when the link has accepted the
+// value, which slows the caller down to the pace of the link. h is the value
+// handle of the characteristic. value is truncated to the MTU less three octets,
+// and not kept. The error wraps ErrNotSubscribed, ErrClientUnaware, the end of
+// ctx or the end of the link.
 //
 // Any goroutine but the loop may call it.
 func (s *Session) Notify(ctx context.Context, h att.Handle, value []byte) error {
@@ -112,7 +112,7 @@ func (s *Session) Notify(ctx context.Context, h att.Handle, value []byte) error 
 }
 
 // Indicate is Notify with an indication: it returns when the client has
-// confirmed it. A client that does not within 30 seconds loses the link.
+// confirmed it. If the client does not do so within 30 seconds, the link ends.
 func (s *Session) Indicate(ctx context.Context, h att.Handle, value []byte) error {
 	c := &condition{s: s, h: h, bit: cccdIndicate}
 	if err := c.Check(); err != nil {
@@ -121,8 +121,8 @@ func (s *Session) Indicate(ctx context.Context, h att.Handle, value []byte) erro
 	return s.b.IndicateIf(ctx, c, att.HandleValueIndication{Handle: h, Value: value[:min(len(value), s.b.MTU()-3)]})
 }
 
-// NotifyMultiple sends several values in as few PDUs as the client and the MTU
-// allow, in order. All must be subscribed to. See Notify.
+// NotifyMultiple notifies several values, in order, in as few PDUs as the client
+// and the MTU allow. The client must have subscribed to all of them. See Notify.
 func (s *Session) NotifyMultiple(ctx context.Context, values []att.AttributeData) error {
 	if err := (&condition{s: s, values: values, bit: cccdNotify}).Check(); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (s *Session) NotifyMultiple(ctx context.Context, values []att.AttributeData
 		for n < len(values) && several && p.Add(s.b.MTU(), values[n]) {
 			n++
 		}
-		// One value alone has a PDU of its own, with more room for it.
+		// A single value has a PDU of its own, with more room.
 		if n < 2 {
 			if err := s.Notify(ctx, values[0].Handle, values[0].Value); err != nil {
 				return err
@@ -150,21 +150,23 @@ func (s *Session) NotifyMultiple(ctx context.Context, values []att.AttributeData
 	return nil
 }
 
-// Notify sends a value to all clients that have subscribed to notifications of
-// it, each at the pace of its link, and returns when the last has taken it, with
-// how many have. The error joins those of the others; clients whose link has
-// ended before, that do not know the present table, or unsubscribe meanwhile, are
-// passed over.
+// Notify notifies a value to all clients that have subscribed to it, each at the
+// pace of its link. It returns when the last link has accepted the value, with
+// the number of clients. The error joins those of the other clients, except of
+// those whose link has ended before, that do not know the current table, or that
+// unsubscribe meanwhile.
 func (s *Server) Notify(ctx context.Context, h att.Handle, value []byte) (int, error) {
 	return s.broadcast(cccdNotify, h, func(x *Session) error { return x.Notify(ctx, h, value) })
 }
 
-// Indicate is Notify with indications: it counts the clients that have confirmed.
+// Indicate is Notify with indications: it returns the number of clients that
+// have confirmed.
 func (s *Server) Indicate(ctx context.Context, h att.Handle, value []byte) (int, error) {
 	return s.broadcast(cccdIndicate, h, func(x *Session) error { return x.Indicate(ctx, h, value) })
 }
 
-// broadcast sends to all clients at once, so that none waits for another's link.
+// broadcast sends to all clients concurrently, so that none waits for another's
+// link.
 func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) (int, error) {
 	var to []*Session
 	for _, x := range s.snapshot() {
@@ -176,7 +178,7 @@ func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) 
 	var wg sync.WaitGroup
 	for i, x := range to {
 		if i == len(to)-1 {
-			errs[i] = send(x) // the caller's goroutine does as well
+			errs[i] = send(x) // on the caller's goroutine
 			break
 		}
 		wg.Go(func() { errs[i] = send(x) })
@@ -188,7 +190,7 @@ func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) 
 		case err == nil:
 			n++
 		case errors.Is(err, ErrNotSubscribed), errors.Is(err, ErrClientUnaware):
-			errs[i] = nil // it was to have the value, but not when its turn came
+			errs[i] = nil // the client has unsubscribed or become unaware meanwhile
 		}
 	}
 	return n, errors.Join(errs...)

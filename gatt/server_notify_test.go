@@ -60,7 +60,7 @@ func testServerNotify(t *testing.T) {
 	ch.WantIdle()
 }
 
-// What waits for a full link is not sent to a client that has left meanwhile.
+// A value that waits for room is not sent to a client that has unsubscribed.
 func TestServerNotifyIsPaced(t *testing.T) { synctest.Test(t, testServerNotifyIsPaced) }
 
 func testServerNotifyIsPaced(t *testing.T) {
@@ -104,7 +104,7 @@ func testServerNotifyIsPaced(t *testing.T) {
 	}
 }
 
-// A link that has ended is the reason, whatever the client had subscribed to.
+// After the end of the link the error is its cause, for any subscription.
 func TestServerSendsAfterTheLink(t *testing.T) { synctest.Test(t, testServerSendsAfterTheLink) }
 
 func testServerSendsAfterTheLink(t *testing.T) {
@@ -131,7 +131,7 @@ func testServerSendsAfterTheLink(t *testing.T) {
 	}
 }
 
-// A sender who learns of the end of the bearer finds it wherever he looks.
+// A sender that learns of the end of the bearer finds it in every method.
 func TestServerSendsAfterAFailure(t *testing.T) { synctest.Test(t, testServerSendsAfterAFailure) }
 
 func testServerSendsAfterAFailure(t *testing.T) {
@@ -216,8 +216,8 @@ func testServerNotifyMultiple(t *testing.T) {
 	ch.WantIdle()
 }
 
-// Clients, senders and changes of the table come at the same time, on several
-// loops; each request is answered, and in the end everybody is served as before.
+// Clients, senders and changes of the table act concurrently, on several loops;
+// each request is answered, and at the end every client is served as before.
 func TestServerConcurrently(t *testing.T) { synctest.Test(t, testServerConcurrently) }
 
 func testServerConcurrently(t *testing.T) {

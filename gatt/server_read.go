@@ -8,10 +8,10 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// view is all that the answer to a request depends on, at the time of the
-// request. Nothing in it changes, so that an answer can be made on a goroutine.
+// view is the state that the answer to a request depends on, at the time of the
+// request. It does not change, so that a goroutine can make the answer.
 type view struct {
-	s          *Session // for handlers to know the client
+	s          *Session // for handlers
 	t          *table
 	mtu        int
 	security   Security
@@ -30,7 +30,7 @@ func (s *Session) view() view {
 	}
 }
 
-// needsHandler reports whether a handler has to give a value for the answer.
+// needsHandler reports whether the answer needs a handler's value.
 func (v *view) needsHandler(p att.PDU) bool {
 	has := func(h att.Handle) bool {
 		a := v.t.attributeAt(h)
@@ -58,8 +58,8 @@ func (v *view) needsHandler(p att.PDU) bool {
 	return false
 }
 
-// appendResponse appends the response to a request that changes nothing. ctx is for the
-// handlers.
+// appendResponse appends the response to a request that changes nothing. ctx is
+// passed to handlers.
 func (v *view) appendResponse(ctx context.Context, b []byte, p att.PDU) []byte {
 	var rsp att.PDU
 	var h att.Handle
@@ -90,7 +90,8 @@ func (v *view) appendResponse(ctx context.Context, b []byte, p att.PDU) []byte {
 	return rsp.AppendPDU(b)
 }
 
-// readable returns why an attribute cannot be read on this link, 0 if it can.
+// readable returns why the client cannot read an attribute on this link, 0 if it
+// can.
 func (v *view) readable(a *attribute) att.Code {
 	if !a.readable {
 		return att.CodeReadNotPermitted
@@ -98,7 +99,7 @@ func (v *view) readable(a *attribute) att.Code {
 	return a.perms.Read.check(v.security)
 }
 
-// value returns the whole value of an attribute, from a handler if it has one.
+// value returns the whole value of an attribute, from its handler if it has one.
 func (v *view) value(ctx context.Context, a *attribute, offset int) ([]byte, att.Code) {
 	switch {
 	case a.role == roleCCCD:
@@ -120,8 +121,8 @@ func (v *view) value(ctx context.Context, a *attribute, offset int) ([]byte, att
 	return b, 0
 }
 
-// readAttribute finds an attribute and reads it (Vol 3, Part F, 3.4.4.3: the handle is
-// looked at first, then whether it can be read at all, then security).
+// readAttribute checks the handle first, then whether the attribute is readable,
+// then security (Vol 3, Part F, 3.4.4.3).
 func (v *view) readAttribute(ctx context.Context, h att.Handle, offset int) (*attribute, []byte, att.Code) {
 	a := v.t.attributeAt(h)
 	if a == nil {
@@ -139,8 +140,8 @@ func (v *view) readValue(ctx context.Context, p att.ReadReq) (att.PDU, att.Handl
 	return att.ReadRsp{Value: b[:min(len(b), v.mtu-1)]}, p.Handle, code
 }
 
-// readBlob answers Attribute Not Long only where a client can know better, and
-// does not rely on it: values of a fixed length that one response holds.
+// readBlob answers Attribute Not Long only for a value of fixed length that fits
+// one response: no client needs to read that in parts.
 func (v *view) readBlob(ctx context.Context, p att.ReadBlobReq) (att.PDU, att.Handle, att.Code) {
 	a, b, code := v.readAttribute(ctx, p.Handle, int(p.Offset))
 	off := int(p.Offset)
@@ -156,7 +157,7 @@ func (v *view) readBlob(ctx context.Context, p att.ReadBlobReq) (att.PDU, att.Ha
 	return att.ReadBlobRsp{Value: b[:min(len(b), v.mtu-1)]}, 0, 0
 }
 
-// readEach reads attributes in the order asked for, up to the first error.
+// readEach reads attributes in the given order, up to the first error.
 func (v *view) readEach(ctx context.Context, handles []att.Handle, each func([]byte)) (att.Handle, att.Code) {
 	for _, h := range handles {
 		_, b, code := v.readAttribute(ctx, h, 0)

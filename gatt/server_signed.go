@@ -9,23 +9,22 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Verifier checks a signature against the key for signatures that the peer gave
-// when it bonded (Vol 3, Part H, 2.4.5). pdu is the ATT PDU from its opcode up to
-// the signature. authenticated reports whether the pairing had protection
-// against a man in the middle; an error means that the signature must not be
-// believed. One that has passed must not pass again.
+// Verifier verifies a signature with the signing key that the peer distributed
+// when it bonded (Vol 3, Part H, 2.4.5). pdu is the ATT PDU from its opcode up
+// to the signature. authenticated reports whether the pairing had protection
+// against a man in the middle. An error means that the signature is invalid. A
+// signature must not be accepted twice.
 //
-// It is called on a goroutine, one call at a time for each link, and may wait
+// A Verifier runs on a goroutine, one call at a time for each link, and may wait
 // for a disk. ctx ends with the link.
 type Verifier func(ctx context.Context, pdu []byte, signature [12]byte) (authenticated bool, err error)
 
-// dropUnaware is why commands of a client are dropped that has asked for robust
-// caching.
+// dropUnaware is the reason to drop a command of a client that is barred.
 const dropUnaware = "the client does not know the table"
 
-// handleSignedWrite has a signature checked, and then writes as a command does. What
-// needs no look at the signature is found out first: a stranger costs neither a
-// goroutine nor a write to a disk.
+// handleSignedWrite has the signature verified and then writes as a command
+// does. It checks everything else first, so that a stranger's command costs
+// neither a goroutine nor a disk write.
 func (s *Session) handleSignedWrite(p att.SignedWriteCmd, pdu []byte) {
 	const op = att.OpSignedWriteCmd
 	verify := s.peer.Load().Verify
@@ -37,7 +36,7 @@ func (s *Session) handleSignedWrite(p att.SignedWriteCmd, pdu []byte) {
 		s.dropCommand(op, why)
 		return
 	}
-	p.Value = slices.Clone(p.Value) // pdu goes, the goroutine stays
+	p.Value = slices.Clone(p.Value) // pdu is not kept, the goroutine continues
 	r := wire.NewReader(slices.Clone(pdu))
 	signed := r.Bytes(r.Len() - len(p.Signature))
 	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
@@ -49,14 +48,14 @@ func (s *Session) handleSignedWrite(p att.SignedWriteCmd, pdu []byte) {
 	}
 }
 
-// handleVerified goes on when the signature has been checked.
+// handleVerified continues after the signature has been verified.
 func (s *Session) handleVerified(now time.Time, p att.SignedWriteCmd, authenticated bool, err error) {
 	const op = att.OpSignedWriteCmd
 	if err != nil {
 		s.dropCommand(op, err.Error())
 		return
 	}
-	s.adoptTable(now) // the table may be another by now
+	s.adoptTable(now) // the table may have changed
 	if why := s.refuseSigned(p.Handle, authenticated); why != "" {
 		s.dropCommand(op, why)
 		return
@@ -64,8 +63,8 @@ func (s *Session) handleVerified(now time.Time, p att.SignedWriteCmd, authentica
 	s.commitCommand(now, op, part{handle: p.Handle, value: p.Value, command: true, signed: true})
 }
 
-// refuseSigned returns why a signed command may not write to an attribute, "" if
-// it may.
+// refuseSigned returns why a signed command may not write an attribute, "" if it
+// may.
 func (s *Session) refuseSigned(h att.Handle, authenticated bool) string {
 	a := s.t.attributeAt(h)
 	switch {

@@ -17,8 +17,8 @@ import (
 	"github.com/moor-ble/moor/gatt/att/atttest"
 )
 
-// signer is a bonded client as the server knows it, and the log of what has been
-// checked. Signatures are right that end with ff, once each.
+// signer is a bonded client as the server knows it, and a log of verifications.
+// A signature is valid once, if it ends with ff.
 type signer struct {
 	authenticated bool
 	security      gatt.Security
@@ -166,7 +166,7 @@ func testServerSignedWrite(t *testing.T) {
 	ch.Want("0b 21")
 }
 
-// Without a bond or a key, nothing is checked.
+// Without a bond or a key, nothing is verified.
 func TestServerSignedWriteOfStrangers(t *testing.T) {
 	synctest.Test(t, testServerSignedWriteOfStrangers)
 }
@@ -186,7 +186,7 @@ func testServerSignedWriteOfStrangers(t *testing.T) {
 	}
 }
 
-// What comes behind a signed command waits for the check.
+// PDUs behind a signed command wait for its verification.
 func TestServerSignedWriteKeepsOrder(t *testing.T) {
 	synctest.Test(t, testServerSignedWriteKeepsOrder)
 }
@@ -207,7 +207,7 @@ func testServerSignedWriteKeepsOrder(t *testing.T) {
 	ch.Want("0b 31")
 }
 
-// A storm of signed commands costs one goroutine and room for 32.
+// A storm of signed commands takes one goroutine and a queue of 32.
 func TestServerBoundsSignedWrites(t *testing.T) { synctest.Test(t, testServerBoundsSignedWrites) }
 
 func testServerBoundsSignedWrites(t *testing.T) {
@@ -227,7 +227,7 @@ func testServerBoundsSignedWrites(t *testing.T) {
 	}
 }
 
-// The check ends with the link, or the server waits for it when it closes.
+// The verification ends with the link; Close of the server waits for it.
 func TestServerSignedWriteEnds(t *testing.T) { synctest.Test(t, testServerSignedWriteEnds) }
 
 func testServerSignedWriteEnds(t *testing.T) {
@@ -253,7 +253,7 @@ func testServerSignedWriteEnds(t *testing.T) {
 	}
 }
 
-// The table may change while a signature is checked.
+// The table may change during a verification.
 func TestServerSignedWriteUnderChange(t *testing.T) {
 	synctest.Test(t, testServerSignedWriteUnderChange)
 }
@@ -276,7 +276,7 @@ func testServerSignedWriteUnderChange(t *testing.T) {
 	ch.Want("0b 6f6c64")
 }
 
-// A client that has asked for robust caching must know the table.
+// A client that has enabled robust caching must know the table.
 func TestServerSignedWriteOfTheUnaware(t *testing.T) {
 	synctest.Test(t, testServerSignedWriteOfTheUnaware)
 }

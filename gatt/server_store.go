@@ -7,34 +7,35 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// ClientState is what a server must remember of a bonded client from one
-// connection to the next (Vol 3, Part G, 2.5.2 and 3.3.3.3).
+// ClientState is the state of a bonded client that a server must remember from
+// one connection to the next (Vol 3, Part G, 2.5.2 and 3.3.3.3).
 type ClientState struct {
 	Key           string              `json:"key"`      // as in PeerInfo
 	Features      uint8               `json:"features"` // Client Supported Features
-	Hash          [16]byte            `json:"hash"`     // Database Hash of the table that the client knows
+	Hash          [16]byte            `json:"hash"`     // of the table that the client knows
 	Subscriptions []SubscriptionState `json:"subscriptions,omitempty"`
 }
 
 // SubscriptionState is the value of one Client Characteristic Configuration.
 type SubscriptionState struct {
 	Handle         att.Handle `json:"handle"`         // of the descriptor
-	Characteristic UUID       `json:"characteristic"` // whose descriptor it is
+	Characteristic UUID       `json:"characteristic"` // that the descriptor belongs to
 	Value          uint16     `json:"value"`          // bit 0 notifications, bit 1 indications
 }
 
-// ClientStore keeps the states of bonded clients over restarts of the program.
+// ClientStore stores the states of bonded clients across restarts of the
+// program.
 type ClientStore interface {
-	// Clients returns all that are kept. NewServer calls it once.
+	// Clients returns all stored states. NewServer calls it once.
 	Clients() ([]ClientState, error)
-	// SaveClient replaces what is kept of the client with that key. It is called
-	// on a goroutine of the server, never twice at a time.
+	// SaveClient replaces the state of the client c.Key. It is called on a
+	// goroutine of the server, one call at a time.
 	SaveClient(c ClientState) error
-	// DeleteClient drops what is kept of a client. It is called as SaveClient is.
+	// DeleteClient deletes the state of a client. It is called like SaveClient.
 	DeleteClient(key string) error
 }
 
-// stateOf returns what the server remembers of a bonded client.
+// stateOf returns the remembered state of a bonded client.
 func (s *Server) stateOf(key string) (ClientState, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,8 +43,8 @@ func (s *Server) stateOf(key string) (ClientState, bool) {
 	return c, ok
 }
 
-// rememberClient keeps the state of a session's client, unless it is to be forgotten.
-// The server does not write to the slice in it afterwards.
+// rememberClient remembers the state of a session's client, unless it is to be
+// forgotten. c.Subscriptions is not modified afterwards.
 func (s *Server) rememberClient(x *Session, c ClientState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,10 +55,10 @@ func (s *Server) rememberClient(x *Session, c ClientState) {
 	s.queueSaveLocked(c.Key)
 }
 
-// ForgetClient drops what is known of a client, as is to be done with its bond.
-// A client that has a link now keeps what it has subscribed to until the link
-// ends; none of that is remembered either, unless it bonds anew: see
-// [Session.BondMade]. Any goroutine may call it, a loop too.
+// ForgetClient deletes the state of a client; call it when its bond is deleted.
+// If the client has a link, its subscriptions stay in force until the link ends,
+// but are not remembered, unless the client bonds anew: see [Session.BondMade].
+// Any goroutine may call it, including a loop.
 func (s *Server) ForgetClient(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,8 +73,8 @@ func (s *Server) ForgetClient(key string) {
 	s.queueSaveLocked(key)
 }
 
-// resetClient gives a session's client the key of a new bond, under which nothing
-// is remembered yet.
+// resetClient gives a session's client the key of a new bond, without any
+// remembered state.
 func (s *Server) resetClient(x *Session, key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,8 +88,8 @@ func (s *Server) resetClient(x *Session, key string) {
 	}
 }
 
-// queueSaveLocked has the store told of a client's state, of which only the latest
-// counts: what waits is bounded by the number of clients.
+// queueSaveLocked queues a client whose state is to be stored or deleted. Only
+// the latest state is stored, so the number of clients bounds the queue.
 func (s *Server) queueSaveLocked(key string) {
 	if s.cfg.Store == nil {
 		return
@@ -102,7 +103,7 @@ func (s *Server) queueSaveLocked(key string) {
 	}
 }
 
-// saveClients tells the store until there is nothing left to tell.
+// saveClients stores queued states until none is left.
 func (s *Server) saveClients() {
 	for {
 		s.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// wire is a client that speaks octets. It is the channel as well, and the test's
+// wire is a client at the level of octets. It is the channel too, and the test's
 // goroutine is the loop, so that no other goroutine runs.
 type wire struct {
 	t    testing.TB
@@ -62,7 +62,8 @@ func (w *wire) down() {
 	close(w.done)
 }
 
-// receive sends a PDU of the client and fails unless the server sends just these.
+// receive receives a PDU of the client, and fails unless the server sends
+// exactly want.
 func (w *wire) receive(pdu string, want ...string) {
 	w.t.Helper()
 	w.b.Frame(w.now, unhex(w.t, pdu))
@@ -192,7 +193,8 @@ func TestServerReadByType(t *testing.T) {
 	w.receive("08 0100 ffff 9ecadc240ee5a9e093f3a3b50600406e", "09 15 2b00 000102030405060708090a0b0c0d0e0f101112")
 }
 
-// The length of an entry has one octet, so no more than 253 of a value go in.
+// The length of an entry has one octet, so an entry holds at most 253 of a
+// value.
 func TestServerReadByTypeLong(t *testing.T) {
 	w := reference(t, 517)
 	w.b.Frame(w.now, unhex(t, "08 0100 ffff 9ecadc240ee5a9e093f3a3b50600406e"))

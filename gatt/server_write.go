@@ -9,17 +9,18 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// part is one write that a client asks for.
+// part is one requested write.
 type part struct {
 	handle   att.Handle
 	offset   int
 	value    []byte
 	prepared bool // else value is the whole value
 	command  bool
-	signed   bool // a command whose signature is right
+	signed   bool // a command with a valid signature
 }
 
-// staged is what parts amount to: one call of a handler, or one new value.
+// staged is the change of one attribute by one or more parts: one call of its
+// handler, or one new value.
 type staged struct {
 	a       *attribute
 	offset  int
@@ -28,14 +29,15 @@ type staged struct {
 	signed  bool
 }
 
-// result is where writing failed and why; the zero value is success.
+// result is the attribute at which writing failed, and why; the zero value is
+// success.
 type result struct {
 	handle att.Handle
 	code   att.Code
 }
 
-// writable returns why an attribute cannot be written by a request on this link,
-// 0 if it can.
+// writable returns why a request cannot write an attribute on this link, 0 if it
+// can.
 func (s *Session) writable(h att.Handle) att.Code {
 	a := s.t.attributeAt(h)
 	switch {
@@ -61,7 +63,7 @@ func (s *Session) handleWrite(now time.Time, p att.WriteReq) {
 	})
 }
 
-// handleWriteCommand does what it can; the client hears nothing of it either way.
+// handleWriteCommand writes a value if it may. The client gets no answer.
 func (s *Session) handleWriteCommand(now time.Time, p att.WriteCmd) {
 	a := s.t.attributeAt(p.Handle)
 	if a == nil || !a.commands || a.perms.Write.check(s.linkSecurity()) != 0 {
@@ -75,7 +77,7 @@ func (s *Session) handleWriteCommand(now time.Time, p att.WriteCmd) {
 	s.commitCommand(now, att.OpWriteCmd, part{handle: p.Handle, value: slices.Clone(p.Value), command: true})
 }
 
-// commitCommand writes a part that nobody waits for.
+// commitCommand writes a part without an answer.
 func (s *Session) commitCommand(now time.Time, op att.Opcode, p part) {
 	s.commitParts(now, []part{p}, func(r result) {
 		if r.code != 0 {
@@ -84,7 +86,7 @@ func (s *Session) commitCommand(now time.Time, op att.Opcode, p part) {
 	})
 }
 
-// handlePrepare queues a part of a value. Offset and length are looked at when the
+// handlePrepare queues a part of a value. Offset and length are checked when the
 // queue is executed (Vol 3, Part F, 3.4.6.1).
 func (s *Session) handlePrepare(p att.PrepareWriteReq) {
 	code := s.writable(p.Handle)
@@ -104,8 +106,8 @@ func (s *Session) handlePrepare(p att.PrepareWriteReq) {
 	s.b.Reply(att.PrepareWriteRsp(p).AppendPDU(s.scratch[:0]))
 }
 
-// handleExecute writes or drops the queue, which is empty afterwards whatever happens
-// (Vol 3, Part F, 3.4.6.3).
+// handleExecute writes or discards the queue, which is empty afterwards in any
+// case (Vol 3, Part F, 3.4.6.3).
 func (s *Session) handleExecute(now time.Time, p att.ExecuteWriteReq) {
 	if p.Flags > att.ExecuteWrite {
 		s.refuseRequest(att.OpExecuteWriteReq, att.HandleNone, att.CodeInvalidPDU)
@@ -130,10 +132,10 @@ func (s *Session) handleExecute(now time.Time, p att.ExecuteWriteReq) {
 	}
 }
 
-// commitParts writes parts, all or none as far as the server can see to it: lengths
-// and offsets of all are checked first; then handlers are called, in order, up to
-// the first that refuses; only after the last has agreed do the values change
-// that the server keeps. What handlers did before one refused stays done.
+// commitParts writes all parts or, as far as the server can ensure it, none: it
+// checks all lengths and offsets, then calls handlers in order until one
+// refuses, and changes values in the table only after all have agreed. The
+// effects of handlers before the one that refuses remain.
 func (s *Session) commitParts(now time.Time, parts []part, done func(result)) {
 	changes, r := s.stageParts(parts)
 	if r.code != 0 {
@@ -159,18 +161,18 @@ func (s *Session) commitParts(now time.Time, parts []part, done func(result)) {
 	}
 }
 
-// asksHandler reports whether a handler has a say in a change.
+// asksHandler reports whether a change calls a handler.
 func (s *Session) asksHandler(c staged) bool {
 	return c.a.write != nil || c.a.subscribe != nil && s.client.subscribed.get(c.a.handle) != c.cccd()
 }
 
-// cccd returns the value of a configuration, which stage has checked.
+// cccd returns the value of a configuration, which checkChange has validated.
 func (c staged) cccd() uint16 {
 	r := wire.NewReader(c.value)
 	return r.U16()
 }
 
-// callHandler has the program's handler do its part of a change.
+// callHandler calls the program's handler for a change.
 func (c staged) callHandler(ctx context.Context, s *Session) error {
 	if c.a.write != nil {
 		return c.a.write(ctx, &WriteRequest{
@@ -183,7 +185,8 @@ func (c staged) callHandler(ctx context.Context, s *Session) error {
 	})
 }
 
-// applyChanges changes what the server itself keeps, answers, and then acts on it.
+// applyChanges changes the values that the server itself keeps, answers the
+// request, and acts on the changes.
 func (s *Session) applyChanges(now time.Time, changes []staged, done func(result)) {
 	kept := false
 	for _, c := range changes {
@@ -213,7 +216,7 @@ func (s *Session) applyChanges(now time.Time, changes []staged, done func(result
 	}
 }
 
-// stageParts turns parts into changes, or finds the first that cannot be.
+// stageParts turns parts into changes, or returns the first invalid part.
 func (s *Session) stageParts(parts []part) ([]staged, result) {
 	var changes []staged
 	for _, p := range parts {
@@ -237,7 +240,7 @@ func (s *Session) stageParts(parts []part) ([]staged, result) {
 func (s *Session) stagePart(changes []staged, a *attribute, p part) ([]staged, att.Code) {
 	n := staged{a: a, offset: p.offset, value: p.value, command: p.command, signed: p.signed}
 	if a.write != nil {
-		// The handler knows the value: only adjoining parts are put together.
+		// Only the handler knows the value, so only adjoining parts are joined.
 		if p.prepared && len(changes) > 0 {
 			if c := &changes[len(changes)-1]; c.a == a && p.offset == c.offset+len(c.value) {
 				c.value = append(c.value, p.value...)
@@ -279,7 +282,7 @@ func tooLong(a *attribute, n int) att.Code {
 	return 0
 }
 
-// currentValue returns the value that a prepared write starts from.
+// currentValue returns the value that prepared writes modify.
 func (s *Session) currentValue(a *attribute) []byte {
 	switch a.role {
 	case roleCCCD:
@@ -291,7 +294,7 @@ func (s *Session) currentValue(a *attribute) []byte {
 	return a.load()
 }
 
-// checkChange looks at a change as a whole.
+// checkChange validates a complete change.
 func (s *Session) checkChange(c staged) att.Code {
 	if c.offset == 0 && len(c.value) < c.a.minLen {
 		return att.CodeInvalidAttributeValueLength
@@ -310,8 +313,8 @@ func (s *Session) checkChange(c staged) att.Code {
 			return att.CodeValueNotAllowed
 		}
 	case roleFeatures:
-		// A feature that has been claimed cannot be taken back (Vol 3, Part G,
-		// 7.2); octets behind the first have no meaning yet.
+		// A client must not clear a feature (Vol 3, Part G, 7.2). Octets behind
+		// the first have no meaning yet.
 		f := r.U8()
 		switch {
 		case r.Err() != nil:

@@ -50,9 +50,9 @@ func testServiceChanged(t *testing.T) {
 	wantIs(t, err, gatt.ErrStale)
 	wantNoError(t, s.Close()) // there is nothing to tell the peer
 	ch.WantIdle()
-	// The other service is what it was.
+	// The other service has not changed.
 	wantNoError(t, script(t, ch, func(ctx context.Context) error { _, err := generic.Read(ctx); return err }, "0a 0f00", "0b"))
-	// What is asked for now is discovered anew, and of the present table.
+	// A Char that is requested now is discovered anew, in the current table.
 	wantNoError(t, script(t, ch, func(ctx context.Context) error {
 		inside, err = c.Char(ctx, u16(0x180F), u16(0x2A19))
 		return err
@@ -124,7 +124,7 @@ func testServiceChangedUnion(t *testing.T) {
 
 func TestOldHandlesStayStaleForEver(t *testing.T) { bubble(testOldHandlesStayStaleForEver)(t) }
 
-// Also when the log of changes had to be shortened since.
+// Also after the log of changes was shortened.
 func testOldHandlesStayStaleForEver(t *testing.T) {
 	c, ch := newBattery(t)
 	chr := char(t, c, 0x2A19)
@@ -143,8 +143,8 @@ func TestServiceChangedBeforeItsHandleIsKnown(t *testing.T) {
 	bubble(testServiceChangedBeforeItsHandleIsKnown)(t)
 }
 
-// A bonded peer owes the indication of a change from before the connection, and
-// sends it at once: a profile from a cache is then no good.
+// A bonded peer indicates a change from before the connection at once: a cached
+// profile is invalid then.
 func testServiceChangedBeforeItsHandleIsKnown(t *testing.T) {
 	c, ch := newClient(t)
 	ch.Receive("1d 0f00 0100 ffff")
@@ -188,7 +188,7 @@ func testServiceChangedDuringDiscovery(t *testing.T) {
 	if n := p.requests - before; n != 14 {
 		t.Errorf("%d requests, want 14 for two rounds", n)
 	}
-	// A peer that never comes to rest.
+	// A peer whose table never stops changing.
 	changes = 1000
 	_, err = c.Rediscover(t.Context())
 	wantIs(t, err, gatt.ErrStale)
@@ -213,8 +213,8 @@ func testDatabaseOutOfSync(t *testing.T) {
 	if err != nil || r != (att.HandleRange{Start: 1, End: 0xFFFF}) {
 		t.Errorf("told %s, %v", r, err)
 	}
-	// The layer above finds the same hash, and gives the table back. What the
-	// peer sends to a subscription that it has not forgotten is early again.
+	// The layer above finds the same hash and sets the table again. Values for a
+	// subscription that the peer still remembers are early again.
 	ch.Receive("1b 0300 01")
 	c.SetProfile(battery())
 	s = subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")

@@ -13,36 +13,36 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// maxWaiting is how many commands of a client may wait for a handler, or the
-// check of a signature, to end. More are dropped, which the specification allows
-// (Vol 3, Part F, 3.3.2).
+// maxWaiting is the number of a client's commands that may wait for a handler or
+// a Verifier. Further ones are dropped, which the specification allows (Vol 3,
+// Part F, 3.3.2).
 const maxWaiting = 32
 
-// PeerInfo says who is at the other end of a link.
+// PeerInfo describes the peer of a link.
 type PeerInfo struct {
-	// Key names a bonded peer in the server's memory, by its identity address. A
-	// peer that bonds later gets its name from Session.BondMade.
+	// Key identifies a bonded peer in the server's memory, by its identity
+	// address. A peer that bonds later gets its key from Session.BondMade.
 	Key string
-	// Bonded says that a bond with the peer existed when the link came up.
+	// Bonded reports that the peer was bonded when the link came up.
 	Bonded bool
-	// Security returns what protects the link now. It is called on the loop and
-	// must not wait. Nil stands for a link that nothing protects, to a peer that
-	// Bonded tells of.
+	// Security returns the current protection of the link. It is called on the
+	// loop and must not wait. Nil means an unencrypted link to a peer that is
+	// bonded if Bonded is set.
 	Security func() Security
-	// Verify checks the peer's signatures. Nil stands for a peer that has none:
-	// what it signs is dropped.
+	// Verify verifies the peer's signatures. Nil means that the peer has no
+	// signing key: its signed commands are dropped.
 	Verify Verifier
 }
 
-// Session is the server's side of one link: an att.RequestHandler, with what the
-// server must know of the client there. It belongs to the link's loop, but for
-// the methods that say otherwise.
+// Session is the server's side of one link. It implements att.RequestHandler and
+// holds the server's knowledge of the client. It belongs to the link's loop,
+// except for methods that say otherwise.
 type Session struct {
 	srv *Server
 
 	peer      atomic.Pointer[PeerInfo] // replaced under the server's mutex
-	forgotten atomic.Bool              // the same: the server must keep nothing of the client
-	dropped   atomic.Uint64            // commands that had no effect
+	forgotten atomic.Bool              // likewise: the server must not remember the client
+	dropped   atomic.Uint64            // commands without an effect
 
 	ctx    context.Context // of handlers; ends with the link
 	cancel context.CancelCauseFunc
@@ -50,24 +50,23 @@ type Session struct {
 	published atomic.Pointer[published] // for senders of values
 
 	// All below belongs to the loop.
-	b        *att.Bearer // set once, before the server knows the session
+	b        *att.Bearer // set once, before the session is in Server.sessions
 	down     bool
 	busy     bool     // a handler or a Verifier runs
 	handling bool     // a PDU is being handled
-	waiting  [][]byte // behind it, in order
+	waiting  [][]byte // PDUs behind it, in order
 
-	t *table // what the client is answered from
+	t *table // the table that answers come from
 
 	client   knownClient
-	prepared []part     // writes that wait for their execution
-	lost     att.Handle // of a prepared write that a change of the table took away
+	prepared []part     // queued prepared writes
+	lost     att.Handle // of a queued write that a change of the table removed
 
 	scratch []byte
 }
 
-// NewSession returns the session for a new link. It is then given to the link's
-// bearer as att.Config.Requests, and told of it with Bind. Any goroutine may call
-// it.
+// NewSession returns the session for a new link. Pass it to the link's bearer as
+// att.Config.Requests, and then the bearer to Bind. Any goroutine may call it.
 func (s *Server) NewSession(peer PeerInfo) *Session {
 	n := &Session{srv: s, scratch: make([]byte, 0, att.MaxMTU)}
 	n.peer.Store(&peer)
@@ -76,18 +75,19 @@ func (s *Server) NewSession(peer PeerInfo) *Session {
 	return n
 }
 
-// Peer returns who the client is. Any goroutine may call it.
+// Peer returns the description of the client. Any goroutine may call it.
 func (s *Session) Peer() PeerInfo { return *s.peer.Load() }
 
-// Dropped returns how many commands of the client had no effect: what they were
-// about is not there, not to be written so, or refused it, their signature is
-// wrong, or too many waited. Any goroutine may call it.
+// Dropped returns the number of the client's commands that had no effect: the
+// attribute does not exist, does not allow the command, or refused it; the
+// signature is invalid; or too many commands were queued. Any goroutine may call
+// it.
 func (s *Session) Dropped() uint64 { return s.dropped.Load() }
 
-// Bind tells the session which bearer it serves, so that it can send values to a
-// client that has not yet sent a request: one that is bonded and has subscribed
-// in an earlier connection. Called once on the loop, as soon as the bearer is
-// made; without it, the first request does the same.
+// Bind sets the bearer of the session, so that the session can send values
+// before the client's first request: to a bonded client that has subscribed in
+// an earlier connection. Call it as soon as the bearer exists; otherwise the
+// first request does. Must run on the loop.
 func (s *Session) Bind(now time.Time, b *att.Bearer) {
 	if s.b != nil || s.down {
 		return
@@ -96,20 +96,20 @@ func (s *Session) Bind(now time.Time, b *att.Bearer) {
 	s.srv.mu.Lock()
 	s.srv.sessions[s] = struct{}{}
 	s.srv.mu.Unlock()
-	// From now on, SetServices finds the session.
+	// From here on, SetServices finds the session.
 	s.t = s.srv.table.Load()
 	s.recallClient()
 	s.SecurityChanged(now)
 	s.publish()
 }
 
-// Request implements att.RequestHandler. Called on the loop.
+// Request implements att.RequestHandler.
 func (s *Session) Request(now time.Time, b *att.Bearer, pdu []byte) { s.takePDU(now, b, pdu) }
 
-// Command implements att.RequestHandler. Called on the loop.
+// Command implements att.RequestHandler.
 func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) {
-	// What counts is whether the link was encrypted when the command came, not
-	// when its turn comes.
+	// The link must be unencrypted when the command arrives, not when its turn
+	// comes.
 	if op := opcodeOf(pdu); op == att.OpSignedWriteCmd && s.linkSecurity().Encrypted {
 		s.dropCommand(op, "signed, on an encrypted link")
 		return
@@ -117,7 +117,7 @@ func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) {
 	s.takePDU(now, b, pdu)
 }
 
-// Down implements att.RequestHandler. Called on the loop.
+// Down implements att.RequestHandler.
 func (s *Session) Down(_ time.Time, b *att.Bearer) {
 	if s.down {
 		return
@@ -131,8 +131,8 @@ func (s *Session) Down(_ time.Time, b *att.Bearer) {
 	s.published.Store(&published{b: b})
 }
 
-// takePDU handles a PDU, or keeps it until what came before has been handled: there
-// is one order for requests and commands, whatever handlers they need.
+// takePDU handles a PDU, or queues it until all earlier PDUs have been handled:
+// requests and commands have one order.
 func (s *Session) takePDU(now time.Time, b *att.Bearer, pdu []byte) {
 	s.Bind(now, b)
 	if s.down {
@@ -151,7 +151,7 @@ func (s *Session) takePDU(now time.Time, b *att.Bearer, pdu []byte) {
 	s.handleWaiting(now)
 }
 
-// handleWaiting handles what waits, until a handler has to run for it.
+// handleWaiting handles queued PDUs until one needs a handler.
 func (s *Session) handleWaiting(now time.Time) {
 	s.handling = true
 	for !s.busy && !s.down && len(s.waiting) > 0 {
@@ -162,7 +162,7 @@ func (s *Session) handleWaiting(now time.Time) {
 	s.handling = false
 }
 
-// handlePDU answers one PDU, or has a handler answer it.
+// handlePDU answers one PDU or starts a handler for it.
 func (s *Session) handlePDU(now time.Time, pdu []byte) {
 	s.adoptTable(now)
 	s.SecurityChanged(now)
@@ -212,9 +212,9 @@ func (s *Session) answerRead(p att.PDU, pdu []byte) {
 		s.b.Reply(v.appendResponse(s.ctx, s.scratch[:0], p))
 		return
 	}
-	p, err := att.Parse(slices.Clone(pdu)) // pdu goes, the handler stays
+	p, err := att.Parse(slices.Clone(pdu)) // pdu is not kept, the handler continues
 	if err != nil {
-		return // cannot be: it was parsed before
+		return // impossible: the same PDU was parsed before
 	}
 	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
 		rsp := v.appendResponse(ctx, nil, p)
@@ -230,9 +230,9 @@ func (s *Session) refuseRequest(op att.Opcode, h att.Handle, c att.Code) {
 	s.b.Reply(att.ErrorRsp{Request: op, Handle: h, Code: c}.AppendPDU(s.scratch[:0]))
 }
 
-// runHandler has work done on a goroutine, which may call the program, and what it returns
-// done on the loop. Until then the session handles nothing else. It reports false
-// if the server has been closed.
+// runHandler runs work on a goroutine, where it may call the program, and then
+// its result on the loop. The session queues PDUs until then. runHandler reports
+// false if the server has been closed.
 func (s *Session) runHandler(work func(ctx context.Context) (then func(now time.Time))) bool {
 	s.busy = s.srv.spawn(func() {
 		then := work(s.ctx)
@@ -257,7 +257,7 @@ func (s *Session) linkSecurity() Security {
 	return peer.Security()
 }
 
-// dropCommand counts and logs a command that has no effect.
+// dropCommand counts and logs a command without an effect.
 func (s *Session) dropCommand(op att.Opcode, why string) {
 	s.dropped.Add(1)
 	if l := s.srv.cfg.Logger; l != nil && l.Enabled(s.ctx, slog.LevelDebug) {
@@ -265,7 +265,7 @@ func (s *Session) dropCommand(op att.Opcode, why string) {
 	}
 }
 
-// codeOf returns what a client is told of a handler's error.
+// codeOf returns the code that a client gets for a handler's error.
 func codeOf(err error) att.Code {
 	var c att.Code
 	if errors.As(err, &c) && c != 0 {
@@ -274,7 +274,7 @@ func codeOf(err error) att.Code {
 	return att.CodeUnlikelyError
 }
 
-// opcodeOf returns the opcode of a PDU, 0 of an empty one.
+// opcodeOf returns the opcode of a PDU, 0 for an empty one.
 func opcodeOf(pdu []byte) att.Opcode {
 	r := wire.NewReader(pdu)
 	return att.Opcode(r.U8())

@@ -12,17 +12,17 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// ErrNotSubscribable says that a characteristic neither notifies nor indicates.
+// ErrNotSubscribable means that a characteristic neither notifies nor indicates.
 var ErrNotSubscribable = errors.New("neither notifies nor indicates")
 
-// SubscribeOptions says how a subscription is to be. Nil and zero fields are
+// SubscribeOptions are options of Char.Subscribe. Nil and zero fields mean the
 // defaults.
 type SubscribeOptions struct {
-	// Indicate asks for indications from a characteristic that can do both; the
-	// default is notifications. One that can do only one of them does that.
+	// Indicate selects indications if the characteristic supports both; the
+	// default is notifications. If it supports only one, that is used.
 	Indicate bool
-	// Queue is how many values are kept for a receiver that is slow. 0 is 64, a
-	// negative value 1.
+	// Queue is the number of values that are queued for a slow receiver. 0 means
+	// 64; a negative value means 1.
 	Queue int
 }
 
@@ -33,7 +33,7 @@ func (o *SubscribeOptions) queue() int {
 	return max(o.Queue, 1)
 }
 
-// bits returns what to ask for in the client characteristic configuration.
+// bits returns the value to write to the Client Characteristic Configuration.
 func (o *SubscribeOptions) bits(p Properties) uint16 {
 	switch {
 	case p.Has(PropIndicate) && (o.Indicate || !p.Has(PropNotify)):
@@ -45,17 +45,16 @@ func (o *SubscribeOptions) bits(p Properties) uint16 {
 }
 
 // Subscription receives the notifications or indications of a characteristic.
-// Several subscriptions to one characteristic are independent of each other:
-// each gets every value.
+// Several subscriptions to one characteristic are independent: each receives
+// every value.
 //
-// Values wait in a queue, by default of 64. If it is full, a notification takes
-// the place of the oldest, and the next Value says how many were lost.
-// Indications are never lost: they are confirmed when there is room for them,
-// and the peer gives the link up when that takes more than 30 seconds.
+// Values are queued, by default up to 64. If the queue is full, a notification
+// replaces the oldest one, and the next Value reports the number of lost ones.
+// Indications are never lost: each is confirmed once the queue has room for it;
+// the peer ends the link if that takes more than 30 seconds.
 //
-// A subscription ends with Close, with the link, or with ErrStale when the peer
-// says that the service has changed. Its methods may be called from any
-// goroutine but the loop.
+// A subscription ends with Close, with the link, or with ErrStale after a change
+// of the service. Its methods may be called from any goroutine but the loop.
 type Subscription struct {
 	ch     *Char
 	bits   uint16
@@ -63,11 +62,12 @@ type Subscription struct {
 	closed atomic.Bool
 }
 
-// Subscribe has the peer send the value of the characteristic whenever the peer
-// sees fit. Nothing that arrives after the peer knows is missed. opts may be nil.
+// Subscribe enables notifications or indications. Every value that arrives after
+// the peer has accepted the subscription is delivered. opts may be nil.
 //
-// The peer is asked when the first subscription needs it, and asked again if it
-// refused before. An error ends nothing but this call.
+// Subscribe writes the Client Characteristic Configuration unless another
+// subscription has already done so. An error does not affect other
+// subscriptions.
 func (ch *Char) Subscribe(ctx context.Context, opts *SubscribeOptions) (*Subscription, error) {
 	if opts == nil {
 		opts = &SubscribeOptions{}
@@ -86,9 +86,9 @@ func (ch *Char) Subscribe(ctx context.Context, opts *SubscribeOptions) (*Subscri
 // Char returns the characteristic.
 func (s *Subscription) Char() *Char { return s.ch }
 
-// Next waits for the oldest value and takes it. A value that is there wins over a
-// dead ctx, and over the end of the subscription, which Next reports when no
-// value is left.
+// Next waits for the oldest value and removes it. It prefers a value to the end
+// of ctx, and to the end of the subscription, which it reports when no value is
+// left.
 func (s *Subscription) Next(ctx context.Context) (Value, error) {
 	for {
 		if v, ok, err := s.popValue(); ok || err != nil {
@@ -101,7 +101,7 @@ func (s *Subscription) Next(ctx context.Context) (Value, error) {
 		case <-s.ch.c.b.Done():
 		}
 		end := s.ch.c.waitError(ctx)
-		// What came before the end goes before it.
+		// Values that arrived before the end come first.
 		if v, ok, err := s.popValue(); ok || err != nil {
 			return v, err
 		}
@@ -112,15 +112,15 @@ func (s *Subscription) Next(ctx context.Context) (Value, error) {
 func (s *Subscription) popValue() (v Value, ok bool, err error) {
 	v, ok, resume, err := s.queue.popValue()
 	if resume {
-		// If this fails the link is gone, and nobody waits for a confirmation.
+		// If Post fails, the link has ended, and no confirmation is needed.
 		s.ch.c.b.Post(loop.Func(func(time.Time) { s.ch.c.values.resumeConfirming(s) }))
 	}
 	return v, ok, err
 }
 
-// All returns the values as they come. The last pair has the reason of the end,
-// be it that of ctx or that of the subscription. Leaving the loop does not close
-// the subscription.
+// All iterates over the values as they arrive. The last pair has the error that
+// ended the iteration: the end of ctx or of the subscription. Breaking out of
+// the loop does not close the subscription.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[Value, error] {
 	return func(yield func(Value, error) bool) {
 		for {
@@ -132,11 +132,11 @@ func (s *Subscription) All(ctx context.Context) iter.Seq2[Value, error] {
 	}
 }
 
-// Close ends the subscription; values that were not taken are lost, and calls of
-// Next return an error that wraps net.ErrClosed. The last subscription to a
-// characteristic has the peer stop sending, and returns when the peer has
-// answered, which may be after requests of others. On a link that has ended, and
-// for further calls, there is nothing to do.
+// Close ends the subscription. Queued values are lost, and calls of Next return
+// an error that wraps net.ErrClosed. Close of the last subscription to a
+// characteristic disables notifications or indications and waits for the peer's
+// answer, possibly behind other requests. After the end of the link, and when
+// called again, Close does nothing.
 func (s *Subscription) Close() error {
 	if s.closed.Swap(true) {
 		return nil

@@ -31,7 +31,8 @@ func testOverflowDropsTheOldestAndSaysSo(t *testing.T) {
 
 func TestNotifyStorm(t *testing.T) { bubble(testNotifyStorm)(t) }
 
-// Ten thousand notifications that nobody reads, of known and unknown handles.
+// Ten thousand notifications that no receiver takes, of known and unknown
+// handles.
 func testNotifyStorm(t *testing.T) {
 	c, ch := newBattery(t)
 	s := subscribe(t, ch, char(t, c, 0x2A19), &gatt.SubscribeOptions{Queue: -1}, "12 0400 0100", "13")
@@ -63,7 +64,7 @@ func testIndicationsAreNeverDropped(t *testing.T) {
 	ch.WantIdle()
 	wantNext(t, s, "02", 0)
 	ch.Want("1e")
-	// Leaving makes room, too.
+	// Close makes room, too.
 	ch.Receive("1d 0600 05")
 	ch.WantIdle()
 	wantNoError(t, script(t, ch, func(context.Context) error { return s.Close() }, "1e", ""))

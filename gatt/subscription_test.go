@@ -27,7 +27,7 @@ func battery() *gatt.Profile {
 	return &b.profile
 }
 
-// newBattery returns a client that knows the profile.
+// newBattery returns a client with that profile.
 func newBattery(t *testing.T) (*gatt.Client, *atttest.Channel) {
 	c, ch := newClient(t)
 	c.SetProfile(battery())
@@ -41,7 +41,7 @@ func char(t *testing.T, c *gatt.Client, u uint16) *gatt.Char {
 	return ch
 }
 
-// subscribe subscribes while the test's peer takes the CCCD.
+// subscribe subscribes while the test accepts the CCCD write as the peer.
 func subscribe(t *testing.T, ch *atttest.Channel, chr *gatt.Char, opts *gatt.SubscribeOptions, steps ...string) *gatt.Subscription {
 	t.Helper()
 	var s *gatt.Subscription
@@ -110,7 +110,7 @@ func TestNothingIsMissedWhileSubscribing(t *testing.T) {
 	bubble(testNothingIsMissedWhileSubscribing)(t)
 }
 
-// The peer sends as soon as it knows, before its response if it likes.
+// The peer may send as soon as it knows, before its response.
 func testNothingIsMissedWhileSubscribing(t *testing.T) {
 	c, ch := newBattery(t)
 	s := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "1b 0300 01", "", "13")
@@ -119,7 +119,8 @@ func testNothingIsMissedWhileSubscribing(t *testing.T) {
 
 func TestEarlyValues(t *testing.T) { bubble(testEarlyValues)(t) }
 
-// A bonded peer remembers its subscribers and sends before anybody has asked.
+// A bonded peer remembers its subscribers and sends before the client
+// subscribes.
 func testEarlyValues(t *testing.T) {
 	c, ch := newClient(t)
 	ch.Receive("1b 0300 01", "1d 0600 02")
@@ -205,7 +206,7 @@ func testValuesAreNotShared(t *testing.T) {
 
 func TestFailedCCCDWriteIsNotASuccess(t *testing.T) { bubble(testFailedCCCDWriteIsNotASuccess)(t) }
 
-// go-ble remembers it as one, and the retry sends nothing.
+// go-ble records it as subscribed, and the retry sends nothing.
 func testFailedCCCDWriteIsNotASuccess(t *testing.T) {
 	c, ch := newBattery(t)
 	chr := char(t, c, 0x2A19)
@@ -215,7 +216,7 @@ func testFailedCCCDWriteIsNotASuccess(t *testing.T) {
 		t.Fatal("no error")
 	}
 	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
-	// A second need that fails leaves the first as it was.
+	// A second subscription that fails leaves the first as it was.
 	ch.Receive("1b 0300 01")
 	wantNext(t, s, "01", 0)
 	wantNoError(t, script(t, ch, func(context.Context) error { return s.Close() }, "12 0400 0000", "13"))
@@ -238,7 +239,7 @@ func testCanceledSubscribe(t *testing.T) {
 	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
 	wantEmpty(t, s)
 
-	// With another subscription, the peer is to hold what that one needs.
+	// With another subscription, the peer is to hold its bits.
 	both := char(t, c, 0x2A1B)
 	subscribe(t, ch, both, nil, "12 0a00 0100", "13")
 	ctx, cancel = context.WithCancel(t.Context())
@@ -316,8 +317,8 @@ func testSubscriptionEndsWithTheLink(t *testing.T) {
 	wantIs(t, c.Err(), cause)
 }
 
-// What a call returns is no matter of chance: the end of the link goes before
-// that of its context, and either before what is known of the table.
+// The result of a call does not depend on chance: the end of the link takes
+// precedence over that of its context, and both over knowledge of the table.
 func TestEndsInOrder(t *testing.T) { bubble(testEndsInOrder)(t) }
 
 func testEndsInOrder(t *testing.T) {

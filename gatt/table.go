@@ -10,7 +10,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// More attribute types of the profile, as 16-bit assigned numbers.
+// More attribute types, as 16-bit assigned numbers.
 const (
 	typeExtendedProperties = 0x2900
 	typeUserDescription    = 0x2901
@@ -24,23 +24,22 @@ const (
 	typeServerSupportedFeatures = 0x2B3A
 )
 
-// role marks the attributes whose value is not the same for all clients, or not
-// given by the program.
+// role marks attributes whose value depends on the client or is the server's
+// own.
 type role uint8
 
 const (
 	rolePlain    role = iota
 	roleCCCD          // kept by the session
 	roleFeatures      // Client Supported Features, kept by the session
-	roleHash          // of the table
+	roleHash          // Database Hash
 )
 
-// attribute is one row of the table. Nothing in it changes but what value points
-// to.
+// attribute is one row of the table. Only the target of value changes.
 type attribute struct {
 	handle att.Handle
 	typ    UUID
-	end    att.Handle // last handle of the group that a declaration begins; else handle
+	end    att.Handle // last handle of the group that a declaration begins, else handle
 	role   role
 
 	readable bool
@@ -58,11 +57,11 @@ type attribute struct {
 
 	char  UUID       // of a CCCD: the characteristic
 	owner att.Handle // of a CCCD: the value
-	cccd  att.Handle // of a value: the CCCD, HandleNone if there is none
-	props Properties // of a CCCD: what may be switched on
+	cccd  att.Handle // of a value: its CCCD, or HandleNone
+	props Properties // of a CCCD: the bits that may be set
 }
 
-// load returns the value that the table holds, which must not be written to.
+// load returns the value in the table, which must not be modified.
 func (a *attribute) load() []byte {
 	if v := a.value.Load(); v != nil {
 		return *v
@@ -70,29 +69,30 @@ func (a *attribute) load() []byte {
 	return nil
 }
 
-// store replaces the value that the table holds by one that nobody writes to.
+// store replaces the value in the table by v, which must not be modified
+// afterwards.
 func (a *attribute) store(v []byte) { a.value.Store(&v) }
 
 // fixed reports whether all values have the same length.
 func (a *attribute) fixed() bool { return a.minLen == a.maxLen }
 
-// table is what a server offers at a time. It is made whole and then replaced,
-// so that all sessions, on whatever loop, read it without a lock.
+// table is the current table of a server. It is built completely and then
+// replaced, so that all sessions, on any loop, read it without a lock.
 type table struct {
-	gen     uint64          // counts the changes that clients must know of
-	changed att.HandleRange // against the generation before
+	gen     uint64          // counts the changes of which clients must learn
+	changed att.HandleRange // since the previous generation
 	attrs   []attribute     // ascending by handle
 	profile Profile
 	hash    [16]byte
 
-	// Handles of values in the Generic Attribute service; HandleNone for those
-	// that it does not have.
+	// Value handles in the Generic Attribute service; HandleNone if it has no
+	// such characteristic.
 	serviceChanged att.Handle
 	features       att.Handle
 	hashValue      att.Handle
 }
 
-// attributeAt returns the attribute with a handle, nil if there is none.
+// attributeAt returns the attribute with a handle, or nil.
 func (t *table) attributeAt(h att.Handle) *attribute {
 	i, ok := t.search(h)
 	if !ok {
@@ -101,7 +101,7 @@ func (t *table) attributeAt(h att.Handle) *attribute {
 	return &t.attrs[i]
 }
 
-// search returns where the attribute with a handle is, or where it would be.
+// search returns the index of the attribute with a handle, or where it would be.
 func (t *table) search(h att.Handle) (i int, ok bool) {
 	return sort.Find(len(t.attrs), func(i int) int { return cmp.Compare(h, t.attrs[i].handle) })
 }
@@ -116,8 +116,8 @@ func (t *table) within(r att.HandleRange) []attribute {
 	return t.attrs[first:max(first, last)]
 }
 
-// inherit takes over the values of those attributes in a range that an older
-// table has as well.
+// inherit takes over the values of the attributes in a range that an older table
+// has too.
 func (t *table) inherit(old *table, r att.HandleRange) {
 	attrs := t.within(r)
 	for i := range attrs {
@@ -128,14 +128,14 @@ func (t *table) inherit(old *table, r att.HandleRange) {
 	}
 }
 
-// robust reports whether clients can ask for robust caching (Vol 3, Part G,
+// robust reports whether clients can enable robust caching (Vol 3, Part G,
 // 2.5.2.1).
 func (t *table) robust() bool {
 	return t.serviceChanged != att.HandleNone && t.features != att.HandleNone && t.hashValue != att.HandleNone
 }
 
-// difference returns the handles of the services of which not all attributes
-// are the same in both tables; the zero range if there are none.
+// difference returns the range around the services that differ between both
+// tables; the zero range if none does.
 func difference(old, now *table) att.HandleRange {
 	var r att.HandleRange
 	widen := func(s *Service) { r = union(r, s.Range()) }
@@ -159,14 +159,15 @@ func difference(old, now *table) att.HandleRange {
 	return r
 }
 
-// sameAttributes reports whether clients see the same attributes, values aside.
+// sameAttributes reports whether clients discover the same attributes,
+// regardless of values.
 func sameAttributes(a, b []attribute) bool {
 	return slices.EqualFunc(a, b, func(x, y attribute) bool {
 		return x.handle == y.handle && x.typ == y.typ && slices.Equal(x.appendHashed(nil), y.appendHashed(nil))
 	})
 }
 
-// union returns the smallest range around both; the zero range is empty.
+// union returns the smallest range around both. The zero range is empty.
 func union(a, b att.HandleRange) att.HandleRange {
 	switch {
 	case !a.Valid():

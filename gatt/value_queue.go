@@ -11,40 +11,41 @@ import (
 type Value struct {
 	// Data is the value. It belongs to the receiver.
 	Data []byte
-	// Dropped is how many notifications were lost right before this one because
-	// the receiver was slow.
+	// Dropped is the number of notifications that were lost before this value
+	// because the receiver was slow.
 	Dropped uint64
-	// Indication says that the peer has been told of the arrival.
+	// Indication reports that the value was indicated, and its arrival confirmed
+	// to the peer.
 	Indication bool
-	// Time is when the value arrived.
+	// Time is the time of arrival.
 	Time time.Time
 }
 
-// valueQueue holds the values of one subscription until they are pulled. The loop
-// pushes, never waiting; any goroutine pops.
+// valueQueue holds the values of one subscription until they are received. The
+// loop adds values and never waits; any goroutine removes them.
 //
-// It holds at most limit values. When it is full, a notification takes the place
-// of the oldest value, or, if that is an indication, is dropped itself:
-// indications are never lost. There is always room for one indication more,
-// which is all that can come: the peer sends the next one after the
-// confirmation, and that is withheld until the queue is no longer over its limit.
+// It holds at most limit values. When it is full, a notification replaces the
+// oldest value or, if that is an indication, is dropped itself: indications are
+// never lost. There is always room for one more indication, and no further one
+// can arrive: the peer sends the next one after the confirmation, which is
+// withheld until the queue is within its limit.
 type valueQueue struct {
-	ready chan struct{} // holds one token while there is something to see
+	ready chan struct{} // holds one token while popValue has something to return
 	limit int
 
 	mu       sync.Mutex
 	values   ring.Ring[Value] // guarded by mu, as all below
-	lost     uint64           // before the oldest
-	lostLast uint64           // behind the newest
+	lost     uint64           // values lost before the oldest
+	lostLast uint64           // values lost behind the newest
 	over     bool             // a confirmation is withheld
-	err      error            // what comes after the last value
+	err      error            // returned after the last value
 }
 
 func newValueQueue(limit int) *valueQueue {
 	return &valueQueue{ready: make(chan struct{}, 1), limit: limit}
 }
 
-// pushValue adds a value and reports whether an indication may be confirmed.
+// pushValue adds a value and reports whether an indication may be confirmed now.
 func (q *valueQueue) pushValue(v Value) (confirm bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -65,15 +66,15 @@ func (q *valueQueue) pushValue(v Value) (confirm bool) {
 	return !q.over
 }
 
-// popValue takes the oldest value. ok is false if there is none; then err is what the
-// queue was closed with, if it was. resume reports that a withheld confirmation
-// may now be given.
+// popValue removes the oldest value. If there is none, ok is false and err is
+// the error of closeQueue, if it was called. resume reports that a withheld
+// confirmation may be sent.
 func (q *valueQueue) popValue() (v Value, ok, resume bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.values.Len() == 0 {
 		if q.err != nil {
-			q.wake() // for others that wait
+			q.wake() // for other goroutines
 		}
 		return Value{}, false, false, q.err
 	}
@@ -89,8 +90,9 @@ func (q *valueQueue) popValue() (v Value, ok, resume bool, err error) {
 	return v, true, resume, nil
 }
 
-// closeQueue ends the queue with err. What is in it can still be popped unless discard
-// is set. Only the first call counts, but discarding always does.
+// closeQueue ends the queue with err. Queued values can still be removed unless
+// discard is set. Only the first call has an effect, except that discard always
+// has.
 func (q *valueQueue) closeQueue(err error, discard bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -11,25 +11,26 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// values sends what the peer notifies and indicates to subscriptions: it is the
-// client's att.NotifyHandler. It belongs to the loop, as do all its methods.
+// values distributes the peer's notifications and indications to subscriptions.
+// It is the client's att.NotifyHandler. It belongs to the loop, as do all its
+// methods.
 type values struct {
 	c        *Client
-	subs     map[att.Handle][]*Subscription // by value handle; empty once all have gone
-	withheld []*Subscription                // that the confirmation of an indication waits for
+	subs     map[att.Handle][]*Subscription // by value handle; an empty list after the last has gone
+	withheld []*Subscription                // for which the confirmation is withheld
 	early    []earlyValue                   // of handles that are not in subs
-	changed  att.Handle                     // value of Service Changed; HandleNone: not known
+	changed  att.Handle                     // value handle of Service Changed; HandleNone: unknown
 }
 
-// earlyValue is a value that came before anybody could subscribe to it: a peer
-// that remembers its subscribers from an earlier connection sends at once.
+// earlyValue is a value that arrived before any subscription to it: a peer that
+// remembers subscriptions of an earlier connection sends at once.
 type earlyValue struct {
 	handle att.Handle
 	value  Value
 }
 
-// maxEarly is how many early values are kept, the newest ones, for all handles
-// together.
+// maxEarly is the number of early values that are kept, for all handles
+// together: the newest.
 const maxEarly = 16
 
 // Notification implements att.NotifyHandler.
@@ -46,7 +47,7 @@ func (vs *values) Indication(now time.Time, h att.Handle, value []byte) (confirm
 	return len(vs.withheld) == 0
 }
 
-// deliverValue hands a value to all who have subscribed, a copy to each.
+// deliverValue queues a copy of a value for each subscription.
 func (vs *values) deliverValue(now time.Time, h att.Handle, data []byte, indication bool) {
 	subs, known := vs.subs[h]
 	if !known {
@@ -68,7 +69,7 @@ func (vs *values) deliverValue(now time.Time, h att.Handle, data []byte, indicat
 	}
 }
 
-// subscribe adds a subscription, which then gets the early values. Called on the
+// subscribe adds a subscription and gives it the early values. Must run on the
 // loop.
 func (vs *values) subscribe(s *Subscription) {
 	h := s.ch.info.Value
@@ -79,7 +80,7 @@ func (vs *values) subscribe(s *Subscription) {
 	}
 	vs.early = slices.DeleteFunc(vs.early, func(e earlyValue) bool {
 		if e.handle == h {
-			e.value.Indication = false // confirmed long ago, so there is no claim to room
+			e.value.Indication = false // it has been confirmed and must not withhold a confirmation
 			s.queue.pushValue(e.value)
 		}
 		return e.handle == h
@@ -93,7 +94,8 @@ func (vs *values) unsubscribe(s *Subscription) {
 	vs.resumeConfirming(s)
 }
 
-// resumeConfirming confirms the outstanding indication if s was the last to wait for.
+// resumeConfirming confirms the outstanding indication if s was the last to
+// withhold it.
 func (vs *values) resumeConfirming(s *Subscription) {
 	w := &vs.withheld
 	if len(*w) == 0 {
@@ -104,9 +106,8 @@ func (vs *values) resumeConfirming(s *Subscription) {
 	}
 }
 
-// serviceChanged takes the value of Service Changed: the first and the last
-// handle that are affected. One that is none is ignored, as nothing can be
-// learned from it.
+// serviceChanged handles the value of Service Changed, the first and the last
+// affected handle. An invalid value is ignored.
 func (vs *values) serviceChanged(value []byte) {
 	v := wire.NewReader(value)
 	r := att.HandleRange{Start: att.Handle(v.U16()), End: att.Handle(v.U16())}
@@ -118,8 +119,8 @@ func (vs *values) serviceChanged(value []byte) {
 	vs.endStale()
 }
 
-// endStale ends the subscriptions to characteristics that are no longer what they
-// were.
+// endStale ends the subscriptions to characteristics of services that have
+// changed.
 func (vs *values) endStale() {
 	for h, subs := range vs.subs {
 		for _, s := range slices.Clone(subs) {
@@ -129,16 +130,16 @@ func (vs *values) endStale() {
 			}
 		}
 		if len(vs.subs[h]) == 0 {
-			// The handle may stand for something else now.
+			// The handle may belong to another attribute now.
 			delete(vs.subs, h)
 		}
 	}
 }
 
-// learnServiceChanged tells the loop which value is Service Changed. What of it
-// came early counts.
+// learnServiceChanged sets the value handle of Service Changed, and handles
+// early values of it.
 func (c *Client) learnServiceChanged(h att.Handle) {
-	// An error means that the link is gone, and its changes with it.
+	// An error means that the link has ended, and its changes do not matter.
 	_ = c.onLoop(func(time.Time) {
 		if c.values.changed == h {
 			return
@@ -152,7 +153,7 @@ func (c *Client) learnServiceChanged(h att.Handle) {
 	})
 }
 
-// debug logs what happened at a handle.
+// debug logs an event of a handle.
 func (c *Client) debug(msg string, h att.Handle) {
 	if l := c.cfg.Logger; l != nil && l.Enabled(context.Background(), slog.LevelDebug) {
 		l.Debug(msg, "handle", h)

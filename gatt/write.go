@@ -9,21 +9,21 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// PrepareMismatchError says that the peer repeated a part of a long or reliable
-// write otherwise than it was sent. Nothing was written.
+// PrepareMismatchError means that the peer echoed a part of a long or reliable
+// write that differs from the part sent. Nothing was written.
 type PrepareMismatchError struct {
 	Handle att.Handle // of the attribute
 	Offset int        // of the part in the value
 }
 
-// Error names the part.
+// Error names the attribute and the offset.
 func (e *PrepareMismatchError) Error() string {
-	return fmt.Sprintf("gatt: peer repeated the part at offset %d for handle %s otherwise than it was sent; nothing was written", e.Offset, e.Handle)
+	return fmt.Sprintf("gatt: peer echoed another part than was sent at offset %d of handle %s; nothing was written", e.Offset, e.Handle)
 }
 
 // WriteHandle writes an attribute with one request and waits for the answer. The
-// value has at most the MTU less three octets, else the error is an
-// *[att.TooLongError]; see [Client.WriteLong].
+// value has at most the MTU less three octets; a longer one gives an
+// *[att.TooLongError]. See [Client.WriteLong].
 func (c *Client) WriteHandle(ctx context.Context, h att.Handle, value []byte) error {
 	return c.writeOnce(ctx, nil, h, value)
 }
@@ -34,21 +34,20 @@ func (c *Client) writeOnce(ctx context.Context, cond att.Condition, h att.Handle
 }
 
 // WriteNoResponse writes an attribute with a command, which the peer does not
-// answer: it may have done nothing. The call returns when the link has taken the
+// answer, even if it refuses it. The call returns when the link has accepted the
 // command, and so keeps to the pace of the link; if ctx ends before, the command
-// is not sent. The value has at most the MTU less three octets, else the error
-// is an *[att.TooLongError]. It does not allocate memory.
+// is not sent. The value has at most the MTU less three octets; a longer one
+// gives an *[att.TooLongError]. WriteNoResponse does not allocate.
 func (c *Client) WriteNoResponse(ctx context.Context, h att.Handle, value []byte) error {
 	return c.b.WriteCommand(ctx, nil, h, value)
 }
 
 // WriteLong writes a value of up to 512 octets. If it does not fit one request,
-// it is sent in parts that the peer queues and repeats. When all have been
-// repeated as they were sent, the peer is told to write them; else, or if ctx
-// ends, it is told to drop them.
+// it is sent in parts, which the peer queues and echoes. If all echoes are
+// right, the peer is told to write the queue. If not, or if ctx ends, it is told
+// to discard the queue.
 //
-// If ctx ends after the peer has been told to write, it is not known whether it
-// has.
+// If ctx ends while the peer writes, the result is unknown.
 func (c *Client) WriteLong(ctx context.Context, h att.Handle, value []byte) error {
 	return c.writeLong(ctx, nil, h, value)
 }
@@ -60,10 +59,10 @@ func (c *Client) writeLong(ctx context.Context, cond att.Condition, h att.Handle
 	return c.writePrepared(ctx, cond, []HandleValue{{Handle: h, Value: value}})
 }
 
-// WriteReliable writes one or more values, all of them or none, in the order
-// given, after the peer has repeated them as they were sent. It can be used with
-// characteristics that have the extended property reliable write. See WriteLong
-// for values and ctx.
+// WriteReliable writes one or more values in the given order, all of them or
+// none, after the peer has echoed all parts correctly. It is for characteristics
+// with the extended property Reliable Write. See WriteLong for the values and
+// ctx.
 func (c *Client) WriteReliable(ctx context.Context, values ...HandleValue) error {
 	if len(values) == 0 {
 		return fmt.Errorf("gatt: reliable write of nothing: give at least one value")
@@ -71,8 +70,8 @@ func (c *Client) WriteReliable(ctx context.Context, values ...HandleValue) error
 	return c.writePrepared(ctx, nil, values)
 }
 
-// writePrepared fills the peer's queue and has it written. The queue is one for
-// the whole link, so one caller at a time does this.
+// writePrepared fills the peer's queue and has it executed. Only one caller at a
+// time may do so, since there is one queue for the link.
 func (c *Client) writePrepared(ctx context.Context, cond att.Condition, values []HandleValue) (err error) {
 	for _, v := range values {
 		if len(v.Value) > MaxValue {
@@ -85,8 +84,8 @@ func (c *Client) writePrepared(ctx context.Context, cond att.Condition, values [
 	defer c.preparing.leave()
 	defer func() {
 		if err != nil && !emptied(err) {
-			// Whatever went wrong, and even if nobody waits anymore: what is in
-			// the queue must not be written by the next one.
+			// The next writer must not execute these parts, whatever the error
+			// and even if the caller does not wait any more.
 			att.Detach(c.b, att.ExecuteWriteReq{Flags: att.ExecuteCancel})
 		}
 	}()
@@ -99,15 +98,15 @@ func (c *Client) writePrepared(ctx context.Context, cond att.Condition, values [
 	return err
 }
 
-// emptied reports whether err says that the peer executed its queue, if in vain,
-// and so emptied it (Vol 3, Part F, 3.4.6.3). One that holds the client to be out
-// of sync did not get as far.
+// emptied reports whether err means that the peer has executed, and so emptied,
+// its queue, even without success (Vol 3, Part F, 3.4.6.3). With Database Out Of
+// Sync it has not.
 func emptied(err error) bool {
 	refused, ok := errors.AsType[*att.Error](err)
 	return ok && refused.Req == att.OpExecuteWriteReq && refused.Code != att.CodeDatabaseOutOfSync
 }
 
-// prepareWrite sends one value in parts and compares what the peer repeats.
+// prepareWrite sends one value in parts and compares the echoes.
 func (c *Client) prepareWrite(ctx context.Context, cond att.Condition, v HandleValue) error {
 	const head = 5
 	rest := bytes.NewReader(v.Value)

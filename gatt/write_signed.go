@@ -7,14 +7,15 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// Signer signs an ATT PDU, opcode included, with the key that this host has
-// given to the peer (Vol 3, Part H, 2.4.5). Each signature is another one.
+// Signer signs an ATT PDU, which begins with its opcode, with the signing key
+// that this host distributed to the peer (Vol 3, Part H, 2.4.5). Two signatures
+// of the same PDU differ.
 type Signer func(ctx context.Context, pdu []byte) ([12]byte, error)
 
 // WriteSigned writes an attribute with a signed command, for bonded peers on
-// links without encryption (Vol 3, Part G, 4.9.2). The peer does not answer. The
-// value has at most the MTU less fifteen octets, else the error is an
-// *[att.TooLongError]. On an encrypted link WriteNoResponse is the way.
+// unencrypted links (Vol 3, Part G, 4.9.2). The peer does not answer. The value
+// has at most the MTU less fifteen octets; a longer one gives an
+// *[att.TooLongError]. On an encrypted link, use WriteNoResponse.
 func (c *Client) WriteSigned(ctx context.Context, h att.Handle, value []byte, sign Signer) error {
 	cmd := att.SignedWriteCmd{Handle: h, Value: value}
 	pdu := cmd.AppendPDU(nil)

@@ -53,7 +53,7 @@ func testLongWrite(t *testing.T) {
 	write := func(n int) func(context.Context) error {
 		return func(ctx context.Context) error { return c.WriteLong(ctx, 3, atttest.Hex(t, octets(n))) }
 	}
-	// What fits goes in one.
+	// A value that fits takes one request.
 	wantNoError(t, script(t, ch, write(20), "12 0300"+octets(20), "13"))
 	wantNoError(t, script(t, ch, write(21),
 		"16 0300 0000"+octets(18), "17 0300 0000"+octets(18),
@@ -129,8 +129,8 @@ func testCanceledLongWriteLeavesNothingPrepared(t *testing.T) {
 	wantNoError(t, returned(t, second))
 }
 
-// longWriteBeforeExecute brings a long write to where only Execute Write is
-// missing, which has to wait for a read.
+// longWriteBeforeExecute brings a long write to the point where only Execute
+// Write is missing, queued behind a read.
 func longWriteBeforeExecute(t *testing.T, ch *atttest.Channel, c *gatt.Client, write func() error) (written, read <-chan error) {
 	t.Helper()
 	written = call(write)

@@ -73,7 +73,7 @@ func TestAdvDataFields(t *testing.T) {
 	}
 }
 
-// TestAdvDataHostile has data that is valid on air and wrong in itself.
+// TestAdvDataHostile decodes malformed data, which is possible on air.
 func TestAdvDataHostile(t *testing.T) {
 	for _, c := range []struct {
 		why, data string

@@ -14,7 +14,7 @@ import (
 
 var snoopTime = time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
 
-// writes collects what each call of Write got.
+// writes collects the data of each call of Write.
 type writes [][]byte
 
 func (w *writes) Write(b []byte) (int, error) {
@@ -85,8 +85,9 @@ func TestSnoopRoundTrip(t *testing.T) {
 	}
 }
 
-// TestSnoopTruncated cuts a capture at every octet: between two records it
-// just ends, elsewhere the whole records come, then io.ErrUnexpectedEOF.
+// TestSnoopTruncated cuts a capture at every octet. Between two records the
+// iteration ends without an error; elsewhere the last error is
+// io.ErrUnexpectedEOF.
 func TestSnoopTruncated(t *testing.T) {
 	whole := capture(t)
 	ends := map[int]int{16: 0}

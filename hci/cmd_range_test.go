@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestCommandsRejectWhatDoesNotFit has, for each kind of field, the values
-// next to its bounds.
+// TestCommandsRejectWhatDoesNotFit encodes the values next to the bounds of each
+// kind of field.
 func TestCommandsRejectWhatDoesNotFit(t *testing.T) {
 	conn := func(change func(p *ConnParams)) Params {
 		p := ConnParams{IntervalMin: 30 * ms, IntervalMax: 50 * ms, Timeout: 4 * time.Second}

@@ -32,8 +32,8 @@ const (
 	point32   = "1100000000000000000000000000000000000000000000000000000000000022"
 )
 
-// commandSample is a command, its parameters and its return parameters, as the
-// tables of the spec lay them out.
+// commandSample is a command with its parameters and return parameters in octets,
+// as in the tables of the specification.
 type commandSample struct {
 	name   string
 	op     Opcode
@@ -166,7 +166,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// packetOf is a command packet without its H4 octet, put together by hand.
+// packetOf returns a command packet without its H4 octet.
 func packetOf(op Opcode, params []byte) []byte {
 	b := []byte{byte(op), byte(op >> 8), byte(len(params))}
 	return append(b, params...)

@@ -43,8 +43,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestDescribeTakesAnything describes every sample, whole and cut short; no
-// key may show.
+// TestDescribeTakesAnything describes every sample, whole and truncated. No key may
+// appear.
 func TestDescribeTakesAnything(t *testing.T) {
 	var packets [][]byte
 	for _, s := range commandSamples() {

@@ -12,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// eventSample is an event and its packet without the length octet, as the
-// tables of the spec lay it out: "3e 01" is an LE Meta event with subevent 1.
+// eventSample is an event and its packet without the length octet, as in the tables
+// of the specification: "3e 01" is an LE Meta event with subevent 1.
 type eventSample struct {
 	name  string
 	ev    Event
@@ -75,7 +75,7 @@ func eventSamples() []eventSample {
 	}
 }
 
-// eventPacket is an event packet without its H4 octet, put together by hand.
+// eventPacket returns an event packet without its H4 octet.
 func eventPacket(codes, params []byte) []byte {
 	b := []byte{codes[0], byte(len(codes) - 1 + len(params))}
 	return append(append(b, codes[1:]...), params...)
@@ -127,8 +127,8 @@ func TestEventPrefixesAreErrors(t *testing.T) {
 	wantPacketError(t, "LE Meta", func() (any, error) { return ParseEvent([]byte{0x3E, 0}) })
 }
 
-// TestEveryEventIsDecodedAsItself finds codes that have a name but would be
-// decoded as unknown, and kinds without a sample.
+// TestEveryEventIsDecodedAsItself finds codes that have a name but are decoded as
+// unknown, and events without a sample.
 func TestEveryEventIsDecodedAsItself(t *testing.T) {
 	sampled := map[[2]uint8]bool{}
 	for _, s := range eventSamples() {
@@ -159,8 +159,8 @@ func TestReservedHandleBitsAreIgnored(t *testing.T) {
 	}
 }
 
-// TestContradictoryReports has what hostile controllers send (advertising
-// reports whose counts and lengths disagree with the event).
+// TestContradictoryReports decodes advertising reports of hostile controllers, whose
+// counts and lengths disagree with the event.
 func TestContradictoryReports(t *testing.T) {
 	head := "00 01 010000eeffc0"
 	for _, c := range []struct{ why, packet, want string }{
@@ -233,8 +233,8 @@ func TestAppendCommandComplete(t *testing.T) {
 	}
 }
 
-// TestEventsThatOverflow encodes more than an event holds: what comes out is
-// an event of at most 255 octets, which decodes as far as lists go.
+// TestEventsThatOverflow encodes more than fits an event. The result is an event of
+// at most 255 octets, with as many list elements as fit.
 func TestEventsThatOverflow(t *testing.T) {
 	reports := make([]AdvReport, 40)
 	ext := make([]ExtAdvReport, 3)
@@ -268,7 +268,7 @@ func TestEventsThatOverflow(t *testing.T) {
 	}
 }
 
-// splitLen is SplitPacket for packets that must be whole.
+// splitLen is SplitPacket for whole packets.
 func splitLen(t *testing.T, b []byte) int {
 	t.Helper()
 	n, err := SplitPacket(b)

@@ -33,8 +33,8 @@ func TestStatusNames(t *testing.T) {
 	}
 }
 
-// TestUnknownValuesPrintAsHex has a value without a name of every type that
-// has names.
+// TestUnknownValuesPrintAsHex prints a value without a name of every type with
+// names.
 func TestUnknownValuesPrintAsHex(t *testing.T) {
 	for _, c := range []struct {
 		v    fmt.Stringer
@@ -70,7 +70,7 @@ func TestUnknownValuesPrintAsHex(t *testing.T) {
 	}
 }
 
-// TestFeatureBits has the bits that decisions hang on (Vol 6, Part B, 4.6).
+// TestFeatureBits checks the features that the module uses (Vol 6, Part B, 4.6).
 func TestFeatureBits(t *testing.T) {
 	for bit, f := range map[int]Features{
 		0: FeatureEncryption, 1: FeatureConnParamRequest, 2: FeatureExtendedReject, 3: FeaturePeripheralFeatExchange, 4: FeaturePing,
@@ -94,7 +94,7 @@ func TestOpcodeParts(t *testing.T) {
 	}
 }
 
-// TestSupportedCommandBits has places from the table in Vol 4, Part E, 6.27.
+// TestSupportedCommandBits checks positions in the table of Vol 4, Part E, 6.27.
 func TestSupportedCommandBits(t *testing.T) {
 	for op, at := range map[Opcode][2]int{
 		OpDisconnect: {0, 5}, OpSetEventMask: {5, 6}, OpReset: {5, 7}, OpReadRSSI: {15, 5}, OpLESetEventMask: {25, 0},

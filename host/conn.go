@@ -23,8 +23,8 @@ type Conn struct {
 	smp     *smp.Machine // nil without Config.SMP
 }
 
-// handler is the Conn as the link sees it: it adds the Conn to the
-// multiplexer, so that a Link leads to its Conn without a table.
+// handler is a Conn as the handler of its link. It forwards to the multiplexer; being
+// the Conn itself, it leads from a Link to its Conn without a table.
 type handler Conn
 
 func (h *handler) ACL(now time.Time, start bool, data []byte) { h.mux.ACL(now, start, data) }
@@ -33,29 +33,29 @@ func (h *handler) Writable(now time.Time)                     { h.mux.Writable(n
 func (h *handler) Expire(now time.Time)                       { h.mux.Expire(now) }
 func (h *handler) Down(now time.Time, cause error)            { h.mux.Down(now, cause) }
 
-// connOf returns the Conn of a link that newLink has furnished.
+// connOf returns the Conn that newLink has made for a link.
 func connOf(l *controller.Link) *Conn { return (*Conn)(l.Handler().(*handler)) }
 
-// Link returns the link: its peer, parameters and end.
+// Link returns the link below the protocols.
 func (c *Conn) Link() *controller.Link { return c.link }
 
-// L2CAP returns the link's multiplexer, for credit-based channels.
+// L2CAP returns the link's multiplexer, which opens credit-based channels.
 func (c *Conn) L2CAP() *l2cap.Mux { return c.mux }
 
 // Bearer returns the link's ATT bearer.
 func (c *Conn) Bearer() *att.Bearer { return c.bearer }
 
-// GATT returns the client of the peer's table.
+// GATT returns the GATT client of the peer's attribute table.
 func (c *Conn) GATT() *gatt.Client { return c.client }
 
-// Session returns the peer's session with this host's table.
+// Session returns the peer's session with this host's attribute table.
 func (c *Conn) Session() *gatt.Session { return c.session }
 
-// SMP returns the link's Security Manager, which pairs and encrypts; nil if the
-// host has none.
+// SMP returns the link's Security Manager, which pairs and encrypts; nil without
+// Config.SMP.
 func (c *Conn) SMP() *smp.Machine { return c.smp }
 
-// linkSecurity is what protects the link.
+// linkSecurity returns how the link is protected.
 func (c *Conn) linkSecurity() smp.Security {
 	if c.smp == nil {
 		return smp.Security{}
@@ -63,20 +63,20 @@ func (c *Conn) linkSecurity() smp.Security {
 	return c.smp.Security()
 }
 
-// Peer returns the address that the link was made with.
+// Peer returns the peer's address: its identity address if the controller resolves it.
 func (c *Conn) Peer() hci.Addr { return c.link.Peer() }
 
 // Done is closed when the link is down.
 func (c *Conn) Done() <-chan struct{} { return c.link.Done() }
 
-// Err returns why the link ended, an *controller.DisconnectError; nil while it is up.
+// Err returns why the link ended, a *controller.DisconnectError; nil while it is up.
 func (c *Conn) Err() error { return c.link.Err() }
 
-// closeTimeout bounds Close on a link whose peer does not answer any more: the
-// longest supervision timeout and a little.
+// closeTimeout bounds Close if the peer no longer answers. It is longer than the longest
+// supervision timeout, 32 s.
 const closeTimeout = 35 * time.Second
 
-// Close ends the link and waits until it is down.
+// Close ends the link and waits until it is down, for at most 35 s.
 func (c *Conn) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

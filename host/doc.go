@@ -1,7 +1,7 @@
-// Package host puts the stack together: one controller (hci) with L2CAP, ATT
-// and GATT on each of its links.
+// Package host joins the layers of the stack: one controller, with L2CAP, ATT, GATT and
+// SMP on each of its links.
 //
-// It owns nothing but the wiring. A [Host] is made on a transport, connects,
-// scans, advertises and accepts; a [Conn] is one link with all its protocols.
-// It never retries, caches or chooses an adapter: that is what stands above.
+// A [Host] runs on a transport. It connects, scans, advertises and accepts links. A
+// [Conn] is one link with all its protocols. This package contains the wiring alone. It
+// does not retry, cache or choose among adapters: package connmgr does.
 package host

@@ -18,33 +18,34 @@ import (
 // Config holds the options of a Host. The zero value of each field is its
 // default; a nil *Config is the same as an empty one.
 type Config struct {
-	// HCI holds the options of the controller; its NewLink is the Host's.
+	// HCI holds the options of the controller. The Host sets NewLink itself.
 	HCI controller.Config
-	// L2CAP holds the options of the links' multiplexers; its ATT is the Host's, as
-	// are SMP and Security if there is a Config.SMP.
+	// L2CAP holds the options of the links' multiplexers. The Host sets ATT itself, and
+	// with Config.SMP also SMP and Security.
 	L2CAP l2cap.Config
-	// SMP holds the options of the Security Manager; nil is none: this host then
-	// neither pairs nor encrypts.
+	// SMP holds the options of the Security Manager. nil means that this host neither
+	// pairs nor encrypts.
 	SMP *smp.Config
-	// Server is the table that peers see on every link; nil is one with the GAP
-	// and GATT services alone.
+	// Server is the attribute table that peers read on every link. nil means one with
+	// the GAP and GATT services alone.
 	Server *gatt.Server
-	// MTU is the ATT_MTU that this host offers, 23 to 517; default 517.
+	// MTU is the ATT_MTU that this host offers, 23 to 517 octets; default 517.
 	MTU int
 }
 
-// Host is one controller with the whole stack on it. Its methods may be called
-// from any goroutine.
+// Host is one controller with the protocols of its links. Any goroutine may call its
+// methods.
 type Host struct {
 	ctl *controller.Controller
 	cfg Config
 	log *slog.Logger
 	smp *smp.Manager // nil without Config.SMP
-	// bondChanges are those that the controller's resolving list has yet to follow.
+	// bondChanges counts the changes of bonds since the resolving list was last loaded.
 	bondChanges atomic.Int32
 }
 
-// Open starts the controller behind tr, which it owns from then on.
+// Open starts the controller behind tr. It owns tr from then on, and closes it if it
+// fails.
 func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 	h := &Host{}
 	if cfg != nil {
@@ -76,7 +77,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 	return h, nil
 }
 
-// newLink builds the protocols of one link. On the loop.
+// newLink makes the protocols of one link. It must run on the loop.
 func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler {
 	c := &Conn{link: l}
 	lc := h.cfg.L2CAP
@@ -85,7 +86,7 @@ func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler
 	}
 	var peer gatt.PeerInfo
 	if a := l.Peer().Identity(); !a.IsResolvable() && !a.IsNonResolvable() {
-		peer.Key = a.String() // a private address is no name to remember by
+		peer.Key = a.String() // a private address identifies nobody later
 	}
 	if h.smp != nil {
 		h.secureLink(c, &lc, &peer)
@@ -101,17 +102,17 @@ func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler
 	return (*handler)(c)
 }
 
-// Device returns the controller, for what this package does not offer.
+// Controller returns the controller, for operations that Host does not have.
 func (h *Host) Controller() *controller.Controller { return h.ctl }
 
-// Server returns the table that peers see.
+// Server returns the attribute table that peers read.
 func (h *Host) Server() *gatt.Server { return h.cfg.Server }
 
-// Connect makes a link to peer as central; see controller.Controller.Connect. With a bond
-// the link is encrypted before Connect returns, so that nothing is said to, nor
-// believed of, a device that only has the peer's address. If that fails, the
-// link is closed: see smp.Machine.Encrypt for the errors, smp.ErrBondLost among
-// them. ConnectPlain is the way to pair with such a peer again.
+// Connect makes a link to peer as central; see controller.Controller.Connect. If there is
+// a bond, Connect returns once the link is encrypted: no data is exchanged with a device
+// that only uses the peer's address. If the encryption fails, Connect closes the link
+// and returns an error of smp.Machine.Encrypt, such as smp.ErrBondLost. Use ConnectPlain
+// to pair with such a peer again.
 func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *controller.ConnectOptions) (*Conn, error) {
 	c, err := h.ConnectPlain(ctx, peer, o)
 	if err != nil {
@@ -120,9 +121,9 @@ func (h *Host) Connect(ctx context.Context, peer hci.Addr, o *controller.Connect
 	return c.encryptLink(ctx)
 }
 
-// ConnectPlain is Connect without waiting for encryption, which still begins by
-// itself if there is a bond. It is for pairing again with a peer that has lost
-// the bond; nothing else should be done on the link before.
+// ConnectPlain is like Connect, but does not wait for encryption, which still begins by
+// itself if there is a bond. Use it to pair again with a peer that has lost the bond,
+// before anything else on the link.
 func (h *Host) ConnectPlain(ctx context.Context, peer hci.Addr, o *controller.ConnectOptions) (*Conn, error) {
 	l, err := h.ctl.Connect(ctx, peer, o)
 	if err != nil {
@@ -131,7 +132,7 @@ func (h *Host) ConnectPlain(ctx context.Context, peer hci.Addr, o *controller.Co
 	return connOf(l), nil
 }
 
-// ConnectAny is Connect to whichever of peers is heard first; see
+// ConnectAny is like Connect, to the first of peers that advertises; see
 // controller.Controller.ConnectAny.
 func (h *Host) ConnectAny(ctx context.Context, peers []hci.Addr, o *controller.ConnectOptions) (*Conn, error) {
 	c, err := h.ConnectAnyPlain(ctx, peers, o)
@@ -141,7 +142,7 @@ func (h *Host) ConnectAny(ctx context.Context, peers []hci.Addr, o *controller.C
 	return c.encryptLink(ctx)
 }
 
-// ConnectAnyPlain is ConnectAny as ConnectPlain is Connect.
+// ConnectAnyPlain is like ConnectAny, but does not wait for encryption; see ConnectPlain.
 func (h *Host) ConnectAnyPlain(ctx context.Context, peers []hci.Addr, o *controller.ConnectOptions) (*Conn, error) {
 	l, err := h.ctl.ConnectAny(ctx, peers, o)
 	if err != nil {
@@ -150,7 +151,7 @@ func (h *Host) ConnectAnyPlain(ctx context.Context, peers []hci.Addr, o *control
 	return connOf(l), nil
 }
 
-// Accept waits for a link that a peer makes to this host while it advertises.
+// Accept waits for a link that a central makes to this host, which must advertise.
 func (h *Host) Accept(ctx context.Context) (*Conn, error) {
 	l, err := h.ctl.Accept(ctx)
 	if err != nil {
@@ -159,23 +160,23 @@ func (h *Host) Accept(ctx context.Context) (*Conn, error) {
 	return connOf(l), nil
 }
 
-// Scan starts to scan; see controller.Controller.Scan.
+// Scan starts a scan; see controller.Controller.Scan.
 func (h *Host) Scan(ctx context.Context, o *controller.ScanOptions) (*controller.Scanner, error) {
 	return h.ctl.Scan(ctx, o)
 }
 
-// Advertise begins to advertise; see controller.Controller.Advertise.
+// Advertise starts to advertise; see controller.Controller.Advertise.
 func (h *Host) Advertise(ctx context.Context, o *controller.AdvertiseOptions) error {
 	return h.ctl.Advertise(ctx, o)
 }
 
-// StopAdvertising ends what Advertise began.
+// StopAdvertising stops what Advertise started.
 func (h *Host) StopAdvertising(ctx context.Context) error { return h.ctl.StopAdvertising(ctx) }
 
 // Done is closed when the controller has ended.
 func (h *Host) Done() <-chan struct{} { return h.ctl.Done() }
 
-// Err returns why the controller ended; nil while it lives.
+// Err returns why the controller has ended; nil while it runs.
 func (h *Host) Err() error { return h.ctl.Err() }
 
 // Close disconnects all links and closes the transport; see controller.Controller.Close.

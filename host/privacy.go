@@ -6,17 +6,17 @@ import (
 	"github.com/moor-ble/moor/controller"
 )
 
-// loadResolvingList has the controller resolve the addresses of bonded peers, as
-// many as it can.
+// loadResolvingList makes the controller resolve the private addresses of as many bonded
+// peers as fit.
 func (h *Host) loadResolvingList(ctx context.Context) {
 	if _, err := h.smp.LoadResolvingList(ctx, h.ctl); err != nil && h.log != nil && h.ctl.Err() == nil {
 		h.log.Log(ctx, controller.LevelController, "private addresses are resolved by the host alone", "error", err)
 	}
 }
 
-// followBonds follows a bond that came or went. Whoever saved it does not wait
-// for the controller. There is one goroutine at a time, which loads the list
-// again if bonds have changed meanwhile, and ends with the device at the latest.
+// followBonds loads the resolving list after a change of the bonds. The caller does not
+// wait for the controller. There is one goroutine at a time, which loads the list again
+// if bonds have changed meanwhile, and ends with the controller at the latest.
 func (h *Host) followBonds() {
 	if h.bondChanges.Add(1) > 1 {
 		return

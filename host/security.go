@@ -13,21 +13,21 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// openSMP makes the Security Manager, once the controller's address is known.
+// openSMP makes the Security Manager. The controller must be open: its address is needed.
 func (h *Host) openSMP(ctx context.Context) error {
 	info, cfg := h.ctl.Info(), *h.cfg.SMP
 	if cfg.Logger == nil {
 		cfg.Logger = h.log
 	}
 	local := smp.Local{Addr: info.Address, Binding: fmt.Sprintf("manufacturer 0x%04x", info.Version.Manufacturer)}
-	told := cfg.Changed
+	changed := cfg.Changed
 	cfg.Changed = func(peer hci.Addr, b *smp.Bond) {
 		h.followBonds()
 		if b == nil {
 			h.forgetClient(peer)
 		}
-		if told != nil {
-			told(peer, b)
+		if changed != nil {
+			changed(peer, b)
 		}
 	}
 	m, err := smp.NewManager(local, &cfg)
@@ -39,31 +39,35 @@ func (h *Host) openSMP(ctx context.Context) error {
 	return m.UsePrivateAddresses(ctx, h.ctl)
 }
 
-// SMP returns the Security Manager, which has the bonds; nil without
+// SMP returns the Security Manager, which holds the bonds; nil without
 // Config.SMP.
 func (h *Host) SMP() *smp.Manager { return h.smp }
 
-// secureLink joins the Security Manager to the other protocols of a link. On the
-// loop.
+// secureLink joins the Security Manager to the other protocols of a link. It must run on
+// the loop.
 func (h *Host) secureLink(c *Conn, lc *l2cap.Config, peer *gatt.PeerInfo) {
-	var bonded time.Time // when the bond was made that the session knows of
+	var bonded time.Time // Bond.Created of the bond that the session knows
 	if b, ok := h.smp.Find(c.link.Peer()); ok {
 		peer.Key, peer.Bonded = clientKey(b.Peer), true
 		bonded = b.Created
 	}
 	peer.Security = func() gatt.Security { return gatt.Security(c.linkSecurity()) }
-	peer.Verify = func(ctx context.Context, pdu []byte, s [12]byte) (bool, error) { return h.verifySigned(ctx, c, pdu, s) }
+	peer.Verify = func(ctx context.Context, pdu []byte, s [12]byte) (bool, error) {
+		return h.verifySigned(ctx, c, pdu, s)
+	}
 	lc.Security = func(l2cap.Link) l2cap.Security {
 		s := c.linkSecurity()
-		return l2cap.Security{Encrypted: s.Encrypted, Authenticated: s.Authenticated, Bonded: s.Bonded, KeySize: s.KeySize}
+		return l2cap.Security{
+			Encrypted: s.Encrypted, Authenticated: s.Authenticated, Bonded: s.Bonded, KeySize: s.KeySize,
+		}
 	}
 	lc.SMP = func(now time.Time, ch *l2cap.Channel) l2cap.Handler {
 		c.smp = h.smp.NewMachine(now, ch, c.link, func(now time.Time) {
 			if c.session == nil {
 				return
 			}
-			// A pairing tells who a peer with a private address is, and may make a
-			// new bond of an old one.
+			// A pairing reveals the identity of a peer with a private address, and may
+			// have replaced the bond.
 			if b, ok := h.smp.Store().Find(c.smp.Peer()); ok && c.linkSecurity().Bonded && !b.Created.Equal(bonded) {
 				bonded = b.Created
 				c.session.BondMade(now, clientKey(b.Peer))
@@ -75,8 +79,8 @@ func (h *Host) secureLink(c *Conn, lc *l2cap.Config, peer *gatt.PeerInfo) {
 	}
 }
 
-// encryptLink returns a link where there is a bond once it is encrypted, and else as
-// it is. It closes a link that cannot be.
+// encryptLink encrypts the link if there is a bond, and returns the Conn. If that fails,
+// it closes the link.
 func (c *Conn) encryptLink(ctx context.Context) (*Conn, error) {
 	if !c.linkSecurity().Bonded {
 		return c, nil
@@ -88,21 +92,24 @@ func (c *Conn) encryptLink(ctx context.Context) (*Conn, error) {
 	return c, nil
 }
 
-// clientKey is how the table's server calls a bonded peer, by its identity address.
+// clientKey returns the gatt.PeerInfo.Key of a bonded peer: its identity address.
 func clientKey(peer hci.Addr) string { return peer.Identity().String() }
 
-// forgetClient has the table's server forget a peer whose bond is gone, so that a new
-// bond with it begins with nothing. Any goroutine may call it, the loop too.
+// forgetClient makes the server forget the state of a peer whose bond is removed, so that
+// a new bond with the peer starts without any. Any goroutine may call it, the loop too.
 func (h *Host) forgetClient(peer hci.Addr) { h.cfg.Server.ForgetClient(clientKey(peer)) }
 
-// verifySigned is the session's gatt.Verifier. The signature is as good as the bond
-// that the key is of, which may be replaced while it is checked.
+// verifySigned is the gatt.Verifier of a session. It reports whether the bond that
+// the signing key belongs to is authenticated. The bond may be replaced meanwhile, so
+// that the old and the new one both have to be.
 func (h *Host) verifySigned(ctx context.Context, c *Conn, pdu []byte, s smp.Signature) (authenticated bool, err error) {
 	before, ok := h.smp.Store().Find(c.smp.Peer())
 	if err := c.smp.Verify(ctx, pdu, s); err != nil {
-		expected := errors.Is(err, smp.ErrSignature) || errors.Is(err, smp.ErrNoSigningKey) || errors.Is(err, smp.ErrNoBond)
-		if !expected && ctx.Err() == nil && h.log != nil {
-			h.log.ErrorContext(ctx, "signed write dropped, its counter was not saved", "peer", c.smp.Peer(), "error", err)
+		refused := errors.Is(err, smp.ErrSignature) ||
+			errors.Is(err, smp.ErrNoSigningKey) || errors.Is(err, smp.ErrNoBond)
+		if !refused && ctx.Err() == nil && h.log != nil {
+			h.log.ErrorContext(ctx, "signed write dropped, its counter was not saved",
+				"peer", c.smp.Peer(), "error", err)
 		}
 		return false, err
 	}

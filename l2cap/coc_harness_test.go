@@ -10,9 +10,9 @@ import (
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// In tests of credit-based channels the test's goroutine is the loop, callers
-// are goroutines of their own in a synctest bubble, and settle lets both get as
-// far as they can.
+// In tests of credit-based channels the test's goroutine is the loop, and
+// callers run on other goroutines of a synctest bubble. settle runs both until
+// all are blocked.
 
 func newCoCLink(t *testing.T, cfg *Config) *fakeLink {
 	l := newFakeLink(t, hci.RoleCentral, cfg)
@@ -20,7 +20,7 @@ func newCoCLink(t *testing.T, cfg *Config) *fakeLink {
 	return l
 }
 
-// settle runs what is posted until every goroutine waits.
+// settle runs posted tasks until every goroutine is blocked.
 func (l *fakeLink) settle() {
 	for {
 		synctest.Wait()
@@ -33,7 +33,7 @@ func (l *fakeLink) settle() {
 	}
 }
 
-// connect joins two links and lets all get as far as it can.
+// connect joins two links and runs both until every goroutine is blocked.
 func (l *fakeLink) connect(peer *fakeLink) {
 	for {
 		l.settle()
@@ -74,7 +74,7 @@ func pending[T any](t *testing.T, why string, ch <-chan result[T]) {
 	}
 }
 
-// ended returns the result that ch must have.
+// ended returns the result of ch, which must have one.
 func ended[T any](t *testing.T, why string, ch <-chan result[T]) (T, error) {
 	t.Helper()
 	synctest.Wait()
@@ -87,11 +87,12 @@ func ended[T any](t *testing.T, why string, ch <-chan result[T]) (T, error) {
 	}
 }
 
-// smallCoC takes SDUs of 64 bytes in frames of 32, four ahead.
+// smallCoC accepts SDUs of 64 octets in frames of 32, four ahead.
 var smallCoC = &CoCConfig{MTU: 64, MPS: 32, Credits: 4}
 
-// dialed opens a channel to a peer that takes SDUs of 50 bytes in frames of 23
-// and has given so many credits. This side's end is 0x0040, the peer's 0x0055.
+// dialed opens a channel to a peer that accepts SDUs of 50 octets in frames of
+// 23 and has granted that many credits. This side's CID is 0x0040, the peer's
+// 0x0055.
 func (l *fakeLink) dialed(credits uint16) *Conn {
 	t := l.tb.(*testing.T)
 	t.Helper()

@@ -95,7 +95,7 @@ func TestReadSDUAndCredits(t *testing.T) {
 	})
 }
 
-// A frame between two reads is no reason to forget the first of them.
+// A frame between two reads does not reset the count of the first.
 func TestCreditsWithFramesBetweenReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCoCLink(t, nil)
@@ -234,7 +234,7 @@ func TestReadDeadline(t *testing.T) {
 		if b, err := c.ReadSDU(t.Context()); err != nil || !bytes.Equal(b, []byte{0xAA}) {
 			t.Errorf("without deadline: % x, %v", b, err)
 		}
-		// A deadline that is moved holds for who waits already.
+		// A moved deadline applies to pending calls.
 		c.SetDeadline(time.Now().Add(time.Hour))
 		began = time.Now()
 		time.AfterFunc(time.Second, func() { c.SetDeadline(time.Now().Add(time.Second)) })
@@ -247,7 +247,7 @@ func TestReadDeadline(t *testing.T) {
 		if _, err := c.ReadSDU(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("context: %v", err)
 		}
-		// Who waits for another reader is released as well.
+		// A reader that waits for another reader is released too.
 		r := readSDU(t, c)
 		synctest.Wait()
 		c.SetReadDeadline(time.Now().Add(time.Second))

@@ -131,12 +131,12 @@ func (l *fakeLink) takeKeeping() []string {
 	return frames
 }
 
-// TestParallelLoops is for the race detector: two loops that really run beside
-// each other and their callers.
+// TestParallelLoops is for the race detector: two loops that run concurrently
+// with each other and their callers.
 func TestParallelLoops(t *testing.T) {
 	const writers, each = 4, 50
 	a, b := newFakeLink(t, hci.RoleCentral, nil), newFakeLink(t, hci.RolePeripheral, nil)
-	// Credits bound what is under way, so a loop never waits for the other.
+	// Credits bound the packets in flight, so a loop never waits for the other.
 	ina, inb := make(chan packet, 1024), make(chan packet, 1024)
 	var loops sync.WaitGroup
 	quit := make(chan struct{})
@@ -225,9 +225,9 @@ func TestParallelLoops(t *testing.T) {
 	}
 }
 
-// TestEndsInOrder: what a call returns is no matter of chance. The end of the
-// link or channel goes before that of a context, and nothing is sent for a
-// context that was dead before.
+// TestEndsInOrder: the result of a call does not depend on chance. The end of
+// the link or channel takes precedence over that of a context, and a call with
+// an ended context sends nothing.
 func TestEndsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newCoCLink(t, nil)

@@ -64,7 +64,7 @@ func TestSendRefusesWhatNoFrameHolds(t *testing.T) {
 	}
 }
 
-// nullLink costs nothing, so that what is measured is this package's.
+// nullLink does nothing, so that only this package is measured.
 type nullLink struct{ fakeLink }
 
 func (*nullLink) SendACL(bool, []byte) {}

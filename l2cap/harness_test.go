@@ -26,8 +26,8 @@ type packet struct {
 	data  []byte
 }
 
-// fakeLink is a Link without goroutines: the test is the loop, and what is
-// posted runs at once.
+// fakeLink is a Link without goroutines: the test is the loop, and posted tasks
+// run at once.
 type fakeLink struct {
 	refused  int // requests for a key
 	tb       testing.TB
@@ -111,14 +111,14 @@ func (l *fakeLink) Post(t loop.Task) bool {
 func (l *fakeLink) Done() <-chan struct{} { return l.done }
 func (l *fakeLink) Err() error            { return l.err }
 
-// down ends the link as hci does.
+// down ends the link as the controller does.
 func (l *fakeLink) down(cause error) {
 	l.err = cause
 	l.m.Down(l.now, cause)
 	close(l.done)
 }
 
-// recv gives the Mux a frame in one packet; payload in hex.
+// recv passes the Mux a frame in one packet; payload is hexadecimal.
 func (l *fakeLink) recv(cid CID, payload string) {
 	l.tb.Helper()
 	l.recvBytes(cid, unhex(l.tb, payload))
@@ -133,7 +133,7 @@ func frameBytes(cid CID, payload []byte) []byte {
 	return append(wire.AppendU16(b, uint16(cid)), payload...)
 }
 
-// free empties the link's queue as a controller that has sent all of it.
+// free empties the link's queue, as after sending all of it.
 func (l *fakeLink) free() {
 	l.sent = nil
 	if l.waiting {
@@ -203,7 +203,7 @@ func unhex(tb testing.TB, s string) []byte {
 	return b
 }
 
-// proto is a Handler that notes what it is told.
+// proto is a Handler that records its calls.
 type proto struct {
 	ch     *Channel
 	frames []string
@@ -229,7 +229,7 @@ func (p *proto) Down(_ time.Time, cause error) { p.log = append(p.log, fmt.Sprin
 
 func (p *proto) Event(_ time.Time, ev hci.Event) { p.events = append(p.events, ev) }
 
-// on makes a constructor for Config that puts p on its channel.
+// on returns a constructor of p for Config.
 func (p *proto) on() func(time.Time, *Channel) Handler {
 	return func(_ time.Time, ch *Channel) Handler {
 		p.ch = ch

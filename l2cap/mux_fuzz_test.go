@@ -10,9 +10,9 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// FuzzMux gives a Mux a random stream of fragments, frames, calls, time and
-// room. After each step its accounts must be right, and the end of the link must
-// end everything on it.
+// FuzzMux runs a random sequence of fragments, frames, calls, time and room on a
+// Mux. After each step its counts must be consistent, and the end of the link
+// must end everything on it.
 func FuzzMux(f *testing.F) {
 	for _, s := range muxSeeds() {
 		f.Add(s)
@@ -45,8 +45,8 @@ const (
 	muxSteps
 )
 
-// muxSeeds are scripts of what happens on good days: the peer opens a channel,
-// or is dialed, then data goes both ways and one side closes.
+// muxSeeds are scripts without faults: one side opens a channel, data goes both
+// ways, and one side closes it.
 func muxSeeds() [][]byte {
 	open := []byte{muxFrame, 1, 14, 0x14, 1, 10, 0, 0x80, 0, 0x50, 0, 100, 0, 30, 0, 5, 0, muxAccept}
 	dialed := []byte{muxDial, muxFrame, 1, 14, 0x15, 1, 10, 0, 0x55, 0, 50, 0, 23, 0, 9, 0, 0, 0}
@@ -150,7 +150,7 @@ func (m *muxWorld) step() {
 	}
 }
 
-// check holds the accounts of the Mux against each other.
+// check compares the counts of the Mux with each other.
 func (m *muxWorld) check() {
 	k, s := &m.link.m.coc, &m.link.m.sig
 	if len(k.local) > 64 || len(s.pending) > 65 {
@@ -174,7 +174,7 @@ func (m *muxWorld) check() {
 	if n := len(m.link.m.in.buf); n > attMTU {
 		m.t.Fatalf("%d octets in reassembly", n)
 	}
-	// Answers that the link has no room for are bounded; the rest asks for room.
+	// Answers without room are bounded; everything else waits for room.
 	if n := len(m.link.sent); n > m.link.room+flood.Limit+64*3 {
 		m.t.Fatalf("%d packets are queued, with room for %d", n, m.link.room)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// testReassembly takes 40 bytes on the ATT channel, 100 on channel 0x0040.
+// testReassembly accepts 40 octets on the ATT channel, 100 on channel 0x0040.
 func testReassembly() *reassembly {
 	return &reassembly{counters: &Counters{}, limit: func(cid CID) (int, bool) {
 		switch cid {
@@ -97,10 +97,10 @@ func TestReassemblyEverySplit(t *testing.T) {
 	}
 }
 
-// FuzzReassembly feeds fragments cut from the input: each begins with an octet
-// that holds the start flag and the length. What comes out has to be what a
-// plain model says, no more memory than the bound may be held, and a good frame
-// must always get through afterwards.
+// FuzzReassembly adds fragments cut from the input: each begins with an octet
+// that holds the start flag and the length. The result must match a plain model,
+// the memory must stay within the bound, and a valid frame must always get
+// through afterwards.
 func FuzzReassembly(f *testing.F) {
 	add := func(parts ...packet) {
 		var b []byte
@@ -146,8 +146,7 @@ func FuzzReassembly(f *testing.F) {
 	})
 }
 
-// modelAdd is the rule of reassembly without its limits on memory: collect
-// everything, then look.
+// modelAdd is reassembly without limits on memory: it collects everything first.
 func modelAdd(model *[]byte, r *reassembly, start bool, data []byte) string {
 	if len(data) == 0 {
 		return ""

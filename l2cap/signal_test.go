@@ -99,7 +99,7 @@ func TestCodesAsText(t *testing.T) {
 	}
 }
 
-// TestSignalAnswers is what a peer gets for whatever it sends on the
+// TestSignalAnswers tests the answers to everything that a peer may send on the
 // signaling channel of a central without channels.
 func TestSignalAnswers(t *testing.T) {
 	for _, tt := range []struct {
@@ -216,9 +216,9 @@ func TestIdentifiersSkipThoseInUse(t *testing.T) {
 	}
 }
 
-// FuzzSignal reads any bytes as a signaling command: what can be read must be
-// written back alike, and a link that gets it answers at most once, with a
-// response to the identifier of a request in it, and lives on.
+// FuzzSignal parses octets as a signaling command: a valid command must be
+// encoded to the same octets. A link that receives it answers at most once, with
+// a response to the identifier of a request in it, and stays usable.
 func FuzzSignal(f *testing.F) {
 	for _, s := range sampleSignals {
 		f.Add(appendSignal(nil, 7, s.sig))

@@ -80,9 +80,11 @@ func (c *Cache) Get(peer hci.Addr) (e *Entry, ok bool) {
 	return p.entry(table), true
 }
 
-// GetByHash returns a table that some peer with this Database Hash had, so that a
-// peer that is new but of the same kind needs no discovery. There is none if
-// peers were met that state the same hash for different tables. Bonded,
+// GetByHash returns a table that has this Database Hash and that some peer had, so
+// that a peer that is new but of the same kind needs no discovery. A table whose
+// hash cannot be computed, or is another one than the peer states, is never
+// returned: a peer may state any hash. There is none if
+// peers were met with different tables of the same hash. Bonded,
 // Subscribed, MTU and Firmware are empty, being of one peer only.
 func (c *Cache) GetByHash(h Hash) (e *Entry, ok bool) {
 	var r hashRecord
@@ -90,7 +92,7 @@ func (c *Cache) GetByHash(h Hash) (e *Entry, ok bool) {
 		return nil, false
 	}
 	table, ok := c.loadTable(r.Table)
-	if !ok {
+	if !ok || !h.Proves(table) { // a file may be of another version, or forged
 		return nil, false
 	}
 	return &Entry{Profile: table, Hash: &h, HasServiceChanged: r.HasServiceChanged, Discovered: r.Discovered}, true
@@ -178,7 +180,7 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 	if err := c.store.writeRecord(folderPeers, fileName(peer), record); err != nil {
 		return err
 	}
-	if e.Hash != nil {
+	if e.Hash != nil && e.Hash.Proves(e.Profile) {
 		if err := c.putHash(digest, e); err != nil {
 			return err
 		}

@@ -44,6 +44,16 @@ func entry(n int) *servicecache.Entry {
 	}
 }
 
+// computed returns the hash that the table of e has.
+func computed(t testing.TB, e *servicecache.Entry) servicecache.Hash {
+	t.Helper()
+	h, ok := e.Profile.Hash()
+	if !ok {
+		t.Fatal("the hash cannot be computed")
+	}
+	return h
+}
+
 func open(t testing.TB, dir string, cfg *servicecache.Config) *servicecache.Cache {
 	t.Helper()
 	c, err := servicecache.Open(dir, cfg)
@@ -104,8 +114,8 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 	identity.Kind = hci.AddrRandomIdentity
 	wantEntry(t, c, identity, entry(3))
 
-	hash := servicecache.Hash{1, 2, 3}
 	hashed := entry(3)
+	hash := computed(t, hashed)
 	hashed.Hash = &hash
 	put(t, c, b, hashed)
 	wantEntry(t, c, b, hashed)
@@ -122,13 +132,20 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 		t.Errorf("list: %+v, %v", items, err)
 	}
 
-	// A peer that states a hash for another table cannot change that of others.
+	// A peer that states a hash for another table changes nothing for others.
 	forged := entry(1)
 	forged.Hash = &hash
 	put(t, c, addr(t, 3), forged)
 	wantEntry(t, c, b, hashed)
-	if _, ok := c.GetByHash(hash); ok {
-		t.Error("a hash that stands for two tables gives one")
+	if got, ok := c.GetByHash(hash); !ok || !cmp.Equal(got.Profile, hashed.Profile) {
+		t.Errorf("by hash, after another peer has stated it: %+v", got)
+	}
+	// Nor does it file its own table under a hash that no table has yet.
+	lone := servicecache.Hash{4, 5, 6}
+	forged.Hash = &lone
+	put(t, c, addr(t, 3), forged)
+	if got, ok := c.GetByHash(lone); ok {
+		t.Errorf("by a hash that is not its own: %+v", got)
 	}
 
 	if ok, err := c.Delete(a); !ok || err != nil {
@@ -181,8 +198,8 @@ func TestPutRefuses(t *testing.T) {
 func TestSharing(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, nil)
-	hash := servicecache.Hash{9}
 	e := entry(5)
+	hash := computed(t, e)
 	e.Hash = &hash
 	for i := range 10 {
 		put(t, c, addr(t, i), e)

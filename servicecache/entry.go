@@ -3,14 +3,35 @@ package servicecache
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/moor-ble/moor/gatt"
 )
 
-// Hash is a Database Hash, as the peer gave it: stacks do not agree on the order
-// of its octets, so that it is compared but never computed.
+// Hash is a Database Hash in the order of octets in which the peer gave it. Stacks
+// do not agree on that order.
 type Hash [16]byte
+
+// Proves reports whether h is the hash of the table p, in either order of octets.
+func (h Hash) Proves(p *gatt.Profile) bool {
+	own, ok := p.Hash()
+	return ok && h.equals(own)
+}
+
+// Refutes reports whether h is not the hash of the table p. A table with a
+// Characteristic Extended Properties descriptor is neither proved nor refuted, since
+// its hash cannot be computed.
+func (h Hash) Refutes(p *gatt.Profile) bool {
+	own, ok := p.Hash()
+	return ok && !h.equals(own)
+}
+
+func (h Hash) equals(own [16]byte) bool {
+	turned := own
+	slices.Reverse(turned[:])
+	return h == own || h == turned
+}
 
 // String returns the hash as 32 hexadecimal digits.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }

@@ -15,7 +15,7 @@ func (c *Controller) HardwareError(code uint8, reset bool) {
 		if reset {
 			c.powerOn()
 		}
-		c.toHost(hci.AppendEvent([]byte{eventPacket}, &hci.HardwareError{Code: code}), nil)
+		c.sendEvent(&hci.HardwareError{Code: code})
 	})
 }
 

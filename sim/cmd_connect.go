@@ -117,16 +117,18 @@ func (c *Controller) noConnection(st hci.Status, delay time.Duration) {
 	c.connectionComplete(hci.LEEnhancedConnectionComplete{Status: st}, delay)
 }
 
-// hearsInitiating connects if an advertisement is from the one wanted.
+// hearsInitiating connects to an advertiser that the host has dialed.
 func (c *Controller) hearsInitiating(v *advertiser) {
 	i := &c.initiator
 	identity, private := c.resolve(v.own)
-	wanted := identity.Identity() == i.peer.Identity()
+	wanted := c.isDialed(i.peer, identity, private)
 	if i.policy == 1 {
 		wanted = c.listed(identity)
 	}
 	me, rpa := c.ownAddr(i.ownKind, c.random, identity)
-	if !v.connectable || !wanted || !c.accepts(identity) || c.linked(identity) || c.full() || v.directed && v.peer != me && !c.isMe(v.peer, i.ownKind) {
+	switch {
+	case !v.connectable, !wanted, !c.accepts(identity), c.linked(identity), c.full(),
+		v.directed && v.peer != me && !c.isMe(v.peer, i.ownKind):
 		return
 	}
 	a, request, answer := c.air, airtime(hci.PHY1M, connectLen), time.Duration(0)

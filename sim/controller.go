@@ -29,13 +29,21 @@ type ControllerConfig struct {
 	Features hci.Features
 	// Legacy removes extended advertising and its commands.
 	Legacy bool
-	// Disable lists commands that the controller does not support.
+	// Disable lists commands that the controller does not support. Without LE Set
+	// Privacy Mode it behaves as a controller of Core 4.2: it is always in network
+	// privacy mode, and a peer with a private address is dialed by the address kinds
+	// 0x02 and 0x03 only.
 	Disable []hci.Opcode
 	// ACLLen is the length of a data buffer in octets, ACLNum the number of
 	// buffers. Default: 8 buffers of 251 octets. With SharedBuffers, LE Read
 	// Buffer Size reports none and the host must use the buffers of BR/EDR.
 	ACLLen, ACLNum int
 	SharedBuffers  bool
+	// MaskReserved lists events that it does not send if their bit of the event
+	// mask is clear, although that bit is reserved: Command Complete (0x0E), Command
+	// Status (0x0F), Number Of Completed Packets (0x13). Default: it always sends
+	// them, as the specification demands.
+	MaskReserved []uint8
 	// Completed is the way in which it reports completed packets.
 	Completed CompletedReports
 	// CommandCredits is Num_HCI_Command_Packets. Default: 1.

@@ -2,34 +2,46 @@ package sim
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
 
-// unmasked reports whether the host wants the event. The answers to commands
-// and the credits for data cannot be masked (Vol 4, Part E, 7.3.1).
+// firstPage2 is the first event code of the second page of the event mask.
+const firstPage2 = 0x40
+
+// unmasked reports whether the event masks let an event through. The bits of the
+// answers to commands and of the credits for data are reserved, and do not mask
+// them (Vol 4, Part E, 7.3.1), unless the controller is of those that do.
 func (c *Controller) unmasked(code, sub uint8) bool {
-	switch code {
-	case hci.EvCommandComplete, hci.EvCommandStatus, hci.EvNumberOfCompletedPackets:
+	switch {
+	case code == hci.EvVendor:
 		return true
-	case hci.EvLEMeta:
-		return c.eventMask&hci.EventMask(code) != 0 && c.leEventMask&hci.LEEventMask(sub) != 0
+	case code >= firstPage2:
+		return c.eventMask2&hci.EventMask2(code) != 0
+	case code == hci.EvLEMeta && c.leEventMask&hci.LEEventMask(sub) == 0:
+		return false
+	case code == hci.EvCommandComplete, code == hci.EvCommandStatus, code == hci.EvNumberOfCompletedPackets:
+		if !slices.Contains(c.cfg.MaskReserved, code) {
+			return true
+		}
 	}
 	return c.eventMask&hci.EventMask(code) != 0
 }
 
-// wantsLE reports whether the host wants the LE event.
+// wantsLE reports whether the event masks let an LE event through.
 func (c *Controller) wantsLE(sub uint8) bool { return c.unmasked(hci.EvLEMeta, sub) }
 
-// sendEvent sends an event to the host if that wants it, as faults would have it.
+// sendEvent sends an event to the host, if the masks let it through, and as
+// faults would have it.
 func (c *Controller) sendEvent(ev hci.Event) {
 	c.buf = hci.AppendEvent(append(c.buf[:0], eventPacket), ev)
 	c.sendEncoded(c.buf, 0)
 }
 
-// sendEncoded sends an event packet after a while, if the host wants it and as
-// faults would have it.
+// sendEncoded sends an event packet after a while, if the masks let it through,
+// and as faults would have it.
 func (c *Controller) sendEncoded(b []byte, delay time.Duration) {
 	if code, sub := eventKind(b); c.unmasked(code, sub) {
 		c.dispatchEvent(b, delay)

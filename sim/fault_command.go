@@ -74,7 +74,7 @@ func (c *Controller) spoilExecution(p hci.Params, r *reply, f *CommandFault) {
 // sendAnswer sends the answer to a command.
 func (c *Controller) sendAnswer(r reply) {
 	c.buf = c.appendAnswer(c.buf[:0], &r, c.cfg.credits())
-	c.dispatchEvent(c.buf, 0)
+	c.sendEncoded(c.buf, 0)
 }
 
 // spoilAnswer sends the answer to a command as a fault would have it.
@@ -97,7 +97,7 @@ func (c *Controller) spoilAnswer(r reply, f *CommandFault) {
 		b[2] -= byte(short)
 	}
 	for range f.Copies + 1 {
-		c.dispatchEvent(b, f.Delay)
+		c.sendEncoded(b, f.Delay)
 	}
 }
 

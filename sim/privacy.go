@@ -125,6 +125,20 @@ func (c *Controller) accepts(a hci.Addr) bool {
 	return e == nil || e.device || e.peerIRK == [16]byte{}
 }
 
+// isDialed reports whether a device is the one with the address of a dial. The
+// kinds 0x02 and 0x03 name the identity of a device that uses a private address.
+// The kinds 0x00 and 0x01 name the address on the air; only on controllers with
+// LE Set Privacy Mode do they name the identity as well (Vol 4, Part E, 7.8.12).
+func (c *Controller) isDialed(dialed, identity hci.Addr, private bool) bool {
+	switch {
+	case dialed.Identity() != identity.Identity():
+		return false
+	case dialed.Kind >= hci.AddrPublicIdentity:
+		return private
+	}
+	return !private || c.supported.Has(hci.OpLESetPrivacyMode)
+}
+
 // listed reports whether a device, by its identity if that is known, is on the
 // filter accept list.
 func (c *Controller) listed(identity hci.Addr) bool {

@@ -12,61 +12,60 @@ import (
 // Config holds the options of a Manager. The zero value of each field is its
 // default; a nil *Config is the same as an empty one.
 type Config struct {
-	// Store opens the bonds; default Memory().
+	// Store opens the store of bonds; default Memory().
 	Store OpenStore
-	// Delegate asks the user; default NoInput.
+	// Delegate is the user interface of pairings; default NoInput.
 	Delegate Delegate
 	// MITM refuses pairings without protection against a man in the middle.
 	MITM bool
-	// DisableBonding keeps no keys: they are gone with the link.
+	// DisableBonding saves no keys: they are lost with the link.
 	DisableBonding bool
 	// MinKeySize is the shortest key that is accepted, 7 to 16 octets; default 16.
 	MinKeySize int
-	// AllowLegacy accepts peers without LE Secure Connections. Who listens while a
-	// legacy pairing is made can read all that is encrypted with its keys, unless
-	// it was made out of band.
+	// AllowLegacy accepts peers without LE Secure Connections. An eavesdropper on a
+	// legacy pairing can decrypt all traffic under its keys, unless the pairing was
+	// out of band.
 	AllowLegacy bool
-	// DisableSecureConnections makes this host such a peer, to try what others do
-	// with them. It needs AllowLegacy.
+	// DisableSecureConnections makes this host a device without LE Secure
+	// Connections, to test how peers treat one. It needs AllowLegacy.
 	DisableSecureConnections bool
-	// DisableIncoming refuses to pair when it is the peer that asks. Bonds are
-	// used all the same.
+	// DisableIncoming refuses pairings that the peer begins. Bonds still work.
 	DisableIncoming bool
-	// AllowRepair lets a central that is bonded pair again without having shown
-	// that it has the key, as one does that was reset. The new bond must be no
-	// weaker than the one that it replaces.
+	// AllowRepair lets a bonded central pair again without proof that it has the key
+	// of the bond, as a central must that was reset. The new bond must be no weaker
+	// than the bond that it replaces.
 	AllowRepair bool
-	// Signing distributes and asks for keys for signed writes.
+	// Signing distributes keys for signed writes, and asks for the peer's.
 	Signing bool
-	// OOB is what was exchanged out of band, for pairings that have none of their
-	// own in PairOptions. As there, a TK or a peer's data in it implies MITM, for
-	// all pairings that it is used for.
+	// OOB is the out-of-band data of pairings whose PairOptions have none. A TK or a
+	// peer's data in it implies MITM for these pairings.
 	OOB *OOB
-	// KeyPair makes the key pair on P-256 of a pairing; default one of
-	// crypto/ecdh. It is called on the loop and must not wait.
+	// KeyPair makes the P-256 key pair of a pairing; default a new one by crypto/ecdh.
+	// It is called on the loop and must not wait.
 	KeyPair func() (*ecdh.PrivateKey, error)
-	// Privacy has this host use private addresses, each for AddressLifetime, and
-	// gives peers the key to know it by them (Vol 3, Part C, 10.7); the identity
-	// address is then told to peers that bond, and to nobody else. A peer that has
-	// the key may ignore this host under its plain address from then on (Vol 6,
-	// Part B, 4.7): it is set for good.
+	// Privacy makes this host use resolvable private addresses, a new one every
+	// AddressLifetime, and distribute the key that resolves them (Vol 3, Part C, 10.7).
+	// Only peers that bond learn the identity address. Do not switch Privacy off
+	// again: a peer that has the key may from then on ignore this host under its
+	// identity address (Vol 6, Part B, 4.7).
 	Privacy bool
 	// AddressLifetime is how long a private address is used, 1 s to 1 h; default
-	// 15 min, by the specification's advice.
+	// 15 min, the specification's recommendation.
 	AddressLifetime time.Duration
-	// Changed is called when a bond has been saved, or was removed and is nil, on
-	// the goroutine that did it; not when all that is new is the counter of its
-	// signatures. It may change bonds itself. Of changes at the same time it may
-	// hear in another order: what is there is in the Store. nil: nobody is told.
+	// Changed is called after a bond has been saved, or removed: b is then nil. A
+	// change of its signature counters alone does not count. Changed runs on the
+	// goroutine that made the change, and may change bonds itself. Calls for
+	// concurrent changes may arrive out of order; the Store is authoritative. nil
+	// means no call.
 	Changed func(peer hci.Addr, b *Bond)
-	// Identity is the identity address, for a controller that uses a private
-	// address; default the controller's own.
+	// Identity is the identity address, for a controller that uses a private address;
+	// default the controller's own address.
 	Identity hci.Addr
-	// Binding is what the bonds belong to besides the address; see Local. Default
-	// the controller's maker.
+	// Binding identifies the controller in addition to its address; see Local. The
+	// default is up to the caller of NewManager; package host uses the manufacturer.
 	Binding string
-	// Logger gets what happens to links, at level -2, and PDUs by their names, at
-	// level -4. Keys and passkeys are never logged. nil: silent.
+	// Logger gets the events of links at level -2, and the names of PDUs at level -4.
+	// Keys and passkeys are never logged. nil means no logging.
 	Logger *slog.Logger
 }
 
@@ -113,10 +112,10 @@ func (c *Config) keyPair() func() (*ecdh.PrivateKey, error) {
 
 func (c *Config) validateConfig() error {
 	if n := c.minKeySize(); n < keySizeMin || n > keySizeMax {
-		return fmt.Errorf("smp: a least key size of %d octets is outside 7 to 16", n)
+		return fmt.Errorf("smp: Config.MinKeySize is %d octets, outside 7 to 16", n)
 	}
 	if c.DisableSecureConnections && !c.AllowLegacy {
-		return fmt.Errorf("smp: no kind of pairing is left: DisableSecureConnections needs AllowLegacy")
+		return fmt.Errorf("smp: no kind of pairing is left: Config.DisableSecureConnections needs AllowLegacy")
 	}
 	return nil
 }
@@ -127,20 +126,20 @@ type PairOptions struct {
 	// MITM refuses to pair without protection against a man in the middle, as
 	// Config.MITM does for all pairings.
 	MITM bool
-	// Replace pairs although there is a bond, which the new one replaces if the
-	// pairing succeeds.
+	// Replace pairs even if there is a bond. If the pairing succeeds, the new bond
+	// replaces it.
 	Replace bool
-	// DisableBonding keeps no keys of this pairing.
+	// DisableBonding saves no keys of this pairing.
 	DisableBonding bool
-	// Delegate asks the user; default Config.Delegate.
+	// Delegate is the user interface of this pairing; default Config.Delegate.
 	Delegate Delegate
-	// OOB is what was exchanged out of band with the peer; default Config.OOB.
-	// With a TK or the peer's data in it MITM is implied: somebody in between can
-	// make the peer seem to have no use for it.
+	// OOB is the out-of-band data of this pairing; default Config.OOB. A TK or the
+	// peer's data in it implies MITM: an attacker could otherwise make both sides
+	// believe that the other one has no use for the data.
 	OOB *OOB
 }
 
-// oob returns what was exchanged out of band for a pairing with o.
+// oob returns the out-of-band data of a pairing with o.
 func (c *Config) oob(o *PairOptions) *OOB {
 	if o != nil && o.OOB != nil {
 		return o.OOB
@@ -152,11 +151,11 @@ func (c *Config) needsMITM(o *PairOptions) bool {
 	return c.MITM || o != nil && o.MITM || c.oob(o).hasPeerData()
 }
 
-// settings are what a pairing with o, which may be nil, is to be.
-// own is this host's address on the link.
+// settings returns the settings of a pairing with o, which may be nil, and its
+// delegate. own is this host's address on the link.
 func (c *Config) settings(o *PairOptions, id Identity, own hci.Addr) (settings, Delegate) {
 	if !c.Privacy && !own.IsResolvable() {
-		id.IRK = Key{} // says that there are no private addresses (Vol 3, Part H, 2.4.2.1)
+		id.IRK = Key{} // means that this host uses no private addresses (Vol 3, Part H, 2.4.2.1)
 	}
 	if o == nil {
 		o = &PairOptions{}
@@ -173,7 +172,7 @@ func (c *Config) settings(o *PairOptions, id Identity, own hci.Addr) (settings, 
 		s.auth |= authBonding
 	}
 	if s.needMITM || s.io != NoInputNoOutput {
-		s.auth |= authMITM // it costs nothing to ask where there is a user
+		s.auth |= authMITM // free of cost where there is a user
 	}
 	if !c.DisableSecureConnections {
 		s.auth |= authSecureConnections

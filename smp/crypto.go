@@ -14,11 +14,11 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// The cryptographic toolbox (Vol 3, Part H, 2.2). Arguments and results are
-// least significant octet first. The specification writes concatenations with
-// the most significant part first, so the parts stand here in reverse.
+// The cryptographic toolbox (Vol 3, Part H, 2.2). Arguments and results are least
+// significant octet first. The specification writes concatenations with the most
+// significant part first, so that the parts are in reverse order here.
 
-// reversed returns b with its octets turned round.
+// reversed returns a copy of b in reverse order.
 func reversed[S ~[]byte](b S) S {
 	r := slices.Clone(b)
 	slices.Reverse(r)
@@ -29,7 +29,7 @@ func reversed[S ~[]byte](b S) S {
 func e(key, data [16]byte) [16]byte {
 	block, err := aes.NewCipher(reversed(key[:]))
 	if err != nil {
-		panic("smp: " + err.Error()) // only for another key length
+		panic("smp: " + err.Error()) // only for a wrong key length
 	}
 	slices.Reverse(data[:])
 	block.Encrypt(data[:], data[:])
@@ -42,8 +42,8 @@ func xor(a, b [16]byte) (x [16]byte) {
 	return x
 }
 
-// block puts the parts of a 16-octet block together; what is missing at its
-// most significant end is zero.
+// block concatenates the parts of a 16-octet block, and fills its most significant end
+// with zeros.
 func block(parts ...[]byte) (b [16]byte) {
 	copy(b[:], slices.Concat(parts...))
 	return b
@@ -91,7 +91,8 @@ func f5(w [32]byte, n1, n2 [16]byte, a1, a2 hci.Addr) (mac, ltk [16]byte) {
 	t := cmac(salt, w[:])
 	const keyID, bits = 0x62746C65, 256 // "btle"
 	key := func(counter byte) [16]byte {
-		return cmac(t, wire.AppendU16(nil, bits), address(a2), address(a1), n2[:], n1[:], wire.AppendU32(nil, keyID), []byte{counter})
+		return cmac(t, wire.AppendU16(nil, bits), address(a2), address(a1), n2[:], n1[:],
+			wire.AppendU32(nil, keyID), []byte{counter})
 	}
 	return key(0), key(1)
 }
@@ -102,8 +103,7 @@ func f6(w, n1, n2, r [16]byte, io [3]byte, a1, a2 hci.Addr) [16]byte {
 	return cmac(w, address(a2), address(a1), io[:], r[:], n2[:], n1[:])
 }
 
-// g2 is the numeric comparison value generation function (2.2.9), reduced to
-// the six digits that are shown.
+// g2 is the numeric comparison value generation function (2.2.9), reduced to six digits.
 func g2(u, v [32]byte, x, y [16]byte) Passkey {
 	sum := cmac(x, y[:], v[:], u[:])
 	r := wire.NewReader(sum[:])
@@ -119,10 +119,10 @@ func h7(salt, w [16]byte) [16]byte { return cmac(salt, w[:]) }
 // kindOf is 0 for public addresses, 1 for random ones.
 func kindOf(a hci.Addr) byte { return byte(a.Identity().Kind) }
 
-// address is an address as f5 and f6 want it: 56 bits, the kind on top.
+// address returns an address as f5 and f6 need it: 56 bits, the kind most significant.
 func address(a hci.Addr) []byte { return append(a.MAC[:], kindOf(a)) }
 
-// equal compares in constant time.
+// equal compares a and b in constant time.
 func equal(a, b [16]byte) bool { return subtle.ConstantTimeCompare(a[:], b[:]) == 1 }
 
 func random16() (v [16]byte) {
@@ -130,13 +130,13 @@ func random16() (v [16]byte) {
 	return v
 }
 
-// generateKey makes a key pair on P-256; it is the default of Config.KeyPair.
+// generateKey generates a P-256 key pair. It is the default of Config.KeyPair.
 func generateKey() (*ecdh.PrivateKey, error) { return ecdh.P256().GenerateKey(rand.Reader) }
 
-// publicKey returns the point of a key pair as it is sent.
+// publicKey returns the public key of a key pair as it is sent.
 func publicKey(key *ecdh.PrivateKey) (p pairingPublicKey) {
 	r := wire.NewReader(key.PublicKey().Bytes())
-	r.Skip(1) // 4: both coordinates follow, most significant octet first
+	r.Skip(1) // 4 means that both coordinates follow, most significant octet first
 	r.Copy(p.X[:])
 	r.Copy(p.Y[:])
 	slices.Reverse(p.X[:])
@@ -146,8 +146,8 @@ func publicKey(key *ecdh.PrivateKey) (p pairingPublicKey) {
 
 var errOtherCurve = errors.New("the key pair is not on P-256")
 
-// sharedKey makes the Diffie-Hellman key. A point that is not on the curve is
-// an error (2.3.5.6.1, CVE-2018-5383).
+// sharedKey computes the Diffie-Hellman key. It returns an error for a point that is not
+// on the curve (2.3.5.6.1, CVE-2018-5383).
 func sharedKey(own *ecdh.PrivateKey, peer pairingPublicKey) (key [32]byte, err error) {
 	point := slices.Concat([]byte{4}, reversed(peer.X[:]), reversed(peer.Y[:]))
 	pub, err := ecdh.P256().NewPublicKey(point)

@@ -6,34 +6,33 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Delegate asks and tells the user what a pairing needs. Its methods are
-// called on a goroutine of the pairing, one after the other for each; pairings
-// on several links may call at the same time. Their ctx ends with the pairing:
-// its cause is an *Error, the end of the link, or ErrCanceled. An error that
-// they return ends the pairing, and is wrapped in what Pair returns.
+// Delegate is the user interface of pairings. A pairing calls it on a goroutine of its
+// own, one method after the other; pairings on several links may call at the same
+// time. The context that the methods get ends with the pairing. Its cause is the error
+// of the pairing, which wraps an *Error, the end of the link, or ErrCanceled. An error
+// that a method returns ends the pairing, and Pair wraps it.
 //
-// A delegate that can do only some of it says so by IO; what that rules out is
-// never called.
+// A pairing calls only the methods that the result of IO permits.
 type Delegate interface {
-	// IO says what the delegate can do. It is called on the loop and must not
+	// IO returns what the user interface can do. It is called on the loop and must not
 	// wait.
 	IO() IOCapability
-	// Display shows a passkey, which the user is to type at the peer. It returns
-	// when it is shown.
+	// Display shows a passkey for the user to type at the peer. It returns as soon as
+	// the passkey is shown.
 	Display(ctx context.Context, peer hci.Addr, p Passkey) error
-	// Confirm asks whether the peer shows the same number. Only what the user
-	// says counts: to answer by itself gives up all protection.
+	// Confirm asks the user whether the peer shows the same number. The answer must be
+	// the user's: an automatic one gives up all protection.
 	Confirm(ctx context.Context, peer hci.Addr, number Passkey) (bool, error)
-	// Enter asks for the passkey that the peer shows, or for one that the user
-	// types at both.
+	// Enter asks for the passkey that the peer shows, or for a passkey that the user
+	// types at both devices.
 	Enter(ctx context.Context, peer hci.Addr) (Passkey, error)
-	// Ended is called after any of the others, when the pairing is over: err is
-	// nil if it succeeded. What was shown may then be taken away.
+	// Ended is called when the pairing has ended, if another method was called before.
+	// err is nil if the pairing succeeded. It is time to hide what was shown.
 	Ended(peer hci.Addr, err error)
 }
 
-// NoInput is a Delegate that has no user to ask: all pairings are Just Works,
-// which encrypts, but does not say with whom.
+// NoInput is a Delegate without a user. All pairings are then Just Works, which
+// encrypts the link without proving who the peer is.
 type NoInput struct{}
 
 var _ Delegate = NoInput{}
@@ -41,13 +40,13 @@ var _ Delegate = NoInput{}
 // IO returns NoInputNoOutput.
 func (NoInput) IO() IOCapability { return NoInputNoOutput }
 
-// Display is never called; it does nothing.
+// Display returns an error. It is never called.
 func (NoInput) Display(context.Context, hci.Addr, Passkey) error { return errNoUser }
 
-// Confirm is never called; it refuses.
+// Confirm returns an error. It is never called.
 func (NoInput) Confirm(context.Context, hci.Addr, Passkey) (bool, error) { return false, errNoUser }
 
-// Enter is never called; it refuses.
+// Enter returns an error. It is never called.
 func (NoInput) Enter(context.Context, hci.Addr) (Passkey, error) { return 0, errNoUser }
 
 // Ended does nothing.

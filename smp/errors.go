@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Reason says why a pairing failed (Vol 3, Part H, 3.5.5). It is an error so
-// that errors.Is can ask for it; what calls return is always an [*Error].
+// Reason is the reason of a Pairing Failed PDU (Vol 3, Part H, 3.5.5). It implements
+// error so that errors.Is can look for it; calls always return an [*Error].
 type Reason uint8
 
 // The reasons of Vol 3, Part H, Table 3.7.
@@ -70,17 +70,16 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason 0x%02x", uint8(r))
 }
 
-// Error returns the name of the reason behind the package's prefix.
+// Error returns the name of the reason with the prefix "smp: ".
 func (r Reason) Error() string { return "smp: " + r.String() }
 
-// Error is the failure of a pairing. It unwraps to the Reason, and to Err if
-// there is one.
+// Error is the failure of a pairing. It unwraps to Reason, and to Err if that is set.
 type Error struct {
 	Reason Reason
-	// Local reports whether this host found the failure; otherwise the peer did.
+	// Local reports whether this host ended the pairing; otherwise the peer did.
 	Local bool
-	// Err has details of a local failure: what the peer did wrong, or what the
-	// delegate or a context said.
+	// Err is the cause of a local failure: the peer's mistake, or an error of the
+	// Delegate or of a context.
 	Err error
 }
 
@@ -94,7 +93,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("smp: pairing failed: %s", e.Reason.String())
 }
 
-// Unwrap makes errors.Is find the reason and the details.
+// Unwrap returns Reason, and Err if it is set.
 func (e *Error) Unwrap() []error {
 	if e.Err != nil {
 		return []error{e.Reason, e.Err}
@@ -102,63 +101,71 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Reason}
 }
 
-// localError returns a failure that this host has found, with details.
+// localError returns an Error with which this host ends a pairing.
 func localError(r Reason, format string, args ...any) *Error {
 	return &Error{Reason: r, Local: true, Err: fmt.Errorf(format, args...)}
 }
 
 var (
-	// ErrBondLost says that the peer has no key for a bond that this host keeps:
-	// it was reset, or is another device with the same address. Errors that wrap
-	// it are a *BondLostError.
+	// ErrBondLost means that the peer has no key for a bond of this host. The peer was
+	// reset, or another device uses its address. Errors that wrap ErrBondLost are a
+	// *BondLostError.
 	ErrBondLost = errors.New("the peer has lost the bond")
-	// ErrNoBond says that there is no key to encrypt with.
+	// ErrNoBond means that there is no bond with the peer, so no key to encrypt with.
 	ErrNoBond = errors.New("no bond with the peer")
-	// ErrNoKey says that there is a bond, but without a key for this host's role
-	// on the link. In legacy pairing each side gives out the key for links on which
-	// it is the peripheral, and some give none (Vol 3, Part H, 2.4.2).
+	// ErrNoKey means that the bond has no key for this host's role on the link. In
+	// legacy pairing each side distributes the key for links on which it is the
+	// peripheral, and some devices distribute none (Vol 3, Part H, 2.4.2).
 	ErrNoKey = errors.New("the bond has no key for this host's role: pair again and replace it")
-	// ErrBondDamaged says that a bond cannot be read. Until it is removed or
-	// replaced, its peer counts as bonded, so that nothing is said to it in plain
-	// text. That is so under its identity address alone: the key to its private
-	// addresses cannot be read either, and under one of these it is a stranger,
-	// whose new bond does not replace the damaged one unasked.
-	ErrBondDamaged = errors.New("the bond is damaged: put it back from a backup, remove it, or pair again and replace it")
-	// ErrOpenBond says that this host uses a private address on the link, and that
-	// the peer of the bond has not been given the key to know it by that: the bond
-	// was made without private addresses, or the peer did not want the key. So it
-	// does not show whether it has lost the bond. A peripheral is tried, and has
-	// said that it has no key; a central is not, since all that it could find its
-	// key by is the address.
-	ErrOpenBond = errors.New("the peer was not given the key to this host's private addresses: pair again and replace the bond, or use none")
-	// ErrBonded says that there is a bond already, which Pair does not replace
-	// unless asked to.
+	// ErrBondDamaged means that the bond cannot be read. Until it is removed or
+	// replaced, its peer counts as bonded, so that no data reaches the peer in plain
+	// text. This holds for the peer's identity address only. The key that resolves its
+	// private addresses is unreadable too, so under a private address the peer is
+	// unknown; a bond made under one replaces the damaged bond only if that is
+	// permitted.
+	ErrBondDamaged = errors.New(
+		"the bond is damaged: restore it from a backup, remove it, or pair again and replace it")
+	// ErrOpenBond means that this host uses a private address which the bonded peer
+	// cannot resolve: the bond was made without privacy, or the peer did not ask for
+	// the key. The host cannot tell whether such a peer still has the bond. As central
+	// it tries to encrypt and returns this error when the peripheral reports a missing
+	// key. As peripheral it does not try: the central would have to look its key up by
+	// an address that it cannot resolve.
+	ErrOpenBond = errors.New("the peer was not given the key to this host's private addresses: " +
+		"pair again and replace the bond, or disable privacy")
+	// ErrBonded means that there is a bond already. Pair replaces it only if
+	// PairOptions.Replace is set.
 	ErrBonded = errors.New("there is a bond with the peer: encrypt with it, or ask to replace it")
-	// ErrWeakBond says that the bond was made without protection against a man in
-	// the middle, which is asked for.
+	// ErrWeakBond means that the bond was made without protection against a man in the
+	// middle, which the caller requires. It is for callers of this package, which does
+	// not return it.
 	ErrWeakBond = errors.New("the bond is not protected against a man in the middle: pair again and replace it")
-	// ErrTimeout says that the peer was silent for 30 s in a procedure. Nothing
-	// more can be done on the link; a new one is needed (Vol 3, Part H, 3.4).
+	// ErrTimeout means that the peer did not send the next PDU of a procedure within
+	// 30 s. The link is of no more use for pairing; it takes a new one (Vol 3, Part H,
+	// 3.4).
 	ErrTimeout = errors.New("the peer did not answer within 30s")
-	// ErrBusy says that another procedure of a kind that does not go together
-	// with the one asked for is under way.
+	// ErrBusy means that the link is being paired or encrypted, and that the call could
+	// not wait for it.
 	ErrBusy = errors.New("the link is being paired or encrypted")
-	// ErrCanceled is the cause of a delegate's context when the pairing was
-	// given up by its caller, or with the link.
+	// ErrCanceled means that the caller of Pair gave up. The cause of the Delegate's
+	// context wraps it then.
 	ErrCanceled = errors.New("canceled")
 )
 
-// BondLostError says which peer has lost its bond, and how that showed. The bond
-// is kept: a device that only pretends to be the peer must not be able to
-// remove it. To go on, pair with PairOptions.Replace.
+// BondLostError names a peer that has lost its bond. This host keeps its own side: a
+// device that only poses as the peer must not be able to remove it. To replace the
+// bond, pair with PairOptions.Replace.
 type BondLostError struct {
 	Peer hci.Addr // the identity address
-	Err  error    // hci.StatusKeyMissing, or that the peer wants to pair instead
+	// Err is the evidence: hci.StatusKeyMissing, or an error which says that the peer
+	// wants to pair.
+	Err error
 }
 
 func (e *BondLostError) Error() string {
-	return fmt.Sprintf("smp: %v has lost the bond (%v): pair again if it was reset, beware if it was not", e.Peer, e.Err)
+	return fmt.Sprintf("smp: %v has lost the bond (%v): pair again if it was reset; "+
+		"otherwise another device may be posing as it", e.Peer, e.Err)
 }
 
-// Unwrap makes errors.Is find ErrBondLost and the sign of it.
+// Unwrap returns ErrBondLost and Err.
 func (e *BondLostError) Unwrap() []error { return []error{ErrBondLost, e.Err} }

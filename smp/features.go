@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// IOCapability is how a device can ask its user (Vol 3, Part H, 2.3.2).
+// IOCapability is what the user interface of a device can do (Vol 3, Part H, 2.3.2).
 type IOCapability uint8
 
 // The capabilities of Vol 3, Part H, Table 3.4.
@@ -17,7 +17,7 @@ const (
 	KeyboardDisplay IOCapability = 0x04
 )
 
-// String returns the name in the specification, or "0x05".
+// String returns the specification's name, or "0x05".
 func (c IOCapability) String() string {
 	switch c {
 	case DisplayOnly:
@@ -34,22 +34,23 @@ func (c IOCapability) String() string {
 	return fmt.Sprintf("0x%02x", uint8(c))
 }
 
-// authReq is what a side asks of a pairing (Vol 3, Part H, 3.5.1).
+// authReq is the AuthReq field: what a side requires of a pairing (Vol 3, Part H,
+// 3.5.1).
 type authReq uint8
 
-// The bits of an authReq. Bonding is a field of two, of which 01 is in use.
+// The bits of an authReq. Bonding is a field of two bits, of which 01 means bonding.
 const (
 	authBonding           authReq = 0x01
 	authMITM              authReq = 0x04 // protection against a man in the middle
 	authSecureConnections authReq = 0x08
 	authKeypress          authReq = 0x10
-	authCT2               authReq = 0x20 // of no use without BR/EDR
+	authCT2               authReq = 0x20 // has no effect without BR/EDR
 )
 
 // Has reports whether all bits of want are in a.
 func (a authReq) has(want authReq) bool { return a&want == want }
 
-// bonds reports whether the Bonding field says so.
+// bonds reports whether the Bonding field means bonding.
 func (a authReq) bonds() bool { return a&0x03 == authBonding }
 
 // keyDist is a set of keys to be distributed (Vol 3, Part H, 3.6.1).
@@ -60,9 +61,10 @@ const (
 	distEncKey  keyDist = 0x01 // legacy pairing: long term key, EDIV and Rand
 	distIDKey   keyDist = 0x02 // identity resolving key and identity address
 	distSignKey keyDist = 0x04
-	distLinkKey keyDist = 0x08 // derive a key for BR/EDR, which this package never does
+	distLinkKey keyDist = 0x08 // derives a key for BR/EDR, which this package never does
 
-	distKnown = distEncKey | distIDKey | distSignKey | distLinkKey // the others are reserved and have no effect
+	// distKnown leaves out the reserved bits, which have no effect.
+	distKnown = distEncKey | distIDKey | distSignKey | distLinkKey
 )
 
 // Has reports whether all bits of want are in d.
@@ -85,15 +87,16 @@ func (d keyDist) String() string {
 	return strings.Join(names, "|")
 }
 
-// Method is how two sides convince each other that nobody is between them.
+// Method is the association model of a pairing: how the two sides authenticate each
+// other (Vol 3, Part H, 2.3.5.1).
 type Method uint8
 
-// The methods. Initiator and responder are the central and the peripheral.
+// The methods. The initiator is the central, the responder the peripheral.
 const (
-	JustWorks         Method = iota // they do not
-	InitiatorDisplays               // passkey, typed at the responder
-	ResponderDisplays               // passkey, typed at the initiator
-	BothInput                       // passkey, typed at both
+	JustWorks         Method = iota // no authentication
+	InitiatorDisplays               // Passkey Entry: the passkey is typed at the responder
+	ResponderDisplays               // Passkey Entry: the passkey is typed at the initiator
+	BothInput                       // Passkey Entry: the passkey is typed at both
 	NumericComparison
 	OutOfBand
 )
@@ -125,14 +128,13 @@ func (m Method) passkey() bool {
 	return m == InitiatorDisplays || m == ResponderDisplays || m == BothInput
 }
 
-// displays reports whether a side shows the passkey.
+// displays reports whether a side displays the passkey.
 func (m Method) displays(initiator bool) bool {
 	return initiator && m == InitiatorDisplays || !initiator && m == ResponderDisplays
 }
 
-// ioMethod is Vol 3, Part H, Table 2.8, for legacy pairing: rows are the
-// responder's capability, columns the initiator's, in the order of their
-// values.
+// ioMethod is Vol 3, Part H, Table 2.8, for legacy pairing. Rows are the responder's
+// capability, columns the initiator's, in the order of their values.
 var ioMethod = [5][5]Method{
 	DisplayOnly:     {JustWorks, JustWorks, ResponderDisplays, JustWorks, ResponderDisplays},
 	DisplayYesNo:    {JustWorks, JustWorks, ResponderDisplays, JustWorks, ResponderDisplays},
@@ -141,17 +143,17 @@ var ioMethod = [5][5]Method{
 	KeyboardDisplay: {InitiatorDisplays, InitiatorDisplays, ResponderDisplays, JustWorks, InitiatorDisplays},
 }
 
-// compares reports whether a side can show six digits and take a yes or no.
+// compares reports whether a side can display six digits and get a yes or no.
 func (c IOCapability) compares() bool { return c == DisplayYesNo || c == KeyboardDisplay }
 
-// secureConnections reports whether both sides can do LE Secure Connections.
+// secureConnections reports whether both sides support LE Secure Connections.
 func secureConnections(req, rsp features) bool {
 	return req.Auth.has(authSecureConnections) && rsp.Auth.has(authSecureConnections)
 }
 
-// chooseMethod returns the method that two sides must use (Vol 3, Part H,
-// 2.3.5.1, Tables 2.6 to 2.8). req and rsp have been parsed, so that their
-// capabilities are in the table.
+// chooseMethod returns the method that both sides must use (Vol 3, Part H, 2.3.5.1,
+// Tables 2.6 to 2.8). The parser guarantees that the capabilities of req and rsp are in
+// the table.
 func chooseMethod(req, rsp features) Method {
 	sc := secureConnections(req, rsp)
 	switch {

@@ -8,26 +8,26 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// distribution is the third phase: keys for later, over the encrypted link
-// (Vol 3, Part H, 2.4.3). The responder gives its keys first, then the
+// distribution is the third phase: both sides send keys for later use over the
+// encrypted link (Vol 3, Part H, 2.4.3). The responder sends its keys first, then the
 // initiator. The order of the PDUs of one side is fixed.
 type distribution struct {
 	give, take keyDist
 	expected   []code
 
-	// What this side has given.
+	// The keys of this side.
 	ownKey  *LongTermKey
 	ownCSRK Key
-	// What it has been given.
+	// The keys of the peer.
 	peerKey  *LongTermKey
 	irk      Key
 	peerAddr *hci.Addr
 	peerCSRK Key
 }
 
-// plan sets what is to be distributed. With LE Secure Connections there is no
-// long term key among it (3.6.1). A key for BR/EDR is never in it, since this
-// host does not ask for it.
+// plan sets the keys that are distributed. With LE Secure Connections no long term key
+// is among them (3.6.1). A key for BR/EDR never is, since this host does not ask for
+// one.
 func (d *distribution) plan(p *pairing) {
 	d.give, d.take = p.rsp.ResponderKeys, p.rsp.InitiatorKeys
 	if p.initiator {
@@ -52,7 +52,7 @@ func (d *distribution) plan(p *pairing) {
 	}
 }
 
-// beginDistribution is where the link has been encrypted.
+// beginDistribution begins once the link is encrypted.
 func (d *distribution) beginDistribution(p *pairing) (state, error) {
 	if !p.initiator {
 		d.giveKeys(p)
@@ -60,7 +60,7 @@ func (d *distribution) beginDistribution(p *pairing) (state, error) {
 	return d.awaitNextKey(p)
 }
 
-// awaitNextKey waits for the peer's keys, or ends the pairing when all are there.
+// awaitNextKey waits for the peer's next key, or ends the pairing after the last one.
 func (d *distribution) awaitNextKey(p *pairing) (state, error) {
 	if len(d.expected) > 0 {
 		return awaitKeys, nil
@@ -72,10 +72,10 @@ func (d *distribution) awaitNextKey(p *pairing) (state, error) {
 	return awaitNothing, nil
 }
 
-// awaitNothing takes nothing more.
+// awaitNothing is the state after the last key: every PDU is out of order.
 func awaitNothing(_ *pairing, in any) (state, error) { return awaitNothing, unexpected(in) }
 
-// giveKeys gives this side's keys.
+// giveKeys queues this side's keys.
 func (d *distribution) giveKeys(p *pairing) {
 	if d.give.has(distEncKey) {
 		d.ownKey = newLongTermKey(p.keySize)
@@ -122,11 +122,11 @@ func awaitKeys(p *pairing, in any) (state, error) {
 	case centralIdentification:
 		d.peerKey.EDIV, d.peerKey.Rand = pdu.EDIV, pdu.Rand
 	case identityInformation:
-		d.irk = pdu.IRK // zero from peers without private addresses
+		d.irk = pdu.IRK // zero if the peer has no private addresses
 	case identityAddressInformation:
 		d.peerAddr = &pdu.Addr
 		if pdu.Addr == p.set.identity.Addr {
-			return nil, localError(ReasonInvalidParameters, "the peer calls itself by our own identity address")
+			return nil, localError(ReasonInvalidParameters, "the peer claims the identity address of this host")
 		}
 	case signingInformation:
 		d.peerCSRK = pdu.CSRK
@@ -134,8 +134,8 @@ func awaitKeys(p *pairing, in any) (state, error) {
 	return d.awaitNextKey(p)
 }
 
-// truncate returns the key with so many octets, the others zero: the most
-// significant ones go (Vol 3, Part H, 2.3.4).
+// truncate returns the key shortened to size octets: the most significant octets
+// become zero (Vol 3, Part H, 2.3.4).
 func (k Key) truncate(size int) Key {
 	var c Key
 	r := wire.NewReader(k[:])

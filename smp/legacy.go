@@ -22,7 +22,7 @@ func beginLegacy(p *pairing) (state, error) {
 	case p.method.passkey():
 		early := codePairingConfirm
 		if p.initiator {
-			early = 0 // the responder waits for ours
+			early = 0 // the responder waits for our confirm value
 		}
 		return p.getPasskey(early, func(p *pairing) (state, error) {
 			p.legacy.tk = p.passkey.block()
@@ -32,7 +32,7 @@ func beginLegacy(p *pairing) (state, error) {
 	return legacyCommit(p)
 }
 
-// legacyCommit is where the temporary key is known.
+// legacyCommit goes on once the temporary key is known.
 func legacyCommit(p *pairing) (state, error) {
 	if p.initiator {
 		p.queuePDU(pairingConfirm{p.confirmLegacy(p.legacy.rand)})
@@ -55,10 +55,10 @@ func legacyAwaitConfirm(p *pairing, in any) (state, error) {
 		return nil, err
 	}
 	l := &p.legacy
-	// The value is the same function for both sides: one that comes back proves
-	// nothing.
+	// Both sides compute the value by the same function: our own value, sent back,
+	// proves nothing.
 	if own := p.confirmLegacy(l.rand); equal(own, c.Value) {
-		return nil, localError(ReasonConfirmValueFailed, "the peer sent our own value back")
+		return nil, errReflected()
 	} else if !p.initiator {
 		p.queuePDU(pairingConfirm{own})
 	}
@@ -76,7 +76,7 @@ func legacyAwaitRandom(p *pairing, in any) (state, error) {
 	}
 	l := &p.legacy
 	if !equal(p.confirmLegacy(r.Value), l.confirm) {
-		return nil, localError(ReasonConfirmValueFailed, "the values differ: another passkey, or another device in between")
+		return nil, errConfirm()
 	}
 	if p.initiator {
 		return p.encryptWith(s1(l.tk, r.Value, l.rand))

@@ -7,19 +7,19 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Manager is the Security Manager of one controller: the local identity, its
-// bonds, and what is remembered from link to link. Its methods may be called
-// from any goroutine unless they say otherwise.
+// Manager is the Security Manager of one controller: the local identity, its bonds, and
+// the peers that have failed to pair. Any goroutine may call its methods, except for
+// NewMachine.
 type Manager struct {
 	cfg     Config
 	store   watchedStore
-	unsaved index // new bonds, until they are in store: peers have the keys already
+	unsaved index // new bonds that are not in store yet; the peers have their keys
 	log     *slog.Logger
 	backoff backoff       // belongs to the loop
-	writing chan struct{} // one slot: who has it may change bonds
+	writing chan struct{} // one slot: its holder may change bonds
 }
 
-// NewManager opens the bonds of a controller.
+// NewManager opens the bonds of a controller. A nil cfg means the default options.
 func NewManager(l Local, cfg *Config) (*Manager, error) {
 	m := &Manager{writing: make(chan struct{}, 1)}
 	if cfg != nil {
@@ -35,7 +35,8 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 		l.Binding = m.cfg.Binding
 	}
 	if l.Addr = l.Addr.Identity(); l.Addr.Kind > hci.AddrRandom || l.Addr.Kind == hci.AddrRandom && !l.Addr.IsStatic() {
-		return nil, fmt.Errorf("smp: %v cannot be an identity address: set Config.Identity to a public or static random one", l.Addr)
+		return nil, fmt.Errorf(
+			"smp: %v cannot be an identity address: set Config.Identity to a public or static random one", l.Addr)
 	}
 	if m.log = m.cfg.Logger; m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -48,21 +49,22 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 	return m, nil
 }
 
-// Store returns the bonds. Its Save and Remove wait for changes that the Manager
-// is making, and are what Config.Changed is told of.
+// Store returns the Store of the bonds. Its Save and Remove wait for changes by the
+// Manager, and call Config.Changed.
 func (m *Manager) Store() Store { return m.store }
 
-// Identity returns who this host is towards bonded peers.
+// Identity returns this host's identity, by which bonded peers know it.
 func (m *Manager) Identity() Identity { return m.store.Identity() }
 
-// bonds are those of a Store, or others.
+// bonds is the part of a Store that finds bonds; an index has it too.
 type bonds interface {
 	Find(peer hci.Addr) (*Bond, bool)
 	All() []*Bond
 }
 
-// Find returns the bond with the device behind an address, which may be a
-// private one. A bond counts while it is being saved.
+// Find returns the bond with the device that has the address a, which may be a private
+// one. It finds a new bond while that is still being saved. A private address costs one
+// AES block for each bond.
 func (m *Manager) Find(a hci.Addr) (*Bond, bool) {
 	for _, s := range [...]bonds{&m.unsaved, m.store} {
 		if b, ok := s.Find(a.Identity()); ok {
@@ -80,8 +82,8 @@ func (m *Manager) Find(a hci.Addr) (*Bond, bool) {
 	return nil, false
 }
 
-// Resolve returns the identity address of the bonded device behind a private
-// address. It costs one AES block for each bond.
+// Resolve returns the identity address of the bonded device that has the address a. Its
+// cost is that of Find.
 func (m *Manager) Resolve(a hci.Addr) (hci.Addr, bool) {
 	if b, ok := m.Find(a); ok {
 		return b.Peer, true

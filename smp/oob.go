@@ -2,32 +2,33 @@ package smp
 
 import "crypto/ecdh"
 
-// OOB is what was exchanged out of band: by NFC, a printed code, a cable. Any
-// of its fields may be missing.
+// OOB is data that was exchanged out of band: by NFC, a printed code or a cable. Any of
+// its fields may be nil.
 type OOB struct {
-	// TK is the temporary key of legacy pairing, which both sides need.
+	// TK is the temporary key of legacy pairing, which both sides have.
 	TK *[16]byte
-	// Local is what this host has made; the peer has its Data.
+	// Local is this host's data for LE Secure Connections; the peer has Local.Data.
 	Local *LocalOOB
-	// Peer is what the peer has made, for LE Secure Connections.
+	// Peer is the peer's data for LE Secure Connections.
 	Peer *OOBData
 }
 
-// OOBData is one side's data for LE Secure Connections (Vol 3, Part H,
-// 2.3.5.6.4), least significant octet first as in Supplement, Part A, 1.17.
+// OOBData is the data of one side for LE Secure Connections (Vol 3, Part H, 2.3.5.6.4),
+// least significant octet first as in the Core Specification Supplement, Part A, 1.17.
 type OOBData struct {
 	Confirm [16]byte
-	Rand    Key // known to nobody but the two sides
+	Rand    Key // known to the two sides alone
 }
 
-// LocalOOB is this host's side of an exchange, for one pairing.
+// LocalOOB is this host's data, with the private key that belongs to it. It serves one
+// pairing.
 type LocalOOB struct {
 	key  *ecdh.PrivateKey
 	rand [16]byte
 }
 
-// NewLocalOOB makes a key pair and a random value for a pairing to come.
-// keyPair makes the key pair; nil takes one of crypto/ecdh.
+// NewLocalOOB generates a key pair and a random value for a later pairing. keyPair makes
+// the P-256 key pair; nil means crypto/ecdh.
 func NewLocalOOB(keyPair func() (*ecdh.PrivateKey, error)) (*LocalOOB, error) {
 	if keyPair == nil {
 		keyPair = generateKey
@@ -42,18 +43,18 @@ func NewLocalOOB(keyPair func() (*ecdh.PrivateKey, error)) (*LocalOOB, error) {
 	return &LocalOOB{key: key, rand: random16()}, nil
 }
 
-// Data returns what is to be given to the peer.
+// Data returns the data to give to the peer.
 func (l *LocalOOB) Data() OOBData {
 	x := publicKey(l.key).X
 	return OOBData{Confirm: f4(x, x, l.rand, 0), Rand: l.rand}
 }
 
-// hasPeerData reports whether data of the peer is there, which is what the OOB flag
-// says. Which generation it will be for is not yet known.
+// hasPeerData reports whether this host has data of the peer. The OOB flag states that,
+// before it is known whether the pairing is legacy or LE Secure Connections.
 func (o *OOB) hasPeerData() bool { return o != nil && (o.TK != nil || o.Peer != nil) }
 
-// suffices reports whether the data will do for the generation agreed on; theirs
-// is the peer's flag.
+// suffices reports whether the data is enough for LE Secure Connections (sc) or for
+// legacy pairing. theirs is the peer's OOB flag.
 func (o *OOB) suffices(sc, theirs bool) bool {
 	switch {
 	case o == nil:
@@ -61,7 +62,7 @@ func (o *OOB) suffices(sc, theirs bool) bool {
 	case !sc:
 		return o.TK != nil
 	}
-	// Whoever says that it has data needs it; the flag of a side that has only a
-	// TK says too much, and the other will not accept its check.
+	// A side whose flag is set will expect the other side's data in the check. The flag
+	// of a side that has nothing but a TK claims too much, and its check will fail.
 	return (!theirs || o.Local != nil) && (o.Peer != nil || theirs && o.TK == nil)
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// pairing is one pairing, from the first PDU to the last key. It is a plain
-// state machine: step takes what has happened, and puts what is to be done into
-// fx. It knows no goroutine, clock or link.
+// pairing is one pairing, from the first PDU to the last key. It is a plain state
+// machine: advance handles an input, and leaves in fx what the Machine has to do. It
+// knows no goroutine, clock or link.
 //
 //	central (initiator)                                peripheral (responder)
 //	           Pairing Request  ->
@@ -24,7 +24,7 @@ type pairing struct {
 	initiator bool
 	own, peer hci.Addr // on the air
 
-	preq, pres [7]byte // as they were sent, for c1 and f6
+	preq, pres [7]byte // the first two PDUs as they were sent, for c1
 	req, rsp   features
 	method     Method
 	sc         bool
@@ -36,42 +36,41 @@ type pairing struct {
 	dist    distribution
 
 	state state
-	// While the user is asked, answered takes the answer, and one PDU with the
-	// code may come early: the other user may be faster.
+	// While the user is asked, answered handles the answer. One PDU with the code
+	// early may come in the meantime and waits in held: the peer's user may be faster.
 	answered func(p *pairing, a answer) (state, error)
 	early    code
 	held     command
 
-	// key is what the link is to be encrypted with, once that is due: before,
-	// the peer's wish to encrypt is refused.
+	// key encrypts the link. Until it is set, a peer that wants to encrypt is refused.
 	key *Key
 
-	done bool // all keys are there
+	done bool // all keys are exchanged
 	fx   effects
 }
 
-// settings are what a pairing needs of the configuration.
+// settings are the part of the configuration that a pairing needs.
 type settings struct {
 	io         IOCapability
-	auth       authReq // what is sent
+	auth       authReq // as sent
 	needMITM   bool
 	needSC     bool
 	minKeySize int
-	sign       bool // distribute and ask for signing keys
+	sign       bool // distribute signing keys, and ask for them
 	oob        *OOB
 	keyPair    func() (*ecdh.PrivateKey, error)
 	identity   Identity
 }
 
-// effects are what a step wants done.
+// effects are what the Machine has to do after a step, in this order.
 type effects struct {
 	send    []command
 	ask     *question
-	encrypt *Key // as central, with this key
-	done    bool
+	encrypt *Key // encrypt the link as central with this key
+	done    bool // the pairing has succeeded
 }
 
-// question is what the user is to be asked or told.
+// question is a call of the Delegate.
 type question struct {
 	kind    questionKind
 	passkey Passkey
@@ -85,20 +84,20 @@ const (
 	tellPasskey
 )
 
-// What happens to a pairing: a PDU, or one of these.
+// The inputs of a pairing are the peer's PDUs and these two.
 type (
-	answer struct { // of the user
+	answer struct { // the user's reply to a question
 		passkey Passkey
 		err     error
 	}
-	encrypted struct{} // the link, with key
+	encrypted struct{} // the link is encrypted with key
 )
 
-// state takes what happens next and returns the state after it. An error ends
-// the pairing; it is an *Error unless the fault is this host's own.
+// state handles the next input and returns the state after it. An error ends the
+// pairing.
 type state func(p *pairing, in any) (state, error)
 
-// newInitiator begins a pairing as central.
+// newInitiator begins a pairing as central, with a Pairing Request.
 func newInitiator(set settings, own, peer hci.Addr) *pairing {
 	p := &pairing{set: set, initiator: true, own: own, peer: peer}
 	keys := set.distributedKeys()
@@ -111,13 +110,13 @@ func newInitiator(set settings, own, peer hci.Addr) *pairing {
 	return p
 }
 
-// newResponder begins a pairing as peripheral, with the request of the peer.
+// newResponder begins a pairing as peripheral, with the peer's request.
 func newResponder(set settings, own, peer hci.Addr, req pairingRequest) (*pairing, error) {
 	p := &pairing{set: set, own: own, peer: peer, req: features(req)}
 	p.preq = [7]byte(req.AppendPDU(nil))
 	keys := set.distributedKeys()
 	if !req.Auth.bonds() {
-		keys = 0 // who does not keep keys needs none
+		keys = 0 // a peer that does not bond needs no keys
 	}
 	p.rsp = features{
 		IO: set.io, OOB: set.oob.hasPeerData(), Auth: set.auth, MaxKeySize: keySizeMax,
@@ -132,13 +131,14 @@ func newResponder(set settings, own, peer hci.Addr, req pairingRequest) (*pairin
 	return p, err
 }
 
-// queueFeatures sends the PDU of the first exchange and returns it.
+// queueFeatures queues the PDU of the first exchange and returns it as sent.
 func (p *pairing) queueFeatures(pdu command) [7]byte {
 	p.queuePDU(pdu)
 	return [7]byte(pdu.AppendPDU(nil))
 }
 
-// distributedKeys are what this host gives and takes, if it bonds at all.
+// distributedKeys returns the keys that this host distributes and asks for: none unless
+// it bonds.
 func (s *settings) distributedKeys() keyDist {
 	switch {
 	case !s.auth.bonds():
@@ -151,19 +151,19 @@ func (s *settings) distributedKeys() keyDist {
 
 func (p *pairing) queuePDU(pdu command) { p.fx.send = append(p.fx.send, pdu) }
 
-// takeEffects returns what is to be done, once.
+// takeEffects returns the effects since the last call.
 func (p *pairing) takeEffects() effects {
 	fx := p.fx
 	p.fx = effects{}
 	return fx
 }
 
-// advance takes what has happened. After an error the pairing is over.
+// advance handles an input. An error ends the pairing.
 func (p *pairing) advance(in any) (err error) {
 	switch in := in.(type) {
 	case pairingKeypressNotification:
 		if p.method.passkey() && p.key == nil {
-			return nil // how the other user gets on is not shown
+			return nil // the progress of the peer's user is not shown
 		}
 	case pairingFailed:
 		return &Error{Reason: in.Reason}
@@ -182,10 +182,10 @@ func (p *pairing) advance(in any) (err error) {
 	return err
 }
 
-// handleAnswer takes the user's answer, and then the PDU that had to wait for it.
+// handleAnswer handles the user's answer, and then the PDU that had to wait for it.
 func (p *pairing) handleAnswer(a answer) (err error) {
 	f := p.answered
-	if f == nil { // of a passkey that was only shown
+	if f == nil { // the answer to tellPasskey
 		if a.err != nil {
 			return &Error{Reason: ReasonPasskeyEntryFailed, Local: true, Err: a.err}
 		}
@@ -200,14 +200,14 @@ func (p *pairing) handleAnswer(a answer) (err error) {
 	return p.advance(held)
 }
 
-// askUser puts a question to the user. Until f has taken the answer, one PDU with
-// the code may come; none if it is zero.
+// askUser asks the user, and f handles the answer. Until then one PDU with the code
+// early may come; none if early is 0.
 func (p *pairing) askUser(q question, early code, f func(p *pairing, a answer) (state, error)) {
 	p.fx.ask = &q
 	p.early, p.answered = early, f
 }
 
-// unexpected is the error for a PDU out of order.
+// unexpected returns the error for an input out of order.
 func unexpected(in any) error {
 	if pdu, ok := in.(command); ok {
 		return localError(ReasonUnspecified, "%v out of order", pdu.Code())
@@ -215,7 +215,7 @@ func unexpected(in any) error {
 	return localError(ReasonUnspecified, "%T out of order", in)
 }
 
-// expect returns in if it is a T, and the error for what is not.
+// expect returns in as a T, or the error for an input out of order.
 func expect[T any](in any) (T, error) {
 	v, ok := in.(T)
 	if !ok {
@@ -231,7 +231,8 @@ func awaitResponse(p *pairing, in any) (state, error) {
 	}
 	p.rsp = features(rsp)
 	p.pres = [7]byte(rsp.AppendPDU(nil))
-	if extra := ((p.rsp.InitiatorKeys &^ p.req.InitiatorKeys) | (p.rsp.ResponderKeys &^ p.req.ResponderKeys)) & distKnown; extra != 0 {
+	extra := p.rsp.InitiatorKeys&^p.req.InitiatorKeys | p.rsp.ResponderKeys&^p.req.ResponderKeys
+	if extra &= distKnown; extra != 0 {
 		return nil, localError(ReasonInvalidParameters, "the response adds the keys %v", extra)
 	}
 	if err := p.agreeOnFeatures(); err != nil {
@@ -240,8 +241,8 @@ func awaitResponse(p *pairing, in any) (state, error) {
 	return p.beginPhaseTwo()
 }
 
-// agreeOnFeatures draws from both features what the pairing will be, and refuses what is
-// not good enough.
+// agreeOnFeatures derives the kind of pairing from the features of both sides, and
+// refuses a kind that does not meet the settings.
 func (p *pairing) agreeOnFeatures() error {
 	p.sc = secureConnections(p.req, p.rsp)
 	p.method = chooseMethod(p.req, p.rsp)
@@ -254,19 +255,22 @@ func (p *pairing) agreeOnFeatures() error {
 	case p.keySize < p.set.minKeySize:
 		return localError(ReasonEncryptionKeySize, "the peer offers %d octets, %d are needed", p.keySize, p.set.minKeySize)
 	case p.set.needSC && !p.sc:
-		return localError(ReasonAuthenticationRequirements, "the peer has no LE Secure Connections, and legacy pairing is not allowed")
+		return localError(ReasonAuthenticationRequirements,
+			"the peer has no LE Secure Connections, and legacy pairing is not allowed")
 	case p.set.needMITM && !p.method.Authenticated() && p.set.oob.hasPeerData():
-		return localError(ReasonAuthenticationRequirements, "no protection against a man in the middle: the peer does not use the out-of-band data")
+		return localError(ReasonAuthenticationRequirements,
+			"no protection against a man in the middle: the peer does not use the out-of-band data")
 	case p.set.needMITM && !p.method.Authenticated():
-		return localError(ReasonAuthenticationRequirements, "no protection against a man in the middle with %v here and %v there", p.set.io, theirs.IO)
+		return localError(ReasonAuthenticationRequirements,
+			"no protection against a man in the middle with %v here and %v there", p.set.io, theirs.IO)
 	case p.method == OutOfBand && !p.set.oob.suffices(p.sc, theirs.OOB):
-		return localError(ReasonOOBNotAvailable, "no out of band data for this kind of pairing")
+		return localError(ReasonOOBNotAvailable, "no out-of-band data for this kind of pairing")
 	}
 	p.dist.plan(p)
 	return nil
 }
 
-// beginPhaseTwo goes on to the second phase.
+// beginPhaseTwo begins the authentication of both sides (Vol 3, Part H, 2.3.5).
 func (p *pairing) beginPhaseTwo() (state, error) {
 	if p.sc {
 		return beginCurve(p)
@@ -274,8 +278,8 @@ func (p *pairing) beginPhaseTwo() (state, error) {
 	return beginLegacy(p)
 }
 
-// getPasskey goes on with then once this side knows the passkey: it makes one
-// and has it shown, or the user types it.
+// getPasskey calls then once this side knows the passkey: it generates and displays
+// one, or the user types one.
 func (p *pairing) getPasskey(early code, then func(p *pairing) (state, error)) (state, error) {
 	if p.method.displays(p.initiator) {
 		p.passkey = newPasskey()
@@ -295,7 +299,7 @@ func (p *pairing) getPasskey(early code, then func(p *pairing) (state, error)) (
 	return nil, nil
 }
 
-// encryptWith has the link encrypted, by whoever is the central.
+// encryptWith sets the key that the central encrypts the link with.
 func (p *pairing) encryptWith(key Key) (state, error) {
 	key = key.truncate(p.keySize)
 	if key.IsZero() {
@@ -308,7 +312,7 @@ func (p *pairing) encryptWith(key Key) (state, error) {
 	return awaitEncryption, nil
 }
 
-// errZeroKey is the refusal of a key that anybody could guess (CVE-2019-19194).
+// errZeroKey refuses a key that anybody could guess (CVE-2019-19194).
 var errZeroKey = errors.New("the key is zero")
 
 func awaitEncryption(p *pairing, in any) (state, error) {
@@ -318,21 +322,22 @@ func awaitEncryption(p *pairing, in any) (state, error) {
 	return p.dist.beginDistribution(p)
 }
 
-// linkSecurity returns what a link that the pairing has encrypted has. A key that
-// everybody knows proves nothing.
+// linkSecurity returns the Security of a link that the pairing has encrypted. A key
+// that is public knowledge authenticates nobody.
 func (p *pairing) linkSecurity() Security {
 	known := p.curve.usesDebugKey()
 	return Security{
-		Encrypted: p.key != nil, Authenticated: p.method.Authenticated() && !known, SecureConnections: p.sc && !known, KeySize: p.keySize,
+		Encrypted: p.key != nil, Authenticated: p.method.Authenticated() && !known,
+		SecureConnections: p.sc && !known, KeySize: p.keySize,
 	}
 }
 
-// bothBond reports whether both sides want to keep the keys.
+// bothBond reports whether both sides want to bond.
 func (p *pairing) bothBond() bool { return p.req.Auth.bonds() && p.rsp.Auth.bonds() }
 
-// newBond returns what is to be kept of a pairing that is done; nil if nothing:
-// one side does not bond, its key is known to everybody, or the peer has no
-// address to find it by again.
+// newBond returns the bond of a pairing that has succeeded. It returns nil if one side
+// does not bond, if the key is public knowledge, or if the peer has no address by which
+// to find the bond again.
 func (p *pairing) newBond(now time.Time) *Bond {
 	d := &p.dist
 	peer := p.peer.Identity()
@@ -346,15 +351,16 @@ func (p *pairing) newBond(now time.Time) *Bond {
 	}
 	b := &Bond{
 		Peer: peer, Created: now, Authenticated: p.method.Authenticated(), SecureConnections: p.sc, KeySize: p.keySize,
-		IRK: d.irk, GaveIRK: d.give.has(distIDKey) && !p.set.identity.IRK.IsZero(), PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
+		IRK: d.irk, GaveIRK: d.give.has(distIDKey) && !p.set.identity.IRK.IsZero(),
+		PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
 	}
 	if p.sc {
 		k := LongTermKey{Key: *p.key}
 		b.Central, b.Peripheral = &k, &k
 		return b
 	}
-	// The key that a side gave out is for links on which it is the peripheral,
-	// whichever role it had while pairing (2.4.2).
+	// The key that a side distributes is for links on which it is the peripheral,
+	// whichever role it had during the pairing (2.4.2).
 	b.Central, b.Peripheral = d.peerKey, d.ownKey
 	return b
 }

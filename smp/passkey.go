@@ -2,7 +2,6 @@ package smp
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -10,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Passkey is a number of six digits that a user types or compares.
+// Passkey is a number of six digits, 0 to 999999, that a user types or compares.
 type Passkey uint32
 
-// passkeys is how many there are.
+// passkeys is the number of passkeys.
 const passkeys = 1_000_000
 
 // String returns the six digits.
@@ -37,14 +36,14 @@ func ParsePasskey(s string) (Passkey, error) {
 	return p, nil
 }
 
-// Neither says what was typed: logs have no passkeys.
+// These errors do not quote the input: no log may contain a passkey.
 var (
 	errNoDigits    = errors.New("a passkey has one to six digits and nothing else")
 	errLongPasskey = errors.New("a passkey has at most six digits")
 )
 
-// newPasskey makes one that nobody can guess; each pairing has its own, since
-// Passkey Entry gives the one in use away to whoever listens.
+// newPasskey generates a random passkey. Each pairing has its own, since Passkey Entry
+// reveals the passkey to an eavesdropper.
 func newPasskey() Passkey {
 	n, err := rand.Int(rand.Reader, big.NewInt(passkeys))
 	if err != nil {
@@ -55,12 +54,3 @@ func newPasskey() Passkey {
 
 // block returns the passkey as a value of 16 octets.
 func (p Passkey) block() [16]byte { return block(wire.AppendU32(nil, uint32(p))) }
-
-func parseKey(s string) (k Key, err error) {
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(k) {
-		return k, fmt.Errorf("a key must be %d hexadecimal digits", 2*len(k))
-	}
-	copy(k[:], b)
-	return k, nil
-}

@@ -34,7 +34,7 @@ const (
 	codeMax                              = codePairingKeypressNotification
 )
 
-// Encryption keys have so many octets (Vol 3, Part H, 2.3.4).
+// Encryption keys have 7 to 16 octets (Vol 3, Part H, 2.3.4).
 const keySizeMin, keySizeMax = 7, 16
 
 // keypressEntryCompleted is the last type of a Keypress Notification.
@@ -82,22 +82,21 @@ type command interface {
 	AppendPDU(b []byte) []byte
 }
 
-// errUnknownCode says that a PDU has a code that is reserved; such PDUs are
-// ignored (Vol 3, Part H, 3.3).
+// errUnknownCode means that a PDU has a reserved code. Such PDUs are ignored (Vol 3,
+// Part H, 3.3).
 var errUnknownCode = errors.New("unknown code")
 
-// features are what both sides tell of themselves to begin with (Vol 3, Part H,
-// 3.5.1).
+// features is the content of a Pairing Request and Response (Vol 3, Part H, 3.5.1).
 //
 //	+----+-----+---------+----------+----------------+----------------+
 //	| IO | OOB | AuthReq | key size | initiator keys | responder keys |
 //	+----+-----+---------+----------+----------------+----------------+
 type features struct {
 	IO         IOCapability
-	OOB        bool // out of band data of the other side is there
+	OOB        bool // the sender has out-of-band data of the other side
 	Auth       authReq
 	MaxKeySize uint8 // octets, 7 to 16
-	// InitiatorKeys and ResponderKeys are what each side is to distribute.
+	// InitiatorKeys and ResponderKeys are the keys that each side distributes.
 	InitiatorKeys, ResponderKeys keyDist
 }
 
@@ -106,9 +105,8 @@ func (f features) appendFeatures(b []byte, c code) []byte {
 	return append(b, byte(f.Auth), f.MaxKeySize, byte(f.InitiatorKeys), byte(f.ResponderKeys))
 }
 
-// readFeatures refuses values that are reserved, and key sizes that do not
-// exist (Vol 3, Part H, 3.5.1); bits that are reserved are let through, for
-// they are part of what is confirmed later.
+// readFeatures refuses reserved values, and key sizes that do not exist (Vol 3, Part H,
+// 3.5.1). It keeps reserved bits, since the confirm and check values cover them.
 func readFeatures(r *wire.Reader) (f features, err error) {
 	f.IO = IOCapability(r.U8())
 	oob := r.U8()
@@ -129,7 +127,7 @@ func readFeatures(r *wire.Reader) (f features, err error) {
 	return f, nil
 }
 
-// pairingRequest begins a pairing, from the central (Vol 3, Part H, 3.5.1).
+// pairingRequest is the central's first PDU of a pairing (Vol 3, Part H, 3.5.1).
 type pairingRequest features
 
 // pairingResponse is the peripheral's answer (Vol 3, Part H, 3.5.2).
@@ -138,7 +136,7 @@ type pairingResponse features
 // pairingConfirm commits its sender to a random value (Vol 3, Part H, 3.5.3).
 type pairingConfirm struct{ Value [16]byte }
 
-// pairingRandom shows the random value (Vol 3, Part H, 3.5.4).
+// pairingRandom reveals the random value (Vol 3, Part H, 3.5.4).
 type pairingRandom struct{ Value [16]byte }
 
 // pairingFailed ends a pairing (Vol 3, Part H, 3.5.5).
@@ -147,8 +145,7 @@ type pairingFailed struct{ Reason Reason }
 // encryptionInformation carries a long term key (Vol 3, Part H, 3.6.2).
 type encryptionInformation struct{ LTK Key }
 
-// centralIdentification carries the name of a long term key (Vol 3, Part H,
-// 3.6.3).
+// centralIdentification identifies a long term key (Vol 3, Part H, 3.6.3).
 type centralIdentification struct {
 	EDIV uint16
 	Rand [8]byte
@@ -174,8 +171,7 @@ type pairingPublicKey struct{ X, Y [32]byte }
 // 3.5.7).
 type pairingDHKeyCheck struct{ Value [16]byte }
 
-// pairingKeypressNotification tells how the user gets on typing (Vol 3, Part H,
-// 3.5.8).
+// pairingKeypressNotification reports that the user types (Vol 3, Part H, 3.5.8).
 type pairingKeypressNotification struct{ Type uint8 } // 0 to 4
 
 func (pairingRequest) Code() code              { return codePairingRequest }

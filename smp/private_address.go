@@ -6,12 +6,12 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// NewAddress makes a resolvable private address of this host, by which bonded
-// peers know it and nobody else does.
+// NewAddress generates a resolvable private address of this host, by which only bonded
+// peers recognize it.
 func (m *Manager) NewAddress() hci.Addr { return NewPrivateAddress(m.Identity().IRK) }
 
-// Resolves reports whether a is a private address made with irk (Vol 6, Part B,
-// 1.3.2.3).
+// Resolves reports whether a is a resolvable private address generated with irk (Vol 6,
+// Part B, 1.3.2.3).
 func Resolves(irk Key, a hci.Addr) bool {
 	if !a.IsResolvable() {
 		return false
@@ -23,7 +23,7 @@ func Resolves(irk Key, a hci.Addr) bool {
 	return subtle.ConstantTimeCompare(h[:], hash[:]) == 1
 }
 
-// NewPrivateAddress makes a resolvable private address (Vol 6, Part B,
+// NewPrivateAddress generates a resolvable private address with irk (Vol 6, Part B,
 // 1.3.2.2).
 func NewPrivateAddress(irk Key) hci.Addr {
 	for {
@@ -31,7 +31,7 @@ func NewPrivateAddress(irk Key) hci.Addr {
 		var prand [3]byte
 		copy(prand[:], r[:])
 		a := privateAddress(irk, prand)
-		// Of the random part, the bits below the two topmost must not be all 0 or 1.
+		// The bits of the random part below the two topmost must not be all 0 or all 1.
 		if low := uint32(a.MAC[5]&0x3F)<<16 | uint32(a.MAC[4])<<8 | uint32(a.MAC[3]); low != 0 && low != 0x3FFFFF {
 			return a
 		}

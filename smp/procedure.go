@@ -2,6 +2,7 @@ package smp
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -52,7 +53,7 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 				m.handleEncryptionDone(now, err)
 			case m.encryption == expected: // the pairing was given up meanwhile
 				m.encryption = nil
-				m.answerEncrypts(outcome{err: ErrCanceled})
+				m.answerEncrypts(outcome{err: fmt.Errorf("smp: encrypt: the pairing was %w", ErrCanceled)})
 				m.handlePostponed(now)
 			}
 		})

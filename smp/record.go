@@ -11,12 +11,11 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// recordVersion is the version of the files; those of another are refused
-// rather than guessed at.
+// recordVersion is the version of the files. Files of another version are refused.
 const recordVersion = 1
 
-// secret is a key in a file, as hexadecimal digits, most significant first as
-// the specification and other stacks write keys.
+// secret is a key in a file: hexadecimal digits, most significant octet first, as the
+// specification and other stacks write keys.
 type secret Key
 
 func (s secret) MarshalText() ([]byte, error) {
@@ -24,11 +23,12 @@ func (s secret) MarshalText() ([]byte, error) {
 }
 
 func (s *secret) UnmarshalText(b []byte) error {
-	k, err := parseKey(string(b))
-	if err == nil {
-		copy(s[:], reversed(k[:]))
+	k, err := hex.DecodeString(string(b))
+	if err != nil || len(k) != len(s) {
+		return fmt.Errorf("a key must be %d hexadecimal digits", 2*len(s))
 	}
-	return err
+	copy(s[:], reversed(k))
+	return nil
 }
 
 func (s secret) IsZero() bool { return Key(s).IsZero() }
@@ -75,9 +75,13 @@ func decodeRecord(b []byte, record any) error {
 		return err
 	}
 	if v, ok := record.(interface{ version() int }); ok && v.version() != recordVersion {
-		return fmt.Errorf("version %d, this program knows %d", v.version(), recordVersion)
+		return errVersion(v.version())
 	}
 	return nil
+}
+
+func errVersion(v int) error {
+	return fmt.Errorf("version %d is not supported, this program reads version %d", v, recordVersion)
 }
 
 func newBondRecord(b *Bond, local Identity) *bondRecord {
@@ -91,15 +95,16 @@ func newBondRecord(b *Bond, local Identity) *bondRecord {
 		Version: recordVersion, Local: local.Addr, Peer: b.Peer, Created: b.Created.UTC().Truncate(time.Second),
 		Authenticated: b.Authenticated, SecureConnections: b.SecureConnections, KeySize: b.KeySize,
 		Central: key(b.Central), Peripheral: key(b.Peripheral), IRK: secret(b.IRK), GaveIRK: b.GaveIRK,
-		PeerCSRK: secret(b.PeerCSRK), PeerCounter: b.PeerCounter, LocalCSRK: secret(b.LocalCSRK), LocalCounter: b.LocalCounter,
+		PeerCSRK: secret(b.PeerCSRK), PeerCounter: b.PeerCounter,
+		LocalCSRK: secret(b.LocalCSRK), LocalCounter: b.LocalCounter,
 	}
 }
 
-// toBond checks a record as if a stranger had written it.
+// toBond validates a record as untrusted input.
 func (r *bondRecord) toBond(local Identity) (*Bond, error) {
 	switch {
 	case r.Version != recordVersion:
-		return nil, fmt.Errorf("version %d, this program knows %d", r.Version, recordVersion)
+		return nil, errVersion(r.Version)
 	case r.Local != local.Addr:
 		return nil, fmt.Errorf("the bond belongs to the local identity %v, not to %v", r.Local, local.Addr)
 	case r.Peer.Identity() != r.Peer || r.Peer.Kind > hci.AddrRandom:
@@ -108,8 +113,10 @@ func (r *bondRecord) toBond(local Identity) (*Bond, error) {
 		return nil, fmt.Errorf("key size of %d octets, outside 7 to 16", r.KeySize)
 	}
 	b := &Bond{
-		Peer: r.Peer, Created: r.Created, Authenticated: r.Authenticated, SecureConnections: r.SecureConnections, KeySize: r.KeySize,
-		IRK: Key(r.IRK), GaveIRK: r.GaveIRK, PeerCSRK: Key(r.PeerCSRK), PeerCounter: r.PeerCounter, LocalCSRK: Key(r.LocalCSRK), LocalCounter: r.LocalCounter,
+		Peer: r.Peer, Created: r.Created,
+		Authenticated: r.Authenticated, SecureConnections: r.SecureConnections, KeySize: r.KeySize,
+		IRK: Key(r.IRK), GaveIRK: r.GaveIRK, PeerCSRK: Key(r.PeerCSRK), PeerCounter: r.PeerCounter,
+		LocalCSRK: Key(r.LocalCSRK), LocalCounter: r.LocalCounter,
 	}
 	for _, k := range [...]struct {
 		from *keyRecord
@@ -131,8 +138,9 @@ func (r *bondRecord) toBond(local Identity) (*Bond, error) {
 	return b, nil
 }
 
-// Export writes bonds with all their keys, as JSON, for a backup. What it
-// writes opens every link of these peers: keep it as you keep passwords.
+// Export writes the bonds with the peers, or all bonds if there are no peers, as JSON
+// for a backup. The output contains the keys in plain text, which decrypt every link
+// with these peers: protect it like passwords.
 func Export(w io.Writer, s Store, peers ...hci.Addr) error {
 	var out []*bondRecord
 	for _, b := range s.All() {
@@ -154,9 +162,10 @@ func containsAddr(peers []hci.Addr, a hci.Addr) bool {
 	return false
 }
 
-// Import saves the bonds that Export has written, and returns how many. All are
-// checked before the first is saved; those of another local identity are
-// refused, since peers know that identity, not this one.
+// Import saves the bonds that Export has written, and returns their number. It saves
+// none unless all are valid and belong to the local identity of s: the peers would not
+// recognize this host under another one. If Save fails, Import returns the number of
+// bonds that were saved before.
 func Import(r io.Reader, s Store) (int, error) {
 	var in []*bondRecord
 	if err := json.NewDecoder(r).Decode(&in); err != nil {

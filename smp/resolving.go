@@ -7,27 +7,27 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Resolver is what a Manager needs of a controller that resolves and changes
-// private addresses; *controller.Controller has it.
+// Resolver is a controller that resolves and generates private addresses;
+// *controller.Controller implements it.
 type Resolver interface {
-	// SetResolvingList replaces the resolving list by what list returns, and
-	// returns how many entries fit.
+	// SetResolvingList replaces the controller's resolving list by the result of list,
+	// and returns the number of entries that fit.
 	SetResolvingList(ctx context.Context, list func() []hci.LEAddDeviceToResolvingList) (int, error)
-	// UsePrivateAddresses has the controller take an address of next at once and
-	// after each time of every.
+	// UsePrivateAddresses makes the controller use an address of next from now on, and
+	// another one after each period of every.
 	UsePrivateAddresses(ctx context.Context, next func() hci.MAC, every time.Duration) error
 }
 
-// LoadResolvingList gives the controller the identity resolving keys of bonded
-// peers, so that it reports and connects to them by their identities. It is to
-// be called at start and whenever bonds have come or gone (Config.Changed); see
-// controller.Controller.SetResolvingList, which says what it costs. It returns how many
-// peers fit. The others are resolved by Manager.Resolve alone.
+// LoadResolvingList loads the identity resolving keys of bonded peers into the
+// controller, which then reports these peers, and connects to them, by their identity
+// addresses. Call it at the start and after each change of the bonds (Config.Changed).
+// controller.Controller.SetResolvingList describes its cost. LoadResolvingList returns
+// the number of peers that fit; only Manager.Resolve resolves the others.
 func (m *Manager) LoadResolvingList(ctx context.Context, ctl Resolver) (int, error) {
 	return ctl.SetResolvingList(ctx, m.resolvingList)
 }
 
-// resolvingList returns the peers whose private addresses can be resolved.
+// resolvingList returns the entries of the bonded peers that have private addresses.
 func (m *Manager) resolvingList() []hci.LEAddDeviceToResolvingList {
 	var list []hci.LEAddDeviceToResolvingList
 	for _, b := range m.store.All() {
@@ -38,8 +38,8 @@ func (m *Manager) resolvingList() []hci.LEAddDeviceToResolvingList {
 	return list
 }
 
-// UsePrivateAddresses has the controller use private addresses of this host, if
-// Config.Privacy asks for it, and else does nothing.
+// UsePrivateAddresses makes the controller use private addresses of this host. Without
+// Config.Privacy it does nothing.
 func (m *Manager) UsePrivateAddresses(ctx context.Context, ctl Resolver) error {
 	if !m.cfg.Privacy {
 		return nil

@@ -16,7 +16,7 @@ import "crypto/ecdh"
 //	                               <-  Pairing Confirm f4(…, Nb, r)
 //	Pairing Random Na              ->  checks
 //	checks                         <-  Pairing Random Nb
-//	Out of Band, after the check of the values that came that way:
+//	Out of Band, after the check of the out-of-band confirm value:
 //	Pairing Random Na              ->
 //	                               <-  Pairing Random Nb
 //	All:
@@ -32,8 +32,8 @@ type curve struct {
 	peerRand    [16]byte // the peer's
 	peerConfirm [16]byte // the peer's, not yet checked
 	round       int      // of Passkey Entry
-	// ownR and peerR are what Ea and Eb cover besides: the passkey, or what went
-	// out of band, from this side and from the other.
+	// ownR and peerR are the r of Ea and Eb that belongs to this side and to the peer:
+	// the passkey, or the out-of-band random value.
 	ownR, peerR [16]byte
 	mac, ltk    [16]byte
 }
@@ -45,7 +45,7 @@ func beginCurve(p *pairing) (state, error) {
 	c := &p.curve
 	var err error
 	if p.method == OutOfBand && p.set.oob.Local != nil {
-		c.key = p.set.oob.Local.key // the one that the data is about
+		c.key = p.set.oob.Local.key // the key that the data commits to
 	} else if c.key, err = p.set.keyPair(); err != nil {
 		return nil, localError(ReasonUnspecified, "key pair: %w", err)
 	}
@@ -67,14 +67,15 @@ func awaitPublicKey(p *pairing, in any) (state, error) {
 	}
 	c := &p.curve
 	if pub.X == c.own.X { // with either Y: CVE-2020-26558
-		return nil, localError(ReasonUnspecified, "the peer sent our own public key back")
+		return nil, localError(ReasonUnspecified, "the peer sent this host's own public key back")
 	}
 	if c.shared, err = sharedKey(c.key, pub); err != nil {
 		return nil, localError(ReasonDHKeyCheckFailed, "%w", err)
 	}
 	c.peer = pub
 	if p.set.needMITM && c.usesDebugKey() {
-		return nil, localError(ReasonAuthenticationRequirements, "no protection against a man in the middle with the key pair of debug mode")
+		return nil, localError(ReasonAuthenticationRequirements,
+			"no protection against a man in the middle with the key pair of debug mode")
 	}
 	if !p.initiator {
 		p.queuePDU(c.own)
@@ -85,7 +86,7 @@ func awaitPublicKey(p *pairing, in any) (state, error) {
 	case p.method.passkey():
 		early := codePairingConfirm
 		if p.initiator {
-			early = 0 // the responder waits for ours
+			early = 0 // the responder waits for our confirm value
 		}
 		return p.getPasskey(early, func(p *pairing) (state, error) {
 			c := &p.curve
@@ -99,10 +100,10 @@ func awaitPublicKey(p *pairing, in any) (state, error) {
 	return curveAwaitRandom, nil
 }
 
-// usesDebugKey reports whether the Diffie-Hellman key is known to everybody, since a
-// side uses the key pair of debug mode (2.3.5.6.1). Such a link can be listened
-// to with a sniffer, which is fine while it is there, but not for good, nor for
-// what needs protection.
+// usesDebugKey reports whether a side uses the key pair of debug mode, so that the
+// Diffie-Hellman key is public knowledge (2.3.5.6.1). A sniffer can decrypt such a link.
+// That is what debug mode is for, but its key must not become a bond, nor count as
+// authentication.
 func (c *curve) usesDebugKey() bool {
 	x := [32]byte{
 		0xE6, 0x9D, 0x35, 0x0E, 0x48, 0x01, 0x03, 0xCC, 0xDB, 0xFD, 0xF4, 0xAC, 0x11, 0x91, 0xF4, 0xEF,
@@ -111,19 +112,20 @@ func (c *curve) usesDebugKey() bool {
 	return c.own.X == x || c.peer.X == x
 }
 
-// ownConfirm returns the confirm value of our random value, check that of the
-// peer's.
+// ownConfirm returns the confirm value for this side's random value.
 func (c *curve) ownConfirm(z byte) [16]byte { return f4(c.own.X, c.peer.X, c.rand, z) }
+
+// confirms reports whether the peer's confirm value matches its random value.
 func (c *curve) confirms(z byte) bool {
 	return equal(c.peerConfirm, f4(c.peer.X, c.own.X, c.peerRand, z))
 }
 
-// beginOOB checks what came out of band against the public key.
+// beginOOB checks the peer's public key against its out-of-band data.
 func (p *pairing) beginOOB() (state, error) {
 	c, o := &p.curve, p.set.oob
 	if o.Peer != nil {
 		if !equal(o.Peer.Confirm, f4(c.peer.X, c.peer.X, o.Peer.Rand, 0)) {
-			return nil, localError(ReasonConfirmValueFailed, "the public key is not the one that the out of band data is about")
+			return nil, localError(ReasonConfirmValueFailed, "the public key does not match the out-of-band data")
 		}
 		c.peerR = o.Peer.Rand
 	}
@@ -140,7 +142,7 @@ func (p *pairing) beginOOB() (state, error) {
 	return curveAwaitRandom, nil
 }
 
-// curveAwaitCommitment is the initiator of Just Works and Numeric Comparison.
+// curveAwaitCommitment is a state of the initiator in Just Works and Numeric Comparison.
 func curveAwaitCommitment(p *pairing, in any) (state, error) {
 	v, err := expect[pairingConfirm](in)
 	if err != nil {
@@ -151,7 +153,7 @@ func curveAwaitCommitment(p *pairing, in any) (state, error) {
 	return curveAwaitRandom, nil
 }
 
-// curveAwaitRandom is for all methods but Passkey Entry.
+// curveAwaitRandom is a state of all methods but Passkey Entry.
 func curveAwaitRandom(p *pairing, in any) (state, error) {
 	v, err := expect[pairingRandom](in)
 	if err != nil {
@@ -160,7 +162,7 @@ func curveAwaitRandom(p *pairing, in any) (state, error) {
 	c := &p.curve
 	c.peerRand = v.Value
 	if equal(c.peerRand, c.rand) {
-		return nil, localError(ReasonConfirmValueFailed, "the peer sent our own value back")
+		return nil, errReflected()
 	}
 	if p.initiator && p.method != OutOfBand && !c.confirms(0) {
 		return nil, errConfirm()
@@ -184,11 +186,18 @@ func curveAwaitRandom(p *pairing, in any) (state, error) {
 	return nil, nil
 }
 
+// errConfirm is the error for a confirm value that does not match, and errReflected for
+// a peer that sends this side's value back.
 func errConfirm() error {
-	return localError(ReasonConfirmValueFailed, "the values differ: another passkey, or another device in between")
+	return localError(ReasonConfirmValueFailed,
+		"the confirm value is wrong: the passkeys differ, or another device is in between")
 }
 
-// passkeyBit returns r of the present round of Passkey Entry.
+func errReflected() error {
+	return localError(ReasonConfirmValueFailed, "the peer sent this host's own value back")
+}
+
+// passkeyBit returns r of the current round of Passkey Entry.
 func (p *pairing) passkeyBit() byte { return 0x80 | byte(p.passkey>>p.curve.round)&1 }
 
 func (p *pairing) beginRound() (state, error) {
@@ -232,7 +241,7 @@ func curveAwaitRoundRandom(p *pairing, in any) (state, error) {
 	return p.beginCheck()
 }
 
-// beginCheck is the second stage: both prove that they have the same key.
+// beginCheck is authentication stage 2: both sides prove that they have the same key.
 func (p *pairing) beginCheck() (state, error) {
 	c := &p.curve
 	if p.initiator {
@@ -244,8 +253,8 @@ func (p *pairing) beginCheck() (state, error) {
 	return awaitCheck, nil
 }
 
-// ownCheck returns the check value of this side, which covers what the other
-// side knows besides, and peerCheck that of the peer.
+// ownCheck returns the check value of this side, and peerCheck that of the peer. Each
+// covers the r of the side that verifies it.
 func (p *pairing) ownCheck() [16]byte {
 	c := &p.curve
 	return f6(c.mac, c.rand, c.peerRand, c.peerR, p.sentCapabilities(p.initiator), p.own, p.peer)
@@ -256,7 +265,7 @@ func (p *pairing) peerCheck() [16]byte {
 	return f6(c.mac, c.peerRand, c.rand, c.ownR, p.sentCapabilities(!p.initiator), p.peer, p.own)
 }
 
-// sentCapabilities returns the capabilities of one side as they were sent.
+// sentCapabilities returns the IOcap of f6: one side's features as they were sent.
 func (p *pairing) sentCapabilities(initiator bool) [3]byte {
 	f := p.rsp
 	if initiator {

@@ -10,15 +10,14 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Signature proves who wrote a PDU that is sent in plain text (Vol 3, Part H,
-// 2.4.5; Vol 3, Part F, 3.3.1): a counter, then half of a code.
+// Signature authenticates a PDU that is sent in plain text (Vol 3, Part H, 2.4.5; Vol 3,
+// Part F, 3.3.1): a counter of 4 octets, then 8 octets of a message authentication code.
 type Signature [12]byte
 
-// ErrSignature says that a signature is wrong, or was used before.
+// ErrSignature means that a signature is wrong or was used before.
 var ErrSignature = errors.New("the signature is wrong or has been used before")
 
-// ErrNoSigningKey says that the bond has no key for signatures; see
-// Config.Signing.
+// ErrNoSigningKey means that the bond has no key for signatures; see Config.Signing.
 var ErrNoSigningKey = errors.New("the bond has no key for signatures")
 
 func signature(csrk Key, counter uint32, pdu []byte) (s Signature) {
@@ -30,16 +29,17 @@ func signature(csrk Key, counter uint32, pdu []byte) (s Signature) {
 	return s
 }
 
-// Sign signs a PDU, opcode included, with the key that this host gave to the
-// peer. Each signature has its own counter, which is saved before it is used.
-// Not for the loop.
+// Sign signs a PDU, opcode included, with the key that this host has distributed to the
+// peer. It saves the new counter before it returns the signature. Any goroutine but the
+// loop may call it. Errors wrap ErrNoBond, ErrNoSigningKey, an error of the Store, or
+// the cause of ctx.
 func (m *Machine) Sign(ctx context.Context, pdu []byte) (s Signature, err error) {
 	err = m.mgr.changeBond(ctx, m, func(b *Bond) error {
 		switch {
 		case b.LocalCSRK.IsZero():
 			return ErrNoSigningKey
-		case b.LocalCounter == math.MaxUint32: // would begin anew
-			return fmt.Errorf("%w any more: it has signed as often as it can; pair again and replace the bond", ErrNoSigningKey)
+		case b.LocalCounter == math.MaxUint32: // the next one would be 0 again
+			return fmt.Errorf("%w: all counters of the key are used; pair again and replace the bond", ErrNoSigningKey)
 		}
 		s = signature(b.LocalCSRK, b.LocalCounter, pdu)
 		b.LocalCounter++
@@ -51,8 +51,9 @@ func (m *Machine) Sign(ctx context.Context, pdu []byte) (s Signature, err error)
 	return s, nil
 }
 
-// Verify checks the peer's signature of a PDU; what is wrong with it is
-// ErrSignature. A signature is good once. Not for the loop.
+// Verify verifies the peer's signature of a PDU, opcode included. A signature is valid
+// once. Any goroutine but the loop may call Verify. Errors wrap ErrSignature, ErrNoBond,
+// ErrNoSigningKey, an error of the Store, or the cause of ctx.
 func (m *Machine) Verify(ctx context.Context, pdu []byte, s Signature) error {
 	err := m.mgr.changeBond(ctx, m, func(b *Bond) error {
 		if b.PeerCSRK.IsZero() {
@@ -73,8 +74,8 @@ func (m *Machine) Verify(ctx context.Context, pdu []byte, s Signature) error {
 	return nil
 }
 
-// changeBond saves what f makes of the bond with a link's peer. All who change bonds
-// wait for each other.
+// changeBond saves the bond with a link's peer after f has changed it. Changes of bonds
+// exclude each other.
 func (m *Manager) changeBond(ctx context.Context, x *Machine, f func(b *Bond) error) error {
 	select {
 	case m.writing <- struct{}{}:
@@ -82,7 +83,7 @@ func (m *Manager) changeBond(ctx context.Context, x *Machine, f func(b *Bond) er
 		return context.Cause(ctx)
 	}
 	defer func() { <-m.writing }()
-	if ctx.Err() != nil { // both were there
+	if ctx.Err() != nil { // both were ready
 		return context.Cause(ctx)
 	}
 	old, ok := m.store.Find(x.Peer())
@@ -93,5 +94,5 @@ func (m *Manager) changeBond(ctx context.Context, x *Machine, f func(b *Bond) er
 	if err := f(&b); err != nil {
 		return err
 	}
-	return m.store.Store.Save(&b) // that a counter has moved on is nobody's business
+	return m.store.Store.Save(&b) // without Config.Changed: only a counter has changed
 }

@@ -8,39 +8,38 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Store keeps the bonds of one local identity. Identity, Find and All are
-// called on loops: they must not wait for anything but a short lock. Save and
-// Remove may, and may be called from any other goroutine. Bonds that are handed
-// in and out are not modified by either side.
+// Store holds the bonds of one local identity. Its methods must be safe for concurrent
+// use. Identity, Find and All are called on the loop too: they must not wait, except for
+// a short lock. Save and Remove may wait, and are not called on the loop. Neither the
+// Store nor its callers modify a Bond that they have passed or received.
 type Store interface {
-	// Identity returns who this host is towards bonded peers.
+	// Identity returns this host's identity.
 	Identity() Identity
-	// Find returns the bond with a peer, by its identity address; one that cannot
-	// be read has Bond.Damaged set.
+	// Find returns the bond with a peer, by its identity address. If the bond cannot be
+	// read, Bond.Damaged is set.
 	Find(peer hci.Addr) (*Bond, bool)
-	// All returns all bonds that can be read, in the order of their addresses.
+	// All returns all bonds that can be read, ordered by address.
 	All() []*Bond
-	// Save keeps a bond in place of an older one with the same peer. When it
-	// returns without error the bond will be there after a loss of power.
+	// Save stores a bond in place of an older one with the same peer. Once Save has
+	// returned nil, the bond survives a loss of power.
 	Save(b *Bond) error
-	// Remove removes a bond; that there is none is no error.
+	// Remove removes the bond with a peer. It returns nil if there is none.
 	Remove(peer hci.Addr) error
 }
 
-// Local is the controller that a Store is for. The address alone is not enough
-// to know it by: an adapter can be made to have any, so as to be given the keys
-// of another.
+// Local identifies the controller that a Store belongs to. An address is not enough: a
+// controller can be given any address, and would then get the keys of another one.
 type Local struct {
 	Addr hci.Addr
-	// Binding is what else is known of the adapter: its maker, where it is plugged
-	// in. It must be the same each time.
+	// Binding is a constant property of the controller besides its address, such as
+	// its manufacturer or the port that it is plugged into.
 	Binding string
 }
 
-// OpenStore makes the Store of a local identity.
+// OpenStore opens the Store of a local identity.
 type OpenStore func(l Local) (Store, error)
 
-// index is bonds in memory, which every Store has.
+// index holds bonds in memory, as every Store does.
 type index struct {
 	mu    sync.Mutex // a leaf; guards bonds
 	bonds map[hci.Addr]*Bond
@@ -90,7 +89,8 @@ func (x *index) removeSameBond(b *Bond) {
 	}
 }
 
-// Memory returns an OpenStore for bonds that end with the program.
+// Memory returns an OpenStore for bonds that are lost at the end of the program, and
+// with them the local identity.
 func Memory() OpenStore {
 	return func(l Local) (Store, error) {
 		return &memoryStore{identity: Identity{Addr: l.Addr.Identity(), IRK: random16()}}, nil

@@ -18,15 +18,14 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// ErrOtherAdapter says that bonds belong to another adapter with the same
-// address, or to the same one in another place. If it is the same, remove the
-// file that the error names to take it as it is now; its bonds are then
-// worthless, as this host has another identity.
+// ErrOtherAdapter means that the bonds belong to another adapter with the same address,
+// or to the same adapter whose Binding has changed. In the latter case, remove the file
+// that the error names. This host then has a new identity, and the bonds are worthless.
 var ErrOtherAdapter = errors.New("the bonds belong to another adapter with this address")
 
-// ErrIdentityDamaged says that the file of this host's identity cannot be
-// understood. Put it back from a backup, or remove it: this host then has another
-// identity, and peers that know it by private addresses have to pair again.
+// ErrIdentityDamaged means that the file of this host's identity cannot be parsed.
+// Restore it from a backup, or remove it. In the latter case this host has a new
+// identity, and peers that recognize it by private addresses have to pair again.
 var ErrIdentityDamaged = errors.New("the identity of this host is damaged")
 
 // FileStore is a Store in a directory:
@@ -35,9 +34,9 @@ var ErrIdentityDamaged = errors.New("the identity of this host is damaged")
 //	    identity.json                 0600, the local identity and its IRK
 //	    AABBCCDDEEFF-random.json      0600, one for each peer
 //
-// Files are written beside their place, synced and renamed. What is found at
-// the start is kept in memory: two programs must not use the same identity at a
-// time.
+// A file is written under another name, synced and renamed. The bonds are read once,
+// when the store is opened: two programs must not use the same identity at a time.
+// Windows has no such modes.
 type FileStore struct {
 	index
 	dir      string
@@ -52,14 +51,14 @@ const (
 	fileSuffix   = ".json"
 )
 
-// Files returns an OpenStore for bonds in a directory, which is made if it is
-// not there.
+// Files returns an OpenStore for bonds in a directory, which it makes if it does not
+// exist.
 func Files(dir string) OpenStore {
 	return func(l Local) (Store, error) { return OpenFileStore(dir, l) }
 }
 
-// OpenFileStore opens or makes the directory of a local identity under dir. A
-// file of a bond that cannot be read is left alone; see FileStore.Damaged.
+// OpenFileStore opens or makes the directory of a local identity under dir. It leaves
+// the file of a bond that cannot be read as it is; see FileStore.Damaged.
 func OpenFileStore(dir string, l Local) (*FileStore, error) {
 	l.Addr = l.Addr.Identity()
 	s := &FileStore{dir: filepath.Join(dir, baseName(l.Addr))}
@@ -100,10 +99,10 @@ func (s *FileStore) loadFiles(l Local) error {
 	return nil
 }
 
-// restrictMode takes away what others may do with a file of ours.
+// restrictMode removes the permissions of a file beyond mode.
 func restrictMode(path string, mode fs.FileMode) error {
 	if runtime.GOOS == "windows" {
-		return nil // has other means than modes
+		return nil // file modes mean nothing there
 	}
 	st, err := os.Stat(path)
 	if err != nil || st.Mode().Perm()&^mode == 0 {
@@ -112,8 +111,8 @@ func restrictMode(path string, mode fs.FileMode) error {
 	return os.Chmod(path, mode)
 }
 
-// baseName is the name for an address in the file system, which need not tell
-// case apart nor allow colons.
+// baseName returns the file name for an address. It has no colons and does not rely on
+// case, for the sake of file systems that permit neither.
 func baseName(a hci.Addr) string {
 	return strings.ReplaceAll(a.MAC.String(), ":", "") + "-" + a.Kind.String()
 }
@@ -125,11 +124,13 @@ func (s *FileStore) loadIdentity(l Local) error {
 	case errors.Is(err, fs.ErrNotExist):
 		irk := Key(random16())
 		s.identity = Identity{Addr: l.Addr, IRK: irk}
-		return s.writeRecord(path, &identityRecord{Version: recordVersion, Addr: l.Addr, Binding: l.Binding, IRK: secret(irk)})
+		record := identityRecord{Version: recordVersion, Addr: l.Addr, Binding: l.Binding, IRK: secret(irk)}
+		return s.writeRecord(path, &record)
 	case err != nil:
 		return err
 	case f.Addr != l.Addr || subtle.ConstantTimeCompare([]byte(f.Binding), []byte(l.Binding)) != 1:
-		return fmt.Errorf("%w: %s says %v %q, this is %v %q", ErrOtherAdapter, path, f.Addr, f.Binding, l.Addr, l.Binding)
+		return fmt.Errorf("%w: %s is for %v %q, this is %v %q",
+			ErrOtherAdapter, path, f.Addr, f.Binding, l.Addr, l.Binding)
 	}
 	s.identity = Identity{Addr: l.Addr, IRK: Key(f.IRK)}
 	return nil
@@ -151,13 +152,13 @@ func (s *FileStore) loadBond(path string) (*Bond, error) {
 	}
 	b, err := f.toBond(s.identity)
 	if err == nil && filepath.Base(path) != baseName(b.Peer)+fileSuffix {
-		err = fmt.Errorf("the file is about %v", b.Peer)
+		err = fmt.Errorf("the file has the bond of %v", b.Peer)
 	}
 	return b, err
 }
 
-// damagedBond stands for a file that cannot be read, with the peer that it is
-// named after; nil if its name is none of ours.
+// damagedBond returns a bond that stands for a file that cannot be read, with the peer
+// in the file's name; nil if the name is not one of baseName.
 func damagedBond(path string, cause error) *Bond {
 	name := strings.TrimSuffix(filepath.Base(path), fileSuffix)
 	digits, kind, _ := strings.Cut(name, "-")
@@ -172,18 +173,18 @@ func damagedBond(path string, cause error) *Bond {
 	return &Bond{Peer: peer, Damaged: fmt.Errorf("%s: %w: %w", path, cause, ErrBondDamaged)}
 }
 
-// Identity returns who this host is.
+// Identity returns the local identity.
 func (s *FileStore) Identity() Identity { return s.identity }
 
 // Dir returns the directory of the local identity.
 func (s *FileStore) Dir() string { return s.dir }
 
-// Damaged returns an error for each file that could not be read at the start.
-// Find has a bond without keys for its peer, so that this is not taken for a
-// stranger. Remove removes the file, and a new bond replaces it.
+// Damaged returns an error for each file that could not be read when the store was
+// opened. Find returns a bond without keys for its peer, so that the peer still counts
+// as bonded. Remove removes the file, and Save replaces it.
 func (s *FileStore) Damaged() []error { return s.damaged }
 
-// Save writes a bond.
+// Save writes a bond. It must not be called on the loop.
 func (s *FileStore) Save(b *Bond) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -194,7 +195,7 @@ func (s *FileStore) Save(b *Bond) error {
 	return nil
 }
 
-// Remove removes a bond.
+// Remove removes a bond. It must not be called on the loop.
 func (s *FileStore) Remove(peer hci.Addr) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -225,10 +226,10 @@ func (s *FileStore) writeRecord(path string, record any) error {
 	return s.syncDir()
 }
 
-// syncDir makes renaming and removing durable, which concern the directory.
+// syncDir makes renames and removals durable: they are changes of the directory.
 func (s *FileStore) syncDir() error {
 	if runtime.GOOS == "windows" {
-		return nil // cannot sync directories, and need not
+		return nil // directories cannot be synced, and need not be
 	}
 	d, err := os.Open(s.dir)
 	if err != nil {
@@ -237,7 +238,7 @@ func (s *FileStore) syncDir() error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readRecord reads a file, after making sure that it is nobody else's to read.
+// readRecord reads a file, after it has removed the permissions of other users.
 func readRecord(path string, record any) error {
 	if err := restrictMode(path, 0o600); err != nil {
 		return err

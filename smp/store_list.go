@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 )
 
-// FileStores opens what FileStores there are under dir, without the controllers
-// that they belong to: to list bonds, back them up, or remove them, while no
-// other program uses them. It returns them in the order of their directories;
-// none if dir is not there.
+// FileStores opens all FileStores under dir without their controllers, to list, back up
+// or remove bonds while no other program uses them. It returns them in the order of
+// their directories; none if dir does not exist.
 func FileStores(dir string) ([]*FileStore, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -2,15 +2,16 @@ package smp
 
 import "github.com/moor-ble/moor/hci"
 
-// watchedStore is a Manager's Store: who changes a bond waits for those who are at
-// it, and Config.Changed is told, who may make changes too.
+// watchedStore is the Store of a Manager. Changes of bonds exclude each other, and
+// Config.Changed is called after each, when the next change may begin: it may make
+// changes itself.
 type watchedStore struct {
 	Store
 	m *Manager
 }
 
-// Save saves a bond, after anything that is being made of the old one. It goes
-// before one of a pairing that is yet to be saved, which is older.
+// Save saves a bond once the change under way is done. It takes precedence over the bond
+// of a pairing that is yet to be saved, since that one is older.
 func (w watchedStore) Save(b *Bond) error {
 	w.m.writing <- struct{}{}
 	err := w.Store.Save(b)
@@ -24,7 +25,7 @@ func (w watchedStore) Save(b *Bond) error {
 	return err
 }
 
-// Remove removes a bond, one that is yet to be saved too.
+// Remove removes a bond, and one that is yet to be saved.
 func (w watchedStore) Remove(peer hci.Addr) error {
 	w.m.writing <- struct{}{}
 	err := w.Store.Remove(peer)
@@ -38,8 +39,8 @@ func (w watchedStore) Remove(peer hci.Addr) error {
 	return err
 }
 
-// saveNewBond saves the bond of a pairing. It is not kept if it was removed, or
-// replaced by a newer one, before its turn came.
+// saveNewBond saves the bond of a pairing. kept is false if it was removed, or replaced
+// by a newer one, before its turn came.
 func (w watchedStore) saveNewBond(b *Bond) (kept bool, err error) {
 	w.m.writing <- struct{}{}
 	if now, ok := w.m.unsaved.Find(b.Peer); !ok || now != b {

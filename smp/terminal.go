@@ -12,16 +12,16 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Terminal is a Delegate that asks in lines of text. A read that nobody waits
-// for any more cannot be taken back from a reader: its goroutine stays until the
-// reader gives a line or ends, and serves the next question.
+// Terminal is a Delegate that asks its user line by line. A read from the reader cannot
+// be canceled. If a pairing ends during one, the reading goroutine stays until the reader
+// returns a line or an error; the next question uses that read.
 type Terminal struct {
 	w io.Writer
 	r *bufio.Reader
 
-	mu      sync.Mutex    // guards writes to w alone
-	reading chan line     // of a read under way; nil if none. Belongs to who has the turn
-	turn    chan struct{} // one slot: one question at a time, since there is one user
+	mu      sync.Mutex    // guards writes to w
+	turn    chan struct{} // one slot: there is one user, so one question at a time
+	reading chan line     // of the read under way, nil if none; belongs to the holder of turn
 }
 
 type line struct {
@@ -34,7 +34,8 @@ var (
 	errRejected = errors.New("the user says that the numbers differ")
 )
 
-// NewTerminal returns a Terminal. Between questions it leaves r alone.
+// NewTerminal returns a Terminal that asks on w and reads answers from r. It reads only
+// for a question.
 func NewTerminal(r io.Reader, w io.Writer) *Terminal {
 	return &Terminal{w: w, r: bufio.NewReader(r), turn: make(chan struct{}, 1)}
 }
@@ -42,12 +43,12 @@ func NewTerminal(r io.Reader, w io.Writer) *Terminal {
 // IO returns KeyboardDisplay.
 func (t *Terminal) IO() IOCapability { return KeyboardDisplay }
 
-// Display writes the passkey.
+// Display shows the passkey.
 func (t *Terminal) Display(_ context.Context, peer hci.Addr, p Passkey) error {
 	return t.printLine("Type %v at %v.\n", p, peer)
 }
 
-// Confirm asks for yes or no, until it gets either.
+// Confirm asks until the user types yes or no.
 func (t *Terminal) Confirm(ctx context.Context, peer hci.Addr, number Passkey) (bool, error) {
 	for {
 		s, err := t.askLine(ctx, "Does %v show %v? [yes/no] ", peer, number)
@@ -63,7 +64,7 @@ func (t *Terminal) Confirm(ctx context.Context, peer hci.Addr, number Passkey) (
 	}
 }
 
-// Enter asks for a passkey, until it gets one.
+// Enter asks until the user types a passkey.
 func (t *Terminal) Enter(ctx context.Context, peer hci.Addr) (Passkey, error) {
 	for {
 		s, err := t.askLine(ctx, "Passkey that %v shows: ", peer)
@@ -80,7 +81,7 @@ func (t *Terminal) Enter(ctx context.Context, peer hci.Addr) (Passkey, error) {
 	}
 }
 
-// Ended writes how the pairing ended.
+// Ended shows whether the pairing succeeded.
 func (t *Terminal) Ended(peer hci.Addr, err error) {
 	if err != nil {
 		_ = t.printLine("Not paired with %v: %v\n", peer, err)
@@ -96,8 +97,8 @@ func (t *Terminal) printLine(format string, args ...any) error {
 	return err
 }
 
-// askLine writes a question and waits for a line. Questions of several pairings
-// wait for each other.
+// askLine writes a question and waits for a line. The questions of several pairings take
+// turns.
 func (t *Terminal) askLine(ctx context.Context, format string, args ...any) (string, error) {
 	select {
 	case t.turn <- struct{}{}:
@@ -105,12 +106,12 @@ func (t *Terminal) askLine(ctx context.Context, format string, args ...any) (str
 		return "", context.Cause(ctx)
 	}
 	defer func() { <-t.turn }()
-	if ctx.Err() != nil { // both were there
+	if ctx.Err() != nil { // both were ready
 		return "", context.Cause(ctx)
 	}
 	if t.reading != nil {
 		select {
-		case <-t.reading: // typed before the question was there
+		case <-t.reading: // typed before this question was asked
 			t.reading = nil
 		default:
 		}

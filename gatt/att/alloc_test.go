@@ -8,8 +8,8 @@ import (
 	"github.com/moor-ble/moor/gatt/att/atttest"
 )
 
-// newEcho returns a bearer whose peer answers every read with the same value
-// and takes no memory for it.
+// newEcho returns a bearer whose peer answers every read with the same value,
+// without allocating.
 func newEcho(t testing.TB) *att.Bearer {
 	answer := [][]byte{att.ReadRsp{Value: make([]byte, 20)}.AppendPDU(nil)}
 	ch := atttest.New(t, func(pdu []byte) [][]byte {

@@ -9,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// FuzzBearerClient sends a PDU of the fuzzer's choice, and then a right one, to
-// a bearer with a request outstanding. Whatever comes, the request ends: with
-// its response, with the peer's error, with a malformed response, or with the
-// bearer and a broken rule. The bearer never answers what is no request.
+// FuzzBearerClient sends a PDU of the fuzzer, and then the right answer, to a
+// bearer with an outstanding request. The request must end: with its response,
+// the peer's error, a malformed response, or the end of the bearer with a broken
+// rule. The bearer must answer nothing but requests.
 func FuzzBearerClient(f *testing.F) {
 	for _, p := range []att.PDU{
 		att.ReadRsp{Value: []byte{1, 2}},

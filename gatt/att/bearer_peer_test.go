@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att/atttest"
 )
 
-// handler records what a bearer hands out.
+// handler records the calls of a bearer.
 type handler struct {
 	got  []string
 	down int
@@ -92,7 +92,8 @@ func testTooManyPeerRequestsEndTheBearer(t *testing.T) {
 
 func TestWhatNoHandlerNeedsToAnswer(t *testing.T) { bubble(testWhatNoHandlerNeedsToAnswer)(t) }
 
-// A request of the peer with none of ours outstanding, and no server at all.
+// Requests of the peer without an outstanding one of this side, and without a
+// server.
 func testWhatNoHandlerNeedsToAnswer(t *testing.T) {
 	b, ch := newBearer(t, nil)
 	ch.Receive("10 0100 ffff 0028") // service discovery by a phone

@@ -27,7 +27,7 @@ func newBearer(t testing.TB, cfg *att.Config) (*att.Bearer, *atttest.Channel) {
 	return b, ch
 }
 
-// result is what became of a call that a test let run.
+// result is the result of a call on another goroutine.
 type result[R any] struct {
 	rsp R
 	err error
@@ -44,7 +44,7 @@ func start[R any](ctx context.Context, b *att.Bearer, req att.Request[R]) <-chan
 	return done
 }
 
-// returned returns the result of a call that must be over.
+// returned returns the result of a call, which must have ended.
 func returned[R any](t *testing.T, done <-chan R) R {
 	t.Helper()
 	synctest.Wait()
@@ -57,7 +57,7 @@ func returned[R any](t *testing.T, done <-chan R) R {
 	}
 }
 
-// pending fails the test if a call is over.
+// pending fails the test if a call has ended.
 func pending[R any](t *testing.T, done <-chan R) {
 	t.Helper()
 	synctest.Wait()
@@ -118,7 +118,7 @@ func testErrorResponse(t *testing.T) {
 	}
 }
 
-// TestWrongAnswersEndTheBearer is the table above Bearer.response.
+// TestWrongAnswersEndTheBearer tests the table above Bearer.handleResponse.
 func TestWrongAnswersEndTheBearer(t *testing.T) {
 	read := att.ReadReq{Handle: 3}
 	for _, test := range []struct {
@@ -153,7 +153,7 @@ func TestWrongAnswersEndTheBearer(t *testing.T) {
 	}
 }
 
-// TestPlausibleErrors: what an Error Response may name without being wrong.
+// TestPlausibleErrors: valid contents of an Error Response.
 func TestPlausibleErrors(t *testing.T) {
 	for _, test := range []struct{ name, sent, answer string }{
 		{"no handle", "0a0300", "01 0a 0000 01"},
@@ -250,7 +250,7 @@ func testTransactionTimeout(t *testing.T) {
 			t.Errorf("error %v, want ErrTransactionTimeout", err)
 		}
 	}
-	// The late answer finds nobody.
+	// The late answer is dropped.
 	ch.Receive("0b 01")
 }
 
@@ -276,7 +276,7 @@ func TestCancelFreesTheCallerNotTheBearer(t *testing.T) {
 	bubble(testCancelFreesTheCallerNotTheBearer)(t)
 }
 
-// The late answer of a canceled request must not be taken for that of the next.
+// The late answer of a canceled request must not answer the next one.
 func testCancelFreesTheCallerNotTheBearer(t *testing.T) {
 	b, ch := newBearer(t, nil)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -324,7 +324,7 @@ func testCanceledRequestStillTimesOut(t *testing.T) {
 }
 
 // TestAbandonedRequestsDoNotPileUp: a caller that tries again and again while
-// one request hangs leaves no trace in the queue.
+// one request hangs does not fill the queue.
 func TestAbandonedRequestsDoNotPileUp(t *testing.T) { bubble(testAbandonedRequestsDoNotPileUp)(t) }
 
 func testAbandonedRequestsDoNotPileUp(t *testing.T) {

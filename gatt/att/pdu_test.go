@@ -99,8 +99,7 @@ func TestPDUBothWays(t *testing.T) {
 	}
 }
 
-// Every prefix of a PDU is an error, or is itself a PDU that says just what the
-// prefix says.
+// Every prefix of a PDU is an error, or a valid PDU that encodes to the prefix.
 func TestPDUPrefixes(t *testing.T) {
 	for _, s := range samples {
 		b := unhex(s.hex)
@@ -188,7 +187,7 @@ func TestResponseMustStayInRange(t *testing.T) {
 			t.Errorf("error %v, want %q", tt.err, tt.want)
 		}
 	}
-	// A group may end behind the range: services do, when asked for one by one.
+	// A group may end behind the requested range, as services do.
 	if _, err := answer(ReadByGroupTypeReq{2, 9, uuid.From16(0x2800)}, "11 06 0200 ffff 0018"); err != nil {
 		t.Error(err)
 	}
@@ -276,7 +275,7 @@ func TestListsFill(t *testing.T) {
 	}
 }
 
-// A list costs nothing to walk, however long it is.
+// Iterating over a list does not allocate.
 func TestListsWalkWithoutAllocation(t *testing.T) {
 	b := unhex("09 07 0200 0203000028 0400 0205000128 0600 0207000228")
 	sum := 0
@@ -358,7 +357,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// What Parse accepts says the same after another round.
+// A parsed PDU survives a round trip.
 func FuzzPDU(f *testing.F) {
 	for _, s := range samples {
 		f.Add(s.pdu.AppendPDU(nil))

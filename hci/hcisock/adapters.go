@@ -10,46 +10,49 @@ import (
 type Adapter struct {
 	Index int
 	Name  string  // "hci0"
-	MAC   hci.MAC // zero when the adapter has none, or the kernel has not read it yet
-	Bus   string  // "usb", "uart", "sdio", "virtual", ...; "bus 0xNN" when unknown
-	// Driver and USB are what sysfs says; empty and zero where it does not.
+	MAC   hci.MAC // zero if the adapter has none, or the kernel has not read it yet
+	Bus   string  // "usb", "uart", "sdio", "virtual", ...; "bus 0xNN" if unknown
+	// Driver and USB come from sysfs; they are zero if sysfs does not have them.
 	Driver string
 	USB    USBDevice
-	// Up says that the kernel runs the adapter, for BlueZ or for the holder of
-	// its user channel.
+	// Up reports that the kernel has brought the adapter up, for BlueZ or for the
+	// process with its user channel.
 	Up     bool
 	RFKill RFKill
-	// UserChannel says that a process has the adapter for itself.
+	// UserChannel reports that a process has the user channel, which excludes all
+	// other processes.
 	UserChannel bool
-	// Holders are the processes that use it or, where that cannot be found out
-	// without root, may use it.
+	// Holders are the processes that use the adapter, or may use it if only root
+	// can find out.
 	Holders []Holder
 }
 
-// Free reports whether nothing is known to stand in the way of opening a.
+// Free reports whether a can be opened, as far as is known: no process has its user
+// channel, and its radio is not switched off.
 func (a Adapter) Free() bool { return !a.UserChannel && !a.RFKill.Soft && !a.RFKill.Hard }
 
-// USBDevice names a device on USB.
+// USBDevice identifies a USB device.
 type USBDevice struct {
 	VendorID, ProductID   uint16
-	Manufacturer, Product string // as the device calls them
+	Manufacturer, Product string // strings of the device
 }
 
-// RFKill says whether the radio is switched off.
+// RFKill is the state of the radio switches of an adapter.
 type RFKill struct {
-	Soft bool // by software: Unblock turns it on
-	Hard bool // by a switch or key of the machine
+	Soft bool // the radio is switched off by software; see Unblock
+	Hard bool // the radio is switched off by a switch or key of the machine
 }
 
-// Holder is a process that holds an adapter.
+// Holder is a process that uses an adapter.
 type Holder struct {
 	PID  int
-	Name string // as the kernel shows it, at most 15 bytes
-	// UserChannel says that it has the adapter's user channel; otherwise it is
-	// bluetoothd, which manages the adapter and lets go of it when asked.
+	Name string // command name in the kernel, at most 15 bytes
+	// UserChannel reports that the process has the user channel of the adapter.
+	// Otherwise it is bluetoothd, which manages the adapter and releases it when
+	// another process opens it.
 	UserChannel bool
-	// Sure is false for a process that has HCI sockets, when it cannot be seen
-	// which; root sees it.
+	// Sure is false if the process has HCI sockets, but only root can see of which
+	// adapter.
 	Sure bool
 }
 

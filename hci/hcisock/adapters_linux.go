@@ -9,10 +9,10 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Adapters lists the adapters of this machine by index. It needs no
-// privilege; root sees more of who holds them. With an error (an *OpenError:
-// no Bluetooth in the kernel or in this network namespace) it still returns
-// what sysfs shows: index, name, USB device, rfkill.
+// Adapters lists the adapters of this machine, ordered by index. It requires no
+// privilege, but only root sees all of Holders. Its error is an *OpenError, such as
+// for a kernel or a network namespace without Bluetooth; the list then has the
+// information of sysfs: index, name, USB device and radio switches.
 func Adapters() ([]Adapter, error) {
 	ctl, err := openControl(nil)
 	if err != nil {
@@ -39,9 +39,9 @@ func Adapters() ([]Adapter, error) {
 		a.MAC = hci.MAC(info.address)
 		a.Bus = busName(info.kind & 0x0F)
 		a.Up = info.flags&flagUp != 0
-		// The management interface hides an adapter while its user channel is
-		// taken. A raw-only adapter is hidden as well, and one that is being set
-		// up, which is not up yet.
+		// The management interface hides an adapter while a process has its user
+		// channel. It also hides raw-only adapters, and adapters during their setup,
+		// which are not up yet.
 		a.UserChannel = a.Up && info.flags&flagRaw == 0 && mgmtErr == nil && !slices.Contains(managed, id)
 		a.Holders = holdersAmong(sockets, id, a.UserChannel)
 		a.UserChannel = a.UserChannel || slices.ContainsFunc(a.Holders, func(h Holder) bool { return h.UserChannel && h.Sure })
@@ -50,6 +50,7 @@ func Adapters() ([]Adapter, error) {
 	return list, nil
 }
 
+// sysfsOnly lists the adapters with the information of sysfs.
 func sysfsOnly() []Adapter {
 	var list []Adapter
 	for _, id := range adaptersInSysfs(classDir) {
@@ -58,8 +59,8 @@ func sysfsOnly() []Adapter {
 	return list
 }
 
-// HasAddressFamily checks that this process can make HCI sockets. Its error
-// is an *OpenError with CauseNoBluetooth or CauseNamespace.
+// HasAddressFamily returns nil if this process can create HCI sockets. Its error is
+// an *OpenError, with CauseNoBluetooth or CauseNamespace.
 func HasAddressFamily() error {
 	ctl, err := openControl(nil)
 	if err != nil {
@@ -81,14 +82,14 @@ func withControl(op string, index int, f func(*control) error) error {
 	return nil
 }
 
-// Up lets the kernel's own stack start the adapter, as BlueZ does. It may
-// take seconds, needs CAP_NET_ADMIN, and does nothing when it is up.
+// Up makes the kernel's own stack start the adapter, as BlueZ does. It may take
+// seconds and requires CAP_NET_ADMIN. It does nothing if the adapter is up.
 func Up(index int) error {
 	return withControl("bring up", index, func(c *control) error { return c.bringUp(index) })
 }
 
-// Down lets the kernel's own stack stop the adapter, which ends its links. It
-// needs CAP_NET_ADMIN and does nothing when it is down.
+// Down makes the kernel's own stack stop the adapter, which ends its links. It
+// requires CAP_NET_ADMIN. It does nothing if the adapter is down.
 func Down(index int) error {
 	return withControl(opDown, index, func(c *control) error { return c.bringDown(index) })
 }

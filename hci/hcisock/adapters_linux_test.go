@@ -12,8 +12,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// tree makes files below a new directory; a value that begins with "->" is a
-// symbolic link.
+// tree makes files in a new folder. A value that begins with "->" is a symbolic link.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -35,7 +34,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return root
 }
 
-// What sysfs looks like with a USB adapter, one on a UART and a virtual one.
+// sysfs with an adapter on USB, one on a UART and a virtual one.
 func sysfs(t *testing.T) string {
 	usb := "devices/pci0/usb1/1-3/"
 	uart := "devices/platform/serial0-0/"

@@ -10,7 +10,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Kind tells the forms of an [Address] apart.
+// Kind is the form of an [Address].
 type Kind uint8
 
 const (
@@ -23,19 +23,18 @@ const (
 	KindSim                // sim:SCENARIO, which package sim opens
 )
 
-// DefaultBaud is the speed of a serial address that names none; it is what
-// controllers start with.
+// defaultBaud is the default speed of a serial address. Controllers start with it.
 const defaultBaud = 115200
 
-// maxIndex is the largest adapter index: 0xFFFF means "no adapter".
+// maxIndex is the largest adapter index. 0xFFFF means no adapter.
 const maxIndex = 0xFFFE
 
-// forms is the end of every error about an address.
+// forms is the remedy in every error about an address.
 const forms = "use hci0, AA:BB:CC:DD:EE:FF, tcp:HOST:PORT, unix:PATH, " +
 	"serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3, fd:NAME or sim:SCENARIO"
 
-// Address says which controller to open. It is comparable. The fields that
-// its Kind does not use are zero.
+// Address identifies a controller to open. It is comparable. Fields that its Kind
+// does not use are zero.
 type Address struct {
 	Kind  Kind
 	Index int     // KindIndex: N of hciN; KindFD: the descriptor unless Name is set
@@ -43,11 +42,11 @@ type Address struct {
 	// Name is HOST:PORT (KindTCP), a path (KindUnix, KindSerial), systemd's
 	// name of a descriptor (KindFD) or a scenario (KindSim).
 	Name     string
-	Baud     int  // KindSerial: bits per second
+	Baud     int  // KindSerial: bits per second; ParseAddress sets 115200 by default
 	NoRTSCTS bool // KindSerial: no hardware flow control
 }
 
-// ParseAddress reads one of the forms in the package documentation, and
+// ParseAddress parses one of the forms in the package documentation, or
 // sim:SCENARIO. Its error is an *OpenError that lists the forms.
 func ParseAddress(s string) (Address, error) {
 	a, err := parseAddress(s)
@@ -91,8 +90,8 @@ func parseAddress(s string) (Address, error) {
 	}
 }
 
-// parseNumber takes decimal digits only, so that String gives back what was
-// parsed: no sign, no leading zero.
+// parseNumber parses a number from 0 to limit. It accepts no sign and no leading
+// zero, so that String returns what was parsed.
 func parseNumber(s string, limit int) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 || n > limit || strconv.Itoa(n) != s {
@@ -140,7 +139,7 @@ func parseSerial(s string) (Address, error) {
 				return Address{}, fmt.Errorf("flow %q is neither rtscts nor none", v[0])
 			}
 		default:
-			return Address{}, fmt.Errorf("unknown setting %q: there are baud and flow", key)
+			return Address{}, fmt.Errorf("unknown setting %q, the settings are baud and flow", key)
 		}
 	}
 	return a, nil
@@ -161,11 +160,11 @@ func parseFD(s string) (Address, error) {
 }
 
 const (
-	maxBaud = 4000000 // the fastest that the kernel's speed table has
-	maxFD   = 1 << 20 // the largest limit on descriptors that Linux allows by default
+	maxBaud = 4000000 // the fastest speed in the kernel's table
+	maxFD   = 1 << 20 // the largest descriptor limit that Linux allows by default
 )
 
-// String returns the form that ParseAddress reads.
+// String returns the form for ParseAddress.
 func (a Address) String() string {
 	switch a.Kind {
 	case KindIndex:
@@ -194,4 +193,5 @@ func (a Address) String() string {
 	}
 }
 
+// indexName returns the name of the adapter with an index, such as "hci0".
 func indexName(index int) string { return Address{Kind: KindIndex, Index: index}.String() }

@@ -130,7 +130,7 @@ func TestOpenWithEndedContext(t *testing.T) {
 	}
 }
 
-// What parses is written so that it parses to the same again.
+// String of a parsed address parses to the same address.
 func FuzzParseAddress(f *testing.F) {
 	for _, a := range []Address{
 		{Kind: KindIndex, Index: 7},

@@ -14,7 +14,7 @@ var (
 	program = []Holder{{PID: 42, Name: "scanner", UserChannel: true, Sure: true}}
 )
 
-// TestUnclaimed has a link on adapters 8 and 9 if the kernel runs them.
+// TestUnclaimed has links on the adapters 8 and 9, if they are up.
 func TestUnclaimed(t *testing.T) {
 	links := func(index int) ([]KernelLink, error) {
 		if index < 8 {
@@ -22,7 +22,7 @@ func TestUnclaimed(t *testing.T) {
 		}
 		return []KernelLink{{MAC: hci.MAC{1}, Kind: LinkLE}, {MAC: hci.MAC{2}, Kind: LinkACL}}, nil
 	}
-	const stop = "`sudo systemctl stop bluetooth`, or name hci0 to take it from there, which cuts its links"
+	const stop = "`sudo systemctl stop bluetooth`, or name hci0 to open it anyway, which drops its links"
 	for _, c := range []struct {
 		name  string
 		list  []Adapter
@@ -39,43 +39,43 @@ func TestUnclaimed(t *testing.T) {
 		},
 		{
 			name: "bluetoothd's", list: []Adapter{{Name: "hci0", Up: true, Holders: daemon}},
-			err: "hci0: take unasked: bluetoothd (pid 7) has it; " + stop, cause: CauseBusy,
+			err: "hci0: choose: bluetoothd (pid 7) uses it; " + stop, cause: CauseBusy,
 		},
 		{
 			name: "bluetoothd's, down", list: []Adapter{{Name: "hci0", Holders: daemon}},
-			err: "hci0: take unasked: bluetoothd (pid 7) has it; " + stop, cause: CauseBusy,
+			err: "hci0: choose: bluetoothd (pid 7) uses it; " + stop, cause: CauseBusy,
 		},
 		{
 			name: "bluetoothd's, with links", list: []Adapter{{Index: 8, Name: "hci0", Up: true, Holders: daemon}},
-			err: "hci0: take unasked: bluetoothd (pid 7) has it, with links to 00:00:00:00:00:01 (LE), 00:00:00:00:00:02 (BR/EDR); " + stop, cause: CauseBusy,
+			err: "hci0: choose: bluetoothd (pid 7) uses it, with links to 00:00:00:00:00:01 (LE), 00:00:00:00:00:02 (BR/EDR); " + stop, cause: CauseBusy,
 		},
 		{
 			name: "links of nobody that is seen", list: []Adapter{{Index: 8, Name: "hci0", Up: true}},
-			err: "hci0: take unasked: other programs have links on it: 00:00:00:00:00:01 (LE), 00:00:00:00:00:02 (BR/EDR); " +
-				"end them (`bluetoothctl disconnect`, `sudo systemctl stop bluetooth`), or name hci0 to take it from there, which cuts its links",
+			err: "hci0: choose: other programs have links on it: 00:00:00:00:00:01 (LE), 00:00:00:00:00:02 (BR/EDR); " +
+				"end them (`bluetoothctl disconnect`, `sudo systemctl stop bluetooth`), or name hci0 to open it anyway, which drops its links",
 			cause: CauseBusy,
 		},
 		{
 			name: "a program's", list: []Adapter{{Index: 8, Name: "hci0", Up: true, UserChannel: true, Holders: program}},
-			err: "hci0: take unasked: held by scanner (pid 42); stop that process", cause: CauseBusy,
+			err: "hci0: choose: held by scanner (pid 42); stop that process", cause: CauseBusy,
 		},
 		{
 			name: "somebody's", list: []Adapter{{Name: "hci0", Up: true, UserChannel: true}},
-			err: "hci0: take unasked: held by another process; stop that process; root is told its name", cause: CauseBusy,
+			err: "hci0: choose: held by another process; stop that process; run this as root to see its name", cause: CauseBusy,
 		},
 		{
 			name: "off by software, bluetoothd's too", list: []Adapter{{Name: "hci0", RFKill: RFKill{Soft: true}, Holders: daemon}},
-			err: "hci0: take unasked: its radio is off by software (rfkill); `rfkill unblock bluetooth`", cause: CauseRFKill,
+			err: "hci0: choose: its radio is switched off by software (rfkill); `rfkill unblock bluetooth`", cause: CauseRFKill,
 		},
 		{
 			name: "off by a switch", list: []Adapter{{Name: "hci0", RFKill: RFKill{Soft: true, Hard: true}}},
-			err: "hci0: take unasked: its radio is off by a switch or key of the machine (rfkill); turn it on there", cause: CauseRFKill,
+			err: "hci0: choose: its radio is switched off by a switch or key of the machine (rfkill); switch it on there", cause: CauseRFKill,
 		},
 		{
 			name: "two", list: []Adapter{{Name: "hci0", Up: true, Holders: daemon}, {Name: "hci1", UserChannel: true, Holders: program}},
-			err: "adapters: take unasked: hci0: bluetoothd (pid 7) has it; hci1: held by scanner (pid 42); hci0: " + stop + "; hci1: stop that process", cause: CauseBusy,
+			err: "adapters: choose: hci0: bluetoothd (pid 7) uses it; hci1: held by scanner (pid 42); hci0: " + stop + "; hci1: stop that process", cause: CauseBusy,
 		},
-		{name: "none", err: "adapters: take unasked: this machine has none; plug one in, or load its driver", cause: CauseNoAdapter},
+		{name: "none", err: "adapters: choose: this machine has none; plug one in, or load its driver", cause: CauseNoAdapter},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Unclaimed(c.list, links)

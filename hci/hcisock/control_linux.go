@@ -10,8 +10,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// control is an HCI socket that is bound to nothing, the only kind on which
-// the HCI ioctls work. It needs no privilege as long as it only asks.
+// control is an unbound HCI socket, the only kind on which the HCI ioctls work. The
+// ioctls that only read require no privilege.
 type control struct{ conn *socket.Conn }
 
 func openControl(cfg *Config) (*control, error) {
@@ -22,6 +22,7 @@ func openControl(cfg *Config) (*control, error) {
 	return &control{conn}, nil
 }
 
+// hciSocket creates an unbound HCI socket.
 func hciSocket(cfg *Config) (*socket.Conn, error) {
 	var sc *socket.Config // nil leaves the network namespace alone
 	if ns := cfg.netNS(); ns != 0 {
@@ -32,11 +33,11 @@ func hciSocket(cfg *Config) (*socket.Conn, error) {
 
 func (c *control) Close() error { return c.conn.Close() }
 
-// maxInterrupts bounds the retries of an ioctl that a signal interrupted; the
-// Go runtime sends itself some.
+// maxInterrupts bounds the retries of an ioctl that a signal has interrupted. The Go
+// runtime sends signals to itself.
 const maxInterrupts = 100
 
-// byIndex does one of the ioctls that take the adapter's index by value.
+// byIndex performs an ioctl that takes the index of the adapter by value.
 func (c *control) byIndex(request uint, index int) error {
 	rc, err := c.conn.SyscallConn()
 	if err != nil {
@@ -56,6 +57,7 @@ func (c *control) byIndex(request uint, index int) error {
 	return ioctlErr
 }
 
+// bringUp starts an adapter, if it is not up.
 func (c *control) bringUp(index int) error {
 	if err := c.byIndex(ioctlDevUp, index); !errors.Is(err, unix.EALREADY) {
 		return err
@@ -63,10 +65,9 @@ func (c *control) bringUp(index int) error {
 	return nil
 }
 
-// down stops an adapter that the kernel's own stack has up, and leaves others
-// alone: a DOWN that meets a new adapter before the kernel has set it up
-// cancels its setup for good, and it stays busy until it is plugged in again
-// (seen on Linux 6.1).
+// bringDown stops an adapter that is up and does nothing otherwise. A DOWN during the
+// kernel's setup of a new adapter would cancel the setup for good: the adapter would
+// stay busy until it is plugged in again (seen on Linux 6.1).
 func (c *control) bringDown(index int) error {
 	info, err := c.adapterInfo(index)
 	if err != nil || info.flags&flagUp == 0 {
@@ -78,10 +79,10 @@ func (c *control) bringDown(index int) error {
 	return nil
 }
 
-// maxAdapters bounds the adapter list. The kernel takes up to two pages.
+// maxAdapters bounds the list of adapters. The kernel accepts up to two pages.
 const maxAdapters = 128
 
-// devList is the kernel's struct hci_dev_list_req with room for the answer.
+// devList is the kernel's struct hci_dev_list_req with room for the list.
 type devList struct {
 	n       uint16
 	_       [2]byte
@@ -92,7 +93,7 @@ type devList struct {
 	}
 }
 
-// indexes returns the indexes of all adapters, in no order.
+// indexes returns the indexes of all adapters, in any order.
 func (c *control) indexes() ([]int, error) {
 	list := devList{n: maxAdapters}
 	if err := c.conn.Ioctl(ioctlGetDevList, unsafe.Pointer(&list)); err != nil {
@@ -132,14 +133,15 @@ const (
 	flagRaw = 1 << 8 // HCI_RAW
 )
 
+// adapterInfo returns the kernel's information about an adapter.
 func (c *control) adapterInfo(index int) (devInfo, error) {
 	info := devInfo{id: uint16(index)}
 	err := c.conn.Ioctl(ioctlGetDevInfo, unsafe.Pointer(&info))
 	return info, err
 }
 
-// find returns the index of the adapter with the address; ENODEV if there is
-// none.
+// findMAC returns the index of the adapter with an address. The error is ENODEV if
+// there is none.
 func (c *control) findMAC(mac hci.MAC) (int, error) {
 	ids, err := c.indexes()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// dial connects to a controller behind a TCP or Unix stream socket. TCP has
-// no-delay set, which is what net does: HCI is made of small packets.
+// dial connects to a controller behind a TCP or Unix stream socket. Package net sets
+// TCP_NODELAY, which HCI with its small packets needs.
 func dial(ctx context.Context, network string, a Address) (*Stream, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, network, a.Name)
@@ -30,7 +30,7 @@ func dial(ctx context.Context, network string, a Address) (*Stream, error) {
 	case errors.Is(err, fs.ErrPermission):
 		e.Cause, e.Remedy = CausePermission, "get write permission on the socket's file"
 	case errors.Is(err, syscall.EPROTOTYPE):
-		e.Remedy = "the socket is no stream socket: let the server use one"
+		e.Remedy = "make the server listen on a stream socket"
 	}
 	return nil, e
 }

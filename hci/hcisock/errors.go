@@ -2,13 +2,13 @@ package hcisock
 
 import "fmt"
 
-// Cause says why a controller could not be opened.
+// Cause is the reason why a controller could not be opened.
 type Cause uint8
 
 const (
 	// CauseUnknown: none of the causes below; Err has the details.
 	CauseUnknown Cause = iota
-	// CauseAddress: the address is malformed or of a scheme that is not opened here.
+	// CauseAddress: the address is malformed, or Open does not open its scheme.
 	CauseAddress
 	// CauseUnsupported: this operating system has no such transport.
 	CauseUnsupported
@@ -16,15 +16,15 @@ const (
 	CauseNoBluetooth
 	// CauseNamespace: the kernel has Bluetooth, but not in this network namespace (EAFNOSUPPORT).
 	CauseNamespace
-	// CausePermission: CAP_NET_ADMIN is missing, or access to a device file.
+	// CausePermission: CAP_NET_ADMIN or the access to a device file is missing.
 	CausePermission
 	// CauseNoAdapter: there is no such adapter, device file or descriptor.
 	CauseNoAdapter
-	// CauseBusy: another process holds it (EBUSY, EUSERS).
+	// CauseBusy: another process uses it (EBUSY, EUSERS).
 	CauseBusy
 	// CauseRFKill: the radio is switched off (ERFKILL).
 	CauseRFKill
-	// CauseDriver: the adapter is there but does not start: timeout, missing firmware.
+	// CauseDriver: the adapter does not start, because of a timeout or missing firmware.
 	CauseDriver
 	// CauseUnreachable: nothing answers at the TCP or Unix address.
 	CauseUnreachable
@@ -64,16 +64,16 @@ func (c Cause) String() string {
 	}
 }
 
-// OpenError says which adapter could not be opened or controlled, why, and
-// what to do about it, in one line.
+// OpenError is the failure to open or to control an adapter.
 type OpenError struct {
-	Address string // as given to Open: "hci0"
-	Op      string // what was being done: "bind user channel"
+	Address string // the address passed to Open, such as "hci0"
+	Op      string // the operation that failed, such as "bind user channel"
 	Err     error  // usually wraps a syscall.Errno
 	Cause   Cause
-	Remedy  string // what to do about it; may be empty
+	Remedy  string // may be empty
 }
 
+// Error returns the address, the operation, the error and the remedy in one line.
 func (e *OpenError) Error() string {
 	s := fmt.Sprintf("hcisock: %s: %s: %v", e.Address, e.Op, e.Err)
 	if e.Remedy != "" {
@@ -82,4 +82,5 @@ func (e *OpenError) Error() string {
 	return s
 }
 
+// Unwrap returns Err.
 func (e *OpenError) Unwrap() error { return e.Err }

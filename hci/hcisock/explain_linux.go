@@ -16,12 +16,13 @@ const capRemedy = "run it as root, or once `sudo setcap cap_net_admin+ep PROGRAM
 
 const driverRemedy = "see `dmesg | grep -i bluetooth` for missing firmware, or unplug it and plug it in again"
 
-// explain makes an *OpenError of an errno from the kernel's HCI sockets.
+// explain returns the *OpenError of an errno of the kernel's HCI sockets.
 func explain(address, op string, index int, err error) error {
 	return clues{class: classDir, proc: procDir}.explain(address, op, index, err)
 }
 
-// clues is where the kernel tells what is behind an errno.
+// clues are the folders in which the kernel has information about the cause of an
+// errno.
 type clues struct{ class, proc string }
 
 func (c clues) explain(address, op string, index int, err error) error {
@@ -46,13 +47,13 @@ func (c clues) explain(address, op string, index int, err error) error {
 	return e
 }
 
-// explainNoFamily tells a kernel without Bluetooth from a network namespace
-// without it: the class in sysfs is the same in all namespaces.
+// explainNoFamily distinguishes a kernel without Bluetooth from a network namespace
+// without it. The class in sysfs is the same in all namespaces.
 func (c clues) explainNoFamily(e *OpenError) {
 	if _, err := os.Stat(c.class); err == nil {
 		e.Cause = CauseNamespace
 		e.Err = fmt.Errorf("the kernel has Bluetooth only in the initial network namespace: %w", e.Err)
-		e.Remedy = "run it there (containers: host networking), or hand it an open user channel as fd:N"
+		e.Remedy = "run it there (containers: host networking), or pass it an open user channel as fd:N"
 		return
 	}
 	e.Cause = CauseNoBluetooth
@@ -60,9 +61,9 @@ func (c clues) explainNoFamily(e *OpenError) {
 	e.Remedy = "load it with `sudo modprobe bluetooth`, boot a kernel with CONFIG_BT, or use a tcp: or serial: controller"
 }
 
-// explainBusy finds out who it is. The kernel refuses to bring an adapter down
-// only while a user channel has it; it refuses to bind also an adapter that
-// its own stack has up.
+// explainBusy finds the process that uses the adapter. The kernel refuses to bring an
+// adapter down only while a process has its user channel. It also refuses to bind an
+// adapter that its own stack has brought up.
 func (c clues) explainBusy(e *OpenError, index int) {
 	e.Cause = CauseBusy
 	taken := e.Op == opDown || errors.Is(e.Err, unix.EUSERS)
@@ -81,7 +82,7 @@ func (c clues) explainBusy(e *OpenError, index int) {
 		e.Remedy = "stop that process or choose another adapter"
 	case taken:
 		e.Err = fmt.Errorf("held by another process: %w", e.Err)
-		e.Remedy = "stop that process (root is told its name) or choose another adapter"
+		e.Remedy = "stop that process (run this as root to see its name) or choose another adapter"
 	default:
 		e.Err = fmt.Errorf("another process brings it up again: %w", e.Err)
 		e.Remedy = "stop that process (bluetoothd, connman or the like) or choose another adapter"
@@ -97,7 +98,7 @@ func (c clues) explainRFKill(e *OpenError, index int) {
 	}
 }
 
-// adapterNames lists what there is instead.
+// adapterNames returns the names of the adapters of the machine.
 func adapterNames(class string) string {
 	names := adaptersInSysfs(class)
 	if len(names) == 0 {

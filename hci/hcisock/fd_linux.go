@@ -12,10 +12,10 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// openFD takes an inherited descriptor. It works on a duplicate and leaves
-// the original open, so that the address can be opened again after Close: the
-// process may not have the right to get another one. An adapter behind it is
-// given back when the process ends.
+// openFD opens an inherited descriptor. It uses a duplicate and leaves the original
+// open, so that the address can be opened again after Close: the process may lack the
+// privilege to open the adapter itself. The adapter behind the descriptor is released
+// when the process ends.
 func openFD(a Address, cfg *Config) (hci.Transport, error) {
 	fd := a.Index
 	if a.Name != "" {
@@ -41,8 +41,8 @@ func openFD(a Address, cfg *Config) (hci.Transport, error) {
 		}
 		return asTransport(newSocket(conn, a.String(), cfg))
 	}
-	// Nonblocking before NewFile, so that the runtime polls it and Close
-	// unblocks a read.
+	// The descriptor must be nonblocking before NewFile. Then the runtime polls it,
+	// and Close unblocks a read.
 	if err := unix.SetNonblock(dup, true); err != nil {
 		unix.Close(dup)
 		return nil, explainFD(a, "set up", err)
@@ -50,8 +50,8 @@ func openFD(a Address, cfg *Config) (hci.Transport, error) {
 	return newStream(a.String(), os.NewFile(uintptr(dup), a.String())), nil
 }
 
-// carriesPackets reports whether a descriptor keeps packets apart, and
-// refuses what cannot be a controller.
+// carriesPackets reports whether a descriptor preserves the bounds of packets. It
+// returns an error if the descriptor cannot be a controller.
 func carriesPackets(fd int) (bool, error) {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if errors.Is(err, unix.ENOTSOCK) {
@@ -79,11 +79,12 @@ func carriesPackets(fd int) (bool, error) {
 	case kind == unix.SOCK_SEQPACKET:
 		return true, nil
 	default:
-		return false, fmt.Errorf("a socket of type %d keeps no order", kind)
+		return false, fmt.Errorf("a socket of type %d does not keep packets in order", kind)
 	}
 }
 
-// checkDevice accepts what else may be a byte stream in both directions.
+// checkDevice accepts a character device, which may be a byte stream in both
+// directions.
 func checkDevice(fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -95,9 +96,9 @@ func checkDevice(fd int) error {
 	return nil
 }
 
-// hciName returns what an HCI socket is bound to. x/sys does not decode this
-// kind of socket address. A socket that is bound to no adapter, such as that of a
-// monitor, gives EBADFD.
+// hciName returns the address to which an HCI socket is bound. Package unix does not
+// decode this kind of socket address. The error is EBADFD if the socket is not bound
+// to an adapter, such as the socket of a monitor.
 func hciName(fd int) (unix.RawSockaddrHCI, error) {
 	var addr unix.RawSockaddrHCI
 	size := uint32(unsafe.Sizeof(addr))
@@ -117,7 +118,7 @@ func explainFD(a Address, op string, err error) error {
 		Remedy: "pass a bound HCI user channel, a connected stream or sequenced-packet socket, or an open serial device"}
 	if errors.Is(err, unix.EBADF) {
 		e.Cause = CauseNoAdapter
-		e.Remedy = "let the parent process pass an open descriptor with this number"
+		e.Remedy = "make the parent process pass an open descriptor with this number"
 	}
 	return e
 }

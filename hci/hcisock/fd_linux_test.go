@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inherited keeps fd open until the end of the test, as a parent process
-// would have left it.
+// inherited keeps fd open until the end of the test, as a descriptor that a parent
+// process has passed.
 func inherited(t *testing.T, fd int) string {
 	t.Helper()
 	t.Cleanup(func() { unix.Close(fd) })
@@ -78,7 +78,7 @@ func TestOpenInheritedErrors(t *testing.T) {
 	}{
 		{"not open", "fd:1000000", CauseNoAdapter, "bad file descriptor"},
 		{"a file", fmt.Sprintf("fd:%d", file.Fd()), CauseAddress, "neither a socket nor a serial device"},
-		{"datagrams", inherited(t, dgram), CauseAddress, "keeps no order"},
+		{"datagrams", inherited(t, dgram), CauseAddress, "does not keep packets in order"},
 		{"no such name", "fd:bluetooth", CauseNoAdapter, "LISTEN_FDS is not set"},
 	} {
 		_, err := Open(t.Context(), c.address, nil)
@@ -113,7 +113,7 @@ func TestListenFD(t *testing.T) {
 	}
 }
 
-// systemd's way, with the environment of this process.
+// A descriptor that systemd passes, with the environment of this process.
 func TestOpenDescriptorByName(t *testing.T) {
 	fd, peer := socketPair(t, unix.SOCK_STREAM)
 	inherited(t, fd)

@@ -10,17 +10,17 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// unsupported is the answer where there is no Linux.
+// unsupported is the error of everything that only Linux has.
 func unsupported(address, op string) error {
 	return &OpenError{Address: address, Op: op, Err: errors.ErrUnsupported, Cause: CauseUnsupported,
 		Remedy: "on " + runtime.GOOS + " only tcp: and unix: controllers can be opened"}
 }
 
-// Socket is the HCI user channel of a Linux adapter. On this system there is
-// none.
+// Socket is the HCI user channel of a Linux adapter. Open never returns one on this
+// system.
 type Socket struct{ hci.Transport }
 
-// OpenUserChannel fails with CauseUnsupported on this system.
+// openUserChannel fails with CauseUnsupported on this system.
 func openUserChannel(_ context.Context, index int, _ *Config) (*Socket, error) {
 	return nil, unsupported(indexName(index), "open")
 }
@@ -40,19 +40,19 @@ func openFD(a Address, _ *Config) (hci.Transport, error) { return nil, unsupport
 // below.
 func Adapters() ([]Adapter, error) { return nil, unsupported("adapters", "list") }
 
-// HasAddressFamily checks that this process can make HCI sockets.
+// HasAddressFamily returns nil if this process can create HCI sockets.
 func HasAddressFamily() error { return unsupported("bluetooth", "open control socket") }
 
-// Up lets the kernel's own stack start the adapter.
+// Up makes the kernel's own stack start the adapter.
 func Up(index int) error { return unsupported(indexName(index), "bring up") }
 
-// Down lets the kernel's own stack stop the adapter.
+// Down makes the kernel's own stack stop the adapter.
 func Down(index int) error { return unsupported(indexName(index), "bring down") }
 
-// Unblock turns the radio of an adapter on that software has switched off.
+// Unblock switches on the radio of an adapter that software has switched off.
 func Unblock(index int) error { return unsupported(indexName(index), "turn radio on") }
 
-// Links returns the links that the kernel's own stack has on an adapter.
+// Links returns the links of the kernel's own stack on an adapter.
 func Links(index int) ([]KernelLink, error) { return nil, unsupported(indexName(index), "list links") }
 
 // KernelDisconnect ends a link of the kernel's own stack.

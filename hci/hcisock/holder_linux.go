@@ -15,22 +15,22 @@ import (
 
 const procDir = "/proc"
 
-// hciSock is an HCI socket that a process has.
+// hciSock is an HCI socket of a process.
 type hciSock struct {
 	pid  int
 	name string
-	// known says that channel and index are: what the socket is bound to.
+	// known reports that channel and index, to which the socket is bound, are known.
 	known   bool
 	channel uint16
 	index   int
 }
 
-// noIndex is the index of a socket that is bound to no adapter.
+// noIndex is the index of a socket that is not bound to an adapter.
 const noIndex = -1
 
-// hciSockets finds the HCI sockets of all processes that this one may look
-// into: /proc/net/hci has the inodes, /proc/PID/fd who has them open. It also
-// returns bluetoothd, whose name anyone may see, with no socket known.
+// hciSockets finds the HCI sockets of all processes that this process may inspect:
+// /proc/net/hci has the inodes, /proc/PID/fd the processes that have them open. It
+// also returns bluetoothd, whose name every process may see, with an unknown socket.
 func hciSockets(proc string) []hciSock {
 	inodes := hciInodes(filepath.Join(proc, "net/hci"))
 	entries, err := os.ReadDir(proc)
@@ -64,7 +64,7 @@ func hciSockets(proc string) []hciSock {
 	return found
 }
 
-// hciInodes reads the table of HCI sockets, whose first line names the
+// hciInodes reads the table of HCI sockets. Its first line has the names of the
 // columns.
 func hciInodes(path string) map[string]bool {
 	f, err := os.Open(path)
@@ -93,7 +93,7 @@ func socketsOf(dir string, inodes map[string]bool) []int {
 	}
 	fds, err := os.ReadDir(filepath.Join(dir, "fd"))
 	if err != nil {
-		return nil // ended, or not ours to see
+		return nil // the process has ended, or may not be inspected
 	}
 	var list []int
 	for _, e := range fds {
@@ -108,8 +108,9 @@ func socketsOf(dir string, inodes map[string]bool) []int {
 	return list
 }
 
-// remoteName asks the kernel what a socket of another process is bound to, by
-// way of a duplicate (pidfd_getfd, Linux 5.6; needs the right to trace it).
+// remoteName returns the address to which a socket of another process is bound. It
+// duplicates the socket (pidfd_getfd, Linux 5.6), which requires the right to trace
+// the process.
 func remoteName(pid, fd int) (unix.RawSockaddrHCI, error) {
 	if pid == os.Getpid() {
 		return hciName(fd)
@@ -127,10 +128,10 @@ func remoteName(pid, fd int) (unix.RawSockaddrHCI, error) {
 	return hciName(dup)
 }
 
-// holdersAmong picks the processes that hold the adapter. Those with its user
-// channel are certain. When the user channel is taken and nobody is seen to
-// have it, those whose sockets cannot be told may have it. When it is not
-// taken, bluetoothd has it.
+// holdersAmong selects the processes that use the adapter. A process with its user
+// channel certainly does. If no such process is visible, the result depends on
+// whether the user channel is taken: if so, every process with unknown sockets may
+// have it; if not, bluetoothd uses the adapter.
 func holdersAmong(sockets []hciSock, index int, taken bool) []Holder {
 	var holders []Holder
 	add := func(h Holder) {

@@ -19,7 +19,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// child is something to be done in another process, this test binary again.
+// child is a task for another process, which runs this test binary.
 type child struct {
 	call    string // "open" or "list"
 	address string
@@ -28,7 +28,7 @@ type child struct {
 	pass    *Socket // as descriptor 3
 }
 
-// childResult is what it prints.
+// childResult is the output of a child.
 type childResult struct {
 	Cause    Cause
 	Error    string
@@ -82,7 +82,7 @@ func inChild(t *testing.T, c child) childResult {
 	return childResult{}
 }
 
-// TestKernelChild is not a test but what inChild runs.
+// TestKernelChild is not a test: inChild runs it in the child.
 func TestKernelChild(t *testing.T) {
 	call, address, ok := strings.Cut(os.Getenv(childEnv), " ")
 	if !ok {

@@ -14,14 +14,14 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// disconnectTimeout bounds KernelDisconnect when ctx does not: the longest
-// supervision timeout (Vol 4, Part E, 7.8.12) and some.
+// disconnectTimeout bounds KernelDisconnect if ctx does not: the longest supervision
+// timeout (Vol 4, Part E, 7.8.12) and a margin.
 const disconnectTimeout = 33 * time.Second
 
-// KernelDisconnect ends a link of the kernel's own stack (see Links) and waits
-// until it has ended. It needs CAP_NET_RAW, and an adapter that is up and not
-// taken by a user channel. A refusal of the controller is an hci.Status:
-// StatusUnknownConnection when there is no such link (any more).
+// KernelDisconnect ends a link of the kernel's own stack (see [Links]) and waits for
+// its end. It requires CAP_NET_RAW, and an adapter that is up and not in use by a
+// user channel. If the controller refuses, the error wraps its hci.Status, such as
+// StatusUnknownConnection if there is no such link.
 func KernelDisconnect(ctx context.Context, index int, handle hci.Handle, reason hci.Status) error {
 	const op = "disconnect"
 	name := indexName(index)
@@ -52,8 +52,8 @@ func KernelDisconnect(ctx context.Context, index int, handle hci.Handle, reason 
 	return nil
 }
 
-// hciFilter is the kernel's struct hci_ufilter: which packets and events a raw
-// socket wants.
+// hciFilter is the kernel's struct hci_ufilter. It selects the packets and events that
+// a raw socket receives.
 type hciFilter struct {
 	types  uint32
 	events [2]uint32
@@ -63,6 +63,8 @@ type hciFilter struct {
 
 const optHCIFilter = 2 // HCI_FILTER
 
+// bindRaw binds conn to the raw channel of an adapter, filtered for the events that
+// KernelDisconnect needs.
 func bindRaw(conn *socket.Conn, index int) error {
 	if err := conn.Bind(&unix.SockaddrHCI{Dev: uint16(index), Channel: unix.HCI_CHANNEL_RAW}); err != nil {
 		return err
@@ -74,6 +76,8 @@ func bindRaw(conn *socket.Conn, index int) error {
 	return conn.SetsockoptBytes(unix.SOL_HCI, optHCIFilter, unsafe.Slice((*byte)(unsafe.Pointer(&f)), unsafe.Sizeof(f)))
 }
 
+// awaitDisconnect waits until an event reports the end of the link, or the refusal of
+// the command.
 func awaitDisconnect(ctx context.Context, conn *socket.Conn, handle hci.Handle) error {
 	b := make([]byte, hci.MaxPacketLen)
 	for {
@@ -90,8 +94,8 @@ func awaitDisconnect(ctx context.Context, conn *socket.Conn, handle hci.Handle) 
 	}
 }
 
-// disconnected reports whether an H4 event packet ends the wait for the
-// disconnection of a link.
+// disconnected reports whether an H4 packet ends the wait for the disconnection of a
+// link, and with which result.
 func disconnected(packet []byte, handle hci.Handle) (bool, error) {
 	r := wire.NewReader(packet)
 	if hci.PacketType(r.U8()) != hci.PacketEvent {
@@ -111,8 +115,7 @@ func disconnected(packet []byte, handle hci.Handle) (bool, error) {
 		case ev.Handle == handle && ev.Status == hci.StatusSuccess:
 			return true, nil
 		case ev.Status != hci.StatusSuccess && (ev.Handle == handle || ev.Handle == 0):
-			// BlueZ's btvirt fails the disconnection of a handle that it does not
-			// know with handle 0.
+			// For an unknown handle, BlueZ's btvirt reports the failure with handle 0.
 			return true, ev.Status
 		}
 	}

@@ -6,20 +6,20 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// KernelLink is a link that the kernel's own stack has on an adapter. A user
-// channel's links are not known to the kernel.
+// KernelLink is a link of the kernel's own stack on an adapter. The kernel does not
+// know the links of a user channel.
 type KernelLink struct {
 	Handle   hci.Handle
-	MAC      hci.MAC // of the peer; the kernel does not tell the kind of address here
+	MAC      hci.MAC // address of the peer; the kernel does not report its kind here
 	Kind     LinkKind
-	Outgoing bool // made by this side
+	Outgoing bool // this side made the connection
 	State    LinkState
-	Central  bool
-	// Encrypted says that the link is encrypted.
+	Central  bool // this side is the central
+	// Encrypted reports whether the link is encrypted.
 	Encrypted bool
 }
 
-// LinkKind is the kernel's number for the type of a link.
+// LinkKind is the type of a link, with the numbers of the kernel.
 type LinkKind uint8
 
 const (
@@ -44,7 +44,7 @@ func (k LinkKind) String() string {
 	}
 }
 
-// LinkState is the kernel's number for the state of a link.
+// LinkState is the state of a link, with the numbers of the kernel.
 type LinkState uint16
 
 const (

@@ -6,7 +6,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Links returns the links that the kernel's own stack has on an adapter.
+// Links returns the links of the kernel's own stack on an adapter.
 func Links(index int) ([]KernelLink, error) {
 	var list []KernelLink
 	err := withControl("list links", index, func(c *control) error {
@@ -27,10 +27,10 @@ func kernelLink(l connInfo) KernelLink {
 	}
 }
 
-// maxLinks bounds the list of links of one adapter; the kernel takes up to 512.
+// maxLinks bounds the list of links of one adapter. The kernel accepts up to 512.
 const maxLinks = 256
 
-// connList is the kernel's struct hci_conn_list_req with room for the answer.
+// connList is the kernel's struct hci_conn_list_req with room for the list.
 type connList struct {
 	id      uint16
 	n       uint16
@@ -47,6 +47,7 @@ type connInfo struct {
 	linkMode uint32
 }
 
+// kernelLinks returns the links of the kernel's own stack on an adapter.
 func (c *control) kernelLinks(index int) ([]connInfo, error) {
 	list := connList{id: uint16(index), n: maxLinks}
 	if err := c.conn.Ioctl(ioctlGetConnList, unsafe.Pointer(&list)); err != nil {

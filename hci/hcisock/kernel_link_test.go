@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// A link of the kernel's own stack, to hci1, which plays an advertiser.
+// A link of the kernel's own stack to hci1, which is an advertiser.
 func TestKernelLinks(t *testing.T) {
 	list, err := Adapters()
 	if err != nil {
@@ -57,7 +57,7 @@ func TestKernelLinks(t *testing.T) {
 	}
 }
 
-// advertise makes a controller connectable and then takes what it sends.
+// advertise makes a controller connectable and then reads all its packets.
 func advertise(t *testing.T, s *Socket) {
 	t.Helper()
 	if err := roundTrip(s); err != nil {
@@ -85,9 +85,9 @@ func advertise(t *testing.T, s *Socket) {
 	t.Cleanup(func() { s.Close(); <-done })
 }
 
-// connectLE makes the kernel's own stack have a link, by a command behind its
-// back, and returns its links once they are connected. An L2CAP socket would do
-// as well, but Linux 6.1 crashes when one is closed after its link.
+// connectLE connects the kernel's own stack by a raw command and returns its links
+// once they are connected. It does not use an L2CAP socket, because Linux 6.1 crashes
+// when one is closed after its link.
 func connectLE(t *testing.T, peer hci.MAC) []KernelLink {
 	t.Helper()
 	conn, err := hciSocket(nil)

@@ -20,7 +20,7 @@ import (
 )
 
 // These tests run as root on a kernel with Bluetooth and hci_vhci, where hci0
-// is a controller that nobody uses (btvirt's, in the virtual machine of
+// is a controller without another user (btvirt's, in the virtual machine of
 // `make test-kernel`). They open, close, block and restart it.
 
 const kernelTimeout = 2 * time.Minute
@@ -37,7 +37,7 @@ func openKernel(t *testing.T, address string) *Socket {
 	return tr.(*Socket)
 }
 
-// roundTrip resets the controller and waits for exactly the answer to that.
+// roundTrip resets the controller and wants exactly the answer to that.
 func roundTrip(tr hci.Transport) error {
 	timer := time.AfterFunc(kernelTimeout, func() { tr.Close() }) // no test hangs
 	defer timer.Stop()
@@ -57,7 +57,7 @@ func roundTrip(tr hci.Transport) error {
 	}
 }
 
-// hci0 is what Adapters tells of it.
+// hci0 returns the adapter hci0 from Adapters.
 func hci0(t *testing.T) Adapter {
 	t.Helper()
 	list, err := Adapters()
@@ -185,8 +185,8 @@ func TestKernelOtherNetworkNamespace(t *testing.T) {
 	}
 }
 
-// A process without any capability works with an open user channel that it
-// was handed.
+// A process without any capability can use an open user channel that it has
+// inherited.
 func TestKernelInheritedUserChannel(t *testing.T) {
 	s := openKernel(t, "hci0")
 	got := inChild(t, child{call: "open", address: "fd:3", nobody: true, netns: true, pass: s})
@@ -240,7 +240,7 @@ func TestKernelRFKill(t *testing.T) {
 	}
 }
 
-// Up and Down drive the kernel's own stack; Open takes the adapter away from it.
+// Up and Down use the kernel's own stack; Open takes the adapter away from it.
 func TestKernelUpDown(t *testing.T) {
 	if err := Up(0); err != nil {
 		t.Fatal(err)

@@ -15,14 +15,14 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// vhci is a controller of our own behind /dev/vhci.
+// vhci is a controller that the test provides through /dev/vhci.
 type vhci struct {
 	*os.File
 	index int
 }
 
-// Kinds of virtual controllers: one that the kernel sets up when it comes, and
-// a raw one that it asks nothing.
+// Kinds of virtual controllers: one that the kernel sets up when it is added, and a
+// raw one to which the kernel sends nothing.
 const (
 	vhciPlain = 0x00
 	vhciRaw   = 0x80
@@ -134,8 +134,8 @@ func TestKernelReadAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A controller that does not answer stays busy for good once the kernel has
-// given up on it.
+// A controller that does not answer stays busy for good once the kernel's setup of it
+// has failed.
 func TestKernelAdapterThatDoesNotAnswer(t *testing.T) {
 	v := newVHCI(t, vhciPlain)
 	_, err := openUserChannel(t.Context(), v.index, nil)

@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// firstListenFD is where systemd's inherited descriptors begin
-// (SD_LISTEN_FDS_START).
+// firstListenFD is the first descriptor that systemd passes (SD_LISTEN_FDS_START).
 const firstListenFD = 3
 
-// listenFD finds the descriptor that systemd hands over under a name
-// (sd_listen_fds_with_names): LISTEN_FDS says how many there are, from 3 on,
-// LISTEN_FDNAMES what they are called, LISTEN_PID for whom they are.
+// listenFD finds the descriptor that systemd passes under a name
+// (sd_listen_fds_with_names). LISTEN_FDS is the number of descriptors, from 3 on,
+// LISTEN_FDNAMES has their names, LISTEN_PID is the process that they are for.
 func listenFD(name string, pid int, getenv func(string) string) (int, error) {
 	count, names := getenv("LISTEN_FDS"), getenv("LISTEN_FDNAMES")
 	if count == "" {

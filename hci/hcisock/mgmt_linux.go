@@ -10,19 +10,19 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// The one command of the kernel's management interface that is used here,
-// because anyone may give it and it changes nothing: Read Extended Controller
-// Index List (since Linux 4.1).
+// The constants of Read Extended Controller Index List (since Linux 4.1), the only
+// command of the kernel's management interface that the package uses. It requires no
+// privilege and changes nothing.
 const (
 	mgmtReadExtIndexList = 0x003C
 	mgmtCommandComplete  = 0x0001
 	mgmtCommandStatus    = 0x0002
 	mgmtNoIndex          = 0xFFFF
-	mgmtTimeout          = time.Second // the kernel answers within the write
+	mgmtTimeout          = time.Second // the kernel answers during the write
 )
 
-// managedIndexes returns the adapters that the management interface, and so
-// BlueZ, can use now.
+// managedIndexes returns the adapters that the management interface, and so BlueZ,
+// can use at present.
 func managedIndexes() ([]int, error) {
 	conn, err := hciSocket(nil)
 	if err != nil {
@@ -58,7 +58,7 @@ func appendMgmtHeader(b []byte, opcode, index, length uint16) []byte {
 	return wire.AppendU16(wire.AppendU16(wire.AppendU16(b, opcode), index), length)
 }
 
-// parseIndexList reads the answer; done is false for any other event.
+// parseIndexList parses the answer. done is false for any other event.
 func parseIndexList(b []byte) (list []int, done bool, err error) {
 	r := wire.NewReader(b)
 	event := r.U16()

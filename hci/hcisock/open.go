@@ -10,18 +10,18 @@ import (
 
 // Config holds the settings of Open. Nil means all defaults.
 type Config struct {
-	// Logger gets one line when an adapter is opened and one when it is
-	// closed. Nil: no log.
+	// Logger receives one record when an adapter is opened and one when it is
+	// closed. Nil disables logging.
 	Logger *slog.Logger
-	// NetNS is the descriptor of a network namespace to open adapters in,
-	// which needs CAP_SYS_ADMIN; Linux has Bluetooth only in the initial one.
-	// 0: the present one. It is not closed.
+	// NetNS is the descriptor of the network namespace in which adapters are
+	// opened; 0 means the present one. It requires CAP_SYS_ADMIN. Linux has
+	// Bluetooth only in the initial namespace. The descriptor is not closed.
 	NetNS int
 	// ReadBuffer is the size in bytes of the kernel's receive buffer of a user
-	// channel. The kernel drops what does not fit, without notice but in
-	// [Socket.Drops]. It doubles the value for its own overhead, of which an
-	// advertising report needs about 800 bytes. 0: 1 MiB, good for more than
-	// 2000 reports. Negative: the system's default.
+	// channel; default 1 MiB, which holds more than 2000 advertising reports.
+	// Negative means the system's default. The kernel doubles the value for its own
+	// overhead, and an advertising report takes about 800 bytes. Packets that do not
+	// fit are dropped; only [Socket.Drops] shows it.
 	ReadBuffer int
 }
 
@@ -46,13 +46,16 @@ func (c *Config) readBuffer() int {
 	return c.ReadBuffer
 }
 
-// Open opens the controller at address, whose forms are in the package
-// documentation. Its error is an *OpenError; it wraps context.Cause(ctx) when
-// ctx ends first. The start of a Linux adapter may take seconds in the kernel
-// and cannot be interrupted there: when ctx ends meanwhile, Open returns, and
-// the adapter is released as soon as the kernel is done.
+// Open opens the controller at address, in one of the forms in the package
+// documentation. The result is a *[Socket] for a Linux adapter, a *[Stream] for a byte
+// stream. Its error is an *OpenError, which wraps context.Cause(ctx) if ctx ends
+// first.
 //
-// sim: addresses are an error here: package sim opens them.
+// The kernel may take seconds to start a Linux adapter and cannot be interrupted. If
+// ctx ends meanwhile, Open returns, and the adapter is released as soon as the kernel
+// is done.
+//
+// Open refuses sim: addresses, which package sim opens.
 func Open(ctx context.Context, address string, cfg *Config) (hci.Transport, error) {
 	a, err := ParseAddress(address)
 	if err != nil {
@@ -61,7 +64,7 @@ func Open(ctx context.Context, address string, cfg *Config) (hci.Transport, erro
 	return a.Open(ctx, cfg)
 }
 
-// Open opens the controller at a, as the function Open does.
+// Open opens the controller at a; see the function [Open].
 func (a Address) Open(ctx context.Context, cfg *Config) (hci.Transport, error) {
 	if ctx.Err() != nil {
 		return nil, canceled(ctx, a.String(), "open")
@@ -88,7 +91,7 @@ func (a Address) Open(ctx context.Context, cfg *Config) (hci.Transport, error) {
 	default:
 		return nil, &OpenError{
 			Address: a.String(), Op: "open", Cause: CauseAddress,
-			Err: errors.New("unknown kind of address"), Remedy: "make it with ParseAddress",
+			Err: errors.New("unknown kind of address"), Remedy: "use ParseAddress",
 		}
 	}
 }
@@ -101,6 +104,7 @@ func asTransport[T hci.Transport](t T, err error) (hci.Transport, error) {
 	return t, nil
 }
 
+// canceled returns the error of an operation that ctx has ended.
 func canceled(ctx context.Context, address, op string) error {
 	return &OpenError{Address: address, Op: op, Err: context.Cause(ctx), Cause: CauseCanceled}
 }

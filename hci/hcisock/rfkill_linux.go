@@ -24,13 +24,14 @@ const (
 	rfkillChange    = 2 // RFKILL_OP_CHANGE
 )
 
-// Unblock turns the radio of an adapter on that software has switched off. It
-// does nothing when it is on. It needs write access to /dev/rfkill: root, or
-// the user at the screen. A hardware switch stays an error.
+// Unblock switches on the radio of an adapter that software has switched off. It does
+// nothing if the radio is on. It requires write access to /dev/rfkill, which root and
+// the user of the local session have. It returns an error if a hardware switch
+// disables the radio.
 func Unblock(index int) error {
 	dir, id, ok := rfkillDir(classDir, index)
 	if !ok {
-		return nil // no switch, nothing off
+		return nil // an adapter without a switch is always on
 	}
 	if attr(dir, "soft") == "1" {
 		if err := writeRFKill("/dev/rfkill", rfkillEvent{id: id, kind: rfkillBluetooth, op: rfkillChange}); err != nil {
@@ -44,6 +45,7 @@ func Unblock(index int) error {
 	return nil
 }
 
+// writeRFKill sends one event to the rfkill device at path.
 func writeRFKill(path string, ev rfkillEvent) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -56,7 +58,7 @@ func writeRFKill(path string, ev rfkillEvent) error {
 	return f.Close()
 }
 
-// rfkillOf reads the adapter's switches. One that has none is not blocked.
+// rfkillOf reads the radio switches of an adapter. An adapter without switches is on.
 func rfkillOf(class string, index int) RFKill {
 	dir, _, ok := rfkillDir(class, index)
 	if !ok {
@@ -65,7 +67,7 @@ func rfkillOf(class string, index int) RFKill {
 	return RFKill{Soft: attr(dir, "soft") == "1", Hard: attr(dir, "hard") == "1"}
 }
 
-// rfkillDir returns the directory of an adapter's switch and its number.
+// rfkillDir returns the folder and the number of an adapter's switch.
 func rfkillDir(class string, index int) (dir string, id uint32, ok bool) {
 	parent := filepath.Join(class, indexName(index))
 	entries, err := os.ReadDir(parent)

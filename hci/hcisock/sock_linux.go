@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Socket is the HCI user channel of a Linux adapter: this process alone has
-// it until Close. Reading a packet allocates nothing.
+// Socket is the HCI user channel of a Linux adapter, which this process uses
+// exclusively until Close. Reading a packet does not allocate.
 //
-// The kernel drops incoming packets while the receive buffer is full, so
-// ReadPacket is to be called all the time; Drops tells how many were lost. A
-// WritePacket that succeeded has only queued the packet: the controller's
-// command and data credits are the caller's to keep.
+// The kernel drops incoming packets while the receive buffer is full, so a goroutine
+// should always be in ReadPacket; Drops returns how many packets were lost.
+// WritePacket only queues a packet. The caller must observe the command and data
+// credits of the controller.
 type Socket struct {
 	conn   *socket.Conn
 	name   string
@@ -63,7 +63,7 @@ func (s *Socket) WritePacket(b []byte) error {
 	return nil
 }
 
-// wrap names the adapter and what the errno means here.
+// socketError adds the adapter and the meaning of the errno to err.
 func (s *Socket) socketError(op string, err error) error {
 	switch {
 	case s.closed.Load(), errors.Is(err, os.ErrClosed):
@@ -76,8 +76,8 @@ func (s *Socket) socketError(op string, err error) error {
 	return fmt.Errorf("hcisock: %s: %s: %w", s.name, op, err)
 }
 
-// Close implements hci.Transport. It waits until the kernel has stopped the
-// adapter and given it back.
+// Close implements hci.Transport. It waits until the kernel has stopped the adapter
+// and released it.
 func (s *Socket) Close() error {
 	if s.closed.Swap(true) {
 		return nil
@@ -93,14 +93,14 @@ func (s *Socket) Close() error {
 	return nil
 }
 
-// memInfo is what SO_MEMINFO fills: SK_MEMINFO_VARS counters.
+// memInfo is the result of SO_MEMINFO: SK_MEMINFO_VARS counters.
 type memInfo struct {
 	_     [8]uint32
 	drops uint32 // SK_MEMINFO_DROPS
 }
 
-// Drops returns how many incoming packets the kernel has dropped because the
-// receive buffer was full. It may be called from any goroutine.
+// Drops returns the number of incoming packets that the kernel has dropped because
+// the receive buffer was full. It may be called from any goroutine.
 func (s *Socket) Drops() (uint32, error) {
 	var m memInfo
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))

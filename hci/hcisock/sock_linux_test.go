@@ -16,7 +16,7 @@ import (
 )
 
 // socketPair returns two ends of a packet socket, which behaves like the user
-// channel: it keeps packets apart and is polled by the runtime.
+// channel: it preserves the bounds of packets, and the runtime polls it.
 func socketPair(t *testing.T, kind int) (a, b int) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
@@ -73,7 +73,7 @@ func TestSocketEndIsFinal(t *testing.T) {
 	}
 }
 
-// The kernel tells of a removed adapter once and blocks afterwards.
+// The kernel reports the removal of an adapter once and blocks afterwards.
 func TestSocketKeepsRemovalError(t *testing.T) {
 	s, _ := testSocket(t)
 	s.readErr = unix.EPIPE

@@ -12,17 +12,17 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// streamBuffer is how much one read from a stream can take: a few of the
-// longest packets, many of the usual ones.
+// streamBuffer is the size in octets of the read buffer: a few of the longest packets,
+// many of the usual ones.
 const streamBuffer = 4 * hci.MaxPacketLen
 
-// maxEmptyReads is how often a stream may return neither data nor an error.
+// maxEmptyReads bounds how often in a row a stream may return neither data nor an
+// error.
 const maxEmptyReads = 100
 
-// Stream is the H4 transport (Vol 4, Part A) over a byte stream: packets
-// follow each other without anything between them. The first octet that is no
-// packet type ends it, since there is no way back into step: every octet after
-// it may be anything. Reading a packet allocates nothing.
+// Stream is the H4 transport (Vol 4, Part A) over a byte stream, in which packets
+// follow each other without a separator. A first octet that is not a packet type ends
+// the Stream, because H4 cannot resynchronize. Reading a packet does not allocate.
 type Stream struct {
 	name   string
 	rwc    io.ReadWriteCloser
@@ -31,12 +31,12 @@ type Stream struct {
 
 	// Owned by the reader.
 	buf     []byte
-	pending []byte // the part of buf that is read but not yet delivered
-	readErr error  // what ended rwc, or the framing
+	pending []byte // the part of buf that is read but not delivered
+	readErr error  // the error of rwc or of the framing
 }
 
-// NewStream returns a transport over rwc, which it owns from now on. Closing
-// rwc must unblock its Read.
+// NewStream returns a transport over rwc. The Stream takes ownership of rwc, whose
+// Close must unblock its Read.
 func NewStream(rwc io.ReadWriteCloser) *Stream { return newStream("stream", rwc) }
 
 func newStream(name string, rwc io.ReadWriteCloser) *Stream {
@@ -69,7 +69,7 @@ func (s *Stream) ReadPacket(b []byte) (int, error) {
 	}
 }
 
-// fill reads once more, behind what is pending.
+// fill reads once and appends to the pending octets.
 func (s *Stream) fill() {
 	kept := copy(s.buf, s.pending)
 	for range maxEmptyReads {
@@ -89,8 +89,8 @@ func (s *Stream) fill() {
 	s.readErr = io.ErrNoProgress
 }
 
-// WritePacket implements hci.Transport. It waits while the stream takes no
-// more, until Close.
+// WritePacket implements hci.Transport. It blocks while the stream accepts no octets,
+// until Close.
 func (s *Stream) WritePacket(b []byte) error {
 	if s.closed.Load() {
 		return s.streamError("write", net.ErrClosed)
@@ -114,7 +114,8 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// wrap names the stream. What fails after Close fails because of it.
+// streamError adds the name of the stream to err. After Close, every error is
+// net.ErrClosed.
 func (s *Stream) streamError(op string, err error) error {
 	if s.closed.Load() || isClosed(err) {
 		err = net.ErrClosed

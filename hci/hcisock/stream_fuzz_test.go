@@ -8,9 +8,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// FuzzStream cuts octets into reads of any length. The packets that come out
-// are the octets up to where they make no sense, whatever the cuts, and then
-// there is an error that stays.
+// FuzzStream cuts octets into reads of any length. Whatever the cuts, the packets must
+// be the octets before the first fault, followed by a permanent error.
 func FuzzStream(f *testing.F) {
 	f.Add(append(append(bytes.Clone(resetComplete), aclPacket...), resetComplete...), uint8(3))
 	f.Add(append(bytes.Clone(aclPacket), 0xFF, 0, 0), uint8(1))

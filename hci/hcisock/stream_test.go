@@ -21,7 +21,7 @@ var (
 	aclPacket     = []byte{2, 0x40, 0x20, 3, 0, 0xAA, 0xBB, 0xCC}
 )
 
-// chunks is a stream that gives one chunk a read, then err.
+// chunks is a stream that returns one chunk for each read, then err.
 type chunks struct {
 	data [][]byte
 	err  error
@@ -122,8 +122,8 @@ func TestStreamWrites(t *testing.T) {
 	}
 }
 
-// testTransport checks what every transport owes: packets both ways, nothing
-// allocated, Close that unblocks.
+// testTransport checks the contract of every transport: packets in both directions, no
+// allocations, and a Close that unblocks.
 func testTransport(t *testing.T, tr hci.Transport, peer io.ReadWriter) {
 	t.Helper()
 	b := make([]byte, hci.MaxPacketLen)

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// adaptersInSysfs returns the indexes of the adapters under the class
-// directory, sorted. Links (hci0:64) are there as well.
+// adaptersInSysfs returns the sorted indexes of the adapters in the class folder. The
+// folder contains links (hci0:64) too.
 func adaptersInSysfs(class string) []int {
 	entries, err := os.ReadDir(class)
 	if err != nil {
@@ -28,7 +28,7 @@ func adaptersInSysfs(class string) []int {
 	return ids
 }
 
-// fromSysfs fills what sysfs knows of an adapter.
+// fromSysfs returns an adapter with the information of sysfs.
 func fromSysfs(class string, index int) Adapter {
 	a := Adapter{Index: index, Name: indexName(index), RFKill: rfkillOf(class, index)}
 	dir := filepath.Join(class, a.Name)
@@ -40,7 +40,7 @@ func fromSysfs(class string, index int) Adapter {
 	a.Bus = linkBase(filepath.Join(device, "subsystem"))
 	a.Driver = linkBase(filepath.Join(device, "driver"))
 	if a.Bus == "usb" {
-		// The adapter's parent is the interface, whose parent is the device.
+		// The parent of the adapter is the USB interface, whose parent is the device.
 		usb := filepath.Dir(device)
 		a.USB = USBDevice{
 			VendorID: hexAttr(usb, "idVendor"), ProductID: hexAttr(usb, "idProduct"),
@@ -50,7 +50,7 @@ func fromSysfs(class string, index int) Adapter {
 	return a
 }
 
-// attr reads one attribute file, "" if it cannot.
+// attr returns the content of an attribute file, "" if it cannot be read.
 func attr(dir, name string) string {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
@@ -59,6 +59,7 @@ func attr(dir, name string) string {
 	return strings.TrimSpace(string(b))
 }
 
+// hexAttr returns the hexadecimal number in an attribute file, 0 if there is none.
 func hexAttr(dir, name string) uint16 {
 	n, err := strconv.ParseUint(attr(dir, name), 16, 16)
 	if err != nil {
@@ -67,6 +68,7 @@ func hexAttr(dir, name string) uint16 {
 	return uint16(n)
 }
 
+// linkBase returns the last element of the target of a symbolic link.
 func linkBase(path string) string {
 	target, err := os.Readlink(path)
 	if err != nil {
@@ -75,7 +77,7 @@ func linkBase(path string) string {
 	return filepath.Base(target)
 }
 
-// busName names the kernel's bus numbers (HCI_USB ...).
+// busName returns the name of a bus number of the kernel (HCI_USB and so on).
 func busName(bus uint8) string {
 	switch bus {
 	case 0:

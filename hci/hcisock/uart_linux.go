@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openSerial opens a UART as H4 asks for (Vol 4, Part A, 3): 8 data bits, no
-// parity, one stop bit, and RTS/CTS unless switched off.
+// openSerial opens a UART with the settings of H4 (Vol 4, Part A, 3): 8 data bits, no
+// parity, one stop bit, and RTS/CTS unless a.NoRTSCTS is set.
 func openSerial(a Address) (*Stream, error) {
 	rate, ok := baudRate(a.Baud)
 	if !ok {
 		return nil, &OpenError{Address: a.String(), Op: "set speed", Cause: CauseAddress,
-			Err: fmt.Errorf("baud %d is not a speed of the kernel's table", a.Baud), Remedy: "use " + baudList}
+			Err: fmt.Errorf("the kernel does not support a speed of %d baud", a.Baud), Remedy: "use " + baudList}
 	}
-	// Without O_NONBLOCK, open waits for a carrier, and the runtime could not
-	// unblock a read at Close.
+	// Without O_NONBLOCK, open would wait for a carrier, and Close could not unblock
+	// a read.
 	f, err := os.OpenFile(a.Name, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, explainSerial(a, "open", err)
@@ -31,7 +31,7 @@ func openSerial(a Address) (*Stream, error) {
 }
 
 func setUpUART(f *os.File, rate uint32, rtscts bool) error {
-	// Not f.Fd(), which would make the file blocking again.
+	// f.Fd would make the file blocking again.
 	rc, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -48,7 +48,8 @@ func setUpTTY(fd int, rate uint32, rtscts bool) error {
 	if err != nil {
 		return err
 	}
-	// TIOCEXCL keeps others out, but not root; the lock is for those.
+	// TIOCEXCL excludes other processes, except those of root; the lock excludes
+	// those.
 	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func setUpTTY(fd int, rate uint32, rtscts bool) error {
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, t); err != nil {
 		return err
 	}
-	// What came before belongs to nobody and would put H4 out of step.
+	// Old octets in the buffers would put H4 out of step.
 	return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH)
 }
 
@@ -75,7 +76,7 @@ func explainSerial(a Address, op string, err error) error {
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EWOULDBLOCK):
 		e.Cause, e.Remedy = CauseBusy, "stop the process that has the device open (`fuser -v "+a.Name+"`)"
 	case errors.Is(err, unix.ENOTTY):
-		e.Cause, e.Remedy = CauseAddress, "it is no serial device: give the path of one"
+		e.Cause, e.Remedy = CauseAddress, "it is not a serial device: use the path of a serial device"
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
 		e.Cause, e.Remedy = CauseNoAdapter, "plug it in, or see `ls /dev/tty*` for its name"
 	case errors.Is(err, fs.ErrPermission):
@@ -89,8 +90,8 @@ func explainSerial(a Address, op string, err error) error {
 const baudList = "9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, " +
 	"1152000, 1500000, 2000000, 2500000, 3000000, 3500000 or 4000000"
 
-// baudRate returns the kernel's code of a speed.
-func baudRate(baud int) (uint32, bool) {
+// baudRate returns the kernel's code of a speed in baud; ok is false if it has none.
+func baudRate(baud int) (rate uint32, ok bool) {
 	switch baud {
 	case 9600:
 		return unix.B9600, true

@@ -48,8 +48,8 @@ func openUART(t *testing.T, address string) hci.Transport {
 	return tr
 }
 
-// A line discipline that is not raw would echo, translate 0D to 0A, and take
-// 03 and 11 as control characters.
+// A line discipline that is not raw would echo, translate 0D to 0A, and interpret 03
+// and 11 as control characters.
 func TestUARTIsTransparent(t *testing.T) {
 	pty, path := openPTY(t)
 	tr := openUART(t, "serial:"+path)

@@ -11,9 +11,9 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// The user channel may be busy for a while without being held: the kernel is
-// setting the adapter up, which with some firmware takes seconds, or bluetoothd
-// powers it up again between our DOWN and bind.
+// The user channel may be busy for a while although no process has it: the kernel is
+// setting the adapter up, which takes seconds with some firmware, or bluetoothd powers
+// it up again between DOWN and bind.
 const (
 	bindTimeout = 10 * time.Second
 	bindPause   = 100 * time.Millisecond
@@ -21,7 +21,7 @@ const (
 
 const opDown = "bring down"
 
-// OpenUserChannel opens the adapter hciN for N = index, as Open does.
+// openUserChannel opens the adapter with an index.
 func openUserChannel(ctx context.Context, index int, cfg *Config) (*Socket, error) {
 	name := indexName(index)
 	if index < 0 || index > maxIndex {
@@ -58,11 +58,11 @@ func openUserChannel(ctx context.Context, index int, cfg *Config) (*Socket, erro
 	}
 }
 
-// bindUserChannel brings the adapter down and takes it.
+// bindUserChannel brings the adapter down and binds its user channel.
 func bindUserChannel(ctx context.Context, ctl *control, name string, index int, cfg *Config) (*Socket, error) {
 	for deadline := time.Now().Add(bindTimeout); ; {
-		// Busy here means that another process has the user channel: there is
-		// nothing to wait for.
+		// EBUSY means that another process has the user channel. Waiting would not
+		// help.
 		if err := ctl.bringDown(index); err != nil {
 			return nil, explain(name, opDown, index, err)
 		}
@@ -82,9 +82,9 @@ func bindUserChannel(ctx context.Context, ctl *control, name string, index int, 
 	}
 }
 
-// explainBind knows one cause more than explain: an adapter that stays busy
-// without being up is one whose setup in the kernel failed, by an answer that
-// never came or by missing firmware. It stays so until it is plugged in again.
+// explainBind is explain with one more cause. If an adapter stays busy without being
+// up, the kernel could not set it up, because an answer did not come or because
+// firmware is missing. It stays busy until it is plugged in again.
 func explainBind(ctl *control, name string, index int, err error) error {
 	const op = "bind user channel"
 	if info, infoErr := ctl.adapterInfo(index); infoErr == nil && info.flags&flagUp == 0 && errors.Is(err, unix.EBUSY) {
@@ -94,6 +94,7 @@ func explainBind(ctl *control, name string, index int, err error) error {
 	return explain(name, op, index, err)
 }
 
+// tryBind binds the user channel once.
 func tryBind(name string, index int, cfg *Config) (*Socket, error) {
 	conn, err := hciSocket(cfg)
 	if err != nil {
@@ -106,8 +107,9 @@ func tryBind(name string, index int, cfg *Config) (*Socket, error) {
 	return newSocket(conn, name, cfg)
 }
 
-// openMAC finds the adapter that has a.MAC now. The index may go to another
-// adapter between the look and the bind, so it looks again afterwards.
+// openMAC opens the adapter with the address a.MAC. The kernel may give the index to
+// another adapter between the look-up and the bind, so openMAC checks the address
+// again afterwards.
 func openMAC(ctx context.Context, a Address, cfg *Config) (*Socket, error) {
 	ctl, err := openControl(cfg)
 	if err != nil {

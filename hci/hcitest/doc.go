@@ -1,8 +1,8 @@
-// Package hcitest joins a host stack to a scripted controller, in memory.
+// Package hcitest connects a host stack to a scripted controller in memory.
 //
-// [Pipe] returns the two ends. The stack under test gets the [Host]; the test
-// plays the controller with the [Controller], in the order in which the
-// packets cross HCI:
+// [Pipe] returns the two ends. The stack under test uses the [Host]. The test plays
+// the controller with the [Controller], in the order in which the packets cross
+// HCI:
 //
 //	host, ctl := hcitest.Pipe()
 //	go stack.Run(host)
@@ -11,8 +11,8 @@
 //	ctl.WantIdle(t)                  // nothing more until something happens
 //	ctl.Fail(syscall.EPIPE)          // the adapter was pulled out
 //
-// The Want methods let everything in the bubble come to rest first, so "now"
-// is exact, and they work only in a testing/synctest bubble. The rest of the
-// package works everywhere. The package does not import hci, so that tests
-// inside package hci can use it.
+// The Want methods first wait until every goroutine of the bubble is blocked, so
+// "now" is exact. They work only in a testing/synctest bubble; the rest of the
+// package works everywhere. The package does not import hci, so that tests in
+// package hci can use it.
 package hcitest

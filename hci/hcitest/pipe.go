@@ -8,20 +8,19 @@ import (
 	"sync"
 )
 
-// queueLen bounds each direction of a pipe. A test that runs into it has a
-// stack that sends without end; the writer then waits until the other side
-// reads or the pipe ends.
+// queueLen bounds the packets in each direction of a pipe. A writer to a full pipe
+// waits until the other side reads or the pipe ends. A stack that fills a pipe sends
+// without end.
 const queueLen = 4096
 
-// Host is the end of a pipe that the stack under test uses. It implements
-// hci.Transport.
+// Host is the end of a pipe for the stack under test. It implements hci.Transport.
 type Host struct{ p *pipe }
 
-// Controller is the end of a pipe that the test uses. Its methods may be
-// called from any goroutine; Want methods only from one at a time.
+// Controller is the end of a pipe for the test. Its methods may be called from any
+// goroutine, the Want methods from one at a time.
 type Controller struct{ p *pipe }
 
-// pipe is the state that both ends share.
+// pipe is the state of both ends.
 type pipe struct {
 	toHost, toController chan []byte
 
@@ -31,7 +30,7 @@ type pipe struct {
 	err                 error
 }
 
-// Pipe returns two ends of an in-memory transport. It starts no goroutine.
+// Pipe returns the two ends of a transport in memory. It starts no goroutine.
 func Pipe() (*Host, *Controller) {
 	p := &pipe{
 		toHost:       make(chan []byte, queueLen),
@@ -42,8 +41,8 @@ func Pipe() (*Host, *Controller) {
 	return &Host{p}, &Controller{p}
 }
 
-// ReadPacket implements hci.Transport. Packets sent before Fail are delivered
-// first; Close ends reading at once.
+// ReadPacket implements hci.Transport. After Fail it first returns the packets that
+// were sent before. After Close it fails at once.
 func (h *Host) ReadPacket(b []byte) (int, error) {
 	p := h.p
 	select {
@@ -63,7 +62,7 @@ func (h *Host) ReadPacket(b []byte) (int, error) {
 		return 0, closedError("read")
 	case <-p.failed:
 	}
-	// Fail came after everything that was sent before it.
+	// Packets that were sent before Fail come first.
 	select {
 	case pkt := <-p.toHost:
 		return copyPacket(b, pkt)
@@ -72,6 +71,7 @@ func (h *Host) ReadPacket(b []byte) (int, error) {
 	}
 }
 
+// copyPacket copies pkt into b and returns its length.
 func copyPacket(b, pkt []byte) (int, error) {
 	if len(pkt) > len(b) {
 		return 0, fmt.Errorf("hcitest: read: packet of %d bytes into a buffer of %d", len(pkt), len(b))
@@ -107,8 +107,8 @@ func (h *Host) Close() error {
 
 func closedError(op string) error { return fmt.Errorf("hcitest: %s: %w", op, net.ErrClosed) }
 
-// Send hands one packet to the host, exactly as it is: wrong ones too. After
-// the host has closed its end it does nothing, as a controller would.
+// Send sends one packet to the host, without any check. After the host has closed its
+// end it does nothing.
 func (c *Controller) Send(packet []byte) {
 	select {
 	case <-c.p.closed:
@@ -121,9 +121,8 @@ func (c *Controller) Send(packet []byte) {
 	}
 }
 
-// Fail makes the host's end fail for good with an error that wraps err: at
-// once for writes, after what was sent before for reads. Only the first call
-// counts.
+// Fail makes the host's end fail with an error that wraps err. Writes fail at once,
+// reads after the packets that were sent before. Only the first call counts.
 func (c *Controller) Fail(err error) {
 	c.p.failOnce.Do(func() {
 		c.p.err = err
@@ -131,9 +130,9 @@ func (c *Controller) Fail(err error) {
 	})
 }
 
-// Sent waits for the next packet that the host sends and returns it. It
-// returns an error that wraps net.ErrClosed after the host has closed its end
-// and nothing is left, and context.Cause(ctx) when ctx ends first.
+// Sent waits for the next packet of the host. Its error wraps net.ErrClosed if the
+// host has closed its end and no packet is left, or context.Cause(ctx) if ctx ends
+// first.
 func (c *Controller) Sent(ctx context.Context) ([]byte, error) {
 	if pkt, ok := c.takeSent(); ok {
 		return pkt, nil
@@ -151,7 +150,7 @@ func (c *Controller) Sent(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// next returns what the host has sent already.
+// takeSent returns the next packet that the host has sent, if there is one.
 func (c *Controller) takeSent() ([]byte, bool) {
 	select {
 	case pkt := <-c.p.toController:

@@ -116,7 +116,7 @@ func testSentWaitsForContext(t *testing.T) {
 	}
 }
 
-// recorder stands for the test that uses the package: it keeps the failure.
+// recorder replaces the testing.TB of a user of the package and keeps the failure.
 type recorder struct {
 	testing.TB
 	failure string

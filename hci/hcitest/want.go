@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 )
 
-// WantSent checks that the next packet that the host has sent is exactly
-// want. It lets the bubble come to rest first and does not let time pass: a
-// packet that the host would send a second later is missing now.
+// WantSent checks that the next packet that the host has sent is exactly want. It
+// waits until the bubble is idle but does not let time pass: a packet that the host
+// would send a second later is missing.
 func (c *Controller) WantSent(t testing.TB, want []byte) {
 	t.Helper()
 	got := c.NextSent(t)
@@ -17,7 +17,7 @@ func (c *Controller) WantSent(t testing.TB, want []byte) {
 	}
 }
 
-// NextSent is WantSent for a packet that the test looks into itself.
+// NextSent is WantSent for a packet that the test checks itself.
 func (c *Controller) NextSent(t testing.TB) []byte {
 	t.Helper()
 	synctest.Wait()
@@ -28,7 +28,7 @@ func (c *Controller) NextSent(t testing.TB) []byte {
 	return got
 }
 
-// WantIdle checks that the host has sent nothing that was not asked for.
+// WantIdle checks that no packet of the host is left.
 func (c *Controller) WantIdle(t testing.TB) {
 	t.Helper()
 	synctest.Wait()

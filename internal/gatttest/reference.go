@@ -1,5 +1,5 @@
-// Package gatttest has attribute tables that tests share: what a server offers,
-// as definitions, and what a client is to find there, as a profile.
+// Package gatttest has attribute tables for tests: as definitions for a server,
+// and as the profile that a client discovers there.
 package gatttest
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// UUIDs of the vendor's service of the reference table and of its
-// characteristics, in order.
+// UUIDs of the vendor service of the reference table and of its characteristics,
+// in order.
 var (
 	VendorService = uuid.MustParse("6e400001-b5a3-f393-e0a9-e50e24dcca9e")
 	VendorCommand = uuid.MustParse("6e400002-b5a3-f393-e0a9-e50e24dcca9e")
@@ -19,7 +19,7 @@ var (
 	VendorLog     = uuid.MustParse("6e400006-b5a3-f393-e0a9-e50e24dcca9e")
 )
 
-// Handles of values of the reference table.
+// Value handles of the reference table.
 const (
 	DeviceName     att.Handle = 0x0003
 	Appearance     att.Handle = 0x0005
@@ -35,9 +35,9 @@ const (
 	LogValue       att.Handle = 0x002B
 )
 
-// Reference returns a server of 5 services, 17 characteristics, 6 descriptors and
-// 45 handles, of which the first two services are those that every server has:
-// the size of table that round trips of discovery are counted with.
+// Reference returns a server of 5 services, 17 characteristics, 6 descriptors
+// and 45 handles. Its first two services are those that every server has. The
+// requests of discovery are counted on this table.
 //
 //	0x0001-0x0005  Generic Access      2 characteristics
 //	0x0006-0x000f  Generic Attribute   4 characteristics, 1 CCCD
@@ -73,7 +73,7 @@ func Reference() *gatt.ServerConfig {
 	}}
 }
 
-// longValue is as long as values can be.
+// longValue returns a value of the greatest length.
 func longValue() []byte {
 	v := make([]byte, gatt.MaxValue)
 	for i := range v {
@@ -82,7 +82,8 @@ func longValue() []byte {
 	return v
 }
 
-// ReferenceProfile returns what a client finds on a server of Reference.
+// ReferenceProfile returns the profile that a client discovers on a server of
+// Reference.
 func ReferenceProfile() *gatt.Profile {
 	const (
 		r  = gatt.PropRead

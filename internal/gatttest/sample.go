@@ -2,12 +2,12 @@ package gatttest
 
 import "github.com/moor-ble/moor/gatt"
 
-// SampleHash is the Database Hash of Sample as the specification gives it.
+// SampleHash is the Database Hash of Sample, from the specification.
 const SampleHash = "f1ca2d48ecf58bac8a8830bbb9fba990"
 
 // Sample returns the table of the specification's example of a Database Hash
-// (Vol 3, Part G, Appendix B). It has what Reference lacks: an included service,
-// a secondary one, and extended properties.
+// (Vol 3, Part G, Appendix B). Unlike Reference it has an included service, a
+// secondary service, and extended properties.
 //
 //	0x0001-0x0005  Generic Access
 //	0x0006-0x000d  Generic Attribute

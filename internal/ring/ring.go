@@ -48,10 +48,9 @@ func (r *Ring[T]) At(i int) *T {
 // Pop removes and returns the oldest value, to which the ring then keeps no
 // reference. Pop panics if the ring is empty.
 func (r *Ring[T]) Pop() T {
-	var zero T
 	p := r.At(0)
 	v := *p
-	*p = zero
+	*p = *new(T) // a zero variable would be one copy more
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
 	return v

@@ -1,3 +1,5 @@
+//go:build kernel || peers
+
 package conntest
 
 import (
@@ -10,8 +12,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// Capture takes what passes between a host and its controller, as the Snoop of
-// an controller.Config.
+// Capture is a capture of the packets between a host and its controller, for
+// controller.Config.Snoop.
 type Capture struct {
 	mu  sync.Mutex
 	buf bytes.Buffer // guarded by mu
@@ -24,19 +26,19 @@ func (c *Capture) Write(b []byte) (int, error) {
 	return c.buf.Write(b)
 }
 
-// Requests returns the ATT requests that this host has sent so far. What it
-// answers to requests of the peer's client is none.
+// Requests returns the ATT requests that this host has sent so far.
 func (c *Capture) Requests(t *testing.T) []att.Opcode {
 	t.Helper()
 	return c.opcodes(t, true, att.KindRequest)
 }
 
-// Responses returns what the peer has answered to them.
+// Responses returns the ATT responses that this host has received so far.
 func (c *Capture) Responses(t *testing.T) []att.Opcode {
 	t.Helper()
 	return c.opcodes(t, false, att.KindResponse)
 }
 
+// opcodes returns the opcodes of one kind in one direction.
 func (c *Capture) opcodes(t *testing.T, sent bool, kind att.Kind) []att.Opcode {
 	t.Helper()
 	c.mu.Lock()

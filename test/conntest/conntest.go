@@ -1,5 +1,7 @@
-// Package conntest runs the connection manager in the process of the test, on a
-// peer of another make whose attribute table can change: BlueZ on a real kernel
+//go:build kernel || peers
+
+// Package conntest runs the connection manager in the process of the test against a peer
+// with another Bluetooth stack, whose attribute table can change: BlueZ on a real kernel
 // (test/kernel) and Bumble over TCP (test/peers).
 package conntest
 
@@ -20,10 +22,10 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// Limit is how long one step may take; software emulation is slow.
+// Limit bounds the time of one step. Software emulation is slow.
 const Limit = 5 * time.Minute
 
-// Manager is a connection manager on one adapter, with what passes there.
+// Manager is a connection manager on one adapter, with a capture of its packets.
 type Manager struct {
 	*connmgr.Manager
 	Capture *Capture
@@ -47,25 +49,25 @@ func Open(t *testing.T, adapter string) *Manager {
 	return &Manager{m, c}
 }
 
-// Peer is a peripheral that the manager is tried on.
+// Peer is a peripheral for the tests of the manager.
 type Peer struct {
 	Address string // with the kind
 	Service gatt.UUID
 	Scratch gatt.UUID // a characteristic of Service to read
 	Initial []byte    // its value
 	Values  gatt.UUID // one that notifies
-	// Ready waits until the peer can be connected to again; nil is at once.
+	// Ready waits until the peer accepts connections again; nil means at once.
 	Ready func(t *testing.T)
-	// Notify makes the peer send a notification of Values; nil if it does so by
-	// itself.
+	// Notify makes the peer send a notification of Values; nil if it sends
+	// notifications by itself.
 	Notify func(t *testing.T)
-	// Restart changes the table while nobody is connected, and Change under a link
-	// that is up. Both move the handles of Service.
+	// Restart changes the table without a link, Change during a link. Both move the
+	// handles of Service.
 	Restart, Change func(t *testing.T)
 }
 
-// Run connects to a peer that the manager does not know yet, and again before
-// and after its table has changed.
+// Run connects to a peer that is new to the manager, then again before and after its
+// table has changed.
 func (m *Manager) Run(t *testing.T, p *Peer) {
 	var was att.Handle
 	t.Run("the first time", func(t *testing.T) {
@@ -143,11 +145,12 @@ type session struct {
 	*connmgr.Client
 	m        *Manager
 	peer     *Peer
-	begin    int          // how many requests there were before
-	answered int          // and how many responses
-	cost     []att.Opcode // the requests until it was ready
+	begin    int          // number of requests before the session
+	answered int          // number of responses before the session
+	cost     []att.Opcode // requests until the session was ready
 }
 
+// connectPeer connects to a peer.
 func (m *Manager) connectPeer(t *testing.T, p *Peer) *session {
 	t.Helper()
 	if p.Ready != nil {
@@ -164,13 +167,13 @@ func (m *Manager) connectPeer(t *testing.T, p *Peer) *session {
 	return s
 }
 
-// requests are those since the session began.
+// requests returns the requests since the beginning of the session.
 func (s *session) requests(t *testing.T) []att.Opcode {
 	t.Helper()
 	return s.m.Capture.Requests(t)[s.begin:]
 }
 
-// wantValue reads the characteristic, whatever has become of its handle.
+// wantValue reads the characteristic, whatever its handle is.
 func (s *session) wantValue(t *testing.T) {
 	t.Helper()
 	if v, err := s.Read(Within(t), s.peer.Service, s.peer.Scratch); err != nil || !bytes.Equal(v, s.peer.Initial) {
@@ -178,8 +181,8 @@ func (s *session) wantValue(t *testing.T) {
 	}
 }
 
-// awaitGuard waits until the peer knows that this client understands robust
-// caching, and has taken its subscription to Service Changed.
+// awaitGuard waits until the peer has accepted two writes: that this client supports
+// robust caching, and its subscription to Service Changed.
 func (s *session) awaitGuard(t *testing.T) {
 	t.Helper()
 	for ctx := Within(t); ; time.Sleep(10 * time.Millisecond) {
@@ -198,7 +201,7 @@ func (s *session) awaitGuard(t *testing.T) {
 	}
 }
 
-// handle is where the characteristic is in the table that the client goes by.
+// scratchHandle returns the handle of the characteristic in the client's table.
 func (s *session) scratchHandle(t *testing.T) att.Handle {
 	t.Helper()
 	table := s.Profile()
@@ -212,14 +215,14 @@ func (s *session) scratchHandle(t *testing.T) att.Handle {
 	return chr.Value
 }
 
-// end closes the client and wants nothing left.
+// closeSession closes the client and checks that no slot and no link is left.
 func (s *session) closeSession(t *testing.T) {
 	t.Helper()
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	// The controllers of btvirt and Bumble report the reason that they were to
-	// send.
+	// The controllers of btvirt and Bumble report the reason that the host has passed
+	// to them.
 	if err := s.Err(); !errors.Is(err, hci.StatusLocalHostTerminated) && !errors.Is(err, hci.StatusRemoteUserTerminated) {
 		t.Errorf("the link ended for %v, want by this host", err)
 	}

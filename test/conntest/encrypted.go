@@ -1,3 +1,5 @@
+//go:build kernel || peers
+
 package conntest
 
 import (
@@ -9,8 +11,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// EncryptedFirst wants the link in a capture to be encrypted before this host
-// asks anything of the peer's table.
+// EncryptedFirst checks that the link in a capture is encrypted before this host sends
+// its first ATT request.
 func EncryptedFirst(t *testing.T, capture string) {
 	t.Helper()
 	f, err := os.Open(capture)

@@ -1,3 +1,5 @@
+//go:build kernel || peers
+
 package conntest
 
 import (
@@ -13,7 +15,7 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// User is who is asked at this side when a peer pairs.
+// User is the smp.Delegate of this side.
 type User struct {
 	io    smp.IOCapability
 	shown chan string
@@ -21,7 +23,7 @@ type User struct {
 	ended chan error
 }
 
-// NewUser returns a user who agrees to every number.
+// NewUser returns a User that confirms every number.
 func NewUser(io smp.IOCapability) *User {
 	return &User{io, make(chan string, 1), make(chan smp.Passkey, 1), make(chan error, 1)}
 }
@@ -54,7 +56,7 @@ func (u *User) Enter(ctx context.Context, _ hci.Addr) (smp.Passkey, error) {
 // Ended implements smp.Delegate.
 func (u *User) Ended(_ hci.Addr, err error) { u.ended <- err }
 
-// Shown waits until the user is shown a number.
+// Shown waits for the next number that the User is shown.
 func (u *User) Shown(t *testing.T) string {
 	t.Helper()
 	return await(t, u.shown)
@@ -70,7 +72,7 @@ func (u *User) Type(t *testing.T, key string) {
 	u.keys <- p
 }
 
-// Paired waits until the pairing is over, and wants it to have succeeded.
+// Paired waits for the end of the pairing and checks that it has succeeded.
 func (u *User) Paired(t *testing.T) {
 	t.Helper()
 	if err := await(t, u.ended); err != nil {
@@ -78,6 +80,7 @@ func (u *User) Paired(t *testing.T) {
 	}
 }
 
+// await receives from ch within Limit.
 func await[T any](t *testing.T, ch <-chan T) (v T) {
 	t.Helper()
 	select {
@@ -88,14 +91,14 @@ func await[T any](t *testing.T, ch <-chan T) (v T) {
 	return v
 }
 
-// Lock is a device with a characteristic that is read on encrypted links alone.
+// Lock is a device with a characteristic that requires an encrypted link.
 type Lock struct {
 	Service, Guarded gatt.UUID
 	Value            []byte
 	SMP              *smp.Config
 }
 
-// Open makes an adapter the device, which advertises until the test ends.
+// Open runs the device on an adapter until the end of the test.
 func (k *Lock) Open(t *testing.T, adapter string) *host.Host {
 	t.Helper()
 	srv, err := gatt.NewServer(&gatt.ServerConfig{Services: []gatt.ServiceDef{{
@@ -125,7 +128,7 @@ func (k *Lock) Open(t *testing.T, adapter string) *host.Host {
 	return h
 }
 
-// Advertise makes a host begin to advertise, anew if it does already.
+// Advertise starts or restarts the advertising of a host.
 func Advertise(t *testing.T, h *host.Host) {
 	t.Helper()
 	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Name: "moor-device"}
@@ -138,7 +141,7 @@ func Advertise(t *testing.T, h *host.Host) {
 	}
 }
 
-// ChangeAddress has a host that shows private addresses show another one.
+// ChangeAddress changes the private address of a host.
 func ChangeAddress(t *testing.T, h *host.Host) {
 	t.Helper()
 	before, err := h.Controller().OwnAddress(Within(t))

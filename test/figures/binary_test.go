@@ -16,11 +16,11 @@ import (
 const (
 	binarySize = 8_000_000
 	resident   = 20_000_000
-	// runTime is how long moor is watched.
+	// runTime is the time for which moor is measured.
 	runTime = 8 * time.Second
 )
 
-// build makes the binary as make build and make cross do.
+// build builds the binary like make build and make cross.
 func build(t *testing.T, env ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "moor")
@@ -74,7 +74,7 @@ func TestResidentMemory(t *testing.T) {
 			now, most := watchMemory(t, cmd.Process.Pid, exited)
 			figure(t, "resident/"+test.name, now, 1, resident, "B")
 			figure(t, "resident-at-most/"+test.name, most, 1, resident, "B")
-			// 244 octets a line, or an advertisement: moor was at work.
+			// 244 octets a line, or an advertisement: moor was working.
 			figure(t, "lines/"+test.name, float64(lines.n)/runTime.Seconds(), 100, 1e6, "lines/s")
 		})
 	}
@@ -111,8 +111,7 @@ func startController(t *testing.T) string {
 	return path
 }
 
-// watchMemory returns the last resident set of a process, and its largest, in
-// octets.
+// watchMemory returns the last and the largest resident set of a process in octets.
 func watchMemory(t *testing.T, pid int, exited <-chan error) (now, most float64) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)

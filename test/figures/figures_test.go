@@ -1,7 +1,7 @@
-// Package figures measures the system as a whole and holds it against what
-// docs/performance.md promises: throughput and fairness on the simulated air,
-// memory of idle links, size and memory of the binary. Every figure is printed
-// in the format of Go benchmarks, so that benchstat reads it.
+// Package figures measures the whole system and checks the promises of
+// docs/performance.md: throughput and fairness on the simulated air, memory of idle
+// links, size and memory of the binary. It prints every figure in the format of Go
+// benchmarks, for benchstat.
 package figures
 
 import (
@@ -20,8 +20,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// figure prints what was measured and fails the test unless it is within the
-// bounds.
+// figure prints a measured value and fails the test unless it is within the bounds.
 func figure(t *testing.T, name string, value, least, most float64, unit string) {
 	t.Helper()
 	digits := 1

@@ -16,8 +16,8 @@ const (
 	heapPerLink = 32 << 10
 )
 
-// attDevice is a device of few octets: its script grants an MTU of 247 and
-// every write, which is what subscribing takes, and sends a notification once.
+// attDevice is a device that uses little memory. Its script accepts an MTU of 247 and
+// every write, as a subscription needs, and sends one notification.
 func attDevice(air *sim.Air) *sim.RawPeer {
 	const attCID = 4
 	return air.NewRawPeer(&sim.RawPeerConfig{Interval: 20 * time.Millisecond, Script: sim.Script{
@@ -43,10 +43,9 @@ var idleProfile = &gatt.Profile{Services: []gatt.Service{{
 	}},
 }}}
 
-// TestIdleLinks has a thousand links, each with its MTU exchanged and a
-// subscription that has had a value, and then nothing more to do. What it
-// counts takes in the simulation of both ends, so it is more than the stack's
-// part.
+// TestIdleLinks measures the memory of a thousand idle links, each with an exchanged MTU
+// and a subscription that has received a value. The result includes the simulation of
+// both ends, so the stack uses less.
 func TestIdleLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		air := sim.New(nil)

@@ -13,16 +13,16 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// serveEnv, when set, makes this test binary a process with a simulated
-// controller, for one host at the Unix socket that it names. So the memory of
-// the host's process is the stack's alone.
+// serveEnv is an environment variable with the path of a Unix socket. If it is set, this
+// test binary is a process with a simulated controller for one host at that socket. The
+// memory of the host's process is then only that of the stack.
 const serveEnv = "MOOR_FIGURES_SERVE"
 
-// ready is what the process says on standard output when it can be connected to.
+// ready is the output of the process once it accepts connections.
 const ready = "ready"
 
-// What is on the air of that process: devices whose advertisements come to
-// 2,000 a second, and one that notifies without pause to whoever subscribes.
+// The air of that process has devices that send 2,000 advertisements per second
+// together, and one device that notifies every subscriber without pause.
 const (
 	crowd         = 200
 	crowdInterval = 100 * time.Millisecond
@@ -30,7 +30,7 @@ const (
 
 var loudAddress = hci.Addr{MAC: hci.MAC{0xF1, 0x00, 0x00, 0xEE, 0xFF, 0xC0}, Kind: hci.AddrRandom}
 
-// serve never returns.
+// serve runs the process. It does not return.
 func serve(path string) {
 	if err := serveOne(path); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)

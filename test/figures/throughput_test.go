@@ -15,11 +15,11 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// What throughput is measured with, and how much a link can carry then.
+// The parameters of the measurement, and the capacity of a link with them.
 const (
 	interval = 7500 * time.Microsecond
-	// payload is what a link layer packet of 251 octets leaves for the value:
-	// 4 octets are L2CAP's, 3 ATT's.
+	// payload is the length of the value in a link layer packet of 251 octets: L2CAP
+	// takes 4 octets and ATT 3.
 	payload = 251 - 4 - 3
 	// On the 2M PHY, at 4 µs an octet, a packet adds to its 251 octets 2 of
 	// preamble, 4 of access address, 2 of header and 3 of CRC: 1048 µs. The
@@ -43,8 +43,8 @@ var (
 	drops = uuid.MustParse("6d6f6f72-0002-7374-6f72-6d0000000000")
 )
 
-// stormer is a device that notifies as fast as it can while somebody
-// subscribes, and counts what is written to it.
+// stormer is a device that sends notifications as fast as it can to a subscriber, and
+// counts the octets that are written to it.
 type stormer struct {
 	*sim.Peripheral
 	written atomic.Int64 // octets
@@ -71,7 +71,7 @@ func newStormer(t *testing.T, air *sim.Air) *stormer {
 	return s
 }
 
-// notifyAlways is what a device does that always has something to say.
+// notifyAlways sends notifications without pause.
 func notifyAlways(ctx context.Context, p *sim.Peripheral) {
 	h, _ := p.Server().Handle(storm, drops)
 	value := make([]byte, payload)
@@ -85,13 +85,13 @@ func notifyAlways(ctx context.Context, p *sim.Peripheral) {
 	}
 }
 
-// flow is one link under load; octets is what has arrived at its end.
+// flow is one link under load. octets counts the octets that have arrived.
 type flow struct {
 	octets *atomic.Int64
 }
 
-// connect makes n links from one host, whose controller has so many buffers,
-// each to a device of its own.
+// connect connects one host to n devices. buffers is the number of data buffers of its
+// controller.
 func connect(t *testing.T, n, buffers int) (devices []*stormer, chars []*gatt.Char) {
 	t.Helper()
 	air := sim.New(nil)
@@ -121,7 +121,7 @@ func connect(t *testing.T, n, buffers int) (devices []*stormer, chars []*gatt.Ch
 	return devices, chars
 }
 
-// notified has all devices notify.
+// notified starts the notifications of all devices.
 func notified(t *testing.T, n, buffers int) []flow {
 	t.Helper()
 	_, chars := connect(t, n, buffers)
@@ -148,7 +148,7 @@ func notified(t *testing.T, n, buffers int) []flow {
 	return flows
 }
 
-// written has the host write to all devices.
+// written starts writes of the host to all devices.
 func written(t *testing.T, n, buffers int) []flow {
 	t.Helper()
 	devices, chars := connect(t, n, buffers)
@@ -195,9 +195,9 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// TestFairness has eight links share one radio. Together they may carry a
-// little more than one: an event of the next link begins where one does not fit
-// anymore. With one buffer for each link, an event carries one packet.
+// TestFairness measures eight links that share one radio. Together they may carry a
+// little more than one link: the connection event of one link starts where that of
+// another does not fit. With one buffer for each link, an event carries one packet.
 func TestFairness(t *testing.T) {
 	for _, test := range []struct {
 		name    string

@@ -12,7 +12,7 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// advertise puts a peer on the air that sends data as it is.
+// advertise adds a peer that advertises data without any check.
 func (w *world) advertise(data []byte, extended bool) *sim.RawPeer {
 	return w.air.NewRawPeer(&sim.RawPeerConfig{AdvData: data, Extended: extended, Type: hci.AdvNonconnInd})
 }
@@ -43,7 +43,7 @@ func (w *world) report(sc *controller.Scanner, from hci.Addr) controller.Report 
 	}
 }
 
-// useUp asks a report everything that it can be asked.
+// useUp calls every method of a report.
 func useUp(r *controller.Report) (structures int) {
 	_, _, _, _, _ = r.Name(), r.Services(), r.ManufacturerData(), r.ServiceData(), r.Data.String()
 	_, _ = r.Data.SolicitedServices(), r.HasService(level)
@@ -53,8 +53,8 @@ func useUp(r *controller.Report) (structures int) {
 	return structures
 }
 
-// TestAdvertisingData: whatever a stranger advertises comes through as it is,
-// and is read up to where it makes sense.
+// TestAdvertisingData: arbitrary advertising data is reported unchanged, and decoded up
+// to its first fault.
 func TestAdvertisingData(t *testing.T) {
 	for name, test := range map[string]struct {
 		data       string
@@ -96,8 +96,8 @@ func TestAdvertisingData(t *testing.T) {
 	}
 }
 
-// TestAdvertisingNoise: forty strangers advertise noise of every length, a
-// scanner that filters by all it can sees the one device in it.
+// TestAdvertisingNoise: forty peers advertise noise of every length. A scanner with
+// every kind of filter finds the one device among them.
 func TestAdvertisingNoise(t *testing.T) {
 	bubble(func(w *world) {
 		rng := rand.New(rand.NewPCG(1, 2))
@@ -130,8 +130,8 @@ func TestAdvertisingNoise(t *testing.T) {
 	})(t)
 }
 
-// TestReportsThatContradictThemselves: a controller that passes on what it
-// should not. Each packet is dropped and counted, and the next one is read.
+// TestReportsThatContradictThemselves: a controller sends malformed reports. Each packet
+// is dropped and counted, and the next one is decoded.
 func TestReportsThatContradictThemselves(t *testing.T) {
 	bubble(func(w *world) {
 		sc := w.scan(&controller.ScanOptions{Passive: true, Duplicates: true})
@@ -163,9 +163,9 @@ func TestReportsThatContradictThemselves(t *testing.T) {
 	})(t)
 }
 
-// TestEndlessExtendedAdvertisements: advertisements in pieces that never end,
-// from ever new addresses. What is kept of them is bounded, and a whole one
-// comes through all the same.
+// TestEndlessExtendedAdvertisements: advertisements whose last piece never comes, each
+// from a new address. The memory for them is bounded, and a complete advertisement is
+// still reported.
 func TestEndlessExtendedAdvertisements(t *testing.T) {
 	bubble(func(w *world) {
 		sc := w.scan(&controller.ScanOptions{Passive: true, Duplicates: true})

@@ -14,8 +14,8 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// TestWrongAnswers: an answer after which requests and answers could be mixed
-// up ends the bearer and its link at once, naming the rule.
+// TestWrongAnswers: an answer that does not belong to the request ends the bearer and
+// its link at once, with an error that names the rule.
 func TestWrongAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer string // to Read Request for handle 3
@@ -43,8 +43,8 @@ func TestWrongAnswers(t *testing.T) {
 	}
 }
 
-// TestMalformedAnswers: an answer of the right kind that cannot be read fails
-// the one call; the link goes on.
+// TestMalformedAnswers: an answer with the right opcode that cannot be decoded fails the
+// one call. The link stays up.
 func TestMalformedAnswers(t *testing.T) {
 	read := func(c *host.Conn) error {
 		_, err := c.GATT().ReadByUUID(context.Background(), level, att.HandleRange{})
@@ -83,8 +83,8 @@ func TestMalformedAnswers(t *testing.T) {
 	}
 }
 
-// TestMTUExchange: whatever the peer says, the MTU is 23 to 517 and the smaller
-// of both.
+// TestMTUExchange: whatever MTU the peer sends, the result is the smaller of both, and
+// from 23 to 517.
 func TestMTUExchange(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer string
@@ -115,7 +115,7 @@ func TestMTUExchange(t *testing.T) {
 	}
 }
 
-// TestUnsolicited: what nobody asked for is dropped.
+// TestUnsolicited: unsolicited PDUs are dropped.
 func TestUnsolicited(t *testing.T) {
 	for name, pdu := range map[string]string{
 		"an empty PDU":                    "",
@@ -142,7 +142,7 @@ func TestUnsolicited(t *testing.T) {
 	}
 }
 
-// TestIndicationsAreConfirmedOnce: also those that nobody can read.
+// TestIndicationsAreConfirmedOnce: malformed indications too.
 func TestIndicationsAreConfirmedOnce(t *testing.T) {
 	for name, pdu := range map[string]string{
 		"without a CCCD": "1d 0300 01", "of no handle": "1d", "of handle 0": "1d 0000", "huge": "1d 0300" + string(bytes.Repeat([]byte("00"), 600)),
@@ -181,8 +181,8 @@ func (w *world) subscribed(queue int) (*host.Conn, *end, *gatt.Subscription) {
 	return c, e, sub
 }
 
-// answerTable answers as a server does that has one service with one
-// characteristic, Battery Level at handle 3 with its CCCD at 4.
+// answerTable answers like a server with one service and one characteristic, Battery
+// Level at handle 3 with its CCCD at 4.
 func answerTable(l *sim.RawLink, pdu []byte) bool {
 	switch op := att.Opcode(pdu[0]); op {
 	case att.OpReadReq, att.OpExchangeMTUReq:
@@ -203,8 +203,8 @@ func answerTable(l *sim.RawLink, pdu []byte) bool {
 	return true
 }
 
-// reply sends an answer that begins at a handle, or that there is none if the
-// request is about later ones.
+// reply sends an answer that begins at a handle, or Attribute Not Found if the request
+// starts behind it.
 func reply(l *sim.RawLink, req []byte, handle int, answer string) {
 	if start := int(req[1]) | int(req[2])<<8; start > handle || answer == "" {
 		l.Send(cidATT, []byte{byte(att.OpErrorRsp), req[0], req[1], req[2], byte(att.CodeAttributeNotFound)})
@@ -213,8 +213,8 @@ func reply(l *sim.RawLink, req []byte, handle int, answer string) {
 	l.Send(cidATT, octets(answer))
 }
 
-// TestNotificationStorm: ten thousand notifications that nobody reads. The
-// oldest are dropped and counted, memory is what the queue's bound says.
+// TestNotificationStorm: ten thousand notifications without a reader. The oldest are
+// dropped and counted, and memory stays within the bound of the queue.
 func TestNotificationStorm(t *testing.T) {
 	bubble(func(w *world) {
 		c, e, sub := w.subscribed(64)
@@ -236,7 +236,7 @@ func TestNotificationStorm(t *testing.T) {
 	})(t)
 }
 
-// TestLongReadFlood: a peer whose value has no end.
+// TestLongReadFlood: a peer sends a value without end.
 func TestLongReadFlood(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()
@@ -252,7 +252,7 @@ func TestLongReadFlood(t *testing.T) {
 	})(t)
 }
 
-// TestPreparedWriteEcho: a peer that repeats another value than it was sent.
+// TestPreparedWriteEcho: a peer echoes a different value.
 func TestPreparedWriteEcho(t *testing.T) {
 	for name, spoil := range map[string]func(echo []byte) []byte{
 		"the value":  func(b []byte) []byte { b[5] ^= 1; return b },
@@ -289,8 +289,8 @@ func TestPreparedWriteEcho(t *testing.T) {
 	}
 }
 
-// TestRequestWhileOursPends: both sides ask at once, the peer twice. It is
-// answered in order, and our answer is not taken for one of its own.
+// TestRequestWhileOursPends: both sides send requests at once, the peer two. The host
+// answers them in order and still matches the answer to its own request.
 func TestRequestWhileOursPends(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()

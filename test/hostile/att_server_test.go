@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// TestRequests: what a peer that is a client may ask for, and what it is told.
-// The table has GAP at 1 to 5, GATT at 6 to 15, and Battery Service at 16 to 19
-// with its level at 18.
+// TestRequests: requests of a client and their answers. The table has GAP at 1 to 5,
+// GATT at 6 to 15, and Battery Service at 16 to 19, with its level at 18.
 func TestRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		send string
@@ -57,8 +56,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestRequestsInOneGo: a few requests sent early are answered in order, more
-// end the link.
+// TestRequestsInOneGo: a few requests without waiting for answers are answered in order;
+// more of them end the link.
 func TestRequestsInOneGo(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()
@@ -70,7 +69,7 @@ func TestRequestsInOneGo(t *testing.T) {
 	})(t)
 }
 
-// TestPreparedWritesWithoutEnd: the queue is bounded, and belongs to the link.
+// TestPreparedWritesWithoutEnd: the queue is bounded and ends with its link.
 func TestPreparedWritesWithoutEnd(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()
@@ -103,8 +102,8 @@ func TestCommandFlood(t *testing.T) {
 	})(t)
 }
 
-// TestServerNoise: ten thousand PDUs of noise. The peer may lose its link for
-// it, nobody else does.
+// TestServerNoise: ten thousand PDUs of noise. The peer may lose its link; no other
+// link goes down.
 func TestServerNoise(t *testing.T) {
 	bubble(func(w *world) {
 		rng := rand.New(rand.NewPCG(5, 6))

@@ -10,8 +10,8 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// TestDiscovery: tables that make no sense, or have no end. Discovery ends with
-// an error that says what it asked for, in at most the two minutes that bound it.
+// TestDiscovery: attribute tables that are malformed or have no end. Discovery ends with
+// an error that names its request, within its limit of two minutes.
 func TestDiscovery(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer func(l *sim.RawLink, pdu []byte)
@@ -76,8 +76,7 @@ func everyHandle(l *sim.RawLink, pdu []byte) {
 	l.Send(cidATT, answer)
 }
 
-// slowly is everyHandle with 29 s before each answer, one less than what would
-// end the link.
+// slowly is everyHandle with 29 s before each answer, one second less than the limit.
 func slowly(l *sim.RawLink, pdu []byte) {
 	req := append([]byte(nil), pdu...)
 	time.AfterFunc(29*time.Second, func() { everyHandle(l, req) })

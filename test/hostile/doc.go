@@ -1,8 +1,8 @@
-// Package hostile holds tests of the whole stack against peers and controllers
-// that break the rules: scripts of octets on the simulated air of package sim.
+// Package hostile contains tests of the whole stack against peers and controllers that
+// break the rules, as scripts of octets on the simulated air of package sim.
 //
-// What must hold in all of them: nothing panics; nobody waits beyond the
-// deadline that applies; memory stays within the bounds that the queues name;
-// at most the one link is lost, with an error that says which rule was broken
-// and by whom; and all other links carry on.
+// In all of them nothing may panic, no call may wait beyond its deadline, and memory
+// must stay within the bounds of the queues. At most the one link may go down, with an
+// error that names the broken rule and the side that broke it. All other links must
+// keep working.
 package hostile

@@ -11,11 +11,11 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// gone is a handle that no link has.
+// gone is a handle without a link.
 const gone hci.Handle = 0x0EFF
 
-// TestEventsForHandlesThatAreGone: events of links that are not ours, or not
-// any more, are counted and dropped.
+// TestEventsForHandlesThatAreGone: events of unknown links, and of links that are down,
+// are counted and dropped.
 func TestEventsForHandlesThatAreGone(t *testing.T) {
 	params := hci.ConnParamsInUse{Interval: interval, Timeout: time.Second}
 	for name, ev := range map[string]hci.Event{
@@ -43,8 +43,8 @@ func TestEventsForHandlesThatAreGone(t *testing.T) {
 	}
 }
 
-// TestEndOfALinkReportedTwice: the second report must not end the link that
-// has the handle by then.
+// TestEndOfALinkReportedTwice: the second event must not end the next link with the same
+// handle.
 func TestEndOfALinkReportedTwice(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()
@@ -64,8 +64,8 @@ func TestEndOfALinkReportedTwice(t *testing.T) {
 	})(t)
 }
 
-// TestDataForHandlesThatAreGone: data of no link, data of no octets, data of
-// other kinds.
+// TestDataForHandlesThatAreGone: data without a link, empty data packets, and data of
+// other transports.
 func TestDataForHandlesThatAreGone(t *testing.T) {
 	bubble(func(w *world) {
 		c, _ := w.connect()
@@ -86,7 +86,7 @@ func TestDataForHandlesThatAreGone(t *testing.T) {
 	})(t)
 }
 
-// TestPacketsOfUnknownType: the type octet is counted and never an index.
+// TestPacketsOfUnknownType: packets of unknown type are counted and dropped.
 func TestPacketsOfUnknownType(t *testing.T) {
 	bubble(func(w *world) {
 		n := uint64(0)
@@ -106,7 +106,7 @@ func TestPacketsOfUnknownType(t *testing.T) {
 	})(t)
 }
 
-// TestHalfPackets: every event of a link's life, cut off at every octet.
+// TestHalfPackets: every event in the life of a link, truncated at every octet.
 func TestHalfPackets(t *testing.T) {
 	bubble(func(w *world) {
 		for _, ev := range []hci.Event{
@@ -136,8 +136,8 @@ func TestHalfPackets(t *testing.T) {
 	})(t)
 }
 
-// TestNoise: packets of noise between those of good links. Only what happens
-// to spell the end of a link, or of the controller, has a right to end one.
+// TestNoise: packets of noise between those of good links. Only noise that is by chance
+// a valid event about the end of a link, or of the controller, may end one.
 func TestNoise(t *testing.T) {
 	bubble(func(w *world) {
 		rng := rand.New(rand.NewPCG(3, 4))
@@ -166,7 +166,7 @@ func TestNoise(t *testing.T) {
 	})(t)
 }
 
-// TestConnectionsThatNobodyAskedFor: links and failures out of nowhere.
+// TestConnectionsThatNobodyAskedFor: connection complete events without a dial.
 func TestConnectionsThatNobodyAskedFor(t *testing.T) {
 	bubble(func(w *world) {
 		w.ctl.InjectEvent(&hci.LEConnectionComplete{Status: hci.StatusFailedToEstablish, Handle: w.good.Link().Handle()})
@@ -183,8 +183,8 @@ func TestConnectionsThatNobodyAskedFor(t *testing.T) {
 	})(t)
 }
 
-// TestLongTermKeyRequests: a controller, or a peer, that asks for keys without
-// end holds up no command.
+// TestLongTermKeyRequests: endless requests for keys, from a controller or a peer, do not
+// block commands.
 func TestLongTermKeyRequests(t *testing.T) {
 	bubble(func(w *world) {
 		for range 200 {

@@ -14,9 +14,9 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// TestDeviceHeals: faults of a controller that the device does without, within
-// the time that an answer may take.
-func TestDeviceHeals(t *testing.T) {
+// TestControllerRecovers: faults of a controller that the host tolerates, within the
+// time limit of an answer.
+func TestControllerRecovers(t *testing.T) {
 	for name, f := range map[string]func(w *world){
 		"no answer to a command that can be done without": func(w *world) {
 			w.ctl.Fault(sim.CommandFault{Opcode: hci.OpReadRSSI, NoAnswer: true, Ignore: true})
@@ -206,17 +206,17 @@ func TestDeviceHeals(t *testing.T) {
 	}
 }
 
-// fatal is a fault that ends the device.
+// fatal is a fault that ends the host.
 type fatal struct {
 	fault  func(w *world)
 	within time.Duration
 	cause  error
 }
 
-// TestDeviceFails: faults that a device cannot live with end it by the one path
-// for that, and everybody who waits gets the cause within the stated time: a
-// reader, a writer, a dialer, a scanner, a command, and who waits for the end.
-func TestDeviceFails(t *testing.T) {
+// TestControllerFails: a fault that the host cannot tolerate ends it, and every waiting
+// call returns the cause within the stated time: a reader, a writer, a dialer, a
+// scanner, a command, and a wait for the end of a link.
+func TestControllerFails(t *testing.T) {
 	for name, f := range map[string]fatal{
 		"hardware error":              {func(w *world) { w.ctl.HardwareError(0x42, false) }, time.Second, controller.HardwareFault(0x42)},
 		"hardware error and reset":    {func(w *world) { w.ctl.HardwareError(0x42, true) }, time.Second, controller.HardwareFault(0x42)},
@@ -232,11 +232,11 @@ func TestDeviceFails(t *testing.T) {
 			go w.good.Link().RSSI(context.Background())
 		}, 5 * time.Second, controller.ErrNoCredit},
 	} {
-		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testDeviceFails(t, f) }) })
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testControllerFails(t, f) }) })
 	}
 }
 
-func testDeviceFails(t *testing.T, f fatal) {
+func testControllerFails(t *testing.T, f fatal) {
 	w := newWorld(t, nil)
 	c, e := w.connect()
 	e.mute()
@@ -249,10 +249,10 @@ func testDeviceFails(t *testing.T, f fatal) {
 			_, err := w.host.Connect(ctx, hci.Addr{MAC: hci.MAC{7}}, &controller.ConnectOptions{Timeout: -1})
 			return err
 		}),
-		"a scanner":             call(func() error { _, err := sc.Next(ctx); return err }),
-		"an acceptor":           call(func() error { _, err := w.host.Accept(ctx); return err }),
-		"who waits for the end": call(func() error { <-c.Done(); return c.Err() }),
-		"a channel":             call(func() error { _, err := c.L2CAP().Dial(ctx, 0x80, nil); return err }),
+		"a scanner":                       call(func() error { _, err := sc.Next(ctx); return err }),
+		"an acceptor":                     call(func() error { _, err := w.host.Accept(ctx); return err }),
+		"a caller that waits for the end": call(func() error { <-c.Done(); return c.Err() }),
+		"a channel":                       call(func() error { _, err := c.L2CAP().Dial(ctx, 0x80, nil); return err }),
 		"a writer": call(func() error {
 			for {
 				if err := c.GATT().WriteNoResponse(ctx, 3, make([]byte, 20)); err != nil {
@@ -267,10 +267,10 @@ func testDeviceFails(t *testing.T, f fatal) {
 	select {
 	case <-w.host.Done():
 	case <-time.After(f.within):
-		t.Fatalf("the device lives on after %v", f.within)
+		t.Fatalf("the host is still open after %v", f.within)
 	}
 	if err := w.host.Err(); !errors.Is(err, f.cause) {
-		t.Errorf("the device ended with %v, want %v", err, f.cause)
+		t.Errorf("the host ended with %v, want %v", err, f.cause)
 	}
 	for who, ch := range waiters {
 		if err := returned(t, ch, 2*time.Second); !errors.Is(err, f.cause) {
@@ -283,18 +283,18 @@ func testDeviceFails(t *testing.T, f fatal) {
 	if err := w.host.Close(); err != nil {
 		t.Error(err)
 	}
-	// The one way back is to open it anew.
+	// The remedy is to open the controller again.
 	w.ctl.ClearFaults()
 	w.host = w.open(w.ctl.Plug())
 	again, _ := w.connect()
-	w.wantRead(again, "on the device that was opened anew")
+	w.wantRead(again, "on the reopened controller")
 	w.host.Close()
 	w.wantAccounts()
 }
 
-// TestSilentReset: a controller that loses its state in mid-connection and says
-// nothing. HCI has no way to ask; a waiting request finds out by its 30 s, the
-// link then ends, and a device that is opened anew works.
+// TestSilentReset: a controller loses its state during a connection, without an event.
+// HCI has no way to detect that. A waiting request fails after its 30 s, which ends the
+// link, and the controller works when it is opened again.
 func TestSilentReset(t *testing.T) { synctest.Test(t, testSilentReset) }
 
 func testSilentReset(t *testing.T) {
@@ -311,13 +311,13 @@ func testSilentReset(t *testing.T) {
 	}
 	w.host = w.open(w.ctl.Plug())
 	c, _ := w.connect()
-	w.wantRead(c, "on the device that was opened anew")
+	w.wantRead(c, "on the reopened controller")
 	w.host.Close()
 	w.wantUnknownHandles = true // the request
 	w.wantAccounts()
 }
 
-// TestHalfStart: a controller that dies while the device starts.
+// TestHalfStart: a controller fails during the start-up.
 func TestHalfStart(t *testing.T) {
 	for name, f := range map[string]struct {
 		fault  func(c *sim.Controller)

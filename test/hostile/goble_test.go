@@ -14,9 +14,9 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// The tests of this file are the defects of go-ble that hang or kill a program,
-// each by name. Those that a peer's octets cause at large are rows of the tables
-// in the other files; what is tested in package host is not repeated.
+// Each test in this file is a defect of go-ble that hangs or kills a program. Defects
+// that malformed octets of a peer cause are rows of the tables in the other files.
+// Defects that package host tests are not repeated.
 
 // An orphan scan response made every later command fail.
 func TestGoBLEOrphanScanResponse(t *testing.T) {
@@ -35,8 +35,8 @@ func TestGoBLEOrphanScanResponse(t *testing.T) {
 	})(t)
 }
 
-// A dial never learned of a failed connection; its handle 0 replaced a living
-// link's.
+// A dial got no result if its connection failed, and the handle 0 in the event replaced
+// that of another link.
 func TestGoBLEFailedConnectionTakesNoHandle(t *testing.T) {
 	bubble(func(w *world) {
 		for range 20 {
@@ -69,8 +69,8 @@ func TestGoBLEConnectionRightBehindTheStatus(t *testing.T) {
 	})(t)
 }
 
-// A dial whose context ended while the controller completed the connection
-// blocked for ever, and the error was a plain string.
+// A dial whose context ended while the controller completed the connection blocked
+// forever, and its error was a plain string.
 func TestGoBLEContextEndsAsTheConnectionCompletes(t *testing.T) {
 	bubble(func(w *world) {
 		p := w.air.NewRawPeer(&sim.RawPeerConfig{Interval: 20 * time.Millisecond})
@@ -88,8 +88,8 @@ func TestGoBLEContextEndsAsTheConnectionCompletes(t *testing.T) {
 	})(t)
 }
 
-// Searching by advertisement hung when its parent was canceled, and when the
-// scan waited for its handler.
+// A search by advertisement hung when its parent context was canceled, and when the scan
+// waited for its handler.
 func TestGoBLESearchThatFindsNothing(t *testing.T) {
 	bubble(func(w *world) {
 		sc := w.scan(&controller.ScanOptions{Filter: &controller.ScanFilter{Name: "nobody"}})
@@ -109,8 +109,8 @@ func TestGoBLESearchThatFindsNothing(t *testing.T) {
 	})(t)
 }
 
-// A PDU beyond 23 octets before the MTU exchange, and answers that nobody waits
-// for, froze the adapter after 16 packets.
+// PDUs of more than 23 octets before the MTU exchange, and answers without a request,
+// froze the adapter after 16 packets.
 func TestGoBLELongPDUAndAnswersNobodyWaitsFor(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()
@@ -124,7 +124,7 @@ func TestGoBLELongPDUAndAnswersNobodyWaitsFor(t *testing.T) {
 	})(t)
 }
 
-// A writer that waited for a credit, and a disconnect, locked each other out.
+// A writer that waited for a credit and a disconnect deadlocked.
 func TestGoBLEDisconnectWhileWritersWait(t *testing.T) {
 	bubbleOn(&sim.ControllerConfig{ACLNum: 1}, func(w *world) {
 		c, _ := w.connect()
@@ -153,8 +153,8 @@ func TestGoBLEDisconnectWhileWritersWait(t *testing.T) {
 	})(t)
 }
 
-// A peer's request for connection parameters, or for a key, was answered from
-// the reader, which then waited for itself: 10 s for every command.
+// The reader answered a peer's request for connection parameters, or for a key, and then
+// waited for itself, 10 s for every command.
 func TestGoBLEPeerAsksForParameters(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()
@@ -217,7 +217,7 @@ func TestGoBLEReadWhileHandlingANotification(t *testing.T) {
 	})(t)
 }
 
-// After a timeout the late answer was taken for that to the next request.
+// After a timeout, the late answer was used for the next request.
 func TestGoBLELateAnswerAfterATimeout(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()

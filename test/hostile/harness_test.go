@@ -30,23 +30,23 @@ const (
 	interval = 30 * time.Millisecond
 )
 
-// level is a value that the world's server offers, at levelHandle.
+// level is the value of the world's server, at levelHandle.
 var level = gatt.UUID16(0x2A19)
 
-// world is a host with the whole stack on a simulated controller, with one link
-// to a peer that does nothing wrong.
+// world is a host with the whole stack on a simulated controller, with one link to a
+// peer that keeps the rules.
 type world struct {
 	t    *testing.T
 	air  *sim.Air
 	ctl  *sim.Controller
 	host *host.Host
 	good *host.Conn
-	// What the peers' doing may cause at the controller.
+	// wantUnknownHandles allows the controller to count unknown handles.
 	wantUnknownHandles bool
 }
 
-// bubble runs f in a world of its own, inside synctest, and sees to it that the
-// world is in order afterwards.
+// bubble runs f in a new world, inside synctest, and checks afterwards that the world is
+// in order.
 func bubble(f func(w *world)) func(t *testing.T) {
 	return bubbleOn(&sim.ControllerConfig{MaxLinks: 16}, f)
 }
@@ -91,7 +91,7 @@ func (w *world) open(tr hci.Transport) *host.Host {
 	return h
 }
 
-// options are those of every link here.
+// options are the options of every link.
 func options() *controller.ConnectOptions {
 	return &controller.ConnectOptions{Params: hci.ConnParams{IntervalMin: interval, IntervalMax: interval, Timeout: 4 * time.Second}}
 }
@@ -118,8 +118,8 @@ func (w *world) connectTo(cfg sim.RawPeerConfig, o *controller.ConnectOptions) (
 	return c, e
 }
 
-// end is a peer's end of a link. It answers reads with one octet, unless told
-// otherwise, and keeps all else that comes.
+// end is a peer's end of a link. By default it answers reads with one octet. It keeps
+// all other frames.
 type end struct {
 	*sim.RawLink
 	node *sim.RawPeer
@@ -148,7 +148,7 @@ func (e *end) frame(l *sim.RawLink, cid uint16, b []byte) {
 	}
 }
 
-// replies makes f answer what comes on ATT; false leaves it to the usual.
+// replies makes f answer ATT PDUs. If f returns false, the default applies.
 func (e *end) replies(f func(l *sim.RawLink, pdu []byte) bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -162,7 +162,7 @@ func (e *end) mute() {
 	e.answer = false
 }
 
-// take returns what has come since the last call, after a second.
+// take waits a second and returns the frames since the last call.
 func (e *end) take() []string {
 	time.Sleep(time.Second)
 	e.mu.Lock()
@@ -175,7 +175,7 @@ func (e *end) take() []string {
 // stripped returns hexadecimal digits without blanks.
 func stripped(s string) string { return strings.ReplaceAll(s, " ", "") }
 
-// want checks what has come, within a second.
+// want checks the frames that come within a second.
 func (e *end) want(why string, frames ...string) {
 	e.t.Helper()
 	if got := e.take(); !slices.Equal(got, frames) {
@@ -183,7 +183,7 @@ func (e *end) want(why string, frames ...string) {
 	}
 }
 
-// octets reads hexadecimal digits, with blanks anywhere.
+// octets parses hexadecimal digits with blanks.
 func octets(s string) []byte {
 	b, err := hex.DecodeString(stripped(s))
 	if err != nil {
@@ -196,8 +196,8 @@ func octets(s string) []byte {
 func (e *end) att(s string) { e.Send(cidATT, octets(s)) }
 func (e *end) sig(s string) { e.Send(cidSignal, octets(s)) }
 
-// wantRead checks that a link works, and at once: the request goes out in the
-// next connection event and the answer comes in the one after it.
+// wantRead checks that a link works without delay: the request goes out in the next
+// connection event, and the answer comes in the one after it.
 func (w *world) wantRead(c *host.Conn, why string) {
 	w.t.Helper()
 	begin := time.Now()
@@ -208,8 +208,8 @@ func (w *world) wantRead(c *host.Conn, why string) {
 	}
 }
 
-// wantLost checks that a link ends within a time, with a cause for errors.Is
-// that says in words what was wrong.
+// wantLost checks that a link ends within a time, with an error that wraps cause and
+// includes words.
 func (w *world) wantLost(c *host.Conn, within time.Duration, cause error, words string) {
 	w.t.Helper()
 	select {
@@ -232,13 +232,13 @@ func (w *world) wantBroken(c *host.Conn, rule att.Rule) {
 	}
 }
 
-// leave checks that the good link works still, ends the host, and holds the
-// controller's accounts against what a correct host causes.
+// leave checks that the good link still works, closes the host, and checks that the
+// controller has counted no fault of the host.
 func (w *world) leave() {
 	w.t.Helper()
 	w.wantRead(w.good, "on the good link")
 	if err := w.host.Err(); err != nil {
-		w.t.Errorf("the device ended with %v", err)
+		w.t.Errorf("the host ended with %v", err)
 	}
 	w.host.Close()
 	w.wantAccounts()
@@ -252,7 +252,7 @@ func (w *world) wantAccounts() {
 	}
 }
 
-// drain waits until all that the peer has to send is sent, and a little.
+// drain waits until the peer has sent all its frames, and drops those that it got.
 func (e *end) drain() {
 	for e.Queued() > 0 {
 		select {
@@ -264,9 +264,9 @@ func (e *end) drain() {
 	e.take()
 }
 
-// wantFlat does something again and again, and checks that memory does not grow
-// each time. What the first time filled are queues with bounds, and how much of
-// those of the air is left to the next depends on which goroutine is quick.
+// wantFlat runs f up to five times and checks that memory stops growing. The first runs
+// may fill bounded queues; how much of those on the air they leave to later runs depends
+// on scheduling.
 func (w *world) wantFlat(f func()) {
 	w.t.Helper()
 	f()
@@ -289,7 +289,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// returned waits for the result of a call that runs on its own.
+// returned waits for the result of a call on another goroutine.
 func returned[T any](t *testing.T, ch <-chan T, within time.Duration) (v T) {
 	t.Helper()
 	select {
@@ -300,7 +300,7 @@ func returned[T any](t *testing.T, ch <-chan T, within time.Duration) (v T) {
 	return v
 }
 
-// call runs f on a goroutine of its own.
+// call runs f on a new goroutine.
 func call(f func() error) <-chan error {
 	ch := make(chan error, 1)
 	go func() { ch <- f() }()

@@ -10,8 +10,8 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// TestFragments: fragments that make no frame are dropped, frames that nobody
-// takes too, and the link goes on.
+// TestFragments: fragments that do not form a frame are dropped, and so are frames on
+// unknown channels. The link stays up.
 func TestFragments(t *testing.T) {
 	for name, attack := range map[string]func(e *end){
 		"continuation without a start": func(e *end) { e.SendData(false, octets("0500 0400 0103")) },
@@ -54,7 +54,7 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// TestSignaling: what the signaling channel answers, octet by octet.
+// TestSignaling: the answers on the signaling channel, octet by octet.
 func TestSignaling(t *testing.T) {
 	for name, test := range map[string]struct {
 		send string
@@ -93,8 +93,8 @@ func TestSignaling(t *testing.T) {
 	}
 }
 
-// TestSignalFlood: a peer that asks without end gets answers as long as the
-// link takes them; what is queued for it is bounded.
+// TestSignalFlood: a peer that sends endless requests gets answers as long as the link
+// has room. The queue of answers is bounded.
 func TestSignalFlood(t *testing.T) {
 	bubble(func(w *world) {
 		c, e := w.connect()
@@ -108,8 +108,8 @@ func TestSignalFlood(t *testing.T) {
 	})(t)
 }
 
-// TestChannelViolations: who breaks the rules of a credit-based channel loses
-// that channel, and nothing else.
+// TestChannelViolations: a peer that breaks the rules of a credit-based channel loses
+// only that channel.
 func TestChannelViolations(t *testing.T) {
 	for name, test := range map[string]struct {
 		accept string // Connection Response behind its header
@@ -167,8 +167,8 @@ func TestChannelViolations(t *testing.T) {
 	}
 }
 
-// TestChannelWithoutAnswer: a request for a channel that the peer leaves alone
-// ends after the 30 s of the specification.
+// TestChannelWithoutAnswer: a request for a channel without an answer ends after the 30 s
+// of the specification.
 func TestChannelWithoutAnswer(t *testing.T) {
 	bubble(func(w *world) {
 		c, _ := w.connect()
@@ -182,10 +182,10 @@ func TestChannelWithoutAnswer(t *testing.T) {
 	})(t)
 }
 
-// TestAnswersThatAreNotTaken: a peer that sends requests but takes no answers,
-// or whose controller keeps all buffers, cannot make the host queue without
-// bound: 16 answers on the signaling channel, and on ATT those to a few
-// requests, after which the rule is broken that a client waits for its answer.
+// TestAnswersThatAreNotTaken: a peer sends requests but accepts no answers, or the
+// controller keeps all buffers. The queues stay bounded: 16 answers on the signaling
+// channel, and on ATT the answers to a few requests. More requests break the rule that a
+// client waits for its answer.
 func TestAnswersThatAreNotTaken(t *testing.T) {
 	for name, test := range map[string]struct {
 		cid  uint16

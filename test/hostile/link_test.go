@@ -11,8 +11,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// TestLinkLayerProcedures: a peer that asks its link layer for everything, over
-// and over, in the middle of requests.
+// TestLinkLayerProcedures: a peer starts every link layer procedure again and again,
+// during requests.
 func TestLinkLayerProcedures(t *testing.T) {
 	for name, ask := range map[string]func(e *end, i int){
 		"parameters": func(e *end, i int) {
@@ -42,8 +42,8 @@ func TestLinkLayerProcedures(t *testing.T) {
 	}
 }
 
-// TestEndsInMidRequest: a peer that leaves with any reason there is, or without
-// a word, while a request waits. Whoever waits is told the reason.
+// TestEndsInMidRequest: a peer ends the link with every possible reason, or falls silent,
+// during a request. The waiting call returns the reason.
 func TestEndsInMidRequest(t *testing.T) {
 	bubble(func(w *world) {
 		for reason := 0; reason < 256; reason += 5 {

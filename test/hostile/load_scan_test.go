@@ -13,9 +13,9 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// TestTwoThousandAdvertisementsASecond: five hundred devices on the air, and a
-// program that looks at none of it. Commands, links and dials take as long as
-// they do in silence; what the scanner's queue dropped is counted and shown.
+// TestTwoThousandAdvertisementsASecond: five hundred devices advertise, and the program
+// reads no report. Commands, links and dials take as long as without advertisements. The
+// reports that the Scanner drops are counted.
 func TestTwoThousandAdvertisementsASecond(t *testing.T) {
 	bubble(func(w *world) {
 		const devices, seconds = 500, 30
@@ -68,9 +68,9 @@ func TestTwoThousandAdvertisementsASecond(t *testing.T) {
 	})(t)
 }
 
-// crowd is a controller that can do no more than scan, with advertisements made
-// up as they are read: perSecond of them, from devices that are 500 at a time
-// and change their address every fifteen minutes, and their data every minute.
+// crowd is a controller that can only scan. It generates perSecond advertisements per
+// second when they are read. They come from 500 devices, which change their address
+// every fifteen minutes and their data every minute.
 type crowd struct {
 	answers   chan []byte
 	closed    chan struct{}
@@ -85,7 +85,7 @@ func newCrowd(perSecond int) *crowd {
 	return &crowd{answers: make(chan []byte, 16), closed: make(chan struct{}), perSecond: perSecond}
 }
 
-// burst is how many reports come at once.
+// burst is the number of reports that come at once.
 const burst = 20
 
 func (c *crowd) ReadPacket(b []byte) (int, error) {
@@ -145,10 +145,10 @@ func (c *crowd) Close() error {
 	return nil
 }
 
-// TestTenHoursOfScanning: memory is flat over ten hours of advertisements from
-// twenty thousand addresses. By default one in a hundred of the two thousand a
-// second is sent, which is enough for every device to be heard with each of its
-// addresses and each of its values; with MOOR_SOAK set, all 72 million.
+// TestTenHoursOfScanning: memory does not grow during ten hours of advertisements from
+// twenty thousand addresses. By default only one in a hundred of the 2,000 per second is
+// sent, which is enough to report each device with each of its addresses and values.
+// With MOOR_SOAK set, all 72 million are sent.
 func TestTenHoursOfScanning(t *testing.T) {
 	perSecond := 20
 	if os.Getenv("MOOR_SOAK") != "" {
@@ -161,7 +161,7 @@ func TestTenHoursOfScanning(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer ctl.Close()
-		// One program reads everything, one reads nothing and keeps duplicates.
+		// One Scanner reads everything; one reads nothing and reports duplicates.
 		reading, err := ctl.Scan(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)

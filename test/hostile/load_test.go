@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// latency is the longest time of so many reads on a link.
+// latency returns the longest time of several reads on a link.
 func (w *world) latency(c *host.Conn, reads int) (longest time.Duration) {
 	w.t.Helper()
 	for range reads {
@@ -27,10 +27,9 @@ func (w *world) latency(c *host.Conn, reads int) (longest time.Duration) {
 	return longest
 }
 
-// TestSixtyFourLinks: one link storms notifications, one sends garbage, one is
-// stalled in the middle of writes that its peer does not take, sixty do nothing,
-// and one reads. The reading one waits at most two connection intervals longer
-// than it does alone.
+// TestSixtyFourLinks: one link gets a storm of notifications, one gets garbage, one is
+// stalled by a peer that does not accept writes, sixty are idle, and one reads. A read
+// takes at most two connection intervals longer than on a single link.
 func TestSixtyFourLinks(t *testing.T) {
 	const every = 100 * time.Millisecond // 64 links in it have 1.56 ms each
 	bubbleOn(&sim.ControllerConfig{MaxLinks: 64}, func(w *world) {
@@ -77,7 +76,7 @@ func TestSixtyFourLinks(t *testing.T) {
 	})(t)
 }
 
-// attack keeps a link full of one frame, or of garbage, until ctx ends.
+// attack fills a link with copies of one frame, or with garbage, until ctx ends.
 func attack(ctx context.Context, e *end, pdu []byte) {
 	for n := uint32(0); ctx.Err() == nil; n++ {
 		for range 20 {

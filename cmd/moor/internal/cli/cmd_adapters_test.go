@@ -21,8 +21,8 @@ func TestTakesNoAdapterUnasked(t *testing.T) {
 		Index: 76, Name: "hci76", Up: true, UserChannel: true, Holders: []hcisock.Holder{{PID: 42, Name: "scanner", Sure: true}},
 	}
 	free := hcisock.Adapter{Index: 78, Name: "hci78"}
-	const refused = "moor: hci77: take unasked: bluetoothd (pid 7) has it\n" +
-		"      `sudo systemctl stop bluetooth`, or name hci77 to take it from there, which cuts its links\n"
+	const refused = "moor: hci77: choose: bluetoothd (pid 7) uses it\n" +
+		"      `sudo systemctl stop bluetooth`, or name hci77 to open it anyway, which drops its links\n"
 	for _, c := range []struct {
 		name   string
 		list   []hcisock.Adapter

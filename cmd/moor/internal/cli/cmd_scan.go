@@ -110,6 +110,9 @@ func (c *scanCmd) runScan(ctx context.Context, a *app) error {
 			within, cancel = context.WithTimeoutCause(ctx, time.Duration(c.Duration), errEnough)
 			defer cancel()
 		}
+		if lines, ok := v.(*lineView); ok {
+			lines.several = len(m.Adapters()) > 1
+		}
 		w := scanWatch{a: a, m: m, view: v, name: c.Name, heard: map[string]bool{}, lost: map[string]bool{}}
 		return w.watchScan(within, c.options(live))
 	})
@@ -218,17 +221,23 @@ func (v *jsonView) report(r *connmgr.Report) {
 func (v *jsonView) tick(time.Time) {}
 func (v *jsonView) endView(uint64) {}
 
-// lineView writes a line for each report, for pipes and for --duplicates.
+// lineView writes a line for each report, for pipes and for --duplicates. With
+// several adapters the line names the one that heard the device.
 type lineView struct {
-	out   *output
-	start time.Time
+	out     *output
+	start   time.Time
+	several bool
 }
 
-func newLineView(a *app) *lineView { return &lineView{a.out, time.Now()} }
+func newLineView(a *app) *lineView { return &lineView{out: a.out, start: time.Now()} }
 
 func (v *lineView) report(r *connmgr.Report) {
 	var t table
-	t.row(pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(text.Clean(r.Name()), 20), about(&r.Report))
+	row := []string{pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(text.Clean(r.Name()), 20), about(&r.Report)}
+	if v.several {
+		row = slices.Insert(row, 1, pad(r.Adapter, 12))
+	}
+	t.row(row...)
 	v.out.table(&t)
 }
 

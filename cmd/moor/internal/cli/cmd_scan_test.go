@@ -98,6 +98,12 @@ func TestScanAllAdapters(t *testing.T) {
 		if r.code != 0 || r.stderr != "" || len(got) != 6 {
 			t.Errorf("exit code %d, stderr %q, devices %v", r.code, r.stderr, got)
 		}
+		r = moor(t.Context(), "-a", "sim:sensors", "-a", "sim:flaky", "scan", "--duration", "3s")
+		for line := range strings.Lines(r.stdout) {
+			if f := strings.Fields(line); len(f) < 3 || f[1] != "sim:sensors" && f[1] != "sim:flaky" {
+				t.Errorf("%q does not name the adapter", line)
+			}
+		}
 	})
 }
 

@@ -210,10 +210,10 @@ func TestFindings(t *testing.T) {
 		}, "hci0 open", "not tried: other programs have links on it", "or name hci0", false},
 		{"bluetoothd's, and none was named", func(m *machine) {
 			m.adapters[0].Up, m.adapters[0].Holders = true, bluetoothd
-		}, "hci0 open", "not tried: bluetoothd (pid 7) has it", "`sudo systemctl stop bluetooth`, or name hci0", false},
+		}, "hci0 open", "not tried: bluetoothd (pid 7) uses it", "`sudo systemctl stop bluetooth`, or name hci0", false},
 		{"bluetoothd's, but down", func(m *machine) {
 			m.adapters[0].Holders = bluetoothd
-		}, "hci0 open", "not tried: bluetoothd (pid 7) has it", "`sudo systemctl stop bluetooth`, or name hci0", false},
+		}, "hci0 open", "not tried: bluetoothd (pid 7) uses it", "`sudo systemctl stop bluetooth`, or name hci0", false},
 		{"does not open", func(m *machine) {
 			refuseOpen(m, openError(hcisock.CauseDriver, syscall.ETIMEDOUT, "see dmesg"))
 		}, "hci0 open", "hci0: bind user channel: " + syscall.ETIMEDOUT.Error(), "see dmesg", false},
