@@ -77,7 +77,7 @@ func testDialMoves(t *testing.T) {
 	if c.Adapter() != "hci1" {
 		t.Errorf("connected over %s", c.Adapter())
 	}
-	wantAbout(t, "a device on air after 3 s", took, 3*second+250*time.Millisecond)
+	wantAbout(t, "a device on air after 3 s", took, 3*second)
 	if s, f := ev.count(isStart), ev.count(isFailure); s != 1 || f != 0 {
 		t.Errorf("%d attempts, %d failures; want one attempt", s, f)
 	}
@@ -249,7 +249,7 @@ func testLongestWaiter(t *testing.T) {
 	wantAbout(t, "a slot after 21 s", took, 21*second)
 	time.AfterFunc(second, func() { c.Close() })
 	o, took := next()
-	wantAbout(t, "the second waiter", took, 3*second+250*time.Millisecond)
+	wantAbout(t, "the second waiter", took, 3*second)
 	o.Close()
 }
 

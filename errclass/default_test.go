@@ -86,7 +86,7 @@ func TestDefault(t *testing.T) {
 		{"its end was not reported", &controller.DisconnectError{Cause: controller.ErrEventLost},
 			errclass.Connection, 0, errclass.BudgetConnect, 0, 0},
 		{"a link that this host does not know", &controller.ConnectError{Err: controller.ErrUnknownLink},
-			errclass.Connection, 0, errclass.BudgetConnect, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
+			errclass.Connection, 1, errclass.BudgetConnect, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
 		{"a full remote radio", &errclass.RemoteError{Kind: errclass.KindTimeout, Text: "No free BLE connection slot became available"},
 			errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.AwaitSlot},
 		{"a slow remote radio", &errclass.RemoteError{Kind: errclass.KindTimeout}, errclass.NotFound, 0, errclass.BudgetTimeout, 250 * ms, 0},
