@@ -141,10 +141,12 @@ func testAdapterGoneWhileWaitingForASlot(t *testing.T) {
 		l.device(n)
 	}
 	l.establish(0, nil)
+	p := once()
+	p.AdapterTimeout = 0 // do not wait for it to come back
 	failed := make(chan error, 2)
 	for _, n := range []int{1, 2} {
 		go func() {
-			_, err := l.m.Establish(t.Context(), address(n).String(), &connmgr.Options{Policy: once()})
+			_, err := l.m.Establish(t.Context(), address(n).String(), &connmgr.Options{Policy: p})
 			failed <- err
 		}()
 	}
@@ -154,7 +156,7 @@ func testAdapterGoneWhileWaitingForASlot(t *testing.T) {
 		// One of them may have got the slot of the link that ended, and dialed.
 		var e *connmgr.EstablishError
 		if err := <-failed; !errors.As(err, &e) || errors.Is(err, connmgr.ErrOutOfSlots) ||
-			!e.Attempts[0].Class.Action.Has(errclass.RecoverAdapter) {
+			e.Attempts[0].Class.Budget != errclass.BudgetAdapter {
 			t.Errorf("error %v, want that of the adapter", err)
 		}
 	}

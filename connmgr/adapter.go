@@ -2,7 +2,6 @@ package connmgr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -37,17 +36,16 @@ func (s AdapterState) String() string {
 }
 
 // ladder is the wait before each try in a row to open an adapter: the first try is
-// made at once, as is the first after a failure. Kind.Recover is called before the
-// fourth and all later ones.
+// made at once, as is the first after a failure.
 var ladder = []time.Duration{0, 0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
+
+// recoverFrom is the number of failed tries in a row after which Kind.Recover is called
+// before each further one.
+const recoverFrom = 3
 
 // healthyAfter is how long an adapter has to work for the ladder to begin anew after
 // its next failure.
 const healthyAfter = 30 * time.Second
-
-// sickAfter is the number of dials in a row that must fail for a fault of the
-// controller, while it still answers, before the adapter is reset.
-const sickAfter = 3
 
 // Adapter is one adapter of a Manager.
 type Adapter struct {
@@ -57,16 +55,18 @@ type Adapter struct {
 	address string  // where to open it, see Kind.Follow; owned by keepOpen
 	static  hci.MAC // for a controller without an address of its own
 
-	mu      sync.Mutex
-	state   AdapterState // guarded by mu, as all below
-	err     error
-	host    *host.Host
-	changed chan struct{} // closed and replaced when state changes
-	dialing int
-	faults  int // faults of the controller in a row
-	failed  map[hci.MAC]failure
-	reset   chan struct{} // one slot: asks for a restart
-	bonds   smp.Store     // the bonds of the controller; nil until it was up once
+	mu    sync.Mutex
+	state AdapterState // guarded by mu, as all below
+	err   error
+	host  *host.Host
+	// failures is the number of tries in a row to open the adapter that have failed.
+	failures int
+	changed  chan struct{} // closed and replaced when state changes
+	dialing  int
+	faults   faults
+	failed   map[hci.MAC]failure
+	reset    chan struct{} // one slot: asks for a restart
+	bonds    smp.Store     // the bonds of the controller; nil until it was up once
 }
 
 // failure is the weight of the failed dials to one device, which fades.
@@ -170,10 +170,13 @@ func (a *Adapter) setState(s AdapterState, h *host.Host, err error) {
 // keepOpen keeps the adapter open until ctx ends, on the adapter's goroutine.
 func (a *Adapter) keepOpen(ctx context.Context) {
 	for rung := 0; ; rung++ {
+		a.mu.Lock()
+		a.failures = rung
+		a.mu.Unlock()
 		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
 			return
 		}
-		if rung >= 3 && a.kind.Recover != nil {
+		if rung >= recoverFrom && a.kind.Recover != nil {
 			if err := a.kind.Recover(ctx, a.address); err != nil {
 				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
 			}
@@ -229,7 +232,7 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	}
 	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
 	a.mu.Lock()
-	a.faults = 0
+	a.faults.events = nil
 	a.mu.Unlock()
 	select {
 	case <-a.reset: // a request from before the controller was opened anew
@@ -242,15 +245,7 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 		defer close(scanned)
 		a.listenAlways(reports, h)
 	}()
-	var err error
-	select {
-	case <-h.Done():
-		err = h.Err()
-	case <-a.reset:
-		err = errReset
-	case <-ctx.Done():
-		err = errManagerClosed
-	}
+	err := a.awaitReset(h, ctx.Done())
 	stop()
 	a.setState(AdapterDown, nil, err)
 	_ = h.Close()
@@ -258,17 +253,12 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	a.m.slots.Remove(a.name)
 }
 
-// errReset is the reason for a reset after repeated faults of the controller.
-var errReset = errors.New("adapter is being reset after repeated faults of its own")
-
-// noteDial notes the result of a dial to peer. Enough faults in a row request a
-// reset; faults is the number that this failure counts for.
-func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
+// noteDial notes the result of a dial to peer.
+func (a *Adapter) noteDial(peer hci.MAC, failed bool) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !failed {
-		a.faults = 0
 		delete(a.failed, peer)
 		return
 	}
@@ -276,16 +266,6 @@ func (a *Adapter) noteDial(peer hci.MAC, failed bool, faults int) {
 		clear(a.failed)
 	}
 	a.failed[peer] = failure{a.failed[peer].weightAt(now) + 1, now}
-	if faults == 0 {
-		return
-	}
-	if a.faults += faults; a.faults >= sickAfter {
-		a.faults = 0
-		select {
-		case a.reset <- struct{}{}:
-		default:
-		}
-	}
 }
 
 // Adapters returns the Manager's adapters, in the order of Config.Adapters.

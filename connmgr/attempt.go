@@ -46,27 +46,6 @@ func (x *attempts) deviceAddress() hci.Addr {
 	return x.m.addrOf(x.target.addr.MAC)
 }
 
-// watchDevice returns a channel that is closed when the reason to wait is gone: the
-// device is heard, or the missing slot or adapter is there. The function ends the watch.
-func (x *attempts) watchDevice(c errclass.Class) (<-chan struct{}, func()) {
-	if c.Action.Has(errclass.AwaitSlot) || c.Category == errclass.OutOfSlots {
-		return x.watchSlot() // the device alone does not help
-	}
-	changed, stop := x.m.wake.subscribe(func(n news) bool { return n.adapterUp })
-	heard, stopHeard := x.m.devices.awaitHeard(x.target)
-	ch, done := make(chan struct{}), make(chan struct{})
-	go func() { // ends with the watch
-		select {
-		case <-heard:
-			close(ch)
-		case <-changed:
-			close(ch)
-		case <-done:
-		}
-	}()
-	return ch, func() { stopHeard(); stop(); close(done) }
-}
-
 // identifyTarget replaces a private address that the program has given by the identity
 // of the bonded device.
 func (x *attempts) identifyTarget() {
@@ -96,7 +75,7 @@ func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 		switch {
 		case l != nil:
 			if c, phase, err := x.shareLink(ctx, l); c != nil || err != nil {
-				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}
+				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err, linked: true}
 			}
 		case busy != nil:
 			select {
@@ -120,10 +99,10 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 	stays := l.watchRefusal()
 	if l.joinLink(c) {
 		phase, err := PhaseSecure, x.secureLink(ctx, c)
-		alive := err != nil
+		dead := false
 		if err == nil {
 			phase, err = PhaseDiscover, l.checkAlive(ctx)
-			alive = err == nil
+			dead = err != nil && ctx.Err() == nil
 		}
 		if err == nil {
 			if err = x.loadTable(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, true)) {
@@ -131,19 +110,19 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 			}
 		}
 		down := l.conn.Err()
-		last := l.leaveLink(c)
-		if alive || ctx.Err() != nil { // its other Clients keep it
-			if last || down != nil {
-				_ = l.shutLink()
-			}
+		var refused error
+		if l.leaveLink(c) || down != nil { // its other Clients keep a link that is up
+			refused = l.abandonLink(ctx)
+		}
+		if !dead {
 			if down != nil { // the cause of the failure
 				err = down
 			}
 			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
-		if err := l.shutLink(); err != nil {
-			return nil, phase, err
+		if refused != nil {
+			return nil, phase, refused
 		}
 	}
 	select {
@@ -163,11 +142,15 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		return nil, at
 	}
 	var err error
+	at.linked = true
+	a.noteLink(x.target.addr.MAC)
 	l := x.m.adoptLink(a, h, conn, x.deviceName())
 	c := newClient(l, x.opts)
 	l.joinLink(c)
+	x.m.tasks.Go(l.readFeatures)
 	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, false)) {
 		x.m.tasks.Go(func() { l.guardTable(x.m.ctx) })
+		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts) })
 		x.noteResult(a, nil)
 		return c, Attempt{}
 	}
@@ -176,7 +159,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		err = down
 	}
 	l.leaveLink(c)
-	_ = l.shutLink()
+	_ = l.abandonLink(ctx)
 	x.noteResult(a, err)
 	at.Err = err
 	return nil, at
@@ -230,7 +213,7 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 		return nil, nil, x.m.noAdapter(a.name)
 	}
 	p := x.m.policyFor(x.opts)
-	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams()}
+	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams(), DeferTuning: true}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {
 		peer = d.onAir() // perhaps a private address, the last one heard
@@ -248,23 +231,12 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	return h, c, err
 }
 
-// setUpClient makes a new link ready: security, attribute table, parameters.
+// setUpClient makes a new link ready: security and attribute table.
 func (x *attempts) setUpClient(ctx context.Context, c *Client) (Phase, error) {
 	if err := x.secureLink(ctx, c); err != nil {
 		return PhaseSecure, err
 	}
-	if err := x.loadTable(ctx, c); err != nil {
-		return PhaseDiscover, err
-	}
-	if !x.opts.KeepParams {
-		if _, err := c.link.conn.Link().Update(ctx, x.opts.settledParams()); err != nil {
-			if c.link.conn.Err() != nil || ctx.Err() != nil {
-				return PhaseSettle, err
-			}
-			x.m.log.Debug("settled connection parameters refused", "address", c.Address(), "error", err)
-		}
-	}
-	return PhaseSettle, nil
+	return PhaseDiscover, x.loadTable(ctx, c)
 }
 
 // connectedEvent returns the event of a Client that is ready.
@@ -278,29 +250,21 @@ func (x *attempts) connectedEvent(l *link, shared bool) Connected {
 // noteResult informs the adapter, and the limit of its slots, of the result of an
 // attempt.
 func (x *attempts) noteResult(a *Adapter, err error) {
+	peer := x.target.addr.MAC
 	if err == nil {
-		a.noteDial(x.target.addr.MAC, false, 0)
+		a.noteDial(peer, false)
 		return
 	}
 	if errors.Is(err, context.Canceled) {
 		return
 	}
+	if isPathFault(err) {
+		a.noteDial(peer, true)
+	}
+	a.noteFault(peer, err)
 	c := errclass.Default.Of(err)
-	faults := 0
-	if c.Action.Has(errclass.RecoverAdapter) {
-		faults = 1
-	}
-	if ctl := a.Controller(); errors.Is(err, controller.ErrStillInitiating) && ctl != nil {
-		faults = 0 // a reset would end links, which are worth more than this dial
-		if len(ctl.Links()) == 0 {
-			faults = sickAfter // it does not recover by itself, and there is no link to lose
-		}
-	}
-	if faults > 0 || isPathFault(err) {
-		a.noteDial(x.target.addr.MAC, true, faults)
-	}
 	var st hci.Status
 	if c.Action.Has(errclass.LowerLimit) && errors.As(err, &st) {
-		x.m.slots.Refused(a.name, x.target.addr.MAC.String(), uint8(st))
+		x.m.slots.Refused(a.name, peer.String(), uint8(st))
 	}
 }

@@ -117,10 +117,13 @@ func (c *Client) SetConnectionParams(ctx context.Context, minInterval, maxInterv
 }
 
 // UpdateParams requests other connection parameters, as durations, and returns the
-// negotiated ones. Values out of range, or a supervision timeout too short for interval
+// negotiated ones. The link then does not settle to Options.SettledParams. Values out of range, or a supervision timeout too short for interval
 // and latency, are refused before anything is sent. SetConnectionParams takes integers
 // in the units of the Core specification instead.
 func (c *Client) UpdateParams(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUse, error) {
+	c.link.mu.Lock()
+	c.link.paramsSet = true
+	c.link.mu.Unlock()
 	got, err := c.link.conn.Link().Update(ctx, p)
 	if err != nil {
 		return got, err

@@ -34,9 +34,10 @@ type Device struct {
 	Data, Response hci.AdvData
 	Seen           time.Time // the time of the last advertisement
 
-	average float64   // Smoothed before rounding; 0 if not known
-	accepts time.Time // the time of the last connectable advertisement
-	refuses time.Time // the time of the first advertisement since that is not connectable
+	average float64       // Smoothed before rounding; 0 if not known
+	accepts time.Time     // the time of the last connectable advertisement
+	refuses time.Time     // the time of the first advertisement since that is not connectable
+	gap     time.Duration // between advertisements, a moving average; 0 if not known
 }
 
 func newDevice(adapter string) *Device {
@@ -45,6 +46,7 @@ func newDevice(adapter string) *Device {
 
 // update enters one report of the device, whose identity address is addr.
 func (d *Device) update(addr hci.Addr, r *controller.Report) {
+	d.noteGap(r.Time)
 	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
 	d.Data, d.Response = r.Data, r.Response
 	d.noteConnectable(r)
@@ -79,6 +81,19 @@ func (d *Device) noteConnectable(r *controller.Report) {
 // isFresh reports whether the adapter has heard the device as connectable, not long ago.
 func (d *Device) isFresh(now time.Time) bool {
 	return !d.accepts.IsZero() && now.Sub(d.accepts) < outOfDate
+}
+
+// noteGap enters the time since the last advertisement. Reports that follow faster than
+// a device may advertise are of one advertising event.
+func (d *Device) noteGap(now time.Time) {
+	gap := min(now.Sub(d.Seen), maxAdvInterval)
+	if d.Seen.IsZero() || gap < minAdvInterval/2 {
+		return
+	}
+	if d.gap == 0 {
+		d.gap = gap
+	}
+	d.gap = time.Duration(alpha*float64(gap) + (1-alpha)*float64(d.gap))
 }
 
 // onAir returns the address to connect to.

@@ -19,7 +19,7 @@ import (
 // once is the policy of a single attempt.
 func once() *connmgr.Policy {
 	p := connmgr.DefaultPolicy()
-	p.MaxAttempts, p.MaxTransients = 1, 1
+	p.MaxAttempts, p.MaxTransients, p.MinPersistence = 1, 1, 0
 	return &p
 }
 
@@ -69,7 +69,7 @@ func testCauseOutlivesTheOtherUser(t *testing.T) {
 			l.wantNoSlots()
 			done <- err
 		}()
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(40 * time.Millisecond)
 		c.Close() // the other is in the middle of discovery
 		if err := <-done; !errors.As(err, new(*connmgr.MissingError)) {
 			t.Errorf("error %v, want a MissingError", err)

@@ -64,7 +64,6 @@ const (
 	PhaseDial     Phase = "dial"     // until the link is up
 	PhaseSecure   Phase = "secure"   // encrypting or pairing
 	PhaseDiscover Phase = "discover" // MTU and attribute table
-	PhaseSettle   Phase = "settle"   // connection parameters for the time after discovery
 )
 
 // Attempt is the record of one attempt that failed.
@@ -75,6 +74,9 @@ type Attempt struct {
 	Err      error
 	Class    errclass.Class
 	Backoff  time.Duration // the wait after it, unless that ended early
+
+	linked   bool // there was a link: the device is there
+	hopeless bool // no other attempt may follow
 }
 
 // EstablishError is the error of an Establish that has given up. It unwraps to its

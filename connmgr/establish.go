@@ -41,7 +41,7 @@ func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*C
 	defer x.leaveQueue()
 	e := &establisher{
 		name: x.deviceName(), address: x.deviceAddress(), policy: m.policyFor(&opts),
-		try: x.tryOnce, wake: x.watchDevice, emit: m.bus.emitEvent, log: m.log.Debug,
+		try: x.tryOnce, awaitAdapter: x.awaitAdapter, onAir: x.isOnAir, wake: x.watchNews, emit: m.bus.emitEvent, log: m.log.Debug,
 	}
 	return e.makeAttempts(ctx)
 }
@@ -52,7 +52,7 @@ func (m *Manager) policyFor(o *Options) Policy {
 		p = *o.Policy
 	}
 	if o.MaxAttempts != 0 {
-		p.MaxAttempts = max(0, o.MaxAttempts)
+		p.MaxAttempts, p.MinPersistence = max(0, o.MaxAttempts), 0
 	}
 	d := DefaultPolicy()
 	p.AttemptTimeout = cmp.Or(p.AttemptTimeout, d.AttemptTimeout)

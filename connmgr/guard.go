@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -13,6 +14,8 @@ const guardDelay = time.Second
 // robust caching and enables indications of Service Changed (Vol 3, Part G, 2.5.2 and
 // 7.2). It ends with the link.
 func (l *link) guardTable(ctx context.Context) {
+	guarded := sync.OnceFunc(func() { close(l.guarded) })
+	defer guarded()
 	if l.pauseFor(guardDelay) != nil || l.lacksServiceChanged() {
 		return
 	}
@@ -27,6 +30,7 @@ func (l *link) guardTable(ctx context.Context) {
 			return
 		}
 		l.noteSubscribed()
+		guarded()
 		r, err := g.ServiceChanged(ctx)
 		if err != nil {
 			return

@@ -33,6 +33,7 @@ type lab struct {
 	absent   []atomic.Bool // the adapters that cannot be opened now
 	m        *connmgr.Manager
 	requests atomic.Int64 // ATT requests that reached devices
+	trace    trace
 }
 
 // errAbsent is the error of opening an adapter that is unplugged.
@@ -88,6 +89,7 @@ func newLab(t *testing.T, cfg connmgr.Config, controllers ...*sim.ControllerConf
 
 // count counts ATT requests that arrive at devices.
 func (l *lab) count(e sim.Entry) {
+	l.trace.add(e)
 	if e.Kind != sim.LogData || len(e.Packet) < 5 || e.Packet[2] != 4 || e.Packet[3] != 0 || e.Node[:3] == "hci" {
 		return
 	}

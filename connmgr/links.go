@@ -1,6 +1,7 @@
 package connmgr
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ type link struct {
 	name    string
 	gone    chan struct{} // closed when the link has ended and is in no list any more
 	pairs   chan struct{} // holds one token while a user of the link pairs
+	guarded chan struct{} // closed when the guard of the table has made its requests
+	settled chan struct{} // closed when the link has settled, or has ended before
 
 	mu      sync.Mutex
 	users   map[*Client]bool // true: handed to the program; guarded by mu, as all below
@@ -28,6 +31,8 @@ type link struct {
 	profile *gatt.Profile
 	cached  bool // profile is from the cache, not from discovery
 	paired  *smp.Result
+	// paramsSet reports that the program has set the connection parameters.
+	paramsSet bool
 }
 
 // links is the set of connections in use, and of dials under way.
@@ -171,6 +176,7 @@ func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name stri
 	l := &link{
 		m: m, adapter: a, conn: conn, peer: identityOf(h, conn.Peer()), name: name,
 		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{}, stays: make(chan struct{}),
+		guarded: make(chan struct{}), settled: make(chan struct{}),
 	}
 	m.linkUp(l)
 	m.tasks.Go(func() {
@@ -238,6 +244,19 @@ func (l *link) isGone() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// abandonLink ends the link and waits until it is gone, but not beyond the end of ctx:
+// the Manager finishes what is left. The error is the controller's refusal.
+func (l *link) abandonLink(ctx context.Context) error {
+	over := make(chan error, 1)
+	l.m.tasks.Go(func() { over <- l.shutLink() })
+	select {
+	case err := <-over:
+		return err
+	case <-ctx.Done():
+		return nil
 	}
 }
 

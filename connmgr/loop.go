@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
@@ -21,8 +20,12 @@ type establisher struct {
 	policy  Policy
 	// try makes attempt number n, and returns the phase and the adapter it reached.
 	try func(ctx context.Context, n int) (c *Client, at Attempt)
-	// wake returns a channel that ends the wait after a failure of class c early.
-	wake func(c errclass.Class) (<-chan struct{}, func())
+	// awaitAdapter waits until an adapter is up.
+	awaitAdapter func(ctx context.Context, p *Policy) error
+	// onAir reports whether the device is there, after an attempt has failed.
+	onAir func(at *Attempt) bool
+	// wake returns a channel that ends the wait after a failed attempt early.
+	wake func(at *Attempt) (<-chan struct{}, func())
 	emit func(Event)
 	log  func(msg string, args ...any)
 }
@@ -46,12 +49,8 @@ func (deadlineError) Unwrap() error { return context.DeadlineExceeded }
 // makeAttempts makes attempts until one succeeds, the policy allows no more, or ctx
 // ends.
 func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
-	var (
-		failed []Attempt
-		n      counts
-		waits  = e.policy.backOff()
-	)
-	waits.Reset()
+	var failed []Attempt
+	tally := newTally(&e.policy)
 	for {
 		number := len(failed) + 1
 		e.log("connecting", "name", e.name, "address", e.address.MAC, "attempt", number)
@@ -65,22 +64,15 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 		if ctx.Err() != nil {
 			return nil, e.endedError(ctx, failed)
 		}
-		more := n.countFailure(last.Class, &e.policy)
-		if more || e.policy.WaitAfterLast && last.Class.Retried() {
-			if cb, ok := waits.(ClassBackOff); ok {
-				cb.Failed(last.Class)
-			}
-			if last.Backoff = waits.NextBackOff(); last.Backoff == backoff.Stop {
-				last.Backoff, more = 0, false
-			}
-		}
+		onAir := e.onAir != nil && e.onAir(last)
+		more := !last.hopeless && tally.enterFailure(last, onAir, false)
 		e.emit(AttemptFailed{
 			Time: time.Now(), Name: e.name, Address: e.address, Adapter: last.Adapter, Attempt: number,
 			Phase: last.Phase, Err: last.Err, Class: last.Class, Backoff: last.Backoff, Last: !more,
 		})
 		e.log("failed to connect", "name", e.name, "address", e.address.MAC, "attempt", number,
 			"error", last.Err, "class", last.Class.Row, "backing off", last.Backoff)
-		if e.waitBackoff(ctx, last.Backoff, last.Class) != nil {
+		if e.waitBackoff(ctx, last) != nil {
 			return nil, e.endedError(ctx, failed)
 		}
 		if !more {
@@ -89,10 +81,16 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 	}
 }
 
-// makeAttempt makes one attempt within the safety timeout, with the immediate redials
-// that the class of its failure allows.
+// makeAttempt waits for an adapter and makes one attempt within the safety timeout, with
+// the immediate redials that the class of its failure allows.
 func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Attempt) {
 	begin := time.Now()
+	if e.awaitAdapter != nil {
+		if err := e.awaitAdapter(ctx, &e.policy); err != nil {
+			return nil, Attempt{Phase: PhasePath, Err: err, Class: e.policy.classify(err), Duration: time.Since(begin), hopeless: true}
+		}
+		begin = time.Now()
+	}
 	safety := safetyError{e.policy.SafetyTimeout}
 	actx, cancel := context.WithTimeoutCause(ctx, e.policy.SafetyTimeout, safety)
 	defer cancel()
@@ -119,19 +117,19 @@ func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Att
 	}
 }
 
-// waitBackoff waits for d. Unless the policy forbids waking, it returns early when the
-// reason to wait is gone.
-func (e *establisher) waitBackoff(ctx context.Context, d time.Duration, c errclass.Class) error {
-	if d <= 0 {
+// waitBackoff waits after a failed attempt. Unless the policy forbids waking, it returns
+// early when the reason to wait may be gone.
+func (e *establisher) waitBackoff(ctx context.Context, at *Attempt) error {
+	if at.Backoff <= 0 {
 		return nil
 	}
 	var woken <-chan struct{}
 	if !e.policy.NoWake && e.wake != nil {
-		ch, stop := e.wake(c)
+		ch, stop := e.wake(at)
 		defer stop()
 		woken = ch
 	}
-	t := time.NewTimer(d)
+	t := time.NewTimer(at.Backoff)
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -164,9 +162,11 @@ func unfinished(p Phase) error {
 	switch p {
 	case PhaseSlot:
 		return errNoSlot
-	case PhasePath, PhaseDial:
+	case PhasePath:
+		return fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
+	case PhaseDial:
 		return controller.ErrDialTimeout
-	case PhaseSecure, PhaseDiscover, PhaseSettle:
+	case PhaseSecure, PhaseDiscover:
 	}
 	return context.DeadlineExceeded
 }

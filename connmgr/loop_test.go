@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -210,8 +211,6 @@ func TestDefaultPolicy(t *testing.T) {
 		{"authentication failure", []error{ended(hci.StatusAuthenticationFailure)}, ErrBondLost, 1},
 		{"MIC failure", []error{ended(hci.StatusMICFailure)}, ErrBondLost, 1},
 		{"invalid parameters", []error{refused(hci.StatusInvalidParameters)}, ErrConnection, 1},
-		{"adapter gone", []error{&controller.Error{What: "transport read", Err: io.EOF}}, ErrConnection, 9},
-		{"no adapter", []error{fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)}, ErrNoAdapter, 4},
 		{"required characteristic missing", []error{&MissingError{}}, ErrConnection, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -240,6 +239,29 @@ func TestDefaultPolicy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOutageIsNotCounted: what the end of an adapter costs is time. An outage of more
+// than a minute ends the Establish, after waits of 0.25, 0.5, 1, 2 and then 4 s.
+func TestOutageIsNotCounted(t *testing.T) { synctest.Test(t, testOutageIsNotCounted) }
+
+func testOutageIsNotCounted(t *testing.T) {
+	p := DefaultPolicy()
+	p.MaxAttempts, p.MaxTransients = 1, 1
+	closed := fmt.Errorf("controller: closed: %w", net.ErrClosed)
+	for _, err := range []error{
+		&controller.Error{What: "transport read", Err: io.EOF},
+		fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV),
+		fmt.Errorf("%w: %w", ErrNoAdapter, errReset),
+		dialError(closed),
+		&controller.DisconnectError{Cause: closed},
+		&controller.DisconnectError{Cause: &controller.Error{What: "transport read", Err: io.EOF}},
+	} {
+		check(t, run(t, p, err), ErrConnection, 20, 63750*ms)
+		check(t, run(t, p, append(times(3, err), nil)...), nil, 4, 1750*ms)
+		check(t, run(t, p, append(times(3, err), plain)...), ErrConnection, 4, 1750*ms)
+	}
+	check(t, run(t, p, &controller.DisconnectError{Reason: hci.StatusLocalHostTerminated, Local: true, Cause: closed}), ErrConnection, 1, 0)
 }
 
 // TestFailedToEstablishIsDialedAgain: 0x3E is tried a few times more within
@@ -279,7 +301,7 @@ func testWakeCutsTheWaitShort(t *testing.T) {
 	}{{DefaultPolicy(), time.Second}, {UpstreamPolicy(), 4 * time.Second}} {
 		e := testEstablisher(c.p)
 		b := newBroadcast()
-		e.wake = func(errclass.Class) (<-chan struct{}, func()) {
+		e.wake = func(*Attempt) (<-chan struct{}, func()) {
 			return b.subscribe(func(n news) bool { return n.adapter })
 		}
 		n := 0

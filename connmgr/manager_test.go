@@ -26,8 +26,8 @@ func testEstablish(t *testing.T) {
 	if c.Adapter() != "hci0" || c.Address() != address(7) || c.Profile() == nil || c.Err() != nil {
 		t.Errorf("client on %s to %v, %v", c.Adapter(), c.Address(), c.Err())
 	}
-	if p := c.Params(); p.Interval < 30*time.Millisecond || p.Interval > 50*time.Millisecond {
-		t.Errorf("settled at %v", p.Interval)
+	if p := c.Params(); p.Interval != 7500*time.Microsecond {
+		t.Errorf("ready at an interval of %v", p.Interval)
 	}
 	if a := l.m.Slots().Allocations("hci0"); len(a.Allocated) != 1 {
 		t.Errorf("slots %+v", a)
@@ -233,7 +233,7 @@ func testCancelInEachPhase(t *testing.T) {
 			t.Fatalf("canceled after %v: a link is left", d)
 		}
 	}
-	for _, p := range []connmgr.Phase{connmgr.PhaseDial, connmgr.PhaseDiscover, connmgr.PhaseSettle} {
+	for _, p := range []connmgr.Phase{connmgr.PhaseDial, connmgr.PhaseDiscover} {
 		if phases[p] == 0 {
 			t.Errorf("never canceled in phase %q: %v, %d made", p, phases, made)
 		}

@@ -59,11 +59,13 @@ type Options struct {
 	// has ended.
 	Evict bool
 	// InitialParams are the connection parameters of the new link, with which the table
-	// is discovered; default 7.5–15 ms, latency 0, supervision timeout 2 s. If only the
+	// is discovered; default 7.5 ms, latency 0, supervision timeout 2 s. If only the
 	// device considers the link established, it does not advertise for that timeout.
 	InitialParams hci.ConnParams
-	// SettledParams are requested when the attribute table is known; default 30–50 ms,
-	// latency 0, supervision timeout 5 s. A refusal is not an error.
+	// SettledParams are requested after Establish has returned, once the link is idle;
+	// default 30–50 ms, latency 0, supervision timeout 5 s. A refusal is not an error.
+	// They yield to parameters that the device itself has asked for on the link, and to
+	// Client.UpdateParams. See Client.Settled.
 	SettledParams hci.ConnParams
 	// KeepParams leaves the link at InitialParams.
 	KeepParams bool
@@ -81,7 +83,7 @@ func (o *Options) initialParams() hci.ConnParams {
 	if o.InitialParams != (hci.ConnParams{}) {
 		return o.InitialParams
 	}
-	return hci.ConnParams{IntervalMin: 7500 * time.Microsecond, IntervalMax: 15 * time.Millisecond, Timeout: 2 * time.Second}
+	return hci.ConnParams{IntervalMin: 7500 * time.Microsecond, IntervalMax: 7500 * time.Microsecond, Timeout: 2 * time.Second}
 }
 
 func (o *Options) settledParams() hci.ConnParams {

@@ -249,7 +249,7 @@ func testLongestWaiter(t *testing.T) {
 	wantAbout(t, "a slot after 21 s", took, 21*second)
 	time.AfterFunc(second, func() { c.Close() })
 	o, took := next()
-	wantAbout(t, "the second waiter", took, 3*second+300*time.Millisecond)
+	wantAbout(t, "the second waiter", took, 3*second)
 	o.Close()
 }
 

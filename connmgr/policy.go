@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"errors"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -26,10 +27,28 @@ type Policy struct {
 	SafetyTimeout time.Duration
 	// Backoffs are the waits after a failure, by its class.
 	Backoffs errclass.Backoffs
+	// MaxBackoff is the wait up to which Backoffs grow: each time that a failure of the
+	// same row of the error table occurs again in one Establish, its wait doubles, from
+	// at least 0.25 s. A wait grows only while the device is on air, and not if the next
+	// attempt differs from the failed one. Default 4 s; 0 means that no wait grows.
+	MaxBackoff time.Duration
+	// MinPersistence is the time for which an Establish goes on after failures that may
+	// pass, whatever their number, while the device is on air: some devices need half a
+	// minute after a reset or a lost link. It applies to transient and connect errors,
+	// and not if Options.MaxAttempts is set. Default 45 s; 0 means that the counts alone
+	// decide.
+	MinPersistence time.Duration
+	// AdapterTimeout bounds the wait for an adapter while none of those that may be used
+	// is up, as when it is plugged in anew, loads its firmware or is being reset. That wait,
+	// and attempts that failed for the end of their adapter, do not count. An adapter that
+	// cannot come up by itself, such as one that another process uses, is not waited for.
+	// Default 60 s; 0 means that such attempts fail and count.
+	AdapterTimeout time.Duration
 	// WaitAfterLast waits even after the last failure.
 	WaitAfterLast bool
-	// NoWake waits the full time. Otherwise a wait ends early when the device is heard, a
-	// slot is released, or an adapter comes up.
+	// NoWake waits the full time. Otherwise a wait ends early with the news that its
+	// reason may be gone: the device is heard after a silence of two seconds or more,
+	// under another address, or by another adapter; a slot is released; or an adapter comes up.
 	NoWake bool
 	// BackOff, if not nil, makes the source of waits for one Establish, in place of
 	// Backoffs. NextBackOff is called after each failed attempt that another may follow;
@@ -42,7 +61,9 @@ func DefaultPolicy() Policy {
 	return Policy{
 		Treatment: errclass.Default, MaxAttempts: 4, MaxTransients: 9,
 		AttemptTimeout: 20 * time.Second, SafetyTimeout: 60 * time.Second,
-		Backoffs: errclass.DefaultBackoffs(),
+		Backoffs:   errclass.DefaultBackoffs(),
+		MaxBackoff: 4 * time.Second, MinPersistence: 45 * time.Second,
+		AdapterTimeout: 60 * time.Second,
 	}
 }
 
@@ -51,6 +72,7 @@ func DefaultPolicy() Policy {
 func UpstreamPolicy() Policy {
 	p := DefaultPolicy()
 	p.Treatment, p.WaitAfterLast, p.NoWake = errclass.Upstream, true, true
+	p.MaxBackoff, p.MinPersistence, p.AdapterTimeout = 0, 0, 0
 	return p
 }
 
@@ -78,24 +100,25 @@ func (p *Policy) backOff() backoff.BackOff {
 	return &byClass{waits: p.Backoffs}
 }
 
-// counts is the number of failures of one Establish, by budget.
-type counts struct {
-	timeouts, connectErrors, transients int
+// minGrowth is the wait from which one that grows is doubled.
+const minGrowth = 250 * time.Millisecond
+
+// growBackoff returns the wait after the n-th failure of one row, whose first wait is d.
+func (p *Policy) growBackoff(d time.Duration, n int) time.Duration {
+	if p.BackOff != nil || p.MaxBackoff <= 0 || n < 2 {
+		return d
+	}
+	limit := max(d, p.MaxBackoff)
+	for d = max(d, minGrowth); n > 1 && d < limit; n-- {
+		d *= 2
+	}
+	return min(d, limit)
 }
 
-// countFailure counts a failed attempt and reports whether another one may follow.
-func (n *counts) countFailure(c errclass.Class, p *Policy) bool {
-	switch c.Budget {
-	case errclass.BudgetTimeout:
-		n.timeouts++
-	case errclass.BudgetConnect:
-		n.connectErrors++
-	case errclass.BudgetTransient:
-		n.transients++
-	case errclass.BudgetNone:
-		return false
-	}
-	return n.timeouts+n.connectErrors < p.MaxAttempts && n.transients < p.MaxTransients
+// persists reports whether failures of class c do not end an Establish by their number
+// alone, after so much time.
+func (p *Policy) persists(c errclass.Class, after time.Duration) bool {
+	return after < p.MinPersistence && (c.Budget == errclass.BudgetTransient || c.Budget == errclass.BudgetConnect)
 }
 
 // classify returns the class of a failed attempt.
@@ -107,5 +130,9 @@ func (p *Policy) classify(err error) errclass.Class {
 	if e, ok := errors.AsType[*UnreachableError](err); ok {
 		return e.class()
 	}
-	return p.Treatment.Of(err)
+	c := p.Treatment.Of(err)
+	if c.Row == errclass.Unclassified && errors.Is(err, ErrNoAdapter) {
+		c = p.Treatment.Of(syscall.ENODEV)
+	}
+	return c
 }

@@ -159,8 +159,8 @@ func TestRowsOfCodes(t *testing.T) {
 	add("missed, as a status", dialed, ends{ErrAborted, 9, 4500 * ms}, ends{ErrAborted, 9, 4 * s}, 3, 0x3E)
 	changed := ends{ErrConnection, 9, 900 * ms}
 	rows = append(rows,
-		classRow{"hardware error event", &controller.Error{What: "controller", Err: controller.HardwareFault(1)}, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 9, 2 * s}, 0},
-		classRow{"adapter gone", &controller.Error{What: "read", Err: io.EOF}, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 9, 2 * s}, 0},
+		classRow{"hardware error event", &controller.Error{What: "controller", Err: controller.HardwareFault(1)}, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 20, 63750 * ms}, 0},
+		classRow{"adapter gone", &controller.Error{What: "read", Err: io.EOF}, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 20, 63750 * ms}, 0},
 		classRow{"not heard", dialError(controller.ErrDialTimeout), ends{ErrNotFound, 4, s}, ends{ErrNotFound, 4, 750 * ms}, 0},
 		classRow{"ATT left unanswered", att.ErrTransactionTimeout, ends{ErrNotFound, 4, s}, ends{ErrConnection, 4, 750 * ms}, 0},
 		classRow{"ATT 0x12", &att.Error{Code: att.CodeDatabaseOutOfSync}, changed, ends{ErrConnection, 9, 800 * ms}, 1},

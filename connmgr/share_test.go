@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
 )
@@ -105,4 +107,95 @@ func TestStateDirectoryThatCannotBe(t *testing.T) {
 	if e, ok := errors.AsType[*connmgr.StateError](err); !ok || e.Dir != filepath.Join(file, "state") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// slowly is a device that takes 8 s to answer what a rule matches.
+func slowly(r sim.Rule) *sim.DeviceConfig {
+	r.On, r.Do, r.Delay = sim.OnRequest, sim.Answer, 8*second
+	return &sim.DeviceConfig{Address: address(1), Table: uart(), Temper: sim.Temper{Rules: []sim.Rule{r}}}
+}
+
+// A request that the device answers after 8 s is life: a second Establish shares the
+// link at once, asks nothing, and leaves the request alone.
+func TestSlowRequestKeepsTheLink(t *testing.T) { inBubble(t, testSlowRequestKeepsTheLink) }
+
+func testSlowRequestKeepsTheLink(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.air.NewDevice(slowly(sim.Rule{Opcode: att.OpWriteReq}))
+	first := l.establish(1, nil)
+	time.Sleep(second)
+	begin := time.Now()
+	wrote := make(chan error)
+	go func() { wrote <- first.Write(t.Context(), serial, serialData, []byte{1}) }()
+	for _, after := range []time.Duration{time.Millisecond, 6 * second} {
+		time.Sleep(after)
+		l.trace.reset()
+		before := time.Now()
+		other := l.establish(1, nil)
+		if took := time.Since(before); took != 0 {
+			t.Errorf("shared after %v", took)
+		}
+		if got := l.trace.requests(); after > time.Second && len(got) != 0 {
+			t.Errorf("requests %q on a busy bearer", got)
+		}
+		other.Close()
+	}
+	if err := <-wrote; err != nil || time.Since(begin) < 8*second || time.Since(begin) > 8*second+100*time.Millisecond {
+		t.Errorf("write: %v after %v", err, time.Since(begin))
+	}
+	if err := first.Err(); err != nil {
+		t.Errorf("the link has ended: %v", err)
+	}
+	first.Close()
+}
+
+// The device of an idle link is asked, and has as long as ATT allows: its link is not
+// ended before. A caller that does not wait so long leaves the link to the others.
+func TestSlowDeviceIsAlive(t *testing.T) { inBubble(t, testSlowDeviceIsAlive) }
+
+func testSlowDeviceIsAlive(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.air.NewDevice(slowly(sim.Rule{Opcode: att.OpReadByTypeReq, From: 10 * second}))
+	first := l.establish(1, &connmgr.Options{KeepParams: true})
+	time.Sleep(20 * second)
+	l.trace.reset()
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*second)
+	defer cancel()
+	if _, err := l.m.Establish(ctx, address(1).String(), nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 3*second {
+		t.Errorf("%v after %v, want the deadline after 3 s", err, time.Since(begin))
+	}
+	time.Sleep(20 * second)
+	begin = time.Now()
+	other := l.establish(1, nil)
+	if took := time.Since(begin).Truncate(100 * time.Millisecond); took != 8*second {
+		t.Errorf("shared after %v, want the answer after 8 s", took)
+	}
+	if got, want := l.trace.requests(), []string{"080100ffff002a", "080100ffff002a"}; !slices.Equal(got, want) {
+		t.Errorf("requests %q, want %q", got, want)
+	}
+	if err := first.Err(); err != nil || l.trace.countLinks() != 0 {
+		t.Errorf("%d new links, the first one: %v", l.trace.countLinks(), err)
+	}
+	first.Close()
+	other.Close()
+}
+
+// A device that does not answer at all for 30 s is not alive: ATT ends its link, and
+// the second Establish makes another one.
+func TestDeadLinkIsReplaced(t *testing.T) { inBubble(t, testDeadLinkIsReplaced) }
+
+func testDeadLinkIsReplaced(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.air.NewDevice(&sim.DeviceConfig{Address: address(1), Table: uart(), Temper: sim.Temper{Rules: []sim.Rule{
+		{On: sim.OnRequest, Opcode: att.OpReadByTypeReq, Do: sim.Ignore, From: 10 * second, Times: 1},
+	}}})
+	first := l.establish(1, nil)
+	time.Sleep(20 * second)
+	begin := time.Now()
+	other := l.establish(1, nil)
+	if took := time.Since(begin).Truncate(second); took != 30*second || first.Err() == nil || other.Err() != nil {
+		t.Errorf("after %v: first %v, other %v", took, first.Err(), other.Err())
+	}
+	other.Close()
 }

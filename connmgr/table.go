@@ -11,22 +11,31 @@ import (
 	"github.com/moor-ble/moor/servicecache"
 )
 
-// aliveWait bounds the check whether an existing link is alive.
-const aliveWait = 5 * time.Second
+// answerTime is how long a device may take to answer a request (Vol 3, Part F, 3.3.3).
+const answerTime = 30 * time.Second
 
 var (
-	deviceName   = gatt.UUID16(0x2A00)
-	databaseHash = gatt.UUID16(0x2B2A)
-	genericAttr  = gatt.UUID16(0x1801)
-	changed      = gatt.UUID16(0x2A05)
+	primaryService = gatt.UUID16(0x2800)
+	deviceName     = gatt.UUID16(0x2A00)
+	databaseHash   = gatt.UUID16(0x2B2A)
+	genericAttr    = gatt.UUID16(0x1801)
+	changed        = gatt.UUID16(0x2A05)
 )
 
-// checkAlive sends a request that the peer must answer. An ATT error is an answer, too.
+// checkAlive checks that the device of an existing link is there. It asks only on an
+// idle bearer, since a device that takes its time for the request of another user is
+// alive, and waits for as long as ATT allows. That a packet was heard lately does not
+// suffice: a device that has restarted was heard until then. The error is the end of
+// the link or of ctx.
 func (l *link) checkAlive(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, aliveWait)
-	defer cancel()
-	_, err := l.conn.GATT().ReadByUUID(ctx, deviceName, att.HandleRange{Start: 1, End: 0xFFFF})
-	if isATT(err) {
+	if since, busy := l.conn.Bearer().Outstanding(); busy && time.Since(since) < answerTime {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return l.conn.Err()
+	}
+	_, err := att.Do(ctx, l.conn.Bearer(), att.ReadByTypeReq{Start: att.HandleMin, End: att.HandleMax, Type: deviceName})
+	if isATT(err) { // an error is an answer, too
 		return nil
 	}
 	return err
@@ -102,11 +111,11 @@ func (l *link) checkRequirements(rs []Requirement) error {
 }
 
 // fromCache uses the cached table if it is the present one of the device: by its
-// Database Hash if it has one, else if nothing can have changed. It reports whether it
-// does.
+// Database Hash if it has one, else if nothing can have changed and one request agrees.
+// It reports whether it does.
 func (l *link) fromCache(ctx context.Context) bool {
 	e, ok := l.m.cache.Get(l.peer)
-	if !ok {
+	if !ok || len(e.Profile.Services) == 0 || e.Hash != nil && e.Hash.Refutes(e.Profile) {
 		return false
 	}
 	peer := servicecache.Peer{Bonded: l.isBonded()}
@@ -127,11 +136,40 @@ func (l *link) fromCache(ctx context.Context) bool {
 			}
 		}
 	}
+	if verdict == servicecache.Prove {
+		peer.ProofRead, peer.Proved = true, l.agreesWith(ctx, e.Profile)
+		verdict = servicecache.Decide(e, peer)
+	}
 	if verdict != servicecache.Use {
 		return false
 	}
 	l.useTable(e.Profile, true)
 	return true
+}
+
+// agreesWith asks the device for its services from the last one of the table p on, and
+// reports whether it has that one alone. New firmware with another service, or with
+// other handles, does not. A device without Service Changed and hash should never
+// change its table (Vol 3, Part G, 2.5.2), but firmware updates do.
+func (l *link) agreesWith(ctx context.Context, p *gatt.Profile) bool {
+	i := len(p.Services) - 1
+	for i >= 0 && !p.Services[i].Primary {
+		i--
+	}
+	if i < 0 {
+		return false
+	}
+	last := &p.Services[i]
+	rsp, err := att.Do(ctx, l.conn.Bearer(), att.ReadByGroupTypeReq{Start: last.Handle, End: att.HandleMax, Type: primaryService})
+	if err != nil {
+		return false
+	}
+	n, same := 0, false
+	for s := range rsp.All() {
+		n++
+		same = s.Handle == last.Handle && s.End == last.End && slices.Equal(s.Value, last.UUID.AppendWire(nil))
+	}
+	return same && n == 1
 }
 
 func (l *link) useTable(p *gatt.Profile, cached bool) {
@@ -141,11 +179,12 @@ func (l *link) useTable(p *gatt.Profile, cached bool) {
 	l.mu.Unlock()
 }
 
-// rediscover discovers the table and caches it if it is certain. A table with a hash is
-// certain if the hash is that of the table, or the same before and after discovery.
+// rediscover discovers the table and caches it if it is certain. A table whose device
+// states a hash is certain if it has that hash. What the device states does not count
+// where the table refutes it: another device could state the hash of this one, and put
+// its own table in the place of this one's.
 func (l *link) rediscover(ctx context.Context) error {
 	g := l.conn.GATT()
-	var before *servicecache.Hash
 	for try := 0; ; try++ {
 		p, err := g.Rediscover(ctx)
 		if err != nil {
@@ -154,7 +193,7 @@ func (l *link) rediscover(ctx context.Context) error {
 		e := &servicecache.Entry{Profile: p, MTU: g.MTU(), Discovered: time.Now()}
 		_, chr := p.Characteristic(genericAttr, changed)
 		e.HasServiceChanged = chr != nil
-		certain := true
+		certain := len(p.Services) > 0 // a device that is booting may show none
 		if _, chr := p.Characteristic(genericAttr, databaseHash); chr != nil {
 			hash, err := g.DatabaseHash(ctx)
 			if err != nil && !isATT(err) {
@@ -162,15 +201,14 @@ func (l *link) rediscover(ctx context.Context) error {
 			}
 			if err == nil {
 				e.Hash = (*servicecache.Hash)(&hash)
-				certain = proves(p, hash) || before != nil && *before == *e.Hash
-				before = e.Hash
+				certain = e.Hash.Proves(p) || l.isBonded() && !e.Hash.Refutes(p)
 			}
 		}
-		if !certain && try == 0 {
-			continue
+		if !certain && e.Hash != nil && e.Hash.Refutes(p) && try == 0 {
+			continue // the table has changed meanwhile
 		}
 		l.useTable(p, false)
-		if certain { // a table that keeps changing is used but not cached
+		if certain {
 			return l.keepTable(ctx, e)
 		}
 		return nil
@@ -205,15 +243,4 @@ func (l *link) storeTable(e *servicecache.Entry) {
 	if err := l.m.cache.Put(peer, e); err != nil {
 		l.m.log.Warn("attribute table not cached", "address", peer, "error", err)
 	}
-}
-
-// proves reports whether hash is that of the table p, in either byte order.
-func proves(p *gatt.Profile, hash [16]byte) bool {
-	own, ok := p.Hash()
-	if !ok {
-		return false
-	}
-	turned := own
-	slices.Reverse(turned[:])
-	return hash == own || hash == turned
 }

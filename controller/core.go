@@ -198,7 +198,7 @@ func (c *core) handleACL(b []byte) {
 		c.sweep.noteUnknown(hdr.Handle)
 		return
 	}
-	l.noteHeard()
+	l.heardAt = c.now
 	if l.handler != nil {
 		l.handler.ACL(c.now, hdr.Start, data)
 	}

@@ -31,7 +31,7 @@ type Bearer struct {
 	mtu     atomic.Int32
 	failure atomic.Pointer[closedError] // why the bearer ended; nil before that
 	agreed  atomic.Bool                 // the peer has asked for the MTU
-	asked   atomic.Int64                // when the outstanding request was sent, in ns of Unix time; 0: none
+	asked   atomic.Int64                // see Outstanding and IdleSince
 
 	// All below belongs to the loop.
 	down        bool
@@ -80,7 +80,17 @@ func (b *Bearer) MTU() int { return int(b.mtu.Load()) }
 // yet; ok is false if there is none. Any goroutine may call it.
 func (b *Bearer) Outstanding() (since time.Time, ok bool) {
 	ns := b.asked.Load()
-	return time.Unix(0, ns), ns != 0
+	return time.Unix(0, ns), ns > 0
+}
+
+// IdleSince returns when the last request was answered; the zero time if there was
+// none. ok is false while a request is outstanding. Any goroutine may call it.
+func (b *Bearer) IdleSince() (since time.Time, ok bool) {
+	ns := b.asked.Load()
+	if ns == 0 {
+		return since, true
+	}
+	return time.Unix(0, -ns), ns < 0
 }
 
 // Post posts a task to the bearer's loop; see loop.Poster.

@@ -114,7 +114,7 @@ func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader) {
 	if op := t.op(); op == OpExchangeMTUReq {
 		b.handleMTURsp(t, body)
 	}
-	b.requests.takeOutstanding().deliverResult(now, body, err)
+	b.requests.takeOutstanding(now).deliverResult(now, body, err)
 	b.sendNext(now, &b.requests)
 }
 
@@ -160,6 +160,6 @@ func (b *Bearer) handleConfirmation(now time.Time) {
 		b.logDropped(OpHandleValueConfirmation, "no indication is outstanding")
 		return
 	}
-	b.indications.takeOutstanding().deliverResult(now, nil, nil)
+	b.indications.takeOutstanding(now).deliverResult(now, nil, nil)
 	b.sendNext(now, &b.indications)
 }

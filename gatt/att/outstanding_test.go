@@ -8,7 +8,8 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// Outstanding tells since when the peer owes an answer, and nothing else.
+// Outstanding tells since when the peer owes an answer, IdleSince since when it owes
+// none.
 func TestOutstanding(t *testing.T) {
 	bubble(func(t *testing.T) {
 		b, ch := newBearer(t, nil)
@@ -19,7 +20,14 @@ func TestOutstanding(t *testing.T) {
 				t.Errorf("%s: outstanding %v since %v, want %v since %v", why, busy, got, ok, since)
 			}
 		}
+		wantIdle := func(since time.Time, ok bool, why string) {
+			t.Helper()
+			if got, idle := b.IdleSince(); idle != ok || ok && !got.Equal(since) {
+				t.Errorf("%s: idle %v since %v, want %v since %v", why, idle, got, ok, since)
+			}
+		}
 		want(time.Time{}, false, "a new bearer")
+		wantIdle(time.Time{}, true, "a new bearer")
 		begin := time.Now()
 		done := make(chan error, 2)
 		read := func(h att.Handle) {
@@ -31,6 +39,7 @@ func TestOutstanding(t *testing.T) {
 		go read(4)
 		time.Sleep(8 * time.Second)
 		want(begin, true, "the first read")
+		wantIdle(time.Time{}, false, "the first read")
 		ch.Want("0a 0300")
 		ch.Receive("0b 01")
 		synctest.Wait()
@@ -38,7 +47,9 @@ func TestOutstanding(t *testing.T) {
 		ch.Want("0a 0400")
 		ch.Receive("01 0a 0400 02")
 		synctest.Wait()
+		time.Sleep(time.Second)
 		want(time.Time{}, false, "both answered")
+		wantIdle(begin.Add(8*time.Second), true, "both answered a second ago")
 		<-done
 		<-done
 	})(t)

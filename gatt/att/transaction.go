@@ -212,9 +212,11 @@ func (q *fifo) failWaiting(now time.Time, err error) {
 // indications (Vol 3, Part F, 3.3.2). It belongs to the loop.
 type lane struct {
 	waiting  fifo
-	out      *transaction  // sent and unanswered; nil if none
-	deadline time.Time     // for the answer to out
-	sent     *atomic.Int64 // when out was sent, for other goroutines; nil: nobody asks
+	out      *transaction // sent and unanswered; nil if none
+	deadline time.Time    // for the answer to out
+	// sent, if not nil, is for other goroutines: when out was sent, in ns of Unix
+	// time, or the negated time of the last answer; 0 before the first request.
+	sent *atomic.Int64
 }
 
 func (l *lane) noteSent(now time.Time) {
@@ -224,17 +226,17 @@ func (l *lane) noteSent(now time.Time) {
 }
 
 // takeOutstanding removes and returns the outstanding transaction.
-func (l *lane) takeOutstanding() *transaction {
+func (l *lane) takeOutstanding(now time.Time) *transaction {
 	t := l.out
 	l.out, l.deadline = nil, time.Time{}
-	if l.sent != nil {
-		l.sent.Store(0)
+	if t != nil && l.sent != nil {
+		l.sent.Store(-now.UnixNano())
 	}
 	return t
 }
 
 func (l *lane) failLane(now time.Time, err error) {
-	if t := l.takeOutstanding(); t != nil {
+	if t := l.takeOutstanding(now); t != nil {
 		t.deliverResult(now, nil, err)
 	}
 	l.waiting.failWaiting(now, err)

@@ -137,9 +137,19 @@ func TestManagerAdapterComesBack(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := m.Establish(conntest.Within(t), address, &connmgr.Options{MaxAttempts: 1}); !errors.Is(err, connmgr.ErrNoAdapter) {
+	soon := connmgr.DefaultPolicy()
+	soon.AdapterTimeout = time.Second
+	if _, err := m.Establish(conntest.Within(t), address, &connmgr.Options{Policy: &soon}); !errors.Is(err, connmgr.ErrNoAdapter) {
 		t.Errorf("without an adapter: %v, want %v", err, connmgr.ErrNoAdapter)
 	}
+	reconnected := make(chan error, 1)
+	go func() { // while the adapter is away
+		c, err := m.Establish(conntest.Within(t), address, &connmgr.Options{Adapter: first, MaxAttempts: -1})
+		if err == nil {
+			err = c.Close()
+		}
+		reconnected <- err
+	}()
 
 	// Another adapter gets its index, which the kernel may release a moment later.
 	eventually(t, "another adapter is "+first, func() bool {
@@ -156,6 +166,9 @@ func TestManagerAdapterComesBack(t *testing.T) {
 	eventually(t, "the adapter is back", func() bool { return m.Adapter(first).Controller() != nil })
 	if now := m.Adapter(first).Controller().Info().Public; now != mac {
 		t.Errorf("the manager has the adapter %v, want %v", now, mac)
+	}
+	if err := <-reconnected; err != nil {
+		t.Errorf("the connect that began without the adapter: %v", err)
 	}
 	read(t, m, address)
 }

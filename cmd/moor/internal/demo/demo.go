@@ -153,7 +153,7 @@ func (s *story) connectKettle(ctx context.Context) error {
 		return err
 	}
 	s.cold = s.timeTaken()
-	s.printOutcome("A connection that fails to be established says nothing about the device, so it was dialed again at once. Ready after %v, with an MTU of %d octets: the table was read at a short interval, and a longer one agreed on afterwards.", s.cold, s.client.GATT().MTU())
+	s.printOutcome("A connection that fails to be established says nothing about the device, so it was dialed again at once. Ready after %v, with an MTU of %d octets: the table was read at a short interval, and a longer one is agreed on once the link is idle.", s.cold, s.client.GATT().MTU())
 	return nil
 }
 

@@ -70,7 +70,7 @@ func TestStory(t *testing.T) {
 }
 
 func TestInterrupted(t *testing.T) {
-	for _, after := range []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 1200 * time.Millisecond, 3 * time.Second} {
+	for _, after := range []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 1200 * time.Millisecond, 2 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), after)
 			defer cancel()

@@ -1,0 +1,178 @@
+package connmgr_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
+)
+
+// resets counts how often an adapter has gone down.
+func (l *lab) resets() func() int {
+	n := 0
+	events := l.m.Events(l.t.Context())
+	go func() {
+		for ev := range events {
+			if s, ok := ev.(connmgr.AdapterChanged); ok && s.State == connmgr.AdapterDown {
+				n++
+			}
+		}
+	}()
+	return func() int { return n }
+}
+
+// broken fails an initiation with 0x03, for all who share it.
+var broken = sim.CommandFault{Opcode: hci.OpLEExtendedCreateConnection, Status: hci.StatusHardwareFailure}
+
+// One fault is one event, however many dials share the initiation that it ends:
+// it costs nobody a link.
+func TestOneFaultIsOneEvent(t *testing.T) { inBubble(t, testOneFaultIsOneEvent) }
+
+func testOneFaultIsOneEvent(t *testing.T) {
+	for _, linked := range []bool{true, false} {
+		l := newLab(t, connmgr.Config{})
+		resets := l.resets()
+		var healthy *connmgr.Client
+		if linked {
+			l.device(9)
+			healthy = l.establish(9, nil)
+		}
+		var waits []func() (*connmgr.Client, time.Duration)
+		for n := range 4 {
+			waits = append(waits, l.begin(n, nil))
+		}
+		time.Sleep(second)
+		l.adapters[0].Fault(broken)
+		waits = append(waits, l.begin(4, nil)) // the initiation begins anew, for five
+		time.Sleep(5 * second)
+		for n := range waits {
+			l.device(n)
+		}
+		for n, wait := range waits {
+			c, _ := wait()
+			l.wantLevel(c, byte(n))
+			c.Close()
+		}
+		if n := resets(); n != 0 {
+			t.Errorf("%d resets for one fault, with a link: %v", n, linked)
+		}
+		if linked {
+			l.wantLevel(healthy, 9)
+			healthy.Close()
+		}
+		l.m.Close()
+	}
+}
+
+// A peer whose dials always meet a fault of the controller costs nobody a link,
+// and the adapter without links no more than one reset.
+func TestFaultsOfOnePeer(t *testing.T) { inBubble(t, testFaultsOfOnePeer) }
+
+func testFaultsOfOnePeer(t *testing.T) {
+	for _, linked := range []bool{true, false} {
+		l := newLab(t, connmgr.Config{})
+		l.device(1)
+		l.device(2)
+		var healthy *connmgr.Client
+		if linked {
+			healthy = l.establish(2, nil)
+		}
+		resets := l.resets()
+		l.adapters[0].Fault(sim.ConnectFault{Peer: address(1), Times: sim.Always, Status: hci.StatusHardwareFailure})
+		begin := time.Now()
+		_, err := l.m.Establish(t.Context(), address(1).String(), nil)
+		if took := time.Since(begin); !errors.Is(err, hci.StatusHardwareFailure) || took < 45*second || took > 50*second {
+			t.Errorf("%v after %v, want the fault after 45 s", err, took)
+		}
+		want := 1
+		if linked {
+			want = 0
+			l.wantLevel(healthy, 2)
+			healthy.Close()
+		}
+		if n := resets(); n != want {
+			t.Errorf("%d resets, want %d, with a link: %v", n, want, linked)
+		}
+		c := l.establish(2, nil)
+		c.Close()
+		l.m.Close()
+	}
+}
+
+// Three faults in a row reset an adapter that has no link. As long as it has one,
+// it is not reset, and goes on connecting where it can.
+func TestThirdFaultResets(t *testing.T) { inBubble(t, testThirdFaultResets) }
+
+func testThirdFaultResets(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	for n := range 3 {
+		l.device(n)
+	}
+	resets, r := l.resets(), l.watchAttempts()
+	healthy := l.establish(0, nil)
+	fault := broken
+	fault.Times = sim.Always
+	l.adapters[0].Fault(fault)
+	one, other := l.begin(1, nil), l.begin(2, nil)
+	time.Sleep(20 * second)
+	if n := resets(); n != 0 || healthy.Err() != nil || len(r.failed) < 10 {
+		t.Errorf("%d resets, and the healthy link ended with %v", n, healthy.Err())
+	}
+	l.wantLevel(healthy, 0)
+	healthy.Close()
+	time.Sleep(4*second + time.Millisecond) // until the next attempt of one of them
+	if n := resets(); n != 1 {
+		t.Errorf("%d resets once the adapter has no link, want 1", n)
+	}
+	l.adapters[0].ClearFaults()
+	for _, wait := range []func() (*connmgr.Client, time.Duration){one, other} {
+		c, _ := wait()
+		c.Close()
+	}
+
+	// With no link from the beginning.
+	fault.Times = 3
+	l.adapters[0].Fault(fault)
+	before, failed := resets(), len(r.failed)
+	c := l.establish(1, nil)
+	c.Close()
+	if n, fails := resets()-before, len(r.failed)-failed; n != 1 || fails != 3 {
+		t.Errorf("%d resets after %d faults, want one after three", n, fails)
+	}
+	fault.Times = 2
+	for range 5 { // a success in between makes them new
+		l.adapters[0].Fault(fault)
+		c := l.establish(1, nil)
+		c.Close()
+	}
+	if n := resets() - before; n != 1 {
+		t.Errorf("%d resets for two faults in a row", n-1)
+	}
+}
+
+// A controller that keeps a link which nobody knows is reset, if it has no other.
+func TestUnknownLinkResets(t *testing.T) { inBubble(t, testUnknownLinkResets) }
+
+func testUnknownLinkResets(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.device(1)
+	resets := l.resets()
+	l.adapters[0].Fault(sim.CommandFault{Opcode: hci.OpLEExtendedCreateConnection, Status: hci.StatusConnectionExists, Times: sim.Always})
+	l.adapters[0].Fault(sim.CommandFault{Opcode: hci.OpDisconnect, Status: hci.StatusUnknownConnection, Times: sim.Always})
+	go func() { // until it is reset
+		for ev := range l.m.Events(t.Context()) {
+			if s, ok := ev.(connmgr.AdapterChanged); ok && s.State == connmgr.AdapterDown {
+				l.adapters[0].ClearFaults()
+			}
+		}
+	}()
+	time.Sleep(second)
+	c := l.establish(1, &connmgr.Options{MaxAttempts: -1})
+	if n := resets(); n != 1 {
+		t.Errorf("%d resets, want 1", n)
+	}
+	c.Close()
+}

@@ -1,0 +1,147 @@
+package connmgr_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/uuid"
+)
+
+// sensorAt puts a device on air that advertises every so often and has a
+// temper.
+func (l *lab) sensorAt(n int, every time.Duration, temper sim.Temper) *sim.Device {
+	return l.air.NewDevice(&sim.DeviceConfig{
+		Name: fmt.Sprintf("sensor %d", n), Address: address(n), Temper: temper,
+		Table: sim.NewTable(gatt.ServiceDef{UUID: uuid.From16(0x180F), Characteristics: []gatt.CharDef{
+			{UUID: uuid.From16(0x2A19), Properties: gatt.PropRead, Value: []byte{byte(n)}},
+		}}),
+		Peer: &sim.RawPeerConfig{Interval: every},
+	})
+}
+
+// resting hangs up on every link for a while.
+func resting(status hci.Status, until time.Duration) sim.Temper {
+	return sim.Temper{Rules: []sim.Rule{{On: sim.OnLink, Do: sim.HangUp, Status: status, Until: until}}}
+}
+
+// attempts records the events of attempts.
+type attempts struct {
+	mu      sync.Mutex
+	started []connmgr.AttemptStarted
+	failed  []connmgr.AttemptFailed
+}
+
+// watchAttempts records until the test ends.
+func (l *lab) watchAttempts() *attempts {
+	r := &attempts{}
+	ctx, cancel := context.WithCancel(l.t.Context())
+	l.t.Cleanup(cancel)
+	events := l.m.Events(ctx)
+	go func() {
+		for ev := range events {
+			r.mu.Lock()
+			switch ev := ev.(type) {
+			case connmgr.AttemptStarted:
+				r.started = append(r.started, ev)
+			case connmgr.AttemptFailed:
+				r.failed = append(r.failed, ev)
+			}
+			r.mu.Unlock()
+		}
+	}()
+	return r
+}
+
+// waits returns the times from the failure of each attempt to the begin of the
+// next.
+func (r *attempts) waits() []time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ds []time.Duration
+	for i, f := range r.failed {
+		if i+1 < len(r.started) {
+			ds = append(ds, r.started[i+1].Time.Sub(f.Time))
+		}
+	}
+	return ds
+}
+
+// growing is the waits of a reason that repeats: base, and then doubled from
+// at least 0.25 s up to 4 s.
+func growing(base time.Duration, n int) []time.Duration {
+	ds := []time.Duration{base}
+	for d := max(base, 250*time.Millisecond); len(ds) < n; {
+		d = min(2*d, max(4*second, base))
+		ds = append(ds, d)
+	}
+	return ds
+}
+
+// A device that rests is given the time that it needs, however often it
+// advertises: the waits are those of the reason, doubled each time.
+func TestDeviceThatRestsIsConnected(t *testing.T) { inBubble(t, testDeviceThatRestsIsConnected) }
+
+func testDeviceThatRestsIsConnected(t *testing.T) {
+	for _, c := range []struct {
+		status hci.Status
+		rest   time.Duration
+		base   time.Duration
+		waits  int
+	}{
+		{0x13, 3 * second, 250 * time.Millisecond, 4},   // 0.25 + 0.5 + 1 + 2
+		{0x13, 30 * second, 250 * time.Millisecond, 11}, // 3.75 + 7 × 4
+		{0x14, 3 * second, 4 * second, 1},
+		{0x14, 6 * second, 4 * second, 2},
+		{0x14, 30 * second, 4 * second, 8},
+		{0x08, 3 * second, 500 * time.Millisecond, 3}, // 0.5 + 1 + 2
+	} {
+		for _, every := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, 2 * second} {
+			l := newLab(t, connmgr.Config{})
+			r := l.watchAttempts()
+			d := l.sensorAt(1, every, sim.Temper{})
+			time.Sleep(20 * second)
+			l.air.SetTemper(d, resting(c.status, c.rest))
+			cl, err := l.m.Establish(t.Context(), address(1).String(), nil)
+			if err != nil {
+				t.Fatalf("status 0x%02x for %v, advertised every %v: %v", uint8(c.status), c.rest, every, err)
+			}
+			l.wantLevel(cl, 1)
+			want := growing(c.base, c.waits)
+			if every == 2*second { // an attempt takes up to two seconds, too
+				want = want[:min(len(want), len(r.waits()))]
+			}
+			if got := r.waits(); !slices.Equal(got, want) {
+				t.Errorf("status 0x%02x for %v, advertised every %v: waits %v, want %v", uint8(c.status), c.rest, every, got, want)
+			}
+			cl.Close()
+			l.m.Close()
+		}
+	}
+}
+
+// The count of attempts bounds what the program has bounded by it.
+func TestExplicitAttemptsAreABound(t *testing.T) { inBubble(t, testExplicitAttemptsAreABound) }
+
+func testExplicitAttemptsAreABound(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.sensorAt(1, 100*time.Millisecond, resting(0x13, time.Hour))
+	_, err := l.m.Establish(t.Context(), address(1).String(), &connmgr.Options{MaxAttempts: 2})
+	var e *connmgr.EstablishError
+	if !errors.As(err, &e) || !errors.Is(err, connmgr.ErrAborted) || len(e.Attempts) != 9 {
+		t.Errorf("%v, want the nine attempts of a transient error", err)
+	}
+	begin := time.Now()
+	_, err = l.m.Establish(t.Context(), address(1).String(), nil)
+	if took := time.Since(begin).Round(4 * second); !errors.Is(err, connmgr.ErrAborted) || took != 48*second {
+		t.Errorf("%v after %v, want the device given up after 45 s and an attempt", err, took)
+	}
+}

@@ -1,0 +1,151 @@
+package connmgr_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/sim"
+)
+
+// A cached table that no hash proves is proved by one request, for its last service.
+func TestTableWithoutHashIsProved(t *testing.T) { inBubble(t, testTableWithoutHashIsProved) }
+
+func testTableWithoutHashIsProved(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.air.NewDevice(&sim.DeviceConfig{Address: address(1), Table: uart()})
+	l.establish(1, nil).Close()
+	l.trace.reset()
+	c := l.establish(1, nil)
+	want := []string{"020502", "100700ffff0028"} // MTU; primary services from 7 on
+	if got := l.trace.requests(); !slices.Equal(got, want) || !c.Cached() {
+		t.Errorf("requests %q, cached %v; want %q", got, c.Cached(), want)
+	}
+	c.Close()
+}
+
+// New firmware has another service before the known one. Nothing is read, written or
+// subscribed to by the old handles.
+func TestNewFirmwareWithOtherHandles(t *testing.T) { inBubble(t, testNewFirmwareWithOtherHandles) }
+
+func testNewFirmwareWithOtherHandles(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	d := l.air.NewDevice(&sim.DeviceConfig{Address: address(1), Table: uart()})
+	l.establish(1, nil).Close()
+	rw := gatt.PropRead | gatt.PropWrite | gatt.PropWriteWithoutResponse | gatt.PropNotify
+	d.SetTable(sim.NewTable(sim.GenericAccess("uart"), sim.GenericAttribute(false, false),
+		gatt.ServiceDef{UUID: gatt.UUID16(0xFE59), Characteristics: []gatt.CharDef{
+			{UUID: gatt.UUID16(0xFE5A), Properties: rw, Value: []byte{0xEE}},
+		}},
+		gatt.ServiceDef{UUID: serial, Characteristics: []gatt.CharDef{{UUID: serialData, Properties: rw, Value: []byte{0x11}}}},
+	), false)
+	l.trace.reset()
+	c := l.establish(1, nil)
+	if c.Cached() {
+		t.Error("the old table is in use")
+	}
+	if v, err := c.Read(t.Context(), serial, serialData); err != nil || !slices.Equal(v, []byte{0x11}) {
+		t.Errorf("read % x, %v; want 11", v, err)
+	}
+	if err := c.Write(t.Context(), serial, serialData, []byte{0x22}); err != nil {
+		t.Error(err)
+	}
+	sub, err := c.Subscribe(t.Context(), serial, serialData, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub.Close()
+	for _, r := range l.trace.requests() {
+		if h := r[2:6]; r[:2] != "02" && (h == "0900" || h == "0a00") && r[:2] != "08" && r[:2] != "04" && r[:2] != "10" {
+			t.Errorf("request %s at a handle of the old table", r)
+		}
+	}
+	if got := []byte{d.Value(9)[0], d.Value(13)[0]}; !slices.Equal(got, []byte{0xEE, 0x22}) {
+		t.Errorf("handles 9 and 13 hold % x, want ee 22", got)
+	}
+	c.Close()
+}
+
+// A device that shows no service, as one that is booting, is asked again next time.
+func TestEmptyTableIsNotKept(t *testing.T) { inBubble(t, testEmptyTableIsNotKept) }
+
+func testEmptyTableIsNotKept(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	d := l.air.NewDevice(&sim.DeviceConfig{Address: address(1)})
+	c := l.establish(1, nil)
+	if p := c.Profile(); p == nil || len(p.Services) != 0 {
+		t.Errorf("profile %+v, want an empty one", p)
+	}
+	c.Close()
+	if l.m.ClearCache(address(1).String()) {
+		t.Error("the empty table was kept")
+	}
+	d.SetTable(uart(), false)
+	c = l.establish(1, nil)
+	if v, err := c.Read(t.Context(), serial, serialData); err != nil || v[0] != 0x11 || c.Cached() {
+		t.Errorf("read % x, %v, cached %v", v, err, c.Cached())
+	}
+	c.Close()
+}
+
+// lampTable is the table of a lamp with a Database Hash; stated, if not nil, takes the
+// place of the right one.
+func lampTable(stated []byte, services ...gatt.ServiceDef) sim.Table {
+	generic := sim.GenericAttribute(true, true)
+	generic.Characteristics[1].Value = stated
+	return sim.NewTable(append([]gatt.ServiceDef{sim.GenericAccess("lamp"), generic}, services...)...)
+}
+
+func battery8(value byte) gatt.ServiceDef {
+	return gatt.ServiceDef{UUID: battery, Characteristics: []gatt.CharDef{
+		{UUID: level, Properties: gatt.PropRead | gatt.PropWrite, Value: []byte{value}},
+	}}
+}
+
+var lampHash = gatt.UUID16(0x2B2A)
+
+func hashOf(t sim.Table) []byte {
+	i := slices.IndexFunc(t, func(a sim.Attribute) bool { return a.Type == lampHash })
+	return t[i].Value
+}
+
+// A device cannot put a table of its own in the place of another device's by stating
+// that one's hash, neither for the whole model nor under its address.
+func TestTableIsNotPoisoned(t *testing.T) { inBubble(t, testTableIsNotPoisoned) }
+
+func testTableIsNotPoisoned(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	other := gatt.ServiceDef{UUID: gatt.UUID16(0xFE59), Characteristics: []gatt.CharDef{
+		{UUID: gatt.UUID16(0xFE5A), Properties: gatt.PropRead | gatt.PropWrite, Value: []byte{0xEE}},
+	}}
+	newFirmware := lampTable(nil, other, battery8(42))
+	// The attacker's table has Battery Level where the lamp has the control point.
+	forged := lampTable(hashOf(newFirmware), battery8(1), other)
+	lamp := l.air.NewDevice(&sim.DeviceConfig{Address: address(1), Table: lampTable(nil, battery8(42))})
+	l.air.NewDevice(&sim.DeviceConfig{Address: address(2), Table: forged})
+	l.establish(1, nil).Close()
+	l.establish(2, nil).Close()
+	wantGenuine := func(why string) {
+		t.Helper()
+		c := l.establish(1, nil)
+		v, err := c.Read(t.Context(), battery, level)
+		if err != nil || v[0] != 42 || c.Cached() {
+			t.Errorf("%s: read % x, %v, cached %v; want 2a of a table just discovered", why, v, err, c.Cached())
+		}
+		if err := c.Write(t.Context(), battery, level, []byte{42}); err != nil {
+			t.Error(err)
+		}
+		if h := newFirmware.Find(gatt.UUID16(0xFE5A)); lamp.Value(h)[0] != 0xEE {
+			t.Errorf("%s: the write hit the control point", why)
+		}
+		c.Close()
+	}
+	lamp.SetTable(newFirmware, false)
+	wantGenuine("by hash")
+	l.m.ClearCache(address(1).String())
+	lamp.SetTable(forged, false)
+	l.establish(1, nil).Close()
+	lamp.SetTable(newFirmware, false)
+	wantGenuine("by address")
+}
