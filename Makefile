@@ -1,5 +1,5 @@
-# Everything here needs Go, make and git beforehand; the rest is fetched at a
-# pinned version into .cache (or $XDG_CACHE_HOME/moor). See CONTRIBUTING.md.
+# All targets need Go, make and git. Other tools are fetched at a pinned version into
+# .cache (or $XDG_CACHE_HOME/moor). See CONTRIBUTING.md.
 
 GO       ?= go
 FUZZTIME ?= 5s
@@ -13,8 +13,8 @@ GOLANGCI_LINT := $(CACHE)/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 export GOLANGCI_LINT_CACHE := $(CACHE)/golangci-lint
 
-# The race detector needs a C compiler on Linux; without one the tests run
-# without it, and say so.
+# The race detector needs a C compiler on Linux. Without one, the tests run without
+# it and print a note.
 RACE := $(if $(shell command -v $(firstword $(shell $(GO) env CC)) 2>/dev/null),-race)
 
 BUILD_FLAGS := -trimpath -ldflags "-s -w"
@@ -23,7 +23,7 @@ CROSS := arm-5 arm-6 arm-7 arm64 mips-softfloat mipsle-softfloat riscv64 386 amd
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## show this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
@@ -31,7 +31,7 @@ build: ## build the static binary bin/moor
 	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/moor ./cmd/moor
 
 .PHONY: demo
-demo: build ## build and run the main job on a simulated radio
+demo: build ## build moor and run its main job on a simulated radio
 	bin/moor demo
 
 .PHONY: test
@@ -63,7 +63,7 @@ bench: ## run the benchmarks, then the figures; BENCH selects, COUNT=10 is ready
 lint: $(GOLANGCI_LINT) ## formatting, module files, golangci-lint
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted >&2; exit 1; fi
-	@# First for what it fetches: a difference is not worth another try.
+	@# The first run fetches modules and may fail for the network; only that is retried.
 	@test/again sh -c 'diff=$$($(GO) mod tidy -diff) || [ -n "$$diff" ]'
 	$(GO) mod tidy -diff
 	$(GOLANGCI_LINT) run --allow-serial-runners ./...
@@ -76,7 +76,7 @@ $(GOLANGCI_LINT):
 .PHONY: cross
 cross: $(addprefix cross-,$(CROSS)) ## build the binary for every Linux target into bin/
 
-# cross-ARCH or cross-ARCH-VARIANT, the variant being GOARM, GOMIPS or none.
+# cross-ARCH or cross-ARCH-VARIANT; VARIANT is GOARM or GOMIPS.
 .PHONY: $(addprefix cross-,$(CROSS))
 $(addprefix cross-,$(CROSS)): cross-%:
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(firstword $(subst -, ,$*)) \
@@ -96,5 +96,5 @@ sim-report: ## compare connmgr with bleak-retry-connector in thousands of simula
 	MOOR_SIM_REPORT=$(CURDIR)/docs $(GO) test -count=1 -run '^TestReport$$' -timeout 60m ./test/simreport -v
 
 .PHONY: clean
-clean: ## remove what was built; the cache stays
+clean: ## remove the built binaries; the cache stays
 	rm -rf bin

@@ -1,15 +1,13 @@
 package connmgr
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/slots"
 )
 
@@ -18,13 +16,18 @@ import (
 // would give a slot to a link that has ended.
 type account struct {
 	mu      sync.Mutex
-	foreign map[*controller.Link]struct{} // not the Manager's; guarded by mu
+	foreign map[*controller.Link]struct{} // not the Manager's; guarded by mu, as all below
+	own     map[*controller.Link]string   // the Manager's, with the address that has the slot
+	checked map[*Adapter]time.Time        // when VerifyLinks began last
 
 	holders map[hci.MAC]hci.Addr // the devices that hold slots; owned by slotChanged
 }
 
 func newAccount() account {
-	return account{foreign: map[*controller.Link]struct{}{}, holders: map[hci.MAC]hci.Addr{}}
+	return account{
+		foreign: map[*controller.Link]struct{}{}, own: map[*controller.Link]string{},
+		checked: map[*Adapter]time.Time{}, holders: map[hci.MAC]hci.Addr{},
+	}
 }
 
 // linkUp enters a new link of the Manager.
@@ -32,6 +35,7 @@ func (m *Manager) linkUp(l *link) {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
 	delete(m.account.foreign, l.conn.Link())
+	m.account.own[l.conn.Link()] = l.peer.MAC.String()
 	m.slots.Connected(l.adapter.name, l.peer.MAC.String(), uint16(l.conn.Link().Handle()))
 	m.links.addLink(l)
 }
@@ -41,8 +45,10 @@ func (m *Manager) linkUp(l *link) {
 func (m *Manager) linkDown(l *link) {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
+	delete(m.account.own, l.conn.Link())
 	m.slots.Disconnected(l.adapter.name, l.peer.MAC.String(), uint16(l.conn.Link().Handle()))
 	m.links.removeLink(l)
+	m.freed.signal(news{linkOn: l.adapter})
 }
 
 // reconcileSlots corrects the slots of an adapter by the list of links of its
@@ -52,28 +58,41 @@ func (m *Manager) reconcileSlots(a *Adapter) {
 	if h == nil {
 		return
 	}
-	address := map[*controller.Link]string{}
-	for _, l := range h.Controller().Links() { // not under the lock: this may read bonds
-		address[l] = identityOf(h, l.Peer()).MAC.String()
-	}
+	foreign := m.foreignPeers(h)
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
-	own := map[*controller.Link]bool{}
-	for _, l := range m.links.listLinks() {
-		own[l.conn.Link()] = true
-		address[l.conn.Link()] = l.peer.MAC.String() // even if the identity has become known since
-	}
-	var live []slots.Link
-	for _, l := range h.Controller().Links() {
-		if address[l] == "" {
-			continue // new: its owner counts it
+	links := h.Controller().Links()
+	live := make([]slots.Link, 0, len(links))
+	for _, l := range links {
+		address, own := m.account.own[l] // even if the identity has become known since
+		if !own {
+			if address = foreign[l]; address == "" {
+				continue // new: its owner counts it
+			}
+			m.countForeignLocked(a, l, address)
 		}
-		if !own[l] {
-			m.countForeignLocked(a, l, address[l])
-		}
-		live = append(live, slots.Link{Address: address[l], Handle: uint16(l.Handle())})
+		live = append(live, slots.Link{Address: address, Handle: uint16(l.Handle())})
 	}
 	m.slots.Reconcile(a.name, live)
+}
+
+// foreignPeers returns the addresses of the peers of a controller's links that are not
+// the Manager's. It may read bonds, and so account.mu must not be held.
+func (m *Manager) foreignPeers(h *host.Host) map[*controller.Link]string {
+	var address map[*controller.Link]string
+	for _, l := range h.Controller().Links() {
+		m.account.mu.Lock()
+		_, own := m.account.own[l]
+		m.account.mu.Unlock()
+		if own {
+			continue
+		}
+		if address == nil {
+			address = map[*controller.Link]string{}
+		}
+		address[l] = identityOf(h, l.Peer()).MAC.String()
+	}
+	return address
 }
 
 // countForeignLocked releases the slot of a link that is not, or not yet, the
@@ -90,6 +109,7 @@ func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address str
 		if _, ok := m.account.foreign[l]; ok {
 			delete(m.account.foreign, l)
 			m.slots.Disconnected(a.name, address, uint16(l.Handle()))
+			m.freed.signal(news{linkOn: a})
 		}
 	})
 }
@@ -98,71 +118,27 @@ func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address str
 // subscription.
 func (m *Manager) slotChanged(ev slots.Event) {
 	// A program may use Slots with names that are no addresses.
-	if mac, err := hci.ParseMAC(ev.Address); err == nil {
-		addr, ok := m.account.holders[mac]
-		if !ok {
-			addr = m.addrOf(mac)
-		}
-		m.account.holders[mac] = addr // the link may be in no list any more when its slot is released
-		if ev.Change == slots.Released {
-			delete(m.account.holders, mac)
-		}
-		m.bus.emitEvent(SlotsChanged{time.Now(), ev.Adapter, addr, ev.Change == slots.Allocated, ev.Used, ev.Free})
+	mac, err := hci.ParseMAC(ev.Address)
+	if err != nil {
+		return
 	}
+	addr, ok := m.account.holders[mac]
+	if !ok {
+		addr = m.addrOf(mac)
+	}
+	m.account.holders[mac] = addr // the link may be in no list any more when its slot is released
 	if ev.Change == slots.Released {
-		m.wake.signal(news{slotOf: ev.Address})
+		delete(m.account.holders, mac)
 	}
+	m.bus.emitEvent(SlotsChanged{time.Now(), ev.Adapter, addr, ev.Change == slots.Allocated, ev.Used, ev.Free})
 }
 
-// allocateSlot takes a connection slot on the first of the ranked adapters that has one.
-// Unless the policy forbids waking, it waits for a slot, up to the attempt timeout.
-func (m *Manager) allocateSlot(ctx context.Context, ranked []*Adapter, address string, priority int, evict bool, p Policy) (*Adapter, error) {
-	r := &slots.Request{Address: address, Priority: priority}
-	for _, a := range ranked {
-		m.reconcileSlots(a)
-		r.Adapters = append(r.Adapters, a.name)
-	}
-	if evict {
-		m.evictLink(ranked, priority)
-	}
-	var name string
-	if p.NoWake {
-		for _, a := range r.Adapters {
-			if m.slots.TryAllocate(a, address) {
-				name = a
-				break
-			}
-		}
-	} else {
-		wait, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
-		defer cancel()
-		got, err := m.slots.Acquire(wait, r)
-		switch {
-		case err == nil:
-			name = got
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case errors.Is(err, slots.ErrNoAdapter): // they have gone meanwhile
-			return nil, m.noAdapter(ranked[0].name)
-		}
-	}
-	for _, a := range ranked {
-		if a.name == name {
-			return a, nil
-		}
-	}
-	return nil, errNoSlot
-}
-
-// errNoSlot is the error of an attempt for which there was no connection slot.
-var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
-
-// evictLink ends the link of lower priority that has been idle for the longest time,
-// if none of the ranked adapters has a free slot.
-func (m *Manager) evictLink(ranked []*Adapter, priority int) {
+// evictLink ends the link of lower priority that has been idle for the longest time, if
+// none of the ranked adapters has a free slot. It returns that link; nil if there is none.
+func (m *Manager) evictLink(ranked []*Adapter, priority int) *link {
 	for _, a := range ranked {
 		if m.slots.Room(a.name) {
-			return
+			return nil
 		}
 	}
 	links := m.links.listLinks()
@@ -174,7 +150,8 @@ func (m *Manager) evictLink(ranked []*Adapter, priority int) {
 			}
 			m.log.Debug("link ended in favor of another", "address", address, "adapter", a.name)
 			m.tasks.Go(func() { _ = links[i].shutLink() })
-			return
+			return links[i]
 		}
 	}
+	return nil
 }

@@ -156,7 +156,7 @@ func testAdapterGoneWhileWaitingForASlot(t *testing.T) {
 		// One of them may have got the slot of the link that ended, and dialed.
 		var e *connmgr.EstablishError
 		if err := <-failed; !errors.As(err, &e) || errors.Is(err, connmgr.ErrOutOfSlots) ||
-			!e.Attempts[0].Class.Action.Has(errclass.RecoverAdapter) {
+			e.Attempts[0].Class.Budget != errclass.BudgetAdapter {
 			t.Errorf("error %v, want that of the adapter", err)
 		}
 	}

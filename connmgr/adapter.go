@@ -217,7 +217,11 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	if hc.HCI.Logger == nil {
 		hc.HCI.Logger = a.m.cfg.Logger
 	}
-	return host.Open(ctx, tr, &hc)
+	h, err := host.Open(ctx, tr, &hc)
+	if err == nil {
+		a.m.tasks.Go(func() { a.watchDrops(ctx, tr, h) })
+	}
+	return h, err
 }
 
 // serveHost keeps an adapter in the state AdapterUp until its host ends, a reset is

@@ -22,6 +22,8 @@ type attempts struct {
 	// behind it is known.
 	private hci.Addr
 	number  int
+	place   *place // in the queue for slots; nil before the first attempt
+	queued  bool   // the place waits for a slot between two attempts
 }
 
 func (x *attempts) deviceName() string {
@@ -67,6 +69,7 @@ func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 		}
 	}
 	x.identifyTarget()
+	x.keepPlace()
 	for {
 		l, busy := x.m.links.claimDevice(x.target)
 		switch {
@@ -134,30 +137,13 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 
 // makeLink makes a link and a Client on it.
 func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
-	ranked, err := x.m.rankAdapters(x.target, x.last, x.opts)
-	if err != nil {
-		return nil, Attempt{Phase: PhasePath, Err: err}
-	}
-	address := x.target.addr.MAC.String()
-	at := Attempt{Adapter: ranked[0].name, Phase: PhaseSlot}
-	a, err := x.m.allocateSlot(ctx, ranked, address, x.opts.Priority, x.opts.Evict, x.m.policyFor(x.opts))
-	if err != nil {
-		at.Err = err
-		return nil, at
-	}
-	at.Adapter, at.Phase, x.last = a.name, PhaseDial, a
-	x.m.bus.emitEvent(AttemptStarted{time.Now(), x.deviceName(), x.deviceAddress(), a.name, x.number})
-	a.beginDial()
-	defer a.endDial()
-	h, conn, err := x.dialDevice(ctx, a)
-	if err != nil {
-		x.noteResult(a, err) // before the slot is released: a refused link counts beside those that exist
-		x.m.slots.Release(a.name, address)
-		at.Err = err
+	a, h, conn, at := x.dialPath(ctx)
+	if at.Err != nil {
 		return nil, at
 	}
 	at.linked = true
 	a.noteLink(x.target.addr.MAC)
+	var err error
 	l := x.m.adoptLink(a, h, conn, x.deviceName())
 	c := newClient(l, x.opts)
 	l.joinLink(c)
@@ -177,6 +163,46 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	x.noteResult(a, err)
 	at.Err = err
 	return nil, at
+}
+
+// dialPath chooses an adapter, waits for a slot there and makes the link. A dial moves if
+// another adapter hears the device; that is the same attempt.
+func (x *attempts) dialPath(ctx context.Context) (a *Adapter, h *host.Host, conn *host.Conn, at Attempt) {
+	address := x.target.addr.MAC.String()
+	for moves := 0; ; moves++ {
+		at.Phase = PhasePath
+		if at.Err = x.checkPath(); at.Err != nil {
+			return nil, nil, nil, at
+		}
+		var ranked []*Adapter
+		a, ranked, at.Err = x.takeSlot(ctx)
+		if len(ranked) > 0 {
+			at.Adapter, at.Phase = ranked[0].name, PhaseSlot
+		}
+		if at.Err != nil {
+			return nil, nil, nil, at
+		}
+		at.Adapter, at.Phase, x.last = a.name, PhaseDial, a
+		if moves == 0 {
+			x.m.bus.emitEvent(AttemptStarted{time.Now(), x.deviceName(), x.deviceAddress(), a.name, x.number})
+		}
+		a.beginDial()
+		h, conn, at.Err = x.dialInReach(ctx, a)
+		a.endDial()
+		if at.Err == nil {
+			return a, h, conn, at
+		}
+		moved := errors.Is(at.Err, errDialMoved)
+		if !moved {
+			x.noteResult(a, at.Err) // before the slot is released: a refused link counts beside those that exist
+		}
+		x.m.slots.Release(a.name, address)
+		if !moved {
+			return nil, nil, nil, at
+		}
+		x.m.log.Debug("dial moves to an adapter that hears the device", "address", address, "from", a.name)
+		x.last = nil
+	}
 }
 
 // dialDevice makes the link. If the kind of the address is not known, it dials both
@@ -232,7 +258,9 @@ func (x *attempts) noteResult(a *Adapter, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	a.noteDial(peer, true)
+	if isPathFault(err) {
+		a.noteDial(peer, true)
+	}
 	a.noteFault(peer, err)
 	c := errclass.Default.Of(err)
 	var st hci.Status

@@ -4,9 +4,9 @@ import "sync"
 
 // news is the change that a broadcast announces.
 type news struct {
-	slotOf    string // the address of the device that released a slot
-	adapter   bool   // an adapter has changed its state
-	adapterUp bool   // the new state is AdapterUp
+	linkOn    *Adapter // the adapter of a link that has ended
+	adapter   bool     // an adapter has changed its state
+	adapterUp bool     // the new state is AdapterUp
 }
 
 // broadcast announces changes to any number of waiters.

@@ -212,3 +212,22 @@ func testClearCache(t *testing.T) {
 	}
 	l.wantNoSlots()
 }
+
+// CloseStale keeps the Manager's own link to a device that no adapter has heard.
+func TestCloseStaleKeepsALinkToADeviceNeverHeard(t *testing.T) {
+	inBubble(t, testCloseStaleKeepsALink)
+}
+
+func testCloseStaleKeepsALink(t *testing.T) {
+	l := newLab(t, connmgr.Config{DisableScan: true}, nil, nil)
+	l.device(1)
+	c := l.establish(1, nil)
+	if _, ok := l.m.Device(address(1).String()); ok {
+		t.Fatal("the device was heard")
+	}
+	if err := l.m.CloseStale(t.Context(), address(1).String(), true); err != nil || c.Err() != nil {
+		t.Errorf("CloseStale: %v; the link: %v, want it up", err, c.Err())
+	}
+	l.wantLevel(c, 1)
+	c.Close()
+}

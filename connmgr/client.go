@@ -119,9 +119,10 @@ func (c *Client) SetConnectionParams(ctx context.Context, minInterval, maxInterv
 }
 
 // UpdateParams requests other connection parameters, as durations, and returns the
-// negotiated ones. The link then does not settle to Options.SettledParams. Values out of range, or a supervision timeout too short for interval
-// and latency, are refused before anything is sent. SetConnectionParams takes integers
-// in the units of the Core specification instead.
+// negotiated ones. The link then does not settle to Options.SettledParams. Values out
+// of range, or a supervision timeout too short for interval and latency, are refused
+// before anything is sent. SetConnectionParams takes integers in the units of the Core
+// specification instead.
 func (c *Client) UpdateParams(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUse, error) {
 	c.link.mu.Lock()
 	c.link.paramsSet = true

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -33,7 +34,10 @@ type Device struct {
 	Data, Response hci.AdvData
 	Seen           time.Time // the time of the last advertisement
 
-	gap time.Duration // between advertisements, a moving average; 0 if not known
+	gap     time.Duration // between advertisements, a moving average; 0 if not known
+	average float64       // Smoothed before rounding; 0 if not known
+	accepts time.Time     // the time of the last connectable advertisement
+	refuses time.Time     // the time of the first advertisement since that is not connectable
 }
 
 func newDevice(adapter string) *Device {
@@ -45,6 +49,7 @@ func (d *Device) update(addr hci.Addr, r *controller.Report) {
 	d.noteGap(r.Time)
 	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
 	d.Data, d.Response = r.Data, r.Response
+	d.noteConnectable(r)
 	if n := r.Name(); n != "" {
 		d.Name = n
 	}
@@ -52,11 +57,30 @@ func (d *Device) update(addr hci.Addr, r *controller.Report) {
 		return
 	}
 	d.RSSI = int(r.RSSI)
-	if d.Smoothed == NoRSSI {
-		d.Smoothed = d.RSSI
-	} else {
-		d.Smoothed = int(alpha*float64(d.RSSI) + (1-alpha)*float64(d.Smoothed))
+	switch {
+	case d.Smoothed == NoRSSI:
+		d.average = float64(d.RSSI)
+	case d.average == 0: // restored
+		d.average = alpha*float64(d.RSSI) + (1-alpha)*float64(d.Smoothed)
+	default:
+		d.average = alpha*float64(d.RSSI) + (1-alpha)*d.average
 	}
+	d.Smoothed = int(math.Round(d.average))
+}
+
+// noteConnectable notes whether the device accepts connections.
+func (d *Device) noteConnectable(r *controller.Report) {
+	switch {
+	case r.Connectable:
+		d.accepts, d.refuses = r.Time, time.Time{}
+	case d.refuses.IsZero():
+		d.refuses = r.Time
+	}
+}
+
+// isFresh reports whether the adapter has heard the device as connectable, not long ago.
+func (d *Device) isFresh(now time.Time) bool {
+	return !d.accepts.IsZero() && now.Sub(d.accepts) < outOfDate
 }
 
 // noteGap enters the time since the last advertisement. Reports that follow faster than

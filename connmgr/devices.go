@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"cmp"
+	"container/list"
 	"math"
 	"slices"
 	"sync"
@@ -12,33 +13,57 @@ import (
 )
 
 const (
-	// maxDevices bounds how many devices are remembered. Those heard longest ago are
-	// forgotten first.
+	// maxDevices bounds how many devices are remembered. The device heard longest ago is
+	// forgotten first, but not while it is on air.
 	maxDevices = 4096
+	// mostDevices bounds the number of devices even if all are on air, as when a device
+	// changes its address with each advertisement.
+	mostDevices = 4 * maxDevices
 	// outOfDate is the age, compared to the newest report of a device by any adapter,
 	// from which an adapter's report no longer counts. Home Assistant keeps connectable
 	// devices as long.
 	outOfDate = 195 * time.Second
 )
 
-// devices is the memory of the devices heard, by device and adapter.
+// devices is the memory of the devices heard.
 type devices struct {
 	mu      sync.Mutex
-	heard   map[hci.MAC]map[string]*Device // by adapter; guarded by mu, as all below
-	count   int
-	news    bool // whether any device was heard since the last snapshot
-	waiters map[chan struct{}]waiter
+	heard   map[hci.MAC]*entry // guarded by mu, as all below
+	oldest  *list.List         // of *entry, the one heard longest ago first
+	news    bool               // whether any device was heard since the last snapshot
+	waiters map[hci.MAC]map[chan struct{}]waiter
 }
 
-// waiter waits for a connectable report of a device.
+// entry is the memory of one device.
+type entry struct {
+	mac       hci.MAC
+	by        []*Device // what each adapter knows of it
+	seen      time.Time // by any adapter
+	preferred string    // the adapter that Manager.Device returned last
+	place     *list.Element
+}
+
+// waiter waits for a report of a device.
 type waiter struct {
 	target
 	// wants decides whether a report ends the wait; nil accepts each. It must not block.
 	wants func(adapter string, r *controller.Report) bool
+	// all includes reports that are not connectable.
+	all bool
 }
 
 func newDevices() *devices {
-	return &devices{heard: map[hci.MAC]map[string]*Device{}, waiters: map[chan struct{}]waiter{}}
+	return &devices{heard: map[hci.MAC]*entry{}, oldest: list.New(), waiters: map[hci.MAC]map[chan struct{}]waiter{}}
+}
+
+// byAdapter returns what an adapter knows of the device; nil if that is nothing.
+func (e *entry) byAdapter(name string) *Device {
+	for _, d := range e.by {
+		if d.Adapter == name {
+			return d
+		}
+	}
+	return nil
 }
 
 // addReport enters a report of the device with an identity address.
@@ -48,50 +73,46 @@ func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report
 	}
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
-	by := ds.heard[addr.MAC]
-	if by == nil {
-		by = map[string]*Device{}
-		ds.heard[addr.MAC] = by
+	e := ds.heard[addr.MAC]
+	if e == nil {
+		e = &entry{mac: addr.MAC}
+		e.place = ds.oldest.PushBack(e)
+		ds.heard[addr.MAC] = e
 	}
-	d := by[adapter]
+	d := e.byAdapter(adapter)
 	if d == nil {
 		d = newDevice(adapter)
-		by[adapter] = d
-		ds.count++
+		e.by = append(e.by, d)
 	}
 	ds.news = true
 	d.update(addr, r)
-	if ds.count > maxDevices {
-		ds.forgetLocked()
-	}
-	if r.Connectable {
-		for ch, w := range ds.waiters {
-			if w.matches(addr) && (w.wants == nil || w.wants(adapter, r)) {
-				delete(ds.waiters, ch)
-				close(ch)
-			}
+	e.seen = r.Time
+	ds.oldest.MoveToBack(e.place)
+	ds.forgetLocked(r.Time)
+	for ch, w := range ds.waiters[addr.MAC] {
+		if w.matches(addr) && (r.Connectable || w.all) && (w.wants == nil || w.wants(adapter, r)) {
+			ds.endWaitLocked(addr.MAC, ch)
+			close(ch)
 		}
 	}
 }
 
-// forgetLocked drops the quarter of the devices that was heard longest ago.
-func (ds *devices) forgetLocked() {
-	all := ds.listLocked()
-	slices.SortFunc(all, func(a, b Device) int { return a.Seen.Compare(b.Seen) })
-	for _, d := range all[:len(all)/4] {
-		by := ds.heard[d.Addr.MAC]
-		delete(by, d.Adapter)
-		ds.count--
-		if len(by) == 0 {
-			delete(ds.heard, d.Addr.MAC)
+// forgetLocked drops the devices heard longest ago while there are too many.
+func (ds *devices) forgetLocked(now time.Time) {
+	for len(ds.heard) > maxDevices {
+		e := ds.oldest.Front().Value.(*entry)
+		if now.Sub(e.seen) < lately && len(ds.heard) <= mostDevices {
+			return
 		}
+		ds.oldest.Remove(e.place)
+		delete(ds.heard, e.mac)
 	}
 }
 
 func (ds *devices) listLocked() []Device {
-	all := make([]Device, 0, ds.count)
-	for _, by := range ds.heard {
-		for _, d := range by {
+	all := make([]Device, 0, len(ds.heard))
+	for _, e := range ds.heard {
+		for _, d := range e.by {
 			all = append(all, *d)
 		}
 	}
@@ -104,17 +125,27 @@ func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
 	return ds.awaitReport(waiter{target: t})
 }
 
-// awaitReport returns a channel that is closed by the next connectable advertisement
-// that w wants, and a function that ends the wait.
+// awaitReport returns a channel that is closed by the next advertisement that w wants,
+// and a function that ends the wait.
 func (ds *devices) awaitReport(w waiter) (<-chan struct{}, func()) {
-	ch := make(chan struct{})
+	ch, mac := make(chan struct{}), w.addr.MAC
 	ds.mu.Lock()
-	ds.waiters[ch] = w
-	ds.mu.Unlock()
+	defer ds.mu.Unlock()
+	if ds.waiters[mac] == nil {
+		ds.waiters[mac] = map[chan struct{}]waiter{}
+	}
+	ds.waiters[mac][ch] = w
 	return ch, func() {
 		ds.mu.Lock()
-		delete(ds.waiters, ch)
+		ds.endWaitLocked(mac, ch)
 		ds.mu.Unlock()
+	}
+}
+
+func (ds *devices) endWaitLocked(mac hci.MAC, ch chan struct{}) {
+	delete(ds.waiters[mac], ch)
+	if len(ds.waiters[mac]) == 0 {
+		delete(ds.waiters, mac)
 	}
 }
 
@@ -123,16 +154,16 @@ func (ds *devices) awaitReport(w waiter) (<-chan struct{}, func()) {
 func (ds *devices) heardOf(t target) []Device {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
-	var found []Device
-	for _, d := range ds.heard[t.addr.MAC] {
+	e := ds.heard[t.addr.MAC]
+	if e == nil {
+		return nil
+	}
+	found := make([]Device, 0, len(e.by))
+	var newest time.Time
+	for _, d := range e.by {
 		if t.matches(d.Addr) {
 			found = append(found, *d)
-		}
-	}
-	var newest time.Time
-	for _, d := range found {
-		if d.Seen.After(newest) {
-			newest = d.Seen
+			newest = latest(newest, d.Seen)
 		}
 	}
 	prospect := func(d Device) int {
@@ -147,6 +178,13 @@ func (ds *devices) heardOf(t target) []Device {
 	return found
 }
 
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // latestOf returns the newest entry of t, of any adapter. With connectable, entries
 // that do not accept connections do not count.
 func (ds *devices) latestOf(t target, connectable bool) (d Device, ok bool) {
@@ -158,22 +196,54 @@ func (ds *devices) latestOf(t target, connectable bool) (d Device, ok bool) {
 	return d, ok
 }
 
+// preferAdapter returns the entry of the adapter that it returned last for the device,
+// unless the first of found, which is the best, is stronger by RSSISwitchThreshold.
+func (ds *devices) preferAdapter(mac hci.MAC, found []Device) Device {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	best, e := found[0], ds.heard[mac]
+	if e == nil { // forgotten meanwhile
+		return best
+	}
+	i := slices.IndexFunc(found, func(d Device) bool { return d.Adapter == e.preferred })
+	if i >= 0 && best.Smoothed-found[i].Smoothed < RSSISwitchThreshold {
+		best = found[i]
+	}
+	e.preferred = best.Adapter
+	return best
+}
+
 // restoreDevices enters devices from an earlier run, except those that have been heard
 // since.
 func (ds *devices) restoreDevices(all []Device) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	for _, d := range all {
-		by := ds.heard[d.Addr.MAC]
-		if by == nil {
-			by = map[string]*Device{}
-			ds.heard[d.Addr.MAC] = by
+		e := ds.heard[d.Addr.MAC]
+		if e == nil {
+			if len(ds.heard) >= maxDevices {
+				continue
+			}
+			e = &entry{mac: d.Addr.MAC}
+			ds.heard[d.Addr.MAC] = e
 		}
-		if by[d.Adapter] == nil && ds.count < maxDevices {
-			by[d.Adapter] = &d
-			ds.count++
+		if e.byAdapter(d.Adapter) == nil {
+			if d.Connectable {
+				d.accepts = d.Seen
+			}
+			e.by = append(e.by, &d)
+			e.seen = latest(e.seen, d.Seen)
 			ds.news = true
 		}
+	}
+	entries := make([]*entry, 0, len(ds.heard))
+	for _, e := range ds.heard {
+		entries = append(entries, e)
+	}
+	slices.SortFunc(entries, func(a, b *entry) int { return a.seen.Compare(b.seen) })
+	ds.oldest.Init()
+	for _, e := range entries {
+		e.place = ds.oldest.PushBack(e)
 	}
 }
 
@@ -220,17 +290,7 @@ func (m *Manager) Device(address string) (Device, bool) {
 			return found[i], true
 		}
 	}
-	best := found[0]
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if last, ok := m.preferred[t.addr.MAC]; ok {
-		if i := slices.IndexFunc(found, func(d Device) bool { return d.Adapter == last }); i >= 0 &&
-			best.Smoothed-found[i].Smoothed < RSSISwitchThreshold {
-			best = found[i]
-		}
-	}
-	m.preferred[t.addr.MAC] = best.Adapter
-	return best, true
+	return m.devices.preferAdapter(t.addr.MAC, found), true
 }
 
 // DeviceByAdapter returns the device with an address as one adapter knows it.

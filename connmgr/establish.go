@@ -41,6 +41,7 @@ func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*C
 	ctx, cancel := m.bindContext(ctx, opts.Timeout)
 	defer cancel()
 	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
+	defer x.leaveQueue()
 	e := &establisher{
 		name: x.deviceName(), address: x.deviceAddress(), policy: m.policyFor(&opts),
 		try: x.tryOnce, awaitAdapter: x.awaitAdapter, onAir: x.isOnAir, wake: x.watchNews, emit: m.bus.emitEvent, log: m.log.Debug,

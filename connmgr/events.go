@@ -27,6 +27,17 @@ type AttemptStarted struct {
 	Attempt int // from 1
 }
 
+// SlotAwaited reports that an attempt waits for a connection slot, since none is free
+// on the adapters that can reach the device. The wait ends with AttemptStarted or, after
+// Policy.AttemptTimeout, with AttemptFailed; the place in the queue stays.
+type SlotAwaited struct {
+	Time     time.Time
+	Name     string
+	Address  hci.Addr
+	Adapters []string // the best first
+	Attempt  int
+}
+
 // AttemptFailed reports why an attempt failed, and what follows.
 type AttemptFailed struct {
 	Time    time.Time
@@ -88,6 +99,7 @@ type AdapterChanged struct {
 }
 
 func (AttemptStarted) managerEvent() {}
+func (SlotAwaited) managerEvent()    {}
 func (AttemptFailed) managerEvent()  {}
 func (Connected) managerEvent()      {}
 func (Disconnected) managerEvent()   {}

@@ -137,7 +137,14 @@ func mergeDevices(a, b []Device) []Device {
 	}
 	all := slices.Collect(maps.Values(latest))
 	slices.SortFunc(all, func(a, b Device) int { return b.Seen.Compare(a.Seen) })
-	all = all[:min(len(all), maxDevices)]
+	kept := map[hci.MAC]bool{}
+	all = slices.DeleteFunc(all, func(d Device) bool {
+		if !kept[d.Addr.MAC] && len(kept) == maxDevices {
+			return true
+		}
+		kept[d.Addr.MAC] = true
+		return false
+	})
 	sortDevices(all)
 	return all
 }

@@ -250,6 +250,16 @@ func (l *link) abandonLink(ctx context.Context) error {
 	}
 }
 
+// isGone reports whether the link has ended.
+func (l *link) isGone() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // takeUsers removes all Clients of a link that is down, and returns those that were
 // handed to the program.
 func (l *link) takeUsers() []*Client {

@@ -85,11 +85,13 @@ type Manager struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed at the beginning of Close
 	bus     *bus
-	wake    *broadcast
+	wake    *broadcast // of the adapters
+	freed   *broadcast // of links that have ended
 	devices *devices
 	links   *links
 	slots   *slots.Manager
 	account account
+	places  *places
 	cache   *servicecache.Cache
 	bonds   *bondStores
 	static  hci.MAC // for controllers without an address of their own
@@ -97,10 +99,9 @@ type Manager struct {
 	tasks     sync.WaitGroup // goroutines of the adapters and links
 	callbacks sync.WaitGroup // callbacks of the program
 
-	mu        sync.Mutex
-	adapters  []*Adapter         // guarded by mu, as all below
-	preferred map[hci.MAC]string // the adapter that Device returned last
-	closed    bool
+	mu       sync.Mutex
+	adapters []*Adapter // guarded by mu, as all below
+	closed   bool
 }
 
 // Open makes a Manager and begins to open its adapters. It returns as soon as one of
@@ -109,8 +110,8 @@ type Manager struct {
 // returns the error.
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
-		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(),
-		devices: newDevices(), links: newLinks(), account: newAccount(), preferred: map[hci.MAC]string{},
+		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(), freed: newBroadcast(), places: newPlaces(),
+		devices: newDevices(), links: newLinks(), account: newAccount(),
 	}
 	if cfg != nil {
 		m.cfg = *cfg

@@ -42,15 +42,11 @@ func (x *attempts) mayUse(adapter string) bool {
 // attempt may be gone: an adapter is up, the missing slot is there, or the device has
 // changed. The function ends the watch.
 func (x *attempts) watchNews(at *Attempt) (<-chan struct{}, func()) {
-	own := x.target.addr.MAC.String()
-	forSlot := at.Class.Action.Has(errclass.AwaitSlot) || at.Class.Category == errclass.OutOfSlots
-	changed, stop := x.m.wake.subscribe(func(n news) bool {
-		return n.adapterUp || forSlot && n.slotOf != "" && n.slotOf != own
-	})
-	if forSlot { // the device alone does not help
-		return changed, stop
+	if at.Class.Action.Has(errclass.AwaitSlot) || at.Class.Category == errclass.OutOfSlots {
+		return x.watchSlot() // the device alone does not help
 	}
-	heard, stopHeard := x.m.devices.awaitReport(waiter{x.target, x.newsAfter(at)})
+	changed, stop := x.m.wake.subscribe(func(n news) bool { return n.adapterUp })
+	heard, stopHeard := x.m.devices.awaitReport(waiter{target: x.target, wants: x.newsAfter(at)})
 	ch, done := make(chan struct{}), make(chan struct{})
 	go func() { // ends with the watch
 		select {

@@ -48,7 +48,9 @@ type Options struct {
 	// ErrBondLost: a device that merely has the address must not get a new bond unasked.
 	// With Pair it also replaces a bond that fails with smp.ErrWeakBond.
 	Repair bool
-	// Adapter restricts the choice to the adapter with this name.
+	// Adapter restricts a new link to the adapter with this name. An existing link to
+	// the device is shared even if it is on another adapter: a device has one link to
+	// this host.
 	Adapter string
 	// Priority orders the calls that wait for a connection slot; the highest goes first.
 	Priority int

@@ -13,11 +13,15 @@ const (
 	// failurePenalty is subtracted, in dB, for each failed dial of the adapter to the
 	// device; it fades.
 	failurePenalty = 4.0
-	// repeatedPenalty is subtracted in addition from the second failure on, so that any
-	// other adapter that hears the device is tried.
-	repeatedPenalty = 40.0
-	// dialingPenalty is subtracted for each dial that is under way on the adapter.
+	// repeatedFailures is the weight of the failures from which repeatedPenalty is
+	// subtracted in addition, so that any other adapter that hears the device is tried.
+	repeatedFailures = 1.5
+	repeatedPenalty  = 40.0
+	// dialingPenalty is subtracted for each dial that is under way on the adapter, up to
+	// dialingLimit: dials to absent devices must not drive a device to an adapter that
+	// hardly hears it.
 	dialingPenalty = 3.0
+	dialingLimit   = 6.0
 	// lastSlotPenalty keeps the last free slot of an adapter for devices that only this
 	// adapter hears.
 	lastSlotPenalty = 6.0
@@ -34,64 +38,81 @@ const (
 	unheardRSSI = -110
 )
 
-// rankAdapters returns the adapters that can be used for t, the best first. The adapter
-// of the previous attempt stays first unless another one is better by 5 dB.
+// path is an adapter by which a device may be reached.
+type path struct {
+	adapter *Adapter
+	score   float64 // in dB; the highest is the best
+	hears   bool    // the adapter has heard the device as connectable, not long ago
+	fails   bool    // repeated dials by this adapter have failed
+}
+
+// rankAdapters returns the adapters that can be used for t, the best first. While any of
+// them hears t, only such adapters are returned, unless repeated dials by all of these
+// have failed. The adapter of the previous attempt stays first unless another one is
+// better by 5 dB.
 func (m *Manager) rankAdapters(t target, last *Adapter, o *Options) ([]*Adapter, error) {
-	only := o.Adapter
 	bonded, err := m.bondedAdapters(t, o)
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
 	heard := m.devices.heardOf(t)
 	var newest time.Time
 	for _, d := range heard {
-		if d.Seen.After(newest) {
-			newest = d.Seen
-		}
+		newest = latest(newest, d.Seen)
 	}
-	now := time.Now()
-	scores := map[*Adapter]float64{}
-	var as []*Adapter
+	var paths []path
 	for _, a := range m.Adapters() {
-		if only != "" && a.name != only || a.up() == nil || bonded != nil && !slices.Contains(bonded, a) {
+		if o.Adapter != "" && a.name != o.Adapter || a.up() == nil || bonded != nil && !slices.Contains(bonded, a) {
 			continue
 		}
-		score := float64(unheardRSSI)
-		for _, d := range heard {
-			if d.Adapter == a.name && d.Smoothed != NoRSSI {
-				score = float64(d.Smoothed)
-				silent := newest.Sub(d.Seen) - staleAfter
-				score -= min(max(0, silent.Seconds())*stalePenalty, staleLimit)
+		p := path{adapter: a, score: unheardRSSI}
+		if i := slices.IndexFunc(heard, func(d Device) bool { return d.Adapter == a.name }); i >= 0 {
+			p.hears = heard[i].isFresh(now)
+			if heard[i].Smoothed != NoRSSI {
+				silent := newest.Sub(heard[i].Seen) - staleAfter
+				p.score = float64(heard[i].Smoothed) - min(max(0, silent.Seconds())*stalePenalty, staleLimit)
 			}
 		}
-		a.mu.Lock()
-		failed := a.failed[t.addr.MAC].weightAt(now)
-		score -= failurePenalty * failed
-		if failed > 1.5 {
-			score -= repeatedPenalty
-		}
-		score -= dialingPenalty * float64(a.dialing)
-		a.mu.Unlock()
-		switch s := m.slots.Allocations(a.name); {
-		case !m.slots.Room(a.name):
-			score -= fullPenalty
-		case s.Slots > 0 && s.Free == 1:
-			score -= lastSlotPenalty
-		}
+		m.addPenalties(&p, t, now)
 		if a == last {
-			score += RSSISwitchThreshold
+			p.score += RSSISwitchThreshold
 		}
-		scores[a] = score
-		as = append(as, a)
+		paths = append(paths, p)
 	}
-	if len(as) == 0 && bonded != nil {
+	if len(paths) == 0 && bonded != nil {
 		return nil, fmt.Errorf("%w: %s has the bond with the device: %w", ErrNoAdapter, bonded[0].name, syscall.ENODEV)
 	}
-	if len(as) == 0 {
-		return nil, m.noAdapter(only)
+	if len(paths) == 0 {
+		return nil, m.noAdapter(o.Adapter)
 	}
-	slices.SortStableFunc(as, func(a, b *Adapter) int { return cmp.Compare(scores[b], scores[a]) })
+	if slices.ContainsFunc(paths, func(p path) bool { return p.hears && !p.fails }) {
+		paths = slices.DeleteFunc(paths, func(p path) bool { return !p.hears })
+	}
+	slices.SortStableFunc(paths, func(a, b path) int { return cmp.Compare(b.score, a.score) })
+	as := make([]*Adapter, len(paths))
+	for i, p := range paths {
+		as[i] = p.adapter
+	}
 	return as, nil
+}
+
+// addPenalties lowers the score of a path by the failures, dials and slots of its adapter.
+func (m *Manager) addPenalties(p *path, t target, now time.Time) {
+	a := p.adapter
+	a.mu.Lock()
+	failed, dialing := a.failed[t.addr.MAC].weightAt(now), a.dialing
+	a.mu.Unlock()
+	p.score -= failurePenalty*failed + min(dialingPenalty*float64(dialing), dialingLimit)
+	if p.fails = failed > repeatedFailures; p.fails {
+		p.score -= repeatedPenalty
+	}
+	switch u := m.slots.Usage(a.name); {
+	case u.Free == 0:
+		p.score -= fullPenalty
+	case u.Free == 1:
+		p.score -= lastSlotPenalty
+	}
 }
 
 // bondedAdapters returns the adapters that have a bond with t; nil if none has. Only

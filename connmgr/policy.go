@@ -127,6 +127,9 @@ func (p *Policy) classify(err error) errclass.Class {
 		// The device itself has given the table: another attempt would read the same.
 		return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
 	}
+	if e, ok := errors.AsType[*UnreachableError](err); ok {
+		return e.class()
+	}
 	c := p.Treatment.Of(err)
 	if c.Row == errclass.Unclassified && errors.Is(err, ErrNoAdapter) {
 		c = p.Treatment.Of(syscall.ENODEV)

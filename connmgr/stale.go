@@ -14,8 +14,9 @@ import (
 // CloseStale ends existing links to the device with an address: those of this Manager,
 // and those that other programs hold on adapters of the same kinds (see
 // Kind.CloseLinks), such as the kernel's links for bluetoothd. With onlyOtherAdapters it
-// keeps a link on the adapter that hears the device best. It tries all links and returns
-// the errors of those that it could not end. The kernel's links need CAP_NET_RAW.
+// keeps the link of this Manager or, if there is none, a link on the adapter that hears
+// the device best. It tries all links and returns the errors of those that it could not
+// end. The kernel's links need CAP_NET_RAW.
 func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapters bool) error {
 	t, err := parseTarget(address)
 	if err != nil {
@@ -23,9 +24,7 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 	}
 	keep := ""
 	if onlyOtherAdapters {
-		if d, ok := m.Device(address); ok {
-			keep = d.Adapter
-		}
+		keep = m.adapterToKeep(t)
 	}
 	var errs []error
 	for _, l := range m.links.listLinks() {
@@ -39,6 +38,18 @@ func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapt
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// adapterToKeep returns the adapter of the Manager's own link to t or, if there is none,
+// the adapter that hears t best; "" if there is neither.
+func (m *Manager) adapterToKeep(t target) string {
+	if l := m.links.findLink(t); l != nil {
+		return l.adapter.name
+	}
+	if found := m.devices.heardOf(t); len(found) > 0 {
+		return m.devices.preferAdapter(t.addr.MAC, found).Adapter
+	}
+	return ""
 }
 
 // kindsInUse returns the kinds of the Manager's adapters, each once.

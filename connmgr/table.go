@@ -136,7 +136,11 @@ func (l *link) fromCache(ctx context.Context) bool {
 			}
 		}
 	}
-	if verdict != servicecache.Use || e.Hash == nil && !l.agreesWith(ctx, e.Profile) {
+	if verdict == servicecache.Prove {
+		peer.ProofRead, peer.Proved = true, l.agreesWith(ctx, e.Profile)
+		verdict = servicecache.Decide(e, peer)
+	}
+	if verdict != servicecache.Use {
 		return false
 	}
 	l.useTable(e.Profile, true)

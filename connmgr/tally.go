@@ -72,7 +72,7 @@ func (n *counts) countFailure(c errclass.Class, p *Policy) bool {
 		n.timeouts++
 	case errclass.BudgetConnect:
 		n.connectErrors++
-	case errclass.BudgetTransient:
+	case errclass.BudgetTransient, errclass.BudgetAdapter:
 		n.transients++
 	case errclass.BudgetNone:
 		return false

@@ -101,7 +101,7 @@ func TestDeviceString(t *testing.T) {
 
 // TestLookup: which adapter's view of a device counts.
 func TestLookup(t *testing.T) {
-	m := &Manager{devices: newDevices(), links: newLinks(), preferred: map[hci.MAC]string{}}
+	m := &Manager{devices: newDevices(), links: newLinks()}
 	addr := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 6}}
 	other := hci.Addr{MAC: hci.MAC{9}}
 	s := addr.MAC.String()

@@ -138,18 +138,18 @@ func (a *advertising) noteStopped() {
 	a.syncAdvertising()
 }
 
-// handleSetTerminated handles LE Advertising Set Terminated. The set has ended by
-// itself, or by a connection. If the host does not know the link, the event about
-// it is late or lost; either way the controller does not advertise any more.
+// handleSetTerminated handles LE Advertising Set Terminated. A connection has ended
+// the set, or the controller itself. If the link of the connection is unknown, its
+// event is late or lost; the controller does not advertise any more either way.
 func (a *advertising) handleSetTerminated(ev *hci.LEAdvertisingSetTerminated) {
 	if ev.Status != hci.StatusSuccess || a.c.links[ev.Handle] == nil {
 		a.noteStopped()
 	}
 }
 
-// noteUnknownLink notes that a link has ended of which the host never heard. If
-// it was one as peripheral, it ended the advertising when it began. To begin
-// anew does no harm where the controller still advertises.
+// noteUnknownLink handles the end of an unknown link. If this host was the peripheral,
+// the connection has ended the advertising. Restarting it does no harm if the
+// controller still advertises.
 func (a *advertising) noteUnknownLink() {
 	if a.running {
 		a.noteStopped()

@@ -25,9 +25,9 @@ type ConnectOptions struct {
 	// ScanInterval and ScanWindow set how the controller listens while it
 	// initiates, 2.5 ms to 10.24 s; default 60 ms each, that is, all the time.
 	ScanInterval, ScanWindow time.Duration
-	// DeferTuning leaves the data length and the PHY of the new link alone until
-	// Link.Tune is called. The default asks for longer packets and the 2M PHY as
-	// soon as the link is up; see Config.DisableTuning.
+	// DeferTuning defers the requests for longer packets and the 2M PHY until
+	// [Link.Tune]. By default they follow as soon as the link is up; see
+	// Config.DisableTuning.
 	DeferTuning bool
 }
 

@@ -174,6 +174,34 @@ func testStartDecidesOnTheExtendedCommands(t *testing.T) {
 	}
 }
 
+func TestStartWithARefusedEventMask(t *testing.T) { synctest.Test(t, testStartWithARefusedEventMask) }
+
+// testStartWithARefusedEventMask has the controller refuse one event mask, or
+// both. Neither ends the start-up: after a reset the controller has its default.
+func testStartWithARefusedEventMask(t *testing.T) {
+	for refusals := 1; refusals <= 2; refusals++ {
+		host, ctl := hcitest.Pipe()
+		s := newScript(ctl)
+		var masks []uint64
+		s.on = func(p hci.Params) bool {
+			m, ok := p.(hci.SetEventMask)
+			if !ok {
+				return false
+			}
+			masks = append(masks, m.Mask)
+			if len(masks) <= refusals {
+				s.send(&hci.CommandComplete{NumPackets: 1, Opcode: p.Opcode(), Return: []byte{byte(hci.StatusInvalidParameters)}})
+				return true
+			}
+			return false
+		}
+		open(t, s, host, nil)
+		if want := []uint64{0x20009FFFFFFFFFFF, 0x2000800002008890}; !slices.Equal(masks, want) {
+			t.Errorf("%d refusals: masks %#x, want %#x", refusals, masks, want)
+		}
+	}
+}
+
 func TestStartWithoutBuffersFails(t *testing.T) { synctest.Test(t, testStartWithoutBuffersFails) }
 
 func testStartWithoutBuffersFails(t *testing.T) {

@@ -61,7 +61,7 @@ type Stats struct {
 	ExcessCredits     uint64 // completed packets reported beyond those sent
 	DroppedAdvertRead uint64 // advertising report packets that the reader has dropped
 	OrphanConnections uint64 // links closed at once because no caller waited for them
-	LostEvents        uint64 // links that had ended, or begun, without an event
+	LostEvents        uint64 // links that have begun or ended without an event
 }
 
 // setup initializes c. It must come before the first packet.
@@ -182,7 +182,7 @@ func (c *core) handleLinkEvent(h hci.Handle, ev hci.Event) {
 	}
 	c.stats.UnknownHandles++
 	c.log.Log(c.ctx, LevelPacket, "event for an unknown link", "handle", h)
-	c.sweep.noteStrange(h)
+	c.sweep.noteUnknown(h)
 }
 
 // handleACL passes a data packet to the handler of its link.
@@ -195,10 +195,10 @@ func (c *core) handleACL(b []byte) {
 	l := c.links[hdr.Handle]
 	if l == nil {
 		c.stats.UnknownHandles++
-		c.sweep.noteStrange(hdr.Handle)
+		c.sweep.noteUnknown(hdr.Handle)
 		return
 	}
-	l.noteHeard()
+	l.heardAt = c.now
 	if l.handler != nil {
 		l.handler.ACL(c.now, hdr.Start, data)
 	}

@@ -94,7 +94,7 @@ func (c *core) handleCompletedPackets(ev *hci.NumberOfCompletedPackets) {
 		c.data.free += count
 		l.acked += uint64(count)
 		if count > 0 {
-			l.noteHeard()
+			l.heardAt = c.now
 		}
 		for len(l.deliveries) > 0 && l.deliveries[0].at <= l.acked {
 			f := l.deliveries[0].f

@@ -48,7 +48,7 @@ func (p *dataPath) Run(time.Time) {
 }
 
 // in takes one data packet.
-func (p *dataPath) in() { p.core.handlePacket(time.Time{}, p.packet) }
+func (p *dataPath) in() { p.handlePacket(time.Time{}, p.packet) }
 
 // outOne queues one data packet, sends it and has its buffer freed.
 func (p *dataPath) outOne(tb testing.TB) {
@@ -58,7 +58,7 @@ func (p *dataPath) outOne(tb testing.TB) {
 	}
 	p.recycleBuffer(p.out[0])
 	p.out = p.out[:0]
-	p.core.handlePacket(time.Time{}, p.freed)
+	p.handlePacket(time.Time{}, p.freed)
 	p.start = !p.start
 }
 

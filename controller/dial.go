@@ -19,9 +19,9 @@ type dial struct {
 	end     error
 	gone    bool // the caller has returned
 	retried bool // tried again without the scan, after 0x0C
-	swept   bool // once after 0x0B with the unknown links out of the way
-	// promoted is when the dial was last moved to the front because its peer was
-	// heard; preferred lasts until its turn begins.
+	swept   bool // tried again after a sweep, after 0x0B
+	// promoted is the time when the dial was last moved to the front because its
+	// peer was heard. preferred is set from then until its turn starts.
 	promoted  time.Time
 	preferred bool
 	// initiation is the number of the initiation whose failure ends the dial.
@@ -78,7 +78,7 @@ type dialer struct {
 	// be running.
 	stuck bool
 	// heard reports that the group has its turn because one of its peers was heard.
-	// No other dial takes the turn before it is over.
+	// No other dial is promoted during the turn.
 	heard bool
 }
 

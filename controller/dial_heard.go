@@ -6,10 +6,11 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// noteHeard gives the initiator to a dial that cannot share the initiation under
-// way, if its peer is heard. The peers of the present group cannot be in reach
-// and advertise, or they would be connected. Each dial gets such a turn once in
-// two turns, so that a peer that is heard but never connects keeps nobody waiting.
+// noteHeard gives the initiator to a waiting dial that cannot share the present
+// initiation, if its peer is heard. The peers of the present group are not in range,
+// or they would be connected by now. A dial gets such a turn at most once in the time
+// of two turns, so that a peer that is heard but never connects does not block the
+// other dials.
 func (d *dialer) noteHeard(peer hci.Addr) {
 	if d.state != dialInitiating || d.heard || d.mute || len(d.waiting) == 0 {
 		return

@@ -12,8 +12,8 @@ func (h *harness) hear(peer hci.Addr) {
 	h.event(&hci.LEAdvertisingReport{Reports: []hci.AdvReport{{Type: hci.AdvInd, Addr: peer, RSSI: -50}}})
 }
 
-// Dials with other parameters cannot share the initiator. A peer that is heard
-// gets it at once, and keeps it for its turn; the others wait for theirs.
+// Dials with different parameters cannot share the initiator. A dial whose peer is
+// heard gets it at once and keeps it for its turn. The others wait.
 func TestDialThatIsHeardGetsTheTurn(t *testing.T) {
 	h := newHarness(t, 4)
 	own := func(timeout time.Duration) *ConnectOptions {

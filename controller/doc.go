@@ -2,17 +2,15 @@
 // Controller Interface (Core, Vol 4, Part E), whose values and codecs are in
 // package hci.
 //
-// It starts the controller up, scans, initiates, advertises and manages links.
-// Package host builds on it. A program needs it for commands that no higher package
-// offers; see [Exec]. The package does not interpret the data on a link, does not
-// retry what failed on air, and stores nothing.
+// It starts the controller up, scans, initiates, advertises and manages links. It does
+// not interpret the data on a link, does not retry what failed on air, and stores
+// nothing. Package host builds on it; for other commands see [Exec].
 //
 // # The loop
 //
-// A [Controller] runs two goroutines. The reader reads packets from the
-// [hci.Transport]. The loop owns the state: links, credits, timers and whatever
-// runs on a link. Methods that say "Must run on the loop." are for a [LinkHandler];
-// all others may be called from any other goroutine.
+// A [Controller] has two goroutines: a reader of its [hci.Transport], and the loop,
+// which owns all state. Methods that say "Must run on the loop." are for a
+// [LinkHandler]; all others may be called from any other goroutine.
 //
 // # Failure
 //

@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// What went wrong at the controller, for errors.Is.
+// The errors of the package, for errors.Is.
 var (
 	// ErrNoAnswer means that the controller did not answer a command in time, or did
 	// not report the end of a procedure that it had begun.
@@ -43,13 +43,13 @@ var (
 	ErrStale = errors.New("the controller gave the link's handle to another link")
 
 	// ErrEventLost is the cause of the end of a link that the controller does not
-	// have any more, although no event reported the end.
+	// have any more, although no event has reported its end.
 	ErrEventLost = errors.New("the controller has no such link: the event about its end was lost")
 
 	// ErrUnknownLink means that the controller refuses to connect because it has a
-	// link to the peer, and that this host could not find out the link's handle. The
-	// event about the link must have been lost. A reset helps, that is, to close the
-	// Controller and open it again.
+	// link to the peer, and that this host could not find the handle of that link.
+	// The event about the link must be lost. The remedy is to close the Controller
+	// and to open it again, which resets the controller.
 	ErrUnknownLink = errors.New("the controller has a link to the peer that this host does not know")
 )
 
@@ -72,9 +72,9 @@ func (e *CommandError) Unwrap() error { return e.Err }
 type ConnectError struct {
 	Peer hci.Addr // the zero Addr if there were several peers
 	Err  error
-	// Initiation tells failures apart that the controller reported: dials that
-	// shared an initiation fail by one event, and have one number. It is 0 where
-	// the controller reported nothing, as after a timeout.
+	// Initiation is the number of the initiation whose failure the controller has
+	// reported. Calls that shared an initiation fail together and have the same
+	// number. It is 0 if the controller has reported nothing, as after a timeout.
 	Initiation uint64
 }
 

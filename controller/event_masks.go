@@ -2,13 +2,17 @@ package controller
 
 import "github.com/moor-ble/moor/hci"
 
-// eventMask returns the mask of the events that the package handles
-// (Vol 4, Part E, 7.3.1).
-func eventMask() uint64 {
-	return hci.EventMask(
+// eventMasks returns the masks to try, the best first (Vol 4, Part E, 7.3.1). The
+// bits of the default mask stay set: the firmware of an nRF52840 with Zephyr's USB
+// controller sends no Number Of Completed Packets if bit 18 is cleared, although
+// that bit is reserved. Some controllers refuse bits that they do not know, so the
+// last mask has only the events that the package handles.
+func eventMasks() []uint64 {
+	handled := hci.EventMask(
 		hci.EvDisconnectionComplete, hci.EvEncryptionChange, hci.EvReadRemoteVersionInformationComplete,
 		hci.EvHardwareError, hci.EvDataBufferOverflow, hci.EvEncryptionKeyRefreshComplete, hci.EvLEMeta,
 	)
+	return []uint64{hci.DefaultEventMask | handled, handled}
 }
 
 // leEventMask returns the mask of the LE events that the package handles

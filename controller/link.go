@@ -2,6 +2,7 @@ package controller
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,17 +36,16 @@ type Link struct {
 	ready      bool // the link is in core.data.ready
 	waiting    bool // Room has returned false
 	deadline   timer
+	heardAt    time.Time     // see LastHeard
 	ending     error         // cause passed to StartDisconnect
 	local      bool          // this host has ended the link
 	refused    []func(error) // called if the controller refuses to disconnect
 	end        *linkWait     // waits for the Disconnection Complete event
-	leaving    bool          // Disconnect waits until what was written is delivered
+	leaving    bool          // Disconnect waits until queued data has reached the peer
 	waits      []*linkWait
 	// phyAsked and lengthAsked report that a command has set the PHY or the data
 	// length of the link.
 	phyAsked, lengthAsked bool
-
-	heard atomic.Int64 // when the peer was heard last, in nanoseconds of Unix time
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu
@@ -90,7 +90,7 @@ func (c *core) addLink(cn connection) *Link {
 	if cn.peerRPA != (hci.MAC{}) {
 		l.air = hci.Addr{MAC: cn.peerRPA, Kind: hci.AddrRandom}
 	}
-	l.noteHeard()
+	l.heardAt = c.now
 	l.state = LinkState{Params: cn.params, TX: hci.PHY1M, RX: hci.PHY1M, MaxTX: 27, MaxRX: 27}
 	l.deadline.f = func(now time.Time) {
 		if l.handler != nil {
@@ -182,12 +182,14 @@ func (l *Link) Err() error {
 	return nil
 }
 
-// LastHeard returns when the peer was heard last: when it sent data, or its link
-// layer acknowledged a packet of this host. It may lag by a connection interval,
-// and by the peripheral latency. Any goroutine may call it.
-func (l *Link) LastHeard() time.Time { return time.Unix(0, l.heard.Load()) }
-
-func (l *Link) noteHeard() { l.heard.Store(l.c.now.UnixNano()) }
+// LastHeard returns the time when the peer last sent data or acknowledged a packet of
+// this host. The time may lag by a connection interval and the peripheral latency. It
+// is the zero time once the Controller has ended. Must not be called on the loop.
+func (l *Link) LastHeard() time.Time {
+	at, _ := askLoop(context.Background(), l.c, func(err error) error { return err },
+		func(_ func() bool, done func(time.Time, error)) { done(l.heardAt, nil) })
+	return at
+}
 
 // State returns the present state of the link.
 func (l *Link) State() LinkState {

@@ -28,8 +28,8 @@ func (l *Link) runProcedure(wanted func() bool, p hci.Params, take func(ev hci.E
 		finish(nil, l.Err())
 		return
 	}
-	// The wait begins when the command goes out: a controller may report the end of
-	// the procedure before it answers the command.
+	// The wait starts with the command, because a controller may report the end of the
+	// procedure before it answers the command.
 	var w *linkWait
 	send := func() bool {
 		if wanted != nil && !wanted() {

@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Some controllers report the end of a procedure before they answer the command
-// that began it. The event counts, and the answer behind it ends nothing.
+// Some controllers report the end of a procedure before they answer its command. The
+// event ends the procedure, and the answer after it has no effect.
 func TestEventBeforeItsCommandStatus(t *testing.T) {
 	h := newHarness(t, 4)
 	l := h.link(0x41, peerA)
@@ -37,7 +37,7 @@ func TestEventBeforeItsCommandStatus(t *testing.T) {
 	}
 }
 
-// A refusal ends the procedure though nothing was reported before.
+// A refused command ends the procedure without an event.
 func TestRefusedProcedureWaitsForNothing(t *testing.T) {
 	h := newHarness(t, 4)
 	l := h.link(0x41, peerA)

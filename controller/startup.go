@@ -32,7 +32,7 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 			q.apply(i)
 		}
 	}
-	must(&s, hci.SetEventMask{Mask: eventMask()})
+	s.setEventMask()
 	must(&s, hci.LESetEventMask{Mask: i.leEventMask()})
 	s.readBuffers(i)
 	s.try(i.Commands.Has(hci.OpWriteLEHostSupport), hci.WriteLEHostSupport{Enabled: true})
@@ -109,6 +109,25 @@ func try[R any](s *starter, cmd hci.Command[R]) (v R) {
 func (s *starter) try(when bool, cmd hci.Command[hci.None]) {
 	if when {
 		try(s, cmd)
+	}
+}
+
+// setEventMask sets the first event mask that the controller accepts. If it
+// accepts none, it keeps its default.
+func (s *starter) setEventMask() {
+	for _, mask := range eventMasks() {
+		if s.err != nil {
+			return
+		}
+		_, err := Exec(s.ctx, s.ctl, hci.SetEventMask{Mask: mask})
+		if err == nil {
+			return
+		}
+		if statusOf(err) == hci.StatusSuccess { // no answer of the controller
+			s.err = err
+			return
+		}
+		s.ctl.core.log.Log(s.ctx, LevelController, "event mask refused", "mask", mask, "error", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -9,92 +8,89 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Events get lost: the user channel drops packets when its buffer is full, and
-// controllers forget to send some. What the host takes for the controller's links
-// then differs from the links that the controller has. sweep asks the controller.
+// sweep ends links of the controller that the host does not know. Events get lost:
+// the kernel drops packets of a user channel while its buffer is full, and some
+// controllers omit events. The links of the host then differ from the links of the
+// controller.
 //
-// A link that has ended without an event is found by a command about it, which
-// the controller answers with 0x02, unknown connection. A link that has begun
-// without an event is found by its data or events, which bear a handle that the
-// host does not know, or by the refusal of a dial with 0x0B, connection exists:
-// then the handles that the controller may have given are disconnected one by
-// one, since there is no command that lists them.
+// The host learns of an unknown link by data or events with an unknown handle, or
+// when the controller refuses a dial with 0x0B, connection already exists. In the
+// latter case the handle is unknown too, and no command lists the handles. So the
+// sweep disconnects every handle that the controller may have assigned, one by
+// one. VerifyLinks handles the opposite, links that have ended without an event.
 type sweep struct {
 	c *core
-	// low and high are the smallest and the largest handle that the controller
-	// has given, for a guess at others; any reports whether it has given one.
+	// low and high are the smallest and the largest handle that the controller has
+	// assigned so far; given reports whether it has assigned one.
 	low, high hci.Handle
-	any       bool
-	// strange has the handles of no link of this host that were met in data or
-	// events, each with the time at which it is disconnected if it is still
-	// strange then.
-	strange      map[hci.Handle]time.Time
-	strangeTimer timer
+	given     bool
+	// unknown holds the unknown handles in data and events. Each is disconnected at
+	// the time in the map if it is still unknown then.
+	unknown      map[hci.Handle]time.Time
+	unknownTimer timer
 
-	running bool // handles are being tried
-	tried   bool // all of them
-	found   map[hci.Handle]bool
+	running bool                // a sweep is under way
+	tried   bool                // it has disconnected all candidates
+	found   map[hci.Handle]bool // the handles that the controller has accepted
 	timer   timer
 }
 
 const (
-	// sweepReach is how many handles beyond those seen are tried.
+	// sweepReach is the number of handles below low and above high that are tried.
 	sweepReach = 8
-	// strangeAfter is how long a handle may be strange. The data of a new link may
-	// come before the event about it, as over USB, where each has a pipe of its own.
-	strangeAfter = time.Second
-	// sweepWait bounds a sweep, and after the last Disconnect the wait for the
-	// completions.
+	// unknownGrace is how long a handle may be unknown. The data of a new link may
+	// come before its event, because USB has separate pipes for data and events.
+	unknownGrace = time.Second
+	// sweepWait bounds the wait for Disconnection Complete after the last command.
 	sweepWait = time.Second
-	// maxHandle is the largest connection handle (Vol 4, Part E, 5.4.2).
-	maxHandle hci.Handle = 0x0EFF
 )
 
 func (s *sweep) init(c *core) {
-	s.c, s.strange, s.found = c, map[hci.Handle]time.Time{}, map[hci.Handle]bool{}
+	s.c, s.unknown, s.found = c, map[hci.Handle]time.Time{}, map[hci.Handle]bool{}
 	s.timer.f = func(time.Time) { s.endSweep() }
-	s.strangeTimer.f = s.closeStrange
+	s.unknownTimer.f = s.closeUnknown
 }
 
-// noteHandle notes a handle that the controller has given to a link.
+// noteHandle records the handle of a new link.
 func (s *sweep) noteHandle(h hci.Handle) {
-	delete(s.strange, h)
-	if !s.any {
-		s.low, s.high, s.any = h, h, true
+	delete(s.unknown, h)
+	if !s.given {
+		s.low, s.high, s.given = h, h, true
 		return
 	}
 	s.low, s.high = min(s.low, h), max(s.high, h)
 }
 
-// noteStrange notes data or an event of a link that the host does not know.
-func (s *sweep) noteStrange(h hci.Handle) {
-	if _, ok := s.strange[h]; ok || h > maxHandle || len(s.strange) >= 64 || s.c.err != nil {
+// noteUnknown records data or an event with an unknown handle.
+func (s *sweep) noteUnknown(h hci.Handle) {
+	if _, ok := s.unknown[h]; ok || h > hci.MaxHandle || len(s.unknown) >= 64 || s.c.err != nil {
 		return
 	}
-	s.strange[h] = s.c.now.Add(strangeAfter)
-	if s.strangeTimer.index == 0 {
-		s.c.timers.setTimer(&s.strangeTimer, s.strange[h])
+	s.unknown[h] = s.c.now.Add(unknownGrace)
+	if s.unknownTimer.index == 0 {
+		s.c.timers.setTimer(&s.unknownTimer, s.unknown[h])
 	}
 }
 
-// closeStrange disconnects the handles that have been strange for long enough.
-func (s *sweep) closeStrange(now time.Time) {
+// closeUnknown disconnects the handles that have been unknown for unknownGrace.
+func (s *sweep) closeUnknown(now time.Time) {
 	var next time.Time
-	for _, h := range slices.Sorted(maps.Keys(s.strange)) {
-		if due := s.strange[h]; due.After(now) {
+	for _, h := range slices.Sorted(maps.Keys(s.unknown)) {
+		if due := s.unknown[h]; due.After(now) {
 			if next.IsZero() || due.Before(next) {
 				next = due
 			}
 			continue
 		}
-		delete(s.strange, h) // whoever goes on gets another one
+		delete(s.unknown, h) // later data of it is recorded anew
 		s.disconnectHandle(h, func() {})
 	}
-	s.c.timers.setTimer(&s.strangeTimer, next)
+	s.c.timers.setTimer(&s.unknownTimer, next)
 }
 
-// disconnectHandle disconnects h unless it is a link of this host by then. then
-// is called after the answer, if the command was sent.
+// disconnectHandle disconnects h, unless it is the handle of a known link when the
+// command is sent. In that case then is not called; otherwise it is called after the
+// answer.
 func (s *sweep) disconnectHandle(h hci.Handle, then func()) {
 	s.c.runCommandIf(func() bool { return s.c.links[h] == nil }, hci.Disconnect{Handle: h, Reason: hci.StatusRemoteUserTerminated},
 		func(_ time.Time, _ []byte, err error) {
@@ -106,11 +102,11 @@ func (s *sweep) disconnectHandle(h hci.Handle, then func()) {
 		})
 }
 
-// candidates are the handles that an unknown link may have.
+// candidates returns the handles that an unknown link may have, at most 64.
 func (s *sweep) candidates() []hci.Handle {
 	low, high := hci.Handle(0), hci.Handle(2*sweepReach)
-	if s.any {
-		low, high = s.low-min(s.low, sweepReach), min(s.high+sweepReach, maxHandle)
+	if s.given {
+		low, high = s.low-min(s.low, sweepReach), min(s.high+sweepReach, hci.MaxHandle)
 	}
 	var hs []hci.Handle
 	for h := low; h <= high && len(hs) < 64; h++ {
@@ -121,8 +117,8 @@ func (s *sweep) candidates() []hci.Handle {
 	return hs
 }
 
-// startSweep ends every link that the host does not know, and then lets dials go
-// on.
+// startSweep disconnects all candidates. endSweep is called once they are down, or
+// when the time is up.
 func (s *sweep) startSweep() {
 	if s.running {
 		return
@@ -133,6 +129,8 @@ func (s *sweep) startSweep() {
 	s.tryHandles(hs)
 }
 
+// tryHandles disconnects the handles in rest, one after the other, and then waits for
+// the completions.
 func (s *sweep) tryHandles(rest []hci.Handle) {
 	switch {
 	case !s.running:
@@ -146,24 +144,25 @@ func (s *sweep) tryHandles(rest []hci.Handle) {
 	}
 }
 
-// noteDisconnected notes the end of a link that the host never knew.
+// noteDisconnected handles the end of an unknown link.
 func (s *sweep) noteDisconnected(h hci.Handle) {
-	delete(s.strange, h)
+	delete(s.unknown, h)
 	delete(s.found, h)
 	if s.running && s.tried && len(s.found) == 0 {
 		s.endSweep()
 	}
 }
 
+// endSweep ends the sweep and lets the dials continue.
 func (s *sweep) endSweep() {
 	s.running = false
 	s.c.timers.stopTimer(&s.timer)
 	s.c.dial.startInitiation()
 }
 
-// sweepFor queues x again behind a sweep, if the controller refused to connect
-// for a link that the host does not have. It reports false if x has had that
-// already, or the host has such a link.
+// sweepFor starts a sweep and queues x again, after the controller has refused x
+// because it has a link to the peer. It returns false, without a sweep, if the host
+// knows that link or if x has had its sweep already.
 func (d *dialer) sweepFor(x *dial) bool {
 	if x.swept || x.gone || slices.ContainsFunc(d.c.sortedLinks(), x.wantsLink) {
 		return false
@@ -172,36 +171,4 @@ func (d *dialer) sweepFor(x *dial) bool {
 	d.waiting = append(d.waiting, x)
 	d.c.sweep.startSweep()
 	return true
-}
-
-// VerifyLinks asks the controller about each link that has been silent for a
-// while, and ends those that it does not have: their cause is ErrEventLost. It
-// returns how many it ended. Links whose peer was heard within the last second
-// are left alone. The error is that of a controller that has ended, or of ctx.
-func (ctl *Controller) VerifyLinks(ctx context.Context) (lost int, err error) {
-	for _, l := range ctl.Links() {
-		if time.Since(l.LastHeard()) < time.Second {
-			continue
-		}
-		gone, err := askLoop(ctx, &ctl.core, commandFailed(hci.OpReadRSSI), func(wanted func() bool, done func(bool, error)) {
-			ctl.core.runCommandIf(wanted, hci.ReadRSSI{Handle: l.handle}, func(_ time.Time, _ []byte, err error) {
-				gone := statusOf(err) == hci.StatusUnknownConnection && l.c.links[l.handle] == l
-				if gone {
-					l.c.stats.LostEvents++
-					l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: ErrEventLost})
-				}
-				if l.c.err == nil { // other answers say that the link exists
-					err = nil
-				}
-				done(gone, err)
-			})
-		})
-		if err != nil {
-			return lost, err
-		}
-		if gone {
-			lost++
-		}
-	}
-	return lost, nil
 }

@@ -12,8 +12,8 @@ func disconnect(h hci.Handle) hci.Disconnect {
 	return hci.Disconnect{Handle: h, Reason: hci.StatusRemoteUserTerminated}
 }
 
-// A Connection Complete was lost: the controller refuses the dial for a link that
-// the host does not know. Its handle is found by trying, and the dial succeeds.
+// A Connection Complete is lost, and the controller refuses a dial because of the
+// unknown link. The sweep finds its handle, and the dial succeeds.
 func TestDialAfterALostConnectionComplete(t *testing.T) {
 	h := newHarness(t, 4)
 	h.link(0x41, peerB)
@@ -41,7 +41,7 @@ func TestDialAfterALostConnectionComplete(t *testing.T) {
 	}
 }
 
-// Nothing is found: the error says so, and one dial sweeps once.
+// The sweep finds nothing. The error says so, and a dial sweeps only once.
 func TestDialWhoseUnknownLinkIsNotFound(t *testing.T) {
 	h := newHarness(t, 4)
 	r := h.dial(nil, peerA)
@@ -60,7 +60,7 @@ func TestDialWhoseUnknownLinkIsNotFound(t *testing.T) {
 	}
 }
 
-// A controller that answers no Disconnect does not hold up the dial.
+// A controller that does not answer Disconnect does not block the dial.
 func TestSweepEndsInTime(t *testing.T) {
 	h := newHarness(t, 4)
 	r := h.dial(&ConnectOptions{Timeout: time.Minute}, peerA)
@@ -80,14 +80,13 @@ func TestSweepEndsInTime(t *testing.T) {
 	h.wantDialed(r, nil)
 }
 
-// Data of a link that the host does not know ends that link, unless the event
-// about it comes within a second.
+// Data of an unknown link ends the link, unless its event comes within a second.
 func TestDataOfAnUnknownLink(t *testing.T) {
 	h := newHarness(t, 4)
 	data := hci.AppendACL(nil, 0x44, true, []byte{1, 0, 4, 0, 0x0A})
 	h.c.handlePacket(h.now, data)
 	h.idle("the event may be late")
-	h.pass(strangeAfter - 1)
+	h.pass(unknownGrace - 1)
 	h.c.handlePacket(h.now, data)
 	h.idle("not yet")
 	h.pass(1)
@@ -97,16 +96,16 @@ func TestDataOfAnUnknownLink(t *testing.T) {
 	h.idle("done")
 
 	h.c.handlePacket(h.now, data)
-	h.pass(strangeAfter / 2)
+	h.pass(unknownGrace / 2)
 	h.connected(hci.StatusSuccess, 0x44, peerA) // nobody waits for it
 	h.want(disconnect(0x44), "unwanted")
 	h.status(hci.OpDisconnect, hci.StatusSuccess)
-	h.pass(strangeAfter)
+	h.pass(unknownGrace)
 	h.idle("the link is known")
 }
 
-// The completion of a connection as peripheral was lost, and the central leaves:
-// the controller has not advertised since, and begins again.
+// The completion of a connection as peripheral is lost, and the central disconnects.
+// The controller has not advertised since, so advertising restarts.
 func TestAdvertisingAfterALostConnectionComplete(t *testing.T) {
 	h := newHarness(t, 4)
 	h.advertise(&AdvertiseOptions{})
@@ -115,7 +114,8 @@ func TestAdvertisingAfterALostConnectionComplete(t *testing.T) {
 	h.want(hci.LESetAdvertisingEnable{Enable: true}, "advertising had ended")
 }
 
-// With the extended commands the end of the set comes, too, and says it at once.
+// With the extended commands, the event about the end of the set restarts advertising
+// at once.
 func TestSetTerminatedForAnUnknownLink(t *testing.T) {
 	h := newHarness(t, 4)
 	h.c.adv.running, h.c.adv.opts = true, &AdvertiseOptions{}
@@ -123,8 +123,8 @@ func TestSetTerminatedForAnUnknownLink(t *testing.T) {
 	h.want(hci.LESetAdvertisingEnable{Enable: true}, "the set has ended, and no link is there")
 }
 
-// A dial to a peer whose link is being closed waits for its end, also while what
-// was written is being delivered.
+// A dial to a peer whose link is being disconnected waits for its end, also while
+// queued data is being delivered.
 func TestDialWhileALinkDrains(t *testing.T) {
 	h := newHarness(t, 4)
 	l := h.link(0x41, peerA)
@@ -144,7 +144,7 @@ func TestDialWhileALinkDrains(t *testing.T) {
 	h.wantDialed(r, nil)
 }
 
-// Dials that share an initiation fail by one event, and say so by its number.
+// Dials that share an initiation fail by one event, and their errors have its number.
 func TestFailuresOfOneInitiationHaveOneNumber(t *testing.T) {
 	h := newHarness(t, 4)
 	h.c.info.AcceptListSize = 4
@@ -170,7 +170,7 @@ func TestFailuresOfOneInitiationHaveOneNumber(t *testing.T) {
 	}
 }
 
-// The peer is heard by its data, and by its acknowledgments.
+// LastHeard follows the data and the acknowledgments of the peer.
 func TestLastHeard(t *testing.T) {
 	h := newHarness(t, 4)
 	l := h.link(0x41, peerA)

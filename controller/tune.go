@@ -7,17 +7,17 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// TuneOptions selects what Tune asks for.
+// TuneOptions selects the requests of Tune.
 type TuneOptions struct {
 	DataLength bool // link layer packets of up to 251 octets (Vol 6, Part B, 4.5.10)
 	PHY2M      bool // the 2M PHY in both directions
 }
 
-// Tune asks for what makes a link fast, where both controllers have it. It leaves
-// alone what the program has asked for on this link in another way, and does
-// nothing as peripheral or with Config.DisableTuning. It returns when the
-// procedures have ended; a refusal is not an error, the end of the link or of ctx
-// is.
+// Tune speeds up the link. It requests longer packets and the 2M PHY if both
+// controllers support them, and returns when the procedures have ended. It omits a
+// request that the program has made on this link in another way, and does nothing as
+// peripheral or with Config.DisableTuning. Its error is the cause of ctx, or the
+// reason for the end of the link; a refused request is not an error.
 func (l *Link) Tune(ctx context.Context, o TuneOptions) error {
 	_, err := askLink(ctx, l, hci.OpLESetPHY, func(_ func() bool, done func(hci.None, error)) {
 		l.startTuning(o, func(err error) { done(hci.None{}, err) })
@@ -30,9 +30,9 @@ func (l *Link) tuneLink() {
 	l.startTuning(TuneOptions{DataLength: true, PHY2M: true}, func(error) {})
 }
 
-// startTuning reads the features of the peer and then asks for the data length
-// and for the PHY. done gets the end of the link; it is called once. Must run on
-// the loop.
+// startTuning reads the features of the peer and then requests the data length and the
+// PHY. done is called once, with the reason for the end of the link if it is down.
+// Must run on the loop.
 func (l *Link) startTuning(o TuneOptions, done func(error)) {
 	c := l.c
 	if c.cfg.DisableTuning || l.role != hci.RoleCentral || !o.DataLength && !o.PHY2M {

@@ -6,20 +6,19 @@ import (
 	"time"
 )
 
-// Category is what a failure means to whoever wanted the connection, once no
-// attempt is left.
+// Category is what a failure means to the caller once no attempt is left.
 type Category uint8
 
 // The categories.
 const (
 	None       Category = iota // no error
-	NotFound                   // the device is not heard
+	NotFound                   // the device was not heard
 	OutOfSlots                 // no adapter has a free connection
-	Aborted                    // the contact broke, as by interference or distance
+	Aborted                    // the contact broke, by interference, distance or a hang-up
 	Connection                 // any other failure to connect or to talk
-	BondLost                   // the two sides do not have the same keys anymore
-	Fatal                      // the same call fails again: it asks for what cannot be
-	Canceled                   // someone on this side wanted it to end
+	BondLost                   // the two sides no longer have the same keys
+	Fatal                      // the same call would fail again
+	Canceled                   // this side ended it on purpose
 )
 
 // String returns the category in lower case.
@@ -32,8 +31,7 @@ type Budget uint8
 
 // The budgets. Timeouts and connect errors share the number of attempts.
 const (
-	// BudgetNone spends nothing: it is tried again as often as Redial says, and
-	// not more.
+	// BudgetNone allows no further attempt: only Redial repeats.
 	BudgetNone Budget = iota
 	// BudgetTimeout counts as a timeout.
 	BudgetTimeout
@@ -41,22 +39,24 @@ const (
 	BudgetConnect
 	// BudgetTransient counts as a transient error, of which more are allowed.
 	BudgetTransient
+	// BudgetAdapter counts nothing: the adapter went away. After its delay, the next
+	// attempt waits until an adapter is up.
+	BudgetAdapter
 )
 
 // String returns the budget in lower case.
 func (b Budget) String() string {
-	return name(int(b), "budget", "none", "timeouts", "connect errors", "transients")
+	return name(int(b), "budget", "none", "timeouts", "connect errors", "transients", "adapter")
 }
 
-// Delay names how long to wait after a failed attempt. Its length is that of
-// [Backoffs], where a user may change it.
+// Delay names the wait after a failed attempt. [Backoffs] has its length.
 type Delay uint8
 
-// The delays, by what they are for.
+// The delays, by the failures that they follow.
 const (
-	DelayNone       Delay = iota // none
-	DelayShort                   // errors that are not known better
-	DelayTransient               // failures that usually pass
+	DelayNone       Delay = iota // no wait
+	DelayShort                   // any other error
+	DelayTransient               // a failure that usually passes
 	DelayStack                   // a stack or adapter that has to clean up
 	DelayMedium                  // a link that was lost or did not come up
 	DelayLong                    // a failure without a reason
@@ -68,7 +68,7 @@ func (d Delay) String() string {
 	return name(int(d), "delay", "none", "short", "transient", "stack", "medium", "long", "out of slots")
 }
 
-// Backoffs is how long each Delay takes.
+// Backoffs is the length of each Delay.
 type Backoffs struct {
 	Short, Transient, Stack, Medium, Long, OutOfSlots time.Duration
 }
@@ -86,7 +86,7 @@ func DefaultBackoffs() Backoffs {
 	}
 }
 
-// For returns how long a Delay takes; 0 for an unknown one.
+// For returns the length of a Delay; 0 for an unknown one.
 func (b Backoffs) For(d Delay) time.Duration {
 	switch d {
 	case DelayShort:
@@ -106,22 +106,38 @@ func (b Backoffs) For(d Delay) time.Duration {
 	return 0
 }
 
-// Action is a set of things to do before the next try.
+// Action is a set of things that connmgr does before the next try.
 type Action uint16
 
-// The actions.
+// The actions, each with what connmgr does.
 const (
-	LowerLimit     Action = 1 << iota // the adapter carries fewer links than believed
-	AwaitSlot                         // try when a link of the adapter ends, not after a fixed time
-	RecoverAdapter                    // reset or reopen the adapter
-	OtherAdapter                      // prefer another adapter
-	Rediscover                        // drop what is cached of the peer's table and discover it
-	CloseLink                         // the link is of no use anymore
-	CheckBond                         // the keys do not fit: pair again
-	Secure                            // encrypt, or pair, and repeat the operation
-	RelaxParams                       // ask for a longer interval or supervision timeout
-	Adopt                             // look for the link that exists already
-	StopScan                          // end a scan or another dial of the adapter first
+	// LowerLimit: counts a refusal against the number of links that the adapter is
+	// believed to carry.
+	LowerLimit Action = 1 << iota
+	// AwaitSlot: ends the wait when a link of the adapter ends, instead of when the
+	// device is heard.
+	AwaitSlot
+	// RecoverAdapter: counts a fault of the adapter, and resets it after several.
+	RecoverAdapter
+	// OtherAdapter: ranks every other adapter that can reach the device before this
+	// one in the next attempt.
+	OtherAdapter
+	// Rediscover: drops the cached table of the device and discovers it again, on
+	// the same link where that is up.
+	Rediscover
+	// CheckBond: with Options.Repair, pairs again on the next link, in place of the
+	// bond; if the category is not BondLost, the sign is weak, and it does so from
+	// the second failure in a row of the same row.
+	CheckBond
+	// Secure: with a bond encrypts the link, with Options.Pair pairs, and repeats
+	// the operation once.
+	Secure
+	// RelaxParams: asks in the next dial of the same Establish for a longer interval
+	// and supervision timeout.
+	RelaxParams
+	// Adopt: has the controller verify its links, and shares a link to the device
+	// that turns out to exist.
+	Adopt
 )
 
 // Has reports whether all of b are in a.
@@ -133,7 +149,7 @@ func (a Action) String() string {
 	for i := range 16 {
 		if bit := Action(1) << i; a&bit != 0 {
 			names = append(names, name(i, "action", "lower limit", "await slot", "recover adapter", "other adapter", "rediscover",
-				"close link", "check bond", "secure", "relax parameters", "adopt", "stop scan"))
+				"check bond", "secure", "relax parameters", "adopt"))
 		}
 	}
 	if names == nil {
@@ -142,7 +158,7 @@ func (a Action) String() string {
 	return strings.Join(names, ", ")
 }
 
-// name returns the i-th name, or the number of one that has none.
+// name returns the i-th name; for a value without a name, its number.
 func name(i int, kind string, names ...string) string {
 	if i < len(names) {
 		return names[i]
@@ -150,24 +166,23 @@ func name(i int, kind string, names ...string) string {
 	return fmt.Sprintf("%s 0x%02x", kind, i)
 }
 
-// Redial says how often an attempt may do the same again without being counted
-// as failed, and after what wait. It starts anew with each attempt.
+// Redial allows an attempt to repeat a failed step a number of times before it
+// counts as failed. Each attempt has its own count.
 type Redial struct {
 	Times int
-	Wait  time.Duration
+	Wait  time.Duration // before each repetition
 }
 
-// Class is what to do about an error. The zero Class is that of nil.
+// Class is the treatment of an error. The zero Class is that of nil.
 type Class struct {
-	// Row is the row of the table that knows the error; [Unclassified] if none
-	// does.
+	// Row is the name of the matching row of the table; [Unclassified] if there is
+	// none.
 	Row      string
 	Category Category
 	Redial   Redial
 	// Budget is what the failure counts against when Redial is used up.
 	Budget Budget
 	// Delay is the wait before the next attempt, and Backoff its default length.
-	// Any news of the device, of the adapter or of a free slot may cut it short.
 	Delay   Delay
 	Backoff time.Duration
 	// OpDelay is the wait before a single operation is repeated on its own.
@@ -176,16 +191,16 @@ type Class struct {
 	// Kind is the class of the error that bleak-retry-connector sees in the same
 	// situation.
 	Kind Kind
-	// Advice says what the user can do, as a clause without a full stop; empty
-	// where nothing is known.
+	// Advice tells the user what to do, as a clause without a full stop; empty if
+	// there is none.
 	Advice string
 }
 
-// Unclassified is the Row of errors that the table does not know.
+// Unclassified is the Row of errors without a row in the table.
 const Unclassified = "unclassified"
 
 // Transient reports whether the failure counts against the transient budget.
 func (c Class) Transient() bool { return c.Budget == BudgetTransient }
 
-// Retried reports whether another attempt follows as long as its budget lasts.
+// Retried reports whether another attempt follows while the budget lasts.
 func (c Class) Retried() bool { return c.Budget != BudgetNone }

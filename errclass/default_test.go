@@ -28,7 +28,7 @@ func refusedDial(s hci.Status) error {
 func command(s hci.Status) error { return &controller.CommandError{Op: hci.OpLESetScanEnable, Err: s} }
 func ended(s hci.Status) error   { return &controller.DisconnectError{Handle: 1, Reason: s} }
 
-// TestDefault checks what the true reason allows that its text would not.
+// TestDefault checks the Default treatment of errors with a status.
 func TestDefault(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -56,7 +56,7 @@ func TestDefault(t *testing.T) {
 		{"command on a dead handle", command(0x02), errclass.Connection, 0, errclass.BudgetConnect, 0, 0},
 		{"hardware failure", command(0x03), errclass.Connection, 0, errclass.BudgetTransient, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
 		{"exists", refusedDial(0x0B), errclass.Connection, 1, errclass.BudgetConnect, 100 * ms, errclass.Adopt},
-		{"disallowed", refusedDial(0x0C), errclass.Connection, 3, errclass.BudgetConnect, 250 * ms, errclass.StopScan},
+		{"disallowed", refusedDial(0x0C), errclass.Connection, 3, errclass.BudgetConnect, 250 * ms, 0},
 		{"supervision timeout", ended(0x08), errclass.Aborted, 0, errclass.BudgetConnect, 500 * ms, errclass.RelaxParams},
 		{"peer hung up", ended(0x13), errclass.Aborted, 0, errclass.BudgetTransient, 250 * ms, 0},
 		{"peer low on resources", ended(0x14), errclass.Aborted, 0, errclass.BudgetTransient, 4 * s, 0},
@@ -66,11 +66,31 @@ func TestDefault(t *testing.T) {
 		{"unheard", &controller.ConnectError{Err: controller.ErrDialTimeout}, errclass.NotFound, 0, errclass.BudgetTimeout, 250 * ms, 0},
 		{"closed by its user", &controller.DisconnectError{Reason: 0x16, Local: true}, errclass.Canceled, 0, errclass.BudgetNone, 0, 0},
 		{"closed for want of an answer", &controller.DisconnectError{Reason: 0x16, Local: true, Cause: att.ErrTransactionTimeout},
-			errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, errclass.CloseLink},
+			errclass.Connection, 0, errclass.BudgetTimeout, 250 * ms, 0},
 		{"closed for a reason that is not known", &controller.DisconnectError{Reason: 0x13, Local: true, Cause: errors.New("whatever")},
 			errclass.Aborted, 0, errclass.BudgetTransient, 250 * ms, 0},
 		{"lost with its adapter", &controller.DisconnectError{Cause: &controller.Error{What: "read", Err: io.EOF}},
-			errclass.Connection, 0, errclass.BudgetTransient, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
+			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
+		{"lost with an unplugged adapter", &controller.DisconnectError{Cause: &controller.Error{What: "read", Err: syscall.ENODEV}},
+			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
+		{"lost with a crashed adapter", &controller.DisconnectError{Cause: &controller.Error{What: "fault", Err: controller.HardwareFault(3)}},
+			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
+		{"dialed while the adapter ended", &controller.ConnectError{Err: &controller.Error{What: "write", Err: syscall.EPIPE}},
+			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
+		{"dialed while the adapter was closed", &controller.ConnectError{Err: fmt.Errorf("device closed: %w", net.ErrClosed)},
+			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
+		{"lost while the adapter was closed", &controller.DisconnectError{Cause: fmt.Errorf("device closed: %w", net.ErrClosed)},
+			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
+		{"stream to the adapter", io.ErrUnexpectedEOF, errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
+		{"ended without a reason", &controller.DisconnectError{}, errclass.Connection, 0, errclass.BudgetTransient, 250 * ms, 0},
+		{"its end was not reported", &controller.DisconnectError{Cause: controller.ErrEventLost},
+			errclass.Connection, 0, errclass.BudgetConnect, 0, 0},
+		{"a link that this host does not know", &controller.ConnectError{Err: controller.ErrUnknownLink},
+			errclass.Connection, 1, errclass.BudgetConnect, 250 * ms, errclass.RecoverAdapter | errclass.OtherAdapter},
+		{"a full remote radio", &errclass.RemoteError{Kind: errclass.KindTimeout, Text: "No free BLE connection slot became available"},
+			errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.AwaitSlot},
+		{"a slow remote radio", &errclass.RemoteError{Kind: errclass.KindTimeout}, errclass.NotFound, 0, errclass.BudgetTimeout, 250 * ms, 0},
+		{"parameters refused by a central", l2cap.ErrParamsRejected, errclass.Connection, 0, errclass.BudgetNone, 0, 0},
 		{"out of sync", fmt.Errorf("read: %w", errors.Join(gatt.ErrStale, att.CodeDatabaseOutOfSync)),
 			errclass.Connection, 1, errclass.BudgetTransient, 100 * ms, errclass.Rediscover},
 		{"invalid handle", &att.Error{Code: att.CodeInvalidHandle}, errclass.Connection, 1, errclass.BudgetTransient, 100 * ms, errclass.Rediscover},
@@ -101,8 +121,8 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestUpstreamOfOurs checks that the Upstream treatment of this stack's errors
-// is that of what upstream's user would have seen.
+// TestUpstreamOfOurs checks that the Upstream treatment of this stack's errors is
+// that of the errors that upstream's user would have seen.
 func TestUpstreamOfOurs(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
@@ -134,7 +154,7 @@ func TestUpstreamOfOurs(t *testing.T) {
 	}
 }
 
-// TestNil has no class for no error.
+// TestNil checks that nil has the zero Class.
 func TestNil(t *testing.T) {
 	if got := errclass.Of(nil); got != (errclass.Class{}) {
 		t.Errorf("got %+v", got)
@@ -144,7 +164,7 @@ func TestNil(t *testing.T) {
 	}
 }
 
-// TestUnknownNames prints values that have no name as numbers.
+// TestUnknownNames checks that a value without a name prints as a number.
 func TestUnknownNames(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
 		"category 0xfe":              errclass.Category(0xFE),
@@ -153,7 +173,11 @@ func TestUnknownNames(t *testing.T) {
 		"kind 0xfe":                  errclass.Kind(0xFE),
 		"treatment 0xfe":             errclass.Treatment(0xFE),
 		"none":                       errclass.Action(0),
-		"stop scan, action 0x0f":     errclass.StopScan | 1<<15,
+		"adopt, action 0x0f":         errclass.Adopt | 1<<15,
+		"phase 0xfe":                 errclass.Phase(0xFE),
+		"discover":                   errclass.PhaseDiscover,
+		"adapter":                    errclass.BudgetAdapter,
+		"upstream 4.7":               errclass.Upstream47,
 		"lower limit, other adapter": errclass.LowerLimit | errclass.OtherAdapter,
 	} {
 		if got.String() != want {
@@ -165,14 +189,56 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
-// TestAdvicePairing: where there is no pairing, it is not advised.
+// TestAdvicePairing checks that a pairing that failed is never advised.
 func TestAdvicePairing(t *testing.T) {
-	for reason, want := range map[smp.Reason]string{
-		smp.ReasonPairingNotSupported:        "the device does not pair: connect without pairing",
-		smp.ReasonAuthenticationRequirements: "the device wants a paired connection: pair with it first",
+	const (
+		disagree = "the two sides cannot pair as asked for: allow less with smp.Config.AllowLegacy or a smaller MinKeySize, " +
+			"or give smp.Config a Delegate that shows and enters passkeys"
+		demands = "the device asks for a safer pairing: give smp.Config a Delegate that shows and enters passkeys, " +
+			"or pair out of band"
+		passkey = "the passkeys were not the same, or another device is in between: pair again with the number that is shown"
+		denied  = "the device refused to pair: allow it there, as by its pairing mode, and pair again"
+	)
+	for _, tt := range []struct {
+		err    error
+		budget errclass.Budget
+		want   string
+	}{
+		{&smp.Error{Reason: smp.ReasonPairingNotSupported}, errclass.BudgetNone,
+			"the device does not pair: connect without pairing; or it still has a bond with this host: remove that on the device"},
+		{&smp.Error{Reason: smp.ReasonPairingNotSupported, Local: true}, errclass.BudgetNone,
+			"this host does not accept a pairing that the other side begins: pair from here, or clear smp.Config.DisableIncoming"},
+		{&smp.Error{Reason: smp.ReasonAuthenticationRequirements, Local: true}, errclass.BudgetNone, disagree},
+		{&smp.Error{Reason: smp.ReasonEncryptionKeySize, Local: true}, errclass.BudgetNone, disagree},
+		{&smp.Error{Reason: smp.ReasonAuthenticationRequirements}, errclass.BudgetNone, demands},
+		{&smp.Error{Reason: smp.ReasonOOBNotAvailable}, errclass.BudgetNone, demands},
+		{&smp.Error{Reason: smp.ReasonPasskeyEntryFailed}, errclass.BudgetNone, passkey},
+		{&smp.Error{Reason: smp.ReasonConfirmValueFailed, Local: true}, errclass.BudgetNone, passkey},
+		{&smp.Error{Reason: smp.ReasonUnspecified}, errclass.BudgetNone, denied},
+		{&smp.Error{Reason: smp.ReasonUnspecified, Local: true}, errclass.BudgetNone, ""},
+		{&smp.Error{Reason: smp.ReasonRepeatedAttempts}, errclass.BudgetConnect, ""},
+		{smp.ErrNoBond, errclass.BudgetNone, pairAdvice},
+		{smp.ErrBonded, errclass.BudgetNone, ""},
+		{smp.ErrWeakBond, errclass.BudgetNone, ""},
 	} {
-		if c := errclass.Of(&smp.Error{Reason: reason}); c.Advice != want || c.Category != errclass.Fatal || c.Retried() {
-			t.Errorf("%v: %+v, want the advice %q", reason, c, want)
+		if c := errclass.Of(tt.err); c.Advice != tt.want || c.Budget != tt.budget {
+			t.Errorf("%v: %v, advice %q, want %v, %q", tt.err, c.Budget, c.Advice, tt.budget, tt.want)
+		}
+	}
+}
+
+// TestCanceledByRemoteRadio checks that the time of an attempt tells the two causes
+// of ESP_GATT_CONN_CONN_CANCEL apart.
+func TestCanceledByRemoteRadio(t *testing.T) {
+	const (
+		rejected = "the remote radio refused the connection at once: see its log, restart it, or update its firmware"
+		silent   = "the remote radio gave up waiting for the device: bring the device closer, or add a radio near it"
+	)
+	err := &errclass.RemoteError{Text: "ESP_GATT_CONN_CONN_CANCEL"}
+	for elapsed, want := range map[time.Duration]string{0: rejected, 8*s - 1: rejected, 8 * s: silent, 12 * s: silent} {
+		c := errclass.Default.Classify(err, &errclass.Situation{Elapsed: elapsed})
+		if c.Advice != want || c.Category != errclass.Aborted || c.Backoff != 4*s || c.Budget != errclass.BudgetTransient {
+			t.Errorf("after %v: %+v, want the advice %q", elapsed, c, want)
 		}
 	}
 }

@@ -1,15 +1,16 @@
-// Package errclass says what to do about an error: whether and when to try
-// again, what that spends, what to change before, and what to tell the user.
+// Package errclass classifies errors: whether and when to try again, which budget
+// that spends, what to do before, and what to advise to the user.
 //
-// [Of] classifies whatever this module's packages return, and the errors that
-// other stacks report in words, such as those of a radio behind a network. It
-// looks each up in one table, which docs/errors.md shows. An error that the
-// table does not know is taken for a failure to connect that may pass, since
-// the number of attempts bounds what a mistake about it can cost.
+// [Of] classifies the errors of this module's packages, and those that other stacks
+// report in words, such as a radio behind a network. [Treatment.Classify] also takes
+// the [Situation], since the same status means something else in another phase, or on
+// a link with a bond. Both look the error up in one table, which docs/errors.md
+// shows. An error without a row counts as a failure to connect that may pass: the
+// number of attempts bounds the cost of that mistake.
 //
-// The table holds two treatments of each error. [Default] uses the reason that
-// the controller gave. [Upstream] does as bleak-retry-connector 4.6 does with
-// the error that its user would have seen in the same situation.
+// The table has three treatments of each error. [Default] uses the reason that the
+// controller reported. [Upstream] and [Upstream47] do as bleak-retry-connector 4.6
+// and 4.7.1 do with the error that their user would have seen.
 //
-// The package keeps no state. It only reads errors, from any goroutine.
+// The package has no state. Its functions may be called from any goroutine.
 package errclass

@@ -3,6 +3,10 @@ package errclass
 import (
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,10 +16,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/errors.md")
 
-// TestDocs holds docs/errors.md against the table; with -update it writes it.
+// TestDocs checks that docs/errors.md is the table; with -update it writes it.
 func TestDocs(t *testing.T) {
 	path := filepath.Join("..", "docs", "errors.md")
-	want := document()
+	want := document(t)
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -30,7 +34,7 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// TestRowNames fails on rows that cannot be told apart.
+// TestRowNames fails on rows with the same name, and on incomplete ones.
 func TestRowNames(t *testing.T) {
 	seen := map[string]bool{}
 	for i := range table {
@@ -45,8 +49,8 @@ func TestRowNames(t *testing.T) {
 	}
 }
 
-// TestRowsReachable fails on a row that no example of its own reaches, since a
-// row above takes it: rows of words are tried by what they stand for.
+// TestRowsReachable fails on a row of words that its own words do not reach, because
+// a row above matches them.
 func TestRowsReachable(t *testing.T) {
 	for i := range table {
 		r := &table[i]
@@ -57,37 +61,98 @@ func TestRowsReachable(t *testing.T) {
 			if strings.HasPrefix(word, "any other") || word == "failed to discover services" || word == "device disconnected" {
 				continue
 			}
-			if got := findRow(&RemoteError{Text: word}); got != r {
+			if got, _ := findRow(&RemoteError{Text: word}, nil); got != r {
 				t.Errorf("%q reaches row %q, not %q", word, got.name, r.name)
 			}
 		}
 	}
 }
 
-func document() string {
+// parts are the tables of the page, in the order of a reader's interest.
+func parts() []part {
+	return []part{
+		{title: "HCI error codes", rows: hciRows},
+		{title: "What the situation changes", text: situations, rows: situationRows},
+		{title: "Errors of this host", rows: localRows},
+		{title: "Attributes", rows: attRows},
+		{title: "Pairing", rows: smpRows},
+		{title: "L2CAP", rows: l2capRows},
+		{title: "System", rows: systemRows},
+		{title: "Other stacks, by class", rows: remoteKindRows},
+		{title: "Other stacks, by words", rows: append(slices.Clip(remoteWordRows), unclassified)},
+	}
+}
+
+type part struct {
+	title, text string
+	rows        []row
+}
+
+func document(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString(intro)
-	for _, part := range []struct {
-		title string
-		rows  []row
-	}{
-		{"HCI error codes", hciRows},
-		{"What this host finds out", localRows},
-		{"Attributes", attRows},
-		{"Pairing", smpRows},
-		{"L2CAP", l2capRows},
-		{"System", systemRows},
-		{"Other stacks, by class", remoteKindRows},
-		{"Other stacks, by words", append(slices.Clip(remoteWordRows), unclassified)},
-	} {
-		fmt.Fprintf(&b, "\n## %s\n\n| error | default: final | redial | budget | wait | before that | upstream: final | budget | wait | why |\n|---|---|---|---|---|---|---|---|---|---|\n", part.title)
-		for _, r := range part.rows {
-			d, u := r.class(r.like.Kind, r.do), r.class(r.like.Kind, upstream(r.like.Kind, r.like.Text))
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %v | %s | %s | %s | %v | %s |\n", r.name,
-				d.Category, redial(d.Redial), d.Budget, d.Backoff, d.Action, u.Category, u.Budget, u.Backoff, r.why)
+	for _, a := range actions(t) {
+		fmt.Fprintf(&b, "- **%s**: %s\n", a.name, a.contract)
+	}
+	for _, p := range parts() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s", p.title, p.text)
+		if p.text != "" { // bleak-retry-connector knows no situation
+			b.WriteString("| error | final | redial | budget | wait | before that | why |\n|---|---|---|---|---|---|---|\n")
+		} else {
+			b.WriteString("| error | default: final | redial | budget | wait | before that | upstream: final | budget | wait | why |\n" +
+				"|---|---|---|---|---|---|---|---|---|---|\n")
+		}
+		for _, r := range p.rows {
+			d := r.class(r.like.Kind, r.do)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %v | %s |", r.name, d.Category, redial(d.Redial), d.Budget, d.Backoff, d.Action)
+			if p.text == "" {
+				u := r.upstreamClass(upstream{})
+				fmt.Fprintf(&b, " %s | %s | %v |", u.Category, u.Budget, u.Backoff)
+			}
+			fmt.Fprintf(&b, " %s |\n", r.why)
+		}
+	}
+	b.WriteString(outro)
+	for _, p := range parts() {
+		for _, r := range p.rows {
+			u, v := r.upstreamClass(upstream{}), r.upstreamClass(upstream{v47: true})
+			if u != v {
+				fmt.Fprintf(&b, "| %s | %s, %v | %s, %v |\n", r.name, u.Category, u.Backoff, v.Category, v.Backoff)
+			}
 		}
 	}
 	return b.String()
+}
+
+func (r *row) upstreamClass(u upstream) Class {
+	return r.class(r.like.Kind, u.treat(r.like.Kind, r.like.Text))
+}
+
+// action is an action with its comment, which says what connmgr does.
+type action struct{ name, contract string }
+
+// actions reads the actions from the source, so that the page cannot differ.
+func actions(t *testing.T) (list []action) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), "class.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok || v.Doc == nil {
+			return true
+		}
+		ident, text, ok := strings.Cut(strings.Join(strings.Fields(v.Doc.Text()), " "), ": ")
+		if ok && ident == v.Names[0].Name {
+			list = append(list, action{Action(1 << len(list)).String(), text})
+		}
+		return true
+	})
+	if n := bits.Len16(uint16(Adopt)); len(list) != n {
+		t.Fatalf("%d actions have a comment, want all %d", len(list), n)
+	}
+	return list
 }
 
 func redial(r Redial) string {
@@ -100,20 +165,39 @@ func redial(r Redial) string {
 	return fmt.Sprintf("%d after %v", r.Times, r.Wait)
 }
 
-const intro = `# What is done about errors
+const intro = `# The treatment of errors
 
-This is the table of package errclass, made from it by
+This page is the table of package errclass, written by
 ` + "`go test ./errclass -run TestDocs -update`" + `. The first row that matches an error
 decides, in the order that the package gives to its tables.
 
 - **final**: what the failure is to the caller once no attempt is left.
-- **redial**: how often the same is tried again within an attempt, which then
-  does not count as failed.
+- **redial**: how often the failed step is repeated within an attempt before that
+  counts as failed.
 - **budget**: what a failed attempt counts against. Timeouts and connect errors
-  share one number of attempts, transients have another. "none": not tried again.
-- **wait**: how long before the next attempt. News of the device, of the adapter
-  or of a free connection cut it short.
-- **before that**: what to do before the next try.
-- **upstream**: the same in bleak-retry-connector 4.6, with the error that its
-  user sees in this situation.
+  share one number of attempts, transients have another. "none": no further
+  attempt. "adapter": counts nothing; the next attempt waits for an adapter.
+- **wait**: the time before the next attempt.
+- **before that**: what connmgr does before the next try; see below.
+- **upstream**: the same in bleak-retry-connector 4.6, for the error that its user
+  sees in this situation.
+
+Before the next try, connmgr does this:
+
+`
+
+const situations = `These rows come before all others where connmgr knows the situation: the phase,
+whether the link had a bond, whether this host refused a Security Request, and what
+the adapters have heard of the device. The advice to the user depends on it as well.
+bleak-retry-connector knows none of that.
+
+`
+
+const outro = `
+## Upstream 4.7
+
+bleak-retry-connector 4.7.1 differs from 4.6 in these rows:
+
+| error | 4.6: final, wait | 4.7.1: final, wait |
+|---|---|---|
 `

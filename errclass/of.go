@@ -3,65 +3,88 @@ package errclass
 import (
 	"errors"
 	"slices"
-	"strings"
-	"syscall"
 
 	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/hci/hcisock"
-	"github.com/moor-ble/moor/l2cap"
 )
 
-// Treatment is a column of the table: what to do about each of its errors.
+// Treatment is a column of the table: the class of each of its errors.
 type Treatment uint8
 
 const (
-	// Default uses the true reason of a failure where there is one.
+	// Default uses the reason of a failure, and the situation where it is known.
 	Default Treatment = iota
-	// Upstream has the waits, budgets and final errors of bleak-retry-connector.
+	// Upstream has the waits, budgets and final errors of bleak-retry-connector
+	// 4.6.
 	Upstream
+	// Upstream47 has those of bleak-retry-connector 4.7.1.
+	Upstream47
 )
 
-// String returns "default" or "upstream".
-func (t Treatment) String() string { return name(int(t), "treatment", "default", "upstream") }
+// String returns "default", "upstream" or "upstream 4.7".
+func (t Treatment) String() string {
+	return name(int(t), "treatment", "default", "upstream", "upstream 4.7")
+}
 
 // Of returns the class of an error by the Default treatment.
 func Of(err error) Class { return Default.Of(err) }
 
-// Retryable reports whether doing the same again may succeed where err was the
-// result: neither the caller's mistake, nor canceled, nor a lost bond. It is the
-// counterpart of BLEAK_RETRY_EXCEPTIONS.
+// Retryable reports whether the same call may succeed after it has failed with
+// err: the failure is neither the caller's mistake, nor canceled, nor a lost bond.
+// It is the counterpart of BLEAK_RETRY_EXCEPTIONS.
 func Retryable(err error) bool { return Of(err).Retried() }
 
-// Of returns the class of an error; the zero Class for nil. Where an error wraps
-// several, what this host did because of another counts less than the other: of
-// a link that was closed because an attribute request was left unanswered, the
-// missing answer decides.
-func (t Treatment) Of(err error) Class {
+// Of is Classify without a situation. 0x05, 0x06 and 0x3D then count as a lost
+// bond.
+func (t Treatment) Of(err error) Class { return t.Classify(err, nil) }
+
+// Classify returns the class of an error in a situation; the zero Class for a nil
+// error. The situation may be nil, and makes no difference to Upstream. If a link
+// was closed by this host because of an error, that error decides.
+func (t Treatment) Classify(err error, in *Situation) Class {
 	if err == nil {
 		return Class{}
 	}
-	r := findRow(err)
-	if d, ok := errors.AsType[*controller.DisconnectError](err); ok && d.Cause != nil {
-		if byCause := findRow(d.Cause); byCause != &unclassified {
-			r = byCause
-		}
+	if t != Default {
+		return t.classifyUpstream(err, in)
 	}
-	if t == Upstream {
-		kind, text := r.like.Kind, r.like.Text
-		if remote, ok := errors.AsType[*RemoteError](err); ok {
-			kind, text = remote.Kind, remote.Text
-		} else if r == &unclassified || r.word {
-			text = err.Error()
-		}
-		return r.class(kind, upstream(kind, text))
+	r, s := findRow(err, in)
+	c := r.class(r.like.Kind, r.do)
+	if r.advise != nil {
+		c.Advice = r.advise(s)
 	}
-	return r.class(r.like.Kind, r.do)
+	return c
 }
 
-func findRow(err error) *row {
-	s := describeError(err)
+// classifyUpstream returns the class of an error that bleak-retry-connector's user
+// would have seen.
+func (t Treatment) classifyUpstream(err error, in *Situation) Class {
+	r, s := findRow(err, nil)
+	kind, text := r.like.Kind, r.like.Text
+	if remote, ok := errors.AsType[*RemoteError](err); ok {
+		kind, text = remote.Kind, remote.Text
+	} else if r == &unclassified || r.word {
+		text = err.Error()
+	}
+	s.in = in
+	return r.class(kind, upstream{t == Upstream47, s.elapsed()}.treat(kind, text))
+}
+
+// findRow returns the row of an error, and the subject that it matched: that of
+// the cause for a link that this host closed because of it.
+func findRow(err error, in *Situation) (*row, *subject) {
+	if d, ok := errors.AsType[*controller.DisconnectError](err); ok && d.Cause != nil {
+		s := describeError(d.Cause, in)
+		if r := s.matchRow(); r != &unclassified {
+			return r, s
+		}
+	}
+	s := describeError(err, in)
+	return s.matchRow(), s
+}
+
+// matchRow returns the first row of the table that matches the subject.
+func (s *subject) matchRow() *row {
 	for i := range table {
 		if r := &table[i]; slices.ContainsFunc(r.match, func(m match) bool { return m.matches(s) }) {
 			return r
@@ -70,7 +93,7 @@ func findRow(err error) *row {
 	return &unclassified
 }
 
-// treatment is what a row says in one column.
+// treatment is the content of a row in one column.
 type treatment struct {
 	category Category
 	redial   Redial
@@ -85,10 +108,13 @@ type treatment struct {
 type row struct {
 	name  string
 	match []match     // any of these
-	word  bool        // found by its words, which upstream reads itself
-	like  RemoteError // what upstream's user sees in the same situation
+	word  bool        // matches words, which upstream reads itself
+	like  RemoteError // the error that upstream's user sees in the same situation
 	do    treatment   // the Default treatment
-	why   string
+	// advise returns the advice where it depends on the subject; nil if it is that
+	// of do.
+	advise func(*subject) string
+	why    string
 }
 
 func (r *row) class(k Kind, t treatment) Class {
@@ -98,19 +124,20 @@ func (r *row) class(k Kind, t treatment) Class {
 	}
 }
 
-// place is where a status was given.
+// place is the event that carried a status.
 type place uint8
 
 const (
-	onCommand place = 1 << iota // as the result of a command other than those that connect
-	onDial                      // as the result of an attempt to connect
-	onLink                      // as the reason of a link's end
+	onCommand place = 1 << iota // the result of a command other than those that connect
+	onDial                      // the result of an attempt to connect
+	onLink                      // the end of a link
 	anywhere  = onCommand | onDial | onLink
 )
 
-// subject is what can be told of an error before the table is asked.
+// subject is an error, taken apart for the table.
 type subject struct {
 	err    error
+	in     *Situation // nil if it is not known
 	place  place
 	status hci.Status
 	hasHCI bool
@@ -118,8 +145,8 @@ type subject struct {
 	text   string
 }
 
-func describeError(err error) *subject {
-	s := &subject{err: err, text: err.Error(), place: onCommand}
+func describeError(err error, in *Situation) *subject {
+	s := &subject{err: err, in: in, text: err.Error(), place: onCommand}
 	s.status, s.hasHCI = errors.AsType[hci.Status](err)
 	if r, ok := errors.AsType[*RemoteError](err); ok {
 		s.remote, s.text = r, r.Text
@@ -138,76 +165,4 @@ func describeError(err error) *subject {
 		s.place = onDial
 	}
 	return s
-}
-
-// match is a way to recognize an error.
-type match interface{ matches(s *subject) bool }
-
-type matchFunc func(s *subject) bool
-
-func (f matchFunc) matches(s *subject) bool { return f(s) }
-
-// at matches statuses by where they were given.
-func statusAt(p place, codes ...hci.Status) match {
-	return matchFunc(func(s *subject) bool {
-		return s.hasHCI && p&s.place != 0 && (codes == nil || slices.Contains(codes, s.status))
-	})
-}
-
-// is matches what wraps any of targets.
-func is(targets ...error) match {
-	return matchFunc(func(s *subject) bool {
-		return slices.ContainsFunc(targets, func(t error) bool { return errors.Is(s.err, t) })
-	})
-}
-
-// as matches what wraps an error of type E.
-func as[E error]() match {
-	return matchFunc(func(s *subject) bool { _, ok := errors.AsType[E](s.err); return ok })
-}
-
-// attr matches attribute protocol error codes that a predicate holds for.
-func attr(has func(att.Code) bool) match {
-	return matchFunc(func(s *subject) bool { c, ok := errors.AsType[att.Code](s.err); return ok && has(c) })
-}
-
-// codes matches attribute protocol error codes.
-func codes(want ...att.Code) match {
-	return attr(func(c att.Code) bool { return slices.Contains(want, c) })
-}
-
-// results matches outcomes of a request for a channel; all without want.
-func results(want ...l2cap.Result) match {
-	return matchFunc(func(s *subject) bool {
-		r, ok := errors.AsType[l2cap.Result](s.err)
-		return ok && (want == nil || slices.Contains(want, r))
-	})
-}
-
-// errnos matches the errors of system calls.
-func errnos(want ...syscall.Errno) match {
-	return matchFunc(func(s *subject) bool {
-		e, ok := errors.AsType[syscall.Errno](s.err)
-		return ok && slices.Contains(want, e)
-	})
-}
-
-// causes matches failures to open an adapter.
-func causes(want ...hcisock.Cause) match {
-	return matchFunc(func(s *subject) bool {
-		e, ok := errors.AsType[*hcisock.OpenError](s.err)
-		return ok && slices.Contains(want, e.Cause)
-	})
-}
-
-// kinds matches errors of other stacks by their class.
-func kinds(want ...Kind) match {
-	return matchFunc(func(s *subject) bool { return s.remote != nil && slices.Contains(want, s.remote.Kind) })
-}
-
-// words matches errors that have any of these in their text.
-func words(want ...string) match {
-	return matchFunc(func(s *subject) bool {
-		return slices.ContainsFunc(want, func(w string) bool { return strings.Contains(s.text, w) })
-	})
 }

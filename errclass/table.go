@@ -5,61 +5,68 @@ import (
 	"time"
 )
 
-// table is all rows; the first that matches an error decides. What an error of
-// this stack wraps last, such as net.ErrClosed, stands after what says more.
-var table = slices.Concat(remoteKindRows, smpRows, localRows, attRows, l2capRows, hciRows, systemRows, remoteWordRows)
+// table is all rows. The first row that matches an error decides, so rows for what
+// many errors wrap, such as net.ErrClosed, come last.
+var table = slices.Concat(remoteKindRows, smpRows, situationRows, localRows, attRows, l2capRows, hciRows, systemRows, remoteWordRows)
 
 // unclassified is the row of all other errors.
 var unclassified = row{
 	name: Unclassified,
 	do:   treatment{category: Connection, budget: BudgetConnect, delay: DelayShort},
-	why:  "not known: the number of attempts bounds what trying again costs",
+	why:  "unknown: the number of attempts bounds the cost of trying again",
 }
 
 // Treatments that several rows have.
 var (
-	// fatal asks for what cannot be.
+	// fatal is a call that fails whenever it is repeated.
 	fatal    = treatment{category: Fatal, advice: adviceRequest}
 	canceled = treatment{category: Canceled}
-	// unlucky is a failure with a reason that says little.
+	// unlucky is a failure whose reason says little.
 	unlucky = treatment{category: Connection, budget: BudgetConnect, delay: DelayShort}
-	// lost is a link that ended, or came to nothing, as links do.
-	lost = treatment{category: Aborted, budget: BudgetTransient, delay: DelayTransient, advice: adviceAborted}
-	// timedOut is something other than the peer's advertising that took too long.
+	// lost is a link that was lost, or did not come up.
+	lost = treatment{category: Aborted, budget: BudgetTransient, delay: DelayTransient, advice: adviceRadio}
+	// hungUp is a link that the peer ended; its rows have adviseHungUp.
+	hungUp = treatment{category: Aborted, budget: BudgetTransient, delay: DelayTransient}
+	// endedHere is a link that this side ended, but not the program.
+	endedHere = treatment{category: Aborted, budget: BudgetTransient, delay: DelayTransient, advice: adviceByItself}
+	// timedOut is a procedure that took too long, other than waiting for the peer's
+	// advertising.
 	timedOut = treatment{category: Connection, budget: BudgetTimeout, delay: DelayStack}
-	// unheard is a peer that could not be found on air.
-	unheard = treatment{category: NotFound, budget: BudgetTimeout, delay: DelayStack, advice: adviceMissing}
+	// unheard is a peer whose advertising was not heard; its rows have adviseUnheard.
+	unheard = treatment{category: NotFound, budget: BudgetTimeout, delay: DelayStack}
 	// full is an adapter without room for another link.
 	full = treatment{
 		category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots,
 		action: LowerLimit | AwaitSlot, advice: adviceSlots,
 	}
+	// away is an adapter that ended or is being reset.
+	away = treatment{category: Connection, budget: BudgetAdapter, delay: DelayStack, action: OtherAdapter}
 	// broken is an adapter that does not work.
 	broken = treatment{
 		category: Connection, budget: BudgetTransient, delay: DelayStack,
 		action: RecoverAdapter | OtherAdapter, advice: adviceAdapter,
 	}
-	// keys is a bond whose keys do not fit: one more try shows whether it was
-	// chance, more would show nothing.
+	// keys is a bond whose keys do not fit. One more try shows whether that was
+	// chance.
 	keys = treatment{
 		category: BondLost, redial: Redial{Times: 1, Wait: 250 * time.Millisecond},
 		action: CheckBond, advice: adviceBond,
 	}
 	secure = treatment{category: Connection, action: Secure, advice: adviceSecure}
-	// collided is two procedures that met, which the next try does not repeat.
+	// collided is a collision of two procedures, which the next try avoids.
 	collided = treatment{category: Connection, redial: Redial{Times: 2}, budget: BudgetConnect, delay: DelayShort}
-	// changed is a table of the peer that is not what the cache says.
+	// changed is a table that is not the cached one; its rows have adviseChanged.
 	changed = treatment{
 		category: Connection, redial: Redial{Times: 1}, budget: BudgetTransient, delay: DelayShort,
-		action: Rediscover, advice: adviceServices,
+		action: Rediscover,
 	}
-	// refused is what the peer will say again to the same request.
+	// refused is a request that the peer refuses whenever it is repeated.
 	refused = treatment{category: Fatal}
-	// misbehaved is a peer that broke a protocol, after which its link is no use.
-	misbehaved = treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, action: CloseLink}
+	// misbehaved is a peer that broke a rule of a protocol.
+	misbehaved = treatment{category: Connection, budget: BudgetConnect, delay: DelayShort}
 )
 
-// What upstream's user sees of failures that several rows have.
+// The errors that upstream's user sees of several rows.
 var (
 	likeOther        = RemoteError{Kind: KindOther}
 	likeBleak        = RemoteError{}

@@ -6,23 +6,31 @@ import (
 	"github.com/moor-ble/moor/l2cap"
 )
 
+// hidden is a table that the peer does not let read.
+var hidden = treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, advice: adviceHidden}
+
 var attRows = []row{
 	{
 		name: "att: transaction timeout", match: []match{is(att.ErrTransactionTimeout)},
 		like: likeTimeout,
-		do:   treatment{category: Connection, budget: BudgetTimeout, delay: DelayStack, action: CloseLink},
-		why:  "after 30 s without an answer the bearer is dead, whatever the link is",
+		do:   timedOut, advise: adviseSilent,
+		why: "after 30 s without an answer the bearer is dead, and its link is closed",
+	},
+	{
+		name: "gatt: discovery refused with 0x01", match: []match{allOf(as[*gatt.DiscoveryError](), codes(att.CodeInvalidHandle))},
+		like: likeBleak, do: hidden, why: "no stale handle: the table is being read",
 	},
 	{
 		name: "gatt: table changed; att: 0x01, 0x0A, 0x12", match: []match{is(gatt.ErrStale),
 			codes(att.CodeInvalidHandle, att.CodeAttributeNotFound, att.CodeDatabaseOutOfSync)},
-		like: likeKey, do: changed, why: "on a handle from the cache: drop it, discover once on the same link, repeat",
+		like: likeKey, do: changed, advise: adviseChanged,
+		why: "on a handle from the cache: discover once more on the same link, and repeat",
 	},
 	{
 		name: "gatt: not found", match: []match{is(gatt.ErrNotFound)},
 		like: likeNotFound,
 		do:   treatment{category: Connection, redial: Redial{Times: 1}, action: Rediscover, advice: adviceServices},
-		why:  "a service or characteristic that the cache may hide",
+		why:  "the service or characteristic may be missing in the cache only",
 	},
 	{
 		name: "gatt: wrong use", match: []match{
@@ -50,7 +58,7 @@ var attRows = []row{
 	{
 		name: "att: 0x09, 0x0E, 0x11, 0xFE busy", match: []match{codes(att.CodePrepareQueueFull, att.CodeUnlikelyError,
 			att.CodeInsufficientResources, att.CodeProcedureAlreadyInProgress)},
-		like: likeBleak, do: unlucky, why: "may go later",
+		like: likeBleak, do: unlucky, why: "passes with time",
 	},
 	{
 		name: "att: any other code", match: []match{attr(func(att.Code) bool { return true })},
@@ -64,7 +72,7 @@ var l2capRows = []row{
 			results(l2cap.ResultSPSMNotSupported, l2cap.ResultUnacceptableParameters, l2cap.ResultInvalidParameters),
 			is(l2cap.RejectNotUnderstood),
 		},
-		like: likeBleak, do: refused, why: "the peer does not have it, or not like this",
+		like: likeBleak, do: refused, why: "the peer does not offer it, or not with these parameters",
 	},
 	{
 		name: "l2cap: 0x0005, 0x0006, 0x0007, 0x0008 security", match: []match{
@@ -76,7 +84,7 @@ var l2capRows = []row{
 		name: "l2cap: 0x0004, 0x000D, 0x000E, 0x000F not now", match: []match{
 			results(l2cap.ResultNoResources, l2cap.ResultPending, l2cap.ResultAuthenticationPending, l2cap.ResultAuthorizationPending),
 			is(l2cap.ErrBusy)},
-		like: likeBleak, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayLong}, why: "may go later",
+		like: likeBleak, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayLong}, why: "passes with time",
 	},
 	{
 		name: "l2cap: any other result or rejection", match: []match{results(), as[l2cap.RejectReason]()},
@@ -92,11 +100,11 @@ var l2capRows = []row{
 	},
 	{
 		name: "l2cap: connection parameters rejected", match: []match{is(l2cap.ErrParamsRejected)},
-		like: likeBleak, do: treatment{category: Connection, action: RelaxParams, advice: adviceParams}, why: "the central refuses the same again",
+		like: likeBleak, do: treatment{category: Connection, advice: adviceParams}, why: "the central refuses the same again",
 	},
 	{
 		name: "l2cap: no channel identifier left", match: []match{is(l2cap.ErrNoCID)},
-		like: likeOther, do: fatal, why: "channels of this link have to be closed first",
+		like: likeOther, do: fatal, why: "other channels of the link have to be closed first",
 	},
 	{
 		name: "l2cap: closed by the peer", match: []match{is(l2cap.ErrPeerClosed)},
@@ -104,6 +112,6 @@ var l2capRows = []row{
 	},
 	{
 		name: "l2cap: closed here", match: []match{is(l2cap.ErrClosed)},
-		like: likeOther, do: canceled, why: "someone here wanted the end",
+		like: likeOther, do: canceled, why: "this side ended it on purpose",
 	},
 }

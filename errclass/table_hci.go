@@ -8,21 +8,25 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// localRows are what this host found out or decided itself.
+// localRows are errors of this host.
 var localRows = []row{
+	{
+		name: "controller: adapter ended", match: []match{as[*controller.Error]()},
+		like: likeEOF, do: away, why: "no fault of the device: the adapter comes back, or another one is there",
+	},
 	{
 		name: "controller: link closed by its user", match: []match{matchFunc(func(s *subject) bool {
 			return s.place == onLink && s.status == hci.StatusLocalHostTerminated && closedByUser(s.err)
 		})},
-		like: likeOther, do: canceled, why: "someone here wanted the end",
+		like: likeOther, do: canceled, why: "this side ended it on purpose",
 	},
 	{
 		name: "controller: the peer was not heard in time", match: []match{is(controller.ErrDialTimeout)},
-		like: likeTimeout, do: unheard, why: "not a fault of a link: there was none",
+		like: likeTimeout, do: unheard, advise: adviseUnheard, why: "there was no link that could have a fault",
 	},
 	{
 		name: "controller: no answer from the controller, no credit, or stuck", match: []match{is(controller.ErrNoAnswer, controller.ErrNoCredit, controller.ErrStuck, controller.ErrUnanswered)},
-		like: likeEOF, do: broken, why: "an adapter that takes or answers no command connects to nobody",
+		like: likeEOF, do: broken, why: "an adapter that takes or answers no command makes no connection",
 	},
 	{
 		name: "controller: goes on with a canceled initiation", match: []match{is(controller.ErrStillInitiating)},
@@ -34,16 +38,25 @@ var localRows = []row{
 		why: "this controller takes no other dial until it is reset",
 	},
 	{
-		name: "controller: nobody was waiting for the connection", match: []match{is(controller.ErrUnwanted)},
-		like: likeOther, do: canceled, why: "it came after whoever wanted it had given up, and was closed",
+		name: "controller: has a link to the peer that this host does not know", match: []match{is(controller.ErrUnknownLink)},
+		like: RemoteError{Kind: KindDBus, Text: "[org.bluez.Error.Failed] le-connection-already-connected"},
+		do: treatment{
+			category: Connection, redial: Redial{Times: 1, Wait: 250 * time.Millisecond}, budget: BudgetConnect, delay: DelayStack,
+			action: RecoverAdapter | OtherAdapter, advice: adviceAdapter,
+		},
+		why: "the event about the link was lost: this controller takes no dial to the peer until it is reset",
+	},
+	{
+		name: "controller: no caller was waiting for the connection", match: []match{is(controller.ErrUnwanted)},
+		like: likeOther, do: canceled, why: "the connection came after its callers had given up, and was closed",
 	},
 	{
 		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported)},
 		like: likeOther, do: fatal, why: "another adapter may be able to",
 	},
 	{
-		name: "controller: handle given to another link", match: []match{is(controller.ErrStale)},
-		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended and the event about it was lost",
+		name: "controller: the end of the link was not reported", match: []match{is(controller.ErrStale, controller.ErrEventLost)},
+		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended for an unknown reason: at once again",
 	},
 	{
 		name: "hci: value outside of its range", match: []match{as[*hci.ParamError]()},
@@ -56,7 +69,7 @@ var localRows = []row{
 	{
 		name: "controller: malformed packet from the controller", match: []match{as[*hci.PacketError]()},
 		like: likeBleak, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, action: OtherAdapter, advice: adviceAdapter},
-		why: "may be a single octet lost on the way",
+		why: "may be the loss of a single octet",
 	},
 }
 
@@ -77,11 +90,11 @@ var hciRows = []row{
 	},
 	{
 		name: "0x02, 0x44 of a dial", match: []match{statusAt(onDial, hci.StatusUnknownConnection, hci.StatusCanceledByHost)},
-		like: likeTimeout, do: unheard, why: "how an attempt ends that this host canceled: the peer was not heard",
+		like: likeTimeout, do: unheard, advise: adviseUnheard, why: "the end of an attempt that this host canceled: the peer was not heard",
 	},
 	{
 		name: "0x02 of a command or link", match: []match{statusAt(onCommand|onLink, hci.StatusUnknownConnection)},
-		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link has ended meanwhile",
+		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link has ended meanwhile: at once again",
 	},
 	{
 		name: "0x03 hardware failure", match: []match{statusAt(anywhere, hci.StatusHardwareFailure)},
@@ -89,7 +102,7 @@ var hciRows = []row{
 	},
 	{
 		name: "0x04, 0x10, 0x3C timeouts before a link", match: []match{statusAt(anywhere, hci.StatusPageTimeout, hci.StatusAcceptTimeout, hci.StatusAdvertisingTimeout)},
-		like: likeTimeout, do: unheard, why: "the peer did not answer",
+		like: likeTimeout, do: unheard, advise: adviseUnheard, why: "the peer did not answer",
 	},
 	{
 		name: "0x05, 0x06, 0x3D keys", match: []match{statusAt(anywhere, hci.StatusAuthenticationFailure, hci.StatusKeyMissing, hci.StatusMICFailure)},
@@ -101,9 +114,10 @@ var hciRows = []row{
 	},
 	{
 		name: "0x08 connection timeout", match: []match{statusAt(anywhere, hci.StatusConnectionTimeout)},
-		like: RemoteError{Text: "ESP_GATT_CONN_TIMEOUT"},
-		do:   treatment{category: Aborted, budget: BudgetConnect, delay: DelayMedium, action: RelaxParams, advice: adviceAborted},
-		why:  "a weak signal, or a supervision timeout too short for interval and latency",
+		like:   RemoteError{Text: "ESP_GATT_CONN_TIMEOUT"},
+		do:     treatment{category: Aborted, budget: BudgetConnect, delay: DelayMedium, action: RelaxParams},
+		advise: adviseLost,
+		why:    "a weak signal, or a supervision timeout too short for interval and latency",
 	},
 	{
 		name: "0x0B connection already exists", match: []match{statusAt(onCommand|onDial, hci.StatusConnectionExists)},
@@ -116,9 +130,9 @@ var hciRows = []row{
 		like: likeInProgress,
 		do: treatment{
 			category: Connection, redial: Redial{Times: 3, Wait: 100 * time.Millisecond}, budget: BudgetConnect, delay: DelayStack,
-			action: StopScan, advice: adviceBusy,
+			advice: adviceBusy,
 		},
-		why: "an order of commands that this controller does not take: another dial pending, or a scan that it cannot do beside",
+		why: "this controller does not take the command now: another dial is pending; a scan was paused already",
 	},
 	{
 		name: "0x0E, 0x17, 0x18, 0x25, 0x26, 0x29, 0x2F, 0x37 security",
@@ -129,19 +143,19 @@ var hciRows = []row{
 	},
 	{
 		name: "0x13 remote user terminated", match: []match{statusAt(anywhere, hci.StatusRemoteUserTerminated)},
-		like: RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}, do: lost,
-		why: "right after connecting: busy, or with another central",
+		like: RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}, do: hungUp, advise: adviseHungUp,
+		why: "right after connecting: busy, or connected to another central",
 	},
 	{
 		name: "0x14, 0x15 remote low on resources or powering off", match: []match{statusAt(anywhere, hci.StatusRemoteLowResources, hci.StatusRemotePowerOff)},
 		like: likeByRemote,
-		do:   treatment{category: Aborted, budget: BudgetTransient, delay: DelayOutOfSlots, advice: advicePeerBusy},
-		why:  "the peer needs time",
+		do:   treatment{category: Aborted, budget: BudgetTransient, delay: DelayOutOfSlots}, advise: adviseHungUp,
+		why: "the peer needs time",
 	},
 	{
 		name: "0x16 local host terminated", match: []match{statusAt(anywhere, hci.StatusLocalHostTerminated)},
-		like: RemoteError{Text: "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"}, do: lost,
-		why: "ended on this side, but not by this program's user",
+		like: RemoteError{Text: "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"}, do: endedHere,
+		why: "ended on this side, but not by the program",
 	},
 	{
 		name:  "0x1F, 0x23, 0x28, 0x2A collisions",
@@ -150,7 +164,8 @@ var hciRows = []row{
 	},
 	{
 		name: "0x22 LL response timeout", match: []match{statusAt(anywhere, hci.StatusLLResponseTimeout)},
-		like: RemoteError{Text: "ESP_GATT_CONN_LMP_TIMEOUT"}, do: unlucky, why: "the peer is stuck, often after a request for parameters or features",
+		like: RemoteError{Text: "ESP_GATT_CONN_LMP_TIMEOUT"}, do: unlucky, advise: adviseStuck,
+		why: "the peer is stuck, often after a request for parameters or features",
 	},
 	{
 		name: "0x38, 0x3A busy", match: []match{statusAt(anywhere, hci.StatusHostBusyPairing, hci.StatusControllerBusy)},
@@ -159,7 +174,7 @@ var hciRows = []row{
 			category: Connection, redial: Redial{Times: 10, Wait: 100 * time.Millisecond}, budget: BudgetConnect, delay: DelayShort,
 			advice: adviceBusy,
 		},
-		why: "a short wait is all it takes",
+		why: "passes after a short wait",
 	},
 	{
 		name: "0x3B unacceptable connection parameters", match: []match{statusAt(anywhere, hci.StatusUnacceptableParameters)},
@@ -170,11 +185,11 @@ var hciRows = []row{
 	{
 		name: "0x3E connection failed to be established", match: []match{statusAt(anywhere, hci.StatusFailedToEstablish)},
 		like: RemoteError{Text: "ESP_GATT_CONN_FAIL_ESTABLISH"},
-		do:   treatment{category: Aborted, redial: Redial{Times: 3}, budget: BudgetTransient, delay: DelayMedium, advice: adviceAborted},
+		do:   treatment{category: Aborted, redial: Redial{Times: 3}, budget: BudgetTransient, delay: DelayMedium, advice: adviceRadio},
 		why:  "the peer advertises, but missed the request to connect: again at once is usually right",
 	},
 	{
 		name: "any other HCI error code", match: []match{statusAt(anywhere)},
-		like: likeBleak, do: unlucky, why: "not of LE links, or unknown",
+		like: likeBleak, do: unlucky, why: "not a code of LE links, or unknown",
 	},
 }

@@ -2,15 +2,20 @@ package errclass
 
 import "strings"
 
-// remoteKindRows are errors of other stacks whose class says all.
+// remoteKindRows are errors of other stacks that are known by their class.
 var remoteKindRows = []row{
+	{
+		name: "TimeoutError with words about slots", match: []match{allOf(kinds(KindTimeout), words(slotWords...))},
+		like: RemoteError{Kind: KindTimeout, Text: "No free BLE connection slot became available"},
+		do:   noSlot, why: "the remote radio has waited for a free connection",
+	},
 	{
 		name: "TimeoutError", match: []match{kinds(KindTimeout)}, like: likeTimeout,
 		do:  treatment{category: NotFound, budget: BudgetTimeout, delay: DelayStack, advice: adviceMissing},
 		why: "no answer from the remote radio; most often the device was not heard",
 	},
 	{
-		name: "KeyError", match: []match{kinds(KindKey)}, like: likeKey, do: changed, why: "services changed under the caller",
+		name: "KeyError", match: []match{kinds(KindKey)}, like: likeKey, do: changed, advise: adviseChanged, why: "services changed under the caller",
 	},
 	{
 		name: "BrokenPipeError", match: []match{kinds(KindBrokenPipe)}, like: RemoteError{Kind: KindBrokenPipe}, do: broken, why: "a dead transport",
@@ -30,41 +35,49 @@ var remoteKindRows = []row{
 	},
 }
 
+// noSlot is a remote radio without a free connection.
+var noSlot = treatment{category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots, action: AwaitSlot, advice: adviceSlots}
+
 // remoteMissing is a device that another stack does not know.
 var remoteMissing = treatment{category: NotFound, budget: BudgetTransient, delay: DelayOutOfSlots, advice: adviceMissing}
 
-// bluez returns an error in the form of BlueZ.
+// bluez returns an error with the text of BlueZ.
 func bluez(text string) RemoteError {
 	return RemoteError{Kind: KindDBus, Text: "[org.bluez.Error.Failed] " + text}
 }
 
+// byWords returns the row of errors that contain any of texts.
 func byWords(like RemoteError, do treatment, why string, texts ...string) row {
 	return row{name: strings.Join(texts, ", "), match: []match{words(texts...)}, word: true, like: like, do: do, why: why}
 }
 
-// remoteWordRows are errors that are known by their words. Where the words stand
-// for a reason, the treatment is that of the reason, save that the other side
-// has dialed again at once already.
+// advised returns r with an advice that depends on the subject.
+func (r row) advised(advise func(*subject) string) row {
+	r.advise = advise
+	return r
+}
+
+// remoteWordRows are errors that are known by their words. Words that stand for a
+// reason have its treatment, without its redials: the other side has made them.
 var remoteWordRows = []row{
-	byWords(RemoteError{Text: "ESP_GATT_CONN_CONN_CANCEL"},
-		treatment{category: Aborted, budget: BudgetTransient, delay: DelayOutOfSlots, action: OtherAdapter, advice: adviceAborted},
-		"the radio refused to dial, or the device kept silent: seldom a matter of slots", "ESP_GATT_CONN_CONN_CANCEL"),
-	byWords(RemoteError{Text: "no available connection slot"},
-		treatment{category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots, action: AwaitSlot, advice: adviceSlots},
-		"0x07, 0x09, 0x0D, or a count of slots there", "available connection", "connection slot"),
+	byWords(RemoteError{Text: connectionCanceled},
+		treatment{category: Aborted, budget: BudgetTransient, delay: DelayOutOfSlots, action: OtherAdapter},
+		"the radio refused to dial, or the device kept silent: seldom a matter of slots", connectionCanceled).advised(adviseCanceled),
+	byWords(RemoteError{Text: "no available connection slot"}, noSlot,
+		"0x07, 0x09, 0x0D, or a count of slots there", slotWords...),
 	byWords(bluez("le-connection-abort-by-local"), lost,
 		"BlueZ's word for nearly all failures to connect, most often 0x3E", "le-connection-abort-by-local"),
 	byWords(bluez("br-connection-canceled"), lost, "the link went before it was ready", "br-connection-canceled"),
 	byWords(RemoteError{Text: "ESP_GATT_CONN_FAIL_ESTABLISH"},
-		treatment{category: Aborted, budget: BudgetTransient, delay: DelayMedium, advice: adviceAborted},
+		treatment{category: Aborted, budget: BudgetTransient, delay: DelayMedium, advice: adviceRadio},
 		"0x3E, after several tries there", "ESP_GATT_CONN_FAIL_ESTABLISH"),
-	byWords(RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}, lost, "0x13", "ESP_GATT_CONN_TERMINATE_PEER_USER"),
-	byWords(RemoteError{Text: "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"}, lost, "0x16", "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"),
+	byWords(RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}, hungUp, "0x13", "ESP_GATT_CONN_TERMINATE_PEER_USER").advised(adviseHungUp),
+	byWords(RemoteError{Text: "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"}, endedHere, "0x16", "ESP_GATT_CONN_TERMINATE_LOCAL_HOST"),
 	byWords(RemoteError{Text: "ESP_GATT_CONN_TIMEOUT"},
-		treatment{category: Aborted, budget: BudgetConnect, delay: DelayMedium, action: RelaxParams, advice: adviceAborted},
+		treatment{category: Aborted, budget: BudgetConnect, delay: DelayMedium, action: RelaxParams, advice: adviceRadio},
 		"0x08", "ESP_GATT_CONN_TIMEOUT"),
 	byWords(RemoteError{Text: "ESP_GATT_ERROR"},
-		treatment{category: Aborted, budget: BudgetConnect, delay: DelayLong, advice: adviceAborted},
+		treatment{category: Aborted, budget: BudgetConnect, delay: DelayLong, advice: adviceRadio},
 		"133: one number for many failures", "ESP_GATT_ERROR"),
 	byWords(RemoteError{Text: "ESP_GATT_CONN_LMP_TIMEOUT"}, unlucky, "0x22",
 		"ESP_GATT_CONN_LMP_TIMEOUT", "ESP_GATT_CONN_UNKNOWN", "ESP_GATT_CONN_L2C_FAILURE", "ESP_GATT_CONN_CONN_NONE", "ESP_GATT_CONN_NONE"),
@@ -78,7 +91,7 @@ var remoteWordRows = []row{
 		treatment{category: Connection, budget: BudgetConnect, delay: DelayStack, action: RecoverAdapter | OtherAdapter, advice: adviceAdapter},
 		"the adapter is down", "org.bluez.Error.NotReady"),
 	byWords(bluez("le-connection-timeout"),
-		treatment{category: Aborted, budget: BudgetConnect, delay: DelayStack, action: RelaxParams, advice: adviceAborted},
+		treatment{category: Aborted, budget: BudgetConnect, delay: DelayStack, action: RelaxParams, advice: adviceRadio},
 		"0x08 or 0x10", "le-connection-timeout"),
 	byWords(bluez("le-connection-concurrent-connection-limit"), full, "0x09 or 0x0A", "le-connection-concurrent-connection-limit"),
 	byWords(bluez("le-connection-memory-allocation"), full, "0x07", "le-connection-memory-allocation"),
@@ -86,8 +99,8 @@ var remoteWordRows = []row{
 		treatment{category: Connection, redial: Redial{Times: 1}, budget: BudgetConnect, delay: DelayStack, action: Adopt},
 		"0x0B", "le-connection-already-connected"),
 	byWords(likeByRemote,
-		treatment{category: Aborted, budget: BudgetConnect, delay: DelayStack, advice: adviceAborted},
-		"0x13, 0x14 or 0x15", "le-connection-abort-by-remote"),
+		treatment{category: Aborted, budget: BudgetConnect, delay: DelayStack},
+		"0x13, 0x14 or 0x15", "le-connection-abort-by-remote").advised(adviseHungUp),
 	byWords(bluez("le-connection-key-missing"), keys, "0x06, or a bond that failed", "le-connection-key-missing",
 		"org.bluez.Error.AuthenticationFailed", "org.bluez.Error.AuthenticationRejected", "org.bluez.Error.AuthenticationTimeout"),
 	byWords(bluez("le-connection-not-supported"), fatal, "0x11, 0x12, 0x1A, 0x20, 0x27 or 0x29",

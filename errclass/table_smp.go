@@ -7,23 +7,22 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// smpRows stand before those of HCI, whose codes some of these errors wrap.
+// smpRows come before those of HCI, whose codes some of these errors wrap.
 var smpRows = []row{
 	{
 		name: "smp: bond lost", match: []match{is(smp.ErrBondLost)},
 		like: likeDisconnected, do: treatment{category: BondLost, action: CheckBond, advice: adviceBond},
-		why: "the peer says that it has no key: it will say so again",
+		why: "the peer reports that it has no key, and will report it again",
 	},
 	{
 		name: "smp: no key in the bond, damaged bond, bond without privacy", match: []match{is(smp.ErrNoKey, smp.ErrBondDamaged, smp.ErrOpenBond)},
 		like: likeDisconnected, do: treatment{category: BondLost, action: CheckBond},
-		why: "it stays as it is until it is replaced; in plain text whoever has the device's address would be believed",
+		why: "the bond has to be replaced; on a link in plain text, any device with the address would be trusted",
 	},
 	{
 		name: "smp: silent for 30 s", match: []match{is(smp.ErrTimeout)},
 		like: likeTimeout,
-		do:   treatment{category: Connection, budget: BudgetTimeout, delay: DelayStack, action: CloseLink},
-		why:  "no pairing is allowed on this link any more",
+		do:   timedOut, why: "no further pairing is allowed on this link",
 	},
 	{
 		name: "smp: canceled", match: []match{is(smp.ErrCanceled)},
@@ -33,22 +32,39 @@ var smpRows = []row{
 		name: "smp: 0x09, 0x10, busy", match: []match{reasons(smp.ReasonRepeatedAttempts, smp.ReasonBusy), is(smp.ErrBusy)},
 		like: likeBleak,
 		do:   treatment{category: Connection, budget: BudgetConnect, delay: DelayOutOfSlots},
-		why:  "wants a pause",
+		why:  "the peer demands a pause",
 	},
 	{
-		name: "smp: 0x01, 0x04, 0x08, 0x0B, 0x0C, 0x0F", match: []match{reasons(
-			smp.ReasonPasskeyEntryFailed, smp.ReasonConfirmValueFailed, smp.ReasonUnspecified, smp.ReasonDHKeyCheckFailed,
-			smp.ReasonNumericComparisonFailed, smp.ReasonKeyRejected)},
-		like: likeBleak, do: treatment{category: Connection, advice: adviceSecure},
-		why: "somebody said no, or somebody is in the middle: not tried again unasked",
+		name: "smp: 0x01, 0x04, 0x0B, 0x0C", match: []match{reasons(smp.ReasonPasskeyEntryFailed, smp.ReasonConfirmValueFailed,
+			smp.ReasonDHKeyCheckFailed, smp.ReasonNumericComparisonFailed)},
+		like: likeBleak, do: treatment{category: Connection, advice: advicePasskey},
+		why: "a wrong passkey, or a man in the middle: the user decides whether to try again",
 	},
 	{
-		name: "smp: 0x05, pairing not supported", match: []match{reasons(smp.ReasonPairingNotSupported)},
-		like: likeBleak, do: treatment{category: Fatal, advice: adviceUnpaired}, why: "the peer has no pairing, whenever it is asked",
+		name: "smp: 0x08, 0x0F by the peer", match: []match{allOf(byPeer, reasons(smp.ReasonUnspecified, smp.ReasonKeyRejected))},
+		like: likeBleak, do: treatment{category: Connection, advice: adviceDenied},
+		why: "the user of the device decides",
 	},
 	{
-		name: "smp: no bond, bonded already, weak bond", match: []match{is(smp.ErrNoBond, smp.ErrBonded, smp.ErrWeakBond)},
+		name: "smp: 0x08, 0x0F by this host", match: []match{reasons(smp.ReasonUnspecified, smp.ReasonKeyRejected)},
+		like: likeBleak, do: treatment{category: Connection},
+		why: "the user of this host decides",
+	},
+	{
+		name: "smp: no bond", match: []match{is(smp.ErrNoBond)},
 		like: likeOther, do: treatment{category: Fatal, advice: adviceSecure}, why: "the caller has to decide whether to pair",
+	},
+	{
+		name: "smp: bonded already, weak bond", match: []match{is(smp.ErrBonded, smp.ErrWeakBond)},
+		like: likeOther, do: treatment{category: Fatal}, why: "the caller has to decide whether to replace the bond",
+	},
+	{
+		name: "smp: 0x05, pairing not supported by the peer", match: []match{allOf(byPeer, reasons(smp.ReasonPairingNotSupported))},
+		like: likeBleak, do: treatment{category: Fatal, advice: adviceUnpaired}, why: "the peer refuses every pairing",
+	},
+	{
+		name: "smp: 0x05, pairing refused by this host", match: []match{reasons(smp.ReasonPairingNotSupported)},
+		like: likeBleak, do: treatment{category: Fatal, advice: adviceIncoming}, why: "this host refuses every pairing that the peer begins",
 	},
 	{
 		name: "smp: wrong use", match: []match{is(smp.ErrNoSigningKey, smp.ErrOtherAdapter, smp.ErrIdentityDamaged)},
@@ -56,20 +72,34 @@ var smpRows = []row{
 	},
 	{
 		name: "smp: signature", match: []match{is(smp.ErrSignature)},
-		like: likeOther, do: refused, why: "what came is not to be believed",
+		like: likeOther, do: refused, why: "the value is not authentic",
 	},
 	{
-		name: "smp: any other reason", match: []match{matchFunc(func(s *subject) bool { return asReason(s) != 0 })},
-		like: likeBleak, do: treatment{category: Fatal, advice: adviceSecure},
-		why: "the two sides cannot agree on a way to pair, whenever they are asked",
+		name: "smp: any other reason by the peer", match: []match{allOf(byPeer, anyReason)},
+		like: likeBleak, do: treatment{category: Fatal, advice: adviceDemands},
+		why: "the peer refuses what this host offers, and will refuse it again",
+	},
+	{
+		name: "smp: any other reason by this host", match: []match{anyReason},
+		like: likeBleak, do: treatment{category: Fatal, advice: adviceDisagree},
+		why: "this host refuses what the peer offers, such as legacy pairing, and will refuse it again",
 	},
 }
+
+// byPeer matches pairings that the peer refused.
+var byPeer = matchFunc(func(s *subject) bool {
+	e, ok := errors.AsType[*smp.Error](s.err)
+	return ok && !e.Local
+})
+
+// anyReason matches errors with a pairing reason.
+var anyReason = matchFunc(func(s *subject) bool { return asReason(s) != 0 })
 
 func reasons(want ...smp.Reason) match {
 	return matchFunc(func(s *subject) bool { return slices.Contains(want, asReason(s)) })
 }
 
-// asReason returns the pairing reason within an error, 0 if there is none.
+// asReason returns the pairing reason in an error; 0 if there is none.
 func asReason(s *subject) smp.Reason {
 	r, _ := errors.AsType[smp.Reason](s.err)
 	return r

@@ -23,7 +23,7 @@ var systemRows = []row{
 			causes(hcisock.CauseAddress, hcisock.CauseUnsupported, hcisock.CauseNoBluetooth, hcisock.CauseNamespace, hcisock.CausePermission),
 			errnos(syscall.EPERM, syscall.EACCES, syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT),
 		},
-		like: likeOther, do: treatment{category: Fatal, advice: adviceSystem}, why: "this system does not allow or have it",
+		like: likeOther, do: treatment{category: Fatal, advice: adviceSystem}, why: "this system lacks it or does not allow it",
 	},
 	{
 		name: "adapter missing, busy, switched off or not starting", match: []match{
@@ -35,11 +35,11 @@ var systemRows = []row{
 			category: Connection, budget: BudgetConnect, delay: DelayStack,
 			action: RecoverAdapter | OtherAdapter, advice: adviceAdapter,
 		},
-		why: "may come back; another adapter is there already",
+		why: "may come back; another adapter may be there",
 	},
 	{
 		name: "EPIPE", match: []match{errnos(syscall.EPIPE)},
-		like: RemoteError{Kind: KindBrokenPipe}, do: broken, why: "the way to the adapter is gone",
+		like: RemoteError{Kind: KindBrokenPipe}, do: broken, why: "the connection to the adapter is gone",
 	},
 	{
 		name: "EINVAL, EBADF, EOPNOTSUPP", match: []match{errnos(syscall.EINVAL, syscall.EBADF, syscall.EOPNOTSUPP)},
@@ -54,37 +54,43 @@ var systemRows = []row{
 	{
 		name: "ENOMEM, ENOBUFS, EMLINK, EMFILE", match: []match{errnos(syscall.ENOMEM, syscall.ENOBUFS, syscall.EMLINK, syscall.EMFILE)},
 		like: RemoteError{Kind: KindDBus, Text: "[org.bluez.Error.Failed] le-connection-concurrent-connection-limit"},
-		do:   treatment{category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots, advice: adviceSlots}, why: "the host's resources, or the kernel's word for a full adapter",
+		do:   treatment{category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots, advice: adviceSlots}, why: "resources of the host, or the kernel's error for a full adapter",
 	},
 	{
 		name: "ECONNRESET, ECONNABORTED, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, EIO, EPROTO", match: []match{
 			errnos(syscall.ECONNRESET, syscall.ECONNABORTED, syscall.ECONNREFUSED, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.EIO, syscall.EPROTO)},
 		like: likeEOF,
-		do:   treatment{category: Connection, budget: BudgetTransient, delay: DelayStack, action: OtherAdapter}, why: "the way to the adapter or peer broke",
+		do:   treatment{category: Connection, budget: BudgetTransient, delay: DelayStack, action: OtherAdapter}, why: "the connection to the adapter or peer broke",
 	},
 	{
 		name: "timeout, deadline, ETIMEDOUT", match: []match{
 			is(context.DeadlineExceeded, os.ErrDeadlineExceeded), errnos(syscall.ETIMEDOUT), matchFunc(timeout)},
-		like: likeTimeout, do: timedOut, why: "whether it was the attempt's time or all of it, the caller knows",
+		like: likeTimeout, do: timedOut, why: "the time of the attempt, or of the whole call",
 	},
 	{
 		name: "l2cap: link is down", match: []match{is(l2cap.ErrLinkDown)},
-		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended, for a reason that is not known here",
+		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended, for a reason that l2cap does not know",
 	},
 	{
-		name: "adapter ended", match: []match{as[*controller.Error](), is(io.EOF, io.ErrUnexpectedEOF)},
-		like: likeEOF, do: broken, why: "the adapter went, or the stream to it",
+		name: "EOF", match: []match{is(io.EOF, io.ErrUnexpectedEOF)},
+		like: likeEOF, do: away, why: "the stream to the adapter ended",
+	},
+	{
+		name: "controller: link ended without a reason", match: []match{matchFunc(func(s *subject) bool {
+			d, ok := errors.AsType[*controller.DisconnectError](s.err)
+			return ok && d.Reason == 0 && d.Cause == nil
+		})},
+		like: likeEOF, do: treatment{category: Connection, budget: BudgetTransient, delay: DelayTransient},
+		why: "an event without a reason",
 	},
 	{
 		name: "closed", match: []match{is(net.ErrClosed)},
-		like: likeEOF,
-		do:   treatment{category: Connection, budget: BudgetTransient, delay: DelayStack, action: OtherAdapter},
-		why:  "the adapter or link was closed, as to restart it: a closed thing says no more",
+		like: likeEOF, do: away, why: "the adapter was closed, to reset or reopen it",
 	},
 }
 
-// timeout reports whether an error calls itself a timeout, as those of package
-// net do.
+// timeout reports whether an error has a method Timeout that reports true, as those
+// of package net have.
 func timeout(s *subject) bool {
 	e, ok := errors.AsType[timeouter](s.err)
 	return ok && e.Timeout()

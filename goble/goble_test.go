@@ -54,7 +54,7 @@ func newAir(t *testing.T) *sim.Air {
 	return air
 }
 
-// TestProgram is what go-ble's own example programs do: find by name, connect,
+// TestProgram does the same as go-ble's own example programs: find by name, connect,
 // discover, read, subscribe, disconnect, through the package's functions.
 func TestProgram(t *testing.T) { synctest.Test(t, testProgram) }
 

@@ -97,7 +97,7 @@ func (w *paramWriter) upTo(field string, v, low, high uint8) {
 
 // connHandle appends a connection handle.
 func (w *paramWriter) connHandle(h Handle) {
-	if h > maxHandle {
+	if h > MaxHandle {
 		w.reject("Connection_Handle", fmt.Sprintf("0x%04x", uint16(h)), "0x0000 to 0x0eff")
 	}
 	w.u16(uint16(h))

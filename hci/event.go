@@ -55,6 +55,11 @@ const (
 	EvLEEnhancedConnectionCompleteV2     uint8 = 0x29
 )
 
+// DefaultEventMask is the mask of SetEventMask after a reset (Vol 4, Part E, 7.3.1):
+// the events of early versions of the specification, some of whose bits are
+// reserved today. LE events are not among them.
+const DefaultEventMask uint64 = 0x00001FFFFFFFFFFF
+
 // EventMask returns the mask of SetEventMask that enables the given events, codes 0x01
 // to 0x40 (Vol 4, Part E, 7.3.1).
 func EventMask(codes ...uint8) uint64 { return maskOf(codes, 1) }

@@ -6,10 +6,10 @@ import "fmt"
 // (Vol 4, Part E, 5.3.1).
 type Handle uint16
 
-// maxHandle is the largest connection handle. handleMask selects the bits of a
+// MaxHandle is the largest connection handle. handleMask selects the bits of a
 // handle in its field.
 const (
-	maxHandle  Handle = 0x0EFF
+	MaxHandle  Handle = 0x0EFF
 	handleMask uint16 = 0x0FFF
 )
 

@@ -8,9 +8,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// TestAllocations holds the whole stack, from the transport to the caller and
-// back, against what a packet may cost in steady state. What the loop and the
-// reader allocate counts.
+// TestAllocations limits the allocations for a packet in steady state: those of the whole
+// stack, from the transport to the caller and back, the loop and the reader included.
 func TestAllocations(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -98,8 +97,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkScanReport takes advertisements of 31 octets from the transport to
-// the reader of a scan, 32 at a time.
+// BenchmarkScanReport passes advertisements of 31 octets from the transport to the reader
+// of a scan, 32 at a time.
 func BenchmarkScanReport(b *testing.B) {
 	tr, h := cannedHost(b)
 	s, err := h.Scan(b.Context(), &controller.ScanOptions{Passive: true, Duplicates: true})

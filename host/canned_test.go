@@ -12,22 +12,20 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// canned is a controller that costs next to nothing, so that what is measured
-// is the stack: it answers commands from a table, connects at once, completes
-// data packets at once, and answers every ATT request with a Write Response or
-// a short Read Response.
+// canned is a controller with next to no cost, so that a benchmark measures the stack: it
+// answers commands from a table, connects and completes data packets at once, and answers
+// every ATT request with a Write Response or a short Read Response.
 //
-// It never makes the loop wait: in has room for all answers that can be due,
-// which are those to one command and to as many data packets as there are
-// buffers.
+// It never makes the loop wait: in has room for all answers that can be outstanding, one
+// for a command and one for each data buffer.
 type canned struct {
 	in     chan []byte
 	bursts chan int // how often unasked is to come now
 	closed chan struct{}
 	once   sync.Once
-	// What it says again and again, made once.
+	// Packets that it sends often, encoded once.
 	completed, written, value, mtu []byte
-	// unasked is what a burst consists of; set before the first one.
+	// unasked is the packet that a burst repeats; set before the first burst.
 	unasked []byte
 	left    int // of the burst; the reader's
 }
@@ -129,8 +127,7 @@ var benchProfile = &gatt.Profile{Services: []gatt.Service{{
 	}},
 }}}
 
-// cannedHost returns a host over a canned controller, with one value that it
-// notifies.
+// cannedHost returns a host on a canned controller, with one value that it notifies.
 func cannedHost(tb testing.TB) (*canned, *host.Host) {
 	tb.Helper()
 	srv, err := gatt.NewServer(&gatt.ServerConfig{Services: []gatt.ServiceDef{{UUID: service, Characteristics: []gatt.CharDef{
@@ -172,7 +169,7 @@ func cannedChar(tb testing.TB) (*canned, *gatt.Char) {
 // packet of 251 octets.
 const payload = 244
 
-// subscribed has cannedChar send notifications in bursts.
+// subscribed makes cannedChar send notifications in bursts.
 func subscribed(tb testing.TB) (*canned, *gatt.Subscription) {
 	tb.Helper()
 	tr, ch := cannedChar(tb)

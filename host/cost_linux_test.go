@@ -8,14 +8,13 @@ import (
 	"time"
 )
 
-// BenchmarkNotificationCPU takes notifications of 244 octets from the transport
-// to the subscriber, through the reader and the loop of the device, on one
-// core. They come as connection events bring them: one alone, the five that fit
-// an event at 7.5 ms on the 2M PHY, and as many as a subscription holds.
+// BenchmarkNotificationCPU passes notifications of 244 octets from the transport to the
+// subscriber, through the reader and the loop of the controller, on one core. They come
+// in the bursts of connection events: one alone, the five that fit into an event at
+// 7.5 ms on the 2M PHY, and as many as a subscription holds.
 //
-// It reports the time that the process had on the core, not that on the wall,
-// and beside it how many times that of a bare hand-over of the same octets over
-// a channel, in the same bursts, it is.
+// It reports processor time, not wall time, and the ratio to the processor time of merely
+// passing the same octets over a channel in the same bursts.
 func BenchmarkNotificationCPU(b *testing.B) {
 	for _, burst := range []int{1, 5, 64} {
 		b.Run(fmt.Sprintf("burst=%d", burst), func(b *testing.B) {
@@ -41,9 +40,9 @@ func BenchmarkNotificationCPU(b *testing.B) {
 	}
 }
 
-// handOver returns the processor time in nanoseconds for 244 octets that one
-// goroutine copies from the air, as it were, and hands to another one over a
-// channel, which takes a copy of its own: what a host cannot do without.
+// handOver returns the processor time in nanoseconds for 244 octets that one goroutine
+// copies and passes over a channel to another one, which makes its own copy. No host can
+// do with less.
 func handOver(b *testing.B, burst int) float64 {
 	packet := make([]byte, 1+4+4+3+payload)
 	bursts, in, free := make(chan int, 1), make(chan []byte, 64), make(chan []byte, 64)
@@ -76,7 +75,7 @@ func handOver(b *testing.B, burst int) float64 {
 	return cost
 }
 
-// cpuTime is the time that this process has had on any core, user and system.
+// cpuTime returns the processor time of this process on all cores, user and system.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -20,8 +20,8 @@ var (
 	brightness = uuid.MustParse("6d6f6f72-0002-4469-6d6d-657200000000")
 )
 
-// newDimmer is the table of a dimmer: a brightness of at most 100 % to be read, to
-// be written, and to hear of.
+// newDimmer returns the attribute table of a dimmer: a brightness of 0 to 100 % that can
+// be read, written and subscribed to.
 func newDimmer() (server *gatt.Server, err error) {
 	set := func(ctx context.Context, r *gatt.WriteRequest) error {
 		if r.Value[0] > 100 {
@@ -44,7 +44,7 @@ func newDimmer() (server *gatt.Server, err error) {
 	return server, err
 }
 
-// advertiseDimmer says what is on air; without Data, that is nothing at all. The
+// advertiseDimmer starts to advertise. Without Data the advertisement would be empty. The
 // UUID leaves no room for the name, which goes into the scan response.
 func advertiseDimmer(ctx context.Context, h *host.Host) error {
 	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Services: []gatt.UUID{dimmer}}
@@ -60,9 +60,9 @@ func advertiseDimmer(ctx context.Context, h *host.Host) error {
 	return h.Advertise(ctx, &controller.AdvertiseOptions{Data: data, Response: response})
 }
 
-// A whole peripheral: it advertises, takes a link and serves its table until the
-// central has enough. Programs open an adapter with hcisock.Open where this one
-// has a controller on simulated air.
+// A complete peripheral: it advertises, accepts a link and serves its attribute table
+// until the central disconnects. A real program uses hcisock.Open in place of the
+// simulated controller.
 func Example_peripheral() {
 	ctx := context.Background()
 	air := sim.New(nil)
@@ -91,8 +91,8 @@ func Example_peripheral() {
 		log.Print(err)
 		return
 	}
-	// Requests are answered by themselves. When the link has ended, the host
-	// advertises again.
+	// The host answers requests by itself. After the end of the link it advertises
+	// again.
 	<-c.Done()
 	fmt.Println("peripheral: ended by the central:", errors.Is(c.Err(), hci.StatusRemoteUserTerminated))
 	if err := <-used; err != nil {
@@ -105,7 +105,7 @@ func Example_peripheral() {
 	// peripheral: ended by the central: true
 }
 
-// use is a central that looks for the dimmer and changes its brightness.
+// use is a central that finds the dimmer and changes its brightness.
 func use(ctx context.Context, tr hci.Transport) error {
 	h, err := host.Open(ctx, tr, nil)
 	if err != nil {

@@ -87,7 +87,7 @@ func (p *pair) connect(t *testing.T) *host.Conn {
 	return c
 }
 
-// controllers are kinds of controller on which the same must work.
+// controllers are the kinds of controller that the tests run on.
 var controllers = map[string]*sim.ControllerConfig{
 	"extended":                 nil,
 	"legacy, one small buffer": {Legacy: true, ACLLen: 27, ACLNum: 1, MaxOctets: 27, NoScanWhileInitiating: true},

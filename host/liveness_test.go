@@ -14,10 +14,9 @@ import (
 	"github.com/moor-ble/moor/sim"
 )
 
-// The tests of this file are ways in which a host is known to have hung or
-// died, seen from the radio: each peer is a script of octets. What concerns
-// the initiator and scan responses alone is tested in package hci, what
-// concerns ATT alone in package gatt/att.
+// The tests of this file reproduce from the radio how other hosts have hung or crashed:
+// each peer is a script of octets. Package controller tests the initiator and scan
+// responses, package gatt/att tests ATT.
 
 const cidATT = 4
 
@@ -223,9 +222,9 @@ func TestConnectionAtTheInstantOfCancel(t *testing.T) {
 	synctest.Test(t, testConnectionAtTheInstantOfCancel)
 }
 
-// testConnectionAtTheInstantOfCancel lets the context of a dial end at many
-// instants around that of the connection. Whatever wins, no link is left that
-// nobody has, and the device works.
+// testConnectionAtTheInstantOfCancel ends the context of Connect at many instants around
+// that of the connection. Whichever comes first, no link is left without an owner, and
+// the controller still works.
 func testConnectionAtTheInstantOfCancel(t *testing.T) {
 	r := newRaw(t, nil)
 	p := r.air.NewRawPeer(answering())

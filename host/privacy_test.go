@@ -29,8 +29,8 @@ func withPrivacy(t *testing.T, test func(t *testing.T, cc *sim.ControllerConfig,
 
 func TestOwnPrivacyAsCentral(t *testing.T) { withPrivacy(t, testOwnPrivacyAsCentral) }
 
-// testOwnPrivacyAsCentral bonds under a private address, and comes back under
-// others while a scan goes on.
+// testOwnPrivacyAsCentral bonds under a private address, and comes back under others
+// during a scan.
 func testOwnPrivacyAsCentral(t *testing.T, cc *sim.ControllerConfig, hc controller.Config) {
 	air := sim.New(&sim.Config{Seed: 1})
 	defer air.Close()
@@ -82,9 +82,8 @@ func testOwnPrivacyAsCentral(t *testing.T, cc *sim.ControllerConfig, hc controll
 
 func TestOwnPrivacyAsPeripheral(t *testing.T) { withPrivacy(t, testOwnPrivacyAsPeripheral) }
 
-// testOwnPrivacyAsPeripheral is found under its identity by a bonded central,
-// whatever address it advertises under, and under each only by that address by
-// others.
+// testOwnPrivacyAsPeripheral advertises under changing addresses. A bonded central finds
+// it under its identity; other centrals see each address alone.
 func testOwnPrivacyAsPeripheral(t *testing.T, cc *sim.ControllerConfig, hc controller.Config) {
 	air := sim.New(&sim.Config{Seed: 1})
 	defer air.Close()

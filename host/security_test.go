@@ -17,8 +17,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// secured is a central and a peripheral with Security Managers, and a table
-// that asks for protection.
+// secured is a central and a peripheral with Security Managers, and an attribute table
+// that requires encryption.
 type secured struct {
 	air  *sim.Air
 	c, p *host.Host
@@ -95,7 +95,7 @@ func (x *secured) subscribe(t *testing.T) {
 	<-p.Done()
 }
 
-// wantSubscribers notifies and counts whom.
+// wantSubscribers notifies, and checks the number of subscribers.
 func (x *secured) wantSubscribers(t *testing.T, want int) {
 	t.Helper()
 	synctest.Wait()
@@ -171,8 +171,8 @@ func testSubscriptionsComeBackWithEncryption(t *testing.T) {
 
 func TestNewBondInheritsNothing(t *testing.T) { synctest.Test(t, testNewBondInheritsNothing) }
 
-// testNewBondInheritsNothing has a central lose the bond and pair again: what the
-// peripheral kept for the old bond is not for who has the new one.
+// testNewBondInheritsNothing lets a central lose the bond and pair again. The new bond
+// must not get the state that the peripheral has stored for the old one.
 func testNewBondInheritsNothing(t *testing.T) {
 	x := newSecuredBy(t, &smp.Config{AllowRepair: true})
 	x.subscribe(t)
@@ -189,9 +189,9 @@ func testNewBondInheritsNothing(t *testing.T) {
 
 func TestSpoofedPeer(t *testing.T) { synctest.Test(t, testSpoofedPeer) }
 
-// testSpoofedPeer is BLESA: a device with the address of a bonded peer, open to
-// everybody, that has no key, has another key, or does not answer the wish to
-// encrypt. Nothing may be said to it, and the caller must be told.
+// testSpoofedPeer is BLESA: a device with the address of a bonded peer and an open table,
+// which has no key, has another key, or does not answer the request to encrypt. The host
+// must not send it data, and the caller must get an error.
 func testSpoofedPeer(t *testing.T) {
 	key := &smp.LongTermKey{Key: smp.Key{1, 2, 3}}
 	for name, tt := range map[string]struct {
@@ -237,8 +237,7 @@ func testSpoofedPeer(t *testing.T) {
 
 func TestConnectAnyEncrypts(t *testing.T) { synctest.Test(t, testConnectAnyEncrypts) }
 
-// testConnectAnyEncrypts has ConnectAny do as Connect does, whatever the bond
-// with the one that is heard is like.
+// testConnectAnyEncrypts checks that ConnectAny treats bonds as Connect does.
 func testConnectAnyEncrypts(t *testing.T) {
 	key := &smp.LongTermKey{Key: smp.Key{1, 2, 3}}
 	for name, tt := range map[string]struct {
@@ -286,7 +285,8 @@ func testConnectAnyEncrypts(t *testing.T) {
 
 func TestWithoutSecurityManager(t *testing.T) { synctest.Test(t, testWithoutSecurityManager) }
 
-// testWithoutSecurityManager pairs with a host that has none: it says so.
+// testWithoutSecurityManager pairs with a host without one, which answers that it does
+// not support pairing.
 func testWithoutSecurityManager(t *testing.T) {
 	p := newPair(t, nil, nil)
 	h := openHost(t, p.air.NewController(nil), &host.Config{SMP: &smp.Config{}})
@@ -309,8 +309,7 @@ func testWithoutSecurityManager(t *testing.T) {
 
 func TestIdentityOfARandomAdapter(t *testing.T) { synctest.Test(t, testIdentityOfARandomAdapter) }
 
-// testIdentityOfARandomAdapter opens the bonds of a controller that has only
-// the address that it is given.
+// testIdentityOfARandomAdapter opens the bonds of a controller without a public address.
 func testIdentityOfARandomAdapter(t *testing.T) {
 	air := sim.New(nil)
 	defer air.Close()

@@ -17,8 +17,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// Values that are written with signatures, at 0x0012 and 0x0014. The second is
-// for authenticated keys.
+// The values at 0x0012 and 0x0014 take signed writes. The second requires an
+// authenticated key.
 var (
 	signedValue        = gatt.UUID16(0x2B20)
 	signedByWhomWeKnow = gatt.UUID16(0x2B21)
@@ -44,8 +44,8 @@ func signedServer(t *testing.T) *gatt.Server {
 
 func TestSignedWrites(t *testing.T) { synctest.Test(t, testSignedWrites) }
 
-// testSignedWrites signs with the key that was given out while pairing, on a
-// later link that is not encrypted.
+// testSignedWrites signs with the key distributed during pairing, on a later link that is
+// not encrypted.
 func testSignedWrites(t *testing.T) {
 	x := &secured{air: sim.New(&sim.Config{Seed: 1})}
 	t.Cleanup(func() { x.air.Close() })
@@ -134,7 +134,7 @@ func testSignedWrites(t *testing.T) {
 		t.Error("the link is encrypted")
 	}
 
-	// The counter is kept, whatever happens to the bond otherwise.
+	// The counter survives other changes of the bond.
 	own := x.c.Controller().Info().Address
 	b, _ = x.p.SMP().Find(own)
 	authenticated := *b
@@ -161,8 +161,8 @@ func testSignedWrites(t *testing.T) {
 
 func TestSignedWriteOfBlueZ(t *testing.T) { synctest.Test(t, testSignedWriteOfBlueZ) }
 
-// testSignedWriteOfBlueZ has a device that is no host of ours send the sample
-// command of BlueZ (unit/test-crypto.c, verify_sign_pass and verify_sign_bad_sign).
+// testSignedWriteOfBlueZ receives the sample commands of BlueZ (unit/test-crypto.c,
+// verify_sign_pass and verify_sign_bad_sign).
 func testSignedWriteOfBlueZ(t *testing.T) {
 	octets := func(s string) []byte {
 		b, err := hex.DecodeString(s)
@@ -213,8 +213,8 @@ func testSignedWriteOfBlueZ(t *testing.T) {
 	}
 }
 
-// private opens a central whose links are made with private addresses, but whose
-// identity is always the same.
+// private opens a central that makes its links with private addresses, and has a constant
+// identity.
 func private(t *testing.T, air *sim.Air, identity hci.Addr, bonds smp.Store) *host.Host {
 	t.Helper()
 	return openHost(t, air.NewController(&sim.ControllerConfig{NoAddress: true}), &host.Config{
@@ -227,9 +227,9 @@ func TestSubscriptionsOfAPrivateAddress(t *testing.T) {
 	synctest.Test(t, testSubscriptionsOfAPrivateAddress)
 }
 
-// testSubscriptionsOfAPrivateAddress has a client subscribe and then bond, on a
-// link on which its name is known only from the bond on. It is notified on later
-// links, under other addresses, until its bond is deleted.
+// testSubscriptionsOfAPrivateAddress lets a client subscribe and then bond, on a link on
+// which its identity is unknown before. It is notified on later links, under other
+// addresses, until its bond is removed.
 func testSubscriptionsOfAPrivateAddress(t *testing.T) {
 	x := newSecured(t)
 	identity := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 0xC6}, Kind: hci.AddrRandom}
@@ -286,7 +286,7 @@ func testSubscriptionsOfAPrivateAddress(t *testing.T) {
 	}
 	<-p.Done()
 
-	// Both have lost the bond. The new one begins with nothing.
+	// Both have lost the bond. The new one starts without subscriptions.
 	if err := bonds.Remove(x.p.Controller().Info().Address); err != nil {
 		t.Fatal(err)
 	}
@@ -305,8 +305,8 @@ func testSubscriptionsOfAPrivateAddress(t *testing.T) {
 	<-p.Done()
 }
 
-// clients is a gatt.ClientStore that notes what it is told, by goroutines that
-// have ended when the test looks.
+// clients is a gatt.ClientStore that records its calls. The goroutines that call it have
+// ended when the test reads the record.
 type clients struct{ kept []string }
 
 func (*clients) Clients() ([]gatt.ClientState, error) { return nil, nil }
@@ -351,7 +351,7 @@ func testClientsAreForgottenWithTheirBonds(t *testing.T) {
 	if err := x.p.SMP().Store().Remove(own); err != nil {
 		t.Fatal(err)
 	}
-	// What the client does on the link that it still has changes nothing.
+	// The link is still up, but the writes of the client are no longer stored.
 	features, err := c.GATT().Char(t.Context(), gatt.UUID16(0x1801), gatt.UUID16(0x2B29))
 	if err != nil {
 		t.Fatal(err)

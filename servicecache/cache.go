@@ -12,15 +12,16 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Cache is a set of tables, see the package.
+// Cache is a set of tables; see the documentation of the package.
 type Cache struct {
 	cfg   Config
 	store store
 }
 
-// Open opens the cache in a directory, which it makes with access for its owner
-// alone if there is none. With an empty dir the cache is in memory and ends with
-// the program. A nil Config has the defaults. There is nothing to close.
+// Open opens the cache in a directory. If the directory does not exist, Open
+// creates it, accessible to its owner only. With an empty dir the cache is in
+// memory and ends with the program. A nil Config has the defaults. A Cache need not
+// be closed.
 func Open(dir string, cfg *Config) (*Cache, error) {
 	c := &Cache{}
 	if cfg != nil {
@@ -35,10 +36,10 @@ func Open(dir string, cfg *Config) (*Cache, error) {
 		return nil, err
 	}
 	c.store = s
-	// Another process that writes just now will do this as well.
+	// If another process holds the lock, it trims the cache when it writes.
 	if unlock, ok := s.tryLock(); ok {
 		defer unlock()
-		if err := c.trimCache(""); err != nil {
+		if err := c.trim(""); err != nil {
 			c.cfg.logger().Warn("cache cannot be trimmed", "err", err)
 		}
 	}
@@ -64,8 +65,8 @@ func addrOf(name string) (hci.Addr, bool) {
 	return a, err == nil && fileName(a) == name
 }
 
-// Get returns what is kept for the identity address of a peer. What cannot be
-// read is not there.
+// Get returns the entry for the identity address of a peer. An unreadable record
+// counts as none.
 func (c *Cache) Get(peer hci.Addr) (e *Entry, ok bool) {
 	name := fileName(peer.Identity())
 	var p peerRecord
@@ -76,26 +77,28 @@ func (c *Cache) Get(peer hci.Addr) (e *Entry, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	c.store.touchRecord(folderPeers, name, time.Now())
+	c.store.noteUse(folderPeers, name, time.Now())
 	return p.entry(table), true
 }
 
-// GetByHash returns a table that has this Database Hash and that some peer had, so
-// that a peer that is new but of the same kind needs no discovery. A table whose
-// hash cannot be computed, or is another one than the peer states, is never
-// returned: a peer may state any hash. There is none if
-// peers were met with different tables of the same hash. Bonded,
-// Subscribed, MTU and Firmware are empty, being of one peer only.
+// GetByHash returns the table with this Database Hash, of any peer, so that a new
+// peer of the same kind needs no discovery. Only tables whose hash was computed from
+// themselves are found, and none if there are two with the same hash. Bonded, Subscribed, MTU and Firmware are empty,
+// since they belong to one peer.
 func (c *Cache) GetByHash(h Hash) (e *Entry, ok bool) {
 	var r hashRecord
 	if !c.loadRecord(folderHashes, h.String(), func(b []byte) error { return decode(kindHash, b, &r) }) || r.Table == "" {
 		return nil, false
 	}
 	table, ok := c.loadTable(r.Table)
-	if !ok || !h.Proves(table) { // a file may be of another version, or forged
+	if !ok {
 		return nil, false
 	}
-	return &Entry{Profile: table, Hash: &h, HasServiceChanged: r.HasServiceChanged, Discovered: r.Discovered}, true
+	e = &Entry{Profile: table, Hash: &h, HasServiceChanged: r.HasServiceChanged, Discovered: r.Discovered}
+	if !e.HashComputed() { // a record of an earlier version
+		return nil, false
+	}
+	return e, true
 }
 
 func (c *Cache) loadTable(name string) (p *gatt.Profile, ok bool) {
@@ -106,7 +109,7 @@ func (c *Cache) loadTable(name string) (p *gatt.Profile, ok bool) {
 	return p, ok
 }
 
-// load reads a record and sets it aside if it cannot be.
+// loadRecord reads a record. It sets aside a record that is unreadable.
 func (c *Cache) loadRecord(folder, name string, read func([]byte) error) bool {
 	if name == "" || strings.ContainsAny(name, `/\.`) {
 		return false
@@ -122,8 +125,8 @@ func (c *Cache) loadRecord(folder, name string, read func([]byte) error) bool {
 		return false
 	}
 	c.cfg.logger().Warn("record cannot be read", "folder", folder, "name", name, "err", err)
-	// A writer may have replaced it meanwhile, so it is looked at again when none
-	// can. If there is one now, somebody else will find the record.
+	// A writer may have replaced the record meanwhile, so it is read again under the
+	// lock. If the lock is taken, a later read sets the record aside.
 	unlock, ok := c.store.tryLock()
 	if !ok {
 		return false
@@ -140,19 +143,25 @@ func (c *Cache) loadRecord(folder, name string, read func([]byte) error) bool {
 	return false
 }
 
-// Put keeps an entry for the identity address of a peer in the place of what was
-// there. When it returns nil, that is on the disk. It refuses private addresses,
-// behind which another device may be tomorrow, and tables whose handles are not
-// in order. If there is no room on the disk, what was there stays.
+// Put stores an entry for the identity address of a peer, and replaces an earlier
+// one. When it returns nil, the entry is on the disk. Put refuses private addresses,
+// which another device may have tomorrow, tables without a service, which only a
+// device that is starting shows, tables whose handles are not in order, and tables of
+// a peer that is not bonded with a hash that is not computed from them. If it fails,
+// the earlier entry stays.
 func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 	peer = peer.Identity()
 	switch {
 	case peer.IsResolvable(), peer.IsNonResolvable(), peer.Kind == hci.AddrAnonymous:
-		return fmt.Errorf("servicecache: %v is a private address: give the identity address of the device", peer)
+		return fmt.Errorf("servicecache: %v is a private address: pass the identity address of the device", peer)
 	case e == nil || e.Profile == nil:
-		return fmt.Errorf("servicecache: no table to keep for %v", peer)
+		return fmt.Errorf("servicecache: the entry for %v has no table: discover it first", peer)
+	case len(e.Profile.Services) == 0:
+		return fmt.Errorf("servicecache: the table of %v has no service: discover it again later", peer)
+	case e.Hash != nil && !e.Bonded && !e.HashComputed():
+		return fmt.Errorf("servicecache: hash %v of %v is not computed from its table: bond with the device to keep it", e.Hash, peer)
 	}
-	if err := validateTable(e.Profile); err != nil {
+	if err := checkHandles(e.Profile); err != nil {
 		return err
 	}
 	table, err := encode(kindTable, e.Profile)
@@ -180,25 +189,27 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 	if err := c.store.writeRecord(folderPeers, fileName(peer), record); err != nil {
 		return err
 	}
-	if e.Hash != nil && e.Hash.Proves(e.Profile) {
+	if e.HashComputed() {
 		if err := c.putHash(digest, e); err != nil {
 			return err
 		}
 	}
-	return c.trimCache(fileName(peer))
+	return c.trim(fileName(peer))
 }
 
-// putHash lets a hash stand for a table, or for none once there were two.
+// putHash stores the table of a hash: none once there are two tables with the hash,
+// of which one is forged.
 func (c *Cache) putHash(table string, e *Entry) error {
 	want := hashRecord{Table: table, HasServiceChanged: e.HasServiceChanged, Discovered: e.Discovered}
 	if b, err := c.store.readRecord(folderHashes, e.Hash.String()); err == nil {
 		var old hashRecord
 		switch {
-		case decode(kindHash, b, &old) != nil: // is written anew
+		case decode(kindHash, b, &old) != nil: // unreadable: is replaced
 		case old.Table == table, old.Table == "":
 			return nil
-		default:
+		case c.hasHash(old.Table, *e.Hash):
 			want = hashRecord{}
+		default: // of an earlier version, which took a stated hash
 		}
 	}
 	b, err := encode(kindHash, &want)
@@ -208,8 +219,18 @@ func (c *Cache) putHash(table string, e *Entry) error {
 	return c.store.writeRecord(folderHashes, e.Hash.String(), b)
 }
 
-// Delete forgets a peer and reports whether there was something to forget. The
-// table stays if other peers have it too.
+// hasHash reports whether the hash of a stored table is h.
+func (c *Cache) hasHash(table string, h Hash) bool {
+	b, err := c.store.readRecord(folderTables, table)
+	if err != nil {
+		return false
+	}
+	p, err := decodeTable(b)
+	return err == nil && (&Entry{Profile: p, Hash: &h}).HashComputed()
+}
+
+// Delete removes the entry of a peer and reports whether there was one. The table
+// stays if other peers have it too.
 func (c *Cache) Delete(peer hci.Addr) (bool, error) {
 	unlock, err := c.store.lock()
 	if err != nil {
@@ -223,17 +244,17 @@ func (c *Cache) Delete(peer hci.Addr) (bool, error) {
 	if err := c.store.removeRecord(folderPeers, name); err != nil {
 		return false, err
 	}
-	return true, c.trimCache("")
+	return true, c.trim("")
 }
 
-// Clear forgets everything, and what was set aside too.
+// Clear removes all entries, and the unreadable records in the folder "bad".
 func (c *Cache) Clear() error {
 	unlock, err := c.store.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	// Peers first: what they refer to may be missing, never the reverse.
+	// Peers go first, so that no record refers to a missing one for long.
 	for _, folder := range []string{folderPeers, folderHashes, folderTables, folderBad} {
 		list, err := c.store.listRecords(folder)
 		if err != nil {
@@ -245,17 +266,17 @@ func (c *Cache) Clear() error {
 			}
 		}
 	}
-	return c.store.removeLeftovers()
+	return c.store.sweep()
 }
 
-// Item is a peer in a list.
+// Item is a peer in the result of List.
 type Item struct {
 	Addr  hci.Addr  `json:"address"`
 	Used  time.Time `json:"used"` // to the hour
 	Entry *Entry    `json:"entry"`
 }
 
-// List returns what is kept, by address. It does not count as use.
+// List returns all entries, by address. It does not count as use of them.
 func (c *Cache) List() ([]Item, error) {
 	list, err := c.store.listRecords(folderPeers)
 	if err != nil {

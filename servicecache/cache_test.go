@@ -44,14 +44,14 @@ func entry(n int) *servicecache.Entry {
 	}
 }
 
-// computed returns the hash that the table of e has.
+// computed returns the Database Hash of an entry's table.
 func computed(t testing.TB, e *servicecache.Entry) servicecache.Hash {
 	t.Helper()
-	h, ok := e.Profile.Hash()
+	hash, ok := e.Profile.Hash()
 	if !ok {
-		t.Fatal("the hash cannot be computed")
+		t.Fatal("the hash of the table cannot be computed")
 	}
-	return h
+	return hash
 }
 
 func open(t testing.TB, dir string, cfg *servicecache.Config) *servicecache.Cache {
@@ -125,7 +125,7 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 	}
 	got.Profile.Services[0].Handle = 99
 	got.Hash[0] = 99
-	wantEntry(t, c, b, hashed) // what is handed out is the caller's
+	wantEntry(t, c, b, hashed) // the caller owns the result
 
 	items, err := c.List()
 	if err != nil || len(items) != 2 || items[0].Addr != a || items[1].Addr != b || !cmp.Equal(items[1].Entry, hashed) {
@@ -133,19 +133,13 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 	}
 
 	// A peer that states a hash for another table changes nothing for others.
-	forged := entry(1)
-	forged.Hash = &hash
-	put(t, c, addr(t, 3), forged)
+	lie := entry(1)
+	lie.Hash = &hash
+	put(t, c, addr(t, 3), lie)
+	wantEntry(t, c, addr(t, 3), lie)
 	wantEntry(t, c, b, hashed)
 	if got, ok := c.GetByHash(hash); !ok || !cmp.Equal(got.Profile, hashed.Profile) {
-		t.Errorf("by hash, after another peer has stated it: %+v", got)
-	}
-	// Nor does it file its own table under a hash that no table has yet.
-	lone := servicecache.Hash{4, 5, 6}
-	forged.Hash = &lone
-	put(t, c, addr(t, 3), forged)
-	if got, ok := c.GetByHash(lone); ok {
-		t.Errorf("by a hash that is not its own: %+v", got)
+		t.Errorf("by hash: %+v, %v", got, ok)
 	}
 
 	if ok, err := c.Delete(a); !ok || err != nil {
@@ -165,7 +159,7 @@ func testCache(t *testing.T, c *servicecache.Cache) {
 	}
 }
 
-// TestPutRefuses says what is wrong with what cannot be kept.
+// TestPutRefuses checks the errors for entries that Put refuses.
 func TestPutRefuses(t *testing.T) {
 	c := open(t, "", nil)
 	resolvable, err := hci.ParseAddr("40:00:00:00:00:01/random")
@@ -176,6 +170,11 @@ func TestPutRefuses(t *testing.T) {
 	disorder.Profile.Services[1].Handle = 1
 	outside := entry(1)
 	outside.Profile.Services[0].Characteristics[0].Value = 500
+	lie := entry(1)
+	lie.Hash, lie.Bonded = &servicecache.Hash{1}, false
+	incomputable := entry(1)
+	incomputable.Profile.Services[0].Characteristics[0].Descriptors[0].UUID = gatt.UUID16(0x2900)
+	incomputable.Hash, incomputable.Bonded = &servicecache.Hash{1}, false
 	for _, tt := range []struct {
 		peer hci.Addr
 		e    *servicecache.Entry
@@ -185,11 +184,23 @@ func TestPutRefuses(t *testing.T) {
 		{hci.Addr{Kind: hci.AddrAnonymous}, entry(1), "private address"},
 		{addr(t, 1), nil, "no table"},
 		{addr(t, 1), &servicecache.Entry{}, "no table"},
+		{addr(t, 1), &servicecache.Entry{Profile: &gatt.Profile{}}, "no service"},
 		{addr(t, 1), disorder, "0x0001"},
 		{addr(t, 1), outside, "0x01f4"},
+		{addr(t, 1), lie, "not computed from its table"},
+		{addr(t, 1), incomputable, "not computed from its table"},
 	} {
 		if err := c.Put(tt.peer, tt.e); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got %v, want %q", err, tt.want)
+		}
+	}
+	// A bonded peer is trusted with the hash of its own table.
+	for _, e := range []*servicecache.Entry{lie, incomputable} {
+		e.Bonded = true
+		put(t, c, addr(t, 1), e)
+		wantEntry(t, c, addr(t, 1), e)
+		if _, ok := c.GetByHash(*e.Hash); ok {
+			t.Error("a hash that was not computed gives a table")
 		}
 	}
 }
@@ -226,7 +237,7 @@ func TestSharing(t *testing.T) {
 	}
 }
 
-// TestBounds drops what was not used for the longest time.
+// TestBounds checks that the peers without use for the longest time are dropped.
 func TestBounds(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, &servicecache.Config{MaxEntries: 3})
@@ -271,8 +282,8 @@ func age(t *testing.T, dir string, i int, by time.Duration) {
 	}
 }
 
-// TestEveryOctet damages each octet of each record: that is a miss, and what was
-// damaged is set aside and replaced by the next Put.
+// TestEveryOctet damages each octet of each record. That is a miss: the record is set
+// aside, and replaced by the next Put.
 func TestEveryOctet(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, &servicecache.Config{MaxBad: 4})
@@ -335,8 +346,8 @@ func TestOtherVersion(t *testing.T) {
 	wantEntry(t, c, addr(t, 1), entry(2))
 }
 
-// TestBrokenDirectory reports what cannot be written, and misses what cannot be
-// read.
+// TestBrokenDirectory checks that failed writes are reported, and failed reads are
+// misses.
 func TestBrokenDirectory(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, nil)
@@ -357,54 +368,6 @@ func TestBrokenDirectory(t *testing.T) {
 	}
 	if _, err := servicecache.Open(filepath.Join(peers, "below"), nil); err == nil {
 		t.Error("opened a directory below a file")
-	}
-}
-
-func TestDecide(t *testing.T) {
-	hash, other := &servicecache.Hash{1}, &servicecache.Hash{2}
-	e := func(f func(*servicecache.Entry)) *servicecache.Entry {
-		e := &servicecache.Entry{Profile: &gatt.Profile{}}
-		f(e)
-		return e
-	}
-	plain := e(func(*servicecache.Entry) {})
-	changing := e(func(e *servicecache.Entry) { e.HasServiceChanged = true })
-	hashed := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Hash = true, hash })
-	told := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Bonded, e.Subscribed = true, true, true })
-	toldHashed := e(func(e *servicecache.Entry) {
-		e.HasServiceChanged, e.Bonded, e.Subscribed, e.Hash = true, true, true, hash
-	})
-	bonded := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Bonded = true, true })
-	for _, tt := range []struct {
-		name string
-		e    *servicecache.Entry
-		p    servicecache.Peer
-		want servicecache.Verdict
-	}{
-		{"a miss", nil, servicecache.Peer{}, servicecache.Rediscover},
-		{"no table", &servicecache.Entry{}, servicecache.Peer{}, servicecache.Rediscover},
-		{"a table that never changes", plain, servicecache.Peer{}, servicecache.Use},
-		{"a table that never changes, no hash", plain, servicecache.Peer{HashRead: true}, servicecache.Use},
-		{"a hash where there was none", plain, servicecache.Peer{HashRead: true, Hash: hash}, servicecache.Rediscover},
-		{"not bonded, no hash", changing, servicecache.Peer{}, servicecache.Rediscover},
-		{"bonded now only", changing, servicecache.Peer{Bonded: true}, servicecache.Rediscover},
-		{"not bonded, hash kept", hashed, servicecache.Peer{}, servicecache.ReadHash},
-		{"same hash", hashed, servicecache.Peer{HashRead: true, Hash: hash}, servicecache.Use},
-		{"other hash", hashed, servicecache.Peer{HashRead: true, Hash: other}, servicecache.Rediscover},
-		{"hash gone", hashed, servicecache.Peer{HashRead: true}, servicecache.Rediscover},
-		{"bonded and told", told, servicecache.Peer{Bonded: true}, servicecache.Use},
-		{"bonded and told, hash kept", toldHashed, servicecache.Peer{Bonded: true}, servicecache.Use},
-		{"bonded and told, other hash", toldHashed, servicecache.Peer{Bonded: true, HashRead: true, Hash: other}, servicecache.Rediscover},
-		{"bond gone", told, servicecache.Peer{}, servicecache.Rediscover},
-		{"bond gone, hash kept", toldHashed, servicecache.Peer{}, servicecache.ReadHash},
-		{"bonded but not subscribed", bonded, servicecache.Peer{Bonded: true}, servicecache.Rediscover},
-	} {
-		if got := servicecache.Decide(tt.e, tt.p); got != tt.want {
-			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
-		}
-	}
-	if got := servicecache.Verdict(9).String(); got != "verdict 0x09" {
-		t.Error(got)
 	}
 }
 

@@ -5,23 +5,25 @@ import (
 	"time"
 )
 
-// Config bounds a Cache. The zero Config is valid. What has not been used for
-// the longest time goes first.
+// Config holds the options of a Cache. The zero value of each field is its
+// default. A cache that exceeds a bound drops the peers that were not used for the
+// longest time.
 type Config struct {
-	// MaxEntries is how many peers are kept. 0 is 1000.
+	// MaxEntries is the number of peers. 0 is 1000.
 	MaxEntries int
-	// MaxBytes is how much all records take together. 0 is 16 MiB.
+	// MaxBytes is the size of all records together. 0 is 16 MiB.
 	MaxBytes int64
-	// MaxAge is how long a peer is kept that is not asked for. 0 is 180 days, a
-	// negative value for ever.
+	// MaxAge is the time without use after which a peer is dropped. 0 is 180 days;
+	// a negative value keeps peers for ever.
 	MaxAge time.Duration
-	// MaxBad is how many unreadable records are kept for whoever looks into what
-	// happened. 0 is 16, a negative value none.
+	// MaxBad is the number of unreadable records that are kept for inspection. 0 is
+	// 16; a negative value keeps none.
 	MaxBad int
-	// LockTimeout is how long a writer waits for another process. 0 is 5 s.
+	// LockTimeout bounds the time for which a writer waits for another process. 0 is
+	// 5 s.
 	LockTimeout time.Duration
-	// Logger gets unreadable records (warn) and what is dropped (debug). Nil is
-	// silent.
+	// Logger takes unreadable records (warn) and dropped peers (debug). Nil logs
+	// nothing.
 	Logger *slog.Logger
 }
 

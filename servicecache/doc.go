@@ -1,19 +1,19 @@
-// Package servicecache keeps the attribute tables of peers from one connection,
-// and one run of a program, to the next.
+// Package servicecache stores the attribute tables of peers between connections
+// and between runs of a program.
 //
-// A [Cache] is a directory, or memory alone. It has a small record for each peer,
-// found by its identity address, and a record for each table, found by its
-// content: sensors of the same kind share one. A table can also be found by its
-// Database Hash (Vol 3, Part G, 7.3), which serves for a peer that was never met.
-// Whether a table that was found is still right is for [Decide] to say, by the
-// rules of Vol 3, Part G, 2.5.2; the cache itself never asks a peer.
+// A [Cache] is a directory, or memory alone. It has one small record for each
+// peer, by its identity address, and one record for each table, by its content:
+// sensors of the same kind share a table. A table can also be found by its
+// Database Hash (Vol 3, Part G, 7.3), even for a peer that never connected before.
+// [Decide] tells whether a stored table is still valid, by the rules of Vol 3,
+// Part G, 2.5.2; the cache itself sends nothing to a peer.
 //
-// Several processes may use a directory at once. Readers wait for nobody. Writers
-// take turns by a file lock, write a new file, and put it in the place of the old
-// one when it is on the disk, so that whatever happens to them, a record is the
-// old or the new one. What Put has returned for is on the disk. Records have a
-// version and a checksum. One that cannot be read is a miss: it is set aside
-// under "bad" and the table has to be discovered again.
+// Several processes may use one directory at a time. Reading takes no lock. Writers
+// take turns by a file lock; they write a new file and rename it over the old one
+// after it has been synced to the disk, so a crash leaves the old record or the
+// new one. An entry is on the disk when Put returns. Each record has a version and
+// a checksum. An unreadable record counts as a miss: it is moved into the folder
+// "bad", and the table has to be discovered again.
 //
 // All methods may be called from any goroutine.
 package servicecache

@@ -49,21 +49,21 @@ func (s *files) readRecord(folder, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxRecord+1024))
 }
 
-// used sets the time of a file. It is only worth a write where it changes the
-// order in which records go.
-func (s *files) touchRecord(folder, name string, now time.Time) {
+// noteUse sets the time of a file. An hour is fine enough for the order in which
+// peers are dropped, and saves writes.
+func (s *files) noteUse(folder, name string, now time.Time) {
 	path := s.path(folder, name)
 	if fi, err := os.Stat(path); err == nil && now.Sub(fi.ModTime()) > time.Hour {
-		_ = os.Chtimes(path, time.Time{}, now) // only the order is at stake
+		_ = os.Chtimes(path, time.Time{}, now) // costs at most the order
 	}
 }
 
-// lock waits for the writers before it, in this and in other processes.
+// lock waits until no other writer, of this or another process, has the lock.
 func (s *files) lock() (func(), error) {
 	limit := time.NewTimer(s.timeout)
 	defer limit.Stop()
 	for {
-		unlock, ok, err := s.tryLockFile()
+		unlock, ok, err := s.tryOnce()
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("servicecache: lock %s: %w", s.dir, err)
@@ -72,18 +72,18 @@ func (s *files) lock() (func(), error) {
 		}
 		select {
 		case <-limit.C:
-			return nil, fmt.Errorf("servicecache: another process holds the lock of %s for more than %v: end it, or use another directory", s.dir, s.timeout)
+			return nil, fmt.Errorf("servicecache: another process has held the lock of %s for more than %v: end that process, or use another directory", s.dir, s.timeout)
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
 }
 
 func (s *files) tryLock() (func(), bool) {
-	unlock, ok, err := s.tryLockFile()
+	unlock, ok, err := s.tryOnce()
 	return unlock, ok && err == nil
 }
 
-func (s *files) tryLockFile() (unlock func(), ok bool, err error) {
+func (s *files) tryOnce() (unlock func(), ok bool, err error) {
 	select {
 	case s.gate <- struct{}{}:
 	default:
@@ -101,19 +101,19 @@ func (s *files) tryLockFile() (unlock func(), ok bool, err error) {
 		return nil, false, err
 	}
 	return func() {
-		f.Close() // which gives the lock back
+		f.Close() // which releases the lock
 		<-s.gate
 	}, true, nil
 }
 
-// write puts a new file in the place of an old one, once it is on the disk.
+// writeRecord replaces a file by a new one after that has been synced to the disk.
 func (s *files) writeRecord(folder, name string, b []byte) error {
 	dir := s.path(folder, "")
 	f, err := renameio.NewPendingFile(s.path(folder, name), renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
 	if err != nil {
 		return fmt.Errorf("servicecache: %w", err)
 	}
-	defer f.Cleanup() //nolint:errcheck // nothing is left to be done about a file that was not put in place
+	defer f.Cleanup() //nolint:errcheck // a temporary file that stays is removed by sweep
 	if _, err := f.Write(b); err != nil {
 		return fmt.Errorf("servicecache: %w", err)
 	}
@@ -123,7 +123,7 @@ func (s *files) writeRecord(folder, name string, b []byte) error {
 	return syncDir(dir)
 }
 
-// syncDir puts the names of a directory on the disk.
+// syncDir syncs the names in a directory to the disk.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *files) listRecords(folder string) ([]info, error) {
 	return list, nil
 }
 
-func (s *files) removeLeftovers() error {
+func (s *files) sweep() error {
 	for _, folder := range []string{folderPeers, folderTables, folderHashes} {
 		entries, err := os.ReadDir(s.path(folder, ""))
 		if err != nil {

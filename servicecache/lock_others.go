@@ -4,5 +4,5 @@ package servicecache
 
 import "os"
 
-// lockFile does nothing: here, one process at a time may write.
+// lockFile does nothing: on these systems only one process may write at a time.
 func lockFile(*os.File) (ok bool, err error) { return true, nil }

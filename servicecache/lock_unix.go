@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock of an open file, which lasts until it is closed, also
-// by the end of the process; ok is false while somebody else has it.
+// lockFile locks an open file until it is closed, at the latest by the end of the
+// process. ok is false if another process or file descriptor has the lock.
 func lockFile(f *os.File) (ok bool, err error) {
 	conn, err := f.SyscallConn()
 	if err != nil {

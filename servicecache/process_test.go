@@ -23,10 +23,10 @@ import (
 	"github.com/moor-ble/moor/servicecache"
 )
 
-// This binary is its own other process: with one of these set it does what they
-// say, to the cache in the directory that is their value.
+// The test binary is also the other process. With one of these variables set it
+// works on the cache in the directory that is their value.
 const (
-	envWriter = "MOOR_TEST_CACHE_WRITER" // writes until it is killed, says what was acknowledged
+	envWriter = "MOOR_TEST_CACHE_WRITER" // writes until it is killed, prints what Put has acknowledged
 	envFull   = "MOOR_TEST_CACHE_FULL"   // writes to a disk without room
 	// envKills is how often the writer is killed, instead of 200 times.
 	envKills = "MOOR_TEST_CACHE_KILLS"
@@ -52,11 +52,13 @@ func child(err error) {
 
 const writerPeers = 3
 
-// state is what the writer puts in its n-th write.
+// state returns the entry of the writer's n-th write.
 func state(n int) *servicecache.Entry {
 	e := entry(n%7 + 1)
 	e.MTU = n
-	e.Hash = &servicecache.Hash{byte(n % 7)}
+	if hash, ok := e.Profile.Hash(); ok {
+		e.Hash = (*servicecache.Hash)(&hash)
+	}
 	return e
 }
 
@@ -80,8 +82,8 @@ func writer(dir string) error {
 	}
 }
 
-// TestKill kills a writer at random instants: what was acknowledged is there,
-// what was not is the old or the new record, and nothing is broken.
+// TestKill kills a writer at random instants. Acknowledged writes are there; another
+// one left the old or the new record; no record is damaged.
 func TestKill(t *testing.T) {
 	kills := 200
 	if testing.Short() {
@@ -237,10 +239,10 @@ func TestLockTimeout(t *testing.T) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Put(writerAddr(1), entry(2)); err == nil || !strings.Contains(err.Error(), "holds the lock") {
+	if err := c.Put(writerAddr(1), entry(2)); err == nil || !strings.Contains(err.Error(), "has held the lock") {
 		t.Errorf("got %v", err)
 	}
-	wantEntry(t, c, writerAddr(1), entry(1)) // readers wait for nobody
+	wantEntry(t, c, writerAddr(1), entry(1)) // readers take no lock
 	wantEntry(t, open(t, dir, nil), writerAddr(1), entry(1))
 }
 

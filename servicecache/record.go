@@ -13,15 +13,13 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// A record is a line that says what follows, then JSON:
+// A record is a line of text, then JSON, so that any text viewer shows it:
 //
 //	moor-gatt-cache <version> <kind> <SHA-256 of the rest, in hex>
-//
-// so that people can read it with what they have at hand.
 const (
 	magic   = "moor-gatt-cache"
 	version = 1
-	// maxRecord bounds a record; a table of all 65535 handles stays below.
+	// maxRecord bounds a record, in octets. A table of all 65535 handles is smaller.
 	maxRecord = 16 << 20
 )
 
@@ -32,12 +30,12 @@ const (
 	kindHash  = "hash"
 )
 
-// errVersion says that a record is of another version of this package: a miss,
-// but nothing that is broken.
+// errVersion says that another version of this package wrote a record: a miss, but
+// no damage.
 var errVersion = errors.New("record of another version")
 
-// peerRecord is what stands under a peer's address: its entry, with the table
-// replaced by its digest.
+// peerRecord is the record of a peer: its entry, with the digest of the table in
+// place of the table.
 type peerRecord struct {
 	Table             string    `json:"table"`
 	Hash              *Hash     `json:"hash,omitempty"`
@@ -49,8 +47,8 @@ type peerRecord struct {
 	Discovered        time.Time `json:"discovered"`
 }
 
-// hashRecord is what stands under a Database Hash. Without a table, peers with
-// different tables have stated the same hash, and it says nothing anymore.
+// hashRecord is the record of a Database Hash. It has no table if there are two
+// tables with the hash.
 type hashRecord struct {
 	Table             string    `json:"table"`
 	HasServiceChanged bool      `json:"has_service_changed"`
@@ -71,7 +69,7 @@ func encode(kind string, v any) ([]byte, error) {
 	}
 	body = append(body, '\n')
 	if len(body) > maxRecord {
-		return nil, fmt.Errorf("servicecache: a %s of %d octets is too large to be kept, want at most %d", kind, len(body), maxRecord)
+		return nil, fmt.Errorf("servicecache: a %s of %d octets is too large to store: at most %d are allowed", kind, len(body), maxRecord)
 	}
 	return fmt.Appendf(nil, "%s %d %s %s\n%s", magic, version, kind, digest(body), body), nil
 }
@@ -98,7 +96,7 @@ func decode(kind string, b []byte, v any) error {
 	case gotKind != kind:
 		return fmt.Errorf("record is a %q, want a %s", gotKind, kind)
 	case sum != digest(body):
-		return errors.New("record does not have its checksum")
+		return errors.New("record does not match its checksum")
 	case string(head) != fmt.Sprintf("%s %d %s %s", magic, version, kind, sum):
 		return fmt.Errorf("record begins with %.40q", head)
 	}
@@ -113,15 +111,15 @@ func decodeTable(b []byte) (*gatt.Profile, error) {
 	if err := decode(kindTable, b, &p); err != nil {
 		return nil, err
 	}
-	if err := validateTable(&p); err != nil {
+	if err := checkHandles(&p); err != nil {
 		return nil, err
 	}
 	return &p, nil
 }
 
-// validate checks what whoever uses a table relies on: that handles are some,
-// ascend, and lie where they belong.
-func validateTable(p *gatt.Profile) error {
+// checkHandles checks the order that users of a table depend on: handles ascend,
+// and lie within their service and characteristic.
+func checkHandles(p *gatt.Profile) error {
 	last := att.HandleNone
 	next := func(h, within, end att.Handle) error {
 		if h <= last || h < within || h > end {

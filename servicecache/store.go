@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// store keeps records by folder and name. Reading may happen at any time;
-// everything else only under lock.
+// store holds records by folder and name. Reading, listing and noting use need no
+// lock; all other methods must be called under lock.
 type store interface {
-	readRecord(folder, name string) ([]byte, error) // fs.ErrNotExist if there is none
-	touchRecord(folder, name string, now time.Time) // notes that a record was of use
+	readRecord(folder, name string) ([]byte, error) // fs.ErrNotExist if there is no such record
+	noteUse(folder, name string, now time.Time)     // notes that a record was used
 	lock() (unlock func(), err error)
 	tryLock() (unlock func(), ok bool)
 	writeRecord(folder, name string, b []byte) error // durable and atomic
-	removeRecord(folder, name string) error          // nil if there was none
+	removeRecord(folder, name string) error          // nil if there is no such record
 	setAside(folder, name string, keep int) error
 	listRecords(folder string) ([]info, error)
-	removeLeftovers() error // removes what a writer that was killed has left
+	sweep() error // removes the temporary files of killed writers
 }
 
-// info is a record in a list.
+// info is a record in the result of listRecords.
 type info struct {
 	name string
 	size int64
@@ -55,7 +55,7 @@ func (m *memory) readRecord(folder, name string) ([]byte, error) {
 	return f.b, nil
 }
 
-func (m *memory) touchRecord(folder, name string, now time.Time) {
+func (m *memory) noteUse(folder, name string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if f := m.files[folder+"/"+name]; f != nil {
@@ -105,4 +105,4 @@ func (m *memory) listRecords(folder string) ([]info, error) {
 	return list, nil
 }
 
-func (*memory) removeLeftovers() error { return nil }
+func (*memory) sweep() error { return nil }

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// trim keeps the cache within its bounds, removes tables and hashes that no peer
-// refers to, and what killed writers left. keep names a peer that stays. Called
-// with the lock held.
-func (c *Cache) trimCache(keep string) error {
-	if err := c.store.removeLeftovers(); err != nil {
+// trim enforces the bounds of the cache, and removes tables and hashes that no peer
+// refers to and the temporary files of killed writers. The peer keep stays. Must be
+// called with the lock held.
+func (c *Cache) trim(keep string) error {
+	if err := c.store.sweep(); err != nil {
 		return err
 	}
 	peers, err := c.store.listRecords(folderPeers)
@@ -30,7 +30,7 @@ func (c *Cache) trimCache(keep string) error {
 		peers = slices.Insert(slices.Delete(peers, i, i+1), 0, p)
 	}
 	var total int64
-	wanted := map[string]bool{} // tables and hashes that peers which stay refer to
+	wanted := map[string]bool{} // tables and hashes of the peers that stay
 	for i, f := range peers {
 		var p peerRecord
 		if b, err := c.store.readRecord(folderPeers, f.name); err != nil || decode(kindPeer, b, &p) != nil {
@@ -59,15 +59,15 @@ func (c *Cache) trimCache(keep string) error {
 			wanted[ref] = true
 		}
 	}
-	return c.removeUnwanted(wanted, tables, hashes)
+	return c.collect(wanted, tables, hashes)
 }
 
 func (c *Cache) tooOld(used time.Time) bool {
 	return c.cfg.maxAge() > 0 && time.Since(used) > c.cfg.maxAge()
 }
 
-// collect removes what is not wanted.
-func (c *Cache) removeUnwanted(wanted map[string]bool, tables, hashes map[string]int64) error {
+// collect removes the tables and hashes that are not wanted.
+func (c *Cache) collect(wanted map[string]bool, tables, hashes map[string]int64) error {
 	for folder, names := range map[string]map[string]int64{folderHashes: hashes, folderTables: tables} {
 		for name := range names {
 			if !wanted[name] {

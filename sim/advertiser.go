@@ -12,11 +12,11 @@ import (
 // request and its answer.
 const channelStep = 400 * time.Microsecond
 
-// highDutyTime is how long high duty cycle directed advertising lasts
+// highDutyTime is the duration of high duty cycle directed advertising
 // (Vol 6, Part B, 4.4.2.4.3).
 const highDutyTime = 1280 * time.Millisecond
 
-// advertisement is what an advertiser sends.
+// advertisement holds the parameters and the data of an advertiser.
 type advertisement struct {
 	own         hci.Addr // as on the air
 	peer        hci.Addr // of directed advertising, as on the air
@@ -51,7 +51,7 @@ func (v *advertisement) legacyType() hci.AdvType {
 	return hci.AdvNonconnInd
 }
 
-// advOwner is what sits above an advertiser.
+// advOwner is the part of a node that an advertiser reports to.
 type advOwner interface {
 	// refreshAddress is called before each advertising event, to change addresses.
 	refreshAddress(v *advertiser)
@@ -59,16 +59,17 @@ type advOwner interface {
 	// whether there is room for a link.
 	allowsScan(v *advertiser, from hci.Addr) bool
 	allowsConnect(v *advertiser, from hci.Addr) bool
-	// scanRequested tells of a scan request.
+	// scanRequested reports a scan request.
 	scanRequested(v *advertiser, from hci.Addr)
-	// acceptLink ends the advertiser with a link, whose peripheral end it is to
-	// have.
+	// acceptLink stops the advertiser, since a central has connected. It attaches
+	// the peripheral's endpoint to the link.
 	acceptLink(v *advertiser, l *link, peer hci.Addr)
-	// advertisingEnded ends the advertiser, by its duration or its number of events.
+	// advertisingEnded reports that the advertiser has reached its duration or its
+	// number of events.
 	advertisingEnded(v *advertiser, st hci.Status)
 }
 
-// advertiser is a radio that advertises. While nobody listens it has no timer.
+// advertiser is the advertising of a radio. Without listeners it has no timer.
 type advertiser struct {
 	radio *radio
 	owner advOwner
@@ -139,7 +140,8 @@ func (v *advertiser) spread() time.Duration {
 	return time.Duration(v.radio.air.rng.Int64N(int64(10 * time.Millisecond)))
 }
 
-// scheduleEvent waits for the event at next, or for somebody to listen to it.
+// scheduleEvent arms the timer for the event at next. Without listeners it parks
+// the advertiser instead.
 func (v *advertiser) scheduleEvent() {
 	v.channel = -1
 	if v.parked = v.silent || len(v.radio.air.listeners) == 0 && v.maxEvents == 0; !v.parked {
@@ -147,7 +149,8 @@ func (v *advertiser) scheduleEvent() {
 	}
 }
 
-// unpark makes up for the events that nobody would have heard.
+// unpark counts the events that passed without a listener, and schedules the
+// next.
 func (v *advertiser) unpark() {
 	if !v.parked || v.silent {
 		return
@@ -184,7 +187,7 @@ func (v *advertiser) channelStart(channel int) instant {
 	return v.next.plus(time.Duration(n) * (v.primaryTime() + channelStep))
 }
 
-// onTimer begins an event, or ends a packet of it that somebody listens to.
+// onTimer begins an event, or ends one of its packets that has a listener.
 func (v *advertiser) onTimer() {
 	a := v.radio.air
 	if v.channel < 0 {
@@ -222,8 +225,8 @@ func (v *advertiser) reaches(l *listener, channel int, start instant) bool {
 	return l.node != v.radio && l.phys.Has(phy) && l.tuned(channel, start, v.primaryTime())
 }
 
-// deliverPacket hands the packet that ends now to those who listen. If several want
-// to connect, chance decides whose request is the one that is not disturbed.
+// deliverPacket hands the packet that ends now to its listeners. If several
+// initiate, chance decides which request survives the collision.
 func (v *advertiser) deliverPacket(channel int, start instant) {
 	a := v.radio.air
 	hears := make([]*listener, 0, 4)

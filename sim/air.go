@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,12 +34,14 @@ type Air struct {
 	wake  chan struct{} // one slot: something is in the inbox
 	done  chan struct{} // closed when the goroutine has ended
 
-	mu     sync.Mutex // leaf; guards the inbox and the node count, nothing else
+	mu     sync.Mutex // leaf; guards the inbox, the node count and the peripherals
 	dirty  []*port
 	calls  []call
 	free   [][]byte // for the packets of raw peers
 	count  int
 	closed bool
+
+	peripherals []*Peripheral
 
 	// The rest belongs to the goroutine.
 	clock
@@ -82,16 +85,33 @@ func New(cfg *Config) *Air {
 	return a
 }
 
-// Close ends the air and unplugs all its controllers. It returns when the
-// air's goroutine has ended, so scripts must not call it. Later calls do
-// nothing.
+// Close ends the air and everything on it: links, controllers, raw peers and
+// peripherals. Every call that waits for one of them returns with an error that
+// is net.ErrClosed. Close returns when all goroutines that the air has started
+// have ended, so scripts must not call it. It may be called at any time, and
+// later calls do nothing. It returns nil.
 func (a *Air) Close() error {
 	a.mu.Lock()
 	a.closed = true
+	peripherals := a.peripherals
 	a.mu.Unlock()
 	a.signal()
 	<-a.done
+	for _, p := range peripherals {
+		_ = p.Close() // reports that the air is closed
+	}
 	return nil
+}
+
+// adopt makes Close close a peripheral. It reports false if the air is closed.
+func (a *Air) adopt(p *Peripheral) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	a.peripherals = append(slices.DeleteFunc(a.peripherals, (*Peripheral).isClosed), p)
+	return true
 }
 
 func (a *Air) signal() {
@@ -102,14 +122,16 @@ func (a *Air) signal() {
 }
 
 // post runs f on the air's goroutine. It never blocks and may be called from
-// any goroutine. A closed air drops f.
-func (a *Air) post(f func()) {
+// any goroutine. A closed air drops f, and post reports false.
+func (a *Air) post(f func()) bool {
 	a.mu.Lock()
-	if !a.closed {
+	open := !a.closed
+	if open {
 		a.calls = append(a.calls, call{f: f})
 	}
 	a.mu.Unlock()
 	a.signal()
+	return open
 }
 
 // postPacket sends a packet, given in two parts, on a raw link. It never blocks

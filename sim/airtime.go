@@ -15,14 +15,15 @@ const (
 	connectLen = 34
 	scanReqLen = 12
 	// establishEvents is the number of connection events within which a new link
-	// must have brought a packet.
+	// must receive a packet.
 	establishEvents = 6
-	// instantEvents is how far ahead a change of both sides is placed.
+	// instantEvents is the number of connection events from the announcement of a
+	// change to its instant.
 	instantEvents = 6
 	// procedureTimeout ends a link whose peer does not answer a control
 	// procedure.
 	procedureTimeout = 40 * time.Second
-	// micLen is what encryption adds to a packet with a payload.
+	// micLen is the length of the MIC of an encrypted packet.
 	micLen = 4
 )
 

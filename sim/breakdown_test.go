@@ -26,7 +26,11 @@ func TestHang(t *testing.T) {
 		h.send(hci.Reset{})
 		h.idle(time.Hour)
 		c.Unplug()
-		newHost(t, c.Plug()).up().connect(a.NewRawPeer(nil))
+		h = newHost(t, c.Plug()).up()
+		h.connect(a.NewRawPeer(nil))
+		c.Hang()
+		c.Crash() // restarts, without a link
+		h.doStatus(hci.ReadRSSI{Handle: only}, hci.StatusUnknownConnection)
 	})
 }
 

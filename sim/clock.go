@@ -11,8 +11,8 @@ const never = instant(1<<63 - 1)
 func (t instant) plus(d time.Duration) instant  { return t + instant(d) }
 func (t instant) since(u instant) time.Duration { return time.Duration(t - u) }
 
-// timer is a thing that the air does at one time. It is part of what it
-// serves, made once, armed and disarmed without allocation.
+// timer calls fire at a time. It is embedded in the object that it serves, and is
+// armed and disarmed without allocation.
 type timer struct {
 	at   instant
 	ord  uint64
@@ -23,8 +23,8 @@ type timer struct {
 func (t *timer) armed() bool { return t.pos != 0 }
 
 // clock is a heap of timers, ordered by time and then by ord. Orders below
-// firstOrder belong to the packets of hosts, numbered by controller; all
-// others are given out in the order of arming.
+// firstOrder belong to the packets of hosts and are the index of the controller;
+// other timers are numbered in the order of arming.
 type clock struct {
 	now   instant
 	heap  []*timer

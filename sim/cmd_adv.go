@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// maxAdvData is the most data that an advertising set can have.
+// maxAdvData is the greatest length of an advertising set's data in octets.
 const maxAdvData = 1650
 
 // advSet is an advertising set. Legacy advertising is one without a handle.
@@ -18,7 +18,7 @@ type advSet struct {
 	random  hci.MAC
 	data    []byte
 	rsp     []byte
-	partial bool // data is coming in pieces
+	partial bool // the host has sent a part of the data
 	adv     *advertiser
 	ownRPA  hci.MAC
 }
@@ -41,7 +41,7 @@ func (c *Controller) legacy() *advSet {
 	return c.legacySet
 }
 
-// legacyProperties are the properties that stand for the legacy types
+// legacyProperties are the properties that correspond to the legacy types
 // (Vol 4, Part E, 7.8.53, table 7.3).
 var legacyProperties = map[hci.AdvType]hci.AdvProperties{
 	hci.AdvInd:          hci.AdvPropLegacy | hci.AdvPropConnectable | hci.AdvPropScannable,
@@ -51,7 +51,7 @@ var legacyProperties = map[hci.AdvType]hci.AdvProperties{
 	hci.AdvDirectIndLow: hci.AdvPropLegacy | hci.AdvPropConnectable | hci.AdvPropDirected,
 }
 
-// advertising reports whether any set is.
+// advertising reports whether any set advertises.
 func (c *Controller) advertising() bool {
 	return c.legacySet != nil && c.legacySet.adv.on ||
 		slices.ContainsFunc(c.sets, func(s *advSet) bool { return s.adv.on })
@@ -124,7 +124,7 @@ func (s *advSet) enable(hasRandom bool, duration time.Duration, events int) hci.
 	return hci.StatusSuccess
 }
 
-// reportedPower is what the advertisement says of its power.
+// reportedPower is the transmit power in the advertisement; 127 means none.
 func (s *advSet) reportedPower() int8 {
 	if s.params.Properties&hci.AdvPropIncludeTxPower == 0 {
 		return 127

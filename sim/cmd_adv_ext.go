@@ -15,7 +15,7 @@ func (c *Controller) advSetOf(handle uint8) *advSet {
 	return nil
 }
 
-// onSet runs f on an advertising set that exists.
+// onSet calls f with the advertising set of a handle, if there is one.
 func (c *Controller) onSet(handle uint8, r *reply, f func(s *advSet)) {
 	if s := c.advSetOf(handle); s != nil {
 		f(s)
@@ -96,7 +96,7 @@ func (c *Controller) setExtParams(p hci.LESetExtendedAdvertisingParameters, r *r
 	r.ret = hci.TxPower(min(p.TxPower, c.cfg.TxPower))
 }
 
-// legacyData is the most data of a legacy advertisement.
+// legacyData is the greatest length of legacy advertising data in octets.
 const legacyData = 31
 
 // validProperties checks the combinations of Vol 4, Part E, 7.8.53.
@@ -119,7 +119,7 @@ func validProperties(p hci.LESetExtendedAdvertisingParameters) bool {
 	return !has(hci.AdvPropOmitAddress) || !has(hci.AdvPropConnectable|hci.AdvPropScannable)
 }
 
-// addData puts data together that comes in pieces (Vol 4, Part E, 7.8.54).
+// addData appends a fragment of advertising data (Vol 4, Part E, 7.8.54).
 func (s *advSet) addData(have []byte, op hci.AdvOperation, b []byte) ([]byte, hci.Status) {
 	limit := maxAdvData
 	if s.params.Properties&hci.AdvPropLegacy != 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// initiatorState is the controller's initiator, of which there is one.
+// initiatorState is the controller's only initiator.
 type initiatorState struct {
 	listener
 	policy  uint8
@@ -16,7 +16,7 @@ type initiatorState struct {
 	params  linkParams
 }
 
-// pending reports whether a connection is being made.
+// pending reports whether the controller initiates.
 func (i *initiatorState) pending() bool { return i.on }
 
 func (c *Controller) connectCommand(p hci.Params, r *reply) bool {
@@ -73,15 +73,15 @@ func (c *Controller) connectCommand(p hci.Params, r *reply) bool {
 	return true
 }
 
-// acceptListInUse reports whether something runs that goes by the filter
-// accept list, which must not change then (Vol 4, Part E, 7.8.15).
+// acceptListInUse reports whether the filter accept list is in use, so that it
+// must not change (Vol 4, Part E, 7.8.15).
 func (c *Controller) acceptListInUse() bool {
 	uses := func(s *advSet) bool { return s.adv.on && s.params.FilterPolicy != 0 }
 	return c.initiator.pending() && c.initiator.policy == 1 || c.scan.enabled && c.scan.policy&1 != 0 ||
 		c.legacySet != nil && uses(c.legacySet) || slices.ContainsFunc(c.sets, uses)
 }
 
-// startInitiating begins to initiate.
+// startInitiating checks a create connection command and starts the initiator.
 func (c *Controller) startInitiating(r *reply, i initiatorState) {
 	random := i.ownKind == hci.AddrRandom || i.ownKind == hci.AddrRandomIdentity
 	refused := c.takeConnectFault(i.peer, true)
@@ -112,7 +112,7 @@ func (c *Controller) linked(peer hci.Addr) bool {
 	})
 }
 
-// noConnection ends a connect with a status.
+// noConnection reports that a connect has failed.
 func (c *Controller) noConnection(st hci.Status, delay time.Duration) {
 	c.connectionComplete(hci.LEEnhancedConnectionComplete{Status: st}, delay)
 }
@@ -173,7 +173,8 @@ func (c *Controller) hearsInitiating(v *advertiser) {
 	l.schedule()
 }
 
-// orphan leaves the peripheral with a link of which the central does not know.
+// orphan makes a link that exists for the peripheral only: the central has not
+// received AUX_CONNECT_RSP.
 func (c *Controller) orphan(v *advertiser, me hci.Addr, p linkParams) {
 	l := c.air.newLink(c.air.now.plus(interFrameSpace+airtime(hci.PHY1M, connectLen)), p)
 	l.c = endpoint{link: l, role: central, radio: c.node, phy: hci.PHY1M, lengths: startLengths, gone: true, dead: true}

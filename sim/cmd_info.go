@@ -6,7 +6,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// alwaysCommands are those that every controller has.
+// alwaysCommands are supported by every controller.
 var alwaysCommands = []hci.Opcode{
 	hci.OpSetEventMask, hci.OpSetEventMaskPage2, hci.OpLESetEventMask, hci.OpReset, hci.OpWriteLEHostSupport,
 	hci.OpReadLocalVersionInformation, hci.OpReadLocalSupportedCommands, hci.OpReadLocalSupportedFeatures,
@@ -23,7 +23,7 @@ var alwaysCommands = []hci.Opcode{
 	hci.OpLEReadLocalP256PublicKey, hci.OpLEGenerateDHKey,
 }
 
-// featureCommands are those that come with a feature.
+// featureCommands are supported by controllers with a feature.
 var featureCommands = map[hci.Features][]hci.Opcode{
 	hci.FeatureEncryption: {
 		hci.OpLEEnableEncryption, hci.OpLELongTermKeyRequestReply, hci.OpLELongTermKeyRequestNegativeReply,
@@ -50,7 +50,7 @@ var featureCommands = map[hci.Features][]hci.Opcode{
 	},
 }
 
-// supportedCommands are those of a controller with this configuration.
+// supportedCommands returns the commands that the configuration supports.
 func (c *ControllerConfig) supportedCommands() hci.SupportedCommands {
 	var s hci.SupportedCommands
 	add := func(ops []hci.Opcode) {
@@ -79,7 +79,7 @@ const (
 	modeExtended
 )
 
-// legacyCommands are those with an extended counterpart.
+// legacyCommands are the commands with an extended counterpart.
 var legacyCommands = []hci.Opcode{
 	hci.OpLESetAdvertisingParameters, hci.OpLEReadAdvertisingPhysicalChannelTxPower,
 	hci.OpLESetAdvertisingData, hci.OpLESetScanResponseData, hci.OpLESetAdvertisingEnable,
@@ -96,7 +96,8 @@ func modeOf(op hci.Opcode) commandMode {
 	return modeOpen
 }
 
-// allows reports whether the command may be used, and settles the kind.
+// allows reports whether the command may be used. The first command of either
+// kind selects the kind.
 func (m *commandMode) allows(op hci.Opcode) bool {
 	kind := modeOf(op)
 	if kind == modeOpen {
@@ -108,8 +109,7 @@ func (m *commandMode) allows(op hci.Opcode) bool {
 	return *m == kind
 }
 
-// dispatch carries out a command that the controller has and whose parameters
-// are in range.
+// dispatch carries out a command that is supported and valid.
 func (c *Controller) dispatch(p hci.Params, r *reply) {
 	if c.infoCommand(p, r) || c.advCommand(p, r) || c.extAdvCommand(p, r) || c.scanCommand(p, r) ||
 		c.connectCommand(p, r) || c.linkCommand(p, r) || c.securityCommand(p, r) || c.privacyCommand(p, r) {

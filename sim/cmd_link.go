@@ -4,7 +4,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// linkCommand carries out the commands that concern one link.
+// linkCommand carries out the commands for one link.
 func (c *Controller) linkCommand(p hci.Params, r *reply) bool {
 	switch p := p.(type) {
 	case hci.Disconnect:
@@ -96,8 +96,8 @@ func disconnectReason(st hci.Status) bool {
 	}
 }
 
-// onLink runs f on a link of the controller. A link that is being ended takes
-// no commands any more.
+// onLink calls f with the link of a handle. It refuses the command if there is no
+// such link, or if the host has disconnected it.
 func (c *Controller) onLink(h hci.Handle, r *reply, f func(k *conn)) {
 	switch k := c.connOf(h); {
 	case k == nil:
@@ -109,7 +109,7 @@ func (c *Controller) onLink(h hci.Handle, r *reply, f func(k *conn)) {
 	}
 }
 
-// startOn answers with success and then starts the procedure.
+// startOn starts a procedure after a successful answer.
 func (c *Controller) startOn(h hci.Handle, r *reply, p procedure) {
 	c.onLink(h, r, func(k *conn) { r.after(func() { k.endpoint.startProcedure(p) }) })
 }
@@ -118,8 +118,8 @@ func newLinkParams(p hci.ConnParams) linkParams {
 	return linkParams{min: p.IntervalMin, max: p.IntervalMax, latency: int(p.Latency), timeout: p.Timeout}
 }
 
-// updateParams starts a connection update. A central's is a decision, a
-// peripheral's a question to the central's host.
+// updateParams starts a connection update: by decision of a central, by request of
+// a peripheral.
 func (c *Controller) updateParams(p hci.LEConnectionUpdate, r *reply) {
 	c.onLink(p.Handle, r, func(k *conn) {
 		kind := procUpdate
@@ -133,7 +133,7 @@ func (c *Controller) updateParams(p hci.LEConnectionUpdate, r *reply) {
 	})
 }
 
-// replyParams is the host's answer to LE Remote Connection Parameter Request.
+// replyParams handles the host's reply to LE Remote Connection Parameter Request.
 func (c *Controller) replyParams(h hci.Handle, r *reply, p linkParams, st hci.Status) {
 	r.ret = h
 	c.onLink(h, r, func(k *conn) {
@@ -146,8 +146,7 @@ func (c *Controller) replyParams(h hci.Handle, r *reply, p linkParams, st hci.St
 	})
 }
 
-// requestParams implements owner. A host that has masked the event, or a
-// controller without the procedure, refuses.
+// requestParams implements owner. It refuses if the event is masked.
 func (c *Controller) requestParams(e *endpoint, p linkParams) {
 	ev := &hci.LERemoteConnectionParameterRequest{Handle: e.handle, Params: hci.ConnParams{
 		IntervalMin: p.min, IntervalMax: p.max, Latency: uint16(p.latency), Timeout: p.timeout,
@@ -164,7 +163,7 @@ func (c *Controller) requestParams(e *endpoint, p linkParams) {
 // reportEvent implements owner.
 func (c *Controller) reportEvent(_ *endpoint, ev hci.Event) { c.sendEvent(ev) }
 
-// requestKey implements owner. A host that has masked the event has no key.
+// requestKey implements owner. There is no key if the event is masked.
 func (c *Controller) requestKey(e *endpoint, rand [8]byte, ediv uint16) {
 	if !c.wantsLE(hci.EvLELongTermKeyRequest) {
 		e.replyKey(nil)
@@ -176,8 +175,8 @@ func (c *Controller) requestKey(e *endpoint, rand [8]byte, ediv uint16) {
 // abilities implements owner.
 func (c *Controller) abilities() *abilities { return &c.able }
 
-// linkEstablished implements owner: new links ask for longer packets if the host
-// has said so.
+// linkEstablished implements owner. It starts a data length update if the host
+// has suggested a longer default.
 func (c *Controller) linkEstablished(e *endpoint) {
 	if c.able.defaultTx > startLengths.tx && c.able.features.Has(hci.FeatureDataLength) {
 		e.startProcedure(procedure{kind: procLength, quiet: true})

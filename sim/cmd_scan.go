@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/internal/ring"
 )
 
 // scanState is the controller's scanner.
@@ -16,7 +15,7 @@ type scanState struct {
 	ownKind    hci.AddrKind
 	policy     uint8
 	duplicates duplicates
-	each       bool // forget duplicates with each period
+	each       bool // the duplicate filter is reset in each period
 	duration   time.Duration
 	period     time.Duration
 	begun      instant
@@ -24,42 +23,6 @@ type scanState struct {
 	report     hci.LEAdvertisingReport // reused
 	extReport  hci.LEExtendedAdvertisingReport
 }
-
-// duplicates is the filter's memory, a bounded one as controllers have.
-type duplicates struct {
-	on    bool
-	limit int
-	known map[duplicate]struct{}
-	order ring.Ring[duplicate]
-}
-
-type duplicate struct {
-	addr     hci.Addr
-	typ      uint8
-	response bool
-	sid      uint8
-}
-
-// seen reports whether the advertiser has been reported, and notes it.
-func (d *duplicates) seen(k duplicate) bool {
-	if !d.on {
-		return false
-	}
-	if _, ok := d.known[k]; ok {
-		return true
-	}
-	if d.known == nil {
-		d.known = map[duplicate]struct{}{}
-	}
-	if d.order.Len() >= d.limit {
-		delete(d.known, d.order.Pop())
-	}
-	d.known[k] = struct{}{}
-	d.order.Push(k)
-	return false
-}
-
-func (d *duplicates) forget() { d.known, d.order = nil, ring.Ring[duplicate]{} }
 
 func (c *Controller) scanCommand(p hci.Params, r *reply) bool {
 	s := &c.scan
@@ -114,7 +77,7 @@ func (c *Controller) enableScan(on, filter, each bool, duration, period time.Dur
 	c.stopScan()
 	s.enabled, s.duration, s.period, s.each = true, duration, period, each
 	s.duplicates.on, s.duplicates.limit = filter, c.cfg.duplicateCache()
-	s.duplicates.forget()
+	s.duplicates.forgetAll()
 	if s.phys == 0 {
 		s.phys = hci.PHYs1M
 	}
@@ -126,7 +89,7 @@ func (c *Controller) enableScan(on, filter, each bool, duration, period time.Dur
 func (c *Controller) startPeriod() {
 	s := &c.scan
 	if s.each {
-		s.duplicates.forget()
+		s.duplicates.forgetAll()
 	}
 	c.air.listen(&s.listener)
 	if s.duration > 0 {
@@ -134,7 +97,7 @@ func (c *Controller) startPeriod() {
 	}
 }
 
-// scanExpired is the end of a duration, or of the rest of a period.
+// scanExpired ends a duration, or begins the next period.
 func (c *Controller) scanExpired() {
 	s := &c.scan
 	switch {
@@ -167,7 +130,7 @@ func (c *Controller) hearsScanning(v *advertiser) {
 	case !c.accepts(identity):
 		return
 	case !v.legacy && !s.extended:
-		return // controllers of old do not see it
+		return // legacy scanning does not receive it
 	case s.policy&1 != 0 && !c.listed(identity):
 		return
 	case v.directed && !c.isMe(v.peer, s.ownKind) && s.policy < 2:
@@ -208,15 +171,11 @@ func (c *Controller) isMe(target hci.Addr, kind hci.AddrKind) bool {
 // reportAdv reports an advertisement or a scan response.
 func (c *Controller) reportAdv(v *advertiser, identity hci.Addr, response bool) {
 	s := &c.scan
-	k := duplicate{addr: identity, typ: uint8(v.legacyType()), response: response}
 	data := v.data
 	if response {
 		data = v.response
 	}
-	if !v.legacy {
-		k.typ, k.sid = 0xFF, v.sid
-	}
-	if s.duplicates.seen(k) {
+	if s.duplicates.on && s.duplicates.isKnown(c.cfg.Duplicates.keyOf(v, identity, response, data)) {
 		return
 	}
 	if c.port == nil || !c.port.hasRoom(true) {
@@ -237,7 +196,7 @@ func (c *Controller) reportAdv(v *advertiser, identity hci.Addr, response bool) 
 	c.sendEvent(&s.report)
 }
 
-// reportPart is how much data fits one extended report.
+// reportPart is the greatest length of the data in one extended report.
 const reportPart = 229
 
 // reportExtended reports by LE Extended Advertising Report, in pieces if the

@@ -9,7 +9,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// keyTime is how long the controller computes on the curve.
+// keyTime is the duration of a computation on the curve.
 const keyTime = 5 * time.Millisecond
 
 // p256 is the controller's key pair.
@@ -61,7 +61,7 @@ func (c *Controller) replyKey(h hci.Handle, r *reply, key *[16]byte) {
 	})
 }
 
-// startKey computes on the curve, one thing at a time.
+// startKey starts a computation on the curve, unless one is running.
 func (c *Controller) startKey(r *reply, work func() hci.Event) {
 	if c.p256.busy {
 		r.st = hci.StatusCommandDisallowed
@@ -79,8 +79,8 @@ func (c *Controller) startKey(r *reply, work func() hci.Event) {
 	})
 }
 
-// newKey makes a key pair, of the air's chance rather than the system's, so
-// that runs can be repeated.
+// newKey generates a key pair from the air's random numbers, so that runs can be
+// repeated.
 func (c *Controller) newKey() hci.Event {
 	ev := &hci.LEReadLocalP256PublicKeyComplete{}
 	for {

@@ -42,7 +42,7 @@ var controlSizes = map[controlOp]int{
 	llLengthReq: 9, llLengthRsp: 9, llPHYReq: 3, llPHYRsp: 3, llPHYUpdateInd: 5,
 }
 
-// control is a control PDU with the fields of whichever kind it is.
+// control is a control PDU. Each kind uses some of the fields.
 type control struct {
 	op       controlOp
 	about    controlOp // the PDU that is refused or unknown
@@ -52,7 +52,7 @@ type control struct {
 	length   lengths
 	features hci.Features
 	version  version
-	key      [16]byte // stands for what the packet is encrypted with
+	key      [16]byte // the key that encrypts the packet
 	rand     [8]byte
 	ediv     uint16
 	at       int64 // event counter of the instant
@@ -67,19 +67,19 @@ type version struct {
 	subversion uint16
 }
 
-// lengths are the packet lengths of an end, in octets, and their times.
+// lengths are the packet lengths of an endpoint, in octets, and their times.
 type lengths struct {
 	tx, rx         int
 	txTime, rxTime time.Duration
 }
 
-// startLengths are those of a link on which no procedure has run.
+// startLengths are the lengths of a new link.
 var startLengths = lengths{27, 27, 328 * time.Microsecond, 328 * time.Microsecond}
 
-// timeFor is the time that a packet of n octets takes with 1M, and its MIC.
+// timeFor is the time on the air of a packet of n octets and its MIC with 1M.
 func timeFor(n int) time.Duration { return airtime(hci.PHY1M, n+micLen) }
 
-// receiveControl takes a control PDU of the other side.
+// receiveControl handles a control PDU of the other side.
 func (e *endpoint) receiveControl(c *control) {
 	e.link.air.logEnd(e, LogControl, []byte{byte(c.op)}, c.status)
 	if c.op == llTerminateInd {
@@ -128,7 +128,7 @@ func (e *endpoint) receiveControl(c *control) {
 	}
 }
 
-// controlNeeds lists the features without which a PDU is unknown.
+// controlNeeds lists the features that PDUs depend on.
 var controlNeeds = map[controlOp]hci.Features{
 	llLengthReq:            hci.FeatureDataLength,
 	llConnectionParamReq:   hci.FeatureConnParamRequest,
@@ -137,7 +137,7 @@ var controlNeeds = map[controlOp]hci.Features{
 	llEncReq:               hci.FeatureEncryption,
 }
 
-// controlSent is called when a control PDU of this end has been acknowledged.
+// controlSent is called when a control PDU of this endpoint has been acknowledged.
 func (e *endpoint) controlSent(c *control) {
 	if c.op == llTerminateInd {
 		e.dropLink(hci.StatusLocalHostTerminated)
@@ -160,7 +160,7 @@ func (e *endpoint) sayVersion() {
 	e.sendControl(control{op: llVersionInd, version: version{a.version, a.company, a.subversion}})
 }
 
-// receiveRefusal ends the procedure that the other side does not want.
+// receiveRefusal ends the procedure that the other side has refused.
 func (e *endpoint) receiveRefusal(c *control) {
 	switch c.about {
 	case llFeatureReq, llPeripheralFeatureReq:
@@ -173,11 +173,11 @@ func (e *endpoint) receiveRefusal(c *control) {
 		e.finishProcedure(procParams, c.status)
 	case llEncReq:
 		e.encryptionDone(c.status)
-	default: // what is not asked for again
+	default: // no procedure waits for an answer to the others
 	}
 }
 
-// ownLengths are what this end offers in a data length procedure.
+// ownLengths are the lengths that this endpoint offers in a data length update.
 func (e *endpoint) ownLengths() lengths {
 	a := e.owner.abilities()
 	l := e.proc.wantLength
@@ -190,8 +190,8 @@ func (e *endpoint) ownLengths() lengths {
 	return l
 }
 
-// agreeLengths puts into use what both sides can do, and tells the owner if
-// that is a change (Vol 6, Part B, 4.5.10).
+// agreeLengths puts the lengths that both sides support into use, and reports a
+// change (Vol 6, Part B, 4.5.10).
 func (e *endpoint) agreeLengths(mine, theirs lengths) {
 	now := lengths{
 		tx: max(27, min(mine.tx, theirs.rx)), txTime: max(startLengths.txTime, min(mine.txTime, theirs.rxTime)),

@@ -65,8 +65,10 @@ type ControllerConfig struct {
 	// MaxOctets is the longest link layer payload that it sends and receives, 27
 	// to 251 octets. Default: 251.
 	MaxOctets int
-	// DuplicateCache is how many advertisers the duplicate filter remembers.
-	// Default: 256.
+	// Duplicates is what the duplicate filter compares. DuplicateCache is the number
+	// of advertisers that it remembers, after which it forgets the oldest. Default:
+	// 256; negative: no limit.
+	Duplicates     DuplicateRule
 	DuplicateCache int
 	// TxPower is the transmit power in dBm.
 	TxPower int8
@@ -173,7 +175,8 @@ func (a *Air) newController(cfg *ControllerConfig, owned bool) *Controller {
 	if cfg != nil {
 		c.cfg = *cfg
 	}
-	c.node = a.register(c, c.cfg.Name)
+	var open bool
+	c.node, open = a.register(c, c.cfg.Name)
 	if c.cfg.Name == "" {
 		c.node.name = fmt.Sprintf("hci%d", c.node.index)
 	}
@@ -183,7 +186,9 @@ func (a *Air) newController(cfg *ControllerConfig, owned bool) *Controller {
 	}
 	c.supported = c.cfg.supportedCommands()
 	c.first = newPort(c)
-	c.port = c.first
+	if c.port = c.first; !open {
+		c.first.closePort(errClosed, true)
+	}
 	c.inTimer.fire = c.onInput
 	c.powerOn() // touches nothing of the air yet
 	return c

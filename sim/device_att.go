@@ -121,7 +121,7 @@ func (c *deviceClient) searchRange(op att.Opcode, r *wire.Reader) attAnswer {
 		default: // Read By Group Type
 			entry = append(wire.AppendU16(entry, uint16(t.groupEnd(i))), a.Value...)
 		}
-		if !out.add(entry) {
+		if !out.addEntry(entry) {
 			break
 		}
 	}
@@ -136,8 +136,8 @@ type attList struct {
 
 func (l *attList) empty() bool { return len(l.b) == 0 }
 
-// add reports whether the list takes the entry. The first one is cut to fit.
-func (l *attList) add(entry []byte) bool {
+// addEntry reports whether the list takes the entry. The first one is cut to fit.
+func (l *attList) addEntry(entry []byte) bool {
 	if l.empty() {
 		l.b = entry[:min(len(entry), l.room, 255)]
 		l.size = len(l.b)

@@ -63,6 +63,15 @@ func TestDeviceRequests(t *testing.T) {
 			{[]byte{0x12, 0x13, 0, 1}, []byte{0x01, 0x12, 0x13, 0, 0x05}}, // not encrypted
 			{[]byte{0x12, 2, 0, 1}, []byte{0x01, 0x12, 2, 0, 0x03}},
 			{[]byte{0x12, 3, 0, 9, 8}, []byte{0x13}},
+			{[]byte{0x08, 1, 0, 4, 0, 3}, []byte{0x01, 0x08, 0, 0, 0x04}}, // no UUID
+			{[]byte{0x0C, 5, 0, 0, 0}, []byte{0x01, 0x0C, 5, 0, 0x01}},
+			{[]byte{0x0A, 0x13, 0}, []byte{0x01, 0x0A, 0x13, 0, 0x02}},
+			{[]byte{0x12, 5, 0, 1}, []byte{0x01, 0x12, 5, 0, 0x01}},
+			{[]byte{0x16, 2, 0, 0, 0, 1}, []byte{0x01, 0x16, 2, 0, 0x03}},
+			{[]byte{0x16, 3, 0, 0, 0, 5}, []byte{0x17, 3, 0, 0, 0, 5}},
+			{[]byte{0x18, 0}, []byte{0x19}}, // canceled
+			{[]byte{0x16, 3, 0, 9, 0, 5}, []byte{0x17, 3, 0, 9, 0, 5}},
+			{[]byte{0x18, 1}, []byte{0x01, 0x18, 3, 0, 0x07}}, // behind the value
 			{[]byte{0x16, 3, 0, 1, 0, 7, 7}, []byte{0x17, 3, 0, 1, 0, 7, 7}},
 			{[]byte{0x16, 3, 0, 3, 0, 6}, []byte{0x17, 3, 0, 3, 0, 6}},
 			{[]byte{0x18, 1}, []byte{0x19}},

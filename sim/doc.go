@@ -1,55 +1,68 @@
 // Package sim is a simulated Bluetooth LE radio: controllers that speak HCI,
-// peers without a host, and the air between them.
+// devices without a host, and the air between them.
 //
 //	air := sim.New(&sim.Config{Seed: 1})
 //	defer air.Close()
 //	central := air.NewController(nil)           // an hci.Transport
-//	sensor := air.NewRawPeer(&sim.RawPeerConfig{ // a scripted peripheral
-//		AdvData: data,
+//	sensor := air.NewDevice(&sim.DeviceConfig{ // a peripheral with a table
+//		Table: sim.NewTable(services...),
 //	})
 //
-// An [Air] joins any number of [Controller] and [RawPeer] nodes. A Controller
-// is an hci.Transport and behaves as a real LE controller does at HCI level:
-// command credits, event masks, ACL buffers, accept list, resolving list,
-// limits on links, legacy and extended commands that must not be mixed. Below
-// it the link layer is modeled in time: advertising intervals and their
-// random delay, scan windows, connection events, latency, packets per event by
-// PHY and length, acknowledgement and retransmission, supervision timeout,
-// control procedures with their instants. One radio is shared by all links of
-// a node. There are no bits on the air: encryption is agreed on and compared,
-// not computed.
+// An [Air] joins any number of nodes. A [Controller] is an hci.Transport and
+// behaves as a real LE controller does at HCI level: command credits, event
+// masks, ACL buffers, accept list, resolving list, duplicate filter, limits on
+// links, legacy and extended commands that must not be mixed. Below it the link
+// layer is modeled in time: advertising intervals and their random delay, scan
+// windows, connection events, latency, packets per event by PHY and length,
+// acknowledgement and retransmission, supervision timeout, control procedures
+// with their instants. All links of a node share one radio. There are no bits on
+// the air: encryption is agreed on and compared, not computed.
+//
+// # Devices
+//
+//   - [Device] has an attribute table and a small ATT server of its own. It is the
+//     device for most tests.
+//   - [Peripheral] has moor's whole stack on a controller: it pairs, and it runs a
+//     program of its own. The package has some ready-made ones, such as [Lamp].
+//   - [RawPeer] leaves every octet to a script or to a test.
+//
+// # Misbehaviour
+//
+// Everything is well behaved by default. A [Temper] makes a device misbehave: it
+// hangs up, falls silent, restarts, answers late, twice or wrong, dislikes an
+// update, asks for its own parameters, changes its advertising. A [Fault] makes a
+// controller misbehave: commands ([CommandFault]), events ([EventFault]), credits
+// ([CreditFault]), connects ([ConnectFault]) and links ([LinkFault]). Both act by
+// count, by time, by chance, or on one peer only. Methods of [Controller] unplug
+// and replug it, hang it, report hardware errors and send garbage; options of
+// [ControllerConfig] select how it reports completed packets and filters
+// duplicates, or take commands away. [Path] is loss and silence on the air.
 //
 // # Time
 //
-// One goroutine, the air's, owns all state of the air and its nodes; nothing
-// else runs. It sleeps until the next thing that somebody can notice: a link
-// without traffic, an advertiser that nobody listens to, cost nothing. Inside
-// testing/synctest hours of radio pass in milliseconds.
+// One goroutine, the air's, owns all state of the air and its nodes. It sleeps
+// until the next observable event: a link without traffic and an advertiser
+// without listeners cost nothing. Inside testing/synctest hours of radio pass in
+// milliseconds.
 //
 // # Repeatability
 //
-// All chance comes from one generator that is seeded by [Config.Seed]. What
-// happens at one instant happens in a fixed order: packets from hosts first, by
-// controller and then in the order they were written, then the rest in the order
-// in which it was planned. A packet that a host writes is taken up after the
-// controller's latency, so that in synctest all packets of an instant have
-// arrived before the first of them is looked at: the same seed gives the same
-// run. Controllers with a latency of zero give that up.
+// All chance comes from one generator that is seeded by [Config.Seed]. Events of
+// one instant happen in a fixed order: packets from hosts first, by controller and
+// then in the order in which they were written, then the rest in the order in
+// which it was planned. The controller processes a packet after its latency, so
+// that in synctest all packets of an instant have arrived before the first of them
+// is processed: the same seed gives the same run. Controllers with a latency of
+// zero give that up.
 //
-// # Faults
+// # Scenarios
 //
-// What real controllers and peers get wrong is there as switches: see [Fault]
-// for commands, events, credits and connects, [Path] for loss and silence, and
-// the methods of [Controller] for unplugging, hardware errors and garbage.
+// [Open] makes an air with devices by the name of a scenario, which is the meaning
+// of an adapter's address "sim:NAME". [OpenTransport] and [Air.OpenTransport] fit
+// connmgr.Config.OpenTransport: the first opens scenarios, the second the
+// controllers of an air.
 //
-// # Devices and scenarios
-//
-// [Air.NewPeripheral] puts a device with the whole stack on the air; the package
-// has some ready-made. [Open] makes an air with devices by the name of a
-// scenario: that is what an adapter's address "sim:NAME" stands for. [OpenTransport]
-// and [Air.OpenTransport] have a connmgr.Manager on the one or the other.
-//
-// # What is not modeled
+// # Limits of the model
 //
 // Scan windows, advertising and connection events of one radio do not compete;
 // links do. Transmissions of different nodes do not collide, except for
@@ -59,10 +72,10 @@
 //
 // # Calls
 //
-// Methods that change something (SetPath, Fault, RawLink.Send, …) hand the
-// change to the air and return at once. It is in force before anything that
-// happens later; they may be called from any goroutine, scripts on the air's
-// goroutine included, and what several goroutines call at one instant happens
-// in the order in which it comes. Methods that ask something (Stats, …) wait for
-// the air and must not be called from a script.
+// Methods that change something (SetPath, Fault, RawLink.Send, …) post the change
+// to the air and return at once. It takes effect before anything that happens
+// later. They may be called from any goroutine, including scripts on the air's
+// goroutine; calls of several goroutines at one instant take effect in the order
+// of the calls. Methods that return a state (Stats, Value, …) wait for the air and
+// must not be called from a script. [Air.Close] ends everything.
 package sim

@@ -13,17 +13,17 @@ import "github.com/moor-ble/moor/hci"
 //	LL_START_ENC_RSP (encrypted) ->
 //	                           <- LL_START_ENC_RSP (encrypted)
 //
-// Nothing is encrypted here: LL_START_ENC_RSP carries the key, and one that is
-// not the peripheral's own is what a failed integrity check is on the air.
+// Nothing is encrypted here: LL_START_ENC_RSP carries the key, and a key other
+// than the peripheral's counts as a failed integrity check.
 type encryption struct {
 	rand    [8]byte
 	ediv    uint16
 	key     [16]byte
 	refresh bool // of an encrypted link
-	asked   bool // the host owes the key
+	asked   bool // the host has not answered the key request
 }
 
-// startEncryption is the central's start.
+// startEncryption starts encryption, as central.
 func (e *endpoint) startEncryption(p *procedure) {
 	e.proc.enc = encryption{rand: p.rand, ediv: p.ediv, key: p.key, refresh: e.secured}
 	e.paused = true
@@ -65,8 +65,8 @@ func (e *endpoint) receiveEncryption(c *control) {
 	}
 }
 
-// replyKey is the answer of the peripheral's host to a key request; nil says
-// that it has no key. Without such a request it does nothing.
+// replyKey handles the answer of the peripheral's host to a key request; nil means
+// that the host has no key. Without a request it does nothing.
 func (e *endpoint) replyKey(key *[16]byte) {
 	enc := &e.proc.enc
 	if !enc.asked {
@@ -85,7 +85,7 @@ func (e *endpoint) replyKey(key *[16]byte) {
 	}
 }
 
-// encryptionDone tells the owner what came of it and lets data flow again.
+// encryptionDone reports the outcome and resumes data.
 func (e *endpoint) encryptionDone(st hci.Status) {
 	refresh := e.proc.enc.refresh
 	e.proc.enc.refresh = false

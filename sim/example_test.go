@@ -9,6 +9,7 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
@@ -111,4 +112,44 @@ func weigh(ctx context.Context, m *connmgr.Manager, address string, svc, chr uui
 	}
 	fmt.Printf("%d kg\n", (int(v[1])+int(v[2])<<8)/200)
 	return nil
+}
+
+// A sensor that answers the first two reads of its battery level with errors.
+func ExampleTemper() {
+	ctx := context.Background()
+	air := sim.New(nil)
+	defer air.Close()
+	battery, level := uuid.From16(0x180F), uuid.From16(0x2A19)
+	sensor := air.NewDevice(&sim.DeviceConfig{
+		Table: sim.NewTable(gatt.ServiceDef{UUID: battery, Characteristics: []gatt.CharDef{
+			{UUID: level, Properties: gatt.PropRead, Value: []byte{87}},
+		}}),
+		Temper: sim.Temper{Rules: []sim.Rule{
+			{On: sim.OnRequest, Opcode: att.OpReadReq, Do: sim.Refuse, Code: att.CodeUnlikelyError, Times: 2},
+		}},
+	})
+	h, err := host.Open(ctx, air.NewController(nil), nil)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer h.Close()
+	c, err := h.Connect(ctx, sensor.Address(), nil)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer c.Close()
+	for range 3 {
+		v, err := c.GATT().Read(ctx, battery, level)
+		if errors.Is(err, att.CodeUnlikelyError) {
+			fmt.Println("refused")
+			continue
+		}
+		fmt.Println("read", v, err)
+	}
+	// Output:
+	// refused
+	// refused
+	// read [87] <nil>
 }

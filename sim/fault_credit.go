@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -64,12 +65,9 @@ func (c *Controller) limitCreditFault() {
 	}
 	f := c.faults.credits[n-1]
 	c.air.arm(&timer{fire: func() {
-		for _, g := range c.faults.credits {
-			if g == f {
-				CreditFault{Peer: f.Peer}.installFault(&c.faults)
-				c.flushCredits()
-				return
-			}
+		if slices.Contains(c.faults.credits, f) {
+			CreditFault{Peer: f.Peer}.installFault(&c.faults)
+			c.flushCredits()
 		}
 	}}, c.air.now.plus(f.For))
 }

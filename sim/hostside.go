@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/internal/wire"
 )
 
-// receivePacket takes a packet from the host, and reports whether its buffer is free
-// again.
+// receivePacket handles a packet from the host. It reports whether its buffer is
+// free again.
 func (c *Controller) receivePacket(b []byte) bool {
 	c.air.logHCI(c, b, nil, true)
 	if c.hung {
@@ -57,7 +57,7 @@ func (c *Controller) runCommand(b []byte) {
 }
 
 // reply is the answer to a command: Command Status for a procedure, Command
-// Complete for all others. What follows the answer is in then.
+// Complete for all others. The functions in then run after the answer.
 type reply struct {
 	op        hci.Opcode
 	procedure bool
@@ -93,8 +93,8 @@ func (c *Controller) fits(p hci.Params) bool {
 	return true
 }
 
-// countCrowd counts the commands that the host has sent beyond the credits:
-// those that were already there when this one, unanswered, filled them.
+// countCrowd counts a command that the host has sent beyond its credits: one for
+// which too many others are queued.
 func (c *Controller) countCrowd() {
 	waiting := 0
 	for i := range c.input.Len() {

@@ -24,7 +24,7 @@ func (b *inbox[T]) put(v T) {
 	b.signal()
 }
 
-// closeInbox makes next fail once it is empty.
+// closeInbox makes takeNext fail once the inbox is empty.
 func (b *inbox[T]) closeInbox(err error) {
 	b.mu.Lock()
 	b.err = err
@@ -61,7 +61,7 @@ func (b *inbox[T]) takeNext(ctx context.Context) (v T, err error) {
 			}
 			return v, nil
 		case err != nil:
-			b.signal() // for others who wait
+			b.signal() // for the other waiters
 			return v, err
 		}
 		select {

@@ -8,35 +8,35 @@ import (
 	"github.com/moor-ble/moor/internal/ring"
 )
 
-// owner is what sits above one end of a link: a controller or a raw peer. All
-// methods run on the air's goroutine.
+// owner is the node of an endpoint: a controller or a raw peer. Its methods must
+// run on the air's goroutine.
 type owner interface {
-	// linkUp is called when the link exists for the end's host.
+	// linkUp reports the link to the host.
 	linkUp(e *endpoint)
-	// linkEstablished is called when the end hears the first packet.
+	// linkEstablished is called when the endpoint receives the first packet.
 	linkEstablished(e *endpoint)
-	// receiveData takes the payload of one link layer data packet, which it must
-	// not keep. false: there is no room, the packet is to come again.
+	// receiveData takes the payload of one link layer data packet, and must not keep
+	// it. It reports false if it has no room; the packet is then sent again.
 	receiveData(e *endpoint, start bool, data []byte) bool
-	// dataSent gives a packet back that the peer has acknowledged wholly.
+	// dataSent returns a packet that the peer has acknowledged.
 	dataSent(e *endpoint, p txPacket)
 	// eventClosed is called at the end of a connection event.
 	eventClosed(e *endpoint)
-	// reportEvent tells the outcome of a control procedure, or a request of the peer.
+	// reportEvent reports the outcome of a control procedure.
 	reportEvent(e *endpoint, ev hci.Event)
-	// requestKey asks for the key of a link that the peer wants encrypted; the
-	// answer is e.replyKey.
+	// requestKey asks for the key when the peer starts encryption. The owner answers
+	// by e.replyKey.
 	requestKey(e *endpoint, rand [8]byte, ediv uint16)
-	// requestParams asks whether the peer's wish for parameters is granted; the
-	// answer is e.replyParams.
+	// requestParams asks whether to grant the peer's request for parameters. The
+	// owner answers by e.replyParams.
 	requestParams(e *endpoint, p linkParams)
-	// linkEnded is the last call.
+	// linkEnded reports the end of the link. It is the last call.
 	linkEnded(e *endpoint, reason hci.Status)
-	// abilities says what the node's link layer can do.
+	// abilities returns the abilities of the node's link layer.
 	abilities() *abilities
 }
 
-// abilities is what a link layer brings to every link.
+// abilities are the properties of a node's link layer.
 type abilities struct {
 	features     hci.Features
 	version      uint8
@@ -47,7 +47,7 @@ type abilities struct {
 	defaultTime  time.Duration // and their time
 	preferTx     hci.PHYs      // accepted in PHY procedures
 	preferRx     hci.PHYs
-	mute         bool // answers no control procedure
+	mute         bool // does not answer control PDUs
 }
 
 // linkParams are the parameters of a link, in real units.
@@ -62,15 +62,15 @@ type txPacket struct {
 	buf   []byte
 	start bool
 	raw   []byte // the owner's, of which buf is a part
-	extra bool   // of the temper: the owner does not know of it
+	extra bool   // sent by the temper; not reported to the owner
 }
 
-// flight is the link layer packet that an end has sent, or is about to, and
-// that is not acknowledged.
+// flight is the link layer packet that an endpoint sends, until it is
+// acknowledged.
 type flight struct {
 	kind      flightKind
 	n         int  // payload octets
-	delivered bool // the peer has taken it, its acknowledgement has not come back
+	delivered bool // the peer has accepted it, the acknowledgement is pending
 	ctl       control
 }
 
@@ -101,9 +101,9 @@ type endpoint struct {
 	secured bool // packets are encrypted
 
 	lastRx      instant
-	up          bool // has heard a packet
-	dead        bool // the owner has been told of the end
-	gone        bool // does not send any more
+	up          bool // has received a packet
+	dead        bool // the end of the link has been reported
+	gone        bool // has stopped sending
 	supervision timer
 
 	lengths lengths
@@ -112,11 +112,11 @@ type endpoint struct {
 	proc    procedures
 }
 
-// link joins two ends. anchor(n) is the time of the connection event with the
+// link joins two endpoints. anchor(n) is the time of the connection event with the
 // counter n: base + (n - baseCount)·interval.
 //
-// A link is simulated event by event only while there is something to
-// exchange, or while loss may end it; else it has no timer at all.
+// A link is simulated event by event only while it has traffic, or while loss may
+// end it; otherwise it has no timer.
 type link struct {
 	air  *Air
 	id   uint64
@@ -133,16 +133,16 @@ type link struct {
 	event    timer
 	next     int64 // counter of the event that is planned
 	count    int64 // counter of the last event that was begun or missed
-	heard    int64 // counter of the last event that the peripheral heard
-	synced   bool  // the peripheral heard the last event it listened to
+	heard    int64 // counter of the last event that the peripheral received
+	synced   bool  // the peripheral received the last event it listened to
 	inEvent  bool
 	exStart  instant // of the exchange under way
 	exEnd    instant
-	exHeard  bool  // the peripheral hears the central in it
-	service  int64 // nanoseconds of radio it has had; the smaller, the sooner its turn
+	exHeard  bool  // the peripheral receives the central's packet in it
+	service  int64 // nanoseconds of radio so far; the smallest goes first
 	active   bool
 	watch    bool // event by event, since loss may end the link
-	hopeless bool // nothing can arrive
+	hopeless bool // no packet can arrive
 	apart    bool // the two sides follow different times
 
 	limit   linkLimit
@@ -151,7 +151,7 @@ type link struct {
 	chanMap [5]byte
 }
 
-// newLink makes the link that a CONNECT_IND ending at the time made creates.
+// newLink makes the link of a CONNECT_IND that ends at the time made.
 func (a *Air) newLink(made instant, p linkParams) *link {
 	a.linkCount++
 	l := &link{
@@ -166,7 +166,7 @@ func (a *Air) newLink(made instant, p linkParams) *link {
 	return l
 }
 
-// attach makes one end. Both must be attached before begin.
+// attach makes one endpoint. Both must be attached before beginLink.
 func (l *link) attach(role hci.Role, r *radio, o owner, own, peer hci.Addr) *endpoint {
 	e := l.endpointOf(role)
 	*e = endpoint{link: l, role: role, radio: r, owner: o, own: own, peer: peer, phy: hci.PHY1M}
@@ -196,7 +196,7 @@ func (l *link) absent(r *radio) {
 	l.p = endpoint{link: l, role: peripheral, radio: r, phy: hci.PHY1M, lengths: startLengths, gone: true, dead: true}
 }
 
-// schedule makes the link exist at the time made, when both ends have been
+// schedule arms the timer for the beginning of the link. Both endpoints must be
 // attached.
 func (l *link) schedule() {
 	l.base = l.base.plus(l.windowOffset())
@@ -206,8 +206,8 @@ func (l *link) schedule() {
 
 // windowOffset is transmitWindowOffset as centrals choose it (Vol 6, Part B,
 // 4.5.3): the first anchor goes into the middle of the widest gap between those
-// of the central's other links. Where links begin at random, events of one
-// would cover the anchors of another for good.
+// of the central's other links. Links with random offsets would cover each other's
+// anchors for good.
 func (l *link) windowOffset() time.Duration {
 	var anchors []time.Duration
 	for _, m := range l.air.links {
@@ -279,12 +279,12 @@ func (e *endpoint) sendControl(c control) {
 	e.link.planEvent()
 }
 
-// hasTraffic reports whether the end has something to say.
+// hasTraffic reports whether the endpoint has a packet to send.
 func (e *endpoint) hasTraffic() bool {
 	return !e.gone && (e.fly.kind != flightNone || e.ctl.Len() > 0 || !e.paused && e.data.Len() > 0)
 }
 
-// reassess follows a change of what lies between the two ends.
+// reassess applies a change of the radio paths between the two endpoints.
 func (l *link) reassess() {
 	out := l.air.lossBetween(l.c.radio, l.p.radio)
 	back := l.air.lossBetween(l.p.radio, l.c.radio)
@@ -309,8 +309,8 @@ func (l *link) reassess() {
 	l.planEvent()
 }
 
-// negligible reports whether so many events in a row fail with a probability
-// that no run will ever see.
+// negligible reports whether the link's supervision timeout by loss is too
+// improbable to occur in any run.
 func negligible(fail float64, timeout, interval time.Duration) bool {
 	p := 1.0
 	for n := timeout / interval; n > 0; n-- {
@@ -345,15 +345,15 @@ func (e *endpoint) superviseNow() {
 	e.dropLink(reason)
 }
 
-// dropLink ends the link on this side, without a word to the other.
+// dropLink ends the link on this side without a packet.
 func (e *endpoint) dropLink(reason hci.Status) {
 	e.gone = true
 	e.reportEnd(reason)
 	e.link.reassess()
 }
 
-// reportEnd tells the owner that the link has ended for it. The end may still
-// acknowledge the packet that ended it.
+// reportEnd reports the end of the link to the owner. The endpoint may still
+// acknowledge the packet that ended the link.
 func (e *endpoint) reportEnd(reason hci.Status) {
 	l := e.link
 	if !e.dead {

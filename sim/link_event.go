@@ -11,11 +11,11 @@ import (
 //	anchor            exStart                         exEnd
 //	  |  central's packet | IFS | peripheral's packet | IFS |  next exchange …
 //
-// It goes on while either side has more to say and the next exchange ends
-// before the link's next anchor; it ends at once when a packet is lost. Both
-// radios belong to it until exEnd.
+// It continues while either side has more data and the next exchange ends before
+// the link's next anchor. It ends when a packet is lost. Both radios are busy
+// until exEnd.
 
-// planEvent arms the next event that is of any use, or none.
+// planEvent arms the timer for the next event with traffic, if there is any.
 func (l *link) planEvent() {
 	if l.inEvent || l.pos < 0 {
 		return
@@ -47,7 +47,7 @@ func (l *link) onEvent() {
 	if l.instant.armed() && l.instant.at <= l.air.now {
 		l.air.disarm(&l.instant)
 		l.onInstant()
-		return // which has planned anew
+		return // onInstant has planned the next event
 	}
 	l.count = l.next
 	if l.c.radio.busy > l.air.now || l.p.radio.busy > l.air.now || !l.startExchange(l.air.now) {
@@ -55,8 +55,8 @@ func (l *link) onEvent() {
 	}
 }
 
-// startExchange starts one exchange of packets at the time start, and reports
-// whether it did. It does not where the time is another link's.
+// startExchange starts an exchange of packets at the time start. It reports false
+// if the radio time belongs to another link.
 func (l *link) startExchange(start instant) bool {
 	c, p := &l.c, &l.p
 	c.loadFlight()
@@ -74,9 +74,9 @@ func (l *link) startExchange(start instant) bool {
 		p.radio.onAir.Received++
 		p.notePacket(start)
 		l.heard, l.synced = l.count, true
-		if p.fly.delivered { // the central acknowledges what it took last time
+		if p.fly.delivered { // the central acknowledges the packet of the last exchange
 			p.acknowledged()
-			if p.gone { // that was its last word
+			if p.gone { // the packet was LL_TERMINATE_IND
 				l.inEvent = false
 				return false
 			}
@@ -96,8 +96,8 @@ func (l *link) startExchange(start instant) bool {
 	return true
 }
 
-// finishExchange ends an exchange: packets are taken and acknowledged, and the event
-// goes on or closes.
+// finishExchange ends an exchange: packets are delivered and acknowledged, and
+// the event continues or closes.
 func (l *link) finishExchange() {
 	c, p := &l.c, &l.p
 	if !l.exHeard {
@@ -107,7 +107,7 @@ func (l *link) finishExchange() {
 	refused := !c.deliverTo(p)
 	answered := !c.gone && !l.apart && l.air.arrives(p.radio, c.radio)
 	p.radio.onAir.Sent++
-	if c.dead { // it stayed only to acknowledge
+	if c.dead { // it only had to acknowledge
 		c.gone = true
 	}
 	if answered && !c.gone {
@@ -148,7 +148,7 @@ func (l *link) closeConnEvent() {
 	l.planEvent()
 }
 
-// minSpan is the time that the next exchange takes.
+// minSpan is the duration of the next exchange.
 func (l *link) minSpan() time.Duration {
 	l.c.loadFlight()
 	answer := 0
@@ -182,7 +182,7 @@ func (e *endpoint) nextData(off int) int {
 	return min(len(e.data.At(0).buf)-off, e.maxPayload())
 }
 
-// more reports whether something waits behind the packet in flight.
+// more reports whether packets are queued behind the packet in flight.
 func (e *endpoint) more() bool {
 	if e.ctl.Len() > 0 {
 		return true
@@ -193,8 +193,7 @@ func (e *endpoint) more() bool {
 	return e.data.Len() > 1 || e.off+e.fly.n < len(e.data.At(0).buf)
 }
 
-// nextLen is the payload that goes out when the packet in flight has been
-// acknowledged.
+// nextLen is the length of the payload that follows the packet in flight.
 func (e *endpoint) nextLen() int {
 	switch {
 	case e.ctl.Len() > 0:
@@ -209,12 +208,12 @@ func (e *endpoint) nextLen() int {
 	return min(len(e.data.At(1).buf), e.maxPayload())
 }
 
-// maxPayload is the most octets that one data packet of this end may have.
+// maxPayload is the greatest payload of a data packet of this endpoint in octets.
 func (e *endpoint) maxPayload() int {
 	return min(e.lengths.tx, fitting(e.phy, e.lengths.txTime, e.secured))
 }
 
-// payload adds what encryption does to a packet.
+// payload adds the MIC to the length of an encrypted packet.
 func (e *endpoint) payload(n int) int {
 	if n > 0 && e.secured {
 		return n + micLen
@@ -224,7 +223,7 @@ func (e *endpoint) payload(n int) int {
 
 func (e *endpoint) flightTime() time.Duration { return airtime(e.phy, e.payload(e.fly.n)) }
 
-// notePacket notes a packet of the other side.
+// notePacket records the reception of a packet of the other side.
 func (e *endpoint) notePacket(at instant) {
 	e.lastRx = at
 	if e.up || e.dead {
@@ -239,8 +238,8 @@ func (e *endpoint) notePacket(at instant) {
 	e.owner.linkEstablished(e)
 }
 
-// deliverTo hands the packet that e has in flight to the end to, unless that
-// has it already. It reports false if that has no room for it.
+// deliverTo delivers the packet in flight to the other endpoint, unless it was
+// delivered already. It reports false if the other endpoint has no room for it.
 func (e *endpoint) deliverTo(to *endpoint) bool {
 	if e.fly.kind == flightNone || e.fly.delivered || to.dead {
 		return true
@@ -262,7 +261,7 @@ func (e *endpoint) deliverTo(to *endpoint) bool {
 	return true
 }
 
-// receiveData hands data to the owner, by way of the temper.
+// receiveData delivers data to the owner, through the temper if there is one.
 func (e *endpoint) receiveData(start bool, data []byte) bool {
 	if e.manners != nil {
 		return e.manners.receiveData(start, data)
@@ -287,13 +286,12 @@ func (e *endpoint) acknowledged() {
 	}
 }
 
-// turn is by how much radio time a link may be ahead of another before it has
-// to make room for it. Every change of turns wastes the time until the other's
-// anchor.
+// turn is the radio time by which a link may be ahead of another before it must
+// yield. Each change wastes the time until the other link's anchor.
 const turn = int64(4 * time.Millisecond)
 
-// mustYield reports whether another link of either radio, which has had less
-// of it, needs the time before until.
+// mustYield reports whether another link of either radio, with less radio time so
+// far, needs the time before until.
 func (l *link) mustYield(until instant) bool {
 	for _, r := range []*radio{l.c.radio, l.p.radio} {
 		for _, m := range r.active {
@@ -308,14 +306,14 @@ func (l *link) mustYield(until instant) bool {
 	return false
 }
 
-// isNew reports whether the link still has to bring its first packet, for
-// which it has few events.
+// isNew reports whether an endpoint has yet to receive its first packet, for which
+// it has few events.
 func (l *link) isNew() bool { return !l.c.up || !l.p.up }
 
-// setActive enters the link into, or takes it off, the list of those that
-// compete for the two radios. Who enters has no claim for the time it was
-// silent, beyond a turn: a host with few buffers falls silent after every packet,
-// and would never catch up.
+// setActive adds the link to the lists of links that compete for the two radios,
+// or removes it. A link that is added has no claim for the time without traffic,
+// except for one turn: a host with few buffers pauses after every packet, and
+// would never catch up.
 func (l *link) setActive(on bool) {
 	if on == l.active {
 		return

@@ -49,7 +49,7 @@ func (l *listener) tuned(channel int, start instant, long time.Duration) bool {
 	return int(turn%3) == channel && (l.window == l.interval || phase+long <= l.window)
 }
 
-// listened is the time that the receiver has been on.
+// listened is the time for which the receiver was on.
 func (l *listener) listened() time.Duration {
 	return time.Duration(float64(l.node.air.now-l.since) * float64(l.window) / float64(l.interval))
 }

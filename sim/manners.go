@@ -77,18 +77,15 @@ func (m *manners) startLink() {
 		pdu := append(wire.AppendU16([]byte{byte(op)}, uint16(n.Handle)), n.Value...)
 		e.repeat(n.After, n.Every, func() { m.sendFrame(cidATT, pdu) })
 	}
-	m.reactToLink(OnLink, Reaction.endsLink)
+	m.reactToLink(OnLink)
 }
 
-// reactToLink applies the rules of a trigger to which only the reactions that
-// accepts names apply, and reports whether one has.
-func (m *manners) reactToLink(on Trigger, accepts func(Reaction) bool) bool {
-	r := m.temper.matchRule(&occurrence{on: on, accepts: accepts})
-	if r == nil {
-		return false
+// reactToLink applies the rules of a trigger to which only the reactions apply
+// that end a link.
+func (m *manners) reactToLink(on Trigger) {
+	if r := m.temper.matchRule(&occurrence{on: on, accepts: Reaction.endsLink}); r != nil {
+		m.endLink(r)
 	}
-	m.endLink(r)
-	return true
 }
 
 // endLink carries out HangUp, FallSilent, Crash and Stall.
@@ -154,9 +151,9 @@ func (m *manners) changeMade(c *change, differs bool) {
 	switch {
 	case m.e.dead || !c.known:
 	case c.kind == procPHY && differs:
-		m.reactToLink(OnPHY, Reaction.endsLink)
+		m.reactToLink(OnPHY)
 	case c.kind == procUpdate && c.by == &m.e.link.c:
-		m.reactToLink(OnParams, Reaction.endsLink)
+		m.reactToLink(OnParams)
 	}
 }
 
@@ -189,7 +186,7 @@ func (m *manners) receiveFrame(cid uint16, payload []byte) {
 		m.receiveATT(payload)
 		return
 	case cid == cidSMP && payload[0] == 0x05 && m.secured: // Pairing Failed
-		m.reactToLink(OnSecurityRefused, Reaction.endsLink)
+		m.reactToLink(OnSecurityRefused)
 	case cid == cidSignaling && len(payload) > 1 && payload[1] >= ownIdentifiers:
 		return // the answer to the temper's request
 	}

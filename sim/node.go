@@ -40,14 +40,13 @@ type radio struct {
 }
 
 // register gives the node its place. Nodes get their index in the order of
-// the calls that make them.
-func (a *Air) register(node Node, name string) *radio {
+// the calls that make them. It reports false on a closed air.
+func (a *Air) register(node Node, name string) (*radio, bool) {
 	a.mu.Lock()
 	r := &radio{air: a, node: node, index: a.count, name: name}
 	a.count++
 	a.mu.Unlock()
-	a.post(func() { a.nodes = append(a.nodes, r) })
-	return r
+	return r, a.post(func() { a.nodes = append(a.nodes, r) })
 }
 
 // SetPath sets the radio path between x and y in both directions.

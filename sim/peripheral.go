@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/moor-ble/moor/controller"
@@ -25,6 +26,9 @@ type PeripheralConfig struct {
 	Address hci.Addr
 	// Services follow Generic Access and Generic Attribute in its table.
 	Services []gatt.ServiceDef
+	// DisableGATT leaves Generic Attribute out, so that the device has neither
+	// Service Changed nor a Database Hash.
+	DisableGATT bool
 	// Advertise holds its advertising options. Default: flags, services with
 	// 16-bit UUIDs, appearance and name, every 100 ms. A name that does not fit
 	// the 31 octets moves to the scan response and is cut to 29 octets. Services
@@ -52,6 +56,9 @@ type Peripheral struct {
 	server *gatt.Server
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	end    sync.Once
+	ended  atomic.Bool
+	err    error // of Close
 }
 
 // NewPeripheral adds a device to the air. It returns when the device advertises.
@@ -77,11 +84,17 @@ func (a *Air) NewPeripheral(ctx context.Context, cfg *PeripheralConfig) (*Periph
 	if c.Run != nil {
 		p.wg.Go(func() { c.Run(run, p) })
 	}
+	if !a.adopt(p) {
+		return nil, errors.Join(errClosed, p.Close())
+	}
 	return p, nil
 }
 
 func (p *Peripheral) start(ctx context.Context, c *PeripheralConfig) (err error) {
-	p.server, err = gatt.NewServer(&gatt.ServerConfig{Name: c.Name, Appearance: c.Appearance, Services: c.Services, Logger: c.Host.HCI.Logger})
+	p.server, err = gatt.NewServer(&gatt.ServerConfig{
+		Name: c.Name, Appearance: c.Appearance, Services: c.Services, DisableGATT: c.DisableGATT,
+		Logger: c.Host.HCI.Logger,
+	})
 	if err != nil {
 		return errors.Join(err, p.ctl.Close())
 	}
@@ -168,18 +181,25 @@ func (p *Peripheral) ForgetBonds() error {
 func (p *Peripheral) radio() *radio { return p.ctl.node }
 
 // Close ends the peripheral's advertising and its links. It returns when all its
-// goroutines have ended.
+// goroutines have ended. Later calls return the same error. Air.Close closes it
+// too.
 func (p *Peripheral) Close() error {
+	p.end.Do(p.closeStack)
+	return p.err
+}
+
+func (p *Peripheral) closeStack() {
+	defer p.ended.Store(true)
 	if p.cancel != nil {
 		p.cancel()
 	}
 	p.wg.Wait()
-	var err error
 	if p.host != nil {
-		err = p.host.Close()
+		p.err = p.host.Close()
 	}
 	if p.server != nil {
 		p.server.Close()
 	}
-	return err
 }
+
+func (p *Peripheral) isClosed() bool { return p.ended.Load() }

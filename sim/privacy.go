@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// privacy is the resolving list and what belongs to it.
+// privacy is the resolving list and its state.
 type privacy struct {
 	list    []*resolving
 	enabled bool

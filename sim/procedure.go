@@ -22,10 +22,10 @@ const (
 	procEncrypt
 )
 
-// procedure is one that waits for its turn or runs.
+// procedure is a procedure that is queued or runs.
 type procedure struct {
 	kind   procKind
-	quiet  bool // not asked for by the host
+	quiet  bool // its outcome is not reported
 	params linkParams
 	tx, rx hci.PHYs
 	rand   [8]byte
@@ -34,7 +34,8 @@ type procedure struct {
 	chans  [5]byte
 }
 
-// procedures are those of one end. One runs at a time (Vol 6, Part B, 5.2).
+// procedures are the procedures of one endpoint. One runs at a time (Vol 6, Part
+// B, 5.2).
 type procedures struct {
 	queue  ring.Ring[procedure]
 	cur    procedure
@@ -63,7 +64,8 @@ func (e *endpoint) nextProcedure() {
 	}
 }
 
-// runProcedure sends the first PDU of a procedure, or ends it with what is known.
+// runProcedure sends the first PDU of a procedure, or ends it if its outcome is
+// known.
 func (e *endpoint) runProcedure(p *procedure) {
 	a := e.owner.abilities()
 	switch p.kind {
@@ -100,8 +102,8 @@ func (e *endpoint) runProcedure(p *procedure) {
 	}
 }
 
-// finishProcedure ends the procedure that runs, if it is of that kind, and tells the
-// owner what came of it.
+// finishProcedure ends the running procedure, if it is of that kind, and reports
+// its outcome.
 func (e *endpoint) finishProcedure(kind procKind, st hci.Status) {
 	pr := &e.proc
 	if pr.cur.kind != kind {
@@ -148,7 +150,7 @@ func (e *endpoint) procedureTimeout() {
 	}
 }
 
-// startTermination sends LL_TERMINATE_IND. The end is over when that has been
+// startTermination sends LL_TERMINATE_IND. The link ends when the PDU has been
 // acknowledged, or after the supervision timeout (Vol 6, Part B, 5.1.6).
 func (e *endpoint) startTermination(reason hci.Status) {
 	e.proc.cur = procedure{}
@@ -158,7 +160,7 @@ func (e *endpoint) startTermination(reason hci.Status) {
 	e.sendControl(control{op: llTerminateInd, status: reason})
 }
 
-// receivePHYRequest answers LL_PHY_REQ: a peripheral with its wishes, a
+// receivePHYRequest answers LL_PHY_REQ: a peripheral with its preferences, a
 // central with the decision.
 func (e *endpoint) receivePHYRequest(c *control) {
 	if e.role == central {
@@ -169,8 +171,8 @@ func (e *endpoint) receivePHYRequest(c *control) {
 	e.sendControl(control{op: llPHYRsp, tx: a.preferTx, rx: a.preferRx})
 }
 
-// choosePHY is the central's decision, from the wishes of both sides: the
-// fastest that is in both, else no change.
+// choosePHY decides, as central, on the fastest PHYs that both sides prefer, or on
+// no change.
 func (e *endpoint) choosePHY(by *endpoint, theirs *control) {
 	a := e.owner.abilities()
 	tx, rx := a.preferTx, a.preferRx
@@ -196,25 +198,25 @@ func fastest(common hci.PHYs, present hci.PHY) hci.PHY {
 	return present
 }
 
-// change is something that both sides do at one connection event, the
-// instant (Vol 6, Part B, 5.1.1 to 5.1.2 and 5.1.10).
+// change is a change that both sides make at one connection event, the instant
+// (Vol 6, Part B, 5.1.1 to 5.1.2 and 5.1.10).
 type change struct {
 	kind       procKind
-	by         *endpoint // who started it
+	by         *endpoint // the side that started it
 	params     linkParams
-	central    hci.PHY // what it sends with
+	central    hci.PHY // for sending
 	peripheral hci.PHY
 	chans      [5]byte
 	at         int64
-	known      bool // the peripheral has been told
+	known      bool // the peripheral has received the PDU
 }
 
-// changePDUs are what a peripheral is told of a change by.
+// changePDUs are the PDUs that announce changes.
 var changePDUs = map[procKind]controlOp{
 	procUpdate: llConnectionUpdateInd, procPHY: llPHYUpdateInd, procChannelMap: llChannelMapInd,
 }
 
-// announce lets the central tell the peripheral of a change; one at a time.
+// announce queues a change. The central announces one at a time.
 func (l *link) announce(c change) {
 	l.changes.Push(c)
 	if l.changes.Len() == 1 {
@@ -229,7 +231,7 @@ func (l *link) sendChange() {
 	l.c.sendControl(control{op: changePDUs[c.kind], at: c.at})
 }
 
-// receiveInstant is the peripheral hearing of a change.
+// receiveInstant handles the announcement of a change, as peripheral.
 func (e *endpoint) receiveInstant(c *control) {
 	l := e.link
 	if l.changes.Len() > 0 && l.changes.At(0).at == c.at {
@@ -237,8 +239,8 @@ func (e *endpoint) receiveInstant(c *control) {
 	}
 }
 
-// onInstant makes a change at its instant. If the peripheral has not heard of
-// it, the two sides have lost each other.
+// onInstant makes a change at its instant. If the peripheral has not received the
+// announcement, no further packet arrives.
 func (l *link) onInstant() {
 	c := l.changes.Pop()
 	l.apart = l.apart || !c.known
@@ -250,7 +252,7 @@ func (l *link) onInstant() {
 			l.heard = max(l.heard, c.at-1)
 		}
 		l.interval, l.latency, l.timeout = c.params.max, c.params.latency, c.params.timeout
-		for _, e := range []*endpoint{&l.c, &l.p} { // the timeout counts from now on
+		for _, e := range []*endpoint{&l.c, &l.p} { // the new timeout applies at once
 			if e.supervision.armed() && e.up {
 				l.air.arm(&e.supervision, e.lastRx.plus(l.timeout))
 			}
@@ -275,8 +277,8 @@ func (l *link) onInstant() {
 	l.reassess()
 }
 
-// changed tells both owners: the one who asked always, the other if anything
-// is different.
+// changed reports a change to both owners: to the owner that asked in any case, to
+// the other one if a value differs.
 func (l *link) changed(c *change, differs bool, central, peripheral procKind) {
 	for _, e := range []*endpoint{&l.c, &l.p} {
 		kind := central
@@ -303,7 +305,7 @@ func (e *endpoint) replyParams(p linkParams, st hci.Status) {
 	e.link.announce(change{kind: procUpdate, by: e.other(), params: p})
 }
 
-// askLength is the host's wish for the length of packets it sends.
+// askLength starts a data length update for the packets that this side sends.
 func (e *endpoint) askLength(tx int, t time.Duration) {
 	e.proc.wantLength.tx, e.proc.wantLength.txTime = tx, t
 	e.startProcedure(procedure{kind: procLength, quiet: true})

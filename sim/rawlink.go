@@ -26,15 +26,16 @@ type RawLink struct {
 	from     hci.Addr
 	role     hci.Role
 	frames   inbox[Frame]
-	part     []byte // of a frame, as far as it has come
+	part     []byte // the received part of a frame
 	down     chan struct{}
 	reason   hci.Status // once down is closed
 }
 
-// ErrLinkDown is the error of Receive after the end of the link.
+// ErrLinkDown is the error of Receive after the end of the link, unless the air
+// was closed.
 var ErrLinkDown = errors.New("sim: link is down")
 
-// Peer returns the address of the other side, and Role this side's role.
+// Peer returns the address of the other side.
 func (l *RawLink) Peer() hci.Addr { return l.from }
 
 // Role returns this side's role.
@@ -79,7 +80,7 @@ func (l *RawLink) Update(p hci.ConnParams) {
 	l.post(func() { l.endpoint.startProcedure(procedure{kind: kind, params: newLinkParams(p)}) })
 }
 
-// Encrypt starts encryption; the peer must be the central.
+// Encrypt starts encryption, as central. A peripheral ignores the call.
 func (l *RawLink) Encrypt(rand [8]byte, ediv uint16, key [16]byte) {
 	l.post(func() {
 		if l.role == central {
@@ -138,7 +139,7 @@ func (l *RawLink) assembleFrame(start bool, data []byte) {
 	l.part = l.part[:0]
 }
 
-// rawOwner is the peer as the owner of its ends.
+// rawOwner is the peer as the owner of its endpoints.
 type rawOwner RawPeer
 
 func (o *rawOwner) link(e *endpoint) *RawLink { return o.links[e] }
@@ -197,7 +198,7 @@ func (o *rawOwner) requestKey(e *endpoint, rand [8]byte, ediv uint16) {
 	e.replyKey(nil)
 }
 
-// requestParams grants every wish of a peripheral.
+// requestParams grants every request of a peripheral.
 func (o *rawOwner) requestParams(e *endpoint, p linkParams) { e.replyParams(p, hci.StatusSuccess) }
 
 func (o *rawOwner) linkEnded(e *endpoint, reason hci.Status) {

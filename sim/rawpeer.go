@@ -86,7 +86,8 @@ func (a *Air) NewRawPeer(cfg *RawPeerConfig) *RawPeer {
 	if cfg != nil {
 		p.cfg = *cfg
 	}
-	p.node = a.register(p, p.cfg.Name)
+	var open bool
+	p.node, open = a.register(p, p.cfg.Name)
 	i := p.node.index
 	if p.node.name == "" {
 		p.node.name = fmt.Sprintf("peer%d", i)
@@ -103,6 +104,9 @@ func (a *Air) NewRawPeer(cfg *RawPeerConfig) *RawPeer {
 	p.adv = newAdvertiser(p.node, p)
 	p.quiet = p.cfg.Silent
 	p.accepted.init()
+	if !open {
+		p.accepted.closeInbox(errClosed)
+	}
 	a.post(func() {
 		p.node.setTemper(p.cfg.Temper)
 		p.advertise()
@@ -182,8 +186,11 @@ func (p *RawPeer) advertise() {
 func (p *RawPeer) endPeer() {
 	p.accepted.closeInbox(errClosed)
 	for _, l := range p.links {
+		l.reason = hci.StatusLocalHostTerminated
+		close(l.down)
 		l.frames.closeInbox(errClosed)
 	}
+	clear(p.links)
 	if p.dial != nil {
 		p.dial.result <- dialResult{err: errClosed}
 		p.dial = nil

@@ -18,7 +18,7 @@ import (
 // Scenario is a simulated world that Open knows by name.
 type Scenario struct {
 	Name string
-	Text string // what is in it
+	Text string // a description for the user
 	fill func(ctx context.Context, w *world) error
 	air  Config // as the options say
 }
@@ -47,7 +47,7 @@ type ScenarioOptions struct {
 	Passkey func(device string, p smp.Passkey)
 }
 
-// world is a scenario in the making.
+// world is the air of a scenario and its devices.
 type world struct {
 	opts        ScenarioOptions
 	air         *Air
@@ -174,14 +174,8 @@ func (o *opened) Close() error {
 	return o.err
 }
 
-// Close closes the air first, so that no device waits for another.
-func (w *world) Close() error {
-	err := w.air.Close()
-	for _, p := range w.peripherals {
-		_ = p.Close() // says that the air is closed
-	}
-	return err
-}
+// Close closes the air and its devices.
+func (w *world) Close() error { return w.air.Close() }
 
 // addDevice adds a device to the world.
 func (w *world) addDevice(ctx context.Context, cfg *PeripheralConfig) error {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -264,6 +265,39 @@ func TestTemperedPeripheral(t *testing.T) {
 		}
 		c.ask(0x0A, 3, 0)
 		c.wantEndAfterAnything(hci.StatusRemoteUserTerminated)
+	})
+}
+
+// TestLongAnswerTwice doubles an answer that the host sends in two packets.
+func TestLongAnswerTwice(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, a *Air) {
+		h := newHost(t, a.NewController(nil)).up()
+		cfg := Lamp()
+		cfg.Temper = Temper{Rules: []Rule{{On: OnRequest, Opcode: att.OpReadReq, Do: AnswerTwice}}}
+		p, err := a.NewPeripheral(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, ok := p.server.Handle(LampService, LampText)
+		if !ok {
+			t.Fatal("no text")
+		}
+		c := h.dial(p)
+		c.ask(0x02, 0x05, 0x02)
+		c.wantAnyPDU(0x03)
+		c.ask(0x0A, byte(text), byte(text>>8))
+		want := strings.Repeat("This text is longer than one packet. ", 8)
+		for range 2 {
+			got := ""
+			for len(got) < 5+len(want) {
+				if b := c.read(); b[0] == dataPacket {
+					got += string(b[5:])
+				}
+			}
+			if got[5:] != want {
+				t.Errorf("answered %q", got)
+			}
+		}
 	})
 }
 

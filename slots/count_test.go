@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/slots"
 )
 
-// TestCountJSON: what is not known is not taken for what is used up.
+// TestCountJSON checks that an unknown number of slots differs from 0.
 func TestCountJSON(t *testing.T) {
 	for c, want := range map[slots.Count]string{slots.Unknown: "null", 0: "0", 5: "5"} {
 		b, err := json.Marshal(c)

@@ -66,7 +66,7 @@ func testLearnedLimit(t *testing.T) {
 	later := acquire(t.Context(), m, 0, "d", "hci0")
 	time.Sleep(4*time.Second - 1)
 	waiting.wantWaiting(t)
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	waiting.want(t, "hci0", nil)
 	later.wantWaiting(t)
 	wantUsage(t, m, "hci0", 3, 3, 0, "one dial probes")
@@ -76,7 +76,7 @@ func testLearnedLimit(t *testing.T) {
 	wantUsage(t, m, "hci0", 2, 2, 0, "the probe was refused")
 	time.Sleep(8*time.Second - 1)
 	later.wantWaiting(t)
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	later.want(t, "hci0", nil)
 	m.Release("hci0", "d") // nobody answered: the next dial is the probe
 	wantUsage(t, m, "hci0", 3, 2, 1, "the probe has shown nothing")
@@ -109,7 +109,7 @@ func testProbeDelays(t *testing.T) {
 		wantUsage(t, m, "hci0", 1, 1, 0, fmt.Sprint("before ", want))
 		time.Sleep(want*time.Second - 1)
 		wantUsage(t, m, "hci0", 1, 1, 0, fmt.Sprint("just before ", want))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantUsage(t, m, "hci0", 2, 1, 1, fmt.Sprint("after ", want))
 		refuse(m, "hci0", "b")
 	}

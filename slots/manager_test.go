@@ -18,7 +18,7 @@ const (
 	deviceC = "C0:FF:EE:00:00:03"
 )
 
-// wantAllocations checks what is taken of an adapter.
+// wantAllocations checks the allocations of an adapter.
 func wantAllocations(t *testing.T, m *slots.Manager, adapter string, n, free int, addresses ...string) {
 	t.Helper()
 	want := slots.Allocations{Adapter: adapter, Slots: slots.Count(n), Free: slots.Count(free), Allocated: append([]string{}, addresses...)}
@@ -46,13 +46,12 @@ func (r *recorder) want(t *testing.T, want ...string) {
 
 func TestSlotManager(t *testing.T) { synctest.Test(t, testSlotManager) }
 
-// testSlotManager goes through what bleak-retry-connector's test of the same
-// name does.
+// testSlotManager follows the steps of bleak-retry-connector's test of the same name.
 func testSlotManager(t *testing.T) {
 	m := slots.New(nil)
 	defer m.Close()
 	if !m.TryAllocate("hci0", deviceA) {
-		t.Error("an adapter that is not managed allows everything")
+		t.Error("an adapter that is not managed refused a slot")
 	}
 	var r recorder
 	defer m.Subscribe(r.event)()
@@ -68,7 +67,7 @@ func testSlotManager(t *testing.T) {
 	}
 	for range 2 {
 		if !m.TryAllocate("hci0", deviceA) {
-			t.Error("a device that is connected may always have its slot")
+			t.Error("a connected device was refused its own slot")
 		}
 	}
 	m.Connected("hci0", deviceA, 1)
@@ -88,7 +87,7 @@ func testSlotManager(t *testing.T) {
 	r.want(t)
 
 	if !m.TryAllocate("hci0", deviceB) || m.TryAllocate("hci0", deviceA) {
-		t.Error("one slot is for one device")
+		t.Error("the only slot went to two devices")
 	}
 	r.want(t, "allocated hci0 "+deviceB+" 0/1")
 	if !m.Release("hci0", deviceB) {
@@ -112,7 +111,7 @@ func testSlotManager(t *testing.T) {
 	m.Reconcile("hci0", []slots.Link{{Address: deviceC}})
 	m.Touch("hci0", deviceC)
 	if !m.TryAllocate("hci0", deviceA) || m.Release("hci0", deviceA) || m.Refused("hci0", deviceA, 0x09) {
-		t.Error("of a removed adapter nothing is counted")
+		t.Error("a removed adapter is still counted")
 	}
 	r.want(t)
 	wantAllocations(t, m, "hci0", 0, 0)
@@ -152,7 +151,7 @@ func testDiagnostics(t *testing.T) {
 	}
 }
 
-// TestFreeNeverNegative counts links beyond the capacity without owing any.
+// TestFreeNeverNegative checks that links beyond the capacity leave 0 free slots.
 func TestFreeNeverNegative(t *testing.T) {
 	m := slots.New(nil)
 	m.Register("hci0", 1, slots.Link{Address: deviceA, Handle: 1}, slots.Link{Address: deviceB, Handle: 2})
@@ -166,8 +165,8 @@ func TestFreeNeverNegative(t *testing.T) {
 	wantAllocations(t, m, "hci0", 1, 1)
 }
 
-// TestLateDisconnect keeps the slot of a new link when the end of an old one is
-// reported late.
+// TestLateDisconnect checks that a late report of the end of an old link does not
+// release the slot of a new one.
 func TestLateDisconnect(t *testing.T) {
 	m := slots.New(nil)
 	m.Register("hci0", 2)
@@ -179,7 +178,7 @@ func TestLateDisconnect(t *testing.T) {
 	wantAllocations(t, m, "hci0", 2, 2)
 }
 
-// TestUnknownCapacity refuses nothing until the controller does.
+// TestUnknownCapacity checks that an unknown capacity allows any number of slots.
 func TestUnknownCapacity(t *testing.T) {
 	m := slots.New(nil)
 	m.Register("hci0", 0)
@@ -196,15 +195,15 @@ func TestUnknownCapacity(t *testing.T) {
 	}
 }
 
-// model is what a Manager has to do, by the simplest means.
+// model is the simplest implementation of the counts of a Manager.
 type model struct {
 	slots     int
 	held      map[string]bool
 	connected map[string]uint16
 }
 
-// TestModel holds random calls against a model: what is taken, what is free, and
-// that events add up to it.
+// TestModel compares a Manager with a model under random calls: the taken and free
+// slots, and the sum of the events.
 func TestModel(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))

@@ -28,8 +28,8 @@ func (m *Manager) Usage(name string) Usage {
 	return Usage{}
 }
 
-// Room reports whether a registered adapter may take one more link, as one whose
-// capacity is not known may.
+// Room reports whether an adapter is registered and may take one more link. An
+// adapter of unknown capacity may.
 func (m *Manager) Room(name string) bool { return m.Usage(name).Free != 0 }
 
 // Allocations lists the slots of an adapter that are taken.

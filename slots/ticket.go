@@ -55,7 +55,7 @@ func (m *Manager) Ticket(address string, priority int) *Ticket {
 func (t *Ticket) Acquire(ctx context.Context, adapters ...string) (adapter string, err error) {
 	t.SetAdapters(adapters...)
 	for {
-		if adapter, ok, err := t.takeAnswer(); ok {
+		if adapter, ok, err := t.Take(); ok {
 			return adapter, err
 		}
 		select {
@@ -63,7 +63,7 @@ func (t *Ticket) Acquire(ctx context.Context, adapters ...string) (adapter strin
 			continue
 		case <-ctx.Done():
 		}
-		if adapter, ok, err := t.takeAnswer(); ok { // it came meanwhile
+		if adapter, ok, err := t.Take(); ok { // it came meanwhile
 			return adapter, err
 		}
 		return "", fmt.Errorf("slots: waiting for a slot on %s: %w", strings.Join(adapters, ", "), context.Cause(ctx))
@@ -128,8 +128,17 @@ func (t *Ticket) Close() {
 	m.settleAdapters(time.Now())
 }
 
-// takeAnswer returns what Acquire has to return, if there is anything.
-func (t *Ticket) takeAnswer() (adapter string, ok bool, err error) {
+// Granted reports whether a slot was granted that neither Acquire nor Take has
+// returned yet.
+func (t *Ticket) Granted() bool {
+	t.m.mu.Lock()
+	defer t.m.mu.Unlock()
+	return t.offered
+}
+
+// Take is Acquire without waiting and without a change of the adapters: ok is false if
+// Acquire would wait.
+func (t *Ticket) Take() (adapter string, ok bool, err error) {
 	m := t.m
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/moor-ble/moor/slots"
 )
 
-// modelTicket is a ticket with what the test knows of it.
+// modelTicket is a ticket with its expected state.
 type modelTicket struct {
 	*slots.Ticket
 	address  string
@@ -24,9 +24,9 @@ func (t *modelTicket) precedes(other *modelTicket) bool {
 	return cmp.Or(cmp.Compare(other.priority, t.priority), cmp.Compare(t.order, other.order)) < 0
 }
 
-// TestTicketModel makes random calls and holds every state against the rules: no
-// slot is free for a ticket that waits, no ticket waits for a slot that its address
-// has, and whoever is granted a slot precedes all others that accept its adapter.
+// TestTicketModel makes random calls and checks the rules after each: no adapter of a
+// waiting ticket has room, no waiting ticket's address has a slot on one of its
+// adapters, and a granted ticket precedes all waiting ones that accept its adapter.
 func TestTicketModel(t *testing.T) {
 	for seed := range uint64(300) {
 		w := &ticketWorld{t: t, rng: rand.New(rand.NewPCG(seed, 2)), m: slots.New(nil)}
@@ -106,8 +106,7 @@ func (w *ticketWorld) held() map[[2]string]bool {
 	return held
 }
 
-// check holds the state against the rules; before is what was held before the
-// step.
+// check checks the rules; before has the slots held before the step.
 func (w *ticketWorld) check(before map[[2]string]bool) {
 	d := w.m.Diagnostics()
 	waiting := map[*modelTicket]bool{}

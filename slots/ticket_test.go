@@ -10,7 +10,7 @@ import (
 	"github.com/moor-ble/moor/slots"
 )
 
-// ask calls Ticket.Acquire on a goroutine and waits until that waits.
+// ask calls Ticket.Acquire on a goroutine and waits until it blocks or returns.
 func ask(ctx context.Context, ticket *slots.Ticket, adapters ...string) *call {
 	c := &call{done: make(chan struct{})}
 	go func() {
@@ -52,7 +52,7 @@ func testTicketKeepsItsPlace(t *testing.T) {
 	m.Release("hci1", "early")
 	second.want(t, "hci1", nil)
 
-	// The place is kept after a slot was had, too.
+	// The ticket keeps its place after it has got a slot.
 	third := ask(t.Context(), m.Ticket("third", 0), "hci0")
 	again = ask(t.Context(), early, "hci0")
 	m.Release("hci0", "holder")
@@ -110,8 +110,8 @@ func testTicketCloseKeepsATakenSlot(t *testing.T) {
 	wantAllocations(t, m, "hci0", 1, 0, "a")
 }
 
-// TestTicketsShare has the tickets of one address get one slot; the last of them
-// that closes gives it back if none has taken it.
+// TestTicketsShare checks that the tickets of one address share one slot, and that
+// the last one to close gives it back if no call has taken it.
 func TestTicketsShare(t *testing.T) { synctest.Test(t, testTicketsShare) }
 
 func testTicketsShare(t *testing.T) {
@@ -229,8 +229,8 @@ func testRaise(t *testing.T) {
 	two.want(t, "hci0", nil)
 }
 
-// TestAcquireIsATicket: Acquire goes by the same queue, but ends with the last of
-// its adapters.
+// TestAcquireIsATicket checks that Manager.Acquire uses the same queue, and fails
+// once none of its adapters is registered.
 func TestAcquireIsATicket(t *testing.T) { synctest.Test(t, testAcquireIsATicket) }
 
 func testAcquireIsATicket(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/moor-ble/moor/slots"
 )
 
-// acquire calls Acquire on a goroutine and waits until it is in the queue.
+// acquire calls Manager.Acquire on a goroutine and waits until it blocks or returns.
 func acquire(ctx context.Context, m *slots.Manager, priority int, address string, adapters ...string) *call {
 	c := &call{done: make(chan struct{})}
 	go func() {
@@ -73,7 +73,7 @@ func testQueue(t *testing.T) {
 	second.wantWaiting(t)
 	urgent.wantWaiting(t)
 	if m.TryAllocate("hci0", "sneak") {
-		t.Error("somebody overtook the queue")
+		t.Error("TryAllocate overtook the queue")
 	}
 	again := acquire(ctx, m, 0, "first", "hci0")
 	again.want(t, "hci0", nil) // has its slot already
@@ -106,7 +106,7 @@ func testSeveralAdapters(t *testing.T) {
 	only1 := acquire(ctx, m, 0, "three", "hci1")
 	either := acquire(ctx, m, 0, "four", "hci1", "hci0")
 	m.Release("hci0", "two")
-	either.want(t, "hci0", nil) // whom the free slot is no use to does not block it
+	either.want(t, "hci0", nil) // a ticket for another adapter does not block it
 	only1.wantWaiting(t)
 	m.Remove("hci1")
 	only1.want(t, "", slots.ErrNoAdapter)
@@ -138,12 +138,12 @@ func testAcquireContext(t *testing.T) {
 	cancel2(cause)
 	gone.want(t, "", cause)
 	m.Release("hci0", "holder")
-	next.want(t, "hci0", nil) // nothing was left with those who went
+	next.want(t, "hci0", nil) // canceled calls have kept nothing
 	wantAllocations(t, m, "hci0", 1, 0, "next")
 }
 
-// TestAcquireRace cancels and grants at the same time, often: a slot is either
-// with the caller or free.
+// TestAcquireRace cancels and grants at the same time: afterwards the caller has the
+// slot, or it is free.
 func TestAcquireRace(t *testing.T) {
 	m := slots.New(nil)
 	m.Register("hci0", 1)
@@ -154,7 +154,7 @@ func TestAcquireRace(t *testing.T) {
 		wg.Go(func() {
 			if _, err := m.Acquire(ctx, &slots.Request{Adapters: []string{"hci0"}, Address: "x"}); err == nil {
 				if !m.Release("hci0", "x") {
-					t.Errorf("round %d: got a slot that is none", i)
+					t.Errorf("round %d: the granted slot does not exist", i)
 				}
 			}
 		})
@@ -262,7 +262,7 @@ func testPanickingSubscriber(t *testing.T) {
 	}
 }
 
-// TestChangeString prints an unknown change as a number.
+// TestChangeString checks that an unknown change prints as a number.
 func TestChangeString(t *testing.T) {
 	if got := fmt.Sprint(slots.Allocated, slots.Released, slots.Change(9)); got != "allocated released change 0x09" {
 		t.Error(got)

@@ -15,9 +15,9 @@ func TestSecurityRequestOnAnEncryptedLink(t *testing.T) {
 	synctest.Test(t, testSecurityRequestOnAnEncryptedLink)
 }
 
-// testSecurityRequestOnAnEncryptedLink has a peripheral ask for more than there
-// is. It waits for an answer, after which it has to give up all pairing on the
-// link: there is one, by the key of the bond or, without a bond, a refusal.
+// testSecurityRequestOnAnEncryptedLink sends Security Requests on an encrypted link. A
+// peripheral without an answer must give up pairing on the link, so there has to be one:
+// encryption with the bond or, without a bond, a refusal.
 func testSecurityRequestOnAnEncryptedLink(t *testing.T) {
 	x := newPair(t, nil, nil)
 	x.bond()
@@ -54,7 +54,7 @@ func TestSecurityRequestRightAfterPairing(t *testing.T) {
 	synctest.Test(t, testSecurityRequestRightAfterPairing)
 }
 
-// brief is a Store that takes as long as a disk.
+// brief is a Store that is as slow as a disk.
 type brief struct{ smp.Store }
 
 func (s brief) Save(b *smp.Bond) error {
@@ -62,9 +62,9 @@ func (s brief) Save(b *smp.Bond) error {
 	return s.Store.Save(b)
 }
 
-// testSecurityRequestRightAfterPairing has a peripheral ask again while the
-// central is still busy with the end of the pairing: it encrypts with the new
-// bond, or refuses if there is none.
+// testSecurityRequestRightAfterPairing sends a Security Request while the central is
+// still saving the new bond. The central then encrypts with that bond, or refuses if
+// there is none.
 func testSecurityRequestRightAfterPairing(t *testing.T) {
 	for name, tt := range map[string]struct {
 		central smp.Config
@@ -115,8 +115,8 @@ func testSecurityRequestRightAfterPairing(t *testing.T) {
 
 func TestNewLinkWhileSaving(t *testing.T) { synctest.Test(t, testNewLinkWhileSaving) }
 
-// testNewLinkWhileSaving has a central come back before the peripheral has its
-// bond on disk: it has the key, and must not be told that the bond is lost.
+// testNewLinkWhileSaving makes a new link before the peripheral has saved its bond: the
+// central has the key, and must not get ErrBondLost.
 func testNewLinkWhileSaving(t *testing.T) {
 	var store smp.Store
 	x := newPair(t, &smp.Config{Privacy: true}, &smp.Config{Store: func(l smp.Local) (smp.Store, error) {
@@ -151,8 +151,8 @@ func TestCentralWantsToPairWhereNobodyMay(t *testing.T) {
 	synctest.Test(t, testCentralWantsToPairWhereNobodyMay)
 }
 
-// testCentralWantsToPairWhereNobodyMay: that a bonded central pairs instead of
-// encrypting shows that it has lost the bond, whatever the answer.
+// testCentralWantsToPairWhereNobodyMay lets a bonded central pair instead of encrypting:
+// it has lost the bond, even if the peripheral refuses all pairings.
 func testCentralWantsToPairWhereNobodyMay(t *testing.T) {
 	s := newScripted(t, &smp.Config{DisableIncoming: true}, sim.RawPeerConfig{Silent: true})
 	key := &smp.LongTermKey{Key: smp.Key{1}}
@@ -177,8 +177,8 @@ func testCentralWantsToPairWhereNobodyMay(t *testing.T) {
 
 func TestPairingRequestWhileSaving(t *testing.T) { synctest.Test(t, testPairingRequestWhileSaving) }
 
-// testPairingRequestWhileSaving has two callers with a user each on a central
-// that has its bond saved before the peripheral has.
+// testPairingRequestWhileSaving has two callers, each with its own Delegate, on a central
+// that saves its bond faster than the peripheral.
 func testPairingRequestWhileSaving(t *testing.T) {
 	screen := make(chan smp.Passkey, 1)
 	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen), Store: keep(func(l smp.Local) (smp.Store, error) {

@@ -8,11 +8,11 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// The tests of this file are peers that do what they must not. Each must be
-// found out by the side that is attacked, with the reason that is said.
+// The tests of this file are peers that break the protocol. The other side must detect
+// each of them, with the expected reason.
 
-// replace returns an alter function that puts f's PDUs in place of those of one
-// side with a code.
+// replace returns an alter function that replaces the PDUs of one side with the code c
+// by the result of f.
 func replace(fromInitiator bool, c code, f func(pdu command) []command) func(bool, command) []command {
 	return func(from bool, pdu command) []command {
 		if from == fromInitiator && pdu.Code() == c {
@@ -26,8 +26,8 @@ func one(f func(pdu command) command) func(command) []command {
 	return func(pdu command) []command { return []command{f(pdu)} }
 }
 
-// attacked runs a pairing in which one side attacks the other, and checks that
-// the other found out.
+// attacked runs a pairing in which one side attacks the other, and checks that the
+// other detects it.
 func attacked(t *testing.T, name string, d *duo, byInitiator bool, r Reason) {
 	t.Helper()
 	d.t = t
@@ -81,9 +81,8 @@ func TestPublicKeys(t *testing.T) {
 	}
 }
 
-// TestOutOfOrder has each PDU of each kind of pairing followed, preceded or
-// replaced by each other kind of PDU. Whoever gets it must abort, and never be
-// done.
+// TestOutOfOrder follows, precedes or replaces each PDU of each kind of pairing by each
+// other PDU. Its receiver must end the pairing, and never be done.
 func TestOutOfOrder(t *testing.T) {
 	samples := everyPDU(t)
 	for name, set := range kinds() {
@@ -124,8 +123,7 @@ func tampered(t *testing.T, name string, d *duo, at int, in command, how string)
 	switch {
 	case same && how == "instead" && (in.Code() == codeIdentityInformation || in.Code() == codeIdentityAddressInformation || in.Code() == codePairingResponse ||
 		in.Code() == codePairingRequest || in.Code() == codeEncryptionInformation || in.Code() == codeCentralIdentification):
-		// A value that only its sender knows, or features: these are checked
-		// elsewhere.
+		// Other tests cover random values and features that are in order.
 	case *err == nil && ignored && p.method.passkey():
 	case *err == nil && ignored && how == "instead":
 	case *err == nil:
@@ -135,7 +133,7 @@ func tampered(t *testing.T, name string, d *duo, at int, in command, how string)
 	}
 }
 
-// kinds are pairings that between them have every PDU in every place.
+// kinds returns pairings that together cover every PDU in every position.
 func kinds() map[string]func() *duo {
 	pair := func(c, p IOCapability, legacy bool) func() *duo {
 		return func() *duo {
@@ -155,7 +153,7 @@ func kinds() map[string]func() *duo {
 	}
 }
 
-// everyPDU returns one of each, none of which belongs in any of our pairings.
+// everyPDU returns a PDU of each code. None of them fits into a pairing of kinds.
 func everyPDU(t testing.TB) []command {
 	x := Key(random16())
 	stranger, err := generateKey()
@@ -171,7 +169,7 @@ func everyPDU(t testing.TB) []command {
 	}
 }
 
-// TestSkippedChecks leaves out what proves the peer's key or passkey.
+// TestSkippedChecks omits the PDUs that prove the peer's key or passkey.
 func TestSkippedChecks(t *testing.T) {
 	drop := func(command) []command { return nil }
 	d := &duo{t: t, cs: defaults(NoInputNoOutput, addrA), ps: defaults(NoInputNoOutput, addrB)}
@@ -272,8 +270,7 @@ func TestZeroKeyIsNeverUsed(t *testing.T) {
 	}
 }
 
-// TestKeyIsDueLate checks that a central which encrypts at any time before the
-// end of the second phase finds no key.
+// TestKeyIsDueLate checks that a central cannot encrypt before the end of phase 2.
 func TestKeyIsDueLate(t *testing.T) {
 	for name, set := range kinds() {
 		d := set()

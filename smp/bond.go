@@ -8,9 +8,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Key is a secret of 16 octets, least significant first. It never shows itself:
-// formatting, JSON and logs have "(secret)" in its place. Convert it to [16]byte
-// to get at its octets.
+// Key is a secret of 16 octets, least significant first. Formatting, JSON and logs show
+// "(secret)" in its place. Convert it to [16]byte to read its octets.
 type Key [16]byte
 
 const redacted = "(secret)"
@@ -27,56 +26,56 @@ func (Key) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText writes "(secret)".
 func (Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// IsZero reports whether all octets are zero, which is no key.
+// IsZero reports whether all octets are zero, which means that there is no key.
 func (k Key) IsZero() bool { return equal(k, Key{}) }
 
-// LongTermKey encrypts links. EDIV and Rand name it to the peer; both are zero
-// with LE Secure Connections.
+// LongTermKey encrypts links. EDIV and Rand identify it to the peer; both are zero with
+// LE Secure Connections.
 type LongTermKey struct {
 	Key  Key
 	EDIV uint16
 	Rand [8]byte
 }
 
-// Format writes "(secret)": fmt looks past the methods of Key where it reports a
-// verb that does not fit.
+// Format writes "(secret)". Without it fmt would bypass the methods of Key when it
+// reports a wrong verb.
 func (LongTermKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
-// Bond is what is kept of a pairing.
+// Bond holds the keys that a pairing made, and the facts of that pairing.
 type Bond struct {
-	// Peer is the identity address of the peer; if it told none, the address that
-	// it paired with.
+	// Peer is the peer's identity address, or the address that it paired with if it
+	// distributed none.
 	Peer    hci.Addr
 	Created time.Time
 
-	Authenticated     bool // there was protection against a man in the middle
+	Authenticated     bool // the pairing was protected against a man in the middle
 	SecureConnections bool
 	KeySize           int // octets, 7 to 16
 
-	// Central is the key for links on which this host is the central, Peripheral
-	// for those on which it is the peripheral. With LE Secure Connections both
-	// are the same; with legacy pairing each may be missing, nil.
+	// Central is the key for links on which this host is the central, Peripheral the
+	// key for links on which it is the peripheral. With LE Secure Connections both are
+	// the same key; after legacy pairing either may be nil.
 	Central, Peripheral *LongTermKey
 
-	// IRK resolves the peer's private addresses; zero if it has none.
+	// IRK resolves the peer's private addresses; zero if the peer has none.
 	IRK Key
-	// GaveIRK reports whether the peer was given what resolves this host's own
-	// private addresses. Without it most peers take this host for a stranger under
-	// one. Not all want it.
+	// GaveIRK reports whether the peer has the key that resolves this host's private
+	// addresses. Without the key most peers do not recognize this host under one. Some
+	// peers do not ask for it.
 	GaveIRK bool
-	// PeerCSRK checks the peer's signatures and LocalCSRK makes ours; zero if none
-	// was distributed. The counters are the next ones: lower ones are no longer
-	// valid.
+	// PeerCSRK verifies the peer's signatures and LocalCSRK makes this host's; zero if
+	// none was distributed. The counters are those of the next signature: lower values
+	// are no longer valid.
 	PeerCSRK, LocalCSRK       Key
 	PeerCounter, LocalCounter uint32
 
-	// Damaged says why the bond cannot be read, if so: it has no keys then, and
-	// stands for the fact that the peer must not be talked to without. It wraps
-	// ErrBondDamaged. nil: all is well.
+	// Damaged is why the bond cannot be read; it wraps ErrBondDamaged. Such a bond has
+	// no keys, and serves only to prevent plain text with its peer. nil means that the
+	// bond is intact.
 	Damaged error
 }
 
-// keyFor returns the key for a role.
+// keyFor returns this host's key for a role; nil if there is none.
 func (b *Bond) keyFor(r hci.Role) *LongTermKey {
 	if r == hci.RoleCentral {
 		return b.Central
@@ -84,12 +83,12 @@ func (b *Bond) keyFor(r hci.Role) *LongTermKey {
 	return b.Peripheral
 }
 
-// sameKeys reports whether two bonds have the same keys to encrypt links.
+// sameKeys reports whether two bonds have the same long term keys.
 func (b *Bond) sameKeys(o *Bond) bool {
 	return b.Central.sameKey(o.Central) && b.Peripheral.sameKey(o.Peripheral)
 }
 
-// noKeyError says why there is no key for a role.
+// noKeyError returns why the bond has no key for a role.
 func (b *Bond) noKeyError() error {
 	if b.Damaged != nil {
 		return b.Damaged
@@ -97,7 +96,7 @@ func (b *Bond) noKeyError() error {
 	return fmt.Errorf("%v: %w", b.Peer, ErrNoKey)
 }
 
-// keySecurity returns what a link encrypted with the bond has.
+// keySecurity returns the Security of a link that is encrypted with the bond.
 func (b *Bond) keySecurity() Security {
 	return Security{
 		Encrypted: true, Authenticated: b.Authenticated, SecureConnections: b.SecureConnections,
@@ -105,10 +104,10 @@ func (b *Bond) keySecurity() Security {
 	}
 }
 
-// Identity is who a host or a device is whatever address it uses.
+// Identity identifies this host to bonded peers, whatever address it uses.
 type Identity struct {
 	Addr hci.Addr // public or static random
-	IRK  Key      // makes and resolves its private addresses
+	IRK  Key      // generates and resolves its private addresses
 }
 
 // Security is how a link is protected. The zero value is a link in plain text with a
@@ -125,15 +124,15 @@ type Security struct {
 	Bonded bool
 }
 
-// Level is LE security mode 1, level 1 to 4 (Vol 3, Part C, 10.2.1).
+// Level is a level of LE security mode 1 (Vol 3, Part C, 10.2.1).
 type Level uint8
 
-// The levels.
+// The four levels.
 const (
 	LevelNone          Level = 1 // no encryption
-	LevelEncrypted     Level = 2
-	LevelAuthenticated Level = 3 // encrypted, and protected against a man in the middle
-	LevelSecure        Level = 4 // the same by LE Secure Connections with a key of 16 octets
+	LevelEncrypted     Level = 2 // encryption without protection against a man in the middle
+	LevelAuthenticated Level = 3 // encryption with protection against a man in the middle
+	LevelSecure        Level = 4 // as level 3, by LE Secure Connections with a key of 16 octets
 )
 
 // String returns "none", "encrypted", "authenticated", "secure", or "level 7".
@@ -151,7 +150,7 @@ func (l Level) String() string {
 	return fmt.Sprintf("level %d", uint8(l))
 }
 
-// Level returns the level that s amounts to.
+// Level returns the security level of s.
 func (s Security) Level() Level {
 	switch {
 	case !s.Encrypted:
@@ -164,8 +163,9 @@ func (s Security) Level() Level {
 	return LevelSecure
 }
 
-// atLeast reports whether a link with s is protected no worse than one with o:
-// a bond may only be replaced by one of which this is true.
+// atLeast reports whether s protects a link no less than o does. Only a bond of which
+// this is true may replace another one.
 func (s Security) atLeast(o Security) bool {
-	return (s.Authenticated || !o.Authenticated) && (s.SecureConnections || !o.SecureConnections) && s.KeySize >= o.KeySize
+	return (s.Authenticated || !o.Authenticated) &&
+		(s.SecureConnections || !o.SecureConnections) && s.KeySize >= o.KeySize
 }

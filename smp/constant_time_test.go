@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// public are the comparisons of values that look like secrets and are none.
+// public lists comparisons of values that have the type of a secret and are public.
 var public = map[string]string{
 	"pub.X == c.own.X": "public keys, which both sides have sent",
 	"c.own.X == x":     "the same",
@@ -21,10 +21,10 @@ var public = map[string]string{
 	"ev.Rand == [8]byte{}":                             "the name of a key, which the central has sent",
 }
 
-// TestSecretsAreComparedInConstantTime finds comparisons in the source that
-// take longer the more octets are right: of arrays of octets, such as Key and
-// what the toolbox makes, in whatever they are wrapped, and of slices of octets.
-// Those of addresses are no business of this test.
+// TestSecretsAreComparedInConstantTime finds comparisons in the source whose duration
+// depends on the number of equal octets: those of arrays of octets, such as Key and the
+// results of the toolbox, also inside other types, and those of slices of octets. It
+// ignores comparisons of addresses.
 func TestSecretsAreComparedInConstantTime(t *testing.T) {
 	unused := map[string]bool{}
 	for text := range public {
@@ -53,7 +53,7 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 	}
 }
 
-// TestComparisonsAreFound adds one of each kind to a package of their own.
+// TestComparisonsAreFound checks a package with one comparison of each kind.
 func TestComparisonsAreFound(t *testing.T) {
 	const head = `package p
 		import ("bytes"; "crypto/hmac"; "crypto/subtle"; "reflect"; "slices")
@@ -82,8 +82,8 @@ type comparison struct {
 	text string
 }
 
-// comparisons returns those of secrets in files, or in src in the place of the
-// only one.
+// comparisons returns the comparisons of secrets in files; src replaces the contents of
+// a single file.
 func comparisons(t *testing.T, names []string, src any) (found []comparison) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -96,8 +96,8 @@ func comparisons(t *testing.T, names []string, src any) (found []comparison) {
 		files = append(files, f)
 	}
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}}
-	// Other packages are not looked at, which leaves some types unknown; those of
-	// secrets are made here.
+	// Imports are not loaded, so that some types are unknown. The types of secrets are
+	// declared in this package.
 	conf := types.Config{Error: func(error) {}}
 	_, _ = conf.Check("p", fset, files, info)
 	secret := func(e ast.Expr) bool { return e != nil && holdsOctets(info.TypeOf(e)) }
@@ -135,8 +135,8 @@ func expression(n ast.Node) ast.Expr {
 	return n.(ast.Expr)
 }
 
-// octetOf returns the array of which e is an element, and textOf what e converts
-// to a string.
+// octetOf returns the array that e is an element of, and textOf the operand that e
+// converts to a string.
 func octetOf(e ast.Expr) ast.Expr {
 	if x, ok := e.(*ast.IndexExpr); ok {
 		return x.X
@@ -153,8 +153,8 @@ func textOf(e ast.Expr) ast.Expr {
 	return nil
 }
 
-// comparing reports whether f is a function of the standard library that
-// compares, but for those that do it in constant time.
+// comparing reports whether f is a function of the standard library that compares, and
+// not in constant time.
 func comparing(f ast.Expr, info *types.Info) bool {
 	sel, ok := f.(*ast.SelectorExpr)
 	if !ok {
@@ -173,8 +173,8 @@ func comparing(f ast.Expr, info *types.Info) bool {
 	})
 }
 
-// holdsOctets reports whether a value of the type has in it an array or slice of
-// octets. What pointers point to is another value.
+// holdsOctets reports whether a value of the type contains an array or slice of octets.
+// It does not follow pointers: comparing them does not compare the values.
 func holdsOctets(t types.Type) bool {
 	if t == nil {
 		return false

@@ -11,8 +11,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// msb reads hexadecimal digits as the specification writes them, most
-// significant first, with blanks, and returns them in the order of the wire.
+// msb parses hexadecimal digits as the specification writes them, most significant octet
+// first and with blanks, and returns the octets least significant first.
 func msb(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
@@ -126,8 +126,8 @@ func TestH7(t *testing.T) { // D.8
 	want16(t, "h7", h7(b16(t, "00000000 00000000 00000000 746D7031"), b16(t, sampleIRK)), "fb173597 c6a3c0ec d2998c2a 75a57011")
 }
 
-// TestKeysOfLinkKeys derives keys for the other transport from the sample data
-// of D.9 to D.12, which no code does but which join h6 and h7.
+// TestKeysOfLinkKeys derives keys for BR/EDR from the sample data of D.9 to D.12, which
+// combine h6 and h7. No other code does so.
 func TestKeysOfLinkKeys(t *testing.T) {
 	ltk := b16(t, "368df9bc e3264b58 bd066c33 334fbf64")
 	want16(t, "link key, CT2 0", h6(h6(ltk, 0x746D7031), 0x6C656272), "bc1ca4ef 633fc1bd 0d8230af ee388fb0")
@@ -220,8 +220,8 @@ func TestPasskey(t *testing.T) {
 }
 
 func TestSignature(t *testing.T) {
-	// The code of D.1 with a message of 16 octets, of which the last four in its
-	// order, the most significant ones, are the counter.
+	// The code of D.1 for a message of 16 octets. The last four octets in its order, the
+	// most significant ones, are the counter.
 	key := Key(b16(t, "2b7e1516 28aed2a6 abf71588 09cf4f3c"))
 	m := msb(t, "6bc1bee2 2e409f96 e93d7e11 7393172a")
 	want := append(m[12:16:16], msb(t, "070a16b46b4d4144")...)

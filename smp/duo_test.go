@@ -30,8 +30,8 @@ func asLegacy(s settings) settings {
 	return s
 }
 
-// duo is two pairings with their PDUs carried between them by hand, and
-// nothing else: no link, clock or goroutine.
+// duo is two pairings that exchange their PDUs directly: without a link, clock or
+// goroutine.
 type duo struct {
 	t          testing.TB
 	cs, ps     settings
@@ -39,14 +39,14 @@ type duo struct {
 	cerr, perr error
 	shown      map[bool]Passkey // by whether the initiator shows it
 	asked      []string
-	// user answers in place of one who does all right.
+	// user replaces the answers of a user who makes no mistake.
 	user func(initiator bool, q question) answer
-	// alter returns what arrives in place of a PDU.
+	// alter returns the PDUs that arrive in place of a PDU.
 	alter func(fromInitiator bool, pdu command) []command
 	trace []code
 }
 
-// run goes on until nothing happens any more.
+// run takes turns until both sides are idle.
 func (d *duo) run() {
 	d.shown = map[bool]Passkey{}
 	d.c = newInitiator(d.cs, addrA, addrB)
@@ -61,7 +61,7 @@ func (d *duo) side(initiator bool) (p *pairing, err *error) {
 	return d.p, &d.perr
 }
 
-// turn carries what one side wants done, and reports whether it wanted any.
+// turn carries out the effects of one side, and reports whether there were any.
 func (d *duo) turn(initiator bool) bool {
 	p, perr := d.side(initiator)
 	if p == nil {
@@ -117,7 +117,7 @@ func (d *duo) step(initiator bool, in any) {
 	}
 }
 
-// fail ends one side and tells the other.
+// fail ends one side, and sends the other a Pairing Failed.
 func (d *duo) fail(initiator bool, err error) {
 	_, perr := d.side(initiator)
 	*perr = err
@@ -150,7 +150,7 @@ func (d *duo) answer(initiator bool, q question) answer {
 	return answer{}
 }
 
-// succeeded says that both sides are done and agree.
+// succeeded fails the test unless both sides are done and agree.
 func (d *duo) succeeded() bool {
 	d.t.Helper()
 	if d.cerr != nil || d.perr != nil {
@@ -160,7 +160,8 @@ func (d *duo) succeeded() bool {
 	return d.c.key != nil && d.p.key != nil && *d.c.key == *d.p.key && len(d.c.dist.expected)+len(d.p.dist.expected) == 0
 }
 
-// wantReason says that one side found a failure and the other was told.
+// wantReason fails the test unless one side ended the pairing and the other got its
+// reason.
 func (d *duo) wantReason(what string, found, told error, r Reason) {
 	d.t.Helper()
 	var e *Error

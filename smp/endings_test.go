@@ -11,7 +11,7 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// full is a Store whose disk is full.
+// full is a Store with a full disk.
 type full struct{ smp.Store }
 
 var errFull = errors.New("no space left")
@@ -37,8 +37,8 @@ func testBondThatCannotBeSaved(t *testing.T) {
 
 func TestCreditsThatNeverCome(t *testing.T) { synctest.Test(t, testCreditsThatNeverCome) }
 
-// testCreditsThatNeverCome has a controller that does not say that the last
-// keys have been sent: the pairing succeeds all the same, later.
+// testCreditsThatNeverCome has a controller that does not report that the last keys were
+// sent: the pairing still succeeds, after 30 s.
 func testCreditsThatNeverCome(t *testing.T) {
 	x := newPair(t, nil, nil)
 	c, p := x.link()
@@ -76,8 +76,8 @@ func testPrivacyKeyIsGivenOnlyWhereItIsOfUse(t *testing.T) {
 
 func TestUpgradeOfABond(t *testing.T) { synctest.Test(t, testUpgradeOfABond) }
 
-// testUpgradeOfABond pairs again on a link that is encrypted with the bond:
-// better is taken from the peer without asking, worse is not.
+// testUpgradeOfABond pairs again on a link that is encrypted with the bond: the peer may
+// replace the bond by a stronger one, but not by a weaker one.
 func testUpgradeOfABond(t *testing.T) {
 	x := newPair(t, nil, nil)
 	x.bond()

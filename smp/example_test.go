@@ -12,7 +12,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// A sensor without display or keyboard is bonded with, and known again.
+// A host bonds with a sensor without display or keyboard, and encrypts the next link
+// with the bond.
 func Example() {
 	air := sim.New(nil)
 	defer air.Close()

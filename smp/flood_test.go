@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/loop"
 )
 
-// fakeChannel is a channel that counts what is sent on it.
+// fakeChannel is a Channel that records the codes of the PDUs sent on it.
 type fakeChannel struct {
 	full bool
 	sent []code
@@ -21,7 +22,7 @@ func (c *fakeChannel) Post(loop.Task) bool   { return true }
 func (c *fakeChannel) Done() <-chan struct{} { return nil }
 func (c *fakeChannel) Err() error            { return nil }
 
-// fakeLink is a link to a central, or as central to a peripheral.
+// fakeLink is a Link in which this host has the role.
 type fakeLink struct{ role hci.Role }
 
 func (fakeLink) StartEncryption([8]byte, uint16, [16]byte, func(time.Time, error)) {}
@@ -32,8 +33,8 @@ func (l fakeLink) Role() hci.Role                                               
 func (fakeLink) Peer() hci.Addr                                                    { return addrB }
 func (fakeLink) OnAir() (own, peer hci.Addr)                                       { return addrA, addrB }
 
-// TestAnswersThatNobodyTakes floods both roles with what each answers, without
-// taking the answers.
+// TestAnswersThatNobodyTakes floods both roles with PDUs that they answer, and does not
+// receive the answers.
 func TestAnswersThatNobodyTakes(t *testing.T) {
 	sent := features{IO: NoInputNoOutput, Auth: authBonding, MaxKeySize: 16}
 	for role, pdu := range map[hci.Role]command{
@@ -46,33 +47,33 @@ func TestAnswersThatNobodyTakes(t *testing.T) {
 		}
 		now, ch := time.Now(), &fakeChannel{}
 		m := mgr.NewMachine(now, ch, fakeLink{role}, nil)
-		flood := func(n int) int {
+		answers := func(n int) int {
 			ch.sent = nil
 			for range n {
 				m.Frame(now, pdu.AppendPDU(nil))
 			}
 			return len(ch.sent)
 		}
-		if n := flood(100); n != 100 {
+		if n := answers(100); n != 100 {
 			t.Errorf("%v: %d of 100 were answered to a peer that takes the answers", role, n)
 		}
 		ch.full = true
-		if n := flood(10_000); n != maxUntaken {
-			t.Errorf("%v: %d answers are queued for a peer that takes none, want %d", role, n, maxUntaken)
+		if n := answers(10_000); n != flood.Limit {
+			t.Errorf("%v: %d answers are queued for a peer that takes none, want %d", role, n, flood.Limit)
 		}
 		m.Writable(now)
-		if n := flood(100); n != maxUntaken {
-			t.Errorf("%v: %d answers once the first were taken, want %d", role, n, maxUntaken)
+		if n := answers(100); n != flood.Limit {
+			t.Errorf("%v: %d answers once the first were taken, want %d", role, n, flood.Limit)
 		}
 		ch.full = false
-		if n := flood(1); n != 1 {
+		if n := answers(1); n != 1 {
 			t.Errorf("%v: no answer now that there is room", role)
 		}
 	}
 }
 
-// TestEncryptionThatIsOff: a controller that says at the end of encryption that
-// there is none has failed, and the link is as good as before.
+// TestEncryptionThatIsOff reports the end of an encryption with encryption off: it has
+// failed, and the link can be encrypted again.
 func TestEncryptionThatIsOff(t *testing.T) {
 	mgr, err := NewManager(Local{Addr: addrA}, nil)
 	if err != nil {

@@ -21,13 +21,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// user is a Delegate with eyes on both devices: what one shows, the other's
-// user types.
+// user is a Delegate that sees both devices: it types at one the passkey that the other
+// displays.
 type user struct {
 	io     smp.IOCapability
 	screen chan smp.Passkey // what either device shows
 	ended  chan error
-	// fail is what the user answers, if not nil; wait keeps it from answering.
+	// fail is the user's answer, if not nil; wait prevents an answer.
 	fail error
 	wait bool
 	said smp.Passkey // typed, if not 0
@@ -110,7 +110,7 @@ func (x *pair) advertise() {
 	}
 }
 
-// keep makes one Store of all that are opened.
+// keep returns an OpenStore that opens one Store and returns it every time.
 func keep(open smp.OpenStore) smp.OpenStore {
 	var s smp.Store
 	return func(l smp.Local) (_ smp.Store, err error) {
@@ -149,7 +149,7 @@ func (x *pair) link() (c, p *host.Conn) {
 	return c, p
 }
 
-// unlink ends a link and waits until both ends know.
+// unlink ends a link and waits until both ends are down.
 func (x *pair) unlink(c, p *host.Conn) {
 	x.t.Helper()
 	if err := c.Close(); err != nil {
@@ -158,7 +158,7 @@ func (x *pair) unlink(c, p *host.Conn) {
 	<-p.Done()
 }
 
-// bonded pairs by the central, and returns a new link.
+// bond pairs as central, and ends the link.
 func (x *pair) bond() {
 	x.t.Helper()
 	c, p := x.link()
@@ -176,7 +176,7 @@ func wantReason(t *testing.T, err error, r smp.Reason, local bool) {
 	}
 }
 
-// logs keeps everything that is logged, at any level.
+// logs records log lines of every level.
 type logs struct {
 	mu    sync.Mutex
 	lines []string

@@ -16,9 +16,8 @@ import (
 
 func TestPairWhilePairing(t *testing.T) { synctest.Test(t, testPairWhilePairing) }
 
-// testPairWhilePairing calls Pair while a pairing is under way that was begun
-// with nobody to ask, by the peer or by another call. Both sides have a user if
-// theirs is asked.
+// testPairWhilePairing calls Pair while a pairing is under way that the peer or another
+// call has begun without a user. Both sides have a user in the second pairing.
 func testPairWhilePairing(t *testing.T) {
 	type want struct {
 		method smp.Method
@@ -97,8 +96,8 @@ func testPairWhilePairing(t *testing.T) {
 
 func TestPairWaitsInVain(t *testing.T) { synctest.Test(t, testPairWaitsInVain) }
 
-// testPairWaitsInVain has callers leave, and the link end, while a pairing with
-// other options goes on. Nobody but who began it would be content with that one.
+// testPairWaitsInVain lets callers leave, and the link end, while a pairing is under way
+// that would satisfy only the caller that began it.
 func testPairWaitsInVain(t *testing.T) {
 	s := newScripted(t, nil, sim.RawPeerConfig{})
 	c, l := s.central()
@@ -131,7 +130,7 @@ func testPairWaitsInVain(t *testing.T) {
 	}
 }
 
-// begin calls Pair, and returns once it has begun or waits for another.
+// begin calls Pair, and returns once the call has begun a pairing or waits for one.
 func begin(t *testing.T, c *host.Conn, o *smp.PairOptions) (got chan error, leave context.CancelFunc) {
 	ctx, leave := context.WithCancel(t.Context())
 	got = make(chan error, 1)
@@ -142,8 +141,8 @@ func begin(t *testing.T, c *host.Conn, o *smp.PairOptions) (got chan error, leav
 
 func TestPairGoesOnForTheSame(t *testing.T) { synctest.Test(t, testPairGoesOnForTheSame) }
 
-// testPairGoesOnForTheSame has who began a pairing leave when another waits who
-// would have begun the same.
+// testPairGoesOnForTheSame lets the caller that began a pairing leave while a caller
+// with the same options waits for it.
 func testPairGoesOnForTheSame(t *testing.T) {
 	for _, replace := range []bool{false, true} {
 		x := newPair(t, nil, nil)
@@ -164,8 +163,8 @@ func testPairGoesOnForTheSame(t *testing.T) {
 
 func TestQuestionEndsWithItsCaller(t *testing.T) { synctest.Test(t, testQuestionEndsWithItsCaller) }
 
-// testQuestionEndsWithItsCaller has a caller leave while his user is asked, and
-// another wait who has a user of his own.
+// testQuestionEndsWithItsCaller lets a caller leave while its Delegate is asked, and a
+// caller with another Delegate waits.
 func testQuestionEndsWithItsCaller(t *testing.T) {
 	screen := make(chan smp.Passkey, 1)
 	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen)})
@@ -192,8 +191,8 @@ func testQuestionEndsWithItsCaller(t *testing.T) {
 
 func TestNoBondForNobody(t *testing.T) { synctest.Test(t, testNoBondForNobody) }
 
-// testNoBondForNobody has who began a pairing leave while others wait, who want
-// more of one, and leave during the pause and while they are asked.
+// testNoBondForNobody lets the caller that began a pairing leave while others wait that
+// require more. They leave during the pause, and while their Delegate is asked.
 func testNoBondForNobody(t *testing.T) {
 	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, make(chan smp.Passkey, 4))})
 	c, p := x.link()
@@ -222,8 +221,8 @@ func testNoBondForNobody(t *testing.T) {
 
 func TestWishEndsWithItsCaller(t *testing.T) { synctest.Test(t, testWishEndsWithItsCaller) }
 
-// testWishEndsWithItsCaller has a caller on a peripheral leave before the central
-// has begun what he asked it for.
+// testWishEndsWithItsCaller lets a caller on a peripheral leave before the central has
+// begun the pairing that it was asked for.
 func testWishEndsWithItsCaller(t *testing.T) {
 	s := newScripted(t, nil, sim.RawPeerConfig{Silent: true})
 	c, l := s.peripheral()
@@ -245,7 +244,7 @@ func testWishEndsWithItsCaller(t *testing.T) {
 	wantReason(t, <-second, smp.ReasonUnspecified, false)
 	wantReason(t, <-encrypted, smp.ReasonUnspecified, false)
 
-	// Whoever wants encryption, whether by a bond or a pairing, goes on waiting.
+	// Callers of Encrypt wait on.
 	first, leaves = begin(t, c, nil)
 	s.want(l, smp.SecurityRequest{Auth: bonding}, "again")
 	go func() { encrypted <- c.SMP().Encrypt(t.Context()) }()
@@ -263,7 +262,7 @@ func testWishEndsWithItsCaller(t *testing.T) {
 
 func TestPairWhileSaving(t *testing.T) { synctest.Test(t, testPairWhileSaving) }
 
-// slow is a Store that takes its time.
+// slow is a Store that takes a while to save.
 type slow struct{ smp.Store }
 
 func (s slow) Save(b *smp.Bond) error {
@@ -271,8 +270,8 @@ func (s slow) Save(b *smp.Bond) error {
 	return s.Store.Save(b)
 }
 
-// testPairWhileSaving wants more than a pairing brought whose bond is being
-// written.
+// testPairWhileSaving calls Pair while the bond of a pairing is being written that does
+// not satisfy the caller.
 func testPairWhileSaving(t *testing.T) {
 	screen := make(chan smp.Passkey, 2)
 	x := newPair(t, &smp.Config{Store: keep(func(l smp.Local) (smp.Store, error) {
@@ -297,8 +296,8 @@ func TestWhoLeftWhileSavingGetsNoPairing(t *testing.T) {
 	synctest.Test(t, testWhoLeftWhileSavingGetsNoPairing)
 }
 
-// testWhoLeftWhileSavingGetsNoPairing has a caller wait for the end of a pairing,
-// and leave while its bond is being written.
+// testWhoLeftWhileSavingGetsNoPairing lets a caller that waits for the end of a pairing
+// leave while the bond is being written.
 func testWhoLeftWhileSavingGetsNoPairing(t *testing.T) {
 	x := newPair(t, &smp.Config{Store: keep(func(l smp.Local) (smp.Store, error) {
 		s, err := smp.Memory()(l)
@@ -319,7 +318,7 @@ func testWhoLeftWhileSavingGetsNoPairing(t *testing.T) {
 		t.Error(err)
 	}
 	synctest.Wait()
-	// A pairing that goes on would be joined, and its user asked.
+	// If a pairing were under way, this call would join it, and the user be asked.
 	if _, err := c.SMP().Pair(t.Context(), nil); !errors.Is(err, smp.ErrBonded) {
 		t.Errorf("a pairing goes on: %v", err)
 	}

@@ -31,15 +31,15 @@ func (c *loopChannel) run(ctx context.Context) {
 	}
 }
 
-// do runs f on the loop and waits for its end.
+// do runs f on the loop and waits until it has returned.
 func (c *loopChannel) do(f func(now time.Time)) {
 	ran := make(chan struct{})
 	c.Post(loop.Func(func(now time.Time) { f(now); close(ran) }))
 	<-ran
 }
 
-// telling is a machine, as peripheral with a bond, which takes a while to tell
-// of a change.
+// telling is a Machine as peripheral with a bond. Its changed callback takes
+// tellingTime, and then stores the Security in told.
 type telling struct {
 	*Machine
 	ch   *loopChannel
@@ -69,7 +69,7 @@ func newTelling(t *testing.T) *telling {
 	return x
 }
 
-// encrypt is the central, which does so.
+// encrypt plays the central that encrypts the link.
 func (x *telling) encrypt() {
 	x.ch.do(func(now time.Time) {
 		x.Event(now, &hci.LELongTermKeyRequest{})
@@ -77,8 +77,8 @@ func (x *telling) encrypt() {
 	})
 }
 
-// want checks what others were told of, and what a caller finds, once he is
-// back.
+// want checks the Security that the callback has seen, and that of a caller which has
+// returned.
 func (x *telling) want(t *testing.T, want Security) {
 	t.Helper()
 	told, found := x.told.Load(), x.Security()
@@ -88,8 +88,8 @@ func (x *telling) want(t *testing.T, want Security) {
 	x.ch.do(func(time.Time) {}) // nothing goes on any more
 }
 
-// A caller who learns that the link is encrypted can rely on what others make of
-// it, such as a server that takes up the subscriptions of the bond.
+// When Encrypt returns, the changed callback has returned: a server has restored the
+// subscriptions of the bond.
 func TestEncryptIsToldLast(t *testing.T) { synctest.Test(t, testEncryptIsToldLast) }
 
 func testEncryptIsToldLast(t *testing.T) {
@@ -113,7 +113,7 @@ func testEncryptIsToldLast(t *testing.T) {
 	x.want(t, encrypted)
 }
 
-// One who learns of the end of the link finds it unprotected.
+// When a call returns since the link has ended, Security reports no encryption.
 func TestEndIsToldLast(t *testing.T) { synctest.Test(t, testEndIsToldLast) }
 
 func testEndIsToldLast(t *testing.T) {

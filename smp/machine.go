@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/flood"
 	"github.com/moor-ble/moor/internal/loop"
 )
 
@@ -116,9 +117,10 @@ type Machine struct {
 	// has that key.
 	proven bool
 
-	// postponed is a request of the peer that came in delivering or saving: a Security
-	// Request if this host is the central, else a Pairing Request, which is void after
-	// postponedUntil, when the central has given up.
+	// postponed is a request of the peer that came in delivering or saving, or while the
+	// key of a canceled pairing encrypts the link: a Security Request if this host is the
+	// central, else a Pairing Request. The latter is void after postponedUntil, when the
+	// central has given up.
 	postponed      command
 	postponedUntil time.Time
 
@@ -128,8 +130,8 @@ type Machine struct {
 	// the last one failed. It excludes nothing: the peer may begin one meanwhile.
 	pausing bool
 
-	dead    error // what ended SMP on the link
-	untaken int   // PDUs of the peer since the channel had room
+	dead  error         // what ended SMP on the link
+	flood flood.Counter // of PDUs: nearly every one has an answer
 }
 
 // invitation is a Security Request of this host, which the central answers by
@@ -140,12 +142,6 @@ type invitation struct {
 
 // isFor reports whether it was the caller's options that led to the invitation.
 func (i *invitation) isFor(c caller) bool { return i.pair == c.options }
-
-// maxUntaken is how many PDUs of the peer are accepted while the channel has no
-// room. Nearly every PDU has an answer, and a peer that does not take the answers
-// would make them pile up here. Other traffic may keep the channel full while an
-// honest peer sends a few.
-const maxUntaken = 16
 
 // outcome is what a waiting caller gets.
 type outcome struct {
@@ -199,8 +195,8 @@ func (m *Machine) NeedsMITM(o *PairOptions) bool { return m.mgr.cfg.needsMITM(o)
 
 // Frame handles a PDU of the peer. It must run on the loop.
 func (m *Machine) Frame(now time.Time, pdu []byte) {
-	if m.dead != nil || m.flooded() {
-		return
+	if m.dead != nil || !m.flood.Admit(m.ch.Room()) {
+		return // a pairing that misses the PDU times out
 	}
 	p, err := parseCommand(pdu)
 	if errors.Is(err, errUnknownCode) {
@@ -225,20 +221,9 @@ func (m *Machine) Frame(now time.Time, pdu []byte) {
 	m.advancePairing(now, p)
 }
 
-// flooded counts a PDU, and reports whether it is one too many from a peer that
-// takes no answers. Such a PDU is ignored; a pairing that misses it times out.
-func (m *Machine) flooded() bool {
-	if m.ch.Room() {
-		m.untaken = 0
-		return false
-	}
-	m.untaken = min(m.untaken+1, maxUntaken+1)
-	return m.untaken > maxUntaken
-}
-
 // Writable is called when the peer has taken the PDUs that were sent. It must run
 // on the loop.
-func (m *Machine) Writable(time.Time) { m.untaken = 0 }
+func (m *Machine) Writable(time.Time) { m.flood = flood.Counter{} }
 
 // Expire is called when the peer has been silent for 30 s. It must run on the
 // loop.

@@ -17,9 +17,9 @@ import (
 
 var capabilities = []smp.IOCapability{smp.DisplayOnly, smp.DisplayYesNo, smp.KeyboardOnly, smp.NoInputNoOutput, smp.KeyboardDisplay}
 
-// TestEveryMethodOnTheAir pairs two whole hosts for each pair of capabilities
-// and each generation, once begun by the central and once by the peripheral.
-// Which method each must take is tested beside the table.
+// TestEveryMethodOnTheAir pairs two hosts for each pair of capabilities, legacy and with
+// LE Secure Connections, begun by the central and by the peripheral. Another test checks
+// the choice of the method.
 func TestEveryMethodOnTheAir(t *testing.T) {
 	for _, legacy := range []bool{false, true} {
 		for _, ci := range capabilities {
@@ -86,8 +86,8 @@ func testMethod(t *testing.T, ci, pi smp.IOCapability, legacy, byPeripheral bool
 	wantNoSecrets(t, x)
 }
 
-// wantNoSecrets fails if any key of any bond, in either order of its octets, is
-// in the log of either host, which was asked for everything.
+// wantNoSecrets fails the test if the log of either host, at all levels, contains a key
+// of a bond in either byte order.
 func wantNoSecrets(t *testing.T, x *pair) {
 	t.Helper()
 	text := x.logs.text()
@@ -119,8 +119,8 @@ func wantNoSecrets(t *testing.T, x *pair) {
 
 func TestBondLost(t *testing.T) { synctest.Test(t, testBondLost) }
 
-// testBondLost is a peer that has the bonded address but not the key: one that
-// was reset, or a spoofed one (BLESA). Nothing but the refusal must happen.
+// testBondLost is a peer that has the address of a bond but not its key: it was reset, or
+// is an impostor (BLESA). The only effect must be the error.
 func testBondLost(t *testing.T) {
 	x := newPair(t, nil, nil)
 	x.bond()
@@ -199,8 +199,8 @@ func TestPeripheralAsksForEncryption(t *testing.T) {
 	synctest.Test(t, testPeripheralAsksForEncryption)
 }
 
-// testPeripheralAsksForEncryption sends Security Requests on links with a
-// bond, where they encrypt and do nothing else.
+// testPeripheralAsksForEncryption sends Security Requests on links with a bond. They lead
+// to encryption and to nothing else.
 func testPeripheralAsksForEncryption(t *testing.T) {
 	x := newPair(t, nil, nil)
 	c, p := x.link()
@@ -301,8 +301,8 @@ func testCancel(t *testing.T) {
 		t.Errorf("the delegate was told %v", err)
 	}
 	wantReason(t, <-pu.ended, smp.ReasonUnspecified, false)
-	// The link can be used for another attempt; the peer makes us wait after a
-	// failure, if only a second.
+	// The link permits another attempt, after the second that the peer makes this host
+	// wait after a failure.
 	cu.wait, pu.wait = false, false
 	_, err = c.SMP().Pair(t.Context(), nil)
 	wantReason(t, err, smp.ReasonRepeatedAttempts, false)

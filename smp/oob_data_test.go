@@ -62,8 +62,8 @@ func TestParseOOB(t *testing.T) {
 
 func TestOutOfBandIsNotGivenUp(t *testing.T) { synctest.Test(t, testOutOfBandIsNotGivenUp) }
 
-// testOutOfBandIsNotGivenUp gives data for a peer that says it has none and can
-// do no better than legacy pairing, as somebody in between can make it say.
+// testOutOfBandIsNotGivenUp has out-of-band data for a peer that claims to have none, and
+// to support nothing but legacy pairing: an attacker can make the peer seem to.
 func testOutOfBandIsNotGivenUp(t *testing.T) {
 	local, err := smp.NewLocalOOB(nil)
 	if err != nil {
@@ -85,8 +85,8 @@ func testOutOfBandIsNotGivenUp(t *testing.T) {
 
 func TestOOBOfAllPairings(t *testing.T) { synctest.Test(t, testOOBOfAllPairings) }
 
-// testOOBOfAllPairings has the data in Config, where it implies no less than in
-// PairOptions.
+// testOOBOfAllPairings has out-of-band data in Config, where it implies MITM as it does
+// in PairOptions.
 func testOOBOfAllPairings(t *testing.T) {
 	x := newPair(t, &smp.Config{OOB: &smp.OOB{TK: &[16]byte{1}}, AllowLegacy: true}, &smp.Config{AllowLegacy: true, DisableSecureConnections: true})
 	c, p := x.link()

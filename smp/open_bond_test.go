@@ -13,8 +13,8 @@ import (
 
 func TestBondOfBeforePrivacy(t *testing.T) { synctest.Test(t, testBondOfBeforePrivacy) }
 
-// testBondOfBeforePrivacy bonds in the open, and comes back under a private
-// address, by which the other side cannot know this host.
+// testBondOfBeforePrivacy bonds under the identity address, and comes back under a private
+// address that the peer cannot resolve.
 func testBondOfBeforePrivacy(t *testing.T) {
 	x := newPair(t, nil, nil)
 	x.bond()
@@ -33,7 +33,7 @@ func testBondOfBeforePrivacy(t *testing.T) {
 	if _, err := c.SMP().Pair(t.Context(), nil); !errors.Is(err, smp.ErrBonded) {
 		t.Errorf("Pair: %v", err)
 	}
-	// The stranger that the peripheral sees is not paired with unasked.
+	// To the peripheral this host is unknown, and no pairing begins by itself.
 	_, err := p.SMP().Pair(t.Context(), nil)
 	wantReason(t, err, smp.ReasonPairingNotSupported, false)
 	if s := c.SMP().Security(); s.Encrypted || !s.Bonded {
@@ -44,8 +44,8 @@ func testBondOfBeforePrivacy(t *testing.T) {
 	}
 	x.unlink(c, p)
 
-	// The peripheral has to have forgotten the bond: it knows this host by no
-	// other name than in the open, and would not let a stranger take that.
+	// The peripheral must have removed its bond. Otherwise it would refuse an unknown
+	// device that claims the identity of a bonded one.
 	if err := x.p.SMP().Store().Remove(x.c.SMP().Identity().Addr); err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +66,8 @@ func testBondOfBeforePrivacy(t *testing.T) {
 
 func TestOpenBondOfAPeripheral(t *testing.T) { synctest.Test(t, testOpenBondOfAPeripheral) }
 
-// testOpenBondOfAPeripheral is a bonded central that meets this host under a
-// private address, and wants to pair.
+// testOpenBondOfAPeripheral is a bonded central that connects to a private address of
+// this host, and wants to pair.
 func testOpenBondOfAPeripheral(t *testing.T) {
 	s := newScripted(t, &smp.Config{Privacy: true}, sim.RawPeerConfig{Silent: true})
 	key := &smp.LongTermKey{Key: smp.Key{1}}
@@ -102,9 +102,9 @@ func testOpenBondOfAPeripheral(t *testing.T) {
 
 func TestOpenBondIsTried(t *testing.T) { synctest.Test(t, testOpenBondIsTried) }
 
-// testOpenBondIsTried has peers that were not given the key to this host's
-// private addresses, or did not want it. They may know what key is meant all the
-// same: by its name, with legacy pairing, or since they have one bond alone.
+// testOpenBondIsTried has peers without the key to this host's private addresses. They
+// may find the right key all the same: by EDIV and Rand of legacy pairing, or because
+// they have only one bond.
 func testOpenBondIsTried(t *testing.T) {
 	for name, key := range map[string]smp.LongTermKey{
 		"by its name":  {Key: smp.Key{1}, EDIV: 0x1234, Rand: [8]byte{9}},

@@ -41,7 +41,8 @@ var questions = map[Method]string{
 	NumericComparison: "initiator confirms, responder confirms",
 }
 
-// everyCell calls f for each cell of the table and each generation.
+// everyCell calls f for each cell of the table, for legacy pairing and for LE Secure
+// Connections.
 func everyCell(t *testing.T, f func(t *testing.T, initiator, responder IOCapability, sc bool, m Method)) {
 	for _, sc := range []bool{false, true} {
 		for ri, r := range capabilities {
@@ -71,7 +72,7 @@ func TestEveryMethod(t *testing.T) {
 	})
 }
 
-// wantBonds checks that each side keeps what the other has.
+// wantBonds checks that the bonds of both sides match.
 func wantBonds(t *testing.T, d *duo, sc, auth bool) {
 	t.Helper()
 	c, p := d.c.newBond(time.Now()), d.p.newBond(time.Now())

@@ -78,7 +78,7 @@ func TestValuesThatAreReserved(t *testing.T) {
 			t.Errorf("code %d: %v, %v", c, p, err)
 		}
 	}
-	// Bits that are reserved are kept: they are part of what is confirmed.
+	// Reserved bits are kept: the confirm values cover them.
 	b := []byte{1, 3, 0, 0xC0, 16, 0xF0, 0xF0}
 	if p, err := parseCommand(b); err != nil || !bytes.Equal(p.AppendPDU(nil), b) {
 		t.Errorf("reserved bits: %v, %v", p, err)
@@ -127,9 +127,9 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzStates drives both roles of a pairing with octets in every state: at is
-// how many PDUs go right before those of the fuzzer come. It must neither panic
-// nor be done, unless what came was right.
+// FuzzStates sends octets to both roles of a pairing in every state: at is the number of
+// correct PDUs before those of the fuzzer. A pairing must not panic, and not succeed
+// unless all PDUs were correct.
 func FuzzStates(f *testing.F) {
 	for at := range uint8(50) {
 		s := samplePDUs[int(at)%len(samplePDUs)]

@@ -12,14 +12,13 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// The tests of this file have one host, and a peer that says what a test wants
-// it to.
+// The tests of this file have one host, and a peer whose PDUs are scripted.
 
 const cidSMP = 6
 
 var slowParams = hci.ConnParams{IntervalMin: 30e6, IntervalMax: 30e6, Timeout: 4e9}
 
-// scripted is a host and a peer without one.
+// scripted is a host and a scripted peer.
 type scripted struct {
 	*pair
 	raw    *sim.RawPeer
@@ -136,7 +135,7 @@ func testTimeoutAsCentral(t *testing.T) {
 	if _, ok := s.next(l).(smp.PairingRequest); !ok {
 		t.Error("a new link cannot pair")
 	}
-	// Each PDU of ours starts the time anew.
+	// Each PDU of this host restarts the 30 s.
 	time.Sleep(20 * time.Second)
 	say(l, smp.PairingResponse(plain))
 	if _, ok := s.next(l).(smp.PairingPublicKey); !ok {
@@ -168,8 +167,8 @@ func testTimeoutAsPeripheral(t *testing.T) {
 
 func TestRepeatedAttempts(t *testing.T) { synctest.Test(t, testRepeatedAttempts) }
 
-// testRepeatedAttempts is a central that tries to guess: each failure makes it
-// wait twice as long, on whatever link it comes.
+// testRepeatedAttempts is a central that guesses: each failure doubles the time that it
+// has to wait, on all its links.
 func testRepeatedAttempts(t *testing.T) {
 	s := newScripted(t, nil, sim.RawPeerConfig{Silent: true})
 	c, l := s.peripheral()
@@ -203,8 +202,8 @@ func testRepeatedAttempts(t *testing.T) {
 
 func TestEarlyEncryption(t *testing.T) { synctest.Test(t, testEarlyEncryption) }
 
-// testEarlyEncryption is a central that encrypts with a key of zeros before
-// there can be one (CVE-2019-19194).
+// testEarlyEncryption is a central that encrypts with a zero key before the pairing has
+// made a key (CVE-2019-19194).
 func testEarlyEncryption(t *testing.T) {
 	s := newScripted(t, &smp.Config{AllowLegacy: true}, sim.RawPeerConfig{Silent: true})
 	c, l := s.peripheral()
@@ -289,8 +288,8 @@ func TestSecurityRequestDeletesNothing(t *testing.T) {
 	synctest.Test(t, testSecurityRequestDeletesNothing)
 }
 
-// testSecurityRequestDeletesNothing is a device with a bonded peer's address
-// that wants to have the bond replaced (CVE-2025-62235, BLESA).
+// testSecurityRequestDeletesNothing is a device with the address of a bonded peer that
+// tries to get the bond replaced (CVE-2025-62235, BLESA).
 func testSecurityRequestDeletesNothing(t *testing.T) {
 	cfg := &smp.Config{Store: keep(smp.Memory())}
 	asked := make(chan struct{}, 10)

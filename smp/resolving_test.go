@@ -21,8 +21,8 @@ func TestPrivateAddresses(t *testing.T) {
 	}
 }
 
-// testPrivateAddresses has a bonded sensor that changes its address. Whatever
-// it uses, the host must know it, and encrypt.
+// testPrivateAddresses has a bonded sensor that changes its address. The host must
+// recognize it under each address, and encrypt.
 func testPrivateAddresses(t *testing.T, cc *sim.ControllerConfig) {
 	irk, key := smp.Key{1, 2, 3, 4}, &smp.LongTermKey{Key: smp.Key{5, 6, 7}}
 	s := &scripted{pair: &pair{t: t, air: sim.New(&sim.Config{Seed: 1}), logs: &logs{}}}
@@ -83,8 +83,8 @@ func testPrivateAddresses(t *testing.T, cc *sim.ControllerConfig) {
 
 func TestOwnPrivateAddress(t *testing.T) { synctest.Test(t, testOwnPrivateAddress) }
 
-// testOwnPrivateAddress bonds two hosts of which one uses a private address,
-// and lets the other find it under its identity when the address is another.
+// testOwnPrivateAddress bonds two hosts, one of which uses a private address. The other
+// must recognize it under a later address.
 func testOwnPrivateAddress(t *testing.T) {
 	x := newPair(t, nil, nil)
 	m, err := smp.NewManager(smp.Local{Addr: hci.Addr{MAC: hci.MAC{1, 0, 0, 0, 0, 0xFF}, Kind: hci.AddrRandom}}, nil)
@@ -108,8 +108,8 @@ func testOwnPrivateAddress(t *testing.T) {
 
 func TestIdentityTheft(t *testing.T) { synctest.Test(t, testIdentityTheft) }
 
-// testIdentityTheft is a peripheral that pairs honestly, and then says that it
-// is a device which this host is bonded with.
+// testIdentityTheft is a peripheral that pairs, and then claims the identity of another
+// bonded device.
 func testIdentityTheft(t *testing.T) {
 	thief := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 0xC6}, Kind: hci.AddrRandom}
 	x := newPair(t, nil, &smp.Config{Identity: thief})

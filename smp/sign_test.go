@@ -10,9 +10,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// TestSignatureOfBlueZ has the sample data of BlueZ, unit/test-crypto.c,
-// sign_att_1 to sign_att_5: keys, PDUs and signatures in the order of the air.
-// The last is a whole Signed Write Command.
+// TestSignatureOfBlueZ uses the sample data of BlueZ, unit/test-crypto.c, sign_att_1 to
+// sign_att_5: keys, PDUs and signatures as sent. The last is a Signed Write Command.
 func TestSignatureOfBlueZ(t *testing.T) {
 	const (
 		key = "3c4fcf098815f7aba6d2ae2816157e2b"
@@ -36,7 +35,8 @@ func TestSignatureOfBlueZ(t *testing.T) {
 	}
 }
 
-// TestSignaturesForADeadContext: there are none, and no counter is spent on them.
+// TestSignaturesForADeadContext checks that Sign and Verify use up no counter after the
+// end of their context.
 func TestSignaturesForADeadContext(t *testing.T) {
 	mgr, err := NewManager(Local{Addr: addrA}, nil)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestFileStores(t *testing.T) {
 	}
 }
 
-// What is there and cannot be looked into is not taken for nothing.
+// A directory that cannot be read is an error.
 func TestFileStoresUnreadable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bonds")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

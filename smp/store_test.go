@@ -32,7 +32,7 @@ func sampleBond(peer hci.Addr) *smp.Bond {
 	}
 }
 
-// same compares bonds, keys included, which cmp would see as equal texts.
+// same compares bonds with their keys, which all format to the same text.
 func same(t *testing.T, got, want *smp.Bond) {
 	t.Helper()
 	raw := cmp.Transformer("octets", func(k smp.Key) [16]byte { return k })
@@ -135,7 +135,7 @@ func TestBondsAreBoundToTheAdapter(t *testing.T) {
 	if err != nil || len(s.All()) != 0 {
 		t.Errorf("another address: %v, %v", s.All(), err)
 	}
-	// A file that was copied over from another identity is not taken.
+	// A file that was copied from another identity is refused.
 	b, err := os.ReadFile(filepath.Join(openFiles(t, dir).Dir(), "C0000000000A-random.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +273,7 @@ func TestExportAndImport(t *testing.T) {
 	}
 }
 
-// TestKeysDoNotShow prints a bond in every way there is.
+// TestKeysDoNotShow formats a bond in every way.
 func TestKeysDoNotShow(t *testing.T) {
 	b := sampleBond(peerA)
 	b.Central.Key = smp.Key{0xDE, 0xAD, 0xBE, 0xEF, 15: 0x77}

@@ -11,22 +11,22 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// The tests of this file change the bond with a peer before a new one, which a
-// pairing has just made, can be saved: the Store is busy with another.
+// The tests of this file change the bond with a peer after a pairing and before its bond
+// is saved: the Store is still saving another one.
 
-// stuck is a Store that removes nothing.
+// stuck is a Store whose Remove fails.
 type stuck struct{ smp.Store }
 
 func (stuck) Remove(hci.Addr) error { return errFull }
 
-// paired is what Pair has returned.
+// paired is the result of Pair.
 type paired struct {
 	*smp.Result
 	error
 }
 
-// crowded is a central that is about to pair. Who changes a bond right now has
-// his turn after 5 s, and the new bond after him.
+// crowded is a central that is about to pair. A change of a bond has to wait for 5 s, and
+// the new bond waits for that change.
 type crowded struct {
 	*pair
 	c, p *host.Conn
@@ -53,7 +53,7 @@ func newCrowded(t *testing.T, store func(smp.Store) smp.Store) *crowded {
 	return x
 }
 
-// find returns the bond once all is saved.
+// find returns the bond after all changes.
 func (x *crowded) find() *smp.Bond {
 	synctest.Wait()
 	b, _ := x.pair.c.SMP().Find(x.peer)
@@ -76,8 +76,8 @@ func testFailedRemoveRemovesNothing(t *testing.T) {
 
 func TestRemovedBondIsNoResult(t *testing.T) { synctest.Test(t, testRemovedBondIsNoResult) }
 
-// testRemovedBondIsNoResult removes the bond before it is saved, which Pair must
-// not call kept.
+// testRemovedBondIsNoResult removes the bond before it is saved: the Result of Pair must
+// not have it.
 func testRemovedBondIsNoResult(t *testing.T) {
 	x := newCrowded(t, func(s smp.Store) smp.Store { return s })
 	if err := x.pair.c.SMP().Store().Remove(x.peer); err != nil {
@@ -87,14 +87,14 @@ func testRemovedBondIsNoResult(t *testing.T) {
 	if b := x.find(); b != nil {
 		t.Errorf("the bond is back: %+v", b)
 	}
-	// There is no bond that another pairing would have to replace.
+	// There is no bond left that Pair would refuse to replace.
 	if r, err := x.c.SMP().Pair(t.Context(), nil); err != nil || r.Bond == nil || r.Bond != x.find() || !r.Security.Bonded {
 		t.Errorf("again: %+v, %v", r, err)
 	}
 	x.unlink(x.c, x.p)
 }
 
-// wantNotKept fails unless a pairing has encrypted the link and brought no bond.
+// wantNotKept fails the test unless a pairing has encrypted the link without a bond.
 func (x *crowded) wantNotKept(r paired) {
 	x.t.Helper()
 	if r.error != nil || r.Bond != nil || r.Security.Bonded || !r.Security.Encrypted || r.Security != x.c.SMP().Security() {
@@ -104,8 +104,8 @@ func (x *crowded) wantNotKept(r paired) {
 
 func TestNewerBondStays(t *testing.T) { synctest.Test(t, testNewerBondStays) }
 
-// testNewerBondStays saves a bond, as of a backup, when another that was made
-// before waits to be saved.
+// testNewerBondStays saves a bond, for example from a backup, while an older one waits to
+// be saved.
 func testNewerBondStays(t *testing.T) {
 	x := newCrowded(t, func(s smp.Store) smp.Store { return s })
 	newer := sampleBond(x.peer)
@@ -145,8 +145,8 @@ func testBondRemovedByWhoHearsOfIt(t *testing.T) {
 	x.unlink(c, p)
 }
 
-// reading is a Store that makes a new Bond each time it is asked, as one does
-// that reads them from a database.
+// reading is a Store that returns a new *Bond from each call, as one with a database
+// does.
 type reading struct{ smp.Store }
 
 func (s reading) Find(peer hci.Addr) (*smp.Bond, bool) {

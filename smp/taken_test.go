@@ -14,8 +14,8 @@ import (
 
 func TestIdentityTheftWhileSaving(t *testing.T) { synctest.Test(t, testIdentityTheftWhileSaving) }
 
-// testIdentityTheftWhileSaving has a second central say that it is the first one
-// while the bond with that is being written.
+// testIdentityTheftWhileSaving lets a second central claim the identity of the first one
+// while the bond with the first is being written.
 func testIdentityTheftWhileSaving(t *testing.T) {
 	screen := make(chan smp.Passkey, 2)
 	x := newPair(t, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen)}, &smp.Config{
@@ -49,7 +49,7 @@ func testIdentityTheftWhileSaving(t *testing.T) {
 	x.unlink(tc, tp)
 }
 
-// stopped is a Store that says when it begins to save, and waits.
+// stopped is a Store that reports the beginning of each Save, and then waits.
 type stopped struct {
 	smp.Store
 	begun, goOn chan struct{}
@@ -63,8 +63,8 @@ func (s stopped) Save(b *smp.Bond) error {
 
 func TestRemovedBondStaysAway(t *testing.T) { synctest.Test(t, testRemovedBondStaysAway) }
 
-// testRemovedBondStaysAway removes a bond while it is written: for the first
-// time, and for the counter of a signature.
+// testRemovedBondStaysAway removes a bond while it is being written: for the first time,
+// and for a new counter.
 func testRemovedBondStaysAway(t *testing.T) {
 	var store stopped
 	var m *smp.Manager
@@ -77,7 +77,7 @@ func testRemovedBondStaysAway(t *testing.T) {
 			return store, err
 		}),
 		Changed: func(peer hci.Addr, b *smp.Bond) {
-			// Whoever hears of a change may make another.
+			// Config.Changed may change bonds itself.
 			if n := changes.Add(1); b != nil && n > 4 {
 				if err := m.Store().Remove(peer); err != nil {
 					t.Error(err)
@@ -132,9 +132,9 @@ func TestDamagedBondIsNotReplacedByJoining(t *testing.T) {
 	synctest.Test(t, testDamagedBondIsNotReplacedByJoining)
 }
 
-// testDamagedBondIsNotReplacedByJoining has a bond whose peer comes under a
-// private address, by which nobody can know it while the bond is damaged. Leave
-// to replace it comes from Pair's caller, not from waiting for another.
+// testDamagedBondIsNotReplacedByJoining has a damaged bond, whose peer uses a private
+// address that cannot be resolved. Two callers without PairOptions.Replace must not
+// replace the bond, though one of them waits for the pairing of the other.
 func testDamagedBondIsNotReplacedByJoining(t *testing.T) {
 	x := newPair(t, nil, &smp.Config{Privacy: true})
 	peer := x.p.SMP().Identity().Addr
@@ -166,8 +166,8 @@ func TestReplaceIsNotFoiledByAnother(t *testing.T) {
 	synctest.Test(t, testReplaceIsNotFoiledByAnother)
 }
 
-// testReplaceIsNotFoiledByAnother has a caller who may replace a bond, if there
-// should turn out to be one, wait for one who may not.
+// testReplaceIsNotFoiledByAnother lets a caller with Replace wait for the pairing of a
+// caller without. When that fails, the first must begin its own.
 func testReplaceIsNotFoiledByAnother(t *testing.T) {
 	s := newScripted(t, nil, sim.RawPeerConfig{})
 	c, l := s.central()
@@ -193,8 +193,8 @@ func testReplaceIsNotFoiledByAnother(t *testing.T) {
 
 func TestEveryDelegateIsAsked(t *testing.T) { synctest.Test(t, testEveryDelegateIsAsked) }
 
-// testEveryDelegateIsAsked has two callers with a user each: what one of them
-// sees at the device, the other has not seen.
+// testEveryDelegateIsAsked has two callers with a Delegate each. Both must be asked:
+// neither user sees what the other one sees.
 func testEveryDelegateIsAsked(t *testing.T) {
 	screen := make(chan smp.Passkey, 1)
 	x := newPair(t, nil, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen), AllowRepair: true})

@@ -27,7 +27,7 @@ func newConsole(t *testing.T) *console {
 	return &console{Terminal: smp.NewTerminal(ir, ow), t: t, in: iw, out: bufio.NewReader(or)}
 }
 
-// want reads as much as is expected.
+// want reads len(s) octets, which must be s.
 func (c *console) want(s string) {
 	c.t.Helper()
 	b := make([]byte, len(s))
@@ -79,7 +79,7 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("entered %v, %v", p, err)
 	}
 
-	// A question that is given up leaves its read for the next one.
+	// The next question uses the read of a canceled one.
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go enter(ctx)
 	c.want("Passkey that 00:00:00:00:00:0B/public shows: ")
@@ -100,7 +100,7 @@ func TestTerminal(t *testing.T) {
 	<-errs
 }
 
-// A question that nobody waits for is not asked.
+// A question whose context has ended is not asked.
 func TestTerminalForADeadContext(t *testing.T) {
 	var shown strings.Builder
 	c := smp.NewTerminal(strings.NewReader("123456\n"), &shown)

@@ -167,7 +167,7 @@ func TestConnect(t *testing.T) {
 		}
 		var names []string
 		for _, e := range objects[jsonEvent](t, result{stdout: out.stdout.String()}) {
-			if names = append(names, e.Event); e.Event == "status" && (e.RSSI == nil || *e.RSSI != -50 || e.MTU != 517 || e.Interval != 50 || e.Timeout == 0) {
+			if names = append(names, e.Event); e.Event == "status" && (e.RSSI == nil || *e.RSSI != -50 || e.MTU != 517 || e.Interval != 7.5 && e.Interval != 50 || e.Timeout == 0) {
 				t.Errorf("status %+v", e)
 			}
 			if e.Address != thermometer+"/random" || e.Event == "connected" && e.Took == 0 || e.Event == "failed" && e.Category == "" {
@@ -175,7 +175,7 @@ func TestConnect(t *testing.T) {
 			}
 		}
 		compact := slices.Compact(slices.DeleteFunc(names, func(s string) bool { return s == "attempt" }))
-		if got := strings.Join(compact, " "); got != "connected status disconnected failed connected status" {
+		if got := strings.Join(compact, " "); got != "connected status params status disconnected failed connected status params status" {
 			t.Errorf("events: %s", got)
 		}
 	})
@@ -187,14 +187,14 @@ func TestConnect(t *testing.T) {
 		code := r.run(ctx, &out, "connect", thermometer+"/random")
 		lines := strings.Split(strings.TrimSpace(out.stdout.String()), "\n")
 		for i, want := range []string{
-			": attempt 1 on a0", "connected on a0 in ", "-50 dBm, interval 50ms, latency 0, supervision timeout ", "+10.000s  -50 dBm, ", "ended, after 1 connection",
+			": attempt 1 on a0", "connected on a0 in ", "-50 dBm, interval 7.5ms, latency 0, supervision timeout 2s", ": interval 50ms, latency 0, supervision timeout 5s", "+10.000s  -50 dBm, interval 50ms, ", "ended, after 1 connection",
 		} {
 			if i >= len(lines) || !strings.Contains(lines[i], want) {
 				t.Errorf("line %d is not %q:\n%s", i+1, want, out.stdout.String())
 				break
 			}
 		}
-		if code != 0 || len(lines) != 5 {
+		if code != 0 || len(lines) != 6 {
 			t.Errorf("exit code %d, stderr %q, stdout:\n%s", code, out.stderr.String(), out.stdout.String())
 		}
 	})
@@ -207,7 +207,7 @@ func TestConnect(t *testing.T) {
 			Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 60, 24 },
 			Open: func(context.Context, string) (hci.Transport, error) { return r.adapters[0].Plug(), nil },
 		})
-		if code != 0 || stderr.String() != "" || !strings.Contains(stdout.String(), "\r\x1b[Kconnected for 3s on x: -50 dBm, interval 50ms, latency 0, …") {
+		if code != 0 || stderr.String() != "" || !strings.Contains(stdout.String(), "\r\x1b[Kconnected for 3s on x: -50 dBm, interval 7.5ms, latency 0,…") {
 			t.Errorf("exit code %d, stderr %q, stdout %q", code, stderr.String(), stdout.String())
 		}
 	})

@@ -91,6 +91,8 @@ func collectInfo(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
 	} else {
 		info.MTU = c.Bearer().MTU()
 	}
+	// The PHY and the data length are those that the two controllers can agree on.
+	_ = c.Link().Tune(ctx, controller.TuneOptions{DataLength: true, PHY2M: true})
 	if rssi, err := c.Link().RSSI(ctx); ok("rssi", err) && rssi != controller.RSSIUnknown {
 		info.RSSI = &rssi
 	}

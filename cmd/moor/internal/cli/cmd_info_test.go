@@ -12,7 +12,7 @@ func TestInfo(t *testing.T) {
 		for _, want := range []string{
 			"address      C0:FF:EE:00:00:02/random, static random address\n", "version      Bluetooth 5.3\n",
 			"PHY          2M out, 2M in\n", "data length  251 octets out, 251 octets in\n", "MTU          517 octets\n",
-			"RSSI         -50 dBm\n", "interval     15ms\n", "latency      0 intervals\n", "timeout      2s\n", "encrypted    no\n",
+			"RSSI         -50 dBm\n", "interval     7.5ms\n", "latency      0 intervals\n", "timeout      2s\n", "encrypted    no\n",
 		} {
 			if !strings.Contains(r.stdout, want) {
 				t.Errorf("no %q in:\n%s", want, r.stdout)
@@ -24,8 +24,8 @@ func TestInfo(t *testing.T) {
 	})
 	inAir(t, "JSON", func(t *testing.T) {
 		got := objects[jsonInfo](t, moor(t.Context(), "-a", "sim:", "--json", "info", belt))
-		if len(got) != 1 || got[0].Address.String() != belt || got[0].Interval != 15 || got[0].Timeout != 2000 || !slices.Contains(got[0].Features, "LE 2M PHY") {
-			t.Errorf("got %+v, want %s with an interval of 15 ms, a timeout of 2000 ms and LE 2M PHY among the features", got, belt)
+		if len(got) != 1 || got[0].Address.String() != belt || got[0].Interval != 7.5 || got[0].Timeout != 2000 || !slices.Contains(got[0].Features, "LE 2M PHY") {
+			t.Errorf("got %+v, want %s with an interval of 7.5 ms, a timeout of 2000 ms and LE 2M PHY among the features", got, belt)
 		}
 	})
 }

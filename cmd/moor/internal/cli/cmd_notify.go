@@ -20,8 +20,8 @@ type notifyCmd struct {
 func newNotify() *command {
 	c := &notifyCmd{}
 	cmd := newCommand(groupPeer, "notify", "Show notifications or indications as they arrive.", c.runNotify)
-	c.peer.addArgs(cmd)
-	c.attribute.addArg(cmd)
+	c.addArgs(cmd)
+	c.addArg(cmd)
 	cmd.flags.IntVar(&c.Count, "count", 0, "end after `N` values; the default is no limit")
 	cmd.flag("duration", "end after this `TIME`, such as 30s; the default is no limit", &c.Duration)
 	return cmd

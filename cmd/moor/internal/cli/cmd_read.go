@@ -17,8 +17,8 @@ type readCmd struct {
 func newRead() *command {
 	c := &readCmd{}
 	cmd := newCommand(groupPeer, "read", "Read a characteristic or descriptor.", c.runRead)
-	c.peer.addArgs(cmd)
-	c.attribute.addArg(cmd)
+	c.addArgs(cmd)
+	c.addArg(cmd)
 	return cmd
 }
 

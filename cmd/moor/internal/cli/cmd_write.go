@@ -26,8 +26,8 @@ type writeCmd struct {
 func newWrite() *command {
 	c := &writeCmd{}
 	cmd := newCommand(groupPeer, "write", "Write a characteristic or descriptor.", c.runWrite)
-	c.peer.addArgs(cmd)
-	c.attribute.addArg(cmd)
+	c.addArgs(cmd)
+	c.addArg(cmd)
 	cmd.args = append(cmd.args, arg{
 		name: "hex", help: "the value in hexadecimal, such as 01ff; 0x, spaces and colons are skipped", many: true,
 		set: func(w string) error { c.Hex = append(c.Hex, w); return nil },

@@ -87,7 +87,7 @@ func TestPairingOnSimulatedAir(t *testing.T) {
 	inAir(t, "no pairing", func(t *testing.T) {
 		h := &home{t: t, state: t.TempDir()}
 		h.moor("-a", "sim:", "pair", thermometer+"/random").want(t, exitConnection, "",
-			"moor: "+thermometer+": no connection after 1 attempt: smp: pairing refused by the peer: pairing not supported\n      the device does not pair: connect without pairing\n")
+			"moor: "+thermometer+": no connection after 1 attempt: smp: pairing refused by the peer: pairing not supported\n      the device does not pair: connect without pairing; or it still has a bond with this host: remove that on the device\n")
 	})
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// TestHeldPairingRequest has a central that pairs again while the bond of the
-// last pairing is being written, and does not always wait in peace.
-func TestHeldPairingRequest(t *testing.T) {
+// TestPostponedPairingRequest has a central that pairs again while the bond of the last
+// pairing is being written, and sends other PDUs while it waits.
+func TestPostponedPairingRequest(t *testing.T) {
 	request := pairingRequest{IO: NoInputNoOutput, Auth: authBonding | authSecureConnections, MaxKeySize: 16}
 	for name, tt := range map[string]struct {
 		writing time.Duration
