@@ -55,8 +55,10 @@ func (c *Client) Done() <-chan struct{} { return c.link.gone }
 // Err returns the reason for the end of the link; nil while it is up.
 func (c *Client) Err() error { return c.link.conn.Err() }
 
-// Close ends the link, unless other Clients share it. It waits until the link is down;
-// if the device does not answer, for as long as the supervision timeout. If the
+// Close ends the link, unless other Clients share it. It waits until the link is down and
+// its slot is free; if the device does not answer, for as long as the supervision timeout.
+// It has no context: a program that must not wait calls it on a goroutine of its own,
+// and Done is closed in the end. If the
 // controller refuses to end the link, Close returns its error, and the next Establish
 // to the device shares the link. Closing again does nothing.
 func (c *Client) Close() error {

@@ -32,7 +32,8 @@ type lab struct {
 	adapters []*sim.Controller
 	absent   []atomic.Bool // the adapters that cannot be opened now
 	m        *connmgr.Manager
-	requests atomic.Int64 // ATT requests that reached devices
+	requests atomic.Int64                    // ATT requests that reached devices
+	step     atomic.Pointer[func(sim.Entry)] // sees the log of the air
 	trace    trace
 }
 
@@ -89,6 +90,9 @@ func newLab(t *testing.T, cfg connmgr.Config, controllers ...*sim.ControllerConf
 
 // count counts ATT requests that arrive at devices.
 func (l *lab) count(e sim.Entry) {
+	if step := l.step.Load(); step != nil {
+		(*step)(e)
+	}
 	l.trace.add(e)
 	if e.Kind != sim.LogData || len(e.Packet) < 5 || e.Packet[2] != 4 || e.Packet[3] != 0 || e.Node[:3] == "hci" {
 		return
