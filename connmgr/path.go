@@ -112,6 +112,7 @@ func (m *Manager) addPenalties(p *path, t target, now time.Time) {
 		p.score -= fullPenalty
 	case 1:
 		p.score -= lastSlotPenalty
+	default: // room, or an unknown number
 	}
 }
 
