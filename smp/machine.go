@@ -98,6 +98,7 @@ type Machine struct {
 	changed func(now time.Time)
 	private bool // this host uses a private address on the link; never changes
 
+	refused  atomic.Bool // see SecurityRefused
 	security atomic.Pointer[Security]
 	peer     atomic.Pointer[hci.Addr]
 
@@ -183,6 +184,11 @@ func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(
 // Security returns how the link is protected now. It does not wait, and may be
 // called on the loop too.
 func (m *Machine) Security() Security { return *m.security.Load() }
+
+// SecurityRefused reports whether this host, as central, has refused a Security Request
+// of the peer on this link: the peer asked for encryption or pairing, and may end the
+// link for want of it. It does not wait, and may be called on the loop too.
+func (m *Machine) SecurityRefused() bool { return m.refused.Load() }
 
 // Peer returns the peer's identity address, or the address of the link while the
 // identity is unknown. It does not wait, and may be called on the loop too.

@@ -125,8 +125,10 @@ func (m *Machine) handleSecurityRequest(now time.Time) {
 	case m.bond != nil && m.checkBond() == nil && !m.unknownToPeer() && (m.proven || !encrypted):
 		m.encryptWithBond()
 	case m.bond != nil || m.mgr.cfg.DisableIncoming || encrypted:
+		m.refused.Store(true)
 		m.refusePeer(now, localError(ReasonPairingNotSupported, "not wanted"))
 	case m.mgr.backoff.blocks(now, m.Peer()):
+		m.refused.Store(true)
 		m.refusePeer(now, localError(ReasonRepeatedAttempts, "too soon after a failure"))
 	default:
 		m.initiatePairing(now, nil)
