@@ -20,13 +20,15 @@ type account struct {
 	own     map[*controller.Link]string   // the Manager's, with the address that has the slot
 	checked map[*Adapter]time.Time        // when VerifyLinks began last
 
+	reconciled map[*Adapter]reconciled
+
 	holders map[hci.MAC]hci.Addr // the devices that hold slots; owned by slotChanged
 }
 
 func newAccount() account {
 	return account{
 		foreign: map[*controller.Link]struct{}{}, own: map[*controller.Link]string{},
-		checked: map[*Adapter]time.Time{}, holders: map[hci.MAC]hci.Addr{},
+		checked: map[*Adapter]time.Time{}, reconciled: map[*Adapter]reconciled{}, holders: map[hci.MAC]hci.Addr{},
 	}
 }
 
@@ -51,6 +53,16 @@ func (m *Manager) linkDown(l *link) {
 	m.freed.signal(news{linkOn: l.adapter})
 }
 
+// reconcileEvery is the longest time after which the slots of an adapter are corrected
+// even if its links are the same as before.
+const reconcileEvery = 10 * time.Second
+
+// reconciled is the list of links by which slots were corrected last.
+type reconciled struct {
+	links []*controller.Link
+	at    time.Time
+}
+
 // reconcileSlots corrects the slots of an adapter by the list of links of its
 // controller, so that the loss of an event costs a slot only until the next attempt.
 func (m *Manager) reconcileSlots(a *Adapter) {
@@ -62,6 +74,10 @@ func (m *Manager) reconcileSlots(a *Adapter) {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
 	links := h.Controller().Links()
+	if last := m.account.reconciled[a]; slices.Equal(links, last.links) && time.Since(last.at) < reconcileEvery {
+		return
+	}
+	m.account.reconciled[a] = reconciled{links, time.Now()}
 	live := make([]slots.Link, 0, len(links))
 	for _, l := range links {
 		address, own := m.account.own[l] // even if the identity has become known since

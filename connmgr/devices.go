@@ -158,23 +158,27 @@ func (ds *devices) heardOf(t target) []Device {
 	if e == nil {
 		return nil
 	}
-	found := make([]Device, 0, len(e.by))
 	var newest time.Time
+	by := make([]*Device, 0, len(e.by))
 	for _, d := range e.by {
 		if t.matches(d.Addr) {
-			found = append(found, *d)
+			by = append(by, d)
 			newest = latest(newest, d.Seen)
 		}
 	}
-	prospect := func(d Device) int {
+	prospect := func(d *Device) int {
 		if newest.Sub(d.Seen) > outOfDate {
 			return math.MinInt
 		}
 		return d.Smoothed
 	}
-	slices.SortFunc(found, func(a, b Device) int {
+	slices.SortFunc(by, func(a, b *Device) int {
 		return cmp.Or(cmp.Compare(prospect(b), prospect(a)), cmp.Compare(a.Adapter, b.Adapter))
 	})
+	found := make([]Device, len(by))
+	for i, d := range by {
+		found[i] = *d
+	}
 	return found
 }
 

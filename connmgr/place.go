@@ -248,7 +248,7 @@ func (x *attempts) watchPaths() *pathWatch {
 		fresh[d.Adapter] = d.isFresh(now)
 	}
 	w.heard, stopHeard = x.m.devices.awaitReport(waiter{target: x.target, wants: func(adapter string, _ *controller.Report) bool {
-		return !fresh[adapter] && (x.opts.Adapter == "" || x.opts.Adapter == adapter)
+		return !fresh[adapter] && x.mayUse(adapter)
 	}})
 	w.stop = func() { stopAdapters(); stopHeard() }
 	return w

@@ -128,13 +128,20 @@ func isPathFault(err error) bool {
 // watchDial returns the reason to give up a dial over an adapter; nil when ctx ends.
 func (x *attempts) watchDial(ctx context.Context, a *Adapter) error {
 	var move <-chan time.Time
+	hears := x.isHeardBy(a)
 	for {
-		heard, stop := x.m.devices.awaitReport(waiter{target: target{addr: x.target.addr}, all: true})
+		// A connectable report is of interest only as long as the dial may move.
+		heard, stop := x.m.devices.awaitReport(waiter{
+			target: target{addr: x.target.addr}, all: true,
+			wants: func(_ string, r *controller.Report) bool {
+				return !hears || !r.Connectable || x.target.known && r.Addr.Identity().Kind != x.target.addr.Identity().Kind
+			},
+		})
 		if err := x.checkReach(); err != nil {
 			stop()
 			return err
 		}
-		if move == nil && x.heardElsewhere(a) {
+		if hears = hears || x.isHeardBy(a); !hears && move == nil && x.heardElsewhere(a) {
 			move = time.After(moveAfter)
 		}
 		select {
@@ -150,6 +157,12 @@ func (x *attempts) watchDial(ctx context.Context, a *Adapter) error {
 		}
 		stop()
 	}
+}
+
+// isHeardBy reports whether an adapter hears the device.
+func (x *attempts) isHeardBy(a *Adapter) bool {
+	now := time.Now()
+	return slices.ContainsFunc(x.m.devices.heardOf(x.target), func(d Device) bool { return d.Adapter == a.name && d.isFresh(now) })
 }
 
 // heardElsewhere reports whether adapter a has not heard the device, while others with a

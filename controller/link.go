@@ -103,7 +103,7 @@ func (c *core) addLink(cn connection) *Link {
 	if c.cfg.NewLink != nil {
 		l.handler = c.cfg.NewLink(c.now, l)
 	}
-	c.publishLinks()
+	c.publishLink(l)
 	return l
 }
 
@@ -135,7 +135,7 @@ func (l *Link) takeDown(cause *DisconnectError) {
 		return
 	}
 	delete(c.links, l.handle)
-	c.publishLinks()
+	c.publishLink(l)
 	c.dropQueuedData(l)
 	c.timers.stopTimer(&l.deadline)
 	c.log.Log(c.ctx, LevelLink, "link down", "handle", l.handle, "peer", l.peer, "error", cause)
@@ -237,19 +237,27 @@ func (l *Link) SetDeadline(t time.Time) {
 }
 
 // sortedLinks returns the links in the order of their handles, so that loops over
-// all links are deterministic.
+// all links are deterministic. The caller must not change the result.
 func (c *core) sortedLinks() []*Link {
-	ls := make([]*Link, 0, len(c.links))
-	for _, l := range c.links {
-		ls = append(ls, l)
+	if ls := c.up.Load(); ls != nil {
+		return *ls
 	}
-	slices.SortFunc(ls, func(a, b *Link) int { return cmp.Compare(a.handle, b.handle) })
-	return ls
+	return nil
 }
 
-// publishLinks makes the links visible to other goroutines. It must follow each
-// change of c.links.
-func (c *core) publishLinks() {
-	ls := c.sortedLinks()
+// publishLink makes a change of l in c.links visible to other goroutines. It must
+// follow each change of c.links.
+func (c *core) publishLink(l *Link) {
+	old := c.sortedLinks()
+	i, found := slices.BinarySearchFunc(old, l.handle, func(o *Link, h hci.Handle) int { return cmp.Compare(o.handle, h) })
+	after := i
+	if found { // replaced or removed
+		after++
+	}
+	ls := append(make([]*Link, 0, len(old)+1), old[:i]...)
+	if c.links[l.handle] == l {
+		ls = append(ls, l)
+	}
+	ls = append(ls, old[after:]...)
 	c.up.Store(&ls)
 }

@@ -1,6 +1,9 @@
 package slots
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Link is a link that an adapter has.
 type Link struct {
@@ -65,10 +68,15 @@ func (m *Manager) reconcile(now time.Time, a *adapter, live []Link, gone func(*h
 	for _, l := range live {
 		alive[l.Address] = true
 	}
-	for _, h := range a.inOrder() {
+	var ended []*hold
+	for _, h := range a.holds {
 		if !alive[h.address] && gone(h) {
-			m.releaseSlot(h)
+			ended = append(ended, h)
 		}
+	}
+	slices.SortFunc(ended, byOrder)
+	for _, h := range ended {
+		m.releaseSlot(h)
 	}
 	for _, l := range live {
 		m.countLink(now, a, l)

@@ -93,8 +93,10 @@ func (m *Manager) Idlest(name string, below int) []string {
 
 // inOrder returns the slots of an adapter in the order in which they were taken.
 func (a *adapter) inOrder() []*hold {
-	return slices.SortedFunc(maps.Values(a.holds), func(x, y *hold) int { return cmp.Compare(x.order, y.order) })
+	return slices.SortedFunc(maps.Values(a.holds), byOrder)
 }
+
+func byOrder(x, y *hold) int { return cmp.Compare(x.order, y.order) }
 
 func addressesOf(holds []*hold) []string {
 	list := make([]string, len(holds))
