@@ -104,6 +104,9 @@ type Machine struct {
 
 	// The rest belongs to the loop.
 	bond *Bond
+	// suspended says that the bond does not encrypt the link by itself, until a pairing
+	// replaces it: see SuspendBond.
+	suspended bool
 
 	// attempt excludes invitation and saving. These two may meet: if a link has lost
 	// its encryption while the new bond is being written, Encrypt invites the central.
@@ -161,7 +164,7 @@ type Result struct {
 // NewMachine makes the Machine of a link. It must run on the loop. changed, which
 // may be nil, is called on the loop whenever the result of Security has changed.
 // If this host is the central and has a bond with the peer, encryption begins at
-// once.
+// once, except after SuspendBond.
 func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(now time.Time)) *Machine {
 	own, _ := link.OnAir()
 	x := &Machine{mgr: m, ch: ch, link: link, changed: changed, private: own.IsResolvable()}
@@ -175,7 +178,8 @@ func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(
 		x.security.Store(&Security{Bonded: true})
 	}
 	x.peer.Store(&peer)
-	if x.bond != nil && link.Role() == hci.RoleCentral && x.checkBond() == nil {
+	x.suspended = x.bond != nil && m.suspended.hasPeer(peer)
+	if x.bond != nil && link.Role() == hci.RoleCentral && x.checkBond() == nil && !x.suspended {
 		x.encryptWithBond()
 	}
 	return x
