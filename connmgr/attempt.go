@@ -22,6 +22,8 @@ type attempts struct {
 	// behind it is known.
 	private hci.Addr
 	number  int
+	// address is that of the device in the events of the present attempt.
+	address hci.Addr
 	place   *place // in the queue for slots; nil before the first attempt
 	queued  bool   // the place waits for a slot between two attempts
 }
@@ -59,29 +61,43 @@ func (x *attempts) identifyTarget() {
 	}
 }
 
-// tryOnce makes one attempt: it shares the link to the device, waits for a dial that is
-// under way, or makes a link.
-func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
+// beginAttempt asks the program for the device.
+func (x *attempts) beginAttempt(n int) error {
 	x.number = n
 	if x.opts.Device != nil {
 		if d, ok := x.opts.Device(); ok {
+			if d.Addr.MAC == (hci.MAC{}) {
+				return errNoAddress
+			}
 			x.target = target{d.Addr, true}
 		}
 	}
 	x.identifyTarget()
 	x.keepPlace()
+	x.address = x.deviceAddress()
+	return nil
+}
+
+// tryOnce makes one attempt: it shares the link to the device, waits for a dial that is
+// under way, or makes a link.
+func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
+	if n != x.number { // else the attempt dials again
+		if err := x.beginAttempt(n); err != nil {
+			return nil, Attempt{Phase: PhasePath, Err: err}
+		}
+	}
 	for {
 		l, busy := x.m.links.claimDevice(x.target)
 		switch {
 		case l != nil:
 			if c, phase, err := x.shareLink(ctx, l); c != nil || err != nil {
-				return c, Attempt{Adapter: l.adapter.name, Phase: phase, Err: err, linked: true}
+				return c, x.describeFailure(Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}, l)
 			}
 		case busy != nil:
 			select {
 			case <-busy:
 			case <-ctx.Done():
-				return nil, Attempt{Phase: PhaseDial, Err: context.Cause(ctx)}
+				return nil, x.describeFailure(Attempt{Phase: PhaseDial, Err: context.Cause(ctx)}, nil)
 			}
 		default:
 			t := x.target
@@ -139,9 +155,8 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	a, h, conn, at := x.dialPath(ctx)
 	if at.Err != nil {
-		return nil, at
+		return nil, x.describeFailure(at, nil)
 	}
-	at.linked = true
 	a.noteLink(x.target.addr.MAC)
 	var err error
 	l := x.m.adoptLink(a, h, conn, x.deviceName())
@@ -162,7 +177,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	_ = l.abandonLink(ctx)
 	x.noteResult(a, err)
 	at.Err = err
-	return nil, at
+	return nil, x.describeFailure(at, l)
 }
 
 // dialPath chooses an adapter, waits for a slot there and makes the link. A dial moves if
@@ -184,7 +199,7 @@ func (x *attempts) dialPath(ctx context.Context) (a *Adapter, h *host.Host, conn
 		}
 		at.Adapter, at.Phase, x.last = a.name, PhaseDial, a
 		if moves == 0 {
-			x.m.bus.emitEvent(AttemptStarted{time.Now(), x.deviceName(), x.deviceAddress(), a.name, x.number})
+			x.m.bus.emitEvent(AttemptStarted{time.Now(), x.deviceName(), x.address, a.name, x.number})
 		}
 		a.beginDial()
 		h, conn, at.Err = x.dialInReach(ctx, a)

@@ -68,12 +68,16 @@ const (
 
 // Attempt is the record of one attempt that failed.
 type Attempt struct {
-	Adapter  string // "" if none could be chosen
+	Address  hci.Addr // of the device; its kind is public if neither given nor heard
+	Adapter  string   // "" if none could be chosen
 	Phase    Phase
 	Duration time.Duration
 	Err      error
 	Class    errclass.Class
 	Backoff  time.Duration // the wait after it, unless that ended early
+	// Situation is what was known beside Err: who heard the device and when, and the
+	// security of the link. Class and its Advice depend on it.
+	Situation *errclass.Situation
 
 	linked   bool // there was a link: the device is there
 	hopeless bool // no other attempt may follow
@@ -107,6 +111,9 @@ func (e *EstablishError) Unwrap() []error {
 	}
 	return []error{e.Category, e.Err}
 }
+
+// errNoAddress ends an Establish whose Options.Device has returned no address.
+var errNoAddress = errors.New("Options.Device returned a device without an address")
 
 // categoryError returns the Err variable of a category.
 func categoryError(c errclass.Category) error {

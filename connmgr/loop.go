@@ -59,6 +59,9 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 			e.log("connected", "name", e.name, "address", e.address.MAC, "attempt", number)
 			return c, nil
 		}
+		if at.Address == (hci.Addr{}) {
+			at.Address = e.address
+		}
 		failed = append(failed, at)
 		last := &failed[number-1]
 		if ctx.Err() != nil {
@@ -67,7 +70,7 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 		onAir := e.onAir != nil && e.onAir(last)
 		more := !last.hopeless && tally.enterFailure(last, onAir, false)
 		e.emit(AttemptFailed{
-			Time: time.Now(), Name: e.name, Address: e.address, Adapter: last.Adapter, Attempt: number,
+			Time: time.Now(), Name: e.name, Address: last.Address, Adapter: last.Adapter, Attempt: number,
 			Phase: last.Phase, Err: last.Err, Class: last.Class, Backoff: last.Backoff, Last: !more,
 		})
 		e.log("failed to connect", "name", e.name, "address", e.address.MAC, "attempt", number,
@@ -87,7 +90,7 @@ func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Att
 	begin := time.Now()
 	if e.awaitAdapter != nil {
 		if err := e.awaitAdapter(ctx, &e.policy); err != nil {
-			return nil, Attempt{Phase: PhasePath, Err: err, Class: e.policy.classify(err), Duration: time.Since(begin), hopeless: true}
+			return nil, Attempt{Phase: PhasePath, Err: err, Class: e.policy.classify(err, nil), Duration: time.Since(begin), hopeless: true}
 		}
 		begin = time.Now()
 	}
@@ -103,8 +106,11 @@ func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Att
 		if actx.Err() != nil && ctx.Err() == nil && !errors.Is(at.Err, safety) {
 			at.Err = errors.Join(safety, at.Err)
 		}
-		at.Class = e.policy.classify(at.Err)
 		at.Duration = time.Since(begin)
+		if at.Situation != nil {
+			at.Situation.Elapsed = at.Duration
+		}
+		at.Class = e.policy.classify(at.Err, at.Situation)
 		redial := at.Class.Redial
 		if actx.Err() != nil || redials[at.Class.Row] >= redial.Times {
 			return nil, at
@@ -145,7 +151,8 @@ func (e *establisher) waitBackoff(ctx context.Context, at *Attempt) error {
 func (e *establisher) endedError(ctx context.Context, failed []Attempt) error {
 	c := errclass.Class{Category: errclass.Canceled}
 	if over, ok := errors.AsType[deadlineError](context.Cause(ctx)); ok {
-		c = errclass.Of(unfinished(failed[len(failed)-1].Phase))
+		last := failed[len(failed)-1]
+		c = e.policy.classify(unfinished(last.Phase), last.Situation)
 		for _, at := range failed {
 			// The attempt that the deadline cut short has no class of its own.
 			if at.Class.Category != errclass.Canceled && !errors.Is(at.Err, over) {
@@ -174,7 +181,7 @@ func unfinished(p Phase) error {
 // makeError returns the error of an Establish that has failed.
 func (e *establisher) makeError(failed []Attempt, cause error, c errclass.Class) error {
 	return &EstablishError{
-		Name: e.name, Address: e.address, Attempts: failed,
+		Name: e.name, Address: failed[len(failed)-1].Address, Attempts: failed,
 		Category: categoryError(c.Category), Err: cause, Advice: c.Advice,
 	}
 }

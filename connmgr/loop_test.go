@@ -183,7 +183,7 @@ func testSafetyTimeout(t *testing.T) {
 		}
 		begin := time.Now()
 		_, err := e.makeAttempts(t.Context())
-		check(t, outcome{err, n, time.Since(begin)}, categoryError(c.p.classify(safetyError{}).Category), 4, c.took)
+		check(t, outcome{err, n, time.Since(begin)}, categoryError(c.p.classify(safetyError{}, nil).Category), 4, c.took)
 	}
 }
 
@@ -217,10 +217,10 @@ func TestDefaultPolicy(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := DefaultPolicy()
 				// Redials within an attempt are played as often as they are allowed.
-				class := p.classify(c.errs[0])
+				class := p.classify(c.errs[0], nil)
 				var errs []error
 				for _, err := range c.errs {
-					errs = append(errs, times(1+p.classify(err).Redial.Times, err)...)
+					errs = append(errs, times(1+p.classify(err, nil).Redial.Times, err)...)
 				}
 				tries := 0
 				e := testEstablisher(p)

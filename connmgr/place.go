@@ -156,7 +156,7 @@ func (x *attempts) awaitSlot(ctx, wait context.Context) (_ *Adapter, ranked []*A
 		if !t.Granted() {
 			if first {
 				x.m.verifyFull(ranked)
-				x.m.bus.emitEvent(SlotAwaited{time.Now(), x.deviceName(), x.deviceAddress(), namesOf(ranked), x.number})
+				x.m.bus.emitEvent(SlotAwaited{time.Now(), x.deviceName(), x.address, namesOf(ranked), x.number})
 			}
 			if below, ok := x.m.mayEvict(x.place); ok && (evicted == nil || evicted.isGone()) {
 				evicted = x.m.evictLink(ranked, below)

@@ -121,8 +121,8 @@ func (p *Policy) persists(c errclass.Class, after time.Duration) bool {
 	return after < p.MinPersistence && (c.Budget == errclass.BudgetTransient || c.Budget == errclass.BudgetConnect)
 }
 
-// classify returns the class of a failed attempt.
-func (p *Policy) classify(err error) errclass.Class {
+// classify returns the class of a failed attempt. The situation may be nil.
+func (p *Policy) classify(err error, in *errclass.Situation) errclass.Class {
 	if _, ok := errors.AsType[*MissingError](err); ok {
 		// The device itself has given the table: another attempt would read the same.
 		return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
@@ -130,7 +130,13 @@ func (p *Policy) classify(err error) errclass.Class {
 	if e, ok := errors.AsType[*UnreachableError](err); ok {
 		return e.class()
 	}
-	c := p.Treatment.Of(err)
+	if errors.Is(err, errNoAddress) {
+		return errclass.Class{
+			Row: "device without an address", Category: errclass.Fatal,
+			Advice: "return ok=false from Options.Device while no device is known",
+		}
+	}
+	c := p.Treatment.Classify(err, in)
 	if c.Row == errclass.Unclassified && errors.Is(err, ErrNoAdapter) {
 		c = p.Treatment.Of(syscall.ENODEV)
 	}

@@ -72,7 +72,7 @@ func testMaxAttemptsByDefault(t *testing.T) {
 	p := DefaultPolicy()
 	p.MaxAttempts = 0
 	for _, err := range []error{abort, plain, timeout, slots4} {
-		check(t, run(t, p, err), categoryError(p.classify(err).Category), 1, 0)
+		check(t, run(t, p, err), categoryError(p.classify(err, nil).Category), 1, 0)
 	}
 	check(t, run(t, p, nil), nil, 1, 0)
 	p.MaxAttempts = 1

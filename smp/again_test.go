@@ -37,8 +37,14 @@ func testSecurityRequestOnAnEncryptedLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Wait() // else the peripheral may join what is about to end there
+	if c.SMP().SecurityRefused() {
+		t.Error("a Security Request was refused before there was one")
+	}
 	_, err := p.SMP().Pair(t.Context(), nil)
 	wantReason(t, err, smp.ReasonPairingNotSupported, false)
+	if !c.SMP().SecurityRefused() || p.SMP().SecurityRefused() {
+		t.Error("the refused Security Request is not told")
+	}
 	for _, s := range []smp.Security{c.SMP().Security(), p.SMP().Security()} {
 		if !s.Encrypted {
 			t.Errorf("security %+v", s)

@@ -98,11 +98,15 @@ type Machine struct {
 	changed func(now time.Time)
 	private bool // this host uses a private address on the link; never changes
 
+	refused  atomic.Bool // see SecurityRefused
 	security atomic.Pointer[Security]
 	peer     atomic.Pointer[hci.Addr]
 
 	// The rest belongs to the loop.
 	bond *Bond
+	// suspended says that the bond does not encrypt the link by itself, until a pairing
+	// replaces it: see SuspendBond.
+	suspended bool
 
 	// attempt excludes invitation and saving. These two may meet: if a link has lost
 	// its encryption while the new bond is being written, Encrypt invites the central.
@@ -160,7 +164,7 @@ type Result struct {
 // NewMachine makes the Machine of a link. It must run on the loop. changed, which
 // may be nil, is called on the loop whenever the result of Security has changed.
 // If this host is the central and has a bond with the peer, encryption begins at
-// once.
+// once, except after SuspendBond.
 func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(now time.Time)) *Machine {
 	own, _ := link.OnAir()
 	x := &Machine{mgr: m, ch: ch, link: link, changed: changed, private: own.IsResolvable()}
@@ -174,7 +178,8 @@ func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(
 		x.security.Store(&Security{Bonded: true})
 	}
 	x.peer.Store(&peer)
-	if x.bond != nil && link.Role() == hci.RoleCentral && x.checkBond() == nil {
+	x.suspended = x.bond != nil && m.suspended.hasPeer(peer)
+	if x.bond != nil && link.Role() == hci.RoleCentral && x.checkBond() == nil && !x.suspended {
 		x.encryptWithBond()
 	}
 	return x
@@ -183,6 +188,11 @@ func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(
 // Security returns how the link is protected now. It does not wait, and may be
 // called on the loop too.
 func (m *Machine) Security() Security { return *m.security.Load() }
+
+// SecurityRefused reports whether this host, as central, has refused a Security Request
+// of the peer on this link: the peer asked for encryption or pairing, and may end the
+// link for want of it. It does not wait, and may be called on the loop too.
+func (m *Machine) SecurityRefused() bool { return m.refused.Load() }
 
 // Peer returns the peer's identity address, or the address of the link while the
 // identity is unknown. It does not wait, and may be called on the loop too.

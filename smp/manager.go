@@ -17,6 +17,8 @@ type Manager struct {
 	log     *slog.Logger
 	backoff backoff       // belongs to the loop
 	writing chan struct{} // one slot: its holder may change bonds
+
+	suspended suspended // the peers whose bonds do not encrypt new links
 }
 
 // NewManager opens the bonds of a controller. A nil cfg means the default options.

@@ -122,11 +122,14 @@ func (m *Machine) handleSecurityRequest(now time.Time) {
 	case m.encryption != nil && m.encryption.Bonded: // encryption is the answer
 	case m.encryption != nil || m.saving:
 		m.postponed = securityRequest{}
+	case m.suspended && !encrypted: // the pairing that replaces the bond is the answer
 	case m.bond != nil && m.checkBond() == nil && !m.unknownToPeer() && (m.proven || !encrypted):
 		m.encryptWithBond()
 	case m.bond != nil || m.mgr.cfg.DisableIncoming || encrypted:
+		m.refused.Store(true)
 		m.refusePeer(now, localError(ReasonPairingNotSupported, "not wanted"))
 	case m.mgr.backoff.blocks(now, m.Peer()):
+		m.refused.Store(true)
 		m.refusePeer(now, localError(ReasonRepeatedAttempts, "too soon after a failure"))
 	default:
 		m.initiatePairing(now, nil)
