@@ -38,7 +38,7 @@ func testRefusedSecurityRequestIsNamed(t *testing.T) {
 			}
 		}
 		l.step.Store(&step)
-		l.sensorAt(1, 100*time.Millisecond, sim.Temper{
+		l.sensorAt(100*time.Millisecond, sim.Temper{
 			SecurityRequests: []sim.SecurityRequest{{AuthReq: 0x0D}},
 			Rules:            []sim.Rule{{On: sim.OnSecurityRefused, Do: sim.HangUp, Status: c.status}},
 		})
@@ -60,7 +60,7 @@ func TestNoBondIsLostWithoutOne(t *testing.T) { inBubble(t, testNoBondIsLostWith
 func testNoBondIsLostWithoutOne(t *testing.T) {
 	for _, st := range []hci.Status{0x05, 0x06, 0x3D} {
 		l := newLab(t, connmgr.Config{})
-		l.sensorAt(1, 100*time.Millisecond, resting(st, time.Hour))
+		l.sensorAt(100*time.Millisecond, resting(st, time.Hour))
 		if e := l.failToEstablish(single()); errors.Is(e, connmgr.ErrBondLost) || !errors.Is(e, connmgr.ErrConnection) {
 			t.Errorf("0x%02x: %v, want a failed connection", uint8(st), e)
 		}
