@@ -22,6 +22,7 @@ type attempts struct {
 	// behind it is known.
 	private hci.Addr
 	number  int
+	lessons lessons
 	// address is that of the device in the events of the present attempt.
 	address hci.Addr
 	place   *place // in the queue for slots; nil before the first attempt
@@ -153,8 +154,10 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 
 // makeLink makes a link and a Client on it.
 func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
+	x.lessons.startAttempt(x.m.traits.traitsOf(x.target))
 	a, h, conn, at := x.dialPath(ctx)
 	if at.Err != nil {
+		x.lessons.learnFrom(at.Err)
 		return nil, x.describeFailure(at, nil)
 	}
 	a.noteLink(x.target.addr.MAC)
@@ -164,8 +167,10 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	l.joinLink(c)
 	x.m.tasks.Go(l.readFeatures)
 	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, false)) {
-		x.m.tasks.Go(func() { l.guardTable(x.m.ctx) })
-		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts) })
+		omitted := x.lessons.omits
+		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, x.lessons.omits(StepServiceChanged)) })
+		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts, omitted) })
+		x.keepLessons(l)
 		x.noteResult(a, nil)
 		return c, Attempt{}
 	}
@@ -174,6 +179,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		err = down
 	}
 	l.leaveLink(c)
+	x.lessons.learnFrom(err)
 	_ = l.abandonLink(ctx)
 	x.noteResult(a, err)
 	at.Err = err
@@ -228,7 +234,7 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 		return nil, nil, x.m.noAdapter(a.name)
 	}
 	p := x.m.policyFor(x.opts)
-	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams(), DeferTuning: true}
+	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.dialParams(), DeferTuning: true}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {
 		peer = d.onAir() // perhaps a private address, the last one heard
@@ -244,6 +250,19 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	}
 	c, err := h.ConnectPlain(ctx, peer, o)
 	return h, c, err
+}
+
+// dialParams returns the parameters to dial with. A device that cannot take the default,
+// or the change to settled ones, is dialed with those at once.
+func (x *attempts) dialParams() hci.ConnParams {
+	own := x.opts.InitialParams != (hci.ConnParams{})
+	if !own && (x.lessons.omits(StepInitialParams) || x.lessons.omits(StepSettledParams)) {
+		return x.opts.settledParams()
+	}
+	if !own {
+		x.lessons.taken = append(x.lessons.taken, StepInitialParams)
+	}
+	return x.opts.initialParams()
 }
 
 // setUpClient makes a new link ready: security and attribute table.
