@@ -26,6 +26,7 @@ type attempts struct {
 	address hci.Addr
 	place   *place // in the queue for slots; nil before the first attempt
 	queued  bool   // the place waits for a slot between two attempts
+	remedies
 }
 
 func (x *attempts) deviceName() string {
@@ -227,8 +228,11 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	if h == nil {
 		return nil, nil, x.m.noAdapter(a.name)
 	}
+	if sm := h.SMP(); x.rebonds && sm != nil {
+		defer sm.SuspendBond(x.target.addr)()
+	}
 	p := x.m.policyFor(x.opts)
-	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.opts.initialParams(), DeferTuning: true}
+	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.relaxParams(x.opts.initialParams()), DeferTuning: true}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {
 		peer = d.onAir() // perhaps a private address, the last one heard

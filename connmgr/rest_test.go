@@ -94,15 +94,15 @@ func testDeviceThatRestsIsConnected(t *testing.T) {
 	for _, c := range []struct {
 		status hci.Status
 		rest   time.Duration
-		base   time.Duration
-		waits  int
+		waits  []time.Duration
 	}{
-		{0x13, 3 * second, 250 * time.Millisecond, 4},   // 0.25 + 0.5 + 1 + 2
-		{0x13, 30 * second, 250 * time.Millisecond, 11}, // 3.75 + 7 × 4
-		{0x14, 3 * second, 4 * second, 1},
-		{0x14, 6 * second, 4 * second, 2},
-		{0x14, 30 * second, 4 * second, 8},
-		{0x08, 3 * second, 500 * time.Millisecond, 3}, // 0.5 + 1 + 2
+		{0x13, 3 * second, growing(250*time.Millisecond, 4)},
+		{0x13, 30 * second, growing(250*time.Millisecond, 11)},
+		{0x14, 3 * second, growing(4*second, 1)},
+		{0x14, 6 * second, growing(4*second, 2)},
+		{0x14, 30 * second, growing(4*second, 8)},
+		// The second and the third attempt ask for other parameters.
+		{0x08, 3 * second, []time.Duration{500 * time.Millisecond, 500 * time.Millisecond, 2 * second}},
 	} {
 		for _, every := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, 2 * second} {
 			l := newLab(t, connmgr.Config{})
@@ -115,7 +115,7 @@ func testDeviceThatRestsIsConnected(t *testing.T) {
 				t.Fatalf("status 0x%02x for %v, advertised every %v: %v", uint8(c.status), c.rest, every, err)
 			}
 			l.wantLevel(cl, 1)
-			want := growing(c.base, c.waits)
+			want := c.waits
 			if every == 2*second { // an attempt takes up to two seconds, too
 				want = want[:min(len(want), len(r.waits()))]
 			}

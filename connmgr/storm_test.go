@@ -73,7 +73,7 @@ func testStormOfCancellations(t *testing.T) {
 			l.establish(1, &connmgr.Options{Pair: true}).Close()
 		}, least: 25},
 		{name: "shares", begin: func(l *lab) { l.device(1) }, o: connmgr.Options{DisableCache: true}, share: true, least: 5},
-		{name: "falls silent", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, silent) }, least: 100, most: 100},
+		{name: "falls silent", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, silent) }, least: 80, most: 80},
 		{name: "hangs up", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, resting(0x13, time.Hour)) }, least: 100, most: 100},
 	} {
 		l := newLab(t, connmgr.Config{DisableScan: true, Slots: map[string]int{"hci0": 1}})
@@ -108,7 +108,7 @@ func testStormOfCancellations(t *testing.T) {
 			if err == nil { // it was the last step
 				c.Close()
 			}
-			time.Sleep(2*second + 600*time.Millisecond) // the supervision timeout, and the wait for queued data
+			time.Sleep(10*second + 600*time.Millisecond) // the longest supervision timeout, and the wait for queued data
 			synctest.Wait()
 			if s.share {
 				if other.Err() != nil {
