@@ -2,6 +2,7 @@ package connmgr_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,16 +13,16 @@ import (
 
 // resets counts how often an adapter has gone down.
 func (l *lab) resets() func() int {
-	n := 0
+	var n atomic.Int32
 	events := l.m.Events(l.t.Context())
 	go func() {
 		for ev := range events {
 			if s, ok := ev.(connmgr.AdapterChanged); ok && s.State == connmgr.AdapterDown {
-				n++
+				n.Add(1)
 			}
 		}
 	}()
-	return func() int { return n }
+	return func() int { return int(n.Load()) }
 }
 
 // broken fails an initiation with 0x03, for all who share it.
@@ -118,8 +119,8 @@ func testThirdFaultResets(t *testing.T) {
 	l.adapters[0].Fault(fault)
 	one, other := l.begin(1, nil), l.begin(2, nil)
 	time.Sleep(20 * second)
-	if n := resets(); n != 0 || healthy.Err() != nil || len(r.failed) < 10 {
-		t.Errorf("%d resets, and the healthy link ended with %v", n, healthy.Err())
+	if _, failed := r.count(); resets() != 0 || healthy.Err() != nil || failed < 10 {
+		t.Errorf("%d resets after %d failures, and the healthy link ended with %v", resets(), failed, healthy.Err())
 	}
 	l.wantLevel(healthy, 0)
 	healthy.Close()
@@ -136,11 +137,12 @@ func testThirdFaultResets(t *testing.T) {
 	// With no link from the beginning.
 	fault.Times = 3
 	l.adapters[0].Fault(fault)
-	before, failed := resets(), len(r.failed)
+	before := resets()
+	_, failed := r.count()
 	c := l.establish(1, nil)
 	c.Close()
-	if n, fails := resets()-before, len(r.failed)-failed; n != 1 || fails != 3 {
-		t.Errorf("%d resets after %d faults, want one after three", n, fails)
+	if _, now := r.count(); resets()-before != 1 || now-failed != 3 {
+		t.Errorf("%d resets after %d faults, want one after three", resets()-before, now-failed)
 	}
 	fault.Times = 2
 	for range 5 { // a success in between makes them new

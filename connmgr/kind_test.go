@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,9 +16,12 @@ import (
 // named returns a Kind that opens controllers of an air, and the addresses that
 // it was asked to open.
 func named(air *sim.Air, prefix string) (connmgr.Kind, *[]string) {
+	var mu sync.Mutex // adapters are opened side by side
 	var opened []string
 	return connmgr.Kind{Prefix: prefix, Open: func(ctx context.Context, address string) (hci.Transport, error) {
+		mu.Lock()
 		opened = append(opened, address)
+		mu.Unlock()
 		return air.OpenTransport(ctx, address)
 	}}, &opened
 }

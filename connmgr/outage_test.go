@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,8 +51,8 @@ func testReplugCostsNoAttempt(t *testing.T) {
 		if !before {
 			started, failed = 2, 1 // the one that was cut off
 		}
-		if len(r.started) != started || len(r.failed) != failed {
-			t.Errorf("%d attempts in %v, %d failed, want %d and %d", len(r.started), time.Since(begin), len(r.failed), started, failed)
+		if n, m := r.count(); n != started || m != failed {
+			t.Errorf("%d attempts in %v, %d failed, want %d and %d", n, time.Since(begin), m, started, failed)
 		}
 		c.Close()
 		l.m.Close()
@@ -182,8 +183,16 @@ func testAdapterComesBackUnderAnotherIndex(t *testing.T) {
 	air := sim.New(nil)
 	defer air.Close()
 	adapter, other := air.NewController(nil), air.NewController(nil)
-	index := map[string]*sim.Controller{"hci0": adapter}
+	var mu sync.Mutex
+	index := map[string]*sim.Controller{"hci0": adapter} // guarded by mu
+	move := func(to map[string]*sim.Controller) {
+		mu.Lock()
+		index = to
+		mu.Unlock()
+	}
 	find := func(name string) *sim.Controller {
+		mu.Lock()
+		defer mu.Unlock()
 		if c := index[name]; c != nil {
 			return c
 		}
@@ -212,9 +221,9 @@ func testAdapterComesBackUnderAnotherIndex(t *testing.T) {
 	time.Sleep(40 * second)
 	wait := l.begin(1, &connmgr.Options{Adapter: "hci0", MaxAttempts: -1})
 	time.Sleep(second)
-	index = map[string]*sim.Controller{"hci0": other} // another one has its index
+	move(map[string]*sim.Controller{"hci0": other}) // another one has its index
 	adapter.Unplug()
-	time.AfterFunc(5*second, func() { index = map[string]*sim.Controller{"hci0": other, "hci1": adapter} })
+	time.AfterFunc(5*second, func() { move(map[string]*sim.Controller{"hci0": other, "hci1": adapter}) })
 	l.device(1)
 	c, took := wait()
 	if took < 6250*time.Millisecond || took > 7*second || c.Adapter() != "hci0" {

@@ -113,11 +113,12 @@ func (m *Manager) addPenalties(p *path, t target, now time.Time) {
 	if p.fails = failed > repeatedFailures; p.fails {
 		p.score -= repeatedPenalty
 	}
-	switch u := m.slots.Usage(a.name); {
-	case u.Free == 0:
+	switch m.slots.Usage(a.name).Free {
+	case 0:
 		p.score -= fullPenalty
-	case u.Free == 1:
+	case 1:
 		p.score -= lastSlotPenalty
+	default: // room, or an unknown number
 	}
 }
 

@@ -131,10 +131,11 @@ func (x *attempts) watchDial(ctx context.Context, a *Adapter) error {
 	hears := x.isHeardBy(a)
 	for {
 		// A connectable report is of interest only as long as the dial may move.
+		mayMove := !hears
 		heard, stop := x.m.devices.awaitReport(waiter{
 			target: target{addr: x.target.addr}, all: true,
 			wants: func(_ string, r *controller.Report) bool {
-				return !hears || !r.Connectable || x.target.known && r.Addr.Identity().Kind != x.target.addr.Identity().Kind
+				return mayMove || !r.Connectable || x.target.known && r.Addr.Identity().Kind != x.target.addr.Identity().Kind
 			},
 		})
 		if err := x.checkReach(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,19 +16,23 @@ import (
 
 // dialed records the parameters of the dials of hci0, in the units of HCI.
 func (l *lab) dialed() func() []string {
+	var mu sync.Mutex
 	var ps []string
-	step := func(e sim.Entry) {
-		if e.Kind != sim.LogToController || e.Node != "hci0" || e.Packet[0] != 1 {
-			return
-		}
-		p, err := hci.ParseCommand(e.Packet[1:])
-		if c, ok := p.(hci.LEExtendedCreateConnection); err == nil && ok {
+	l.countLog(func(e sim.Entry) bool {
+		c, ok := commandOf(e).(hci.LEExtendedCreateConnection)
+		if ok {
 			q := c.Initiating[0].Params
+			mu.Lock()
 			ps = append(ps, fmt.Sprint(q.IntervalMin, q.IntervalMax, q.Latency, q.Timeout))
+			mu.Unlock()
 		}
+		return ok
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(ps)
 	}
-	l.step.Store(&step)
-	return func() []string { return ps }
 }
 
 // The dial after a link that was lost, or whose parameters the device refused, asks
@@ -61,7 +66,7 @@ func testParametersAreRelaxed(t *testing.T) {
 		},
 	} {
 		l := newLab(t, connmgr.Config{})
-		l.sensorAt(1, 100*time.Millisecond, sim.Temper{})
+		l.sensorAt(100*time.Millisecond, sim.Temper{})
 		l.adapters[0].Fault(c.fault)
 		dials := l.dialed()
 		c.o.Policy = &p
@@ -81,7 +86,7 @@ func TestOtherAdapterAfterAFault(t *testing.T) { inBubble(t, testOtherAdapterAft
 
 func testOtherAdapterAfterAFault(t *testing.T) {
 	l := newLab(t, connmgr.Config{}, nil, nil)
-	d := l.sensorAt(1, 100*time.Millisecond, sim.Temper{})
+	d := l.sensorAt(100*time.Millisecond, sim.Temper{})
 	l.air.SetPath(l.adapters[0], d, sim.Path{RSSI: -40})
 	l.air.SetPath(l.adapters[1], d, sim.Path{RSSI: -85})
 	time.Sleep(2 * second)
@@ -91,7 +96,8 @@ func testOtherAdapterAfterAFault(t *testing.T) {
 	r := l.watchAttempts()
 	c := l.establish(1, nil)
 	var got []string
-	for _, s := range r.started {
+	started, _ := r.events()
+	for _, s := range started {
 		got = append(got, s.Adapter)
 	}
 	if want := []string{"hci0", "hci1", "hci0"}; !slices.Equal(got, want) {
@@ -166,17 +172,13 @@ func testRepairAfterALinkThatEnded(t *testing.T) {
 
 		lost.Rules[0].Times = c.links
 		l.air.SetTemper(p.Controller(), lost)
-		encryptions := 0
-		step := func(e sim.Entry) {
-			if e.Kind == sim.LogToController && e.Node == "hci0" && e.Packet[0] == 1 &&
-				hci.Opcode(uint16(e.Packet[1])|uint16(e.Packet[2])<<8) == hci.OpLEEnableEncryption {
-				encryptions++
-			}
-		}
-		l.step.Store(&step)
+		encryptions := l.countLog(func(e sim.Entry) bool {
+			_, ok := commandOf(e).(hci.LEEnableEncryption)
+			return ok
+		})
 		cl := l.establish(1, &connmgr.Options{Repair: true})
-		if r := cl.Paired(); r == nil || r.Bond == nil || encryptions != c.links+1 {
-			t.Errorf("0x%02x: paired %+v, %d encryptions, want %d of the old bond and one of the pairing", uint8(c.status), r, encryptions, c.links)
+		if r := cl.Paired(); r == nil || r.Bond == nil || encryptions() != c.links+1 {
+			t.Errorf("0x%02x: paired %+v, %d encryptions, want %d of the old bond and one of the pairing", uint8(c.status), r, encryptions(), c.links)
 		}
 		l.wantLevel(cl, 1)
 		cl.Close()

@@ -3,7 +3,6 @@ package connmgr_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -16,13 +15,13 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// sensorAt puts a device on air that advertises every so often and has a
-// temper.
-func (l *lab) sensorAt(n int, every time.Duration, temper sim.Temper) *sim.Device {
+// sensorAt puts the device at address 1 on air, which advertises every so often and has
+// a temper.
+func (l *lab) sensorAt(every time.Duration, temper sim.Temper) *sim.Device {
 	return l.air.NewDevice(&sim.DeviceConfig{
-		Name: fmt.Sprintf("sensor %d", n), Address: address(n), Temper: temper,
+		Name: "sensor 1", Address: address(1), Temper: temper,
 		Table: sim.NewTable(gatt.ServiceDef{UUID: uuid.From16(0x180F), Characteristics: []gatt.CharDef{
-			{UUID: uuid.From16(0x2A19), Properties: gatt.PropRead, Value: []byte{byte(n)}},
+			{UUID: uuid.From16(0x2A19), Properties: gatt.PropRead, Value: []byte{1}},
 		}}),
 		Peer: &sim.RawPeerConfig{Interval: every},
 	})
@@ -61,15 +60,28 @@ func (l *lab) watchAttempts() *attempts {
 	return r
 }
 
+// count returns how many attempts were started, and how many have failed.
+func (r *attempts) count() (started, failed int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.started), len(r.failed)
+}
+
+// events returns the events so far.
+func (r *attempts) events() ([]connmgr.AttemptStarted, []connmgr.AttemptFailed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.started), slices.Clone(r.failed)
+}
+
 // waits returns the times from the failure of each attempt to the begin of the
 // next.
 func (r *attempts) waits() []time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	started, failed := r.events()
 	var ds []time.Duration
-	for i, f := range r.failed {
-		if i+1 < len(r.started) {
-			ds = append(ds, r.started[i+1].Time.Sub(f.Time))
+	for i, f := range failed {
+		if i+1 < len(started) {
+			ds = append(ds, started[i+1].Time.Sub(f.Time))
 		}
 	}
 	return ds
@@ -107,7 +119,7 @@ func testDeviceThatRestsIsConnected(t *testing.T) {
 		for _, every := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, 2 * second} {
 			l := newLab(t, connmgr.Config{})
 			r := l.watchAttempts()
-			d := l.sensorAt(1, every, sim.Temper{})
+			d := l.sensorAt(every, sim.Temper{})
 			time.Sleep(20 * second)
 			l.air.SetTemper(d, resting(c.status, c.rest))
 			cl, err := l.m.Establish(t.Context(), address(1).String(), nil)
@@ -133,7 +145,7 @@ func TestExplicitAttemptsAreABound(t *testing.T) { inBubble(t, testExplicitAttem
 
 func testExplicitAttemptsAreABound(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	l.sensorAt(1, 100*time.Millisecond, resting(0x13, time.Hour))
+	l.sensorAt(100*time.Millisecond, resting(0x13, time.Hour))
 	_, err := l.m.Establish(t.Context(), address(1).String(), &connmgr.Options{MaxAttempts: 2})
 	var e *connmgr.EstablishError
 	if !errors.As(err, &e) || !errors.Is(err, connmgr.ErrAborted) || len(e.Attempts) != 9 {

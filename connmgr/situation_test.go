@@ -31,21 +31,15 @@ func testRefusedSecurityRequestIsNamed(t *testing.T) {
 		links  int
 	}{{0x05, 1}, {0x06, 1}, {0x3D, 1}, {0x13, 3}} {
 		l := newLab(t, connmgr.Config{})
-		links := 0
-		step := func(e sim.Entry) {
-			if e.Kind == sim.LogLinkUp && e.Node == "hci0" {
-				links++
-			}
-		}
-		l.step.Store(&step)
-		l.sensorAt(1, 100*time.Millisecond, sim.Temper{
+		links := l.countLog(func(e sim.Entry) bool { return e.Kind == sim.LogLinkUp && e.Node == "hci0" })
+		l.sensorAt(100*time.Millisecond, sim.Temper{
 			SecurityRequests: []sim.SecurityRequest{{AuthReq: 0x0D}},
 			Rules:            []sim.Rule{{On: sim.OnSecurityRefused, Do: sim.HangUp, Status: c.status}},
 		})
 		e := l.failToEstablish(nil)
-		if !errors.Is(e, connmgr.ErrConnection) || errors.Is(e, connmgr.ErrBondLost) || len(e.Attempts) != 1 || links != c.links ||
+		if !errors.Is(e, connmgr.ErrConnection) || errors.Is(e, connmgr.ErrBondLost) || len(e.Attempts) != 1 || links() != c.links ||
 			e.Advice != "the device wants a paired connection: pair with it first" {
-			t.Errorf("0x%02x: %v after %d links, want the advice to pair after %d", uint8(c.status), e, links, c.links)
+			t.Errorf("0x%02x: %v after %d links, want the advice to pair after %d", uint8(c.status), e, links(), c.links)
 		}
 		if in := e.Attempts[0].Situation; in == nil || !in.SecurityRefused || in.Encrypted || in.Adapter != "hci0" {
 			t.Errorf("0x%02x: situation %+v", uint8(c.status), in)
@@ -60,7 +54,7 @@ func TestNoBondIsLostWithoutOne(t *testing.T) { inBubble(t, testNoBondIsLostWith
 func testNoBondIsLostWithoutOne(t *testing.T) {
 	for _, st := range []hci.Status{0x05, 0x06, 0x3D} {
 		l := newLab(t, connmgr.Config{})
-		l.sensorAt(1, 100*time.Millisecond, resting(st, time.Hour))
+		l.sensorAt(100*time.Millisecond, resting(st, time.Hour))
 		if e := l.failToEstablish(single()); errors.Is(e, connmgr.ErrBondLost) || !errors.Is(e, connmgr.ErrConnection) {
 			t.Errorf("0x%02x: %v, want a failed connection", uint8(st), e)
 		}
@@ -99,7 +93,7 @@ func testEventsOfOneAttemptNameOneAddress(t *testing.T) {
 	l.adapters[0].Fault(sim.ConnectFault{Times: sim.Always, Status: hci.StatusFailedToEstablish}) // dialed again within an attempt
 	calls := 0
 	for n := range 10 {
-		l.sensorAt(n, 100*time.Millisecond, sim.Temper{})
+		l.device(n)
 	}
 	p := connmgr.DefaultPolicy()
 	p.MinPersistence = 0
@@ -110,12 +104,13 @@ func testEventsOfOneAttemptNameOneAddress(t *testing.T) {
 	if len(e.Attempts) != 9 || calls != 9 || e.Address != address(9) {
 		t.Fatalf("%d attempts, %d calls, error of %v", len(e.Attempts), calls, e.Address)
 	}
-	for _, s := range r.started {
+	started, failed := r.events()
+	for _, s := range started {
 		if s.Address != address(s.Attempt) {
 			t.Errorf("attempt %d began with %v", s.Attempt, s.Address)
 		}
 	}
-	for i, f := range r.failed {
+	for i, f := range failed {
 		if f.Address != address(i+1) || e.Attempts[i].Address != f.Address {
 			t.Errorf("attempt %d failed with %v, recorded as %v", i+1, f.Address, e.Attempts[i].Address)
 		}
@@ -127,11 +122,11 @@ func TestDeviceWithoutAddressIsRefused(t *testing.T) { inBubble(t, testDeviceWit
 
 func testDeviceWithoutAddressIsRefused(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	r := l.watchAttempts()
+	dials := l.countLog(isDial)
 	begin := time.Now()
 	e := l.failToEstablish(&connmgr.Options{Device: func() (connmgr.Device, bool) { return connmgr.Device{}, true }})
 	const want = "Options.Device returned a device without an address"
-	if e.Err.Error() != want || len(e.Attempts) != 1 || time.Since(begin) != 0 || len(r.started) != 0 {
-		t.Errorf("%v after %v and %d dials, want %s", e, time.Since(begin), len(r.started), want)
+	if e.Err.Error() != want || len(e.Attempts) != 1 || time.Since(begin) != 0 || dials() != 0 {
+		t.Errorf("%v after %v and %d dials, want %s", e, time.Since(begin), dials(), want)
 	}
 }

@@ -43,7 +43,7 @@ func (t *tally) enterFailure(at *Attempt, onAir bool) (more bool) {
 		more = more || onAir && t.policy.persists(*c, now.Sub(t.begin))
 	}
 	t.rows[c.Row]++
-	if !more && !(t.policy.WaitAfterLast && c.Retried()) {
+	if !more && (!t.policy.WaitAfterLast || !c.Retried()) {
 		return false
 	}
 	if cb, ok := t.waits.(ClassBackOff); ok {

@@ -146,10 +146,10 @@ func ExampleTemper() {
 			fmt.Println("refused")
 			continue
 		}
-		fmt.Println("read", v, err)
+		fmt.Printf("read % x %v\n", v, err)
 	}
 	// Output:
 	// refused
 	// refused
-	// read [87] <nil>
+	// read 57 <nil>
 }
