@@ -66,7 +66,7 @@ func testParametersAreRelaxed(t *testing.T) {
 		},
 	} {
 		l := newLab(t, connmgr.Config{})
-		l.sensorAt(100*time.Millisecond, sim.Temper{})
+		l.sensorAt(1, 100*time.Millisecond, sim.Temper{})
 		l.adapters[0].Fault(c.fault)
 		dials := l.dialed()
 		c.o.Policy = &p
@@ -86,7 +86,7 @@ func TestOtherAdapterAfterAFault(t *testing.T) { inBubble(t, testOtherAdapterAft
 
 func testOtherAdapterAfterAFault(t *testing.T) {
 	l := newLab(t, connmgr.Config{}, nil, nil)
-	d := l.sensorAt(100*time.Millisecond, sim.Temper{})
+	d := l.sensorAt(1, 100*time.Millisecond, sim.Temper{})
 	l.air.SetPath(l.adapters[0], d, sim.Path{RSSI: -40})
 	l.air.SetPath(l.adapters[1], d, sim.Path{RSSI: -85})
 	time.Sleep(2 * second)

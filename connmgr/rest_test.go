@@ -15,13 +15,13 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// sensorAt puts the device at address 1 on air, which advertises every so often and has
-// a temper.
-func (l *lab) sensorAt(every time.Duration, temper sim.Temper) *sim.Device {
+// sensorAt puts the device number n on air, which advertises every so often and has a
+// temper.
+func (l *lab) sensorAt(n int, every time.Duration, temper sim.Temper) *sim.Device {
 	return l.air.NewDevice(&sim.DeviceConfig{
-		Name: "sensor 1", Address: address(1), Temper: temper,
+		Name: "sensor", Address: address(n), Temper: temper,
 		Table: sim.NewTable(gatt.ServiceDef{UUID: uuid.From16(0x180F), Characteristics: []gatt.CharDef{
-			{UUID: uuid.From16(0x2A19), Properties: gatt.PropRead, Value: []byte{1}},
+			{UUID: uuid.From16(0x2A19), Properties: gatt.PropRead, Value: []byte{byte(n)}},
 		}}),
 		Peer: &sim.RawPeerConfig{Interval: every},
 	})
@@ -119,7 +119,7 @@ func testDeviceThatRestsIsConnected(t *testing.T) {
 		for _, every := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, 2 * second} {
 			l := newLab(t, connmgr.Config{})
 			r := l.watchAttempts()
-			d := l.sensorAt(every, sim.Temper{})
+			d := l.sensorAt(1, every, sim.Temper{})
 			time.Sleep(20 * second)
 			l.air.SetTemper(d, resting(c.status, c.rest))
 			cl, err := l.m.Establish(t.Context(), address(1).String(), nil)
@@ -145,7 +145,7 @@ func TestExplicitAttemptsAreABound(t *testing.T) { inBubble(t, testExplicitAttem
 
 func testExplicitAttemptsAreABound(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	l.sensorAt(100*time.Millisecond, resting(0x13, time.Hour))
+	l.sensorAt(1, 100*time.Millisecond, resting(0x13, time.Hour))
 	_, err := l.m.Establish(t.Context(), address(1).String(), &connmgr.Options{MaxAttempts: 2})
 	var e *connmgr.EstablishError
 	if !errors.As(err, &e) || !errors.Is(err, connmgr.ErrAborted) || len(e.Attempts) != 9 {

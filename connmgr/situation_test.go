@@ -32,7 +32,7 @@ func testRefusedSecurityRequestIsNamed(t *testing.T) {
 	}{{0x05, 1}, {0x06, 1}, {0x3D, 1}, {0x13, 3}} {
 		l := newLab(t, connmgr.Config{})
 		links := l.countLog(func(e sim.Entry) bool { return e.Kind == sim.LogLinkUp && e.Node == "hci0" })
-		l.sensorAt(100*time.Millisecond, sim.Temper{
+		l.sensorAt(1, 100*time.Millisecond, sim.Temper{
 			SecurityRequests: []sim.SecurityRequest{{AuthReq: 0x0D}},
 			Rules:            []sim.Rule{{On: sim.OnSecurityRefused, Do: sim.HangUp, Status: c.status}},
 		})
@@ -54,7 +54,7 @@ func TestNoBondIsLostWithoutOne(t *testing.T) { inBubble(t, testNoBondIsLostWith
 func testNoBondIsLostWithoutOne(t *testing.T) {
 	for _, st := range []hci.Status{0x05, 0x06, 0x3D} {
 		l := newLab(t, connmgr.Config{})
-		l.sensorAt(100*time.Millisecond, resting(st, time.Hour))
+		l.sensorAt(1, 100*time.Millisecond, resting(st, time.Hour))
 		if e := l.failToEstablish(single()); errors.Is(e, connmgr.ErrBondLost) || !errors.Is(e, connmgr.ErrConnection) {
 			t.Errorf("0x%02x: %v, want a failed connection", uint8(st), e)
 		}
@@ -90,10 +90,11 @@ func TestEventsOfOneAttemptNameOneAddress(t *testing.T) {
 func testEventsOfOneAttemptNameOneAddress(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	r := l.watchAttempts()
-	l.adapters[0].Fault(sim.ConnectFault{Times: sim.Always, Status: hci.StatusFailedToEstablish}) // dialed again within an attempt
+	// Each attempt dials again by itself.
+	l.adapters[0].Fault(sim.ConnectFault{Times: sim.Always, Status: hci.StatusFailedToEstablish})
 	calls := 0
 	for n := range 10 {
-		l.device(n)
+		l.sensorAt(n, 100*time.Millisecond, sim.Temper{})
 	}
 	p := connmgr.DefaultPolicy()
 	p.MinPersistence = 0

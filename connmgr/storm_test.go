@@ -73,8 +73,8 @@ func testStormOfCancellations(t *testing.T) {
 			l.establish(1, &connmgr.Options{Pair: true}).Close()
 		}, least: 25},
 		{name: "shares", begin: func(l *lab) { l.device(1) }, o: connmgr.Options{DisableCache: true}, share: true, least: 5},
-		{name: "falls silent", begin: func(l *lab) { l.sensorAt(100*time.Millisecond, silent) }, least: 80, most: 80},
-		{name: "hangs up", begin: func(l *lab) { l.sensorAt(100*time.Millisecond, resting(0x13, time.Hour)) }, least: 100, most: 100},
+		{name: "falls silent", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, silent) }, least: 80, most: 80},
+		{name: "hangs up", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, resting(0x13, time.Hour)) }, least: 100, most: 100},
 	} {
 		l := newLab(t, connmgr.Config{DisableScan: true, Slots: map[string]int{"hci0": 1}})
 		s.begin(l)
@@ -186,9 +186,9 @@ func testTimeoutIsExact(t *testing.T) {
 		{"no adapter", func(l *lab) { l.unplug(0); time.Sleep(second) }, connmgr.PhasePath},
 		{"no slot", func(l *lab) { l.device(2); l.establish(2, nil) }, connmgr.PhaseSlot},
 		{"no device", func(*lab) {}, connmgr.PhaseDial},
-		{"no answer", func(l *lab) { l.sensorAt(100*time.Millisecond, silent) }, connmgr.PhaseDiscover},
+		{"no answer", func(l *lab) { l.sensorAt(1, 100*time.Millisecond, silent) }, connmgr.PhaseDiscover},
 		{"old link", func(l *lab) {
-			d := l.sensorAt(100*time.Millisecond, sim.Temper{})
+			d := l.sensorAt(1, 100*time.Millisecond, sim.Temper{})
 			c := l.establish(1, &connmgr.Options{InitialParams: slow, KeepParams: true})
 			l.air.SetAway(d, true)
 			go c.Close()

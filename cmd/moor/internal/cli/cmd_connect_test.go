@@ -94,7 +94,7 @@ func TestExitCodes(t *testing.T) {
 		{"out of slots", sim.ConnectFault{Times: sim.Always, Refuse: true, Status: hci.StatusConnectionLimit}, 4, "end other connections or add an adapter"},
 		{"aborted", sim.ConnectFault{Times: sim.Always}, 5, "radio contact broke"},
 		{"connection", sim.ConnectFault{Times: sim.Always, Status: hci.StatusLLResponseTimeout}, 6, "LL response timeout"},
-		{"bond lost", sim.ConnectFault{Times: sim.Always, Status: hci.StatusKeyMissing}, 7, "remove the bond on both sides"},
+		{"no key without a bond", sim.ConnectFault{Times: sim.Always, Status: hci.StatusKeyMissing}, 6, "the device refuses this host: pair with it first"},
 	} {
 		inAir(t, c.name, func(t *testing.T) {
 			r := newRoom(t, 1)
