@@ -27,6 +27,7 @@ type attempts struct {
 	address hci.Addr
 	place   *place // in the queue for slots; nil before the first attempt
 	queued  bool   // the place waits for a slot between two attempts
+	remedies
 }
 
 func (x *attempts) deviceName() string {
@@ -157,7 +158,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	x.lessons.startAttempt(x.m.traits.traitsOf(x.target))
 	a, h, conn, at := x.dialPath(ctx)
 	if at.Err != nil {
-		x.lessons.learnFrom(at.Err)
+		x.learnFrom(at.Err)
 		return nil, x.describeFailure(at, nil)
 	}
 	a.noteLink(x.target.addr.MAC)
@@ -179,7 +180,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		err = down
 	}
 	l.leaveLink(c)
-	x.lessons.learnFrom(err)
+	x.learnFrom(err)
 	_ = l.abandonLink(ctx)
 	x.noteResult(a, err)
 	at.Err = err
@@ -233,6 +234,9 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	if h == nil {
 		return nil, nil, x.m.noAdapter(a.name)
 	}
+	if sm := h.SMP(); x.rebonds && sm != nil {
+		defer sm.SuspendBond(x.target.addr)()
+	}
 	p := x.m.policyFor(x.opts)
 	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.dialParams(), DeferTuning: true}
 	peer := x.target.addr
@@ -255,14 +259,15 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 // dialParams returns the parameters to dial with. A device that cannot take the default,
 // or the change to settled ones, is dialed with those at once.
 func (x *attempts) dialParams() hci.ConnParams {
-	own := x.opts.InitialParams != (hci.ConnParams{})
-	if !own && (x.lessons.omits(StepInitialParams) || x.lessons.omits(StepSettledParams)) {
-		return x.opts.settledParams()
-	}
-	if !own {
+	p := x.opts.initialParams()
+	switch {
+	case x.opts.InitialParams != (hci.ConnParams{}):
+	case x.lessons.omits(StepInitialParams) || x.lessons.omits(StepSettledParams):
+		p = x.opts.settledParams()
+	case x.relaxed == 0:
 		x.lessons.taken = append(x.lessons.taken, StepInitialParams)
 	}
-	return x.opts.initialParams()
+	return x.relaxParams(p)
 }
 
 // setUpClient makes a new link ready: security and attribute table.

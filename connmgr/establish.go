@@ -44,7 +44,8 @@ func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*C
 	defer x.leaveQueue()
 	e := &establisher{
 		name: x.deviceName(), address: x.deviceAddress(), policy: m.policyFor(&opts),
-		try: x.tryOnce, awaitAdapter: x.awaitAdapter, onAir: x.isOnAir, wake: x.watchNews, emit: m.bus.emitEvent, log: m.log.Debug,
+		try: x.tryOnce, awaitAdapter: x.awaitAdapter, remedy: x.applyRemedies, onAir: x.isOnAir, wake: x.watchNews,
+		emit: m.bus.emitEvent, log: m.log.Debug,
 	}
 	return e.makeAttempts(ctx)
 }

@@ -102,6 +102,35 @@ func (l *lab) count(e sim.Entry) {
 	}
 }
 
+// countLog counts the entries of the air's log from now on for which is returns true.
+func (l *lab) countLog(is func(sim.Entry) bool) func() int {
+	var n atomic.Int32
+	step := func(e sim.Entry) {
+		if is(e) {
+			n.Add(1)
+		}
+	}
+	l.step.Store(&step)
+	return func() int { return int(n.Load()) }
+}
+
+// commandOf returns the HCI command in an entry of hci0; nil if there is none.
+func commandOf(e sim.Entry) hci.Params {
+	if e.Kind != sim.LogToController || e.Node != "hci0" || e.Packet[0] != 1 {
+		return nil
+	}
+	p, err := hci.ParseCommand(e.Packet[1:])
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
+func isDial(e sim.Entry) bool {
+	_, ok := commandOf(e).(hci.LEExtendedCreateConnection)
+	return ok
+}
+
 // wantNothingLeft checks that no link and no buffer is in use, and that the
 // host has kept to the rules.
 func (l *lab) wantNothingLeft() {

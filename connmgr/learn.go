@@ -19,10 +19,12 @@ import (
 type lessons struct {
 	kept []Trait         // from earlier calls; read at each attempt
 	left map[Step]string // left out since a failed attempt, with the reason
+	lost string          // how the last link ended that longer parameters may have saved
 	// wary is the number of failures in the first step of a link to wait for before that
 	// step is left out again. The device has ended links at whatever came first: it is
 	// busy, or gone.
 	wary int
+	busy bool // it has done so: what helps then is not kept
 
 	// Of the present attempt:
 	step  Step   // the step under way
@@ -57,20 +59,25 @@ func (ls *lessons) tryStep(s Step, run func() error) error {
 	return err
 }
 
-// learnFrom leaves out of the next attempt what may have ended the link of this one.
-func (ls *lessons) learnFrom(err error) {
-	if !mayBlame(err) {
+// learnFrom leaves out of the next attempt what may have ended the link of this one. The
+// first loss of a link that longer parameters may prevent is the remedies' alone.
+func (x *attempts) learnFrom(err error) {
+	ls := &x.lessons
+	if !mayBlame(err) || x.m.policyFor(x.opts).Treatment != errclass.Default {
 		return
 	}
-	relaxed := ls.omits(StepInitialParams) || ls.omits(StepSettledParams)
+	if errclass.Of(err).Action.Has(errclass.RelaxParams) {
+		ls.lost = err.Error()
+		if x.relaxed == 0 && !ls.omits(StepInitialParams) {
+			return
+		}
+	}
 	switch {
-	case !relaxed && errclass.Of(err).Action.Has(errclass.RelaxParams):
-		ls.leaveOut(StepInitialParams, err)
 	case !ls.alive && (ls.left[StepMTU] != "" || ls.left[StepDiscovery] != ""):
 		// It ends the link at the first request, whatever that is.
 		delete(ls.left, StepMTU)
 		delete(ls.left, StepDiscovery)
-		ls.wary = waryFor
+		ls.wary, ls.busy = waryFor, true
 	case ls.step == "":
 	case !ls.alive && ls.wary > 0:
 		ls.wary--
@@ -113,7 +120,13 @@ func (x *attempts) keepLessons(l *link) {
 	ts, ls := x.m.traits, &x.lessons
 	ts.noteTable(l.peer, l.tableName())
 	ts.noteTaken(l.peer, ls.taken...)
+	if x.relaxed > 0 && x.opts.InitialParams == (hci.ConnParams{}) {
+		ts.noteFailure(l.peer, l.tableName(), StepInitialParams, ls.lost)
+	}
 	for s, why := range ls.left {
+		if ls.busy {
+			continue
+		}
 		x.m.log.Debug("the device cannot take a step", "address", l.peer, "step", s, "error", why)
 		ts.noteFailure(l.peer, l.tableName(), s, why)
 	}

@@ -22,6 +22,8 @@ type establisher struct {
 	try func(ctx context.Context, n int) (c *Client, at Attempt)
 	// awaitAdapter waits until an adapter is up.
 	awaitAdapter func(ctx context.Context, p *Policy) error
+	// remedy does what the class of a failure asks for before the next attempt.
+	remedy func(ctx context.Context, at *Attempt, p *Policy) (differs, again bool)
 	// onAir reports whether the device is there, after an attempt has failed.
 	onAir func(at *Attempt) bool
 	// wake returns a channel that ends the wait after a failed attempt early.
@@ -68,7 +70,7 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 			return nil, e.endedError(ctx, failed)
 		}
 		onAir := e.onAir != nil && e.onAir(last)
-		more := !last.hopeless && tally.enterFailure(last, onAir, false)
+		more := !last.hopeless && tally.enterFailure(last, onAir)
 		e.emit(AttemptFailed{
 			Time: time.Now(), Name: e.name, Address: last.Address, Adapter: last.Adapter, Attempt: number,
 			Phase: last.Phase, Err: last.Err, Class: last.Class, Backoff: last.Backoff, Last: !more,
@@ -111,8 +113,15 @@ func (e *establisher) makeAttempt(ctx context.Context, number int) (*Client, Att
 			at.Situation.Elapsed = at.Duration
 		}
 		at.Class = e.policy.classify(at.Err, at.Situation)
+		if actx.Err() != nil {
+			return nil, at
+		}
+		again := false
+		if e.remedy != nil {
+			at.differs, again = e.remedy(actx, &at, &e.policy)
+		}
 		redial := at.Class.Redial
-		if actx.Err() != nil || redials[at.Class.Row] >= redial.Times {
+		if !again && redials[at.Class.Row] >= redial.Times {
 			return nil, at
 		}
 		redials[at.Class.Row]++

@@ -46,7 +46,10 @@ type Options struct {
 	// Repair pairs again with a device that has lost the bond, or whose bond is damaged
 	// or cannot be used with private addresses (smp.ErrOpenBond). Without it, these are
 	// ErrBondLost: a device that merely has the address must not get a new bond unasked.
-	// With Pair it also replaces a bond that fails with smp.ErrWeakBond.
+	// With Pair it also replaces a bond that fails with smp.ErrWeakBond. A device that
+	// ends the link when it is encrypted, with 0x05, 0x06 or 0x3D, or twice in a row with
+	// another reason, is taken for one that has lost the bond, and is paired with on the
+	// next link.
 	Repair bool
 	// Adapter restricts a new link to the adapter with this name. An existing link to
 	// the device is shared even if it is on another adapter: a device has one link to
@@ -61,6 +64,9 @@ type Options struct {
 	// InitialParams are the connection parameters of the new link, with which the table
 	// is discovered; default 7.5 ms, latency 0, supervision timeout 2 s. If only the
 	// device considers the link established, it does not advertise for that timeout.
+	// After a lost link, or where the device refuses the parameters, the next attempt
+	// asks for a longer interval and supervision timeout: at least 30–50 ms and 5 s, and
+	// then 100–150 ms and 10 s.
 	InitialParams hci.ConnParams
 	// SettledParams are requested after Establish has returned, once the link is idle;
 	// default 30–50 ms, latency 0, supervision timeout 5 s. A refusal is not an error.

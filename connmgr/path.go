@@ -25,6 +25,8 @@ const (
 	// lastSlotPenalty keeps the last free slot of an adapter for devices that only this
 	// adapter hears.
 	lastSlotPenalty = 6.0
+	// avoidPenalty puts the adapter that has failed behind all others that hear the device.
+	avoidPenalty = 200.0
 	// fullPenalty puts full adapters last: a slot may be released there first.
 	fullPenalty = 1000.0
 	// stalePenalty is subtracted for each second in which the adapter has not heard the
@@ -49,8 +51,9 @@ type path struct {
 // rankAdapters returns the adapters that can be used for t, the best first. While any of
 // them hears t, only such adapters are returned, unless repeated dials by all of these
 // have failed. The adapter of the previous attempt stays first unless another one is
-// better by 5 dB.
-func (m *Manager) rankAdapters(t target, last *Adapter, o *Options) ([]*Adapter, error) {
+// better by 5 dB. The adapter avoid, if not nil, comes after the others that have a free
+// slot.
+func (m *Manager) rankAdapters(t target, last, avoid *Adapter, o *Options) ([]*Adapter, error) {
 	bonded, err := m.bondedAdapters(t, o)
 	if err != nil {
 		return nil, err
@@ -75,7 +78,10 @@ func (m *Manager) rankAdapters(t target, last *Adapter, o *Options) ([]*Adapter,
 			}
 		}
 		m.addPenalties(&p, t, now)
-		if a == last {
+		switch a {
+		case avoid:
+			p.score -= avoidPenalty
+		case last:
 			p.score += RSSISwitchThreshold
 		}
 		paths = append(paths, p)

@@ -117,7 +117,7 @@ func (x *attempts) takeSlot(ctx context.Context) (a *Adapter, ranked []*Adapter,
 		defer cancel()
 		return x.awaitSlot(ctx, wait)
 	}
-	if ranked, err = x.m.rankAdapters(x.target, x.last, x.opts); err != nil {
+	if ranked, err = x.m.rankAdapters(x.target, x.last, x.avoid, x.opts); err != nil {
 		return nil, nil, err
 	}
 	for _, a := range ranked {
@@ -142,7 +142,7 @@ func (x *attempts) awaitSlot(ctx, wait context.Context) (_ *Adapter, ranked []*A
 	var evicted *link
 	for first := true; ; first = false {
 		w := x.watchPaths()
-		if ranked, err = x.m.rankAdapters(x.target, x.last, x.opts); err != nil {
+		if ranked, err = x.m.rankAdapters(x.target, x.last, x.avoid, x.opts); err != nil {
 			w.stop()
 			t.SetAdapters()
 			return nil, nil, err

@@ -169,7 +169,7 @@ func (x *attempts) isHeardBy(a *Adapter) bool {
 // heardElsewhere reports whether adapter a has not heard the device, while others with a
 // free slot have.
 func (x *attempts) heardElsewhere(a *Adapter) bool {
-	ranked, err := x.m.rankAdapters(x.target, nil, x.opts)
+	ranked, err := x.m.rankAdapters(x.target, nil, nil, x.opts)
 	if err != nil || slices.Contains(ranked, a) {
 		return false
 	}

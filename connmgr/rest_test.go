@@ -67,15 +67,21 @@ func (r *attempts) count() (started, failed int) {
 	return len(r.started), len(r.failed)
 }
 
+// events returns the events so far.
+func (r *attempts) events() ([]connmgr.AttemptStarted, []connmgr.AttemptFailed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.started), slices.Clone(r.failed)
+}
+
 // waits returns the times from the failure of each attempt to the begin of the
 // next.
 func (r *attempts) waits() []time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	started, failed := r.events()
 	var ds []time.Duration
-	for i, f := range r.failed {
-		if i+1 < len(r.started) {
-			ds = append(ds, r.started[i+1].Time.Sub(f.Time))
+	for i, f := range failed {
+		if i+1 < len(started) {
+			ds = append(ds, started[i+1].Time.Sub(f.Time))
 		}
 	}
 	return ds
@@ -100,15 +106,15 @@ func testDeviceThatRestsIsConnected(t *testing.T) {
 	for _, c := range []struct {
 		status hci.Status
 		rest   time.Duration
-		base   time.Duration
-		waits  int
+		waits  []time.Duration
 	}{
-		{0x13, 3 * second, 250 * time.Millisecond, 4},   // 0.25 + 0.5 + 1 + 2
-		{0x13, 30 * second, 250 * time.Millisecond, 11}, // 3.75 + 7 × 4
-		{0x14, 3 * second, 4 * second, 1},
-		{0x14, 6 * second, 4 * second, 2},
-		{0x14, 30 * second, 4 * second, 8},
-		{0x08, 3 * second, 500 * time.Millisecond, 3}, // 0.5 + 1 + 2
+		{0x13, 3 * second, growing(250*time.Millisecond, 4)},
+		{0x13, 30 * second, growing(250*time.Millisecond, 11)},
+		{0x14, 3 * second, growing(4*second, 1)},
+		{0x14, 6 * second, growing(4*second, 2)},
+		{0x14, 30 * second, growing(4*second, 8)},
+		// The second and the third attempt ask for other parameters.
+		{0x08, 3 * second, []time.Duration{500 * time.Millisecond, 500 * time.Millisecond, 2 * second}},
 	} {
 		for _, every := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, 2 * second} {
 			l := newLab(t, connmgr.Config{})
@@ -121,7 +127,7 @@ func testDeviceThatRestsIsConnected(t *testing.T) {
 				t.Fatalf("status 0x%02x for %v, advertised every %v: %v", uint8(c.status), c.rest, every, err)
 			}
 			l.wantLevel(cl, 1)
-			want := growing(c.base, c.waits)
+			want := c.waits
 			if every == 2*second { // an attempt takes up to two seconds, too
 				want = want[:min(len(want), len(r.waits()))]
 			}

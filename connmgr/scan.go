@@ -1,6 +1,7 @@
 package connmgr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -187,8 +188,9 @@ func (a *Adapter) feedScan(s *scan) {
 			if s.ctx.Err() != nil {
 				return
 			}
-			if v.host.Err() != nil { // the state follows
-				lost = &AdapterError{a.name, AdapterDown, a.whyLost(v.host)}
+			// A scanner ends before its controller has ended, whose state follows.
+			if _, ended := errors.AsType[*controller.Error](err); ended || v.host.Err() != nil {
+				lost = &AdapterError{a.name, AdapterDown, a.whyLost(cmp.Or(v.host.Err(), err))}
 				break
 			}
 			lost, retry = &AdapterError{a.name, AdapterUp, err}, time.After(scanRetry)
@@ -208,10 +210,9 @@ func (a *Adapter) feedScan(s *scan) {
 	}
 }
 
-// whyLost returns why a host has ended. If the adapter closed it, as for a
+// whyLost returns why a host has ended with err. If the adapter closed it, as for a
 // reset, the adapter's state has the reason.
-func (a *Adapter) whyLost(h *host.Host) error {
-	err := h.Err()
+func (a *Adapter) whyLost(err error) error {
 	if _, why := a.State(); why != nil && errors.Is(err, net.ErrClosed) {
 		return why
 	}

@@ -45,6 +45,9 @@ func (x *attempts) encryptLink(ctx context.Context, sm *smp.Machine) (pair *smp.
 		}
 		return nil, nil
 	}
+	if x.rebonds && !s.Encrypted {
+		return x.opts.pairOptions(true), nil
+	}
 	if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && sm.NeedsMITM(x.opts.Pairing) {
 		err = fmt.Errorf("%v: %w", sm.Peer(), smp.ErrWeakBond)
 	}

@@ -31,21 +31,15 @@ func testRefusedSecurityRequestIsNamed(t *testing.T) {
 		links  int
 	}{{0x05, 1}, {0x06, 1}, {0x3D, 1}, {0x13, 3}} {
 		l := newLab(t, connmgr.Config{})
-		links := 0
-		step := func(e sim.Entry) {
-			if e.Kind == sim.LogLinkUp && e.Node == "hci0" {
-				links++
-			}
-		}
-		l.step.Store(&step)
+		links := l.countLog(func(e sim.Entry) bool { return e.Kind == sim.LogLinkUp && e.Node == "hci0" })
 		l.sensorAt(1, 100*time.Millisecond, sim.Temper{
 			SecurityRequests: []sim.SecurityRequest{{AuthReq: 0x0D}},
 			Rules:            []sim.Rule{{On: sim.OnSecurityRefused, Do: sim.HangUp, Status: c.status}},
 		})
 		e := l.failToEstablish(nil)
-		if !errors.Is(e, connmgr.ErrConnection) || errors.Is(e, connmgr.ErrBondLost) || len(e.Attempts) != 1 || links != c.links ||
+		if !errors.Is(e, connmgr.ErrConnection) || errors.Is(e, connmgr.ErrBondLost) || len(e.Attempts) != 1 || links() != c.links ||
 			e.Advice != "the device wants a paired connection: pair with it first" {
-			t.Errorf("0x%02x: %v after %d links, want the advice to pair after %d", uint8(c.status), e, links, c.links)
+			t.Errorf("0x%02x: %v after %d links, want the advice to pair after %d", uint8(c.status), e, links(), c.links)
 		}
 		if in := e.Attempts[0].Situation; in == nil || !in.SecurityRefused || in.Encrypted || in.Adapter != "hci0" {
 			t.Errorf("0x%02x: situation %+v", uint8(c.status), in)
@@ -111,12 +105,13 @@ func testEventsOfOneAttemptNameOneAddress(t *testing.T) {
 	if len(e.Attempts) != 9 || calls != 9 || e.Address != address(9) {
 		t.Fatalf("%d attempts, %d calls, error of %v", len(e.Attempts), calls, e.Address)
 	}
-	for _, s := range r.started {
+	started, failed := r.events()
+	for _, s := range started {
 		if s.Address != address(s.Attempt) {
 			t.Errorf("attempt %d began with %v", s.Attempt, s.Address)
 		}
 	}
-	for i, f := range r.failed {
+	for i, f := range failed {
 		if f.Address != address(i+1) || e.Attempts[i].Address != f.Address {
 			t.Errorf("attempt %d failed with %v, recorded as %v", i+1, f.Address, e.Attempts[i].Address)
 		}
@@ -128,11 +123,11 @@ func TestDeviceWithoutAddressIsRefused(t *testing.T) { inBubble(t, testDeviceWit
 
 func testDeviceWithoutAddressIsRefused(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
-	r := l.watchAttempts()
+	dials := l.countLog(isDial)
 	begin := time.Now()
 	e := l.failToEstablish(&connmgr.Options{Device: func() (connmgr.Device, bool) { return connmgr.Device{}, true }})
 	const want = "Options.Device returned a device without an address"
-	if e.Err.Error() != want || len(e.Attempts) != 1 || time.Since(begin) != 0 || len(r.started) != 0 {
-		t.Errorf("%v after %v and %d dials, want %s", e, time.Since(begin), len(r.started), want)
+	if e.Err.Error() != want || len(e.Attempts) != 1 || time.Since(begin) != 0 || dials() != 0 {
+		t.Errorf("%v after %v and %d dials, want %s", e, time.Since(begin), dials(), want)
 	}
 }

@@ -72,7 +72,7 @@ func testStormOfCancellations(t *testing.T) {
 			l.establish(1, &connmgr.Options{Pair: true}).Close()
 		}, least: 25},
 		{name: "shares", begin: func(l *lab) { l.device(1) }, o: connmgr.Options{DisableCache: true}, share: true, least: 5},
-		{name: "falls silent", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, silent) }, least: 50, most: 50},
+		{name: "falls silent", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, silent) }, least: 40, most: 40},
 		{name: "hangs up", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, resting(0x13, time.Hour)) }, least: 100, most: 100},
 	} {
 		l := newLab(t, connmgr.Config{DisableScan: true, Slots: map[string]int{"hci0": 1}})
@@ -107,9 +107,7 @@ func testStormOfCancellations(t *testing.T) {
 			if err == nil { // it was the last step
 				c.Close()
 			}
-			// The supervision timeout, which is 5 s once a link was lost, and the wait for
-			// queued data.
-			time.Sleep(5*second + 600*time.Millisecond)
+			time.Sleep(10*second + 600*time.Millisecond) // the longest supervision timeout, and the wait for queued data
 			synctest.Wait()
 			if s.share {
 				if other.Err() != nil {
@@ -152,10 +150,13 @@ func TestStormInRealTime(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	l.device(1)
 	o := &connmgr.Options{DisableCache: true}
-	for n := 1; ; n += stride {
+	for n, tries := 1, 0; ; {
 		c, late, canceled, err := l.cancelAt(n, o)
-		if late > 50*time.Millisecond {
-			t.Errorf("canceled at step %d: returned %v later", n, late)
+		switch tries++; {
+		case late <= 50*time.Millisecond:
+			n, tries = n+stride, 0
+		case tries == 3: // no matter of a busy machine
+			t.Fatalf("canceled at step %d: returned %v later", n, late)
 		}
 		if err == nil {
 			c.Close()

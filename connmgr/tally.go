@@ -25,9 +25,8 @@ func newTally(p *Policy) *tally {
 }
 
 // enterFailure enters a failed attempt, sets the wait after it, and reports whether
-// another attempt follows. onAir reports whether the device is there, differs whether
-// the next attempt is not the same again.
-func (t *tally) enterFailure(at *Attempt, onAir, differs bool) (more bool) {
+// another attempt follows. onAir reports whether the device is there.
+func (t *tally) enterFailure(at *Attempt, onAir bool) (more bool) {
 	now := time.Now()
 	switch {
 	case !isOutage(at.Err):
@@ -54,7 +53,7 @@ func (t *tally) enterFailure(at *Attempt, onAir, differs bool) (more bool) {
 		at.Backoff = 0
 		return false
 	}
-	if outage || onAir && !differs {
+	if outage || onAir && !at.differs {
 		at.Backoff = t.policy.growBackoff(at.Backoff, t.rows[c.Row])
 	}
 	return more

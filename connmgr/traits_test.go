@@ -219,6 +219,19 @@ func testBusyDeviceIsNotBlamed(t *testing.T) {
 	l.wantTraits()
 }
 
+// Nor is one that does so for so long that its step has been left out again.
+func TestRestingDeviceIsNotBlamed(t *testing.T) { inBubble(t, testRestingDeviceIsNotBlamed) }
+
+func testRestingDeviceIsNotBlamed(t *testing.T) {
+	for n := range 12 {
+		l := newLab(t, connmgr.Config{})
+		l.picky(uart(), sim.Rule{On: sim.OnLink, Do: sim.HangUp, Times: n + 2})
+		l.establish(1, nil).Close()
+		l.wantTraits()
+		l.m.Close()
+	}
+}
+
 // Traits are kept in the state directory, and go with the cache, with a new table, and
 // by ClearTraits.
 func TestTraitsAreKept(t *testing.T) { inBubble(t, testTraitsAreKept) }

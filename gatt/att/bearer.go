@@ -37,6 +37,7 @@ type Bearer struct {
 	down        bool
 	now         time.Time // of the latest call by the loop
 	requests    lane
+	mismatches  int // responses since the latest right one that answered no request
 	indications lane
 	paced       fifo // commands and notifications that wait for room
 	askedMTU    bool // this side's exchange is done
@@ -128,9 +129,9 @@ func (b *Bearer) endError() error {
 //
 // A PDU longer than the MTU is treated by its kind. A request is answered with
 // Invalid PDU. Any other PDU is accepted if it is no longer than the MTU that
-// this side offers in the exchange. A longer one breaks [RuleLength]: a response
-// ends the bearer, since its request would stay unanswered; any other PDU is
-// dropped, an indication after its confirmation.
+// this side offers in the exchange. A longer one breaks [RuleLength]: the response
+// to the outstanding request ends the bearer, since the request would stay
+// unanswered; any other PDU is dropped, an indication after its confirmation.
 func (b *Bearer) Frame(now time.Time, pdu []byte) {
 	if b.down {
 		return
@@ -145,11 +146,7 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 	tooLong := len(pdu) > b.rxMTU
 	switch op.Kind() {
 	case KindResponse:
-		if tooLong {
-			b.failBearer(now, &ProtocolError{Rule: RuleLength, Got: op, Pending: b.pendingOpcode()})
-			return
-		}
-		b.handleResponse(now, op, &r)
+		b.handleResponse(now, op, &r, tooLong)
 	case KindNotification:
 		if tooLong {
 			b.logDropped(op, "longer than what can be received")
@@ -165,15 +162,6 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 	case KindRequest, KindUnknown:
 		b.handleRequest(now, pdu)
 	}
-}
-
-// pendingOpcode returns the opcode of the outstanding request; 0 if there is
-// none.
-func (b *Bearer) pendingOpcode() Opcode {
-	if b.requests.out == nil {
-		return 0
-	}
-	return b.requests.out.op()
 }
 
 // handleNotification passes each value of the PDU to the handler.

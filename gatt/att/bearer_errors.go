@@ -20,16 +20,11 @@ type Rule uint8
 
 const (
 	// RuleResponse: a response must be that of the outstanding request (Vol 3,
-	// Part F, 3.3.2).
+	// Part F, 3.3.2). Up to 15 others are dropped.
 	RuleResponse Rule = iota + 1
 	// RuleErrorRequest: an Error Response must name the outstanding request
-	// (3.4.1.1).
+	// (3.4.1.1). Up to 15 others are dropped.
 	RuleErrorRequest
-	// RuleErrorHandle: an Error Response must name an attribute of the request,
-	// or none (3.4.1.1).
-	RuleErrorHandle
-	// RuleErrorLayout: an Error Response has five octets (3.4.1.1).
-	RuleErrorLayout
 	// RuleSequentialRequests: a client sends no request while its last one is
 	// unanswered (3.3.2). Up to four early ones are tolerated.
 	RuleSequentialRequests
@@ -47,10 +42,6 @@ func (r Rule) String() string {
 		return "a response must be that of the outstanding request"
 	case RuleErrorRequest:
 		return "an error response must name the outstanding request"
-	case RuleErrorHandle:
-		return "an error response must name an attribute of the request"
-	case RuleErrorLayout:
-		return "an error response must have five octets"
 	case RuleSequentialRequests:
 		return "a client must wait for the answer before its next request"
 	case RuleSequentialIndications:

@@ -118,7 +118,96 @@ func testErrorResponse(t *testing.T) {
 	}
 }
 
-// TestWrongAnswersEndTheBearer tests the table above Bearer.handleResponse.
+// TestForeignAnswersAreDropped: a response that cannot answer the outstanding
+// request is dropped, and the request goes on waiting. See the table above
+// Bearer.handleResponse.
+func TestForeignAnswersAreDropped(t *testing.T) {
+	for _, test := range []struct{ name, request, foreign, answer string }{
+		{"a late answer to an MTU request", "10 0100 ffff 0028", "03 f700", "11 06 0100 0900 0018"},
+		{"a late error of another request", "10 0100 ffff 0028", "01 08 0100 0a", "11 06 0100 0900 0018"},
+		{"an answer to a write command", "0a 0300", "13", "0b 77"},
+		{"a longer response of another request", "0a 0300", "09 03 010002", "0b 77"},
+		{"an error for this side's MTU response", "0a 0300", "01 03 0000 06", "0b 77"},
+		{"an error for this side's confirmation", "0a 0300", "01 1e 0000 06", "0b 77"},
+		{"an error without a request", "0a 0300", "01", "0b 77"},
+		{"another response beyond our MTU", "0a 0300", "09" + fmt.Sprintf("%01034x", 0), "0b 77"},
+	} {
+		t.Run(test.name, bubble(func(t *testing.T) {
+			b, ch := newBearer(t, nil)
+			req, err := att.Parse(atttest.Hex(t, test.request))
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- doAny(t.Context(), b, req) }()
+			ch.Want(test.request)
+			ch.Receive(test.foreign)
+			pending(t, done)
+			if b.Err() != nil || b.MTU() != 23 {
+				t.Fatalf("bearer %v, MTU %d", b.Err(), b.MTU())
+			}
+			ch.Receive(test.answer)
+			if err := returned(t, done); err != nil {
+				t.Errorf("error %v after the right answer", err)
+			}
+			ch.WantIdle()
+		}))
+	}
+}
+
+// TestForeignAnswersDoNotExtendTheTimeout: 30 seconds count from sending.
+func TestForeignAnswersDoNotExtendTheTimeout(t *testing.T) {
+	bubble(testForeignAnswersDoNotExtendTheTimeout)(t)
+}
+
+func testForeignAnswersDoNotExtendTheTimeout(t *testing.T) {
+	b, ch := newBearer(t, nil)
+	began := time.Now()
+	call := start(t.Context(), b, att.ReadReq{Handle: 3})
+	time.Sleep(29 * time.Second)
+	ch.Receive("13")
+	pending(t, call)
+	if r := <-call; !errors.Is(r.err, att.ErrTransactionTimeout) || time.Since(began) != 30*time.Second {
+		t.Errorf("error %v after %v, want the transaction timeout after 30s", r.err, time.Since(began))
+	}
+}
+
+// TestManyForeignAnswersEndTheBearer: sixteen of them without a right one between
+// them do; an answered request starts the count again.
+func TestManyForeignAnswersEndTheBearer(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		foreign string
+		rule    att.Rule
+	}{
+		{"responses", "13", att.RuleResponse},
+		{"errors", "01 0c 0300 01", att.RuleErrorRequest},
+	} {
+		t.Run(test.name, bubble(func(t *testing.T) {
+			b, ch := newBearer(t, nil)
+			for range 3 {
+				call := start(t.Context(), b, att.ReadReq{Handle: 3})
+				ch.Want("0a 0300")
+				for range 15 {
+					ch.Receive(test.foreign)
+				}
+				pending(t, call)
+				ch.Receive("0b 77")
+				wantValue(t, returned(t, call), "77")
+			}
+			call := start(t.Context(), b, att.ReadReq{Handle: 3})
+			for range 16 {
+				pending(t, call)
+				ch.Receive(test.foreign)
+			}
+			wantProtocolError(t, returned(t, call).err, test.rule)
+			wantProtocolError(t, ch.Closed(), test.rule)
+		}))
+	}
+}
+
+// TestWrongAnswersEndTheBearer tests the PDU that leaves the outstanding request
+// without an answer.
 func TestWrongAnswersEndTheBearer(t *testing.T) {
 	read := att.ReadReq{Handle: 3}
 	for _, test := range []struct {
@@ -126,12 +215,6 @@ func TestWrongAnswersEndTheBearer(t *testing.T) {
 		answer string
 		rule   att.Rule
 	}{
-		{"another response", "13", att.RuleResponse},
-		{"a longer response of another request", "09 03 010002", att.RuleResponse},
-		{"an error for another request", "01 0c 0300 01", att.RuleErrorRequest},
-		{"an error for another handle", "01 0a 0400 01", att.RuleErrorHandle},
-		{"an error that is too short", "01 0a 0300", att.RuleErrorLayout},
-		{"an error that is too long", "01 0a 0300 01 00", att.RuleErrorLayout},
 		{"a response beyond our MTU", "0b" + fmt.Sprintf("%01034x", 0), att.RuleLength},
 	} {
 		t.Run(test.name, bubble(func(t *testing.T) {
@@ -158,6 +241,8 @@ func TestPlausibleErrors(t *testing.T) {
 	for _, test := range []struct{ name, sent, answer string }{
 		{"no handle", "0a0300", "01 0a 0000 01"},
 		{"its handle", "0a0300", "01 0a 0300 01"},
+		{"a foreign handle", "0a0300", "01 0a 0400 01"},
+		{"a handle outside the range", "08 0500 0900 0028", "01 08 0a00 0a"},
 		{"start of the range", "08 0500 0900 0028", "01 08 0500 0a"},
 		{"middle of the range", "08 0500 0900 0028", "01 08 0700 05"},
 		{"second of several", "0e 0500 0900", "01 0e 0900 01"},
@@ -190,6 +275,8 @@ func doAny(ctx context.Context, b *att.Bearer, req att.PDU) (err error) {
 		_, err = att.Do(ctx, b, req)
 	case att.ReadByTypeReq:
 		_, err = att.Do(ctx, b, req)
+	case att.ReadByGroupTypeReq:
+		_, err = att.Do(ctx, b, req)
 	case att.ReadMultipleReq:
 		_, err = att.Do(ctx, b, req)
 	case att.ExecuteWriteReq:
@@ -221,14 +308,24 @@ func TestMalformedResponseFailsOnlyItsCall(t *testing.T) {
 
 func testMalformedResponseFailsOnlyItsCall(t *testing.T) {
 	b, ch := newBearer(t, nil)
-	call := start(t.Context(), b, att.ReadByTypeReq{Start: 1, End: 9, Type: [16]byte{}})
-	ch.Receive("09 00")
-	var me *att.MalformedError
-	if err := returned(t, call).err; !errors.As(err, &me) || me.Op != att.OpReadByTypeRsp {
-		t.Errorf("error %v, want a MalformedError", err)
-	}
-	if b.Err() != nil {
-		t.Errorf("the bearer ended: %v", b.Err())
+	for _, test := range []struct {
+		answer string
+		op     att.Opcode
+	}{
+		{"09 00", att.OpReadByTypeRsp},
+		{"01 08", att.OpErrorRsp},
+		{"01 08 0100", att.OpErrorRsp},
+		{"01 08 0100 0a 00", att.OpErrorRsp},
+	} {
+		call := start(t.Context(), b, att.ReadByTypeReq{Start: 1, End: 9, Type: [16]byte{}})
+		ch.Receive(test.answer)
+		var me *att.MalformedError
+		if err := returned(t, call).err; !errors.As(err, &me) || me.Op != test.op {
+			t.Errorf("error %v after %s, want a MalformedError of %s", err, test.answer, test.op)
+		}
+		if b.Err() != nil {
+			t.Errorf("the bearer ended: %v", b.Err())
+		}
 	}
 }
 

@@ -25,8 +25,9 @@
 //	Command, Notify ---------->|  paced      sent while the channel has room
 //	                           |  Frame -> response | request | value
 //
-// A PDU of the peer after which requests and answers could be confused ends the
-// bearer, and with it the link, with a [*ProtocolError] that names the rule. Any
-// other faulty PDU is answered, ignored or dropped as the specification demands,
-// and the bearer continues.
+// A response that cannot answer the outstanding request is dropped; many of them
+// end the bearer. So does a PDU after which requests and answers could be
+// confused. The link ends with the bearer, and the error is a [*ProtocolError]
+// that names the rule. Any other faulty PDU is answered, ignored or dropped as
+// the specification demands, and the bearer continues.
 package att

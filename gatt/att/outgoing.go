@@ -1,6 +1,7 @@
 package att
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -77,18 +78,30 @@ func (b *Bearer) checkTransaction(t *transaction) error {
 	return nil
 }
 
+// maxMismatches is the number of responses without a right answer between them
+// that end the bearer, each of which could not answer the outstanding request.
+// Peers send such responses late, twice, or to a command; a peer that sends many
+// cannot be understood.
+const maxMismatches = 16
+
 // handleResponse handles the answer to the outstanding request; r is behind the
 // opcode.
 //
-//	op                     outstanding request   effect
-//	any                    none                  dropped
-//	its response           any                   the request is answered
-//	another response       any                   RuleResponse
-//	Error Response, malformed                    RuleErrorLayout
-//	  for another request                        RuleErrorRequest
-//	  for a foreign handle                       RuleErrorHandle
-//	  else                                       the request is answered
-func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader) {
+//	op                      outstanding request   effect
+//	any                     none                  dropped
+//	its response            any                   the request is answered
+//	  longer than this side accepts               RuleLength
+//	another response        any                   dropped; the 16th: RuleResponse
+//	Error Response
+//	  for another request   any                   dropped; the 16th: RuleErrorRequest
+//	  malformed             any                   the request fails: MalformedError
+//	  for a foreign handle  any                   the request is answered; logged
+//	  else                  any                   the request is answered
+//
+// The specification lets a client close the link for any of them. It need not:
+// a response that cannot answer the request cannot be taken for its answer
+// either.
+func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader, tooLong bool) {
 	t := b.requests.out
 	if t == nil {
 		// This is no late answer to a canceled request, which stays outstanding.
@@ -99,18 +112,22 @@ func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader) {
 	var err error
 	switch op {
 	case OpErrorRsp:
-		p, rerr := readErrorRsp(r)
-		if rule, detail := brokenBy(p, rerr, t); rule != 0 {
-			b.failBearer(now, &ProtocolError{Rule: rule, Got: op, Pending: t.op(), Detail: detail})
+		if named := *r; Opcode(named.U8()) != t.op() {
+			b.dropMismatch(now, &ProtocolError{Rule: RuleErrorRequest, Got: op, Pending: t.op()})
 			return
 		}
-		err = p.Err()
+		err = b.readRefusal(r, t)
 	case t.want:
+		if tooLong {
+			b.failBearer(now, &ProtocolError{Rule: RuleLength, Got: op, Pending: t.op()})
+			return
+		}
 		body = slices.Clone(r.Rest())
 	default:
-		b.failBearer(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()})
+		b.dropMismatch(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()})
 		return
 	}
+	b.mismatches = 0
 	if op := t.op(); op == OpExchangeMTUReq {
 		b.handleMTURsp(t, body)
 	}
@@ -118,17 +135,30 @@ func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader) {
 	b.sendNext(now, &b.requests)
 }
 
-// brokenBy returns the rule that an Error Response breaks, 0 if none, and how.
-func brokenBy(p ErrorRsp, err error, t *transaction) (Rule, string) {
-	switch {
-	case err != nil:
-		return RuleErrorLayout, err.Error()
-	case p.Request != t.op():
-		return RuleErrorRequest, "it names " + p.Request.String()
-	case p.Handle != HandleNone && !names(t.pdu, p.Handle):
-		return RuleErrorHandle, "it names handle " + p.Handle.String()
+// dropMismatch drops a response that cannot answer the outstanding request. The
+// last one of maxMismatches ends the bearer with broken.
+func (b *Bearer) dropMismatch(now time.Time, broken *ProtocolError) {
+	b.mismatches++
+	if b.mismatches < maxMismatches {
+		b.logDropped(broken.Got, broken.Rule.String())
+		return
 	}
-	return 0, ""
+	broken.Detail = fmt.Sprintf("%d responses without a right one between them", maxMismatches)
+	b.failBearer(now, broken)
+}
+
+// readRefusal returns the error of an Error Response to t. A handle that t does
+// not name changes nothing: some peers put in 0xffff, or that of their own
+// choice.
+func (b *Bearer) readRefusal(r *wire.Reader, t *transaction) error {
+	p, err := readErrorRsp(r)
+	if err != nil {
+		return &MalformedError{Op: OpErrorRsp, Err: err}
+	}
+	if p.Handle != HandleNone && !names(t.pdu, p.Handle) && b.log != nil {
+		b.log.Debug("attribute error names a foreign handle", "op", t.op(), "handle", p.Handle)
+	}
+	return p.Err()
 }
 
 // names reports whether a request names a handle: alone, in a list or in a
