@@ -211,6 +211,7 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	hc := a.m.cfg.Host
 	hc.HCI.Name = a.name
 	hc.SMP = a.pairingConfig()
+	hc.L2CAP.Params.Ask = a.askParams(hc.L2CAP.Params.Ask)
 	if hc.HCI.StaticAddress == (hci.MAC{}) {
 		hc.HCI.StaticAddress = a.static
 	}

@@ -123,10 +123,10 @@ func (x *attempts) keepLessons(l *link) {
 	if x.relaxed > 0 && x.opts.InitialParams == (hci.ConnParams{}) {
 		ts.noteFailure(l.peer, l.tableName(), StepInitialParams, ls.lost)
 	}
+	if ls.busy {
+		return
+	}
 	for s, why := range ls.left {
-		if ls.busy {
-			continue
-		}
 		x.m.log.Debug("the device cannot take a step", "address", l.peer, "step", s, "error", why)
 		ts.noteFailure(l.peer, l.tableName(), s, why)
 	}

@@ -27,7 +27,8 @@ type Config struct {
 	// Kinds are the kinds of adapters that Adapters may name. Nil means the kind
 	// that HCI returns.
 	Kinds []Kind
-	// StateDir is the directory for bonds, attribute tables, devices heard, and the
+	// StateDir is the directory for bonds, attribute tables, devices heard, what
+	// devices could not take (see Trait), and the
 	// address for controllers that have none of their own. Empty keeps all of them
 	// in memory: bonds then end with the Manager while the devices still have
 	// theirs, unless Pairing.Store keeps them.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
@@ -182,4 +183,37 @@ func TestDeviceAsksForParameters(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A request of the device while its table is read is carried out when that is known:
+// discovery is not slowed down.
+func TestRequestDuringDiscovery(t *testing.T) { inBubble(t, testRequestDuringDiscovery) }
+
+func testRequestDuringDiscovery(t *testing.T) {
+	var services []gatt.ServiceDef
+	for i := range 10 {
+		s := gatt.ServiceDef{UUID: gatt.UUID16(uint16(0xF000 + i))}
+		for j := range 6 {
+			s.Characteristics = append(s.Characteristics, gatt.CharDef{
+				UUID: gatt.UUID16(uint16(0xE000 + 16*i + j)), Properties: gatt.PropRead | gatt.PropNotify,
+				Descriptors: []gatt.DescDef{{UUID: gatt.UUID16(0x2901)}, {UUID: gatt.UUID16(0x2902)}},
+			})
+		}
+		services = append(services, s)
+	}
+	slow := hci.ConnParams{IntervalMin: 200 * time.Millisecond, IntervalMax: 200 * time.Millisecond, Timeout: 4 * second}
+	l := newLab(t, connmgr.Config{})
+	l.air.NewDevice(&sim.DeviceConfig{Address: address(1), Table: sim.NewTable(services...), Temper: sim.Temper{
+		ParamRequests: []sim.ParamRequest{{Params: slow}},
+	}})
+	begin := time.Now()
+	c := l.establish(1, nil)
+	if took := time.Since(begin); took > 200*time.Millisecond {
+		t.Errorf("Establish took %v", took)
+	}
+	time.Sleep(20 * second)
+	if p := c.Params(); p.Interval != slow.IntervalMax || p.Timeout != slow.Timeout {
+		t.Errorf("in use %+v, want what the device has asked for, %+v", p, slow)
+	}
+	c.Close()
 }
