@@ -54,8 +54,6 @@ func (e *DiscoveryError) Unwrap() error { return e.Err }
 //   - Secondary services exist to be included; they are requested only if an
 //     include names one, or if some handles between the primary services are
 //     unknown.
-//   - A single handle behind the value of a characteristic that notifies or
-//     indicates is its mandatory Client Characteristic Configuration.
 //   - The answer for the descriptors of the last characteristic shows whether
 //     more characteristics follow it.
 //   - One request asks for the descriptors of neighboring characteristics if one
