@@ -32,13 +32,25 @@ func (d *discovery) descriptors(chars []*Characteristic) (more att.Handle, err e
 			rooms = append(rooms, r)
 		}
 	}
+	most := len(rooms) // the number of rooms that one request may join
 	for len(rooms) > 0 {
-		n := d.together(rooms, chars)
+		n := min(d.together(rooms, chars), most)
 		var tail att.HandleRange
 		if r := rooms[n-1]; r.chr == chars[len(chars)-1] {
 			tail = r.handles
 		}
-		if more, err = d.descriptorsIn(rooms[:n], tail); err != nil {
+		more, err = d.descriptorsIn(rooms[:n], tail)
+		switch {
+		case isRefused(err) && n > 1:
+			// The range may be refused for one room of it, such as the last one.
+			most = 1
+			for _, r := range rooms[:n] {
+				r.chr.Descriptors = nil
+			}
+			continue
+		case isRefused(err):
+			d.logIncomplete(err)
+		case err != nil:
 			return 0, err
 		}
 		rooms = rooms[n:]
