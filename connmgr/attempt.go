@@ -22,6 +22,7 @@ type attempts struct {
 	// behind it is known.
 	private hci.Addr
 	number  int
+	lessons lessons
 	// address is that of the device in the events of the present attempt.
 	address hci.Addr
 	place   *place // in the queue for slots; nil before the first attempt
@@ -154,8 +155,10 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 
 // makeLink makes a link and a Client on it.
 func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
+	x.lessons.startAttempt(x.m.traits.traitsOf(x.target))
 	a, h, conn, at := x.dialPath(ctx)
 	if at.Err != nil {
+		x.learnFrom(at.Err)
 		return nil, x.describeFailure(at, nil)
 	}
 	a.noteLink(x.target.addr.MAC)
@@ -165,8 +168,10 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	l.joinLink(c)
 	x.m.tasks.Go(l.readFeatures)
 	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, false)) {
-		x.m.tasks.Go(func() { l.guardTable(x.m.ctx) })
-		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts) })
+		omitted := x.lessons.omits
+		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, x.lessons.omits(StepServiceChanged)) })
+		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts, omitted) })
+		x.keepLessons(l)
 		x.noteResult(a, nil)
 		return c, Attempt{}
 	}
@@ -175,6 +180,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		err = down
 	}
 	l.leaveLink(c)
+	x.learnFrom(err)
 	_ = l.abandonLink(ctx)
 	x.noteResult(a, err)
 	at.Err = err
@@ -232,7 +238,7 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 		defer sm.SuspendBond(x.target.addr)()
 	}
 	p := x.m.policyFor(x.opts)
-	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.relaxParams(x.opts.initialParams()), DeferTuning: true}
+	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.dialParams(), DeferTuning: true}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {
 		peer = d.onAir() // perhaps a private address, the last one heard
@@ -248,6 +254,20 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	}
 	c, err := h.ConnectPlain(ctx, peer, o)
 	return h, c, err
+}
+
+// dialParams returns the parameters to dial with. A device that cannot take the default,
+// or the change to settled ones, is dialed with those at once.
+func (x *attempts) dialParams() hci.ConnParams {
+	p := x.opts.initialParams()
+	switch {
+	case x.opts.InitialParams != (hci.ConnParams{}):
+	case x.lessons.omits(StepInitialParams) || x.lessons.omits(StepSettledParams):
+		p = x.opts.settledParams()
+	case x.relaxed == 0:
+		x.lessons.taken = append(x.lessons.taken, StepInitialParams)
+	}
+	return x.relaxParams(p)
 }
 
 // setUpClient makes a new link ready: security and attribute table.

@@ -31,6 +31,10 @@ type link struct {
 	profile *gatt.Profile
 	cached  bool // profile is from the cache, not from discovery
 	paired  *smp.Result
+	// trial is the step after Establish that the device has to prove it can take, and
+	// lengthAsked reports that longer packets have been asked for.
+	trial       Step
+	lengthAsked bool
 	// paramsSet reports that the program has set the connection parameters.
 	paramsSet bool
 }
@@ -181,6 +185,7 @@ func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name stri
 	m.linkUp(l)
 	m.tasks.Go(func() {
 		<-conn.Done()
+		l.failTrial(conn.Err()) // the next Establish must know
 		m.linkDown(l)
 		users := l.takeUsers() // no Client is handed over from here on
 		m.bus.emitEvent(Disconnected{time.Now(), l.peer, a.name, conn.Err()})

@@ -93,6 +93,7 @@ type Manager struct {
 	account account
 	places  *places
 	cache   *servicecache.Cache
+	traits  *traits
 	bonds   *bondStores
 	static  hci.MAC // for controllers without an address of their own
 
@@ -132,6 +133,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	}
 	m.cache = cache
 	m.bonds = newBondStores(m.cfg.StateDir)
+	m.traits = loadTraits(m.cfg.StateDir, m.log)
 	m.loadDevices()
 	if m.static, err = loadStaticAddress(m.cfg.StateDir); err != nil {
 		return nil, err
@@ -237,12 +239,14 @@ func (m *Manager) Slots() *slots.Manager { return m.slots }
 func (m *Manager) Cache() *servicecache.Cache { return m.cache }
 
 // ClearCache removes the attribute table of the device with an address from the cache,
-// and reports whether there was one. Links in use keep theirs.
+// and forgets what the device could not take; see Trait. It reports whether there was a
+// table. Links in use keep theirs.
 func (m *Manager) ClearCache(address string) bool {
 	t, err := parseTarget(address)
 	if err != nil {
 		return false
 	}
+	m.traits.forgetTraits(t)
 	found := false
 	for _, k := range []hci.AddrKind{hci.AddrPublic, hci.AddrRandom} {
 		if !t.known || t.addr.Kind == k {

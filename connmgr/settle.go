@@ -2,9 +2,12 @@ package connmgr
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/hci"
 )
 
 const (
@@ -14,47 +17,110 @@ const (
 	// settleMargin is added to the supervision timeout, in which a device that has
 	// gone silent in a step of settling ends its link.
 	settleMargin = 250 * time.Millisecond
+	// shortPacket is the initial payload of link layer packets, in octets.
+	shortPacket = 27
 )
 
 // settleStep is one step of settling a link, which no caller of Establish waits for.
 type settleStep struct {
-	// unwanted reports whether the step is left out.
+	step Step
+	// unwanted, if not nil, reports whether the step is left out.
 	unwanted func(l *link, o *Options) bool
 	run      func(l *link, ctx context.Context, o *Options) error
 }
 
-// settleSteps are the steps of settling, in their order. Each is over for as long as a
-// silent device needs to lose its link before the next one begins, so that the end of
-// the link shows which step the device could not take.
+// settleSteps are the steps of settling, in their order.
 func settleSteps() []settleStep {
 	return []settleStep{
-		{run: (*link).tuneDataLength}, {run: (*link).tunePHY},
-		{unwanted: (*link).keepsParams, run: (*link).settleParams},
+		{step: StepDataLength, run: (*link).tuneDataLength}, {step: StepPHY2M, run: (*link).tunePHY},
+		{step: StepSettledParams, unwanted: (*link).keepsParams, run: (*link).settleParams},
 	}
 }
 
 // settleLink makes the link fast, and then economical, once it is idle: longer packets,
-// the 2M PHY, the settled parameters. It ends with the link.
-func (l *link) settleLink(ctx context.Context, o *Options) {
-	defer close(l.settled)
+// the 2M PHY, the settled parameters, without the omitted steps. Each step is over for as
+// long as a silent device needs to lose its link before the next one begins, so that the
+// end of the link shows which step the device could not take. It ends with the link.
+func (l *link) settleLink(ctx context.Context, o *Options, omitted func(Step) bool) {
+	settled := sync.OnceFunc(func() { close(l.settled) })
+	defer settled()
 	select {
 	case <-l.guarded: // the guard's requests go first, while the link is fast
 	case <-l.conn.Done():
 	}
-	for i, s := range settleSteps() {
-		if i > 0 && l.pauseFor(l.conn.Link().State().Params.Timeout+settleMargin) != nil {
-			return
+	for _, s := range settleSteps() {
+		if omitted(s.step) {
+			continue
 		}
-		if l.awaitIdle() != nil {
+		if l.endTrial() != nil || l.awaitIdle() != nil {
 			return
 		}
 		if s.unwanted != nil && s.unwanted(l, o) {
 			continue
 		}
+		l.beginTrial(s.step)
 		if err := s.run(l, ctx, o); err != nil {
-			l.m.log.Debug("link not settled", "address", l.peer, "error", err)
+			l.m.log.Debug("link not settled", "address", l.peer, "step", s.step, "error", err)
 		}
 	}
+	settled()
+	_ = l.endTrial()
+}
+
+// beginTrial puts a step on trial: if the link ends, the device could not take it.
+func (l *link) beginTrial(s Step) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trial, l.lengthAsked = s, l.lengthAsked || s == StepDataLength
+}
+
+// endTrial waits, if a step is on trial, for as long as a device that the step has
+// silenced needs to lose its link. Its error is the end of the link.
+func (l *link) endTrial() error {
+	l.mu.Lock()
+	s := l.trial
+	l.mu.Unlock()
+	if s == "" {
+		return l.conn.Err()
+	}
+	if err := l.pauseFor(l.conn.Link().State().Params.Timeout + settleMargin); err != nil {
+		return err
+	}
+	l.passTrial()
+	return nil
+}
+
+// passTrial ends the trial of a step that the device has taken.
+func (l *link) passTrial() {
+	l.mu.Lock()
+	s := l.trial
+	l.trial = ""
+	l.mu.Unlock()
+	if s != "" {
+		l.m.traits.noteTaken(l.peer, s)
+	}
+}
+
+// dropTrial ends the trial of a step that the device has refused.
+func (l *link) dropTrial() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trial = ""
+}
+
+// failTrial remembers the step on trial at the end of the link, if that may be the
+// reason.
+func (l *link) failTrial(err error) {
+	l.mu.Lock()
+	s, length := l.trial, l.lengthAsked
+	l.mu.Unlock()
+	if s == "" || !mayBlame(err) {
+		return
+	}
+	if length && errors.Is(err, hci.StatusLLResponseTimeout) && l.conn.Link().State().MaxRX == shortPacket {
+		s = StepDataLength // which was never answered; the others have waited behind it
+	}
+	l.m.traits.noteFailure(l.peer, l.tableName(), s, err.Error())
 }
 
 // readFeatures reads the link layer features of the device, which settling needs, while

@@ -38,7 +38,7 @@ func TestSoak(t *testing.T) {
 	before := openFiles(t)
 	var want []string // what the Manager keeps anyway, and what it writes at its end
 	inBubble(t, func(t *testing.T) {
-		want = append(testSoak(t, n, dir), "devices.json", filepath.Join("tables", "lock"))
+		want = append(testSoak(t, n, dir), "devices.json", "traits.json", filepath.Join("tables", "lock"))
 	})
 	if after := openFiles(t); after != before {
 		t.Errorf("%d files open, %d before", after, before)

@@ -50,19 +50,30 @@ func (x *attempts) loadTable(ctx context.Context, c *Client) error {
 	known := l.profile != nil
 	l.mu.Unlock()
 	if !known {
-		if !o.DisableMTU {
-			if _, err := g.ExchangeMTU(ctx); err != nil && !isATT(err) {
+		if !o.DisableMTU && !x.lessons.omits(StepMTU) {
+			if err := x.lessons.tryStep(StepMTU, func() error {
+				_, err := g.ExchangeMTU(ctx)
+				return unlessATT(err)
+			}); err != nil {
 				return err
 			}
 		}
 		if o.DisableDiscovery {
 			return nil
 		}
+		if x.lessons.omits(StepDiscovery) && o.Require == nil {
+			return x.proveAlive(ctx, l)
+		}
 		if o.DisableCache || !l.fromCache(ctx) {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
 			}
-			if err := l.rediscover(ctx); err != nil {
+			err := x.lessons.tryStep(StepDiscovery, func() error { return l.rediscover(ctx) })
+			if refusesDiscovery(err) && o.Require == nil {
+				x.lessons.leaveOut(StepDiscovery, err)
+				return nil
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -79,6 +90,23 @@ func (x *attempts) loadTable(ctx context.Context, c *Client) error {
 		return m
 	}
 	return nil
+}
+
+// proveAlive makes one request on a link that no other step has made one on: without it,
+// a link that the device is about to end would count as ready.
+func (x *attempts) proveAlive(ctx context.Context, l *link) error {
+	if x.lessons.alive {
+		return nil
+	}
+	return l.checkAlive(ctx)
+}
+
+// unlessATT returns err unless it is an answer of the device.
+func unlessATT(err error) error {
+	if isATT(err) {
+		return nil
+	}
+	return err
 }
 
 func isATT(err error) bool {

@@ -63,6 +63,19 @@ func (tr *trace) commands(begin time.Time) []string {
 	return got
 }
 
+// dials returns the parameters of the commands that connect, in hex.
+func (tr *trace) dials() []string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	var got []string
+	for _, c := range tr.sent {
+		if c.op == hci.OpLEExtendedCreateConnection {
+			got = append(got, c.params)
+		}
+	}
+	return got
+}
+
 // requests returns the ATT PDUs that have reached devices, in hex.
 func (tr *trace) requests() []string {
 	tr.mu.Lock()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/text"
 	"github.com/moor-ble/moor/servicecache"
 )
 
@@ -45,6 +46,7 @@ type jsonTable struct {
 	Discovered      time.Time          `json:"discovered"`
 	Used            *time.Time         `json:"used,omitempty"` // to the hour
 	Table           []jsonService      `json:"table,omitempty"`
+	Traits          []connmgr.Trait    `json:"traits,omitempty"` // what the device could not take
 }
 
 func newJSONTable(addr hci.Addr, e *servicecache.Entry) *jsonTable {
@@ -127,9 +129,18 @@ func (c *cacheCmd) addrs() []hci.Addr {
 
 func (c *cacheCmd) showTables(a *app, cache *servicecache.Cache) error {
 	found := false
+	all, err := connmgr.KeptTraits(a.stateDir())
+	if err != nil {
+		return err
+	}
 	for _, addr := range c.addrs() {
+		traits := connmgr.TraitsOf(all, addr)
 		e, ok := cache.Get(addr)
 		if !ok {
+			if len(traits) > 0 {
+				found = true
+				a.showTraits(addr, traits)
+			}
 			continue
 		}
 		found = true
@@ -138,10 +149,12 @@ func (c *cacheCmd) showTables(a *app, cache *servicecache.Cache) error {
 			for i := range e.Profile.Services {
 				j.Table = append(j.Table, serviceJSON(&e.Profile.Services[i]))
 			}
+			j.Traits = traits
 			a.out.json(j)
 			continue
 		}
 		a.out.printf("%s, read %s, %s, MTU %d\n", addr, agoText(e.Discovered), hashText(e.Hash), e.MTU)
+		a.printTraits(traits)
 		for _, line := range tree(e.Profile) {
 			a.out.printf("%s\n", line)
 		}
@@ -152,6 +165,30 @@ func (c *cacheCmd) showTables(a *app, cache *servicecache.Cache) error {
 	return nil
 }
 
+// showTraits shows what a device without a kept table could not take.
+func (a *app) showTraits(addr hci.Addr, traits []connmgr.Trait) {
+	if a.JSON {
+		a.out.json(struct {
+			Address hci.Addr        `json:"address"`
+			Traits  []connmgr.Trait `json:"traits"`
+		}{addr, traits})
+		return
+	}
+	a.out.printf("%s, no table\n", addr)
+	a.printTraits(traits)
+}
+
+// printTraits shows a line for each step that a device could not take.
+func (a *app) printTraits(traits []connmgr.Trait) {
+	for _, tr := range traits {
+		state := "tried again"
+		if left := time.Until(tr.Until()); left > 0 {
+			state = "left out for " + left.Round(time.Minute).String() + " more"
+		}
+		a.out.printf("could not take %s %s, %s: %s\n", tr.Step, agoText(tr.Seen), state, text.Clean(tr.Why))
+	}
+}
+
 func (c *cacheCmd) clearTables(a *app, cache *servicecache.Cache) error {
 	var cleared []hci.Addr
 	if c.one {
@@ -160,7 +197,11 @@ func (c *cacheCmd) clearTables(a *app, cache *servicecache.Cache) error {
 			if err != nil {
 				return err
 			}
-			if had {
+			traits, err := connmgr.ClearTraits(a.stateDir(), addr.String())
+			if err != nil {
+				return err
+			}
+			if had || traits {
 				cleared = append(cleared, addr)
 			}
 		}
@@ -173,6 +214,9 @@ func (c *cacheCmd) clearTables(a *app, cache *servicecache.Cache) error {
 			return err
 		}
 		if err := cache.Clear(); err != nil {
+			return err
+		}
+		if _, err := connmgr.ClearTraits(a.stateDir(), ""); err != nil {
 			return err
 		}
 		for _, it := range items {

@@ -26,6 +26,7 @@ type jsonDevice struct {
 	Adapter string `json:"adapter"`
 	Average *int   `json:"rssi_average,omitempty"` // dBm
 	*jsonReport
+	Traits []connmgr.Trait `json:"traits,omitempty"` // what the device could not take
 }
 
 func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
@@ -53,11 +54,15 @@ func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
 // printDevices shows a row for each device and adapter.
 func (a *app) printDevices(all []connmgr.Device) {
 	var t table
+	traits, err := a.keptTraits()
+	if err != nil {
+		a.log.Warn("traits of devices not read", "error", err)
+	}
 	for i := range all {
 		d := &all[i]
 		r := deviceReport(d)
 		if a.JSON {
-			j := jsonDevice{Adapter: d.Adapter, jsonReport: newJSONReport(r)}
+			j := jsonDevice{Adapter: d.Adapter, jsonReport: newJSONReport(r), Traits: connmgr.TraitsOf(traits, d.Addr)}
 			if d.Smoothed != connmgr.NoRSSI {
 				j.Average = &d.Smoothed
 			}
@@ -74,6 +79,14 @@ func (a *app) printDevices(all []connmgr.Device) {
 	for _, line := range t.lines(columns) {
 		a.out.printf("%s\n", line)
 	}
+}
+
+// keptTraits returns what devices could not take, from the state directory.
+func (a *app) keptTraits() ([]connmgr.DeviceTraits, error) {
+	if a.stateDir() == "" {
+		return nil, nil
+	}
+	return connmgr.KeptTraits(a.stateDir())
 }
 
 // deviceReport returns the last advertisement of a device as a report.

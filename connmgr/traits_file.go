@@ -1,0 +1,118 @@
+package connmgr
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+const (
+	traitsName = "traits.json"
+	// traitsVersion is the version of the file. It stays when fields or steps are added:
+	// readers ignore fields that they do not know, and keep steps.
+	traitsVersion = 1
+)
+
+// traitsFile is the content of traits.json in a state directory, which only its owner
+// may read. The device that failed last comes first; there are at most 1024:
+//
+//	{"version": 1, "devices": [{
+//	  "address": "C0:FF:EE:00:00:01/random",
+//	  "table": "0123456789abcdef0123456789abcdef",
+//	  "traits": [{"step": "mtu", "seen": "2026-11-28T12:00:00Z", "times": 2, "why": "..."}]
+//	}]}
+type traitsFile struct {
+	Version int            `json:"version"`
+	Devices []DeviceTraits `json:"devices"`
+}
+
+// KeptTraits returns what devices could not take, as Managers have kept it in a state
+// directory; none if there is no such file yet.
+func KeptTraits(stateDir string) ([]DeviceTraits, error) {
+	b, err := os.ReadFile(filepath.Join(stateDir, traitsName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &StateError{Dir: stateDir, Err: err}
+	}
+	var f traitsFile
+	err = json.Unmarshal(b, &f)
+	if err == nil && f.Version != traitsVersion {
+		err = fmt.Errorf("version %d instead of %d", f.Version, traitsVersion)
+	}
+	if err != nil {
+		return nil, &StateError{
+			Dir: stateDir, Err: fmt.Errorf("%s: %w", traitsName, err),
+			Remedy: "remove the file: what a device cannot take shows again",
+		}
+	}
+	return f.Devices, nil
+}
+
+// ClearTraits forgets what the device with an address could not take, in a state
+// directory; with an empty address, of all devices. It reports whether there was any.
+// It is for programs that have no Manager.
+func ClearTraits(stateDir, address string) (had bool, err error) {
+	if address == "" {
+		_, err = updateTraits(stateDir, func(all []DeviceTraits) []DeviceTraits { had = len(all) > 0; return nil })
+		return had, err
+	}
+	t, err := parseTarget(address)
+	if err != nil {
+		return false, err
+	}
+	_, err = updateTraits(stateDir, func(all []DeviceTraits) []DeviceTraits {
+		var rest []DeviceTraits
+		for _, d := range all {
+			if t.matches(d.Address) {
+				had = true
+			} else {
+				rest = append(rest, d)
+			}
+		}
+		return rest
+	})
+	return had, err
+}
+
+// updateTraits replaces the traits in a state directory and returns the new ones. What
+// another version has written stays.
+func updateTraits(stateDir string, change func([]DeviceTraits) []DeviceTraits) ([]DeviceTraits, error) {
+	old, err := KeptTraits(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	all := change(old)
+	if len(old) == 0 && len(all) == 0 {
+		return nil, nil
+	}
+	b, err := json.Marshal(traitsFile{traitsVersion, all})
+	if err == nil {
+		err = os.MkdirAll(stateDir, 0o700)
+	}
+	if err == nil {
+		err = renameio.WriteFile(filepath.Join(stateDir, traitsName), b, 0o600)
+	}
+	if err != nil {
+		return nil, &StateError{Dir: stateDir, Err: fmt.Errorf("traits not saved: %w", err)}
+	}
+	return all, nil
+}
+
+// TraitsOf returns those of all that belong to a device.
+func TraitsOf(all []DeviceTraits, device hci.Addr) []Trait {
+	for i := range all {
+		if all[i].Address == device.Identity() {
+			return all[i].Traits
+		}
+	}
+	return nil
+}
