@@ -21,7 +21,7 @@ func TestReadyBeforeSettled(t *testing.T) {
 		ready, read time.Duration
 	}{
 		{"warm", connmgr.Options{}, 57743526, 72599526},
-		{"cold", connmgr.Options{DisableCache: true}, 102743526, 117599526},
+		{"cold", connmgr.Options{DisableCache: true}, 117743526, 132599526},
 	} {
 		inBubble(t, func(t *testing.T) {
 			air := sim.New(&sim.Config{Seed: 3})
@@ -176,7 +176,7 @@ func TestDeviceAsksForParameters(t *testing.T) {
 				if got := c.Params(); c.Err() != nil || got.Interval != p.IntervalMax || got.Latency != p.Latency || got.Timeout != p.Timeout {
 					t.Errorf("after %v: %+v, %v; want what the device asked for, %+v", after, got, c.Err(), p)
 				}
-				if took > 200*time.Millisecond {
+				if took > 300*time.Millisecond {
 					t.Errorf("after %v, asking for %v: Establish took %v", after, p.IntervalMax, took)
 				}
 				c.Close()

@@ -76,8 +76,8 @@ func testCharByHandle(t *testing.T) {
 			t.Errorf("handle %s: %+v", h, ch.Info())
 		}
 	}
-	if p.requests != 8 {
-		t.Errorf("%d requests, want 8", p.requests)
+	if p.requests != 9 {
+		t.Errorf("%d requests, want 9", p.requests)
 	}
 	_, err := c.CharByHandle(t.Context(), 8)
 	wantIs(t, err, gatt.ErrNotFound)

@@ -32,8 +32,8 @@ type ClientConfig struct {
 	// peers that answer with one attribute at a time. 0 means two minutes; a
 	// negative value means no limit.
 	DiscoveryTimeout time.Duration
-	// Logger logs dropped values and withheld confirmations at level Debug. Nil
-	// disables logging.
+	// Logger logs dropped values and withheld confirmations at level Debug, and
+	// refused parts of a discovery at level Warn. Nil disables logging.
 	Logger *slog.Logger
 }
 

@@ -53,7 +53,7 @@ func newClientOf(t *testing.T, cfg *gatt.ServerConfig, mtu int) (*gatt.Client, *
 // the reference table within the bounds for requests, including the exchange of
 // the MTU.
 func TestClientAndServer(t *testing.T) {
-	for mtu, most := range map[int]int{23: 16, 247: 8} {
+	for mtu, most := range map[int]int{23: 20, 247: 10} {
 		t.Run(fmt.Sprintf("MTU %d", mtu), bubble(func(t *testing.T) {
 			c, side := newClientOf(t, gatttest.Reference(), mtu)
 			got, err := c.ExchangeMTU(t.Context())

@@ -54,14 +54,17 @@ func (e *DiscoveryError) Unwrap() error { return e.Err }
 //   - Secondary services exist to be included; they are requested only if an
 //     include names one, or if some handles between the primary services are
 //     unknown.
-//   - A single handle behind the value of a characteristic that notifies or
-//     indicates is its mandatory Client Characteristic Configuration.
 //   - The answer for the descriptors of the last characteristic shows whether
 //     more characteristics follow it.
 //   - One request asks for the descriptors of neighboring characteristics if one
 //     answer can hold them.
 //
 // Exchange the MTU before: longer answers save requests.
+//
+// A peer that refuses a part of the table leaves the parts that were read before:
+// the table has these, and ClientConfig.Logger logs the refused step.
+// Discover fails if the peer refuses the first request or demands security, and
+// when the link or ctx ends.
 func (c *Client) Discover(ctx context.Context) (*Profile, error) {
 	if p, _ := c.cachedProfile(); p != nil {
 		if err := c.b.Err(); err != nil {
@@ -193,6 +196,39 @@ func (d *discovery) found() error {
 	return nil
 }
 
+// keepRead returns the error of a walk, or nil if the peer has refused only a
+// part of the table: what was read before stands, as peers in the field refuse
+// the end of a range with codes other than Attribute Not Found. The error
+// remains if nothing was read before, or if security is the reason, since
+// pairing is the remedy.
+func (d *discovery) keepRead(err error) error {
+	if d.left == d.c.cfg.maxAttributes() || !isRefused(err) {
+		return err
+	}
+	d.logIncomplete(err)
+	return nil
+}
+
+// isRefused reports whether the peer has refused a request for the request's
+// sake: not for lack of security, nor because its table has changed.
+func isRefused(err error) bool {
+	var refused *att.Error
+	if !errors.As(err, &refused) || errors.Is(err, ErrStale) {
+		return false
+	}
+	return !slices.Contains([]att.Code{
+		att.CodeInsufficientAuthentication, att.CodeInsufficientAuthorization,
+		att.CodeEncryptionKeySizeTooShort, att.CodeInsufficientEncryption,
+	}, refused.Code)
+}
+
+// logIncomplete logs the step that the peer refused.
+func (d *discovery) logIncomplete(err error) {
+	if l := d.c.cfg.Logger; l != nil {
+		l.Warn("attribute table may be incomplete", "error", err)
+	}
+}
+
 // failed wraps the error of a step.
 func failed(what string, r att.HandleRange, err error) error {
 	return &DiscoveryError{What: what, Range: r, Err: err}
@@ -253,7 +289,7 @@ func (d *discovery) services(kind uint16) (found []Service, err error) {
 		}
 		return after(last), nil
 	})
-	return found, err
+	return found, d.keepRead(err)
 }
 
 // discoverService discovers the primary services with one UUID and their
@@ -280,7 +316,7 @@ func (c *Client) discoverService(ctx context.Context, svc UUID) ([]Service, erro
 		}
 		return after(last), nil
 	})
-	if err != nil {
+	if err := d.keepRead(err); err != nil {
 		return nil, err
 	}
 	for i := range found {

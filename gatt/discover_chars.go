@@ -78,7 +78,7 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 		}
 		return seek(i, next), nil
 	})
-	if err != nil {
+	if err := d.keepRead(err); err != nil {
 		return err
 	}
 	for i := range services {
@@ -159,7 +159,7 @@ func (d *discovery) includes(services []Service) error {
 	if r.Start == att.HandleNone {
 		return nil
 	}
-	return walk("included services", r, func(r att.HandleRange) (att.Handle, error) {
+	return d.keepRead(walk("included services", r, func(r att.HandleRange) (att.Handle, error) {
 		rsp, err := do(d.ctx, d.c, nil, att.ReadByTypeReq{Start: r.Start, End: r.End, Type: UUID16(typeInclude)})
 		if err != nil {
 			return 0, err
@@ -178,7 +178,7 @@ func (d *discovery) includes(services []Service) error {
 			return att.HandleNone, nil
 		}
 		return seek(after(last)), nil
-	})
+	}))
 }
 
 // includeRoom returns the handles between the declaration of the service and its

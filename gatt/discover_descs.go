@@ -6,25 +6,20 @@ import (
 
 // descRoom is the range of handles behind the value of a characteristic.
 type descRoom struct {
-	chr      *Characteristic
-	handles  att.HandleRange
-	inferred bool // the descriptor is known without a request
+	chr     *Characteristic
+	handles att.HandleRange
 }
 
 // roomFor returns the handles where chr may have descriptors; ok is false if
-// there are none.
+// there are none. A single handle behind a value that notifies is asked for as
+// well: it should be the Client Characteristic Configuration, but many peers
+// have none and put a user description there, which a subscription would
+// overwrite.
 func roomFor(chr *Characteristic) (r descRoom, ok bool) {
 	if chr.Value >= chr.End {
 		return descRoom{}, false
 	}
-	r = descRoom{chr: chr, handles: att.HandleRange{Start: chr.Value + 1, End: chr.End}}
-	// A characteristic that notifies or indicates has a Client Characteristic
-	// Configuration (Vol 3, Part G, 3.3.3.3). If there is one handle only, that
-	// is it, unless another property demands a descriptor too.
-	const silent = PropExtended | PropBroadcast
-	r.inferred = r.handles.Start == r.handles.End &&
-		chr.Properties&(PropNotify|PropIndicate) != 0 && chr.Properties&silent == 0
-	return r, true
+	return descRoom{chr: chr, handles: att.HandleRange{Start: chr.Value + 1, End: chr.End}}, true
 }
 
 // descriptors discovers the descriptors of characteristics, which are in
@@ -33,26 +28,29 @@ func roomFor(chr *Characteristic) (r descRoom, ok bool) {
 func (d *discovery) descriptors(chars []*Characteristic) (more att.Handle, err error) {
 	var rooms []descRoom
 	for _, chr := range chars {
-		r, ok := roomFor(chr)
-		if !ok {
-			continue
+		if r, ok := roomFor(chr); ok {
+			rooms = append(rooms, r)
 		}
-		if r.inferred {
-			if err := d.found(); err != nil {
-				return 0, failed("descriptors", r.handles, err)
-			}
-			chr.Descriptors = append(chr.Descriptors, Descriptor{UUID: UUID16(typeCCCD), Handle: r.handles.Start})
-			continue
-		}
-		rooms = append(rooms, r)
 	}
+	most := len(rooms) // the number of rooms that one request may join
 	for len(rooms) > 0 {
-		n := d.together(rooms, chars)
+		n := min(d.together(rooms, chars), most)
 		var tail att.HandleRange
 		if r := rooms[n-1]; r.chr == chars[len(chars)-1] {
 			tail = r.handles
 		}
-		if more, err = d.descriptorsIn(rooms[:n], tail); err != nil {
+		more, err = d.descriptorsIn(rooms[:n], tail)
+		switch {
+		case isRefused(err) && n > 1:
+			// The range may be refused for one room of it, such as the last one.
+			most = 1
+			for _, r := range rooms[:n] {
+				r.chr.Descriptors = nil
+			}
+			continue
+		case isRefused(err):
+			d.logIncomplete(err)
+		case err != nil:
 			return 0, err
 		}
 		rooms = rooms[n:]

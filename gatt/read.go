@@ -43,16 +43,17 @@ func (c *Client) ReadLong(ctx context.Context, h att.Handle) ([]byte, error) {
 }
 
 func (c *Client) readLong(ctx context.Context, cond att.Condition, h att.Handle) ([]byte, error) {
-	// The MTU may grow meanwhile. An answer is the last part if it is shorter
-	// than the MTU before its request allowed.
-	mtu := c.MTU()
+	// The MTU may change meanwhile, and the peer may go by another one. An answer
+	// is the last part if it is shorter than every MTU allows that the peer may
+	// have had.
+	mtu := c.b.LeastMTU()
 	rsp, err := do(ctx, c, cond, att.ReadReq{Handle: h})
 	if err != nil {
 		return nil, err
 	}
 	v := rsp.Value
-	for last := len(v); last >= mtu-1 && len(v) < MaxValue; {
-		mtu = c.MTU()
+	for last := len(v); last >= min(mtu, c.b.LeastMTU())-1 && len(v) < MaxValue; {
+		mtu = c.b.LeastMTU()
 		rsp, err := do(ctx, c, cond, att.ReadBlobReq{Handle: h, Offset: uint16(len(v))})
 		if endsLongRead(err) {
 			break

@@ -121,6 +121,34 @@ func testLongReadWhileTheMTUGrows(t *testing.T) {
 	}
 }
 
+func TestLongReadWithTwoMTUs(t *testing.T) { bubble(testLongReadWithTwoMTUs)(t) }
+
+// Both sides ask for the MTU at once, and the peer answers less than it has asked
+// for. It may go by either, so that an answer of 102 octets may be cut off.
+func testLongReadWithTwoMTUs(t *testing.T) {
+	c, ch := newClient(t)
+	wantNoError(t, script(t, ch, func(ctx context.Context) error { _, err := c.ExchangeMTU(ctx); return err },
+		"02 0502", "02 a702", "03 0502", "03 6700"))
+	for _, test := range []struct {
+		want  int
+		steps []string
+	}{
+		{101, []string{"0a 0300", "0b" + octets(101)}},
+		{102, []string{"0a 0300", "0b" + octets(102), "0c 0300 6600", "01 0c 0300 07"}},
+		{150, []string{"0a 0300", "0b" + octets(102), "0c 0300 6600", "0d" + octets(48)}},
+		{300, []string{"0a 0300", "0b" + octets(300), "0c 0300 2c01", "0d"}},
+	} {
+		var v []byte
+		wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+			v, err = c.ReadLong(ctx, 3)
+			return err
+		}, test.steps...))
+		if len(v) != test.want {
+			t.Errorf("read %d octets, want %d", len(v), test.want)
+		}
+	}
+}
+
 func TestReadHandle(t *testing.T) { bubble(testReadHandle)(t) }
 
 func testReadHandle(t *testing.T) {

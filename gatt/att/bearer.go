@@ -29,6 +29,7 @@ type Bearer struct {
 	free  chan *transaction
 
 	mtu     atomic.Int32
+	least   atomic.Int32                // see LeastMTU
 	failure atomic.Pointer[closedError] // why the bearer ended; nil before that
 	agreed  atomic.Bool                 // the peer has asked for the MTU
 	asked   atomic.Int64                // see Outstanding and IdleSince
@@ -42,6 +43,7 @@ type Bearer struct {
 	paced       fifo // commands and notifications that wait for room
 	askedMTU    bool // this side's exchange is done
 	gaveMTU     bool // the peer's exchange is done
+	exchanged   bool // either exchange had a result
 	notify      NotifyHandler
 	unconfirmed bool // an indication of the peer awaits Confirm
 	in          incoming
@@ -64,6 +66,7 @@ func NewBearer(ch Channel, cfg *Config) *Bearer {
 		scratch: make([]byte, 0, 8),
 	}
 	b.mtu.Store(DefaultMTU)
+	b.least.Store(DefaultMTU)
 	b.requests.sent = &b.asked
 	return b
 }
@@ -76,6 +79,12 @@ func (b *Bearer) SetNotifyHandler(h NotifyHandler) { b.notify = h }
 // MTU returns the longest PDU that may be sent, in octets: 23 until either side
 // has exchanged the MTU. It never shrinks. Any goroutine may call it.
 func (b *Bearer) MTU() int { return int(b.mtu.Load()) }
+
+// LeastMTU returns the smallest MTU that the peer may go by, in octets. It is
+// below MTU if both sides have asked and the two exchanges had different
+// results: a value in an answer may be cut off at either length. Any goroutine
+// may call it.
+func (b *Bearer) LeastMTU() int { return int(b.least.Load()) }
 
 // Outstanding returns when the request was sent that the peer has not answered
 // yet; ok is false if there is none. Any goroutine may call it.

@@ -63,6 +63,10 @@ func (b *Bearer) handleMTUReq(r *wire.Reader) {
 // whatever the peer says, nor below the current MTU, since PDUs of that length
 // may be on air.
 func (b *Bearer) agreeMTU(ours, theirs int) {
-	mtu := min(max(min(ours, theirs), b.MTU()), MaxMTU)
-	b.mtu.Store(int32(mtu))
+	agreed := min(max(min(ours, theirs), DefaultMTU), MaxMTU)
+	if !b.exchanged || agreed < b.LeastMTU() {
+		b.least.Store(int32(agreed))
+	}
+	b.exchanged = true
+	b.mtu.Store(int32(max(agreed, b.MTU())))
 }
