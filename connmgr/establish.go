@@ -11,8 +11,8 @@ import (
 // /random or /public after it if the kind is known. Without the kind, Establish uses
 // the kind heard on air, or tries both. It makes attempts as the policy allows and
 // returns a Client that is ready: the link is up, the MTU exchanged, the attribute
-// table known. If the Manager has a link to the device that is alive, the Client shares
-// it.
+// table known, except for a device that has failed one of these steps; see Step. If the
+// Manager has a link to the device that is alive, the Client shares it.
 //
 // The error is an *EstablishError, unless an argument is invalid or the Manager is
 // closed. Establish returns at once when ctx or Options.Timeout ends, in every phase. The

@@ -28,10 +28,9 @@ type Config struct {
 	// that HCI returns.
 	Kinds []Kind
 	// StateDir is the directory for bonds, attribute tables, devices heard, what
-	// devices could not take (see Trait), and the
-	// address for controllers that have none of their own. Empty keeps all of them
-	// in memory: bonds then end with the Manager while the devices still have
-	// theirs, unless Pairing.Store keeps them.
+	// devices could not take (see Trait), and the address for controllers that have
+	// none of their own. Empty keeps all of them in memory: bonds then end with the
+	// Manager while the devices still have theirs, unless Pairing.Store keeps them.
 	StateDir string
 	// Slots is the number of links that each adapter carries, by the name of the
 	// adapter. An adapter that is not listed has no limit until its controller

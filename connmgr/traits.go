@@ -18,15 +18,16 @@ const (
 	// StepInitialParams is dialing with the default of Options.InitialParams.
 	// Options.SettledParams take their place.
 	StepInitialParams Step = "initial-parameters"
-	// StepMTU is the exchange of the MTU. Without it, the ATT_MTU is the device's to ask
-	// for.
+	// StepMTU is the exchange of the MTU. Without it, the ATT_MTU stays 23 unless the
+	// device asks for another one.
 	StepMTU Step = "mtu"
 	// StepDiscovery is the discovery of the whole table. Without it, attributes are
 	// looked up when they are used, as with Options.DisableDiscovery.
 	StepDiscovery Step = "discovery"
 	// StepServiceChanged is the request to indicate changes of the table.
 	StepServiceChanged Step = "service-changed"
-	// StepDataLength is the request for longer link layer packets.
+	// StepDataLength is the host's request for longer link layer packets. Controllers may
+	// ask for them of their own accord when the link begins.
 	StepDataLength Step = "data-length"
 	// StepPHY2M is the change to the 2M PHY.
 	StepPHY2M Step = "phy-2m"
