@@ -111,8 +111,9 @@ func mayBlame(err error) bool {
 		hci.StatusInvalidLMPParameters, hci.StatusUnspecified, hci.StatusLLResponseTimeout, hci.StatusLMPPDUNotAllowed,
 		hci.StatusInstantPassed, hci.StatusDifferentTransaction, hci.StatusUnacceptableParameters:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // keepLessons writes down what the attempts have learned, once one has succeeded.
