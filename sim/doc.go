@@ -59,7 +59,7 @@
 //
 // [Open] makes an air with devices by the name of a scenario, which is the meaning
 // of an adapter's address "sim:NAME". [OpenTransport] and [Air.OpenTransport] fit
-// connmgr.Config.OpenTransport: the first opens scenarios, the second the
+// the Open of a connmgr.Kind: the first opens scenarios, the second the
 // controllers of an air.
 //
 // # Limits of the model
