@@ -46,6 +46,8 @@ type Link struct {
 	// phyAsked and lengthAsked report that a command has set the PHY or the data
 	// length of the link.
 	phyAsked, lengthAsked bool
+	tuning                bool     // a tuning is under way
+	tunings               []func() // start those that wait for its end
 
 	mu    sync.Mutex
 	state LinkState // guarded by mu

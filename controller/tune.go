@@ -15,46 +15,71 @@ type TuneOptions struct {
 
 // Tune speeds up the link. It requests longer packets and the 2M PHY if both
 // controllers support them, and returns when the procedures have ended. It omits a
-// request that the program has made on this link in another way, and does nothing as
-// peripheral or with Config.DisableTuning. Its error is the cause of ctx, or the
-// reason for the end of the link; a refused request is not an error.
+// request that has been made on this link before, waits for a tuning that is under
+// way, and does nothing as peripheral or with Config.DisableTuning. Its error is the
+// cause of ctx, or the reason for the end of the link; a refused request is not an
+// error.
 func (l *Link) Tune(ctx context.Context, o TuneOptions) error {
 	_, err := askLink(ctx, l, hci.OpLESetPHY, func(_ func() bool, done func(hci.None, error)) {
-		l.startTuning(o, func(err error) { done(hci.None{}, err) })
+		l.startTuning(o, func() { done(hci.None{}, l.Err()) })
 	})
 	return err
 }
 
 // tuneLink is Tune for a new link. No caller waits for it.
 func (l *Link) tuneLink() {
-	l.startTuning(TuneOptions{DataLength: true, PHY2M: true}, func(error) {})
+	l.startTuning(TuneOptions{DataLength: true, PHY2M: true}, func() {})
 }
 
-// startTuning reads the features of the peer and then requests the data length and the
-// PHY. done is called once, with the reason for the end of the link if it is down.
+// startTuning tunes the link after the tunings that began before. done is called once.
 // Must run on the loop.
-func (l *Link) startTuning(o TuneOptions, done func(error)) {
-	c := l.c
-	if c.cfg.DisableTuning || l.role != hci.RoleCentral || !o.DataLength && !o.PHY2M {
-		done(nil)
+func (l *Link) startTuning(o TuneOptions, done func()) {
+	if l.tuning {
+		l.tunings = append(l.tunings, func() { l.startTuning(o, done) })
 		return
 	}
-	l.startRemoteFeatures(nil, func(remote hci.Features, err error) {
-		if err != nil {
-			done(l.Err())
-			return
+	l.tuning = true
+	l.requestTuning(o, func() {
+		l.tuning = false
+		waiting := l.tunings
+		l.tunings = nil
+		done()
+		for _, start := range waiting {
+			start()
 		}
+	})
+}
+
+// requestTuning reads the features of the peer and then requests the data length and
+// the PHY, if nothing has set them. done is called once.
+func (l *Link) requestTuning(o TuneOptions, done func()) {
+	c := l.c
+	length := func() bool { return o.DataLength && !l.lengthAsked && c.info.Commands.Has(hci.OpLESetDataLength) }
+	phy := func() bool { return o.PHY2M && !l.phyAsked && c.info.Commands.Has(hci.OpLESetPHY) }
+	if c.cfg.DisableTuning || l.role != hci.RoleCentral || !length() && !phy() {
+		done()
+		return
+	}
+	l.startRemoteFeatures(nil, func(remote hci.Features, _ error) {
 		both := remote & c.info.Features
-		if o.DataLength && both.Has(hci.FeatureDataLength) && c.info.Commands.Has(hci.OpLESetDataLength) {
-			c.runCommandIf(func() bool { return !l.lengthAsked },
+		if both.Has(hci.FeatureDataLength) && length() {
+			c.runCommandIf(length,
 				hci.LESetDataLength{Handle: l.handle, TXOctets: c.info.maxTXOctets(), TXTime: c.info.maxTXTime()},
 				func(time.Time, []byte, error) {})
 		}
-		if !o.PHY2M || !both.Has(hci.Feature2MPHY) || !c.info.Commands.Has(hci.OpLESetPHY) {
-			done(nil)
+		if !both.Has(hci.Feature2MPHY) || !phy() {
+			done()
 			return
 		}
-		l.startPHY(func() bool { return !l.phyAsked }, hci.PHYs2M, hci.PHYs2M, func(hci.PHY, hci.PHY, error) { done(l.Err()) })
+		// A command of the program may come first while this one waits for a credit.
+		wanted := func() bool {
+			if !phy() {
+				done()
+				return false
+			}
+			return true
+		}
+		l.startPHY(wanted, hci.PHYs2M, hci.PHYs2M, func(hci.PHY, hci.PHY, error) { done() })
 	})
 }
 

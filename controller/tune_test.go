@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,62 @@ func TestTuningIsNotForWhatTheProgramAsksFor(t *testing.T) {
 			setPHY(t, x.d, l)
 			if d := cmp.Diff([]hci.Params{long, fast, plain}, x.sent()); d != "" {
 				t.Errorf("asked afterwards (-want +sent):\n%s", d)
+			}
+		})
+	})
+}
+
+// A call of Tune ends although nothing is left to request: it waits for the tuning
+// that the link began by itself.
+func TestTuneAfterTheLinksOwnTuning(t *testing.T) {
+	long := hci.LESetDataLength{Handle: 1, TXOctets: 251, TXTime: 2120 * time.Microsecond}
+	fast := hci.LESetPHY{Handle: 1, TX: hci.PHYs2M, RX: hci.PHYs2M}
+	both := controller.TuneOptions{DataLength: true, PHY2M: true}
+	for name, late := range map[string]bool{"while it runs": false, "after its end": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newTuned(t)
+				l := x.connect(t)
+				if late {
+					x.tune()
+				}
+				const callers = 3
+				began := time.Now()
+				ended := make(chan error, callers)
+				for range callers {
+					go func() { ended <- l.Tune(t.Context(), both) }()
+				}
+				synctest.Wait()
+				if !late {
+					if n := len(ended); n != 0 {
+						t.Errorf("%d calls ended before the features of the peer were known", n)
+					}
+					x.tune()
+				}
+				for range callers {
+					if err := <-ended; err != nil {
+						t.Error(err)
+					}
+				}
+				if took := time.Since(began); took != 0 {
+					t.Errorf("the calls ended after %v, want 0", took)
+				}
+				if d := cmp.Diff([]hci.Params{long, fast}, x.sent()); d != "" {
+					t.Errorf("requested (-want +sent):\n%s", d)
+				}
+			})
+		})
+	}
+	t.Run("the link ends meanwhile", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			x := newTuned(t)
+			l := x.connect(t)
+			ended := make(chan error, 1)
+			go func() { ended <- l.Tune(t.Context(), both) }()
+			synctest.Wait()
+			x.s.send(&hci.DisconnectionComplete{Handle: 1, Reason: hci.StatusConnectionTimeout})
+			if err := <-ended; !errors.Is(err, hci.StatusConnectionTimeout) {
+				t.Errorf("Tune: %v, want the reason for the end of the link", err)
 			}
 		})
 	})
