@@ -19,7 +19,7 @@ const (
 // Config holds the options of a Controller. The zero value of a field means its
 // default; a nil *Config means all defaults. Open copies it.
 type Config struct {
-	// Name is the name of the adapter in log records; default none.
+	// Name identifies the controller in log records; default none.
 	Name string
 	// Logger receives log records at the levels above. Nil disables logging.
 	Logger *slog.Logger

@@ -16,5 +16,5 @@
 //
 // A controller that stops answering, reports a hardware error or disappears ends
 // its Controller: all links go down, every waiting call returns the cause, and the
-// transport is closed. The adapter may be opened again.
+// transport is closed. The program may open the controller again.
 package controller

@@ -132,7 +132,7 @@ func (e *DisconnectError) Unwrap() []error {
 
 // Error is the reason for the end of a Controller other than Close: the transport
 // failed, an essential command got no answer, or the controller reported a fault.
-// The adapter may be opened again.
+// The program may open the controller again.
 type Error struct {
 	What string // the event in words, such as "transport read"
 	Err  error  // the cause; never nil

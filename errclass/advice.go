@@ -19,7 +19,7 @@ const (
 	adviceSecure   = "the device wants a paired connection: pair with it first"
 	adviceRefused  = "the device refuses this host: pair with it first; or it still has a bond with this host: remove that on the device"
 	adviceAdapter  = "the adapter does not work properly: replug or reset it, or use another one"
-	adviceByItself = "the adapter ended the connection by itself: try again, or use another adapter"
+	adviceByItself = "the controller ended the connection by itself: try again, or use another adapter"
 	adviceRequest  = "the request cannot succeed as it is: change its parameters"
 	adviceParams   = "connection parameters do not suit: ask for a longer interval or supervision timeout"
 	adviceBusy     = "the adapter is busy: another scan or connection attempt of it has to end first"

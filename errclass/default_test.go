@@ -75,7 +75,7 @@ func TestDefault(t *testing.T) {
 			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
 		{"lost with a crashed adapter", &controller.DisconnectError{Cause: &controller.Error{What: "fault", Err: controller.HardwareFault(3)}},
 			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
-		{"dialed while the adapter ended", &controller.ConnectError{Err: &controller.Error{What: "write", Err: syscall.EPIPE}},
+		{"dialed while the controller ended", &controller.ConnectError{Err: &controller.Error{What: "write", Err: syscall.EPIPE}},
 			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},
 		{"dialed while the adapter was closed", &controller.ConnectError{Err: fmt.Errorf("device closed: %w", net.ErrClosed)},
 			errclass.Connection, 0, errclass.BudgetAdapter, 250 * ms, errclass.OtherAdapter},

@@ -91,7 +91,7 @@ func TestHangUpInSituation(t *testing.T) {
 		{"0x15 in use", ended(0x15), at(errclass.PhaseUse), resting(
 			"the device ended the connection, being switched off: switch it on again")},
 		{"0x16 by the controller", ended(0x16), at(errclass.PhaseUse), busy(
-			"the adapter ended the connection by itself: try again, or use another adapter")},
+			"the controller ended the connection by itself: try again, or use another adapter")},
 		{"the words of 0x13", &errclass.RemoteError{Text: "ESP_GATT_CONN_TERMINATE_PEER_USER"}, at(errclass.PhaseMTU), busy(
 			"the device ended the connection at the MTU request" + always + "connect with Options.DisableMTU")},
 		{"0x08 in use", ended(0x08), at(errclass.PhaseUse),

@@ -11,7 +11,7 @@ import (
 // localRows are errors of this host.
 var localRows = []row{
 	{
-		name: "controller: adapter ended", match: []match{as[*controller.Error]()},
+		name: "controller: ended", match: []match{as[*controller.Error]()},
 		like: likeEOF, do: away, why: "no fault of the device: the adapter comes back, or another one is there",
 	},
 	{

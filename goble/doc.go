@@ -5,7 +5,7 @@
 //	d, err := linux.NewDevice()
 //	ble.SetDefaultDevice(d)
 //
-// calls goble.Open instead and needs no other change. The behaviour that such
+// calls goble.Open instead and needs no other change. The behavior that such
 // programs rely on is the same: Scan returns the context's error itself,
 // handlers are called one after the other and in order, attribute errors are
 // ble.ATTError values, and DiscoverProfile fills in the CCCD that Subscribe

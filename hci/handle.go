@@ -13,7 +13,7 @@ const (
 	handleMask uint16 = 0x0FFF
 )
 
-// Role is a device's role on a link.
+// Role is the role of one end of a link: this host or the peer.
 type Role uint8
 
 // The roles.

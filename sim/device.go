@@ -24,7 +24,7 @@ type DeviceConfig struct {
 	TableChanges []TableChange
 	// MTU is the ATT MTU that it offers. Default: 247; 23 or less: 23.
 	MTU int
-	// Temper is its misbehaviour. Default: it is well behaved.
+	// Temper is its misbehavior. Default: it is well behaved.
 	Temper Temper
 	// Peer holds the other properties of its radio; Name, Address and Temper above
 	// take precedence, and Script is the Device's. AdvData defaults to flags and

@@ -14,7 +14,7 @@
 // links, legacy and extended commands that must not be mixed. Below it the link
 // layer is modeled in time: advertising intervals and their random delay, scan
 // windows, connection events, latency, packets per event by PHY and length,
-// acknowledgement and retransmission, supervision timeout, control procedures
+// acknowledgment and retransmission, supervision timeout, control procedures
 // with their instants. All links of a node share one radio. There are no bits on
 // the air: encryption is agreed on and compared, not computed.
 //
@@ -26,7 +26,7 @@
 //     program of its own. The package has some ready-made ones, such as [Lamp].
 //   - [RawPeer] leaves every octet to a script or to a test.
 //
-// # Misbehaviour
+// # Misbehavior
 //
 // Everything is well behaved by default. A [Temper] makes a device misbehave: it
 // hangs up, falls silent, restarts, answers late, twice or wrong, dislikes an

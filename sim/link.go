@@ -70,7 +70,7 @@ type txPacket struct {
 type flight struct {
 	kind      flightKind
 	n         int  // payload octets
-	delivered bool // the peer has accepted it, the acknowledgement is pending
+	delivered bool // the peer has accepted it, the acknowledgment is pending
 	ctl       control
 }
 

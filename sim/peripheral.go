@@ -41,7 +41,7 @@ type PeripheralConfig struct {
 	// Host holds the options of its host. NewPeripheral sets Server and the
 	// address.
 	Host host.Config
-	// Temper is its misbehaviour. Default: it is well behaved.
+	// Temper is its misbehavior. Default: it is well behaved.
 	Temper Temper
 	// Run, if set, is the device's own activity. It runs on its own goroutine and
 	// must return when ctx is done.

@@ -43,14 +43,14 @@ type RawPeerConfig struct {
 	// Key returns the long term key for a central that starts encryption.
 	// Default: there is no key.
 	Key func(rand [8]byte, ediv uint16) (key [16]byte, ok bool)
-	// Temper is its misbehaviour. Default: it is well behaved.
+	// Temper is its misbehavior. Default: it is well behaved.
 	Temper Temper
-	// Script is its behaviour on its links. Without Script.Frame and Script.Data,
+	// Script is its behavior on its links. Without Script.Frame and Script.Data,
 	// received frames are queued for RawLink.Receive.
 	Script Script
 }
 
-// Script is the behaviour of a RawPeer: functions that run on the air's
+// Script is the behavior of a RawPeer: functions that run on the air's
 // goroutine. They must not block and must not keep the slices that they are
 // given. They may call the methods of RawLink that do not wait.
 type Script struct {

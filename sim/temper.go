@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// Temper is the misbehaviour of a device: the ways in which a RawPeer, a Device
+// Temper is the misbehavior of a device: the ways in which a RawPeer, a Device
 // or a Peripheral deviates from a well-behaved peripheral. It is plain data. The
 // zero Temper is well behaved.
 //

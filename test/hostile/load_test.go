@@ -53,7 +53,7 @@ func TestSixtyFourLinks(t *testing.T) {
 		storming, garbling, stalled := ends[0], ends[1], conns[2]
 		go attack(ctx, storming, append([]byte{byte(att.OpHandleValueNotification), 3, 0}, make([]byte, 20)...))
 		go attack(ctx, garbling, nil)
-		w.air.SetPathOneWay(ends[2].node, w.ctl, sim.Path{Loss: 0.98}) // hardly an acknowledgement comes back
+		w.air.SetPathOneWay(ends[2].node, w.ctl, sim.Path{Loss: 0.98}) // hardly an acknowledgment comes back
 		stall := call(func() error {
 			for {
 				if err := stalled.GATT().WriteNoResponse(ctx, 3, make([]byte, 20)); err != nil {

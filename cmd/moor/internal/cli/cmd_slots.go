@@ -13,18 +13,18 @@ import (
 
 func newSlots() *command {
 	cmd := newCommand(groupHere, "slots", "Show how many connections each adapter has and has room for.", runSlots)
-	cmd.detail = "Adapters that are down are taken over for a moment. An adapter that the kernel runs, for bluetoothd for example, is left alone even if --adapter names it: the kernel's LE connections are shown. The limit of a controller is not known until it has refused a connection."
+	cmd.detail = "Adapters that are down are taken over for a moment. An adapter that the kernel runs, for bluetoothd for example, is left alone even if --adapter names it; the command then shows the kernel's LE connections. The limit of an adapter is unknown until it has refused a connection."
 	return cmd
 }
 
-// jsonSlots is what slots writes for each adapter with --json.
+// jsonSlots is an adapter in the output of slots --json.
 type jsonSlots struct {
 	slots.AdapterStatus
 	By    string `json:"by"` // moor or kernel
 	Error string `json:"error,omitempty"`
 }
 
-// settleTime is how long slots waits for adapters that are being opened.
+// settleTime limits the wait of slots for adapters that are being opened.
 const settleTime = 5 * time.Second
 
 func runSlots(ctx context.Context, a *app) error {
@@ -38,9 +38,9 @@ func runSlots(ctx context.Context, a *app) error {
 			for _, s := range m.Slots().Diagnostics().Adapters {
 				all = append(all, jsonSlots{AdapterStatus: s, By: "moor"})
 			}
-			for _, d := range m.Adapters() {
-				if state, err := d.State(); state != connmgr.AdapterUp && err != nil {
-					all = append(all, jsonSlots{AdapterStatus: unknownStatus(d.Name()), By: "moor", Error: err.Error()})
+			for _, adapter := range m.Adapters() {
+				if state, err := adapter.State(); state != connmgr.AdapterUp && err != nil {
+					all = append(all, jsonSlots{AdapterStatus: unknownStatus(adapter.Name()), By: "moor", Error: err.Error()})
 				}
 			}
 			return nil
@@ -71,12 +71,12 @@ func (a *app) splitAdapters() (kernel []jsonSlots, names []string, err error) {
 	}
 	names, err = a.adapterNames()
 	names = slices.Clone(names)
-	for _, d := range list {
-		is := func(name string) bool { return isNamed(&d, name) }
-		if !d.Up || d.UserChannel || len(a.Adapters) > 0 && !slices.ContainsFunc(a.Adapters, is) {
+	for _, adapter := range list {
+		is := func(name string) bool { return isNamed(&adapter, name) }
+		if !adapter.Up || adapter.UserChannel || len(a.Adapters) > 0 && !slices.ContainsFunc(a.Adapters, is) {
 			continue
 		}
-		kernel = append(kernel, jsonSlots{AdapterStatus: unknownStatus(d.Name), By: "kernel"})
+		kernel = append(kernel, jsonSlots{AdapterStatus: unknownStatus(adapter.Name), By: "kernel"})
 		names = slices.DeleteFunc(names, is)
 	}
 	if kernel == nil {
@@ -97,8 +97,8 @@ func awaitAdapters(ctx context.Context, m *connmgr.Manager) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	opening := func() bool {
-		for _, d := range m.Adapters() {
-			if state, _ := d.State(); state == connmgr.AdapterOpening {
+		for _, adapter := range m.Adapters() {
+			if state, _ := adapter.State(); state == connmgr.AdapterOpening {
 				return true
 			}
 		}

@@ -114,7 +114,7 @@ func checkAdapters(env *Env, r *Report) []hcisock.Adapter {
 		r.addBad(check, "there is none", "plug one in, or load its driver (`sudo modprobe btusb`, hci_uart)")
 	}
 	for _, d := range env.Dormant() {
-		r.addBad("usb", d+" is a Bluetooth device without an adapter",
+		r.addBad("usb", d+" has Bluetooth, but no driver has made an adapter of it",
 			"load its driver (`sudo modprobe btusb`) and see `dmesg | grep -i bluetooth`")
 	}
 	if err != nil {

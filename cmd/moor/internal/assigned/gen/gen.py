@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the tables of package assigned from the Bluetooth SIG's numbers.
 
-Sources, both from PyPI and both under the MIT licence:
+Sources, both from PyPI and both under the MIT license:
 
   bluetooth-sig 0.6.0 (2026-06)      the assigned-numbers YAML files that the
                                      SIG publishes, as that package ships them
