@@ -22,24 +22,9 @@ var machinePath = regexp.MustCompile(`(^|[\s"'=:(])/(home|Users|work|root)/[A-Za
 // TestTrackedFiles fails on marks of unfinished work, and on paths of a single
 // machine, in the files that git tracks.
 func TestTrackedFiles(t *testing.T) {
-	out, err := exec.Command("git", "ls-files", "-z").Output()
-	if err != nil {
-		t.Skip("not a git checkout (a module download): nothing is tracked")
-	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		b, err := os.ReadFile(name)
-		if os.IsNotExist(err) {
-			continue // removed, not yet committed
-		}
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		if bytes.IndexByte(b, 0) >= 0 || name == "go.sum" {
-			continue // binary
-		}
+	for name, text := range trackedText(t) {
 		n := 0
-		for line := range bytes.Lines(b) {
+		for line := range bytes.Lines(text) {
 			n++
 			if m := unfinished.Find(line); m != nil {
 				t.Errorf("%s:%d: %s marks unfinished work: finish it, or describe the limit", name, n, m)
@@ -49,6 +34,36 @@ func TestTrackedFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// trackedText returns the text files that git tracks, by name.
+func trackedText(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, name := range trackedFiles(t) {
+		b, err := os.ReadFile(name)
+		if os.IsNotExist(err) {
+			continue // removed, not yet committed
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if bytes.IndexByte(b, 0) < 0 && name != "go.sum" {
+			files[name] = b
+		}
+	}
+	return files
+}
+
+// trackedFiles returns the names of the files that git tracks.
+func trackedFiles(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command("git", "ls-files", "-z").Output()
+	if err != nil {
+		t.Skip("not a git checkout (a module download): nothing is tracked")
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
 // maxComment is the number of columns that a line with a comment may have.

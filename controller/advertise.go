@@ -40,8 +40,8 @@ func (o *AdvertiseOptions) maxLinks() int {
 	return o.MaxLinks
 }
 
-// Advertise starts advertising, or changes what is advertised, and returns once the
-// controller advertises. Advertising continues until [Controller.StopAdvertising];
+// Advertise starts advertising, or replaces the running advertising, and returns once
+// the controller advertises. Advertising continues until [Controller.StopAdvertising];
 // it pauses while AdvertiseOptions.MaxLinks peers are connected. [Controller.Accept]
 // returns the links of peers that connect.
 //

@@ -99,7 +99,7 @@ func (ctl *Controller) queueAccepted(l *Link) {
 	}
 }
 
-// Info returns what the start-up has found out about the controller.
+// Info returns the properties that the controller reported at its start-up.
 func (ctl *Controller) Info() Info {
 	if i := ctl.info.Load(); i != nil {
 		return *i
@@ -107,7 +107,7 @@ func (ctl *Controller) Info() Info {
 	return Info{}
 }
 
-// Stats returns the counters. It waits for the loop, which does not block.
+// Stats returns the counters. It waits for the loop, and must not be called on it.
 func (ctl *Controller) Stats() Stats {
 	ch := make(chan Stats, 1)
 	if !ctl.Post(loop.Func(func(time.Time) { ch <- ctl.core.stats })) {

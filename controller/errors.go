@@ -47,9 +47,9 @@ var (
 	ErrEventLost = errors.New("the controller has no such link: the event about its end was lost")
 
 	// ErrUnknownLink means that the controller refuses to connect because it has a
-	// link to the peer, and that this host could not find the handle of that link.
-	// The event about the link must be lost. The remedy is to close the Controller
-	// and to open it again, which resets the controller.
+	// link to the peer, but that this host could not find the link's handle.
+	// The event that reported the link was probably lost. The remedy is to close the
+	// Controller and to open it again, which resets the controller.
 	ErrUnknownLink = errors.New("the controller has a link to the peer that this host does not know")
 )
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Category is what a failure means to the caller once no attempt is left.
+// Category is the meaning of a failure for the caller once no attempt is left.
 type Category uint8
 
 // The categories.
@@ -26,7 +26,7 @@ func (c Category) String() string {
 	return name(int(c), "category", "none", "not found", "out of slots", "aborted", "connection", "bond lost", "fatal", "canceled")
 }
 
-// Budget is what a failed attempt counts against.
+// Budget is the limit on attempts that a failure uses up.
 type Budget uint8
 
 // The budgets. Timeouts and connect errors share the number of attempts.
@@ -180,7 +180,7 @@ type Class struct {
 	Row      string
 	Category Category
 	Redial   Redial
-	// Budget is what the failure counts against when Redial is used up.
+	// Budget is the limit that the failure uses up, once Redial is used up.
 	Budget Budget
 	// Delay is the wait before the next attempt, and Backoff its default length.
 	Delay   Delay

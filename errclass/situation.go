@@ -26,8 +26,8 @@ func (p Phase) String() string {
 	return name(int(p), "phase", "unknown", "slot", "dial", "secure", "mtu", "discover", "settle", "use")
 }
 
-// Situation is what the caller knows about a failure beside its error. The same
-// status means something else in another situation, and another advice helps.
+// Situation holds the caller's knowledge about a failure besides its error. One
+// status has different meanings in different situations, and needs different advice.
 type Situation struct {
 	// Phase is the step in which the error occurred.
 	Phase Phase
@@ -43,12 +43,12 @@ type Situation struct {
 	SecurityRefused bool
 	// Cached reports whether the link uses an attribute table from a cache.
 	Cached bool
-	// Heard is what the adapters heard of the device.
+	// Heard is the last advertisement of the device.
 	Heard Heard
 }
 
-// Heard is what the adapters have heard of a device. The zero Heard says that no
-// adapter has heard it.
+// Heard describes the last advertisement that an adapter received from a device. In
+// the zero Heard, no adapter has received one.
 type Heard struct {
 	// Adapter is the name of the adapter that heard the device last; "" if none
 	// has heard it.

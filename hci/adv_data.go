@@ -43,8 +43,8 @@ const (
 
 // AdvData is the raw data of an advertisement or scan response: a sequence of AD
 // structures, each a length, a type and a content (Vol 3, Part C, 11). Data on air
-// is often malformed, so its methods return what they can decode and ignore the
-// rest.
+// is often malformed, so its methods return the parts that they can decode and
+// ignore the rest.
 type AdvData []byte
 
 // All iterates over the AD structures. It ends at a length of zero, which begins the

@@ -35,11 +35,12 @@ type LESetAdvertisingParameters struct {
 	Type                     AdvType  // AdvInd to AdvNonconnInd, or AdvDirectIndLow
 	OwnAddrKind              AddrKind // own address, see AddrKind
 	// Peer is the target of directed advertising. With an identity kind as
-	// OwnAddrKind, it selects the key of the own private address.
+	// OwnAddrKind, the controller advertises under a private address, made with the
+	// key that the resolving list has for Peer.
 	Peer       Addr
 	ChannelMap uint8 // bits 0, 1, 2 for channels 37, 38, 39; at least one
-	// FilterPolicy selects what only devices on the filter accept list may do: 0
-	// nothing, 1 request scan responses, 2 connect, 3 both.
+	// FilterPolicy reserves actions for devices on the filter accept list: 0 none,
+	// 1 scan requests, 2 connection requests, 3 both.
 	FilterPolicy uint8
 }
 

@@ -14,8 +14,9 @@ type LESetScanParameters struct {
 	// of 0.625 ms, the window at most the interval.
 	Interval, Window time.Duration
 	OwnAddrKind      AddrKind // own address, see AddrKind
-	// FilterPolicy selects the advertisers: 0 all, 1 those on the filter accept list,
-	// 2 and 3 the same with directed advertisements to unresolved addresses.
+	// FilterPolicy selects the advertisers: 0 all, 1 those on the filter accept list.
+	// 2 and 3 are as 0 and 1, and also admit directed advertisements whose target is a
+	// resolvable private address that the controller cannot resolve.
 	FilterPolicy uint8
 }
 
@@ -77,8 +78,9 @@ type ScanningPHY struct {
 // (Vol 4, Part E, 7.8.64).
 type LESetExtendedScanParameters struct {
 	OwnAddrKind AddrKind // own address, see AddrKind
-	// FilterPolicy selects the advertisers: 0 all, 1 those on the filter accept list,
-	// 2 and 3 the same with directed advertisements to unresolved addresses.
+	// FilterPolicy selects the advertisers: 0 all, 1 those on the filter accept list.
+	// 2 and 3 are as 0 and 1, and also admit directed advertisements whose target is a
+	// resolvable private address that the controller cannot resolve.
 	FilterPolicy uint8
 	PHYs         PHYs          // to scan on: 1M, Coded or both
 	Scanning     []ScanningPHY // one for each PHY, in the order 1M, Coded

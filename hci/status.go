@@ -164,5 +164,5 @@ func (s Status) String() string {
 	return fmt.Sprintf("error 0x%02x", uint8(s))
 }
 
-// Error returns what String returns.
+// Error returns the same text as String.
 func (s Status) Error() string { return s.String() }

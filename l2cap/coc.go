@@ -19,7 +19,7 @@ const (
 	PSMLast         PSM = 0x00FF
 )
 
-// CoCConfig sets what this side accepts on a credit-based channel. Nil and zero
+// CoCConfig sets the limits of this side of a credit-based channel. Nil and zero
 // fields mean the defaults. The unread data of a channel takes at most
 // (Credits+1)·MTU octets.
 type CoCConfig struct {

@@ -93,7 +93,7 @@ type Peer struct {
 	ProofRead, Proved bool
 }
 
-// Verdict tells what to do with a table from the cache.
+// Verdict is the decision about a table from the cache.
 type Verdict uint8
 
 // The verdicts.

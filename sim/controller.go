@@ -48,7 +48,8 @@ type ControllerConfig struct {
 	Completed CompletedReports
 	// CommandCredits is Num_HCI_Command_Packets. Default: 1.
 	CommandCredits uint8
-	// AcceptListSize and ResolvingListSize. Defaults: 16 and 8; negative: none.
+	// AcceptListSize and ResolvingListSize are the capacities of the two lists.
+	// Defaults: 16 and 8; negative: no entries.
 	AcceptListSize, ResolvingListSize int
 	// MaxLinks is the greatest number of simultaneous links. Default: 16.
 	MaxLinks int
@@ -65,7 +66,7 @@ type ControllerConfig struct {
 	// MaxOctets is the longest link layer payload that it sends and receives, 27
 	// to 251 octets. Default: 251.
 	MaxOctets int
-	// Duplicates is what the duplicate filter compares. DuplicateCache is the number
+	// Duplicates is the rule of the duplicate filter. DuplicateCache is the number
 	// of advertisers that it remembers, after which it forgets the oldest. Default:
 	// 256; negative: no limit.
 	Duplicates     DuplicateRule

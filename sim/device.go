@@ -22,7 +22,8 @@ type DeviceConfig struct {
 	Table Table
 	// TableChanges replace the table at given times, in ascending order.
 	TableChanges []TableChange
-	// MTU is the ATT MTU that it offers. Default: 247; 23 or less: 23.
+	// MTU is the ATT_MTU that the Device offers. Default: 247. Smaller values than 23
+	// count as 23.
 	MTU int
 	// Temper is its misbehavior. Default: it is well behaved.
 	Temper Temper

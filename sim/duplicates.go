@@ -7,8 +7,8 @@ import (
 	"github.com/moor-ble/moor/internal/ring"
 )
 
-// DuplicateRule is what a controller's duplicate filter compares. Controllers
-// differ in it.
+// DuplicateRule selects the properties that a controller's duplicate filter
+// compares. Real controllers differ in it.
 type DuplicateRule uint8
 
 // The rules of duplicate filters.

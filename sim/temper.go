@@ -95,15 +95,15 @@ const (
 	OnSecurityRefused
 )
 
-// Reaction is what a device does on a Trigger.
+// Reaction is the action of a device on a Trigger.
 type Reaction uint8
 
 // The reactions.
 const (
 	// Answer is the proper answer, after Delay.
 	Answer Reaction = iota
-	// HangUp ends the link with Status as the reason. What triggered it has no
-	// effect and no answer.
+	// HangUp ends the link with Status as the reason. The occurrence itself has
+	// no effect and no answer.
 	HangUp
 	// FallSilent lets no packet through in either direction. Both sides end the
 	// link by supervision timeout.
@@ -124,8 +124,8 @@ const (
 	AnswerTwice
 	// SendFirst sends PDU and then the proper answer.
 	SendFirst
-	// SendInstead sends PDU in place of the proper answer. What triggered it has
-	// no effect.
+	// SendInstead sends PDU in place of the proper answer. The occurrence itself
+	// has no effect.
 	SendInstead
 )
 

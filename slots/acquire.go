@@ -2,7 +2,7 @@ package slots
 
 import "context"
 
-// Request says what Manager.Acquire is to wait for.
+// Request holds the arguments of Manager.Acquire.
 type Request struct {
 	// Adapters are the acceptable adapters, the best first.
 	Adapters []string

@@ -29,7 +29,7 @@ func (c Count) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, int64(c), 10), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads the format that MarshalJSON writes.
 func (c *Count) UnmarshalJSON(b []byte) error {
 	var n *uint16
 	if err := json.Unmarshal(b, &n); err != nil {

@@ -2,7 +2,7 @@ package slots
 
 import "fmt"
 
-// Change tells what happened to a slot.
+// Change is the kind of an Event: a slot was allocated or released.
 type Change uint8
 
 // The changes.

@@ -43,8 +43,8 @@ func (m *Manager) Close() {
 	}
 }
 
-// Register makes an adapter known, or changes what is known of it: the number of
-// links that it carries, 0 if that is not known, and the links that it has now.
+// Register adds an adapter, or updates it: the number of links that it carries, 0
+// for unknown, and the links that it has now.
 // These are counted even if they are more than slots. Slots that were taken before
 // and are not among live are released. A learned limit is forgotten.
 func (m *Manager) Register(name string, slots int, live ...Link) {

@@ -20,7 +20,7 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// Config has what the demo needs of the command line.
+// Config holds the options that the demo gets from the command line.
 type Config struct {
 	// Out takes the output, which is 80 columns wide.
 	Out io.Writer

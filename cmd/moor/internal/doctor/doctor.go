@@ -14,7 +14,8 @@ import (
 // Run checks the kernel, the privileges and every adapter, and at the end opens an
 // adapter and resets it. It tries adapters that no process uses first, and none that
 // has links of other programs. It stops at the first adapter that answers, and leaves
-// it up or down as it was. ctx bounds the whole; Run returns what it has found by then.
+// it up or down as it was. ctx bounds the whole; when it ends, Run returns its findings
+// so far.
 func Run(ctx context.Context, env Env) Report {
 	var r Report
 	if env.Adapter != "" {
