@@ -39,7 +39,7 @@ type Config struct {
 	// Policy is how Establish retries; nil is DefaultPolicy.
 	Policy *Policy
 	// Host holds the options of the stack on each adapter. Its SMP must be nil:
-	// Pairing holds those options. Its HCI.Name is the name of the adapter.
+	// Pairing holds those options. Host.HCI.Name is the adapter's name.
 	Host host.Config
 	// DisableScan scans only during connects, scans and searches. PassiveScan does
 	// not request scan responses.

@@ -81,7 +81,7 @@ func (o *options) SetConnectedHandler(func(evt.LEConnectionComplete)) error {
 	return o.rejectOption(errHandler)
 }
 
-// SetDisconnectedHandler returns an error; see Client.Disconnected.
+// SetDisconnectedHandler returns an error; see ble.Client.Disconnected.
 func (o *options) SetDisconnectedHandler(func(evt.DisconnectionComplete)) error {
 	return o.rejectOption(errHandler)
 }
