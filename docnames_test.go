@@ -122,12 +122,13 @@ var (
 	link    = regexp.MustCompile(`\[\*?([A-Z]\w+|[A-Za-z]\w*(?:\.\w+)+)\]`)
 	dotted  = regexp.MustCompile(`\b(?:[a-z]\w*/)*[A-Za-z]\w*(?:\.[A-Za-z]\w*)+\b`)
 	bare    = regexp.MustCompile("^`[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*`$")
+	testOf  = regexp.MustCompile("`([a-z0-9/]+)` ((?:Test|Benchmark)[A-Z]\\w+)")
 	address = regexp.MustCompile(`(https?://|github\.com/|golang\.org/)\S+`)
 	fileExt = regexp.MustCompile(`\.(go|md|py|svg|mod|sum|txt|json|service|html|org|com)$`)
 )
 
 // names returns the Go names of the line: dotted ones, doc links, and in a page also
-// single names in backquotes.
+// tests behind their package, and single names in backquotes.
 func (l *docLine) names() (names []string) {
 	if l.code {
 		return nil // Example holds the program; others are diagrams
@@ -142,6 +143,9 @@ func (l *docLine) names() (names []string) {
 		if !fileExt.MatchString(name) {
 			names = append(names, name)
 		}
+	}
+	for _, m := range testOf.FindAllStringSubmatch(text, -1) {
+		names = append(names, m[1]+"."+m[2])
 	}
 	for _, name := range quoted.FindAllString(text, -1) {
 		if l.dir == "" && bare.MatchString(name) {

@@ -106,10 +106,10 @@ func (b Backoffs) For(d Delay) time.Duration {
 	return 0
 }
 
-// Action is a set of things that connmgr does before the next try.
+// Action is a set of steps that connmgr takes before the next attempt.
 type Action uint16
 
-// The actions, each with what connmgr does.
+// The actions, each with the step of connmgr.
 const (
 	// LowerLimit: counts a refusal against the number of links that the adapter is
 	// believed to carry.
@@ -123,20 +123,20 @@ const (
 	// one in the next attempt.
 	OtherAdapter
 	// Rediscover: drops the cached table of the device and discovers it again, on
-	// the same link where that is up.
+	// the same link if that is up.
 	Rediscover
-	// CheckBond: with Options.Repair, pairs again on the next link, in place of the
-	// bond; if the category is not BondLost, the sign is weak, and it does so from
-	// the second failure in a row of the same row.
+	// CheckBond: with Options.Repair, pairs again on the next link and replaces the
+	// bond. If the category is not BondLost, the sign is weak: connmgr then pairs
+	// only after two such failures in a row, of the same row.
 	CheckBond
-	// Secure: with a bond encrypts the link, with Options.Pair pairs, and repeats
-	// the operation once.
+	// Secure: encrypts the link if there is a bond, or pairs if Options.Pair is set,
+	// and repeats the operation once.
 	Secure
-	// RelaxParams: asks in the next dial of the same Establish for a longer interval
+	// RelaxParams: in the next dial of the same Establish, asks for a longer interval
 	// and supervision timeout.
 	RelaxParams
-	// Adopt: has the controller verify its links, and shares a link to the device
-	// that turns out to exist.
+	// Adopt: asks the controller about its links, and shares a link to the device if
+	// there is one.
 	Adopt
 )
 

@@ -171,25 +171,25 @@ This page is the table of package errclass, written by
 ` + "`go test ./errclass -run TestDocs -update`" + `. The first row that matches an error
 decides, in the order that the package gives to its tables.
 
-- **final**: what the failure is to the caller once no attempt is left.
-- **redial**: how often the failed step is repeated within an attempt before that
-  counts as failed.
-- **budget**: what a failed attempt counts against. Timeouts and connect errors
-  share one number of attempts, transients have another. "none": no further
-  attempt. "adapter": counts nothing; the next attempt waits for an adapter.
+- **final**: the meaning of the failure for the caller once no attempt is left.
+- **redial**: the number of repetitions of the failed step within an attempt. After
+  them, the attempt has failed.
+- **budget**: the limit on attempts that a failure uses up. Timeouts and connect
+  errors share one limit, transients have another. "none": no further attempt.
+  "adapter": uses up nothing; the next attempt waits for an adapter.
 - **wait**: the time before the next attempt.
-- **before that**: what connmgr does before the next try; see below.
-- **upstream**: the same in bleak-retry-connector 4.6, for the error that its user
-  sees in this situation.
+- **before that**: the steps of connmgr before the next attempt, see below.
+- **upstream**: the treatment by bleak-retry-connector 4.6, for the error that its
+  user sees in this situation.
 
-Before the next try, connmgr does this:
+The steps of connmgr before the next attempt:
 
 `
 
-const situations = `These rows come before all others where connmgr knows the situation: the phase,
-whether the link had a bond, whether this host refused a Security Request, and what
-the adapters have heard of the device. The advice to the user depends on it as well.
-bleak-retry-connector knows none of that.
+const situations = `These rows come before all others. They apply where connmgr knows the situation: the
+phase, whether the link had a bond, whether this host refused a Security Request, and
+the last advertisement of the device. The advice to the user depends on the situation
+as well. bleak-retry-connector has no such rows.
 
 `
 

@@ -23,7 +23,7 @@ var situationRows = []row{
 		do: treatment{
 			category: Connection, redial: Redial{Times: 2, Wait: time.Second}, action: Secure, advice: adviceSecure,
 		},
-		why: "probably for want of encryption: three times is no chance",
+		why: "probably for want of encryption: three such ends are no coincidence",
 	},
 	{
 		name:  "0x06 of a link with a bond",
@@ -44,7 +44,7 @@ var situationRows = []row{
 		name:  "0x05, 0x06 of a link without a bond",
 		match: []match{when(unencrypted, statusAt(anywhere, hci.StatusAuthenticationFailure, hci.StatusKeyMissing))},
 		like:  likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, advice: adviceRefused},
-		why: "there are no keys of a bond that could be lost",
+		why: "without a bond, no keys can be lost",
 	},
 	{
 		name:  "0x3D of a link without a bond",
