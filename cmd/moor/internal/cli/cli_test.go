@@ -160,8 +160,8 @@ func TestHelpOnNarrowTerminal(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	code := Run(t.Context(), []string{"help", "adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 52, 24 }})
 	want := "Usage: moor [FLAGS] adapters\n\nList the Bluetooth adapters of this machine.\n\n" +
-		"With --adapter, only those. An adapter that is not\nthe kernel's, such as sim:, is opened for a moment\nto see whether it answers.\n\n" +
-		"Flags of all commands:\n  -a, --adapter ADAPTER       ADAPTER to use, see\n                              moor --help; for\n"
+		"With --adapter, only the adapters named. An adapter\nthat the kernel does not have, such as sim:, is\nopened for a moment to test whether it answers.\n\n" +
+		"Flags of all commands:\n  -a, --adapter ADAPTER       use ADAPTER, see moor\n                              --help; for several,\n"
 	if code != 0 || stderr.Len() > 0 || !strings.HasPrefix(stdout.String(), want) {
 		t.Errorf("exit code %d, stderr %q, stdout:\n%swant:\n%s", code, stderr.String(), stdout.String(), want)
 	}
@@ -171,7 +171,7 @@ func TestHelpOnNarrowTerminal(t *testing.T) {
 func TestParamsHelp(t *testing.T) {
 	help := strings.Join(strings.Fields(moor(t.Context(), "params", "--help").stdout), " ")
 	for _, want := range []string{
-		"Here --timeout is the supervision timeout", "--connect-timeout limits connecting, as --timeout does for other commands.", "--timeout TIME supervision timeout, which does not limit connecting:",
+		"Here --timeout is the supervision timeout", "--connect-timeout limits the time to connect, as --timeout does for other commands.", "--timeout TIME supervision timeout, which does not limit connecting:",
 	} {
 		if !strings.Contains(help, want) {
 			t.Errorf("no %q in: %s", want, help)

@@ -39,7 +39,7 @@ type jsonHolder struct {
 
 func newAdapters() *command {
 	cmd := newCommand(groupHere, "adapters", "List the Bluetooth adapters of this machine.", runAdapters)
-	cmd.detail = "With --adapter, only those. An adapter that is not the kernel's, such as sim:, is opened for a moment to see whether it answers."
+	cmd.detail = "With --adapter, only the adapters named. An adapter that the kernel does not have, such as sim:, is opened for a moment to test whether it answers."
 	return cmd
 }
 

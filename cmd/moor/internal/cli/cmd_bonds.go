@@ -24,8 +24,8 @@ type bondsCmd struct {
 func newBonds() *command {
 	c := &bondsCmd{verb: "list"}
 	cmd := newCommand(groupMore, "bonds", "List, show, export or import the bonds with devices.", c.runBonds)
-	cmd.detail = "The bonds are in the directory of --state; no adapter is needed. Commands that are running do not see a change.\n\n" +
-		"An export holds all keys of the bonds, which open every link of these devices: keep it like a password. A bond can be imported only for the adapter that it was made with, after a command has used that adapter."
+	cmd.detail = "The bonds are in the directory of --state; no adapter is needed. A command that is already running does not notice a change.\n\n" +
+		"An export contains the keys of the bonds, which decrypt every link to these devices: keep it secret like a password. A bond can be imported only for the adapter that it was made with, after a command has used that adapter."
 	cmd.args = []arg{
 		{
 			name: "verb", help: "list all bonds (the default), show one, export one or all, or import", may: true, words: []string{"list", "show", "export", "import"},
@@ -36,7 +36,7 @@ func newBonds() *command {
 			set: func(w string) error { c.one = true; return c.addr.UnmarshalText([]byte(w)) },
 		},
 	}
-	cmd.flags.BoolVar(&c.Keys, "keys", false, "show the keys too, most significant octet first")
+	cmd.flags.BoolVar(&c.Keys, "keys", false, "also show the keys, most significant octet first")
 	cmd.flags.StringVar(&c.File, "file", "", "export to `FILE` instead of standard output, or import from it instead of standard input")
 	return cmd
 }

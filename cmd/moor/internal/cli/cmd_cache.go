@@ -20,7 +20,7 @@ type cacheCmd struct {
 
 func newCache() *command {
 	c := &cacheCmd{}
-	cmd := newCommand(groupMore, "cache", "List, show or clear the kept attribute tables of devices.", c.runCache)
+	cmd := newCommand(groupMore, "cache", "List, show or clear the stored attribute tables of devices.", c.runCache)
 	cmd.detail = "The tables are in the directory of --state; no adapter is needed."
 	cmd.args = []arg{
 		{

@@ -102,7 +102,7 @@ func TestCompletionZsh(t *testing.T) {
 func TestCompletionFish(t *testing.T) {
 	text := script(t, "fish")
 	for _, want := range []string{
-		"\ncomplete -c moor -l json -d 'write results as JSON, one object a line'\n",
+		"\ncomplete -c moor -l json -d 'write results as JSON, one object per line'\n",
 		"\ncomplete -c moor -l adapter -s a -xa '(__moor_adapters)' -d ",
 		"\ncomplete -c moor -n \"__moor_in ''\" -a scan -d 'Show the devices that advertise.'\n",
 		"\ncomplete -c moor -n '__moor_in cache first' -a 'list show clear'\n",

@@ -21,9 +21,9 @@ const firstPause, longestPause = time.Second, time.Minute
 func newConnect() *command {
 	c := &connectCmd{Every: durationArg(10 * time.Second)}
 	cmd := newCommand(groupPeer, "connect", "Stay connected: reconnect after each loss, and show the state.", c.runConnect)
-	cmd.detail = "If the first connection cannot be established, the exit code says why. After that, the command ends with Ctrl-C, or with an error that no other attempt can mend, such as a lost bond."
+	cmd.detail = "If the first connection cannot be established, the exit code gives the reason. After that, the command runs until Ctrl-C, or until an error that another attempt cannot solve, such as a lost bond."
 	c.addArgs(cmd)
-	cmd.flag("every", "show signal and parameters after each `TIME`, default 10s; 0 never shows them; a terminal always shows them", &c.Every)
+	cmd.flag("every", "show signal strength and parameters every `TIME`, default 10s; 0 never shows them; a terminal always shows them", &c.Every)
 	return cmd
 }
 

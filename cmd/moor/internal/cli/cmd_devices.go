@@ -14,9 +14,9 @@ type devicesCmd struct{ Duration durationArg }
 
 func newDevices() *command {
 	c := &devicesCmd{Duration: durationArg(3 * time.Second)}
-	cmd := newCommand(groupAir, "devices", "List the devices heard, now and by earlier commands.", c.runDevices)
-	cmd.detail = "Those heard by earlier commands are kept in the directory of --state."
-	cmd.flag("duration", "how long to listen, default 3s; with the `TIME` 0 no adapter is used", &c.Duration)
+	cmd := newCommand(groupAir, "devices", "List the devices heard now and by earlier commands.", c.runDevices)
+	cmd.detail = "The devices heard by earlier commands are in the directory of --state."
+	cmd.flag("duration", "listen for this `TIME`, default 3s; 0 uses no adapter", &c.Duration)
 	return cmd
 }
 

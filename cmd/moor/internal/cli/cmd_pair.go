@@ -19,21 +19,21 @@ type pairCmd struct {
 
 func newPair() *command {
 	c := &pairCmd{}
-	cmd := newCommand(groupPeer, "pair", "Pair with the device and keep the bond.", c.runPair)
-	cmd.detail = "The terminal asks for what the pairing needs: to type a passkey here or at the device, or to say whether both show the same number. A device with neither display nor keys is paired with no question.\n\n" +
-		"The bond is kept in the directory of --state. Every later connection uses it, and is encrypted before anything else is sent."
+	cmd := newCommand(groupPeer, "pair", "Pair with the device and store the bond.", c.runPair)
+	cmd.detail = "The terminal asks the questions of the pairing: to type a passkey here or on the device, or to confirm that both show the same number. A device with neither display nor keys pairs without a question.\n\n" +
+		"The bond is stored in the directory of --state. It encrypts every later connection before anything else is sent."
 	c.addDialArgs(cmd, "timeout")
 	fs := cmd.flags
 	fs.BoolVar(&c.JustWorks, "just-works", false, "ask nothing: the link is encrypted, but the device is not authenticated")
-	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which takes a passkey or a comparison")
-	fs.BoolVar(&c.Legacy, "legacy", false, "pair with devices that lack LE Secure Connections too; anyone who listens to such a pairing can read everything afterwards")
+	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which needs a passkey or a comparison")
+	fs.BoolVar(&c.Legacy, "legacy", false, "also pair with devices without LE Secure Connections; anyone who listens to such a pairing can decrypt all later data")
 	cmd.flag("key-size", "accept keys of at least `N` octets, 7 to 16; default 16", &c.KeySize)
-	cmd.flag("oob", "use what the device gives out of band, such as on an NFC tag, and refuse to pair without protection, as --mitm does: `FILE` holds its AD structures in hexadecimal", &c.OOB)
-	fs.BoolVar(&c.Replace, "replace", false, "pair again even if there is a bond, also with a device that has lost it; make sure that it is the same device")
+	cmd.flag("oob", "use the device's out-of-band data, such as from an NFC tag, and refuse to pair without protection, as --mitm does; `FILE` holds its AD structures in hexadecimal", &c.OOB)
+	fs.BoolVar(&c.Replace, "replace", false, "pair again even if there is a bond, also with a device that has lost its own; make sure that it is the same device")
 	return cmd
 }
 
-// jsonPaired is what pair writes with --json.
+// jsonPaired is the output of pair --json.
 type jsonPaired struct {
 	Address hci.Addr `json:"address"`
 	Paired  bool     `json:"paired"`           // now; false if there was a bond

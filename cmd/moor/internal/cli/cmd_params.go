@@ -18,11 +18,11 @@ type paramsCmd struct {
 
 func newParams() *command {
 	c := &paramsCmd{Timeout: durationArg(4200 * time.Millisecond)}
-	cmd := newCommand(groupPeer, "params", "Change the connection parameters and show what was agreed.", c.runParams)
-	cmd.detail = "Here --timeout is the supervision timeout, one of the connection parameters: the link counts as lost after a silence of this length. --connect-timeout limits connecting, as --timeout does for other commands."
+	cmd := newCommand(groupPeer, "params", "Change the connection parameters and show the agreed ones.", c.runParams)
+	cmd.detail = "Here --timeout is the supervision timeout, a connection parameter: after a silence of this length, the link counts as lost. --connect-timeout limits the time to connect, as --timeout does for other commands."
 	c.addArgsWithin(cmd, "connect-timeout")
 	cmd.flag("interval", "connection interval, `MIN[-MAX]`, 7.5ms to 4s in steps of 1.25ms; required", &c.Interval)
-	cmd.flags.Uint16Var(&c.Latency, "latency", 0, "how many intervals the device may sleep through, `N` from 0 (default) to 499")
+	cmd.flags.Uint16Var(&c.Latency, "latency", 0, "let the device sleep through up to `N` intervals, 0 (default) to 499")
 	cmd.flag("timeout", "supervision timeout, which does not limit connecting: a `TIME` from 100ms to 32s in steps of 10ms; default 4.2s", &c.Timeout)
 	return cmd
 }

@@ -27,9 +27,9 @@ type scanCmd struct {
 func newScan() *command {
 	c := &scanCmd{Duration: durationArg(10 * time.Second)}
 	cmd := newCommand(groupAir, "scan", "Show the devices that advertise.", c.runScan)
-	cmd.flag("duration", "how long to listen; default 10s, and the `TIME` 0 goes on until Ctrl-C", &c.Duration)
-	cmd.flags.BoolVar(&c.Passive, "passive", false, "only listen: do not ask devices for their scan response")
-	cmd.flags.BoolVar(&c.Duplicates, "duplicates", false, "show every advertisement, not only new devices and news")
+	cmd.flag("duration", "listen for this `TIME`, default 10s; 0 listens until Ctrl-C", &c.Duration)
+	cmd.flags.BoolVar(&c.Passive, "passive", false, "only listen, without scan requests to the devices")
+	cmd.flags.BoolVar(&c.Duplicates, "duplicates", false, "show every advertisement, not only new devices and changed data")
 	cmd.flags.StringVar(&c.Name, "name", "", "only devices whose name contains `TEXT`")
 	cmd.flag("service", "only devices that advertise this `UUID`; more than one: any of them", &c.Services)
 	cmd.flag("manufacturer", "only devices with data of this company (`ID`, such as 0x004c); more than one: any of them", &c.Manufacturers)

@@ -12,8 +12,8 @@ import (
 )
 
 func newSlots() *command {
-	cmd := newCommand(groupHere, "slots", "Show how many connections each adapter has and has room for.", runSlots)
-	cmd.detail = "Adapters that are down are taken over for a moment. An adapter that the kernel runs, for bluetoothd for example, is left alone even if --adapter names it; the command then shows the kernel's LE connections. The limit of an adapter is unknown until it has refused a connection."
+	cmd := newCommand(groupHere, "slots", "Show the connections of each adapter, and their limit.", runSlots)
+	cmd.detail = "An adapter that is down is opened for a moment. An adapter that the kernel runs, for bluetoothd for example, is left alone even if --adapter names it; the command then shows the kernel's LE connections. The limit of an adapter is unknown until it has refused a connection."
 	return cmd
 }
 

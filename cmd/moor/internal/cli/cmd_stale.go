@@ -17,9 +17,9 @@ type staleCmd struct {
 func newStale() *command {
 	c := &staleCmd{}
 	cmd := newCommand(groupPeer, "stale", "End the kernel's connections to a device.", c.runStale)
-	cmd.detail = "Such a connection belongs to bluetoothd, or a process has left it behind, and it keeps the device from accepting another one. The command needs CAP_NET_RAW and takes no adapter over."
+	cmd.detail = "Such a connection belongs to bluetoothd, or to a process that has ended without closing it. While it lasts, the device may not accept another one. The command needs CAP_NET_RAW and opens no adapter."
 	cmd.word("addr", "the device's address, such as C0:FF:EE:00:00:01", &c.Addr)
-	cmd.flags.BoolVar(&c.Others, "other-adapters", false, "keep the connection on the adapter of --adapter, or else on the one that hears the device best")
+	cmd.flags.BoolVar(&c.Others, "other-adapters", false, "keep the connection on the adapter of --adapter, or without that flag on the adapter that hears the device best")
 	return cmd
 }
 

@@ -12,7 +12,7 @@ type unpairCmd struct{ Addr peerArg }
 func newUnpair() *command {
 	c := &unpairCmd{}
 	cmd := newCommand(groupPeer, "unpair", "Remove the bond with the device.", c.runUnpair)
-	cmd.detail = "The bond is removed here, for every adapter, and no adapter is needed; the device keeps its own. A command that runs meanwhile goes on with the keys that it has."
+	cmd.detail = "The bond is removed on this host, for every adapter; the device keeps its own. No adapter is needed. A command that is already running keeps using its keys."
 	cmd.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random", &c.Addr)
 	return cmd
 }

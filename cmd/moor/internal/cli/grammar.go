@@ -20,13 +20,13 @@ type globals struct {
 
 func (g *globals) flags() *pflag.FlagSet {
 	fs := newFlags("moor")
-	fs.VarP((*adapterFlag)(&g.Adapters), "adapter", "a", "`ADAPTER` to use, see moor --help; for several, repeat the flag or separate them by commas (also $MOOR_ADAPTER)")
-	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object a line")
+	fs.VarP((*adapterFlag)(&g.Adapters), "adapter", "a", "use `ADAPTER`, see moor --help; for several, repeat the flag or separate them by commas (also $MOOR_ADAPTER)")
+	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object per line")
 	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark)")
-	fs.StringVar(&g.State, "state", "", "keep the devices heard, their attribute tables and their bonds in `DIR`, so that the next connection is quicker; \"none\" keeps nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and the directory sim in it for simulated air (also $MOOR_STATE)")
-	fs.BoolVar(&g.Privacy, "privacy", false, "use an address on air that changes every 15 minutes; only devices that bonded while it was in use recognize this host by it")
+	fs.StringVar(&g.State, "state", "", "store the devices heard, their attribute tables and their bonds in `DIR`, so that the next connection is quicker; \"none\" stores nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and its subdirectory sim for simulated air (also $MOOR_STATE)")
+	fs.BoolVar(&g.Privacy, "privacy", false, "change the address on air every 15 minutes; only devices that bonded with --privacy recognize this host")
 	fs.CountVarP(&g.Verbose, "verbose", "v", "log to standard error: -v attempts and adapters, -vv links, -vvv packets")
-	fs.BoolVar(&g.Version, "version", false, "show the version of this program, like the command version")
+	fs.BoolVar(&g.Version, "version", false, "show the version of this program, as the command version does")
 	return fs
 }
 
@@ -42,7 +42,7 @@ const (
 func commands() []*command {
 	return []*command{
 		newAdapters(),
-		newCommand(groupHere, "doctor", "Find what keeps Bluetooth from working here, and what to do about it.", runDoctor),
+		newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", runDoctor),
 		newSlots(),
 		newScan(),
 		newDevices(),
@@ -67,17 +67,17 @@ func commands() []*command {
 // description begins the help, and addresses ends it; the names of the simulated
 // scenarios are put into the latter.
 const (
-	description = `Bluetooth LE over raw HCI, without BlueZ. A command takes its adapter over while it runs, which needs CAP_NET_ADMIN. "moor doctor" says what is missing; "moor demo" needs no Bluetooth at all.`
+	description = `Bluetooth LE over raw HCI, without BlueZ. A command has its adapter to itself while it runs, which needs CAP_NET_ADMIN. "moor doctor" finds out why Bluetooth does not work; "moor demo" needs no Bluetooth at all.`
 
-	addresses = `ADDR is a device's address AA:BB:CC:DD:EE:FF, optionally followed by its kind, /random or /public. Without the kind, moor uses the one that it sees on air.
+	addresses = `ADDR is a device's address AA:BB:CC:DD:EE:FF, optionally followed by its kind, /random or /public. Without the kind, moor uses the kind in the device's advertisements.
 
-ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays when its index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air with one of %s. The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named, and then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. scan uses all adapters, doctor the first.
+ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays the same when the index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air: %s. The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named; it then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. The command scan uses all adapters, doctor the first.
 
-The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then die by that signal; scan, notify and connect end with 0 instead.`
+The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, notify and connect end with 0 instead.`
 )
 
-// peer is what the commands on one device share: the address of the device, and
-// how to connect to it.
+// peer holds the arguments that the commands on one device share: the address of the
+// device, and the options of the connection.
 type peer struct {
 	Addr     peerArg
 	Attempts countArg
@@ -92,16 +92,16 @@ func (p *peer) addArgs(c *command) { p.addArgsWithin(c, "timeout") }
 // addArgsWithin is addArgs for a command that has another use for --timeout.
 func (p *peer) addArgsWithin(c *command, timeout string) {
 	p.addDialArgs(c, timeout)
-	c.flags.BoolVar(&p.NoCache, "no-cache", false, "read the device's attribute table anew instead of using the one that is kept")
-	c.flags.BoolVar(&p.Pair, "pair", false, "pair with the device if there is no bond with it, asking on the terminal")
+	c.flags.BoolVar(&p.NoCache, "no-cache", false, "discover the device's attribute table again instead of using the stored one")
+	c.flags.BoolVar(&p.Pair, "pair", false, "pair with the device if there is no bond with it; questions appear on the terminal")
 	c.flags.BoolVar(&p.Repair, "repair", false, "pair again with a device that has lost its bond; make sure that it is the same device")
 }
 
 // addDialArgs adds the arguments about finding the device.
 func (p *peer) addDialArgs(c *command, timeout string) {
 	c.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random", &p.Addr)
-	c.flag("attempts", "give up after `N` attempts to connect, default 4; attempts that fail for a passing reason count separately, up to 9", &p.Attempts)
-	c.flag(timeout, "give up if there is no connection after `TIME`, all attempts together; the default is no limit", &p.Within)
+	c.flag("attempts", "give up after `N` attempts to connect; the default is 4, and at least 45s while the device is heard; attempts that fail for a passing reason count separately, up to 9", &p.Attempts)
+	c.flag(timeout, "give up if all attempts together take longer than `TIME`; the default is no limit", &p.Within)
 }
 
 // countArg is a number above 0, or 0 if it was not given.
