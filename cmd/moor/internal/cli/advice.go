@@ -73,7 +73,7 @@ func advice(err error) string {
 	case errors.As(err, &open):
 		return open.Remedy
 	case errors.Is(err, errNoAdapter):
-		return "plug one in (moor doctor says what else may be wrong), name one with --adapter, or try moor --adapter sim: scan"
+		return "plug one in (moor doctor finds other reasons), name one with --adapter, or try moor --adapter sim: scan"
 	case errors.As(err, &unseen):
 		return "switch it on, bring it closer, or wake it up; with /random or /public after the address, moor connects without having seen it"
 	case errors.As(err, &many):

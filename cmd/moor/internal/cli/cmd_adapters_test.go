@@ -41,7 +41,7 @@ func TestTakesNoAdapterUnasked(t *testing.T) {
 		{"slots on the other", []hcisock.Adapter{used, free}, "slots", []string{"hci78"}, "", ""},
 		{"slots of nobody's that is up", []hcisock.Adapter{{Index: 79, Name: "hci79", Up: true}}, "slots", nil, "hci79  0 connections  run by the kernel\n", ""},
 		{"no adapter", nil, "slots", nil, "", "moor: there is no Bluetooth adapter on this machine\n" +
-			"      plug one in (moor doctor says what else may be wrong), name one with --adapter, or try moor --adapter sim: scan\n"},
+			"      plug one in (moor doctor finds other reasons), name one with --adapter, or try moor --adapter sim: scan\n"},
 	} {
 		inAir(t, c.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

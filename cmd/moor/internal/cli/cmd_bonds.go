@@ -187,7 +187,7 @@ func (a *app) listBonds(stores []*smp.FileStore) {
 		}
 	}
 	if len(t.rows) == 0 {
-		a.note("no bonds are kept in %s", a.stateDir())
+		a.note("no bonds are stored in %s", a.stateDir())
 	}
 	a.out.table(&t)
 }

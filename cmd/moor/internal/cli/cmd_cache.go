@@ -105,7 +105,7 @@ func (a *app) listTables(cache *servicecache.Cache) error {
 			hashText(it.Entry.Hash), "read "+agoText(it.Entry.Discovered))
 	}
 	if len(items) == 0 {
-		a.note("no tables are kept in %s", a.stateDir())
+		a.note("no tables are stored in %s", a.stateDir())
 	}
 	a.out.table(&t)
 	return nil

@@ -42,7 +42,7 @@ type jsonPaired struct {
 	Bonded bool `json:"bonded"`
 }
 
-var errNotKept = errors.New("a bond needs a place to be kept: name a directory with --state")
+var errNotKept = errors.New("a bond needs a directory: name one with --state")
 
 func (c *pairCmd) runPair(ctx context.Context, a *app) error {
 	if c.JustWorks && c.MITM {
@@ -110,6 +110,6 @@ func (c *pairCmd) printPaired(a *app, conn *connmgr.Client) {
 	}
 	a.out.printf("%s paired by %s: %s\n", address, r.Method, securityText(s))
 	if r.Bond == nil {
-		a.out.printf("the device keeps no bond, so there is none here\n")
+		a.out.printf("the device stores no bond, so this host has none either\n")
 	}
 }

@@ -262,7 +262,7 @@ func TestPairWrongCommandLines(t *testing.T) {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want 2 and %q", args, r.code, r.stdout, r.stderr, want)
 		}
 	}
-	moor(t.Context(), "pair", lock).want(t, 1, "", "moor: a bond needs a place to be kept: name a directory with --state\n")
+	moor(t.Context(), "pair", lock).want(t, 1, "", "moor: a bond needs a directory: name one with --state\n")
 	for _, args := range [][]string{{"bonds"}, {"unpair", lock}} {
 		moor(t.Context(), args...).want(t, 1, "", "moor: there is no state directory: name one with --state\n")
 	}

@@ -33,7 +33,7 @@ func newScan() *command {
 	cmd.flags.StringVar(&c.Name, "name", "", "only devices whose name contains `TEXT`")
 	cmd.flag("service", "only devices that advertise this `UUID`; more than one: any of them", &c.Services)
 	cmd.flag("manufacturer", "only devices with data of this company (`ID`, such as 0x004c); more than one: any of them", &c.Manufacturers)
-	cmd.flag("rssi", "only what is received with at least `DBM`, such as -70", &c.RSSI)
+	cmd.flag("rssi", "only advertisements of at least `DBM`, such as -70", &c.RSSI)
 	return cmd
 }
 

@@ -58,7 +58,7 @@ func pairAdvice(err error) string {
 	case failed.Local && errors.Is(err, io.EOF):
 		return "there was nobody to ask: run moor pair on a terminal, or with --just-works if the device allows it"
 	case failed.Local && (failed.Reason == smp.ReasonAuthenticationRequirements || failed.Reason == smp.ReasonEncryptionKeySize):
-		return "the device cannot do what was asked for: see --legacy, --key-size and --mitm of moor pair"
+		return "the device cannot meet these requirements: see --legacy, --key-size and --mitm of moor pair"
 	}
 	for _, wrong := range [...]smp.Reason{
 		smp.ReasonPasskeyEntryFailed, smp.ReasonConfirmValueFailed, smp.ReasonDHKeyCheckFailed, smp.ReasonNumericComparisonFailed,

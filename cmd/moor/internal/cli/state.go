@@ -32,7 +32,7 @@ func (a *app) stateDir() string {
 		}
 	}
 	if err != nil {
-		a.log.Info("nothing is kept", "error", err)
+		a.log.Info("nothing is stored", "error", err)
 		return ""
 	}
 	return dir

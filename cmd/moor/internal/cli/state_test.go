@@ -92,7 +92,7 @@ func TestDefaultState(t *testing.T) {
 		}
 	})
 	inAir(t, "unusable", func(t *testing.T) {
-		if code, stderr := run(t, "/dev/null/moor", "read", belt, "2a38"); code != 0 || !strings.Contains(stderr, "nothing is kept") {
+		if code, stderr := run(t, "/dev/null/moor", "read", belt, "2a38"); code != 0 || !strings.Contains(stderr, "nothing is stored") {
 			t.Errorf("exit code %d, stderr %q", code, stderr)
 		}
 	})
@@ -105,7 +105,7 @@ func TestDefaultState(t *testing.T) {
 
 func TestNothingKept(t *testing.T) {
 	dir := t.TempDir()
-	for args, want := range map[string]string{"bonds": "no bonds are kept in " + dir + "\n", "cache list": "no tables are kept in " + dir + "\n"} {
+	for args, want := range map[string]string{"bonds": "no bonds are stored in " + dir + "\n", "cache list": "no tables are stored in " + dir + "\n"} {
 		for _, on := range []struct {
 			name, flag string
 			terminal   bool
