@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// What a user can do, as clauses that follow an error and a colon.
+// Advice to a user, as clauses that follow an error and a colon.
 const (
 	adviceRadio = "radio contact broke, by interference or distance: bring adapter and device closer together, " +
 		"add an adapter, or move this one away from USB 3 ports with an extension cable"

@@ -113,7 +113,7 @@ const (
 )
 
 // leCreditBasedConnectionReq opens a channel (4.22). Source is the sender's CID;
-// MTU, MPS and Credits are what the sender accepts.
+// MTU, MPS and Credits are the limits of the sender.
 type leCreditBasedConnectionReq struct {
 	PSM               PSM
 	Source            CID

@@ -60,7 +60,7 @@ type control struct {
 
 func (c *control) size() int { return controlSizes[c.op] }
 
-// version is what LL_VERSION_IND carries.
+// version is the content of LL_VERSION_IND.
 type version struct {
 	number     uint8
 	company    uint16

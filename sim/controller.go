@@ -143,7 +143,7 @@ type Controller struct {
 	completed hci.NumberOfCompletedPackets // reused
 }
 
-// powerState is what HCI Reset clears.
+// powerState is the state that HCI Reset clears.
 type powerState struct {
 	eventMask, eventMask2, leEventMask uint64
 

@@ -53,7 +53,7 @@ type Device struct {
 	clients map[*RawLink]*deviceClient
 }
 
-// deviceClient is what a Device knows of the central of a link.
+// deviceClient is the state that a Device has for the central of a link.
 type deviceClient struct {
 	device *Device
 	link   *RawLink

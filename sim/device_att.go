@@ -12,8 +12,8 @@ import (
 // maxStaged is the number of prepared writes of one client.
 const maxStaged = 64
 
-// attAnswer is what a request leads to: the parameters of the response, or an
-// error with the handle that it concerns.
+// attAnswer is the answer to a request: the parameters of the response, or an error
+// with the handle that it concerns.
 type attAnswer struct {
 	params []byte
 	code   att.Code

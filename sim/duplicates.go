@@ -41,7 +41,7 @@ type duplicate struct {
 	data     uint32
 }
 
-// keyOf is what the filter remembers of a report.
+// keyOf returns the part of a report that the filter remembers.
 func (r DuplicateRule) keyOf(v *advertiser, identity hci.Addr, response bool, data []byte) duplicate {
 	k := duplicate{addr: identity}
 	if r == DuplicatesByAddress {

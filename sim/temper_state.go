@@ -62,7 +62,7 @@ func (s *temperState) changeAdvertising() {
 	}
 }
 
-// occurrence is what a Rule is matched with. accepts, if set, restricts the
+// occurrence is an event on a link, to match Rules with. accepts, if set, restricts the
 // reactions.
 type occurrence struct {
 	on      Trigger

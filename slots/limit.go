@@ -5,8 +5,8 @@ import "time"
 // maxProbeDelay bounds the time between two probes of a learned limit.
 const maxProbeDelay = 10 * time.Minute
 
-// limit is what the refusals of a controller show of its capacity. The zero value
-// is no limit. Its states, by the number of links in force:
+// limit is the capacity of a controller as far as its refusals show it. The zero
+// value is no limit. Its states, by the number of links in force:
 //
 //	none --two refusals in a row beside n links--> n
 //	n    --after a delay-------------------------> n+1, so that one dial probes

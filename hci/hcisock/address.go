@@ -91,7 +91,7 @@ func parseAddress(s string) (Address, error) {
 }
 
 // parseNumber parses a number from 0 to limit. It accepts no sign and no leading
-// zero, so that String returns what was parsed.
+// zero, so that String returns the same text.
 func parseNumber(s string, limit int) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 || n > limit || strconv.Itoa(n) != s {

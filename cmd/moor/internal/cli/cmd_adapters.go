@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/internal/text"
 )
 
-// jsonAdapter is what adapters writes with --json.
+// jsonAdapter is the output of adapters --json.
 type jsonAdapter struct {
 	Name        string       `json:"name"`
 	Index       *int         `json:"index,omitempty"` // the kernel's

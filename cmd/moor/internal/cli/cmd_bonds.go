@@ -123,7 +123,7 @@ func findBonds(stores []*smp.FileStore, p peerArg) (found []keptBond) {
 	return found
 }
 
-// jsonBond is what bonds and unpair write with --json for each bond.
+// jsonBond is the output of bonds and unpair with --json for each bond.
 type jsonBond struct {
 	Address hci.Addr  `json:"address"`
 	Local   hci.Addr  `json:"local"` // of the adapter

@@ -119,7 +119,7 @@ func (c *bondsCmd) importBonds(a *app, stores []*smp.FileStore) error {
 	return nil
 }
 
-// jsonError says what is wrong with JSON, without the names of Go types.
+// jsonError describes a mistake in JSON, without the names of Go types.
 func jsonError(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("unexpected JSON %s", wrong.Value)

@@ -35,7 +35,7 @@ func newCache() *command {
 	return cmd
 }
 
-// jsonTable is what cache writes for each table with --json.
+// jsonTable is the output of cache --json for each table.
 type jsonTable struct {
 	Address         hci.Addr           `json:"address"`
 	Services        int                `json:"services"`
@@ -46,7 +46,7 @@ type jsonTable struct {
 	Discovered      time.Time          `json:"discovered"`
 	Used            *time.Time         `json:"used,omitempty"` // to the hour
 	Table           []jsonService      `json:"table,omitempty"`
-	Traits          []connmgr.Trait    `json:"traits,omitempty"` // what the device could not take
+	Traits          []connmgr.Trait    `json:"traits,omitempty"` // the steps that the device could not take
 }
 
 func newJSONTable(addr hci.Addr, e *servicecache.Entry) *jsonTable {
@@ -165,7 +165,7 @@ func (c *cacheCmd) showTables(a *app, cache *servicecache.Cache) error {
 	return nil
 }
 
-// showTraits shows what a device without a kept table could not take.
+// showTraits shows the traits of a device without a stored table.
 func (a *app) showTraits(addr hci.Addr, traits []connmgr.Trait) {
 	if a.JSON {
 		a.out.json(struct {

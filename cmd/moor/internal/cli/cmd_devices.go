@@ -20,13 +20,13 @@ func newDevices() *command {
 	return cmd
 }
 
-// jsonDevice is what devices writes with --json for each device and each adapter
-// that heard it.
+// jsonDevice is the output of devices --json for each device and each adapter that
+// heard it.
 type jsonDevice struct {
 	Adapter string `json:"adapter"`
 	Average *int   `json:"rssi_average,omitempty"` // dBm
 	*jsonReport
-	Traits []connmgr.Trait `json:"traits,omitempty"` // what the device could not take
+	Traits []connmgr.Trait `json:"traits,omitempty"` // the steps that the device could not take
 }
 
 func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
@@ -81,7 +81,7 @@ func (a *app) printDevices(all []connmgr.Device) {
 	}
 }
 
-// keptTraits returns what devices could not take, from the state directory.
+// keptTraits returns the traits of all devices, from the state directory.
 func (a *app) keptTraits() ([]connmgr.DeviceTraits, error) {
 	if a.stateDir() == "" {
 		return nil, nil

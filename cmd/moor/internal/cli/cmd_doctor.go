@@ -7,7 +7,7 @@ import (
 	"github.com/moor-ble/moor/cmd/moor/internal/doctor"
 )
 
-// jsonFinding is what doctor writes for each check with --json.
+// jsonFinding is the output of doctor --json for each check.
 type jsonFinding struct {
 	Check  string `json:"check"`
 	OK     bool   `json:"ok"`

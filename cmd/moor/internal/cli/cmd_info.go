@@ -24,7 +24,7 @@ func newInfo() *command {
 	return cmd
 }
 
-// jsonInfo is what info writes with --json. Questions that the device or the
+// jsonInfo is the output of info --json. Questions that the device or the
 // controller did not answer are in Unanswered.
 type jsonInfo struct {
 	jsonParams

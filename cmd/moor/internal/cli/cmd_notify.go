@@ -27,7 +27,7 @@ func newNotify() *command {
 	return cmd
 }
 
-// jsonNotification is what notify writes for each value with --json.
+// jsonNotification is the output of notify --json for each value.
 type jsonNotification struct {
 	Time time.Time `json:"time"`
 	jsonValue

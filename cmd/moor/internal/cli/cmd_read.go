@@ -22,7 +22,7 @@ func newRead() *command {
 	return cmd
 }
 
-// jsonValue is what read and notify write with --json.
+// jsonValue is the output of read and notify with --json.
 type jsonValue struct {
 	Address hci.Addr   `json:"address"`
 	Handle  att.Handle `json:"handle"`

@@ -180,7 +180,7 @@ func (w *scanWatch) allLost(e *connmgr.AdapterError) bool {
 	return false
 }
 
-// scanItem is what a scan yields.
+// scanItem is a pair that a scan yields.
 type scanItem struct {
 	report connmgr.Report
 	err    error
@@ -206,7 +206,7 @@ func scanItems(ctx context.Context, m *connmgr.Manager, o *connmgr.ScanOptions) 
 // jsonView writes a line for each report.
 type jsonView struct{ out *output }
 
-// jsonHeard is what scan writes for each report with --json.
+// jsonHeard is the output of scan --json for each report.
 type jsonHeard struct {
 	Adapter string `json:"adapter"`
 	*jsonReport

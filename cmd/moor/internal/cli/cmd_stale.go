@@ -23,7 +23,7 @@ func newStale() *command {
 	return cmd
 }
 
-// jsonStale is what stale writes with --json for each connection that it ended.
+// jsonStale is the output of stale --json for each connection that it ended.
 type jsonStale struct {
 	Address hci.MAC    `json:"address"`
 	Adapter string     `json:"adapter"`

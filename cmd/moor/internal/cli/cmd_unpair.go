@@ -17,7 +17,7 @@ func newUnpair() *command {
 	return cmd
 }
 
-// jsonUnpaired is what unpair writes with --json for each bond.
+// jsonUnpaired is the output of unpair --json for each bond.
 type jsonUnpaired struct {
 	Address hci.Addr `json:"address"`
 	Local   hci.Addr `json:"local"`

@@ -70,7 +70,7 @@ func (c *writeCmd) value() ([]byte, error) {
 	return b, nil
 }
 
-// jsonWrite is what write writes with --json.
+// jsonWrite is the output of write --json.
 type jsonWrite struct {
 	Address  hci.Addr   `json:"address"`
 	Handle   att.Handle `json:"handle"`

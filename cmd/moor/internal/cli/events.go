@@ -53,7 +53,7 @@ func eventText(ev connmgr.Event) string {
 	return ""
 }
 
-// jsonEvent is what connect writes for each event with --json.
+// jsonEvent is the output of connect --json for each event.
 type jsonEvent struct {
 	Time     time.Time `json:"time"`
 	Event    string    `json:"event"` // attempt, failed, connected, status, disconnected, params or adapter

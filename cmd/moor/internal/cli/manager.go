@@ -57,12 +57,12 @@ func (a *app) adapterNames() (names []string, err error) {
 
 var errNoAdapter = errors.New("there is no Bluetooth adapter on this machine")
 
-// air says how a command uses the adapters.
+// air holds a command's use of the adapters.
 type air struct {
 	adapters []string // instead of those of the command line; nil keeps these
 	listen   bool     // scan all the time, not only for a device to connect to
 	passive  bool     // scan passively
-	silent   bool     // the command itself shows what the manager does
+	silent   bool     // the command itself shows the manager's progress
 	pairing  smp.Config
 }
 

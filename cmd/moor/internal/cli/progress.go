@@ -8,8 +8,8 @@ import (
 	"github.com/moor-ble/moor/connmgr"
 )
 
-// patience is how long a person at a terminal waits before a note says what the
-// program is doing.
+// patience is the time after which a person at a terminal gets a note about the
+// progress.
 const patience = time.Second
 
 // showProgress shows the manager's events with -v. Without it, a person at a

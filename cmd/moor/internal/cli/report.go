@@ -13,7 +13,7 @@ import (
 	"github.com/moor-ble/moor/uuid"
 )
 
-// jsonReport is what scan writes for each report with --json.
+// jsonReport is the output of scan --json for each report.
 type jsonReport struct {
 	Time         time.Time          `json:"time"`
 	Address      hci.Addr           `json:"address"`

@@ -28,8 +28,8 @@ func (a *app) showUsageError(c *command, err error) int {
 	return exitUsage
 }
 
-// flagError says in a few words what is wrong with a flag; pflag says it in the
-// words of package strconv.
+// flagError describes a mistake in a flag in a few words, where pflag uses the words
+// of package strconv.
 func flagError(err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, valueError(invalid))
@@ -44,7 +44,7 @@ func flagError(err error) error {
 	return err
 }
 
-// valueError says what is wrong with the value of a flag.
+// valueError describes a mistake in the value of a flag.
 func valueError(invalid *pflag.InvalidValueError) error {
 	number, ok := errors.AsType[*strconv.NumError](invalid)
 	switch {
