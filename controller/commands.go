@@ -20,6 +20,9 @@ type command struct {
 	// wanted reports whether the command is still to be sent. It is called right
 	// before sending; nil means yes.
 	wanted func() bool
+	// link is the link that the command is about; nil if there is none. A queued
+	// command ends with it.
+	link *Link
 	timer  timer
 }
 
@@ -70,6 +73,37 @@ func (c *core) runCommandIf(wanted func() bool, p hci.Params, done func(now time
 	c.submitCommand(&command{op: p.Opcode(), packet: packet, wanted: wanted, done: done})
 }
 
+// runLinkCommand is runCommandIf for a command about the link. A command that is not
+// sent before the link goes down is not sent at all, because another link may have the
+// handle by then. done gets the error of the link instead.
+func (l *Link) runLinkCommand(wanted func() bool, p hci.Params, done func(now time.Time, ret []byte, err error)) {
+	packet, err := hci.AppendCommand(nil, p)
+	if end := l.Err(); end != nil {
+		err = end
+	}
+	if err != nil {
+		done(l.c.now, nil, err)
+		return
+	}
+	l.c.submitCommand(&command{op: p.Opcode(), packet: packet, wanted: wanted, link: l, done: done})
+}
+
+// failQueued ends the queued commands that which selects with the error that reason
+// returns for them.
+func (c *core) failQueued(which func(*command) bool, reason func(*command) error) {
+	var failed []*command
+	c.cmds.queue = slices.DeleteFunc(c.cmds.queue, func(cmd *command) bool {
+		if !which(cmd) {
+			return false
+		}
+		failed = append(failed, cmd)
+		return true
+	})
+	for _, cmd := range failed {
+		cmd.done(c.now, nil, reason(cmd))
+	}
+}
+
 func (c *core) submitCommand(cmd *command) {
 	switch {
 	case c.err != nil:
@@ -86,15 +120,13 @@ func (c *core) submitCommand(cmd *command) {
 // pumpCommands sends queued commands while there are credits. Commands with
 // other opcodes overtake a command whose opcode is pending.
 func (c *core) pumpCommands() {
-	q := c.cmds.queue
-	for i := 0; i < len(q) && c.cmds.credits > 0 && c.err == nil; {
-		cmd := q[i]
+	for i := 0; i < len(c.cmds.queue) && c.cmds.credits > 0 && c.err == nil; {
+		cmd := c.cmds.queue[i]
 		if c.cmds.pending[cmd.op] != nil {
 			i++
 			continue
 		}
-		q = append(q[:i], q[i+1:]...)
-		c.cmds.queue = q
+		c.cmds.queue = slices.Delete(c.cmds.queue, i, i+1)
 		if cmd.wanted != nil && !cmd.wanted() {
 			continue
 		}
@@ -162,16 +194,10 @@ func (c *core) commandTimedOut(cmd *command) {
 	c.cmds.unanswered[cmd.op] = true
 	// The credit is lost with the command. Without one no command could be sent.
 	c.cmds.credits = max(1, c.cmds.credits)
+	// Queued commands with the same opcode would get no answer either. They end first,
+	// because the caller of this one may run another command at once.
+	c.failQueued(func(q *command) bool { return q.op == cmd.op }, func(q *command) error { return &CommandError{q.op, ErrUnanswered} })
 	cmd.done(c.now, nil, err)
-	// Queued commands with the same opcode would get no answer either.
-	for i := 0; i < len(c.cmds.queue); {
-		if q := c.cmds.queue[i]; q.op == cmd.op {
-			c.cmds.queue = append(c.cmds.queue[:i], c.cmds.queue[i+1:]...)
-			q.done(c.now, nil, &CommandError{q.op, ErrUnanswered})
-			continue
-		}
-		i++
-	}
 	c.pumpCommands()
 }
 

@@ -57,7 +57,7 @@ func (l *Link) requestDisconnect(reason hci.Status, cause error, refused func(er
 		return
 	}
 	l.local, l.ending = true, cause
-	l.c.runCommand(hci.Disconnect{Handle: l.handle, Reason: reason}, func(_ time.Time, _ []byte, err error) {
+	l.runLinkCommand(nil, hci.Disconnect{Handle: l.handle, Reason: reason}, func(_ time.Time, _ []byte, err error) {
 		switch {
 		case statusOf(err) == hci.StatusUnknownConnection:
 			// The controller has no such link. The event about its end is lost, or

@@ -10,13 +10,13 @@ import (
 // (Vol 4, Part E, 7.8.26). The peer gets the error 0x06, PIN or key missing. Must
 // run on the loop.
 func (l *Link) RefuseKey() {
-	l.c.runCommand(hci.LELongTermKeyRequestNegativeReply{Handle: l.handle}, func(time.Time, []byte, error) {})
+	l.runLinkCommand(nil, hci.LELongTermKeyRequestNegativeReply{Handle: l.handle}, func(time.Time, []byte, error) {})
 }
 
 // ProvideKey answers a request for a long term key with the key
 // (Vol 4, Part E, 7.8.25). Must run on the loop.
 func (l *Link) ProvideKey(key [16]byte) {
-	l.c.runCommand(hci.LELongTermKeyRequestReply{Handle: l.handle, Key: key}, func(time.Time, []byte, error) {})
+	l.runLinkCommand(nil, hci.LELongTermKeyRequestReply{Handle: l.handle, Key: key}, func(time.Time, []byte, error) {})
 }
 
 // StartEncryption encrypts the link as central, or changes its key

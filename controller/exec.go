@@ -30,11 +30,6 @@ func Start(ctx context.Context, ctl *Controller, p hci.Procedure) error {
 	return err
 }
 
-// execOnLoop is Exec with a continuation. Must run on the loop.
-func execOnLoop[R any](c *core, wanted func() bool, cmd hci.Command[R], done func(R, error)) {
-	c.runCommandIf(wanted, cmd, func(_ time.Time, ret []byte, err error) { decodeReturn(cmd, ret, err, done) })
-}
-
 // decodeReturn decodes the return parameters of cmd, unless it failed, and calls
 // done.
 func decodeReturn[R any](cmd hci.Command[R], ret []byte, err error, done func(R, error)) {

@@ -142,6 +142,7 @@ func (l *Link) takeDown(cause *DisconnectError) {
 	c.timers.stopTimer(&l.deadline)
 	c.log.Log(c.ctx, LevelLink, "link down", "handle", l.handle, "peer", l.peer, "error", cause)
 	l.err.Store(cause)
+	c.failQueued(func(cmd *command) bool { return cmd.link == l }, func(*command) error { return cause })
 	waits := l.waits
 	l.waits = nil
 	for _, w := range waits {

@@ -49,7 +49,7 @@ func (l *Link) runProcedure(wanted func() bool, p hci.Params, take func(ev hci.E
 		}, func(err error) { finish(nil, &CommandError{p.Opcode(), err}) })
 		return true
 	}
-	l.c.runCommandIf(send, p, func(_ time.Time, _ []byte, err error) {
+	l.runLinkCommand(send, p, func(_ time.Time, _ []byte, err error) {
 		if err == nil {
 			return
 		}
@@ -111,10 +111,10 @@ func (l *Link) Update(ctx context.Context, p hci.ConnParams) (hci.ConnParamsInUs
 func (l *Link) ReplyParamRequest(req *hci.LERemoteConnectionParameterRequest, accept bool) {
 	ignore := func(time.Time, []byte, error) {}
 	if accept {
-		l.c.runCommand(hci.LERemoteConnectionParameterRequestReply{Handle: l.handle, Params: req.Params}, ignore)
+		l.runLinkCommand(nil, hci.LERemoteConnectionParameterRequestReply{Handle: l.handle, Params: req.Params}, ignore)
 		return
 	}
-	l.c.runCommand(hci.LERemoteConnectionParameterRequestNegativeReply{Handle: l.handle, Reason: hci.StatusUnacceptableParameters}, ignore)
+	l.runLinkCommand(nil, hci.LERemoteConnectionParameterRequestNegativeReply{Handle: l.handle, Reason: hci.StatusUnacceptableParameters}, ignore)
 }
 
 // RemoteFeatures reads the features of the peer's link layer
@@ -195,6 +195,9 @@ func (l *Link) startPHY(wanted func() bool, tx, rx hci.PHYs, done func(tx, rx hc
 // RSSIUnknown if the controller has no value.
 func (l *Link) RSSI(ctx context.Context) (int8, error) {
 	return askLink(ctx, l, hci.OpReadRSSI, func(wanted func() bool, done func(int8, error)) {
-		execOnLoop(l.c, wanted, hci.ReadRSSI{Handle: l.handle}, func(r hci.LinkRSSI, err error) { done(r.RSSI, err) })
+		cmd := hci.ReadRSSI{Handle: l.handle}
+		l.runLinkCommand(wanted, cmd, func(_ time.Time, ret []byte, err error) {
+			decodeReturn(cmd, ret, err, func(r hci.LinkRSSI, err error) { done(r.RSSI, err) })
+		})
 	})
 }

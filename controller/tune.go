@@ -63,7 +63,7 @@ func (l *Link) requestTuning(o TuneOptions, done func()) {
 	l.startRemoteFeatures(nil, func(remote hci.Features, _ error) {
 		both := remote & c.info.Features
 		if both.Has(hci.FeatureDataLength) && length() {
-			c.runCommandIf(length,
+			l.runLinkCommand(length,
 				hci.LESetDataLength{Handle: l.handle, TXOctets: c.info.maxTXOctets(), TXTime: c.info.maxTXTime()},
 				func(time.Time, []byte, error) {})
 		}
