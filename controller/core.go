@@ -32,6 +32,7 @@ type core struct {
 	timers timers
 	cmds   commands
 	data   dataCredits
+	stalls stalls
 	links  map[hci.Handle]*Link
 	up     atomic.Pointer[[]*Link] // links in the order of their handles, for other goroutines
 	dial   dialer
@@ -62,6 +63,7 @@ type Stats struct {
 	DroppedAdvertRead uint64 // advertising report packets that the reader has dropped
 	OrphanConnections uint64 // links closed at once because no caller waited for them
 	LostEvents        uint64 // links that have begun or ended without an event
+	StalledLinks      uint64 // links ended because their data was not acknowledged
 }
 
 // setup initializes c. It must come before the first packet.
@@ -77,6 +79,7 @@ func (c *core) setup(cfg Config) {
 	c.private.init(c)
 	c.quiet.c, c.resolving.c = c, c
 	c.sweep.init(c)
+	c.stalls.init(c)
 }
 
 // handlePacket handles one packet of the controller. It does not keep b.
@@ -225,6 +228,7 @@ func (c *core) failController(err error) {
 	c.adv.failAdvertising(err)
 	c.quiet.failJobs(err)
 	c.private.stopRotation()
+	c.timers.stopTimer(&c.stalls.timer)
 }
 
 type task = loop.Task

@@ -65,7 +65,9 @@ func (c *core) pumpData() {
 		}
 		skipped = 0
 		c.sendPacket(l.queue.Pop())
-		l.inflight++
+		if l.inflight++; l.inflight == 1 {
+			c.stalls.noteSent(l)
+		}
 		d.free--
 		if l.queue.Len() > 0 {
 			d.ready = append(d.ready, l)
@@ -95,6 +97,7 @@ func (c *core) handleCompletedPackets(ev *hci.NumberOfCompletedPackets) {
 		l.acked += uint64(count)
 		if count > 0 {
 			l.heardAt = c.now
+			c.stalls.noteAcked(l)
 		}
 		for len(l.deliveries) > 0 && l.deliveries[0].at <= l.acked {
 			f := l.deliveries[0].f

@@ -18,6 +18,15 @@ var (
 	// no credit for another one (Vol 4, Part E, 4.4).
 	ErrNoCredit = errors.New("the controller granted no credit for another command")
 
+	// ErrNoDataCredit means that the controller has returned no buffer for data in the
+	// supervision timeout of the link and 2 s, at least 6 s, although it has the link.
+	// The remedy is to close the Controller and to open it again.
+	ErrNoDataCredit = errors.New("the controller keeps the data of the link and reports nothing as sent")
+
+	// ErrUnacknowledged means that the peer has acknowledged no data in that time,
+	// although its link layer kept the link up.
+	ErrUnacknowledged = errors.New("the peer does not acknowledge data")
+
 	// ErrStuck means that a write to the transport took longer than
 	// Config.CommandTimeout.
 	ErrStuck = errors.New("the transport accepts no more packets")

@@ -31,6 +31,10 @@ type Link struct {
 	queue    ring.Ring[[]byte] // packets that wait for a buffer of the controller
 	inflight int               // packets in the controller's buffers
 	acked    uint64            // packets that the controller has acknowledged
+	// unacked is the time since which packets have been in flight without an
+	// acknowledgment; judged reports that they took too long; see stalls.
+	unacked time.Time
+	judged  bool
 	// deliveries are the calls of OnDelivered that wait, in order.
 	deliveries []delivery
 	ready      bool // the link is in core.data.ready
@@ -126,6 +130,12 @@ func (c *core) handleDisconnectionComplete(ev *hci.DisconnectionComplete) {
 		Handle: l.handle, Peer: l.peer, Reason: ev.Reason,
 		Local: l.local && ev.Reason == hci.StatusLocalHostTerminated, Cause: l.ending,
 	})
+}
+
+// loseLink ends a link that the controller does not have.
+func (l *Link) loseLink() {
+	l.c.stats.LostEvents++
+	l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: ErrEventLost})
 }
 
 // takeDown ends the link: it reclaims the buffers and passes cause to all

@@ -21,8 +21,7 @@ func (ctl *Controller) VerifyLinks(ctx context.Context) (lost int, err error) {
 			l.runLinkCommand(wanted, hci.ReadRSSI{Handle: l.handle}, func(_ time.Time, _ []byte, err error) {
 				gone := statusOf(err) == hci.StatusUnknownConnection && l.c.links[l.handle] == l
 				if gone {
-					l.c.stats.LostEvents++
-					l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: ErrEventLost})
+					l.loseLink()
 				}
 				if l.c.err == nil { // any other answer means that the link exists
 					err = nil

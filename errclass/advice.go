@@ -12,6 +12,7 @@ const (
 	adviceRadio = "radio contact broke, by interference or distance: bring adapter and device closer together, " +
 		"add an adapter, or move this one away from USB 3 ports with an extension cable"
 	adviceMissing  = "the device is no longer heard: check that it is on and advertises, bring it closer, or scan again"
+	adviceDeaf     = "the device takes no data: restart it, or bring it closer"
 	adviceSlots    = "no free connection, or the device is out of reach: end other connections or add an adapter"
 	adviceBond     = "the keys of the bond do not fit any more: remove the bond on both sides and pair again"
 	adviceUnbonded = "the device ended the connection while it was being encrypted with the bond: it may be busy, so try later; " +

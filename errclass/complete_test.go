@@ -32,6 +32,8 @@ func samples() map[string]error {
 		"controller.ErrNoAnswer":        controller.ErrNoAnswer,
 		"controller.ErrUnanswered":      controller.ErrUnanswered,
 		"controller.ErrNoCredit":        controller.ErrNoCredit,
+		"controller.ErrNoDataCredit":    controller.ErrNoDataCredit,
+		"controller.ErrUnacknowledged":  controller.ErrUnacknowledged,
 		"controller.ErrStuck":           controller.ErrStuck,
 		"controller.ErrNotSupported":    controller.ErrNotSupported,
 		"controller.ErrDialTimeout":     controller.ErrDialTimeout,

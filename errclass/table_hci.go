@@ -25,8 +25,13 @@ var localRows = []row{
 		like: likeTimeout, do: unheard, advise: adviseUnheard, why: "there was no link that could have a fault",
 	},
 	{
-		name: "controller: no answer from the controller, no credit, or stuck", match: []match{is(controller.ErrNoAnswer, controller.ErrNoCredit, controller.ErrStuck, controller.ErrUnanswered)},
-		like: likeEOF, do: broken, why: "an adapter that takes or answers no command makes no connection",
+		name: "controller: no answer from the controller, no credit, or stuck", match: []match{is(controller.ErrNoAnswer, controller.ErrNoCredit, controller.ErrNoDataCredit, controller.ErrStuck, controller.ErrUnanswered)},
+		like: likeEOF, do: broken, why: "an adapter that takes no data, or takes or answers no command, makes no connection",
+	},
+	{
+		name: "controller: the peer does not acknowledge data", match: []match{is(controller.ErrUnacknowledged)},
+		like: likeDisconnected, do: treatment{category: Aborted, budget: BudgetConnect, delay: DelayMedium, advice: adviceDeaf},
+		why: "the link layer of the device is stuck, or the contact is at its limit",
 	},
 	{
 		name: "controller: goes on with a canceled initiation", match: []match{is(controller.ErrStillInitiating)},
