@@ -64,6 +64,7 @@ type Adapter struct {
 	changed  chan struct{} // closed and replaced when state changes
 	dialing  int
 	faults   faults
+	stalled  stall
 	failed   map[hci.MAC]failure
 	reset    chan struct{} // one slot: asks for a restart
 	bonds    smp.Store     // the bonds of the controller; nil until it was up once

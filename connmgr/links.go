@@ -185,6 +185,7 @@ func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name stri
 	m.linkUp(l)
 	m.tasks.Go(func() {
 		<-conn.Done()
+		a.noteStall(l.peer.MAC, conn.Err())
 		l.failTrial(conn.Err()) // the next Establish must know
 		m.linkDown(l)
 		users := l.takeUsers() // no Client is handed over from here on
