@@ -195,7 +195,7 @@ func (a *advertising) syncAdvertising() {
 			if a.running = err == nil; a.running {
 				a.own = a.c.own
 			}
-			if err == nil || a.fresh { // fresh: the options have changed meanwhile
+			if err == nil || a.fresh || a.c.fallBackToLegacy(err) { // fresh: the options have changed meanwhile
 				return
 			}
 			a.refused, a.fresh = true, setup

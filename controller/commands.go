@@ -22,8 +22,8 @@ type command struct {
 	wanted func() bool
 	// link is the link that the command is about; nil if there is none. A queued
 	// command ends with it.
-	link *Link
-	timer  timer
+	link  *Link
+	timer timer
 }
 
 // commands is the flow control of HCI commands (Vol 4, Part E, 4.4): the
@@ -86,6 +86,24 @@ func (l *Link) runLinkCommand(wanted func() bool, p hci.Params, done func(now ti
 		return
 	}
 	l.c.submitCommand(&command{op: p.Opcode(), packet: packet, wanted: wanted, link: l, done: done})
+}
+
+// runInOrder runs commands one after the other, whatever the controller answers, and
+// then calls then. It does not if the Controller ends meanwhile.
+func (c *core) runInOrder(ps []hci.Params, then func()) {
+	if len(ps) == 0 {
+		then()
+		return
+	}
+	c.runCommand(ps[0], func(_ time.Time, _ []byte, err error) {
+		if c.err != nil {
+			return
+		}
+		if err != nil {
+			c.log.Log(c.ctx, LevelController, "set-up goes on without", "error", err)
+		}
+		c.runInOrder(ps[1:], then)
+	})
 }
 
 // failQueued ends the queued commands that which selects with the error that reason
@@ -209,7 +227,7 @@ func (c *core) handleCommandComplete(ev *hci.CommandComplete) {
 		if len(ev.Return) > 0 {
 			status, ret = hci.Status(ev.Return[0]), ev.Return[1:]
 		}
-		cmd.answerCommand(c.now, ret, status)
+		c.answerCommand(cmd, ret, status)
 	}
 	c.pumpCommands()
 }
@@ -217,18 +235,19 @@ func (c *core) handleCommandComplete(ev *hci.CommandComplete) {
 // handleCommandStatus handles Command Status.
 func (c *core) handleCommandStatus(ev *hci.CommandStatus) {
 	if cmd := c.takeAnswer(ev.Opcode, ev.NumPackets); cmd != nil {
-		cmd.answerCommand(c.now, nil, ev.Status)
+		c.answerCommand(cmd, nil, ev.Status)
 	}
 	c.pumpCommands()
 }
 
 // answerCommand passes the controller's answer to the command's continuation.
-func (cmd *command) answerCommand(now time.Time, ret []byte, status hci.Status) {
+func (c *core) answerCommand(cmd *command, ret []byte, status hci.Status) {
 	if status != hci.StatusSuccess {
-		cmd.done(now, nil, &CommandError{cmd.op, status})
+		cmd.done(c.now, nil, &CommandError{cmd.op, status})
 		return
 	}
-	cmd.done(now, ret, nil)
+	c.legacy.noteAccepted(cmd)
+	cmd.done(c.now, ret, nil)
 }
 
 // failCommands ends all commands with err.

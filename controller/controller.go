@@ -65,6 +65,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 	ctl.core.setup(*cfg)
 	ctl.core.post, ctl.core.closed = ctl.Post, ctl.done
 	ctl.core.onPeripheralLink = ctl.queueAccepted
+	ctl.core.legacy.publish = func(i Info) { ctl.info.Store(&i) }
 	if cfg.Snoop != nil {
 		ctl.snoop = hci.NewSnoop(cfg.Snoop)
 	}

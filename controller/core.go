@@ -39,6 +39,7 @@ type core struct {
 	scan   scanning
 	adv    advertising
 	quiet  quiet
+	legacy legacy
 	sweep  sweep
 
 	own       hci.Addr // the address in use on air
@@ -64,6 +65,7 @@ type Stats struct {
 	OrphanConnections uint64 // links closed at once because no caller waited for them
 	LostEvents        uint64 // links that have begun or ended without an event
 	StalledLinks      uint64 // links ended because their data was not acknowledged
+	LegacyFallbacks   uint64 // resets for the legacy commands; see Info.ExtendedRefused
 }
 
 // setup initializes c. It must come before the first packet.
@@ -77,7 +79,7 @@ func (c *core) setup(cfg Config) {
 	c.scan.init(c)
 	c.adv.init(c)
 	c.private.init(c)
-	c.quiet.c, c.resolving.c = c, c
+	c.quiet.c, c.resolving.c, c.legacy.c = c, c, c
 	c.sweep.init(c)
 	c.stalls.init(c)
 }
@@ -118,6 +120,13 @@ func (c *core) runTimers(now time.Time) {
 	c.now = now
 	c.timers.runDue(now)
 	c.pumpData()
+}
+
+// countFault adds one to a counter of the statistics. The first time is logged.
+func (c *core) countFault(n *uint64, what string, args ...any) {
+	if *n++; *n == 1 {
+		c.log.Log(c.ctx, LevelController, what, args...)
+	}
 }
 
 func (c *core) dropMalformed(err error) {

@@ -233,6 +233,8 @@ func (d *dialer) handleCreateStatus(now time.Time, err error) {
 		first.retried = true
 		d.c.info.scanBlocksInitiating = true
 		d.c.scan.pauseScan(d.prepareInitiation)
+	case d.c.fallBackToLegacy(err):
+		d.endInitiation(nil)
 	case err != nil:
 		d.endInitiation(err)
 	default:

@@ -29,7 +29,10 @@ type Info struct {
 	SharedBuffers  bool
 	// Extended reports that scanning, initiating and advertising use the
 	// extended commands. A Controller never mixes the two kinds.
-	Extended          bool
+	Extended bool
+	// ExtendedRefused is the refusal that has made the Controller use the legacy
+	// commands although the controller lists the extended ones; nil if there was none.
+	ExtendedRefused   error
 	AcceptListSize    int // entries of the filter accept list
 	ResolvingListSize int // entries of the resolving list
 	// States holds the supported combinations of states (Vol 4, Part E, 7.8.27).
@@ -37,6 +40,9 @@ type Info struct {
 	// MaxData is the longest packet that the link layer can send and receive.
 	MaxData hci.MaximumDataLength
 
+	// setup holds the commands of the start-up that a reset makes necessary again,
+	// without the LE event mask and the own address.
+	setup []hci.Params
 	// scanBlocksInitiating reports that a quirk or a refused command has shown
 	// that the controller cannot scan while it initiates.
 	scanBlocksInitiating bool

@@ -70,6 +70,18 @@ func (r *resolving) loadList(peers []hci.LEAddDeviceToResolvingList, done func(e
 	})
 }
 
+// reloadList loads the list again after a reset of the controller, which has emptied it.
+func (r *resolving) reloadList(done func(error)) {
+	if len(r.asked) == 0 {
+		done(nil)
+		return
+	}
+	r.loadList(r.asked, func(err error) {
+		r.unsure = err != nil
+		done(err)
+	})
+}
+
 // addPeers adds peers to the list, one after the other, and then enables address
 // resolution.
 func (r *resolving) addPeers(peers []hci.LEAddDeviceToResolvingList, done func(error)) {

@@ -24,6 +24,7 @@ type scanning struct {
 	running bool         // the controller scans
 	set     scanSettings // with these settings
 	busy    bool         // a command is pending
+	cleared bool         // see retryStart
 	paused  bool         // a dial needs the radio
 	onPause func()       // called once the scan has stopped for the pause
 
@@ -126,7 +127,7 @@ func (s *scanning) syncScan() {
 					s.failScanStart(err)
 					return
 				}
-				s.running, s.set = true, set
+				s.running, s.set, s.cleared = true, set, false
 				s.chains.init() // the last scan's incomplete advertisements are lost
 			})
 		})
@@ -212,6 +213,9 @@ func (s *scanning) failScanStart(err error) {
 		s.c.info.scanBlocksInitiating = true
 		s.c.dial.reconsider()
 		return // the dialer resumes the scan at the end of its turn
+	}
+	if s.retryStart(err) {
+		return
 	}
 	if !slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.ran }) {
 		s.failScanners(err)

@@ -32,10 +32,10 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 			q.apply(i)
 		}
 	}
-	s.setEventMask()
+	s.setEventMask(i)
 	must(&s, hci.LESetEventMask{Mask: i.leEventMask()})
 	s.readBuffers(i)
-	s.try(i.Commands.Has(hci.OpWriteLEHostSupport), hci.WriteLEHostSupport{Enabled: true})
+	s.configure(i, i.Commands.Has(hci.OpWriteLEHostSupport), hci.WriteLEHostSupport{Enabled: true})
 	if i.Commands.Has(hci.OpLEReadFilterAcceptListSize) {
 		i.AcceptListSize = int(try(&s, hci.LEReadFilterAcceptListSize{}))
 	}
@@ -47,10 +47,10 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 	}
 	if i.Commands.Has(hci.OpLEReadMaximumDataLength) {
 		i.MaxData = try(&s, hci.LEReadMaximumDataLength{})
-		s.try(i.Commands.Has(hci.OpLEWriteSuggestedDefaultDataLength) && i.Features.Has(hci.FeatureDataLength),
+		s.configure(i, i.Commands.Has(hci.OpLEWriteSuggestedDefaultDataLength) && i.Features.Has(hci.FeatureDataLength),
 			hci.LEWriteSuggestedDefaultDataLength{TXOctets: i.maxTXOctets(), TXTime: i.maxTXTime()})
 	}
-	s.try(i.Commands.Has(hci.OpLESetDefaultPHY), hci.LESetDefaultPHY{})
+	s.configure(i, i.Commands.Has(hci.OpLESetDefaultPHY), hci.LESetDefaultPHY{})
 	s.setAddress(i)
 	if s.err != nil {
 		return nil, s.err
@@ -105,22 +105,26 @@ func try[R any](s *starter, cmd hci.Command[R]) (v R) {
 	return v
 }
 
-// try runs cmd, an optional command, if when is true.
-func (s *starter) try(when bool, cmd hci.Command[hci.None]) {
+// configure runs cmd, an optional command that a reset makes necessary again, if when
+// is true.
+func (s *starter) configure(i *Info, when bool, cmd hci.Command[hci.None]) {
 	if when {
 		try(s, cmd)
+		i.setup = append(i.setup, cmd)
 	}
 }
 
 // setEventMask sets the first event mask that the controller accepts. If it
 // accepts none, it keeps its default.
-func (s *starter) setEventMask() {
+func (s *starter) setEventMask(i *Info) {
 	for _, mask := range eventMasks() {
 		if s.err != nil {
 			return
 		}
-		_, err := Exec(s.ctx, s.ctl, hci.SetEventMask{Mask: mask})
+		cmd := hci.SetEventMask{Mask: mask}
+		_, err := Exec(s.ctx, s.ctl, cmd)
 		if err == nil {
+			i.setup = append(i.setup, cmd)
 			return
 		}
 		if statusOf(err) == hci.StatusSuccess { // no answer of the controller
