@@ -65,6 +65,7 @@ type Stats struct {
 	OrphanConnections uint64 // links closed at once because no caller waited for them
 	LostEvents        uint64 // links that have begun or ended without an event
 	StalledLinks      uint64 // links ended because their data was not acknowledged
+	RepeatedEvents    uint64 // connection events for links that were up already
 	LegacyFallbacks   uint64 // resets for the legacy commands; see Info.ExtendedRefused
 }
 

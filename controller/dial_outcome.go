@@ -15,8 +15,14 @@ func (c *core) handleConnectionComplete(status hci.Status, cn connection) {
 		c.adv.noteStopped()
 	case status != hci.StatusSuccess:
 		d.failInitiation(status, cn.peer)
+	case c.isRepeated(&cn):
+		c.countFault(&c.stats.RepeatedEvents, "repeated connection event ignored", "handle", cn.handle, "peer", cn.peer)
 	case cn.role == hci.RolePeripheral:
+		expected := c.adv.running || c.adv.busy
 		l := c.addLink(cn)
+		if !expected {
+			l.verifyLink()
+		}
 		c.adv.endByConnection()
 		if c.onPeripheralLink != nil {
 			c.onPeripheralLink(l)

@@ -86,15 +86,12 @@ func (c *core) addLink(cn connection) *Link {
 		old.takeDown(&DisconnectError{Handle: old.handle, Peer: old.peer, Cause: ErrStale})
 	}
 	l := &Link{c: c, handle: cn.handle, peer: cn.peer, role: cn.role, done: make(chan struct{})}
-	l.own, l.air = c.own, cn.peer.Identity()
+	l.own, l.air = c.own, cn.onAir()
 	if cn.role == hci.RolePeripheral && c.adv.own != (hci.Addr{}) {
 		l.own = c.adv.own
 	}
 	if cn.localRPA != (hci.MAC{}) {
 		l.own = hci.Addr{MAC: cn.localRPA, Kind: hci.AddrRandom}
-	}
-	if cn.peerRPA != (hci.MAC{}) {
-		l.air = hci.Addr{MAC: cn.peerRPA, Kind: hci.AddrRandom}
 	}
 	l.heardAt = c.now
 	l.state = LinkState{Params: cn.params, TX: hci.PHY1M, RX: hci.PHY1M, MaxTX: 27, MaxRX: 27}
@@ -110,6 +107,7 @@ func (c *core) addLink(cn connection) *Link {
 		l.handler = c.cfg.NewLink(c.now, l)
 	}
 	c.publishLink(l)
+	c.sweep.verifyLate(l)
 	return l
 }
 

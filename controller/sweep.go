@@ -29,6 +29,8 @@ type sweep struct {
 	unknown      map[hci.Handle]time.Time
 	unknownTimer timer
 
+	ended ended // the latest end of an unknown link
+
 	running bool                // a sweep is under way
 	tried   bool                // it has disconnected all candidates
 	found   map[hci.Handle]bool // the handles that the controller has accepted
@@ -147,6 +149,9 @@ func (s *sweep) tryHandles(rest []hci.Handle) {
 // noteDisconnected handles the end of an unknown link.
 func (s *sweep) noteDisconnected(h hci.Handle) {
 	delete(s.unknown, h)
+	if !s.found[h] {
+		s.ended = ended{h, s.c.now}
+	}
 	delete(s.found, h)
 	if s.running && s.tried && len(s.found) == 0 {
 		s.endSweep()
