@@ -21,15 +21,20 @@ const streamBuffer = 4 * hci.MaxPacketLen
 const maxEmptyReads = 100
 
 // Stream is the H4 transport (Vol 4, Part A) over a byte stream, in which packets
-// follow each other without a separator. A first octet that is not a packet type ends
-// the Stream, because H4 cannot resynchronize. Reading a packet does not allocate.
+// follow each other without a separator. Before the first command or answer, octets
+// that begin no packet are skipped: a line that is being connected often delivers some.
+// After it, a first octet that is not a packet type ends the Stream, because H4 cannot
+// resynchronize. Reading a packet does not allocate.
 type Stream struct {
 	name   string
 	rwc    io.ReadWriteCloser
 	closed atomic.Bool
 	close  func() error // closes rwc once
 
+	skipped atomic.Uint64
+
 	// Owned by the reader.
+	inStep  bool // a command or an answer has come
 	buf     []byte
 	pending []byte // the part of buf that is read but not delivered
 	readErr error  // the error of rwc or of the framing
@@ -51,6 +56,10 @@ func (s *Stream) ReadPacket(b []byte) (int, error) {
 		}
 		n, err := hci.SplitPacket(s.pending)
 		switch {
+		case !s.inStep && len(s.pending) > 0 && !beginsPacket(s.pending[0]):
+			s.pending = s.pending[1:]
+			s.skipped.Add(1)
+			continue
 		case err != nil:
 			return 0, s.streamError("read: out of step", err)
 		case n > len(b):
@@ -58,6 +67,7 @@ func (s *Stream) ReadPacket(b []byte) (int, error) {
 		case n > 0:
 			copy(b, s.pending[:n])
 			s.pending = s.pending[n:]
+			s.inStep = s.inStep || isInStep(b[:n])
 			return n, nil
 		case s.readErr == nil && len(s.pending) >= hci.MaxPacketLen:
 			s.readErr = fmt.Errorf("packet longer than %d bytes", hci.MaxPacketLen)
@@ -66,6 +76,29 @@ func (s *Stream) ReadPacket(b []byte) (int, error) {
 			return 0, s.streamError("read", s.readErr)
 		}
 		s.fill()
+	}
+}
+
+// Skipped returns the number of octets that were skipped before the first
+// command or answer.
+func (s *Stream) Skipped() uint64 { return s.skipped.Load() }
+
+// beginsPacket reports whether an octet is a packet type.
+func beginsPacket(b byte) bool {
+	t := hci.PacketType(b)
+	return t >= hci.PacketCommand && t <= hci.PacketISO
+}
+
+// isInStep reports whether a packet shows that the octets are packets: a command, if this
+// is the side of a controller, or the answer to one.
+func isInStep(p []byte) bool {
+	switch hci.PacketType(p[0]) {
+	case hci.PacketCommand:
+		return true
+	case hci.PacketEvent:
+		return p[1] == hci.EvCommandComplete || p[1] == hci.EvCommandStatus
+	default:
+		return false
 	}
 }
 

@@ -72,6 +72,23 @@ func TestStreamFindsPacketsHoweverTheyArrive(t *testing.T) {
 	}
 }
 
+// TestStreamSkipsOctetsBeforeTheFirstAnswer puts octets that begin no packet before the
+// first packets. They are skipped until a command has been answered.
+func TestStreamSkipsOctetsBeforeTheFirstAnswer(t *testing.T) {
+	report := []byte{4, 0x3E, 2, 0x02, 0}
+	for _, size := range []int{1, 3, 100} {
+		in := slices.Concat([]byte{0xFF, 0, 6, 0x77}, report, []byte{0xC0}, resetComplete, aclPacket, []byte{0xFF}, report)
+		s := NewStream(&chunks{data: slices.Collect(slices.Chunk(in, size)), err: io.EOF})
+		got, err := readAll(s)
+		if diff := cmp.Diff([][]byte{report, resetComplete, aclPacket}, got); diff != "" {
+			t.Errorf("chunks of %d bytes: packets differ (-want +got):\n%s", size, diff)
+		}
+		if err == nil || !strings.Contains(err.Error(), "0xff") || s.Skipped() != 5 {
+			t.Errorf("chunks of %d bytes: %v, skipped %d; want the octet after the answer, and 5", size, err, s.Skipped())
+		}
+	}
+}
+
 func TestStreamErrorsAreFinal(t *testing.T) {
 	broken := errors.New("broken")
 	for _, c := range []struct {
