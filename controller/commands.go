@@ -24,7 +24,12 @@ type command struct {
 	// command ends with it.
 	link  *Link
 	timer timer
+	sent  int // how often it has been sent; more than once for the first reset only
 }
+
+// resets is how often the first reset is sent before its missing answer counts: a
+// controller that still boots loses commands.
+const resets = 3
 
 // commands is the flow control of HCI commands (Vol 4, Part E, 4.4): the
 // controller grants credits, and at most one command per opcode is pending.
@@ -46,8 +51,7 @@ type commands struct {
 // commands are optional: the Controller works without them, with fewer features.
 func essential(op hci.Opcode) bool {
 	switch op {
-	case hci.OpReset, hci.OpReadBDADDR, hci.OpSetEventMask, hci.OpLESetEventMask, hci.OpReadLocalSupportedCommands,
-		hci.OpLEReadBufferSize, hci.OpLEReadLocalSupportedFeatures,
+	case hci.OpReset, hci.OpSetEventMask, hci.OpLESetEventMask, hci.OpLEReadBufferSize,
 		hci.OpLESetScanEnable, hci.OpLESetScanParameters, hci.OpLESetExtendedScanEnable, hci.OpLESetExtendedScanParameters,
 		hci.OpLECreateConnection, hci.OpLEExtendedCreateConnection, hci.OpLECreateConnectionCancel, hci.OpDisconnect,
 		hci.OpLESetAdvertisingEnable, hci.OpLESetExtendedAdvertisingEnable:
@@ -152,10 +156,16 @@ func (c *core) pumpCommands() {
 		c.cmds.pending[cmd.op] = cmd
 		c.noteTuned(cmd)
 		cmd.timer.f = func(now time.Time) { c.commandTimedOut(cmd) }
-		c.timers.setTimer(&cmd.timer, c.now.Add(c.cfg.commandTimeout()))
-		c.sendPacket(cmd.packet)
+		c.sendCommand(cmd)
 	}
 	c.watchCredits()
+}
+
+// sendCommand sends a pending command and starts its timer.
+func (c *core) sendCommand(cmd *command) {
+	cmd.sent++
+	c.timers.setTimer(&cmd.timer, c.now.Add(c.cfg.commandTimeout()))
+	c.sendPacket(cmd.packet)
 }
 
 // watchCredits bounds how long the controller may grant no credit, to twice
@@ -201,6 +211,10 @@ func (c *core) takeAnswer(op hci.Opcode, numPackets uint8) *command {
 // commandTimedOut handles a missing answer. It ends the Controller if the command
 // is essential; otherwise the command is never sent again.
 func (c *core) commandTimedOut(cmd *command) {
+	if cmd.op == hci.OpReset && !c.started && cmd.sent < resets {
+		c.sendCommand(cmd)
+		return
+	}
 	delete(c.cmds.pending, cmd.op)
 	err := &CommandError{cmd.op, ErrNoAnswer}
 	if essential(cmd.op) {
@@ -226,6 +240,8 @@ func (c *core) handleCommandComplete(ev *hci.CommandComplete) {
 		status, ret := hci.StatusUnspecified, []byte(nil)
 		if len(ev.Return) > 0 {
 			status, ret = hci.Status(ev.Return[0]), ev.Return[1:]
+		} else if ev.Opcode == hci.OpReset { // some omit its status
+			status = hci.StatusSuccess
 		}
 		c.answerCommand(cmd, ret, status)
 	}

@@ -222,8 +222,13 @@ func testStartOfASilentController(t *testing.T) {
 	host, ctl := hcitest.Pipe()
 	begin := time.Now()
 	_, err := controller.Open(t.Context(), host, nil)
-	if !errors.Is(err, controller.ErrNoAnswer) || time.Since(begin) != 2*time.Second {
-		t.Errorf("got %v after %v, want no answer after 2s", err, time.Since(begin))
+	if !errors.Is(err, controller.ErrNoAnswer) || time.Since(begin) != 6*time.Second {
+		t.Errorf("got %v after %v, want no answer after three resets in 6s", err, time.Since(begin))
+	}
+	for range 3 {
+		if b, err := ctl.Sent(t.Context()); err != nil || !bytes.Equal(b, []byte{1, 0x03, 0x0C, 0}) {
+			t.Errorf("sent % x, %v, want a reset", b, err)
+		}
 	}
 	ctl.WantClosed(t)
 }

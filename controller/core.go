@@ -21,13 +21,15 @@ type core struct {
 	log *slog.Logger
 	ctx context.Context // for log calls only
 
-	now   time.Time // the time of the packet, task or deadline in hand
-	out   [][]byte  // packets to send, in order; data packets return to free
-	free  [][]byte  // spare buffers for data packets
-	dec   hci.Decoder
-	err   error // why the Controller ended; nil before the end
-	info  Info
-	stats Stats
+	now  time.Time // the time of the packet, task or deadline in hand
+	out  [][]byte  // packets to send, in order; data packets return to free
+	free [][]byte  // spare buffers for data packets
+	dec  hci.Decoder
+	err  error // why the Controller ended; nil before the end
+	info Info
+	// started reports that the start-up has ended.
+	started bool
+	stats   Stats
 
 	timers timers
 	cmds   commands

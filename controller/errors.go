@@ -38,6 +38,10 @@ var (
 	// ErrNotSupported means that the controller lacks a command or a feature.
 	ErrNotSupported = errors.New("not supported by the controller")
 
+	// ErrNoLE means that the controller knows none of the commands that every LE
+	// controller has.
+	ErrNoLE = errors.New("the controller has no Bluetooth LE")
+
 	// ErrDialTimeout means that the controller heard no connectable advertisement of
 	// the peer within ConnectOptions.Timeout.
 	ErrDialTimeout = errors.New("the peer was not heard in time")

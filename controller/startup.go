@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
@@ -16,15 +17,19 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 	i := &Info{}
 	s := starter{ctx: ctx, ctl: ctl}
 	must(&s, hci.Reset{})
-	i.Version = must(&s, hci.ReadLocalVersionInformation{})
-	i.Commands = must(&s, hci.ReadLocalSupportedCommands{})
-	i.Features = must(&s, hci.LEReadLocalSupportedFeatures{})
+	i.Version = try(&s, hci.ReadLocalVersionInformation{})
+	i.Commands = s.readCommands()
+	i.Features = try(&s, hci.LEReadLocalSupportedFeatures{})
 	if i.Commands.Has(hci.OpLEReadAllLocalSupportedFeatures) {
 		// Page 0 has 64 bits, every other page 192 (Vol 6, Part B, 4.6).
 		all := try(&s, hci.LEReadAllLocalSupportedFeatures{})
 		i.FeaturePages = append([]byte(nil), all.Pages[:min(len(all.Pages), 8+24*int(all.MaxPage))]...)
 	}
 	i.Public = try(&s, hci.ReadBDADDR{})
+	if isPlaceholder(i.Public) {
+		ctl.core.log.Log(ctx, LevelController, "the address of the controller is a placeholder", "address", i.Public)
+		i.Public = hci.MAC{}
+	}
 	i.Extended = !ctl.core.cfg.DisableExtended && allExtended(i.Commands)
 	for _, q := range quirks {
 		if s.err == nil && q.match(i) {
@@ -33,7 +38,7 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 		}
 	}
 	s.setEventMask(i)
-	must(&s, hci.LESetEventMask{Mask: i.leEventMask()})
+	try(&s, hci.LESetEventMask{Mask: i.leEventMask()})
 	s.readBuffers(i)
 	s.configure(i, i.Commands.Has(hci.OpWriteLEHostSupport), hci.WriteLEHostSupport{Enabled: true})
 	if i.Commands.Has(hci.OpLEReadFilterAcceptListSize) {
@@ -54,6 +59,9 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 	s.setAddress(i)
 	if s.err != nil {
 		return nil, s.err
+	}
+	if tr, ok := ctl.tr.(interface{ Skipped() uint64 }); ok && tr.Skipped() > 0 {
+		ctl.core.log.Log(ctx, LevelController, "octets before the first answer were skipped", "octets", tr.Skipped())
 	}
 	return i, s.handOver(i)
 }
@@ -77,6 +85,9 @@ type starter struct {
 	ctx context.Context
 	ctl *Controller
 	err error
+	// unknown counts the LE commands that the controller has answered with 0x01,
+	// unknown HCI command.
+	unknown int
 }
 
 // must runs a command whose failure ends the start-up.
@@ -95,13 +106,44 @@ func try[R any](s *starter, cmd hci.Command[R]) (v R) {
 	}
 	v, err := Exec(s.ctx, s.ctl, cmd)
 	if err != nil {
-		s.ctl.core.log.Log(s.ctx, LevelController, "start-up goes on without", "error", err)
-		if s.ctx.Err() != nil || s.ctl.Err() != nil {
-			s.err = err
-		}
+		s.failOptional(err)
 		var zero R
 		return zero
 	}
+	return v
+}
+
+// failOptional notes the failure of an optional command.
+func (s *starter) failOptional(err error) {
+	failed, ok := errors.AsType[*CommandError](err)
+	ended := ok && essential(failed.Op) && errors.Is(err, ErrNoAnswer)
+	if s.ctx.Err() != nil || s.ctl.Err() != nil || ended {
+		s.err = err
+		return
+	}
+	const le = 0x08 // the group of the LE commands (7.8)
+	if ok && failed.Op>>10 == le && statusOf(err) == hci.StatusUnknownCommand {
+		s.unknown++
+	}
+	s.ctl.core.log.Log(s.ctx, LevelController, "start-up goes on without", "error", err)
+}
+
+// readCommands reads the list of supported commands. Of a list that is too short, it
+// takes what there is.
+func (s *starter) readCommands() (v hci.SupportedCommands) {
+	if s.err != nil {
+		return v
+	}
+	op := hci.OpReadLocalSupportedCommands
+	list, err := askLoop(s.ctx, &s.ctl.core, commandFailed(op), func(wanted func() bool, done func([]byte, error)) {
+		s.ctl.core.runCommandIf(wanted, hci.ReadLocalSupportedCommands{}, func(_ time.Time, ret []byte, err error) {
+			done(slices.Clone(ret), err)
+		})
+	})
+	if err != nil {
+		s.failOptional(err)
+	}
+	copy(v[:], list)
 	return v
 }
 
@@ -144,12 +186,15 @@ func (s *starter) readBuffers(i *Info) {
 		i.ACLLen, i.ACLNum = int(b.ACLLen), int(b.ACLNum)
 	}
 	if i.ACLLen == 0 || i.ACLNum == 0 {
-		b := must(s, hci.LEReadBufferSize{})
+		b := try(s, hci.LEReadBufferSize{})
 		i.ACLLen, i.ACLNum = int(b.ACLLen), int(b.ACLNum)
 	}
 	if i.ACLLen == 0 || i.ACLNum == 0 {
 		b := try(s, hci.ReadBufferSize{})
 		i.ACLLen, i.ACLNum, i.SharedBuffers = int(b.ACLLen), int(b.ACLNum), true
+	}
+	if s.err == nil && s.unknown >= 3 { // features, event mask and buffers
+		s.err = ErrNoLE
 	}
 	const least = 27 // (7.8.2)
 	if s.err == nil && (i.ACLLen < least || i.ACLNum == 0) {
@@ -198,7 +243,7 @@ func (s *starter) handOver(i *Info) error {
 	info := *i
 	_, err := askLoop(s.ctx, &s.ctl.core, func(err error) error { return err }, func(_ func() bool, done func(hci.None, error)) {
 		c := &s.ctl.core
-		c.info, c.own = info, info.Address
+		c.info, c.own, c.started = info, info.Address, true
 		c.data.length, c.data.total, c.data.free = info.ACLLen, info.ACLNum, info.ACLNum
 		done(hci.None{}, nil)
 	})
