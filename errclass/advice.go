@@ -1,9 +1,11 @@
 package errclass
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 )
 
@@ -21,6 +23,9 @@ const (
 	adviceRefused  = "the device refuses this host: pair with it first; or it still has a bond with this host: remove that on the device"
 	adviceAdapter  = "the adapter does not work properly: replug or reset it, or use another one"
 	adviceByItself = "the controller ended the connection by itself: try again, or use another adapter"
+	adviceNoLE     = "this adapter is for Bluetooth Classic only: use an adapter with Bluetooth 4.0 or later"
+	adviceLacking  = "this adapter lacks the command: use another adapter"
+	adviceExtended = "this adapter refuses the extended commands: use the legacy commands (controller.Config.DisableExtended, or --no-extended), or another adapter"
 	adviceRequest  = "the request cannot succeed as it is: change its parameters"
 	adviceParams   = "connection parameters do not suit: ask for a longer interval or supervision timeout"
 	adviceBusy     = "the adapter is busy: another scan or connection attempt of it has to end first"
@@ -49,6 +54,28 @@ const (
 	// device takes longer. The value is that of bleak-retry-connector 4.7.1.
 	rejectedWithin = 8 * time.Second
 )
+
+// adviseRequest is the advice on a command that the controller refuses for its content.
+func adviseRequest(s *subject) string {
+	cmd, ok := errors.AsType[*controller.CommandError](s.err)
+	if !ok {
+		return adviceRequest
+	}
+	switch cmd.Op {
+	case hci.OpLESetExtendedScanParameters, hci.OpLESetExtendedScanEnable, hci.OpLEExtendedCreateConnection,
+		hci.OpLESetExtendedAdvertisingParameters, hci.OpLESetExtendedAdvertisingEnable:
+		return adviceExtended
+	}
+	return adviceRequest
+}
+
+// adviseLacking is the advice on a command that the controller does not know.
+func adviseLacking(s *subject) string {
+	if a := adviseRequest(s); a != adviceRequest {
+		return a
+	}
+	return adviceLacking
+}
 
 // phase returns the phase of the error; PhaseUnknown without a situation.
 func (s *subject) phase() Phase {

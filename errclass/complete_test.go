@@ -36,6 +36,7 @@ func samples() map[string]error {
 		"controller.ErrUnacknowledged":  controller.ErrUnacknowledged,
 		"controller.ErrStuck":           controller.ErrStuck,
 		"controller.ErrNotSupported":    controller.ErrNotSupported,
+		"controller.ErrNoLE":            controller.ErrNoLE,
 		"controller.ErrDialTimeout":     controller.ErrDialTimeout,
 		"controller.ErrStillInitiating": controller.ErrStillInitiating,
 		"controller.ErrStale":           controller.ErrStale,

@@ -56,6 +56,10 @@ var localRows = []row{
 		like: likeOther, do: canceled, why: "the connection came after its callers had given up, and was closed",
 	},
 	{
+		name: "controller: no Bluetooth LE", match: []match{is(controller.ErrNoLE)},
+		like: likeOther, do: treatment{category: Fatal, advice: adviceNoLE}, why: "the adapter is for Bluetooth Classic only",
+	},
+	{
 		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported)},
 		like: likeOther, do: fatal, why: "another adapter may be able to",
 	},
@@ -86,12 +90,16 @@ func closedByUser(err error) bool {
 // hciRows are the error codes of Vol 1, Part F, by where they were given.
 var hciRows = []row{
 	{
-		name: "0x01, 0x11, 0x12, 0x19, 0x1A, 0x1E, 0x20, 0x24, 0x27, 0x2E, 0x30, 0x45 of a command",
-		match: []match{statusAt(onCommand|onDial, hci.StatusUnknownCommand, hci.StatusUnsupportedFeature, hci.StatusInvalidParameters,
+		name: "0x01 of a command", match: []match{statusAt(onCommand|onDial, hci.StatusUnknownCommand)},
+		like: likeOther, do: treatment{category: Fatal}, advise: adviseLacking, why: "the controller will not learn the command: use another one, or do without",
+	},
+	{
+		name: "0x11, 0x12, 0x19, 0x1A, 0x1E, 0x20, 0x24, 0x27, 0x2E, 0x30, 0x45 of a command",
+		match: []match{statusAt(onCommand|onDial, hci.StatusUnsupportedFeature, hci.StatusInvalidParameters,
 			hci.StatusUnknownLMPPDU, hci.StatusUnsupportedRemoteFeature, hci.StatusInvalidLMPParameters, hci.StatusUnsupportedLMPValue,
 			hci.StatusLMPPDUNotAllowed, hci.StatusQoSNotSupported, hci.StatusChannelClassificationNotSupported,
 			hci.StatusOutOfMandatoryRange, hci.StatusPacketTooLong)},
-		like: likeOther, do: fatal, why: "the same request fails the same way: leave a feature out, or change parameters",
+		like: likeOther, do: fatal, advise: adviseRequest, why: "the same request fails the same way: leave a feature out, or change parameters",
 	},
 	{
 		name: "0x02, 0x44 of a dial", match: []match{statusAt(onDial, hci.StatusUnknownConnection, hci.StatusCanceledByHost)},
