@@ -1,10 +1,44 @@
 package cli
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/moor-ble/moor/hci"
 )
+
+// TestNoExtended looks for the extended commands in a capture, with and without the
+// flag that disables them.
+func TestNoExtended(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		want bool
+	}{{"extended", nil, true}, {"legacy", []string{"--no-extended"}, false}} {
+		file := filepath.Join(t.TempDir(), "capture")
+		inAir(t, c.name, func(t *testing.T) {
+			moor(t.Context(), append(c.args, "-a", "sim:", "--snoop", file, "read", belt, "2a38")...).want(t, 0, "01  chest\n", "")
+		})
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := false
+		for r, err := range hci.ReadSnoop(bytes.NewReader(b)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, err := hci.ParseCommand(r.Packet[1:]); r.Sent && r.Packet[0] == byte(hci.PacketCommand) && err == nil {
+				got = got || p.Opcode() == hci.OpLEExtendedCreateConnection
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: extended commands used: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
 
 func TestSnoop(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "capture")

@@ -117,7 +117,7 @@ func (a *app) probeAdapter(ctx context.Context, name string) *jsonAdapter {
 	tr, err := a.openTransport(ctx, name)
 	if err == nil {
 		var ctl *controller.Controller
-		if ctl, err = controller.Open(ctx, tr, &controller.Config{Name: name, Logger: a.log}); err == nil {
+		if ctl, err = controller.Open(ctx, tr, &controller.Config{Name: name, Logger: a.log, DisableExtended: a.NoExtended}); err == nil {
 			j.Up = true
 			if mac := ctl.Info().Public; mac != (hci.MAC{}) {
 				j.Address = &mac

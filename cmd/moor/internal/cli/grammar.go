@@ -14,8 +14,10 @@ type globals struct {
 	Snoop    string
 	State    string
 	Privacy  bool
-	Verbose  int
-	Version  bool
+	// NoExtended disables the extended commands of the controllers.
+	NoExtended bool
+	Verbose    int
+	Version    bool
 }
 
 func (g *globals) flags() *pflag.FlagSet {
@@ -25,6 +27,7 @@ func (g *globals) flags() *pflag.FlagSet {
 	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark)")
 	fs.StringVar(&g.State, "state", "", "store the devices heard, their attribute tables and their bonds in `DIR`, so that the next connection is quicker; \"none\" stores nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and its subdirectory sim for simulated air (also $MOOR_STATE)")
 	fs.BoolVar(&g.Privacy, "privacy", false, "change the address on air every 15 minutes; only devices that bonded with --privacy recognize this host")
+	fs.BoolVar(&g.NoExtended, "no-extended", false, "scan and connect with the legacy HCI commands, for a controller whose extended commands do not work; if the controller refuses them, moor does so by itself")
 	fs.CountVarP(&g.Verbose, "verbose", "v", "log to standard error: -v attempts and adapters, -vv links, -vvv packets")
 	fs.BoolVar(&g.Version, "version", false, "show the version of this program, as the command version does")
 	return fs
