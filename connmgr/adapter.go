@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -199,6 +200,19 @@ func (a *Adapter) keepOpen(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// startsAgain reports whether the first try to open the adapter has failed in a way that
+// another one may not: the controller answered, and failed during its start-up.
+func (a *Adapter) startsAgain() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tries := a.failures
+	if a.state == AdapterDown {
+		tries++
+	}
+	_, ended := errors.AsType[*controller.Error](a.err)
+	return tries < 2 && ended && !errors.Is(a.err, controller.ErrNoAnswer)
 }
 
 // openHost opens the transport and starts the host on it.

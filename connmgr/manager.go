@@ -108,7 +108,8 @@ type Manager struct {
 // Open makes a Manager and begins to open its adapters. It returns as soon as one of
 // them is up. The others, and those that fail later, are opened in the background. If
 // every adapter fails once, or ctx ends before one is up, Open closes the Manager and
-// returns the error.
+// returns the error. A controller that answers, but fails during its start-up, gets a
+// second try first.
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
 		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(), freed: newBroadcast(), places: newPlaces(),
@@ -156,7 +157,8 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	return m, nil
 }
 
-// awaitAdapter waits until one adapter is up, or each has failed once.
+// awaitAdapter waits until one adapter is up, or each has failed. An adapter fails with
+// its first try, unless startsAgain.
 func (m *Manager) awaitAdapter(ctx context.Context) error {
 	for {
 		changed, stop := m.wake.subscribe(func(n news) bool { return n.adapter })
@@ -166,10 +168,8 @@ func (m *Manager) awaitAdapter(ctx context.Context) error {
 			case AdapterUp:
 				stop()
 				return nil
-			case AdapterDown:
-				failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
-			case AdapterOpening:
-				if err != nil { // the next try has begun
+			case AdapterDown, AdapterOpening: // opening with an error: the next try has begun
+				if err != nil && !a.startsAgain() {
 					failed = append(failed, fmt.Errorf("%s: %w", a.name, err))
 				}
 			}
