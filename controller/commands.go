@@ -24,7 +24,8 @@ type command struct {
 	// command ends with it.
 	link  *Link
 	timer timer
-	sent  int // how often it has been sent; more than once for the first reset only
+	vital bool // its missing answer ends the Controller, although it is optional
+	sent  int  // how often it has been sent; more than once for the first reset only
 }
 
 // resets is how often the first reset is sent before its missing answer counts: a
@@ -217,7 +218,7 @@ func (c *core) commandTimedOut(cmd *command) {
 	}
 	delete(c.cmds.pending, cmd.op)
 	err := &CommandError{cmd.op, ErrNoAnswer}
-	if essential(cmd.op) {
+	if cmd.vital || essential(cmd.op) {
 		cmd.done(c.now, nil, err)
 		c.failController(&Error{"the controller stopped answering", err})
 		return

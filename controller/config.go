@@ -43,6 +43,10 @@ type Config struct {
 	// CommandTimeout bounds the wait for the answer to a command, and a write to
 	// the transport; default 2 s, as in the Linux kernel.
 	CommandTimeout time.Duration
+	// IdleCheck is how long the controller may be silent before it is asked by a
+	// command whether it works, while there are links, a scan, a dial or advertising;
+	// default 1 min, negative disables the question.
+	IdleCheck time.Duration
 	// DisableExtended selects the legacy commands for scanning, initiating and
 	// advertising, even if the controller has the extended ones. A Controller
 	// never mixes the two kinds (Vol 4, Part E, 3.1.1).
@@ -60,6 +64,13 @@ func (c *Config) commandTimeout() time.Duration {
 		return 2 * time.Second
 	}
 	return c.CommandTimeout
+}
+
+func (c *Config) idleCheck() time.Duration {
+	if c.IdleCheck == 0 {
+		return time.Minute
+	}
+	return c.IdleCheck
 }
 
 func (c *Config) reportQueue() int {

@@ -42,6 +42,7 @@ type core struct {
 	adv    advertising
 	quiet  quiet
 	legacy legacy
+	idle   idleCheck
 	sweep  sweep
 
 	own       hci.Addr // the address in use on air
@@ -85,11 +86,12 @@ func (c *core) setup(cfg Config) {
 	c.quiet.c, c.resolving.c, c.legacy.c = c, c, c
 	c.sweep.init(c)
 	c.stalls.init(c)
+	c.idle.init(c)
 }
 
 // handlePacket handles one packet of the controller. It does not keep b.
 func (c *core) handlePacket(now time.Time, b []byte) {
-	c.now = now
+	c.now, c.idle.heard = now, now
 	if c.err != nil || len(b) == 0 {
 		return
 	}
@@ -241,6 +243,7 @@ func (c *core) failController(err error) {
 	c.quiet.failJobs(err)
 	c.private.stopRotation()
 	c.timers.stopTimer(&c.stalls.timer)
+	c.timers.stopTimer(&c.idle.timer)
 }
 
 type task = loop.Task

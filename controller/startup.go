@@ -245,6 +245,7 @@ func (s *starter) handOver(i *Info) error {
 		c := &s.ctl.core
 		c.info, c.own, c.started = info, info.Address, true
 		c.data.length, c.data.total, c.data.free = info.ACLLen, info.ACLNum, info.ACLNum
+		c.idle.startChecks()
 		done(hci.None{}, nil)
 	})
 	return err
