@@ -148,20 +148,22 @@ type RemoteVersion struct {
 // RemoteVersion reads the version of the peer's link layer
 // (Vol 4, Part E, 7.1.23).
 func (l *Link) RemoteVersion(ctx context.Context) (RemoteVersion, error) {
-	return askLink(ctx, l, hci.OpReadRemoteVersionInformation, func(wanted func() bool, done func(RemoteVersion, error)) {
-		l.runProcedure(wanted, hci.ReadRemoteVersionInformation{Handle: l.handle}, func(ev hci.Event) (bool, hci.Status) {
-			if v, ok := ev.(*hci.ReadRemoteVersionInformationComplete); ok {
-				return true, v.Status
-			}
-			return false, 0
-		}, func(_ time.Time, ev hci.Event, err error) {
-			if err != nil {
-				done(RemoteVersion{}, err)
-				return
-			}
-			v := ev.(*hci.ReadRemoteVersionInformationComplete)
-			done(RemoteVersion{v.Version, v.Manufacturer, v.Subversion}, nil)
-		})
+	return askLink(ctx, l, hci.OpReadRemoteVersionInformation, l.startRemoteVersion)
+}
+
+func (l *Link) startRemoteVersion(wanted func() bool, done func(RemoteVersion, error)) {
+	l.runProcedure(wanted, hci.ReadRemoteVersionInformation{Handle: l.handle}, func(ev hci.Event) (bool, hci.Status) {
+		if v, ok := ev.(*hci.ReadRemoteVersionInformationComplete); ok {
+			return true, v.Status
+		}
+		return false, 0
+	}, func(_ time.Time, ev hci.Event, err error) {
+		if err != nil {
+			done(RemoteVersion{}, err)
+			return
+		}
+		v := ev.(*hci.ReadRemoteVersionInformationComplete)
+		done(RemoteVersion{v.Version, v.Manufacturer, v.Subversion}, nil)
 	})
 }
 
