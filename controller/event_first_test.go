@@ -29,7 +29,9 @@ func TestEventBeforeItsAnswer(t *testing.T) {
 		{"PHY", func(l *Link, done func(error)) {
 			l.startPHY(nil, hci.PHYs2M, hci.PHYs2M, func(_, _ hci.PHY, err error) { done(err) })
 		}, hci.LESetPHY{Handle: 1, TX: hci.PHYs2M, RX: hci.PHYs2M}, &hci.LEPHYUpdateComplete{Handle: 1, TX: hci.PHY2M, RX: hci.PHY2M}},
-		{"version", func(l *Link, done func(error)) { l.startRemoteVersion(nil, func(_ RemoteVersion, err error) { done(err) }) },
+		{"version", func(l *Link, done func(error)) {
+			l.startRemoteVersion(nil, func(_ RemoteVersion, err error) { done(err) })
+		},
 			hci.ReadRemoteVersionInformation{Handle: 1}, &hci.ReadRemoteVersionInformationComplete{Handle: 1, Version: 13}},
 	} {
 		h := newHarness(t, 4)

@@ -8,13 +8,13 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// enhanced reports a connection by LE Enhanced Connection Complete.
-func (h *harness) enhanced(role hci.Role, handle hci.Handle, peer hci.Addr, rpa hci.MAC) {
-	h.event(&hci.LEEnhancedConnectionComplete{Handle: handle, Role: role, Peer: peer, PeerRPA: rpa, Params: hci.ConnParamsInUse{Timeout: time.Second}})
+// enhanced reports a connection with handle 1 by LE Enhanced Connection Complete.
+func (h *harness) enhanced(role hci.Role, peer hci.Addr, rpa hci.MAC) {
+	h.event(&hci.LEEnhancedConnectionComplete{Handle: 1, Role: role, Peer: peer, PeerRPA: rpa, Params: hci.ConnParamsInUse{Timeout: time.Second}})
 }
 
-// dialed makes a link by a dial and returns it.
-func (h *harness) dialed(handle hci.Handle, peer hci.Addr, report func()) (l *Link) {
+// dialed makes the link with handle 1 by a dial and returns it.
+func (h *harness) dialed(peer hci.Addr, report func()) (l *Link) {
 	h.t.Helper()
 	h.do(func(time.Time) {
 		h.c.dial.addDial(&dial{peers: []hci.Addr{peer}, done: func(got *Link, _ error) { l = got }})
@@ -22,7 +22,7 @@ func (h *harness) dialed(handle hci.Handle, peer hci.Addr, report func()) (l *Li
 	h.c.out = nil
 	h.status(hci.OpLECreateConnection, hci.StatusSuccess)
 	report()
-	if l == nil || l.handle != handle {
+	if l == nil || l.handle != 1 {
 		h.t.Fatalf("the dial got %v", l)
 	}
 	return l
@@ -34,12 +34,12 @@ func TestRepeatedConnectionEvent(t *testing.T) {
 	rpa := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 0x46}, Kind: hci.AddrRandom}
 	for name, repeat := range map[string]func(h *harness){
 		"same form":       func(h *harness) { h.connected(hci.StatusSuccess, 1, peerA) },
-		"enhanced form":   func(h *harness) { h.enhanced(hci.RoleCentral, 1, peerA, hci.MAC{}) },
+		"enhanced form":   func(h *harness) { h.enhanced(hci.RoleCentral, peerA, hci.MAC{}) },
 		"private address": func(h *harness) { h.connected(hci.StatusSuccess, 1, rpa) },
 	} {
 		for _, wait := range []time.Duration{0, time.Minute} {
 			h := newHarness(t, 1)
-			l := h.dialed(1, peerA, func() { h.enhanced(hci.RoleCentral, 1, peerA, rpa.MAC) })
+			l := h.dialed(peerA, func() { h.enhanced(hci.RoleCentral, peerA, rpa.MAC) })
 			h.pass(wait)
 			repeat(h)
 			h.idle(name)
@@ -54,7 +54,7 @@ func TestRepeatedConnectionEvent(t *testing.T) {
 // controller initiates to another peer.
 func TestRepeatedConnectionEventBesideADial(t *testing.T) {
 	h := newHarness(t, 1)
-	l := h.dialed(1, peerA, func() { h.connected(hci.StatusSuccess, 1, peerA) })
+	l := h.dialed(peerA, func() { h.connected(hci.StatusSuccess, 1, peerA) })
 	h.do(func(time.Time) {
 		h.c.dial.addDial(&dial{peers: []hci.Addr{peerB}, done: func(*Link, error) { t.Error("the dial ended") }})
 	})
@@ -71,9 +71,9 @@ func TestRepeatedConnectionEventBesideADial(t *testing.T) {
 func TestRepeatedConnectionEventAsPeripheral(t *testing.T) {
 	h := newHarness(t, 1)
 	h.c.adv.opts, h.c.adv.running = &AdvertiseOptions{}, true
-	h.enhanced(hci.RolePeripheral, 1, peerA, hci.MAC{})
+	h.enhanced(hci.RolePeripheral, peerA, hci.MAC{})
 	l := h.c.links[1]
-	h.enhanced(hci.RolePeripheral, 1, peerA, hci.MAC{})
+	h.enhanced(hci.RolePeripheral, peerA, hci.MAC{})
 	h.idle("one link, no advertising")
 	if l.Err() != nil || h.c.links[1] != l || h.c.stats.RepeatedEvents != 1 {
 		t.Errorf("link %v, %d repeated events", l.Err(), h.c.stats.RepeatedEvents)
@@ -84,8 +84,8 @@ func TestRepeatedConnectionEventAsPeripheral(t *testing.T) {
 // peer has the handle.
 func TestNewLinkWithAnOldHandle(t *testing.T) {
 	h := newHarness(t, 1)
-	l := h.dialed(1, peerA, func() { h.connected(hci.StatusSuccess, 1, peerA) })
-	again := h.dialed(1, peerA, func() { h.connected(hci.StatusSuccess, 1, peerA) })
+	l := h.dialed(peerA, func() { h.connected(hci.StatusSuccess, 1, peerA) })
+	again := h.dialed(peerA, func() { h.connected(hci.StatusSuccess, 1, peerA) })
 	if !errors.Is(l.Err(), ErrStale) || again.Err() != nil || h.c.stats.RepeatedEvents != 0 {
 		t.Errorf("old link %v, new link %v", l.Err(), again.Err())
 	}
@@ -107,7 +107,7 @@ func TestConnectionEventAfterItsEnd(t *testing.T) {
 		}
 		h.event(&hci.DisconnectionComplete{Handle: 1, Reason: hci.StatusFailedToEstablish})
 		h.c.out = nil
-		h.enhanced(role, 1, peerA, hci.MAC{})
+		h.enhanced(role, peerA, hci.MAC{})
 		l := h.c.links[1]
 		h.want(hci.ReadRSSI{Handle: 1}, "does the controller have the link?")
 		h.complete(hci.OpReadRSSI, hci.StatusUnknownConnection)
@@ -122,9 +122,9 @@ func TestConnectionEventAfterItsEnd(t *testing.T) {
 func TestLateConnectionEventAsPeripheral(t *testing.T) {
 	h := newHarness(t, 1)
 	h.c.adv.running = true
-	h.enhanced(hci.RolePeripheral, 1, peerA, hci.MAC{})
+	h.enhanced(hci.RolePeripheral, peerA, hci.MAC{})
 	h.event(&hci.DisconnectionComplete{Handle: 1, Reason: hci.StatusRemoteUserTerminated})
-	h.enhanced(hci.RolePeripheral, 1, peerA, hci.MAC{})
+	h.enhanced(hci.RolePeripheral, peerA, hci.MAC{})
 	h.want(hci.ReadRSSI{Handle: 1}, "no advertising could have led to the link")
 	h.complete(hci.OpReadRSSI, hci.StatusUnknownConnection)
 	if len(h.c.links) != 0 {

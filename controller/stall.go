@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -122,7 +123,7 @@ func (s *stalls) othersWait(l *Link) bool {
 func (s *stalls) endStalled(l *Link, cause error) {
 	s.c.stats.StalledLinks++
 	s.c.log.Log(s.c.ctx, LevelLink, "data is not acknowledged", "handle", l.handle, "peer", l.peer, "error", cause)
-	if cause == ErrNoDataCredit {
+	if errors.Is(cause, ErrNoDataCredit) {
 		if s.suspected && s.suspect != l.peer {
 			s.c.failController(&Error{"data on several links", cause})
 			return

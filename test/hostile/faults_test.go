@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
@@ -80,8 +79,8 @@ func TestControllerRecovers(t *testing.T) {
 			for err == nil {
 				err = c.GATT().WriteNoResponse(ctx, 3, make([]byte, 20))
 			}
-			if !errors.Is(err, context.DeadlineExceeded) {
-				w.t.Errorf("the writer got %v, want the end of its context", err)
+			if !errors.Is(err, controller.ErrNoDataCredit) {
+				w.t.Errorf("the writer got %v, want the fault of the controller", err)
 			}
 			if err := c.Close(); err != nil { // the buffers come back with the end of the link
 				w.t.Error(err)
@@ -293,8 +292,8 @@ func testControllerFails(t *testing.T, f fatal) {
 }
 
 // TestSilentReset: a controller loses its state during a connection, without an event.
-// HCI has no way to detect that. A waiting request fails after its 30 s, which ends the
-// link, and the controller works when it is opened again.
+// The data of the link is never acknowledged, and a command shows that the link is gone.
+// The controller works when it is opened again.
 func TestSilentReset(t *testing.T) { synctest.Test(t, testSilentReset) }
 
 func testSilentReset(t *testing.T) {
@@ -302,10 +301,10 @@ func testSilentReset(t *testing.T) {
 	w.ctl.Crash()
 	begin := time.Now()
 	_, err := w.good.GATT().ReadHandle(t.Context(), 3)
-	if took := time.Since(begin); !errors.Is(err, att.ErrTransactionTimeout) || took != 30*time.Second {
+	if took := time.Since(begin); !errors.Is(err, controller.ErrEventLost) || took < 6*time.Second || took > 6010*time.Millisecond {
 		t.Errorf("the read got %v after %v", err, took)
 	}
-	w.wantLost(w.good, 2*time.Second, att.ErrTransactionTimeout, "")
+	w.wantLost(w.good, 2*time.Second, controller.ErrEventLost, "")
 	if err := w.host.Close(); err != nil {
 		t.Error(err)
 	}
@@ -324,7 +323,10 @@ func TestHalfStart(t *testing.T) {
 		within time.Duration
 		cause  error
 	}{
-		"no answer": {func(c *sim.Controller) { c.Fault(sim.CommandFault{Opcode: hci.OpReset, NoAnswer: true}) }, 2 * time.Second, controller.ErrNoAnswer},
+		"no answer": {func(c *sim.Controller) {
+			c.Fault(sim.CommandFault{Opcode: hci.OpReset, NoAnswer: true, Times: sim.Always})
+		}, 6 * time.Second, controller.ErrNoAnswer},
+		"one answer missing": {func(c *sim.Controller) { c.Fault(sim.CommandFault{Opcode: hci.OpReset, NoAnswer: true}) }, 2 * time.Second, nil},
 		"an error": {func(c *sim.Controller) {
 			c.Fault(sim.CommandFault{Opcode: hci.OpReset, Status: hci.StatusHardwareFailure})
 		}, time.Second, hci.StatusHardwareFailure},
@@ -338,7 +340,10 @@ func TestHalfStart(t *testing.T) {
 				c := air.NewController(nil)
 				f.fault(c)
 				begin := time.Now()
-				_, err := host.Open(t.Context(), c, nil)
+				h, err := host.Open(t.Context(), c, nil)
+				if err == nil {
+					defer h.Close()
+				}
 				if took := time.Since(begin); !errors.Is(err, f.cause) || took > f.within+100*time.Millisecond {
 					t.Errorf("got %v after %v, want %v within %v", err, took, f.cause, f.within)
 				}

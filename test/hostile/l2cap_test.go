@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/l2cap"
 	"github.com/moor-ble/moor/sim"
 )
@@ -214,8 +215,8 @@ func TestAnswersThatAreNotTaken(t *testing.T) {
 				w.wantLost(c, 10*time.Second, nil, "must wait for the")
 				return
 			}
-			if err := c.Err(); err != nil {
-				w.t.Errorf("the link ended with %v", err)
+			if err := c.Err(); !errors.Is(err, controller.ErrNoDataCredit) {
+				w.t.Errorf("the link ended with %v, want the fault of the controller", err)
 			}
 		}))
 	}
