@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,6 +195,32 @@ func testScanSurvivesAnAdapter(t *testing.T) {
 	wantStrings(t, "heard", heard, "hci0 late", "hci0 sensor 1", "hci1 late", "hci1 sensor 1")
 	wantStrings(t, "notices", notices,
 		"2s connmgr: adapter hci1 is down: controller: ended: transport read: sim: controller unplugged", "7s connmgr: adapter hci1 scans again")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// A scan survives a hardware error, and a controller that does not answer the command to
+// scan.
+func TestScanSurvivesFaults(t *testing.T) { inBubble(t, testScanSurvivesFaults) }
+
+func testScanSurvivesFaults(t *testing.T) {
+	l := newLab(t, connmgr.Config{DisableScan: true})
+	l.device(1)
+	l.adapters[0].Fault(sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, NoAnswer: true, Ignore: true})
+	time.AfterFunc(5*second, func() { l.adapters[0].HardwareError(0x42, true) })
+	time.AfterFunc(8*second, func() { l.put(&sim.PeripheralConfig{Name: "late", Address: address(2)}) })
+	heard, notices, err := l.scanFor(12*second, nil)
+	wantStrings(t, "heard", heard, "hci0 late", "hci0 sensor 1")
+	// The scan and the controller end at once; either may be noticed first.
+	const silent = "LE Set Extended Scan Enable: no answer from the controller"
+	if len(notices) == 0 || !strings.HasPrefix(notices[0], "2s connmgr: adapter hci0 ") || !strings.HasSuffix(notices[0], silent) {
+		t.Fatalf("notices %q, want %q first", notices, silent)
+	}
+	wantStrings(t, "notices", notices[1:],
+		"2s connmgr: adapter hci0 scans again",
+		"5s connmgr: adapter hci0 is down: controller: ended: the controller reported a fault: hardware error 0x42",
+		"5s connmgr: adapter hci0 scans again")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("ended with %v", err)
 	}
