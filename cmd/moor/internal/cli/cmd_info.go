@@ -43,14 +43,21 @@ type jsonInfo struct {
 	MTU        int                 `json:"mtu"`
 	RSSI       *int8               `json:"rssi,omitempty"`
 	Encrypted  bool                `json:"encrypted"`
-	Unanswered map[string]string   `json:"unanswered,omitempty"`
+	// ExtendedRefused is the refusal that has made this host use the legacy commands.
+	ExtendedRefused string            `json:"extended_refused,omitempty"`
+	Unanswered      map[string]string `json:"unanswered,omitempty"`
 }
 
 func (c *infoCmd) runInfo(ctx context.Context, a *app) error {
-	return a.withClient(ctx, &c.peer, linkOptions(), func(conn *connmgr.Client) error {
+	return a.withManagedClient(ctx, &c.peer, linkOptions(), func(m *connmgr.Manager, conn *connmgr.Client) error {
 		info, err := collectInfo(ctx, conn.Conn())
 		if err != nil {
 			return err
+		}
+		if ctl := m.Adapter(conn.Adapter()).Controller(); ctl != nil {
+			if refused := ctl.Info().ExtendedRefused; refused != nil {
+				info.ExtendedRefused = message(refused)
+			}
 		}
 		if a.JSON {
 			a.out.json(info)
@@ -129,6 +136,9 @@ func (i *jsonInfo) infoTable() *table {
 		features = "none"
 	}
 	put("features", "features", features)
+	if i.ExtendedRefused != "" {
+		put("commands", "", "legacy, because the extended ones were refused: "+i.ExtendedRefused)
+	}
 	put("PHY", "", i.TX+" out, "+i.RX+" in")
 	put("data length", "", fmt.Sprintf("%d octets out, %d octets in", i.MaxTX, i.MaxRX))
 	put("MTU", "", octets(i.MTU))

@@ -108,12 +108,17 @@ func (a *app) managerConfig(on air, names []string, to *capture) *connmgr.Config
 // withClient runs f with a connection to the device at p, which it closes
 // afterwards. Options that o leaves unset come from the command line.
 func (a *app) withClient(ctx context.Context, p *peer, o connmgr.Options, f func(c *connmgr.Client) error) error {
+	return a.withManagedClient(ctx, p, o, func(_ *connmgr.Manager, c *connmgr.Client) error { return f(c) })
+}
+
+// withManagedClient is withClient for an f that needs the connection manager too.
+func (a *app) withManagedClient(ctx context.Context, p *peer, o connmgr.Options, f func(m *connmgr.Manager, c *connmgr.Client) error) error {
 	return a.withManager(ctx, air{}, func(m *connmgr.Manager) error {
 		c, err := a.establish(ctx, m, p, o)
 		if err != nil {
 			return err
 		}
-		return cmp.Or(f(c), c.Close())
+		return cmp.Or(f(m, c), c.Close())
 	})
 }
 
