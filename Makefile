@@ -24,7 +24,7 @@ CROSS := arm-5 arm-6 arm-7 arm64 mips-softfloat mipsle-softfloat riscv64 386 amd
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the static binary bin/moor
@@ -82,6 +82,11 @@ $(addprefix cross-,$(CROSS)): cross-%:
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(firstword $(subst -, ,$*)) \
 	  $(if $(filter arm-%,$*),GOARM=$(lastword $(subst -, ,$*))) $(if $(filter mips%,$*),GOMIPS=softfloat) \
 	  $(GO) build $(BUILD_FLAGS) -o bin/moor-linux-$* ./cmd/moor
+
+.PHONY: test-emulated
+test-emulated: ## the tests of connmgr and of all below it on big-endian mips and 32-bit arm (QEMU)
+	GO="$(GO)" test/emulated mips
+	GO="$(GO)" test/emulated arm
 
 .PHONY: test-kernel
 test-kernel: build ## the binary and the user-channel tests on a real kernel (QEMU), against BlueZ
