@@ -197,6 +197,9 @@ func (k *channels) handleCreditInd(now time.Time, id uint8, ind flowControlCredi
 	case c == nil:
 		k.m.sig.rejectCommand(id, ind.Code(), commandReject{Reason: RejectInvalidCID, Remote: ind.Source})
 	case c.state != open:
+	case ind.Credits == 0:
+		// A duty of the sender: the receiver must ignore it (10.1).
+		k.m.sig.ignoreCommand("grants no credits", ind.Code())
 	default:
 		if err := c.out.addCredits(ind.Credits); err != nil {
 			k.disconnect(now, c, err)

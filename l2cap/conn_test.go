@@ -170,7 +170,6 @@ func TestViolationsEndTheChannel(t *testing.T) {
 		{"frame beyond its SDU", 0x40, "0100 aabb", "2 octets in an SDU of 1"},
 		{"start of one byte", 0x40, "01", "begins with a frame of 1 octets"},
 		{"empty start", 0x40, "", "begins with a frame of 0 octets"},
-		{"no credits", cidSignal, "16 05 0400 5500 0000", "0 credits"},
 		{"too many credits", cidSignal, "16 05 0400 5500 f6ff", "exceed 65535"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -200,6 +199,26 @@ func TestMostCreditsAllowed(t *testing.T) {
 		l.recv(cidSignal, "16 05 0400 5500 f5ff")
 		if l.wantIdle("65535 in all"); c.Err() != nil {
 			t.Error(c.Err())
+		}
+	})
+}
+
+// TestIndicationOfNoCreditsIsIgnored: a peer must not grant 0 credits, and an
+// indication of 0 must be ignored (Vol 3, Part A, 10.1).
+func TestIndicationOfNoCreditsIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newCoCLink(t, nil)
+		c := l.dialed(1)
+		w := writeSDU(t.Context(), c, counting(40)) // frames of 2+21 and 19
+		l.settle()
+		l.want("one credit, one frame", fmt.Sprintf("0055 2800 %x", counting(21)))
+		l.recv(cidSignal, "16 05 0400 5500 0000")
+		l.wantIdle("no credit, no frame, no answer")
+		pending(t, "WriteSDU", w)
+		l.recv(cidSignal, "16 06 0400 5500 0100")
+		l.want("the rest", fmt.Sprintf("0055 %x", counting(40)[21:]))
+		if _, err := ended(t, "WriteSDU", w); err != nil {
+			t.Error(err)
 		}
 	})
 }

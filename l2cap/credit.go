@@ -100,12 +100,9 @@ type outflow struct {
 	credits  int
 }
 
-// addCredits adds credits from the peer. The error wraps ErrViolation; the
-// caller must end the channel (4.24, 10.1).
+// addCredits adds credits from the peer. The error wraps
+// ErrViolation; the caller must end the channel (4.24, 10.1).
 func (out *outflow) addCredits(n uint16) error {
-	if n == 0 {
-		return fmt.Errorf("%w: an indication of 0 credits", ErrViolation)
-	}
 	if out.credits+int(n) > maxCredits {
 		return fmt.Errorf("%w: %d credits on top of %d exceed %d", ErrViolation, n, out.credits, maxCredits)
 	}
