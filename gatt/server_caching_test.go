@@ -27,16 +27,16 @@ func TestServerTellsOfAChange(t *testing.T) {
 	w.receive("12 1e00 0100", "13")
 	w.receive("12 2c00 0100", "13")
 	setServices(t, srv, withoutVendor())
-	w.want("the range of the service that is gone", "1d 0800 1f00 2d00")
+	w.want("the range of the service that is gone", "1d 0800 1f00 ffff")
 	other.want("not subscribed to Service Changed")
 	// Two changes while the first is not yet confirmed: their union comes next.
 	setServices(t, srv, gatttest.Reference().Services)
 	setServices(t, srv, withoutVendor()[:1])
 	w.want("one indication at a time")
-	w.receive("1e", "1d 0800 1b00 2d00")
+	w.receive("1e", "1d 0800 1b00 ffff")
 	w.receive("1e")
 	setServices(t, srv, gatttest.Reference().Services)
-	w.want("both services are back", "1d 0800 1b00 2d00")
+	w.want("both services are back", "1d 0800 1b00 ffff")
 	w.receive("1e")
 	w.receive("0a 0900", "0b 0200") // subscriptions inside the range are gone
 	w.receive("0a 1e00", "0b 0000")
@@ -49,7 +49,7 @@ func TestServerTellsOfAChange(t *testing.T) {
 	w.want("nothing has changed")
 	w.receive("0a 1d00", "0b 07")
 	setServices(t, srv, append(same, gatt.ServiceDef{UUID: gatt.UUID16(0x1815)}))
-	w.want("a service at the end", "1d 0800 2e00 2e00")
+	w.want("a service at the end", "1d 0800 2e00 ffff")
 	w.receive("0a 1e00", "0b 0100") // stays subscribed
 }
 
@@ -130,15 +130,15 @@ func TestServerBelievesWhoConfirms(t *testing.T) {
 	srv, w := robust(t)
 	w.receive("12 0900 0200", "13")
 	setServices(t, srv, withoutVendor())
-	w.want("told", "1d 0800 1f00 2d00")
+	w.want("told", "1d 0800 1f00 ffff")
 	setServices(t, srv, nil)
-	w.receive("1e", "1d 0800 1000 1e00") // of the table before: not enough
+	w.receive("1e", "1d 0800 1000 ffff") // of the table before: not enough
 	w.receive("0a 0300", "01 0a 0300 12")
 
 	srv, w = robust(t)
 	w.receive("12 0900 0200", "13")
 	setServices(t, srv, withoutVendor())
-	w.want("told", "1d 0800 1f00 2d00")
+	w.want("told", "1d 0800 1f00 ffff")
 	w.receive("1e")
 	w.receive("0a 0300", "0b 6d6f6f72")
 }

@@ -57,7 +57,8 @@ func (s *Session) indicateChange(now time.Time) {
 		return
 	}
 	gen := s.t.gen
-	v := wire.AppendU16(wire.AppendU16(nil, uint16(c.changed.Start)), uint16(c.changed.End))
+	r := s.t.wholeServices(c.changed)
+	v := wire.AppendU16(wire.AppendU16(nil, uint16(r.Start)), uint16(r.End))
 	c.changed, c.indicating = att.HandleRange{}, true
 	s.b.StartIndicate(now, att.HandleValueIndication{Handle: h, Value: v}, func(now time.Time, err error) {
 		c.indicating = false
@@ -69,4 +70,22 @@ func (s *Session) indicateChange(now time.Time) {
 		}
 		s.indicateChange(now)
 	})
+}
+
+// wholeServices returns the range to indicate for a change of r. It ends at
+// 0xffff if no service follows r. Else it ends with a service, so that it may
+// take in one that has not changed: BlueZ 5.66 goes on behind the last service of
+// a range from handle 0, and drops all of them when that is refused.
+func (t *table) wholeServices(r att.HandleRange) att.HandleRange {
+	services := t.profile.Services
+	behind := slices.IndexFunc(services, func(s Service) bool { return s.Handle > r.End })
+	if behind < 0 {
+		return att.HandleRange{Start: r.Start, End: att.HandleMax}
+	}
+	if behind > 0 {
+		if last := services[behind-1].End; r.Start <= last && last < r.End {
+			r.End = services[behind].End
+		}
+	}
+	return r
 }
