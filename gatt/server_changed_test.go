@@ -1,10 +1,12 @@
 package gatt_test
 
 import (
+	"encoding/hex"
 	"testing"
 
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/internal/gatttest"
 )
 
 // TestServerIndicatesWholeRanges: the indicated range ends at 0xffff if no
@@ -87,4 +89,37 @@ func TestServerKeepsSubscriptionsBesideAChange(t *testing.T) {
 	w.want("the change", "1d 0800 1000 2300")
 	w.receive("0a 1300", "0b 0000")
 	w.receive("0a 2300", "0b 0100")
+}
+
+// TestServerIndicatesNoChangeThatTheClientKnows: a client that has proved that it
+// knows the table is not told of the change.
+func TestServerIndicatesNoChangeThatTheClientKnows(t *testing.T) {
+	srv, w := robust(t)
+	setServices(t, srv, withoutVendor())
+	h := srv.Hash()
+	w.receive("08 0100 ffff 2a2b", "09 12 0d00"+hex.EncodeToString(h[:]))
+	w.receive("12 0900 0200", "13")
+	w.receive("0a 0900", "0b 0200")
+
+	// The client has proved it while an earlier change was unconfirmed.
+	setServices(t, srv, nil)
+	w.want("the change", "1d 0800 1000 ffff")
+	setServices(t, srv, withoutVendor())
+	h = srv.Hash()
+	w.receive("08 0100 ffff 2a2b", "09 12 0d00"+hex.EncodeToString(h[:]))
+	w.receive("0a 0300", "0b 6d6f6f72")
+	w.receive("1e")
+
+	// A change after that is indicated.
+	setServices(t, srv, nil)
+	w.want("the next change", "1d 0800 1000 ffff")
+}
+
+// TestServerIndicatesAChangeToALateSubscriber: a client that has not proved
+// anything is told of the change as soon as it subscribes.
+func TestServerIndicatesAChangeToALateSubscriber(t *testing.T) {
+	srv := newServer(t, gatttest.Reference())
+	w := newWire(t, srv, 23, gatt.PeerInfo{})
+	setServices(t, srv, withoutVendor())
+	w.receive("12 0900 0200", "13", "1d 0800 1f00 ffff")
 }

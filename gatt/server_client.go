@@ -119,8 +119,10 @@ func namesHandle(p att.PDU) (h att.Handle, ok bool) {
 	return att.HandleNone, false
 }
 
+// becomeAware notes that the client knows the table: it needs not be told of any
+// earlier change.
 func (c *knownClient) becomeAware(s *Session) {
-	c.awareness = aware
+	c.awareness, c.changed = aware, att.HandleRange{}
 	s.publish()
 	s.keepClient()
 }
