@@ -42,10 +42,15 @@ func (s *serverSide) answer(pdu []byte) [][]byte {
 // newClientOf returns a client of a server.
 func newClientOf(t *testing.T, cfg *gatt.ServerConfig, mtu int) (*gatt.Client, *serverSide) {
 	t.Helper()
+	return newClientOfServer(t, newServer(t, cfg), mtu)
+}
+
+func newClientOfServer(t *testing.T, srv *gatt.Server, mtu int) (*gatt.Client, *serverSide) {
+	t.Helper()
 	side := &serverSide{}
 	c, ch := clientOf(t, side.answer, nil)
 	side.Channel = ch
-	side.b = att.NewBearer(side, &att.Config{MTU: mtu, Requests: newServer(t, cfg).NewSession(gatt.PeerInfo{})})
+	side.b = att.NewBearer(side, &att.Config{MTU: mtu, Requests: srv.NewSession(gatt.PeerInfo{})})
 	return c, side
 }
 
@@ -82,4 +87,42 @@ func TestClientAndServer(t *testing.T) {
 			wantNoError(t, c.WriteClientSupportedFeatures(t.Context()))
 		}))
 	}
+}
+
+// TestServerProfileIsWhatClientsDiscover: a characteristic ends before the next
+// declaration or with its service, whatever handles are free in between (Vol 3,
+// Part G, 3.3).
+func TestServerProfileIsWhatClientsDiscover(t *testing.T) {
+	bubble(testServerProfileIsWhatClientsDiscover)(t)
+}
+
+func testServerProfileIsWhatClientsDiscover(t *testing.T) {
+	srv := newServer(t, &gatt.ServerConfig{DisableGAP: true, DisableGATT: true, Services: []gatt.ServiceDef{
+		{UUID: u16(0xFF01), Handle: 0x10, End: 0x2F, Characteristics: []gatt.CharDef{
+			{UUID: u16(0x2A28), Properties: propR},
+			{UUID: u16(0x2A29), Handle: 0x18, Properties: propR | propN, Descriptors: []gatt.DescDef{
+				{UUID: u16(0x2901), Handle: 0x1C},
+			}},
+			{UUID: u16(0x2A00), Handle: 0x20, Properties: propR},
+		}},
+		{UUID: u16(0xFF02), Handle: 0x40, Includes: []gatt.IncludeDef{{UUID: u16(0xFF01)}}},
+		{UUID: u16(0xFF03), Handle: 0x50, End: 0xFFFF, Characteristics: []gatt.CharDef{{UUID: u16(0x2A28), Properties: propR}}},
+	}})
+	c, _ := newClientOfServer(t, srv, 247)
+	p, err := c.Discover(t.Context())
+	wantNoError(t, err)
+	if diff := cmp.Diff(p, srv.Profile()); diff != "" {
+		t.Errorf("Server.Profile (-discovered +got):\n%s", diff)
+	}
+	var ends []att.Handle
+	for _, chr := range p.Services[0].Characteristics {
+		ends = append(ends, chr.End)
+	}
+	if diff := cmp.Diff([]att.Handle{0x17, 0x1F, 0x2F}, ends); diff != "" {
+		t.Errorf("ends (-want +got):\n%s", diff)
+	}
+	// The same end is in the answer to Find By Type Value.
+	w := newWire(t, srv, 23, gatt.PeerInfo{})
+	w.receive("06 0100 ffff 0328 02 1200 282a", "07 1100 1700")
+	w.receive("06 0100 ffff 0328 02 5200 282a", "07 5100 ffff")
 }

@@ -102,6 +102,10 @@ func (l *layout) placeService(d *ServiceDef) error {
 		s.End, l.next = d.End, int(d.End)+1
 	}
 	l.t.attrs[first].end = s.End
+	s.setEnds()
+	for _, c := range s.Characteristics {
+		l.t.attributeAt(c.Handle).end = c.End
+	}
 	l.t.profile.Services = append(l.t.profile.Services, s)
 	return nil
 }
@@ -129,6 +133,8 @@ func (l *layout) fillIncludes(s *Service, defs []IncludeDef) error {
 	return nil
 }
 
+// placeCharacteristic places a characteristic, whose end is known only with its
+// service.
 func (l *layout) placeCharacteristic(svc UUID, d *CharDef) (Characteristic, error) {
 	if d.UUID == (UUID{}) {
 		return Characteristic{}, fmt.Errorf("no UUID")
@@ -178,8 +184,6 @@ func (l *layout) placeCharacteristic(svc UUID, d *CharDef) (Characteristic, erro
 		}
 		c.Descriptors = append(c.Descriptors, Descriptor{UUID: dd.UUID, Handle: h})
 	}
-	c.End = att.Handle(l.next - 1)
-	l.t.attrs[first].end = c.End
 	return c, nil
 }
 
