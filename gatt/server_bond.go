@@ -8,8 +8,18 @@ import "time"
 // Call it whenever encryption has changed; every request does the same. Must run
 // on the loop.
 func (s *Session) SecurityChanged(now time.Time) {
+	if s.b == nil || s.down {
+		return
+	}
+	s.restoreSubscriptions()
+	s.indicateChange(now)
+}
+
+// restoreSubscriptions puts the stored subscriptions of a client into force that
+// has proved its identity.
+func (s *Session) restoreSubscriptions() {
 	c := &s.client
-	if s.b == nil || s.down || c.memory == kept || !s.isProven() {
+	if c.memory == kept || !s.isProven() {
 		return
 	}
 	if c.memory == stranger {
@@ -24,7 +34,6 @@ func (s *Session) SecurityChanged(now time.Time) {
 	c.memory, c.stored = stranger, ClientState{} // until keepClient
 	s.publish()
 	s.keepClient()
-	s.indicateChange(now)
 }
 
 // recallClient loads what the server remembers of a bonded client. If the client

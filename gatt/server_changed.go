@@ -48,12 +48,13 @@ func (s *Session) adoptTable(now time.Time) {
 }
 
 // indicateChange sends Service Changed if there is a change to indicate, the
-// client has subscribed to it, and no earlier one awaits its confirmation.
+// client has subscribed to it on a link that may have it, and no earlier one
+// awaits its confirmation.
 func (s *Session) indicateChange(now time.Time) {
 	c := &s.client
 	h := s.t.serviceChanged
 	if h == att.HandleNone || !c.changed.Valid() || c.indicating || s.down ||
-		c.subscribed.get(s.t.attributeAt(h).cccd)&cccdIndicate == 0 {
+		c.subscribed.get(s.t.attributeAt(h).cccd)&cccdIndicate == 0 || s.t.mayDeliver(h, s.linkSecurity()) != 0 {
 		return
 	}
 	gen := s.t.gen

@@ -17,6 +17,11 @@ var ErrNotSubscribed = errors.New("client has not subscribed")
 // has (Vol 3, Part G, 2.5.2.1).
 var ErrClientUnaware = errors.New("client does not know the current table")
 
+// ErrClientInsecure means that the client has subscribed to the value, but its
+// link lacks the protection that Permissions.Subscribe requires. The error also
+// wraps the att.Code for that.
+var ErrClientInsecure = errors.New("client's link is not protected as the value requires")
+
 // published is the state of a session for senders on other goroutines.
 type published struct {
 	b          *att.Bearer // nil before Bind
@@ -67,8 +72,9 @@ type condition struct {
 	bit    uint16
 }
 
-// Check implements att.Condition.
-func (c *condition) Check() error {
+// checkSubscribed checks all of the condition but the protection of the link,
+// which only the loop knows. Any goroutine may call it.
+func (c *condition) checkSubscribed() error {
 	p := c.s.published.Load()
 	if c.values == nil {
 		return p.checkSend(c.h, c.bit)
@@ -79,6 +85,52 @@ func (c *condition) Check() error {
 		}
 	}
 	return nil
+}
+
+// Check implements att.Condition. It runs on the loop.
+func (c *condition) Check() error {
+	if err := c.checkSubscribed(); err != nil {
+		return err
+	}
+	if c.values == nil {
+		return c.s.checkProtected(c.h)
+	}
+	for _, v := range c.values {
+		if err := c.s.checkProtected(v.Handle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkProtected returns why the link is not protected as a subscription to the
+// value h requires now: permissions and protection may have changed since the
+// client subscribed. Must run on the loop.
+func (s *Session) checkProtected(h att.Handle) error {
+	t := s.published.Load().t
+	if t == nil {
+		return nil // the bearer has ended
+	}
+	code := t.mayDeliver(h, s.linkSecurity())
+	if code == 0 {
+		return nil
+	}
+	err := fmt.Errorf("gatt: handle %s: %w: %w", h, ErrClientInsecure, code)
+	if l := s.srv.cfg.Logger; l != nil && !s.toldInsecure {
+		s.toldInsecure = true
+		l.Warn("value withheld from a client", "client", s.Peer().Key, "error", err)
+	}
+	return err
+}
+
+// mayDeliver returns why the value h, to which a client has subscribed, must not
+// be sent on a link; 0 if it may.
+func (t *table) mayDeliver(h att.Handle, sec Security) att.Code {
+	a := t.attributeAt(h)
+	if a == nil || a.cccd == att.HandleNone {
+		return 0 // not a value that can be subscribed to
+	}
+	return t.attributeAt(a.cccd).perms.Write.check(sec)
 }
 
 // Subscribed reports whether the client has enabled notifications or indications
@@ -99,13 +151,13 @@ func (s *Session) Subscribed(h att.Handle) (notify, indicate bool) {
 // Notify sends a value to the client. It returns when the link has accepted the
 // value, which slows the caller down to the pace of the link. h is the value
 // handle of the characteristic. value is truncated to the MTU less three octets,
-// and not kept. The error wraps ErrNotSubscribed, ErrClientUnaware, the end of
-// ctx or the end of the link.
+// and not kept. The error wraps ErrNotSubscribed, ErrClientUnaware,
+// ErrClientInsecure, the end of ctx or the end of the link.
 //
 // Any goroutine but the loop may call it.
 func (s *Session) Notify(ctx context.Context, h att.Handle, value []byte) error {
 	c := &condition{s: s, h: h, bit: cccdNotify}
-	if err := c.Check(); err != nil {
+	if err := c.checkSubscribed(); err != nil {
 		return err
 	}
 	return s.b.NotifyValue(ctx, c, h, value[:min(len(value), s.b.MTU()-3)])
@@ -115,7 +167,7 @@ func (s *Session) Notify(ctx context.Context, h att.Handle, value []byte) error 
 // confirmed it. If the client does not do so within 30 seconds, the link ends.
 func (s *Session) Indicate(ctx context.Context, h att.Handle, value []byte) error {
 	c := &condition{s: s, h: h, bit: cccdIndicate}
-	if err := c.Check(); err != nil {
+	if err := c.checkSubscribed(); err != nil {
 		return err
 	}
 	return s.b.IndicateIf(ctx, c, att.HandleValueIndication{Handle: h, Value: value[:min(len(value), s.b.MTU()-3)]})
@@ -124,7 +176,7 @@ func (s *Session) Indicate(ctx context.Context, h att.Handle, value []byte) erro
 // NotifyMultiple notifies several values, in order, in as few PDUs as the client
 // and the MTU allow. The client must have subscribed to all of them. See Notify.
 func (s *Session) NotifyMultiple(ctx context.Context, values []att.AttributeData) error {
-	if err := (&condition{s: s, values: values, bit: cccdNotify}).Check(); err != nil {
+	if err := (&condition{s: s, values: values, bit: cccdNotify}).checkSubscribed(); err != nil {
 		return err
 	}
 	several := s.published.Load().features&featureMultipleNotifications != 0
@@ -153,8 +205,8 @@ func (s *Session) NotifyMultiple(ctx context.Context, values []att.AttributeData
 // Notify notifies a value to all clients that have subscribed to it, each at the
 // pace of its link. It returns when the last link has accepted the value, with
 // the number of clients. The error joins those of the other clients, except of
-// those whose link has ended before, that do not know the current table, or that
-// unsubscribe meanwhile.
+// those whose link has ended before or is not protected as the value requires,
+// that do not know the current table, or that unsubscribe meanwhile.
 func (s *Server) Notify(ctx context.Context, h att.Handle, value []byte) (int, error) {
 	return s.broadcast(cccdNotify, h, func(x *Session) error { return x.Notify(ctx, h, value) })
 }
@@ -189,8 +241,8 @@ func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) 
 		switch {
 		case err == nil:
 			n++
-		case errors.Is(err, ErrNotSubscribed), errors.Is(err, ErrClientUnaware):
-			errs[i] = nil // the client has unsubscribed or become unaware meanwhile
+		case errors.Is(err, ErrNotSubscribed), errors.Is(err, ErrClientUnaware), errors.Is(err, ErrClientInsecure):
+			errs[i] = nil // the client must not be sent the value
 		}
 	}
 	return n, errors.Join(errs...)

@@ -36,10 +36,28 @@ func (s subscriptions) with(n SubscriptionState) subscriptions {
 }
 
 // in returns the configurations that t still has: at the same handle, of the
-// same characteristic.
+// same characteristic, with the bits that its properties still allow.
 func (s subscriptions) in(t *table) subscriptions {
-	return slices.DeleteFunc(slices.Clone(s), func(c SubscriptionState) bool {
+	var kept subscriptions
+	for _, c := range s {
 		a := t.attributeAt(c.Handle)
-		return a == nil || a.role != roleCCCD || a.char != c.Characteristic
-	})
+		if a == nil || a.role != roleCCCD || a.char != c.Characteristic {
+			continue
+		}
+		if c.Value &= a.props.subscribable(); c.Value != 0 {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// subscribable returns the bits of a configuration that properties allow.
+func (p Properties) subscribable() (bits uint16) {
+	if p.Has(PropNotify) {
+		bits |= cccdNotify
+	}
+	if p.Has(PropIndicate) {
+		bits |= cccdIndicate
+	}
+	return bits
 }

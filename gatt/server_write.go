@@ -216,15 +216,23 @@ func (s *Session) applyChanges(now time.Time, changes []staged, done func(result
 	}
 }
 
-// stageParts turns parts into changes, or returns the first invalid part.
+// stageParts turns parts into changes, or returns the first invalid part. Since a
+// prepared part was queued, permissions and the protection of the link may have
+// changed.
 func (s *Session) stageParts(parts []part) ([]staged, result) {
 	var changes []staged
 	for _, p := range parts {
 		a := s.t.attributeAt(p.handle)
-		if a == nil {
-			return nil, result{p.handle, att.CodeInvalidHandle}
-		}
 		code := att.Code(0)
+		switch {
+		case p.prepared:
+			code = s.writable(p.handle)
+		case a == nil:
+			code = att.CodeInvalidHandle
+		}
+		if code != 0 {
+			return nil, result{p.handle, code}
+		}
 		if changes, code = s.stagePart(changes, a, p); code != 0 {
 			return nil, result{p.handle, code}
 		}
@@ -302,14 +310,7 @@ func (s *Session) checkChange(c staged) att.Code {
 	r := wire.NewReader(c.value)
 	switch c.a.role {
 	case roleCCCD:
-		var may uint16
-		if c.a.props.Has(PropNotify) {
-			may |= cccdNotify
-		}
-		if c.a.props.Has(PropIndicate) {
-			may |= cccdIndicate
-		}
-		if r.U16()&^may != 0 {
+		if r.U16()&^c.a.props.subscribable() != 0 {
 			return att.CodeValueNotAllowed
 		}
 	case roleFeatures:

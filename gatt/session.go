@@ -62,6 +62,8 @@ type Session struct {
 	prepared []part     // queued prepared writes
 	lost     att.Handle // of a queued write that a change of the table removed
 
+	toldInsecure bool // a value withheld for lack of protection has been logged
+
 	scratch []byte
 }
 
