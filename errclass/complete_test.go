@@ -77,6 +77,7 @@ func samples() map[string]error {
 		"gatt.ErrNoCCCD":            gatt.ErrNoCCCD,
 		"gatt.ErrNotSubscribed":     gatt.ErrNotSubscribed,
 		"gatt.ErrClientUnaware":     gatt.ErrClientUnaware,
+		"gatt.ErrClientInsecure":    gatt.ErrClientInsecure,
 		"gatt.ErrStale":             gatt.ErrStale,
 		"gatt.ErrNotFound":          gatt.ErrNotFound,
 		"gatt.ErrTooManyAttributes": gatt.ErrTooManyAttributes,

@@ -34,8 +34,8 @@ var attRows = []row{
 	},
 	{
 		name: "gatt: wrong use", match: []match{
-			is(gatt.ErrNoCCCD, gatt.ErrNotSubscribable, gatt.ErrNotSubscribed, gatt.ErrClientUnaware, gatt.ErrValueTooLong,
-				gatt.ErrTooManyAttributes, att.ErrMTUExchanged),
+			is(gatt.ErrNoCCCD, gatt.ErrNotSubscribable, gatt.ErrNotSubscribed, gatt.ErrClientUnaware, gatt.ErrClientInsecure,
+				gatt.ErrValueTooLong, gatt.ErrTooManyAttributes, att.ErrMTUExchanged),
 			as[*att.TooLongError](),
 		},
 		like: likeOther, do: fatal, why: "the same call fails again",

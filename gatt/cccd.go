@@ -12,7 +12,8 @@ import (
 )
 
 // ErrNoCCCD means that a characteristic has no Client Characteristic
-// Configuration, so that notifications cannot be enabled.
+// Configuration, so that notifications cannot be enabled. Values that the peer
+// sends by itself can be received: see SubscribeOptions.Listen.
 var ErrNoCCCD = errors.New("no client characteristic configuration descriptor")
 
 // cccdState is the state of one Client Characteristic Configuration of the peer.
@@ -53,7 +54,8 @@ func (ch *Char) cccd() *cccdState {
 }
 
 // configure sets bits in the peer's configuration. If sub is not nil, it is
-// registered before the request is sent, so that it misses no value.
+// registered before the request is sent, so that it misses no value. Without
+// bits, sub is registered alone.
 func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) error {
 	if err := ch.Check(); err != nil {
 		return err
@@ -63,6 +65,10 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 		return err
 	}
 	defer s.gate.leave()
+	if bits == 0 {
+		s.subs = append(s.subs, sub)
+		return ch.c.onLoop(func(time.Time) { ch.c.values.subscribe(sub) })
+	}
 	if s.handle == att.HandleNone {
 		ds, err := ch.Descriptors(ctx)
 		if err != nil {
@@ -112,6 +118,9 @@ func (ch *Char) unconfigure(sub *Subscription) error {
 		return nil // the table has changed, and the peer has forgotten the subscription
 	}
 	s.subs = slices.Delete(s.subs, i, i+1)
+	if sub.bits == 0 {
+		return nil
+	}
 	err := ch.writeCCCD(ctx, s, s.wanted())
 	if errors.Is(err, ErrStale) || ch.c.b.Err() != nil {
 		return nil

@@ -21,6 +21,11 @@ type SubscribeOptions struct {
 	// Indicate selects indications if the characteristic supports both; the
 	// default is notifications. If it supports only one, that is used.
 	Indicate bool
+	// Listen receives the values that the peer sends by itself, and writes
+	// nothing: for peers that notify without a Client Characteristic
+	// Configuration, and characteristics that do not declare it. If the peer has
+	// to be asked, values come only while another subscription exists.
+	Listen bool
 	// Queue is the number of values that are queued for a slow receiver. 0 means
 	// 64; a negative value means 1.
 	Queue int
@@ -33,9 +38,11 @@ func (o *SubscribeOptions) queue() int {
 	return max(o.Queue, 1)
 }
 
-// bits returns the value to write to the Client Characteristic Configuration.
+// bits returns the bits to set in the Client Characteristic Configuration.
 func (o *SubscribeOptions) bits(p Properties) uint16 {
 	switch {
+	case o.Listen:
+		return 0
 	case p.Has(PropIndicate) && (o.Indicate || !p.Has(PropNotify)):
 		return cccdIndicate
 	case p.Has(PropNotify):
@@ -57,7 +64,7 @@ func (o *SubscribeOptions) bits(p Properties) uint16 {
 // of the service. Its methods may be called from any goroutine but the loop.
 type Subscription struct {
 	ch     *Char
-	bits   uint16
+	bits   uint16 // that it needs in the configuration; 0 if it only listens
 	queue  *valueQueue
 	closed atomic.Bool
 }
@@ -66,14 +73,14 @@ type Subscription struct {
 // the peer has accepted the subscription is delivered. opts may be nil.
 //
 // Subscribe writes the Client Characteristic Configuration unless another
-// subscription has already done so. An error does not affect other
-// subscriptions.
+// subscription has already done so. The error wraps ErrNoCCCD if there is none;
+// see SubscribeOptions.Listen. An error does not affect other subscriptions.
 func (ch *Char) Subscribe(ctx context.Context, opts *SubscribeOptions) (*Subscription, error) {
 	if opts == nil {
 		opts = &SubscribeOptions{}
 	}
 	bits := opts.bits(ch.info.Properties)
-	if bits == 0 {
+	if bits == 0 && !opts.Listen {
 		return nil, fmt.Errorf("gatt: characteristic %s (%s): %w", ch.info.UUID, ch.info.Properties, ErrNotSubscribable)
 	}
 	s := &Subscription{ch: ch, bits: bits, queue: newValueQueue(opts.queue())}

@@ -377,3 +377,41 @@ func testCloseIsNotHeldUpByARequest(t *testing.T) {
 		t.Errorf("it took %v", d)
 	}
 }
+
+// TestListen: a value that comes without a configuration descriptor is received,
+// and nothing is written.
+func TestListen(t *testing.T) { bubble(testListen)(t) }
+
+func testListen(t *testing.T) {
+	c, ch := newBattery(t)
+	ch.Receive("1b 0c00 01") // before the subscription
+	listen := &gatt.SubscribeOptions{Listen: true}
+	// The characteristic has no configuration, and does not even claim to notify.
+	s := subscribe(t, ch, char(t, c, 0x2A1C), listen)
+	ch.Receive("1b 0c00 02", "1d 0c00 03")
+	ch.Want("1e")
+	wantNext(t, s, "01", 0)
+	wantNext(t, s, "02", 0)
+	wantNext(t, s, "03", 0)
+	wantNoError(t, s.Close())
+	ch.WantIdle()
+	_, err := s.Next(t.Context())
+	wantIs(t, err, net.ErrClosed)
+
+	// Beside a subscription, it changes nothing: neither the bits nor their end.
+	other := subscribe(t, ch, char(t, c, 0x2A1B), nil, "12 0a00 0100", "13")
+	s = subscribe(t, ch, char(t, c, 0x2A1B), listen)
+	ch.Receive("1b 0900 04")
+	wantNext(t, s, "04", 0)
+	wantNext(t, other, "04", 0)
+	wantNoError(t, script(t, ch, func(context.Context) error { return other.Close() }, "12 0a00 0000", "13"))
+	ch.Receive("1b 0900 05")
+	wantNext(t, s, "05", 0)
+
+	// It ends with the service, as any subscription.
+	wantNoError(t, script(t, ch, c.EnableServiceChanged, "12 1000 0200", "13"))
+	ch.Receive("1d 0f00 0100 0c00")
+	ch.Want("1e")
+	_, err = s.Next(t.Context())
+	wantIs(t, err, gatt.ErrStale)
+}
