@@ -3,7 +3,9 @@ package gatt
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/moor-ble/moor/gatt/att"
 )
@@ -114,7 +116,17 @@ func (c *Client) noteChange(r att.HandleRange) {
 type changeSignal struct {
 	pending atomic.Pointer[att.HandleRange] // one range around all of them
 	ready   chan struct{}                   // one slot
+
+	mu    sync.Mutex
+	last  time.Time     // when a change was last returned; guarded by mu, as all below
+	pause time.Duration // from then until the next one may be
 }
+
+// The least and the longest pause between changes that follow one another.
+const (
+	leastPause   = time.Second
+	longestPause = time.Minute
+)
 
 func (s *changeSignal) note(r att.HandleRange) {
 	for {
@@ -127,10 +139,34 @@ func (s *changeSignal) note(r att.HandleRange) {
 			break
 		}
 	}
+	s.wake()
+}
+
+func (s *changeSignal) wake() {
 	select {
 	case s.ready <- struct{}{}:
 	default:
 	}
+}
+
+// take returns the changes, nil if there are none, unless they must wait.
+func (s *changeSignal) take(now time.Time) (r *att.HandleRange, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending.Load() == nil {
+		return nil, 0
+	}
+	elapsed := now.Sub(s.last)
+	if wait = s.pause - elapsed; wait > 0 {
+		return nil, wait
+	}
+	if elapsed > 2*max(s.pause, leastPause) {
+		s.pause = 0 // the peer has come to rest
+	} else {
+		s.pause = min(max(2*s.pause, leastPause), longestPause)
+	}
+	s.last = now
+	return s.pending.Swap(nil), 0
 }
 
 // ServiceChanged waits until attributes of the peer have changed, been added or
@@ -139,23 +175,46 @@ func (s *changeSignal) note(r att.HandleRange) {
 // Everything in the range must be discovered again; the client has already
 // dropped its knowledge of it.
 //
+// Changes that follow one another are returned at growing intervals, up to one
+// minute: some peers indicate a change whenever their table is discovered or
+// Service Changed is enabled, and would be busy with that for ever.
+//
 // The peer indicates changes by Service Changed if the client has enabled that;
 // see [Client.EnableServiceChanged]. A request that the peer refuses with
 // Database Out Of Sync counts as a change of all handles.
 func (c *Client) ServiceChanged(ctx context.Context) (att.HandleRange, error) {
+	defer c.changed.wake() // for other callers
 	for {
-		if r := c.changed.pending.Swap(nil); r != nil {
+		r, wait := c.changed.take(time.Now())
+		if r != nil {
 			return *r, nil
 		}
-		select {
-		case <-c.changed.ready:
-			continue
-		case <-ctx.Done():
-			if c.b.Err() == nil {
-				return att.HandleRange{}, fmt.Errorf("gatt: service changed: %w", context.Cause(ctx))
-			}
-		case <-c.b.Done():
+		if err := c.awaitChange(ctx, wait); err != nil {
+			return att.HandleRange{}, err
 		}
-		return att.HandleRange{}, c.b.Err()
 	}
+}
+
+// awaitChange waits for a change or, if wait is not 0, for the end of the pause
+// after the last one.
+func (c *Client) awaitChange(ctx context.Context, wait time.Duration) error {
+	ready := c.changed.ready
+	var rested <-chan time.Time
+	if wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		ready, rested = nil, t.C // further changes do not end the pause
+	}
+	select {
+	case <-ready:
+		return nil
+	case <-rested:
+		return nil
+	case <-ctx.Done():
+		if c.b.Err() == nil {
+			return fmt.Errorf("gatt: service changed: %w", context.Cause(ctx))
+		}
+	case <-c.b.Done():
+	}
+	return c.b.Err()
 }

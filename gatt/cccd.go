@@ -29,6 +29,9 @@ type cccdState struct {
 	handle att.Handle
 	held   uint16 // the value at the peer
 	sure   bool   // held is certain: the peer has confirmed it
+	// renewed reports that the service has changed on this link. The peer may
+	// have kept the configuration or not.
+	renewed bool
 }
 
 // wanted returns the value that the peer should hold.
@@ -47,7 +50,7 @@ func (ch *Char) cccd() *cccdState {
 	defer c.mu.Unlock()
 	s := c.cccds[ch.info.Value]
 	if s == nil || c.changes.Load().touched(s.gen, s.within) {
-		s = &cccdState{within: ch.within, gen: ch.gen, gate: newGate()}
+		s = &cccdState{within: ch.within, gen: ch.gen, gate: newGate(), renewed: s != nil}
 		c.cccds[ch.info.Value] = s
 	}
 	return s
@@ -82,6 +85,11 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 	}
 	if sub != nil {
 		if err := ch.c.onLoop(func(time.Time) { ch.c.values.subscribe(sub) }); err != nil {
+			return err
+		}
+	}
+	if sub == nil && s.renewed {
+		if err := ch.readCCCD(ctx, s, s.wanted()|bits); err != nil {
 			return err
 		}
 	}
@@ -126,6 +134,24 @@ func (ch *Char) unconfigure(sub *Subscription) error {
 		return nil
 	}
 	return err
+}
+
+// readCCCD finds out whether the peer holds bits after a change of the service,
+// so that they need not be written: some peers indicate a change whenever Service
+// Changed is enabled. A peer that refuses the request is not known to hold them.
+// The caller must hold the gate.
+func (ch *Char) readCCCD(ctx context.Context, s *cccdState, bits uint16) error {
+	rsp, err := do(ctx, ch.c, ch, att.ReadReq{Handle: s.handle})
+	var refused *att.Error
+	if err != nil && (!errors.As(err, &refused) || errors.Is(err, ErrStale)) {
+		return err
+	}
+	s.renewed = false
+	v := wire.NewReader(rsp.Value)
+	if held := v.U16(); err == nil && v.Finish() == nil && held&bits == bits {
+		s.held, s.sure = bits, true
+	}
+	return nil
 }
 
 // writeCCCD writes the configuration unless the peer is known to hold bits. The

@@ -3,7 +3,9 @@ package gatt_test
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moor-ble/moor/gatt"
@@ -245,4 +247,81 @@ func TestClientSupportedFeatures(t *testing.T) {
 		c, _ := newBattery(t)
 		wantIs(t, c.WriteClientSupportedFeatures(t.Context()), gatt.ErrNotFound)
 	}))
+}
+
+// TestServiceChangedIsEnabledOnce: a peer that indicates Service Changed at each
+// write of its configuration gets one write: after a change, the client reads
+// whether the configuration still stands.
+func TestServiceChangedIsEnabledOnce(t *testing.T) { bubble(testServiceChangedIsEnabledOnce)(t) }
+
+func testServiceChangedIsEnabledOnce(t *testing.T) {
+	c, ch := newBattery(t)
+	wantNoError(t, script(t, ch, c.EnableServiceChanged, "12 1000 0200", "1d 0f00 0100 ffff", "1e", "13"))
+	for _, test := range []struct{ name, answer, write string }{
+		{"still enabled", "0b 0200", ""},
+		{"still enabled, with another bit", "0b 0300", ""},
+		{"forgotten", "0b 0000", "12 1000 0200"},
+		{"not to be read", "01 0a 1000 02", "12 1000 0200"},
+		{"of another length", "0b 02", "12 1000 0200"},
+	} {
+		c.SetProfile(battery())
+		steps := []string{"0a 1000", test.answer}
+		if test.write != "" {
+			steps = append(steps, test.write, "13")
+		}
+		t.Log(test.name)
+		wantNoError(t, script(t, ch, c.EnableServiceChanged, steps...))
+		wantNoError(t, script(t, ch, c.EnableServiceChanged)) // done already
+		ch.Receive("1d 0f00 0e00 1000")
+		ch.Want("1e")
+	}
+}
+
+// TestServiceChangedComesToRest: a peer whose table never stops changing is
+// reported at growing intervals, up to a minute, and at once again after a rest.
+func TestServiceChangedComesToRest(t *testing.T) { bubble(testServiceChangedComesToRest)(t) }
+
+func testServiceChangedComesToRest(t *testing.T) {
+	c, ch := newBattery(t)
+	began := time.Now()
+	var waits []time.Duration
+	storm := func() {
+		ch.Receive("1d 0f00 0100 0300")
+		ch.Want("1e")
+	}
+	for last := began; len(waits) < 10; {
+		storm()
+		_, err := c.ServiceChanged(t.Context())
+		wantNoError(t, err)
+		waits = append(waits, time.Since(last))
+		last = time.Now()
+	}
+	s := time.Second
+	if diff := cmp.Diff([]time.Duration{0, 0, s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 60 * s, 60 * s}, waits); diff != "" {
+		t.Errorf("waits (-want +got):\n%s", diff)
+	}
+	// The wait ends with ctx, and keeps the change.
+	storm()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := c.ServiceChanged(ctx)
+	wantIs(t, err, context.DeadlineExceeded)
+	time.Sleep(3 * time.Minute)
+	began = time.Now()
+	_, err = c.ServiceChanged(t.Context())
+	wantNoError(t, err)
+	storm()
+	_, err = c.ServiceChanged(t.Context())
+	wantNoError(t, err)
+	if took := time.Since(began); took != 0 {
+		t.Errorf("two changes after a rest took %v, want none", took)
+	}
+	// It ends with the link, too.
+	storm()
+	done := call(func() error { _, err := c.ServiceChanged(t.Context()); return err })
+	pending(t, done)
+	ch.Disconnect(nil)
+	if err := returned(t, done); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v, want the end of the link", err)
+	}
 }
