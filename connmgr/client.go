@@ -196,5 +196,5 @@ func (c *Client) isStale(err error) bool {
 		return false
 	}
 	return errors.Is(err, att.CodeInvalidHandle) || errors.Is(err, att.CodeAttributeNotFound) ||
-		errors.Is(err, gatt.ErrNotFound) || errclass.Of(err).Action.Has(errclass.Rediscover)
+		errors.Is(err, gatt.ErrNotFound) || errors.Is(err, gatt.ErrNoCCCD) || errclass.Of(err).Action.Has(errclass.Rediscover)
 }

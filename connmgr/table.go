@@ -221,7 +221,9 @@ func (l *link) rediscover(ctx context.Context) error {
 		e := &servicecache.Entry{Profile: p, MTU: g.MTU(), Discovered: time.Now()}
 		_, chr := p.Characteristic(genericAttr, changed)
 		e.HasServiceChanged = chr != nil
-		certain := len(p.Services) > 0 // a device that is booting may show none
+		// A device that is booting may show no service, or refuse a part of its table.
+		whole := len(p.Services) > 0 && g.Incomplete() == nil
+		certain := whole
 		if _, chr := p.Characteristic(genericAttr, databaseHash); chr != nil {
 			hash, err := g.DatabaseHash(ctx)
 			if err != nil && !isATT(err) {
@@ -229,7 +231,7 @@ func (l *link) rediscover(ctx context.Context) error {
 			}
 			if err == nil {
 				e.Hash = (*servicecache.Hash)(&hash)
-				certain = e.Hash.Proves(p) || l.isBonded() && !e.Hash.Refutes(p)
+				certain = e.Hash.Proves(p) || whole && l.isBonded() && !e.Hash.Refutes(p)
 			}
 		}
 		if !certain && e.Hash != nil && e.Hash.Refutes(p) && try == 0 {

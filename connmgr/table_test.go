@@ -1,11 +1,13 @@
 package connmgr_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/sim"
 )
 
@@ -148,4 +150,36 @@ func testTableIsNotPoisoned(t *testing.T) {
 	l.establish(1, nil).Close()
 	lamp.SetTable(newFirmware, false)
 	wantGenuine("by address")
+}
+
+// A table of which the device has refused a part is asked for again next time. A code
+// by which sloppy devices end their tables is no such refusal; what is missing all the
+// same is looked for once it is needed.
+func TestIncompleteTable(t *testing.T) {
+	for _, test := range []struct {
+		code   att.Code
+		cached bool
+	}{{att.CodeUnlikelyError, false}, {att.CodeInsufficientResources, false}, {att.CodeInvalidHandle, true}} {
+		inBubble(t, func(t *testing.T) {
+			l := newLab(t, connmgr.Config{})
+			l.air.NewDevice(&sim.DeviceConfig{Address: address(1), Table: uart(), Temper: sim.Temper{Rules: []sim.Rule{
+				{On: sim.OnRequest, Opcode: att.OpFindInformationReq, Do: sim.Refuse, Code: test.code, Times: 1},
+			}}})
+			c := l.establish(1, nil)
+			if _, err := c.Subscribe(t.Context(), serial, serialData, nil); !errors.Is(err, gatt.ErrNoCCCD) {
+				t.Errorf("%v: subscribe: %v, want ErrNoCCCD", test.code, err)
+			}
+			c.Close()
+			c = l.establish(1, nil)
+			if c.Cached() != test.cached {
+				t.Errorf("%v: cached %v, want %v", test.code, c.Cached(), test.cached)
+			}
+			sub, err := c.Subscribe(t.Context(), serial, serialData, nil)
+			if err != nil {
+				t.Fatalf("%v: %v", test.code, err)
+			}
+			sub.Close()
+			c.Close()
+		})
+	}
 }

@@ -14,7 +14,8 @@ import (
 // valid only while the table is of the same generation.
 type knowledge struct {
 	gen      uint64
-	profile  *Profile                    // the complete table; nil if not discovered
+	profile  *Profile                    // the whole table; nil if not discovered
+	refused  error                       // a step of its discovery
 	services map[UUID][]Service          // discovered alone, without descriptors and includes
 	descs    map[att.Handle][]Descriptor // of their characteristics, by value handle
 }
@@ -34,14 +35,26 @@ func (c *Client) SetProfile(p *Profile) {
 	if p != nil {
 		p = p.Clone()
 	}
-	c.setProfile(p, c.changes.Load().gen)
+	c.setProfile(p, nil, c.changes.Load().gen)
 }
 
-// setProfile keeps p, which must not change any more, for a generation.
-func (c *Client) setProfile(p *Profile, gen uint64) {
+// Incomplete returns why the discovered table may lack attributes: the peer has
+// refused a step of the discovery with a code that does not mean the end of the
+// table. The table is usable on this link, but another discovery may find more,
+// so that it should not be kept for a later one. Nil means that nothing is known
+// to be missing.
+func (c *Client) Incomplete() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.knownLocked().refused
+}
+
+// setProfile keeps p, which must not change any more, for a generation. refused
+// is the refused step of its discovery.
+func (c *Client) setProfile(p *Profile, refused error, gen uint64) {
 	c.mu.Lock()
 	if k := c.knownLocked(); k.gen == gen {
-		*k = knowledge{gen: gen, profile: p}
+		*k = knowledge{gen: gen, profile: p, refused: refused}
 	}
 	c.mu.Unlock()
 	if p == nil {

@@ -62,7 +62,8 @@ func (e *DiscoveryError) Unwrap() error { return e.Err }
 // Exchange the MTU before: longer answers save requests.
 //
 // A peer that refuses a part of the table leaves the parts that were read before:
-// the table has these, and ClientConfig.Logger logs the refused step.
+// the table has these, ClientConfig.Logger logs the refused step, and
+// [Client.Incomplete] returns it.
 // Discover fails if the peer refuses the first request or demands security, and
 // when the link or ctx ends.
 func (c *Client) Discover(ctx context.Context) (*Profile, error) {
@@ -84,7 +85,7 @@ func (c *Client) discover(ctx context.Context, anew bool) (*Profile, error) {
 	}
 	defer c.discovering.leave()
 	if anew {
-		c.setProfile(nil, c.changes.Load().gen)
+		c.setProfile(nil, nil, c.changes.Load().gen)
 	}
 	p, _, err := c.profile(ctx)
 	if err != nil {
@@ -102,8 +103,9 @@ func (c *Client) profile(ctx context.Context) (*Profile, uint64, error) {
 		if p != nil {
 			return p, gen, c.b.Err()
 		}
-		if p, err = c.discoverAll(ctx); err == nil {
-			c.setProfile(p, gen)
+		var refused error
+		if p, refused, err = c.discoverAll(ctx); err == nil {
+			c.setProfile(p, refused, gen)
 		}
 		// If the table has changed meanwhile, the result may mix both tables,
 		// and an error may be due to the change.
@@ -119,6 +121,8 @@ type discovery struct {
 	ctx  context.Context
 	c    *Client
 	left int // attributes until ErrTooManyAttributes
+
+	refused error // the first refused step after which attributes may be missing
 }
 
 // newDiscovery returns a discovery with the limits of the client.
@@ -130,9 +134,16 @@ func (c *Client) newDiscovery(ctx context.Context) (*discovery, context.CancelFu
 	return &discovery{ctx: ctx, c: c, left: c.cfg.maxAttributes()}, cancel
 }
 
-func (c *Client) discoverAll(ctx context.Context) (*Profile, error) {
+// discoverAll discovers the whole table. refused is the step that the peer has
+// refused, so that attributes may be missing.
+func (c *Client) discoverAll(ctx context.Context) (p *Profile, refused error, err error) {
 	d, cancel := c.newDiscovery(ctx)
 	defer cancel()
+	p, err = d.wholeTable()
+	return p, d.refused, err
+}
+
+func (d *discovery) wholeTable() (*Profile, error) {
 	services, err := d.services(typePrimaryService)
 	if err != nil {
 		return nil, err
@@ -194,39 +205,6 @@ func (d *discovery) found() error {
 		return fmt.Errorf("%w: more than %d", ErrTooManyAttributes, d.c.cfg.maxAttributes())
 	}
 	return nil
-}
-
-// keepRead returns the error of a walk, or nil if the peer has refused only a
-// part of the table: what was read before stands, as peers in the field refuse
-// the end of a range with codes other than Attribute Not Found. The error
-// remains if nothing was read before, or if security is the reason, since
-// pairing is the remedy.
-func (d *discovery) keepRead(err error) error {
-	if d.left == d.c.cfg.maxAttributes() || !isRefused(err) {
-		return err
-	}
-	d.logIncomplete(err)
-	return nil
-}
-
-// isRefused reports whether the peer has refused a request for the request's
-// sake: not for lack of security, nor because its table has changed.
-func isRefused(err error) bool {
-	var refused *att.Error
-	if !errors.As(err, &refused) || errors.Is(err, ErrStale) {
-		return false
-	}
-	return !slices.Contains([]att.Code{
-		att.CodeInsufficientAuthentication, att.CodeInsufficientAuthorization,
-		att.CodeEncryptionKeySizeTooShort, att.CodeInsufficientEncryption,
-	}, refused.Code)
-}
-
-// logIncomplete logs the step that the peer refused.
-func (d *discovery) logIncomplete(err error) {
-	if l := d.c.cfg.Logger; l != nil {
-		l.Warn("attribute table may be incomplete", "error", err)
-	}
 }
 
 // failed wraps the error of a step.

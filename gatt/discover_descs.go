@@ -49,7 +49,7 @@ func (d *discovery) descriptors(chars []*Characteristic) (more att.Handle, err e
 			}
 			continue
 		case isRefused(err):
-			d.logIncomplete(err)
+			d.noteRefused(err)
 		case err != nil:
 			return 0, err
 		}

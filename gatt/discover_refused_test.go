@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/gatt/att/atttest"
 )
 
 // TestDiscoveryKeepsWhatItHasRead: a peer that refuses the end of the table, or a
@@ -43,6 +45,16 @@ func TestDiscoveryKeepsWhatItHasRead(t *testing.T) {
 			if diff := cmp.Diff(want, p); diff != "" {
 				t.Error(diff)
 			}
+			// Other codes than these do not mean that there is nothing left.
+			why := c.Incomplete()
+			if ends := slices.Contains([]string{"00", "01", "06"}, code); ends != (why == nil) {
+				t.Errorf("incomplete: %v", why)
+			}
+			if why != nil {
+				wantIs(t, why, att.Code(atttest.Hex(t, code)[0]))
+			}
+			c.SetProfile(p)
+			wantNoError(t, c.Incomplete())
 			for _, step := range []string{"primary services", "characteristics", "descriptors", "included services"} {
 				if !strings.Contains(log.String(), "discovery of "+step) {
 					t.Errorf("the log does not name the refused %s: %s", step, log.String())
