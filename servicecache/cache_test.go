@@ -325,7 +325,8 @@ func TestEveryOctet(t *testing.T) {
 	}
 }
 
-// TestOtherVersion misses a record of another version and leaves it alone.
+// TestOtherVersion misses a record of another version, such as the earlier one, and
+// leaves it alone.
 func TestOtherVersion(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, nil)
@@ -335,7 +336,7 @@ func TestOtherVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(b), " 1 ", " 2 ", 1)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Replace(string(b), " 2 ", " 1 ", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	wantEntry(t, c, addr(t, 1), nil)

@@ -2,6 +2,7 @@ package servicecache
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/moor-ble/moor/gatt"
@@ -31,7 +32,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("took %q without a first line: %+v", body, p)
 		}
 		// With a checksum that is right, so that the body is looked at.
-		p, err := decodeTable([]byte(magic + " 1 " + kindTable + " " + digest(body) + "\n" + string(body)))
+		p, err := decodeTable([]byte(magic + fmt.Sprintf(" %d ", version) + kindTable + " " + digest(body) + "\n" + string(body)))
 		if err != nil {
 			return
 		}

@@ -17,8 +17,9 @@ import (
 //
 //	moor-gatt-cache <version> <kind> <SHA-256 of the rest, in hex>
 const (
-	magic   = "moor-gatt-cache"
-	version = 1
+	magic = "moor-gatt-cache"
+	// version 1 had descriptors in its tables that nobody had asked for.
+	version = 2
 	// maxRecord bounds a record, in octets. A table of all 65535 handles is smaller.
 	maxRecord = 16 << 20
 )
