@@ -18,7 +18,8 @@ import (
 // Config holds the options of a Host. The zero value of each field is its
 // default; a nil *Config is the same as an empty one.
 type Config struct {
-	// HCI holds the options of the controller. The Host sets NewLink itself.
+	// HCI holds the options of the controller. The Host sets NewLink itself. Its Logger
+	// is that of the other layers too, unless they have one.
 	HCI controller.Config
 	// L2CAP holds the options of the links' multiplexers. The Host sets ATT itself, and
 	// with Config.SMP also SMP and Security.
@@ -56,7 +57,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 	}
 	h.log = h.cfg.HCI.Logger
 	if h.cfg.Server == nil {
-		srv, err := gatt.NewServer(nil)
+		srv, err := gatt.NewServer(&gatt.ServerConfig{Logger: h.log})
 		if err != nil {
 			return nil, errors.Join(err, tr.Close())
 		}
@@ -95,7 +96,7 @@ func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler
 		c.session = h.cfg.Server.NewSession(peer)
 		c.bearer = att.NewBearer(ch, &att.Config{MTU: h.cfg.MTU, Requests: c.session, Logger: h.log})
 		c.session.Bind(now, c.bearer)
-		c.client = gatt.NewClient(c.bearer, nil)
+		c.client = gatt.NewClient(c.bearer, &gatt.ClientConfig{Logger: h.log})
 		return c.bearer
 	}
 	c.mux = l2cap.NewMux(now, l, &lc)
