@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/moor-ble/moor/gatt/att"
 )
@@ -43,17 +44,21 @@ func (c *Client) ReadLong(ctx context.Context, h att.Handle) ([]byte, error) {
 }
 
 func (c *Client) readLong(ctx context.Context, cond att.Condition, h att.Handle) ([]byte, error) {
-	// The MTU may change meanwhile, and the peer may go by another one. An answer
-	// is the last part if it is shorter than every MTU allows that the peer may
-	// have had.
-	mtu := c.b.LeastMTU()
+	before := c.b.LeastMTU() // it may change meanwhile
 	rsp, err := do(ctx, c, cond, att.ReadReq{Handle: h})
 	if err != nil {
 		return nil, err
 	}
-	v := rsp.Value
-	for last := len(v); last >= min(mtu, c.b.LeastMTU())-1 && len(v) < MaxValue; {
-		mtu = c.b.LeastMTU()
+	if mtu, cut := c.cutBy(len(rsp.Value), readHead, before); cut {
+		return c.readRest(ctx, cond, h, rsp.Value, mtu)
+	}
+	return rsp.Value, nil
+}
+
+// readRest reads the rest of a value that begins with v. The peer goes by mtu or
+// a larger one.
+func (c *Client) readRest(ctx context.Context, cond att.Condition, h att.Handle, v []byte, mtu int) ([]byte, error) {
+	for last := mtu; last >= mtu-readHead && len(v) < MaxValue; {
 		rsp, err := do(ctx, c, cond, att.ReadBlobReq{Handle: h, Offset: uint16(len(v))})
 		if endsLongRead(err) {
 			break
@@ -62,12 +67,23 @@ func (c *Client) readLong(ctx context.Context, cond att.Condition, h att.Handle)
 			return nil, err
 		}
 		v = append(v, rsp.Value...)
-		last = len(rsp.Value)
+		last, mtu = len(rsp.Value), min(mtu, c.b.LeastMTU())
 	}
 	if len(v) > MaxValue {
 		return nil, fmt.Errorf("gatt: handle %s: peer sent a %w", h, ErrValueTooLong)
 	}
 	return v, nil
+}
+
+// cutBy reports whether the peer may have cut off a value of n octets that stands
+// behind head others in a PDU, and by which MTU. That is the least one that both
+// sides may go by, now or before the value was requested, or the default, which
+// some peers go by whatever has been exchanged.
+func (c *Client) cutBy(n, head, before int) (mtu int, cut bool) {
+	if mtu = min(before, c.b.LeastMTU()); n >= mtu-head {
+		return mtu, true
+	}
+	return att.DefaultMTU, n == att.DefaultMTU-head
 }
 
 // endsLongRead reports whether an error means that the value ended exactly with
@@ -78,11 +94,17 @@ func endsLongRead(err error) bool {
 		errors.Is(err, att.CodeRequestNotSupported)
 }
 
+const (
+	readHead   = 1   // octets before the value of a Read or Read Blob Response
+	byTypeHead = 4   // octets before the first value of a Read By Type Response
+	mostByType = 253 // octets of a value in it, as the length of an entry has one octet
+)
+
 // ReadByUUID reads all attributes of a type in a range of handles; the zero
-// range means all handles. Values are truncated to the MTU less four octets, at
-// most 253; [Client.ReadLong] reads the rest. If there is no such attribute, the
-// error wraps ErrNotFound. If one of them cannot be read, the values before it
-// are returned with the error.
+// range means all handles. An answer holds values of up to the MTU less four
+// octets, at most 253; further requests read the rest. If there is no such
+// attribute, the error wraps ErrNotFound. If one of them cannot be read, the
+// values before it are returned with the error.
 func (c *Client) ReadByUUID(ctx context.Context, u UUID, r att.HandleRange) ([]HandleValue, error) {
 	if r == (att.HandleRange{}) {
 		r = att.HandleRange{Start: att.HandleMin, End: att.HandleMax}
@@ -92,6 +114,7 @@ func (c *Client) ReadByUUID(ctx context.Context, u UUID, r att.HandleRange) ([]H
 	}
 	var found []HandleValue
 	for {
+		before := c.b.LeastMTU()
 		rsp, err := do(ctx, c, nil, att.ReadByTypeReq{Start: r.Start, End: r.End, Type: u})
 		switch {
 		case errors.Is(err, att.CodeAttributeNotFound) && len(found) > 0:
@@ -101,11 +124,25 @@ func (c *Client) ReadByUUID(ctx context.Context, u UUID, r att.HandleRange) ([]H
 		case err != nil:
 			return found, err
 		}
+		alone := len(rsp.Data) == int(rsp.Length)
 		for e := range rsp.All() {
 			if len(found) == c.cfg.maxAttributes() {
 				return found, fmt.Errorf("gatt: attributes of type %s: %w", u, ErrTooManyAttributes)
 			}
-			found = append(found, HandleValue{Handle: e.Handle, Value: e.Value})
+			v := e.Value
+			mtu, cut := c.cutBy(len(v), byTypeHead, before)
+			switch {
+			case len(v) == mostByType:
+				mtu, cut = min(before, c.b.LeastMTU()), true
+			case !alone: // there was room for more
+				cut = false
+			}
+			if cut {
+				if v, err = c.readRest(ctx, nil, e.Handle, slices.Clip(v), mtu); err != nil {
+					return found, err
+				}
+			}
+			found = append(found, HandleValue{Handle: e.Handle, Value: v})
 			r.Start = after(e.Handle)
 		}
 		if !r.Valid() {

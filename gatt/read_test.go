@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -75,7 +76,11 @@ func testLongReadOfEveryLength(t *testing.T) {
 		if err != nil || !bytes.Equal(v, value) {
 			t.Fatalf("%d octets: read %d, %v", n, len(v), err)
 		}
-		if want := n/64 + 1; p.requests != min(want, 8) {
+		want := min(n/64+1, 8)
+		if n == 22 { // as a peer that goes by the default MTU would cut it off
+			want++
+		}
+		if p.requests != want {
 			t.Fatalf("%d octets: %d requests, want %d", n, p.requests, want)
 		}
 	}
@@ -147,6 +152,80 @@ func testLongReadWithTwoMTUs(t *testing.T) {
 			t.Errorf("read %d octets, want %d", len(v), test.want)
 		}
 	}
+}
+
+func TestLongReadWithADefaultMTU(t *testing.T) { bubble(testLongReadWithADefaultMTU)(t) }
+
+// A peer that has agreed to a larger MTU may still go by the default.
+func testLongReadWithADefaultMTU(t *testing.T) {
+	c, ch := newClient(t)
+	wantNoError(t, script(t, ch, func(ctx context.Context) error { _, err := c.ExchangeMTU(ctx); return err },
+		"02 0502", "03 f700"))
+	for _, test := range []struct {
+		want  int
+		steps []string
+	}{
+		{21, []string{"0a 0300", "0b" + octets(21)}},
+		{22, []string{"0a 0300", "0b" + octets(22), "0c 0300 1600", "01 0c 0300 07"}},
+		{50, []string{"0a 0300", "0b" + octets(22), "0c 0300 1600", "0d" + octets(22), "0c 0300 2c00", "0d" + octets(6)}},
+		{268, []string{"0a 0300", "0b" + octets(246), "0c 0300 f600", "0d" + octets(22)}},
+	} {
+		var v []byte
+		wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+			v, err = c.ReadLong(ctx, 3)
+			return err
+		}, test.steps...))
+		if len(v) != test.want {
+			t.Errorf("read %d octets, want %d", len(v), test.want)
+		}
+	}
+}
+
+// TestReadByUUIDIsWhole: a value that the answer may have cut off is read on.
+func TestReadByUUIDIsWhole(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		mtu   string // of the peer; "" for none
+		want  []int
+		steps []string
+	}{
+		{"fills the PDU", "", []int{19 + 22 + 1}, []string{
+			"09 15 0300" + octets(19), "0c 0300 1300", "0d" + octets(22), "0c 0300 2900", "0d" + octets(1)}},
+		{"fits exactly", "", []int{19}, []string{"09 15 0300" + octets(19), "0c 0300 1300", "01 0c 0300 0b"}},
+		{"short", "", []int{18}, []string{"09 14 0300" + octets(18)}},
+		{"of a peer that goes by 23", "f700", []int{30}, []string{"09 15 0300" + octets(19), "0c 0300 1300", "0d" + octets(11)}},
+		{"two in one answer", "f700", []int{19, 19}, []string{"09 15 0300" + octets(19) + "0400" + octets(19)}},
+		{"longer than an entry can tell", "0502", []int{300, 253}, []string{
+			"09 ff 0300" + octets(253) + "0400" + octets(253), "0c 0300 fd00", "0d" + octets(47), "0c 0400 fd00", "01 0c 0400 07"}},
+	} {
+		t.Run(test.name, bubble(func(t *testing.T) {
+			c, ch := newClient(t)
+			if test.mtu != "" {
+				wantNoError(t, script(t, ch, func(ctx context.Context) error { _, err := c.ExchangeMTU(ctx); return err },
+					"02 0502", "03"+test.mtu))
+			}
+			var got []gatt.HandleValue
+			wantNoError(t, script(t, ch, func(ctx context.Context) (err error) {
+				got, err = c.ReadByUUID(ctx, u16(0x2A19), att.HandleRange{Start: 3, End: att.Handle(2 + len(test.want))})
+				return err
+			}, append([]string{fmt.Sprintf("08 0300 %02x00 192a", 2+len(test.want))}, test.steps...)...))
+			var lengths []int
+			for _, v := range got {
+				lengths = append(lengths, len(v.Value))
+			}
+			if diff := cmp.Diff(test.want, lengths); diff != "" {
+				t.Errorf("lengths (-want +got):\n%s", diff)
+			}
+		}))
+	}
+	t.Run("error in the rest", bubble(func(t *testing.T) {
+		c, ch := newClient(t)
+		err := script(t, ch, func(ctx context.Context) error {
+			_, err := c.ReadByUUID(ctx, u16(0x2A19), att.HandleRange{Start: 3, End: 3})
+			return err
+		}, "08 0300 0300 192a", "09 15 0300"+octets(19), "0c 0300 1300", "01 0c 0300 05")
+		wantIs(t, err, att.CodeInsufficientAuthentication)
+	}))
 }
 
 func TestReadHandle(t *testing.T) { bubble(testReadHandle)(t) }

@@ -415,3 +415,30 @@ func testListen(t *testing.T) {
 	_, err = s.Next(t.Context())
 	wantIs(t, err, gatt.ErrStale)
 }
+
+// TestValueMayBeCut: a peer cuts a value off that does not fit its PDU, which
+// the receiver cannot see but by the length.
+func TestValueMayBeCut(t *testing.T) { bubble(testValueMayBeCut)(t) }
+
+func testValueMayBeCut(t *testing.T) {
+	c, ch := newBattery(t)
+	s := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+	wantCut := func(n int, want bool) {
+		t.Helper()
+		ch.Receive("1b 0300" + octets(n))
+		v, err := s.Next(t.Context())
+		if err != nil || len(v.Data) != n || v.MayBeCut != want {
+			t.Errorf("%d octets of %d, cut off: %v, want %v; %v", len(v.Data), n, v.MayBeCut, want, err)
+		}
+	}
+	wantCut(19, false)
+	wantCut(20, true)
+	wantNoError(t, script(t, ch, func(ctx context.Context) error { _, err := c.ExchangeMTU(ctx); return err },
+		"02 0502", "02 a702", "03 0502", "03 6700"))
+	wantCut(19, false)
+	wantCut(20, true) // by the default MTU
+	wantCut(21, false)
+	wantCut(99, false)
+	wantCut(100, true)
+	wantCut(300, true)
+}

@@ -17,6 +17,10 @@ type Value struct {
 	// Indication reports that the value was indicated, and its arrival confirmed
 	// to the peer.
 	Indication bool
+	// MayBeCut reports that the value has as many octets as a PDU of the peer
+	// holds. The peer sends only the beginning of a longer value, and Char.Read
+	// reads the whole.
+	MayBeCut bool
 	// Time is the time of arrival.
 	Time time.Time
 }

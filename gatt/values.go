@@ -49,9 +49,13 @@ func (vs *values) Indication(now time.Time, h att.Handle, value []byte) (confirm
 
 // deliverValue queues a copy of a value for each subscription.
 func (vs *values) deliverValue(now time.Time, h att.Handle, data []byte, indication bool) {
+	const head = 3 // octets before the value
+	_, cut := vs.c.cutBy(len(data), head, att.MaxMTU)
+	value := Value{Indication: indication, MayBeCut: cut, Time: now}
 	subs, known := vs.subs[h]
 	if !known {
-		early := earlyValue{h, Value{Data: bytes.Clone(data), Indication: indication, Time: now}}
+		early := earlyValue{h, value}
+		early.value.Data = bytes.Clone(data)
 		if len(vs.early) == maxEarly {
 			vs.early = slices.Delete(vs.early, 0, 1)
 		}
@@ -59,7 +63,8 @@ func (vs *values) deliverValue(now time.Time, h att.Handle, data []byte, indicat
 		return
 	}
 	for _, s := range subs {
-		if s.queue.pushValue(Value{Data: bytes.Clone(data), Indication: indication, Time: now}) {
+		value.Data = bytes.Clone(data)
+		if s.queue.pushValue(value) {
 			continue
 		}
 		if indication {
