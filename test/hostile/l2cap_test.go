@@ -121,7 +121,6 @@ func TestChannelViolations(t *testing.T) {
 		"MTU of 22":            {"4100 1600 1700 0100 0000", nil, "MTU 22"},
 		"CID of BR/EDR":        {"0400 1700 1700 0100 0000", nil, "CID"},
 		"too many credits":     {"4100 1700 1700 ffff 0000", func(e *end) { e.sig("16 09 0400 4100 0100") }, "65535"},
-		"no credits":           {"4100 1700 1700 0100 0000", func(e *end) { e.sig("16 09 0400 4100 0000") }, "0 credits"},
 		"SDU beyond the MTU":   {"4100 1700 1700 0100 0000", func(e *end) { e.Send(0x40, octets("ffff 01")) }, "65535"},
 		"frame beyond the MPS": {"4100 1700 1700 0100 0000", func(e *end) { e.Send(0x40, make([]byte, 300)) }, "300"},
 		"SDU of one octet":     {"4100 1700 1700 0100 0000", func(e *end) { e.Send(0x40, octets("01")) }, "begins with"},
