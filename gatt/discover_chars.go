@@ -83,6 +83,9 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 	}
 	for i := range services {
 		services[i].setEnds()
+		if err := d.checkValues(&services[i], from); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -106,10 +109,10 @@ func readDeclaration(e att.AttributeData) (Characteristic, error) {
 	return chr, nil
 }
 
-// addCharacteristic appends a characteristic if its handles lie within the
-// service. Invalid ones are left out, since the rest of the table may be usable.
+// addCharacteristic appends a characteristic if the service has room for it. Other
+// ones are left out, since the rest of the table may be usable.
 func (s *Service) addCharacteristic(chr Characteristic) {
-	if s.Handle < chr.Handle && chr.Handle < chr.Value && chr.Value <= s.End {
+	if s.Handle < chr.Handle && chr.Handle < s.End {
 		s.Characteristics = append(s.Characteristics, chr)
 	}
 }
@@ -122,20 +125,15 @@ func (s *Service) endsBefore(h att.Handle) bool {
 }
 
 // setEnds sets the end of each characteristic: right before the next one, or at
-// the end of the service. It leaves out a characteristic whose value lies behind
-// its end.
+// the end of the service.
 func (s *Service) setEnds() {
-	kept := s.Characteristics[:0]
-	for i, chr := range s.Characteristics {
+	for i := range s.Characteristics {
+		chr := &s.Characteristics[i]
 		chr.End = s.End
 		if i+1 < len(s.Characteristics) {
 			chr.End = s.Characteristics[i+1].Handle - 1
 		}
-		if chr.Value <= chr.End {
-			kept = append(kept, chr)
-		}
 	}
-	s.Characteristics = kept
 }
 
 // includes discovers the includes of services that have handles before their

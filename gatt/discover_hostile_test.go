@@ -84,18 +84,20 @@ func testBadCharacteristicsAreLeftOut(t *testing.T) {
 			" 0500 02 0800 022a", // its value is behind the next declaration
 		"08 0600 2800 0328", "09 07"+
 			" 0600 02 0700 032a"+
-			" 0900 02 2000 042a"+ // its value is in another service
+			" 0900 02 2000 042a"+ // its value is said to be in another service
 			" 1600 02 1700 052a", // in no service
 		"08 1f00 2800 0328", "01 08 1f00 0a",
-		"04 0400 0400", "01 04 0400 0a",
-		"04 0800 1400", "01 04 0800 0a",
+		"04 0a00 1400", "05 01 0a00 042a", // and is where it belongs
+		"04 0800 0800", "01 04 0800 0a",
+		"04 0b00 1400", "01 04 0b00 0a",
 		"08 1f00 2800 0228", "01 08 1f00 0a",
 	)
 	wantNoError(t, err)
 	want := &gatt.Profile{Services: []gatt.Service{
 		{UUID: u16(0x1800), Handle: 1, End: 0x14, Primary: true, Characteristics: []gatt.Characteristic{
-			{UUID: u16(0x2A00), Handle: 2, Value: 3, End: 4, Properties: propR},
-			{UUID: u16(0x2A03), Handle: 6, Value: 7, End: 0x14, Properties: propR},
+			{UUID: u16(0x2A00), Handle: 2, Value: 3, End: 3, Properties: propR},
+			{UUID: u16(0x2A03), Handle: 6, Value: 7, End: 8, Properties: propR},
+			{UUID: u16(0x2A04), Handle: 9, Value: 0x0A, End: 0x14, Properties: propR},
 		}},
 		{UUID: u16(0x1801), Handle: 0x1E, End: 0x28, Primary: true},
 	}}

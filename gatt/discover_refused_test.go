@@ -30,6 +30,7 @@ func TestDiscoveryKeepsWhatItHasRead(t *testing.T) {
 				"10 1500 ffff 0028", "01 10 0000 "+code,
 				"08 0200 1400 0328", "09 07 0300 02 0400 002a 0700 10 0900 e1ff",
 				"08 0800 1400 0328", "01 08 0800 "+code,
+				"04 0800 1400", "01 04 0800 "+code, // the value may be at 9 as declared
 				"04 0500 0500", "01 04 0500 "+code,
 				"04 0a00 1400", "01 04 0a00 "+code,
 				"08 0200 0200 0228", "01 08 0200 "+code,
