@@ -142,12 +142,26 @@ func (s *Subscription) All(ctx context.Context) iter.Seq2[Value, error] {
 // Close ends the subscription. Queued values are lost, and calls of Next return
 // an error that wraps net.ErrClosed. Close of the last subscription to a
 // characteristic disables notifications or indications and waits for the peer's
-// answer, possibly behind other requests. After the end of the link, and when
-// called again, Close does nothing.
+// answer, possibly behind other requests, but for at most 5 seconds. The error
+// then wraps context.DeadlineExceeded, and the peer is still told as soon as it
+// answers. After the end of the link, and when called again, Close does nothing.
 func (s *Subscription) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
 	s.queue.closeQueue(fmt.Errorf("gatt: subscription to %s: %w", s.ch.info.UUID, net.ErrClosed), true)
-	return s.ch.unconfigure(s)
+	done := make(chan error, 1)
+	go func() { done <- s.ch.unconfigure(s) }() // ends with the answer, or with the link
+	timeout := time.NewTimer(closeTimeout)
+	defer timeout.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timeout.C:
+		return fmt.Errorf("gatt: subscription to %s: the peer has not answered within %v: %w",
+			s.ch.info.UUID, closeTimeout, context.DeadlineExceeded)
+	}
 }
+
+// closeTimeout is how long Close waits for the peer.
+const closeTimeout = 5 * time.Second

@@ -442,3 +442,34 @@ func testValueMayBeCut(t *testing.T) {
 	wantCut(100, true)
 	wantCut(300, true)
 }
+
+// TestCloseDoesNotWaitForASilentPeer: Close, which has no context, waits a while
+// for the peer. The configuration is cleared all the same.
+func TestCloseDoesNotWaitForASilentPeer(t *testing.T) { bubble(testCloseDoesNotWaitForASilentPeer)(t) }
+
+func testCloseDoesNotWaitForASilentPeer(t *testing.T) {
+	c, ch := newBattery(t)
+	chr := char(t, c, 0x2A19)
+	s := subscribe(t, ch, chr, nil, "12 0400 0100", "13")
+	read := call(func() error { _, err := chr.Read(t.Context()); return err })
+	ch.Want("0a 0300") // and no answer
+	began := time.Now()
+	err := s.Close()
+	wantIs(t, err, context.DeadlineExceeded)
+	if took := time.Since(began); took != 5*time.Second {
+		t.Errorf("Close took %v, want 5s", took)
+	}
+	_, err = s.Next(t.Context())
+	wantIs(t, err, net.ErrClosed)
+	wantNoError(t, s.Close())
+	ch.Receive("0b 01")
+	wantNoError(t, returned(t, read))
+	ch.Want("12 0400 0000")
+	// The next subscription waits until that is settled.
+	next := call(func() error { _, err := chr.Subscribe(t.Context(), nil); return err })
+	ch.WantIdle()
+	ch.Receive("13")
+	ch.Want("12 0400 0100")
+	ch.Receive("13")
+	wantNoError(t, returned(t, next))
+}
