@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -163,7 +164,7 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 		}
 		b.handleNotification(now, op, &r)
 	case KindIndication:
-		b.handleIndication(now, &r, tooLong)
+		b.handleIndication(now, pdu)
 	case KindConfirmation:
 		b.handleConfirmation(now)
 	case KindCommand:
@@ -198,21 +199,30 @@ func (b *Bearer) handleNotification(now time.Time, op Opcode, r *wire.Reader) {
 	}
 }
 
-// handleIndication passes the value to the handler. A malformed indication is
-// confirmed too, since its sender waits for that.
-func (b *Bearer) handleIndication(now time.Time, r *wire.Reader, tooLong bool) {
-	if b.unconfirmed {
-		b.failBearer(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
-		return
-	}
-	if !b.in.flood.Admit(b.ch.Room()) {
-		b.failBearer(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication, Detail: "it takes no confirmations"})
-		return
-	}
-	b.unconfirmed = true
-	p, err := readHandleValueIndication(r)
+// handleIndication handles an indication at once, or after the earlier ones whose
+// confirmation is withheld.
+func (b *Bearer) handleIndication(now time.Time, pdu []byte) {
 	switch {
-	case tooLong:
+	case !b.in.flood.Admit(b.ch.Room()):
+		b.failBearer(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication, Detail: "it takes no confirmations"})
+	case !b.unconfirmed:
+		b.deliverIndication(now, pdu)
+	case len(b.in.early) == maxBacklog:
+		b.failBearer(now, &ProtocolError{Rule: RuleSequentialIndications, Got: OpHandleValueIndication})
+	default:
+		b.in.early = append(b.in.early, slices.Clone(pdu))
+	}
+}
+
+// deliverIndication passes the value to the handler. A malformed indication is
+// confirmed too, since its sender waits for that.
+func (b *Bearer) deliverIndication(now time.Time, pdu []byte) {
+	b.unconfirmed = true
+	r := wire.NewReader(pdu)
+	r.U8()
+	p, err := readHandleValueIndication(&r)
+	switch {
+	case len(pdu) > b.rxMTU:
 		b.logDropped(OpHandleValueIndication, "longer than what can be received")
 	case err != nil:
 		b.logDropped(OpHandleValueIndication, "malformed")
@@ -223,14 +233,20 @@ func (b *Bearer) handleIndication(now time.Time, r *wire.Reader, tooLong bool) {
 }
 
 // Confirm confirms the indication for which NotifyHandler.Indication returned
-// false. Without such an indication it does nothing, so that none is confirmed
-// twice. Must run on the loop.
+// false. If the peer has sent another one already, that is passed to the handler
+// before Confirm returns. Without such an indication Confirm does nothing, so that
+// none is confirmed twice. Must run on the loop.
 func (b *Bearer) Confirm() {
 	if b.down || !b.unconfirmed {
 		return
 	}
 	b.unconfirmed = false
 	b.ch.Send(HandleValueConfirmation{}.AppendPDU(b.scratch[:0]))
+	if len(b.in.early) > 0 {
+		pdu := b.in.early[0]
+		b.in.early = slices.Delete(b.in.early, 0, 1)
+		b.deliverIndication(b.now, pdu)
+	}
 }
 
 // Writable tells the bearer that the channel has room again. Must run on the
@@ -292,7 +308,7 @@ func (b *Bearer) endBearer(now time.Time, err *closedError) {
 	b.requests.failLane(now, err)
 	b.indications.failLane(now, err)
 	b.paced.failWaiting(now, err)
-	b.in.backlog = nil
+	b.in.backlog, b.in.early = nil, nil
 	if b.in.handler != nil {
 		b.in.handler.Down(now, b)
 	}

@@ -29,7 +29,7 @@ const (
 	// unanswered (3.3.2). Up to four early ones are tolerated.
 	RuleSequentialRequests
 	// RuleSequentialIndications: a server sends no indication while its last one
-	// is unconfirmed (3.3.2).
+	// is unconfirmed (3.3.2). Up to four early ones are tolerated.
 	RuleSequentialIndications
 	// RuleLength: no PDU is longer than its receiver accepts (3.2.8).
 	RuleLength

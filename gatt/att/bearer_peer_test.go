@@ -159,7 +159,24 @@ func testWithheldConfirmation(t *testing.T) {
 	ch.Do(func(time.Time) { b.Confirm(); b.Confirm() })
 	ch.Want("1e")
 	ch.WantIdle()
-	ch.Receive("1d 0400 02", "1d 0400 03")
+	// Further ones, which the peer must not send, wait for their turn.
+	h.want(t, ch, "indication 0x0004 01")
+	ch.Receive("1d 0400 02", "1d 0400 03", "1d 0400 04", "1d 0400 05", "1d 0400 06")
+	ch.WantIdle()
+	h.want(t, ch, "indication 0x0004 02")
+	ch.Do(func(time.Time) { b.Confirm() })
+	ch.Want("1e")
+	h.want(t, ch, "indication 0x0004 03")
+	ch.Do(func(time.Time) { h.hold = false; b.Confirm() })
+	ch.Want("1e", "1e", "1e", "1e")
+	ch.WantIdle()
+	h.want(t, ch, "indication 0x0004 04", "indication 0x0004 05", "indication 0x0004 06")
+	if ch.Closed() != nil {
+		t.Error(ch.Closed())
+	}
+	// But not any number of them.
+	ch.Do(func(time.Time) { h.hold = true })
+	ch.Receive("1d 0400 01", "1d 0400 02", "1d 0400 03", "1d 0400 04", "1d 0400 05", "1d 0400 06")
 	wantProtocolError(t, ch.Closed(), att.RuleSequentialIndications)
 }
 

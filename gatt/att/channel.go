@@ -60,8 +60,8 @@ type NotifyHandler interface {
 	// calls.
 	Notification(now time.Time, h Handle, value []byte)
 	// Indication handles one value and reports whether to confirm it at once. If
-	// not, the handler must call Bearer.Confirm. The peer sends no other
-	// indication before that, and ends the link after 30 seconds.
+	// not, the handler must call Bearer.Confirm. No other indication is passed on
+	// before that, and the peer ends the link after 30 seconds.
 	Indication(now time.Time, h Handle, value []byte) (confirm bool)
 }
 

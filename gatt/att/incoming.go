@@ -9,8 +9,9 @@ import (
 )
 
 // maxBacklog is the number of requests of the peer that may wait for an earlier
-// one to be answered. The specification allows none. Peers that send a second
-// one early exist; peers that send six are broken.
+// one to be answered, and of indications that may wait for the confirmation of an
+// earlier one. The specification allows none. Peers that send a second one early
+// exist; peers that send six are broken.
 const maxBacklog = 4
 
 // incoming is the state of the peer's requests. It belongs to the loop.
@@ -19,6 +20,7 @@ type incoming struct {
 	owed    bool           // a request waits for Reply
 	serving Opcode         // the opcode of that request, possibly unknown
 	backlog [][]byte       // further requests, in order
+	early   [][]byte       // further indications, in order
 	drains  bool           // serveBacklog is running
 	flood   flood.Counter  // of requests and indications
 }
