@@ -246,7 +246,7 @@ func (m *model) protect(c *modelClient) {
 	if c.recall {
 		c.recall = false
 		for h, bits := range c.kept {
-			if bits &= m.now.configs()[h].may; bits != 0 && c.bits[h] == 0 && m.sameSensor(c, h) {
+			if bits &= m.now.configs()[h].may; bits != 0 && c.bits[h] == 0 && m.isConfig(h) {
 				c.bits[h] = bits
 			}
 		}
@@ -255,10 +255,11 @@ func (m *model) protect(c *modelClient) {
 	m.indicated(c)
 }
 
-// sameSensor reports whether the configuration at h belongs to what it belonged to
-// in the table that c knows.
-func (m *model) sameSensor(c *modelClient, h att.Handle) bool {
-	return h == scConfig || h == plainConfig || h == m.now.sensorConfig()
+// isConfig reports whether h is a configuration: of the same characteristic as
+// ever, since no other one has that handle in any shape.
+func (m *model) isConfig(h att.Handle) bool {
+	_, ok := m.now.configs()[h]
+	return ok
 }
 
 // keep notes what the server must remember of c.
@@ -314,7 +315,7 @@ func (m *model) forget(c *modelClient) {
 	m.srv.ForgetClient(c.key)
 	c.bonded, c.kept = false, nil
 	if c.w != nil {
-		c.sec.Bonded, c.forgot, c.recall = false, true, c.recall
+		c.sec.Bonded, c.forgot = false, true
 	}
 }
 
