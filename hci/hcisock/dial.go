@@ -14,7 +14,7 @@ func dial(ctx context.Context, network string, a Address) (*Stream, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, network, a.Name)
 	if err == nil {
-		return newStream(a.String(), c), nil
+		return newStream(a.String(), newPromptConn(c)), nil
 	}
 	if ctx.Err() != nil {
 		return nil, canceled(ctx, a.String(), "connect")

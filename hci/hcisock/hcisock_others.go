@@ -5,6 +5,7 @@ package hcisock
 import (
 	"context"
 	"errors"
+	"net"
 	"runtime"
 
 	"github.com/moor-ble/moor/hci"
@@ -31,6 +32,9 @@ func (s *Socket) Drops() (uint32, error) { return 0, unsupported("socket", "drop
 func openMAC(_ context.Context, a Address, _ *Config) (*Socket, error) {
 	return nil, unsupported(a.String(), "open")
 }
+
+// newPromptConn returns c: only Linux lets a program ask for prompt acknowledgments.
+func newPromptConn(c net.Conn) net.Conn { return c }
 
 func openSerial(a Address) (*Stream, error) { return nil, unsupported(a.String(), "open") }
 
