@@ -61,23 +61,48 @@ func (e *Entry) HashComputed() bool {
 	return e.Profile != nil && e.Hash != nil && e.Hash.Proves(e.Profile)
 }
 
-// Proves reports whether h is the hash of the table p, in either order of the octets.
+// Proves reports whether h is the hash of the table p, in either order of the octets
+// and with or without the Client Characteristic Configuration descriptors, which
+// BlueZ 5.82 leaves out.
 func (h Hash) Proves(p *gatt.Profile) bool {
-	own, ok := p.Hash()
-	return ok && h.equals(own)
+	equal, ok := h.compare(p)
+	return ok && equal
 }
 
 // Refutes reports whether h is not the hash of the table p. A table whose hash cannot
 // be computed is neither proved nor refuted.
 func (h Hash) Refutes(p *gatt.Profile) bool {
-	own, ok := p.Hash()
-	return ok && !h.equals(own)
+	equal, ok := h.compare(p)
+	return ok && !equal
 }
 
-func (h Hash) equals(own [16]byte) bool {
-	turned := own
-	slices.Reverse(turned[:])
-	return h == own || h == turned
+// compare reports whether h is the hash of the table p; ok is false if that hash cannot
+// be computed.
+func (h Hash) compare(p *gatt.Profile) (equal, ok bool) {
+	for _, p := range []*gatt.Profile{p, withoutCCCDs(p)} {
+		own, ok := p.Hash()
+		if !ok {
+			return false, false
+		}
+		turned := own
+		slices.Reverse(turned[:])
+		if h == own || h == turned {
+			return true, true
+		}
+	}
+	return false, true
+}
+
+func withoutCCCDs(p *gatt.Profile) *gatt.Profile {
+	cccd := gatt.UUID16(0x2902)
+	q := p.Clone()
+	for i := range q.Services {
+		for j := range q.Services[i].Characteristics {
+			c := &q.Services[i].Characteristics[j]
+			c.Descriptors = slices.DeleteFunc(c.Descriptors, func(d gatt.Descriptor) bool { return d.UUID == cccd })
+		}
+	}
+	return q
 }
 
 // Peer is the state of a peer at the start of a connection, as Decide needs it.
