@@ -222,24 +222,15 @@ const (
 	peerAddress = "00:AA:01:01:00:01"
 )
 
-const (
-	peerName    = "moor-bluez"
-	serviceUUID = "6d6f6f72-0001-4000-8000-0123456789ab"
-	scratchUUID = "6d6f6f72-0002-4000-8000-0123456789ab"
-	valuesUUID  = "6d6f6f72-0003-4000-8000-0123456789ab"
-	longUUID    = "6d6f6f72-0005-4000-8000-0123456789ab"
-	initial     = "1 2 3 4"
-	pipeUUID    = "6d6f6f72-0004-4000-8000-0123456789ab"
-)
+const peerName = "moor-bluez"
 
-// startPeer makes bluetoothd a GATT server on hci1 that advertises: a service
-// with a characteristic to read and write, one that notifies, one to write
-// without response, and one with a long value. hci0 is left down.
-func startPeer(t *testing.T) *shell {
+// startPeer makes bluetoothd a GATT server on hci1 that advertises. hci0 is left
+// down.
+func startPeer(t *testing.T) (*shell, *server) {
 	t.Helper()
 	startBus(t)
-	s, _ := startServer(t, "")
-	return s
+	s, _ := startBlueZ(t)
+	return s, startServer(t, "")
 }
 
 func startBus(t *testing.T) {
@@ -275,7 +266,7 @@ func startBlueZ(t *testing.T) (s *shell, stop func()) {
 		_, err := io.WriteString(s.in, "list\n")
 		return err == nil && strings.Contains(s.said(), "Controller "+peerAddress)
 	})
-	s.say(t, "select "+peerAddress, "#")
+	s.ask(t, "select "+peerAddress)
 	s.say(t, "power on", "Changing power on succeeded")
 	return s, func() {
 		t.Helper()
@@ -284,113 +275,10 @@ func startBlueZ(t *testing.T) (s *shell, stop func()) {
 	}
 }
 
-// startServer is startPeer on a running bus, with the service at a handle; ""
-// means the next free handle.
-func startServer(t *testing.T, handle string) (s *shell, stop func()) {
-	t.Helper()
-	s, stop = startBlueZ(t)
-	s.offer(t, handle)
-	s.say(t, "advertise.name "+peerName, "#")
-	s.say(t, "advertise.uuids "+serviceUUID, "#")
-	s.say(t, "advertise.discoverable on", "#")
-	s.say(t, "advertise on", "Advertising object registered")
-	eventually(t, "bluetoothd advertises", func() bool {
-		return strings.Contains(s.ask(t, "show"), "ActiveInstances: 0x01")
-	})
-	return s, stop
-}
-
-// onHCI0 returns a moor that uses hci0 and has bluetoothd as its peer.
-func onHCI0(t *testing.T, args ...string) *moortest.Moor {
+// onHCI0 returns moor on hci0, whose commands wait until their peer is ready.
+func onHCI0(t *testing.T, ready func(t *testing.T), args ...string) *moortest.Moor {
 	t.Helper()
 	m := moortest.New(t, append([]string{"--adapter", "hci0"}, args...)...)
-	m.Ready = blueZReady
+	m.Ready = ready
 	return m
-}
-
-// blueZReady waits until bluetoothd has removed every link. Version 5.66 was seen
-// to answer "unlikely error" and "request not supported", and to end the new link,
-// when a host reconnected before that.
-func blueZReady(t *testing.T) {
-	t.Helper()
-	eventually(t, "bluetoothd has removed the link", func() bool {
-		if len(adapters()) > 1 { // hci1 is there
-			links, err := hcisock.Links(1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(links) > 0 {
-				return false
-			}
-		}
-		out, err := exec.Command("gdbus", "call", "--system", "--timeout", "120", "--dest", "org.bluez", "--object-path", "/",
-			"--method", "org.freedesktop.DBus.ObjectManager.GetManagedObjects").CombinedOutput()
-		if err != nil {
-			t.Fatalf("gdbus: %v: %s", err, out)
-		}
-		return !bytes.Contains(out, []byte("'Connected': <true>"))
-	})
-}
-
-// offer adds the service to bluetoothd's table.
-func (s *shell) offer(t *testing.T, handle string) {
-	t.Helper()
-	s.say(t, "gatt.register-service "+serviceUUID+" "+handle, "(yes/no)")
-	s.say(t, "yes", "#")
-	for _, c := range [][]string{
-		{scratchUUID, "read,write", initial},
-		{valuesUUID, "read,notify", initial},
-		{pipeUUID, "write-without-response", initial},
-		{longUUID, "read,write", strings.Repeat("0 ", 180)}, // bluetoothctl does not let a value grow
-	} {
-		s.say(t, "gatt.register-characteristic "+c[0]+" "+c[1], "Enter value")
-		s.say(t, c[2], "#")
-	}
-	s.say(t, "gatt.register-application", "Application registered")
-}
-
-// withdraw removes the service from bluetoothd's table.
-func (s *shell) withdraw(t *testing.T) {
-	t.Helper()
-	s.say(t, "gatt.unregister-application", "Application unregistered")
-	s.say(t, "gatt.unregister-service "+serviceUUID, "[DEL]")
-}
-
-// notify makes the characteristic send a notification to its subscribers: a write
-// over D-Bus makes bluetoothctl report a new value.
-func (s *shell) notify(t *testing.T) {
-	t.Helper()
-	time.Sleep(200 * time.Millisecond)
-	out, err := exec.Command("gdbus", "call", "--system", "--timeout", "120", "--dest", s.busName(t),
-		"--object-path", "/org/bluez/app/service0/chrc1",
-		"--method", "org.bluez.GattCharacteristic1.WriteValue", fmt.Sprintf("[byte %d]", time.Now().UnixMilli()&0xFF),
-		"{'device': <objectpath '/org/bluez/hci1/dev_"+strings.ReplaceAll(ourAddress, ":", "_")+"'>, 'link': <'LE'>}").CombinedOutput()
-	if err != nil {
-		t.Fatalf("gdbus: %v: %s", err, out)
-	}
-}
-
-var uniqueName = regexp.MustCompile(`:\d+\.\d+`)
-
-// busName returns the bus name of bluetoothctl's connection.
-func (s *shell) busName(t *testing.T) string {
-	t.Helper()
-	ask := func(method string, args ...string) (string, error) {
-		out, err := exec.Command("gdbus", append([]string{"call", "--system", "--timeout", "120", "--dest", "org.freedesktop.DBus",
-			"--object-path", "/org/freedesktop/DBus", "--method", "org.freedesktop.DBus." + method}, args...)...).Output()
-		return string(out), err
-	}
-	names, err := ask("ListNames")
-	if err != nil {
-		t.Fatal(errors.Join(errors.New("gdbus"), err))
-	}
-	want := fmt.Sprintf("(uint32 %d,)", s.cmd.Process.Pid)
-	for _, name := range uniqueName.FindAllString(names, -1) {
-		// A connection may have ended meanwhile, such as that of the call above.
-		if pid, err := ask("GetConnectionUnixProcessID", name); err == nil && strings.TrimSpace(pid) == want {
-			return name
-		}
-	}
-	t.Fatalf("bluetoothctl is not on the bus: %s", names)
-	return ""
 }

@@ -31,16 +31,19 @@ func TestManagerBlueZ(t *testing.T) {
 	// away right after it came.
 	m := conntest.Open(t, "hci0")
 	startBus(t)
-	peer, stop := startServer(t, "")
+	_, stop := startBlueZ(t)
+	peer := startServer(t, "")
 	m.Run(t, &conntest.Peer{
 		Address: peerAddress + "/public",
 		Service: conntest.UUID(t, serviceUUID), Scratch: conntest.UUID(t, scratchUUID), Values: conntest.UUID(t, valuesUUID),
 		Initial: []byte{1, 2, 3, 4},
-		Ready:   blueZReady,
+		Ready:   func(t *testing.T) { peer.ready(t) },
 		Notify:  func(t *testing.T) { peer.notify(t) },
 		Restart: func(*testing.T) { // for the rest of the test, not for the step alone
+			peer.stop()
 			stop()
-			peer, stop = startServer(t, "0x0080")
+			_, stop = startBlueZ(t)
+			peer = startServer(t, "0x0080")
 		},
 		Change: func(t *testing.T) {
 			peer.withdraw(t)

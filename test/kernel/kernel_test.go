@@ -116,8 +116,8 @@ func public(t *testing.T, m *moortest.Moor) {
 
 func TestBlueZ(t *testing.T) {
 	stopAir := startAir(t)
-	peer := startPeer(t)
-	m := onHCI0(t)
+	peer, table := startPeer(t)
+	m := onHCI0(t, table.ready)
 	full := peerAddress + "/public"
 
 	t.Run("adapters", func(t *testing.T) {
@@ -127,16 +127,16 @@ func TestBlueZ(t *testing.T) {
 		Address: peerAddress, Kind: "public", Name: peerName,
 		Service: serviceUUID, Custom: serviceUUID, Scratch: scratchUUID, Initial: "01020304",
 		Long: longUUID, Values: valuesUUID,
-		Notify:   peer.notify,
+		Notify:   table.notify,
 		Interval: 30 * time.Millisecond, // btvirt takes the shortest
 	})
 	t.Run("adapter by its address", func(t *testing.T) {
 		m.With("--adapter", ourAddress).Run(t, "read", full, scratchUUID).OK(t)
 	})
 	t.Run("bluetoothd saw the write", func(t *testing.T) {
-		from := len(peer.said())
 		m.Run(t, "write", full, scratchUUID, "0a0b").OK(t)
-		peer.expect(t, from, "0a 0b")
+		for table.await(t, "written").Value != "0a0b" {
+		}
 		// bluetoothd drops a write without response when the link ends before its
 		// application has answered, so the value may or may not arrive.
 		m.Run(t, "write", full, pipeUUID, "0c0d").OK(t).Says(t, "without response")
@@ -153,10 +153,6 @@ func TestBlueZ(t *testing.T) {
 		// capture is of a command without one.
 		short := m.Run(t, "params", full, "--interval", "30ms").OK(t).Capture
 		reads(t, short, []string{"btmon", "-r"}, "Reset", "LE Set Scan Enable", "LE Create Connection", "LE Connection Update", "Disconnect")
-		if _, err := exec.LookPath("tshark"); err == nil {
-			long := m.Run(t, "read", full, scratchUUID).OK(t).Capture
-			reads(t, long, []string{"tshark", "-V", "-r"}, "Reset", "Create Connection", "Read By Type Request", "Read Request", "Disconnect")
-		}
 	})
 	t.Run("state", func(t *testing.T) {
 		dir := t.TempDir()
@@ -166,7 +162,7 @@ func TestBlueZ(t *testing.T) {
 	})
 	t.Run("the adapter vanishes", func(t *testing.T) {
 		run := m.With(slices.Concat(m.Args, []string{"--json"})...).Start(t, "notify", full, valuesUUID)
-		run.Prompted(t, peer.notify)
+		run.Prompted(t, table.notify)
 		begin := time.Now()
 		stopAir()
 		run.Wait(t).Fails(t, "hci0", "gone")

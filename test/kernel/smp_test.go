@@ -17,28 +17,25 @@ import (
 	"github.com/moor-ble/moor/test/moortest"
 )
 
-// guardedUUID is a characteristic that bluetoothd lets read on encrypted links only.
-const guardedUUID = "6d6f6f72-0006-4000-8000-0123456789ab"
-
 // bonder is a bluetoothd with a simulated user who pairs.
 type bonder struct {
 	*shell
-	from int // offset of the output to look at
-	stop func()
+	table *server
+	from  int // offset of the output to look at
+	stop  func()
 }
 
 func startBonder(t *testing.T) *bonder {
 	t.Helper()
 	s, stop := startBlueZ(t)
-	b := &bonder{shell: s, stop: stop}
+	b := &bonder{shell: s}
 	b.forgets(t) // bonds of other tests
-	b.say(t, "gatt.register-service "+serviceUUID, "(yes/no)")
-	b.say(t, "yes", "#")
-	b.say(t, "gatt.register-characteristic "+guardedUUID+" encrypt-read", "Enter value")
-	b.say(t, initial, "#")
-	b.say(t, "gatt.register-application", "Application registered")
 	b.say(t, "pairable on", "Changing pairable on succeeded")
-	b.say(t, "advertise on", "Advertising object registered")
+	b.table = startServer(t, "")
+	b.stop = func() {
+		b.table.stop()
+		stop()
+	}
 	return b
 }
 
@@ -112,7 +109,7 @@ func TestPairBlueZ(t *testing.T) {
 	startAir(t)
 	startBus(t)
 	b := startBonder(t)
-	m := onHCI0(t)
+	m := onHCI0(t, func(t *testing.T) { b.table.ready(t) })
 	full := peerAddress + "/public"
 	moortest.Pairing(t, m, &moortest.Partner{
 		Address: full, Guarded: guardedUUID, Initial: "01 02 03 04",
@@ -153,7 +150,7 @@ func TestPairLegacyBlueZ(t *testing.T) {
 	b := startBonder(t)
 	// After the start of bluetoothd, which enables them.
 	control(t, setSecureConnections, 1, 0)
-	moortest.Pairing(t, onHCI0(t), &moortest.Partner{
+	moortest.Pairing(t, onHCI0(t, b.table.ready), &moortest.Partner{
 		Address: peerAddress + "/public", Guarded: guardedUUID, Initial: "01 02 03 04", Legacy: true,
 		Can: b.can, Accepts: b.accepts, Shows: b.shows, Types: b.types, Agrees: b.agrees, Forgets: b.forgets,
 		Bonded: conntest.EncryptedFirst,
