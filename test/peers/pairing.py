@@ -19,6 +19,9 @@ An address is public, or has "/random" behind it.
 
 Each event is a JSON object on a line of standard output. The program ends with its
 standard input.
+
+With the argument PORT, the peripheral and the central use controllers of the HCI
+server at 127.0.0.1:PORT instead of Bumble's.
 """
 
 import asyncio
@@ -33,9 +36,8 @@ from bumble.device import Device, Peer
 from bumble.host import Host
 from bumble.keys import MemoryKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
-from bumble.transport.common import AsyncPipeSink
 
-from peer import Adapter, Air, say, uuid
+from peer import Adapter, Air, host_on, say, uuid
 
 PERIPHERAL = "F0:0D:CA:FE:00:02"
 CENTRAL = "F0:0D:CA:FE:00:03"
@@ -95,16 +97,15 @@ class SameAdapter(Adapter):
 
 
 class Bumble:
-    def __init__(self, link) -> None:
+    def __init__(self, hosts: list[Host]) -> None:
         self.user = User("NoInputNoOutput")
         self.sc = True
         self.devices = []
-        for name, address in (("peripheral", PERIPHERAL), ("central", CENTRAL)):
-            controller = Controller(name, link=link)
+        for host, address in zip(hosts, (PERIPHERAL, CENTRAL)):
             device = Device(
-                name=f"moor-{name}",
+                name="moor-mate",
                 address=hci.Address(address, hci.Address.RANDOM_DEVICE_ADDRESS),
-                host=Host(controller, AsyncPipeSink(controller)),
+                host=host,
             )
             device.pairing_config_factory = lambda connection: PairingConfig(
                 sc=self.sc,
@@ -189,7 +190,8 @@ async def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     loop = asyncio.get_running_loop()
     link = Air()
-    bumble = Bumble(link)
+    port = sys.argv[1] if len(sys.argv) > 1 else None
+    bumble = Bumble([await host_on(link, name, port) for name in ("peripheral", "central")])
     await bumble.run()
     server = await loop.create_server(lambda: SameAdapter(link), "127.0.0.1", 0)
     say(port=server.sockets[0].getsockname()[1])

@@ -31,7 +31,8 @@ const (
 	ourAddress  = "00:1B:DC:00:01:01"
 )
 
-func startMate(t *testing.T) *mate {
+// startMate starts pairing.py; args may put it on another air.
+func startMate(t *testing.T, args ...string) *mate {
 	t.Helper()
 	b := &mate{events: make(chan mateEvent, 1024)} // more than a test causes
 	b.in = startScript(t, "pairing.py", b, func(line []byte) {
@@ -39,7 +40,7 @@ func startMate(t *testing.T) *mate {
 		if err := json.Unmarshal(line, &e); err == nil {
 			b.events <- e
 		}
-	}, func() { close(b.events) })
+	}, func() { close(b.events) }, args...)
 	if b.Port == 0 {
 		t.Fatal("pairing.py did not report its port")
 	}
@@ -115,14 +116,18 @@ func TestPairBumble(t *testing.T) {
 	for name, legacy := range map[string]bool{"LE Secure Connections": false, "legacy": true} {
 		t.Run(name, func(t *testing.T) {
 			b := startMate(t)
-			m := moortest.New(t, "--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Port))
-			moortest.Pairing(t, m, &moortest.Partner{
-				Address: mateAddress, Guarded: custom(2), Initial: "01 02 03 04", Legacy: legacy,
-				Can:     func(t *testing.T, io string) { b.be(t, io, !legacy) },
-				Accepts: func(*testing.T) {},
-				Shows:   b.shown, Types: b.enter, Agrees: b.agree, Forgets: b.forget,
-				Bonded: conntest.EncryptedFirst,
-			})
+			pairBumble(t, moortest.New(t, "--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Port)), b, legacy)
 		})
 	}
+}
+
+func pairBumble(t *testing.T, m *moortest.Moor, b *mate, legacy bool) {
+	t.Helper()
+	moortest.Pairing(t, m, &moortest.Partner{
+		Address: mateAddress, Guarded: custom(2), Initial: "01 02 03 04", Legacy: legacy,
+		Can:     func(t *testing.T, io string) { b.be(t, io, !legacy) },
+		Accepts: func(*testing.T) {},
+		Shows:   b.shown, Types: b.enter, Agrees: b.agree, Forgets: b.forget,
+		Bonded: conntest.EncryptedFirst,
+	})
 }

@@ -12,6 +12,9 @@ Standard output has one JSON object a line: first {"plain": PORT, "silent": PORT
 then one event of the peripheral a line. A line on standard input is an order: "hang
 up" ends the connections of the clients, "change" adds a service before the others,
 which moves their handles. The program ends with its standard input.
+
+With the arguments PORT PDUS, the peripheral uses a controller of the HCI server at
+127.0.0.1:PORT instead of Bumble's, and advertises with "legacy" or "extended" PDUs.
 """
 
 import asyncio
@@ -22,16 +25,24 @@ import sys
 from bumble import att, gatt, hci, ll
 from bumble.controller import Controller
 from bumble.core import AdvertisingData, UUID
-from bumble.device import Connection, Device
+from bumble.device import (
+    AdvertisingEventProperties,
+    AdvertisingParameters,
+    Connection,
+    Device,
+)
 from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.profiles.battery_service import BatteryService
 from bumble.profiles.device_information_service import DeviceInformationService
+from bumble.transport import open_transport
 from bumble.transport.common import AsyncPipeSink, PacketParser
 
 NAME = "moor-bumble"
 ADDRESS = "F0:0D:CA:FE:00:01"
 ADAPTER = "00:1B:DC:00:00:%02X"
+# More than a legacy advertisement has room for.
+EXTRA = bytes([101, AdvertisingData.MANUFACTURER_SPECIFIC_DATA]) + bytes(100)
 TICK = 0.1  # seconds between notifications
 
 
@@ -101,13 +112,21 @@ class Adapter(asyncio.Protocol):
         self.link.remove_controller(self.controller)
 
 
+async def host_on(link: LocalLink, name: str, port: str | None) -> Host:
+    """A host on a controller of Bumble's on the link, or of an HCI server."""
+    if port:
+        transport = await open_transport(f"tcp-client:127.0.0.1:{port}")
+        return Host(transport.source, transport.sink)
+    controller = Controller(name, link=link)
+    return Host(controller, AsyncPipeSink(controller))
+
+
 class Peripheral:
-    def __init__(self, link: LocalLink) -> None:
-        controller = Controller("peripheral", link=link)
+    def __init__(self, host: Host) -> None:
         self.device = Device(
             name=NAME,
             address=hci.Address(ADDRESS, hci.Address.RANDOM_DEVICE_ADDRESS),
-            host=Host(controller, AsyncPipeSink(controller)),
+            host=host,
         )
         self.value = bytes.fromhex("01020304")
         self.ticks = 0
@@ -199,8 +218,19 @@ class Peripheral:
             lambda: say(event="mtu", mtu=connection.att_mtu),
         )
 
-    async def run(self) -> None:
+    async def run(self, pdus: str) -> None:
         await self.device.power_on()
+        if pdus == "extended":
+            await self.device.create_advertising_set(
+                advertising_parameters=AdvertisingParameters(
+                    AdvertisingEventProperties(is_connectable=True),
+                    primary_advertising_interval_min=50,
+                    primary_advertising_interval_max=50,
+                ),
+                advertising_data=self.device.advertising_data + EXTRA,
+                auto_restart=True,
+            )
+            return
         await self.device.start_advertising(
             auto_restart=True, advertising_interval_min=50, advertising_interval_max=50
         )
@@ -240,8 +270,9 @@ async def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     loop = asyncio.get_running_loop()
     link = Air()
-    peripheral = Peripheral(link)
-    await peripheral.run()
+    port, pdus = sys.argv[1:] or (None, "legacy")
+    peripheral = Peripheral(await host_on(link, "peripheral", port))
+    await peripheral.run(pdus)
     ports = {}
     for name, make in (("plain", Controller), ("silent", SilentController)):
         server = await loop.create_server(

@@ -32,7 +32,8 @@ type event struct {
 	Reason int
 }
 
-func startBumble(t *testing.T) *bumble {
+// startBumble starts peer.py; args may put it on another air.
+func startBumble(t *testing.T, args ...string) *bumble {
 	t.Helper()
 	b := &bumble{}
 	b.in = startScript(t, "peer.py", b, func(line []byte) {
@@ -42,7 +43,7 @@ func startBumble(t *testing.T) *bumble {
 			b.events = append(b.events, e)
 			b.mu.Unlock()
 		}
-	}, func() {})
+	}, func() {}, args...)
 	if b.Plain == 0 || b.Silent == 0 {
 		t.Fatal("peer.py did not report its ports")
 	}

@@ -16,13 +16,13 @@ import (
 // startScript starts a Python script, which ends with its standard input, and
 // decodes the first line of its output into ports. It calls event with each
 // further line, and over after the last.
-func startScript(t *testing.T, script string, ports any, event func(line []byte), over func()) (in io.Writer) {
+func startScript(t *testing.T, script string, ports any, event func(line []byte), over func(), args ...string) (in io.Writer) {
 	t.Helper()
 	python := os.Getenv("MOOR_PYTHON")
 	if python == "" {
 		t.Fatal("MOOR_PYTHON does not name a Python with Bumble: run this through make test-peers")
 	}
-	cmd := exec.Command(python, script)
+	cmd := exec.Command(python, append([]string{script}, args...)...)
 	if dir := os.Getenv("MOOR_LOGS"); dir != "" {
 		name := strings.TrimSuffix(script, ".py") + ".log"
 		log, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
