@@ -89,11 +89,11 @@ test-emulated: ## the tests of connmgr and of all below it on big-endian mips an
 	GO="$(GO)" test/emulated arm
 
 .PHONY: test-kernel
-test-kernel: build ## the binary and the user-channel tests on a real kernel (QEMU), against BlueZ
+test-kernel: build ## the binary and the user-channel tests on the kernels of Debian 12 and 13 (QEMU), against BlueZ
 	test/kernel/run
 
 .PHONY: test-peers
-test-peers: build ## the binary against Bumble's controller and GATT server
+test-peers: build ## the binary against Bumble's GATT server, on Bumble's controllers and RootCanal's
 	test/peers/run
 
 .PHONY: sim-report
