@@ -10,30 +10,6 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// pairingConfig returns the options of the adapter's Security Manager. By default it
-// uses bonds, pairs on request, and refuses peers that begin to pair.
-func (a *Adapter) pairingConfig() *smp.Config {
-	m := a.m
-	c := smp.Config{DisableIncoming: true, Logger: m.cfg.Logger}
-	if m.cfg.Pairing != nil {
-		c = *m.cfg.Pairing
-	}
-	open := c.Store
-	if open == nil {
-		open = m.bonds.openStore
-	}
-	c.Store = func(l smp.Local) (smp.Store, error) {
-		s, err := open(l)
-		if err == nil {
-			a.mu.Lock()
-			a.bonds = s // kept while the adapter is down
-			a.mu.Unlock()
-		}
-		return s, err
-	}
-	return &c
-}
-
 // hasBond reports whether the adapter has a bond with t. The adapter may be down.
 func (a *Adapter) hasBond(t target) bool {
 	a.mu.Lock()

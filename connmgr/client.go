@@ -2,15 +2,12 @@ package connmgr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
-	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/l2cap"
@@ -173,28 +170,4 @@ func (c *Client) Subscribe(ctx context.Context, svc, chr gatt.UUID, o *gatt.Subs
 	return heal(ctx, c, svc, chr, func(ch *gatt.Char, ctx context.Context) (*gatt.Subscription, error) {
 		return ch.Subscribe(ctx, o)
 	})
-}
-
-// heal finds a characteristic and runs op on it, both under Heal.
-func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*gatt.Char, context.Context) (T, error)) (v T, err error) {
-	err = c.Heal(ctx, func(ctx context.Context) error {
-		ch, err := c.GATT().Char(ctx, svc, chr)
-		if err == nil {
-			v, err = op(ch, ctx)
-		}
-		return err
-	})
-	return v, err
-}
-
-// isStale reports whether err may come from an attribute table that is out of date.
-func (c *Client) isStale(err error) bool {
-	if errors.Is(err, gatt.ErrStale) || errors.Is(err, att.CodeDatabaseOutOfSync) {
-		return true
-	}
-	if !c.Cached() {
-		return false
-	}
-	return errors.Is(err, att.CodeInvalidHandle) || errors.Is(err, att.CodeAttributeNotFound) ||
-		errors.Is(err, gatt.ErrNotFound) || errors.Is(err, gatt.ErrNoCCCD) || errclass.Of(err).Action.Has(errclass.Rediscover)
 }

@@ -39,16 +39,6 @@ func (c *Client) raiseSecurity(err error) func(ctx context.Context) error {
 	return nil
 }
 
-// isBonded reports whether the link is encrypted with the keys of a bond.
-func (l *link) isBonded() bool {
-	sm := l.conn.SMP()
-	if sm == nil {
-		return false
-	}
-	s := sm.Security()
-	return s.Bonded && s.Encrypted
-}
-
 // Security returns the security of the link.
 func (c *Client) Security() smp.Security {
 	if sm := c.link.conn.SMP(); sm != nil {
@@ -71,16 +61,6 @@ func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, err
 		c.link.noteUnsubscribed()
 	}
 	return r, err
-}
-
-// noteUnsubscribed marks the cached table as made under another bond. The device may
-// have had Service Changed enabled with that bond only, and a device that lost its bond
-// may have new firmware: the table has to be proved by its hash.
-func (l *link) noteUnsubscribed() {
-	if e, ok := l.m.cache.Get(l.peer); ok && (e.Bonded || e.Subscribed) {
-		e.Bonded, e.Subscribed = false, false
-		l.storeTable(e)
-	}
 }
 
 // Paired returns the result of the last pairing on the link, by Establish or by Pair;

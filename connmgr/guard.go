@@ -67,18 +67,6 @@ func (l *link) enableServiceChanged(ctx context.Context) error {
 	return nil
 }
 
-// noteSubscribed marks the cached table of a bonded device as guarded: the device
-// indicates changes from now on, even those made while it was not connected.
-func (l *link) noteSubscribed() {
-	if !l.isBonded() {
-		return
-	}
-	if e, ok := l.m.cache.Get(l.peer); ok && (!e.Bonded || !e.Subscribed) {
-		e.Bonded, e.Subscribed = true, true
-		l.storeTable(e)
-	}
-}
-
 // lacksServiceChanged reports whether the device has no Service Changed, so that its
 // table never changes, or its table is not known.
 func (l *link) lacksServiceChanged() bool {

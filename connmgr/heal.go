@@ -3,6 +3,10 @@ package connmgr
 import (
 	"context"
 	"errors"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
 )
 
 // Heal runs op and repairs what made it fail. If the device requires more security,
@@ -27,4 +31,28 @@ func (c *Client) Heal(ctx context.Context, op func(ctx context.Context) error) e
 		return errors.Join(err, e)
 	}
 	return op(ctx)
+}
+
+// heal finds a characteristic and runs op on it, both under Heal.
+func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*gatt.Char, context.Context) (T, error)) (v T, err error) {
+	err = c.Heal(ctx, func(ctx context.Context) error {
+		ch, err := c.GATT().Char(ctx, svc, chr)
+		if err == nil {
+			v, err = op(ch, ctx)
+		}
+		return err
+	})
+	return v, err
+}
+
+// isStale reports whether err may come from an attribute table that is out of date.
+func (c *Client) isStale(err error) bool {
+	if errors.Is(err, gatt.ErrStale) || errors.Is(err, att.CodeDatabaseOutOfSync) {
+		return true
+	}
+	if !c.Cached() {
+		return false
+	}
+	return errors.Is(err, att.CodeInvalidHandle) || errors.Is(err, att.CodeAttributeNotFound) ||
+		errors.Is(err, gatt.ErrNotFound) || errors.Is(err, gatt.ErrNoCCCD) || errclass.Of(err).Action.Has(errclass.Rediscover)
 }

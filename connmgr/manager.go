@@ -234,28 +234,3 @@ func (m *Manager) Close() error {
 // Slots returns the account of the connection slots, to read and to subscribe to. The
 // Manager changes it.
 func (m *Manager) Slots() *slots.Manager { return m.slots }
-
-// Cache returns the cache of attribute tables.
-func (m *Manager) Cache() *servicecache.Cache { return m.cache }
-
-// ClearCache removes the attribute table of the device with an address from the cache,
-// and forgets what the device could not take; see Trait. It reports whether there was a
-// table. Links in use keep theirs.
-func (m *Manager) ClearCache(address string) bool {
-	t, err := parseTarget(address)
-	if err != nil {
-		return false
-	}
-	m.traits.forgetTraits(t)
-	found := false
-	for _, k := range []hci.AddrKind{hci.AddrPublic, hci.AddrRandom} {
-		if !t.known || t.addr.Kind == k {
-			had, err := m.cache.Delete(hci.Addr{MAC: t.addr.MAC, Kind: k})
-			if err != nil {
-				m.log.Warn("attribute table not removed from the cache", "address", address, "error", err)
-			}
-			found = found || had
-		}
-	}
-	return found
-}

@@ -2,7 +2,6 @@ package connmgr
 
 import (
 	"context"
-	"time"
 
 	"github.com/moor-ble/moor/errclass"
 )
@@ -37,18 +36,3 @@ func Retry[T any](ctx context.Context, attempts int, op func(ctx context.Context
 // Retryable reports whether the failure behind err may pass. It is the counterpart of
 // BLEAK_RETRY_EXCEPTIONS.
 func Retryable(err error) bool { return errclass.Retryable(err) }
-
-// sleep waits for d, or returns the cause of ctx when that ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return context.Cause(ctx)
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}

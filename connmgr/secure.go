@@ -57,33 +57,12 @@ func (x *attempts) encryptLink(ctx context.Context, sm *smp.Machine) (pair *smp.
 	return nil, err
 }
 
-// lockPairing waits until no other user of the link pairs, so that several users who
-// need the same pairing make it once. The function done releases the lock.
-func (l *link) lockPairing(ctx context.Context) (done func(), err error) {
-	select {
-	case l.pairs <- struct{}{}:
-		return func() { <-l.pairs }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+// isBonded reports whether the link is encrypted with the keys of a bond.
+func (l *link) isBonded() bool {
+	sm := l.conn.SMP()
+	if sm == nil {
+		return false
 	}
-}
-
-// replacesBond reports whether the options allow replacing a bond that failed with err.
-func (o *Options) replacesBond(err error) bool {
-	switch {
-	case errors.Is(err, smp.ErrBondLost), errors.Is(err, smp.ErrBondDamaged), errors.Is(err, smp.ErrOpenBond), errors.Is(err, smp.ErrWeakBond):
-		return o.Repair
-	case errors.Is(err, smp.ErrNoKey): // there was no bond to lose
-		return o.Pair || o.Repair
-	}
-	return false
-}
-
-func (o *Options) pairOptions(replace bool) *smp.PairOptions {
-	p := smp.PairOptions{}
-	if o.Pairing != nil {
-		p = *o.Pairing
-	}
-	p.Replace = replace
-	return &p
+	s := sm.Security()
+	return s.Bonded && s.Encrypted
 }

@@ -138,68 +138,6 @@ func (l *link) checkRequirements(rs []Requirement) error {
 	return nil
 }
 
-// fromCache uses the cached table if it is the present one of the device: by its
-// Database Hash if it has one, else if nothing can have changed and one request agrees.
-// It reports whether it does.
-func (l *link) fromCache(ctx context.Context) bool {
-	e, ok := l.m.cache.Get(l.peer)
-	if !ok || len(e.Profile.Services) == 0 || e.Hash != nil && e.Hash.Refutes(e.Profile) {
-		return false
-	}
-	peer := servicecache.Peer{Bonded: l.isBonded()}
-	verdict := servicecache.Decide(e, peer)
-	if verdict == servicecache.ReadHash {
-		hash, err := l.conn.GATT().DatabaseHash(ctx)
-		if err != nil && !isATT(err) && !errors.Is(err, gatt.ErrNotFound) {
-			return false
-		}
-		peer.HashRead = true
-		if err == nil {
-			peer.Hash = (*servicecache.Hash)(&hash)
-		}
-		if verdict = servicecache.Decide(e, peer); verdict != servicecache.Use && peer.Hash != nil {
-			// The table may be cached for another device of the same model.
-			if e, ok = l.m.cache.GetByHash(*peer.Hash); ok {
-				verdict = servicecache.Use
-			}
-		}
-	}
-	if verdict == servicecache.Prove {
-		peer.ProofRead, peer.Proved = true, l.agreesWith(ctx, e.Profile)
-		verdict = servicecache.Decide(e, peer)
-	}
-	if verdict != servicecache.Use {
-		return false
-	}
-	l.useTable(e.Profile, true)
-	return true
-}
-
-// agreesWith asks the device for its services from the last one of the table p on, and
-// reports whether it has that one alone. New firmware with another service, or with
-// other handles, does not. A device without Service Changed and hash should never
-// change its table (Vol 3, Part G, 2.5.2), but firmware updates do.
-func (l *link) agreesWith(ctx context.Context, p *gatt.Profile) bool {
-	i := len(p.Services) - 1
-	for i >= 0 && !p.Services[i].Primary {
-		i--
-	}
-	if i < 0 {
-		return false
-	}
-	last := &p.Services[i]
-	rsp, err := att.Do(ctx, l.conn.Bearer(), att.ReadByGroupTypeReq{Start: last.Handle, End: att.HandleMax, Type: primaryService})
-	if err != nil {
-		return false
-	}
-	n, same := 0, false
-	for s := range rsp.All() {
-		n++
-		same = s.Handle == last.Handle && s.End == last.End && slices.Equal(s.Value, last.UUID.AppendWire(nil))
-	}
-	return same && n == 1
-}
-
 func (l *link) useTable(p *gatt.Profile, cached bool) {
 	l.conn.GATT().SetProfile(p)
 	l.mu.Lock()
@@ -242,35 +180,5 @@ func (l *link) rediscover(ctx context.Context) error {
 			return l.keepTable(ctx, e)
 		}
 		return nil
-	}
-}
-
-// keepTable caches an entry and waits for that, but no longer than ctx allows: another
-// process may have locked the cache.
-func (l *link) keepTable(ctx context.Context, e *servicecache.Entry) error {
-	if !l.m.enterCall() {
-		return errManagerClosed
-	}
-	stored := make(chan struct{})
-	go func() {
-		defer l.m.tasks.Done()
-		defer close(stored)
-		l.storeTable(e)
-	}()
-	select {
-	case <-stored:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (l *link) storeTable(e *servicecache.Entry) {
-	peer := l.peer
-	if peer.IsResolvable() || peer.IsNonResolvable() {
-		return // another device may use the address later
-	}
-	if err := l.m.cache.Put(peer, e); err != nil {
-		l.m.log.Warn("attribute table not cached", "address", peer, "error", err)
 	}
 }

@@ -5,24 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
 
-	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/servicecache"
 )
 
 const (
 	// keepEvery is the interval at which the devices heard are written to disk.
 	keepEvery = 5 * time.Minute
+	// devicesName is the name of the file in a state directory.
+	devicesName = "devices.json"
 	// devicesVersion is the version of the file.
 	devicesVersion = 1
 )
@@ -31,27 +29,6 @@ const (
 type devicesFile struct {
 	Version int      `json:"version"`
 	Devices []Device `json:"devices"`
-}
-
-// Names within a state directory, beside BondDir.
-const (
-	tables      = "tables"
-	devicesName = "devices.json"
-	addressName = "address"
-)
-
-// OpenCache opens the attribute tables in a state directory. It is for programs that
-// inspect them without a Manager.
-func OpenCache(stateDir string, log *slog.Logger) (*servicecache.Cache, error) {
-	dir := stateDir
-	if dir != "" {
-		dir = filepath.Join(dir, tables)
-	}
-	c, err := servicecache.Open(dir, &servicecache.Config{Logger: log})
-	if err != nil {
-		return nil, &StateError{Dir: stateDir, Err: err}
-	}
-	return c, nil
 }
 
 // KeptDevices returns the devices that a Manager has kept in a state directory, ordered
@@ -156,35 +133,4 @@ func (m *Manager) keepDevices() {
 			m.log.Warn("devices not saved", "error", err)
 		}
 	}
-}
-
-// loadStaticAddress returns the address for controllers that have none of their own. It
-// is made once and kept, because bonds depend on it.
-func loadStaticAddress(stateDir string) (hci.MAC, error) {
-	fresh := controller.NewStaticAddress()
-	if stateDir == "" {
-		return fresh, nil
-	}
-	path := filepath.Join(stateDir, addressName)
-	b, err := os.ReadFile(path)
-	if err == nil {
-		mac, err := hci.ParseMAC(strings.TrimSpace(string(b)))
-		if err != nil {
-			return mac, &StateError{
-				Dir: stateDir, Err: fmt.Errorf("%s: %w", addressName, err),
-				Remedy: "remove the file to have another address, which ends all bonds made with it",
-			}
-		}
-		return mac, nil
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = os.MkdirAll(stateDir, 0o700)
-		if err == nil {
-			err = renameio.WriteFile(path, []byte(fresh.String()+"\n"), 0o600)
-		}
-	}
-	if err != nil {
-		return fresh, &StateError{Dir: stateDir, Err: err}
-	}
-	return fresh, nil
 }
