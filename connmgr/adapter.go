@@ -269,15 +269,18 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
 	a.m.slots.Remove(a.name)
 }
 
-// noteDial notes the result of a dial to peer.
-func (a *Adapter) noteDial(peer hci.MAC, failed bool) {
+// clearFailures forgets the failed dials to peer.
+func (a *Adapter) clearFailures(peer hci.MAC) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.failed, peer)
+}
+
+// recordFailedDial adds a failed dial to peer.
+func (a *Adapter) recordFailedDial(peer hci.MAC) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !failed {
-		delete(a.failed, peer)
-		return
-	}
 	if len(a.failed) >= maxDevices {
 		clear(a.failed)
 	}

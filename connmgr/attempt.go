@@ -161,7 +161,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		x.learnFrom(at.Err)
 		return nil, x.describeFailure(at, nil)
 	}
-	a.noteLink(x.target.addr.MAC)
+	a.clearFaults(x.target.addr.MAC)
 	var err error
 	l := x.m.adoptLink(a, h, conn, x.deviceName())
 	c := newClient(l, x.opts)
@@ -172,7 +172,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, x.lessons.omits(StepServiceChanged)) })
 		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts, omitted) })
 		x.keepLessons(l)
-		x.noteResult(a, nil)
+		a.clearFailures(x.target.addr.MAC)
 		return c, Attempt{}
 	}
 	// The reason for the end of the link is the cause of the failure.
@@ -182,7 +182,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	l.leaveLink(c)
 	x.learnFrom(err)
 	_ = l.abandonLink(ctx)
-	x.noteResult(a, err)
+	x.recordFailure(a, err)
 	at.Err = err
 	return nil, x.describeFailure(at, l)
 }
@@ -216,7 +216,7 @@ func (x *attempts) dialPath(ctx context.Context) (a *Adapter, h *host.Host, conn
 		}
 		moved := errors.Is(at.Err, errDialMoved)
 		if !moved {
-			x.noteResult(a, at.Err) // before the slot is released: a refused link counts beside those that exist
+			x.recordFailure(a, at.Err) // before the slot is released: a refused link counts beside those that exist
 		}
 		x.m.slots.Release(a.name, address)
 		if !moved {
@@ -286,21 +286,17 @@ func (x *attempts) connectedEvent(l *link, shared bool) Connected {
 	}
 }
 
-// noteResult informs the adapter, and the limit of its slots, of the result of an
-// attempt.
-func (x *attempts) noteResult(a *Adapter, err error) {
-	peer := x.target.addr.MAC
-	if err == nil {
-		a.noteDial(peer, false)
-		return
-	}
+// recordFailure counts a failed attempt against the adapter, if the path is at fault,
+// and teaches the limit of its slots.
+func (x *attempts) recordFailure(a *Adapter, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
+	peer := x.target.addr.MAC
 	if isPathFault(err) {
-		a.noteDial(peer, true)
+		a.recordFailedDial(peer)
 	}
-	a.noteFault(peer, err)
+	a.recordFault(peer, err)
 	c := errclass.Default.Of(err)
 	var st hci.Status
 	if c.Action.Has(errclass.LowerLimit) && errors.As(err, &st) {

@@ -34,7 +34,7 @@ func OpenCache(stateDir string, log *slog.Logger) (*servicecache.Cache, error) {
 func (m *Manager) Cache() *servicecache.Cache { return m.cache }
 
 // ClearCache removes the attribute table of the device with an address from the cache,
-// and forgets what the device could not take; see Trait. It reports whether there was a
+// and forgets its traits. It reports whether there was a
 // table. Links in use keep theirs.
 func (m *Manager) ClearCache(address string) bool {
 	t, err := parseTarget(address)
@@ -149,9 +149,9 @@ func (l *link) storeTable(e *servicecache.Entry) {
 	}
 }
 
-// noteSubscribed marks the cached table of a bonded device as guarded: the device
+// markSubscribed marks the cached table of a bonded device as guarded: the device
 // indicates changes from now on, even those made while it was not connected.
-func (l *link) noteSubscribed() {
+func (l *link) markSubscribed() {
 	if !l.isBonded() {
 		return
 	}
@@ -161,10 +161,10 @@ func (l *link) noteSubscribed() {
 	}
 }
 
-// noteUnsubscribed marks the cached table as made under another bond. The device may
+// clearSubscribed marks the cached table as made under another bond. The device may
 // have had Service Changed enabled with that bond only, and a device that lost its bond
 // may have new firmware: the table has to be proved by its hash.
-func (l *link) noteUnsubscribed() {
+func (l *link) clearSubscribed() {
 	if e, ok := l.m.cache.Get(l.peer); ok && (e.Bonded || e.Subscribed) {
 		e.Bonded, e.Subscribed = false, false
 		l.storeTable(e)

@@ -21,7 +21,7 @@ const (
 	alpha = 0.3
 )
 
-// Device is what one adapter knows of one device from its advertisements.
+// Device holds the last advertisements of one device that one adapter has heard.
 type Device struct {
 	Addr    hci.Addr // the identity address, if a bond resolves the private one
 	OnAir   hci.Addr // the address in the last advertisement
@@ -46,10 +46,10 @@ func newDevice(adapter string) *Device {
 
 // update enters one report of the device, whose identity address is addr.
 func (d *Device) update(addr hci.Addr, r *controller.Report) {
-	d.noteGap(r.Time)
+	d.updateGap(r.Time)
 	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
 	d.Data, d.Response = r.Data, r.Response
-	d.noteConnectable(r)
+	d.updateConnectable(r)
 	if n := r.Name(); n != "" {
 		d.Name = n
 	}
@@ -68,8 +68,8 @@ func (d *Device) update(addr hci.Addr, r *controller.Report) {
 	d.Smoothed = int(math.Round(d.average))
 }
 
-// noteConnectable notes whether the device accepts connections.
-func (d *Device) noteConnectable(r *controller.Report) {
+// updateConnectable enters whether the device accepts connections.
+func (d *Device) updateConnectable(r *controller.Report) {
 	switch {
 	case r.Connectable:
 		d.accepts, d.refuses = r.Time, time.Time{}
@@ -83,9 +83,9 @@ func (d *Device) isFresh(now time.Time) bool {
 	return !d.accepts.IsZero() && now.Sub(d.accepts) < outOfDate
 }
 
-// noteGap enters the time since the last advertisement. Reports that follow faster than
+// updateGap enters the time since the last advertisement. Reports that follow faster than
 // a device may advertise are of one advertising event.
-func (d *Device) noteGap(now time.Time) {
+func (d *Device) updateGap(now time.Time) {
 	gap := min(now.Sub(d.Seen), maxAdvInterval)
 	if d.Seen.IsZero() || gap < minAdvInterval/2 {
 		return

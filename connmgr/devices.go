@@ -37,7 +37,7 @@ type devices struct {
 // entry is the memory of one device.
 type entry struct {
 	mac       hci.MAC
-	by        []*Device // what each adapter knows of it
+	by        []*Device // one for each adapter that has heard the device
 	seen      time.Time // by any adapter
 	preferred string    // the adapter that Manager.Device returned last
 	place     *list.Element
@@ -56,7 +56,7 @@ func newDevices() *devices {
 	return &devices{heard: map[hci.MAC]*entry{}, oldest: list.New(), waiters: map[hci.MAC]map[chan struct{}]waiter{}}
 }
 
-// byAdapter returns what an adapter knows of the device; nil if that is nothing.
+// byAdapter returns the Device of an adapter; nil if the adapter has not heard it.
 func (e *entry) byAdapter(name string) *Device {
 	for _, d := range e.by {
 		if d.Adapter == name {
@@ -97,7 +97,8 @@ func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report
 	}
 }
 
-// forgetLocked drops the devices heard longest ago while there are too many.
+// forgetLocked drops the devices heard longest ago while there are too many. ds.mu must
+// be held.
 func (ds *devices) forgetLocked(now time.Time) {
 	for len(ds.heard) > maxDevices {
 		e := ds.oldest.Front().Value.(*entry)
@@ -109,6 +110,7 @@ func (ds *devices) forgetLocked(now time.Time) {
 	}
 }
 
+// listLocked returns one entry for each device and adapter. ds.mu must be held.
 func (ds *devices) listLocked() []Device {
 	all := make([]Device, 0, len(ds.heard))
 	for _, e := range ds.heard {
@@ -142,6 +144,7 @@ func (ds *devices) awaitReport(w waiter) (<-chan struct{}, func()) {
 	}
 }
 
+// endWaitLocked removes a waiter. ds.mu must be held.
 func (ds *devices) endWaitLocked(mac hci.MAC, ch chan struct{}) {
 	delete(ds.waiters[mac], ch)
 	if len(ds.waiters[mac]) == 0 {
@@ -149,8 +152,8 @@ func (ds *devices) endWaitLocked(mac hci.MAC, ch chan struct{}) {
 	}
 }
 
-// heardOf returns what each adapter has heard of t, the strongest first. Entries that
-// are out of date come last.
+// heardOf returns the Device of each adapter that has heard t, the strongest first.
+// Entries that are out of date come last.
 func (ds *devices) heardOf(t target) []Device {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()

@@ -13,10 +13,31 @@
 // # Ownership
 //
 // Each adapter has one goroutine that keeps it open and one that takes its
-// reports. Establish runs on its caller's goroutine. They share little state, all
-// of it under leaf mutexes: the states of the adapters (adapter.go), the devices
-// heard (devices.go), the links in use (links.go). Callbacks of the program run on
-// goroutines of their own and may call anything.
+// reports. Each link has one that waits for its end, and until it has settled one that
+// reads features, one that guards the table and one that settles (attempt.go).
+// Establish runs on its caller's goroutine. Callbacks of the program run on goroutines
+// of their own and may call anything.
+//
+// They share the following state, each under the mutex of its type, named mu:
+//
+//   - Manager (manager.go): the list of adapters, and whether Close has begun.
+//   - Adapter (adapter.go): its state, its host, its dials and their failures, the
+//     evidence against its controller (recover.go, stall.go), and its bonds.
+//   - account (account.go): the links that hold slots. It is held while a link is
+//     entered or removed, and so around the mutexes of links and of broadcast.
+//   - links (links.go): the links in use, and the dials under way.
+//   - link (links.go): its state, its Clients, its table, and the step on trial. It is
+//     held around the mutex of bus.
+//   - devices (devices.go): the devices heard, and the waits for reports.
+//   - places (place.go): the places in the queue for slots.
+//   - traits (traits.go): the steps that devices could not take. It is held while
+//     traits.json is written.
+//   - bondStores (bonds.go): the bonds that are kept in memory.
+//   - bus (events.go): the listeners for events.
+//   - broadcast (broadcast.go): the waits for adapters and for ended links.
+//
+// Apart from these two cases, none of these mutexes is held while another one of them is
+// taken; a lower package may take its own. A function whose name ends in Locked says which mutex its caller must hold.
 //
 // The Manager never changes a bond unasked. It never touches adapters that it was
 // not given, except in CloseStale.

@@ -34,8 +34,8 @@ var ErrNoAdapter = errors.New("no adapter is ready")
 type StateError struct {
 	Dir string
 	Err error
-	// Remedy is what to do about a file that cannot be read, as a clause without a full
-	// stop. It is empty if Err is an error of the operating system.
+	// Remedy repairs a file that cannot be read. It is a clause without a full stop,
+	// and empty if Err is an error of the operating system.
 	Remedy string
 }
 
@@ -75,8 +75,8 @@ type Attempt struct {
 	Err      error
 	Class    errclass.Class
 	Backoff  time.Duration // the wait after it, unless that ended early
-	// Situation is what was known beside Err: who heard the device and when, and the
-	// security of the link. Class and its Advice depend on it.
+	// Situation holds the circumstances: the adapter that heard the device last, the
+	// time since, and the security of the link. Class and its Advice depend on it.
 	Situation *errclass.Situation
 
 	linked   bool // there was a link: the device is there
@@ -92,7 +92,7 @@ type EstablishError struct {
 	Attempts []Attempt // all of them, in order
 	Category error     // one of the Err variables; nil if the caller ended the call
 	Err      error     // the last failure, or the cause of ctx
-	Advice   string    // what the user can do; may be empty
+	Advice   string    // the remedy for the user; may be empty
 }
 
 // Error returns the text of bleak-retry-connector. Characters of the name that could

@@ -16,7 +16,7 @@ import (
 //
 // The error is an *EstablishError, unless an argument is invalid or the Manager is
 // closed. Establish returns at once when ctx or Options.Timeout ends, in every phase. The
-// Manager then ends what is left of a dial or link, which takes no longer than the
+// Manager then ends the dial or link in the background, which takes no longer than the
 // supervision timeout of the link: until then its slot is taken, and another Establish to
 // the device waits. After any other error, no link, slot or dial of this call remains.
 func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*Client, error) {

@@ -22,7 +22,7 @@ type establisher struct {
 	try func(ctx context.Context, n int) (c *Client, at Attempt)
 	// awaitAdapter waits until an adapter is up.
 	awaitAdapter func(ctx context.Context, p *Policy) error
-	// remedy does what the class of a failure asks for before the next attempt.
+	// remedy takes the actions of the class of a failure before the next attempt.
 	remedy func(ctx context.Context, at *Attempt, p *Policy) (differs, again bool)
 	// onAir reports whether the device is there, after an attempt has failed.
 	onAir func(at *Attempt) bool

@@ -13,7 +13,8 @@ import (
 	"github.com/moor-ble/moor/slots"
 )
 
-// Event is one of the types below: what a Manager has done or noticed.
+// Event is one of the types below. It reports an action of the Manager or a change that
+// the Manager has noticed.
 type Event interface{ managerEvent() }
 
 // AttemptStarted reports that an attempt to connect begins. Address, in this and
@@ -38,7 +39,7 @@ type SlotAwaited struct {
 	Attempt  int
 }
 
-// AttemptFailed reports why an attempt failed, and what follows.
+// AttemptFailed reports the reason of a failed attempt, and the wait before the next one.
 type AttemptFailed struct {
 	Time    time.Time
 	Name    string

@@ -55,7 +55,7 @@ func (m *Manager) Find(ctx context.Context, match func(Device) bool) (Device, er
 	return Device{}, errManagerClosed // not reached: the last pair has an error
 }
 
-// deviceOf returns the device of a report, with what the Manager remembers of it.
+// deviceOf returns the device of a report, with the name and data of its earlier ones.
 func (m *Manager) deviceOf(r *Report) Device {
 	d := newDevice(r.Adapter)
 	if known, ok := m.DeviceByAdapter(r.Addr.String(), r.Adapter); ok {

@@ -31,7 +31,7 @@ func (l *link) guardTable(ctx context.Context, omit bool) {
 	default:
 		l.dropTrial()
 		if isATT(err) && !errclass.Of(err).Action.Has(errclass.Secure) {
-			l.m.traits.noteFailure(l.peer, l.tableName(), StepServiceChanged, err.Error())
+			l.m.traits.storeTrait(l.peer, l.tableName(), StepServiceChanged, err.Error())
 		}
 	}
 	guarded()
@@ -63,7 +63,7 @@ func (l *link) enableServiceChanged(ctx context.Context) error {
 		l.m.log.Debug("service changed not enabled", "address", l.peer, "error", err)
 		return err
 	}
-	l.noteSubscribed()
+	l.markSubscribed()
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// Heal runs op and repairs what made it fail. If the device requires more security,
+// Heal runs op and repairs the cause of its failure. If the device requires more security,
 // Heal raises it once, with the bond or, if Options.Pair allows it, by pairing, and
 // runs op again. If the error shows that the attribute table is out of date, Heal
 // discovers the table anew and runs op again. op must look up its handles each time,

@@ -8,7 +8,7 @@ import (
 	"github.com/moor-ble/moor/host"
 )
 
-// hearer takes what an adapter hears.
+// hearer takes the reports of an adapter.
 type hearer struct {
 	// started is called when the adapter scans; nil is nobody.
 	started func()

@@ -28,8 +28,8 @@ type Kind struct {
 	// List returns the addresses of the adapters to use if Config.Adapters is nil.
 	List func(ctx context.Context) ([]string, error)
 	// Recover is called before the fourth try in a row to open an adapter, and
-	// before each later one. It may do what brings the adapter back, such as
-	// switching it off and on. An error is logged.
+	// before each later one. It may bring the adapter back, such as by switching
+	// it off and on. An error is logged.
 	Recover func(ctx context.Context, address string) error
 	// Follow returns where the Manager finds an adapter again after it was
 	// unplugged, given the public address of its controller. Without it, that is
@@ -41,7 +41,7 @@ type Kind struct {
 	CloseLinks func(ctx context.Context, address, keep string) error
 }
 
-// KindOf returns the one of kinds that opens the adapter at an address.
+// KindOf returns the element of kinds that opens the adapter at address.
 func KindOf(kinds []Kind, address string) (Kind, error) {
 	var best *Kind
 	var prefixes []string

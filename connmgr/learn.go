@@ -93,7 +93,7 @@ func (ls *lessons) leaveOut(s Step, err error) {
 	ls.left[s] = err.Error()
 }
 
-// mayBlame reports whether a link may have ended because of what this host did on it:
+// mayBlame reports whether a link may have ended because of a step of this host:
 // the device hung up, went silent, or did not answer.
 func mayBlame(err error) bool {
 	if errors.Is(err, att.ErrTransactionTimeout) {
@@ -119,17 +119,17 @@ func mayBlame(err error) bool {
 // keepLessons writes down what the attempts have learned, once one has succeeded.
 func (x *attempts) keepLessons(l *link) {
 	ts, ls := x.m.traits, &x.lessons
-	ts.noteTable(l.peer, l.tableName())
-	ts.noteTaken(l.peer, ls.taken...)
+	ts.dropOutdated(l.peer, l.tableName())
+	ts.dropTraits(l.peer, ls.taken...)
 	if x.relaxed > 0 && x.opts.InitialParams == (hci.ConnParams{}) {
-		ts.noteFailure(l.peer, l.tableName(), StepInitialParams, ls.lost)
+		ts.storeTrait(l.peer, l.tableName(), StepInitialParams, ls.lost)
 	}
 	if ls.busy {
 		return
 	}
 	for s, why := range ls.left {
 		x.m.log.Debug("the device cannot take a step", "address", l.peer, "step", s, "error", why)
-		ts.noteFailure(l.peer, l.tableName(), s, why)
+		ts.storeTrait(l.peer, l.tableName(), s, why)
 	}
 }
 

@@ -57,6 +57,7 @@ func (ls *links) findLink(t target) *link {
 	return ls.findLinkLocked(t)
 }
 
+// findLinkLocked is findLink. ls.mu must be held.
 func (ls *links) findLinkLocked(t target) *link {
 	for l := range ls.all {
 		if l.leadsTo(t) {
@@ -244,7 +245,7 @@ func (l *link) shutLink() error {
 }
 
 // abandonLink ends the link and waits until it is gone, but not beyond the end of ctx:
-// the Manager finishes what is left. The error is the controller's refusal.
+// the Manager finishes the rest. The error is the controller's refusal.
 func (l *link) abandonLink(ctx context.Context) error {
 	over := make(chan error, 1)
 	l.m.tasks.Go(func() { over <- l.shutLink() })

@@ -27,10 +27,10 @@ type Config struct {
 	// Kinds are the kinds of adapters that Adapters may name. Nil means the kind
 	// that HCI returns.
 	Kinds []Kind
-	// StateDir is the directory for bonds, attribute tables, devices heard, what
-	// devices could not take (see Trait), and the address for controllers that have
-	// none of their own. Empty keeps all of them in memory: bonds then end with the
-	// Manager while the devices still have theirs, unless Pairing.Store keeps them.
+	// StateDir is the directory for bonds, attribute tables, devices heard, traits of
+	// devices (see Trait), and the address for controllers that have none of their own.
+	// Empty keeps all of them in memory: bonds then end with the Manager while the
+	// devices still have theirs, unless Pairing.Store keeps them.
 	StateDir string
 	// Slots is the number of links that each adapter carries, by the name of the
 	// adapter. An adapter that is not listed has no limit until its controller
@@ -49,8 +49,8 @@ type Config struct {
 	// it, and refuses devices that begin to pair. Bonds are kept where Store says,
 	// else in StateDir, else in memory until the Manager is closed.
 	Pairing *smp.Config
-	// Logger receives what the Manager does, at debug level, as
-	// bleak-retry-connector logs it; nil logs nothing.
+	// Logger receives the attempts at debug level, in the words of
+	// bleak-retry-connector; nil logs nothing.
 	Logger *slog.Logger
 }
 
@@ -160,10 +160,11 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 // awaitAdapter waits until one adapter is up, or each has failed. An adapter fails with
 // its first try, unless startsAgain.
 func (m *Manager) awaitAdapter(ctx context.Context) error {
+	adapters := m.Adapters()
 	for {
 		changed, stop := m.wake.subscribe(func(n news) bool { return n.adapter })
 		var failed []error
-		for _, a := range m.adapters {
+		for _, a := range adapters {
 			switch state, err := a.State(); state {
 			case AdapterUp:
 				stop()
@@ -174,7 +175,7 @@ func (m *Manager) awaitAdapter(ctx context.Context) error {
 				}
 			}
 		}
-		if len(failed) == len(m.adapters) {
+		if len(failed) == len(adapters) {
 			stop()
 			return fmt.Errorf("connmgr: %w: %w", ErrNoAdapter, errors.Join(failed...))
 		}

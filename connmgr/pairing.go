@@ -31,8 +31,8 @@ func (a *Adapter) pairingConfig() *smp.Config {
 	return &c
 }
 
-// lockPairing waits until no other user of the link pairs, so that several users who
-// need the same pairing make it once. The function done releases the lock.
+// lockPairing waits until no other Client of the link pairs, so that several Clients
+// that need the same pairing make it once. The function done releases the lock.
 func (l *link) lockPairing(ctx context.Context) (done func(), err error) {
 	select {
 	case l.pairs <- struct{}{}:

@@ -35,7 +35,7 @@ type UnreachableError struct {
 	Wanted hci.Addr
 }
 
-// Error returns what was heard.
+// Error returns the address on air, or that the device is not connectable.
 func (e *UnreachableError) Error() string {
 	if e.otherKind() {
 		return fmt.Sprintf("no device %v is heard, but %v is", e.Wanted, e.Heard)

@@ -73,16 +73,16 @@ func (f *faults) acquit(peer hci.MAC) {
 	}
 }
 
-// noteLink drops the evidence: the controller has made a link to peer.
-func (a *Adapter) noteLink(peer hci.MAC) {
+// clearFaults drops the evidence: the controller has made a link to peer.
+func (a *Adapter) clearFaults(peer hci.MAC) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.faults.acquit(peer)
 }
 
-// noteFault takes the failure of a dial as evidence, if it is a fault of the controller,
-// and requests a reset if the evidence suffices.
-func (a *Adapter) noteFault(peer hci.MAC, err error) {
+// recordFault adds the failure of a dial to the evidence, if it is a fault of the
+// controller, and requests a reset if the evidence suffices.
+func (a *Adapter) recordFault(peer hci.MAC, err error) {
 	h := a.up()
 	if h == nil {
 		return
@@ -128,4 +128,4 @@ func (a *Adapter) awaitReset(h *host.Host, closed <-chan struct{}) error {
 }
 
 // errReset is the reason for a reset after repeated faults of the controller.
-var errReset = &controller.Error{What: "reset", Err: errors.New("repeated faults of the adapter")}
+var errReset = &controller.Error{What: "reset", Err: errors.New("repeated faults of the controller")}

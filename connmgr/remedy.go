@@ -76,13 +76,12 @@ func (x *attempts) relaxParams(p hci.ConnParams) hci.ConnParams {
 	return p
 }
 
-// verifyBeforeReset has an adapter whose controller has a link that this host does not
-// know end the links that the controller does not have: they would keep the adapter from
-// being reset.
+// verifyBeforeReset ends the links that only this host has, and then records the fault
+// of the controller: an adapter with links is not reset.
 func (x *attempts) verifyBeforeReset(ctx context.Context, a *Adapter, err error) {
 	if h := a.up(); h != nil {
 		a.verifyLinks(ctx, h)
-		a.noteFault(x.target.addr.MAC, err)
+		a.recordFault(x.target.addr.MAC, err)
 	}
 }
 

@@ -32,7 +32,7 @@ type AdapterError struct {
 	Err error
 }
 
-// Error returns the adapter, what has become of it, and the reason.
+// Error returns the adapter, its state, and the reason.
 func (e *AdapterError) Error() string {
 	switch {
 	case e.Err == nil:

@@ -240,8 +240,7 @@ func (a *Adapter) feedWhileUp(s *scan, h *host.Host, deaf *bool) error {
 	})
 }
 
-// scanFilter is what a Scan selects by name and identity, which a controller
-// does not know.
+// scanFilter selects reports by name and identity, which a controller does not know.
 type scanFilter struct {
 	targets []target
 	names   []string

@@ -97,7 +97,7 @@ func (l *link) passTrial() {
 	l.trial = ""
 	l.mu.Unlock()
 	if s != "" {
-		l.m.traits.noteTaken(l.peer, s)
+		l.m.traits.dropTraits(l.peer, s)
 	}
 }
 
@@ -120,7 +120,7 @@ func (l *link) failTrial(err error) {
 	if length && errors.Is(err, hci.StatusLLResponseTimeout) && l.conn.Link().State().MaxRX == shortPacket {
 		s = StepDataLength // which was never answered; the others have waited behind it
 	}
-	l.m.traits.noteFailure(l.peer, l.tableName(), s, err.Error())
+	l.m.traits.storeTrait(l.peer, l.tableName(), s, err.Error())
 }
 
 // readFeatures reads the link layer features of the device, which settling needs, while
@@ -178,7 +178,7 @@ func (l *link) awaitIdle() error {
 // settles once no request has been outstanding for a second. It then has longer packets
 // and the 2M PHY, where both sides support them, and Options.SettledParams, unless
 // Options.KeepParams, UpdateParams or the device's own request determine the parameters.
-// What the device refuses is not an error. The error is the end of the link or of ctx.
+// A refusal of the device is not an error. The error is the end of the link or of ctx.
 func (c *Client) Settled(ctx context.Context) error {
 	select {
 	case <-c.link.settled:

@@ -8,7 +8,7 @@ import (
 )
 
 // describeFailure completes the record of an attempt that has failed: the device that it
-// was for, and what is known beside the error. l is its link; nil if it had none.
+// was for, and the situation. l is its link; nil if it had none.
 func (x *attempts) describeFailure(at Attempt, l *link) Attempt {
 	at.Address, at.linked = x.address, l != nil
 	in := &errclass.Situation{Phase: at.Phase.class(), Adapter: at.Adapter, Heard: x.describeHeard()}
@@ -25,7 +25,7 @@ func (x *attempts) describeFailure(at Attempt, l *link) Attempt {
 	return at
 }
 
-// describeHeard returns what the adapters have heard of the device.
+// describeHeard returns the last report of the device by any adapter.
 func (x *attempts) describeHeard() (h errclass.Heard) {
 	now := time.Now()
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {

@@ -146,8 +146,8 @@ func (l *link) useTable(p *gatt.Profile, cached bool) {
 }
 
 // rediscover discovers the table and caches it if it is certain. A table whose device
-// states a hash is certain if it has that hash. What the device states does not count
-// where the table refutes it: another device could state the hash of this one, and put
+// states a hash is certain if it has that hash. A hash that
+// the table refutes does not count: another device could state the hash of this one, and put
 // its own table in the place of this one's.
 func (l *link) rediscover(ctx context.Context) error {
 	g := l.conn.GATT()

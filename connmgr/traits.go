@@ -13,7 +13,7 @@ import (
 // that cannot take it.
 type Step string
 
-// The steps, with what takes their place.
+// The steps, each with its replacement.
 const (
 	// StepInitialParams is dialing with the default of Options.InitialParams.
 	// Options.SettledParams take their place.
@@ -75,8 +75,8 @@ type DeviceTraits struct {
 	Traits []Trait `json:"traits"`
 }
 
-// traits is the memory of what devices could not take. If dir is set, it is that of the
-// file there, which other processes may change.
+// traits is the memory of the steps that devices could not take. If dir is set, the
+// memory is the file there, which other processes may change.
 type traits struct {
 	dir string
 	log *slog.Logger
@@ -86,7 +86,7 @@ type traits struct {
 }
 
 // loadTraits restores the traits that are kept in a state directory. A file that cannot
-// be read counts as none: what a device cannot take shows again.
+// be read counts as none: the devices fail the same steps again.
 func loadTraits(dir string, log *slog.Logger) *traits {
 	ts := &traits{dir: dir, log: log}
 	if dir != "" {
@@ -111,8 +111,8 @@ func (ts *traits) traitsOf(t target) []Trait {
 	return slices.DeleteFunc(found, func(tr Trait) bool { return time.Since(tr.Seen) >= traitLife })
 }
 
-// noteFailure remembers that a device with the given table could not take a step.
-func (ts *traits) noteFailure(device hci.Addr, table string, s Step, why string) {
+// storeTrait adds a failure of a device, with the given table, to take a step.
+func (ts *traits) storeTrait(device hci.Addr, table string, s Step, why string) {
 	ts.changeTraits(device, func(d *DeviceTraits) bool {
 		d.Table = table
 		i := slices.IndexFunc(d.Traits, func(tr Trait) bool { return tr.Step == s })
@@ -126,8 +126,8 @@ func (ts *traits) noteFailure(device hci.Addr, table string, s Step, why string)
 	})
 }
 
-// noteTaken forgets that a device could not take the steps.
-func (ts *traits) noteTaken(device hci.Addr, steps ...Step) {
+// dropTraits forgets the failures of a device to take the steps.
+func (ts *traits) dropTraits(device hci.Addr, steps ...Step) {
 	ts.changeTraits(device, func(d *DeviceTraits) bool {
 		n := len(d.Traits)
 		d.Traits = slices.DeleteFunc(d.Traits, func(tr Trait) bool { return slices.Contains(steps, tr.Step) })
@@ -135,9 +135,9 @@ func (ts *traits) noteTaken(device hci.Addr, steps ...Step) {
 	})
 }
 
-// noteTable forgets the traits of a device whose table is another one than it was: it
-// has new firmware.
-func (ts *traits) noteTable(device hci.Addr, table string) {
+// dropOutdated forgets the traits of a device whose table is not the one that the traits
+// belong to: the device has new firmware.
+func (ts *traits) dropOutdated(device hci.Addr, table string) {
 	ts.changeTraits(device, func(d *DeviceTraits) bool {
 		if len(d.Traits) == 0 || table == "" || d.Table == table {
 			return false
@@ -164,9 +164,9 @@ func (ts *traits) forgetTraits(t target) (had bool) {
 	return had
 }
 
-// changeTraits lets change change the traits of a device and keeps them, if it reports
-// that it has. A device with a private address has none: another one may have the
-// address later.
+// changeTraits calls change with the traits of a device, and stores them if change
+// reports true. A device with a private address has no traits: another device may have
+// the address later.
 func (ts *traits) changeTraits(device hci.Addr, change func(*DeviceTraits) bool) {
 	if device.IsResolvable() || device.IsNonResolvable() {
 		return
@@ -197,8 +197,8 @@ func (d *DeviceTraits) clone() DeviceTraits {
 	return DeviceTraits{d.Address, d.Table, slices.Clone(d.Traits)}
 }
 
-// withChange returns the traits after change has changed those of a device, without
-// those that are over, and within their bound.
+// withChange returns all traits after the change of one device, without expired traits
+// and without the oldest devices beyond maxTraits.
 func withChange(all []DeviceTraits, device hci.Addr, change func(*DeviceTraits) bool) []DeviceTraits {
 	all = slices.Clone(all)
 	for i := range all {
@@ -225,7 +225,8 @@ func (d *DeviceTraits) lastSeen() (last time.Time) {
 	return last
 }
 
-// Traits returns what the device with an address could not take.
+// Traits returns the steps that the device with an address could not take, those of the
+// last seven days. It returns nil if there are none, or if the address is invalid.
 func (m *Manager) Traits(address string) []Trait {
 	t, err := parseTarget(address)
 	if err != nil {

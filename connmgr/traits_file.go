@@ -33,8 +33,9 @@ type traitsFile struct {
 	Devices []DeviceTraits `json:"devices"`
 }
 
-// KeptTraits returns what devices could not take, as Managers have kept it in a state
-// directory; none if there is no such file yet.
+// KeptTraits returns the traits of all devices in a state directory, the device that
+// failed last first. It returns none if no Manager has stored any yet. The error is a
+// *StateError.
 func KeptTraits(stateDir string) ([]DeviceTraits, error) {
 	b, err := os.ReadFile(filepath.Join(stateDir, traitsName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,15 +52,15 @@ func KeptTraits(stateDir string) ([]DeviceTraits, error) {
 	if err != nil {
 		return nil, &StateError{
 			Dir: stateDir, Err: fmt.Errorf("%s: %w", traitsName, err),
-			Remedy: "remove the file: what a device cannot take shows again",
+			Remedy: "remove the file: the Manager learns again which steps devices cannot take",
 		}
 	}
 	return f.Devices, nil
 }
 
-// ClearTraits forgets what the device with an address could not take, in a state
-// directory; with an empty address, of all devices. It reports whether there was any.
-// It is for programs that have no Manager.
+// ClearTraits removes the traits of the device with an address from a state directory,
+// or those of all devices if the address is empty. It reports whether there were any.
+// Programs that have a Manager call Manager.ClearCache instead.
 func ClearTraits(stateDir, address string) (had bool, err error) {
 	if address == "" {
 		_, err = updateTraits(stateDir, func(all []DeviceTraits) []DeviceTraits { had = len(all) > 0; return nil })
@@ -83,8 +84,8 @@ func ClearTraits(stateDir, address string) (had bool, err error) {
 	return had, err
 }
 
-// updateTraits replaces the traits in a state directory and returns the new ones. What
-// another version has written stays.
+// updateTraits replaces the traits in a state directory and returns the new ones. It
+// leaves a file of another version unchanged.
 func updateTraits(stateDir string, change func([]DeviceTraits) []DeviceTraits) ([]DeviceTraits, error) {
 	old, err := KeptTraits(stateDir)
 	if err != nil {
@@ -107,7 +108,7 @@ func updateTraits(stateDir string, change func([]DeviceTraits) []DeviceTraits) (
 	return all, nil
 }
 
-// TraitsOf returns those of all that belong to a device.
+// TraitsOf returns the traits of one device; nil if all has none of it.
 func TraitsOf(all []DeviceTraits, device hci.Addr) []Trait {
 	for i := range all {
 		if all[i].Address == device.Identity() {

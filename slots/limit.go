@@ -27,9 +27,9 @@ type limit struct {
 	counted  uint64 // Manager.order at the last of them
 }
 
-// noteRefusal takes a refusal beside so many links. A limit of 0 would stop
+// addRefusal takes a refusal beside so many links. A limit of 0 would stop
 // everything after a refusal that had another reason, so one slot always stays.
-func (l *limit) noteRefusal(now time.Time, links int, reason uint8, firstDelay time.Duration) {
+func (l *limit) addRefusal(now time.Time, links int, reason uint8, firstDelay time.Duration) {
 	if links != l.beside {
 		l.refusals = 0
 	}
@@ -48,8 +48,8 @@ func (l *limit) noteRefusal(now time.Time, links int, reason uint8, firstDelay t
 	}
 }
 
-// noteLinks takes the number of links after one has come up.
-func (l *limit) noteLinks(links int) {
+// raiseLimit takes the number of links after one has come up.
+func (l *limit) raiseLimit(links int) {
 	if links > l.beside {
 		l.refusals = 0
 	}

@@ -92,7 +92,7 @@ func (m *Manager) countLink(now time.Time, a *adapter, l Link) {
 	if !h.connected {
 		h.connected, h.used = true, now
 		a.links++
-		a.learned.noteLinks(a.links)
+		a.learned.raiseLimit(a.links)
 		m.unsettled = append(m.unsettled, a.name)
 	}
 	h.handle, h.taken = l.Handle, true
@@ -127,7 +127,7 @@ func (m *Manager) Refused(name, address string, reason uint8) bool {
 	}
 	now := time.Now()
 	a.learned.counted = m.order
-	a.learned.noteRefusal(now, a.linksBeside(address), reason, m.cfg.probeDelay())
+	a.learned.addRefusal(now, a.linksBeside(address), reason, m.cfg.probeDelay())
 	if due := a.learned.due; !due.IsZero() {
 		a.stopProbe()
 		a.probe = time.AfterFunc(due.Sub(now), func() {

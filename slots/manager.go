@@ -9,6 +9,8 @@ import (
 type Manager struct {
 	cfg Config
 
+	// mu is held by every exported method. Unexported methods of this package's types
+	// need it, except those of subscriber and its goroutine.
 	mu          sync.Mutex
 	adapters    map[string]*adapter // guarded by mu, as all below
 	waiting     waiting
