@@ -14,20 +14,23 @@ import (
 // attempts is the state that the attempts of one Establish share.
 type attempts struct {
 	m      *Manager
-	target target
-	opts   *Options
+	opts   *Options // of the call; constant, as the policy
+	policy Policy
 	begin  time.Time
-	last   *Adapter // of the previous attempt
+
+	target target
 	// private is the private address that the program has given, once the identity
 	// behind it is known.
 	private hci.Addr
-	number  int
-	lessons lessons
 	// address is that of the device in the events of the present attempt.
 	address hci.Addr
-	place   *place // in the queue for slots; nil before the first attempt
-	queued  bool   // the place waits for a slot between two attempts
-	remedies
+	number  int      // of the present attempt
+	last    *Adapter // that has dialed
+	place   *place   // in the queue for slots; nil before the first attempt
+	queued  bool     // the place waits for a slot between two attempts
+
+	try     *try      // the present one
+	history []Attempt // the failure of each try; empty if the attempts do not adapt
 }
 
 func (x *attempts) deviceName() string {
@@ -80,14 +83,25 @@ func (x *attempts) beginAttempt(n int) error {
 	return nil
 }
 
-// tryOnce makes one attempt: it shares the link to the device, waits for a dial that is
-// under way, or makes a link.
+// tryOnce makes one try of attempt n, and remembers its failure for the next plan.
 func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 	if n != x.number { // else the attempt dials again
 		if err := x.beginAttempt(n); err != nil {
 			return nil, Attempt{Phase: PhasePath, Err: err}
 		}
 	}
+	x.try = &try{plan: x.planNext()}
+	c, at := x.connectOnce(ctx)
+	at.try = x.try
+	if at.Err != nil && x.adapts() {
+		x.history = append(x.history, at)
+	}
+	return c, at
+}
+
+// connectOnce shares the link to the device, waits for a dial that is under way, or makes
+// a link.
+func (x *attempts) connectOnce(ctx context.Context) (*Client, Attempt) {
 	for {
 		l, busy := x.m.links.claimDevice(x.target)
 		switch {
@@ -155,10 +169,9 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 
 // makeLink makes a link and a Client on it.
 func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
-	x.lessons.startAttempt(x.m.traits.traitsOf(x.target))
+	x.try.made = true
 	a, h, conn, at := x.dialPath(ctx)
 	if at.Err != nil {
-		x.learnFrom(at.Err)
 		return nil, x.describeFailure(at, nil)
 	}
 	a.clearFaults(x.target.addr.MAC)
@@ -168,10 +181,10 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	l.joinLink(c)
 	x.m.tasks.Go(l.readFeatures)
 	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, false)) {
-		omitted := x.lessons.omits
-		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, x.lessons.omits(StepServiceChanged)) })
-		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts, omitted) })
-		x.keepLessons(l)
+		p := &x.try.plan
+		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, p.skips(StepServiceChanged)) })
+		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts.KeepParams, p) })
+		x.try.storeTraits(l)
 		a.clearFailures(x.target.addr.MAC)
 		return c, Attempt{}
 	}
@@ -180,7 +193,6 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		err = down
 	}
 	l.leaveLink(c)
-	x.learnFrom(err)
 	_ = l.abandonLink(ctx)
 	x.recordFailure(a, err)
 	at.Err = err
@@ -234,11 +246,10 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	if h == nil {
 		return nil, nil, x.m.noAdapter(a.name)
 	}
-	if sm := h.SMP(); x.rebonds && sm != nil {
+	if sm := h.SMP(); x.try.plan.rebond && sm != nil {
 		defer sm.SuspendBond(x.target.addr)()
 	}
-	p := x.m.policyFor(x.opts)
-	o := &controller.ConnectOptions{Timeout: p.AttemptTimeout, Params: x.dialParams(), DeferTuning: true}
+	o := &controller.ConnectOptions{Timeout: x.policy.AttemptTimeout, Params: x.try.plan.initial, DeferTuning: true}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {
 		peer = d.onAir() // perhaps a private address, the last one heard
@@ -254,20 +265,6 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	}
 	c, err := h.ConnectPlain(ctx, peer, o)
 	return h, c, err
-}
-
-// dialParams returns the parameters to dial with. A device that cannot take the default,
-// or the change to settled ones, is dialed with those at once.
-func (x *attempts) dialParams() hci.ConnParams {
-	p := x.opts.initialParams()
-	switch {
-	case x.opts.InitialParams != (hci.ConnParams{}):
-	case x.lessons.omits(StepInitialParams) || x.lessons.omits(StepSettledParams):
-		p = x.opts.settledParams()
-	case x.relaxed == 0:
-		x.lessons.taken = append(x.lessons.taken, StepInitialParams)
-	}
-	return x.relaxParams(p)
 }
 
 // setUpClient makes a new link ready: security and attribute table.

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -169,4 +170,19 @@ func (l *link) clearSubscribed() {
 		e.Bonded, e.Subscribed = false, false
 		l.storeTable(e)
 	}
+}
+
+// tableName returns the Database Hash of the table in use, in hex; "" if it is not
+// known.
+func (l *link) tableName() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.profile == nil {
+		return ""
+	}
+	hash, ok := l.profile.Hash()
+	if !ok {
+		return ""
+	}
+	return hex.EncodeToString(hash[:])
 }

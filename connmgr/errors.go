@@ -82,6 +82,7 @@ type Attempt struct {
 	linked   bool // there was a link: the device is there
 	hopeless bool // no other attempt may follow
 	differs  bool // the next attempt is not the same again
+	try      *try // the last one of the attempt; nil if there was none
 }
 
 // EstablishError is the error of an Establish that has given up. It unwraps to its

@@ -40,10 +40,10 @@ func (m *Manager) Establish(ctx context.Context, address string, o *Options) (*C
 	defer m.tasks.Done()
 	ctx, cancel := m.bindContext(ctx, opts.Timeout)
 	defer cancel()
-	x := &attempts{m: m, target: t, opts: &opts, begin: time.Now()}
+	x := &attempts{m: m, target: t, opts: &opts, policy: m.policyFor(&opts), begin: time.Now()}
 	defer x.leaveQueue()
 	e := &establisher{
-		name: x.deviceName(), address: x.deviceAddress(), policy: m.policyFor(&opts),
+		name: x.deviceName(), address: x.deviceAddress(), policy: x.policy,
 		try: x.tryOnce, awaitAdapter: x.awaitAdapter, remedy: x.applyRemedies, onAir: x.isOnAir, wake: x.watchNews,
 		emit: m.bus.emitEvent, log: m.log.Debug,
 	}

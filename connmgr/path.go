@@ -51,9 +51,8 @@ type path struct {
 // rankAdapters returns the adapters that can be used for t, the best first. While any of
 // them hears t, only such adapters are returned, unless repeated dials by all of these
 // have failed. The adapter of the previous attempt stays first unless another one is
-// better by 5 dB. The adapter avoid, if not nil, comes after the others that have a free
-// slot.
-func (m *Manager) rankAdapters(t target, last, avoid *Adapter, o *Options) ([]*Adapter, error) {
+// better by 5 dB. The adapter named avoid comes after the others that have a free slot.
+func (m *Manager) rankAdapters(t target, last *Adapter, avoid string, o *Options) ([]*Adapter, error) {
 	bonded, err := m.bondedAdapters(t, o)
 	if err != nil {
 		return nil, err
@@ -78,10 +77,10 @@ func (m *Manager) rankAdapters(t target, last, avoid *Adapter, o *Options) ([]*A
 			}
 		}
 		m.addPenalties(&p, t, now)
-		switch a {
-		case avoid:
+		switch {
+		case a.name == avoid:
 			p.score -= avoidPenalty
-		case last:
+		case a == last:
 			p.score += RSSISwitchThreshold
 		}
 		paths = append(paths, p)

@@ -111,13 +111,12 @@ func (x *attempts) leaveQueue() {
 // forbids waking, it waits for a slot, up to the attempt timeout. It returns the adapters
 // in reach, too, the best first.
 func (x *attempts) takeSlot(ctx context.Context) (a *Adapter, ranked []*Adapter, err error) {
-	p := x.m.policyFor(x.opts)
-	if !p.NoWake {
-		wait, cancel := context.WithTimeout(ctx, p.AttemptTimeout)
+	if !x.policy.NoWake {
+		wait, cancel := context.WithTimeout(ctx, x.policy.AttemptTimeout)
 		defer cancel()
 		return x.awaitSlot(ctx, wait)
 	}
-	if ranked, err = x.m.rankAdapters(x.target, x.last, x.avoid, x.opts); err != nil {
+	if ranked, err = x.m.rankAdapters(x.target, x.last, x.try.plan.avoid, x.opts); err != nil {
 		return nil, nil, err
 	}
 	for _, a := range ranked {
@@ -142,7 +141,7 @@ func (x *attempts) awaitSlot(ctx, wait context.Context) (_ *Adapter, ranked []*A
 	var evicted *link
 	for first := true; ; first = false {
 		w := x.watchPaths()
-		if ranked, err = x.m.rankAdapters(x.target, x.last, x.avoid, x.opts); err != nil {
+		if ranked, err = x.m.rankAdapters(x.target, x.last, x.try.plan.avoid, x.opts); err != nil {
 			w.stop()
 			t.SetAdapters()
 			return nil, nil, err

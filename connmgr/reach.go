@@ -86,7 +86,7 @@ func (x *attempts) checkReach() error {
 
 // checkPath is checkReach, unless the policy is that of bleak-retry-connector.
 func (x *attempts) checkPath() error {
-	if x.m.policyFor(x.opts).NoWake {
+	if x.policy.NoWake {
 		return nil
 	}
 	return x.checkReach()
@@ -96,7 +96,7 @@ func (x *attempts) checkPath() error {
 // adapter with a free slot has heard the device and this one has not, and with an
 // *UnreachableError.
 func (x *attempts) dialInReach(ctx context.Context, a *Adapter) (*host.Host, *host.Conn, error) {
-	if x.m.policyFor(x.opts).NoWake {
+	if x.policy.NoWake {
 		return x.dialDevice(ctx, a)
 	}
 	dial, cancel := context.WithCancelCause(ctx)
@@ -169,7 +169,7 @@ func (x *attempts) isHeardBy(a *Adapter) bool {
 // heardElsewhere reports whether adapter a has not heard the device, while others with a
 // free slot have.
 func (x *attempts) heardElsewhere(a *Adapter) bool {
-	ranked, err := x.m.rankAdapters(x.target, nil, nil, x.opts)
+	ranked, err := x.m.rankAdapters(x.target, nil, "", x.opts)
 	if err != nil || slices.Contains(ranked, a) {
 		return false
 	}

@@ -45,7 +45,7 @@ func (x *attempts) encryptLink(ctx context.Context, sm *smp.Machine) (pair *smp.
 		}
 		return nil, nil
 	}
-	if x.rebonds && !s.Encrypted {
+	if x.try.plan.rebond && !s.Encrypted {
 		return x.opts.pairOptions(true), nil
 	}
 	if err = sm.Encrypt(ctx); err == nil && x.opts.Pair && !sm.Security().Authenticated && sm.NeedsMITM(x.opts.Pairing) {

@@ -24,24 +24,21 @@ const (
 // settleStep is one step of settling a link, which no caller of Establish waits for.
 type settleStep struct {
 	step Step
-	// unwanted, if not nil, reports whether the step is left out.
-	unwanted func(l *link, o *Options) bool
-	run      func(l *link, ctx context.Context, o *Options) error
+	run  func(l *link, ctx context.Context, p *plan) error
 }
 
 // settleSteps are the steps of settling, in their order.
 func settleSteps() []settleStep {
 	return []settleStep{
-		{step: StepDataLength, run: (*link).tuneDataLength}, {step: StepPHY2M, run: (*link).tunePHY},
-		{step: StepSettledParams, unwanted: (*link).keepsParams, run: (*link).settleParams},
+		{StepDataLength, (*link).tuneDataLength}, {StepPHY2M, (*link).tunePHY}, {StepSettledParams, (*link).settleParams},
 	}
 }
 
 // settleLink makes the link fast, and then economical, once it is idle: longer packets,
-// the 2M PHY, the settled parameters, without the omitted steps. Each step is over for as
+// the 2M PHY, the settled parameters, without the steps that the plan skips. Each step is over for as
 // long as a silent device needs to lose its link before the next one begins, so that the
 // end of the link shows which step the device could not take. It ends with the link.
-func (l *link) settleLink(ctx context.Context, o *Options, omitted func(Step) bool) {
+func (l *link) settleLink(ctx context.Context, keepParams bool, p *plan) {
 	settled := sync.OnceFunc(func() { close(l.settled) })
 	defer settled()
 	select {
@@ -49,17 +46,17 @@ func (l *link) settleLink(ctx context.Context, o *Options, omitted func(Step) bo
 	case <-l.conn.Done():
 	}
 	for _, s := range settleSteps() {
-		if omitted(s.step) {
+		if p.skips(s.step) {
 			continue
 		}
 		if l.endTrial() != nil || l.awaitIdle() != nil {
 			return
 		}
-		if s.unwanted != nil && s.unwanted(l, o) {
+		if s.step == StepSettledParams && (keepParams || l.hasOwnParams()) {
 			continue
 		}
 		l.beginTrial(s.step)
-		if err := s.run(l, ctx, o); err != nil {
+		if err := s.run(l, ctx, p); err != nil {
 			l.m.log.Debug("link not settled", "address", l.peer, "step", s.step, "error", err)
 		}
 	}
@@ -132,25 +129,25 @@ func (l *link) readFeatures() {
 	}
 }
 
-func (l *link) tuneDataLength(ctx context.Context, _ *Options) error {
+func (l *link) tuneDataLength(ctx context.Context, _ *plan) error {
 	return l.conn.Link().Tune(ctx, controller.TuneOptions{DataLength: true})
 }
 
-func (l *link) tunePHY(ctx context.Context, _ *Options) error {
+func (l *link) tunePHY(ctx context.Context, _ *plan) error {
 	return l.conn.Link().Tune(ctx, controller.TuneOptions{PHY2M: true})
 }
 
-// keepsParams reports whether the parameters of the link are those that the program or
-// the device wants.
-func (l *link) keepsParams(o *Options) bool {
+// hasOwnParams reports whether the program or the device has asked for the parameters of
+// the link.
+func (l *link) hasOwnParams() bool {
 	_, asked := l.conn.L2CAP().PeerParams()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return asked || o.KeepParams || l.paramsSet
+	return asked || l.paramsSet
 }
 
-func (l *link) settleParams(ctx context.Context, o *Options) error {
-	got, err := l.conn.Link().Update(ctx, o.settledParams())
+func (l *link) settleParams(ctx context.Context, p *plan) error {
+	got, err := l.conn.Link().Update(ctx, p.settled)
 	if err == nil {
 		l.m.bus.emitEvent(ParamsChanged{time.Now(), l.peer, l.adapter.name, got})
 	}

@@ -44,14 +44,14 @@ func (l *link) checkAlive(ctx context.Context) error {
 // loadTable makes the attribute table of the link known: from the cache where Vol 3,
 // Part G, 2.5.2 permits it, else by discovery.
 func (x *attempts) loadTable(ctx context.Context, c *Client) error {
-	l, o := c.link, x.opts
+	l, o, p := c.link, x.opts, &x.try.plan
 	g := l.conn.GATT()
 	l.mu.Lock()
 	known := l.profile != nil
 	l.mu.Unlock()
 	if !known {
-		if !o.DisableMTU && !x.lessons.omits(StepMTU) {
-			if err := x.lessons.tryStep(StepMTU, func() error {
+		if !o.DisableMTU && !p.skips(StepMTU) {
+			if err := x.try.runStep(StepMTU, func() error {
 				_, err := g.ExchangeMTU(ctx)
 				return unlessATT(err)
 			}); err != nil {
@@ -61,16 +61,16 @@ func (x *attempts) loadTable(ctx context.Context, c *Client) error {
 		if o.DisableDiscovery {
 			return nil
 		}
-		if x.lessons.omits(StepDiscovery) && o.Require == nil {
+		if p.skips(StepDiscovery) && o.Require == nil {
 			return x.proveAlive(ctx, l)
 		}
-		if o.DisableCache || !l.fromCache(ctx) {
+		if !p.useCache || !l.fromCache(ctx) {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
 			}
-			err := x.lessons.tryStep(StepDiscovery, func() error { return l.rediscover(ctx) })
+			err := x.try.runStep(StepDiscovery, func() error { return l.rediscover(ctx) })
 			if refusesDiscovery(err) && o.Require == nil {
-				x.lessons.leaveOut(StepDiscovery, err)
+				x.try.refusal = err.Error()
 				return nil
 			}
 			if err != nil {
@@ -95,7 +95,7 @@ func (x *attempts) loadTable(ctx context.Context, c *Client) error {
 // proveAlive makes one request on a link that no other step has made one on: without it,
 // a link that the device is about to end would count as ready.
 func (x *attempts) proveAlive(ctx context.Context, l *link) error {
-	if x.lessons.alive {
+	if x.try.alive {
 		return nil
 	}
 	return l.checkAlive(ctx)

@@ -111,6 +111,17 @@ func (ts *traits) traitsOf(t target) []Trait {
 	return slices.DeleteFunc(found, func(tr Trait) bool { return time.Since(tr.Seen) >= traitLife })
 }
 
+// stepsToOmit returns the steps to leave out for t now.
+func (ts *traits) stepsToOmit(t target) []Step {
+	var steps []Step
+	for _, tr := range ts.traitsOf(t) {
+		if time.Now().Before(tr.Until()) {
+			steps = append(steps, tr.Step)
+		}
+	}
+	return steps
+}
+
 // storeTrait adds a failure of a device, with the given table, to take a step.
 func (ts *traits) storeTrait(device hci.Addr, table string, s Step, why string) {
 	ts.changeTraits(device, func(d *DeviceTraits) bool {
