@@ -128,7 +128,7 @@ func (x *attempts) connectOnce(ctx context.Context) (*Client, Attempt) {
 // a Client nor an error, the link is gone: it was dead, or was being closed.
 func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, error) {
 	c := newClient(l, x.opts)
-	stays := l.watchRefusal()
+	refused := l.watchRefusal()
 	if l.joinLink(c) {
 		phase, err := PhaseSecure, x.secureLink(ctx, c)
 		dead := false
@@ -142,9 +142,9 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 			}
 		}
 		down := l.conn.Err()
-		var refused error
+		var kept error
 		if l.leaveLink(c) || down != nil { // its other Clients keep a link that is up
-			refused = l.abandonLink(ctx)
+			kept = l.abandonLink(ctx)
 		}
 		if !dead {
 			if down != nil { // the cause of the failure
@@ -153,14 +153,14 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 			return nil, phase, err
 		}
 		x.m.log.Debug("existing link is not alive", "address", l.peer, "error", err)
-		if refused != nil {
-			return nil, phase, refused
+		if kept != nil {
+			return nil, phase, kept
 		}
 	}
 	select {
 	case <-l.gone:
 		return nil, "", nil
-	case <-stays: // the link stays, and can be shared
+	case <-refused: // the link is open again
 		return nil, "", nil
 	case <-ctx.Done():
 		return nil, PhaseDiscover, context.Cause(ctx)

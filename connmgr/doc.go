@@ -26,7 +26,7 @@
 //   - account (account.go): the links that hold slots. It is held while a link is
 //     entered or removed, and so around the mutexes of links and of broadcast.
 //   - links (links.go): the links in use, and the dials under way.
-//   - link (links.go): its state, its Clients, its table, and the step on trial. It is
+//   - link (link.go): its state, its Clients, its table, and the step on trial. It is
 //     held around the mutex of bus.
 //   - devices (devices.go): the devices heard, and the waits for reports.
 //   - places (place.go): the places in the queue for slots.

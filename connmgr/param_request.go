@@ -47,10 +47,8 @@ func (a *Adapter) identify(peer hci.Addr) hci.Addr {
 func (ls *links) dialTo(device hci.Addr) <-chan struct{} {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	for t, ch := range ls.dialing {
-		if t.matches(device) {
-			return ch
-		}
+	if d, ok := ls.dialing[device.MAC]; ok && d.target.matches(device) {
+		return d.ended
 	}
 	return nil
 }

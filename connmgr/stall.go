@@ -18,10 +18,10 @@ type stall struct {
 	at   time.Time
 }
 
-// noteStall requests a reset of the adapter if its controller has kept the data of a
+// recordStall requests a reset of the adapter if its controller has kept the data of a
 // link to peer, unless another link is up. The controller ends by itself if this
 // happens to two peers.
-func (a *Adapter) noteStall(peer hci.MAC, end error) {
+func (a *Adapter) recordStall(peer hci.MAC, end error) {
 	if !errors.Is(end, controller.ErrNoDataCredit) {
 		return
 	}
