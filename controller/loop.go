@@ -50,6 +50,11 @@ func (ctl *Controller) readPackets() {
 			ctl.dropped.Add(1)
 		}
 		select {
+		case ctl.packets <- p: // there is room as a rule, and this select is the cheaper one
+			continue
+		default:
+		}
+		select {
 		case ctl.packets <- p:
 		case <-ctl.stop:
 			return

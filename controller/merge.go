@@ -14,7 +14,7 @@ const mergerSize = 1024
 
 // merger joins advertisements and scan responses of the same device.
 type merger struct {
-	last map[hci.Addr]heard
+	last map[hci.Addr]*heard
 }
 
 // heard holds the latest packets of one device.
@@ -23,12 +23,20 @@ type heard struct {
 	connectable, scannable bool
 }
 
-func (m *merger) init() { m.last = map[hci.Addr]heard{} }
+func (m *merger) init() { m.last = map[hci.Addr]*heard{} }
 
 // mergeReport stores data as the latest of its kind and sets r.Data and r.Response,
 // which alias the memory of the merger.
 func (m *merger) mergeReport(r *Report, data []byte) {
 	h := m.last[r.Addr]
+	if h == nil {
+		if h = new(heard); r.Addr.Kind != hci.AddrAnonymous {
+			if len(m.last) >= mergerSize {
+				clear(m.last)
+			}
+			m.last[r.Addr] = h
+		}
+	}
 	if r.ScanResponse {
 		if !slices.Equal(h.response, data) {
 			h.response = slices.Clone(data)
@@ -41,12 +49,6 @@ func (m *merger) mergeReport(r *Report, data []byte) {
 			h.data = slices.Clone(data)
 		}
 		h.connectable, h.scannable = r.Connectable, r.Scannable
-	}
-	if len(m.last) >= mergerSize {
-		clear(m.last)
-	}
-	if r.Addr.Kind != hci.AddrAnonymous {
-		m.last[r.Addr] = h
 	}
 	r.Data, r.Response = h.data, h.response
 }
