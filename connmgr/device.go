@@ -1,8 +1,10 @@
 package connmgr
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,11 +50,11 @@ func newDevice(adapter string) *Device {
 func (d *Device) update(addr hci.Addr, r *controller.Report) {
 	d.updateGap(r.Time)
 	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
+	if d.Name == "" || !slices.Equal(d.Data, r.Data) || !slices.Equal(d.Response, r.Response) {
+		d.Name = cmp.Or(r.Name(), d.Name)
+	}
 	d.Data, d.Response = r.Data, r.Response
 	d.updateConnectable(r)
-	if n := r.Name(); n != "" {
-		d.Name = n
-	}
 	if r.RSSI == controller.RSSIUnknown || r.RSSI == 0 {
 		return
 	}

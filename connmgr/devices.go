@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ type devices struct {
 	heard   map[hci.MAC]*entry // guarded by mu, as all below
 	oldest  *list.List         // of *entry, the one heard longest ago first
 	news    bool               // whether any device was heard since the last snapshot
-	waiters map[hci.MAC]map[chan struct{}]waiter
+	waiters map[hci.MAC][]*waiter
 }
 
 // entry is the memory of one device.
@@ -49,11 +50,12 @@ type waiter struct {
 	// wants decides whether a report ends the wait; nil accepts each. It must not block.
 	wants func(adapter string, r *controller.Report) bool
 	// all includes reports that are not connectable.
-	all bool
+	all   bool
+	heard chan struct{} // closed at the end of the wait
 }
 
 func newDevices() *devices {
-	return &devices{heard: map[hci.MAC]*entry{}, oldest: list.New(), waiters: map[hci.MAC]map[chan struct{}]waiter{}}
+	return &devices{heard: map[hci.MAC]*entry{}, oldest: list.New(), waiters: map[hci.MAC][]*waiter{}}
 }
 
 // byAdapter returns the Device of an adapter; nil if the adapter has not heard it.
@@ -89,10 +91,10 @@ func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report
 	e.seen = r.Time
 	ds.oldest.MoveToBack(e.place)
 	ds.forgetLocked(r.Time)
-	for ch, w := range ds.waiters[addr.MAC] {
+	for _, w := range slices.Backward(ds.waiters[addr.MAC]) { // endWaitLocked shortens it
 		if w.matches(addr) && (r.Connectable || w.all) && (w.wants == nil || w.wants(adapter, r)) {
-			ds.endWaitLocked(addr.MAC, ch)
-			close(ch)
+			ds.endWaitLocked(w)
+			close(w.heard)
 		}
 	}
 }
@@ -130,25 +132,22 @@ func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
 // awaitReport returns a channel that is closed by the next advertisement that w wants,
 // and a function that ends the wait.
 func (ds *devices) awaitReport(w waiter) (<-chan struct{}, func()) {
-	ch, mac := make(chan struct{}), w.addr.MAC
+	w.heard = make(chan struct{})
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
-	if ds.waiters[mac] == nil {
-		ds.waiters[mac] = map[chan struct{}]waiter{}
-	}
-	ds.waiters[mac][ch] = w
-	return ch, func() {
+	ds.waiters[w.addr.MAC] = append(ds.waiters[w.addr.MAC], &w)
+	return w.heard, func() {
 		ds.mu.Lock()
-		ds.endWaitLocked(mac, ch)
+		ds.endWaitLocked(&w)
 		ds.mu.Unlock()
 	}
 }
 
 // endWaitLocked removes a waiter. ds.mu must be held.
-func (ds *devices) endWaitLocked(mac hci.MAC, ch chan struct{}) {
-	delete(ds.waiters[mac], ch)
-	if len(ds.waiters[mac]) == 0 {
-		delete(ds.waiters, mac)
+func (ds *devices) endWaitLocked(w *waiter) {
+	rest := slices.DeleteFunc(ds.waiters[w.addr.MAC], func(o *waiter) bool { return o == w })
+	if ds.waiters[w.addr.MAC] = rest; len(rest) == 0 {
+		delete(ds.waiters, w.addr.MAC)
 	}
 }
 
@@ -162,10 +161,8 @@ func (ds *devices) heardOf(t target) []Device {
 		return nil
 	}
 	var newest time.Time
-	by := make([]*Device, 0, len(e.by))
 	for _, d := range e.by {
 		if t.matches(d.Addr) {
-			by = append(by, d)
 			newest = latest(newest, d.Seen)
 		}
 	}
@@ -175,14 +172,28 @@ func (ds *devices) heardOf(t target) []Device {
 		}
 		return d.Smoothed
 	}
-	slices.SortFunc(by, func(a, b *Device) int {
-		return cmp.Or(cmp.Compare(prospect(b), prospect(a)), cmp.Compare(a.Adapter, b.Adapter))
+	slices.SortFunc(e.by, func(a, b *Device) int { // hardly changes from call to call
+		return cmp.Or(cmp.Compare(prospect(b), prospect(a)), strings.Compare(a.Adapter, b.Adapter))
 	})
-	found := make([]Device, len(by))
-	for i, d := range by {
-		found[i] = *d
+	found := make([]Device, 0, len(e.by))
+	for _, d := range e.by {
+		if t.matches(d.Addr) {
+			found = append(found, *d)
+		}
 	}
 	return found
+}
+
+// isFresh reports whether an adapter has heard t as connectable, not long ago.
+func (ds *devices) isFresh(t target, adapter string) bool {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	e := ds.heard[t.addr.MAC]
+	if e == nil {
+		return false
+	}
+	d := e.byAdapter(adapter)
+	return d != nil && t.matches(d.Addr) && d.isFresh(time.Now())
 }
 
 func latest(a, b time.Time) time.Time {

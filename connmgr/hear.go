@@ -12,9 +12,11 @@ import (
 type hearer struct {
 	// started is called when the adapter scans; nil is nobody.
 	started func()
-	// report takes a report, the identity address of its device, and how many
-	// reports were lost before it.
-	report func(r *controller.Report, device hci.Addr, lost uint64)
+	// report takes a report and the identity address of its device.
+	report func(r *controller.Report, device hci.Addr)
+	// lost is called with the number of reports that were lost before the next one,
+	// often 0; nil is nobody.
+	lost func(n uint64)
 }
 
 // hearReports scans on an adapter that is up, until ctx ends or the scan does, and
@@ -33,16 +35,19 @@ func hearReports(ctx context.Context, h *host.Host, o *controller.ScanOptions, t
 		if err != nil {
 			return err
 		}
-		total := sc.Dropped()
-		to.report(&r, identityOf(h, r.Addr), total-lost)
-		lost = total
+		if to.lost != nil {
+			total := sc.Dropped()
+			to.lost(total - lost)
+			lost = total
+		}
+		to.report(&r, identityOf(h, r.Addr))
 	}
 	return context.Cause(ctx)
 }
 
 // rememberDevices returns the hearer that the Manager remembers devices by.
 func (a *Adapter) rememberDevices() hearer {
-	return hearer{report: func(r *controller.Report, device hci.Addr, _ uint64) {
+	return hearer{report: func(r *controller.Report, device hci.Addr) {
 		a.m.devices.addReport(a.name, device, r)
 	}}
 }

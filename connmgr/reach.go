@@ -161,10 +161,7 @@ func (x *attempts) watchDial(ctx context.Context, a *Adapter) error {
 }
 
 // isHeardBy reports whether an adapter hears the device.
-func (x *attempts) isHeardBy(a *Adapter) bool {
-	now := time.Now()
-	return slices.ContainsFunc(x.m.devices.heardOf(x.target), func(d Device) bool { return d.Adapter == a.name && d.isFresh(now) })
-}
+func (x *attempts) isHeardBy(a *Adapter) bool { return x.m.devices.isFresh(x.target, a.name) }
 
 // heardElsewhere reports whether adapter a has not heard the device, while others with a
 // free slot have.

@@ -228,8 +228,8 @@ func (a *Adapter) feedWhileUp(s *scan, h *host.Host, deaf *bool) error {
 				s.queue.Push(scanItem{Report{Adapter: a.name}, &AdapterError{a.name, AdapterUp, nil}})
 			}
 		},
-		report: func(r *controller.Report, device hci.Addr, lost uint64) {
-			s.missed.Add(lost)
+		lost: func(n uint64) { s.missed.Add(n) },
+		report: func(r *controller.Report, device hci.Addr) {
 			if a.m.cfg.DisableScan {
 				a.m.devices.addReport(a.name, device, r)
 			}
