@@ -27,6 +27,9 @@ var (
 
 // lab is an air with adapters and devices, and a Manager over the adapters.
 type lab struct {
+	// crowds allows commands beyond the controller's number: doubled and late events
+	// about commands tell the host a number that is not true.
+	crowds   bool
 	t        *testing.T
 	air      *sim.Air
 	adapters []*sim.Controller
@@ -136,7 +139,7 @@ func isDial(e sim.Entry) bool {
 func (l *lab) wantNothingLeft() {
 	l.t.Helper()
 	for i, c := range l.adapters {
-		if s := c.Stats(); s.Links != 0 || s.Held != 0 || s.Crowding != 0 || s.Overruns != 0 || s.BadPackets != 0 {
+		if s := c.Stats(); s.Links != 0 || s.Held != 0 || s.Crowding != 0 && !l.crowds || s.Overruns != 0 || s.BadPackets != 0 {
 			l.t.Errorf("hci%d: %+v", i, s)
 		}
 	}
