@@ -28,6 +28,9 @@ type attempts struct {
 	last    *Adapter // that has dialed
 	place   *place   // in the queue for slots; nil before the first attempt
 	queued  bool     // the place waits for a slot between two attempts
+	// slotWait is the time without a slot, before slotSince if that is not zero.
+	slotWait  time.Duration
+	slotSince time.Time
 
 	try     *try      // the present one
 	history []Attempt // the failure of each try; empty if the attempts do not adapt
@@ -214,6 +217,7 @@ func (x *attempts) dialPath(ctx context.Context) (a *Adapter, h *host.Host, conn
 			at.Adapter, at.Phase = ranked[0].name, PhaseSlot
 		}
 		if at.Err != nil {
+			_, at.hopeless = errors.AsType[slotTimeoutError](at.Err)
 			return nil, nil, nil, at
 		}
 		at.Adapter, at.Phase, x.last = a.name, PhaseDial, a

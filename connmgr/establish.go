@@ -12,7 +12,9 @@ import (
 // the kind heard on air, or tries both. It makes attempts as the policy allows and
 // returns a Client that is ready: the link is up, the MTU exchanged, the attribute
 // table known, except for a device that has failed one of these steps; see Step. If the
-// Manager has a link to the device that is alive, the Client shares it.
+// Manager has a link to the device that is alive, the Client shares it. A link that the
+// program has made below the Manager, through Adapter.Controller, is not shared: Establish
+// then fails at once.
 //
 // The error is an *EstablishError, unless an argument is invalid or the Manager is
 // closed. Establish returns at once when ctx or Options.Timeout ends, in every phase. The

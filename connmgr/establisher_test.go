@@ -124,6 +124,31 @@ func TestUpstreamPolicy(t *testing.T) {
 	}
 }
 
+// TestUpstreamVersions holds the failures that the presets treat otherwise.
+func TestUpstreamVersions(t *testing.T) {
+	noSlot := bleak(errclass.KindTimeout, "No free BLE connection slot became available")
+	for _, c := range []struct {
+		name     string
+		policy   Policy
+		err      error
+		want     error
+		attempts int
+		took     time.Duration
+	}{
+		{"4.6: timeout without a slot", UpstreamPolicy(), noSlot, ErrNotFound, 4, 4 * 250 * ms},
+		{"4.7: timeout without a slot", Upstream47Policy(), noSlot, ErrOutOfSlots, 4, 16 * time.Second},
+		{"4.6: canceled by the proxy", UpstreamPolicy(), espCancel, ErrOutOfSlots, 9, 36 * time.Second},
+		{"4.7: canceled by the proxy", Upstream47Policy(), espCancel, ErrAborted, 9, 36 * time.Second},
+		{"4.7: fails", Upstream47Policy(), plain, ErrConnection, 4, 400 * ms},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				check(t, run(t, c.policy, c.err), c.want, c.attempts, c.took)
+			})
+		})
+	}
+}
+
 func check(t *testing.T, o outcome, want error, attempts int, took time.Duration) {
 	t.Helper()
 	if !errors.Is(o.err, want) || (o.err == nil) != (want == nil) || o.attempts != attempts || o.took != took {

@@ -30,7 +30,8 @@ type AttemptStarted struct {
 
 // SlotAwaited reports that an attempt waits for a connection slot, since none is free
 // on the adapters that can reach the device. The wait ends with AttemptStarted or, after
-// Policy.AttemptTimeout, with AttemptFailed; the place in the queue stays.
+// Policy.AttemptTimeout, with AttemptFailed. The place in the queue stays until
+// Policy.SlotTimeout, which ends the Establish.
 type SlotAwaited struct {
 	Time     time.Time
 	Name     string

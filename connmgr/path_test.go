@@ -2,6 +2,7 @@ package connmgr_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -393,4 +394,38 @@ func testMissingService(t *testing.T) {
 		t.Errorf("connected over %s, which hears the device at -90 dBm", c.Adapter())
 	}
 	c.Close()
+}
+
+// An Establish waits for a slot for as long as the policy says, over all of its attempts.
+func TestWaitForASlotIsBounded(t *testing.T) { inBubble(t, testWaitForASlotIsBounded) }
+
+func testWaitForASlotIsBounded(t *testing.T) {
+	for _, c := range []struct {
+		bound    time.Duration
+		attempts int
+		want     time.Duration
+	}{
+		{0, 9, 212 * second}, // 9 attempts of 20 s, and 8 waits of 4 s
+		{60 * second, 3, 60 * second},
+		{30 * second, 2, 30 * second},
+		{10 * second, 1, 10 * second},
+	} {
+		l := newLab(t, connmgr.Config{Slots: map[string]int{"hci0": 1}})
+		l.device(1)
+		l.device(2)
+		time.Sleep(second)
+		l.establish(2, nil)
+		p := connmgr.DefaultPolicy()
+		p.SlotTimeout = c.bound
+		r := l.record()
+		begin := time.Now()
+		e := l.failToEstablish(&connmgr.Options{Policy: &p})
+		if took := time.Since(begin); !errors.Is(e, connmgr.ErrOutOfSlots) || len(e.Attempts) != c.attempts || took != c.want {
+			t.Errorf("bound %v: %v after %v and %d attempts, want the lack of slots after %v and %d", c.bound, e, took, len(e.Attempts), c.want, c.attempts)
+		}
+		if n := r.count(isAwaited); n != c.attempts {
+			t.Errorf("bound %v: %d slots awaited in %d attempts", c.bound, n, c.attempts)
+		}
+		l.m.Close()
+	}
 }

@@ -3,6 +3,8 @@ package connmgr
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -107,14 +109,53 @@ func (x *attempts) leaveQueue() {
 	}
 }
 
+// slotTimeoutError ends an Establish that has waited for a slot for Policy.SlotTimeout.
+type slotTimeoutError struct{ after time.Duration }
+
+func (e slotTimeoutError) Error() string { return fmt.Sprintf("%v: waited for %v", errNoSlot, e.after) }
+
+// Unwrap marks the error as a lack of slots.
+func (slotTimeoutError) Unwrap() error { return errNoSlot }
+
+// slotTimeLeft returns the time that the Establish may still wait for a slot.
+func (x *attempts) slotTimeLeft() time.Duration {
+	if x.policy.SlotTimeout <= 0 {
+		return math.MaxInt64
+	}
+	left := x.policy.SlotTimeout - x.slotWait
+	if !x.slotSince.IsZero() {
+		left -= time.Since(x.slotSince)
+	}
+	return left
+}
+
+// beginSlotWait and endSlotWait measure the time without a slot, from the first attempt
+// that finds none to the slot, with the waits between attempts.
+func (x *attempts) beginSlotWait() {
+	if x.slotSince.IsZero() {
+		x.slotSince = time.Now()
+	}
+}
+
+func (x *attempts) endSlotWait() {
+	if !x.slotSince.IsZero() {
+		x.slotWait += time.Since(x.slotSince)
+		x.slotSince = time.Time{}
+	}
+}
+
 // takeSlot takes a connection slot on the best adapter that has one. Unless the policy
 // forbids waking, it waits for a slot, up to the attempt timeout. It returns the adapters
 // in reach, too, the best first.
 func (x *attempts) takeSlot(ctx context.Context) (a *Adapter, ranked []*Adapter, err error) {
 	if !x.policy.NoWake {
-		wait, cancel := context.WithTimeout(ctx, x.policy.AttemptTimeout)
+		wait, cancel := context.WithTimeout(ctx, min(x.policy.AttemptTimeout, x.slotTimeLeft()))
 		defer cancel()
-		return x.awaitSlot(ctx, wait)
+		a, ranked, err = x.awaitSlot(ctx, wait)
+		if errors.Is(err, errNoSlot) && x.slotTimeLeft() <= 0 {
+			err = slotTimeoutError{x.policy.SlotTimeout}
+		}
+		return a, ranked, err
 	}
 	if ranked, err = x.m.rankAdapters(x.target, x.last, x.try.plan.avoid, x.opts); err != nil {
 		return nil, nil, err
@@ -153,6 +194,7 @@ func (x *attempts) awaitSlot(ctx, wait context.Context) (_ *Adapter, ranked []*A
 		}
 		t.SetAdapters(namesOf(ranked)...)
 		if !t.Granted() {
+			x.beginSlotWait()
 			if first {
 				x.m.verifyFull(ranked)
 				x.m.bus.emitEvent(SlotAwaited{time.Now(), x.deviceName(), x.address, namesOf(ranked), x.number})
@@ -165,6 +207,7 @@ func (x *attempts) awaitSlot(ctx, wait context.Context) (_ *Adapter, ranked []*A
 		w.stop()
 		switch {
 		case err == nil:
+			x.endSlotWait()
 			x.queued = false
 			return x.m.Adapter(name), ranked, nil
 		case errors.Is(err, errPathsChanged):

@@ -44,6 +44,10 @@ type Policy struct {
 	// cannot come up by itself, such as one that another process uses, is not waited for.
 	// Default 60 s; 0 means that such attempts fail and count.
 	AdapterTimeout time.Duration
+	// SlotTimeout bounds the time that an Establish waits for a connection slot, in all of
+	// its attempts together: it then ends with ErrOutOfSlots. SlotAwaited reports the
+	// begin of such a wait. Default 60 s; 0 means that MaxTransients alone bounds it.
+	SlotTimeout time.Duration
 	// WaitAfterLast waits even after the last failure.
 	WaitAfterLast bool
 	// NoWake waits the full time. Otherwise a wait ends early with the news that its
@@ -63,16 +67,25 @@ func DefaultPolicy() Policy {
 		AttemptTimeout: 20 * time.Second, SafetyTimeout: 60 * time.Second,
 		Backoffs:   errclass.DefaultBackoffs(),
 		MaxBackoff: 4 * time.Second, MinPersistence: 45 * time.Second,
-		AdapterTimeout: 60 * time.Second,
+		AdapterTimeout: 60 * time.Second, SlotTimeout: 60 * time.Second,
 	}
 }
 
 // UpstreamPolicy returns a policy with the constants and the counting of
-// bleak-retry-connector 4.6.
+// bleak-retry-connector 4.6. Upstream47Policy has those of version 4.7.1.
 func UpstreamPolicy() Policy {
 	p := DefaultPolicy()
 	p.Treatment, p.WaitAfterLast, p.NoWake = errclass.Upstream, true, true
-	p.MaxBackoff, p.MinPersistence, p.AdapterTimeout = 0, 0, 0
+	p.MaxBackoff, p.MinPersistence, p.AdapterTimeout, p.SlotTimeout = 0, 0, 0, 0
+	return p
+}
+
+// Upstream47Policy returns a policy with the constants and the counting of
+// bleak-retry-connector 4.7.1. It differs from UpstreamPolicy in the class of timeouts
+// that report a lack of slots, and of connections that a proxy has canceled.
+func Upstream47Policy() Policy {
+	p := UpstreamPolicy()
+	p.Treatment = errclass.Upstream47
 	return p
 }
 
@@ -128,6 +141,9 @@ func (p *Policy) classify(err error, in *errclass.Situation) errclass.Class {
 		return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
 	}
 	if e, ok := errors.AsType[*UnreachableError](err); ok {
+		return e.class()
+	}
+	if e, ok := errors.AsType[*foreignLinkError](err); ok {
 		return e.class()
 	}
 	if errors.Is(err, errNoAddress) {

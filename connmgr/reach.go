@@ -99,6 +99,9 @@ func (x *attempts) dialInReach(ctx context.Context, a *Adapter) (*host.Host, *ho
 	if x.policy.NoWake {
 		return x.dialDevice(ctx, a)
 	}
+	if err := x.checkForeign(a); err != nil {
+		return nil, nil, err
+	}
 	dial, cancel := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
 	go func() {

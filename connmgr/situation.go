@@ -11,7 +11,7 @@ import (
 // was for, and the situation. l is its link; nil if it had none.
 func (x *attempts) describeFailure(at Attempt, l *link) Attempt {
 	at.Address, at.linked = x.address, l != nil
-	in := &errclass.Situation{Phase: at.Phase.class(), Adapter: at.Adapter, Heard: x.describeHeard()}
+	in := &errclass.Situation{Phase: x.classPhase(at.Phase), Adapter: at.Adapter, Heard: x.describeHeard()}
 	if l != nil {
 		l.mu.Lock()
 		in.Cached = l.cached
@@ -40,8 +40,8 @@ func (x *attempts) describeHeard() (h errclass.Heard) {
 	return h
 }
 
-// class returns the phase as package errclass knows it.
-func (p Phase) class() errclass.Phase {
+// classPhase returns a phase of the present try as package errclass knows it.
+func (x *attempts) classPhase(p Phase) errclass.Phase {
 	switch p {
 	case PhasePath, PhaseSlot:
 		return errclass.PhaseSlot
@@ -50,6 +50,9 @@ func (p Phase) class() errclass.Phase {
 	case PhaseSecure:
 		return errclass.PhaseSecure
 	case PhaseDiscover:
+		if x.try.step == StepMTU {
+			return errclass.PhaseMTU
+		}
 		return errclass.PhaseDiscover
 	}
 	return errclass.PhaseUnknown

@@ -2,10 +2,13 @@ package connmgr_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
 )
@@ -129,5 +132,27 @@ func testDeviceWithoutAddressIsRefused(t *testing.T) {
 	const want = "Options.Device returned a device without an address"
 	if e.Err.Error() != want || len(e.Attempts) != 1 || time.Since(begin) != 0 || dials() != 0 {
 		t.Errorf("%v after %v and %d dials, want %s", e, time.Since(begin), dials(), want)
+	}
+}
+
+// The advice on a device that fails the MTU request names that step.
+func TestAdviceNamesTheMTURequest(t *testing.T) { inBubble(t, testAdviceNamesTheMTURequest) }
+
+func testAdviceNamesTheMTURequest(t *testing.T) {
+	for _, c := range []struct {
+		opcode att.Opcode
+		phase  errclass.Phase
+		advice string
+	}{
+		{att.OpExchangeMTUReq, errclass.PhaseMTU, "at the MTU request"},
+		{att.OpReadByGroupTypeReq, errclass.PhaseDiscover, "while its services were read"},
+	} {
+		l := newLab(t, connmgr.Config{})
+		l.picky(uart(), sim.Rule{On: sim.OnRequest, Opcode: c.opcode, Do: sim.HangUp})
+		e := l.failToEstablish(single())
+		if in := e.Attempts[0].Situation; in == nil || in.Phase != c.phase || !strings.Contains(e.Advice, c.advice) {
+			t.Errorf("%v: situation %+v, advice %q, want phase %v and %q", c.opcode, in, e.Advice, c.phase, c.advice)
+		}
+		l.m.Close()
 	}
 }

@@ -135,8 +135,9 @@ const (
 	// RelaxParams: in the next dial of the same Establish, asks for a longer interval
 	// and supervision timeout.
 	RelaxParams
-	// Adopt: asks the controller about its links, and shares a link to the device if
-	// there is one.
+	// Adopt: asks the controller about its links, and ends those that only one side
+	// has, so that the next dial succeeds. connmgr shares its own links before it
+	// dials, and those of others not at all.
 	Adopt
 )
 

@@ -1,0 +1,49 @@
+package connmgr
+
+import (
+	"fmt"
+
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/hci"
+)
+
+// foreignLinkError is the error of an attempt to connect to a device to which the
+// controller has a link that is not the Manager's: the program has made it below the
+// Manager, or the device has connected to this host. The Manager does not share it, since
+// its last Client would end a link that others use, and its table and its security are
+// not in the Manager's hands.
+type foreignLinkError struct {
+	adapter string
+	peer    hci.Addr
+}
+
+func (e *foreignLinkError) Error() string {
+	return fmt.Sprintf("adapter %s has a link to %v that is not this manager's", e.adapter, e.peer)
+}
+
+// class returns the class of the error.
+func (e *foreignLinkError) class() errclass.Class {
+	return errclass.Class{
+		Row: "link below the Manager", Category: errclass.Connection,
+		Advice: "end the link that the program has made through Adapter.Controller, or that the device has made: " +
+			"a Manager shares a link of its own only",
+	}
+}
+
+// checkForeign returns a *foreignLinkError if the controller of an adapter has a link to
+// the device that is not the Manager's.
+func (x *attempts) checkForeign(a *Adapter) error {
+	h := a.up()
+	if h == nil {
+		return nil
+	}
+	for _, l := range h.Controller().Links() {
+		x.m.account.mu.Lock()
+		_, own := x.m.account.own[l]
+		x.m.account.mu.Unlock()
+		if !own && l.Err() == nil && x.target.matches(identityOf(h, l.Peer())) {
+			return &foreignLinkError{a.name, l.Peer()}
+		}
+	}
+	return nil
+}
