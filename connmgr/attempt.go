@@ -36,16 +36,22 @@ type attempts struct {
 	history []Attempt // the failure of each try; empty if the attempts do not adapt
 }
 
+// deviceName returns the name of the device in logs and errors.
 func (x *attempts) deviceName() string {
 	if x.opts.Name != "" {
 		return x.opts.Name
 	}
-	for _, d := range x.m.devices.heardOf(x.target) {
-		if d.Name != "" {
-			return d.Name
+	name, last := "", time.Time{}
+	x.m.devices.visitHeard(x.target, func(d *Device) bool {
+		if d.Name != "" && d.Seen.After(last) {
+			name, last = d.Name, d.Seen
 		}
+		return true
+	})
+	if name == "" {
+		return x.target.addr.MAC.String()
 	}
-	return x.target.addr.MAC.String()
+	return name
 }
 
 // deviceAddress returns the address of the device, with its kind as far as known.

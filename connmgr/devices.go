@@ -184,16 +184,30 @@ func (ds *devices) heardOf(t target) []Device {
 	return found
 }
 
-// isFresh reports whether an adapter has heard t as connectable, not long ago.
-func (ds *devices) isFresh(t target, adapter string) bool {
+// visitHeard calls f with the Device of each adapter that has heard t, until f returns
+// false, and without a copy: f must neither keep nor change it. ds.mu is held.
+func (ds *devices) visitHeard(t target, f func(d *Device) bool) {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	e := ds.heard[t.addr.MAC]
 	if e == nil {
-		return false
+		return
 	}
-	d := e.byAdapter(adapter)
-	return d != nil && t.matches(d.Addr) && d.isFresh(time.Now())
+	for _, d := range e.by {
+		if t.matches(d.Addr) && !f(d) {
+			return
+		}
+	}
+}
+
+// isFresh reports whether an adapter has heard t as connectable, not long ago.
+func (ds *devices) isFresh(t target, adapter string) (fresh bool) {
+	now := time.Now()
+	ds.visitHeard(t, func(d *Device) bool {
+		fresh = d.Adapter == adapter && d.isFresh(now)
+		return !fresh
+	})
+	return fresh
 }
 
 func latest(a, b time.Time) time.Time {
@@ -206,11 +220,12 @@ func latest(a, b time.Time) time.Time {
 // latestOf returns the newest entry of t, of any adapter. With connectable, entries
 // that do not accept connections do not count.
 func (ds *devices) latestOf(t target, connectable bool) (d Device, ok bool) {
-	for _, o := range ds.heardOf(t) {
+	ds.visitHeard(t, func(o *Device) bool {
 		if (o.Connectable || !connectable) && (!ok || o.Seen.After(d.Seen)) {
-			d, ok = o, true
+			d, ok = *o, true
 		}
-	}
+		return true
+	})
 	return d, ok
 }
 

@@ -25,12 +25,12 @@ func (x *attempts) isOnAir(at *Attempt) bool {
 	if at.linked {
 		return true
 	}
-	for _, d := range x.m.devices.heardOf(x.target) {
-		if d.Connectable && x.mayUse(d.Adapter) && time.Since(d.Seen) < onAirFor {
-			return true
-		}
-	}
-	return false
+	onAir, now := false, time.Now()
+	x.m.devices.visitHeard(x.target, func(d *Device) bool {
+		onAir = d.Connectable && x.mayUse(d.Adapter) && now.Sub(d.Seen) < onAirFor
+		return !onAir
+	})
+	return onAir
 }
 
 // mayUse reports whether the options allow the adapter with a name.

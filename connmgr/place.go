@@ -286,9 +286,10 @@ func (x *attempts) watchPaths() *pathWatch {
 	var stopAdapters, stopHeard func()
 	w.adapters, stopAdapters = x.m.wake.subscribe(func(n news) bool { return n.adapter })
 	now, fresh := time.Now(), map[string]bool{}
-	for _, d := range x.m.devices.heardOf(x.target) {
+	x.m.devices.visitHeard(x.target, func(d *Device) bool {
 		fresh[d.Adapter] = d.isFresh(now)
-	}
+		return true
+	})
 	w.heard, stopHeard = x.m.devices.awaitReport(waiter{target: x.target, wants: func(adapter string, _ *controller.Report) bool {
 		return !fresh[adapter] && x.mayUse(adapter)
 	}})

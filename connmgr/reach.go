@@ -63,23 +63,22 @@ func (e *UnreachableError) class() errclass.Class {
 // to.
 func (x *attempts) checkReach() error {
 	now := time.Now()
-	heard := x.m.devices.heardOf(x.target)
-	if len(heard) == 0 && x.target.known {
+	heard, accepts, refuses := false, false, hci.Addr{}
+	x.m.devices.visitHeard(x.target, func(d *Device) bool {
+		heard = true
+		if now.Sub(d.Seen) < lately && !d.refuses.IsZero() && d.Seen.Sub(d.refuses) >= refusesFor {
+			refuses = d.Addr
+		}
+		accepts = now.Sub(d.accepts) < refusesFor
+		return !accepts
+	})
+	if !heard && x.target.known {
 		if d, ok := x.m.devices.latestOf(target{addr: x.target.addr}, true); ok && now.Sub(d.Seen) < lately {
 			return &UnreachableError{Heard: d.Addr, Wanted: x.target.addr}
 		}
 	}
-	var refuses *Device
-	for i, d := range heard {
-		if now.Sub(d.accepts) < refusesFor {
-			return nil
-		}
-		if now.Sub(d.Seen) < lately && !d.refuses.IsZero() && d.Seen.Sub(d.refuses) >= refusesFor {
-			refuses = &heard[i]
-		}
-	}
-	if refuses != nil {
-		return &UnreachableError{Heard: refuses.Addr, Wanted: refuses.Addr}
+	if !accepts && refuses != (hci.Addr{}) {
+		return &UnreachableError{Heard: refuses, Wanted: refuses}
 	}
 	return nil
 }
