@@ -17,7 +17,7 @@ func (a *adapter) capacity() int {
 	if a.slots != 0 {
 		return a.slots
 	}
-	return a.learned.links
+	return a.learned.room()
 }
 
 // hasRoom reports whether one more slot may be taken.

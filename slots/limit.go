@@ -15,12 +15,19 @@ const maxProbeDelay = 10 * time.Minute
 //
 // The last step repeats with each further link, so that a limit that was wrong
 // goes quickly, and yet not all waiting dials can be refused at once.
+//
+// The first refusal beside n links raises a suspicion: for the first delay, or until
+// n+1 links are up, there is room for n+1. Without it, all waiting dials would be
+// made together once more, to be refused by one event again.
 type limit struct {
 	links  int           // in force; 0: no limit
 	proven int           // the most links that were up, or beside which a dial was refused
 	reason uint8         // HCI error code of the refusals
 	delay  time.Duration // before the next probe, from the refusal
 	due    time.Time     // of the next probe; zero: it may go already, or there is none
+
+	suspected int       // links that there is room for by suspicion; 0: none
+	until     time.Time // the end of the suspicion
 
 	refusals int    // in a row beside the same number of links
 	beside   int    // that number
@@ -36,13 +43,16 @@ func (l *limit) addRefusal(now time.Time, links int, reason uint8, firstDelay ti
 	l.refusals, l.beside = l.refusals+1, links
 	switch {
 	case l.refusals < 2:
+		if firstDelay > 0 {
+			l.suspected, l.until, l.reason = links+1, now.Add(firstDelay), reason
+		}
 		return
 	case l.refusals == 2:
 		l.delay = firstDelay
 	case l.delay > 0:
 		l.delay = min(2*l.delay, max(firstDelay, maxProbeDelay))
 	}
-	l.links, l.proven, l.reason, l.due = max(1, links), links, reason, time.Time{}
+	l.links, l.proven, l.reason, l.due, l.suspected = max(1, links), links, reason, time.Time{}, 0
 	if l.delay > 0 {
 		l.due = now.Add(l.delay)
 	}
@@ -53,16 +63,42 @@ func (l *limit) raiseLimit(links int) {
 	if links > l.beside {
 		l.refusals = 0
 	}
+	if links >= l.suspected {
+		l.endSuspicion()
+	}
 	if l.links != 0 && links > l.proven {
 		l.proven, l.links, l.due = links, max(l.links, 2*links), time.Time{}
 	}
 }
 
-// allowProbe raises the limit by one once that is due, and reports whether it has.
-func (l *limit) allowProbe(now time.Time) bool {
-	if l.due.IsZero() || now.Before(l.due) {
-		return false
+// room returns the number of links in force; 0: no limit.
+func (l *limit) room() int {
+	if l.suspected != 0 && (l.links == 0 || l.suspected < l.links) {
+		return l.suspected
 	}
-	l.links, l.due = l.links+1, time.Time{}
-	return true
+	return l.links
+}
+
+func (l *limit) endSuspicion() {
+	if l.suspected = 0; l.links == 0 {
+		l.reason = 0
+	}
+}
+
+// nextChange returns the time at which allowProbe has something to do; zero: never.
+func (l *limit) nextChange() time.Time {
+	if l.suspected != 0 && (l.due.IsZero() || l.until.Before(l.due)) {
+		return l.until
+	}
+	return l.due
+}
+
+// allowProbe ends a suspicion, and raises the limit by one, once that is due.
+func (l *limit) allowProbe(now time.Time) {
+	if l.suspected != 0 && !now.Before(l.until) {
+		l.endSuspicion()
+	}
+	if !l.due.IsZero() && !now.Before(l.due) {
+		l.links, l.due = l.links+1, time.Time{}
+	}
 }

@@ -51,9 +51,9 @@ func testLearnedLimit(t *testing.T) {
 	m.TryAllocate("hci0", "c")
 	m.TryAllocate("hci0", "d")
 	m.Refused("hci0", "c", 0x0D)
-	wantUsage(t, m, "hci0", unknown, 4, unknown, "one refusal may pass")
+	wantUsage(t, m, "hci0", 3, 4, 0, "one refusal may pass: one more link than there are")
 	m.Refused("hci0", "d", 0x0D)
-	wantUsage(t, m, "hci0", unknown, 4, unknown, "one event fails several dials")
+	wantUsage(t, m, "hci0", 3, 4, 0, "one event fails several dials")
 	m.Release("hci0", "d")
 	m.Release("hci0", "c")
 	m.TryAllocate("hci0", "c")
@@ -117,7 +117,8 @@ func testProbeDelays(t *testing.T) {
 
 func TestRefusalsInARow(t *testing.T) { synctest.Test(t, testRefusalsInARow) }
 
-// testRefusalsInARow wants refusals that contradict each other to teach nothing.
+// testRefusalsInARow wants refusals that contradict each other to raise no more than a
+// suspicion.
 func testRefusalsInARow(t *testing.T) {
 	m := slots.New(nil)
 	defer m.Close()
@@ -125,13 +126,13 @@ func testRefusalsInARow(t *testing.T) {
 	refuse(m, "hci0", "b")
 	m.Connected("hci0", "b", 2)
 	refuse(m, "hci0", "c")
-	wantUsage(t, m, "hci0", unknown, 2, unknown, "beside one link, then beside two")
+	wantUsage(t, m, "hci0", 3, 2, 1, "beside one link, then beside two")
 	m.Disconnected("hci0", "b", 2)
 	refuse(m, "hci0", "b")
 	m.Connected("hci0", "b", 2)
 	m.Disconnected("hci0", "b", 2)
 	refuse(m, "hci0", "b")
-	wantUsage(t, m, "hci0", unknown, 1, unknown, "a second link came up between two refusals beside one")
+	wantUsage(t, m, "hci0", 2, 1, 1, "a second link came up between two refusals beside one")
 	refuse(m, "hci0", "b")
 	wantUsage(t, m, "hci0", 1, 1, 0, "nothing came between")
 
@@ -143,6 +144,43 @@ func testRefusalsInARow(t *testing.T) {
 	refuse(m, "hci2", "a")
 	refuse(m, "hci2", "a")
 	wantUsage(t, m, "hci2", 1, 2, 0, "the link of the refused address itself does not count")
+}
+
+// One refusal leaves room for one dial at a time, until its link is up or for a while.
+func TestSuspectedLimit(t *testing.T) { synctest.Test(t, testSuspectedLimit) }
+
+func testSuspectedLimit(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	m.Register("hci0", 0, slots.Link{Address: "a", Handle: 1})
+	refuse(m, "hci0", "b")
+	wantUsage(t, m, "hci0", 2, 1, 1, "room for one more")
+	acquire(t.Context(), m, 0, "b", "hci0").want(t, "hci0", nil)
+	next := acquire(t.Context(), m, 0, "c", "hci0")
+	next.wantWaiting(t)
+	time.Sleep(4*time.Second - 1)
+	next.wantWaiting(t)
+	time.Sleep(time.Nanosecond)
+	next.want(t, "hci0", nil)
+	wantUsage(t, m, "hci0", unknown, 3, unknown, "after four seconds")
+
+	m.Register("hci1", 0, slots.Link{Address: "a", Handle: 1})
+	refuse(m, "hci1", "b")
+	m.Connected("hci1", "b", 2)
+	wantUsage(t, m, "hci1", unknown, 2, unknown, "the second link is up")
+
+	m.Register("hci2", 0, slots.Link{Address: "a", Handle: 1}, slots.Link{Address: "b", Handle: 2}, slots.Link{Address: "c", Handle: 3})
+	refuse(m, "hci2", "d")
+	refuse(m, "hci2", "d")
+	time.Sleep(time.Second)
+	m.Disconnected("hci2", "b", 2)
+	m.Disconnected("hci2", "c", 3)
+	refuse(m, "hci2", "d")
+	wantUsage(t, m, "hci2", 2, 1, 1, "below a learned limit")
+	time.Sleep(3 * time.Second)
+	wantUsage(t, m, "hci2", 2, 1, 1, "the probe of the learned limit is due")
+	time.Sleep(time.Second)
+	wantUsage(t, m, "hci2", 4, 1, 3, "the learned limit, and a probe")
 }
 
 func TestRegisteredNumberIsKept(t *testing.T) { synctest.Test(t, testRegisteredNumberIsKept) }

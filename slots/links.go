@@ -104,8 +104,10 @@ func (m *Manager) countLink(now time.Time, a *adapter, l Link) {
 // (0x0D) do.
 //
 // Such refusals teach the limit of an adapter that is registered without a number
-// of slots; a registered number is never lowered. Two of them in a row beside the
-// same number of links make that number the limit, one link at least. The second
+// of slots; a registered number is never lowered. After one, there is room for one
+// link more than there are, until that one is up or for Config.ProbeDelay. Two of
+// them in a row beside the same number of links make that number the limit, one link
+// at least. The second
 // one counts only if its slot was taken after the first refusal, since one event
 // of a controller may fail several dials. After Config.ProbeDelay the limit rises
 // by one for a probe. If the probe is refused, the delay doubles; if it succeeds,
@@ -128,13 +130,22 @@ func (m *Manager) Refused(name, address string, reason uint8) bool {
 	now := time.Now()
 	a.learned.counted = m.order
 	a.learned.addRefusal(now, a.linksBeside(address), reason, m.cfg.probeDelay())
-	if due := a.learned.due; !due.IsZero() {
-		a.stopProbe()
-		a.probe = time.AfterFunc(due.Sub(now), func() {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.adapterAt(time.Now(), name)
-		})
-	}
+	m.armProbe(now, a)
 	return true
+}
+
+// armProbe sets the timer for the next change of a learned limit.
+func (m *Manager) armProbe(now time.Time, a *adapter) {
+	a.stopProbe()
+	due := a.learned.nextChange()
+	if due.IsZero() {
+		return
+	}
+	a.probe = time.AfterFunc(due.Sub(now), func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if now := time.Now(); m.adapterAt(now, a.name) == a {
+			m.armProbe(now, a)
+		}
+	})
 }

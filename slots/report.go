@@ -109,7 +109,7 @@ func (m *Manager) Diagnostics() Diagnostics {
 		d.Allocations[name] = addressesOf(holds)
 		s := AdapterStatus{
 			Adapter: name, Slots: usage.Slots, Free: usage.Free,
-			Learned: a.learned.links, Reason: a.learned.reason, Held: []SlotStatus{},
+			Learned: a.learned.room(), Reason: a.learned.reason, Held: []SlotStatus{},
 		}
 		for _, h := range holds {
 			s.Held = append(s.Held, SlotStatus{
