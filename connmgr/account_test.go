@@ -3,6 +3,7 @@ package connmgr_test
 import (
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -194,5 +195,42 @@ func testSlotsChangedIsOfOneMoment(t *testing.T) {
 	l.m.Close()
 	if n := <-told; n != 80 {
 		t.Errorf("%d changes, want 80", n)
+	}
+}
+
+// Calls that one event has refused together are not made together again, neither on the
+// same adapter nor on the next one.
+func TestRefusedCallsGoOneByOne(t *testing.T) { inBubble(t, testRefusedCallsGoOneByOne) }
+
+func testRefusedCallsGoOneByOne(t *testing.T) {
+	const devices, adapters, links = 100, 4, 4
+	c := sim.ControllerConfig{MaxLinks: links}
+	l := newLab(t, connmgr.Config{}, &c, &c, &c, &c)
+	for n := range devices {
+		l.sensorAt(n, 100*time.Millisecond, sim.Temper{})
+	}
+	time.Sleep(second)
+	r := l.record()
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for n := range devices {
+		wg.Go(func() {
+			c, err := l.m.Establish(t.Context(), address(n).String(), &connmgr.Options{DisableDiscovery: true})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(second)
+			c.Close()
+		})
+	}
+	wg.Wait()
+	// All without a link are refused before anything is known. After that, each adapter
+	// makes one dial to confirm its limit, and one to probe it.
+	if n := r.count(isFailure); n > devices-adapters*links+2*adapters {
+		t.Errorf("%d failed attempts for %d devices", n, devices)
+	}
+	if took := time.Since(begin); took > 8*second {
+		t.Errorf("%d devices over %d links took %v", devices, adapters*links, took)
 	}
 }

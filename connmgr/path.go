@@ -46,6 +46,7 @@ type path struct {
 	score   float64 // in dB; the highest is the best
 	hears   bool    // the adapter has heard the device as connectable, not long ago
 	fails   bool    // repeated dials by this adapter have failed
+	dialing int     // the dials under way; of equal scores, the fewest are the best
 }
 
 // rankAdapters returns the adapters that can be used for t, the best first. While any of
@@ -94,7 +95,9 @@ func (m *Manager) rankAdapters(t target, last *Adapter, avoid string, o *Options
 	if slices.ContainsFunc(paths, func(p path) bool { return p.hears && !p.fails }) {
 		paths = slices.DeleteFunc(paths, func(p path) bool { return !p.hears })
 	}
-	slices.SortStableFunc(paths, func(a, b path) int { return cmp.Compare(b.score, a.score) })
+	slices.SortStableFunc(paths, func(a, b path) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.dialing, b.dialing))
+	})
 	as := make([]*Adapter, len(paths))
 	for i, p := range paths {
 		as[i] = p.adapter
@@ -106,9 +109,10 @@ func (m *Manager) rankAdapters(t target, last *Adapter, avoid string, o *Options
 func (m *Manager) addPenalties(p *path, t target, now time.Time) {
 	a := p.adapter
 	a.mu.Lock()
-	failed, dialing := a.failed[t.addr.MAC].weightAt(now), a.dialing
+	failed := a.failed[t.addr.MAC].weightAt(now)
+	p.dialing = a.dialing
 	a.mu.Unlock()
-	p.score -= failurePenalty*failed + min(dialingPenalty*float64(dialing), dialingLimit)
+	p.score -= failurePenalty*failed + min(dialingPenalty*float64(p.dialing), dialingLimit)
 	if p.fails = failed > repeatedFailures; p.fails {
 		p.score -= repeatedPenalty
 	}
