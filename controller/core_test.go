@@ -18,8 +18,6 @@ type harness struct {
 	c   *core
 	now time.Time
 	log []string // what handlers were told
-	// duplicates is whether scans that are answered as usual filter none.
-	duplicates bool
 }
 
 var (

@@ -75,7 +75,7 @@ func TestScanRefusedBecauseOfADial(t *testing.T) {
 	h.scanner(nil)
 	h.want(hci.LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "this controller says that it can do both")
 	h.complete(hci.OpLESetScanParameters, hci.StatusSuccess)
-	h.want(hci.LESetScanEnable{Enable: true, FilterDuplicates: true}, "both")
+	h.want(hci.LESetScanEnable{Enable: true}, "both")
 	h.complete(hci.OpLESetScanEnable, hci.StatusCommandDisallowed)
 	h.idle("but it cannot")
 	h.pass(dialTurn)

@@ -37,7 +37,7 @@ func TestPrivateAddressesWhileScanning(t *testing.T) {
 	}
 	h.scanner(nil)
 	private := hci.LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond, OwnAddrKind: hci.AddrRandom}
-	on := hci.LESetScanEnable{Enable: true, FilterDuplicates: true}
+	on := hci.LESetScanEnable{Enable: true}
 	h.takes("scan requests have the private address", private, on)
 	h.pass(time.Minute)
 	h.takes("the next address", hci.LESetScanEnable{}, hci.LESetRandomAddress{Addr: privateMAC(2)}, private, on)

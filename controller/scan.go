@@ -9,8 +9,8 @@ import (
 
 // scanSettings are the scan parameters in the controller.
 type scanSettings struct {
-	active, duplicates bool
-	interval, window   time.Duration
+	active           bool
+	interval, window time.Duration
 }
 
 // scanning brings the scan of the controller into the state that the Scanners and
@@ -92,7 +92,6 @@ func (s *scanning) wantedScan() (set scanSettings, on bool) {
 			set.interval, set.window = interval, window
 		}
 		set.active = set.active || !sc.opts.Passive
-		set.duplicates = set.duplicates || sc.opts.Duplicates
 	}
 	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.holdsBack()
 }
@@ -105,7 +104,7 @@ func (s *scanning) syncScan() {
 	set, on := s.wantedScan()
 	switch {
 	case s.running && (!on || set != s.set || s.hasNewcomer()):
-		s.runScanCommand(s.enableScan(false, false), func(err error) {
+		s.runScanCommand(s.enableScan(false), func(err error) {
 			// The scan counts as stopped even if the controller refuses. Otherwise a
 			// controller that always refuses would get the command forever.
 			s.running = false
@@ -122,7 +121,7 @@ func (s *scanning) syncScan() {
 			for _, sc := range s.scanners {
 				sc.asked = true
 			}
-			s.runScanCommand(s.enableScan(true, !set.duplicates), func(err error) {
+			s.runScanCommand(s.enableScan(true), func(err error) {
 				if err != nil {
 					s.failScanStart(err)
 					return
@@ -137,9 +136,8 @@ func (s *scanning) syncScan() {
 }
 
 // hasNewcomer reports whether a Scanner was added after the scan started. Only a
-// restart makes sure that it receives the devices in range: a controller that
-// filters duplicates does not report them again (Vol 6, Part B, 4.4.3.5), and
-// BlueZ's btvirt reports a device once per scan even without the filter.
+// restart makes sure that it receives the devices in range: BlueZ's btvirt reports
+// a device once per scan even without its duplicate filter.
 func (s *scanning) hasNewcomer() bool {
 	return slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.asked })
 }
@@ -184,13 +182,14 @@ func (s *scanning) runScanCommand(p hci.Params, then func(error)) {
 	})
 }
 
-// enableScan returns the command that starts or stops the scan. filter makes the
-// controller report each device once.
-func (s *scanning) enableScan(on, filter bool) hci.Params {
+// enableScan returns the command that starts or stops the scan. The duplicate filter
+// of the controller stays off: many controllers compare the address alone, and so
+// withhold new data and scan responses. A seenSet filters instead.
+func (s *scanning) enableScan(on bool) hci.Params {
 	if s.c.info.Extended {
-		return hci.LESetExtendedScanEnable{Enable: on, FilterDuplicates: filter}
+		return hci.LESetExtendedScanEnable{Enable: on}
 	}
-	return hci.LESetScanEnable{Enable: on, FilterDuplicates: filter}
+	return hci.LESetScanEnable{Enable: on}
 }
 
 // scanParameters returns the command that sets the scan parameters.

@@ -30,7 +30,7 @@ func (h *harness) scanStarts(why string) {
 	h.t.Helper()
 	h.want(hci.LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, why)
 	h.complete(hci.OpLESetScanParameters, hci.StatusSuccess)
-	h.want(hci.LESetScanEnable{Enable: true, FilterDuplicates: !h.duplicates}, why)
+	h.want(hci.LESetScanEnable{Enable: true}, why)
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
 	h.idle(why)
 }
@@ -95,14 +95,14 @@ func TestScanSettingsServeAllScanners(t *testing.T) {
 	s := h.scanner(passive)
 	h.want(hci.LESetScanParameters{Interval: 100 * time.Millisecond, Window: 50 * time.Millisecond}, "passive")
 	h.complete(hci.OpLESetScanParameters, hci.StatusSuccess)
-	h.want(hci.LESetScanEnable{Enable: true, FilterDuplicates: true}, "on")
+	h.want(hci.LESetScanEnable{Enable: true}, "on")
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
 	all := h.scanner(&ScanOptions{Duplicates: true})
-	h.want(hci.LESetScanEnable{}, "the second wants more")
+	h.want(hci.LESetScanEnable{}, "the second is active")
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
 	h.want(hci.LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "active")
 	h.complete(hci.OpLESetScanParameters, hci.StatusSuccess)
-	h.want(hci.LESetScanEnable{Enable: true}, "with duplicates")
+	h.want(hci.LESetScanEnable{Enable: true}, "on again")
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
 	h.advert(hci.AdvInd, peerA, -50, adName)
 	h.advert(hci.AdvInd, peerA, -50, adName)
@@ -124,7 +124,7 @@ func TestScannerThatJoinsHearsWhatOthersHave(t *testing.T) {
 	h.next(first)
 	h.next(first)
 	second := h.scanner(nil)
-	h.want(hci.LESetScanEnable{}, "the controller will not report this device again, unless it begins anew")
+	h.want(hci.LESetScanEnable{}, "some controllers report a device once per scan")
 	third := h.scanner(nil)
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
 	h.scanStarts("once for all who have come")
@@ -143,12 +143,12 @@ func TestScannerThatJoinsAStart(t *testing.T) {
 	h.want(hci.LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "start")
 	h.scanner(nil)
 	h.complete(hci.OpLESetScanParameters, hci.StatusSuccess)
-	h.want(hci.LESetScanEnable{Enable: true, FilterDuplicates: true}, "start for both")
+	h.want(hci.LESetScanEnable{Enable: true}, "start for both")
 	late := h.scanner(nil)
 	h.advert(hci.AdvInd, peerA, -50, adUUID)
 	h.next(late)
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
-	h.want(hci.LESetScanEnable{}, "what was reported before this one came is not told again")
+	h.want(hci.LESetScanEnable{}, "some controllers report a device once per scan")
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
 	h.scanStarts("for all three")
 }
@@ -170,11 +170,11 @@ func TestScanRefusedForANewcomer(t *testing.T) {
 	h := newHarness(t, 1)
 	old := h.scanOn(nil)
 	bad := h.scanner(&ScanOptions{Duplicates: true})
-	h.want(hci.LESetScanEnable{}, "the newcomer wants more")
+	h.want(hci.LESetScanEnable{}, "a newcomer")
 	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
 	h.want(hci.LESetScanParameters{Active: true, Interval: 60 * time.Millisecond, Window: 60 * time.Millisecond}, "the same")
 	h.complete(hci.OpLESetScanParameters, hci.StatusSuccess)
-	h.want(hci.LESetScanEnable{Enable: true}, "with duplicates")
+	h.want(hci.LESetScanEnable{Enable: true}, "on again")
 	h.complete(hci.OpLESetScanEnable, hci.StatusInvalidParameters)
 	h.scanStarts("without the newcomer")
 	ctx, cancel := canceled()
@@ -230,7 +230,6 @@ func TestScanFilter(t *testing.T) {
 
 func TestScannerDropsTheOldest(t *testing.T) {
 	h := newHarness(t, 1)
-	h.duplicates = true
 	s := h.scanOn(&ScanOptions{Duplicates: true})
 	for i := range 20 {
 		h.advert(hci.AdvInd, peerA, int8(-i), adName)
@@ -261,7 +260,6 @@ func (h *harness) piece(from hci.Addr, incomplete bool, octets int) {
 
 func TestExtendedReportsInPieces(t *testing.T) {
 	h := newHarness(t, 1)
-	h.duplicates = true
 	s := h.scanOn(&ScanOptions{Duplicates: true})
 	for i := range byte(100) { // strangers that never come to an end
 		h.piece(hci.Addr{MAC: hci.MAC{i}}, true, 229)

@@ -19,7 +19,8 @@ type ScanOptions struct {
 	// actively, all do.
 	Passive bool
 	// Duplicates delivers every report. By default a device is reported again only
-	// when its data has changed.
+	// when its data has changed. The host filters; the filter of the controller is
+	// not used.
 	Duplicates bool
 	// Interval and Window set how the controller listens, 2.5 ms to 10.24 s in
 	// steps of 0.625 ms; default 60 ms each, that is, all the time. Of several
