@@ -1,42 +1,66 @@
 package controller
 
 import (
-	"hash/maphash"
 	"slices"
 
 	"github.com/moor-ble/moor/hci"
 )
 
-// mergerSize bounds the number of devices in a merger and in a seenSet. A full one
-// starts again empty, and the devices in range soon fill it again. A merger takes
-// at most 2*maxChainLen octets for each device.
-const mergerSize = 1024
+// Bounds of a merger and of a seenSet. The advertiser heard longest ago is forgotten
+// first.
+const (
+	maxAdvertisers = 16_384
+	// maxMergedOctets bounds the data in a merger: enough for maxAdvertisers legacy
+	// advertisements with scan responses, 62 octets each.
+	maxMergedOctets = 1 << 20
+)
 
-// merger joins advertisements and scan responses of the same device.
-type merger struct {
-	last map[hci.Addr]*heard
+// noSID is the advertising SID of legacy advertisements in reports
+// (Vol 4, Part E, 7.7.65.13).
+const noSID = 0xFF
+
+// advertiser identifies a source of advertisements. A device may advertise different
+// data in several sets, which differ in their SID.
+type advertiser struct {
+	addr hci.Addr
+	sid  uint8
 }
 
-// heard holds the latest packets of one device.
+func advertiserOf(r *Report) advertiser { return advertiser{r.Addr, r.SID} }
+
+// merger joins advertisements and scan responses of the same advertiser.
+type merger struct {
+	last   recent[advertiser, heard]
+	octets int // of data in last
+}
+
+// heard holds the latest packets of one advertiser.
 type heard struct {
 	data, response         hci.AdvData
 	connectable, scannable bool
 }
 
-func (m *merger) init() { m.last = map[hci.Addr]*heard{} }
+func (h *heard) octets() int { return len(h.data) + len(h.response) }
 
 // mergeReport stores data as the latest of its kind and sets r.Data and r.Response,
 // which alias the memory of the merger.
 func (m *merger) mergeReport(r *Report, data []byte) {
-	h := m.last[r.Addr]
-	if h == nil {
-		if h = new(heard); r.Addr.Kind != hci.AddrAnonymous {
-			if len(m.last) >= mergerSize {
-				clear(m.last)
-			}
-			m.last[r.Addr] = h
-		}
+	if r.Addr.Kind == hci.AddrAnonymous { // any number of devices
+		var h heard
+		h.merge(r, data)
+		return
 	}
+	h := m.last.use(advertiserOf(r))
+	m.octets -= h.octets()
+	h.merge(r, data)
+	m.octets += h.octets()
+	for m.last.Len() > maxAdvertisers || m.octets > maxMergedOctets {
+		old := m.last.removeOldest() // never h: one alone is within the bounds
+		m.octets -= old.octets()
+	}
+}
+
+func (h *heard) merge(r *Report, data []byte) {
 	if r.ScanResponse {
 		if !slices.Equal(h.response, data) {
 			h.response = slices.Clone(data)
@@ -51,33 +75,4 @@ func (m *merger) mergeReport(r *Report, data []byte) {
 		h.connectable, h.scannable = r.Connectable, r.Scannable
 	}
 	r.Data, r.Response = h.data, h.response
-}
-
-// seenSet remembers a hash of the latest report of each device that a scanner has
-// delivered, for at most mergerSize devices.
-type seenSet struct {
-	seed maphash.Seed
-	sums map[hci.Addr]uint64
-}
-
-// noteChange reports whether r differs from the latest report of its device, and
-// remembers it.
-func (s *seenSet) noteChange(r *Report) bool {
-	if s.sums == nil {
-		s.seed, s.sums = maphash.MakeSeed(), map[hci.Addr]uint64{}
-	}
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	h.Write(r.Data)
-	h.WriteByte(0)
-	h.Write(r.Response)
-	sum := h.Sum64()
-	if old, ok := s.sums[r.Addr]; ok && old == sum {
-		return false
-	}
-	if len(s.sums) >= mergerSize {
-		clear(s.sums)
-	}
-	s.sums[r.Addr] = sum
-	return true
 }

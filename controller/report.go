@@ -33,7 +33,7 @@ type Report struct {
 	Truncated              bool // the controller could not deliver all data
 	PrimaryPHY             hci.PHY
 	SecondaryPHY           hci.PHY     // zero if there was no secondary packet
-	SID                    uint8       // advertising set; meaningful if Extended
+	SID                    uint8       // advertising set, 0 to 15; 0xFF if there is none
 	Data                   hci.AdvData // of the advertisement
 	Response               hci.AdvData // of the scan response
 }

@@ -34,7 +34,6 @@ type scanning struct {
 
 func (s *scanning) init(c *core) {
 	s.c = c
-	s.merge.init()
 	s.chains.init()
 }
 
@@ -249,7 +248,7 @@ func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
 		s.deliverReport(Report{
-			Addr: r.Addr, RSSI: r.RSSI, TxPower: TxPowerUnknown, PrimaryPHY: hci.PHY1M,
+			Addr: r.Addr, RSSI: r.RSSI, TxPower: TxPowerUnknown, SID: noSID, PrimaryPHY: hci.PHY1M,
 			Connectable:  r.Type == hci.AdvInd || r.Type == hci.AdvDirectInd,
 			Scannable:    r.Type == hci.AdvInd || r.Type == hci.AdvScanInd,
 			Directed:     r.Type == hci.AdvDirectInd,
@@ -266,8 +265,12 @@ func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
 		if !whole {
 			continue
 		}
+		sid := r.SID
+		if r.Legacy() {
+			sid = noSID
+		}
 		s.deliverReport(Report{
-			Addr: r.Addr, RSSI: r.RSSI, TxPower: r.TxPower, SID: r.SID,
+			Addr: r.Addr, RSSI: r.RSSI, TxPower: r.TxPower, SID: sid,
 			PrimaryPHY: r.PrimaryPHY, SecondaryPHY: r.SecondaryPHY,
 			Connectable: r.Connectable(), Scannable: r.Scannable(), Directed: r.Directed(),
 			ScanResponse: r.ScanResponse(), Extended: !r.Legacy(), Truncated: r.Truncated(),
@@ -284,7 +287,7 @@ func (s *scanning) deliverReport(r Report, data []byte) {
 		s.c.dial.noteHeard(r.Addr)
 	}
 	for _, sc := range s.scanners {
-		if sc.opts.Filter.matchReport(&r) && (sc.opts.Duplicates || sc.seen.noteChange(&r)) {
+		if sc.opts.Filter.matchReport(&r) && (sc.opts.Duplicates || sc.seen.noteReport(&r)) {
 			own := r
 			own.Data, own.Response = slices.Clone(r.Data), slices.Clone(r.Response)
 			sc.queue.Push(own)

@@ -18,9 +18,13 @@ type ScanOptions struct {
 	// response of each scannable device. While one Scanner of the Controller scans
 	// actively, all do.
 	Passive bool
-	// Duplicates delivers every report. By default a device is reported again only
-	// when its data has changed. The host filters; the filter of the controller is
-	// not used.
+	// Duplicates delivers every report. By default an advertising set of a device
+	// is reported again only when its data or its scan response has changed. Of
+	// data that takes turns, as iBeacon and Eddystone frames, each frame is
+	// reported once. Data that changes and changes back within 5 s is reported
+	// again once the other data has not been heard for 5 s. Advertisements of
+	// Bluetooth Mesh are all reported. The filter compares in the host, for the
+	// 16,384 sets heard last; the controller filters nothing.
 	Duplicates bool
 	// Interval and Window set how the controller listens, 2.5 ms to 10.24 s in
 	// steps of 0.625 ms; default 60 ms each, that is, all the time. Of several

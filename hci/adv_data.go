@@ -12,7 +12,7 @@ import (
 // Specification Supplement, Part A).
 type ADType uint8
 
-// The AD types that this package decodes.
+// The AD types that this package decodes, and those of Bluetooth Mesh.
 const (
 	ADFlags                 ADType = 0x01
 	ADServices16Incomplete  ADType = 0x02
@@ -31,6 +31,9 @@ const (
 	ADSolicited32           ADType = 0x1F
 	ADServiceData32         ADType = 0x20
 	ADServiceData128        ADType = 0x21
+	ADMeshProvisioning      ADType = 0x29 // PB-ADV
+	ADMeshMessage           ADType = 0x2A
+	ADMeshBeacon            ADType = 0x2B
 	ADManufacturer          ADType = 0xFF
 )
 
