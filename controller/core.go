@@ -70,6 +70,8 @@ type Stats struct {
 	StalledLinks      uint64 // links ended because their data was not acknowledged
 	RepeatedEvents    uint64 // connection events for links that were up already
 	LegacyFallbacks   uint64 // resets for the legacy commands; see Info.ExtendedRefused
+	QuietScans        uint64 // scans that were restarted after 90 s without a report
+	SilentScans       uint64 // those of them that were restarted in vain before
 }
 
 // setup initializes c. It must come before the first packet.

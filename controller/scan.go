@@ -28,13 +28,15 @@ type scanning struct {
 	paused  bool         // a dial needs the radio
 	onPause func()       // called once the scan has stopped for the pause
 
-	merge  merger
-	chains chains
+	merge   merger
+	chains  chains
+	silence silence
 }
 
 func (s *scanning) init(c *core) {
 	s.c = c
 	s.chains.init()
+	s.silence.init(c)
 }
 
 // isActive reports whether the controller scans, or a command about it is pending.
@@ -79,8 +81,15 @@ func (s *scanning) resumeScan() {
 
 // noteScanStopped handles the end of a scan that the controller ended itself.
 func (s *scanning) noteScanStopped() {
-	s.running = false
+	s.setRunning(false)
 	s.syncScan()
+}
+
+func (s *scanning) setRunning(on bool) {
+	if s.running != on {
+		s.running = on
+		s.silence.noteScanState(on)
+	}
 }
 
 // wantedScan returns the settings that serve all Scanners, and whether to scan now.
@@ -102,11 +111,11 @@ func (s *scanning) syncScan() {
 	}
 	set, on := s.wantedScan()
 	switch {
-	case s.running && (!on || set != s.set || s.hasNewcomer()):
+	case s.running && (!on || set != s.set || s.hasNewcomer() || s.silence.restart):
 		s.runScanCommand(s.enableScan(false), func(err error) {
 			// The scan counts as stopped even if the controller refuses. Otherwise a
 			// controller that always refuses would get the command forever.
-			s.running = false
+			s.setRunning(false)
 			if err != nil && statusOf(err) != hci.StatusCommandDisallowed {
 				s.failScanners(err)
 			}
@@ -125,7 +134,8 @@ func (s *scanning) syncScan() {
 					s.failScanStart(err)
 					return
 				}
-				s.running, s.set, s.cleared = true, set, false
+				s.set, s.cleared = set, false
+				s.setRunning(true)
 				s.chains.init() // the last scan's incomplete advertisements are lost
 			})
 		})
@@ -245,6 +255,7 @@ func (s *scanning) endScanners(err error, which func(*Scanner) bool) {
 
 // handleLegacyReports handles LE Advertising Report.
 func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
+	s.silence.noteReport()
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
 		s.deliverReport(Report{
@@ -259,6 +270,7 @@ func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
 
 // handleExtendedReports handles LE Extended Advertising Report.
 func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
+	s.silence.noteReport()
 	for i := range ev.Reports {
 		r := &ev.Reports[i]
 		data, whole := s.chains.addPiece(r)
