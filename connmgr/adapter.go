@@ -69,6 +69,7 @@ type Adapter struct {
 	failed   map[hci.MAC]failure
 	reset    chan struct{} // one slot: asks for a restart
 	bonds    smp.Store     // the bonds of the controller; nil until it was up once
+	deaf     deafness
 }
 
 // failure is the weight of the failed dials to one device, which fades.

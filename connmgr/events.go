@@ -100,6 +100,14 @@ type AdapterChanged struct {
 	Err     error // why the adapter is not up
 }
 
+// ScanChanged reports that an adapter which is up does not scan, or that it scans
+// again. See Adapter.ScanErr.
+type ScanChanged struct {
+	Time    time.Time
+	Adapter string
+	Err     error // why the adapter does not scan; nil if it scans again
+}
+
 func (AttemptStarted) managerEvent() {}
 func (SlotAwaited) managerEvent()    {}
 func (AttemptFailed) managerEvent()  {}
@@ -108,6 +116,7 @@ func (Disconnected) managerEvent()   {}
 func (ParamsChanged) managerEvent()  {}
 func (SlotsChanged) managerEvent()   {}
 func (AdapterChanged) managerEvent() {}
+func (ScanChanged) managerEvent()    {}
 
 // errEventsOver ends a listener whose loop has ended.
 var errEventsOver = errors.New("connmgr: the loop over the events has ended")

@@ -18,8 +18,8 @@ const lately = 10 * time.Second
 // Find returns the first device for which match reports true, such as
 // Named("Thermometer") or any function of the program. Devices heard within the
 // last ten seconds are asked about first, the one heard last first; then Find
-// scans on all adapters until ctx ends. The error is then a *FindError. match
-// runs on the caller's goroutine.
+// scans on all adapters until ctx ends, or until no adapter can scan. The error
+// is then a *FindError. match runs on the caller's goroutine.
 func (m *Manager) Find(ctx context.Context, match func(Device) bool) (Device, error) {
 	known := m.Devices()
 	slices.SortStableFunc(known, func(a, b Device) int { return b.Seen.Compare(a.Seen) })
@@ -33,6 +33,13 @@ func (m *Manager) Find(ctx context.Context, match func(Device) bool) (Device, er
 		}
 		heard[d.Addr] = true
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		if m.awaitDeaf(ctx) {
+			cancel(errNoneScans)
+		}
+	}()
 	deaf := map[string]error{}
 	for r, err := range m.Scan(ctx, &ScanOptions{Passive: m.cfg.PassiveScan, Duplicates: true}) {
 		if lost, ok := errors.AsType[*AdapterError](err); ok {
@@ -42,6 +49,7 @@ func (m *Manager) Find(ctx context.Context, match func(Device) bool) (Device, er
 			continue
 		}
 		if err != nil {
+			m.addRefusals(deaf)
 			return Device{}, &FindError{Heard: len(heard), Deaf: sortedErrors(deaf), Err: err}
 		}
 		if r.Addr.Kind == hci.AddrAnonymous {
@@ -53,6 +61,18 @@ func (m *Manager) Find(ctx context.Context, match func(Device) bool) (Device, er
 		}
 	}
 	return Device{}, errManagerClosed // not reached: the last pair has an error
+}
+
+// errNoneScans ends a Find that no adapter can serve.
+var errNoneScans = errors.New("no adapter scans")
+
+// addRefusals replaces the errors of adapters that were down, and now refuse to scan.
+func (m *Manager) addRefusals(deaf map[string]error) {
+	for name := range deaf {
+		if a := m.Adapter(name); a.up() != nil && a.ScanErr() != nil {
+			deaf[name] = &AdapterError{name, AdapterUp, a.ScanErr()}
+		}
+	}
 }
 
 // deviceOf returns the device of a report, with the name and data of its earlier ones.
@@ -97,7 +117,7 @@ func Advertises(service uuid.UUID) func(Device) bool {
 type FindError struct {
 	Heard int     // the number of other devices that were heard
 	Deaf  []error // an *AdapterError for each adapter that did not scan
-	Err   error   // the end of ctx, or of the Manager
+	Err   error   // the end of ctx or of the Manager, or that no adapter scans
 }
 
 // Error returns the number of devices heard, the end of the search, and the

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"context"
+	"sync"
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
@@ -10,8 +11,9 @@ import (
 
 // hearer takes the reports of an adapter.
 type hearer struct {
-	// started is called when the adapter scans; nil is nobody.
-	started func()
+	// scans is called with nil when the adapter scans, and with the reason when it
+	// does not although it is up.
+	scans func(err error)
 	// report takes a report and the identity address of its device.
 	report func(r *controller.Report, device hci.Addr)
 	// lost is called with the number of reports that were lost before the next one,
@@ -22,14 +24,20 @@ type hearer struct {
 // hearReports scans on an adapter that is up, until ctx ends or the scan does, and
 // returns why.
 func hearReports(ctx context.Context, h *host.Host, o *controller.ScanOptions, to hearer) error {
+	err := takeReports(ctx, h, o, to)
+	if isRefusal(ctx, h, err) {
+		to.scans(err)
+	}
+	return err
+}
+
+func takeReports(ctx context.Context, h *host.Host, o *controller.ScanOptions, to hearer) error {
 	sc, err := h.Scan(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer sc.Close()
-	if to.started != nil {
-		to.started()
-	}
+	to.scans(nil)
 	var lost uint64
 	for r, err := range sc.All(ctx) {
 		if err != nil {
@@ -46,19 +54,25 @@ func hearReports(ctx context.Context, h *host.Host, o *controller.ScanOptions, t
 }
 
 // rememberDevices returns the hearer that the Manager remembers devices by.
-func (a *Adapter) rememberDevices() hearer {
-	return hearer{report: func(r *controller.Report, device hci.Addr) {
-		a.m.devices.addReport(a.name, device, r)
-	}}
+func (a *Adapter) rememberDevices(h *host.Host) hearer {
+	return hearer{
+		scans:  func(err error) { a.recordScan(h, err) },
+		report: func(r *controller.Report, device hci.Addr) { a.m.devices.addReport(a.name, device, r) },
+	}
 }
 
-// listenAlways remembers the devices that an adapter hears, as long as it is up.
+// listenAlways remembers the devices that an adapter hears, as long as it is up, and
+// watches over its scan.
 func (a *Adapter) listenAlways(ctx context.Context, h *host.Host) {
+	a.recordOpening()
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	watch.Go(func() { a.watchSilence(ctx, h) })
 	if a.m.cfg.DisableScan {
 		return
 	}
 	for ctx.Err() == nil {
-		_ = hearReports(ctx, h, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true}, a.rememberDevices())
+		_ = hearReports(ctx, h, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true}, a.rememberDevices(h))
 		// A controller that refuses to scan may still connect.
 		if sleep(ctx, scanRetry) != nil {
 			return
@@ -73,5 +87,5 @@ func (a *Adapter) listenOnce(ctx context.Context, o *controller.ScanOptions) err
 	if h == nil {
 		return a.m.noAdapter(a.name)
 	}
-	return hearReports(ctx, h, o, a.rememberDevices())
+	return hearReports(ctx, h, o, a.rememberDevices(h))
 }

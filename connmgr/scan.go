@@ -222,8 +222,11 @@ func (a *Adapter) whyLost(err error) error {
 // feedWhileUp feeds s with the reports of one host, and returns why it ended.
 func (a *Adapter) feedWhileUp(s *scan, h *host.Host, deaf *bool) error {
 	return hearReports(s.ctx, h, &s.opts, hearer{
-		started: func() {
-			if *deaf {
+		scans: func(err error) {
+			if a.m.cfg.DisableScan { // else the Manager's own scan decides
+				a.recordScan(h, err)
+			}
+			if err == nil && *deaf {
 				*deaf = false
 				s.queue.Push(scanItem{Report{Adapter: a.name}, &AdapterError{a.name, AdapterUp, nil}})
 			}

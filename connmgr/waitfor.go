@@ -23,7 +23,9 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	if d, ok := m.devices.latestOf(t, true); ok && time.Since(d.Seen) < lately {
 		return d, nil
 	}
-	deaf := make(chan error, 1)
+	deaf, begin := make(chan error, 1), time.Now()
+	adapters, stopAdapters := m.wake.subscribe(func(n news) bool { return n.adapter })
+	defer func() { stopAdapters() }()
 	if m.cfg.DisableScan {
 		if !m.enterCall() {
 			return Device{}, errManagerClosed
@@ -34,14 +36,20 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 		defer stop()
 	}
 	for {
+		if reason, lasts := m.whyDeaf(begin); lasts && !m.cfg.DisableScan {
+			return Device{}, reason
+		}
 		select {
 		case err := <-deaf:
 			return Device{}, err
+		case <-adapters:
+			adapters, stopAdapters = m.wake.subscribe(func(n news) bool { return n.adapter })
+			continue
 		case <-heard:
 		case <-m.done:
 			return Device{}, errManagerClosed
 		case <-ctx.Done():
-			return Device{}, context.Cause(ctx)
+			return Device{}, m.endOfWait(ctx, begin)
 		}
 		heard, stop = m.devices.awaitHeard(t)
 		if d, ok := m.devices.latestOf(t, true); ok { // else it is forgotten, or not connectable any more
@@ -56,6 +64,7 @@ func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (w
 	public, random := t.addr, t.addr
 	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
 	o := &controller.ScanOptions{Passive: m.cfg.PassiveScan, Filter: &controller.ScanFilter{Addrs: []hci.Addr{public, random}}}
+	begin := time.Now()
 	var listeners sync.WaitGroup
 	failed := make(chan error, len(m.Adapters()))
 	for _, a := range m.Adapters() {
@@ -63,9 +72,14 @@ func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (w
 	}
 	go func() {
 		listeners.Wait()
-		if ctx.Err() == nil {
-			deaf <- <-failed
+		if ctx.Err() != nil {
+			return
 		}
+		reason, _ := m.whyDeaf(begin)
+		if reason == nil { // an adapter has come back meanwhile
+			reason = <-failed
+		}
+		deaf <- reason
 	}()
 	return listeners.Wait
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,8 +48,26 @@ func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
 		case <-ctx.Done(): // the user has heard enough
 		}
 		a.printDevices(m.Devices())
-		return nil
+		return a.reportDeaf(m)
 	})
+}
+
+// reportDeaf shows on standard error which adapters have not scanned. If none has, that
+// is its error instead.
+func (a *app) reportDeaf(m *connmgr.Manager) error {
+	var deaf []error
+	for _, d := range m.Adapters() {
+		if err := d.ScanErr(); err != nil {
+			deaf = append(deaf, &connmgr.AdapterError{Adapter: d.Name(), State: connmgr.AdapterUp, Err: err})
+		}
+	}
+	if len(deaf) == len(m.Adapters()) {
+		return errors.Join(deaf...)
+	}
+	for _, err := range deaf {
+		a.printError(message(err), advice(err))
+	}
+	return nil
 }
 
 // printDevices shows a row for each device and adapter.

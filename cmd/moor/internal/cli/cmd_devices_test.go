@@ -1,10 +1,48 @@
 package cli
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
 )
+
+// TestDeafAdapters has a controller refuse to scan: devices says so and does not
+// count as a success if no adapter has scanned; read does not search for a device.
+func TestDeafAdapters(t *testing.T) {
+	refuse := sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, Times: sim.Always, Status: hci.StatusHardwareFailure}
+	const refused = "moor: connmgr: adapter deaf does not scan: controller: LE Set Extended Scan Enable: hardware failure (0x03)\n" +
+		"      the adapter does not work properly: replug or reset it, or use another one\n"
+	for _, c := range []struct {
+		name, args, stdout, stderr string
+		code                       int
+	}{
+		{"no adapter", "-a deaf devices", "", refused, 1},
+		{"one of two", "-a deaf,hci0 devices", "Thermometer", refused, 0},
+		{"search", "-a deaf read " + thermometer + " 2a19", "", refused, 1},
+		{"no search", "-a deaf read " + thermometer + "/random 2a19", "%", "", 0},
+	} {
+		inAir(t, c.name, func(t *testing.T) {
+			air := sim.New(nil)
+			defer air.Close()
+			air.NewController(&sim.ControllerConfig{Name: "deaf"}).Fault(refuse)
+			p, err := air.NewPeripheral(t.Context(), sim.Thermometer())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			var stdout, stderr bytes.Buffer
+			begin := time.Now()
+			code := Run(t.Context(), split(c.args), &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+			if code != c.code || stderr.String() != c.stderr || !strings.Contains(stdout.String(), c.stdout) || time.Since(begin) > 4*time.Second {
+				t.Errorf("exit code %d after %v, stdout %q, stderr %q", code, time.Since(begin), stdout.String(), stderr.String())
+			}
+		})
+	}
+}
 
 func TestDevices(t *testing.T) {
 	dir := t.TempDir()

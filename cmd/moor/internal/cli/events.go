@@ -49,6 +49,11 @@ func eventText(ev connmgr.Event) string {
 			return fmt.Sprintf("adapter %s is %v: %v", ev.Adapter, ev.State, ev.Err)
 		}
 		return fmt.Sprintf("adapter %s is %v", ev.Adapter, ev.State)
+	case connmgr.ScanChanged:
+		if ev.Err != nil {
+			return fmt.Sprintf("adapter %s does not scan: %v", ev.Adapter, ev.Err)
+		}
+		return fmt.Sprintf("adapter %s scans again", ev.Adapter)
 	}
 	return ""
 }
@@ -56,7 +61,7 @@ func eventText(ev connmgr.Event) string {
 // jsonEvent is the output of connect --json for each event.
 type jsonEvent struct {
 	Time     time.Time `json:"time"`
-	Event    string    `json:"event"` // attempt, failed, connected, status, disconnected, params or adapter
+	Event    string    `json:"event"` // attempt, failed, connected, status, disconnected, params, adapter or scan
 	Address  string    `json:"address,omitempty"`
 	Name     string    `json:"name,omitempty"`
 	Adapter  string    `json:"adapter,omitempty"`
@@ -114,6 +119,12 @@ func newJSONEvent(ev connmgr.Event) *jsonEvent {
 		}
 	case connmgr.AdapterChanged:
 		j := &jsonEvent{Time: ev.Time, Event: "adapter", Adapter: ev.Adapter, State: ev.State.String()}
+		if ev.Err != nil {
+			j.Error = ev.Err.Error()
+		}
+		return j
+	case connmgr.ScanChanged:
+		j := &jsonEvent{Time: ev.Time, Event: "scan", Adapter: ev.Adapter}
 		if ev.Err != nil {
 			j.Error = ev.Err.Error()
 		}

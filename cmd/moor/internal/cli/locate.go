@@ -50,13 +50,14 @@ func (a *app) locate(ctx context.Context, m *connmgr.Manager, p *peer) (string, 
 	within, cancel := context.WithTimeoutCause(ctx, limit, errNotSeen)
 	defer cancel()
 	d, err := m.WaitFor(within, address)
+	_, deaf := errors.AsType[*connmgr.AdapterError](err)
 	switch {
 	case err == nil:
 		return d.Addr.String(), nil
-	case !errors.Is(err, errNotSeen):
-		return "", err
-	case known: // it is dialed unseen
+	case known && (deaf || errors.Is(err, errNotSeen)): // it is dialed unseen
 		return address, nil
+	case deaf || !errors.Is(err, errNotSeen):
+		return "", err
 	}
 	return "", &notSeenError{p.Addr.Addr.MAC, limit}
 }

@@ -1,0 +1,200 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/host"
+)
+
+// A controller may refuse to scan, or scan and report nothing. It may still connect, so
+// its adapter stays up; but the Manager says so, and resets the adapter while it has no
+// link. A reset that does not help is not repeated.
+
+// silenceCheck is how often the counters of a controller are read for scans that stay
+// silent.
+const silenceCheck = 10 * time.Second
+
+// One device may have gone, and two. So many that fall silent within silentTogether are a
+// sign that the adapter no longer hears them.
+const (
+	silentDevices  = 3
+	silentTogether = time.Minute
+)
+
+// deafness is the evidence against the scan of an adapter.
+type deafness struct {
+	err      error     // why the adapter does not scan; nil while it scans, and at first
+	at       time.Time // of the last refusal
+	refusals int       // in a row
+	// reset is set if the adapter has been opened anew since the refusals began.
+	reset bool
+}
+
+// ScanErr returns why the adapter does not scan although it is up: the answer of its
+// controller to the last try. It is nil while the adapter scans, and with
+// Config.DisableScan until a scan fails. See ScanChanged.
+func (a *Adapter) ScanErr() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.deaf.err
+}
+
+// recordScan records that the adapter scans, with nil, or why it does not.
+func (a *Adapter) recordScan(h *host.Host, err error) {
+	a.mu.Lock()
+	d := &a.deaf
+	changed := (d.err == nil) != (err == nil)
+	if d.err = err; err == nil {
+		d.refusals, d.reset = 0, false
+	} else {
+		d.refusals++
+		d.at = time.Now()
+	}
+	reset := d.refusals >= sickAfter && !d.reset
+	a.mu.Unlock()
+	if changed {
+		if err != nil {
+			a.m.log.Warn("adapter does not scan", "adapter", a.name, "error", err)
+		} else {
+			a.m.log.Debug("adapter scans again", "adapter", a.name)
+		}
+		a.m.bus.emitEvent(ScanChanged{time.Now(), a.name, err})
+	}
+	a.m.wake.signal(news{adapter: true})
+	if reset && a.resetIdle(h) {
+		a.m.log.Warn("adapter is reset: it does not scan", "adapter", a.name, "error", err)
+	}
+}
+
+// recordOpening records that the adapter has been opened.
+func (a *Adapter) recordOpening() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.deaf.reset = a.deaf.refusals >= sickAfter
+}
+
+// watchSilence resets the adapter when its scan stays silent although it was restarted,
+// if it has heard several devices until then.
+func (a *Adapter) watchSilence(ctx context.Context, h *host.Host) {
+	tick := time.NewTicker(silenceCheck)
+	defer tick.Stop()
+	var before uint64
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if n := h.Controller().Stats().SilentScans; n != before {
+			before = n
+			if a.m.devices.countLast(a.name) >= silentDevices && a.resetIdle(h) {
+				a.m.log.Warn("adapter is reset: its scan hears nothing any more", "adapter", a.name)
+			}
+		}
+	}
+}
+
+// countLast returns the number of devices that an adapter has heard within
+// silentTogether before the last report.
+func (ds *devices) countLast(adapter string) int {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	var seen []time.Time
+	var last time.Time
+	for _, e := range ds.heard {
+		if d := e.byAdapter(adapter); d != nil {
+			seen, last = append(seen, d.Seen), latest(last, d.Seen)
+		}
+	}
+	n := 0
+	for _, t := range seen {
+		if last.Sub(t) < silentTogether {
+			n++
+		}
+	}
+	return n
+}
+
+// resetIdle requests a reset of an adapter that has no link, and reports whether it did.
+func (a *Adapter) resetIdle(h *host.Host) bool {
+	if len(h.Controller().Links()) > 0 {
+		return false
+	}
+	select {
+	case a.reset <- struct{}{}:
+		return true
+	default: // it is requested already
+		return false
+	}
+}
+
+// scanErrSince is ScanErr, but with Config.DisableScan, a refusal from before since does
+// not count: there was no scan meanwhile.
+func (a *Adapter) scanErrSince(since time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.m.cfg.DisableScan && a.deaf.at.Before(since) {
+		return nil
+	}
+	return a.deaf.err
+}
+
+// whyDeaf returns why no adapter has scanned since a time, an *AdapterError for each, or
+// nil if one scans or is about to. lasts is false if one of them is on its way up.
+func (m *Manager) whyDeaf(since time.Time) (reason error, lasts bool) {
+	if m.ctx.Err() != nil {
+		return errManagerClosed, true
+	}
+	var all []error
+	lasts = true
+	for _, a := range m.Adapters() {
+		state, err := a.State()
+		if state == AdapterUp {
+			err = a.scanErrSince(since)
+		} else {
+			state, lasts = AdapterDown, lasts && !a.comesUp()
+		}
+		if err == nil {
+			return nil, false
+		}
+		all = append(all, &AdapterError{a.name, state, err})
+	}
+	return errors.Join(all...), lasts
+}
+
+// endOfWait returns the error of a wait since a time for a report that ctx has ended.
+func (m *Manager) endOfWait(ctx context.Context, since time.Time) error {
+	if reason, _ := m.whyDeaf(since); reason != nil {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), reason)
+	}
+	return context.Cause(ctx)
+}
+
+// awaitDeaf waits until no adapter scans, and reports false if ctx ends first.
+func (m *Manager) awaitDeaf(ctx context.Context) bool {
+	since := time.Now()
+	for {
+		changed, stop := m.wake.subscribe(func(n news) bool { return n.adapter })
+		if _, lasts := m.whyDeaf(since); lasts {
+			stop()
+			return m.ctx.Err() == nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			stop()
+			return false
+		}
+	}
+}
+
+// isRefusal reports whether the scan of a host that is up ended by err, and not by its
+// caller or with the host.
+func isRefusal(ctx context.Context, h *host.Host, err error) bool {
+	_, ended := errors.AsType[*controller.Error](err)
+	return ctx.Err() == nil && !ended && h.Err() == nil
+}
