@@ -62,6 +62,8 @@ type core struct {
 type Stats struct {
 	ForeignAnswers    uint64 // answers to commands that were not pending
 	MalformedPackets  uint64 // packets that could not be decoded
+	MalformedReports  uint64 // advertising reports that are cut off, missing or too long, beside others in their event
+	ReservedBits      uint64 // advertising reports with reserved bits in their type or PHYs, which are ignored
 	UnknownHandles    uint64 // events and data for links that do not exist
 	ExcessCredits     uint64 // completed packets reported beyond those sent
 	DroppedAdvertRead uint64 // advertising report packets that the reader has dropped

@@ -9,7 +9,8 @@ import (
 )
 
 // RSSIUnknown and TxPowerUnknown mean that the controller has no value of the
-// signal strength or of the transmit power (Vol 4, Part E, 7.7.65.2 and 7.7.65.13).
+// signal strength or of the transmit power, or reports an impossible one: dBm are
+// -127 to 20 (Vol 4, Part E, 7.7.65.2 and 7.7.65.13).
 const (
 	RSSIUnknown    int8 = 127
 	TxPowerUnknown int8 = 127

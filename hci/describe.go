@@ -113,6 +113,7 @@ func fields(v reflect.Value) string {
 		switch {
 		case f.Tag.Get("describe") == "secret":
 			out = append(out, f.Name+"=(secret)")
+		case f.Tag.Get("describe") == "nonzero" && v.Field(i).IsZero():
 		default:
 			out = append(out, f.Name+"="+text(v.Field(i)))
 		}

@@ -22,12 +22,15 @@ const (
 	AdvDirectIndLow AdvType = 0x04 // in parameters: directed with low duty cycle
 )
 
+// Defined returns the type of a report without the bits that are reserved.
+func (t AdvType) Defined() AdvType { return t & 0x07 }
+
 // AdvReport is one report of LEAdvertisingReport.
 type AdvReport struct {
 	Type AdvType
 	Addr Addr
 	Data AdvData // at most 31 octets; aliases the decoded packet
-	RSSI int8    // dBm; 127 means unknown
+	RSSI int8    // dBm, -127 to 20; 127 means unknown
 }
 
 // LEAdvertisingReport holds advertisements received in a legacy scan
@@ -37,31 +40,45 @@ type AdvReport struct {
 // report after the other instead, and so does this codec.
 type LEAdvertisingReport struct {
 	Reports []AdvReport
+	// Malformed is the number of reports that the event announces, but that are cut
+	// off, missing or longer than a legacy advertisement. Reports omits them. An event
+	// without any other report is not decoded.
+	Malformed int `describe:"nonzero"`
 }
 
 func (*LEAdvertisingReport) event() (code, subevent uint8) { return EvLEMeta, EvLEAdvertisingReport }
 
 func (e *LEAdvertisingReport) readParams(r *wire.Reader) error {
 	e.Reports = e.Reports[:0]
-	n := r.U8()
-	if n == 0 && r.Err() == nil {
-		return errNoReports
-	}
-	for ; n > 0 && r.Err() == nil; n-- {
-		rep := AdvReport{Type: AdvType(r.U8()), Addr: readAddr(r)}
-		length := int(r.U8())
-		if length > maxLegacyData {
-			return fmt.Errorf("%d octets of data in a legacy report, at most %d are possible", length, maxLegacyData)
+	n, reason := int(r.U8()), errNoReports
+	for range n {
+		rep := AdvReport{Type: AdvType(r.U8()), Addr: readAddr(r), Data: r.Bytes(int(r.U8())), RSSI: r.I8()}
+		if r.Err() != nil {
+			break
 		}
-		rep.Data, rep.RSSI = r.Bytes(length), r.I8()
+		if len(rep.Data) > maxLegacyData {
+			reason = fmt.Errorf("%d octets of data in a legacy report, at most %d are possible", len(rep.Data), maxLegacyData)
+			continue
+		}
 		e.Reports = append(e.Reports, rep)
 	}
+	e.Malformed = n - len(e.Reports)
+	return checkReports(r, len(e.Reports), reason)
+}
+
+// checkReports checks an event of which the given number of reports is whole. The
+// others are an error, with this reason unless r has failed, only if there is none.
+func checkReports(r *wire.Reader, whole int, reason error) error {
+	if whole == 0 {
+		return reason
+	}
+	*r = wire.Reader{} // as if it had not failed
 	return nil
 }
 
 func (e *LEAdvertisingReport) appendParams(b []byte) []byte {
 	reports := e.Reports[:reportsThatFit(len(e.Reports), func(i int) int { return 10 + len(e.Reports[i].Data) })]
-	b = append(b, uint8(len(reports)))
+	b = append(b, uint8(len(reports)+e.Malformed))
 	for _, rep := range reports {
 		b = appendAddr(append(b, uint8(rep.Type)), rep.Addr)
 		b = append(append(b, uint8(len(rep.Data))), rep.Data...)
@@ -100,6 +117,9 @@ const (
 	ExtAdvIncomplete   ExtAdvType = 1 << 5
 	ExtAdvTruncated    ExtAdvType = 2 << 5
 )
+
+// Defined returns the type without the bits that are reserved.
+func (t ExtAdvType) Defined() ExtAdvType { return t & 0x7F }
 
 // ExtAdvReport is one report of LEExtendedAdvertisingReport.
 type ExtAdvReport struct {
@@ -140,6 +160,10 @@ func (r *ExtAdvReport) Truncated() bool { return r.Type&ExtAdvDataStatus == ExtA
 // (Vol 4, Part E, 7.7.65.13).
 type LEExtendedAdvertisingReport struct {
 	Reports []ExtAdvReport
+	// Malformed is the number of reports that the event announces, but that are cut
+	// off or missing. Reports omits them. An event without any other report is not
+	// decoded.
+	Malformed int `describe:"nonzero"`
 }
 
 func (*LEExtendedAdvertisingReport) event() (code, subevent uint8) {
@@ -148,25 +172,27 @@ func (*LEExtendedAdvertisingReport) event() (code, subevent uint8) {
 
 func (e *LEExtendedAdvertisingReport) readParams(r *wire.Reader) error {
 	e.Reports = e.Reports[:0]
-	n := r.U8()
-	if n == 0 && r.Err() == nil {
-		return errNoReports
-	}
-	for ; n > 0 && r.Err() == nil; n-- {
-		e.Reports = append(e.Reports, ExtAdvReport{
+	n := int(r.U8())
+	for range n {
+		rep := ExtAdvReport{
 			Type: ExtAdvType(r.U16()), Addr: readAddr(r),
 			PrimaryPHY: PHY(r.U8()), SecondaryPHY: PHY(r.U8()), SID: r.U8(),
 			TxPower: r.I8(), RSSI: r.I8(),
 			PeriodicInterval: connInterval.time(r.U16()), Direct: readAddr(r),
 			Data: r.Bytes(int(r.U8())),
-		})
+		}
+		if r.Err() != nil {
+			break
+		}
+		e.Reports = append(e.Reports, rep)
 	}
-	return nil
+	e.Malformed = n - len(e.Reports)
+	return checkReports(r, len(e.Reports), errNoReports)
 }
 
 func (e *LEExtendedAdvertisingReport) appendParams(b []byte) []byte {
 	reports := e.Reports[:reportsThatFit(len(e.Reports), func(i int) int { return 24 + len(e.Reports[i].Data) })]
-	b = append(b, uint8(len(reports)))
+	b = append(b, uint8(len(reports)+e.Malformed))
 	for _, rep := range reports {
 		b = appendAddr(wire.AppendU16(b, uint16(rep.Type)), rep.Addr)
 		b = append(b, uint8(rep.PrimaryPHY), uint8(rep.SecondaryPHY), rep.SID, uint8(rep.TxPower), uint8(rep.RSSI))

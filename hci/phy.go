@@ -32,6 +32,9 @@ func (p PHY) String() string {
 	return fmt.Sprintf("0x%02x", uint8(p))
 }
 
+// Defined returns the PHY in a report without the bits that are reserved.
+func (p PHY) Defined() PHY { return p & 0x07 }
+
 // PHYs is a set of physical layers.
 type PHYs uint8
 

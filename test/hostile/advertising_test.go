@@ -143,15 +143,21 @@ func TestReportsThatContradictThemselves(t *testing.T) {
 			"04 3e 02 02 ff",                        // 255 of nothing
 			"04 3e 0c 02 01 00" + addr + "ff c4 00", // data of 255
 			"04 3e 0c 02 01 00" + addr + "01 c4 00", // no room for the strength
-			"04 3e 0c 02 02 00" + addr + "00 c4 00", // two reports, of one and an octet
-			"04 3e 0b 02 1a 00" + addr + "00 c4",    // 26 reports
 			"04 3e ff 02 01 00" + addr + "00 c4",    // an event of 255
 			"04 3e 02 0d 01",                        // an extended one of nothing
 			"04 3e 1a 0d 01 1000" + addr + "01 00 00 7f c4 0000 00 000000000000 ff", // with data of 255
-			"04 3e 1a 0d 02 1000" + addr + "01 00 00 7f c4 0000 00 000000000000 00", // two, of one
 		}
 		for _, b := range bad {
 			w.ctl.Inject(octets(b))
+		}
+		partly := []string{ // the first report is good
+			"04 3e 0d 02 02 00" + addr + "00 c4 00",                                 // two reports, of one and an octet
+			"04 3e 0c 02 03 00" + addr + "00 c4",                                    // three reports, of one
+			"04 3e 1a 0d 02 1000" + addr + "01 00 00 7f c4 0000 00 000000000000 00", // two, of one
+		}
+		for _, b := range partly {
+			w.ctl.Inject(octets(b))
+			w.report(sc, hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 6}})
 		}
 		// 238 octets in a legacy report are more than 31.
 		w.ctl.Inject(append(octets("04 3e fa 02 01 00"+addr+"ee"), append(make([]byte, 238), 0xC4)...))
@@ -159,6 +165,8 @@ func TestReportsThatContradictThemselves(t *testing.T) {
 		w.report(sc, p.Address())
 		if s := w.host.Controller().Stats(); s.MalformedPackets != uint64(len(bad)+1) {
 			w.t.Errorf("%d packets counted as malformed, want %d", s.MalformedPackets, len(bad)+1)
+		} else if s.MalformedReports != 4 {
+			w.t.Errorf("%d reports counted as malformed, want 4", s.MalformedReports)
 		}
 	})(t)
 }
