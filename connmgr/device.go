@@ -1,7 +1,6 @@
 package connmgr
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -33,11 +32,13 @@ type Device struct {
 	// none is known.
 	RSSI, Smoothed int
 	Connectable    bool
+	Scannable      bool // the device answers requests for its scan response
 	Data, Response hci.AdvData
 	Seen           time.Time // the time of the last advertisement
 
 	gap     time.Duration // between advertisements, a moving average; 0 if not known
 	average float64       // Smoothed before rounding; 0 if not known
+	whole   bool          // Name is the complete name
 	accepts time.Time     // the time of the last connectable advertisement
 	refuses time.Time     // the time of the first advertisement since that is not connectable
 }
@@ -49,9 +50,9 @@ func newDevice(adapter string) *Device {
 // update enters one report of the device, whose identity address is addr.
 func (d *Device) update(addr hci.Addr, r *controller.Report) {
 	d.updateGap(r.Time)
-	d.Addr, d.OnAir, d.Connectable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Time
+	d.Addr, d.OnAir, d.Connectable, d.Scannable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Scannable, r.Time
 	if d.Name == "" || !slices.Equal(d.Data, r.Data) || !slices.Equal(d.Response, r.Response) {
-		d.Name = cmp.Or(r.Name(), d.Name)
+		d.updateName(r)
 	}
 	d.Data, d.Response = r.Data, r.Response
 	d.updateConnectable(r)
@@ -68,6 +69,16 @@ func (d *Device) update(addr hci.Addr, r *controller.Report) {
 		d.average = alpha*float64(d.RSSI) + (1-alpha)*d.average
 	}
 	d.Smoothed = int(math.Round(d.average))
+}
+
+// updateName enters the name in a report. A shortened name does not replace the complete
+// one, nor a longer form of itself, which may be a complete name that was restored.
+func (d *Device) updateName(r *controller.Report) {
+	name, whole := r.LocalName()
+	if name == "" || !whole && (d.whole || strings.HasPrefix(d.Name, name)) {
+		return
+	}
+	d.Name, d.whole = name, whole
 }
 
 // updateConnectable enters whether the device accepts connections.

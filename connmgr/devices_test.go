@@ -67,6 +67,36 @@ func TestAverageReachesTheSignalStrength(t *testing.T) {
 	}
 }
 
+// A device keeps its complete name while it sends a shortened one or none, also if it was
+// restored.
+func TestNameOfADevice(t *testing.T) {
+	type packet struct {
+		typ        hci.ADType
+		name, want string
+	}
+	for _, packets := range [][]packet{
+		{{hci.ADName, "Kettle", "Kettle"}, {hci.ADShortName, "Ket", "Kettle"}, {hci.ADShortName, "K2", "Kettle"}, {hci.ADName, "", "Kettle"}, {hci.ADName, "Mug", "Mug"}},
+		{{hci.ADShortName, "Ket", "Ket"}, {hci.ADShortName, "K2", "K2"}, {hci.ADName, "Kettle", "Kettle"}},
+	} {
+		ds := newDevices()
+		for n, p := range packets {
+			r := controller.Report{Addr: numbered(1), Scannable: n == 0, Data: hci.AppendAD(nil, p.typ, []byte(p.name))}
+			ds.addReport("hci0", numbered(1), &r)
+			if d := ds.heardOf(target{addr: numbered(1)})[0]; d.Name != p.want || d.Scannable != r.Scannable {
+				t.Errorf("after %q of type %#x the device is %q, want %q; scannable: %v", p.name, p.typ, d.Name, p.want, d.Scannable)
+			}
+		}
+	}
+	ds := newDevices()
+	ds.restoreDevices([]Device{{Addr: numbered(1), Adapter: "hci0", Name: "Kettle", Seen: time.Now()}})
+	for _, p := range []packet{{hci.ADShortName, "Ket", "Kettle"}, {hci.ADShortName, "K2", "K2"}} {
+		ds.addReport("hci0", numbered(1), &controller.Report{Addr: numbered(1), Data: hci.AppendAD(nil, p.typ, []byte(p.name))})
+		if d := ds.heardOf(target{addr: numbered(1)})[0]; d.Name != p.want {
+			t.Errorf("after %q a restored device is %q, want %q", p.name, d.Name, p.want)
+		}
+	}
+}
+
 // Device remembers its choice only for devices that the Manager remembers.
 func TestPreferredAdapterIsForgottenWithTheDevice(t *testing.T) {
 	synctest.Test(t, testPreferredAdapterIsForgotten)

@@ -42,14 +42,19 @@ type Report struct {
 // Name returns the name of the device, "" if there is none. A complete name takes
 // precedence over a shortened one, then the scan response over the advertisement.
 func (r *Report) Name() string {
-	name, whole := r.Response.LocalName()
-	if whole {
-		return name
-	}
-	if n, whole := r.Data.LocalName(); whole || name == "" {
-		return n
-	}
+	name, _ := r.LocalName()
 	return name
+}
+
+// LocalName is Name, and reports whether the name is complete.
+func (r *Report) LocalName() (name string, complete bool) {
+	if name, complete = r.Response.LocalName(); complete {
+		return name, true
+	}
+	if n, complete := r.Data.LocalName(); complete || name == "" {
+		return n, complete
+	}
+	return name, false
 }
 
 // Services returns the service UUIDs in Data and Response, without duplicates.

@@ -1,6 +1,7 @@
 package hci
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 
@@ -50,19 +51,41 @@ const (
 // ignore the rest.
 type AdvData []byte
 
-// All iterates over the AD structures. It ends at a length of zero, which begins the
-// padding, and before a structure that exceeds the data. Contents alias d.
+// All iterates over the AD structures. It ends before a structure that exceeds the data,
+// and skips lengths of zero: see HasGap. Contents alias d.
 func (d AdvData) All() iter.Seq2[ADType, []byte] {
 	return func(yield func(ADType, []byte) bool) {
 		r := wire.NewReader(d)
-		for {
-			s := r.Sub(int(r.U8()))
-			typ := ADType(s.U8())
-			if r.Err() != nil || s.Err() != nil || !yield(typ, s.Rest()) {
+		for r.Len() > 0 {
+			n := int(r.U8())
+			if n == 0 {
+				continue
+			}
+			s := r.Sub(n)
+			if typ := ADType(s.U8()); r.Err() != nil || !yield(typ, s.Rest()) {
 				return
 			}
 		}
 	}
+}
+
+// HasGap reports whether a structure follows a length of zero. The specification ends
+// the structures there, with padding, and so does BlueZ; but some devices and relays put
+// padding in front of further structures.
+func (d AdvData) HasGap() bool {
+	r := wire.NewReader(d)
+	padding := false
+	for r.Len() > 0 {
+		n := int(r.U8())
+		if n == 0 {
+			padding = true
+			continue
+		}
+		if r.Skip(n); r.Err() == nil && padding {
+			return true
+		}
+	}
+	return false
 }
 
 // firstContent returns the content of the first structure of a type.
@@ -76,20 +99,22 @@ func (d AdvData) firstContent(want ADType) (content []byte, ok bool) {
 }
 
 // Flags returns the flags; ok is false if there are none.
-func (d AdvData) Flags() (flags uint8, ok bool) { return d.firstOctet(ADFlags) }
-
-// TxPower returns the transmit power of the advertisement in dBm; ok is false if d
-// does not include it.
-func (d AdvData) TxPower() (dBm int8, ok bool) {
-	v, ok := d.firstOctet(ADTxPower)
-	return int8(v), ok
+func (d AdvData) Flags() (flags uint8, ok bool) {
+	content, _ := d.firstContent(ADFlags)
+	r := wire.NewReader(content)
+	flags = r.U8()
+	return flags, r.Err() == nil
 }
 
-func (d AdvData) firstOctet(typ ADType) (v uint8, ok bool) {
-	content, _ := d.firstContent(typ)
-	r := wire.NewReader(content)
-	v = r.U8()
-	return v, r.Err() == nil
+// TxPower returns the transmit power of the advertisement in dBm; ok is false if d
+// does not include it. A structure that is not one octet long does not count.
+func (d AdvData) TxPower() (dBm int8, ok bool) {
+	for typ, v := range d.All() {
+		if r := wire.NewReader(v); typ == ADTxPower && r.Len() == 1 {
+			return r.I8(), true
+		}
+	}
+	return 0, false
 }
 
 // Appearance returns the appearance of the device (Assigned Numbers, 2.6); ok is
@@ -102,14 +127,24 @@ func (d AdvData) Appearance() (appearance uint16, ok bool) {
 }
 
 // LocalName returns the name of the device, "" if d has none, and whether it is the
-// complete name. A complete name takes precedence over a shortened one. The name
-// should be UTF-8, but is not checked.
+// complete name. A complete name takes precedence over a shortened one. The name ends
+// at its first NUL, and an empty name does not count. The name should be UTF-8, but is
+// not checked.
 func (d AdvData) LocalName() (name string, complete bool) {
-	if v, ok := d.firstContent(ADName); ok {
-		return string(v), true
+	if name = d.firstName(ADName); name != "" {
+		return name, true
 	}
-	v, _ := d.firstContent(ADShortName)
-	return string(v), false
+	return d.firstName(ADShortName), false
+}
+
+// firstName returns the first name of a type that is not empty.
+func (d AdvData) firstName(want ADType) string {
+	for typ, v := range d.All() {
+		if name, _, _ := bytes.Cut(v, []byte{0}); typ == want && len(name) > 0 {
+			return string(name)
+		}
+	}
+	return ""
 }
 
 // Services returns the UUIDs of all lists of services, of all UUID lengths, complete

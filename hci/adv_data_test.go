@@ -69,7 +69,7 @@ func TestAdvDataFields(t *testing.T) {
 		t.Errorf("ManufacturerData (-want +got):\n%s", diff)
 	}
 	if fs := fieldsOf(d); len(fs) != 13 || fs[0] != (adField{ADFlags, "\x06"}) {
-		t.Errorf("All = %q, want 13 structures and nothing behind the length 0", fs)
+		t.Errorf("All = %q, want 13 structures", fs)
 	}
 }
 
@@ -83,8 +83,9 @@ func TestAdvDataHostile(t *testing.T) {
 		{"a length alone", "05", nil},
 		{"length 255", "ff" + strings.Repeat("41", 30), nil},
 		{"length beyond the end", "020106 0a 09 6d6f6f72", []adField{{ADFlags, "\x06"}}},
-		{"length 0 first", "00 020106", nil},
+		{"length 0 first", "00 020106", []adField{{ADFlags, "\x06"}}},
 		{"padding", "020106 0000000000", []adField{{ADFlags, "\x06"}}},
+		{"padding in between", "020106 0000 05 09 6d6f6f72 00 01", []adField{{ADFlags, "\x06"}, {ADName, "moor"}}},
 		{"type alone", "01 09 0201 06", []adField{{ADName, ""}, {ADFlags, "\x06"}}},
 		{"odd list of UUIDs", "06 03 0f18 0d18 aa", []adField{{ADServices16, "\x0f\x18\x0d\x18\xaa"}}},
 	} {
@@ -121,9 +122,47 @@ func TestAdvDataNames(t *testing.T) {
 		{"03 08 6d6f", "mo", false},
 		{"03 08 6d6f 05 09 6d6f6f72", "moor", true},
 		{"05 09 6d6f6f72 03 08 6d6f", "moor", true},
+		{"03 08 6d6f 01 09", "mo", false}, // an empty name is none
+		{"01 09 01 08", "", false},
+		{"02 09 00 03 08 6d6f", "mo", false},
+		{"01 09 05 09 6d6f6f72", "moor", true},
+		{"09 09 6d6f6f7200000000", "moor", true}, // padded, as of a multimeter
+		{"09 09 6d6f6f7200787878", "moor", true},
+		{"04 08 6d6f00", "mo", false},
+		{"05 09 6d6f6f72 03 09 6d6f", "moor", true},
 	} {
 		if got, whole := AdvData(unhex(t, c.data)).LocalName(); got != c.want || whole != c.whole {
 			t.Errorf("name in %q = %q, %v", c.data, got, whole)
+		}
+	}
+}
+
+// TestPadding tells padding at the end, as the specification has it, from padding in
+// front of further structures.
+func TestPadding(t *testing.T) {
+	for data, want := range map[string]bool{
+		"":                          false,
+		"020106":                    false,
+		"0000":                      false,
+		"020106 0000000000":         false,
+		"020106 05 09 6d6f6f72":     false,
+		"020106 00 05 09 6d6f6f72":  true,
+		"00 020106":                 true,
+		"020106 00 05 09 6d":        false, // no structure
+		"020106 00 05":              false,
+		"020106 0000 01 09 0000 00": true,
+	} {
+		if got := AdvData(unhex(t, data)).HasGap(); got != want {
+			t.Errorf("%q has a gap: %v, want %v", data, got, want)
+		}
+	}
+}
+
+// TestTxPowerLength: the value is one octet.
+func TestTxPowerLength(t *testing.T) {
+	for data, want := range map[string]bool{"02 0a f4": true, "01 0a": false, "03 0a f4 00": false, "03 0a 01 00 02 0a f4": true} {
+		if v, ok := AdvData(unhex(t, data)).TxPower(); ok != want || ok && v != -12 {
+			t.Errorf("Tx Power in %q: %d, %v, want %v", data, v, ok, want)
 		}
 	}
 }

@@ -84,8 +84,8 @@ func FuzzAdvData(f *testing.F) {
 			again = AppendAD(again, typ, v)
 			total += 2 + len(v)
 		}
-		if !bytes.HasPrefix(d, again) || total != len(again) {
-			t.Fatalf("% x has the structures % x", b, again)
+		if total != len(again) || d.HasGap() == bytes.HasPrefix(d, again) || len(again) > len(d) {
+			t.Fatalf("% x has the structures % x, and a gap: %v", b, again, d.HasGap())
 		}
 		for _, u := range d.Services() {
 			if !d.HasService(u) || !again.HasService(u) {

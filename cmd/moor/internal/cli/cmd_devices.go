@@ -82,13 +82,14 @@ func (a *app) printDevices(all []connmgr.Device) {
 		r := deviceReport(d)
 		if a.JSON {
 			j := jsonDevice{Adapter: d.Adapter, jsonReport: newJSONReport(r), Traits: connmgr.TraitsOf(traits, d.Addr)}
+			j.Name = validText(d.Name)
 			if d.Smoothed != connmgr.NoRSSI {
 				j.Average = &d.Smoothed
 			}
 			a.out.json(j)
 			continue
 		}
-		t.row(d.Addr.String(), rssiText(r.RSSI), text.Clean(r.Name()), d.Adapter, agoText(d.Seen), about(r))
+		t.row(d.Addr.String(), rssiText(r.RSSI), text.Clean(d.Name), d.Adapter, agoText(d.Seen), about(r))
 	}
 	if a.env.Terminal == nil {
 		a.out.table(&t)
@@ -112,7 +113,7 @@ func (a *app) keptTraits() ([]connmgr.DeviceTraits, error) {
 func deviceReport(d *connmgr.Device) *controller.Report {
 	r := &controller.Report{
 		Time: d.Seen, Addr: d.Addr, RSSI: controller.RSSIUnknown, TxPower: controller.TxPowerUnknown,
-		Connectable: d.Connectable, Data: d.Data, Response: d.Response,
+		Connectable: d.Connectable, Scannable: d.Scannable, Data: d.Data, Response: d.Response,
 	}
 	if d.RSSI != connmgr.NoRSSI {
 		r.RSSI = int8(d.RSSI)

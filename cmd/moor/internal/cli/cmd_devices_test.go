@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
 )
@@ -41,6 +42,28 @@ func TestDeafAdapters(t *testing.T) {
 				t.Errorf("exit code %d after %v, stdout %q, stderr %q", code, time.Since(begin), stdout.String(), stderr.String())
 			}
 		})
+	}
+}
+
+// TestDevicesShowWhatWasHeard has a device take turns between an advertisement with a
+// name and one without: the last one does not hide the name, nor that the device is
+// scannable.
+func TestDevicesShowWhatWasHeard(t *testing.T) {
+	all := []connmgr.Device{{
+		Addr: hci.Addr{MAC: hci.MAC{1}}, Name: "Kettle\x1b[31m", Adapter: "hci0", RSSI: -50, Smoothed: -51, Scannable: true, Seen: time.Now(),
+		Data: hci.AppendAD(nil, hci.ADFlags, []byte{6}), Response: hci.AppendAD(nil, hci.ADShortName, []byte("Ket")),
+	}}
+	for _, json := range []bool{false, true} {
+		var stdout bytes.Buffer
+		a := &app{env: &Env{}, out: &output{w: &stdout}, globals: globals{JSON: json, State: "none"}}
+		a.printDevices(all)
+		want := "00:00:00:00:00:01/public  -50 dBm  Kettle\uFFFD[31m  hci0  0s ago  not connectable\n"
+		if json {
+			want = `"name":"Kettle\u001b[31m","connectable":false,"scannable":true`
+		}
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("output %q, want %q", stdout.String(), want)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 type device struct {
 	addr  hci.Addr
 	name  string
+	whole bool // name is the complete name
 	about string
 	rssi  float64 // smoothed, dBm; 0 is unknown
 	count int
@@ -62,8 +63,8 @@ func (v *liveView) report(r *connmgr.Report) {
 		}
 		d.rssi += (float64(r.RSSI) - d.rssi) * smoothing
 	}
-	if name := text.Clean(r.Name()); name != "" {
-		d.name = name
+	if name, whole := r.LocalName(); name != "" && (whole || !d.whole) {
+		d.name, d.whole = text.Clean(name), whole
 	}
 	d.about = about(&r.Report)
 	d.count++

@@ -24,6 +24,7 @@ type jsonReport struct {
 	Directed     bool               `json:"directed,omitempty"`
 	Extended     bool               `json:"extended,omitempty"`
 	Truncated    bool               `json:"truncated,omitempty"`
+	Gap          bool               `json:"gap,omitempty"` // structures follow padding in data or scan_response
 	PrimaryPHY   string             `json:"primary_phy,omitempty"`
 	SecondaryPHY string             `json:"secondary_phy,omitempty"`
 	TxPower      *int8              `json:"tx_power,omitempty"` // dBm
@@ -53,9 +54,9 @@ type jsonServiceData struct {
 
 func newJSONReport(r *controller.Report) *jsonReport {
 	j := &jsonReport{
-		Time: r.Time, Address: r.Addr, Name: strings.ToValidUTF8(r.Name(), "\uFFFD"),
+		Time: r.Time, Address: r.Addr, Name: validText(r.Name()),
 		Connectable: r.Connectable, Scannable: r.Scannable, Directed: r.Directed,
-		Extended: r.Extended, Truncated: r.Truncated,
+		Extended: r.Extended, Truncated: r.Truncated, Gap: r.Data.HasGap() || r.Response.HasGap(),
 		Data: hex.EncodeToString(r.Data), Response: hex.EncodeToString(r.Response),
 	}
 	if r.RSSI != controller.RSSIUnknown {
@@ -82,6 +83,9 @@ func newJSONReport(r *controller.Report) *jsonReport {
 	}
 	return j
 }
+
+// validText returns s with U+FFFD for what is not UTF-8.
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // txPower returns the transmit power that the device advertises, in dBm.
 func txPower(r *controller.Report) (int8, bool) {
