@@ -46,13 +46,13 @@ type ScanOptions struct {
 	// MinRSSI selects advertisements of at least this signal strength in dBm; 0
 	// selects all. An unknown signal strength passes.
 	MinRSSI int8
-	// Queue is how many items wait for the loop at most; default 1024. When the
+	// Queue is how many items wait for the loop at most; default 4096. When the
 	// queue is full, the oldest item is dropped and counted in Report.Dropped.
 	Queue int
 }
 
 // defaultScanQueue is the default of ScanOptions.Queue.
-const defaultScanQueue = 1024
+const defaultScanQueue = 4096
 
 // scanRetry is the time after which an adapter whose controller refuses to scan
 // is asked again.

@@ -55,7 +55,7 @@ type Config struct {
 	// otherwise follow each connection as central. Each of them is omitted anyway
 	// if the program has made such a request itself by then.
 	DisableTuning bool
-	// ReportQueue bounds the queue of a Scanner, in reports; default 256.
+	// ReportQueue bounds the queue of a Scanner, in reports; default 4,096.
 	ReportQueue int
 }
 
@@ -75,7 +75,7 @@ func (c *Config) idleCheck() time.Duration {
 
 func (c *Config) reportQueue() int {
 	if c.ReportQueue <= 0 {
-		return 256
+		return 4096
 	}
 	return c.ReportQueue
 }

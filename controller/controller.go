@@ -13,14 +13,12 @@ import (
 
 // Sizes of the queues between the goroutines of a Controller.
 const (
-	// packetBuffers bounds how many packets the reader may be ahead of the loop.
+	// packetBuffers bounds how many packets other than advertising reports the reader
+	// may be ahead of the loop.
 	// The queue fills only while the transport blocks a write of the loop.
 	packetBuffers = 64
-	// reservedBuffers are not available to advertising reports. When only they
-	// are left, reports are dropped and counted, and other packets still pass.
-	reservedBuffers = 16
-	taskQueue       = 64
-	acceptQueue     = 16
+	taskQueue     = 64
+	acceptQueue   = 16
 	// closeTime bounds how long Close waits for the links to end, and then for
 	// the answer to the reset.
 	closeTime = time.Second
@@ -34,6 +32,7 @@ type Controller struct {
 	tasks    chan task
 	packets  chan *packetBuffer
 	free     chan *packetBuffer
+	adverts  adverts
 	readErr  chan error
 	accepted chan *Link
 	dropped  atomic.Uint64
@@ -63,6 +62,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 		stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	ctl.core.setup(*cfg)
+	ctl.adverts.init()
 	ctl.core.post, ctl.core.closed = ctl.Post, ctl.done
 	ctl.core.onPeripheralLink = ctl.queueAccepted
 	ctl.core.legacy.publish = func(i Info) { ctl.info.Store(&i) }

@@ -44,10 +44,12 @@ func (ctl *Controller) readPackets() {
 				return
 			}
 			p.n = n
-			if len(ctl.packets) < packetBuffers-reservedBuffers || !isAdvertising(p.b[:n]) {
+			if !isAdvertising(p.b[:n]) {
 				break
 			}
-			ctl.dropped.Add(1)
+			if !ctl.adverts.push(p.b[:n]) && ctl.dropped.Add(1) == 1 {
+				ctl.core.log.Log(ctl.core.ctx, LevelController, "advertising reports are dropped: they come faster than they are handled")
+			}
 		}
 		select {
 		case ctl.packets <- p: // there is room as a rule, and this select is the cheaper one
@@ -60,13 +62,6 @@ func (ctl *Controller) readPackets() {
 			return
 		}
 	}
-}
-
-// isAdvertising reports whether an H4 packet is an LE (Extended) Advertising
-// Report event.
-func isAdvertising(b []byte) bool {
-	return len(b) > 3 && hci.PacketType(b[0]) == hci.PacketEvent && b[1] == byte(hci.EvLEMeta) &&
-		(b[3] == byte(hci.EvLEAdvertisingReport) || b[3] == byte(hci.EvLEExtendedAdvertisingReport))
 }
 
 // runLoop is the loop, which owns the core. It ends when the core has failed.
@@ -84,6 +79,8 @@ func (ctl *Controller) runLoop() {
 			ctl.capturePacket(now, false, p.b[:p.n])
 			c.handlePacket(now, p.b[:p.n])
 			ctl.free <- p
+		case <-ctl.adverts.ready:
+			ctl.handleAdverts()
 		case t := <-ctl.tasks:
 			c.runTask(time.Now(), t)
 		case <-alarm.C:
@@ -107,6 +104,25 @@ func (ctl *Controller) runLoop() {
 	ctl.shutDown()
 }
 
+// handleAdverts handles a batch of advertising reports. Other packets and tasks end the
+// batch, so that they wait for one report at most.
+func (ctl *Controller) handleAdverts() {
+	for n := range advertBatch {
+		if n > 0 && (len(ctl.packets) > 0 || len(ctl.tasks) > 0 || ctl.core.err != nil) {
+			break
+		}
+		p := ctl.adverts.pop()
+		if p == nil {
+			return
+		}
+		now := time.Now()
+		ctl.capturePacket(now, false, p.b[:p.n])
+		ctl.core.handlePacket(now, p.b[:p.n])
+		ctl.adverts.recycle(p)
+	}
+	ctl.adverts.wake()
+}
+
 // drainPackets handles the packets that were read before the transport failed.
 func (ctl *Controller) drainPackets() {
 	for {
@@ -114,9 +130,14 @@ func (ctl *Controller) drainPackets() {
 		case p := <-ctl.packets:
 			ctl.capturePacket(ctl.core.now, false, p.b[:p.n])
 			ctl.core.handlePacket(ctl.core.now, p.b[:p.n])
+			continue
 		default:
-			return
 		}
+		break
+	}
+	for p := ctl.adverts.pop(); p != nil; p = ctl.adverts.pop() {
+		ctl.capturePacket(ctl.core.now, false, p.b[:p.n])
+		ctl.core.handlePacket(ctl.core.now, p.b[:p.n])
 	}
 }
 

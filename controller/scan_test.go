@@ -10,7 +10,7 @@ import (
 )
 
 func (h *harness) scanner(o *ScanOptions) *Scanner {
-	s := &Scanner{queue: queue.New[Report](8)}
+	s := &Scanner{ctl: &Controller{}, queue: queue.New[Report](8)}
 	if o != nil {
 		s.opts = *o
 	}

@@ -53,9 +53,10 @@ func (o *ScanOptions) checkTiming() error { return hci.CheckScanTiming(o.timing(
 // Config.ReportQueue reports. When the queue is full, the oldest one is dropped and
 // counted.
 type Scanner struct {
-	ctl   *Controller
-	opts  ScanOptions
-	queue *queue.Ring[Report]
+	ctl    *Controller
+	opts   ScanOptions
+	queue  *queue.Ring[Report]
+	before uint64 // what the reader had dropped before Scan
 	// Owned by the loop.
 	seen  seenSet
 	asked bool // a command to scan was sent after the Scanner was added
@@ -70,7 +71,7 @@ type Scanner struct {
 // before. A scan continues during a connection attempt. On a controller that cannot
 // do both, the scan pauses and resumes by itself.
 func (ctl *Controller) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
-	s := &Scanner{ctl: ctl, queue: queue.New[Report](ctl.core.cfg.reportQueue())}
+	s := &Scanner{ctl: ctl, queue: queue.New[Report](ctl.core.cfg.reportQueue()), before: ctl.dropped.Load()}
 	if o != nil {
 		s.opts = *o
 	}
@@ -103,8 +104,10 @@ func (s *Scanner) All(ctx context.Context) iter.Seq2[Report, error] {
 	}
 }
 
-// Dropped returns the number of reports that were dropped from the full queue.
-func (s *Scanner) Dropped() uint64 { return s.queue.Dropped() }
+// Dropped returns the number of reports that were dropped from the full queue, and of
+// report packets that the Controller has dropped since Scan because they came faster
+// than it handles them.
+func (s *Scanner) Dropped() uint64 { return s.queue.Dropped() + s.ctl.dropped.Load() - s.before }
 
 // Close ends the Scanner. The controller stops scanning with the last Scanner. A
 // second Close does nothing.

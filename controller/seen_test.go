@@ -67,7 +67,7 @@ func numbered(n int) hci.Addr {
 // is delivered once. One more takes the place of the device heard longest ago.
 func TestDevicesBeyondTheMemory(t *testing.T) {
 	h := newHarness(t, 1)
-	s := &Scanner{queue: queue.New[Report](4 * maxAdvertisers)}
+	s := &Scanner{ctl: &Controller{}, queue: queue.New[Report](4 * maxAdvertisers)}
 	h.do(func(time.Time) { h.c.scan.addScanner(s, func(error) {}) })
 	h.scanStarts("scan")
 	for round := range 2 {

@@ -16,9 +16,16 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(serveEnv); path != "" {
 		serve(path)
 	}
+	if os.Getenv(burnEnv) != "" {
+		for { //nolint:staticcheck // the process is there to keep a processor busy
+		}
+	}
 	fmt.Println("pkg: github.com/moor-ble/moor/test/figures") // the format's, for benchstat
 	goleak.VerifyTestMain(m)
 }
+
+// burnEnv makes the test binary a process that never rests.
+const burnEnv = "MOOR_FIGURES_BURN"
 
 // figure prints a measured value and fails the test unless it is within the bounds.
 func figure(t *testing.T, name string, value, least, most float64, unit string) {

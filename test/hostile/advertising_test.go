@@ -63,7 +63,7 @@ func TestAdvertisingData(t *testing.T) {
 		"nothing":                          {"", 0},
 		"a length of 255":                  {"ff 09 41", 0},
 		"a length of 255 alone":            {"ff", 0},
-		"a length of 0 ends it":            {"02 01 06 00 03 09 41 42", 1},
+		"a length of 0 is skipped":         {"02 01 06 00 03 09 41 42", 2},
 		"zeros":                            {"0000000000", 0},
 		"a structure one octet too long":   {"02 01 06 04 09 41 42", 1},
 		"types without data":               {"01 01 01 09 01 ff 01 16", 4},

@@ -94,7 +94,7 @@ func (c *notifyCmd) showValues(ctx context.Context, a *app, conn *connmgr.Client
 			a.out.json(jsonNotification{v.Time, newJSONValue(conn, f, v.Data), v.Indication, v.Dropped})
 		} else {
 			if v.Dropped > 0 {
-				a.out.printf("%10s  %d values lost: they came faster than they could be shown\n", "", v.Dropped)
+				a.out.printf("%10s  %d values lost: they came faster than moor could show them\n", "", v.Dropped)
 			}
 			a.out.printf("%10s  %s\n", sinceText(v.Time.Sub(start)), newValue(f.UUID, v.Data))
 		}

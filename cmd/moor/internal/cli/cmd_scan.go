@@ -95,7 +95,7 @@ func (c *scanCmd) runScan(ctx context.Context, a *app) error {
 	var v view
 	switch {
 	case a.JSON:
-		v = &jsonView{a.out}
+		v = &jsonView{a}
 	case a.env.Terminal != nil && !c.Duplicates:
 		v = newLiveView(a, c)
 	default:
@@ -204,7 +204,7 @@ func scanItems(ctx context.Context, m *connmgr.Manager, o *connmgr.ScanOptions) 
 }
 
 // jsonView writes a line for each report.
-type jsonView struct{ out *output }
+type jsonView struct{ a *app }
 
 // jsonHeard is the output of scan --json for each report.
 type jsonHeard struct {
@@ -215,21 +215,21 @@ type jsonHeard struct {
 func (v *jsonView) report(r *connmgr.Report) {
 	j := jsonHeard{r.Adapter, newJSONReport(&r.Report)}
 	j.Address = r.Addr
-	v.out.json(j)
+	v.a.out.json(j)
 }
 
-func (v *jsonView) tick(time.Time) {}
-func (v *jsonView) endView(uint64) {}
+func (v *jsonView) tick(time.Time)         {}
+func (v *jsonView) endView(dropped uint64) { v.a.printLost(dropped) }
 
 // lineView writes a line for each report, for pipes and for --duplicates. With
 // several adapters the line names the one that heard the device.
 type lineView struct {
-	out     *output
+	a       *app
 	start   time.Time
 	several bool
 }
 
-func newLineView(a *app) *lineView { return &lineView{out: a.out, start: time.Now()} }
+func newLineView(a *app) *lineView { return &lineView{a: a, start: time.Now()} }
 
 func (v *lineView) report(r *connmgr.Report) {
 	var t table
@@ -238,8 +238,22 @@ func (v *lineView) report(r *connmgr.Report) {
 		row = slices.Insert(row, 1, pad(r.Adapter, 12))
 	}
 	t.row(row...)
-	v.out.table(&t)
+	v.a.out.table(&t)
 }
 
-func (v *lineView) tick(time.Time) {}
-func (v *lineView) endView(uint64) {}
+func (v *lineView) tick(time.Time)         {}
+func (v *lineView) endView(dropped uint64) { v.a.printLost(dropped) }
+
+// printLost shows on standard error how many reports were lost, if any.
+func (a *app) printLost(dropped uint64) {
+	if dropped > 0 {
+		a.printError(lostText(dropped), "")
+	}
+}
+
+func lostText(dropped uint64) string {
+	if dropped == 1 {
+		return "1 report lost: it came faster than moor could show it"
+	}
+	return plural(int(dropped), "report") + " lost: they came faster than moor could show them"
+}

@@ -260,3 +260,25 @@ func TestOutputFails(t *testing.T) {
 		}
 	}
 }
+
+// TestScanSaysWhatIsLost ends a scan of which reports were dropped.
+func TestScanSaysWhatIsLost(t *testing.T) {
+	for _, c := range []struct {
+		dropped uint64
+		want    string
+	}{
+		{0, ""},
+		{1, "moor: 1 report lost: it came faster than moor could show it\n"},
+		{30, "moor: 30 reports lost: they came faster than moor could show them\n"},
+	} {
+		var stdout, stderr bytes.Buffer
+		a := &app{env: &Env{Stderr: &stderr}, out: &output{w: &stdout}}
+		for _, v := range []view{newLineView(a), &jsonView{a}} {
+			stderr.Reset()
+			v.endView(c.dropped)
+			if stderr.String() != c.want || stdout.Len() != 0 {
+				t.Errorf("%T says %q and %q about %d lost reports, want %q", v, stdout.String(), stderr.String(), c.dropped, c.want)
+			}
+		}
+	}
+}

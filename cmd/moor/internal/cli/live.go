@@ -82,7 +82,7 @@ func (v *liveView) endView(dropped uint64) {
 	columns, _ := v.a.env.Terminal()
 	lines := v.lines(time.Now(), columns, 0)
 	if dropped > 0 {
-		lines = append(lines, fmt.Sprintf("%d reports lost: they came faster than they could be shown", dropped))
+		lines = append(lines, lostText(dropped))
 	}
 	v.draw(lines)
 }
