@@ -192,9 +192,9 @@ func (m *Manager) awaitDeaf(ctx context.Context) bool {
 	}
 }
 
-// isRefusal reports whether the scan of a host that is up ended by err, and not by its
-// caller or with the host.
+// isRefusal reports whether the controller of a host that is up has refused to scan. Other
+// errors are those of the caller, or of the host's end.
 func isRefusal(ctx context.Context, h *host.Host, err error) bool {
-	_, ended := errors.AsType[*controller.Error](err)
-	return ctx.Err() == nil && !ended && h.Err() == nil
+	_, refused := errors.AsType[*controller.CommandError](err)
+	return ctx.Err() == nil && refused && h.Err() == nil
 }

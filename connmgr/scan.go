@@ -31,6 +31,9 @@ type ScanOptions struct {
 	// Duplicates delivers every advertisement. The default delivers a device
 	// again, from each adapter, only when its data has changed.
 	Duplicates bool
+	// PHYs are the PHYs to listen on: hci.PHYs1M, hci.PHYsCoded or both; default 1M.
+	// An adapter whose controller lacks the coded PHY does not take part.
+	PHYs hci.PHYs
 	// Addresses selects devices by address, with or without kind, as Establish
 	// takes them. The identity address of a bonded device selects its private
 	// addresses, too.
@@ -141,7 +144,7 @@ func (m *Manager) startScan(ctx context.Context, o *ScanOptions) (*scan, error) 
 		return nil, errManagerClosed
 	}
 	defer m.tasks.Done()
-	s.opts = controller.ScanOptions{Passive: o.Passive, Duplicates: o.Duplicates, Filter: &controller.ScanFilter{
+	s.opts = controller.ScanOptions{Passive: o.Passive, Duplicates: o.Duplicates, PHYs: o.PHYs, Filter: &controller.ScanFilter{
 		Services: slices.Clone(o.Services), Manufacturers: slices.Clone(o.Manufacturers), MinRSSI: o.MinRSSI,
 	}}
 	size := defaultScanQueue

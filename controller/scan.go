@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 // scanSettings are the scan parameters in the controller.
 type scanSettings struct {
 	active           bool
+	phys             hci.PHYs
 	interval, window time.Duration
 }
 
@@ -46,6 +48,10 @@ func (s *scanning) isActive() bool { return s.running || s.busy }
 func (s *scanning) addScanner(sc *Scanner, done func(error)) {
 	if s.c.err != nil {
 		done(s.c.err)
+		return
+	}
+	if err := s.c.info.checkPHYs(sc.opts.PHYs); err != nil {
+		done(fmt.Errorf("controller: scan: %w", err))
 		return
 	}
 	s.scanners = append(s.scanners, sc)
@@ -100,6 +106,7 @@ func (s *scanning) wantedScan() (set scanSettings, on bool) {
 			set.interval, set.window = interval, window
 		}
 		set.active = set.active || !sc.opts.Passive
+		set.phys |= listenPHYs(sc.opts.PHYs)
 	}
 	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.holdsBack()
 }
@@ -205,8 +212,9 @@ func (s *scanning) enableScan(on bool) hci.Params {
 func (s *scanning) scanParameters(set scanSettings) hci.Params {
 	own := s.c.own.Kind
 	if s.c.info.Extended {
-		p := hci.ScanningPHY{Active: set.active, Interval: set.interval, Window: set.window}
-		return hci.LESetExtendedScanParameters{OwnAddrKind: own, PHYs: hci.PHYs1M, Scanning: []hci.ScanningPHY{p}}
+		n, interval := shareRadio(set.phys, set.interval)
+		p := hci.ScanningPHY{Active: set.active, Interval: interval, Window: set.window}
+		return hci.LESetExtendedScanParameters{OwnAddrKind: own, PHYs: set.phys, Scanning: slices.Repeat([]hci.ScanningPHY{p}, n)}
 	}
 	return hci.LESetScanParameters{Active: set.active, Interval: set.interval, Window: set.window, OwnAddrKind: own}
 }

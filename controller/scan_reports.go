@@ -89,7 +89,7 @@ func (s *scanning) deliverReport(r Report, data []byte) {
 		s.c.dial.noteHeard(r.Addr)
 	}
 	for _, sc := range s.scanners {
-		if sc.opts.Filter.matchReport(&r) && (sc.opts.Duplicates || sc.seen.noteReport(&r)) {
+		if sc.opts.listensOn(r.PrimaryPHY) && sc.opts.Filter.matchReport(&r) && (sc.opts.Duplicates || sc.seen.noteReport(&r)) {
 			own := r
 			own.Data, own.Response = slices.Clone(r.Data), slices.Clone(r.Response)
 			sc.queue.Push(own)

@@ -30,6 +30,11 @@ type ScanOptions struct {
 	// steps of 0.625 ms; default 60 ms each, that is, all the time. Of several
 	// Scanners, the one with the largest ratio of window to interval decides.
 	Interval, Window time.Duration
+	// PHYs are the primary PHYs to listen on: hci.PHYs1M, hci.PHYsCoded or both, by
+	// turns; default 1M. A controller without the coded PHY refuses it with
+	// ErrNoCodedPHY. Of several Scanners, the PHYs of all are used, but each receives
+	// only reports on its own.
+	PHYs hci.PHYs
 	// Filter selects the reports to deliver; nil delivers all.
 	Filter *ScanFilter
 }

@@ -73,6 +73,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"scan --duration 5", "--duration: \"5\" is not a duration: write a number with a unit"},
 		{"scan --duration -5s", "is not a duration"},
 		{"scan --rssi 40", `--rssi: "40" is not a signal strength`},
+		{"scan --phy 2m", `--phy: "2m" is no physical layer that devices advertise on: write 1m, coded or 1m,coded`},
 		{"scan --service kettle", `--service: uuid: "kettle" is not a UUID`},
 		{"scan --manufacturer Apple", `"Apple" is no company identifier`},
 		{"read", "ADDR is missing: the device's address"},

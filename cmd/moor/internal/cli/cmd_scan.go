@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
 	"github.com/moor-ble/moor/uuid"
 )
@@ -22,6 +23,7 @@ type scanCmd struct {
 	Services      uuidList
 	Manufacturers companyList
 	RSSI          rssiArg
+	PHYs          phyList
 }
 
 func newScan() *command {
@@ -33,6 +35,7 @@ func newScan() *command {
 	cmd.flags.StringVar(&c.Name, "name", "", "only devices whose name contains `TEXT`")
 	cmd.flag("service", "only devices that advertise this `UUID`; more than one: any of them", &c.Services)
 	cmd.flag("manufacturer", "only devices with data of this company (`ID`, such as 0x004c); more than one: any of them", &c.Manufacturers)
+	cmd.flag("phy", "listen on this physical layer (`PHY` is 1m or coded), default 1m; more than one: by turns", &c.PHYs)
 	cmd.flag("rssi", "only advertisements of at least `DBM`, such as -70", &c.RSSI)
 	return cmd
 }
@@ -60,6 +63,24 @@ func (l *companyList) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// phyList is the physical layers of a flag that may be repeated.
+type phyList hci.PHYs
+
+// UnmarshalText adds those of a list, such as 1m,coded.
+func (l *phyList) UnmarshalText(b []byte) error {
+	for name := range strings.SplitSeq(string(b), ",") {
+		switch strings.ToLower(name) {
+		case "1m":
+			*l |= phyList(hci.PHYs1M)
+		case "coded":
+			*l |= phyList(hci.PHYsCoded)
+		default:
+			return fmt.Errorf("%q is no physical layer that devices advertise on: write 1m, coded or 1m,coded", name)
+		}
+	}
+	return nil
+}
+
 // rssiArg is a signal strength in dBm; 0 is none.
 type rssiArg int8
 
@@ -76,7 +97,7 @@ func (r *rssiArg) UnmarshalText(b []byte) error {
 func (c *scanCmd) options(live bool) *connmgr.ScanOptions {
 	// The live table counts advertisements and follows the signal.
 	return &connmgr.ScanOptions{
-		Passive: c.Passive, Duplicates: c.Duplicates || live,
+		Passive: c.Passive, Duplicates: c.Duplicates || live, PHYs: hci.PHYs(c.PHYs),
 		Services: c.Services, Manufacturers: c.Manufacturers, MinRSSI: int8(c.RSSI),
 	}
 }

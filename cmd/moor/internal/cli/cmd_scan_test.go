@@ -282,3 +282,50 @@ func TestScanSaysWhatIsLost(t *testing.T) {
 		}
 	}
 }
+
+// TestScanCodedPHY hears a device on the coded PHY if asked to, and says which
+// controller cannot.
+func TestScanCodedPHY(t *testing.T) {
+	for _, c := range []struct {
+		args           string
+		features       hci.Features
+		stdout, stderr string
+		code           int
+	}{
+		{"", 0, "", "", 0},
+		{"--phy coded", 0, "00:00:5E:00:53:01", "", 0},
+		{"--phy 1m,coded", 0, "00:00:5E:00:53:01", "", 0},
+		{"--phy coded", sim.DefaultFeatures &^ hci.FeatureCodedPHY, "",
+			"moor: connmgr: adapter hci0 does not scan: controller: scan: the controller does not support the coded PHY: use 1M alone\n", 1},
+	} {
+		inAir(t, c.args, func(t *testing.T) {
+			air := sim.New(nil)
+			defer air.Close()
+			air.NewController(&sim.ControllerConfig{Name: "hci0", Features: c.features})
+			far := air.NewController(&sim.ControllerConfig{Address: hci.MAC{1, 0x53, 0, 0x5E}})
+			for _, p := range []hci.Params{
+				hci.Reset{},
+				hci.LESetExtendedAdvertisingParameters{
+					IntervalMin: 100 * time.Millisecond, IntervalMax: 100 * time.Millisecond,
+					PrimaryPHY: hci.PHYCoded, SecondaryPHY: hci.PHYCoded, TxPower: 127, ChannelMap: 7,
+				},
+				hci.LESetExtendedAdvertisingEnable{Enable: true, Sets: []hci.AdvertisingSet{{}}},
+			} {
+				b, err := hci.AppendCommand(nil, p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := far.WritePacket(b); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			var stdout, stderr bytes.Buffer
+			code := Run(t.Context(), append([]string{"-a", "hci0", "scan", "--duration", "5s"}, strings.Fields(c.args)...),
+				&Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+			if code != c.code || !strings.Contains(stdout.String(), c.stdout) || c.stdout == "" && stdout.Len() > 0 || stderr.String() != c.stderr {
+				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+			}
+		})
+	}
+}

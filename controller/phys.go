@@ -1,0 +1,55 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moor-ble/moor/hci"
+)
+
+// ErrNoCodedPHY reports that the controller does not receive on the coded PHY, or not
+// with the commands in use.
+var ErrNoCodedPHY = errors.New("the controller does not support the coded PHY")
+
+// listenPHYs returns the PHYs to listen on; default 1M.
+func listenPHYs(p hci.PHYs) hci.PHYs {
+	if p == 0 {
+		return hci.PHYs1M
+	}
+	return p
+}
+
+// checkPHYs returns an error for PHYs that the controller cannot listen on.
+func (i *Info) checkPHYs(p hci.PHYs) error {
+	const primary = hci.PHYs1M | hci.PHYsCoded
+	switch {
+	case p&^primary != 0:
+		return fmt.Errorf("PHYs are %v: devices advertise on 1M and coded alone", p)
+	case p.Has(hci.PHYsCoded) && (!i.Extended || !i.Features.Has(hci.FeatureCodedPHY)):
+		return fmt.Errorf("%w: use 1M alone", ErrNoCodedPHY)
+	}
+	return nil
+}
+
+// listensOn reports whether a Scanner wants advertisements on a primary PHY. One that is
+// not known passes.
+func (o *ScanOptions) listensOn(p hci.PHY) bool {
+	switch p {
+	case hci.PHY1M:
+		return listenPHYs(o.PHYs).Has(hci.PHYs1M)
+	case hci.PHYCoded:
+		return o.PHYs.Has(hci.PHYsCoded)
+	default:
+		return true
+	}
+}
+
+// shareRadio returns the interval for each of the PHYs. The windows of two PHYs take
+// turns: some controllers refuse windows that together exceed the interval.
+func shareRadio(p hci.PHYs, interval time.Duration) (phys int, each time.Duration) {
+	if p.Has(hci.PHYs1M | hci.PHYsCoded) {
+		return 2, 2 * interval
+	}
+	return 1, interval
+}
