@@ -259,7 +259,7 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	if sm := h.SMP(); x.try.plan.rebond && sm != nil {
 		defer sm.SuspendBond(x.target.addr)()
 	}
-	o := &controller.ConnectOptions{Timeout: x.policy.AttemptTimeout, Params: x.try.plan.initial, DeferTuning: true}
+	o := &controller.ConnectOptions{Timeout: x.policy.AttemptTimeout, Params: x.try.plan.initial, PHYs: x.opts.PHYs, DeferTuning: true}
 	peer := x.target.addr
 	if d, ok := x.m.devices.latestOf(x.target, false); ok {
 		peer = d.onAir() // perhaps a private address, the last one heard

@@ -73,6 +73,9 @@ type Options struct {
 	// They yield to parameters that the device itself has asked for on the link, and to
 	// Client.UpdateParams. See Client.Settled.
 	SettledParams hci.ConnParams
+	// PHYs are the PHYs on which to listen for the device: hci.PHYs1M, hci.PHYsCoded or
+	// both; default 1M. A link that may be on the coded PHY is not moved to 2M.
+	PHYs hci.PHYs
 	// KeepParams leaves the link at InitialParams.
 	KeepParams bool
 	// DisableMTU does not exchange the MTU: the ATT_MTU stays 23.

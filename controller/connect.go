@@ -25,6 +25,11 @@ type ConnectOptions struct {
 	// ScanInterval and ScanWindow set how the controller listens while it
 	// initiates, 2.5 ms to 10.24 s; default 60 ms each, that is, all the time.
 	ScanInterval, ScanWindow time.Duration
+	// PHYs are the PHYs on which to listen for the peer: hci.PHYs1M, hci.PHYsCoded or
+	// both, by turns; default 1M. A link that may be on the coded PHY stays on its PHY:
+	// it is not moved to 2M. A controller without the coded PHY refuses with
+	// ErrNoCodedPHY.
+	PHYs hci.PHYs
 	// DeferTuning defers the requests for longer packets and the 2M PHY until
 	// [Link.Tune]. By default they follow as soon as the link is up; see
 	// Config.DisableTuning.
@@ -56,12 +61,19 @@ func (o *ConnectOptions) scanTiming() (interval, window time.Duration) {
 	return min(max(interval, window), 10240*time.Millisecond), window
 }
 
+func (o *ConnectOptions) phys() hci.PHYs {
+	if o == nil {
+		return hci.PHYs1M
+	}
+	return listenPHYs(o.PHYs)
+}
+
 // sharesInitiation reports whether dials with o and with p can share an
 // initiation.
 func (o *ConnectOptions) sharesInitiation(p *ConnectOptions) bool {
 	oi, ow := o.scanTiming()
 	pi, pw := p.scanTiming()
-	return oi == pi && ow == pw && o.params() == p.params()
+	return oi == pi && ow == pw && o.params() == p.params() && o.phys() == p.phys()
 }
 
 // ErrUnwanted is the cause of the end of a link that came up after its caller
@@ -97,6 +109,11 @@ func (ctl *Controller) connectAny(ctx context.Context, peers []hci.Addr, o *Conn
 	}
 	if err := x.opts.params().Validate(); err != nil {
 		return nil, x.connectError(err)
+	}
+	if info := ctl.Info(); x.opts != nil {
+		if err := info.checkPHYs(x.opts.PHYs); err != nil {
+			return nil, x.connectError(err)
+		}
 	}
 	var got *Link // owned by the loop
 	l, err := askLoop(ctx, &ctl.core, x.connectError, func(_ func() bool, done func(*Link, error)) {

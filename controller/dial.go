@@ -214,10 +214,11 @@ func (d *dialer) createConnection(peer hci.Addr, policy uint8) {
 		OwnAddrKind: c.own.Kind, Params: p,
 	}
 	if c.info.Extended {
+		n, interval := shareRadio(o.phys(), interval)
 		phy := hci.InitiatingPHY{ScanInterval: interval, ScanWindow: window, Params: p}
 		cmd = hci.LEExtendedCreateConnection{
 			FilterPolicy: policy, OwnAddrKind: c.own.Kind, Peer: peer,
-			PHYs: hci.PHYs1M, Initiating: []hci.InitiatingPHY{phy},
+			PHYs: o.phys(), Initiating: slices.Repeat([]hci.InitiatingPHY{phy}, n),
 		}
 	}
 	c.runCommand(cmd, d.whileStarting(d.handleCreateStatus))

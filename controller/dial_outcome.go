@@ -73,6 +73,7 @@ func (c *core) handleConnectionAsCentral(cn connection) {
 		c.closeUnwanted(l)
 		d.finishDial(x, nil, x.end)
 	default:
+		l.phyAsked = x.opts.phys().Has(hci.PHYsCoded)
 		if x.opts == nil || !x.opts.DeferTuning {
 			l.tuneLink()
 		}

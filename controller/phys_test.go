@@ -87,3 +87,31 @@ func TestPHYsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestDialOnTheCodedPHY dials one peer on both PHYs, while a dial on 1M waits for its own
+// turn. The link is not moved to the 2M PHY, which does not reach as far.
+func TestDialOnTheCodedPHY(t *testing.T) {
+	h := newHarness(t, 1)
+	h.c.cfg.DisableTuning = false
+	h.c.info.Extended, h.c.info.Features, h.c.info.AcceptListSize = true, hci.FeatureCodedPHY|hci.Feature2MPHY, 4
+	both := h.dial(&ConnectOptions{PHYs: hci.PHYs1M | hci.PHYsCoded}, peerA)
+	phy := hci.InitiatingPHY{ScanInterval: 120 * time.Millisecond, ScanWindow: 60 * time.Millisecond, Params: create(peerA).Params}
+	h.want(hci.LEExtendedCreateConnection{Peer: peerA, PHYs: hci.PHYs1M | hci.PHYsCoded, Initiating: []hci.InitiatingPHY{phy, phy}}, "on both")
+	h.status(hci.OpLEExtendedCreateConnection, hci.StatusSuccess)
+	h.dial(nil, peerB)
+	h.idle("other PHYs, another turn")
+	h.connected(hci.StatusSuccess, 0x40, peerA)
+	if both.l == nil || !both.l.phyAsked {
+		t.Errorf("link %+v, %v; want one that keeps its PHY", both.l, both.err)
+	}
+}
+
+// TestDialPHYsAreChecked dials on the coded PHY by a controller without it.
+func TestDialPHYsAreChecked(t *testing.T) {
+	ctl := &Controller{}
+	ctl.info.Store(&Info{Extended: true})
+	_, err := ctl.Connect(t.Context(), peerA, &ConnectOptions{PHYs: hci.PHYsCoded})
+	if e, ok := errors.AsType[*ConnectError](err); !ok || !errors.Is(err, ErrNoCodedPHY) || e.Error() == "" {
+		t.Errorf("error %v, want a *ConnectError with ErrNoCodedPHY", err)
+	}
+}

@@ -49,7 +49,7 @@ func TestReservedBitsInTypes(t *testing.T) {
 	}{
 		{0x2513, 0x21, 0x60, hci.PHY1M, 0, 1},
 		{0x0013, 0x21, 0x22, hci.PHY1M, hci.PHY2M, 1},
-		{0x0000, 0x03, 0x63, hci.PHYCoded, hci.PHYCoded, 1},
+		{0x0000, 0x01, 0x63, hci.PHY1M, hci.PHYCoded, 1},
 		{0x0000, 0x01, 0x02, hci.PHY1M, hci.PHY2M, 0},
 	} {
 		before := h.c.stats.ReservedBits
