@@ -88,20 +88,20 @@ func (d AdvData) HasGap() bool {
 	return false
 }
 
-// firstContent returns the content of the first structure of a type.
-func (d AdvData) firstContent(want ADType) (content []byte, ok bool) {
+// firstContent returns the content of the first structure of a type; nil if there is
+// none.
+func (d AdvData) firstContent(want ADType) []byte {
 	for typ, v := range d.All() {
 		if typ == want {
-			return v, true
+			return v
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // Flags returns the flags; ok is false if there are none.
 func (d AdvData) Flags() (flags uint8, ok bool) {
-	content, _ := d.firstContent(ADFlags)
-	r := wire.NewReader(content)
+	r := wire.NewReader(d.firstContent(ADFlags))
 	flags = r.U8()
 	return flags, r.Err() == nil
 }
@@ -120,8 +120,7 @@ func (d AdvData) TxPower() (dBm int8, ok bool) {
 // Appearance returns the appearance of the device (Assigned Numbers, 2.6); ok is
 // false if d does not include it.
 func (d AdvData) Appearance() (appearance uint16, ok bool) {
-	content, _ := d.firstContent(ADAppearance)
-	r := wire.NewReader(content)
+	r := wire.NewReader(d.firstContent(ADAppearance))
 	appearance = r.U16()
 	return appearance, r.Err() == nil
 }

@@ -146,9 +146,9 @@ func (c *crowd) Close() error {
 }
 
 // TestTenHoursOfScanning: memory does not grow beyond that for 16,384 advertisers during
-// ten hours of advertisements from twenty thousand addresses. By default only one in a hundred of the 2,000 per second is
-// sent, which is enough to report each device with each of its addresses and values.
-// With MOOR_SOAK set, all 72 million are sent.
+// ten hours of advertisements from twenty thousand addresses. By default only one in a
+// hundred of the 2,000 per second is sent, which is enough to report each device with
+// each of its addresses and values. With MOOR_SOAK set, all 72 million are sent.
 func TestTenHoursOfScanning(t *testing.T) {
 	perSecond := 20
 	if os.Getenv("MOOR_SOAK") != "" {
@@ -183,7 +183,7 @@ func TestTenHoursOfScanning(t *testing.T) {
 		}()
 		time.Sleep(time.Hour)
 		first := heap()
-		full := first // when the memory for advertisers is, after 16,384 of 2,000 per hour
+		full := first // the use once the memory for advertisers is full: 2,000 come per hour
 		for hour := 2; hour <= 10; hour++ {
 			time.Sleep(time.Hour)
 			begin := time.Now()
