@@ -105,7 +105,7 @@ func testAdapterThatDoesNotScan(t *testing.T) {
 	}
 	wantStrings(t, "changes", changes(),
 		"0s down: ended: transport read: sim: controller unplugged", "0s scan: "+refusal,
-		"10s down: ended: reset: repeated faults of the adapter", "5m0s scan")
+		"10s down: ended: reset: repeated faults of the controller", "5m0s scan")
 	wantStrings(t, "warnings", w.list, "adapter does not scan", "adapter is reset: it does not scan")
 }
 
@@ -126,7 +126,7 @@ func testAdapterThatDoesNotScanConnects(t *testing.T) {
 	l.wantLevel(c, 1)
 	c.Close()
 	time.Sleep(time.Minute)
-	wantStrings(t, "changes", changes(), "1m5s down: ended: reset: repeated faults of the adapter")
+	wantStrings(t, "changes", changes(), "1m5s down: ended: reset: repeated faults of the controller")
 }
 
 // WaitFor does not wait for adapters that do not scan.
@@ -227,12 +227,12 @@ func testSilentAdapterIsReset(t *testing.T) {
 		l.adapters[0].Fault(sim.EventFault{Code: hci.EvLEMeta, Subevent: hci.EvLEExtendedAdvertisingReport, Times: sim.Always, Drop: true})
 		time.Sleep(179 * second)
 		wantStrings(t, "changes", changes())
-		want := "3m10s down: ended: reset: repeated faults of the adapter"
+		want := "3m10s down: ended: reset: repeated faults of the controller"
 		if linked {
 			time.Sleep(30 * second)
 			wantStrings(t, "changes with a link", changes())
 			c.Close()
-			want = "4m40s down: ended: reset: repeated faults of the adapter"
+			want = "4m40s down: ended: reset: repeated faults of the controller"
 			time.Sleep(80 * second)
 		} else {
 			time.Sleep(20 * second)
