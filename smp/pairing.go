@@ -335,23 +335,45 @@ func (p *pairing) linkSecurity() Security {
 // bothBond reports whether both sides want to bond.
 func (p *pairing) bothBond() bool { return p.req.Auth.bonds() && p.rsp.Auth.bonds() }
 
+// peerIdentity returns the address to find the peer's bond by, and the key that resolves
+// the peer's private addresses. ok is false if the peer has no such address.
+//
+// A peer states its identity address itself. The statement counts only if the peer uses a
+// private address on air: a device with a public or static address is known by that one,
+// and must not take the place of another device.
+func (p *pairing) peerIdentity() (addr hci.Addr, irk Key, ok bool) {
+	d, onAir := &p.dist, p.peer.Identity()
+	switch {
+	case onAir.IsResolvable() || onAir.IsNonResolvable():
+		if d.peerAddr == nil {
+			return hci.Addr{}, Key{}, false
+		}
+		return *d.peerAddr, d.irk, true
+	case p.claimsOtherIdentity():
+		return onAir, Key{}, true // the key belongs to the other address
+	}
+	return onAir, d.irk, true
+}
+
+// claimsOtherIdentity reports whether the peer has stated an identity address other than
+// the public or static address that it uses on air.
+func (p *pairing) claimsOtherIdentity() bool {
+	onAir, stated := p.peer.Identity(), p.dist.peerAddr
+	return stated != nil && *stated != onAir && !onAir.IsResolvable() && !onAir.IsNonResolvable()
+}
+
 // newBond returns the bond of a pairing that has succeeded. It returns nil if one side
 // does not bond, if the key is public knowledge, or if the peer has no address by which
 // to find the bond again.
 func (p *pairing) newBond(now time.Time) *Bond {
 	d := &p.dist
-	peer := p.peer.Identity()
-	if d.peerAddr != nil {
-		peer = *d.peerAddr
-	} else if p.peer.IsResolvable() || p.peer.IsNonResolvable() {
-		return nil
-	}
-	if !p.bothBond() || p.curve.usesDebugKey() {
+	peer, irk, ok := p.peerIdentity()
+	if !ok || !p.bothBond() || p.curve.usesDebugKey() {
 		return nil
 	}
 	b := &Bond{
 		Peer: peer, Created: now, Authenticated: p.method.Authenticated(), SecureConnections: p.sc, KeySize: p.keySize,
-		IRK: d.irk, GaveIRK: d.give.has(distIDKey) && !p.set.identity.IRK.IsZero(),
+		IRK: irk, GaveIRK: d.give.has(distIDKey) && !p.set.identity.IRK.IsZero(),
 		PeerCSRK: d.peerCSRK, LocalCSRK: d.ownCSRK,
 	}
 	if p.sc {

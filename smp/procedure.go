@@ -74,6 +74,9 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 func (m *Machine) finishPairing(now time.Time) {
 	a := m.attempt
 	b := a.pairing.newBond(now)
+	if b != nil && a.pairing.claimsOtherIdentity() {
+		m.logEvent(levelLink, "identity address of the peer ignored: it uses another fixed address on air", "stated", *a.pairing.dist.peerAddr)
+	}
 	if err := m.checkReplacement(b, a); err != nil {
 		m.endPairing(now, err)
 		return

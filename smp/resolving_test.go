@@ -108,11 +108,11 @@ func testOwnPrivateAddress(t *testing.T) {
 
 func TestIdentityTheft(t *testing.T) { synctest.Test(t, testIdentityTheft) }
 
-// testIdentityTheft is a peripheral that pairs, and then claims the identity of another
-// bonded device.
+// testIdentityTheft is a peripheral that pairs under a private address, and then claims
+// the identity of another bonded device.
 func testIdentityTheft(t *testing.T) {
 	thief := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 0xC6}, Kind: hci.AddrRandom}
-	x := newPair(t, nil, &smp.Config{Identity: thief})
+	x := newPair(t, nil, &smp.Config{Identity: thief, Privacy: true})
 	b := sampleBond(thief)
 	if err := x.c.SMP().Store().Save(b); err != nil {
 		t.Fatal(err)

@@ -14,8 +14,8 @@ import (
 
 func TestIdentityTheftWhileSaving(t *testing.T) { synctest.Test(t, testIdentityTheftWhileSaving) }
 
-// testIdentityTheftWhileSaving lets a second central claim the identity of the first one
-// while the bond with the first is being written.
+// testIdentityTheftWhileSaving lets a second central, which uses a private address, claim
+// the identity of the first one while the bond with the first is being written.
 func testIdentityTheftWhileSaving(t *testing.T) {
 	screen := make(chan smp.Passkey, 2)
 	x := newPair(t, &smp.Config{Delegate: newUser(smp.DisplayYesNo, screen)}, &smp.Config{
@@ -39,7 +39,7 @@ func testIdentityTheftWhileSaving(t *testing.T) {
 		t.Fatalf("the bond that is being saved: %+v, %v", before, ok)
 	}
 	x.unlink(c, p)
-	x.c = x.open(x.air.NewController(nil), &smp.Config{Identity: owner})
+	x.c = x.open(x.air.NewController(nil), &smp.Config{Identity: owner, Privacy: true})
 	tc, tp := x.link()
 	_, _ = tc.SMP().Pair(t.Context(), nil) // the last word is the peripheral's
 	time.Sleep(20 * time.Second)
