@@ -4,6 +4,7 @@ import (
 	"crypto/ecdh"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -31,6 +32,11 @@ type Config struct {
 	DisableSecureConnections bool
 	// DisableIncoming refuses pairings that the peer begins. Bonds still work.
 	DisableIncoming bool
+	// MaxBonds is the number of bonds at which a peer can add no more: a pairing that a
+	// peer without a bond begins, and that would make one, is refused. Pairings of the
+	// program and pairings that replace a bond are not bounded. 0 is 256; a negative
+	// value means no bound.
+	MaxBonds int
 	// AllowRepair lets a bonded central pair again without proof that it has the key
 	// of the bond, as a central must that was reset. The new bond must be no weaker
 	// than the bond that it replaces.
@@ -101,6 +107,16 @@ func (c *Config) minKeySize() int {
 		return keySizeMax
 	}
 	return c.MinKeySize
+}
+
+func (c *Config) maxBonds() int {
+	switch {
+	case c.MaxBonds == 0:
+		return 256
+	case c.MaxBonds < 0:
+		return math.MaxInt
+	}
+	return c.MaxBonds
 }
 
 func (c *Config) keyPair() func() (*ecdh.PrivateKey, error) {

@@ -84,6 +84,15 @@ func (m *Manager) Find(a hci.Addr) (*Bond, bool) {
 	return nil, false
 }
 
+// checkRoom returns an error if a peer may not add a bond: Config.MaxBonds is reached.
+func (m *Manager) checkRoom() error {
+	n, limit := len(m.store.All())+len(m.unsaved.All()), m.cfg.maxBonds()
+	if m.cfg.DisableBonding || n < limit {
+		return nil
+	}
+	return fmt.Errorf("there are %d bonds, at most %d are permitted: remove bonds, or raise Config.MaxBonds", n, limit)
+}
+
 // Resolve returns the identity address of the bonded device that has the address a. Its
 // cost is that of Find.
 func (m *Manager) Resolve(a hci.Addr) (hci.Addr, bool) {

@@ -103,7 +103,13 @@ func (m *Machine) checkReplacement(b *Bond, a *attempt) error {
 		return nil
 	}
 	old, ok := m.mgr.Find(b.Peer) // one that is yet to be saved too
+	if !ok && a.options != nil {
+		return nil
+	}
 	if !ok {
+		if err := m.mgr.checkRoom(); err != nil { // another peer has made its bond meanwhile
+			return localError(ReasonKeyRejected, "%w", err)
+		}
 		return nil
 	}
 	// A damaged bond could not resolve the peer's private address.

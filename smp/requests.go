@@ -70,6 +70,12 @@ func (m *Machine) handlePairingRequest(now time.Time, req pairingRequest) {
 		return
 	}
 	o := m.invitedPairing()
+	if m.bond == nil && o == nil && req.Auth.bonds() {
+		if err := m.mgr.checkRoom(); err != nil {
+			m.refusePeer(now, localError(ReasonPairingNotSupported, "%w", err))
+			return
+		}
+	}
 	own, peer := m.link.OnAir()
 	set, d := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
 	p, err := newResponder(set, own, peer, req)
@@ -132,6 +138,11 @@ func (m *Machine) handleSecurityRequest(now time.Time) {
 		m.refused.Store(true)
 		m.refusePeer(now, localError(ReasonRepeatedAttempts, "too soon after a failure"))
 	default:
+		if err := m.mgr.checkRoom(); err != nil {
+			m.refused.Store(true)
+			m.refusePeer(now, localError(ReasonPairingNotSupported, "%w", err))
+			return
+		}
 		m.initiatePairing(now, nil)
 	}
 }
