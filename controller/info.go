@@ -62,9 +62,15 @@ func (i *Info) maxTXTime() time.Duration {
 	return max(328*time.Microsecond, i.MaxData.TXTime)
 }
 
-// resolves reports whether the controller has a resolving list.
+// resolves reports whether the controller has a resolving list that the host can use.
+// Without LE Set Privacy Mode it cannot: the controller ignores a listed peer that uses
+// its identity address on air, and dials a private address only by an identity kind of
+// address, under which it does not find that peer (Vol 4, Part E, 7.8.12 and 7.8.77).
 func (i *Info) resolves() bool {
-	for _, op := range [...]hci.Opcode{hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLESetAddressResolutionEnable} {
+	for _, op := range [...]hci.Opcode{
+		hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLERemoveDeviceFromResolvingList,
+		hci.OpLESetAddressResolutionEnable, hci.OpLESetPrivacyMode,
+	} {
 		if !i.Commands.Has(op) {
 			return false
 		}

@@ -29,7 +29,7 @@ type resolving struct {
 // advertising pause for the commands.
 //
 // SetResolvingList returns how many entries the controller has accepted: 0 if it
-// has no resolving list. The list may be too short for the last entries, and the
+// has no resolving list, or no LE Set Privacy Mode (7.8.77). The list may be too short for the last entries, and the
 // controller refuses a key that it already has for another peer (7.8.38).
 func (ctl *Controller) SetResolvingList(ctx context.Context, peers func() []hci.LEAddDeviceToResolvingList) (int, error) {
 	return askLoop(ctx, &ctl.core, wrapDuring(ctx, "set the resolving list"), func(_ func() bool, done func(int, error)) {
@@ -102,10 +102,6 @@ func (r *resolving) addPeers(peers []hci.LEAddDeviceToResolvingList, done func(e
 	}
 	r.runListCommand(peers[0], skip, func() {
 		r.loaded++
-		if !r.c.info.Commands.Has(hci.OpLESetPrivacyMode) {
-			r.addPeers(peers[1:], done)
-			return
-		}
 		r.runListCommand(hci.LESetPrivacyMode{Peer: peers[0].Peer, Device: true}, func(error) {
 			// In network privacy mode the controller would ignore the peer's identity
 			// address on air (Vol 6, Part B, 4.7).

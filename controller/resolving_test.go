@@ -17,7 +17,8 @@ var (
 func newResolver(t *testing.T) *harness {
 	h := newHarness(t, 4)
 	h.c.info.ResolvingListSize = 2
-	h.c.info.Commands.Add(hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLESetAddressResolutionEnable, hci.OpLESetPrivacyMode)
+	h.c.info.Commands.Add(hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLERemoveDeviceFromResolvingList,
+		hci.OpLESetAddressResolutionEnable, hci.OpLESetPrivacyMode)
 	return h
 }
 
@@ -110,6 +111,17 @@ func TestResolvingListWithoutThoseRefused(t *testing.T) {
 	h.complete(hci.OpLEAddDeviceToResolvingList, hci.StatusInvalidParameters)
 	h.takes("the others", entryC, hci.LESetPrivacyMode{Peer: entryC.Peer, Device: true}, hci.LESetAddressResolutionEnable{Enable: true})
 	h.wantResolved(r, 1, nil)
+}
+
+// A controller of Core 4.2 has the list, but no privacy modes: it would not hear a listed
+// peer that uses its identity address.
+func TestResolvingListWithoutPrivacyMode(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.ResolvingListSize = 2
+	h.c.info.Commands.Add(hci.OpLEClearResolvingList, hci.OpLEAddDeviceToResolvingList, hci.OpLERemoveDeviceFromResolvingList,
+		hci.OpLESetAddressResolutionEnable)
+	h.wantResolved(h.resolve(entryA), 0, nil)
+	h.idle("the host resolves alone")
 }
 
 func TestResolvingListRefused(t *testing.T) {

@@ -13,15 +13,17 @@ import (
 )
 
 // withPrivacy runs a test of private addresses on controllers with the legacy and with
-// the extended commands, and on one that cannot resolve addresses.
+// the extended commands, on one that cannot resolve addresses, and on one of Core 4.2 that
+// can, but has no privacy modes.
 func withPrivacy(t *testing.T, test func(t *testing.T, cc *sim.ControllerConfig, hc controller.Config)) {
 	for name, x := range map[string]struct {
 		cc *sim.ControllerConfig
 		hc controller.Config
 	}{
-		"legacy":        {nil, controller.Config{DisableExtended: true}},
-		"extended":      {nil, controller.Config{}},
-		"no resolution": {&sim.ControllerConfig{ResolvingListSize: -1}, controller.Config{}},
+		"legacy":          {nil, controller.Config{DisableExtended: true}},
+		"extended":        {nil, controller.Config{}},
+		"no resolution":   {&sim.ControllerConfig{ResolvingListSize: -1}, controller.Config{}},
+		"no privacy mode": {&sim.ControllerConfig{Disable: []hci.Opcode{hci.OpLESetPrivacyMode}}, controller.Config{}},
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, x.cc, x.hc) }) })
 	}
