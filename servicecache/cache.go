@@ -10,6 +10,7 @@ import (
 
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ownfile"
 )
 
 // Cache is a set of tables; see the documentation of the package.
@@ -132,10 +133,15 @@ func (c *Cache) loadRecord(folder, name string, read func([]byte) error) bool {
 		return false
 	}
 	defer unlock()
-	if b, err = c.store.readRecord(folder, name); err == nil {
-		if err = read(b); err == nil {
+	b, err = c.store.readRecord(folder, name)
+	useless := errors.Is(err, ownfile.ErrUntrusted)
+	if err == nil {
+		if read(b) == nil {
 			return true
 		}
+		useless = true
+	}
+	if useless {
 		if err := c.store.setAside(folder, name, c.cfg.maxBad()); err != nil {
 			c.cfg.logger().Warn("record cannot be set aside", "folder", folder, "name", name, "err", err)
 		}

@@ -13,7 +13,8 @@
 // after it has been synced to the disk, so a crash leaves the old record or the
 // new one. An entry is on the disk when Put returns. Each record has a version and
 // a checksum. An unreadable record counts as a miss: it is moved into the folder
-// "bad", and the table has to be discovered again.
+// "bad", and the table has to be discovered again. The same goes for a record that is a link, a
+// pipe, or a file of another user.
 //
 // All methods may be called from any goroutine.
 package servicecache

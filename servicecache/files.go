@@ -1,17 +1,11 @@
 package servicecache
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/moor-ble/moor/internal/ownfile"
 )
 
 // Folders of a cache's directory.
@@ -24,37 +18,37 @@ const (
 
 // files is a store in a directory.
 type files struct {
-	dir     string
+	dir     *ownfile.Dir
+	folders map[string]*ownfile.Dir // by name
 	timeout time.Duration
 	gate    chan struct{} // holds a token while this process has the lock
 }
 
-func newFiles(dir string, timeout time.Duration) (*files, error) {
+// newFiles opens the store in a directory, which it makes if it does not exist.
+func newFiles(path string, timeout time.Duration) (*files, error) {
+	dir, err := ownfile.Make(path)
+	if err != nil {
+		return nil, fmt.Errorf("servicecache: %w", err)
+	}
+	s := &files{dir: dir, folders: map[string]*ownfile.Dir{}, timeout: timeout, gate: make(chan struct{}, 1)}
 	for _, folder := range []string{folderPeers, folderTables, folderHashes, folderBad} {
-		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+		if s.folders[folder], err = dir.MakeSub(folder); err != nil {
 			return nil, fmt.Errorf("servicecache: %w", err)
 		}
 	}
-	return &files{dir: dir, timeout: timeout, gate: make(chan struct{}, 1)}, nil
+	return s, nil
 }
 
-func (s *files) path(folder, name string) string { return filepath.Join(s.dir, folder, name) }
-
 func (s *files) readRecord(folder, name string) ([]byte, error) {
-	f, err := os.Open(s.path(folder, name))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxRecord+1024))
+	return s.folders[folder].ReadFile(name, maxRecord+1024)
 }
 
 // noteUse sets the time of a file. An hour is fine enough for the order in which
 // peers are dropped, and saves writes.
 func (s *files) noteUse(folder, name string, now time.Time) {
-	path := s.path(folder, name)
-	if fi, err := os.Stat(path); err == nil && now.Sub(fi.ModTime()) > time.Hour {
-		_ = os.Chtimes(path, time.Time{}, now) // costs at most the order
+	dir := s.folders[folder]
+	if fi, err := dir.Lstat(name); err == nil && now.Sub(fi.ModTime()) > time.Hour {
+		_ = dir.SetUsed(name, now) // costs at most the order
 	}
 }
 
@@ -62,89 +56,56 @@ func (s *files) noteUse(folder, name string, now time.Time) {
 func (s *files) lock() (func(), error) {
 	limit := time.NewTimer(s.timeout)
 	defer limit.Stop()
-	for {
-		unlock, ok, err := s.tryOnce()
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("servicecache: lock %s: %w", s.dir, err)
-		case ok:
-			return unlock, nil
-		}
-		select {
-		case <-limit.C:
-			return nil, fmt.Errorf("servicecache: another process has held the lock of %s for more than %v: end that process, or use another directory", s.dir, s.timeout)
-		case <-time.After(2 * time.Millisecond):
-		}
+	select {
+	case s.gate <- struct{}{}:
+	case <-limit.C:
+		return nil, fmt.Errorf("servicecache: this process has held the lock of %s for more than %v", s.dir.Path(), s.timeout)
 	}
+	unlock, err := s.dir.Lock(s.timeout)
+	if err != nil {
+		<-s.gate
+		return nil, fmt.Errorf("servicecache: %w", err)
+	}
+	return func() {
+		unlock()
+		<-s.gate
+	}, nil
 }
 
 func (s *files) tryLock() (func(), bool) {
-	unlock, ok, err := s.tryOnce()
-	return unlock, ok && err == nil
-}
-
-func (s *files) tryOnce() (unlock func(), ok bool, err error) {
 	select {
 	case s.gate <- struct{}{}:
 	default:
-		return nil, false, nil
+		return nil, false
 	}
-	f, err := os.OpenFile(s.path("", "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err == nil {
-		ok, err = lockFile(f)
-		if !ok || err != nil {
-			f.Close()
-		}
-	}
-	if !ok || err != nil {
+	unlock, err := s.dir.TryLock()
+	if err != nil {
 		<-s.gate
-		return nil, false, err
+		return nil, false
 	}
 	return func() {
-		f.Close() // which releases the lock
+		unlock()
 		<-s.gate
-	}, true, nil
+	}, true
 }
 
 // writeRecord replaces a file by a new one after that has been synced to the disk.
 func (s *files) writeRecord(folder, name string, b []byte) error {
-	dir := s.path(folder, "")
-	f, err := renameio.NewPendingFile(s.path(folder, name), renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
-	if err != nil {
-		return fmt.Errorf("servicecache: %w", err)
-	}
-	defer f.Cleanup() //nolint:errcheck // a temporary file that stays is removed by sweep
-	if _, err := f.Write(b); err != nil {
-		return fmt.Errorf("servicecache: %w", err)
-	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("servicecache: %w", err)
-	}
-	return syncDir(dir)
-}
-
-// syncDir syncs the names in a directory to the disk.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("servicecache: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
+	if err := s.folders[folder].WriteFile(name, b); err != nil {
 		return fmt.Errorf("servicecache: %w", err)
 	}
 	return nil
 }
 
 func (s *files) removeRecord(folder, name string) error {
-	if err := os.Remove(s.path(folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.folders[folder].Remove(name); err != nil {
 		return fmt.Errorf("servicecache: %w", err)
 	}
 	return nil
 }
 
 func (s *files) setAside(folder, name string, keep int) error {
-	if err := os.Rename(s.path(folder, name), s.path(folderBad, folder+"-"+name+".bad")); err != nil {
+	if err := s.dir.Rename(folder+"/"+name, folderBad+"/"+folder+"-"+name+".bad"); err != nil {
 		return s.removeRecord(folder, name)
 	}
 	list, err := s.listRecords(folderBad)
@@ -161,14 +122,14 @@ func (s *files) setAside(folder, name string, keep int) error {
 }
 
 func (s *files) listRecords(folder string) ([]info, error) {
-	entries, err := os.ReadDir(s.path(folder, ""))
+	entries, err := s.folders[folder].Entries()
 	if err != nil {
 		return nil, fmt.Errorf("servicecache: %w", err)
 	}
 	var list []info
 	for _, e := range entries {
-		if fi, err := e.Info(); err == nil && fi.Mode().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
-			list = append(list, info{name: e.Name(), size: fi.Size(), used: fi.ModTime()})
+		if e.Mode().IsRegular() {
+			list = append(list, info{name: e.Name(), size: e.Size(), used: e.ModTime()})
 		}
 	}
 	return list, nil
@@ -176,16 +137,8 @@ func (s *files) listRecords(folder string) ([]info, error) {
 
 func (s *files) sweep() error {
 	for _, folder := range []string{folderPeers, folderTables, folderHashes} {
-		entries, err := os.ReadDir(s.path(folder, ""))
-		if err != nil {
+		if err := s.folders[folder].Sweep(); err != nil {
 			return fmt.Errorf("servicecache: %w", err)
-		}
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), ".") {
-				if err := s.removeRecord(folder, e.Name()); err != nil {
-					return err
-				}
-			}
 		}
 	}
 	return nil

@@ -239,7 +239,7 @@ func TestLockTimeout(t *testing.T) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Put(writerAddr(1), entry(2)); err == nil || !strings.Contains(err.Error(), "has held the lock") {
+	if err := c.Put(writerAddr(1), entry(2)); err == nil || !strings.Contains(err.Error(), "another process holds the lock") {
 		t.Errorf("got %v", err)
 	}
 	wantEntry(t, c, writerAddr(1), entry(1)) // readers take no lock
