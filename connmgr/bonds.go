@@ -72,7 +72,7 @@ func bondError(stateDir string, err error) error {
 	switch {
 	case errors.Is(err, smp.ErrIdentityDamaged):
 		e.Remedy = "put the file back from a backup, or remove it: devices that know this host by private addresses then have to pair again"
-	case errors.Is(err, smp.ErrOtherAdapter):
+	case errors.Is(err, smp.ErrOtherController):
 		e.Remedy = "use another state directory, or remove the file if it is the same adapter: devices that know this host by private addresses then have to pair again"
 	}
 	return e

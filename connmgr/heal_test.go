@@ -9,6 +9,8 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
 )
 
 func TestHealRepeatsWhatStaleHandlesFailed(t *testing.T) { inBubble(t, testHealRepeats) }
@@ -78,7 +80,7 @@ func testKept(t *testing.T) {
 	l.device(1)
 	l.establish(1, nil).Close()
 	// Another program is heard by meanwhile, and writes first.
-	other := newLab(t, connmgr.Config{StateDir: dir})
+	other := newLab(t, connmgr.Config{StateDir: dir}, &sim.ControllerConfig{Address: hci.MAC{9}})
 	other.device(2)
 	if _, err := other.m.WaitFor(t.Context(), address(2).String()); err != nil {
 		t.Fatal(err)

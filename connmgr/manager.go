@@ -137,7 +137,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m.traits = loadTraits(m.cfg.StateDir, m.log)
 	m.loadDevices()
 	if m.static, err = loadStaticAddress(m.cfg.StateDir); err != nil {
-		return nil, err
+		return nil, errors.Join(err, cache.Close())
 	}
 	m.slots = slots.New(&slots.Config{Logger: m.cfg.Logger})
 	m.slots.Subscribe(m.slotChanged)
@@ -229,7 +229,7 @@ func (m *Manager) Close() error {
 	m.slots.Close()
 	m.bus.closeListeners(errManagerClosed)
 	m.callbacks.Wait()
-	return m.saveDevices()
+	return errors.Join(m.saveDevices(), m.cache.Close())
 }
 
 // Slots returns the account of the connection slots, to read and to subscribe to. The

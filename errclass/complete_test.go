@@ -100,7 +100,8 @@ func samples() map[string]error {
 		"smp.ErrCanceled":        smp.ErrCanceled,
 		"smp.ErrSignature":       smp.ErrSignature,
 		"smp.ErrNoSigningKey":    smp.ErrNoSigningKey,
-		"smp.ErrOtherAdapter":    smp.ErrOtherAdapter,
+		"smp.ErrOtherController": smp.ErrOtherController,
+		"smp.ErrInUse":           smp.ErrInUse,
 		"smp.Error":              &smp.Error{Reason: smp.ReasonUnspecified},
 		"smp.BondLostError":      &smp.BondLostError{Err: hci.StatusKeyMissing},
 	}

@@ -67,7 +67,7 @@ var smpRows = []row{
 		like: likeBleak, do: treatment{category: Fatal, advice: adviceIncoming}, why: "this host refuses every pairing that the peer begins",
 	},
 	{
-		name: "smp: wrong use", match: []match{is(smp.ErrNoSigningKey, smp.ErrOtherAdapter, smp.ErrIdentityDamaged)},
+		name: "smp: wrong use", match: []match{is(smp.ErrNoSigningKey, smp.ErrOtherController, smp.ErrIdentityDamaged, smp.ErrInUse)},
 		like: likeOther, do: fatal, why: "the same call fails again",
 	},
 	{

@@ -72,7 +72,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 	h.ctl = ctl
 	if h.cfg.SMP != nil {
 		if err := h.openSMP(ctx); err != nil {
-			return nil, errors.Join(err, ctl.Close())
+			return nil, errors.Join(err, h.Close())
 		}
 	}
 	return h, nil
@@ -181,4 +181,14 @@ func (h *Host) Done() <-chan struct{} { return h.ctl.Done() }
 func (h *Host) Err() error { return h.ctl.Err() }
 
 // Close disconnects all links and closes the transport; see controller.Controller.Close.
-func (h *Host) Close() error { return h.ctl.Close() }
+// It then closes the Security Manager, and with it the Store of the bonds.
+func (h *Host) Close() error {
+	err := h.ctl.Close()
+	if h.smp == nil {
+		return err
+	}
+	if closed := h.smp.Close(); err == nil {
+		err = closed
+	}
+	return err
+}

@@ -21,8 +21,7 @@ type Cache struct {
 
 // Open opens the cache in a directory. If the directory does not exist, Open
 // creates it, accessible to its owner only. With an empty dir the cache is in
-// memory and ends with the program. A nil Config has the defaults. A Cache need not
-// be closed.
+// memory and ends with the program. A nil Config has the defaults.
 func Open(dir string, cfg *Config) (*Cache, error) {
 	c := &Cache{}
 	if cfg != nil {
@@ -46,6 +45,10 @@ func Open(dir string, cfg *Config) (*Cache, error) {
 	}
 	return c, nil
 }
+
+// Close ends the use of the directory; later calls find nothing and store nothing. A
+// Cache that is not closed ends with the program.
+func (c *Cache) Close() error { return c.store.closeStore() }
 
 // fileName returns the name of a peer's record.
 func fileName(a hci.Addr) string {

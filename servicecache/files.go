@@ -1,6 +1,7 @@
 package servicecache
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -133,6 +134,14 @@ func (s *files) listRecords(folder string) ([]info, error) {
 		}
 	}
 	return list, nil
+}
+
+func (s *files) closeStore() error {
+	err := s.dir.Close()
+	for _, dir := range s.folders {
+		err = errors.Join(err, dir.Close())
+	}
+	return err
 }
 
 func (s *files) sweep() error {

@@ -20,6 +20,7 @@ type store interface {
 	setAside(folder, name string, keep int) error
 	listRecords(folder string) ([]info, error)
 	sweep() error // removes the temporary files of killed writers
+	closeStore() error
 }
 
 // info is a record in the result of listRecords.
@@ -106,3 +107,5 @@ func (m *memory) listRecords(folder string) ([]info, error) {
 }
 
 func (*memory) sweep() error { return nil }
+
+func (*memory) closeStore() error { return nil }

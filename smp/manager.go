@@ -2,7 +2,9 @@ package smp
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
+	"sync"
 
 	"github.com/moor-ble/moor/hci"
 )
@@ -15,8 +17,9 @@ type Manager struct {
 	store   watchedStore
 	unsaved index // new bonds that are not in store yet; the peers have their keys
 	log     *slog.Logger
-	backoff backoff       // belongs to the loop
-	writing chan struct{} // one slot: its holder may change bonds
+	backoff backoff        // belongs to the loop
+	writing chan struct{}  // one slot: its holder may change bonds
+	saves   sync.WaitGroup // the bonds of pairings that are being saved
 
 	suspended suspended // the peers whose bonds do not encrypt new links
 }
@@ -49,6 +52,17 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 	}
 	m.store = watchedStore{s, m}
 	return m, nil
+}
+
+// Close ends the use of the bonds, once those of finished pairings are saved: it closes
+// the Store if that implements io.Closer, as a FileStore does. The controller must have
+// ended before, and Close must not be called on its loop.
+func (m *Manager) Close() error {
+	m.saves.Wait()
+	if s, ok := m.store.Store.(io.Closer); ok {
+		return s.Close()
+	}
+	return nil
 }
 
 // Store returns the Store of the bonds. Its Save and Remove wait for changes by the

@@ -92,7 +92,7 @@ func (m *Machine) finishPairing(now time.Time) {
 	}
 	m.saving = true
 	m.mgr.unsaved.putBond(b)
-	go m.saveBond(b, a, result)
+	m.mgr.saves.Go(func() { m.saveBond(b, a, result) })
 }
 
 // checkReplacement refuses a bond that would replace another one without

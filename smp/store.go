@@ -36,7 +36,8 @@ type Local struct {
 	Binding string
 }
 
-// OpenStore opens the Store of a local identity.
+// OpenStore opens the Store of a local identity. Manager.Close closes a Store that
+// implements io.Closer; one that several Managers share must not.
 type OpenStore func(l Local) (Store, error)
 
 // index holds bonds in memory, as every Store does.

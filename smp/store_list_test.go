@@ -26,6 +26,7 @@ func TestFileStores(t *testing.T) {
 		if err := s.Save(sampleBond(peerA)); err != nil {
 			t.Fatal(err)
 		}
+		closeStore(t, s)
 	}
 	all, err := smp.FileStores(dir)
 	if err != nil || len(all) != 2 || all[0].Identity().Addr != other.Addr || all[1].Identity().Addr != local.Addr {
@@ -42,6 +43,7 @@ func TestFileStores(t *testing.T) {
 	} else {
 		same(t, b, sampleBond(peerA))
 	}
+	closeStore(t, all[0])
 	if err := os.WriteFile(filepath.Join(all[0].Dir(), "identity.json"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,21 @@ func openFiles(t *testing.T, dir string) *smp.FileStore {
 	return s
 }
 
+// closeStore closes a store, which another one may then open.
+func closeStore(t *testing.T, s *smp.FileStore) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reopen closes a store and opens it again.
+func reopen(t *testing.T, s *smp.FileStore) *smp.FileStore {
+	t.Helper()
+	closeStore(t, s)
+	return openFiles(t, filepath.Dir(s.Dir()))
+}
+
 func TestFileStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made [by] the store")
 	s := openFiles(t, dir)
@@ -58,7 +73,7 @@ func TestFileStore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again := openFiles(t, dir)
+	again := reopen(t, s)
 	if again.Identity() != s.Identity() || s.Identity().IRK.IsZero() || s.Identity().Addr != local.Addr {
 		t.Errorf("identity %v became %v", s.Identity(), again.Identity())
 	}
@@ -80,7 +95,7 @@ func TestFileStore(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, ok := again.Find(peerA); ok || len(openFiles(t, dir).All()) != 1 {
+	if _, ok := again.Find(peerA); ok || len(reopen(t, again).All()) != 1 {
 		t.Error("the bond is still there")
 	}
 }
@@ -89,8 +104,7 @@ func TestFileModes(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes")
 	}
-	dir := t.TempDir()
-	s := openFiles(t, dir)
+	s := openFiles(t, t.TempDir())
 	if err := s.Save(sampleBond(peerA)); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +112,7 @@ func TestFileModes(t *testing.T) {
 		t.Helper()
 		modes := map[string]os.FileMode{s.Dir(): 0o700}
 		files, err := os.ReadDir(s.Dir())
-		if err != nil || len(files) != 2 {
+		if err != nil || len(files) != 3 { // with the lock
 			t.Fatalf("%v, %v", files, err)
 		}
 		for _, f := range files {
@@ -116,19 +130,21 @@ func TestFileModes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	openFiles(t, dir)
+	reopen(t, s)
 	check()
 }
 
-func TestBondsAreBoundToTheAdapter(t *testing.T) {
+func TestBondsAreBoundToTheController(t *testing.T) {
 	dir := t.TempDir()
-	if err := openFiles(t, dir).Save(sampleBond(peerA)); err != nil {
+	own := openFiles(t, dir)
+	if err := own.Save(sampleBond(peerA)); err != nil {
 		t.Fatal(err)
 	}
+	closeStore(t, own)
 	elsewhere := local
 	elsewhere.Binding = "port 2"
-	if _, err := smp.OpenFileStore(dir, elsewhere); !errors.Is(err, smp.ErrOtherAdapter) || !strings.Contains(err.Error(), "port 2") {
-		t.Errorf("same address, another adapter: %v", err)
+	if _, err := smp.OpenFileStore(dir, elsewhere); !errors.Is(err, smp.ErrOtherController) || !strings.Contains(err.Error(), "port 2") {
+		t.Errorf("same address, another controller: %v", err)
 	}
 	other := smp.Local{Addr: peerB, Binding: local.Binding}
 	s, err := smp.OpenFileStore(dir, other)
@@ -136,13 +152,14 @@ func TestBondsAreBoundToTheAdapter(t *testing.T) {
 		t.Errorf("another address: %v, %v", s.All(), err)
 	}
 	// A file that was copied from another identity is refused.
-	b, err := os.ReadFile(filepath.Join(openFiles(t, dir).Dir(), "C0000000000A-random.json"))
+	b, err := os.ReadFile(filepath.Join(own.Dir(), "C0000000000A-random.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(s.Dir(), "C0000000000A-random.json"), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	closeStore(t, s)
 	if s, err = smp.OpenFileStore(dir, other); err != nil || len(s.All()) != 0 || len(s.Damaged()) != 1 {
 		t.Errorf("a copied file: %v, %v, %v", s.All(), s.Damaged(), err)
 	}
@@ -172,7 +189,7 @@ func TestDamagedFiles(t *testing.T) {
 		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := openFiles(t, dir)
+		s = reopen(t, s)
 		if len(s.All()) != 0 || len(s.Damaged()) != 1 || !strings.Contains(s.Damaged()[0].Error(), path) {
 			t.Errorf("%q: bonds %v, damaged %v", change[1], s.All(), s.Damaged())
 		}
@@ -187,7 +204,7 @@ func TestDamagedFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s = openFiles(t, dir)
+	s = reopen(t, s)
 	if _, ok := s.Find(hci.Addr{MAC: hci.MAC{0xB, 5: 0xC0}, Kind: hci.AddrRandom}); ok || len(s.Damaged()) != 5 {
 		t.Errorf("a file with a name that is none of ours stands for a bond; damaged %v", s.Damaged())
 	}
@@ -205,16 +222,18 @@ func TestDamagedFiles(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := openFiles(t, dir).Save(sampleBond(peerA)); err != nil {
+	s = reopen(t, s)
+	if err := s.Save(sampleBond(peerA)); err != nil {
 		t.Fatal(err)
 	}
-	if s := openFiles(t, dir); len(s.All()) != 1 || len(s.Damaged()) != 0 {
+	if s = reopen(t, s); len(s.All()) != 1 || len(s.Damaged()) != 0 {
 		t.Errorf("a new bond did not replace the damaged one: %v", s.Damaged())
 	}
 	identity := filepath.Join(s.Dir(), "identity.json")
 	if err := os.WriteFile(identity, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	closeStore(t, s)
 	if _, err := smp.OpenFileStore(dir, local); err == nil || !strings.Contains(err.Error(), identity) {
 		t.Errorf("damaged identity: %v", err)
 	}
@@ -260,7 +279,7 @@ func TestExportAndImport(t *testing.T) {
 	if n, err := smp.Import(strings.NewReader(backup), s); err != nil || n != 2 {
 		t.Errorf("imported %d, %v", n, err)
 	}
-	got, _ := openFiles(t, dir).Find(peerA)
+	got, _ := reopen(t, s).Find(peerA)
 	same(t, got, sampleBond(peerA))
 	other, err := smp.Memory()(smp.Local{Addr: peerB})
 	if err != nil {
