@@ -10,6 +10,9 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
+// bondsName is the name of the directory of bonds in a state directory.
+const bondsName = "bonds"
+
 // hasBond reports whether the adapter has a bond with t. The adapter may be down.
 func (a *Adapter) hasBond(t target) bool {
 	a.mu.Lock()
@@ -42,6 +45,9 @@ func newBondStores(stateDir string) *bondStores {
 	b := &bondStores{memory: map[smp.Local]smp.Store{}}
 	if stateDir != "" {
 		b.disk = func(l smp.Local) (smp.Store, error) {
+			if err := checkStateDir(stateDir, bondsName); err != nil {
+				return nil, &StateError{Dir: stateDir, Err: err}
+			}
 			s, err := smp.OpenFileStore(BondDir(stateDir), l)
 			if err != nil {
 				return nil, bondError(stateDir, err)
@@ -54,7 +60,7 @@ func newBondStores(stateDir string) *bondStores {
 
 // BondDir returns the directory, within a state directory, for the bonds: the argument
 // of smp.OpenFileStore.
-func BondDir(stateDir string) string { return filepath.Join(stateDir, "bonds") }
+func BondDir(stateDir string) string { return filepath.Join(stateDir, bondsName) }
 
 // OpenBonds opens the bonds in a state directory, one store for each adapter that was
 // used with it. It is for programs that inspect bonds without a Manager.
@@ -72,6 +78,8 @@ func bondError(stateDir string, err error) error {
 	switch {
 	case errors.Is(err, smp.ErrIdentityDamaged):
 		e.Remedy = "put the file back from a backup, or remove it: devices that know this host by private addresses then have to pair again"
+	case errors.Is(err, smp.ErrInUse):
+		e.Remedy = "end the other process, or use another state directory"
 	case errors.Is(err, smp.ErrOtherController):
 		e.Remedy = "use another state directory, or remove the file if it is the same adapter: devices that know this host by private addresses then have to pair again"
 	}

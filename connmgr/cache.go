@@ -22,6 +22,9 @@ const tables = "tables"
 func OpenCache(stateDir string, log *slog.Logger) (*servicecache.Cache, error) {
 	dir := stateDir
 	if dir != "" {
+		if err := checkStateDir(stateDir, tables); err != nil {
+			return nil, &StateError{Dir: stateDir, Err: err}
+		}
 		dir = filepath.Join(dir, tables)
 	}
 	c, err := servicecache.Open(dir, &servicecache.Config{Logger: log})

@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"github.com/moor-ble/moor/hci"
 )
@@ -34,15 +30,20 @@ type devicesFile struct {
 // KeptDevices returns the devices that a Manager has kept in a state directory, ordered
 // as by Manager.Devices; none if there is no such file yet.
 func KeptDevices(stateDir string) ([]Device, error) {
-	b, err := os.ReadFile(filepath.Join(stateDir, devicesName))
+	b, err := readState(stateDir, devicesName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var f devicesFile
 	if err != nil {
 		return nil, &StateError{Dir: stateDir, Err: err}
 	}
-	err = json.Unmarshal(b, &f)
+	return decodeDevices(stateDir, b)
+}
+
+// decodeDevices decodes the content of a file of devices.
+func decodeDevices(stateDir string, b []byte) ([]Device, error) {
+	var f devicesFile
+	err := json.Unmarshal(b, &f)
 	if err == nil && f.Version != devicesVersion {
 		err = fmt.Errorf("version %d instead of %d", f.Version, devicesVersion)
 	}
@@ -76,22 +77,20 @@ func (m *Manager) saveDevices() error {
 	if m.cfg.StateDir == "" {
 		return nil
 	}
-	path := filepath.Join(m.cfg.StateDir, devicesName)
 	all, news := m.devices.takeSnapshot()
-	if _, err := os.Stat(path); err == nil && !news {
-		return nil
-	}
-	kept, err := KeptDevices(m.cfg.StateDir)
-	if err != nil {
-		m.log.Warn("devices heard before not kept", "error", err)
-	}
-	b, err := json.Marshal(devicesFile{devicesVersion, mergeDevices(all, kept)})
-	if err == nil {
-		err = os.MkdirAll(m.cfg.StateDir, 0o700)
-	}
-	if err == nil {
-		err = renameio.WriteFile(path, b, 0o600)
-	}
+	err := changeState(m.cfg.StateDir, devicesName, func(old []byte) ([]byte, error) {
+		if old == nil {
+			return json.Marshal(devicesFile{devicesVersion, all})
+		}
+		if !news {
+			return nil, nil
+		}
+		kept, err := decodeDevices(m.cfg.StateDir, old)
+		if err != nil {
+			m.log.Warn("devices heard before not kept", "error", err)
+		}
+		return json.Marshal(devicesFile{devicesVersion, mergeDevices(all, kept)})
+	})
 	if err != nil {
 		return &StateError{Dir: m.cfg.StateDir, Err: fmt.Errorf("devices not saved: %w", err)}
 	}

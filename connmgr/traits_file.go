@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-
-	"github.com/google/renameio/v2"
 
 	"github.com/moor-ble/moor/hci"
 )
@@ -37,15 +33,23 @@ type traitsFile struct {
 // failed last first. It returns none if no Manager has stored any yet. The error is a
 // *StateError.
 func KeptTraits(stateDir string) ([]DeviceTraits, error) {
-	b, err := os.ReadFile(filepath.Join(stateDir, traitsName))
+	b, err := readState(stateDir, traitsName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, &StateError{Dir: stateDir, Err: err}
 	}
+	return decodeTraits(stateDir, b)
+}
+
+// decodeTraits decodes the content of a file of traits; none if it is empty.
+func decodeTraits(stateDir string, b []byte) ([]DeviceTraits, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
 	var f traitsFile
-	err = json.Unmarshal(b, &f)
+	err := json.Unmarshal(b, &f)
 	if err == nil && f.Version != traitsVersion {
 		err = fmt.Errorf("version %d instead of %d", f.Version, traitsVersion)
 	}
@@ -86,21 +90,20 @@ func ClearTraits(stateDir, address string) (had bool, err error) {
 
 // updateTraits replaces the traits in a state directory and returns the new ones. It
 // leaves a file of another version unchanged.
-func updateTraits(stateDir string, change func([]DeviceTraits) []DeviceTraits) ([]DeviceTraits, error) {
-	old, err := KeptTraits(stateDir)
-	if err != nil {
+func updateTraits(stateDir string, change func([]DeviceTraits) []DeviceTraits) (all []DeviceTraits, err error) {
+	err = changeState(stateDir, traitsName, func(b []byte) ([]byte, error) {
+		old, err := decodeTraits(stateDir, b)
+		if err != nil {
+			return nil, err
+		}
+		all = change(old)
+		if len(old) == 0 && len(all) == 0 {
+			return nil, nil
+		}
+		return json.Marshal(traitsFile{traitsVersion, all})
+	})
+	if _, ok := errors.AsType[*StateError](err); ok {
 		return nil, err
-	}
-	all := change(old)
-	if len(old) == 0 && len(all) == 0 {
-		return nil, nil
-	}
-	b, err := json.Marshal(traitsFile{traitsVersion, all})
-	if err == nil {
-		err = os.MkdirAll(stateDir, 0o700)
-	}
-	if err == nil {
-		err = renameio.WriteFile(filepath.Join(stateDir, traitsName), b, 0o600)
 	}
 	if err != nil {
 		return nil, &StateError{Dir: stateDir, Err: fmt.Errorf("traits not saved: %w", err)}
