@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/google/go-cmp v0.7.0
-	github.com/google/renameio/v2 v2.0.2
 	github.com/mdlayher/socket v0.8.0
 	github.com/spf13/pflag v1.0.10
 	go.uber.org/goleak v1.3.0

@@ -27,6 +27,8 @@ type Config struct {
 	// capture. Its Write is called on the loop and must not block. An error of
 	// Write ends the capture, not the Controller.
 	Snoop io.Writer
+	// SnoopKeys captures the keys of bonds and links too; see hci.NewSnoopWithKeys.
+	SnoopKeys bool
 	// NewLink returns the handler of a new link. It is called on the loop and must
 	// not block. Without a handler (nil), data is dropped and requests of the peer
 	// are refused.

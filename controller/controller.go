@@ -68,6 +68,9 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 	ctl.core.legacy.publish = func(i Info) { ctl.info.Store(&i) }
 	if cfg.Snoop != nil {
 		ctl.snoop = hci.NewSnoop(cfg.Snoop)
+		if cfg.SnoopKeys {
+			ctl.snoop = hci.NewSnoopWithKeys(cfg.Snoop)
+		}
 	}
 	go ctl.readPackets()
 	go ctl.runLoop()

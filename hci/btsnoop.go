@@ -41,11 +41,18 @@ type SnoopWriter struct {
 	w       io.Writer
 	buf     []byte
 	started bool
+	keys    bool // capture keys too
+	mask    keyMask
 }
 
 // NewSnoop returns a SnoopWriter that writes to w. The first packet is preceded by
-// the file header.
+// the file header. Zeros replace keys: those of commands and events, and those that the
+// two sides of a pairing distribute. Attribute values are captured.
 func NewSnoop(w io.Writer) *SnoopWriter { return &SnoopWriter{w: w} }
+
+// NewSnoopWithKeys is NewSnoop for a capture with all keys. Whoever has the file can
+// decrypt the links of the captured bonds, and pose as either side.
+func NewSnoopWithKeys(w io.Writer) *SnoopWriter { return &SnoopWriter{w: w, keys: true} }
 
 // Packet writes one whole H4 packet with the time t. sent means that it went to the
 // controller. Packet calls Write once and returns its error.
@@ -68,7 +75,11 @@ func (s *SnoopWriter) Packet(t time.Time, sent bool, h4 []byte) error {
 	s.buf = binary.BigEndian.AppendUint32(s.buf, flags)
 	s.buf = binary.BigEndian.AppendUint32(s.buf, 0) // drops
 	s.buf = binary.BigEndian.AppendUint64(s.buf, uint64(t.UnixMicro()+snoopEpoch))
+	header := len(s.buf)
 	s.buf = append(s.buf, h4...)
+	if !s.keys {
+		s.mask.maskKeys(s.buf[header:], sent)
+	}
 	if _, err := s.w.Write(s.buf); err != nil {
 		return fmt.Errorf("hci: btsnoop: %w", err)
 	}

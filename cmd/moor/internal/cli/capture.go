@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/moor-ble/moor/internal/ownfile"
 )
 
 // capture is the file of --snoop, which takes the packets of one adapter. The
@@ -17,12 +19,16 @@ type capture struct {
 	err     error
 }
 
-// openCapture creates the file of --snoop. Without --snoop it returns nil.
+// openCapture creates the file of --snoop, which other users cannot read. Without
+// --snoop it returns nil.
 func (a *app) openCapture() (*capture, error) {
 	if a.Snoop == "" {
+		if a.SnoopKeys {
+			return nil, usagef("--snoop-keys needs a capture: add --snoop FILE")
+		}
 		return nil, nil
 	}
-	file, err := os.Create(a.Snoop)
+	file, err := ownfile.Create(a.Snoop)
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}

@@ -8,11 +8,9 @@ import (
 	"io"
 	"os"
 	"slices"
-	"syscall"
-
-	"github.com/google/renameio/v2/maybe"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ownfile"
 	"github.com/moor-ble/moor/smp"
 )
 
@@ -52,12 +50,8 @@ func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 		a.out.writeBytes(b)
 		return nil
 	}
-	if err := maybe.WriteFile(c.File, b, 0o600); err != nil {
-		// The error may name the temporary file instead.
-		if system, ok := errors.AsType[syscall.Errno](err); ok {
-			err = system
-		}
-		return fmt.Errorf("export: %s: %w", c.File, err)
+	if err := ownfile.Replace(c.File, b); err != nil {
+		return fmt.Errorf("export: %w", err)
 	}
 	if a.JSON {
 		a.out.json(struct {

@@ -22,6 +22,6 @@ func runDemo(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	cfg.HCI.Snoop = capture.writer()
+	cfg.HCI.Snoop, cfg.HCI.SnoopKeys = capture.writer(), a.SnoopKeys
 	return a.closeCapture(capture, demo.Run(ctx, cfg))
 }

@@ -319,7 +319,7 @@ func TestBonds(t *testing.T) {
 		if err != nil || !bytes.Contains(exported, []byte(key)) {
 			t.Errorf("%s, %v", exported, err)
 		}
-		h.moor(nil, "bonds", "export", "--file", "/nonexist/x").want(t, 1, "", "moor: export: /nonexist/x: no such file or directory\n")
+		h.moor(nil, "bonds", "export", "--file", "/nonexist/x").want(t, 1, "", "moor: export: write /nonexist/x: no such file or directory\n")
 		h.moor(nil, "bonds", "export").want(t, 0, string(exported), "")
 		h.moor(nil, "bonds", "export", belt).want(t, 1, "", "moor: "+belt+": there is no bond with this device\n")
 		h.moor(nil, "unpair", mac, "--json").want(t, 0, `{"address":"`+lock+`","local":"`+local+`"}`+"\n", "")

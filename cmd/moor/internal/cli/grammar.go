@@ -9,11 +9,12 @@ import (
 
 // globals are the flags that every command has.
 type globals struct {
-	Adapters []string
-	JSON     bool
-	Snoop    string
-	State    string
-	Privacy  bool
+	Adapters  []string
+	JSON      bool
+	Snoop     string
+	SnoopKeys bool
+	State     string
+	Privacy   bool
 	// NoExtended disables the extended commands of the controllers.
 	NoExtended bool
 	Verbose    int
@@ -24,7 +25,8 @@ func (g *globals) flags() *pflag.FlagSet {
 	fs := newFlags("moor")
 	fs.VarP((*adapterFlag)(&g.Adapters), "adapter", "a", "use `ADAPTER`, see moor --help; for several, repeat the flag or separate them by commas (also $MOOR_ADAPTER)")
 	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object per line")
-	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark)")
+	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark), readable by you alone and without keys")
+	fs.BoolVar(&g.SnoopKeys, "snoop-keys", false, "include the keys of bonds and links in the file of --snoop; with them, recordings of these links can be decrypted")
 	fs.StringVar(&g.State, "state", "", "store the devices heard, their attribute tables and their bonds in `DIR`, so that the next connection is quicker; \"none\" stores nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and its subdirectory sim for simulated air (also $MOOR_STATE)")
 	fs.BoolVar(&g.Privacy, "privacy", false, "change the address on air every 15 minutes; only devices that bonded with --privacy recognize this host")
 	fs.BoolVar(&g.NoExtended, "no-extended", false, "scan and connect with the legacy HCI commands, for a controller whose extended commands do not work; if the controller refuses them, moor does so by itself")

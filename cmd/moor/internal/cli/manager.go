@@ -101,7 +101,7 @@ func (a *app) managerConfig(on air, names []string, to *capture) *connmgr.Config
 	return &connmgr.Config{
 		Adapters: names, Kinds: a.kinds(), StateDir: a.stateDir(), Logger: a.log,
 		DisableScan: !on.listen, PassiveScan: on.passive, Pairing: &on.pairing,
-		Host: host.Config{HCI: controller.Config{Logger: a.log, Snoop: to.writer(), DisableExtended: a.NoExtended}},
+		Host: host.Config{HCI: controller.Config{Logger: a.log, Snoop: to.writer(), SnoopKeys: a.SnoopKeys, DisableExtended: a.NoExtended}},
 	}
 }
 

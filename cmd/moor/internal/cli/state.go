@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/moor-ble/moor/internal/ownfile"
 )
 
 // stateDir returns the directory that commands keep state in; "" keeps none. The
@@ -24,8 +26,9 @@ func (a *app) stateDir() string {
 	if a.isSimulated() {
 		dir = filepath.Join(dir, "sim")
 	}
-	err := os.MkdirAll(dir, 0o700)
+	own, err := ownfile.MakeNamed(dir)
 	if err == nil {
+		own.Close()
 		var probe *os.File
 		if probe, err = os.CreateTemp(dir, ".probe"); err == nil {
 			err = errors.Join(probe.Close(), os.Remove(probe.Name()))
