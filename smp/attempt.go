@@ -43,7 +43,7 @@ func (a *attempt) askDelegate(q question) {
 	go func() {
 		reply := a.callDelegate(q)
 		a.m.ch.Post(loop.Func(func(now time.Time) {
-			if a.m.attempt == a {
+			if a.m.attempt() == a {
 				a.m.advancePairing(now, reply)
 			}
 		}))

@@ -59,10 +59,10 @@ func (m *Machine) admitPair(now time.Time, c caller) error {
 			return err
 		}
 		return ErrBonded
-	case m.attempt != nil || m.saving || m.pausing || m.invitedPairing() != nil:
+	case m.attempt() != nil || m.isSaving() || m.pausing || m.invitedPairing() != nil:
 		m.pairs = append(m.pairs, c)
 		return nil
-	case m.encryption != nil || m.invitation != nil:
+	case m.encryption != nil || m.invitation() != nil:
 		return ErrBusy
 	}
 	m.pairs = append(m.pairs, c)
@@ -83,8 +83,8 @@ func (m *Machine) settlePairs(now time.Time, a *attempt, o outcome) {
 		switch {
 		case a == nil || a.satisfies(c, o.result):
 			c.ch <- o
-		case m.dead != nil:
-			c.ch <- outcome{err: m.dead}
+		case m.deadCause() != nil:
+			c.ch <- outcome{err: m.deadCause()}
 		case o.err != nil:
 			m.pairs = append(m.pairs, c)
 			m.startPause()
@@ -120,7 +120,7 @@ func (m *Machine) startPause() {
 // endPause begins the pairings of the waiting callers.
 func (m *Machine) endPause(now time.Time) {
 	m.pausing = false
-	if m.attempt != nil || m.saving {
+	if m.attempt() != nil || m.isSaving() {
 		return // the peer has begun a pairing: they wait for that now
 	}
 	waiting := m.pairs
@@ -135,31 +135,37 @@ func (m *Machine) endPause(now time.Time) {
 // want another begin their own.
 func (m *Machine) leavePair(now time.Time, ch chan outcome, cause error) {
 	m.pairs = slices.DeleteFunc(m.pairs, func(c caller) bool { return c.ch == ch })
-	if a := m.attempt; a != nil && a.options != nil && !slices.ContainsFunc(m.pairs, a.wouldRepeat) {
+	if a := m.attempt(); a != nil && a.options != nil && !slices.ContainsFunc(m.pairs, a.wouldRepeat) {
 		m.endPairing(now, &Error{
 			Reason: ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", ErrCanceled, cause),
 		})
 		return
 	}
 	switch {
-	case m.invitedPairing() == nil || slices.ContainsFunc(m.pairs, m.invitation.isFor):
+	case m.invitedPairing() == nil || slices.ContainsFunc(m.pairs, m.invitation().isFor):
 	case len(m.pairs) > 0: // the central has not begun: ask it for the next caller's
 		m.inviteCentral(now, m.pairs[0].options)
 	case len(m.encrypts) > 0:
-		m.invitation = &invitation{}
+		m.setInvitation(&invitation{})
 	default:
-		m.invitation = nil
+		m.setInvitation(nil)
 		m.stopIdleTimer()
 	}
 }
 
-// Encrypt returns once the link is encrypted. Unless it is, this host encrypts it
-// with the key of the bond as central, and asks the central to as peripheral.
+// Encrypt returns once the link is encrypted. As central, this host encrypts the link
+// with the key of the bond. As peripheral, it asks the central to encrypt. On an
+// encrypted link, Encrypt does nothing.
 //
-// Errors are ErrNoBond, ErrNoKey, ErrBondDamaged, ErrBondLost if the peer has no key
-// for the bond, ErrOpenBond if the peer may merely not know this host by its private
-// address, or those of Pair. None of the five ends the link, which stays in plain
-// text.
+// The errors are those of Pair, and:
+//
+//   - ErrNoBond: there is no bond with the peer.
+//   - ErrNoKey: the bond has no key for this host's role.
+//   - ErrBondDamaged: the bond cannot be read.
+//   - ErrBondLost: the peer has no key for the bond.
+//   - ErrOpenBond: the peer may not recognize this host under its private address.
+//
+// After one of these five the link is up, in plain text.
 func (m *Machine) Encrypt(ctx context.Context) error {
 	// The loop decides even if Security reports encryption already: by then changed
 	// has returned, and what it informs is up to date.
@@ -176,7 +182,7 @@ func (m *Machine) Encrypt(ctx context.Context) error {
 // admitEncrypt begins to encrypt, or adds ch to the callers that wait for encryption.
 // It must run on the loop.
 func (m *Machine) admitEncrypt(now time.Time, ch chan outcome) error {
-	busy := m.encryption != nil || m.attempt != nil || m.invitation != nil
+	busy := m.encryption != nil || m.attempt() != nil || m.invitation() != nil
 	switch {
 	case m.Security().Encrypted:
 		ch <- outcome{}
@@ -219,8 +225,8 @@ func (m *Machine) callLoop(ctx context.Context, what string,
 	}
 	ch := make(chan outcome, 1)
 	posted := m.ch.Post(loop.Func(func(now time.Time) {
-		if m.dead != nil {
-			ch <- outcome{err: m.dead}
+		if err := m.deadCause(); err != nil {
+			ch <- outcome{err: err}
 		} else if err := start(now, ch); err != nil {
 			ch <- outcome{err: fmt.Errorf("smp: %s: %w", what, err)}
 		}

@@ -16,9 +16,9 @@ var public = map[string]string{
 	"pub.X == c.own.X": "public keys, which both sides have sent",
 	"c.own.X == x":     "the same",
 	"c.peer.X == x":    "the same",
-	"slices.ContainsFunc(m.pairs, a.wouldRepeat)":      "callers, by where their secrets are, not what",
-	"slices.ContainsFunc(m.pairs, m.invitation.isFor)": "the same",
-	"ev.Rand == [8]byte{}":                             "the name of a key, which the central has sent",
+	"slices.ContainsFunc(m.pairs, a.wouldRepeat)":        "callers, by where their secrets are, not what",
+	"slices.ContainsFunc(m.pairs, m.invitation().isFor)": "the same",
+	"ev.Rand == [8]byte{}":                               "the name of a key, which the central has sent",
 }
 
 // TestSecretsAreComparedInConstantTime finds comparisons in the source whose duration

@@ -71,7 +71,7 @@ func (m *Machine) handleEncryptionDone(now time.Time, err error) {
 		err = fmt.Errorf("smp: encrypt: %w", err)
 	}
 	m.logEvent(levelLink, "not encrypted", "error", err)
-	if m.attempt != nil {
+	if m.attempt() != nil {
 		m.endPairing(now, &Error{Reason: ReasonUnspecified, Local: true, Err: err})
 	}
 	m.answerEncrypts(outcome{err: err})
@@ -87,7 +87,7 @@ func (m *Machine) handleEncryptionEvent(now time.Time, st hci.Status) {
 	default:
 		m.encryption = nil
 		m.logEvent(levelLink, "not encrypted", "status", st)
-		if m.attempt != nil {
+		if m.attempt() != nil {
 			m.endPairing(now, &Error{Reason: ReasonUnspecified, Local: true, Err: st})
 		}
 	}
@@ -101,12 +101,12 @@ func (m *Machine) handleEncrypted(now time.Time) {
 	m.logEvent(levelLink, "encrypted", "level", s.Level(), "key_size", s.KeySize)
 	m.changed(now) // before the callers return: they rely on its effects
 	m.answerEncrypts(outcome{})
-	if s.Bonded && m.invitation != nil { // the central's answer, even if it was to pair
-		m.invitation = nil
+	if s.Bonded && m.invitation() != nil { // the central's answer, even if it was to pair
+		m.setInvitation(nil)
 		m.stopIdleTimer()
 		m.settlePairs(now, nil, outcome{err: fmt.Errorf("smp: pair: the central encrypts instead: %w", ErrBonded)})
 	}
-	if !s.Bonded && m.attempt != nil {
+	if !s.Bonded && m.attempt() != nil {
 		m.advancePairing(now, encrypted{})
 	}
 }
@@ -133,12 +133,12 @@ func (m *Machine) Event(now time.Time, ev hci.Event) {
 // key is the only one that the central gets, once that key is due.
 func (m *Machine) answerKeyRequest(ev *hci.LELongTermKeyRequest) {
 	var pairing *pairing
-	if m.attempt != nil {
-		pairing = m.attempt.pairing
+	if a := m.attempt(); a != nil {
+		pairing = a.pairing
 	}
 	unnamed := ev.EDIV == 0 && ev.Rand == [8]byte{}
 	switch {
-	case m.dead == nil && pairing != nil && !pairing.initiator && pairing.key != nil && unnamed:
+	case pairing != nil && !pairing.initiator && pairing.key != nil && unnamed:
 		m.expectEncryption(pairing.linkSecurity(), false)
 		m.link.ProvideKey(*pairing.key)
 	case pairing == nil && m.bond != nil && m.bond.Peripheral.hasName(ev.Rand, ev.EDIV):

@@ -147,8 +147,8 @@ var (
 	// ErrBusy means that the link is being paired or encrypted, and that the call could
 	// not wait for it.
 	ErrBusy = errors.New("the link is being paired or encrypted")
-	// ErrCanceled means that the caller of Pair gave up. The cause of the Delegate's
-	// context wraps it then.
+	// ErrCanceled means that the caller of Pair gave up. context.Cause of the
+	// Delegate's context then wraps ErrCanceled.
 	ErrCanceled = errors.New("canceled")
 )
 

@@ -46,40 +46,59 @@ type Channel interface {
 	loop.Poster
 }
 
-// The states of pairing on a link, in the fields of a Machine:
+// The phases of pairing on a link are the types of phase.go, one of which is the value of
+// Machine.phase:
 //
-//	inviting    invitation is set: the central has not reacted to our Security Request
-//	pairing     attempt is set: PDUs are exchanged
-//	delivering  attempt is set, its pairing is done: the peer has yet to receive our last PDUs
-//	saving      saving is set: the new bond is being written
-//	idle        none of these
-//	dead        dead is set: the peer did not answer within 30 s, or the link is down
+//	idle        none of the others
+//	inviting    the central has not reacted to our Security Request
+//	exchanging  PDUs are exchanged
+//	delivering  the peer has yet to receive our last PDUs
+//	saving      the new bond is being written; a link that has lost its encryption may
+//	            invite meanwhile (saving.reencrypt)
+//	dead        the peer did not answer within 30 s, or the link is down
 //
-// What an event leads to, with the next state behind an arrow; c is a central, p a
+// What an event leads to, with the next phase behind an arrow; c is a central, p a
 // peripheral. To fail is endPairing, with idle behind it. "To invite" is to send a
-// Security Request; refusing a bonded central ends the invitation.
+// Security Request; refusing a bonded central ends the invitation. In the phase dead every
+// call returns the cause, and every other event is ignored.
 //
-//	                   idle                  inviting      pairing         delivering     saving
-//	Pair             c request → pairing     –             wait            wait           wait
-//	                 p invite → inviting     wait          wait            wait           wait
+//	                   idle                  inviting      exchanging      delivering     saving
+//	Pair             c request → exchanging  –             wait            wait           wait
+//	                 p invite → inviting     wait, or busy wait            wait           wait
+//	last caller        –                     invite for    fail, if this   fail, if this  –
+//	  leaves                                 others → idle host began      host began
 //	Encrypt          c encrypt               –             wait            (encrypted)    encrypt
-//	                 p invite → inviting     wait          wait            (encrypted)    invite
-//	Pairing Request  p respond → pairing,    as in idle    fail            fail           postpone
-//	                   or refuse
+//	                 p invite → inviting     wait          wait            (encrypted)    reencrypt
+//	Pairing Request  p respond →             as in idle    fail            fail           postpone
+//	                   exchanging, or refuse
 //	Security Request c encrypt, request      –             ignore          postpone       postpone
-//	                   → pairing, or refuse
-//	Pairing Failed     ignore                fail          fail            fail           ignore
+//	                   → exchanging, or
+//	                   refuse
+//	the same by the    refuse                refuse        fail            fail           refuse
+//	  other role
+//	Pairing Failed     ignore                fail          fail            fail           end reencrypt
+//	malformed PDU      refuse if a Pairing   as in idle    fail            fail           as in idle
+//	                   Request, or ignore
 //	other PDU          ignore                ignore        answer; the     fail           ignore
 //	                                                       last one
 //	                                                       → delivering
-//	bond encrypts      –                     → idle        –               –              –
+//	bond encrypts      –                     → idle        –               –              end reencrypt
+//	encryption fails   –                     –             fail            –              –
 //	PDUs delivered     –                     –             –               → saving, or   –
 //	                                                                       idle
-//	bond written       –                     –             –               –              → idle
-//	30 s               –                     → dead        → dead          as delivered   –
+//	bond written       –                     –             –               –              → idle, or
+//	                                                                                      inviting
+//	30 s               –                     → dead        → dead          as delivered   → dead, if
+//	                                                                                      reencrypt
+//	link down          → dead                → dead        → dead          → dead         → dead
+//	end of the pause   begin for the         the same      –               –              –
+//	                   waiting callers
 //
-// Encryption is no state of pairing: the bond may encrypt the link in all states but
-// pairing and delivering, and the new key does in pairing. The controller reports the
+// The pause keeps callers of Pair, which wait for it, from beginning in the first two
+// phases after a failure. It is a flag and no phase: the peer may begin meanwhile.
+//
+// Encryption is no phase of pairing: the bond may encrypt the link in all phases but
+// exchanging and delivering, and the new key does in exchanging. The controller reports the
 // end of an encryption to the two roles in different ways, so that it comes in by two
 // doors:
 //
@@ -108,11 +127,7 @@ type Machine struct {
 	// replaces it: see SuspendBond.
 	suspended bool
 
-	// attempt excludes invitation and saving. These two may meet: if a link has lost
-	// its encryption while the new bond is being written, Encrypt invites the central.
-	attempt    *attempt
-	invitation *invitation
-	saving     bool
+	phase phase
 
 	// encryption is what the link will have if the encryption under way succeeds; its
 	// Bonded says that the key is the bond's. nil: no encryption is under way.
@@ -134,18 +149,8 @@ type Machine struct {
 	// the last one failed. It excludes nothing: the peer may begin one meanwhile.
 	pausing bool
 
-	dead  error         // what ended SMP on the link
 	flood flood.Counter // of PDUs: nearly every one has an answer
 }
-
-// invitation is a Security Request of this host, which the central answers by
-// encryption or by a Pairing Request.
-type invitation struct {
-	pair *PairOptions // of the pairing that it is for; nil if it is for encryption alone
-}
-
-// isFor reports whether it was the caller's options that led to the invitation.
-func (i *invitation) isFor(c caller) bool { return i.pair == c.options }
 
 // outcome is what a waiting caller gets.
 type outcome struct {
@@ -167,7 +172,7 @@ type Result struct {
 // once, except after SuspendBond.
 func (m *Manager) NewMachine(now time.Time, ch Channel, link Link, changed func(now time.Time)) *Machine {
 	own, _ := link.OnAir()
-	x := &Machine{mgr: m, ch: ch, link: link, changed: changed, private: own.IsResolvable()}
+	x := &Machine{mgr: m, ch: ch, link: link, changed: changed, private: own.IsResolvable(), phase: idle{}}
 	if x.changed == nil {
 		x.changed = func(time.Time) {}
 	}
@@ -205,7 +210,7 @@ func (m *Machine) NeedsMITM(o *PairOptions) bool { return m.mgr.cfg.needsMITM(o)
 
 // Frame handles a PDU of the peer. It must run on the loop.
 func (m *Machine) Frame(now time.Time, pdu []byte) {
-	if m.dead != nil || !m.flood.Admit(m.ch.Room()) {
+	if m.deadCause() != nil || !m.flood.Admit(m.ch.Room()) {
 		return // a pairing that misses the PDU times out
 	}
 	p, err := parseCommand(pdu)
@@ -218,12 +223,13 @@ func (m *Machine) Frame(now time.Time, pdu []byte) {
 		return
 	}
 	m.logEvent(levelPacket, "received", "pdu", p.Code())
-	if m.attempt == nil {
+	a := m.attempt()
+	if a == nil {
 		m.handleIdlePDU(now, p)
 		return
 	}
-	if pairing := m.attempt.pairing; p.Code() == codeSecurityRequest && pairing.initiator {
-		if pairing.done { // otherwise this pairing is the answer (2.4.6)
+	if p.Code() == codeSecurityRequest && a.pairing.initiator {
+		if _, ok := m.phase.(delivering); ok { // otherwise this pairing is the answer (2.4.6)
 			m.postponed = p
 		}
 		return
@@ -238,23 +244,23 @@ func (m *Machine) Writable(time.Time) { m.flood = flood.Counter{} }
 // Expire is called when the peer has been silent for 30 s. It must run on the
 // loop.
 func (m *Machine) Expire(now time.Time) {
-	if m.attempt == nil && m.invitation == nil {
-		return
-	}
-	if m.attempt != nil && m.attempt.pairing.done {
+	if _, ok := m.phase.(delivering); ok {
 		m.finishPairing(now) // all that is missing is the controller's acknowledgment
 		return
 	}
-	m.dead = fmt.Errorf("smp: %w", ErrTimeout)
-	m.endPairing(now, m.dead)
+	if m.attempt() != nil || m.invitation() != nil {
+		m.endMachine(now, fmt.Errorf("smp: %w", ErrTimeout))
+	}
 }
 
 // Down is called when the link has ended. It must run on the loop.
 func (m *Machine) Down(now time.Time, cause error) {
-	m.dead, m.encryption = fmt.Errorf("smp: %w", cause), nil
+	err := fmt.Errorf("smp: %w", cause)
+	a := m.attempt()
+	m.phase, m.encryption = dead{err}, nil
 	m.security.Store(&Security{Bonded: m.bond != nil})
 	m.changed(now)
-	m.endPairing(now, m.dead)
+	m.settleFailure(now, a, err)
 }
 
 // sendPDU sends a PDU and gives the peer 30 s for its own.
@@ -266,7 +272,7 @@ func (m *Machine) sendPDU(now time.Time, p command) {
 
 // stopIdleTimer stops the timer unless a PDU of the peer is awaited.
 func (m *Machine) stopIdleTimer() {
-	if m.attempt == nil && m.invitation == nil {
+	if m.attempt() == nil && m.invitation() == nil {
 		m.ch.SetDeadline(time.Time{})
 	}
 }

@@ -30,7 +30,7 @@ func TestPostponedPairingRequest(t *testing.T) {
 		}
 		now, ch := time.Now(), &fakeChannel{}
 		m := mgr.NewMachine(now, ch, fakeLink{hci.RolePeripheral}, nil)
-		m.saving = true
+		m.phase = saving{}
 		m.Frame(now, request.AppendPDU(nil))
 		if len(ch.sent) > 0 {
 			t.Errorf("%s: answered at once with %v", name, ch.sent)
@@ -38,7 +38,7 @@ func TestPostponedPairingRequest(t *testing.T) {
 		if tt.then != nil {
 			m.Frame(now, tt.then)
 		}
-		m.saving = false
+		m.endSaving()
 		for range 2 { // it is answered once
 			m.handlePostponed(now.Add(tt.writing))
 		}

@@ -12,20 +12,21 @@ import (
 // beginPairing makes p the pairing under way. p is nil if it is refused before it
 // begins, with err.
 func (m *Machine) beginPairing(now time.Time, p *pairing, err error, o *PairOptions, d Delegate) {
-	m.invitation, m.postponed = nil, nil
+	m.setInvitation(nil)
+	m.postponed = nil
 	if p == nil {
 		m.endPairing(now, err)
 		m.mgr.backoff.addFailure(now, m.Peer())
 		return
 	}
-	m.attempt = newAttempt(m, p, o, d)
+	m.phase = exchanging{newAttempt(m, p, o, d)}
 	m.applyEffects(now, p.takeEffects(), err)
 }
 
 // advancePairing lets the pairing under way handle in: a PDU or one of the other
 // inputs of a pairing.
 func (m *Machine) advancePairing(now time.Time, in any) {
-	a := m.attempt
+	a := m.attempt()
 	err := a.pairing.advance(in)
 	m.applyEffects(now, a.pairing.takeEffects(), err)
 }
@@ -40,7 +41,7 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 		m.endPairing(now, err)
 		return
 	}
-	a := m.attempt
+	a := m.attempt()
 	if fx.ask != nil {
 		a.askDelegate(*fx.ask)
 	}
@@ -49,7 +50,7 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 		expected := m.encryption
 		m.link.StartEncryption([8]byte{}, 0, *fx.encrypt, func(now time.Time, err error) {
 			switch {
-			case m.attempt == a:
+			case m.attempt() == a:
 				m.handleEncryptionDone(now, err)
 			case m.encryption == expected: // the pairing was given up meanwhile
 				m.encryption = nil
@@ -59,10 +60,11 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 		})
 	}
 	if fx.done {
+		m.phase = delivering{a}
 		// A caller that learns of the success may end the link at once. The peer must
 		// have received the last keys by then, or it would lack the bond.
 		m.link.OnDelivered(func(now time.Time) {
-			if m.attempt == a {
+			if m.attempt() == a {
 				m.finishPairing(now)
 			}
 		})
@@ -72,7 +74,7 @@ func (m *Machine) applyEffects(now time.Time, fx effects, err error) {
 // finishPairing ends a pairing that has succeeded. If both sides bond, its callers
 // wait on until the bond is saved.
 func (m *Machine) finishPairing(now time.Time) {
-	a := m.attempt
+	a := m.attempt()
 	b := a.pairing.newBond(now)
 	if b != nil && a.pairing.claimsOtherIdentity() {
 		m.logEvent(levelLink, "identity address of the peer ignored: it uses another fixed address on air", "stated", *a.pairing.dist.peerAddr)
@@ -81,7 +83,7 @@ func (m *Machine) finishPairing(now time.Time) {
 		m.endPairing(now, err)
 		return
 	}
-	m.attempt = nil
+	m.phase = idle{}
 	m.stopIdleTimer()
 	m.mgr.backoff.forgetPeer(m.Peer())
 	m.logEvent(levelLink, "paired", "method", a.pairing.method, "bond", b != nil)
@@ -90,7 +92,7 @@ func (m *Machine) finishPairing(now time.Time) {
 		m.settleAttempt(now, a, outcome{result: result})
 		return
 	}
-	m.saving = true
+	m.phase = saving{}
 	m.mgr.unsaved.putBond(b)
 	m.mgr.saves.Go(func() { m.saveBond(b, a, result) })
 }
@@ -135,7 +137,7 @@ func weakerBondError(peer hci.Addr) *Error {
 func (m *Machine) saveBond(b *Bond, a *attempt, result *Result) {
 	kept, err := m.mgr.store.saveNewBond(b)
 	posted := m.ch.Post(loop.Func(func(now time.Time) {
-		m.saving = false
+		m.endSaving()
 		if err == nil {
 			kept = m.adoptBond(b, kept)
 			result.Security = m.Security()
@@ -167,11 +169,26 @@ func (m *Machine) adoptBond(b *Bond, saved bool) (kept bool) {
 
 // endPairing ends the pairing under way, or an invitation to one, with an error.
 func (m *Machine) endPairing(now time.Time, err error) {
-	a := m.attempt
-	m.attempt, m.invitation = nil, nil
+	a := m.attempt()
+	if a != nil {
+		m.phase = idle{}
+	}
+	m.setInvitation(nil)
+	m.settleFailure(now, a, err)
+}
+
+// endMachine ends SMP on the link.
+func (m *Machine) endMachine(now time.Time, cause error) {
+	a := m.attempt()
+	m.phase = dead{cause}
+	m.settleFailure(now, a, cause)
+}
+
+// settleFailure ends a, if it is not nil, and all callers that wait.
+func (m *Machine) settleFailure(now time.Time, a *attempt, err error) {
 	m.ch.SetDeadline(time.Time{})
 	var e *Error
-	if errors.As(err, &e) && e.Local && m.dead == nil {
+	if errors.As(err, &e) && e.Local && m.deadCause() == nil {
 		m.sendPDU(now, pairingFailed{e.Reason})
 		m.postponed = nil // Pairing Failed answers it
 		m.stopIdleTimer()

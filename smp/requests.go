@@ -25,7 +25,7 @@ func (m *Machine) handleIdlePDU(now time.Time, p command) {
 		m.handleSecurityRequest(now)
 	case pairingFailed:
 		m.dropPairingRequest()
-		if m.invitation != nil {
+		if m.invitation() != nil {
 			m.endPairing(now, &Error{Reason: p.Reason})
 		}
 	default: // a late PDU of a pairing that has ended
@@ -39,7 +39,7 @@ func (m *Machine) handleMalformed(now time.Time, pdu []byte, err error) {
 	m.logEvent(levelPacket, "malformed PDU", "error", err)
 	e := &Error{Reason: ReasonInvalidParameters, Local: true, Err: err}
 	switch {
-	case m.attempt != nil:
+	case m.attempt() != nil:
 		m.endPairing(now, e)
 	case len(pdu) > 0 && code(pdu[0]) == codePairingRequest:
 		m.refusePeer(now, e)
@@ -53,10 +53,10 @@ var errPairsInstead = errors.New("it wants to pair instead of encrypting")
 // handlePairingRequest answers a central that wants to pair.
 func (m *Machine) handlePairingRequest(now time.Time, req pairingRequest) {
 	switch {
-	case m.saving && m.postponed == nil: // the central may have saved its bond before us
+	case m.isSaving() && m.postponed == nil: // the central may have saved its bond before us
 		m.postponed, m.postponedUntil = req, now.Add(timeout)
 		return
-	case m.saving || m.encryption != nil:
+	case m.isSaving() || m.encryption != nil:
 		m.refusePeer(now, localError(ReasonUnspecified, "%w", ErrBusy))
 		return
 	case m.bond != nil && !m.mayPairAgain():
@@ -90,7 +90,7 @@ func (m *Machine) handlePairingRequest(now time.Time, req pairingRequest) {
 // for it to encrypt with the bond.
 func (m *Machine) refuseBonded(now time.Time) {
 	m.refusePeer(now, localError(ReasonPairingNotSupported, "%w", ErrBonded))
-	m.invitation = nil
+	m.setInvitation(nil)
 	m.stopIdleTimer()
 	err := m.checkBond()
 	if err == nil {
@@ -106,15 +106,6 @@ func (m *Machine) mayPairAgain() bool {
 	return o != nil && o.Replace || m.mgr.cfg.AllowRepair || m.provenNow()
 }
 
-// invitedPairing returns the options of the pairing that this host has asked the
-// central for; nil if it has not.
-func (m *Machine) invitedPairing() *PairOptions {
-	if m.invitation == nil {
-		return nil
-	}
-	return m.invitation.pair
-}
-
 // provenNow reports whether the link is encrypted with the key of the bond.
 func (m *Machine) provenNow() bool { return m.proven && m.Security().Encrypted }
 
@@ -126,7 +117,7 @@ func (m *Machine) handleSecurityRequest(now time.Time) {
 	encrypted := m.Security().Encrypted
 	switch {
 	case m.encryption != nil && m.encryption.Bonded: // encryption is the answer
-	case m.encryption != nil || m.saving:
+	case m.encryption != nil || m.isSaving():
 		m.postponed = securityRequest{}
 	case m.suspended && !encrypted: // the pairing that replaces the bond is the answer
 	case m.bond != nil && m.checkBond() == nil && !m.unknownToPeer() && (m.proven || !encrypted):
@@ -150,7 +141,7 @@ func (m *Machine) handleSecurityRequest(now time.Time) {
 // handlePostponed answers the request of the peer that came at a bad time, unless
 // it is a bad time still. The peer waits for the answer, though not for ever.
 func (m *Machine) handlePostponed(now time.Time) {
-	if m.attempt != nil || m.saving || m.encryption != nil || m.dead != nil {
+	if m.attempt() != nil || m.isSaving() || m.encryption != nil || m.deadCause() != nil {
 		return
 	}
 	p := m.postponed
@@ -192,6 +183,6 @@ func (m *Machine) initiatePairing(now time.Time, o *PairOptions) {
 func (m *Machine) inviteCentral(now time.Time, o *PairOptions) {
 	own, _ := m.link.OnAir()
 	set, _ := m.mgr.cfg.settings(o, m.mgr.Identity(), own)
-	m.invitation = &invitation{pair: o}
+	m.setInvitation(&invitation{pair: o})
 	m.sendPDU(now, securityRequest{set.auth})
 }
