@@ -27,6 +27,7 @@ var sharedNames = []struct{ name, dir, reason string }{
 	{"startsProcedure", "hci", "marks the commands that Command Status answers"},
 	{"event", "hci", "marks the types of the sum type Event"},
 	{"managerEvent", "connmgr", "marks the types of the sum type Event"},
+	{"phaseName", "smp", "marks the types of the sum type phase, and names them"},
 	{"response", "gatt/att", "names the response of a request: a method of every request"},
 	{"readResponse", "gatt/att", "decodes the response of a request: a method of every request"},
 	{"appendData", "l2cap", "encodes a signaling packet: a method of every signaling packet"},
