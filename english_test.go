@@ -130,9 +130,7 @@ var wrongWords = []struct{ dir, word, instead string }{
 }
 
 // wordsExempt lists comments that need a word of wrongWords, by a part of their text.
-var wordsExempt = []struct{ dir, text, reason string }{
-	{"smp", "ErrOtherAdapter means", "the comment will be mended together with the name of the error"},
-}
+var wordsExempt = []struct{ dir, text, reason string }{}
 
 // TestOneWord fails on comments that use a word of wrongWords, and on a row of
 // wordsExempt that is no longer needed.

@@ -50,8 +50,8 @@ type SnoopWriter struct {
 // two sides of a pairing distribute. Attribute values are captured.
 func NewSnoop(w io.Writer) *SnoopWriter { return &SnoopWriter{w: w} }
 
-// NewSnoopWithKeys is NewSnoop for a capture with all keys. Whoever has the file can
-// decrypt the links of the captured bonds, and pose as either side.
+// NewSnoopWithKeys is NewSnoop for a capture with all keys. With the file, the links of
+// the captured bonds can be decrypted, and either side can be impersonated.
 func NewSnoopWithKeys(w io.Writer) *SnoopWriter { return &SnoopWriter{w: w, keys: true} }
 
 // Packet writes one whole H4 packet with the time t. sent means that it went to the

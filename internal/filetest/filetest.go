@@ -51,7 +51,7 @@ func Stand(t *testing.T, path string, test func(t *testing.T, kind string)) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			// A directory of the same file system, for the sake of hard links.
-			outside, err := os.MkdirTemp(filepath.Dir(filepath.Dir(path)), "outside")
+			outside, err := os.MkdirTemp(filepath.Dir(filepath.Dir(path)), "outside") //nolint:usetesting // next to the file
 			if err != nil {
 				t.Fatal(err)
 			}
