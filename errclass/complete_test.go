@@ -37,6 +37,7 @@ func samples() map[string]error {
 		"controller.ErrStuck":           controller.ErrStuck,
 		"controller.ErrNotSupported":    controller.ErrNotSupported,
 		"controller.ErrNoLE":            controller.ErrNoLE,
+		"controller.ErrNoCodedPHY":      controller.ErrNoCodedPHY,
 		"controller.ErrDialTimeout":     controller.ErrDialTimeout,
 		"controller.ErrStillInitiating": controller.ErrStillInitiating,
 		"controller.ErrStale":           controller.ErrStale,

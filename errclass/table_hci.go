@@ -60,7 +60,7 @@ var localRows = []row{
 		like: likeOther, do: treatment{category: Fatal, advice: adviceNoLE}, why: "the adapter is for Bluetooth Classic only",
 	},
 	{
-		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported)},
+		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported, controller.ErrNoCodedPHY)},
 		like: likeOther, do: fatal, why: "another adapter may be able to",
 	},
 	{
