@@ -19,34 +19,20 @@ var vague = regexp.MustCompile(`(?i)` +
 	`does|decides?|names?|describes?|records?|counts?|reads?|writes?|remembers?|stores?|selects?|sets?) (what|who)(ever)?\b` +
 	`|(^|[.:;] )(what|who)(ever)?\b|\b(what|who) is\b`)
 
-// vagueFor lists the packages whose public comments are being put into plain English.
-var vagueFor = []string{"connmgr", "smp"}
-
 // TestPublicEnglish fails on vague subjects and objects in the comments of exported
-// names, and on a row of vagueFor that is no longer needed.
+// names.
 func TestPublicEnglish(t *testing.T) {
-	found := map[string]bool{}
 	walkSource(t, func(file string, parsed *ast.File, set *token.FileSet) {
 		if strings.HasSuffix(file, "_test.go") {
 			return
 		}
-		dir := filepath.ToSlash(filepath.Dir(file))
 		for _, doc := range publicComments(parsed) {
 			text := strings.Join(strings.Fields(doc.Text()), " ")
-			m := vague.FindString(text)
-			if m == "" {
-				continue
-			}
-			if found[dir] = true; !slices.Contains(vagueFor, dir) {
+			if m := vague.FindString(text); m != "" {
 				t.Errorf("%s: %q names no thing: write a noun of the domain instead", set.Position(doc.Pos()), m)
 			}
 		}
 	})
-	for _, dir := range vagueFor {
-		if !found[dir] {
-			t.Errorf("vagueFor lists %s, whose comments are plain: remove the row", dir)
-		}
-	}
 }
 
 // publicComments returns the comments that go doc shows: those of the package, and of

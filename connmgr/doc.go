@@ -4,8 +4,8 @@
 // A [Manager] owns adapters: it opens them, follows them by address through
 // unplugging and plugging in, and restarts those that fail. It remembers the
 // devices on air, counts connections against the capacity of each adapter, and
-// keeps attribute tables on disk. [Manager.Scan] and [Manager.Find] show what all
-// adapters hear. [Manager.Establish] connects: it makes attempts, each on the
+// keeps attribute tables on disk. [Manager.Scan] and [Manager.Find] use all
+// adapters. [Manager.Establish] connects: it makes attempts, each on the
 // adapter with the best prospect, waits after each failure as its reason demands,
 // and returns a [Client] whose attribute table is known. Its errors give the
 // reason of every attempt.

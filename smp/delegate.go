@@ -14,7 +14,7 @@ import (
 //
 // A pairing calls only the methods that the result of IO permits.
 type Delegate interface {
-	// IO returns what the user interface can do. It is called on the loop and must not
+	// IO returns the capability of the user interface. It is called on the loop and must not
 	// wait.
 	IO() IOCapability
 	// Display shows a passkey for the user to type at the peer. It returns as soon as

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// IOCapability is what the user interface of a device can do (Vol 3, Part H, 2.3.2).
+// IOCapability is the capability of the user interface of a device (Vol 3, Part H, 2.3.2).
 type IOCapability uint8
 
 // The capabilities of Vol 3, Part H, Table 3.4.

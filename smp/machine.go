@@ -16,8 +16,8 @@ import (
 // timeout bounds a procedure between two PDUs of this host (Vol 3, Part H, 3.4).
 const timeout = 30 * time.Second
 
-// Link is what a Machine needs of the link under it; *controller.Link implements
-// it. Its methods are called on the loop.
+// Link is the link that a Machine runs on; *controller.Link implements it. Its methods
+// are called on the loop.
 type Link interface {
 	// StartEncryption encrypts the link as central. done runs on the loop.
 	StartEncryption(rand [8]byte, ediv uint16, key [16]byte, done func(now time.Time, err error))
