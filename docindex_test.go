@@ -224,6 +224,9 @@ func (x *sourceIndex) hasPath(dir, name string) bool {
 		return false
 	}
 	top, _, _ := strings.Cut(name, "/")
+	if top == ".cache" || top == "bin" {
+		return true // made by make
+	}
 	_, err := os.Stat(top)
 	return err != nil // not of this tree
 }

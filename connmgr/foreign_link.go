@@ -1,8 +1,11 @@
 package connmgr
 
 import (
+	"context"
 	"fmt"
+	"time"
 
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 )
@@ -30,9 +33,28 @@ func (e *foreignLinkError) class() errclass.Class {
 	}
 }
 
+// foreignGrace is how long a link may be nobody's: one that an earlier Establish has left
+// behind is about to end, and a new one is about to be entered.
+const foreignGrace = 250 * time.Millisecond
+
 // checkForeign returns a *foreignLinkError if the controller of an adapter has a link to
 // the device that is not the Manager's.
-func (x *attempts) checkForeign(a *Adapter) error {
+func (x *attempts) checkForeign(ctx context.Context, a *Adapter) error {
+	if x.foreignLink(a) == nil {
+		return nil
+	}
+	if err := sleep(ctx, foreignGrace); err != nil {
+		return err
+	}
+	if l := x.foreignLink(a); l != nil {
+		return &foreignLinkError{a.name, l.Peer()}
+	}
+	return nil
+}
+
+// foreignLink returns the link of an adapter to the device that is not the Manager's and
+// that this host does not end; nil if there is none.
+func (x *attempts) foreignLink(a *Adapter) *controller.Link {
 	h := a.up()
 	if h == nil {
 		return nil
@@ -41,8 +63,8 @@ func (x *attempts) checkForeign(a *Adapter) error {
 		x.m.account.mu.Lock()
 		_, own := x.m.account.own[l]
 		x.m.account.mu.Unlock()
-		if !own && l.Err() == nil && x.target.matches(identityOf(h, l.Peer())) {
-			return &foreignLinkError{a.name, l.Peer()}
+		if !own && l.Err() == nil && !l.State().Ending && x.target.matches(identityOf(h, l.Peer())) {
+			return l
 		}
 	}
 	return nil

@@ -98,7 +98,7 @@ func (x *attempts) dialInReach(ctx context.Context, a *Adapter) (*host.Host, *ho
 	if x.policy.NoWake {
 		return x.dialDevice(ctx, a)
 	}
-	if err := x.checkForeign(a); err != nil {
+	if err := x.checkForeign(ctx, a); err != nil {
 		return nil, nil, err
 	}
 	dial, cancel := context.WithCancelCause(ctx)

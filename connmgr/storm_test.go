@@ -71,7 +71,7 @@ func testStormOfCancellations(t *testing.T) {
 			l.guarded(&smp.Config{})
 			l.establish(1, &connmgr.Options{Pair: true}).Close()
 		}, least: 25},
-		{name: "shares", begin: func(l *lab) { l.device(1) }, o: connmgr.Options{DisableCache: true}, share: true, least: 5},
+		{name: "shares", begin: func(l *lab) { l.device(1) }, o: connmgr.Options{DisableCache: true}, share: true, least: 4},
 		{name: "falls silent", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, silent) }, least: 40, most: 40},
 		{name: "hangs up", begin: func(l *lab) { l.sensorAt(1, 100*time.Millisecond, resting(0x13, time.Hour)) }, least: 100, most: 100},
 	} {

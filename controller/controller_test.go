@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ type script struct {
 	// on takes a command instead, and reports whether it did.
 	on  func(p hci.Params) bool
 	ops []hci.Opcode
+	mu  sync.Mutex // for tests that share no other lock with run
 }
 
 func newScript(ctl *hcitest.Controller) *script {
@@ -54,9 +56,12 @@ func (s *script) run(ctx context.Context) {
 			continue
 		}
 		op := p.Opcode()
+		s.mu.Lock()
 		s.ops = append(s.ops, op)
+		on := s.on
+		s.mu.Unlock()
 		switch ret := s.returns[op]; {
-		case s.on != nil && s.on(p):
+		case on != nil && on(p):
 		case ret != nil:
 			s.send(&hci.CommandComplete{NumPackets: 1, Opcode: op, Return: ret})
 		default:
@@ -68,7 +73,16 @@ func (s *script) run(ctx context.Context) {
 // sent returns the commands seen so far, once the bubble is at rest.
 func (s *script) sent() []hci.Opcode {
 	synctest.Wait()
-	return s.ops
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ops)
+}
+
+// answer replaces on while the controller runs.
+func (s *script) answer(on func(hci.Params) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.on = on
 }
 
 func (s *script) send(ev hci.Event) { s.ctl.Send(hci.AppendEvent([]byte{byte(hci.PacketEvent)}, ev)) }

@@ -17,6 +17,7 @@ func (l *Link) Disconnect(ctx context.Context) error {
 	refused := make(chan error, 1)
 	if !l.Post(loop.Func(func(time.Time) {
 		l.leaving = true
+		l.setEnding(true)
 		l.linger(func() {
 			l.requestDisconnect(hci.StatusRemoteUserTerminated, nil, func(err error) { refused <- err })
 		})
@@ -57,6 +58,7 @@ func (l *Link) requestDisconnect(reason hci.Status, cause error, refused func(er
 		return
 	}
 	l.local, l.ending = true, cause
+	l.setEnding(true)
 	l.runLinkCommand(nil, hci.Disconnect{Handle: l.handle, Reason: reason}, func(_ time.Time, _ []byte, err error) {
 		switch {
 		case statusOf(err) == hci.StatusUnknownConnection:
@@ -71,6 +73,13 @@ func (l *Link) requestDisconnect(reason hci.Status, cause error, refused func(er
 	})
 }
 
+// setEnding enters whether this host ends the link into its state.
+func (l *Link) setEnding(yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Ending = yes
+}
+
 // refuseDisconnect handles the controller's refusal to end the link.
 func (l *Link) refuseDisconnect(err error) {
 	if l.c.links[l.handle] != l || !l.local {
@@ -78,6 +87,7 @@ func (l *Link) refuseDisconnect(err error) {
 	}
 	refused := l.refused
 	l.local, l.leaving, l.ending, l.refused = false, false, nil, nil
+	l.setEnding(false)
 	if l.end != nil {
 		l.removeWait(l.end)
 	}

@@ -26,7 +26,7 @@ func testDeadControllerIsNoticed(t *testing.T) {
 	}
 	defer sc.Close()
 	synctest.Wait()
-	s.on = func(hci.Params) bool { return true }
+	s.answer(func(hci.Params) bool { return true })
 	begin := time.Now()
 	<-d.Done()
 	if took := time.Since(begin); took != time.Minute+2*time.Second || !errors.Is(d.Err(), controller.ErrNoAnswer) {

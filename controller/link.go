@@ -66,6 +66,8 @@ type LinkState struct {
 	MaxTX, MaxRX uint16
 	// Encrypted reports whether the link is encrypted.
 	Encrypted bool
+	// Ending reports whether this host has begun to end the link.
+	Ending bool
 }
 
 // connection holds the fields that both connection complete events have.

@@ -60,7 +60,11 @@ var localRows = []row{
 		like: likeOther, do: treatment{category: Fatal, advice: adviceNoLE}, why: "the adapter is for Bluetooth Classic only",
 	},
 	{
-		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported, controller.ErrNoCodedPHY)},
+		name: "controller: no coded PHY", match: []match{is(controller.ErrNoCodedPHY)},
+		like: likeOther, do: treatment{category: Fatal, advice: adviceNoCodedPHY}, why: "another adapter may have it",
+	},
+	{
+		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported)},
 		like: likeOther, do: fatal, why: "another adapter may be able to",
 	},
 	{

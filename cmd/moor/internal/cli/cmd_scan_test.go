@@ -296,7 +296,8 @@ func TestScanCodedPHY(t *testing.T) {
 		{"--phy coded", 0, "00:00:5E:00:53:01", "", 0},
 		{"--phy 1m,coded", 0, "00:00:5E:00:53:01", "", 0},
 		{"--phy coded", sim.DefaultFeatures &^ hci.FeatureCodedPHY, "",
-			"moor: connmgr: adapter hci0 does not scan: controller: scan: the controller does not support the coded PHY: use 1M alone\n", 1},
+			"moor: connmgr: adapter hci0 does not scan: controller: scan: the controller does not support the coded PHY: use 1M alone\n" +
+				"      leave the coded PHY out, or use an adapter that has it\n", 1},
 	} {
 		inAir(t, c.args, func(t *testing.T) {
 			air := sim.New(nil)
