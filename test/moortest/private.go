@@ -12,13 +12,16 @@ import (
 var resolvable = regexp.MustCompile(`^[4-7][0-9A-F]:.*/random$`)
 
 // Private reads a value of a bonded partner several times with a moor that has
-// --privacy. Each link must have another address of the host.
-func Private(t *testing.T, m *Moor, address, guarded, value string) {
+// --privacy. Each link must have another address of the host. ended waits until the
+// partner has noticed the end of a link.
+func Private(t *testing.T, m *Moor, address, guarded, value string, ended func()) {
 	t.Helper()
 	js := m.With(append(slices.Clone(m.Args), "--json")...)
 	seen := map[string]bool{}
 	for range 3 {
+		ended()
 		m.Run(t, "read", address, guarded).OK(t).Says(t, value)
+		ended()
 		type info struct {
 			Own       string `json:"own_address"`
 			Encrypted bool

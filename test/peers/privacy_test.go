@@ -17,7 +17,7 @@ func TestPrivateTowardsBumble(t *testing.T) {
 	b := startMate(t)
 	m := moortest.New(t, "--adapter", fmt.Sprintf("tcp:127.0.0.1:%d", b.Port), "--privacy")
 	m.Run(t, "pair", mateAddress).OK(t).Says(t, "paired by Just Works")
-	moortest.Private(t, m, mateAddress, custom(2), "01 02 03 04")
+	moortest.Private(t, m, mateAddress, custom(2), "01 02 03 04", func() {})
 }
 
 // TestBumbleFindsPrivate makes Bumble connect to the identity address of a device

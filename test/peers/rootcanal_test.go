@@ -228,7 +228,7 @@ func TestPrivateOnRootCanal(t *testing.T) {
 	m := moortest.New(t, "--adapter", adapter(c.Extended), "--privacy")
 	m.Ready = c.ready(2)
 	m.Run(t, "pair", mateAddress).OK(t).Says(t, "paired by Just Works")
-	moortest.Private(t, m, mateAddress, custom(2), "01 02 03 04")
+	moortest.Private(t, m, mateAddress, custom(2), "01 02 03 04", func() {})
 }
 
 // TestPairedOnRootCanal makes moor the peripheral.
