@@ -44,7 +44,7 @@ type bondStores struct {
 func newBondStores(stateDir string) *bondStores {
 	b := &bondStores{memory: map[smp.Local]smp.Store{}}
 	if stateDir != "" {
-		b.disk = func(l smp.Local) (smp.Store, error) {
+		b.disk = smp.Shared(func(l smp.Local) (smp.Store, error) {
 			if err := checkStateDir(stateDir, bondsName); err != nil {
 				return nil, &StateError{Dir: stateDir, Err: err}
 			}
@@ -53,7 +53,7 @@ func newBondStores(stateDir string) *bondStores {
 				return nil, bondError(stateDir, err)
 			}
 			return s, nil
-		}
+		})
 	}
 	return b
 }

@@ -37,7 +37,7 @@ type Local struct {
 }
 
 // OpenStore opens the Store of a local identity. Manager.Close closes a Store that
-// implements io.Closer; one that several Managers share must not.
+// implements io.Closer; see [Shared] for one that several Managers use.
 type OpenStore func(l Local) (Store, error)
 
 // index holds bonds in memory, as every Store does.

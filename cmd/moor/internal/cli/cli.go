@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -68,6 +70,8 @@ type app struct {
 	commands []*command
 	global   *pflag.FlagSet
 	asks     smp.Delegate // see pairingDelegate
+	// simulatedBonds opens the bonds of simulated devices, which several airs may have.
+	simulatedBonds func() smp.OpenStore
 }
 
 // Run runs one command line and returns the exit code of the process. When ctx
@@ -80,6 +84,9 @@ func Run(ctx context.Context, args []string, env *Env) int {
 	shared.Stderr = &lockedWriter{w: env.Stderr}
 	env = &shared
 	a := &app{env: env, out: &output{w: env.Stdout, cancel: cancel}, commands: commands()}
+	a.simulatedBonds = sync.OnceValue(func() smp.OpenStore {
+		return smp.Shared(smp.Files(filepath.Join(a.stateDir(), "simulated")))
+	})
 	a.global = a.flags()
 	c, err := a.parse(args)
 	switch {

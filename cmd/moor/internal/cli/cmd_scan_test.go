@@ -79,7 +79,7 @@ func TestScanFilters(t *testing.T) {
 // TestScanAllAdapters wants the devices of every adapter that is named.
 func TestScanAllAdapters(t *testing.T) {
 	inAir(t, "two airs", func(t *testing.T) {
-		r := moor(t.Context(), "-a", "sim:sensors", "-a", "sim:flaky", "--json", "scan", "--duration", "3s")
+		r := moor(t.Context(), "-a", "sim:sensors", "-a", "sim:flaky", "--state", t.TempDir(), "--json", "scan", "--duration", "3s")
 		got := map[string]int{}
 		for line := range strings.Lines(r.stdout) {
 			var v struct{ Adapter, Address, Data string }

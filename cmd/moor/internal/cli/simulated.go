@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/moor-ble/moor/hci"
@@ -33,8 +32,8 @@ func (a *app) openSimulated(_ context.Context, address string) (hci.Transport, e
 	o := sim.ScenarioOptions{Passkey: func(device string, p smp.Passkey) {
 		fmt.Fprintf(a.env.Stderr, "The simulated %s shows %v.\n", device, p)
 	}}
-	if dir := a.stateDir(); dir != "" {
-		o.Bonds = smp.Files(filepath.Join(dir, "simulated"))
+	if a.stateDir() != "" {
+		o.Bonds = a.simulatedBonds()
 	}
 	return s.Open(&o)
 }
