@@ -58,11 +58,15 @@ func (c *Client) readLong(ctx context.Context, cond att.Condition, h att.Handle)
 // readRest reads the rest of a value that begins with v. The peer goes by mtu or
 // a larger one.
 func (c *Client) readRest(ctx context.Context, cond att.Condition, h att.Handle, v []byte, mtu int) ([]byte, error) {
+	guess := mtu == att.DefaultMTU && c.b.LeastMTU() > att.DefaultMTU
 	for last := mtu; last >= mtu-readHead && len(v) < MaxValue; {
 		rsp, err := do(ctx, c, cond, att.ReadBlobReq{Handle: h, Offset: uint16(len(v))})
-		if endsLongRead(err) {
+		// A whole value may have the length that the default MTU allows, and not every
+		// peer refuses the read behind its end by the right code.
+		if _, refused := errors.AsType[*att.Error](err); endsLongRead(err) || guess && refused {
 			break
 		}
+		guess = false
 		if err != nil {
 			return nil, err
 		}

@@ -167,6 +167,7 @@ func testLongReadWithADefaultMTU(t *testing.T) {
 	}{
 		{21, []string{"0a 0300", "0b" + octets(21)}},
 		{22, []string{"0a 0300", "0b" + octets(22), "0c 0300 1600", "01 0c 0300 07"}},
+		{22, []string{"0a 0300", "0b" + octets(22), "0c 0300 1600", "01 0c 0300 0e"}},
 		{50, []string{"0a 0300", "0b" + octets(22), "0c 0300 1600", "0d" + octets(22), "0c 0300 2c00", "0d" + octets(6)}},
 		{268, []string{"0a 0300", "0b" + octets(246), "0c 0300 f600", "0d" + octets(22)}},
 	} {
