@@ -13,6 +13,8 @@ import (
 const (
 	minStall    = 6 * time.Second
 	stallMargin = 2 * time.Second
+	// suspectTime is how long a fault on one link counts together with that on another.
+	suspectTime = 2 * time.Minute
 )
 
 // stalls ends links whose data stays unacknowledged. Some controllers stop to return
@@ -21,15 +23,15 @@ const (
 //
 // The controller is at fault if several links wait for buffers and none got one, or if
 // it confirms the only waiting link by a command. Otherwise the peer is. Faults of the
-// controller on links to two peers, without an acknowledgment between them, end the
-// controller: only a reset helps.
+// controller on links to two peers within suspectTime, without an acknowledgment between
+// them and with no other link that may work, end the controller: only a reset helps.
 type stalls struct {
 	c     *core
 	timer timer     // runs while data is in flight
 	acked time.Time // of any link, lately
-	// suspected reports that the controller was at fault on a link to suspect, and has
+	// suspected is when the controller was last at fault, on a link to suspect, if it has
 	// returned no buffer since.
-	suspected bool
+	suspected time.Time
 	suspect   hci.Addr
 }
 
@@ -48,7 +50,7 @@ func (s *stalls) noteSent(l *Link) {
 
 // noteAcked records that packets of l were acknowledged.
 func (s *stalls) noteAcked(l *Link) {
-	l.unacked, s.acked, s.suspected = s.c.now, s.c.now, false
+	l.unacked, s.acked, s.suspected = s.c.now, s.c.now, time.Time{}
 }
 
 // dueTime returns the time at which l is stalled if nothing is acknowledged until then.
@@ -112,7 +114,18 @@ func (s *stalls) judgeLink(l *Link) {
 // minStall.
 func (s *stalls) othersWait(l *Link) bool {
 	for _, o := range s.c.sortedLinks() {
-		if o != l && o.inflight > 0 && s.c.now.Sub(o.unacked) >= minStall/2 {
+		if o != l && !o.local && o.inflight > 0 && s.c.now.Sub(o.unacked) >= minStall/2 {
+			return true
+		}
+	}
+	return false
+}
+
+// anyIdle reports whether a link beside l has no data in flight. It may work, and is not
+// given up for the others: its next data will tell.
+func (s *stalls) anyIdle(l *Link) bool {
+	for _, o := range s.c.sortedLinks() {
+		if o != l && !o.local && o.inflight == 0 {
 			return true
 		}
 	}
@@ -124,11 +137,11 @@ func (s *stalls) endStalled(l *Link, cause error) {
 	s.c.stats.StalledLinks++
 	s.c.log.Log(s.c.ctx, LevelLink, "data is not acknowledged", "handle", l.handle, "peer", l.peer, "error", cause)
 	if errors.Is(cause, ErrNoDataCredit) {
-		if s.suspected && s.suspect != l.peer {
+		if s.suspect != l.peer && s.c.now.Sub(s.suspected) < suspectTime && !s.anyIdle(l) {
 			s.c.failController(&Error{"data on several links", cause})
 			return
 		}
-		s.suspected, s.suspect = true, l.peer
+		s.suspected, s.suspect = s.c.now, l.peer
 	}
 	l.StartDisconnect(hci.StatusRemoteUserTerminated, cause)
 }

@@ -146,6 +146,41 @@ func TestStallOfTwoPeers(t *testing.T) {
 	}
 }
 
+// TestStallOfTwoPeersBesideALinkThatMayWork ends no more than the two links.
+func TestStallOfTwoPeersBesideALinkThatMayWork(t *testing.T) {
+	h := newHarness(t, 8)
+	a, b, c := h.link(1, peerA), h.link(2, peerB), h.link(3, hci.Addr{MAC: hci.MAC{3}})
+	h.write(a)
+	h.pass(2 * time.Second)
+	h.write(b)
+	h.pass(4 * time.Second)
+	h.wantStalled(a, ErrNoDataCredit)
+	h.pass(2 * time.Second)
+	h.want(hci.ReadRSSI{Handle: 2}, "asks")
+	h.complete(hci.OpReadRSSI, hci.StatusSuccess, 2, 0, 0xD0)
+	h.wantStalled(b, ErrNoDataCredit)
+	if h.c.err != nil || c.Err() != nil {
+		t.Errorf("controller %v, link without data %v; want both up", h.c.err, c.Err())
+	}
+}
+
+// TestStallsOfTwoPeersLongApart is no evidence against the controller.
+func TestStallsOfTwoPeersLongApart(t *testing.T) {
+	h := newHarness(t, 8)
+	for i, peer := range []hci.Addr{peerA, peerB} {
+		l := h.link(hci.Handle(i+1), peer)
+		h.write(l)
+		h.pass(6 * time.Second)
+		h.want(hci.ReadRSSI{Handle: l.handle}, "asks")
+		h.complete(hci.OpReadRSSI, hci.StatusSuccess, byte(l.handle), 0, 0xD0)
+		h.wantStalled(l, ErrNoDataCredit)
+		h.pass(2 * time.Minute)
+	}
+	if h.c.err != nil {
+		t.Errorf("the controller ended: %v", h.c.err)
+	}
+}
+
 // TestStallsOfTwoPeersWithDataBetween is no evidence against the controller.
 func TestStallsOfTwoPeersWithDataBetween(t *testing.T) {
 	h := newHarness(t, 8)
