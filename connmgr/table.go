@@ -138,8 +138,11 @@ func (l *link) checkRequirements(rs []Requirement) error {
 	return nil
 }
 
+// useTable uses a cached table, which the Client does not know yet, or a discovered one.
 func (l *link) useTable(p *gatt.Profile, cached bool) {
-	l.conn.GATT().SetProfile(p)
+	if cached {
+		l.conn.GATT().SetProfile(p)
+	}
 	l.mu.Lock()
 	l.profile, l.cached = p, cached
 	l.mu.Unlock()

@@ -166,6 +166,9 @@ func TestIncompleteTable(t *testing.T) {
 				{On: sim.OnRequest, Opcode: att.OpFindInformationReq, Do: sim.Refuse, Code: test.code, Times: 1},
 			}}})
 			c := l.establish(1, nil)
+			if err := c.GATT().Incomplete(); (err != nil) == test.cached {
+				t.Errorf("%v: incomplete: %v", test.code, err)
+			}
 			if _, err := c.Subscribe(t.Context(), serial, serialData, nil); !errors.Is(err, gatt.ErrNoCCCD) {
 				t.Errorf("%v: subscribe: %v, want ErrNoCCCD", test.code, err)
 			}
