@@ -33,6 +33,7 @@ const (
 	adviceServices   = "the services of the device are not the remembered ones: they are read again"
 	adviceRestless   = "the services of the device changed while they were read: they are read again"
 	adviceHidden     = "the device refuses to show its services: connect with Options.DisableDiscovery"
+	adviceDisk       = "make room on the disk, or give access to the state directory: the device has to pair again"
 	adviceSystem     = "this system does not give access to the adapter: see the error for what is missing"
 )
 

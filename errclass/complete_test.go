@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/moor-ble/moor/controller"
@@ -103,6 +104,7 @@ func samples() map[string]error {
 		"smp.ErrNoSigningKey":    smp.ErrNoSigningKey,
 		"smp.ErrOtherController": smp.ErrOtherController,
 		"smp.ErrInUse":           smp.ErrInUse,
+		"smp.SaveError":          &smp.SaveError{Err: syscall.ENOSPC},
 		"smp.Error":              &smp.Error{Reason: smp.ReasonUnspecified},
 		"smp.BondLostError":      &smp.BondLostError{Err: hci.StatusKeyMissing},
 	}

@@ -10,6 +10,10 @@ import (
 // smpRows come before those of HCI, whose codes some of these errors wrap.
 var smpRows = []row{
 	{
+		name: "smp: bond not saved", match: []match{as[*smp.SaveError]()},
+		like: likeOther, do: treatment{category: Fatal, advice: adviceDisk}, why: "another pairing would end in the same way",
+	},
+	{
 		name: "smp: bond lost", match: []match{is(smp.ErrBondLost)},
 		like: likeDisconnected, do: treatment{category: BondLost, action: CheckBond, advice: adviceBond},
 		why: "the peer reports that it has no key, and will report it again",

@@ -152,6 +152,20 @@ var (
 	ErrCanceled = errors.New("canceled")
 )
 
+// SaveError reports that a bond could not be saved. The pairing is void, although the peer
+// may take it for done; an older bond with the peer stays.
+type SaveError struct {
+	Peer hci.Addr // the identity address
+	Err  error
+}
+
+func (e *SaveError) Error() string {
+	return fmt.Sprintf("smp: save the bond with %v: %v", e.Peer, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *SaveError) Unwrap() error { return e.Err }
+
 // BondLostError names a peer that has lost its bond. This host keeps its own side: a
 // device that only poses as the peer must not be able to remove it. To replace the
 // bond, pair with PairOptions.Replace.

@@ -236,7 +236,7 @@ func (s *FileStore) beginChange() (end func(), err error) {
 	return s.takeLock()
 }
 
-// Save writes a bond. It must not be called on the loop.
+// Save writes a bond. Its error is a *SaveError. It must not be called on the loop.
 func (s *FileStore) Save(b *Bond) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -246,7 +246,7 @@ func (s *FileStore) Save(b *Bond) error {
 		err = s.writeRecord(bondFile(b.Peer), newBondRecord(b, s.identity))
 	}
 	if err != nil {
-		return fmt.Errorf("smp: save the bond with %v: %w", b.Peer, err)
+		return &SaveError{b.Peer, err}
 	}
 	s.putBond(b)
 	return nil
