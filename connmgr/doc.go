@@ -12,9 +12,10 @@
 //
 // # Ownership
 //
-// Each adapter has one goroutine that keeps it open and one that takes its
-// reports. Each link has one that waits for its end, and until it has settled one that
-// reads features, one that guards the table and one that settles (attempt.go).
+// Each adapter has one goroutine that keeps it open, one that takes its reports, and
+// one that watches for a scan that stays silent (deaf.go). Each link has one that waits
+// for its end, and until it has settled one that reads features, one that guards the
+// table and one that settles (attempt.go).
 // Establish runs on its caller's goroutine. Callbacks of the program run on goroutines
 // of their own and may call anything.
 //
@@ -37,7 +38,8 @@
 //   - broadcast (broadcast.go): the waits for adapters and for ended links.
 //
 // Apart from these two cases, none of these mutexes is held while another one of them is
-// taken; a lower package may take its own. A function whose name ends in Locked says which mutex its caller must hold.
+// taken; a lower package may take its own. A function whose name ends in Locked says
+// which mutex its caller must hold.
 //
 // The Manager never changes a bond unasked. It never touches adapters that it was
 // not given, except in CloseStale.

@@ -35,9 +35,10 @@ func settleSteps() []settleStep {
 }
 
 // settleLink makes the link fast, and then economical, once it is idle: longer packets,
-// the 2M PHY, the settled parameters, without the steps that the plan skips. Each step is over for as
-// long as a silent device needs to lose its link before the next one begins, so that the
-// end of the link shows which step the device could not take. It ends with the link.
+// the 2M PHY, the settled parameters, without the steps that the plan skips. Each step
+// is over for as long as a silent device needs to lose its link before the next one
+// begins, so that the end of the link shows which step the device could not take. It
+// ends with the link.
 func (l *link) settleLink(ctx context.Context, keepParams bool, p *plan) {
 	settled := sync.OnceFunc(func() { close(l.settled) })
 	defer settled()

@@ -29,8 +29,9 @@ type resolving struct {
 // advertising pause for the commands.
 //
 // SetResolvingList returns how many entries the controller has accepted: 0 if it
-// has no resolving list, or no LE Set Privacy Mode (7.8.77). The list may be too short for the last entries, and the
-// controller refuses a key that it already has for another peer (7.8.38).
+// has no resolving list, or no LE Set Privacy Mode (7.8.77). The list may be too short
+// for the last entries, and the controller refuses a key that it already has for
+// another peer (7.8.38).
 func (ctl *Controller) SetResolvingList(ctx context.Context, peers func() []hci.LEAddDeviceToResolvingList) (int, error) {
 	return askLoop(ctx, &ctl.core, wrapDuring(ctx, "set the resolving list"), func(_ func() bool, done func(int, error)) {
 		ctl.core.resolving.setPeers(peers, done)

@@ -208,8 +208,8 @@ func (s *FileStore) Dir() string { return s.dir.Path() }
 func (s *FileStore) Damaged() []error { return s.damaged }
 
 // Close ends the use of the directory, which another FileStore may then open. Find, All
-// and Identity still return the bonds and the identity of that moment; changes fail. It must not be called on the
-// loop.
+// and Identity still return the bonds and the identity of that moment; changes fail. It
+// must not be called on the loop.
 func (s *FileStore) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
