@@ -1,7 +1,6 @@
 package hci
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -13,24 +12,44 @@ type MAC [6]byte
 // String returns the address in its usual form, "AA:BB:CC:DD:EE:FF", most
 // significant octet first.
 func (m MAC) String() string {
-	return fmt.Sprintf("%02X:%02X:%02X:%02X:%02X:%02X", m[5], m[4], m[3], m[2], m[1], m[0])
+	const digits = "0123456789ABCDEF"
+	var b [3 * len(m)]byte // with a colon behind each octet
+	for i, octet := range m {
+		at := b[3*(len(m)-1-i):]
+		at[0], at[1], at[2] = digits[octet>>4], digits[octet&0xF], ':'
+	}
+	return string(b[:len(b)-1])
 }
 
 // ParseMAC parses the form of MAC.String, in upper or lower case.
 func ParseMAC(s string) (MAC, error) {
 	var m MAC
-	parts := strings.Split(s, ":")
-	if len(parts) != len(m) {
+	if len(s) != 3*len(m)-1 {
 		return MAC{}, badMAC(s)
 	}
-	for i, p := range parts {
-		v, err := hex.DecodeString(p)
-		if err != nil || len(v) != 1 {
+	for i := range m {
+		at := 3 * (len(m) - 1 - i)
+		hi, ok := hexValue(s[at])
+		lo, alsoOK := hexValue(s[at+1])
+		if !ok || !alsoOK || i > 0 && s[at+2] != ':' {
 			return MAC{}, badMAC(s)
 		}
-		m[len(m)-1-i] = v[0]
+		m[i] = hi<<4 | lo
 	}
 	return m, nil
+}
+
+// hexValue returns the value of a hexadecimal digit.
+func hexValue(c byte) (v byte, ok bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0', true
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10, true
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
 }
 
 func badMAC(s string) error {

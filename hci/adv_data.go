@@ -130,20 +130,26 @@ func (d AdvData) Appearance() (appearance uint16, ok bool) {
 // at its first NUL, and an empty name does not count. The name should be UTF-8, but is
 // not checked.
 func (d AdvData) LocalName() (name string, complete bool) {
-	if name = d.firstName(ADName); name != "" {
+	raw, complete := d.RawName()
+	return string(raw), complete
+}
+
+// RawName is LocalName without a copy: name aliases d.
+func (d AdvData) RawName() (name []byte, complete bool) {
+	if name = d.firstName(ADName); len(name) > 0 {
 		return name, true
 	}
 	return d.firstName(ADShortName), false
 }
 
 // firstName returns the first name of a type that is not empty.
-func (d AdvData) firstName(want ADType) string {
+func (d AdvData) firstName(want ADType) []byte {
 	for typ, v := range d.All() {
 		if name, _, _ := bytes.Cut(v, []byte{0}); typ == want && len(name) > 0 {
-			return string(name)
+			return name
 		}
 	}
-	return ""
+	return nil
 }
 
 // Services returns the UUIDs of all lists of services, of all UUID lengths, complete

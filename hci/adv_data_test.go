@@ -210,3 +210,24 @@ func TestAdvFields(t *testing.T) {
 		t.Errorf("AppendAD of 300 octets gave %d", len(b))
 	}
 }
+
+// Advertisements out of bug reports: manufacturer data without data, and two structures of
+// one type, of which none may hide the other.
+func TestAdvDataOfTheField(t *testing.T) {
+	for _, tt := range []struct {
+		data string
+		want []adField
+	}{
+		{"02010603ff90050816d2fc4000140164", []adField{
+			{ADFlags, "\x06"}, {ADManufacturer, "\x90\x05"}, {ADServiceData16, "\xd2\xfc\x40\x00\x14\x01\x64"},
+		}},
+		{"0316 0f18 0416 0a18 01 03ff 4c00 04ff 9004 07", []adField{
+			{ADServiceData16, "\x0f\x18"}, {ADServiceData16, "\x0a\x18\x01"}, {ADManufacturer, "\x4c\x00"}, {ADManufacturer, "\x90\x04\x07"},
+		}},
+	} {
+		d := AdvData(unhex(t, tt.data))
+		if diff := cmp.Diff(tt.want, fieldsOf(d)); diff != "" || d.HasGap() {
+			t.Errorf("%s: gap %v, fields (-want +got):\n%s", tt.data, d.HasGap(), diff)
+		}
+	}
+}

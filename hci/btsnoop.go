@@ -16,6 +16,7 @@ const (
 	snoopMagic       = "btsnoop\x00"
 	snoopVersion     = 1
 	snoopDatalinkH4  = 1002 // HCI UART: packets begin with the H4 octet
+	snoopDatalinkMon = 2001 // the monitor of Linux, as btmon writes: see btsnoop_monitor.go
 	snoopReceived    = 1 << 0
 	snoopCommand     = 1 << 1 // command or event, as opposed to data
 	snoopMaxIncluded = 1 << 17
@@ -102,26 +103,34 @@ type SnoopRecord struct {
 	Packet  []byte    // with its H4 octet; owned by the receiver
 	Missing uint32    // octets at the end of the packet that were not captured
 	Drops   uint32    // packets that were not captured so far
+	// Index is the index of the adapter, such as 1 for hci1, in a capture of btmon,
+	// which captures all adapters; 0 in others.
+	Index uint16
 }
 
-// ReadSnoop iterates over the packets of a capture. An error ends the iteration and
-// is its last pair: r is not a btsnoop file of H4 packets, a read fails, or the last
-// record is incomplete. The latter unwraps to io.ErrUnexpectedEOF and is usual in a
-// capture that was not closed properly.
+// ReadSnoop iterates over the packets of a capture: of one adapter, as SnoopWriter,
+// hcidump and Android write it, or of btmon, whose other records are omitted. An error
+// ends the iteration and is its last pair: r is not such a btsnoop file, a read fails, or
+// the last record is incomplete. The latter unwraps to io.ErrUnexpectedEOF and is usual in
+// a capture that was not closed properly.
 func ReadSnoop(r io.Reader) iter.Seq2[SnoopRecord, error] {
 	return func(yield func(SnoopRecord, error) bool) {
-		if err := readSnoopHeader(r); err != nil {
+		datalink, err := readSnoopHeader(r)
+		if err != nil {
 			yield(SnoopRecord{}, fmt.Errorf("hci: btsnoop: %w", err))
 			return
 		}
 		for n := 1; ; n++ {
-			rec, err := readSnoopRecord(r)
+			rec, flags, err := readSnoopRecord(r)
 			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
 				yield(SnoopRecord{}, fmt.Errorf("hci: btsnoop: record %d: %w", n, err))
 				return
+			}
+			if datalink == snoopDatalinkMon && !rec.takeMonitorFlags(flags) {
+				continue
 			}
 			if !yield(rec, nil) {
 				return
@@ -130,40 +139,40 @@ func ReadSnoop(r io.Reader) iter.Seq2[SnoopRecord, error] {
 	}
 }
 
-func readSnoopHeader(r io.Reader) error {
+func readSnoopHeader(r io.Reader) (datalink uint32, err error) {
 	var h snoopHeader
 	if err := binary.Read(r, binary.BigEndian, &h); err != nil {
-		return fmt.Errorf("header: %w", noEOF(err))
+		return 0, fmt.Errorf("header: %w", noEOF(err))
 	}
 	switch {
 	case string(h.Magic[:]) != snoopMagic:
-		return fmt.Errorf("not a btsnoop file: it begins with %q", h.Magic[:])
+		return 0, fmt.Errorf("not a btsnoop file: it begins with %q", h.Magic[:])
 	case h.Version != snoopVersion:
-		return fmt.Errorf("version %d, only version %d is supported", h.Version, snoopVersion)
-	case h.Datalink != snoopDatalinkH4:
-		return fmt.Errorf("datalink %d, only %d (HCI UART) is supported", h.Datalink, snoopDatalinkH4)
+		return 0, fmt.Errorf("version %d, only version %d is supported", h.Version, snoopVersion)
+	case h.Datalink != snoopDatalinkH4 && h.Datalink != snoopDatalinkMon:
+		return 0, fmt.Errorf("datalink %d, only %d (HCI UART) and %d (Linux monitor) are supported", h.Datalink, snoopDatalinkH4, snoopDatalinkMon)
 	}
-	return nil
+	return h.Datalink, nil
 }
 
 // readSnoopRecord returns io.EOF only at the end between two records.
-func readSnoopRecord(r io.Reader) (SnoopRecord, error) {
+func readSnoopRecord(r io.Reader) (rec SnoopRecord, flags uint32, err error) {
 	var h snoopRecordHeader
 	if err := binary.Read(r, binary.BigEndian, &h); err != nil {
-		return SnoopRecord{}, err
+		return SnoopRecord{}, 0, err
 	}
 	if h.Included > snoopMaxIncluded || h.Included > h.Original {
-		return SnoopRecord{}, fmt.Errorf("%d octets of a packet of %d, which cannot be an HCI packet", h.Included, h.Original)
+		return SnoopRecord{}, 0, fmt.Errorf("%d octets of a packet of %d, which cannot be an HCI packet", h.Included, h.Original)
 	}
 	// The buffer grows with the data, so that a false length costs no memory.
 	var packet bytes.Buffer
 	if _, err := io.CopyN(&packet, r, int64(h.Included)); err != nil {
-		return SnoopRecord{}, noEOF(err)
+		return SnoopRecord{}, 0, noEOF(err)
 	}
 	return SnoopRecord{
 		Time: time.UnixMicro(h.Micros - snoopEpoch).UTC(), Sent: h.Flags&snoopReceived == 0,
 		Packet: packet.Bytes(), Missing: h.Original - h.Included, Drops: h.Drops,
-	}, nil
+	}, h.Flags, nil
 }
 
 func noEOF(err error) error {

@@ -152,7 +152,7 @@ func SplitPacket(b []byte) (n int, err error) {
 		r.Skip(2)
 		length = int(r.U16() & isoLengthMask)
 	default:
-		return 0, NewPacketError("H4 packet with unknown type "+typ.String(), b, nil)
+		return 0, NewPacketError("unknown H4 "+typ.String(), b, nil)
 	}
 	before := r.Len()
 	r.Skip(length)

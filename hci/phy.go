@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
+	"time"
 )
 
 // PHY is a physical layer (Vol 6, Part A, 1.1). Zero means that an event has no
@@ -66,3 +67,19 @@ func (p PHYs) String() string {
 }
 
 func (p PHYs) count() int { return bits.OnesCount8(uint8(p)) }
+
+// Airtime returns the time on the air of a link layer packet with n octets of payload:
+// preamble, access address (4), header (2), payload and CRC (3), Vol 6, Part B, 2.1. Coded
+// PHY is taken with S=8, and any other value as PHY1M.
+func (p PHY) Airtime(n int) time.Duration {
+	us := 0
+	switch p {
+	case PHY2M:
+		us = (2 + 4 + 2 + n + 3) * 4
+	case PHYCoded:
+		us = 80 + 256 + 16 + 24 + (2+n+3)*64 + 24
+	default:
+		us = (1 + 4 + 2 + n + 3) * 8
+	}
+	return time.Duration(us) * time.Microsecond
+}

@@ -31,12 +31,6 @@ type Adapter struct {
 // channel, and its radio is not switched off.
 func (a Adapter) Free() bool { return !a.UserChannel && !a.RFKill.Soft && !a.RFKill.Hard }
 
-// USBDevice identifies a USB device.
-type USBDevice struct {
-	VendorID, ProductID   uint16
-	Manufacturer, Product string // strings of the device
-}
-
 // RFKill is the state of the radio switches of an adapter.
 type RFKill struct {
 	Soft bool // the radio is switched off by software; see Unblock
@@ -54,6 +48,9 @@ type Holder struct {
 	// Sure is false if the process has HCI sockets, but only root can see of which
 	// adapter.
 	Sure bool
+	// FD is the number of the descriptor if the holder is this process, which was handed
+	// the user channel or has opened it; otherwise 0.
+	FD int
 }
 
 func (h Holder) String() string {

@@ -43,6 +43,8 @@ func sysfs(t *testing.T) string {
 		usb + "idProduct":    "0001\n",
 		usb + "manufacturer": "Cambridge Silicon Radio\n",
 		usb + "product":      "CSR8510 A10\n",
+		usb + "busnum":       "1\n",
+		usb + "devnum":       "4\n",
 		usb + "1-3:1.0/bluetooth/hci0/rfkill2/soft": "1\n",
 		usb + "1-3:1.0/bluetooth/hci0/rfkill2/hard": "0\n",
 		usb + "1-3:1.0/bluetooth/hci0/device":       "->../../../1-3:1.0",
@@ -70,7 +72,7 @@ func TestAdaptersInSysfs(t *testing.T) {
 	}
 	for _, want := range []Adapter{
 		{Index: 0, Name: "hci0", Bus: "usb", Driver: "btusb", RFKill: RFKill{Soft: true},
-			USB: USBDevice{VendorID: 0x0A12, ProductID: 0x0001, Manufacturer: "Cambridge Silicon Radio", Product: "CSR8510 A10"}},
+			USB: USBDevice{VendorID: 0x0A12, ProductID: 0x0001, Manufacturer: "Cambridge Silicon Radio", Product: "CSR8510 A10", Port: "1-3", Bus: 1, Number: 4}},
 		{Index: 1, Name: "hci1", Bus: "serial", RFKill: RFKill{Hard: true}},
 		{Index: 10, Name: "hci10", Bus: "virtual"},
 		{Index: 11, Name: "hci11", Bus: "virtual"}, // gone
@@ -139,6 +141,11 @@ func TestHoldersAmong(t *testing.T) {
 	unknown := hciSock{pid: 5, name: "thing"}
 
 	managed := Holder{PID: 1, Name: "bluetoothd", Sure: true}
+	own := owner
+	own.own = 3
+	twice := own
+	twice.own = 7
+	ours := Holder{PID: 2, Name: "moor", UserChannel: true, Sure: true, FD: 3}
 	holds := Holder{PID: 2, Name: "moor", UserChannel: true, Sure: true}
 	maybe := Holder{PID: 5, Name: "thing", UserChannel: true}
 	for _, c := range []struct {
@@ -151,6 +158,7 @@ func TestHoldersAmong(t *testing.T) {
 		{"bluetoothd, once", []hciSock{btd, btd, btdUnknown, monitor, unknown}, false, []Holder{managed}},
 		{"owner seen", []hciSock{btd, unknown, owner, other}, true, []Holder{holds}},
 		{"owner seen, kernel not asked", []hciSock{btd, owner}, false, []Holder{holds}},
+		{"this process, by two descriptors", []hciSock{own, twice}, true, []Holder{ours}},
 		{"owner not seen", []hciSock{btd, unknown, monitor, other}, true, []Holder{maybe}},
 	} {
 		if diff := cmp.Diff(c.want, holdersAmong(c.sockets, 0, c.taken)); diff != "" {

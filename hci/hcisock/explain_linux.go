@@ -1,9 +1,12 @@
 package hcisock
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +34,7 @@ func (c clues) explain(address, op string, index int, err error) error {
 	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT):
 		c.explainNoFamily(e)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		e.Cause, e.Remedy = CausePermission, capRemedy
+		e.Cause, e.Remedy = CausePermission, c.capabilityRemedy()
 	case errors.Is(err, unix.ENODEV):
 		e.Cause = CauseNoAdapter
 		e.Err = fmt.Errorf("there is no such adapter: %w", err)
@@ -45,6 +48,15 @@ func (c clues) explain(address, op string, index int, err error) error {
 		e.Cause, e.Remedy = CauseDriver, driverRemedy
 	}
 	return e
+}
+
+// capabilityRemedy returns the way to the capability that this process lacks.
+func (c clues) capabilityRemedy() string {
+	p, err := privilegesIn(filepath.Join(c.proc, "self"))
+	if err != nil {
+		return capRemedy
+	}
+	return cmp.Or(p.Remedy(), capRemedy)
 }
 
 // explainNoFamily distinguishes a kernel without Bluetooth from a network namespace
@@ -73,7 +85,11 @@ func (c clues) explainBusy(e *OpenError, index int) {
 		names = append(names, h.String())
 	}
 	who := strings.Join(names, ", ")
+	own := slices.IndexFunc(holders, func(h Holder) bool { return h.FD > 0 })
 	switch {
+	case own >= 0:
+		e.Err = fmt.Errorf("this process has it as descriptor %d: %w", holders[own].FD, e.Err)
+		e.Remedy = fmt.Sprintf("use fd:%d instead, or close it there", holders[own].FD)
 	case hasBluetoothd(holders):
 		e.Err = fmt.Errorf("%s keeps it up: %w", who, e.Err)
 		e.Remedy = "`sudo systemctl stop bluetooth`, or choose another adapter"

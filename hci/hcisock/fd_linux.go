@@ -21,8 +21,11 @@ func openFD(a Address, cfg *Config) (hci.Transport, error) {
 	if a.Name != "" {
 		var err error
 		if fd, err = listenFD(a.Name, os.Getpid(), os.Getenv); err != nil {
-			return nil, &OpenError{Address: a.String(), Op: "find descriptor", Err: err, Cause: CauseNoAdapter,
-				Remedy: "set FileDescriptorName= in the socket unit, or name the descriptor by number"}
+			e := &OpenError{Address: a.String(), Op: "find descriptor", Err: err, Cause: CauseNoAdapter}
+			if missing, ok := errors.AsType[*listenError](err); ok {
+				e.Remedy = missing.remedy
+			}
+			return nil, e
 		}
 	}
 	packets, err := carriesPackets(fd)

@@ -94,21 +94,24 @@ func TestListenFD(t *testing.T) {
 		name               string
 		count, pid, labels string
 		want               int
-		says               string
+		says, remedy       string
 	}{
-		{"hci", "1", "42", "hci", 3, ""},
-		{"hci", "3", "42", "web:unknown:hci", 5, ""},
-		{"hci", "3", "42", "web:hci:hci", 4, ""},
-		{"hci", "2", "42", "web:unknown:hci", 0, `no descriptor called "hci"`},
-		{"hci", "1", "42", "", 0, `no descriptor called "hci"`},
-		{"hci", "1", "41", "hci", 0, `LISTEN_PID is "41", this process is 42`},
-		{"hci", "", "", "", 0, "LISTEN_FDS is not set"},
-		{"hci", "many", "42", "hci", 0, `LISTEN_FDS: "many" is not a number`},
+		{"hci", "1", "42", "hci", 3, "", ""},
+		{"hci", "3", "42", "web:unknown:hci", 5, "", ""},
+		{"hci", "3", "42", "web:hci:hci", 4, "", ""},
+		{"hci", "2", "42", "web:unknown:hci", 0, `no descriptor called "hci"`, "FileDescriptorName="},
+		{"hci", "1", "42", "", 0, `no descriptor called "hci"`, "FileDescriptorName="},
+		{"hci", "1", "41", "hci", 0, `LISTEN_PID is "41", this process is 42`, "`exec`"},
+		{"hci", "", "", "", 0, "LISTEN_FDS is not set", "by one that passes it descriptors"},
+		{"hci", "many", "42", "hci", 0, `LISTEN_FDS: "many" is not a number`, "number of descriptors"},
 	} {
 		env := map[string]string{"LISTEN_FDS": c.count, "LISTEN_PID": c.pid, "LISTEN_FDNAMES": c.labels}
 		got, err := listenFD(c.name, 42, func(k string) string { return env[k] })
 		if got != c.want || c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%v: %d, %v; want %d, %q", env, got, err, c.want, c.says)
+		}
+		if e, ok := errors.AsType[*listenError](err); ok != (c.says != "") || ok && !strings.Contains(e.remedy, c.remedy) {
+			t.Errorf("%v: %v, want the remedy %q", env, err, c.remedy)
 		}
 	}
 }

@@ -40,6 +40,9 @@ func openSerial(a Address) (*Stream, error) { return nil, unsupported(a.String()
 
 func openFD(a Address, _ *Config) (hci.Transport, error) { return nil, unsupported(a.String(), "open") }
 
+// ReadPrivileges fails on this system.
+func ReadPrivileges() (Privileges, error) { return Privileges{}, errors.ErrUnsupported }
+
 // Adapters fails with CauseUnsupported on this system, as do the functions
 // below.
 func Adapters() ([]Adapter, error) { return nil, unsupported("adapters", "list") }
@@ -55,6 +58,20 @@ func Down(index int) error { return unsupported(indexName(index), "bring down") 
 
 // Unblock switches on the radio of an adapter that software has switched off.
 func Unblock(index int) error { return unsupported(indexName(index), "turn radio on") }
+
+// FindUSBDevice returns the USB device at a port.
+func FindUSBDevice(port string) (USBDevice, error) {
+	return USBDevice{}, unsupported("usb "+port, opFindUSB)
+}
+
+// Drivers returns the drivers of the interfaces of the device.
+func (d USBDevice) Drivers() []string { return nil }
+
+// Reset resets the port of the device.
+func (d USBDevice) Reset(context.Context) error { return unsupported("usb "+d.Port, opResetUSB) }
+
+// CheckReset returns the reason why Reset would fail.
+func (d USBDevice) CheckReset() error { return unsupported("usb "+d.Port, opResetUSB) }
 
 // Links returns the links of the kernel's own stack on an adapter.
 func Links(index int) ([]KernelLink, error) { return nil, unsupported(indexName(index), "list links") }

@@ -23,6 +23,7 @@ type hciSock struct {
 	known   bool
 	channel uint16
 	index   int
+	own     int // the number of the descriptor, in this process; 0 in others
 }
 
 // noIndex is the index of a socket that is not bound to an adapter.
@@ -48,6 +49,9 @@ func hciSockets(proc string) []hciSock {
 		socks := socketsOf(dir, inodes)
 		for _, fd := range socks {
 			s := hciSock{pid: pid, name: name}
+			if pid == os.Getpid() {
+				s.own = fd
+			}
 			addr, err := remoteName(pid, fd)
 			switch {
 			case err == nil:
@@ -135,13 +139,13 @@ func remoteName(pid, fd int) (unix.RawSockaddrHCI, error) {
 func holdersAmong(sockets []hciSock, index int, taken bool) []Holder {
 	var holders []Holder
 	add := func(h Holder) {
-		if !slices.Contains(holders, h) {
+		if !slices.ContainsFunc(holders, func(o Holder) bool { o.FD = h.FD; return o == h }) {
 			holders = append(holders, h)
 		}
 	}
 	for _, s := range sockets {
 		if s.known && s.channel == unix.HCI_CHANNEL_USER && s.index == index {
-			add(Holder{PID: s.pid, Name: s.name, UserChannel: true, Sure: true})
+			add(Holder{PID: s.pid, Name: s.name, UserChannel: true, Sure: true, FD: s.own})
 		}
 	}
 	if len(holders) > 0 {

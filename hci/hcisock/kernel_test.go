@@ -102,7 +102,7 @@ func TestKernelOpen(t *testing.T) {
 			t.Errorf("%s: Drops = %d, %v; want 0", address, n, err)
 		}
 		held := hci0(t)
-		want := Holder{PID: os.Getpid(), Name: held.Holders[0].Name, UserChannel: true, Sure: true}
+		want := Holder{PID: os.Getpid(), Name: held.Holders[0].Name, UserChannel: true, Sure: true, FD: descriptor(t, s)}
 		if !held.UserChannel || !held.Up || held.Free() || !slices.Equal(held.Holders, []Holder{want}) {
 			t.Errorf("%s: while open, hci0 is %+v; want it held by %v", address, held, want)
 		}
@@ -113,6 +113,19 @@ func TestKernelOpen(t *testing.T) {
 			t.Errorf("%s: after Close, hci0 is %+v; want it down and free", address, free)
 		}
 	}
+}
+
+// descriptor returns the number of the descriptor of a socket.
+func descriptor(t *testing.T, s *Socket) (number int) {
+	t.Helper()
+	raw, err := s.conn.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { number = int(fd) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
 }
 
 func TestKernelCloseUnblocksRead(t *testing.T) {
@@ -139,12 +152,14 @@ func TestKernelCloseUnblocksRead(t *testing.T) {
 func TestKernelBusy(t *testing.T) {
 	s := openKernel(t, "hci0")
 	who := fmt.Sprintf("(pid %d)", os.Getpid())
+	own := fmt.Sprintf("this process has it as descriptor %d", descriptor(t, s))
 	_, err := Open(t.Context(), "hci0", nil)
-	wantCause(t, err, CauseBusy, "hci0", "held by", who, "stop that process")
-	if got := inChild(t, child{call: "open", address: "hci0"}); got.Cause != CauseBusy || !strings.Contains(got.Error, who) {
+	wantCause(t, err, CauseBusy, "hci0", own, "close it there")
+	got := inChild(t, child{call: "open", address: "hci0"})
+	if got.Cause != CauseBusy || !strings.Contains(got.Error, "held by") || !strings.Contains(got.Error, who) {
 		t.Errorf("another process got %+v, want it busy and the holder named", got)
 	}
-	wantCause(t, Down(0), CauseBusy, who)
+	wantCause(t, Down(0), CauseBusy, own)
 	if err := roundTrip(s); err != nil {
 		t.Errorf("the holder lost the adapter: %v", err)
 	}

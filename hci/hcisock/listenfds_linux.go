@@ -15,19 +15,27 @@ const firstListenFD = 3
 func listenFD(name string, pid int, getenv func(string) string) (int, error) {
 	count, names := getenv("LISTEN_FDS"), getenv("LISTEN_FDNAMES")
 	if count == "" {
-		return 0, fmt.Errorf("no descriptor called %q: LISTEN_FDS is not set", name)
+		return 0, &listenError{fmt.Sprintf("no descriptor called %q: LISTEN_FDS is not set", name),
+			"start the program by one that passes it descriptors, or name the descriptor by number"}
 	}
 	if p := getenv("LISTEN_PID"); p != strconv.Itoa(pid) {
-		return 0, fmt.Errorf("no descriptor called %q: LISTEN_PID is %q, this process is %d", name, p, pid)
+		return 0, &listenError{fmt.Sprintf("no descriptor called %q: LISTEN_PID is %q, this process is %d", name, p, pid),
+			"let the process that has the descriptor become this program, as `exec` in a shell does, or name the descriptor by number"}
 	}
 	n, err := parseNumber(count, maxFD)
 	if err != nil {
-		return 0, fmt.Errorf("LISTEN_FDS: %w", err)
+		return 0, &listenError{fmt.Sprintf("LISTEN_FDS: %v", err), "set it to the number of descriptors"}
 	}
 	for i, s := range strings.Split(names, ":") {
 		if s == name && i < n {
 			return firstListenFD + i, nil
 		}
 	}
-	return 0, fmt.Errorf("no descriptor called %q among LISTEN_FDNAMES=%q of LISTEN_FDS=%d", name, names, n)
+	return 0, &listenError{fmt.Sprintf("no descriptor called %q among LISTEN_FDNAMES=%q of LISTEN_FDS=%d", name, names, n),
+		"set FileDescriptorName= in the socket unit, or name the descriptor by number"}
 }
+
+// listenError says that there is no descriptor under a name, and what helps.
+type listenError struct{ text, remedy string }
+
+func (e *listenError) Error() string { return e.text }

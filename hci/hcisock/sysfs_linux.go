@@ -41,11 +41,7 @@ func fromSysfs(class string, index int) Adapter {
 	a.Driver = linkBase(filepath.Join(device, "driver"))
 	if a.Bus == "usb" {
 		// The parent of the adapter is the USB interface, whose parent is the device.
-		usb := filepath.Dir(device)
-		a.USB = USBDevice{
-			VendorID: hexAttr(usb, "idVendor"), ProductID: hexAttr(usb, "idProduct"),
-			Manufacturer: attr(usb, "manufacturer"), Product: attr(usb, "product"),
-		}
+		a.USB = usbDeviceIn(filepath.Dir(device))
 	}
 	return a
 }
@@ -66,6 +62,15 @@ func hexAttr(dir, name string) uint16 {
 		return 0
 	}
 	return uint16(n)
+}
+
+// numberAttr returns the decimal number in an attribute file, 0 if there is none.
+func numberAttr(dir, name string) int {
+	n, err := strconv.Atoi(attr(dir, name))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // linkBase returns the last element of the target of a symbolic link.

@@ -10,6 +10,10 @@ import (
 // ErrUntrusted means that a file or directory is not one of this user alone.
 var ErrUntrusted = errors.New("not a file of this user alone")
 
+// errReplaced means that another file has taken the name since it was looked up, as when
+// another process writes. The new one may be all right.
+var errReplaced = fmt.Errorf("%w: it was replaced meanwhile", ErrUntrusted)
+
 // The modes of files and directories: nothing for other users.
 const (
 	fileMode fs.FileMode = 0o600
@@ -40,7 +44,7 @@ func checkKind(op, path string, entry fs.FileInfo, dir bool) error {
 // user, or has another name besides.
 func checkOpen(op, path string, entry, open fs.FileInfo) error {
 	if !os.SameFile(entry, open) {
-		return untrusted(op, path, "it was replaced meanwhile")
+		return &fs.PathError{Op: op, Path: path, Err: errReplaced}
 	}
 	uid, links, known := ownerOf(open)
 	switch {
@@ -48,8 +52,19 @@ func checkOpen(op, path string, entry, open fs.FileInfo) error {
 	case uid != os.Geteuid():
 		return untrusted(op, path, "it belongs to the user %d, and this process runs as the user %d: "+
 			"run as its owner, or change the owner with chown", uid, os.Geteuid())
+	case links == 0 && !open.IsDir():
+		return &fs.PathError{Op: op, Path: path, Err: errReplaced}
 	case links != 1 && !open.IsDir():
 		return untrusted(op, path, "it has %d names (hard links): put a copy in its place", links)
+	}
+	return nil
+}
+
+// checkWritable refuses an open directory in which every user can replace files. In one
+// with the sticky bit, such as /tmp, they cannot.
+func checkWritable(op, path string, open fs.FileInfo) error {
+	if hasModes && open.Mode()&0o002 != 0 && open.Mode()&fs.ModeSticky == 0 {
+		return untrusted(op, path, "every user can change it: run chmod o-w %s", path)
 	}
 	return nil
 }

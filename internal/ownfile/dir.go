@@ -51,6 +51,9 @@ func openDir(path string, entry fs.FileInfo) (*Dir, error) {
 	if err == nil {
 		err = checkOpen("open", path, entry, self)
 	}
+	if err == nil {
+		err = checkWritable("open", path, self)
+	}
 	if err != nil {
 		root.Close()
 		return nil, err
@@ -137,8 +140,23 @@ func fullPath(err error, path string) error {
 	return err
 }
 
+// openTries is how often a file is opened that is replaced again and again. A writer
+// needs far longer for each new file than a reader to open it.
+const openTries = 20
+
 // openFile opens a file of this user and removes the permissions of others.
-func (d *Dir) openFile(name string, flag int) (*os.File, error) {
+func (d *Dir) openFile(name string, flag int) (f *os.File, err error) {
+	for range openTries {
+		f, err = d.openOnce(name, flag)
+		if !errors.Is(err, errReplaced) {
+			break
+		}
+	}
+	return f, err
+}
+
+// openOnce is openFile, unless another file takes the name meanwhile.
+func (d *Dir) openOnce(name string, flag int) (*os.File, error) {
 	path := d.join(name)
 	entry, err := d.root.Lstat(name)
 	if err != nil {

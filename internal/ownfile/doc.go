@@ -6,7 +6,8 @@
 //
 //   - A link is never followed. The entry of a directory must be the file itself.
 //   - A file must be regular, have one name, and belong to the effective user of the
-//     process. A directory must belong to that user too.
+//     process. A directory must belong to that user too, and other users must not be
+//     able to replace its entries.
 //   - These checks, and changes of the mode, are made on the open file.
 //
 // A file is replaced as a whole: the new content is written under another name, synced

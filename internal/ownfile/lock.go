@@ -14,18 +14,38 @@ const lockName = "lock"
 // ErrLocked means that another process has the lock of a directory.
 var ErrLocked = errors.New("another process holds the lock")
 
-// TryLock takes the lock of the directory. The error is ErrLocked if another Dir of this
-// or another process has it. The lock ends with unlock, or with the process.
+// LockedError names the process that has the lock of a directory. It unwraps to
+// ErrLocked.
+type LockedError struct {
+	PID     int    // 0 if it is not known
+	Program string // "" if it is not known
+}
+
+func (e *LockedError) Error() string {
+	switch {
+	case e.PID == 0:
+		return ErrLocked.Error()
+	case e.Program == "":
+		return fmt.Sprintf("process %d holds the lock", e.PID)
+	}
+	return fmt.Sprintf("process %d (%s) holds the lock", e.PID, e.Program)
+}
+
+// Unwrap returns ErrLocked.
+func (e *LockedError) Unwrap() error { return ErrLocked }
+
+// TryLock takes the lock of the directory. The error is a *LockedError if another Dir of
+// this or another process has it. The lock ends with unlock, or with the process.
 func (d *Dir) TryLock() (unlock func(), err error) {
 	f, err := d.openLock()
 	if err != nil {
 		return nil, err
 	}
 	if ok, err := lockFile(f); !ok || err != nil {
-		f.Close()
 		if err == nil {
-			err = ErrLocked
+			err = lockHolder(f)
 		}
+		f.Close()
 		return nil, &fs.PathError{Op: "lock", Path: d.path, Err: err}
 	}
 	return func() { f.Close() }, nil // closing the file releases its lock

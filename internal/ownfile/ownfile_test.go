@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -263,6 +264,29 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
+// TestDirectoryOfEverybody refuses a directory in which every user can replace files.
+func TestDirectoryOfEverybody(t *testing.T) {
+	top := t.TempDir()
+	for mode, trusted := range map[fs.FileMode]bool{
+		0o700: true, 0o755: true, 0o775: true, 0o777: false, 0o703: false,
+		fs.ModeSticky | 0o777: true, // only owners remove their files, as in /tmp
+	} {
+		if err := os.Chmod(top, mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, open := range []func(string) (*ownfile.Dir, error){ownfile.Open, ownfile.OpenNamed, ownfile.Make, ownfile.MakeNamed} {
+			d, err := open(top)
+			if trusted && err != nil || !trusted && (!errors.Is(err, ownfile.ErrUntrusted) || !strings.HasSuffix(err.Error(), "every user can change it: run chmod o-w "+top)) {
+				t.Errorf("%v: %v", mode, err)
+			}
+			if err == nil {
+				d.Close()
+			}
+		}
+		filetest.WantMode(t, top, fs.ModeDir|mode)
+	}
+}
+
 func TestFullDisk(t *testing.T) {
 	d, err := ownfile.Make(filepath.Join(filetest.SmallDisk(t), "state"))
 	if err != nil {
@@ -323,8 +347,10 @@ func TestLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.TryLock(); !errors.Is(err, ownfile.ErrLocked) {
-		t.Errorf("the second lock: %v", err)
+	_, err = b.TryLock()
+	held, ok := errors.AsType[*ownfile.LockedError](err)
+	if !ok || !errors.Is(err, ownfile.ErrLocked) || runtime.GOOS == "linux" && (held.PID != os.Getpid() || held.Program == "") {
+		t.Errorf("the second lock: %#v, want this process", err)
 	}
 	if _, err := b.Lock(time.Millisecond); !errors.Is(err, ownfile.ErrLocked) || !strings.Contains(err.Error(), "end that process") {
 		t.Errorf("the second lock: %v", err)
@@ -335,4 +361,41 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
+}
+
+// TestReadFileWhileItIsReplaced reads a file that another goroutine replaces all the time:
+// each read has a whole content, and none takes the new file for an attack.
+func TestReadFileWhileItIsReplaced(t *testing.T) {
+	d := newDir(t)
+	stop, stopped := make(chan struct{}), make(chan error)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			// As WriteFile, without waiting for the disk.
+			temp := filepath.Join(d.Path(), "temp")
+			if err := errors.Join(os.WriteFile(temp, []byte("content"), 0o600), os.Rename(temp, filepath.Join(d.Path(), "x"))); err != nil {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	for n := range 5000 {
+		if b, err := d.ReadFile("x", 100); err != nil || string(b) != "content" {
+			t.Errorf("read %d: %q, %v", n, b, err)
+			break
+		}
+		if err := d.SetUsed("x", time.Now()); err != nil {
+			t.Errorf("use %d: %v", n, err)
+			break
+		}
+	}
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
 }

@@ -27,18 +27,20 @@ func New[T any](limit int) *Ring[T] {
 	return &Ring[T]{ready: make(chan struct{}, 1), limit: limit}
 }
 
-// Push appends v; after Close it does nothing.
-func (r *Ring[T]) Push(v T) {
+// Push appends v; after Close it does nothing. It returns the value that it has dropped;
+// full is false if there is none.
+func (r *Ring[T]) Push(v T) (dropped T, full bool) {
 	r.mu.Lock()
 	if r.err == nil {
-		if r.values.Len() == r.limit {
-			r.values.Pop()
+		if full = r.values.Len() == r.limit; full {
+			dropped = r.values.Pop()
 			r.dropped++
 		}
 		r.values.Push(v)
 	}
 	r.mu.Unlock()
 	r.wake()
+	return dropped, full
 }
 
 func (r *Ring[T]) wake() {

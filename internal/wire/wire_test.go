@@ -66,3 +66,18 @@ func TestPutU16(t *testing.T) {
 		t.Errorf("got % x", b)
 	}
 }
+
+func TestBigEndian(t *testing.T) {
+	b := []byte{0x12, 0x34, 0xAB, 0xCD, 0xEF, 0xDE, 0xAD, 0xBE, 0xEF}
+	read := func(r *Reader) bool { return r.BE16() == 0x1234 && r.BE24() == 0xABCDEF && r.BE32() == 0xDEADBEEF }
+	r := NewReader(b)
+	if !read(&r) || r.Finish() != nil {
+		t.Errorf("read other values from % x: %v", b, r.Finish())
+	}
+	for n := range b {
+		r := NewReader(b[:n])
+		if read(&r) || !errors.Is(r.Err(), ErrShort) {
+			t.Errorf("prefix of %d bytes: error %v, want ErrShort", n, r.Err())
+		}
+	}
+}
