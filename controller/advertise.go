@@ -167,13 +167,7 @@ func (a *advertising) shouldRun() bool {
 	if a.opts == nil || a.refused || a.c.quiet.holdsBack() {
 		return false
 	}
-	links := 0
-	for _, l := range a.c.links {
-		if l.role == hci.RolePeripheral {
-			links++
-		}
-	}
-	return a.opts.NonConnectable || links < a.opts.maxLinks()
+	return a.opts.NonConnectable || a.c.peripheralLinks < a.opts.maxLinks()
 }
 
 // syncAdvertising sends the next commands towards the wanted state.
@@ -184,6 +178,8 @@ func (a *advertising) syncAdvertising() {
 	switch on := a.shouldRun(); {
 	case a.running && (!on || a.fresh):
 		a.runAdvertisingCommands([]hci.Params{a.enableAdvertising(false)}, func(error) { a.running = false })
+	case on && !a.c.remainder.isDone(): // a link may begin at once
+		a.c.remainder.begin()
 	case on && !a.running:
 		var ps []hci.Params
 		setup := a.fresh

@@ -19,18 +19,24 @@ const (
 
 // advertPacket is an advertising report packet on its way from the reader to the loop.
 type advertPacket struct {
-	n int
-	b [1 + 2 + 255]byte // an event
+	n    int
+	b    [1 + 2 + 255]byte // an event
+	cuts *cuts             // before it; usually nil
 }
 
 // adverts is the queue of advertising report packets. All other packets have a queue of
 // their own and overtake them. Its memory grows to the greatest number that has waited.
 type adverts struct {
-	ready chan struct{} // holds a token while the queue is not empty
+	// ready holds a token while the loop has to look after the queue, or after the work
+	// that the reader has left to it.
+	ready chan struct{}
 
 	mu      sync.Mutex
 	waiting ring.Ring[*advertPacket] // guarded by mu, as all below
 	spare   []*advertPacket
+	cuts    *cuts // since the last packet in waiting; usually nil
+
+	dec hci.Decoder // of dropped packets; owned by the reader
 }
 
 func (a *adverts) init() { a.ready = make(chan struct{}, 1) }
@@ -40,6 +46,7 @@ func (a *adverts) init() { a.ready = make(chan struct{}, 1) }
 func (a *adverts) push(packet []byte) bool {
 	a.mu.Lock()
 	if a.waiting.Len() == maxAdverts {
+		a.cutsLocked().noteDropped(&a.dec, packet)
 		a.mu.Unlock()
 		return false
 	}
@@ -51,10 +58,35 @@ func (a *adverts) push(packet []byte) bool {
 		p = new(advertPacket)
 	}
 	p.n = copy(p.b[:], packet)
+	p.cuts, a.cuts = a.cuts, nil
 	a.waiting.Push(p)
 	a.mu.Unlock()
 	a.wake()
 	return true
+}
+
+// noteRestart notes the start or end of a scan, before the packets that are pushed from
+// now on. Called by the reader.
+func (a *adverts) noteRestart() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cutsLocked().noteRestart()
+}
+
+// takeCuts removes the cuts since the last packet that has waited. Called by the reader.
+func (a *adverts) takeCuts() *cuts {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.cuts
+	a.cuts = nil
+	return c
+}
+
+func (a *adverts) cutsLocked() *cuts {
+	if a.cuts == nil {
+		a.cuts = &cuts{}
+	}
+	return a.cuts
 }
 
 func (a *adverts) wake() {
@@ -73,6 +105,13 @@ func (a *adverts) pop() *advertPacket {
 		return nil
 	}
 	return a.waiting.Pop()
+}
+
+// waits reports whether a packet is in the queue.
+func (a *adverts) waits() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiting.Len() > 0
 }
 
 func (a *adverts) recycle(p *advertPacket) {

@@ -53,8 +53,13 @@ func testEveryCallLearnsWhyTheDeviceEnds(t *testing.T) {
 		}
 		s.send(&hci.HardwareError{Code: 1})
 		synctest.Wait() // the loop has ended, the reader has not
-		if d.Err() != nil {
+		select {
+		case <-d.Done():
 			t.Fatal("the controller ended too early for this test")
+		default:
+		}
+		if err := d.Err(); !errors.Is(err, controller.HardwareFault(1)) {
+			t.Errorf("Err returned %v before the end was complete", err)
 		}
 		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		if err := call(short, d); !errors.Is(err, context.DeadlineExceeded) {

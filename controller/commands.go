@@ -24,8 +24,9 @@ type command struct {
 	// command ends with it.
 	link  *Link
 	timer timer
-	vital bool // its missing answer ends the Controller, although it is optional
-	sent  int  // how often it has been sent; more than once for the first reset only
+	vital bool   // its missing answer ends the Controller, although it is optional
+	sent  int    // how often it has been sent; more than once for the first reset only
+	turn  uint64 // its place among the commands sent
 }
 
 // resets is how often the first reset is sent before its missing answer counts: a
@@ -37,15 +38,25 @@ const resets = 3
 type commands struct {
 	queue   []*command
 	pending map[hci.Opcode]*command
-	// credits counts the commands that the controller accepts now. limit is the
-	// largest count that it has granted. Pending commands are subtracted from
-	// limit, because the controller may have granted a count before it saw them.
-	credits, limit int
+	// credits counts the commands that may be sent now. granted is the latest count
+	// that the controller has granted, limit the largest one. Pending commands are
+	// subtracted from limit, because the controller may have granted a count before it
+	// saw them.
+	credits, granted, limit int
+	// window is the number of commands that may be outstanding whatever the controller
+	// grants, see pacing.
+	window int
+	// crowded reports that several commands were outstanding since the last reset of the
+	// start-up.
+	crowded bool
+	turns   uint64 // counts the commands sent
 	// unanswered holds the optional commands that the controller did not answer.
 	unanswered map[hci.Opcode]bool
-	// starving runs while commands are queued, none is pending and there is no
-	// credit. Only an event of the controller can end that state.
+	// starving runs while commands are queued, or onCredit is set, none is pending and
+	// there is no credit. Only an event of the controller can end that state.
 	starving timer
+	// onCredit is called once there is a credit, or with the error that ends all commands.
+	onCredit func(error)
 }
 
 // essential reports whether a missing answer to op ends the Controller. The other
@@ -141,9 +152,9 @@ func (c *core) submitCommand(cmd *command) {
 }
 
 // pumpCommands sends queued commands while there are credits. Commands with
-// other opcodes overtake a command whose opcode is pending.
+// other opcodes overtake a command whose opcode is pending, but not a reset.
 func (c *core) pumpCommands() {
-	for i := 0; i < len(c.cmds.queue) && c.cmds.credits > 0 && c.err == nil; {
+	for i := 0; i < len(c.cmds.queue) && c.cmds.credits > 0 && c.cmds.pending[hci.OpReset] == nil && c.err == nil; {
 		cmd := c.cmds.queue[i]
 		if c.cmds.pending[cmd.op] != nil {
 			i++
@@ -154,12 +165,25 @@ func (c *core) pumpCommands() {
 			continue
 		}
 		c.cmds.credits--
+		c.cmds.turns++
+		cmd.turn = c.cmds.turns
 		c.cmds.pending[cmd.op] = cmd
+		c.cmds.crowded = c.cmds.crowded || len(c.cmds.pending) > 1
 		c.noteTuned(cmd)
 		cmd.timer.f = func(now time.Time) { c.commandTimedOut(cmd) }
 		c.sendCommand(cmd)
 	}
+	if f := c.cmds.onCredit; f != nil && c.cmds.credits > 0 {
+		c.cmds.onCredit = nil
+		f(nil)
+	}
 	c.watchCredits()
+}
+
+// awaitCredit calls f once the controller accepts another command.
+func (c *core) awaitCredit(f func(error)) {
+	c.cmds.onCredit = f
+	c.pumpCommands()
 }
 
 // sendCommand sends a pending command and starts its timer.
@@ -173,7 +197,7 @@ func (c *core) sendCommand(cmd *command) {
 // Config.CommandTimeout (4 s by default, as in the Linux kernel).
 func (c *core) watchCredits() {
 	k := &c.cmds
-	if len(k.queue) == 0 || k.credits > 0 || len(k.pending) > 0 || c.err != nil {
+	if len(k.queue) == 0 && k.onCredit == nil || k.credits > 0 || len(k.pending) > 0 || c.err != nil {
 		c.timers.stopTimer(&k.starving)
 	} else if k.starving.index == 0 {
 		c.timers.setTimer(&k.starving, c.now.Add(2*c.cfg.commandTimeout()))
@@ -183,9 +207,34 @@ func (c *core) watchCredits() {
 // failStarved ends the Controller if a queued command is still wanted.
 func (c *core) failStarved(time.Time) {
 	c.cmds.queue = slices.DeleteFunc(c.cmds.queue, func(cmd *command) bool { return cmd.wanted != nil && !cmd.wanted() })
-	if len(c.cmds.queue) > 0 {
+	switch {
+	case len(c.cmds.queue) > 0:
+		first := c.cmds.queue[0]
+		err := &CommandError{first.op, ErrNoCredit}
+		if c.pacing.noteFault(err) {
+			return
+		}
+		c.cmds.queue = c.cmds.queue[1:]
+		first.done(c.now, nil, err)
+		c.failController(&Error{"the controller accepts no more commands", err})
+	case c.cmds.onCredit != nil && !c.pacing.noteFault(ErrNoCredit):
 		c.failController(&Error{"the controller accepts no more commands", ErrNoCredit})
 	}
+}
+
+// refill computes the credits from the count that the controller granted last.
+func (k *commands) refill() {
+	k.credits = max(0, min(k.granted, min(k.limit, k.window)-len(k.pending)))
+}
+
+// isOldest reports whether cmd was sent before all pending commands.
+func (k *commands) isOldest(cmd *command) bool {
+	for _, o := range k.pending {
+		if o.turn < cmd.turn {
+			return false
+		}
+	}
+	return true
 }
 
 // takeAnswer applies the opcode and the credit count of a Command Complete or
@@ -193,14 +242,17 @@ func (c *core) failStarved(time.Time) {
 // none and only grants credits (7.7.14). An answer that is late, duplicated or for
 // another host has no command either: the result is nil.
 func (c *core) takeAnswer(op hci.Opcode, numPackets uint8) *command {
-	n := int(numPackets)
-	c.cmds.limit = max(c.cmds.limit, n)
+	c.cmds.granted = int(numPackets)
+	c.cmds.limit = max(c.cmds.limit, c.cmds.granted)
 	cmd := c.cmds.pending[op]
 	if cmd != nil {
 		delete(c.cmds.pending, op)
 		c.timers.stopTimer(&cmd.timer)
 	}
-	c.cmds.credits = max(0, min(n, c.cmds.limit-len(c.cmds.pending)))
+	c.cmds.refill()
+	if cmd != nil && !c.started && !c.cmds.isOldest(cmd) {
+		c.pacing.noteFault(&CommandError{op, errOutOfOrder})
+	}
 	if cmd == nil && op != 0 {
 		c.stats.ForeignAnswers++
 		c.log.Log(c.ctx, LevelPacket, "answer to a command that is not pending", "op", op)
@@ -218,6 +270,11 @@ func (c *core) commandTimedOut(cmd *command) {
 	}
 	delete(c.cmds.pending, cmd.op)
 	err := &CommandError{cmd.op, ErrNoAnswer}
+	// A controller that does not answer Reset hangs or boots, which is no matter of pace.
+	if cmd.op != hci.OpReset && c.pacing.noteFault(err) {
+		cmd.done(c.now, nil, err)
+		return
+	}
 	if cmd.vital || essential(cmd.op) {
 		cmd.done(c.now, nil, err)
 		c.failController(&Error{"the controller stopped answering", err})
@@ -236,16 +293,26 @@ func (c *core) commandTimedOut(cmd *command) {
 
 // handleCommandComplete handles Command Complete.
 func (c *core) handleCommandComplete(ev *hci.CommandComplete) {
-	cmd := c.takeAnswer(ev.Opcode, ev.NumPackets)
-	if cmd != nil {
-		status, ret := hci.StatusUnspecified, []byte(nil)
-		if len(ev.Return) > 0 {
-			status, ret = hci.Status(ev.Return[0]), ev.Return[1:]
-		} else if ev.Opcode == hci.OpReset { // some omit its status
+	status, ret := hci.StatusUnspecified, []byte(nil)
+	if len(ev.Return) > 0 {
+		status, ret = hci.Status(ev.Return[0]), ev.Return[1:]
+	} else {
+		if ev.Opcode == hci.OpReset { // some omit its status
 			status = hci.StatusSuccess
 		}
+		if c.cmds.pending[ev.Opcode] != nil {
+			c.pacing.noteFault(&CommandError{ev.Opcode, errShort})
+		}
+	}
+	var forgotten []*command
+	if ev.Opcode == hci.OpReset && status == hci.StatusSuccess {
+		c.fresh = c.fresh && c.cmds.pending[hci.OpReset] == nil
+		forgotten = c.takeForgotten()
+	}
+	if cmd := c.takeAnswer(ev.Opcode, ev.NumPackets); cmd != nil {
 		c.answerCommand(cmd, ret, status)
 	}
+	c.endForgotten(forgotten)
 	c.pumpCommands()
 }
 
@@ -279,6 +346,18 @@ func (c *core) failCommands(err error) {
 	for _, cmd := range queue {
 		cmd.done(c.now, nil, &CommandError{cmd.op, err})
 	}
+	if f := c.cmds.onCredit; f != nil {
+		c.cmds.onCredit = nil
+		f(err)
+	}
+}
+
+// forgetCommands ends all commands with err before a reset, which the controller then
+// accepts whatever it has granted.
+func (c *core) forgetCommands(err error) {
+	c.cmds.credits, c.cmds.granted, c.cmds.limit, c.cmds.crowded = 1, 1, 1, false
+	clear(c.cmds.unanswered)
+	c.failCommands(err)
 }
 
 // statusOf returns the hci.Status that err wraps, or success if there is none.

@@ -45,9 +45,14 @@ type Config struct {
 	// CommandTimeout bounds the wait for the answer to a command, and a write to
 	// the transport; default 2 s, as in the Linux kernel.
 	CommandTimeout time.Duration
+	// Pace remembers whether the controller must be driven one command at a time. Give
+	// the same one to each Open of the same controller. Nil remembers it until the end
+	// of the Controller.
+	Pace *Pace
 	// IdleCheck is how long the controller may be silent before it is asked by a
-	// command whether it works, while there are links, a scan, a dial or advertising;
-	// default 1 min, negative disables the question.
+	// command whether it works, while there are links, a scan, a dial or advertising,
+	// and how long a link may be idle before the controller is asked whether it still
+	// has it; default 1 min, negative disables the questions.
 	IdleCheck time.Duration
 	// DisableExtended selects the legacy commands for scanning, initiating and
 	// advertising, even if the controller has the extended ones. A Controller

@@ -27,8 +27,8 @@ type ConnectOptions struct {
 	ScanInterval, ScanWindow time.Duration
 	// PHYs are the PHYs on which to listen for the peer: hci.PHYs1M, hci.PHYsCoded or
 	// both, by turns; default 1M. A link that may be on the coded PHY stays on its PHY:
-	// it is not moved to 2M. A controller without the coded PHY refuses with
-	// ErrNoCodedPHY.
+	// it is not moved to 2M. A controller without the coded PHY, or that refuses it,
+	// fails with ErrNoCodedPHY.
 	PHYs hci.PHYs
 	// DeferTuning defers the requests for longer packets and the 2M PHY until
 	// [Link.Tune]. By default they follow as soon as the link is up; see
@@ -95,7 +95,11 @@ func (ctl *Controller) Connect(ctx context.Context, peer hci.Addr, o *ConnectOpt
 // which one it was. It uses the controller's filter accept list (Vol 4, Part E,
 // 7.8.16), so peers must have 1 to Info.AcceptListSize addresses.
 func (ctl *Controller) ConnectAny(ctx context.Context, peers []hci.Addr, o *ConnectOptions) (*Link, error) {
-	if n := ctl.Info().AcceptListSize; len(peers) == 0 || len(peers) > n {
+	info, err := ctl.AwaitInfo(ctx)
+	if err != nil {
+		return nil, connectError(peers, err)
+	}
+	if n := info.AcceptListSize; len(peers) == 0 || len(peers) > n {
 		return nil, &ConnectError{Err: fmt.Errorf("%d peers, but the filter accept list of the controller takes 1 to %d", len(peers), n)}
 	}
 	return ctl.connectAny(ctx, peers, o)
@@ -107,16 +111,19 @@ func (ctl *Controller) connectAny(ctx context.Context, peers []hci.Addr, o *Conn
 		opts := *o
 		x.opts = &opts
 	}
+	// The caller must not read x once the loop has it: the loop may still write to it
+	// when the caller leaves.
+	fail := func(err error) error { return connectError(peers, err) }
 	if err := x.opts.params().Validate(); err != nil {
-		return nil, x.connectError(err)
+		return nil, fail(err)
 	}
-	if info := ctl.Info(); x.opts != nil {
-		if err := info.checkPHYs(x.opts.PHYs); err != nil {
-			return nil, x.connectError(err)
+	if info := ctl.KnownInfo(); x.opts != nil {
+		if err := info.checkPHYs(kindInitiate, x.opts.PHYs); err != nil {
+			return nil, fail(err)
 		}
 	}
 	var got *Link // owned by the loop
-	l, err := askLoop(ctx, &ctl.core, x.connectError, func(_ func() bool, done func(*Link, error)) {
+	l, err := askLoop(ctx, &ctl.core, fail, func(_ func() bool, done func(*Link, error)) {
 		x.done = func(l *Link, err error) {
 			got = l
 			done(l, err)

@@ -3,7 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
-	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +27,10 @@ const (
 // Controller is one open controller. Its methods may be called from any goroutine
 // except its loop.
 type Controller struct {
-	core     core // owned by the loop once it runs
+	core     core         // owned by the holder of turn once the loop runs
+	turn     sync.Mutex   // see runLoop
+	armed    time.Time    // when the alarm of the loop is due, or zero; guarded by turn
+	ahead    atomic.Int32 // packets in hand between the reader and the loop, without adverts
 	tr       hci.Transport
 	tasks    chan task
 	packets  chan *packetBuffer
@@ -36,7 +39,7 @@ type Controller struct {
 	readErr  chan error
 	accepted chan *Link
 	dropped  atomic.Uint64
-	snoop    *hci.SnoopWriter // owned by the loop
+	snoop    *hci.SnoopWriter // guarded by turn
 
 	stuck atomic.Bool // the transport was closed because a write took too long
 
@@ -44,11 +47,14 @@ type Controller struct {
 	stop chan struct{}        // closed at the end of the loop; ends the reader
 	quit chan struct{}        // closed at the end of the reader
 	done chan struct{}        // closed after the end of both goroutines
-	err  error                // set before done is closed
 }
 
 // Open starts up the controller behind tr: it resets it, reads its version,
-// commands, features and buffers, and sets the event masks and the own address.
+// commands, features and buffers, and sets the event masks and the own address. The
+// remainder, sizes and states to read and defaults for links, follows the start of the
+// first scan, or a call that needs it sooner, such as Controller.Connect,
+// Controller.Advertise or Controller.Info.
+//
 // Open takes ownership of tr and closes it if the start-up fails. ctx bounds the
 // start-up only. A nil cfg means all defaults.
 func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, error) {
@@ -62,6 +68,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 		stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	ctl.core.setup(*cfg)
+	ctl.core.fresh = true
 	ctl.adverts.init()
 	ctl.core.post, ctl.core.closed = ctl.Post, ctl.done
 	ctl.core.onPeripheralLink = ctl.queueAccepted
@@ -103,13 +110,33 @@ func (ctl *Controller) queueAccepted(l *Link) {
 	}
 }
 
-// Info returns the properties that the controller reported at its start-up.
+// Info returns the properties that the controller reported at its start-up. Refusals
+// since then change Extended, ExtendedRefused and CodedRefused. Info waits for the end of
+// the start-up, a part of which runs behind the start of the first scan; see AwaitInfo. It
+// must not be called on the loop.
 func (ctl *Controller) Info() Info {
-	if i := ctl.info.Load(); i != nil {
-		return *i
+	i, err := ctl.AwaitInfo(context.Background())
+	if err != nil { // the Controller has ended
+		return ctl.KnownInfo()
 	}
-	return Info{}
+	return i
 }
+
+// AwaitInfo waits for the end of the start-up, and returns the properties of the
+// controller; see Info. Without a scan, it begins the part of the start-up that is left.
+// It must not be called on the loop. Its error is the cause of ctx, or the error that
+// ended the Controller before.
+func (ctl *Controller) AwaitInfo(ctx context.Context) (Info, error) {
+	return askLoop(ctx, &ctl.core, wrapDuring(ctx, "start-up"), func(_ func() bool, done func(Info, error)) {
+		c := &ctl.core
+		c.remainder.afterEnd(func() { done(c.info, c.err) })
+	})
+}
+
+// KnownInfo returns the properties that are known by now, without waiting. Until the end
+// of the start-up, FeaturePages, AcceptListSize, ResolvingListSize, States and MaxData are
+// zero. It may be called on the loop.
+func (ctl *Controller) KnownInfo() Info { return *ctl.info.Load() }
 
 // Stats returns the counters. It waits for the loop, and must not be called on it.
 func (ctl *Controller) Stats() Stats {
@@ -150,25 +177,19 @@ func (ctl *Controller) Post(t loop.Task) bool {
 
 // Links returns the links that are up, in the order of their handles. It does
 // not wait for the loop.
-func (ctl *Controller) Links() []*Link {
-	if ls := ctl.core.up.Load(); ls != nil {
-		return slices.Clone(*ls)
-	}
-	return nil
-}
+func (ctl *Controller) Links() []*Link { return ctl.core.up.sortLinks() }
 
 // Done is closed when the Controller has ended and its transport is closed.
 func (ctl *Controller) Done() <-chan struct{} { return ctl.done }
 
-// Err returns why the Controller ended: an error that unwraps to net.ErrClosed
-// after Close, otherwise an *[Error]. It returns nil before the end.
+// Err returns why the Controller ends: an error that unwraps to net.ErrClosed
+// after Close, otherwise an *[Error]. It returns nil before that. The end has begun
+// when a link goes down for it, or a command fails; Done is closed later.
 func (ctl *Controller) Err() error {
-	select {
-	case <-ctl.done:
-		return ctl.err
-	default:
-		return nil
+	if err := ctl.core.failed.Load(); err != nil {
+		return *err
 	}
+	return nil
 }
 
 // Close ends the Controller. It waits up to a second until queued data has
@@ -179,7 +200,7 @@ func (ctl *Controller) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	links, _ := askLoop(ctx, &ctl.core, commandFailed(hci.OpDisconnect), func(_ func() bool, done func([]*Link, error)) {
-		ls := ctl.core.sortedLinks()
+		ls := ctl.core.up.sortLinks()
 		for _, l := range ls {
 			l.linger(func() { l.StartDisconnect(hci.StatusRemoteUserTerminated, errClosed) })
 		}
@@ -193,11 +214,13 @@ func (ctl *Controller) Close() error {
 	}
 	// The reset ends scans, dials and advertising, and any link that did not end
 	// in time.
-	reset, cancelReset := context.WithTimeout(context.Background(), closeTime)
-	defer cancelReset()
-	_, _ = Exec(reset, ctl, hci.Reset{})
-	ctl.endLoop(errClosed)
-	<-ctl.done
+	ctl.Post(loop.Func(func(time.Time) { ctl.core.resetAtEnd(errClosed) }))
+	select {
+	case <-ctl.done:
+	case <-time.After(closeTime):
+		ctl.endLoop(errClosed)
+		<-ctl.done
+	}
 	return nil
 }
 

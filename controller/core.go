@@ -25,25 +25,35 @@ type core struct {
 	out  [][]byte  // packets to send, in order; data packets return to free
 	free [][]byte  // spare buffers for data packets
 	dec  hci.Decoder
-	err  error // why the Controller ended; nil before the end
+	err  error // why the Controller ends; nil before that
 	info Info
 	// started reports that the start-up has ended.
 	started bool
-	stats   Stats
+	// fresh reports that the controller has not answered the first Reset yet.
+	fresh bool
+	stats Stats
 
-	timers timers
-	cmds   commands
-	data   dataCredits
-	stalls stalls
-	links  map[hci.Handle]*Link
-	up     atomic.Pointer[[]*Link] // links in the order of their handles, for other goroutines
-	dial   dialer
-	scan   scanning
-	adv    advertising
-	quiet  quiet
-	legacy legacy
-	idle   idleCheck
-	sweep  sweep
+	timers          timers
+	cmds            commands
+	pacing          pacing
+	remainder       remainder
+	data            dataCredits
+	shares          shares
+	stalls          stalls
+	links           map[hci.Handle]*Link
+	heard           *Link                 // the link of links in the latest data or acknowledgment, or nil
+	leaving         []*Link               // links that this host ends: no dial to their peers starts
+	peripheralLinks int                   // links with the role of peripheral
+	up              linkList              // links, for loops over all of them and for other goroutines
+	failed          atomic.Pointer[error] // err, for other goroutines
+	dial            dialer
+	scan            scanning
+	adv             advertising
+	quiet           quiet
+	legacy          legacy
+	idle            idleCheck
+	linkCheck       linkCheck
+	sweep           sweep
 
 	own       hci.Addr // the address in use on air
 	private   ownPrivate
@@ -81,7 +91,14 @@ func (c *core) setup(cfg Config) {
 	c.cfg, c.log, c.ctx = cfg, cfg.logger(), context.Background()
 	c.links = map[hci.Handle]*Link{}
 	// The controller accepts one command until it grants more (4.4).
-	c.cmds = commands{pending: map[hci.Opcode]*command{}, unanswered: map[hci.Opcode]bool{}, credits: 1, limit: 1}
+	c.cmds = commands{
+		pending: map[hci.Opcode]*command{}, unanswered: map[hci.Opcode]bool{}, credits: 1, granted: 1, limit: 1, window: 1,
+	}
+	c.pacing = pacing{c: c, pace: cfg.Pace}
+	if cfg.Pace == nil {
+		c.pacing.pace = &Pace{}
+	}
+	c.remainder.c = c
 	c.cmds.starving.f = c.failStarved
 	c.dial.init(c)
 	c.scan.init(c)
@@ -90,7 +107,9 @@ func (c *core) setup(cfg Config) {
 	c.quiet.c, c.resolving.c, c.legacy.c = c, c, c
 	c.sweep.init(c)
 	c.stalls.init(c)
+	c.shares.timer.f = func(time.Time) {} // runTimers calls pumpData
 	c.idle.init(c)
+	c.linkCheck.init(c)
 }
 
 // handlePacket handles one packet of the controller. It does not keep b.
@@ -171,6 +190,10 @@ func (c *core) handleEvent(ev hci.Event) {
 	case *hci.LEAdvertisingSetTerminated:
 		c.adv.handleSetTerminated(ev)
 	case *hci.HardwareError:
+		if c.fresh { // from before the reset, which is the remedy
+			c.log.Log(c.ctx, LevelController, "fault from before the reset ignored", "error", HardwareFault(ev.Code))
+			return
+		}
 		c.failController(&Error{"the controller reported a fault", HardwareFault(ev.Code)})
 	case *hci.LEConnectionUpdateComplete:
 		c.handleLinkEvent(ev.Handle, ev)
@@ -190,8 +213,11 @@ func (c *core) handleEvent(ev hci.Event) {
 		c.handleLinkEvent(ev.Handle, ev)
 	case *hci.LERemoteConnectionParameterRequest:
 		c.handleLinkEvent(ev.Handle, ev)
+	case *hci.DataBufferOverflow:
+		c.data.doubted = true
+		c.log.Log(c.ctx, LevelController, "the controller had no buffer for data")
 	case *hci.LEReadLocalP256PublicKeyComplete, *hci.LEGenerateDHKeyComplete,
-		*hci.LEScanRequestReceived, *hci.LEChannelSelectionAlgorithm, *hci.DataBufferOverflow, *hci.VendorEvent, *hci.UnknownEvent:
+		*hci.LEScanRequestReceived, *hci.LEChannelSelectionAlgorithm, *hci.VendorEvent, *hci.UnknownEvent:
 		c.log.Log(c.ctx, LevelPacket, "event ignored")
 	}
 }
@@ -206,6 +232,16 @@ func (c *core) handleLinkEvent(h hci.Handle, ev hci.Event) {
 	c.sweep.noteUnknown(h)
 }
 
+// linkOf returns the link of a handle in a packet, or nil. The packets of one link often
+// follow each other.
+func (c *core) linkOf(h hci.Handle) *Link {
+	if l := c.heard; l != nil && l.handle == h {
+		return l
+	}
+	c.heard = c.links[h]
+	return c.heard
+}
+
 // handleACL passes a data packet to the handler of its link.
 func (c *core) handleACL(b []byte) {
 	hdr, data, err := hci.ParseACL(b)
@@ -213,7 +249,7 @@ func (c *core) handleACL(b []byte) {
 		c.dropMalformed(err)
 		return
 	}
-	l := c.links[hdr.Handle]
+	l := c.linkOf(hdr.Handle)
 	if l == nil {
 		c.stats.UnknownHandles++
 		c.sweep.noteUnknown(hdr.Handle)
@@ -233,11 +269,12 @@ func (c *core) failController(err error) {
 		return
 	}
 	c.err = err
+	c.failed.Store(&err)
 	if !errors.Is(err, errClosed) {
 		c.log.Log(c.ctx, LevelController, "controller ended", "error", err)
 	}
 	// The links go first, so that a caller whose command fails finds them down.
-	for _, l := range c.sortedLinks() {
+	for _, l := range c.up.sortLinks() {
 		l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: err})
 	}
 	c.failCommands(err)
@@ -247,7 +284,9 @@ func (c *core) failController(err error) {
 	c.quiet.failJobs(err)
 	c.private.stopRotation()
 	c.timers.stopTimer(&c.stalls.timer)
+	c.timers.stopTimer(&c.shares.timer)
 	c.timers.stopTimer(&c.idle.timer)
+	c.timers.stopTimer(&c.linkCheck.timer)
 }
 
 type task = loop.Task

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/internal/queue"
 )
 
 // step performs the step that the next octets of the script encode.
@@ -136,7 +135,7 @@ func (w *world) stepScan() {
 		return
 	}
 	n := w.waiter("a scanner")
-	sc := &Scanner{queue: queue.New[Report](4), opts: ScanOptions{Passive: len(w.scans)%2 == 0}}
+	sc := &Scanner{queue: newReportQueue(4), opts: ScanOptions{Passive: len(w.scans)%2 == 0}}
 	w.scans = append(w.scans, sc)
 	w.do(func(time.Time) { w.c.scan.addScanner(sc, func(error) { n.told() }) })
 }

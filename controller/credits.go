@@ -7,11 +7,9 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// roomBound is the number of queued data packets from which on Room reports no
-// room. It exceeds the number of packets that a controller can send in one
-// connection event, so that it does not limit throughput, and is small enough that
-// written data is soon on air.
-const roomBound = 16
+// minRoom is the least number of queued data packets from which on Room reports no
+// room.
+const minRoom = 16
 
 // spareBuffers bounds the number of buffers that are kept for reuse.
 const spareBuffers = 64
@@ -22,8 +20,15 @@ type dataCredits struct {
 	length int     // octets of data in one buffer
 	total  int     // buffers of the controller
 	free   int     // buffers not in use
-	ready  []*Link // links with queued packets, in the order of their turns
+	ready  []*Link // links with queued packets
+	// doubted reports that the controller has reported packets as completed that were not.
+	doubted bool
 }
+
+// roomBound is the number of queued data packets from which on Room reports no room: as
+// many as can be completed at once, so that a link has packets for the buffers of its
+// event, and few enough that written data is soon on air.
+func (c *core) roomBound() int { return max(minRoom, c.data.total) }
 
 // queueData appends one data packet to the queue of l.
 func (c *core) queueData(l *Link, start bool, data []byte) {
@@ -36,7 +41,7 @@ func (c *core) queueData(l *Link, start bool, data []byte) {
 	b = hci.AppendACL(b[:0], l.handle, start, data)
 	l.queue.Push(b)
 	if !l.ready {
-		l.ready = true
+		l.ready, l.share.fresh = true, true
 		c.data.ready = append(c.data.ready, l)
 	}
 }
@@ -48,55 +53,26 @@ func (c *core) recycleBuffer(b []byte) {
 	}
 }
 
-// pumpData sends data packets while the controller has buffers. The links take
-// turns, one packet each. While there are several links, none may use more buffers
-// than it leaves free, so that a link with a silent peer cannot starve the others.
-func (c *core) pumpData() {
-	d := &c.data
-	for skipped := 0; d.free > 0 && skipped < len(d.ready); {
-		l := d.ready[0]
-		copy(d.ready, d.ready[1:])
-		d.ready[len(d.ready)-1] = nil
-		d.ready = d.ready[:len(d.ready)-1]
-		if len(c.links) > 1 && l.inflight > 0 && l.inflight >= d.free {
-			d.ready = append(d.ready, l)
-			skipped++
-			continue
-		}
-		skipped = 0
-		c.sendPacket(l.queue.Pop())
-		if l.inflight++; l.inflight == 1 {
-			c.stalls.noteSent(l)
-		}
-		d.free--
-		if l.queue.Len() > 0 {
-			d.ready = append(d.ready, l)
-		} else {
-			l.ready = false
-		}
-		if l.waiting && l.queue.Len() <= roomBound/2 {
-			l.waiting = false
-			l.handler.Writable(c.now)
-		}
-	}
-}
-
 // handleCompletedPackets handles Number Of Completed Packets. A count beyond the
 // packets in flight is a fault of the controller and must not add buffers.
 func (c *core) handleCompletedPackets(ev *hci.NumberOfCompletedPackets) {
 	for _, n := range ev.Counts {
-		l := c.links[n.Handle]
+		l := c.linkOf(n.Handle)
 		if l == nil {
 			c.stats.UnknownHandles++
 			continue
 		}
 		count := min(int(n.Count), l.inflight)
-		c.stats.ExcessCredits += uint64(int(n.Count) - count)
+		if int(n.Count) > count {
+			c.stats.ExcessCredits += uint64(int(n.Count) - count)
+			c.data.doubted = true
+		}
 		l.inflight -= count
 		c.data.free += count
 		l.acked += uint64(count)
 		if count > 0 {
 			l.heardAt = c.now
+			c.noteFreed(l, count, len(ev.Counts) == 1)
 			c.stalls.noteAcked(l)
 		}
 		for len(l.deliveries) > 0 && l.deliveries[0].at <= l.acked {
@@ -128,6 +104,7 @@ func (l *Link) OnDelivered(f func(now time.Time)) {
 // dropQueuedData drops the queued packets of l and reclaims its buffers. The
 // controller frees them with the link, without an event (7.7.5).
 func (c *core) dropQueuedData(l *Link) {
+	c.forgetShare(l)
 	c.data.free += l.inflight
 	l.inflight = 0
 	for l.queue.Len() > 0 {

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -24,6 +23,8 @@ type dial struct {
 	// peer was heard. preferred is set from then until its turn starts.
 	promoted  time.Time
 	preferred bool
+	// part, if not 0, keeps the next turn to the dials with the same number; see splitGroup.
+	part uint64
 	// initiation is the number of the initiation whose failure ends the dial.
 	initiation uint64
 }
@@ -57,8 +58,15 @@ const (
 	// cannot run beside it, are waiting. Most connectable peripherals advertise at
 	// least once a second.
 	dialTurn = 3 * time.Second
+	// partTurn is dialTurn for a part of a group of which one peer fails.
+	partTurn = time.Second
 	// scanTurn is how long such a scan runs between two initiations.
 	scanTurn = time.Second
+	// blindTurn and seekTurn take the place of dialTurn and scanTurn where the scan and
+	// other dials wait for their turns at once: the scan finds the dial that is next, so it
+	// gets most of the time. A dial whose peer is heard still has a dialTurn.
+	blindTurn = time.Second
+	seekTurn  = 2 * time.Second
 )
 
 // dialer owns the initiator of a controller and resolves its races.
@@ -69,14 +77,19 @@ type dialer struct {
 	waiting []*dial // the other dials, in the order of their turns
 	timer   timer   // dialTurn, cancelWait, or scanTurn while idle
 	resting bool    // the scan has its turn
+	parts   uint64  // counts the parts of groups
+	parted  bool    // the group is such a part, and no other dial joins it
 	attempt uint64  // counts initiations, to recognize answers to an earlier one
-	// mute reports that the controller has once failed to report the end of a
-	// canceled initiation. On such a controller an initiation is not canceled as
-	// long as one of its dials is wanted.
+	// mute reports that the controller has failed to report the end of a canceled
+	// initiation, and has reported none since. On such a controller an initiation is
+	// not canceled as long as one of its dials is wanted.
 	mute bool
 	// stuck reports that this happened to the latest initiation, which may still
 	// be running.
 	stuck bool
+	// over reports that the controller has answered the latest cancel with 0x0C: no
+	// initiation was running.
+	over bool
 	// heard reports that the group has its turn because one of its peers was heard.
 	// No other dial is promoted during the turn.
 	heard bool
@@ -90,7 +103,7 @@ func (d *dialer) init(c *core) {
 // addDial queues x. Must run on the loop.
 func (d *dialer) addDial(x *dial) {
 	if d.c.err != nil {
-		x.done(nil, x.connectError(d.c.err))
+		x.done(nil, connectError(x.peers, d.c.err))
 		return
 	}
 	x.timer.f = func(time.Time) { d.stopDial(x, ErrDialTimeout) }
@@ -112,6 +125,11 @@ func (d *dialer) startInitiation() {
 	if d.resting {
 		return
 	}
+	if len(d.waiting) > 0 && !d.c.remainder.isDone() {
+		d.c.remainder.begin()
+		return
+	}
+	d.checkDials()
 	d.waiting = slices.DeleteFunc(d.waiting, func(x *dial) bool {
 		if len(d.group) > 0 && !d.canJoin(x) || d.awaitsOldLink(x) {
 			return false
@@ -124,6 +142,10 @@ func (d *dialer) startInitiation() {
 		return
 	}
 	d.state = dialStarting
+	d.parted = d.group[0].part != 0
+	for _, x := range d.group {
+		x.part = 0
+	}
 	d.heard, d.group[0].preferred = d.group[0].preferred, false
 	d.attempt++
 	if d.c.info.scanWhileInitiating() {
@@ -133,9 +155,25 @@ func (d *dialer) startInitiation() {
 	d.c.scan.pauseScan(d.prepareInitiation)
 }
 
+// checkDials ends the waiting dials on PHYs that the controller does not listen on any
+// more.
+func (d *dialer) checkDials() {
+	var ended []*dial
+	d.waiting = slices.DeleteFunc(d.waiting, func(x *dial) bool {
+		if d.c.info.checkPHYs(kindInitiate, x.opts.phys()) == nil {
+			return false
+		}
+		ended = append(ended, x)
+		return true
+	})
+	for _, x := range ended {
+		d.finishDial(x, nil, d.c.info.checkPHYs(kindInitiate, x.opts.phys()))
+	}
+}
+
 // canJoin reports whether x can share the initiation of the group.
 func (d *dialer) canJoin(x *dial) bool {
-	return !d.mute && x.opts.sharesInitiation(d.group[0].opts) &&
+	return !d.mute && !d.parted && x.part == d.group[0].part && x.opts.sharesInitiation(d.group[0].opts) &&
 		len(d.groupPeers())+len(x.peers) <= d.c.info.AcceptListSize
 }
 
@@ -159,12 +197,7 @@ func (d *dialer) awaitsOldLink(x *dial) bool {
 	if x.swept && d.c.sweep.running {
 		return true
 	}
-	for _, l := range d.c.links {
-		if (l.local || l.leaving) && x.wantsLink(l) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.c.leaving, x.wantsLink)
 }
 
 // prepareInitiation fills the filter accept list if the group has several peers,
@@ -234,11 +267,12 @@ func (d *dialer) handleCreateStatus(now time.Time, err error) {
 		first.retried = true
 		d.c.info.scanBlocksInitiating = true
 		d.c.scan.pauseScan(d.prepareInitiation)
-	case d.c.fallBackToLegacy(err):
+	case d.c.dropCoded(kindInitiate, first.opts.phys(), err), d.c.fallBackToLegacy(err):
 		d.endInitiation(nil)
 	case err != nil:
 		d.endInitiation(err)
 	default:
+		d.c.legacy.noteListening(kindInitiate, first.opts.phys())
 		d.state, d.stuck = dialInitiating, false
 		for _, x := range d.group {
 			if t := x.opts.timeout(); t > 0 && x.timer.index == 0 {
@@ -265,113 +299,13 @@ func (d *dialer) reconsider() {
 	scan := !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0
 	others := slices.ContainsFunc(d.waiting, func(x *dial) bool { return !d.awaitsOldLink(x) })
 	if (scan || others) && !d.mute && d.timer.index == 0 {
-		d.c.timers.setTimer(&d.timer, d.c.now.Add(dialTurn))
-	}
-}
-
-// stopDial ends a dial whose caller has left or whose timeout has expired. Its
-// error is end, unless the connection comes first.
-func (d *dialer) stopDial(x *dial, end error) {
-	if i := slices.Index(d.waiting, x); i >= 0 {
-		d.waiting = slices.Delete(d.waiting, i, i+1)
-		d.finishDial(x, nil, end)
-		return
-	}
-	if slices.Contains(d.group, x) && x.end == nil {
-		x.end = end
-		d.reconsider()
-	}
-}
-
-// cancelInitiation cancels the initiation. The connection complete event reports
-// its end, with status 0x02, or with a connection that was faster.
-func (d *dialer) cancelInitiation() {
-	d.state = dialCanceling
-	d.c.timers.setTimer(&d.timer, d.c.now.Add(d.c.cfg.commandTimeout()+cancelWait))
-	d.c.runCommand(hci.LECreateConnectionCancel{}, func(now time.Time, _ []byte, err error) {
-		// The status 0x0C means that nothing is pending: the connection was faster,
-		// and its event follows.
-		if d.state == dialCanceling {
-			d.c.timers.setTimer(&d.timer, now.Add(cancelWait))
-		}
-	})
-}
-
-// handleDialTimer ends the turn, or the wait, that the timer bounds in each state.
-func (d *dialer) handleDialTimer(time.Time) {
-	switch d.state {
-	case dialInitiating: // end of dialTurn
-		d.cancelInitiation()
-	case dialCanceling:
-		d.c.log.Log(d.c.ctx, LevelController, "the controller did not report the end of a canceled initiation")
-		d.mute, d.stuck = true, true
-		d.endInitiation(nil)
-	case dialIdle: // end of scanTurn
-		d.resting = false
-		d.startInitiation()
-	case dialStarting:
-	}
-}
-
-// endInitiation ends the initiation and starts the next one. With an error the
-// dials of the group fail. Without one, the dials that are still wanted queue
-// behind the waiting ones.
-func (d *dialer) endInitiation(err error) {
-	if d.stuck && statusOf(err) == hci.StatusCommandDisallowed {
-		err = fmt.Errorf("%w: %w", ErrStillInitiating, err)
-	}
-	group := d.group
-	turned := d.state == dialCanceling
-	d.group, d.state = nil, dialIdle
-	d.c.timers.stopTimer(&d.timer)
-	for _, x := range group {
+		turn := dialTurn
 		switch {
-		case x.end != nil:
-			d.finishDial(x, nil, x.end)
-		case statusOf(err) == hci.StatusConnectionExists && d.sweepFor(x):
-		case err != nil:
-			x.initiation = d.attempt
-			d.finishDial(x, nil, err)
-		default:
-			d.waiting = append(d.waiting, x)
+		case d.parted:
+			turn = partTurn
+		case scan && others && !d.heard:
+			turn = blindTurn
 		}
-	}
-	if turned && len(d.waiting) > 0 && !d.c.info.scanWhileInitiating() && len(d.c.scan.scanners) > 0 && !d.c.quiet.holdsBack() && d.c.err == nil {
-		d.resting = true
-		d.c.scan.resumeScan()
-		d.c.timers.setTimer(&d.timer, d.c.now.Add(scanTurn))
-		return
-	}
-	d.startInitiation()
-}
-
-// finishDial returns the result to the caller of x, which must be in no list.
-func (d *dialer) finishDial(x *dial, l *Link, err error) {
-	d.c.timers.stopTimer(&x.timer)
-	if err != nil {
-		err = x.connectError(err)
-	}
-	x.done(l, err)
-}
-
-// connectError returns err as the error of x.
-func (x *dial) connectError(err error) error {
-	if x.swept && statusOf(err) == hci.StatusConnectionExists {
-		err = fmt.Errorf("%w: %w", ErrUnknownLink, err)
-	}
-	e := &ConnectError{Err: err, Initiation: x.initiation}
-	if len(x.peers) == 1 {
-		e.Peer = x.peers[0]
-	}
-	return e
-}
-
-// failDials ends all dials with err.
-func (d *dialer) failDials(err error) {
-	dials := slices.Concat(d.group, d.waiting)
-	d.group, d.waiting, d.state, d.resting = nil, nil, dialIdle, false
-	d.c.timers.stopTimer(&d.timer)
-	for _, x := range dials {
-		d.finishDial(x, nil, err)
+		d.c.timers.setTimer(&d.timer, d.c.now.Add(turn))
 	}
 }

@@ -10,9 +10,11 @@ import (
 // initiation, if its peer is heard. The peers of the present group are not in range,
 // or they would be connected by now. A dial gets such a turn at most once in the time
 // of two turns, so that a peer that is heard but never connects does not block the
-// other dials.
+// other dials. While the scan has its turn, the turn ends: the next initiation is for the
+// peer that is heard.
 func (d *dialer) noteHeard(peer hci.Addr) {
-	if d.state != dialInitiating || d.heard || d.mute || len(d.waiting) == 0 {
+	resting := d.state == dialIdle && d.resting
+	if !resting && (d.state != dialInitiating || d.heard) || d.mute || len(d.waiting) == 0 {
 		return
 	}
 	i := slices.IndexFunc(d.waiting, func(x *dial) bool {
@@ -24,5 +26,11 @@ func (d *dialer) noteHeard(peer hci.Addr) {
 	x := d.waiting[i]
 	x.promoted, x.preferred = d.c.now, true
 	d.waiting = slices.Insert(slices.Delete(d.waiting, i, i+1), 0, x)
+	if resting {
+		d.resting = false
+		d.c.timers.stopTimer(&d.timer)
+		d.startInitiation()
+		return
+	}
 	d.cancelInitiation()
 }

@@ -50,3 +50,41 @@ func TestDialThatIsHeardGetsTheTurn(t *testing.T) {
 	h.connected(hci.StatusSuccess, 0x41, peerB)
 	h.wantDialed(awake, nil)
 }
+
+// On a controller that cannot scan while it initiates, and whose dials cannot share the
+// initiator, the scan finds the dial that is next: it has most of the time, and its turn
+// ends as soon as it hears the peer of a dial.
+func TestScanFindsTheDialThatIsNext(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.States, h.c.info.AcceptListSize = 0, 1
+	h.scanOn(nil)
+	h.dial(&ConnectOptions{Timeout: -1}, peerA)
+	h.want(hci.LESetScanEnable{}, "the scan pauses")
+	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
+	h.initiate(peerA)
+	awake := h.dial(&ConnectOptions{Timeout: -1}, peerB)
+	h.idle("no room in the accept list")
+	h.pass(dialTurn)
+	h.regroup("the turn that began before the second dial")
+	h.scanStarts("the scan's turn")
+	h.pass(seekTurn - 1)
+	h.idle("a long one")
+	h.pass(1)
+	h.want(hci.LESetScanEnable{}, "the scan pauses")
+	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
+	h.initiate(peerB)
+	h.pass(blindTurn - 1)
+	h.idle("a short turn for a peer that is not heard")
+	h.pass(1)
+	h.regroup("the turn is over")
+	h.scanStarts("the scan's turn")
+	h.pass(seekTurn / 4)
+	h.hear(peerB)
+	h.want(hci.LESetScanEnable{}, "the peer is heard: the scan's turn is over")
+	h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
+	h.initiate(peerB)
+	h.pass(dialTurn - 1)
+	h.idle("a whole turn")
+	h.connected(hci.StatusSuccess, 0x40, peerB)
+	h.wantDialed(awake, nil)
+}

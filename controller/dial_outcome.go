@@ -15,6 +15,11 @@ func (c *core) handleConnectionComplete(status hci.Status, cn connection) {
 		c.adv.noteStopped()
 	case status != hci.StatusSuccess:
 		d.failInitiation(status, cn.peer)
+	case cn.handle > hci.MaxHandle: // no command can name the link
+		c.countFault(&c.stats.MalformedPackets, "connection with an impossible handle", "handle", cn.handle, "peer", cn.peer)
+		if cn.role == hci.RoleCentral {
+			d.failInitiation(hci.StatusUnspecified, cn.peer)
+		}
 	case c.isRepeated(&cn):
 		c.countFault(&c.stats.RepeatedEvents, "repeated connection event ignored", "handle", cn.handle, "peer", cn.peer)
 	case cn.role == hci.RolePeripheral:
@@ -41,6 +46,7 @@ func (d *dialer) failInitiation(status hci.Status, peer hci.Addr) {
 		return
 	}
 	if d.state == dialCanceling && status == hci.StatusUnknownConnection {
+		d.mute = false
 		d.endInitiation(nil)
 		return
 	}
@@ -54,7 +60,35 @@ func (d *dialer) failInitiation(status hci.Status, peer hci.Addr) {
 		d.endInitiation(nil)
 		return
 	}
+	if len(d.groupPeers()) > 1 && len(d.group) > 1 && !isAboutController(status) {
+		d.splitGroup()
+		d.endInitiation(nil)
+		return
+	}
 	d.endInitiation(status)
+}
+
+// splitGroup gives each half of the group a turn of its own, after an initiation has failed
+// for one of its peers, and most controllers do not name it. The half that fails is split
+// again. In the end the peer is found, and the dials to the others have lost nothing.
+func (d *dialer) splitGroup() {
+	for i, x := range d.group {
+		x.part = d.parts + 1
+		if i >= len(d.group)/2 {
+			x.part++
+		}
+	}
+	d.parts += 2
+}
+
+// isAboutController reports whether an initiation fails with status whichever peer it is
+// for: the controller has no room, or refuses it.
+func isAboutController(status hci.Status) bool {
+	return slices.Contains([]hci.Status{
+		hci.StatusMemoryFull, hci.StatusConnectionLimit, hci.StatusRejectedResources, hci.StatusLimitReached,
+		hci.StatusConnectionExists, // the sweep looks into it
+		hci.StatusCommandDisallowed, hci.StatusInvalidParameters, hci.StatusUnsupportedFeature,
+	}, status)
 }
 
 // handleConnectionAsCentral gives a new link to a dial of the group, or to a

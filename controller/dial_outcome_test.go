@@ -125,3 +125,58 @@ func TestFailureInAGroupNamesItsPeer(t *testing.T) {
 	h.connected(hci.StatusConnectionLimit, 0, hci.Addr{})
 	h.wantDialed(a, hci.StatusConnectionLimit)
 }
+
+// Three dials share an initiation, which fails for one of the peers, without its name. The
+// halves get turns of a second each. The dial to that peer fails in the end; the others go on
+// together.
+func TestFailureInAGroupIsFoundByHalves(t *testing.T) {
+	for _, status := range []hci.Status{hci.StatusHardwareFailure, hci.StatusFailedToEstablish, hci.StatusControllerBusy, hci.StatusUnacceptableParameters} {
+		h := newHarness(t, 4)
+		h.c.info.AcceptListSize = 3
+		peerC := hci.Addr{MAC: hci.MAC{0xC1}}
+		a := h.dial(nil, peerA)
+		h.want(create(peerA), "the first")
+		b, c := h.dial(nil, peerB), h.dial(nil, peerC)
+		h.status(hci.OpLECreateConnection, hci.StatusSuccess)
+		h.regroup("the others join")
+		h.initiateAny(peerB, peerC, peerA)
+		h.connected(status, 0, hci.Addr{}) // of peer C
+		h.initiate(peerB)
+		h.pass(time.Second - 1)
+		h.idle("the first half has its turn")
+		h.pass(1)
+		h.regroup("the other half")
+		h.initiateAny(peerC, peerA)
+		h.connected(status, 0, hci.Addr{})
+		// B has had its turn: the next initiation is for all that have no part.
+		h.initiate(peerB)
+		h.pass(time.Second)
+		h.idle("not a part any more: the turn is a whole one")
+		h.pass(2 * time.Second)
+		h.regroup("the first quarter")
+		h.initiate(peerC)
+		h.connected(status, 0, hci.Addr{})
+		h.wantDialed(c, status)
+		h.initiate(peerA)
+		h.connected(hci.StatusSuccess, 1, peerA)
+		h.wantDialed(a, nil)
+		h.initiate(peerB)
+		h.connected(hci.StatusSuccess, 2, peerB)
+		h.wantDialed(b, nil)
+	}
+}
+
+// A failure for the only peer of a group needs no search.
+func TestFailureOfDialsToOnePeer(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 3
+	a := h.dial(nil, peerA)
+	h.want(create(peerA), "the first")
+	b := h.dial(nil, peerA)
+	h.status(hci.OpLECreateConnection, hci.StatusSuccess)
+	h.regroup("the second joins")
+	h.initiate(peerA)
+	h.connected(hci.StatusFailedToEstablish, 0, hci.Addr{})
+	h.wantDialed(a, hci.StatusFailedToEstablish)
+	h.wantDialed(b, hci.StatusFailedToEstablish)
+}

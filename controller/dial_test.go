@@ -173,6 +173,30 @@ func TestCancelNeverConfirmed(t *testing.T) {
 	}
 }
 
+// A controller that reports the end of a canceled initiation again has only lost one
+// event: dials share initiations as before.
+func TestCancelConfirmedAgain(t *testing.T) {
+	h := newHarness(t, 4)
+	r := h.dial(&ConnectOptions{Timeout: time.Second}, peerA)
+	h.initiate(peerA)
+	h.pass(time.Second)
+	h.want(hci.LECreateConnectionCancel{}, "time is up")
+	h.complete(hci.OpLECreateConnectionCancel, hci.StatusSuccess)
+	h.pass(cancelWait)
+	h.wantDialed(r, ErrDialTimeout)
+	r = h.dial(&ConnectOptions{Timeout: time.Second}, peerA)
+	h.initiate(peerA)
+	h.dial(nil, peerB)
+	h.idle("no initiation is canceled in vain")
+	h.pass(time.Second)
+	h.regroup("time is up")
+	h.wantDialed(r, ErrDialTimeout)
+	h.initiate(peerB)
+	h.c.info.AcceptListSize = 4
+	h.dial(nil, peerA)
+	h.regroup("the other peer joins")
+}
+
 // leave does what Connect does when its context ends.
 func (h *harness) leave(r *dialed) {
 	h.do(func(time.Time) {

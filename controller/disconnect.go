@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -16,7 +17,6 @@ import (
 func (l *Link) Disconnect(ctx context.Context) error {
 	refused := make(chan error, 1)
 	if !l.Post(loop.Func(func(time.Time) {
-		l.leaving = true
 		l.setEnding(true)
 		l.linger(func() {
 			l.requestDisconnect(hci.StatusRemoteUserTerminated, nil, func(err error) { refused <- err })
@@ -73,11 +73,25 @@ func (l *Link) requestDisconnect(reason hci.Status, cause error, refused func(er
 	})
 }
 
-// setEnding enters whether this host ends the link into its state.
+// setEnding enters whether this host ends the link into its state and into the list of
+// such links. A link that is down stays as it is.
 func (l *Link) setEnding(yes bool) {
+	if l.c.links[l.handle] != l || l.leaving == yes {
+		return
+	}
+	if l.leaving = yes; yes {
+		l.c.leaving = append(l.c.leaving, l)
+	} else {
+		l.forgetLeaving()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state.Ending = yes
+}
+
+// forgetLeaving removes l from the list of links that this host ends.
+func (l *Link) forgetLeaving() {
+	l.c.leaving = slices.DeleteFunc(l.c.leaving, func(o *Link) bool { return o == l })
 }
 
 // refuseDisconnect handles the controller's refusal to end the link.
@@ -86,11 +100,12 @@ func (l *Link) refuseDisconnect(err error) {
 		return
 	}
 	refused := l.refused
-	l.local, l.leaving, l.ending, l.refused = false, false, nil, nil
+	l.local, l.ending, l.refused = false, nil, nil
 	l.setEnding(false)
 	if l.end != nil {
 		l.removeWait(l.end)
 	}
+	l.c.stalls.noteKept(l)
 	for _, f := range refused {
 		f(err)
 	}

@@ -9,8 +9,14 @@
 // # The loop
 //
 // A [Controller] has two goroutines: a reader of its [hci.Transport], and the loop,
-// which owns all state. Methods that say "Must run on the loop." are for a
+// which owns all state. While the loop is idle, the reader does the loop's work on the
+// packet that it has read; the two never work at a time. Methods that say "Must run on the loop." are for a
 // [LinkHandler]; all others may be called from any other goroutine.
+//
+// # Start-up
+//
+// [Open] sends the commands that a scan needs; the remainder follows. A [Pace]
+// remembers how many commands a controller takes at a time.
 //
 // # Failure
 //

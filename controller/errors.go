@@ -35,6 +35,10 @@ var (
 	// answer the same command before.
 	ErrUnanswered = errors.New("not sent, because this controller did not answer the command before")
 
+	// ErrReset means that the controller was reset before it answered the command. The
+	// command may be sent again.
+	ErrReset = errors.New("the controller was reset before it answered")
+
 	// ErrNotSupported means that the controller lacks a command or a feature.
 	ErrNotSupported = errors.New("not supported by the controller")
 
@@ -68,7 +72,8 @@ var (
 
 // CommandError is the failure of one HCI command. Err is the [hci.Status] that the
 // controller returned, or the reason why there is none: ErrNoAnswer,
-// ErrUnanswered, the cause of a context, or the error that ended the Controller.
+// ErrUnanswered, ErrReset, the cause of a context, or the error that ended the
+// Controller.
 type CommandError struct {
 	Op  hci.Opcode
 	Err error

@@ -32,7 +32,10 @@ type Info struct {
 	Extended bool
 	// ExtendedRefused is the refusal that has made the Controller use the legacy
 	// commands although the controller lists the extended ones; nil if there was none.
-	ExtendedRefused   error
+	ExtendedRefused error
+	// CodedRefused is the refusal that has made the Controller scan or initiate without
+	// the coded PHY although the controller lists it; nil if there was none.
+	CodedRefused      error
 	AcceptListSize    int // entries of the filter accept list
 	ResolvingListSize int // entries of the resolving list
 	// States holds the supported combinations of states (Vol 4, Part E, 7.8.27).
@@ -43,6 +46,8 @@ type Info struct {
 	// setup holds the commands of the start-up that a reset makes necessary again,
 	// without the LE event mask and the own address.
 	setup []hci.Params
+	// noCoded reports the uses for which the controller has refused the coded PHY.
+	noCoded [kindCount]bool
 	// scanBlocksInitiating reports that a quirk or a refused command has shown
 	// that the controller cannot scan while it initiates.
 	scanBlocksInitiating bool
@@ -61,6 +66,10 @@ func (i *Info) maxTXOctets() uint16 { return max(27, min(251, i.MaxData.TXOctets
 func (i *Info) maxTXTime() time.Duration {
 	return max(328*time.Microsecond, i.MaxData.TXTime)
 }
+
+// HasResolvingList reports whether the controller resolves private addresses for the
+// host; see Controller.SetResolvingList.
+func (i *Info) HasResolvingList() bool { return i.resolves() }
 
 // resolves reports whether the controller has a resolving list that the host can use.
 // Without LE Set Privacy Mode it cannot: the controller ignores a listed peer that uses

@@ -15,6 +15,7 @@ import (
 type legacy struct {
 	c      *core
 	works  [kindCount]bool // kinds of extended commands that the controller has accepted
+	coded  [kindCount]bool // those of them that it has accepted on the coded PHY
 	queued bool            // the job is queued or runs
 	// publish makes a change of c.info visible to other goroutines; nil in tests.
 	publish func(Info)
@@ -59,6 +60,20 @@ func (f *legacy) noteAccepted(cmd *command) {
 	}
 }
 
+// noteListening records that the controller listens on phys.
+func (f *legacy) noteListening(kind extendedKind, phys hci.PHYs) {
+	if phys.Has(hci.PHYsCoded) {
+		f.coded[kind] = true
+	}
+}
+
+// publishInfo makes a change of c.info visible to other goroutines.
+func (c *core) publishInfo() {
+	if c.legacy.publish != nil {
+		c.legacy.publish(c.info)
+	}
+}
+
 // fallBackToLegacy switches to the legacy commands if err is the refusal of an extended
 // command of a kind that has never worked. It then returns true, and what failed is to
 // be tried again once quiet lets it.
@@ -100,15 +115,14 @@ func (f *legacy) switchCommands(refused *CommandError, done func(error)) {
 	}
 	c.countFault(&c.stats.LegacyFallbacks, "extended commands refused, using the legacy commands", "error", refused)
 	c.info.Extended, c.info.ExtendedRefused = false, refused
-	if f.publish != nil {
-		f.publish(c.info)
-	}
+	c.publishInfo()
+	c.scan.checkScanners()
 	setup := append([]hci.Params{hci.LESetEventMask{Mask: c.info.leEventMask()}}, c.info.setup...)
 	if c.own.Kind == hci.AddrRandom {
 		setup = append(setup, hci.LESetRandomAddress{Addr: c.own.MAC})
 	}
 	c.runInOrder([]hci.Params{hci.Reset{}}, func() {
-		for _, l := range c.sortedLinks() { // the reset has ended them
+		for _, l := range c.up.sortLinks() { // the reset has ended them
 			l.loseLink()
 		}
 		c.dial.stuck = false

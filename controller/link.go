@@ -1,9 +1,7 @@
 package controller
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,9 +26,12 @@ type Link struct {
 
 	// Owned by the loop.
 	handler  LinkHandler
+	down     bool              // the link is not in core.links any more
 	queue    ring.Ring[[]byte] // packets that wait for a buffer of the controller
 	inflight int               // packets in the controller's buffers
 	acked    uint64            // packets that the controller has acknowledged
+	times    timetable
+	share    share
 	// unacked is the time since which packets have been in flight without an
 	// acknowledgment; judged reports that they took too long; see stalls.
 	unacked time.Time
@@ -45,7 +46,8 @@ type Link struct {
 	local      bool          // this host has ended the link
 	refused    []func(error) // called if the controller refuses to disconnect
 	end        *linkWait     // waits for the Disconnection Complete event
-	leaving    bool          // Disconnect waits until queued data has reached the peer
+	leaving    bool          // this host ends the link, perhaps once queued data has reached the peer
+	index      int           // in core.up
 	waits      []*linkWait
 	// phyAsked and lengthAsked report that a command has set the PHY or the data
 	// length of the link.
@@ -103,12 +105,16 @@ func (c *core) addLink(cn connection) *Link {
 		}
 	}
 	c.links[cn.handle] = l
+	if cn.role == hci.RolePeripheral {
+		c.peripheralLinks++
+	}
 	c.sweep.noteHandle(cn.handle)
 	c.log.Log(c.ctx, LevelLink, "link up", "handle", cn.handle, "peer", cn.peer, "role", cn.role)
 	if c.cfg.NewLink != nil {
 		l.handler = c.cfg.NewLink(c.now, l)
 	}
-	c.publishLink(l)
+	c.up.addLink(l)
+	c.linkCheck.startTimer()
 	c.sweep.verifyLate(l)
 	return l
 }
@@ -147,7 +153,17 @@ func (l *Link) takeDown(cause *DisconnectError) {
 		return
 	}
 	delete(c.links, l.handle)
-	c.publishLink(l)
+	l.down = true
+	if c.heard == l {
+		c.heard = nil
+	}
+	if l.role == hci.RolePeripheral {
+		c.peripheralLinks--
+	}
+	if l.leaving {
+		l.forgetLeaving()
+	}
+	c.up.removeLink(l)
 	c.dropQueuedData(l)
 	c.timers.stopTimer(&l.deadline)
 	c.log.Log(c.ctx, LevelLink, "link down", "handle", l.handle, "peer", l.peer, "error", cause)
@@ -221,7 +237,7 @@ func (l *Link) Post(t loop.Task) bool { return l.c.post(t) }
 // octets. start marks the first packet of an L2CAP frame. On a link that is down
 // it does nothing. Must run on the loop.
 func (l *Link) SendACL(start bool, data []byte) {
-	if l.c.links[l.handle] == l && len(data) <= l.c.data.length {
+	if !l.down && len(data) <= l.c.data.length {
 		l.c.queueData(l, start, data)
 	}
 }
@@ -234,7 +250,7 @@ func (l *Link) MaxACLData() int { return l.c.data.length }
 // returned false, LinkHandler.Writable is called as soon as there is room. Must
 // run on the loop.
 func (l *Link) Room() bool {
-	if l.queue.Len() < roomBound {
+	if l.queue.Len() < l.c.roomBound() {
 		return true
 	}
 	l.waiting = true
@@ -244,33 +260,7 @@ func (l *Link) Room() bool {
 // SetDeadline requests one call of LinkHandler.Expire at t. It replaces an earlier
 // request; the zero time cancels it. Must run on the loop.
 func (l *Link) SetDeadline(t time.Time) {
-	if l.c.links[l.handle] == l {
+	if !l.down {
 		l.c.timers.setTimer(&l.deadline, t)
 	}
-}
-
-// sortedLinks returns the links in the order of their handles, so that loops over
-// all links are deterministic. The caller must not change the result.
-func (c *core) sortedLinks() []*Link {
-	if ls := c.up.Load(); ls != nil {
-		return *ls
-	}
-	return nil
-}
-
-// publishLink makes a change of l in c.links visible to other goroutines. It must
-// follow each change of c.links.
-func (c *core) publishLink(l *Link) {
-	old := c.sortedLinks()
-	i, found := slices.BinarySearchFunc(old, l.handle, func(o *Link, h hci.Handle) int { return cmp.Compare(o.handle, h) })
-	after := i
-	if found { // replaced or removed
-		after++
-	}
-	ls := append(make([]*Link, 0, len(old)+1), old[:i]...)
-	if c.links[l.handle] == l {
-		ls = append(ls, l)
-	}
-	ls = append(ls, old[after:]...)
-	c.up.Store(&ls)
 }

@@ -16,90 +16,136 @@ type packetBuffer struct {
 	b [hci.MaxPacketLen]byte
 }
 
-// readPackets is the reader: it reads packets until the transport fails. It
-// blocks only in the transport, or while the loop has all buffers.
+// readPackets is the reader: it reads packets until the transport fails. It handles
+// them itself while the loop is idle, and otherwise hands them over. It blocks only in
+// the transport, or while the loop has all buffers.
 func (ctl *Controller) readPackets() {
 	defer close(ctl.quit)
-	made := 0
+	p, made := new(packetBuffer), 1
 	for {
-		var p *packetBuffer
-		select {
-		case p = <-ctl.free:
-		default:
-			if made < packetBuffers {
-				p = new(packetBuffer)
-				made++
-				break
+		n, err := ctl.tr.ReadPacket(p.b[:])
+		if err != nil {
+			ctl.readErr <- err
+			return
+		}
+		p.n = n
+		advert := isAdvertising(p.b[:n])
+		if restartsScan(p.b[:n]) {
+			ctl.adverts.noteRestart()
+		}
+		switch {
+		case ctl.handleIdle(p.b[:n], advert):
+			continue
+		case advert:
+			if !ctl.adverts.push(p.b[:n]) && ctl.dropped.Add(1) == 1 {
+				ctl.core.log.Log(ctl.core.ctx, LevelController, "advertising reports are dropped: they come faster than they are handled")
 			}
+			continue
+		}
+		ctl.ahead.Add(1)
+		select {
+		case ctl.packets <- p: // there is room as a rule, and this select is the cheaper one
+		default:
 			select {
-			case p = <-ctl.free:
+			case ctl.packets <- p:
 			case <-ctl.stop:
 				return
 			}
 		}
-		for {
-			n, err := ctl.tr.ReadPacket(p.b[:])
-			if err != nil {
-				ctl.readErr <- err
-				return
-			}
-			p.n = n
-			if !isAdvertising(p.b[:n]) {
-				break
-			}
-			if !ctl.adverts.push(p.b[:n]) && ctl.dropped.Add(1) == 1 {
-				ctl.core.log.Log(ctl.core.ctx, LevelController, "advertising reports are dropped: they come faster than they are handled")
-			}
-		}
 		select {
-		case ctl.packets <- p: // there is room as a rule, and this select is the cheaper one
+		case p = <-ctl.free:
 			continue
 		default:
 		}
+		if made < packetBuffers {
+			p = new(packetBuffer)
+			made++
+			continue
+		}
 		select {
-		case ctl.packets <- p:
+		case p = <-ctl.free:
 		case <-ctl.stop:
 			return
 		}
 	}
 }
 
-// runLoop is the loop, which owns the core. It ends when the core has failed.
+// handleIdle handles a packet on the reader, if the loop is idle and no packet that has to
+// come before it waits. That saves a change of goroutines. The loop still does all that may
+// block, so it is woken if there is something to write, or a timer to set.
+func (ctl *Controller) handleIdle(b []byte, advert bool) bool {
+	if ctl.ahead.Load() > 0 || len(ctl.tasks) > 0 || !ctl.turn.TryLock() {
+		return false
+	}
+	defer ctl.turn.Unlock()
+	if advert {
+		if ctl.adverts.waits() {
+			return false
+		}
+		ctl.core.cutChains(ctl.adverts.takeCuts())
+	}
+	ctl.handleNow(b)
+	if c := &ctl.core; c.err != nil || len(c.out) > 0 || ctl.mustRearm() {
+		ctl.adverts.wake()
+	}
+	return true
+}
+
+// handleNow handles a packet that has just been read. ctl.turn must be held.
+func (ctl *Controller) handleNow(b []byte) {
+	now := time.Now()
+	ctl.capturePacket(now, false, b)
+	ctl.core.handlePacket(now, b)
+}
+
+// mustRearm reports whether the alarm of the loop would come too late. One that comes too
+// early does no harm. ctl.turn must be held.
+func (ctl *Controller) mustRearm() bool {
+	next := ctl.core.timers.nextDue()
+	return !next.IsZero() && (ctl.armed.IsZero() || next.Before(ctl.armed))
+}
+
+// runLoop is the loop, which owns the core, but for the packets that the reader handles
+// while the loop is idle: ctl.turn is held by the one that works. The loop ends when the
+// core has failed.
 func (ctl *Controller) runLoop() {
 	c := &ctl.core
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
-	var armed time.Time
 	patience := time.AfterFunc(time.Hour, ctl.closeStuckTransport)
 	patience.Stop()
-	for c.err == nil {
+	for {
 		select {
 		case p := <-ctl.packets:
-			now := time.Now()
-			ctl.capturePacket(now, false, p.b[:p.n])
-			c.handlePacket(now, p.b[:p.n])
+			ctl.turn.Lock()
+			ctl.handleNow(p.b[:p.n])
+			ctl.ahead.Add(-1)
 			ctl.free <- p
 		case <-ctl.adverts.ready:
+			ctl.turn.Lock()
 			ctl.handleAdverts()
 		case t := <-ctl.tasks:
+			ctl.turn.Lock()
 			c.runTask(time.Now(), t)
 		case <-alarm.C:
-			armed = time.Time{}
+			ctl.turn.Lock()
+			ctl.armed = time.Time{}
 			c.runTimers(time.Now())
 		case err := <-ctl.readErr:
+			ctl.turn.Lock()
 			c.now = time.Now()
 			ctl.drainPackets()
 			c.failController(ctl.transportError("read", err))
 		}
 		ctl.writePackets(patience)
-		if next := c.timers.nextDue(); !next.Equal(armed) {
-			armed = next
-			if next.IsZero() {
-				alarm.Stop()
-			} else {
-				alarm.Reset(time.Until(next))
-			}
+		if c.err != nil {
+			break // the loop keeps the turn
 		}
+		if ctl.mustRearm() {
+			ctl.armed = c.timers.nextDue()
+			alarm.Reset(time.Until(ctl.armed))
+		}
+		ctl.turn.Unlock()
 	}
 	ctl.shutDown()
 }
@@ -115,9 +161,8 @@ func (ctl *Controller) handleAdverts() {
 		if p == nil {
 			return
 		}
-		now := time.Now()
-		ctl.capturePacket(now, false, p.b[:p.n])
-		ctl.core.handlePacket(now, p.b[:p.n])
+		ctl.core.cutChains(p.cuts)
+		ctl.handleNow(p.b[:p.n])
 		ctl.adverts.recycle(p)
 	}
 	ctl.adverts.wake()
@@ -137,6 +182,7 @@ func (ctl *Controller) drainPackets() {
 	}
 	for p := ctl.adverts.pop(); p != nil; p = ctl.adverts.pop() {
 		ctl.capturePacket(ctl.core.now, false, p.b[:p.n])
+		ctl.core.cutChains(p.cuts)
 		ctl.core.handlePacket(ctl.core.now, p.b[:p.n])
 	}
 }
@@ -198,7 +244,6 @@ func (ctl *Controller) shutDown() {
 		break
 	}
 	<-ctl.quit
-	ctl.err = ctl.core.err
 	close(ctl.done)
 }
 

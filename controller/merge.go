@@ -43,11 +43,14 @@ type heard struct {
 func (h *heard) octets() int { return len(h.data) + len(h.response) }
 
 // mergeReport stores data as the latest of its kind and sets r.Data and r.Response,
-// which alias the memory of the merger.
+// which alias the memory of the merger, or data, until the next call.
 func (m *merger) mergeReport(r *Report, data []byte) {
-	if r.Addr.Kind == hci.AddrAnonymous { // any number of devices
-		var h heard
-		h.merge(r, data)
+	if r.Addr.Kind == hci.AddrAnonymous { // any number of devices: there is nothing to merge with
+		if r.ScanResponse {
+			r.Response, r.Scannable = data, true
+		} else {
+			r.Data = data
+		}
 		return
 	}
 	h := m.last.use(advertiserOf(r))
@@ -62,17 +65,26 @@ func (m *merger) mergeReport(r *Report, data []byte) {
 
 func (h *heard) merge(r *Report, data []byte) {
 	if r.ScanResponse {
-		if !slices.Equal(h.response, data) {
-			h.response = slices.Clone(data)
-		}
+		h.response = replaceData(h.response, data)
 		// An extended scan response has its own connectable flag.
 		r.Connectable = r.Connectable || h.connectable
 		r.Scannable = true
 	} else {
-		if !slices.Equal(h.data, data) {
-			h.data = slices.Clone(data)
-		}
+		h.data = replaceData(h.data, data)
 		h.connectable, h.scannable = r.Connectable, r.Scannable
 	}
 	r.Data, r.Response = h.data, h.response
 }
+
+// replaceData returns a copy of data in the memory of old, if it fits and does not waste
+// much.
+func replaceData(old, data []byte) []byte {
+	if cap(old) < len(data) || cap(old) > legacyOctets && cap(old) > 2*len(data) {
+		return slices.Clone(data)
+	}
+	return append(old[:0], data...)
+}
+
+// legacyOctets is the memory for the data of a legacy advertisement: 31 octets, rounded up
+// as the allocator does.
+const legacyOctets = 32

@@ -35,6 +35,17 @@ func (m *recent[K, V]) use(key K) *V {
 	return &e.value
 }
 
+// has reports whether key has an entry.
+func (m *recent[K, V]) has(key K) bool { return m.entries[key] != nil }
+
+// remove removes the entry of key, if it has one.
+func (m *recent[K, V]) remove(key K) {
+	if e := m.entries[key]; e != nil {
+		e.unlink()
+		delete(m.entries, key)
+	}
+}
+
 // removeOldest removes the entry used longest ago and returns its value. There must
 // be one.
 func (m *recent[K, V]) removeOldest() V {

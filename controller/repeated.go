@@ -38,7 +38,7 @@ func (c *core) isRepeated(cn *connection) bool {
 
 // verifyLink ends the link if the controller does not have it.
 func (l *Link) verifyLink() {
-	l.runLinkCommand(nil, hci.ReadRSSI{Handle: l.handle}, func(_ time.Time, _ []byte, err error) {
+	l.askPresence(nil, func(err error) {
 		if statusOf(err) == hci.StatusUnknownConnection && l.c.links[l.handle] == l {
 			l.loseLink()
 		}

@@ -131,3 +131,22 @@ func TestLateConnectionEventAsPeripheral(t *testing.T) {
 		t.Error("the link stays")
 	}
 }
+
+// TestImpossibleHandle reports a connection with a handle beyond the last one, which no
+// command can name: the dial fails at once.
+func TestImpossibleHandle(t *testing.T) {
+	for _, handle := range []hci.Handle{hci.MaxHandle + 1, 0x0FFF} {
+		h := newHarness(t, 1)
+		var got error
+		h.do(func(time.Time) {
+			h.c.dial.addDial(&dial{peers: []hci.Addr{peerA}, done: func(_ *Link, err error) { got = err }})
+		})
+		h.c.out = nil
+		h.status(hci.OpLECreateConnection, hci.StatusSuccess)
+		h.connected(hci.StatusSuccess, handle, peerA)
+		h.idle("after the event")
+		if !errors.Is(got, hci.StatusUnspecified) || len(h.c.links) != 0 || h.c.stats.MalformedPackets != 1 {
+			t.Errorf("handle %#04x: dial ended with %v, %d links, %+v", uint16(handle), got, len(h.c.links), h.c.stats)
+		}
+	}
+}

@@ -17,7 +17,9 @@ const (
 )
 
 // Report is one received advertisement or scan response, together with the latest
-// packet of the other kind from the same device. The receiver owns all slices.
+// packet of the other kind from the same device. The slices are valid until the next
+// call of [Scanner.Next], the next step of [Scanner.All], or the return of
+// [ScanOptions.OnReport]: a program that keeps them needs a Clone.
 type Report struct {
 	Time time.Time
 	Addr hci.Addr
@@ -39,6 +41,13 @@ type Report struct {
 	Response               hci.AdvData // of the scan response
 }
 
+// Clone returns a copy that is valid for good.
+func (r *Report) Clone() Report {
+	var k keptReport
+	k.copyReport(r)
+	return k.Report
+}
+
 // Name returns the name of the device, "" if there is none. A complete name takes
 // precedence over a shortened one, then the scan response over the advertisement.
 func (r *Report) Name() string {
@@ -48,10 +57,16 @@ func (r *Report) Name() string {
 
 // LocalName is Name, and reports whether the name is complete.
 func (r *Report) LocalName() (name string, complete bool) {
-	if name, complete = r.Response.LocalName(); complete {
+	raw, complete := r.RawName()
+	return string(raw), complete
+}
+
+// RawName is LocalName without a copy. The name aliases Data or Response.
+func (r *Report) RawName() (name []byte, complete bool) {
+	if name, complete = r.Response.RawName(); complete {
 		return name, true
 	}
-	if n, complete := r.Data.LocalName(); complete || name == "" {
+	if n, complete := r.Data.RawName(); complete || len(name) == 0 {
 		return n, complete
 	}
 	return name, false

@@ -40,13 +40,21 @@ func (ctl *Controller) SetResolvingList(ctx context.Context, peers func() []hci.
 
 // setPeers loads the list, unless it has the entries already. Must run on the loop.
 func (r *resolving) setPeers(peers func() []hci.LEAddDeviceToResolvingList, done func(int, error)) {
-	if !r.c.info.resolves() {
-		done(0, nil)
-		return
-	}
 	same := func() bool { return !r.unsure && slices.Equal(peers(), r.asked) }
 	if same() && !r.c.quiet.holdsBack() {
 		done(r.loaded, nil)
+		return
+	}
+	if r.c.err != nil {
+		done(0, r.c.err)
+		return
+	}
+	if !r.c.remainder.isDone() {
+		r.c.remainder.afterEnd(func() { r.setPeers(peers, done) })
+		return
+	}
+	if !r.c.info.resolves() {
+		done(0, nil)
 		return
 	}
 	r.c.quiet.addJob(func(done func(error)) {

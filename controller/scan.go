@@ -15,13 +15,20 @@ type scanSettings struct {
 	interval, window time.Duration
 }
 
+// share returns the part of the time for which the controller listens.
+func (s scanSettings) share() float64 {
+	if s.interval == 0 {
+		return 1
+	}
+	return s.window.Seconds() / s.interval.Seconds()
+}
+
 // scanning brings the scan of the controller into the state that the Scanners and
 // the dials need, one command at a time: syncScan compares the two states and sends
 // the next command, until they agree.
 type scanning struct {
 	c        *core
 	scanners []*Scanner
-	starts   []func(error) // calls of Scan that wait for the start
 
 	running bool         // the controller scans
 	set     scanSettings // with these settings
@@ -29,7 +36,9 @@ type scanning struct {
 	cleared bool         // see retryStart
 	paused  bool         // a dial needs the radio
 	onPause func()       // called once the scan has stopped for the pause
+	held    bool         // a refused scan waits for the remainder of the start-up
 
+	report  Report // the one in hand
 	merge   merger
 	chains  chains
 	silence silence
@@ -50,12 +59,12 @@ func (s *scanning) addScanner(sc *Scanner, done func(error)) {
 		done(s.c.err)
 		return
 	}
-	if err := s.c.info.checkPHYs(sc.opts.PHYs); err != nil {
+	if err := s.c.info.checkPHYs(kindScan, sc.opts.PHYs); err != nil {
 		done(fmt.Errorf("controller: scan: %w", err))
 		return
 	}
+	sc.onStart = done
 	s.scanners = append(s.scanners, sc)
-	s.starts = append(s.starts, done)
 	s.syncScan()
 	s.c.dial.reconsider() // an initiation that cannot run beside the scan takes turns with it
 }
@@ -65,6 +74,7 @@ func (s *scanning) removeScanner(sc *Scanner) {
 	for i, o := range s.scanners {
 		if o == sc {
 			s.scanners = append(s.scanners[:i], s.scanners[i+1:]...)
+			sc.answerStart(errScannerClosed)
 			s.syncScan()
 			return
 		}
@@ -108,7 +118,7 @@ func (s *scanning) wantedScan() (set scanSettings, on bool) {
 		set.active = set.active || !sc.opts.Passive
 		set.phys |= listenPHYs(sc.opts.PHYs)
 	}
-	return set, len(s.scanners) > 0 && !s.paused && !s.c.quiet.holdsBack()
+	return set, len(s.scanners) > 0 && !s.paused && !s.held && !s.c.quiet.holdsBack()
 }
 
 // syncScan sends the next command towards the wanted state.
@@ -130,7 +140,7 @@ func (s *scanning) syncScan() {
 	case on && !s.running:
 		s.runScanCommand(s.scanParameters(set), func(err error) {
 			if err != nil {
-				s.failScanStart(err)
+				s.failScanStart(set.phys, err)
 				return
 			}
 			for _, sc := range s.scanners {
@@ -138,12 +148,12 @@ func (s *scanning) syncScan() {
 			}
 			s.runScanCommand(s.enableScan(true), func(err error) {
 				if err != nil {
-					s.failScanStart(err)
+					s.failScanStart(set.phys, err)
 					return
 				}
+				s.c.legacy.noteListening(kindScan, set.phys)
 				s.set, s.cleared = set, false
 				s.setRunning(true)
-				s.chains.init() // the last scan's incomplete advertisements are lost
 			})
 		})
 	default:
@@ -161,15 +171,15 @@ func (s *scanning) hasNewcomer() bool {
 // finishSync is called once the scan is in the wanted state.
 func (s *scanning) finishSync() {
 	if s.running {
+		s.c.remainder.begin()
 		for _, sc := range s.scanners {
 			sc.ran = true
 		}
 	}
-	switch {
-	case s.running || s.paused: // a paused scan resumes by itself
-		s.answerStarts(nil)
-	case len(s.scanners) == 0: // the waiting callers have left
-		s.answerStarts(errScannerClosed)
+	if s.running || s.paused { // a paused scan resumes by itself
+		for _, sc := range s.scanners {
+			sc.answerStart(nil)
+		}
 	}
 	if s.paused && s.onPause != nil {
 		then := s.onPause
@@ -179,11 +189,10 @@ func (s *scanning) finishSync() {
 	s.c.quiet.runNextJob()
 }
 
-// answerStarts returns err to the calls of Scan that wait for the start.
-func (s *scanning) answerStarts(err error) {
-	starts := s.starts
-	s.starts = nil
-	for _, done := range starts {
+// answerStart returns err to the call of Scan, if that waits for the start.
+func (s *Scanner) answerStart(err error) {
+	if done := s.onStart; done != nil {
+		s.onStart = nil
 		done(err)
 	}
 }
@@ -219,18 +228,24 @@ func (s *scanning) scanParameters(set scanSettings) hci.Params {
 	return hci.LESetScanParameters{Active: set.active, Interval: set.interval, Window: set.window, OwnAddrKind: own}
 }
 
-// failScanStart handles the controller's refusal to scan. It ends the Scanners that
+// failScanStart handles the controller's refusal to scan on phys. It ends the Scanners that
 // were added since the controller last scanned, or all if there are none. While a
 // dial is under way, the dial may be the reason for the refusal: the controller is
-// then treated as one that cannot scan while it initiates, and the scan waits.
-func (s *scanning) failScanStart(err error) {
+// then treated as one that cannot scan while it initiates, and the scan waits. If the
+// remainder of the start-up may be the remedy, the scan is tried again after it.
+func (s *scanning) failScanStart(phys hci.PHYs, err error) {
+	if s.c.remainder.mayAllowScan(err) {
+		s.held = true
+		s.c.remainder.afterEnd(func() { s.held = false })
+		return
+	}
 	if statusOf(err) == hci.StatusCommandDisallowed && s.c.dial.state != dialIdle {
 		s.paused = true
 		s.c.info.scanBlocksInitiating = true
 		s.c.dial.reconsider()
 		return // the dialer resumes the scan at the end of its turn
 	}
-	if s.retryStart(err) {
+	if s.retryStart(phys, err) {
 		return
 	}
 	if !slices.ContainsFunc(s.scanners, func(sc *Scanner) bool { return !sc.ran }) {
@@ -243,8 +258,7 @@ func (s *scanning) failScanStart(err error) {
 // failScanners ends all Scanners with err.
 func (s *scanning) failScanners(err error) { s.endScanners(err, func(*Scanner) bool { return true }) }
 
-// endScanners ends the Scanners that which selects, and all calls of Scan that wait
-// for a start, with err.
+// endScanners ends the Scanners that which selects, with err.
 func (s *scanning) endScanners(err error, which func(*Scanner) bool) {
 	var kept, ended []*Scanner
 	for _, sc := range s.scanners {
@@ -255,8 +269,8 @@ func (s *scanning) endScanners(err error, which func(*Scanner) bool) {
 		}
 	}
 	s.scanners = kept
-	s.answerStarts(err)
 	for _, sc := range ended {
-		sc.queue.Close(err)
+		sc.answerStart(err)
+		sc.queue.waiting.Close(err)
 	}
 }

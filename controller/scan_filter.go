@@ -2,9 +2,11 @@ package controller
 
 import (
 	"slices"
-	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/wire"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -32,10 +34,44 @@ func (f *ScanFilter) matchReport(r *Report) bool {
 	if len(f.Services) > 0 && !slices.ContainsFunc(f.Services, r.HasService) {
 		return false
 	}
-	if f.Name != "" && !strings.Contains(strings.ToLower(r.Name()), strings.ToLower(f.Name)) {
+	if name, _ := r.RawName(); !containsFold(name, f.Name) {
 		return false
 	}
-	return len(f.Manufacturers) == 0 || slices.ContainsFunc(r.ManufacturerData(), func(m hci.ManufacturerData) bool {
-		return slices.Contains(f.Manufacturers, m.Company)
-	})
+	return len(f.Manufacturers) == 0 || f.namesManufacturer(r.Data) || f.namesManufacturer(r.Response)
+}
+
+// namesManufacturer reports whether d has data of a company that the filter names.
+func (f *ScanFilter) namesManufacturer(d hci.AdvData) bool {
+	for typ, content := range d.All() {
+		if r := wire.NewReader(content); typ == hci.ADManufacturer && slices.Contains(f.Manufacturers, r.U16()) && r.Err() == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// containsFold reports whether part is in name, in whatever letter case.
+func containsFold(name []byte, part string) bool {
+	for ; !hasPrefixFold(name, part); name = skipRune(name) {
+		if len(name) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func hasPrefixFold(name []byte, prefix string) bool {
+	for _, p := range prefix {
+		r, n := utf8.DecodeRune(name)
+		if n == 0 || unicode.ToLower(r) != unicode.ToLower(p) {
+			return false
+		}
+		name = name[n:]
+	}
+	return true
+}
+
+func skipRune(b []byte) []byte {
+	_, n := utf8.DecodeRune(b)
+	return b[n:]
 }

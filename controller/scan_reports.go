@@ -1,10 +1,13 @@
 package controller
 
-import (
-	"slices"
+import "github.com/moor-ble/moor/hci"
 
-	"github.com/moor-ble/moor/hci"
-)
+// cutChains drops the extended advertisements that have lost pieces; nil has none.
+func (c *core) cutChains(cut *cuts) {
+	if cut != nil {
+		c.scan.chains.cutChains(cut)
+	}
+}
 
 // handleLegacyReports handles LE Advertising Report.
 func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
@@ -14,13 +17,14 @@ func (s *scanning) handleLegacyReports(ev *hci.LEAdvertisingReport) {
 		r := &ev.Reports[i]
 		typ := r.Type.Defined()
 		s.noteReserved(typ != r.Type)
-		s.deliverReport(Report{
+		s.report = Report{
 			Addr: r.Addr, RSSI: knownDBm(r.RSSI), TxPower: TxPowerUnknown, SID: noSID, PrimaryPHY: hci.PHY1M,
 			Connectable:  typ == hci.AdvInd || typ == hci.AdvDirectInd,
 			Scannable:    typ == hci.AdvInd || typ == hci.AdvScanInd,
 			Directed:     typ == hci.AdvDirectInd,
 			ScanResponse: typ == hci.AdvScanRsp,
-		}, r.Data)
+		}
+		s.deliverReport(&s.report, r.Data)
 	}
 }
 
@@ -40,12 +44,13 @@ func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
 		if r.Legacy() {
 			sid = noSID
 		}
-		s.deliverReport(Report{
+		s.report = Report{
 			Addr: r.Addr, RSSI: knownDBm(r.RSSI), TxPower: knownDBm(r.TxPower), SID: sid,
 			PrimaryPHY: primary, SecondaryPHY: secondary,
 			Connectable: r.Connectable(), Scannable: r.Scannable(), Directed: r.Directed(),
 			ScanResponse: r.ScanResponse(), Extended: !r.Legacy(), Truncated: r.Truncated(),
-		}, data)
+		}
+		s.deliverReport(&s.report, data)
 	}
 }
 
@@ -80,19 +85,17 @@ func (s *scanning) noteReserved(has bool) {
 	s.c.stats.ReservedBits++
 }
 
-// deliverReport merges data into r and passes a copy to every Scanner whose filter
-// it passes.
-func (s *scanning) deliverReport(r Report, data []byte) {
+// deliverReport merges data into r and passes it to every Scanner whose filter it
+// passes.
+func (s *scanning) deliverReport(r *Report, data []byte) {
 	r.Time = s.c.now
-	s.merge.mergeReport(&r, data)
+	s.merge.mergeReport(r, data)
 	if r.Connectable {
 		s.c.dial.noteHeard(r.Addr)
 	}
 	for _, sc := range s.scanners {
-		if sc.opts.listensOn(r.PrimaryPHY) && sc.opts.Filter.matchReport(&r) && (sc.opts.Duplicates || sc.seen.noteReport(&r)) {
-			own := r
-			own.Data, own.Response = slices.Clone(r.Data), slices.Clone(r.Response)
-			sc.queue.Push(own)
+		if sc.opts.listensOn(r.PrimaryPHY) && sc.opts.Filter.matchReport(r) && (sc.opts.Duplicates || sc.seen.noteReport(r)) {
+			sc.takeReport(r)
 		}
 	}
 }

@@ -102,3 +102,17 @@ func TestMalformedReportsAreCounted(t *testing.T) {
 		t.Errorf("logged %q, want %q", logged.messages, want)
 	}
 }
+
+// An anonymous advertisement comes from any of several devices, so that a scan response of
+// the same set is not merged with it.
+func TestAnonymousReportsAreNotMerged(t *testing.T) {
+	var m merger
+	anonymous := hci.Addr{Kind: hci.AddrAnonymous}
+	first := &Report{Addr: anonymous, SID: 3, Connectable: true}
+	m.mergeReport(first, adUUID)
+	second := &Report{Addr: anonymous, SID: 3, ScanResponse: true}
+	m.mergeReport(second, adName)
+	if first.Response != nil || second.Data != nil || second.Connectable || string(second.Response) != string(adName) {
+		t.Errorf("first %+v, second %+v", first, second)
+	}
+}

@@ -6,11 +6,10 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/internal/queue"
 )
 
 func (h *harness) scanner(o *ScanOptions) *Scanner {
-	s := &Scanner{ctl: &Controller{}, queue: queue.New[Report](8)}
+	s := &Scanner{ctl: &Controller{}, queue: newReportQueue(8)}
 	if o != nil {
 		s.opts = *o
 	}
@@ -207,11 +206,18 @@ func TestScanOptionsAreChecked(t *testing.T) {
 		{ScanOptions{Interval: 60 * time.Millisecond, Window: 3 * time.Millisecond}, "hci: scan window is 3ms, want 2.5ms to 60ms in steps of 625µs"},
 	} {
 		got := ""
-		if err := test.opts.checkTiming(); err != nil {
+		if err := test.opts.Validate(); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {
 			t.Errorf("%v every %v: got %q, want %q", test.opts.Window, test.opts.Interval, got, test.want)
+		}
+		if test.want == "" {
+			continue
+		}
+		var running Scanner // without a loop that could see the values
+		if err := running.SetTiming(test.opts.Interval, test.opts.Window); err == nil || err.Error() != test.want {
+			t.Errorf("%v every %v while it scans: %v, want %q", test.opts.Window, test.opts.Interval, err, test.want)
 		}
 	}
 }

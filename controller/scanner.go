@@ -4,11 +4,11 @@ import (
 	"context"
 	"iter"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/loop"
-	"github.com/moor-ble/moor/internal/queue"
 )
 
 // ScanOptions holds the options of one Scanner. The zero value of a field means its
@@ -32,11 +32,18 @@ type ScanOptions struct {
 	Interval, Window time.Duration
 	// PHYs are the primary PHYs to listen on: hci.PHYs1M, hci.PHYsCoded or both, by
 	// turns; default 1M. A controller without the coded PHY refuses it with
-	// ErrNoCodedPHY. Of several Scanners, the PHYs of all are used, but each receives
+	// ErrNoCodedPHY; one that lists and refuses it ends the Scanners on it with the same
+	// error, and counts as one without it from then on. Of several Scanners, the PHYs of all are used, but each receives
 	// only reports on its own.
 	PHYs hci.PHYs
 	// Filter selects the reports to deliver; nil delivers all.
 	Filter *ScanFilter
+	// OnReport, if set, is called with each report instead of queuing it, which saves
+	// a change of goroutines. [Scanner.Next] then waits for the end of the scan. OnReport
+	// runs on the loop: it must neither block nor call the Controller, and the report is
+	// valid until it returns. Calls do not overlap. They may begin before Scan
+	// returns, and the last one may end after Close.
+	OnReport func(r *Report)
 }
 
 func (o *ScanOptions) timing() (interval, window time.Duration) {
@@ -51,21 +58,23 @@ func (o *ScanOptions) timing() (interval, window time.Duration) {
 	return interval, window
 }
 
-// checkTiming returns a *hci.ParamError for an illegal interval or window.
-func (o *ScanOptions) checkTiming() error { return hci.CheckScanTiming(o.timing()) }
+// Validate returns a *hci.ParamError for an illegal interval or window.
+func (o *ScanOptions) Validate() error { return hci.CheckScanTiming(o.timing()) }
 
 // Scanner delivers the reports of one call of [Controller.Scan]. It queues at most
 // Config.ReportQueue reports. When the queue is full, the oldest one is dropped and
-// counted.
+// counted. One goroutine at a time may call Next or All.
 type Scanner struct {
 	ctl    *Controller
 	opts   ScanOptions
-	queue  *queue.Ring[Report]
+	queue  *reportQueue
+	closed atomic.Bool
 	before uint64 // what the reader had dropped before Scan
 	// Owned by the loop.
-	seen  seenSet
-	asked bool // a command to scan was sent after the Scanner was added
-	ran   bool // the controller has accepted the options of the Scanner
+	onStart func(error) // answers the call of Scan; nil once it has been called
+	seen    seenSet
+	asked   bool // a command to scan was sent after the Scanner was added
+	ran     bool // the controller has accepted the options of the Scanner
 }
 
 // Scan starts a scan and returns its Scanner, which the caller must close. It
@@ -76,11 +85,11 @@ type Scanner struct {
 // before. A scan continues during a connection attempt. On a controller that cannot
 // do both, the scan pauses and resumes by itself.
 func (ctl *Controller) Scan(ctx context.Context, o *ScanOptions) (*Scanner, error) {
-	s := &Scanner{ctl: ctl, queue: queue.New[Report](ctl.core.cfg.reportQueue()), before: ctl.dropped.Load()}
+	s := &Scanner{ctl: ctl, queue: newReportQueue(ctl.core.cfg.reportQueue()), before: ctl.dropped.Load()}
 	if o != nil {
 		s.opts = *o
 	}
-	if err := s.opts.checkTiming(); err != nil {
+	if err := s.opts.Validate(); err != nil {
 		return nil, err
 	}
 	if _, err := askLoop(ctx, &ctl.core, wrapDuring(ctx, "scan"), func(_ func() bool, done func(hci.None, error)) {
@@ -92,12 +101,13 @@ func (ctl *Controller) Scan(ctx context.Context, o *ScanOptions) (*Scanner, erro
 	return s, nil
 }
 
-// Next waits for the next report. Its error is the cause of ctx, or the reason for
-// the end of the scan, which unwraps to net.ErrClosed after Close.
-func (s *Scanner) Next(ctx context.Context) (Report, error) { return s.queue.Next(ctx) }
+// Next waits for the next report, which is valid until the next call: see
+// [Report.Clone]. Its error is the cause of ctx, or the reason for the end of the scan,
+// which unwraps to net.ErrClosed after Close.
+func (s *Scanner) Next(ctx context.Context) (Report, error) { return s.queue.nextReport(ctx) }
 
-// All iterates over the reports until ctx or the scan ends. The last pair has the
-// error of [Scanner.Next].
+// All iterates over the reports until ctx or the scan ends. Each is valid until the
+// next step. The last pair has the error of [Scanner.Next].
 func (s *Scanner) All(ctx context.Context) iter.Seq2[Report, error] {
 	return func(yield func(Report, error) bool) {
 		for {
@@ -112,16 +122,43 @@ func (s *Scanner) All(ctx context.Context) iter.Seq2[Report, error] {
 // Dropped returns the number of reports that were dropped from the full queue, and of
 // report packets that the Controller has dropped since Scan because they came faster
 // than it handles them.
-func (s *Scanner) Dropped() uint64 { return s.queue.Dropped() + s.ctl.dropped.Load() - s.before }
+func (s *Scanner) Dropped() uint64 {
+	return s.queue.waiting.Dropped() + s.ctl.dropped.Load() - s.before
+}
+
+// SetTiming changes ScanOptions.Interval and Window; zero values are their defaults. It
+// returns at once. The scan restarts if that changes the timing of the controller. The error
+// is that of Validate: then nothing changes. Any goroutine may call it.
+func (s *Scanner) SetTiming(interval, window time.Duration) error {
+	if err := (&ScanOptions{Interval: interval, Window: window}).Validate(); err != nil {
+		return err
+	}
+	s.ctl.Post(loop.Func(func(time.Time) {
+		s.opts.Interval, s.opts.Window = interval, window
+		s.ctl.core.scan.syncScan()
+	}))
+	return nil
+}
 
 // Close ends the Scanner. The controller stops scanning with the last Scanner. A
 // second Close does nothing.
 func (s *Scanner) Close() {
-	s.queue.Close(errScannerClosed)
+	s.closed.Store(true)
+	s.queue.waiting.Close(errScannerClosed)
 	s.ctl.Post(loop.Func(func(time.Time) { s.ctl.core.scan.removeScanner(s) }))
 }
 
 var errScannerClosed = closedError("scanner closed")
+
+// takeReport queues a report that the filters let through, or passes it to the program.
+func (s *Scanner) takeReport(r *Report) {
+	switch {
+	case s.opts.OnReport == nil:
+		s.queue.pushReport(r)
+	case !s.closed.Load():
+		s.opts.OnReport(r)
+	}
+}
 
 // closedError is an error that unwraps to net.ErrClosed without repeating its text.
 type closedError string

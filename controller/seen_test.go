@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/internal/queue"
 )
 
 // extAdvert delivers an extended advertisement, or the scan response of one.
@@ -25,7 +24,7 @@ func drain(s *Scanner) (reports []Report) {
 		if err != nil {
 			return reports
 		}
-		reports = append(reports, r)
+		reports = append(reports, r.Clone())
 	}
 }
 
@@ -67,7 +66,7 @@ func numbered(n int) hci.Addr {
 // is delivered once. One more takes the place of the device heard longest ago.
 func TestDevicesBeyondTheMemory(t *testing.T) {
 	h := newHarness(t, 1)
-	s := &Scanner{ctl: &Controller{}, queue: queue.New[Report](4 * maxAdvertisers)}
+	s := &Scanner{ctl: &Controller{}, queue: newReportQueue(4 * maxAdvertisers)}
 	h.do(func(time.Time) { h.c.scan.addScanner(s, func(error) {}) })
 	h.scanStarts("scan")
 	for round := range 2 {

@@ -2,7 +2,7 @@ package controller
 
 import "time"
 
-// quietTime is how long a scan that has had reports may go without one. habluetooth,
+// quietTime is how long a scan that has had reports may listen without one. habluetooth,
 // the scanner of Home Assistant, waits as long before it restarts a scan. A device in
 // range advertises at least every 10.24 s.
 const quietTime = 90 * time.Second
@@ -19,7 +19,7 @@ type silence struct {
 	restart  bool          // the scan is to be restarted
 	restarts int           // for this silence, since the last report
 	since    time.Time     // the last report, or the start of the scan after it
-	before   time.Duration // how long the scan was silent before since
+	before   time.Duration // how long the scan listened in vain before since
 }
 
 func (s *silence) init(c *core) {
@@ -43,20 +43,28 @@ func (s *silence) noteScanState(running bool) {
 		s.setAlarm()
 		return
 	}
-	s.before += s.c.now.Sub(s.since)
+	s.before = s.listened()
 	s.c.timers.stopTimer(&s.timer)
+}
+
+// listened returns how long the scan has listened since the last report, in whole
+// milliseconds.
+func (s *silence) listened() time.Duration {
+	d := s.c.now.Sub(s.since).Seconds() * s.c.scan.set.share()
+	return s.before + time.Duration(d*float64(time.Second)).Round(time.Millisecond)
 }
 
 func (s *silence) setAlarm() {
 	if s.heard && s.c.scan.running {
-		s.c.timers.setTimer(&s.timer, s.since.Add(quietTime-s.before))
+		left := (quietTime - s.before).Seconds() / s.c.scan.set.share()
+		s.c.timers.setTimer(&s.timer, s.since.Add(time.Duration(left*float64(time.Second))))
 	}
 }
 
 // checkQuiet is called when the scan would have been silent for quietTime without the
 // reports since the alarm was set.
 func (s *silence) checkQuiet(now time.Time) {
-	if s.before+now.Sub(s.since) < quietTime {
+	if s.listened() < quietTime {
 		s.setAlarm()
 		return
 	}

@@ -98,3 +98,60 @@ func TestPausedScanIsNotQuiet(t *testing.T) {
 	h.pass(10 * time.Second)
 	h.scanRestarts("90 s of scanning")
 }
+
+// TestRefusedStartIsNotQuiet stops a scan that the controller still ran after an hour
+// without one. That hour does not count.
+func TestRefusedStartIsNotQuiet(t *testing.T) {
+	h := newHarness(t, 1)
+	s := h.scanOn(nil)
+	h.advert(hci.AdvInd, peerA, -50, adName)
+	h.pass(50 * time.Second)
+	h.do(func(time.Time) { h.c.scan.removeScanner(s) })
+	h.want(hci.LESetScanEnable{}, "the last scanner has gone")
+	h.complete(hci.OpLESetScanEnable, hci.StatusCommandDisallowed)
+	h.pass(time.Hour)
+	h.scanner(nil)
+	h.want(h.c.scan.scanParameters(scanSettings{active: true, interval: 60 * time.Millisecond, window: 60 * time.Millisecond}), "another scanner")
+	h.complete(hci.OpLESetScanParameters, hci.StatusCommandDisallowed)
+	h.scanRestarts("the scan that was left on")
+	h.pass(40*time.Second - 1)
+	h.idle("89.9 s of scanning")
+	h.pass(1)
+	h.scanRestarts("quiet for 90 s of scanning")
+	h.wantSilence(1, 0, "a restart")
+}
+
+// TestRareScanIsQuietLater changes the timing of the scan: only the time for which it
+// listens counts as silence.
+func TestRareScanIsQuietLater(t *testing.T) {
+	h := newHarness(t, 1)
+	s := h.scanOn(nil)
+	h.advert(hci.AdvInd, peerA, -50, adName)
+	h.pass(30 * time.Second)
+	rare := hci.LESetScanParameters{Active: true, Interval: 1200 * time.Millisecond, Window: 300 * time.Millisecond}
+	restarts := func(why string) {
+		h.t.Helper()
+		h.want(hci.LESetScanEnable{}, why)
+		h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
+		h.want(rare, why)
+		h.complete(hci.OpLESetScanParameters, hci.StatusSuccess)
+		h.want(hci.LESetScanEnable{Enable: true}, why)
+		h.complete(hci.OpLESetScanEnable, hci.StatusSuccess)
+		h.idle(why)
+	}
+	h.do(func(time.Time) {
+		s.opts.Interval, s.opts.Window = rare.Interval, rare.Window
+		h.c.scan.syncScan()
+	})
+	restarts("a quarter of the time")
+	h.pass(4*time.Minute - 1)
+	h.idle("30 s, and 60 s of 4 min, less a moment")
+	h.pass(1)
+	restarts("90 s")
+	h.wantSilence(1, 0, "a restart")
+	h.pass(6*time.Minute - 1)
+	h.idle("90 s of 6 min, less a moment")
+	h.pass(1)
+	restarts("the restart has not helped")
+	h.wantSilence(2, 1, "the restart has not helped")
+}

@@ -27,7 +27,7 @@ const (
 // them and with no other link that may work, end the controller: only a reset helps.
 type stalls struct {
 	c     *core
-	timer timer     // runs while data is in flight
+	timer timer     // runs while data is in flight, unless credits alone are missing
 	acked time.Time // of any link, lately
 	// suspected is when the controller was last at fault, on a link to suspect, if it has
 	// returned no buffer since.
@@ -40,11 +40,23 @@ func (s *stalls) init(c *core) {
 	s.timer.f = s.checkLinks
 }
 
-// noteSent records that the first packet of l is in flight.
+// noteSent records that the first packet of l is in flight, or the first one since the
+// timer rests.
 func (s *stalls) noteSent(l *Link) {
 	l.unacked = s.c.now
+	s.startTimer()
+}
+
+func (s *stalls) startTimer() {
 	if s.timer.index == 0 {
 		s.c.timers.setTimer(&s.timer, s.c.now.Add(minStall))
+	}
+}
+
+// noteKept gives l a whole limit again: the controller has refused to end it.
+func (s *stalls) noteKept(l *Link) {
+	if l.judged = false; l.inflight > 0 {
+		s.noteSent(l)
 	}
 }
 
@@ -61,17 +73,17 @@ func (s *stalls) dueTime(l *Link) time.Time {
 // checkLinks judges the links whose time is up.
 func (s *stalls) checkLinks(now time.Time) {
 	var next time.Time
-	for _, l := range s.c.sortedLinks() {
+	for _, l := range s.c.up.sortLinks() {
 		if l.inflight == 0 || l.local || l.judged {
 			continue
 		}
-		due := s.dueTime(l)
 		// An answer of the peer shows that the packets have left the controller: the
-		// credits alone are lost, and the link works while there are others.
+		// credits alone are lost, and the link works while there are others. Its next
+		// packet starts the timer again.
 		if l.queue.Len() == 0 && l.heardAt.After(l.unacked) {
-			due = now.Add(minStall)
+			continue
 		}
-		switch {
+		switch due := s.dueTime(l); {
 		case !due.After(now):
 			l.judged = true
 			s.judgeLink(l)
@@ -93,7 +105,7 @@ func (s *stalls) judgeLink(l *Link) {
 		s.endStalled(l, ErrNoDataCredit)
 	default:
 		since := l.unacked
-		l.runLinkCommand(nil, hci.ReadRSSI{Handle: l.handle}, func(_ time.Time, _ []byte, err error) {
+		l.askPresence(nil, func(err error) {
 			l.judged = false
 			switch {
 			case l.c.links[l.handle] != l:
@@ -113,7 +125,7 @@ func (s *stalls) judgeLink(l *Link) {
 // othersWait reports whether data of another link has been in flight for half of
 // minStall.
 func (s *stalls) othersWait(l *Link) bool {
-	for _, o := range s.c.sortedLinks() {
+	for _, o := range s.c.up.sortLinks() {
 		if o != l && !o.local && o.inflight > 0 && s.c.now.Sub(o.unacked) >= minStall/2 {
 			return true
 		}
@@ -124,7 +136,7 @@ func (s *stalls) othersWait(l *Link) bool {
 // anyIdle reports whether a link beside l has no data in flight. It may work, and is not
 // given up for the others: its next data will tell.
 func (s *stalls) anyIdle(l *Link) bool {
-	for _, o := range s.c.sortedLinks() {
+	for _, o := range s.c.up.sortLinks() {
 		if o != l && !o.local && o.inflight == 0 {
 			return true
 		}

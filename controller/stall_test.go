@@ -123,6 +123,8 @@ func TestStallThatTheControllerDoesNotExplain(t *testing.T) {
 	h.pass(6 * time.Second)
 	h.want(hci.ReadRSSI{Handle: 1}, "asks")
 	h.complete(hci.OpReadRSSI, hci.StatusUnknownCommand)
+	h.want(hci.LEReadChannelMap{Handle: 1}, "asks in another way")
+	h.complete(hci.OpLEReadChannelMap, hci.StatusUnknownCommand)
 	h.wantStalled(l, ErrUnacknowledged)
 }
 
@@ -209,9 +211,77 @@ func TestLostCreditOfALinkThatWorks(t *testing.T) {
 	h.c.handlePacket(h.now, hci.AppendACL(nil, 1, true, []byte("answer")))
 	h.pass(time.Hour)
 	h.idle("the peer has answered")
+	if due := h.c.timers.nextDue(); !due.IsZero() {
+		t.Errorf("a timer runs until %v, although nothing is sent", due)
+	}
 	h.write(l)
 	h.do(func(time.Time) { l.SendACL(true, []byte("waits")) })
 	h.idle("both buffers are in use")
-	h.pass(12 * time.Second)
+	h.pass(6*time.Second - 1)
+	h.idle("the peer has a time")
+	h.pass(1)
 	h.want(hci.ReadRSSI{Handle: 1}, "data waits for a buffer")
+}
+
+// TestStallAfterARefusedDisconnect judges a link again, after a whole limit, if the
+// controller has refused to end it.
+func TestStallAfterARefusedDisconnect(t *testing.T) {
+	h := newHarness(t, 4)
+	l := h.link(1, peerA)
+	h.write(l)
+	for range 3 {
+		h.pass(6*time.Second - 1)
+		h.idle("a whole limit")
+		h.pass(1)
+		h.want(hci.ReadRSSI{Handle: 1}, "asks")
+		h.complete(hci.OpReadRSSI, hci.StatusUnspecified)
+		h.want(hci.Disconnect{Handle: 1, Reason: hci.StatusRemoteUserTerminated}, "the link is stalled")
+		h.status(hci.OpDisconnect, hci.StatusCommandDisallowed)
+		if l.Err() != nil {
+			t.Fatalf("the link ended: %v", l.Err())
+		}
+	}
+	h.acked(1)
+	h.pass(time.Hour)
+	h.idle("nothing is in flight")
+}
+
+// TestStallIsJudged has one link stall in each situation of the others.
+func TestStallIsJudged(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		others func(h *harness) // called at the first packet, 6 s before the verdict
+		answer hci.Status       // to the question about the link; 0xFF if there is none
+		want   error
+	}{
+		{"alone, and the controller knows the link", func(*harness) {}, hci.StatusSuccess, ErrNoDataCredit},
+		{"alone, and the controller does not explain it", func(*harness) {}, hci.StatusUnspecified, ErrUnacknowledged},
+		{"beside an idle link", func(h *harness) { h.link(2, peerB) }, hci.StatusSuccess, ErrNoDataCredit},
+		{"beside an idle link, not explained", func(h *harness) { h.link(2, peerB) }, hci.StatusUnspecified, ErrUnacknowledged},
+		{"beside a link whose data was acknowledged early", func(h *harness) {
+			l := h.link(2, peerB)
+			h.pass(time.Second)
+			h.write(l)
+			h.acked(2)
+		}, 0xFF, ErrUnacknowledged},
+		{"beside a link that waits as well", func(h *harness) { h.write(h.link(2, peerB)) }, 0xFF, ErrNoDataCredit},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarness(t, 8)
+			h.t = t
+			l := h.link(1, peerA)
+			h.write(l)
+			due := h.now.Add(6 * time.Second)
+			c.others(h)
+			h.pass(due.Sub(h.now))
+			if c.answer != 0xFF {
+				h.want(hci.ReadRSSI{Handle: 1}, "asks")
+				h.complete(hci.OpReadRSSI, c.answer, 1, 0, 0xD0)
+			}
+			h.wantStalled(l, c.want)
+			if h.c.err != nil {
+				t.Errorf("one peer has ended the controller: %v", h.c.err)
+			}
+		})
+	}
 }

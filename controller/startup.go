@@ -6,26 +6,42 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
 
-// startUp brings the controller into a known state and returns its description.
-// It runs on the goroutine of the caller and sends its commands with Exec.
+// startUp brings the controller into a known state and returns its description, without
+// the answers to the commands of the remainder. A controller that fails to answer several
+// commands at a time is started up again, one command at a time.
 func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
+	i, err := ctl.tryStartUp(ctx)
+	if _, faulty := errors.AsType[*crowdError](err); faulty {
+		i, err = ctl.tryStartUp(ctx)
+	}
+	return i, err
+}
+
+// tryStartUp runs on the goroutine of the caller. It sends the commands that a scan
+// needs: a scan starts as soon as they are answered. Commands that do not depend on each
+// other are sent together, as many as the controller grants (Vol 4, Part E, 4.4), once
+// the first three have been answered well. With one credit they are sent in the same
+// order, one at a time.
+func (ctl *Controller) tryStartUp(ctx context.Context) (*Info, error) {
 	i := &Info{}
 	s := starter{ctx: ctx, ctl: ctl}
-	must(&s, hci.Reset{})
-	i.Version = try(&s, hci.ReadLocalVersionInformation{})
-	i.Commands = s.readCommands()
-	i.Features = try(&s, hci.LEReadLocalSupportedFeatures{})
-	if i.Commands.Has(hci.OpLEReadAllLocalSupportedFeatures) {
-		// Page 0 has 64 bits, every other page 192 (Vol 6, Part B, 4.6).
-		all := try(&s, hci.LEReadAllLocalSupportedFeatures{})
-		i.FeaturePages = append([]byte(nil), all.Pages[:min(len(all.Pages), 8+24*int(all.MaxPage))]...)
+	reset := sendCommand(&s, hci.Reset{})
+	s.awaitAnswers()
+	need(&s, reset)
+	version := sendCommand(&s, hci.ReadLocalVersionInformation{})
+	s.awaitAnswers()
+	i.Version = accept(&s, version)
+	var whole bool
+	if i.Commands, whole = s.readCommands(); whole && version.err == nil {
+		s.raisePace()
 	}
-	i.Public = try(&s, hci.ReadBDADDR{})
+	features, public, mask := sendCommand(&s, hci.LEReadLocalSupportedFeatures{}), sendCommand(&s, hci.ReadBDADDR{}), s.sendEventMask(0)
+	s.awaitAnswers()
+	i.Features, i.Public = accept(&s, features), accept(&s, public)
 	if isPlaceholder(i.Public) {
 		ctl.core.log.Log(ctx, LevelController, "the address of the controller is a placeholder", "address", i.Public)
 		i.Public = hci.MAC{}
@@ -37,26 +53,15 @@ func (ctl *Controller) startUp(ctx context.Context) (*Info, error) {
 			q.apply(i)
 		}
 	}
-	s.setEventMask(i)
-	try(&s, hci.LESetEventMask{Mask: i.leEventMask()})
-	s.readBuffers(i)
-	s.configure(i, i.Commands.Has(hci.OpWriteLEHostSupport), hci.WriteLEHostSupport{Enabled: true})
-	if i.Commands.Has(hci.OpLEReadFilterAcceptListSize) {
-		i.AcceptListSize = int(try(&s, hci.LEReadFilterAcceptListSize{}))
+	s.acceptEventMask(i, mask)
+	s.chooseAddress(i)
+	leMask, buffers, address := sendCommand(&s, hci.LESetEventMask{Mask: i.leEventMask()}), s.sendReadBuffers(i), s.sendAddress(i)
+	s.awaitAnswers()
+	accept(&s, leMask)
+	s.acceptBuffers(i, buffers)
+	if address != nil {
+		need(&s, address)
 	}
-	if i.Commands.Has(hci.OpLEReadResolvingListSize) {
-		i.ResolvingListSize = int(try(&s, hci.LEReadResolvingListSize{}))
-	}
-	if i.Commands.Has(hci.OpLEReadSupportedStates) {
-		i.States = try(&s, hci.LEReadSupportedStates{})
-	}
-	if i.Commands.Has(hci.OpLEReadMaximumDataLength) {
-		i.MaxData = try(&s, hci.LEReadMaximumDataLength{})
-		s.configure(i, i.Commands.Has(hci.OpLEWriteSuggestedDefaultDataLength) && i.Features.Has(hci.FeatureDataLength),
-			hci.LEWriteSuggestedDefaultDataLength{TXOctets: i.maxTXOctets(), TXTime: i.maxTXTime()})
-	}
-	s.configure(i, i.Commands.Has(hci.OpLESetDefaultPHY), hci.LESetDefaultPHY{})
-	s.setAddress(i)
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -79,113 +84,60 @@ func allExtended(s hci.SupportedCommands) bool {
 			hci.OpLESetExtendedAdvertisingData, hci.OpLESetExtendedScanResponseData, hci.OpLESetExtendedAdvertisingEnable))
 }
 
-// starter runs the commands of the start-up. Its methods do nothing after the
-// first error.
-type starter struct {
-	ctx context.Context
-	ctl *Controller
-	err error
-	// unknown counts the LE commands that the controller has answered with 0x01,
-	// unknown HCI command.
-	unknown int
+// eventMask is the event mask that the start-up sets.
+type eventMask struct {
+	cmd    hci.SetEventMask
+	answer *answer[hci.None]
 }
 
-// must runs a command whose failure ends the start-up.
-func must[R any](s *starter, cmd hci.Command[R]) (v R) {
-	if s.err == nil {
-		v, s.err = Exec(s.ctx, s.ctl, cmd)
-	}
-	return v
+// sendEventMask queues the command that sets one of the masks to try.
+func (s *starter) sendEventMask(n int) eventMask {
+	cmd := hci.SetEventMask{Mask: eventMasks()[n]}
+	return eventMask{cmd, sendCommand(s, cmd)}
 }
 
-// try runs an optional command and returns the zero value if it fails. The end of
-// the Controller or of the context ends the start-up all the same.
-func try[R any](s *starter, cmd hci.Command[R]) (v R) {
-	if s.err != nil {
-		return v
-	}
-	v, err := Exec(s.ctx, s.ctl, cmd)
-	if err != nil {
-		s.failOptional(err)
-		var zero R
-		return zero
-	}
-	return v
-}
-
-// failOptional notes the failure of an optional command.
-func (s *starter) failOptional(err error) {
-	failed, ok := errors.AsType[*CommandError](err)
-	ended := ok && essential(failed.Op) && errors.Is(err, ErrNoAnswer)
-	if s.ctx.Err() != nil || s.ctl.Err() != nil || ended {
-		s.err = err
-		return
-	}
-	const le = 0x08 // the group of the LE commands (7.8)
-	if ok && failed.Op>>10 == le && statusOf(err) == hci.StatusUnknownCommand {
-		s.unknown++
-	}
-	s.ctl.core.log.Log(s.ctx, LevelController, "start-up goes on without", "error", err)
-}
-
-// readCommands reads the list of supported commands. Of a list that is too short, it
-// takes what there is.
-func (s *starter) readCommands() (v hci.SupportedCommands) {
-	if s.err != nil {
-		return v
-	}
-	op := hci.OpReadLocalSupportedCommands
-	list, err := askLoop(s.ctx, &s.ctl.core, commandFailed(op), func(wanted func() bool, done func([]byte, error)) {
-		s.ctl.core.runCommandIf(wanted, hci.ReadLocalSupportedCommands{}, func(_ time.Time, ret []byte, err error) {
-			done(slices.Clone(ret), err)
-		})
-	})
-	if err != nil {
-		s.failOptional(err)
-	}
-	copy(v[:], list)
-	return v
-}
-
-// configure runs cmd, an optional command that a reset makes necessary again, if when
-// is true.
-func (s *starter) configure(i *Info, when bool, cmd hci.Command[hci.None]) {
-	if when {
-		try(s, cmd)
-		i.setup = append(i.setup, cmd)
-	}
-}
-
-// setEventMask sets the first event mask that the controller accepts. If it
-// accepts none, it keeps its default.
-func (s *starter) setEventMask(i *Info) {
-	for _, mask := range eventMasks() {
-		if s.err != nil {
-			return
-		}
-		cmd := hci.SetEventMask{Mask: mask}
-		_, err := Exec(s.ctx, s.ctl, cmd)
+// acceptEventMask sets the next mask if the controller has refused m. If it accepts none,
+// it keeps its default.
+func (s *starter) acceptEventMask(i *Info, m eventMask) {
+	for n := 1; s.err == nil; n++ {
+		err := m.answer.err
 		if err == nil {
-			i.setup = append(i.setup, cmd)
+			i.setup = append(i.setup, m.cmd)
 			return
 		}
 		if statusOf(err) == hci.StatusSuccess { // no answer of the controller
 			s.err = err
 			return
 		}
-		s.ctl.core.log.Log(s.ctx, LevelController, "event mask refused", "mask", mask, "error", err)
+		s.ctl.core.log.Log(s.ctx, LevelController, "event mask refused", "mask", m.cmd.Mask, "error", err)
+		if n == len(eventMasks()) {
+			return
+		}
+		m = s.sendEventMask(n)
+		s.awaitAnswers()
 	}
 }
 
-// readBuffers reads the size and number of the data buffers: of the LE buffers,
-// with version 2 or 1 of the command, or of the buffers shared with BR/EDR
-// (Vol 4, Part E, 7.8.2).
-func (s *starter) readBuffers(i *Info) {
-	if i.Commands.Has(hci.OpLEReadBufferSizeV2) {
-		b := try(s, hci.LEReadBufferSizeV2{})
-		i.ACLLen, i.ACLNum = int(b.ACLLen), int(b.ACLNum)
+// sendReadBuffers queues the command that reads the size and number of the LE data
+// buffers: version 2 if the controller has it (Vol 4, Part E, 7.8.2).
+func (s *starter) sendReadBuffers(i *Info) func() hci.LEBufferSize {
+	if !i.Commands.Has(hci.OpLEReadBufferSizeV2) {
+		a := sendCommand(s, hci.LEReadBufferSize{})
+		return func() hci.LEBufferSize { return accept(s, a) }
 	}
-	if i.ACLLen == 0 || i.ACLNum == 0 {
+	a := sendCommand(s, hci.LEReadBufferSizeV2{})
+	return func() hci.LEBufferSize {
+		b := accept(s, a)
+		return hci.LEBufferSize{ACLLen: b.ACLLen, ACLNum: b.ACLNum}
+	}
+}
+
+// acceptBuffers takes the data buffers that read returns. If there are none, it reads
+// those of version 1 of the command, and then those shared with BR/EDR.
+func (s *starter) acceptBuffers(i *Info, read func() hci.LEBufferSize) {
+	b := read()
+	i.ACLLen, i.ACLNum = int(b.ACLLen), int(b.ACLNum)
+	if i.Commands.Has(hci.OpLEReadBufferSizeV2) && (i.ACLLen == 0 || i.ACLNum == 0) {
 		b := try(s, hci.LEReadBufferSize{})
 		i.ACLLen, i.ACLNum = int(b.ACLLen), int(b.ACLNum)
 	}
@@ -207,9 +159,8 @@ func (s *starter) readBuffers(i *Info) {
 // controller's.
 var errNoPublic = errors.New("it is not the public address of the controller: leave Config.Address empty, or set a random address")
 
-// setAddress chooses the own address, and sets it in the controller if it is
-// random.
-func (s *starter) setAddress(i *Info) {
+// chooseAddress chooses the own address.
+func (s *starter) chooseAddress(i *Info) {
 	if s.err != nil {
 		return
 	}
@@ -218,17 +169,24 @@ func (s *starter) setAddress(i *Info) {
 		i.Address = want
 	case want != hci.Addr{} && want.MAC != i.Public:
 		s.err = fmt.Errorf("own address %v: %w", want, errNoPublic)
-		return
 	case i.Public != hci.MAC{}:
 		i.Address = hci.Addr{MAC: i.Public}
-		return
 	default:
 		i.Address = hci.Addr{MAC: s.ctl.core.cfg.StaticAddress, Kind: hci.AddrRandom}
 		if i.Address.MAC == (hci.MAC{}) {
 			i.Address.MAC = NewStaticAddress()
 		}
 	}
-	must(s, hci.LESetRandomAddress{Addr: i.Address.MAC})
+}
+
+// sendAddress queues the command that sets the own address in the controller if it is
+// random, before the first scan: a controller that scans refuses it (7.8.4). Otherwise it
+// returns nil.
+func (s *starter) sendAddress(i *Info) *answer[hci.None] {
+	if i.Address.Kind != hci.AddrRandom {
+		return nil
+	}
+	return sendCommand(s, hci.LESetRandomAddress{Addr: i.Address.MAC})
 }
 
 // NewStaticAddress returns a new static random address (Vol 6, Part B, 1.3.2.1).
@@ -238,15 +196,29 @@ func NewStaticAddress() (m hci.MAC) {
 	return m
 }
 
-// handOver passes the result of the start-up to the loop.
+// handOver passes the result of the start-up to the loop. A controller that has taken
+// several commands must be ready for another one by then: clones lose the count.
 func (s *starter) handOver(i *Info) error {
 	info := *i
 	_, err := askLoop(s.ctx, &s.ctl.core, func(err error) error { return err }, func(_ func() bool, done func(hci.None, error)) {
 		c := &s.ctl.core
-		c.info, c.own, c.started = info, info.Address, true
-		c.data.length, c.data.total, c.data.free = info.ACLLen, info.ACLNum, info.ACLNum
-		c.idle.startChecks()
-		done(hci.None{}, nil)
+		finish := func(err error) {
+			if fault := c.pacing.takeFault(); fault != nil {
+				err = fault
+			}
+			if err == nil {
+				c.info, c.own, c.started = info, info.Address, true
+				c.remainder.state = remainderDue
+				c.data.length, c.data.total, c.data.free = info.ACLLen, info.ACLNum, info.ACLNum
+				c.idle.startChecks()
+			}
+			done(hci.None{}, err)
+		}
+		if c.cmds.crowded {
+			c.awaitCredit(finish)
+			return
+		}
+		finish(nil)
 	})
 	return err
 }

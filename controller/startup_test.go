@@ -164,3 +164,49 @@ func testStartWithAPlaceholderAddress(t *testing.T) {
 		d.Close()
 	}
 }
+
+// TestStartSuggestsTheDataLength suggests the longest packets for new links, by one
+// command that may be missing or fail.
+func TestStartSuggestsTheDataLength(t *testing.T) {
+	synctest.Test(t, testStartSuggestsTheDataLength)
+}
+
+func testStartSuggestsTheDataLength(t *testing.T) {
+	for _, c := range []struct {
+		listed, feature bool
+		answer          hci.Status
+		want            int
+	}{
+		{true, true, hci.StatusSuccess, 1}, {true, true, hci.StatusUnsupportedFeature, 1},
+		{true, false, hci.StatusSuccess, 0}, {false, true, hci.StatusSuccess, 0},
+	} {
+		host, ctl := hcitest.Pipe()
+		s := newScript(ctl)
+		var has hci.SupportedCommands
+		has.Add(hci.OpLEReadMaximumDataLength)
+		if c.listed {
+			has.Add(hci.OpLEWriteSuggestedDefaultDataLength)
+		}
+		s.returns[hci.OpReadLocalSupportedCommands] = append([]byte{0}, has[:]...)
+		s.returns[hci.OpLEReadMaximumDataLength] = []byte{0, 0xFB, 0, 0x48, 0x08, 0xFB, 0, 0x48, 0x08}
+		if c.feature {
+			s.returns[hci.OpLEReadLocalSupportedFeatures] = []byte{0, byte(hci.FeatureDataLength), 0, 0, 0, 0, 0, 0, 0}
+		}
+		n := 0
+		s.on = func(p hci.Params) bool {
+			suggested, ok := p.(hci.LEWriteSuggestedDefaultDataLength)
+			if !ok {
+				return false
+			}
+			if n++; suggested.TXOctets != 251 || suggested.TXTime != 2120*time.Microsecond {
+				t.Errorf("suggested %+v", suggested)
+			}
+			s.send(&hci.CommandComplete{NumPackets: 1, Opcode: p.Opcode(), Return: []byte{byte(c.answer)}})
+			return true
+		}
+		open(t, s, host, nil).Info() // waits for the end of the start-up
+		if n != c.want {
+			t.Errorf("%+v: suggested %d times", c, n)
+		}
+	}
+}

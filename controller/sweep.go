@@ -13,11 +13,12 @@ import (
 // controllers omit events. The links of the host then differ from the links of the
 // controller.
 //
-// The host learns of an unknown link by data or events with an unknown handle, or
-// when the controller refuses a dial with 0x0B, connection already exists. In the
-// latter case the handle is unknown too, and no command lists the handles. So the
-// sweep disconnects every handle that the controller may have assigned, one by
-// one. VerifyLinks handles the opposite, links that have ended without an event.
+// The host learns of an unknown link by data or events with an unknown handle; by a
+// dial that the controller refuses with 0x0B, connection already exists; or by an
+// initiation that was over when it was canceled, without an event. In the latter two
+// cases the handle is unknown too, and no command lists the handles. So the sweep
+// disconnects every handle that the controller may have assigned, one by one.
+// VerifyLinks handles the opposite, links that have ended without an event.
 type sweep struct {
 	c *core
 	// low and high are the smallest and the largest handle that the controller has
@@ -169,11 +170,20 @@ func (s *sweep) endSweep() {
 // because it has a link to the peer. It returns false, without a sweep, if the host
 // knows that link or if x has had its sweep already.
 func (d *dialer) sweepFor(x *dial) bool {
-	if x.swept || x.gone || slices.ContainsFunc(d.c.sortedLinks(), x.wantsLink) {
+	if x.swept || x.gone || slices.ContainsFunc(d.c.up.sortLinks(), x.wantsLink) {
 		return false
 	}
 	x.swept = true
 	d.waiting = append(d.waiting, x)
 	d.c.sweep.startSweep()
 	return true
+}
+
+// sweepGroup starts a sweep before the dials of the group are queued again: their
+// initiation has ended without an event, perhaps with a link to one of the peers.
+func (d *dialer) sweepGroup() {
+	for _, x := range d.group {
+		x.swept = true
+	}
+	d.c.sweep.startSweep()
 }

@@ -41,6 +41,49 @@ func TestDialAfterALostConnectionComplete(t *testing.T) {
 	}
 }
 
+// A Connection Complete is lost while several dials share the initiation. A controller
+// that initiates by accept list does not refuse a dial for the unknown link. It is found
+// when the initiation is canceled: the controller says that nothing is pending, and no
+// event follows. Dials go on sharing initiations.
+func TestCancelAfterALostConnectionComplete(t *testing.T) {
+	h := newHarness(t, 4)
+	h.c.info.AcceptListSize = 4
+	peerC := hci.Addr{MAC: hci.MAC{0xC1}}
+	h.link(0x41, peerB)
+	short := h.dial(&ConnectOptions{Timeout: time.Second}, peerC)
+	h.want(create(peerC), "the first dial")
+	r := h.dial(nil, peerA)
+	h.status(hci.OpLECreateConnection, hci.StatusSuccess)
+	h.regroup("the second dial joins it")
+	h.initiateAny(peerA, peerC)
+	h.pass(time.Second)
+	h.want(hci.LECreateConnectionCancel{}, "the first dial has expired")
+	h.complete(hci.OpLECreateConnectionCancel, hci.StatusCommandDisallowed)
+	h.pass(cancelWait - 1)
+	h.idle("the event may be late")
+	h.pass(1)
+	h.wantDialed(short, ErrDialTimeout)
+	for handle := hci.Handle(0x39); handle <= 0x49; handle++ {
+		if handle == 0x41 {
+			continue // a link of this host
+		}
+		h.want(disconnect(handle), "the next handle that the link may have")
+		if handle != 0x42 {
+			h.status(hci.OpDisconnect, hci.StatusUnknownConnection)
+			continue
+		}
+		h.status(hci.OpDisconnect, hci.StatusSuccess)
+	}
+	h.idle("the link is about to end")
+	h.event(&hci.DisconnectionComplete{Handle: 0x42, Reason: hci.StatusLocalHostTerminated})
+	h.initiate(peerA)
+	h.connected(hci.StatusSuccess, 0x43, peerA)
+	h.wantDialed(r, nil)
+	if h.c.dial.mute || h.c.stats.LostEvents != 1 {
+		t.Errorf("mute %v, %d lost events; want false and 1", h.c.dial.mute, h.c.stats.LostEvents)
+	}
+}
+
 // The sweep finds nothing. The error says so, and a dial sweeps only once.
 func TestDialWhoseUnknownLinkIsNotFound(t *testing.T) {
 	h := newHarness(t, 4)
@@ -144,7 +187,8 @@ func TestDialWhileALinkDrains(t *testing.T) {
 	h.wantDialed(r, nil)
 }
 
-// Dials that share an initiation fail by one event, and their errors have its number.
+// Dials that share an initiation fail by one event that is about the controller, and their
+// errors have its number.
 func TestFailuresOfOneInitiationHaveOneNumber(t *testing.T) {
 	h := newHarness(t, 4)
 	h.c.info.AcceptListSize = 4
@@ -154,9 +198,9 @@ func TestFailuresOfOneInitiationHaveOneNumber(t *testing.T) {
 		y := h.dial(nil, peerB)
 		h.regroup("the second dial joins")
 		h.initiateAny(peerB, peerA)
-		h.connected(hci.StatusHardwareFailure, 0, hci.Addr{})
-		h.wantDialed(x, hci.StatusHardwareFailure)
-		h.wantDialed(y, hci.StatusHardwareFailure)
+		h.connected(hci.StatusRejectedResources, 0, hci.Addr{})
+		h.wantDialed(x, hci.StatusRejectedResources)
+		h.wantDialed(y, hci.StatusRejectedResources)
 		a, _ = errors.AsType[*ConnectError](x.err)
 		b, _ = errors.AsType[*ConnectError](y.err)
 		return a, b

@@ -18,7 +18,7 @@ func (ctl *Controller) VerifyLinks(ctx context.Context) (lost int, err error) {
 			continue
 		}
 		gone, err := askLoop(ctx, &ctl.core, commandFailed(hci.OpReadRSSI), func(wanted func() bool, done func(bool, error)) {
-			l.runLinkCommand(wanted, hci.ReadRSSI{Handle: l.handle}, func(_ time.Time, _ []byte, err error) {
+			l.askPresence(wanted, func(err error) {
 				gone := statusOf(err) == hci.StatusUnknownConnection && l.c.links[l.handle] == l
 				if gone {
 					l.loseLink()

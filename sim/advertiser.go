@@ -171,11 +171,11 @@ func (v *advertiser) unpark() {
 func (v *advertiser) primaryTime() time.Duration {
 	switch {
 	case !v.legacy:
-		return airtime(v.primary, 10)
+		return v.primary.Airtime(10)
 	case v.directed:
-		return airtime(hci.PHY1M, 12)
+		return hci.PHY1M.Airtime(12)
 	}
-	return airtime(hci.PHY1M, 6+len(v.data))
+	return hci.PHY1M.Airtime(6 + len(v.data))
 }
 
 // channelStart is when the packet on a channel begins.
@@ -229,13 +229,14 @@ func (v *advertiser) reaches(l *listener, channel int, start instant) bool {
 // initiate, chance decides which request survives the collision.
 func (v *advertiser) deliverPacket(channel int, start instant) {
 	a := v.radio.air
-	hears := make([]*listener, 0, 4)
+	hears := a.hears[:0]
 	for _, l := range a.listeners {
 		if v.reaches(l, channel, start) && a.arrives(v.radio, l.node) &&
 			(v.legacy || a.arrives(v.radio, l.node)) { // the secondary packet too
 			hears = append(hears, l)
 		}
 	}
+	a.hears = hears
 	initiators := 0
 	for _, l := range hears {
 		if l.initiating {

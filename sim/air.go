@@ -49,6 +49,7 @@ type Air struct {
 	nodes       []*radio
 	paths       map[[2]int]*Path
 	listeners   []*listener
+	hears       []*listener // for deliverPacket
 	advertisers []*advertiser
 	links       []*link
 	linkCount   uint64

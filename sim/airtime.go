@@ -27,22 +27,6 @@ const (
 	micLen = 4
 )
 
-// airtime is the time on the air of a packet with n payload octets: preamble,
-// access address (4), header (2), payload and CRC (3), Vol 6, Part B, 2.1. Coded
-// PHY is taken with S=8.
-func airtime(phy hci.PHY, n int) time.Duration {
-	us := 0
-	switch phy {
-	case hci.PHY2M:
-		us = (2 + 4 + 2 + n + 3) * 4
-	case hci.PHYCoded:
-		us = 80 + 256 + 16 + 24 + (2+n+3)*64 + 24
-	default:
-		us = (1 + 4 + 2 + n + 3) * 8
-	}
-	return time.Duration(us) * time.Microsecond
-}
-
 // fitting is the number of payload octets that fit into t with the PHY, not
 // less than the 27 that every link may send.
 func fitting(phy hci.PHY, t time.Duration, encrypted bool) int {

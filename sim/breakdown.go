@@ -27,14 +27,53 @@ func (c *Controller) Crash() {
 	})
 }
 
+// Cure is a means to bring back a controller that hangs. Each has the effects of those
+// before it.
+type Cure uint8
+
+// The cures, the weakest first.
+const (
+	CureReopen     Cure = iota // another host opens the controller, as Plug does
+	CurePowerCycle             // the system switches the controller off and on
+	CureUSBReset               // the hub resets its port
+	CureReplug                 // it is unplugged, as by Unplug or Replug
+)
+
 // Hang makes the controller die silently: it takes packets of the host and never
 // answers, and its radio is off, so that its links end on the other side by
 // supervision timeout. It stays so for every host until Unplug, Replug or Crash.
-func (c *Controller) Hang() {
+func (c *Controller) Hang() { c.HangUntil(CureReplug) }
+
+// HangUntil is Hang with a weaker cure: a controller that hangs until CurePowerCycle
+// works again after a power cycle or a reset of its port, too.
+func (c *Controller) HangUntil(cure Cure) {
 	c.air.post(func() {
 		c.powerOn()
-		c.hung = true
+		c.hung, c.cure = true, cure
 	})
+}
+
+// Apply does to the controller as the system does: CurePowerCycle switches it off and on,
+// and CureUSBReset and CureReplug take it away from its host, if it has one, as Unplug
+// does. The controller then works if that is the cure of its hang. CureReopen does
+// nothing: Plug applies it.
+func (c *Controller) Apply(cure Cure) {
+	c.air.post(func() {
+		c.applyCure(cure)
+		switch cure {
+		case CureReopen:
+		case CurePowerCycle:
+			c.powerOn()
+		case CureUSBReset, CureReplug:
+			c.unplugHost(ErrUnplugged)
+		}
+	})
+}
+
+func (c *Controller) applyCure(cure Cure) {
+	if cure >= c.cure {
+		c.hung = false
+	}
 }
 
 // Unplug disconnects the controller from its host, as pulling a dongle does.

@@ -34,6 +34,49 @@ func TestHang(t *testing.T) {
 	})
 }
 
+// TestCure has controllers that hang until a cure; weaker ones have no effect.
+func TestCure(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, a *Air) {
+		for cure := CureReopen; cure <= CureReplug; cure++ {
+			c := a.NewController(nil)
+			h := newHost(t, c).up()
+			c.HangUntil(cure)
+			h.send(hci.ReadBDADDR{})
+			h.idle(time.Minute)
+			for weaker := CureReopen; weaker < cure; weaker++ {
+				c.Apply(weaker)
+				h = newHost(t, c.Plug())
+				h.send(hci.Reset{})
+				h.idle(time.Minute)
+			}
+			c.Apply(cure)
+			newHost(t, c.Plug()).up()
+		}
+		for _, cure := range []Cure{CureReopen, CurePowerCycle, CureUSBReset, CureReplug} {
+			c := a.NewController(nil)
+			h := newHost(t, c).up()
+			_, l := h.connect(a.NewRawPeer(&RawPeerConfig{Once: true}))
+			c.Apply(cure)
+			select {
+			case err := <-h.err:
+				if cure < CureUSBReset || !errors.Is(err, ErrUnplugged) {
+					t.Errorf("cure %d: the host lost its controller with %v", cure, err)
+				}
+			case <-time.After(time.Minute):
+				if cure >= CureUSBReset {
+					t.Errorf("cure %d: the host has its controller", cure)
+				}
+			}
+			time.Sleep(time.Minute) // longer than the supervision timeout
+			var reason hci.Status
+			a.runAndWait(func() { reason = l.Reason() })
+			if ended := reason != 0; ended != (cure != CureReopen) {
+				t.Errorf("cure %d: the link has ended: %v", cure, ended)
+			}
+		}
+	})
+}
+
 // TestReplug takes an adapter away for five seconds, twice; the second time it
 // comes back under another name.
 func TestReplug(t *testing.T) {

@@ -131,7 +131,7 @@ func (c *Controller) hearsInitiating(v *advertiser) {
 		v.directed && v.peer != me && !c.isMe(v.peer, i.ownKind):
 		return
 	}
-	a, request, answer := c.air, airtime(hci.PHY1M, connectLen), time.Duration(0)
+	a, request, answer := c.air, hci.PHY1M.Airtime(connectLen), time.Duration(0)
 	heard := a.arrives(c.node, v.radio) && v.owner.allowsConnect(v, me)
 	f := c.takeConnectFault(identity.Identity(), false)
 	if f != nil && f.Status != hci.StatusSuccess {
@@ -143,7 +143,7 @@ func (c *Controller) hearsInitiating(v *advertiser) {
 		heard = false
 	}
 	if !v.legacy { // AUX_CONNECT_REQ has an answer, without which there is no link
-		answer = interFrameSpace + airtime(or(v.secondary, hci.PHY1M), 14)
+		answer = interFrameSpace + or(v.secondary, hci.PHY1M).Airtime(14)
 		answered := heard && a.arrives(v.radio, c.node)
 		if !answered && f == nil {
 			if heard {
@@ -176,7 +176,7 @@ func (c *Controller) hearsInitiating(v *advertiser) {
 // orphan makes a link that exists for the peripheral only: the central has not
 // received AUX_CONNECT_RSP.
 func (c *Controller) orphan(v *advertiser, me hci.Addr, p linkParams) {
-	l := c.air.newLink(c.air.now.plus(interFrameSpace+airtime(hci.PHY1M, connectLen)), p)
+	l := c.air.newLink(c.air.now.plus(interFrameSpace+hci.PHY1M.Airtime(connectLen)), p)
 	l.c = endpoint{link: l, role: central, radio: c.node, phy: hci.PHY1M, lengths: startLengths, gone: true, dead: true}
 	v.owner.acceptLink(v, l, me)
 	l.schedule()

@@ -77,7 +77,7 @@ type lengths struct {
 var startLengths = lengths{27, 27, 328 * time.Microsecond, 328 * time.Microsecond}
 
 // timeFor is the time on the air of a packet of n octets and its MIC with 1M.
-func timeFor(n int) time.Duration { return airtime(hci.PHY1M, n+micLen) }
+func timeFor(n int) time.Duration { return hci.PHY1M.Airtime(n + micLen) }
 
 // receiveControl handles a control PDU of the other side.
 func (e *endpoint) receiveControl(c *control) {

@@ -48,6 +48,10 @@ type ControllerConfig struct {
 	Completed CompletedReports
 	// CommandCredits is Num_HCI_Command_Packets. Default: 1.
 	CommandCredits uint8
+	// CommandBuffers is the number of commands that the controller can hold until it
+	// processes them, whatever it grants. Further ones are lost without an answer, as on
+	// clones of controllers. Default: no limit.
+	CommandBuffers int
 	// AcceptListSize and ResolvingListSize are the capacities of the two lists.
 	// Defaults: 16 and 8; negative: no entries.
 	AcceptListSize, ResolvingListSize int
@@ -132,6 +136,7 @@ type Controller struct {
 	usedIn  [][]byte
 	port    *port // nil: not plugged in
 	hung    bool  // see Hang
+	cure    Cure  // of hung
 	absent  bool  // see Replug
 	replug  timer
 	input   ring.Ring[inPacket]
@@ -228,6 +233,7 @@ func (c *Controller) Plug() hci.Transport {
 	p := newPort(c)
 	if !c.air.runAndWait(func() {
 		c.unplugHost(ErrUnplugged)
+		c.applyCure(CureReopen)
 		if c.absent {
 			p.closePort(ErrUnplugged, true)
 			return

@@ -183,7 +183,7 @@ func (t Table) row(h att.Handle) *Attribute {
 }
 
 // fillHash gives a Database Hash without a value the hash of the table
-// (Vol 3, Part G, 7.3.1).
+// (Vol 3, Part G, 7.3.1), least significant octet first.
 func (t Table) fillHash() {
 	i := slices.IndexFunc(t, func(a Attribute) bool { return a.Type == uuid.From16(typeDatabaseHash) && len(a.Value) == 0 })
 	if i < 0 {
@@ -202,5 +202,6 @@ func (t Table) fillHash() {
 		}
 	}
 	h := aescmac.Sum([aescmac.Size]byte{}, m)
+	slices.Reverse(h[:])
 	t[i].Value = h[:]
 }

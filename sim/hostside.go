@@ -96,13 +96,23 @@ func (c *Controller) fits(p hci.Params) bool {
 // countCrowd counts a command that the host has sent beyond its credits: one for
 // which too many others are queued.
 func (c *Controller) countCrowd() {
-	waiting := 0
-	for i := range c.input.Len() {
-		if isCommand(c.input.At(i).buf) {
-			waiting++
-		}
-	}
-	if waiting >= int(c.cfg.credits()) {
+	if c.waitingCommands() >= int(c.cfg.credits()) {
 		c.stats.Crowding++
 	}
+}
+
+// losesCommand reports whether a packet of the host is a command for which the controller
+// has no buffer.
+func (c *Controller) losesCommand(b []byte) bool {
+	return c.cfg.CommandBuffers > 0 && isCommand(b) && c.waitingCommands() >= c.cfg.CommandBuffers
+}
+
+// waitingCommands returns the number of commands that wait to be processed.
+func (c *Controller) waitingCommands() (n int) {
+	for i := range c.input.Len() {
+		if isCommand(c.input.At(i).buf) {
+			n++
+		}
+	}
+	return n
 }

@@ -136,6 +136,7 @@ type link struct {
 	heard    int64 // counter of the last event that the peripheral received
 	synced   bool  // the peripheral received the last event it listened to
 	inEvent  bool
+	lost     int     // events in a row that were lost to one that began within a packet
 	exStart  instant // of the exchange under way
 	exEnd    instant
 	exHeard  bool  // the peripheral receives the central's packet in it

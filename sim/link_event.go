@@ -50,9 +50,15 @@ func (l *link) onEvent() {
 		return // onInstant has planned the next event
 	}
 	l.count = l.next
-	if l.c.radio.busy > l.air.now || l.p.radio.busy > l.air.now || !l.startExchange(l.air.now) {
-		l.planEvent()
+	now := l.air.now
+	busy := l.c.radio.busy > now || l.p.radio.busy > now
+	if !busy && l.startExchange(now) {
+		return
 	}
+	if !busy || l.c.radio.begun > now || l.p.radio.begun > now {
+		l.lost++
+	}
+	l.planEvent()
 }
 
 // startExchange starts an exchange of packets at the time start. It reports false
@@ -67,7 +73,8 @@ func (l *link) startExchange(start instant) bool {
 	if l.mustYield(start.plus(span)) {
 		return false
 	}
-	l.inEvent = true
+	first := !l.inEvent
+	l.inEvent, l.lost = true, 0
 	l.exHeard = !p.gone && !l.apart && l.air.arrives(c.radio, p.radio)
 	c.radio.onAir.Sent++
 	if l.exHeard {
@@ -89,6 +96,9 @@ func (l *link) startExchange(start instant) bool {
 	}
 	l.exStart, l.exEnd = start, start.plus(span)
 	c.radio.busy, p.radio.busy = l.exEnd, l.exEnd
+	if first {
+		c.radio.begun, p.radio.begun = l.exEnd, l.exEnd
+	}
 	c.radio.onAir.OnAir += span
 	p.radio.onAir.OnAir += span
 	l.service += int64(span)
@@ -158,7 +168,7 @@ func (l *link) minSpan() time.Duration {
 		l.p.loadFlight()
 		answer = l.p.fly.n
 	}
-	return l.c.flightTime() + airtime(l.p.phy, l.p.payload(answer)) + 2*interFrameSpace
+	return l.c.flightTime() + l.p.phy.Airtime(l.p.payload(answer)) + 2*interFrameSpace
 }
 
 // loadFlight puts the next packet in flight, if none is.
@@ -221,7 +231,7 @@ func (e *endpoint) payload(n int) int {
 	return n
 }
 
-func (e *endpoint) flightTime() time.Duration { return airtime(e.phy, e.payload(e.fly.n)) }
+func (e *endpoint) flightTime() time.Duration { return e.phy.Airtime(e.payload(e.fly.n)) }
 
 // notePacket records the reception of a packet of the other side.
 func (e *endpoint) notePacket(at instant) {
@@ -290,20 +300,38 @@ func (e *endpoint) acknowledged() {
 // yield. Each change wastes the time until the other link's anchor.
 const turn = int64(4 * time.Millisecond)
 
+// mostLost is the number of events that a link may lose in a row to those of another one that
+// begin within a packet of its own. Then it has its event, and the other one loses.
+const mostLost = 2
+
 // mustYield reports whether another link of either radio, with less radio time so
-// far, needs the time before until.
+// far, needs the time before until. An event that has not begun gives way to that of a link
+// that has lost more events in a row.
 func (l *link) mustYield(until instant) bool {
 	for _, r := range []*radio{l.c.radio, l.p.radio} {
 		for _, m := range r.active {
 			if m == l || m.inEvent || !m.event.armed() || m.event.at >= until {
 				continue
 			}
-			if m.isNew() && !l.isNew() || m.service+turn < l.service {
+			if l.yieldsTo(m) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// yieldsTo reports whether m has more of a claim to the radio than l.
+func (l *link) yieldsTo(m *link) bool {
+	switch {
+	case m.isNew() != l.isNew():
+		return m.isNew()
+	case !l.inEvent && m.lost > l.lost+mostLost:
+		return true
+	case !l.inEvent && l.lost > m.lost+mostLost:
+		return false
+	}
+	return m.service+turn < l.service
 }
 
 // isNew reports whether an endpoint has yet to receive its first packet, for which

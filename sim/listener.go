@@ -25,6 +25,7 @@ type listener struct {
 func (a *Air) listen(l *listener) {
 	l.on, l.since = true, a.now
 	a.listeners = append(a.listeners, l)
+	l.node.countListening()
 	for _, v := range a.advertisers {
 		v.unpark()
 	}
@@ -36,8 +37,8 @@ func (a *Air) deafen(l *listener) {
 		return
 	}
 	l.on = false
-	l.node.onAir.Listening += l.listened()
 	a.listeners = slices.DeleteFunc(a.listeners, func(m *listener) bool { return m == l })
+	l.node.countListening()
 }
 
 // tuned reports whether l listens to the channel, 0 to 2, for all of a packet.
@@ -49,7 +50,27 @@ func (l *listener) tuned(channel int, start instant, long time.Duration) bool {
 	return int(turn%3) == channel && (l.window == l.interval || phase+long <= l.window)
 }
 
-// listened is the time for which the receiver was on.
-func (l *listener) listened() time.Duration {
-	return time.Duration(float64(l.node.air.now-l.since) * float64(l.window) / float64(l.interval))
+// listening is the time for which the receiver of a radio is on. A radio that scans
+// and initiates at once has one receiver: the listener with the greatest share of
+// window to interval decides.
+type listening struct {
+	total time.Duration // until since
+	since instant
+	share float64 // from then on
+}
+
+// listened is the time for which the receiver was on until now.
+func (l *listening) listened(now instant) time.Duration {
+	return l.total + time.Duration(float64(now-l.since)*l.share)
+}
+
+// countListening notes that the listeners of a radio have changed.
+func (r *radio) countListening() {
+	now := r.air.now
+	r.listening = listening{total: r.listening.listened(now), since: now}
+	for _, l := range r.air.listeners {
+		if l.node == r {
+			r.listening.share = max(r.listening.share, float64(l.window)/float64(l.interval))
+		}
+	}
 }

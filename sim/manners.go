@@ -83,7 +83,7 @@ func (m *manners) startLink() {
 // reactToLink applies the rules of a trigger to which only the reactions apply
 // that end a link.
 func (m *manners) reactToLink(on Trigger) {
-	if r := m.temper.matchRule(&occurrence{on: on, accepts: Reaction.endsLink}); r != nil {
+	if r := m.temper.matchRule(&occurrence{on: on, interval: m.e.link.inUse().Interval, accepts: Reaction.endsLink}); r != nil {
 		m.endLink(r)
 	}
 }

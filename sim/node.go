@@ -33,10 +33,13 @@ type radio struct {
 	name   string
 	away   bool
 	busy   instant
+	begun  instant // end of the first exchange of the last event
 	active []*link
 	links  int
 	onAir  Usage
 	temper *temperState // nil: well behaved
+
+	listening listening // as scanner and initiator
 }
 
 // register gives the node its place. Nodes get their index in the order of
@@ -124,7 +127,7 @@ func (a *Air) rssi(from, to *radio) int8 {
 type Usage struct {
 	Sent, Received int64         // link layer packets of links
 	OnAir          time.Duration // in connection events
-	Listening      time.Duration // in scan windows, scanning and initiating
+	Listening      time.Duration // in scan windows, of the scan or of the initiator
 	Advertised     int64         // advertising events
 }
 
@@ -138,11 +141,7 @@ func (a *Air) Usage(n Node) (u Usage) {
 // usage includes the listening that is still going on.
 func (r *radio) usage() Usage {
 	u := r.onAir
-	for _, l := range r.air.listeners {
-		if l.node == r {
-			u.Listening += l.listened()
-		}
-	}
+	u.Listening = r.listening.listened(r.air.now)
 	return u
 }
 

@@ -145,7 +145,7 @@ func (p *port) collectInput() {
 	c.freeIn = append(c.freeIn, c.usedIn...)
 	c.usedIn = c.usedIn[:0]
 	for i := range p.in {
-		if c.port == p {
+		if c.port == p && !c.losesCommand(p.in[i].buf) {
 			c.input.Push(p.in[i])
 		}
 		p.in[i] = inPacket{}

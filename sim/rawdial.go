@@ -67,7 +67,7 @@ func (p *RawPeer) initiate(d *rawDial, v *advertiser) {
 		return
 	}
 	a.deafen(&d.listener)
-	l := a.newLink(a.now.plus(interFrameSpace+airtime(hci.PHY1M, connectLen)), d.params)
+	l := a.newLink(a.now.plus(interFrameSpace+hci.PHY1M.Airtime(connectLen)), d.params)
 	d.link = p.attach(l, central, v.own)
 	v.owner.acceptLink(v, l, p.cfg.Address)
 	l.schedule()

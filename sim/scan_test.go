@@ -75,6 +75,34 @@ func TestScanWindow(t *testing.T) {
 	})
 }
 
+// TestListeningIsOfOneReceiver checks that a radio that scans and initiates at once
+// listens once: as much as the one of the two that listens more.
+func TestListeningIsOfOneReceiver(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, a *Air) {
+		c := a.NewController(nil)
+		h := newHost(t, c).up()
+		listened := func(during time.Duration) time.Duration {
+			before := c.Stats().Radio.Listening
+			time.Sleep(during)
+			return c.Stats().Radio.Listening - before
+		}
+		h.scan(hci.LESetScanParameters{Interval: 100 * time.Millisecond, Window: 50 * time.Millisecond}, true)
+		if d := listened(10 * time.Second); d != 5*time.Second {
+			t.Errorf("a scan with half of the time listened for %v of 10 s", d)
+		}
+		h.send(create(hci.Addr{MAC: hci.MAC{1}})) // listens all the time
+		time.Sleep(time.Second)
+		if d := listened(10 * time.Second); d != 10*time.Second {
+			t.Errorf("the scan and the initiator listened for %v of 10 s", d)
+		}
+		h.send(hci.LECreateConnectionCancel{})
+		time.Sleep(time.Second)
+		if d := listened(10 * time.Second); d != 5*time.Second {
+			t.Errorf("the scan alone listened for %v of 10 s", d)
+		}
+	})
+}
+
 func TestStrengthAndLoss(t *testing.T) {
 	bubble(t, &Config{Seed: 1}, func(t *testing.T, a *Air) {
 		c := a.NewController(nil)

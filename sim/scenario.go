@@ -28,6 +28,7 @@ type Scenario struct {
 func Scenarios() []Scenario {
 	return []Scenario{
 		{Name: "sensors", Text: "a thermometer, a heart rate belt and a lamp", fill: fillSensors},
+		{Name: "beacons", Text: "devices that only broadcast: BTHome, RuuviTag, iBeacon, Eddystone", fill: fillBeacons},
 		{Name: "empty", Text: "nothing but the controller", fill: func(context.Context, *world) error { return nil }},
 		{Name: "crowd", Text: "the sensors among 100 devices that advertise", fill: fillCrowd},
 		{Name: "flaky", Text: "the sensors, each of which fails the first two connects", fill: fillFlaky},
@@ -134,6 +135,9 @@ func (c *Config) options(query string) error {
 		return fmt.Errorf("options %q: write them as in seed=7&loss=0.2", query)
 	}
 	for k := range values {
+		if len(values[k]) > 1 {
+			return fmt.Errorf("%s is there twice: leave one of them out", k)
+		}
 		v, want := values.Get(k), ""
 		switch k {
 		case "seed":

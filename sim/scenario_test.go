@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"path/filepath"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/payload"
 	"github.com/moor-ble/moor/smp"
 	"github.com/moor-ble/moor/uuid"
 )
@@ -116,11 +118,11 @@ func TestScenarios(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if s.Name == "empty" {
+				if s.Name == "empty" || s.Name == "beacons" {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
 					if _, err := h.Connect(ctx, Thermometer().Address, &controller.ConnectOptions{Timeout: time.Hour}); !errors.Is(err, context.DeadlineExceeded) {
-						t.Errorf("connected in an empty world: %v", err)
+						t.Errorf("connected in the world %s: %v", s.Name, err)
 					}
 				} else {
 					testThermometer(t, h, s.Name == "flaky", s.Name == "full")
@@ -137,6 +139,49 @@ func TestScenarios(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestBeacons wants a payload of each device of the scenario.
+func TestBeacons(t *testing.T) {
+	keys := &payload.Keys{}
+	if err := keys.UnmarshalText([]byte("54:48:E6:8F:80:A5=231d39c1d7cc1ab1aee224cd096db932")); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		tr, err := Open("beacons")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := host.Open(t.Context(), tr, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		got := map[string]string{}
+		sc, err := h.Scan(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sc.Close()
+		for r := range sc.All(ctx) {
+			for _, f := range payload.Decode(r.Addr, r.Data, r.Response, keys) {
+				got[r.Addr.String()] = string(f.Format) + " " + f.String()
+			}
+		}
+		want := map[string]string{
+			"C0:FF:EE:00:01:01/random": "BTHome battery 97 %, 25.06 °C, 50.55 %",
+			"54:48:E6:8F:80:A5/public": "BTHome 25.06 °C, 50.55 %",
+			"CB:B8:33:4C:88:4F/random": "RuuviTag 5 24.3 °C, 53.49 %, 1000.44 hPa, 2.977 V, tx power 4 dBm, acceleration x 0.0392266 m/s², " +
+				"acceleration y -0.0392266 m/s², acceleration z 10.1596894 m/s², movement count 66",
+			"C0:FF:EE:00:01:04/random": "iBeacon iBeacon e2c56db5-dffb-48d2-b060-d0f5a71096e0/100/1",
+			"C0:FF:EE:00:01:05/random": "Eddystone https://example.org/",
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("payloads %q, want %q", got, want)
+		}
+	})
 }
 
 func testThermometer(t *testing.T, h *host.Host, flaky, full bool) {
@@ -165,7 +210,7 @@ func testThermometer(t *testing.T, h *host.Host, flaky, full bool) {
 
 func TestScenarioErrors(t *testing.T) {
 	for scenario, want := range map[string]string{
-		"nowhere":           `sim: no scenario "nowhere": there are sensors, empty, crowd, flaky, full`,
+		"nowhere":           `sim: no scenario "nowhere": there are sensors, beacons, empty, crowd, flaky, full`,
 		"empty?loss=2":      `sim: scenario empty: loss "2": write a number from 0 to 1`,
 		"empty?loss=NaN":    `sim: scenario empty: loss "NaN": write a number from 0 to 1`,
 		"empty?loss=":       `sim: scenario empty: loss "": write a number from 0 to 1`,

@@ -42,6 +42,8 @@ type Rule struct {
 	// handle that the PDU names first: of a range, its start.
 	Opcode att.Opcode
 	Handle att.Handle
+	// Below restricts OnLink and OnParams to links whose connection interval is shorter.
+	Below time.Duration
 	// From and Until are the times at which the rule is in force, From included.
 	// Until 0 means for ever.
 	From, Until time.Duration

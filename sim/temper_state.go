@@ -69,7 +69,9 @@ type occurrence struct {
 	opcode  att.Opcode
 	handle  att.Handle
 	request bool // the opcode is a request
-	accepts func(Reaction) bool
+	// interval is the connection interval; zero if the rules do not ask for it.
+	interval time.Duration
+	accepts  func(Reaction) bool
 }
 
 // matchRule returns the first rule for an occurrence that acts, or nil.
@@ -101,6 +103,9 @@ func (r *Rule) covers(o *occurrence) bool {
 		return false
 	}
 	if r.On == OnRequest && r.Opcode == 0 && !o.request {
+		return false
+	}
+	if r.Below > 0 && o.interval >= r.Below {
 		return false
 	}
 	return (r.Opcode == 0 || r.Opcode == o.opcode) && (r.Handle == 0 || r.Handle == o.handle) &&

@@ -71,6 +71,27 @@ func TestTimesAndSkip(t *testing.T) {
 	})
 }
 
+// TestIntervalBelow has a device hang up on short connection intervals only.
+func TestIntervalBelow(t *testing.T) {
+	rule := Rule{On: OnLink, Do: HangUp, Status: hci.StatusUnacceptableParameters, Below: 20 * time.Millisecond}
+	tempered(t, Temper{Rules: []Rule{rule}}, func(_ *testing.T, h *rawHost, d *Device) {
+		for _, test := range []struct {
+			interval time.Duration
+			ends     bool
+		}{{18750 * time.Microsecond, true}, {20 * time.Millisecond, false}} {
+			o := create(d.Address())
+			o.Params.IntervalMin, o.Params.IntervalMax = test.interval, test.interval
+			h.do(o)
+			c := client{h, h.connected().Handle}
+			if test.ends {
+				c.wantEnd(hci.StatusUnacceptableParameters)
+			} else {
+				c.idle(time.Minute)
+			}
+		}
+	})
+}
+
 // TestATTReactions has a device misbehave at a read of handle 3.
 func TestATTReactions(t *testing.T) {
 	for _, test := range []struct {
