@@ -1,13 +1,16 @@
 package gatt
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/moor-ble/moor/gatt/att"
+	"github.com/moor-ble/moor/internal/loop"
 )
 
 // knowledge is the part of the peer's table that a client has discovered. It is
@@ -18,6 +21,10 @@ type knowledge struct {
 	refused  error                       // a step of its discovery
 	services map[UUID][]Service          // discovered alone, without descriptors and includes
 	descs    map[att.Handle][]Descriptor // of their characteristics, by value handle
+	// forgotten is a table that was dropped without another in its place, and partly
+	// the services that were discovered alone: there may be Chars of them.
+	forgotten *Profile
+	partly    []Service
 }
 
 // knownLocked returns the knowledge of the current table.
@@ -30,12 +37,24 @@ func (c *Client) knownLocked() *knowledge {
 
 // SetProfile sets a cached table, so that nothing needs to be discovered. The
 // caller must know that it is valid: see [Client.DatabaseHash], and Vol 3, Part
-// G, 2.5.2 for the rules. Nil forgets the table. The client keeps a copy.
+// G, 2.5.2 for the rules. [Client.ProveProfile] is for one that may be outdated.
+// Nil forgets the table. The client keeps a copy.
+//
+// Chars and Subscriptions of a service that the client knew and that p does not
+// have in the same form end with ErrStale: their handles are those of another
+// table. [Client.Rediscover] does the same.
 func (c *Client) SetProfile(p *Profile) {
 	if p != nil {
 		p = p.Clone()
 	}
 	c.setProfile(p, nil, c.changes.Load().gen)
+}
+
+// HasProfile reports whether the whole table is known: it has been set or discovered, and
+// the peer has not shown since that it has changed.
+func (c *Client) HasProfile() bool {
+	p, _ := c.cachedProfile()
+	return p != nil
 }
 
 // Incomplete returns why the discovered table may lack attributes: the peer has
@@ -50,19 +69,87 @@ func (c *Client) Incomplete() error {
 }
 
 // setProfile keeps p, which must not change any more, for a generation. refused
-// is the refused step of its discovery.
-func (c *Client) setProfile(p *Profile, refused error, gen uint64) {
-	c.mu.Lock()
-	if k := c.knownLocked(); k.gen == gen {
-		*k = knowledge{gen: gen, profile: p, refused: refused}
+// is the refused step of its discovery. If services are other than those that the
+// client knew, a new generation begins. The result is the generation of p.
+func (c *Client) setProfile(p *Profile, refused error, gen uint64) uint64 {
+	now, stale := c.replaceProfile(p, refused, gen)
+	if p != nil && now == c.changes.Load().gen {
+		c.tableFrom.Store(now + 1)
 	}
-	c.mu.Unlock()
+	if stale {
+		// If Post fails, the link has ended, and the subscriptions with it.
+		c.b.Post(loop.Func(func(time.Time) { c.values.endStale() }))
+	}
 	if p == nil {
-		return
+		return now
 	}
 	if _, chr := p.Characteristic(UUID16(typeGenericAttribute), UUID16(typeServiceChanged)); chr != nil {
 		c.learnServiceChanged(chr.Value)
 	}
+	return now
+}
+
+// replaceProfile is the part of setProfile about the knowledge. stale is set if it
+// has begun a new generation.
+func (c *Client) replaceProfile(p *Profile, refused error, gen uint64) (now uint64, stale bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.knownLocked()
+	if k.gen != gen {
+		return gen, false
+	}
+	was, partly := cmp.Or(k.profile, k.forgotten), k.partly
+	for _, services := range k.services {
+		partly = append(partly, services...)
+	}
+	if p != nil {
+		c.hint.Store(nil)
+	}
+	if p == nil || refused != nil { // a part of p may be missing
+		*k = knowledge{gen: gen, profile: p, refused: refused, forgotten: was, partly: partly}
+		return gen, false
+	}
+	if r := union(outdated(was, p, sameService), outdated(&Profile{Services: partly}, p, sameCharacteristics)); r.Valid() {
+		l := c.changes.Load()
+		// Otherwise the peer has changed its table meanwhile, and p is useless.
+		if stale = l.gen == gen && c.changes.CompareAndSwap(l, l.withChange(r)); stale {
+			gen = l.gen + 1
+		}
+	}
+	*k = knowledge{gen: gen, profile: p}
+	return gen, stale
+}
+
+// outdated returns the smallest range around the services of a table, which may be nil,
+// that p does not have in the same form. The zero range is none.
+func outdated(was, p *Profile, same func(a, b *Service) bool) (r att.HandleRange) {
+	if was == nil {
+		return r
+	}
+	for i := range was.Services {
+		old := &was.Services[i]
+		j := slices.IndexFunc(p.Services, func(s Service) bool { return s.Handle == old.Handle })
+		if j < 0 || !same(old, &p.Services[j]) {
+			r = union(r, old.Range())
+		}
+	}
+	return r
+}
+
+// sameService reports whether two services have the same attributes.
+func sameService(a, b *Service) bool {
+	return a.Primary == b.Primary && slices.Equal(a.Includes, b.Includes) && sameCharacteristics(a, b) &&
+		slices.EqualFunc(a.Characteristics, b.Characteristics, func(x, y Characteristic) bool {
+			return slices.Equal(x.Descriptors, y.Descriptors)
+		})
+}
+
+// sameCharacteristics reports whether two services have the same characteristics,
+// regardless of descriptors and includes.
+func sameCharacteristics(a, b *Service) bool {
+	return a.UUID == b.UUID && a.End == b.End && slices.EqualFunc(a.Characteristics, b.Characteristics, func(x, y Characteristic) bool {
+		return x.UUID == y.UUID && x.Handle == y.Handle && x.Value == y.Value && x.End == y.End && x.Properties == y.Properties
+	})
 }
 
 // cachedProfile returns the complete table, nil if it is not known, and its
@@ -122,8 +209,26 @@ func (c *Client) noteChange(r att.HandleRange) {
 			break
 		}
 	}
+	if f := c.onChange.Load(); f != nil {
+		(*f)()
+	}
 	c.changed.note(r)
 }
+
+// HandleChanges sets a function that is called at each change of the peer's table, before
+// the indication is confirmed: the peer forgets the change then, and does not indicate it
+// again on another link. If there has been a change, f is called before HandleChanges
+// returns. f must return at once, and may be called from the loop and from any goroutine.
+func (c *Client) HandleChanges(f func()) {
+	c.onChange.Store(&f)
+	if c.changes.Load().gen > 0 {
+		f()
+	}
+}
+
+// ExpectServiceChanged sets the handle of the value of Service Changed as a cached table
+// has it. The peer may indicate a change before the table is known on this link.
+func (c *Client) ExpectServiceChanged(h att.Handle) { c.learnServiceChanged(h) }
 
 // changeSignal holds the changes that ServiceChanged has not returned.
 type changeSignal struct {

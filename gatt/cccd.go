@@ -63,6 +63,9 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 	if err := ch.Check(); err != nil {
 		return err
 	}
+	if err := ch.c.prove(ctx, ch, ch.info.Value); err != nil {
+		return err
+	}
 	s := ch.cccd()
 	if err := s.gate.enter(ctx, ch.c); err != nil {
 		return err
@@ -70,7 +73,7 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 	defer s.gate.leave()
 	if bits == 0 {
 		s.subs = append(s.subs, sub)
-		return ch.c.onLoop(func(time.Time) { ch.c.values.subscribe(sub) })
+		return ch.c.onLoop(func(now time.Time) { ch.c.values.subscribe(now, sub) })
 	}
 	if s.handle == att.HandleNone {
 		ds, err := ch.Descriptors(ctx)
@@ -83,8 +86,11 @@ func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) e
 		}
 		s.handle = ds[i].Handle
 	}
+	if err := ch.c.prove(ctx, ch, s.handle); err != nil {
+		return err
+	}
 	if sub != nil {
-		if err := ch.c.onLoop(func(time.Time) { ch.c.values.subscribe(sub) }); err != nil {
+		if err := ch.c.onLoop(func(now time.Time) { ch.c.values.subscribe(now, sub) }); err != nil {
 			return err
 		}
 	}

@@ -78,6 +78,9 @@ func (ch *Char) Write(ctx context.Context, value []byte) error {
 // command, which the peer does not answer. It returns when the link has accepted
 // the command. See [Client.WriteNoResponse].
 func (ch *Char) WriteNoResponse(ctx context.Context, value []byte) error {
+	if err := ch.c.prove(ctx, ch, ch.info.Value); err != nil {
+		return err
+	}
 	return ch.c.b.WriteCommand(ctx, ch, ch.info.Value, value)
 }
 

@@ -2,8 +2,11 @@ package gatt_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moor-ble/moor/gatt"
@@ -104,5 +107,107 @@ func testSetProfileSavesAllRequests(t *testing.T) {
 	wantIs(t, err, gatt.ErrNotFound)
 	if p.requests != 1 {
 		t.Errorf("%d requests", p.requests)
+	}
+}
+
+// TestNewTableEndsOldHandles sets and discovers tables in which a service differs from
+// the one before: a Char and a Subscription of the old one must not reach the attribute
+// that has its handle now. Those of services that are the same stay.
+func TestNewTableEndsOldHandles(t *testing.T) {
+	build := func(first gatt.Properties) *table {
+		b := newTable()
+		b.service(u16(0x180F)).char(u16(0x2A19), first, []byte{1}).desc(0x2902)
+		b.service(u16(0x1805)).char(u16(0x2A2B), propRN, []byte{2}).desc(0x2902)
+		return b
+	}
+	before, after := build(propRN), build(propR)
+	shorter := newTable()
+	shorter.service(u16(0x180F)).char(u16(0x2A19), propRN, []byte{1}).desc(0x2902)
+	for _, c := range []struct {
+		name             string
+		renew            func(t *testing.T, c *gatt.Client)
+		battery, current error
+	}{
+		{"set, the same", func(_ *testing.T, c *gatt.Client) { c.SetProfile(&build(propRN).profile) }, nil, nil},
+		{"set, another", func(_ *testing.T, c *gatt.Client) { c.SetProfile(&after.profile) }, gatt.ErrStale, nil},
+		{"set, without a service", func(_ *testing.T, c *gatt.Client) { c.SetProfile(&shorter.profile) }, nil, gatt.ErrStale},
+		{"forgotten", func(_ *testing.T, c *gatt.Client) { c.SetProfile(nil) }, nil, nil},
+		{"forgotten, then set, another", func(_ *testing.T, c *gatt.Client) { c.SetProfile(nil); c.SetProfile(&after.profile) }, gatt.ErrStale, nil},
+		{"forgotten, discovered, another", func(t *testing.T, c *gatt.Client) {
+			c.SetProfile(nil)
+			_, err := c.Discover(t.Context())
+			wantNoError(t, err)
+		}, gatt.ErrStale, nil},
+		{"discovered, another", func(t *testing.T, c *gatt.Client) {
+			_, err := c.Rediscover(t.Context())
+			wantNoError(t, err)
+		}, gatt.ErrStale, nil},
+	} {
+		t.Run(c.name, bubble(func(t *testing.T) {
+			p := newPeer(after, 247)
+			client, _ := p.start(t, nil)
+			client.SetProfile(&before.profile)
+			battery, err := client.Char(t.Context(), u16(0x180F), u16(0x2A19))
+			wantNoError(t, err)
+			current, err := client.Char(t.Context(), u16(0x1805), u16(0x2A2B))
+			wantNoError(t, err)
+			c.renew(t, client)
+			synctest.Wait()
+			if err := battery.Check(); !errors.Is(err, c.battery) {
+				t.Errorf("battery: %v, want %v", err, c.battery)
+			}
+			if err := current.Check(); !errors.Is(err, c.current) {
+				t.Errorf("current time: %v, want %v", err, c.current)
+			}
+			if _, err := battery.Read(t.Context()); !errors.Is(err, c.battery) {
+				t.Errorf("read: %v, want %v", err, c.battery)
+			}
+			// No change of the peer: whoever follows those does not discover again.
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if r, err := client.ServiceChanged(ctx); err == nil {
+				t.Errorf("a change of the peer's is told: %v", r)
+			}
+			if ch, err := client.Char(t.Context(), u16(0x180F), u16(0x2A19)); err != nil || ch.Check() != nil {
+				t.Errorf("looked up anew: %v", err)
+			}
+		}))
+	}
+}
+
+func TestNewTableEndsSubscriptions(t *testing.T) {
+	bubble(func(t *testing.T) {
+		c, ch := newBattery(t)
+		s := subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+		other := battery()
+		other.Services[0].Characteristics[0].UUID = u16(0x2A18)
+		c.SetProfile(other)
+		_, err := s.Next(t.Context())
+		wantIs(t, err, gatt.ErrStale)
+	})(t)
+}
+
+// TestNewTableEndsServicesDiscoveredAlone discovers a service before the whole table is
+// known.
+func TestNewTableEndsServicesDiscoveredAlone(t *testing.T) {
+	for _, forget := range []bool{false, true} {
+		bubble(func(t *testing.T) {
+			p := newPeer(referenceTable(), 247)
+			c, _ := p.start(t, nil)
+			ch, err := c.Char(t.Context(), u16(0x180F), u16(0x2A19))
+			wantNoError(t, err)
+			if forget {
+				c.SetProfile(nil)
+			} else {
+				c.SetProfile(&p.profile)
+			}
+			wantNoError(t, ch.Check())
+			other := p.profile.Clone()
+			for i := range other.Services {
+				other.Services[i].End++
+			}
+			c.SetProfile(other)
+			wantIs(t, ch.Check(), gatt.ErrStale)
+		})(t)
 	}
 }

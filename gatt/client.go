@@ -65,8 +65,11 @@ type Client struct {
 	known knowledge                 // guarded by mu
 	cccds map[att.Handle]*cccdState // by value handle; guarded by mu
 
-	changes atomic.Pointer[changeLog] // changes of the peer's table
-	changed changeSignal
+	changes   atomic.Pointer[changeLog] // changes of the peer's table
+	changed   changeSignal
+	onChange  atomic.Pointer[func()] // see HandleChanges
+	tableFrom atomic.Uint64          // one more than the generation of the latest whole table; 0 before the first
+	hint      atomic.Pointer[hint]   // set while the known table has to be proved
 
 	values values // notifications and indications; belongs to the loop
 }

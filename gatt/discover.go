@@ -40,8 +40,8 @@ func (e *DiscoveryError) Unwrap() error { return e.Err }
 
 // Discover returns the whole table of the peer: services, includes,
 // characteristics and descriptors. The client keeps the table, so that later
-// calls send nothing until the peer indicates a change. The result belongs to
-// the caller.
+// calls send nothing until the peer indicates a change. It discovers a table from
+// ProveProfile once. The result belongs to the caller.
 //
 // The time that discovery takes depends on the number of requests, so it sends
 // none whose answer can be inferred:
@@ -67,13 +67,14 @@ func (e *DiscoveryError) Unwrap() error { return e.Err }
 // Discover fails if the peer refuses the first request or demands security, and
 // when the link or ctx ends.
 func (c *Client) Discover(ctx context.Context) (*Profile, error) {
-	if p, _ := c.cachedProfile(); p != nil {
+	unproved := c.hint.Load() != nil
+	if p, _ := c.cachedProfile(); p != nil && !unproved {
 		if err := c.b.Err(); err != nil {
 			return nil, err
 		}
 		return p.Clone(), nil
 	}
-	return c.discover(ctx, false)
+	return c.discover(ctx, unproved)
 }
 
 // Rediscover is Discover without use of the known table.
@@ -105,7 +106,7 @@ func (c *Client) profile(ctx context.Context) (*Profile, uint64, error) {
 		}
 		var refused error
 		if p, refused, err = c.discoverAll(ctx); err == nil {
-			c.setProfile(p, refused, gen)
+			gen = c.setProfile(p, refused, gen)
 		}
 		// If the table has changed meanwhile, the result may mix both tables,
 		// and an error may be due to the change.
@@ -121,6 +122,10 @@ type discovery struct {
 	ctx  context.Context
 	c    *Client
 	left int // attributes until ErrTooManyAttributes
+
+	// The latest requests. Their pointers save an allocation for each request.
+	byType att.ReadByTypeReq
+	find   att.FindInformationReq
 
 	refused error // the first refused step after which attributes may be missing
 }
@@ -183,7 +188,11 @@ func (d *discovery) fill(services []Service) error {
 		if err := d.characteristics(services, from, true); err != nil {
 			return err
 		}
-		var chars []*Characteristic
+		n := 0
+		for i := range services {
+			n += len(services[i].Characteristics)
+		}
+		chars := make([]*Characteristic, 0, n)
 		for i := range services {
 			for j := range services[i].Characteristics {
 				if chr := &services[i].Characteristics[j]; chr.Handle >= from {
@@ -253,6 +262,7 @@ func (d *discovery) services(kind uint16) (found []Service, err error) {
 			return 0, err
 		}
 		var last att.Handle
+		found = slices.Grow(found, len(rsp.Data)/int(rsp.Length))
 		for e := range rsp.All() {
 			v := wire.NewReader(e.Value)
 			u, err := readUUID(&v)

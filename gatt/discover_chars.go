@@ -44,7 +44,8 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 	i := 0 // the service of the latest declaration
 	err := walk("characteristics", r, func(r att.HandleRange) (att.Handle, error) {
 		mtu := d.c.MTU()
-		rsp, err := do(d.ctx, d.c, nil, att.ReadByTypeReq{Start: r.Start, End: r.End, Type: UUID16(typeCharacteristic)})
+		d.byType = att.ReadByTypeReq{Start: r.Start, End: r.End, Type: UUID16(typeCharacteristic)}
+		rsp, err := do(d.ctx, d.c, nil, &d.byType)
 		if err != nil {
 			return 0, err
 		}
@@ -60,7 +61,7 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 			for i < len(services)-1 && services[i].End < chr.Handle {
 				i++
 			}
-			services[i].addCharacteristic(chr)
+			services[i].addCharacteristic(chr, len(rsp.Data)/int(rsp.Length))
 			// The value has the handle behind its declaration (Vol 3, Part G,
 			// 3.3.2), so the next declaration cannot be there.
 			next = after(chr.Handle)
@@ -109,10 +110,14 @@ func readDeclaration(e att.AttributeData) (Characteristic, error) {
 	return chr, nil
 }
 
-// addCharacteristic appends a characteristic if the service has room for it. Other
-// ones are left out, since the rest of the table may be usable.
-func (s *Service) addCharacteristic(chr Characteristic) {
+// addCharacteristic appends a characteristic, one of an answer with n, if the
+// service has room for it. Other ones are left out, since the rest of the table
+// may be usable.
+func (s *Service) addCharacteristic(chr Characteristic, n int) {
 	if s.Handle < chr.Handle && chr.Handle < s.End {
+		if s.Characteristics == nil {
+			s.Characteristics = make([]Characteristic, 0, min(n, s.room(chr.Handle)/fitsChar))
+		}
 		s.Characteristics = append(s.Characteristics, chr)
 	}
 }
@@ -158,7 +163,8 @@ func (d *discovery) includes(services []Service) error {
 		return nil
 	}
 	return d.keepRead(walk("included services", r, func(r att.HandleRange) (att.Handle, error) {
-		rsp, err := do(d.ctx, d.c, nil, att.ReadByTypeReq{Start: r.Start, End: r.End, Type: UUID16(typeInclude)})
+		d.byType = att.ReadByTypeReq{Start: r.Start, End: r.End, Type: UUID16(typeInclude)}
+		rsp, err := do(d.ctx, d.c, nil, &d.byType)
 		if err != nil {
 			return 0, err
 		}
@@ -232,8 +238,7 @@ func (d *discovery) nameIncludes(services []Service) error {
 			}
 			if inc.UUID == (UUID{}) {
 				rsp, err := do(d.ctx, d.c, nil, att.ReadReq{Handle: inc.Start})
-				var refused *att.Error
-				if errors.As(err, &refused) && !errors.Is(err, ErrStale) {
+				if _, refused := errors.AsType[*att.Error](err); refused && !errors.Is(err, ErrStale) {
 					continue
 				}
 				v := wire.NewReader(rsp.Value)

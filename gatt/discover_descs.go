@@ -26,7 +26,7 @@ func roomFor(chr *Characteristic) (r descRoom, ok bool) {
 // ascending order. If it finds the declaration of another characteristic behind
 // the last of them, it returns the handle of that, else HandleNone.
 func (d *discovery) descriptors(chars []*Characteristic) (more att.Handle, err error) {
-	var rooms []descRoom
+	rooms := make([]descRoom, 0, len(chars))
 	for _, chr := range chars {
 		if r, ok := roomFor(chr); ok {
 			rooms = append(rooms, r)
@@ -97,7 +97,8 @@ func (d *discovery) descriptorsIn(rooms []descRoom, tail att.HandleRange) (more 
 	}
 	all := att.HandleRange{Start: rooms[0].handles.Start, End: rooms[len(rooms)-1].handles.End}
 	err = walk("descriptors", all, func(r att.HandleRange) (att.Handle, error) {
-		rsp, err := do(d.ctx, d.c, nil, att.FindInformationReq(r))
+		d.find = att.FindInformationReq(r)
+		rsp, err := do(d.ctx, d.c, nil, &d.find)
 		if err != nil {
 			return 0, err
 		}

@@ -23,8 +23,8 @@ func (d *discovery) keepRead(err error) error {
 // isRefused reports whether the peer has refused a request for the request's
 // sake: not for lack of security, nor because its table has changed.
 func isRefused(err error) bool {
-	var refused *att.Error
-	if !errors.As(err, &refused) || errors.Is(err, ErrStale) {
+	refused, ok := errors.AsType[*att.Error](err)
+	if !ok || errors.Is(err, ErrStale) {
 		return false
 	}
 	return !slices.Contains([]att.Code{

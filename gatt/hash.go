@@ -1,19 +1,29 @@
 package gatt
 
 import (
+	"slices"
+
 	"github.com/moor-ble/moor/internal/aescmac"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
 // databaseHash returns the Database Hash of attributes in ascending order (Vol
-// 3, Part G, 7.3.1). Its octets are in the order of AES-CMAC; clients do not
-// interpret them.
+// 3, Part G, 7.3.1), as its value is sent.
 func databaseHash(attrs []attribute) [16]byte {
 	var m []byte
 	for i := range attrs {
 		m = attrs[i].appendHashed(m)
 	}
-	return aescmac.Sum([aescmac.Size]byte{}, m)
+	return sumHash(m)
+}
+
+// sumHash returns the Database Hash of its input m. It is a number of 128 bits (Vol 3,
+// Part G, 7.3), so that its least significant octet is sent first (Vol 3, Part G, 2.4). The
+// result of AES-CMAC begins with the most significant one, and BlueZ 5.82 sends it so.
+func sumHash(m []byte) [16]byte {
+	sum := aescmac.Sum([aescmac.Size]byte{}, m)
+	slices.Reverse(sum[:])
+	return sum
 }
 
 // appendHashed appends the input that an attribute adds to the hash: handle,

@@ -5,12 +5,11 @@ import (
 	"slices"
 
 	"github.com/moor-ble/moor/gatt/att"
-	"github.com/moor-ble/moor/internal/aescmac"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
 // Hash computes the Database Hash of a server with this table (Vol 3, Part G,
-// 7.3.1), in the order of AES-CMAC; some servers send it reversed. ok is false
+// 7.3.1), least significant octet first; some servers send it reversed. ok is false
 // if the input of the hash includes a Characteristic Extended Properties
 // descriptor, whose value discovery does not read.
 func (p *Profile) Hash() (hash [16]byte, ok bool) {
@@ -47,7 +46,7 @@ func (p *Profile) Hash() (hash [16]byte, ok bool) {
 	for _, x := range parts {
 		m = append(m, x.octets...)
 	}
-	return aescmac.Sum([aescmac.Size]byte{}, m), true
+	return sumHash(m), true
 }
 
 // hashed is the input that one attribute adds to the hash.

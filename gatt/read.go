@@ -30,20 +30,37 @@ func (c *Client) Read(ctx context.Context, svc, chr UUID) ([]byte, error) {
 
 // ReadHandle reads an attribute with one request, which truncates the value to
 // the MTU less one octet; see [Client.ReadLong]. The value belongs to the
-// caller.
+// caller. Like every request for a handle, it fails with ErrStale if the peer has
+// indicated a change there since the latest whole table of [Client.Discover],
+// [Client.Rediscover] or [Client.SetProfile].
 func (c *Client) ReadHandle(ctx context.Context, h att.Handle) ([]byte, error) {
-	rsp, err := do(ctx, c, nil, att.ReadReq{Handle: h})
-	return rsp.Value, err
+	k := c.checkHandle(h)
+	if err := c.prove(ctx, k, h); err != nil {
+		return nil, err
+	}
+	rsp, err := do(ctx, c, k, att.ReadReq{Handle: h})
+	if err = k.finishRead(err); err != nil {
+		return nil, err
+	}
+	return rsp.Value, nil
 }
 
 // ReadLong reads the whole value of an attribute, with further requests if the
 // first answer has the greatest possible length. The value belongs to the
 // caller.
 func (c *Client) ReadLong(ctx context.Context, h att.Handle) ([]byte, error) {
-	return c.readLong(ctx, nil, h)
+	k := c.checkHandle(h)
+	v, err := c.readLong(ctx, k, h)
+	if err = k.finishRead(err); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 func (c *Client) readLong(ctx context.Context, cond att.Condition, h att.Handle) ([]byte, error) {
+	if err := c.prove(ctx, cond, h); err != nil {
+		return nil, err
+	}
 	before := c.b.LeastMTU() // it may change meanwhile
 	rsp, err := do(ctx, c, cond, att.ReadReq{Handle: h})
 	if err != nil {
@@ -159,11 +176,15 @@ func (c *Client) ReadByUUID(ctx context.Context, u UUID, r att.HandleRange) ([]H
 // concatenated values, truncated to the MTU less one octet: the caller must know
 // the lengths of all but the last. Peers may not support it.
 func (c *Client) ReadMultiple(ctx context.Context, handles ...att.Handle) ([]byte, error) {
-	if err := checkMultiple(handles); err != nil {
+	ks, err := c.checkMultiple(ctx, handles)
+	if err != nil {
 		return nil, err
 	}
-	rsp, err := do(ctx, c, nil, att.ReadMultipleReq{Handles: handles})
-	return rsp.Values, err
+	rsp, err := do(ctx, c, ks, att.ReadMultipleReq{Handles: handles})
+	if err != nil {
+		return nil, err
+	}
+	return rsp.Values, ks.Check()
 }
 
 // ReadMultipleVariable reads two or more attributes with one request. The values
@@ -171,10 +192,14 @@ func (c *Client) ReadMultiple(ctx context.Context, handles ...att.Handle) ([]byt
 // value may be shorter than its Length, and further values may be missing. Peers
 // may not support it.
 func (c *Client) ReadMultipleVariable(ctx context.Context, handles ...att.Handle) ([]att.VariableValue, error) {
-	if err := checkMultiple(handles); err != nil {
+	ks, err := c.checkMultiple(ctx, handles)
+	if err != nil {
 		return nil, err
 	}
-	rsp, err := do(ctx, c, nil, att.ReadMultipleVariableReq{Handles: handles})
+	rsp, err := do(ctx, c, ks, att.ReadMultipleVariableReq{Handles: handles})
+	if err == nil {
+		err = ks.Check()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -185,9 +210,16 @@ func (c *Client) ReadMultipleVariable(ctx context.Context, handles ...att.Handle
 	return values, nil
 }
 
-func checkMultiple(handles []att.Handle) error {
+// checkMultiple returns the condition of a request for several attributes.
+func (c *Client) checkMultiple(ctx context.Context, handles []att.Handle) (handleCheckList, error) {
 	if len(handles) < 2 {
-		return fmt.Errorf("gatt: read multiple of %d handles: give two or more, or use ReadHandle", len(handles))
+		return nil, fmt.Errorf("gatt: read multiple of %d handles: give two or more, or use ReadHandle", len(handles))
 	}
-	return nil
+	ks := c.checkHandles(handles)
+	for i, h := range handles {
+		if err := c.prove(ctx, ks[i], h); err != nil {
+			return nil, err
+		}
+	}
+	return ks, nil
 }

@@ -28,6 +28,10 @@ type ServerConfig struct {
 	// Name and Appearance are the values in the Generic Access service.
 	Name       string
 	Appearance uint16
+	// AddressResolution adds Central Address Resolution (Vol 3, Part C, 12.4) with the
+	// value 1 to the Generic Access service. Set it for a central whose controller
+	// resolves the private addresses that peers direct their advertising to.
+	AddressResolution bool
 	// DisableGAP and DisableGATT omit the two services. Without the Generic
 	// Attribute service, clients cannot learn of changes.
 	DisableGAP, DisableGATT bool
@@ -75,6 +79,7 @@ type Server struct {
 	table  atomic.Pointer[table]
 
 	running sync.WaitGroup // handlers and saveClients
+	room    roomSignal     // of the outboxes
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}  // guarded by mu, as all below; those with a bearer
@@ -95,6 +100,7 @@ func NewServer(cfg *ServerConfig) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: *cfg, sessions: map[*Session]struct{}{}, clients: map[string]ClientState{}}
+	s.room.ready = make(chan struct{}, 1)
 	s.cfg.Services = nil
 	if cfg.Store != nil {
 		clients, err := cfg.Store.Clients()
@@ -136,7 +142,7 @@ func (s *Server) spawn(f func()) bool {
 // Profile returns the table as a client discovers it.
 func (s *Server) Profile() *Profile { return s.table.Load().profile.Clone() }
 
-// Hash returns the Database Hash of the table.
+// Hash returns the Database Hash of the table, least significant octet first.
 func (s *Server) Hash() [16]byte { return s.table.Load().hash }
 
 // Handle returns the value handle of the first characteristic chr in a service

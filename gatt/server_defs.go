@@ -72,7 +72,25 @@ type CharDef struct {
 	// is not called when a subscription ends with the link.
 	Subscribe func(ctx context.Context, r *SubscribeRequest) error
 
+	// NotifyQueue is the number of values that Server.Notify queues for each of several
+	// clients. 0 means 16; a negative value means 1, so that a slow client gets the latest
+	// value. NotifyWait makes Server.Notify wait for the slowest client instead of dropping
+	// its oldest value.
+	NotifyQueue int
+	NotifyWait  bool
+
 	Descriptors []DescDef
+}
+
+// defaultNotifyQueue bridges the time until the next connection event of a client, at
+// the rates of sensors.
+const defaultNotifyQueue = 16
+
+func (d *CharDef) notifyQueue() int {
+	if d.NotifyQueue == 0 {
+		return defaultNotifyQueue
+	}
+	return max(d.NotifyQueue, 1)
 }
 
 // DescDef defines one descriptor of a server.

@@ -25,10 +25,16 @@ func (c *ServerConfig) withGeneric(defs []ServiceDef) []ServiceDef {
 }
 
 func (c *ServerConfig) genericAccess() ServiceDef {
-	return ServiceDef{UUID: UUID16(typeGenericAccess), Characteristics: []CharDef{
+	d := ServiceDef{UUID: UUID16(typeGenericAccess), Characteristics: []CharDef{
 		{UUID: UUID16(typeDeviceName), Properties: PropRead, Value: []byte(c.Name)},
 		{UUID: UUID16(typeAppearance), Properties: PropRead, Value: wire.AppendU16(nil, c.Appearance), MinLen: 2, MaxLen: 2},
 	}}
+	if c.AddressResolution {
+		d.Characteristics = append(d.Characteristics, CharDef{
+			UUID: UUID16(typeAddressResolution), Properties: PropRead, Value: []byte{1}, MinLen: 1, MaxLen: 1,
+		})
+	}
+	return d
 }
 
 func genericAttribute() ServiceDef {

@@ -165,6 +165,8 @@ func (l *layout) placeCharacteristic(svc UUID, d *CharDef) (Characteristic, erro
 		perms:    d.Permissions,
 		read:     d.Read,
 		write:    d.Write,
+		queue:    d.notifyQueue(),
+		wait:     d.NotifyWait,
 	}
 	if a.minLen, a.maxLen, err = bounds(d.MinLen, d.MaxLen, d.Value, d.Read != nil); err != nil {
 		return Characteristic{}, err

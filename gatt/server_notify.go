@@ -40,6 +40,16 @@ func (s *Session) publish() {
 		features:   s.client.features,
 		barred:     s.client.barred(s.t),
 	})
+	s.srv.room.wakeWaiter() // the client may have been the last to wait for
+}
+
+// wants reports whether checkSend allows a value.
+func (p *published) wants(h att.Handle, bit uint16) bool {
+	if p.t == nil || p.barred || p.b != nil && p.b.Err() != nil {
+		return false
+	}
+	a := p.t.attributeAt(h)
+	return a != nil && a.cccd != att.HandleNone && p.subscribed.get(a.cccd)&bit != 0
 }
 
 // checkSend returns why the client must not be sent a value by notification or
@@ -86,6 +96,29 @@ func (c *condition) checkSubscribed() error {
 	}
 	return nil
 }
+
+// conditionOf returns the condition of notifications of a value. Those of the values that
+// the session notifies are kept, since they never change.
+func (s *Session) conditionOf(h att.Handle) *condition {
+	kept := s.conditions.Load()
+	if kept != nil {
+		for _, c := range *kept {
+			if c.h == h {
+				return c
+			}
+		}
+	}
+	c := &condition{s: s, h: h, bit: cccdNotify}
+	all := []*condition{c}
+	if kept != nil {
+		all = append(all, (*kept)[:min(len(*kept), maxConditions-1)]...)
+	}
+	s.conditions.CompareAndSwap(kept, &all)
+	return c
+}
+
+// maxConditions bounds the conditions that a Session keeps. The newest come first.
+const maxConditions = 16
 
 // Check implements att.Condition. It runs on the loop.
 func (c *condition) Check() error {
@@ -156,7 +189,7 @@ func (s *Session) Subscribed(h att.Handle) (notify, indicate bool) {
 //
 // Any goroutine but the loop may call it.
 func (s *Session) Notify(ctx context.Context, h att.Handle, value []byte) error {
-	c := &condition{s: s, h: h, bit: cccdNotify}
+	c := s.conditionOf(h)
 	if err := c.checkSubscribed(); err != nil {
 		return err
 	}
@@ -202,13 +235,136 @@ func (s *Session) NotifyMultiple(ctx context.Context, values []att.AttributeData
 	return nil
 }
 
-// Notify notifies a value to all clients that have subscribed to it, each at the
-// pace of its link. It returns when the last link has accepted the value, with
-// the number of clients. The error joins those of the other clients, except of
-// those whose link has ended before or is not protected as the value requires,
-// that do not know the current table, or that unsubscribe meanwhile.
+// Notify notifies a value to all clients that have subscribed to it, and returns their
+// number. value is truncated to the MTU of each client less three octets, and not kept.
+//
+// A single client is sent the value as by Session.Notify. Of several, each has a queue
+// for a client slower than the others: Notify returns as soon as the queue of one client
+// has room for the value, which slows the caller down to the pace of the fastest client.
+// In a full queue, the oldest value gives way to the new one; Session.DroppedValues counts
+// such values. CharDef.NotifyQueue sets the length of the queues, and CharDef.NotifyWait
+// makes Notify wait until all queues have room, so that no value is dropped.
+//
+// Clients whose link ends, whose link is not protected as the value requires, that do not
+// know the current table, or that unsubscribe are left out. The error is the end of ctx,
+// or that of Session.Notify.
 func (s *Server) Notify(ctx context.Context, h att.Handle, value []byte) (int, error) {
-	return s.broadcast(cccdNotify, h, func(x *Session) error { return x.Notify(ctx, h, value) })
+	x, n := s.subscriber(cccdNotify, h)
+	switch {
+	case n == 0:
+		return 0, nil
+	case n == 1 && !x.out.holdsValues(): // needs no queue
+		return countSent(x.Notify(ctx, h, value))
+	}
+	for {
+		if n, ok := s.queueValue(h, value); ok {
+			return n, nil
+		}
+		if err := s.awaitRoom(ctx, h); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// queueValue queues a value for each client that has subscribed to it, and returns their
+// number; ok is false if the caller has to wait for room.
+func (s *Server) queueValue(h att.Handle, value []byte) (n int, ok bool) {
+	limit, wait := s.queueOf(h)
+	var few [8]*Session
+	post := few[:0]
+	s.mu.Lock()
+	if !s.hasRoomLocked(h, limit, wait) {
+		s.mu.Unlock()
+		return 0, false
+	}
+	for x := range s.sessions {
+		if x.published.Load().wants(h, cccdNotify) {
+			n++
+			if x.out.addValue(h, value, limit) {
+				post = append(post, x)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, x := range post {
+		x.b.Post(&x.out)
+	}
+	s.room.wakeWaiter() // another caller that waits
+	return n, true
+}
+
+// queueOf returns the length of the queues of a value, and whether Notify waits for all of
+// them.
+func (s *Server) queueOf(h att.Handle) (limit int, wait bool) {
+	a := s.table.Load().attributeAt(h)
+	if a == nil {
+		return defaultNotifyQueue, false
+	}
+	return a.queue, a.wait
+}
+
+// hasRoomLocked reports whether the queue of one client has room, or those of all with all
+// set; true if there is no client. s.mu must be held: nobody else takes the room until then.
+func (s *Server) hasRoomLocked(h att.Handle, limit int, all bool) bool {
+	clients, room := 0, 0
+	for x := range s.sessions {
+		if x.published.Load().wants(h, cccdNotify) {
+			clients++
+			if !x.out.isFull(h, limit) {
+				room++
+			}
+		}
+	}
+	return clients == 0 || room == clients || !all && room > 0
+}
+
+// awaitRoom waits until the queue of a client may have room.
+func (s *Server) awaitRoom(ctx context.Context, h att.Handle) error {
+	s.room.waiters.Add(1)
+	defer s.room.waiters.Add(-1)
+	limit, wait := s.queueOf(h)
+	s.mu.Lock()
+	ok := s.hasRoomLocked(h, limit, wait)
+	s.mu.Unlock()
+	if ok { // since the caller has looked
+		return nil
+	}
+	select {
+	case <-s.room.ready:
+		return nil
+	case <-ctx.Done():
+		s.room.wakeWaiter() // the signal may have been for this caller
+		return fmt.Errorf("gatt: notification of handle %s: %w", h, context.Cause(ctx))
+	}
+}
+
+// DroppedValues returns the number of values that Server.Notify has dropped because this
+// client was slow. Any goroutine may call it.
+func (s *Session) DroppedValues() uint64 { return s.out.dropped.Load() }
+
+// subscriber returns a client that has subscribed to a value, and the number of all.
+func (s *Server) subscriber(bit uint16, h att.Handle) (one *Session, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for x := range s.sessions {
+		if x.published.Load().wants(h, bit) {
+			one = x
+			n++
+		}
+	}
+	return one, n
+}
+
+// countSent returns the number of clients, 0 or 1, that a value was sent to, and the error
+// unless the client must not be sent the value.
+func countSent(err error) (int, error) {
+	switch {
+	case err == nil:
+		return 1, nil
+	case errors.Is(err, ErrNotSubscribed), errors.Is(err, ErrClientUnaware), errors.Is(err, ErrClientInsecure):
+		return 0, nil
+	}
+	return 0, err
 }
 
 // Indicate is Notify with indications: it returns the number of clients that
@@ -222,7 +378,7 @@ func (s *Server) Indicate(ctx context.Context, h att.Handle, value []byte) (int,
 func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) (int, error) {
 	var to []*Session
 	for _, x := range s.snapshot() {
-		if x.published.Load().checkSend(h, bit) == nil {
+		if x.published.Load().wants(h, bit) {
 			to = append(to, x)
 		}
 	}
@@ -238,12 +394,9 @@ func (s *Server) broadcast(bit uint16, h att.Handle, send func(*Session) error) 
 	wg.Wait()
 	n := 0
 	for i, err := range errs {
-		switch {
-		case err == nil:
-			n++
-		case errors.Is(err, ErrNotSubscribed), errors.Is(err, ErrClientUnaware), errors.Is(err, ErrClientInsecure):
-			errs[i] = nil // the client must not be sent the value
-		}
+		var sent int
+		sent, errs[i] = countSent(err)
+		n += sent
 	}
 	return n, errors.Join(errs...)
 }

@@ -47,7 +47,9 @@ type Session struct {
 	ctx    context.Context // of handlers; ends with the link
 	cancel context.CancelCauseFunc
 
-	published atomic.Pointer[published] // for senders of values
+	published  atomic.Pointer[published]    // for senders of values
+	conditions atomic.Pointer[[]*condition] // of the values that are notified
+	out        outbox                       // values of Server.Notify
 
 	// All below belongs to the loop.
 	b        *att.Bearer // set once, before the session is in Server.sessions
@@ -72,6 +74,7 @@ type Session struct {
 func (s *Server) NewSession(peer PeerInfo) *Session {
 	n := &Session{srv: s, scratch: make([]byte, 0, att.MaxMTU)}
 	n.peer.Store(&peer)
+	n.out.s = n
 	n.ctx, n.cancel = context.WithCancelCause(s.ctx)
 	n.published.Store(&published{})
 	return n
@@ -95,6 +98,7 @@ func (s *Session) Bind(now time.Time, b *att.Bearer) {
 		return
 	}
 	s.b = b
+	b.SetFeed(&s.out)
 	s.srv.mu.Lock()
 	s.srv.sessions[s] = struct{}{}
 	s.srv.mu.Unlock()
@@ -131,6 +135,7 @@ func (s *Session) Down(_ time.Time, b *att.Bearer) {
 	delete(s.srv.sessions, s)
 	s.srv.mu.Unlock()
 	s.published.Store(&published{b: b})
+	s.out.clearValues()
 }
 
 // takePDU handles a PDU, or queues it until all earlier PDUs have been handled:

@@ -72,7 +72,7 @@ type Subscription struct {
 // Subscribe enables notifications or indications. Every value that arrives after
 // the peer has accepted the subscription is delivered. Values that arrived before
 // the first subscription on this link come first, as far as they are among the
-// last 16; Value.Time tells their age. opts may be nil.
+// last 16 and no older than a minute; Value.Time tells their age. opts may be nil.
 //
 // Subscribe writes the Client Characteristic Configuration unless another
 // subscription has already done so. The error wraps ErrNoCCCD if there is none;

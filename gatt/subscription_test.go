@@ -138,6 +138,25 @@ func testEarlyValues(t *testing.T) {
 	ch.WantIdle() // confirmed long ago
 }
 
+func TestOldEarlyValues(t *testing.T) { bubble(testOldEarlyValues)(t) }
+
+// A value that came at the start of the link is no news to a program that subscribes
+// later.
+func testOldEarlyValues(t *testing.T) {
+	c, ch := newClient(t)
+	ch.Receive("1b 0300 01", "1b 0600 02")
+	time.Sleep(time.Second)
+	ch.Receive("1b 0300 03")
+	c.SetProfile(battery())
+	time.Sleep(59 * time.Second)
+	s := subscribe(t, ch, char(t, c, 0x2A1A), nil, "12 0700 0200", "13")
+	wantNext(t, s, "02", 0)
+	time.Sleep(time.Millisecond)
+	s = subscribe(t, ch, char(t, c, 0x2A19), nil, "12 0400 0100", "13")
+	wantNext(t, s, "03", 0)
+	wantEmpty(t, s)
+}
+
 func TestSubscribeKinds(t *testing.T) { bubble(testSubscribeKinds)(t) }
 
 func testSubscribeKinds(t *testing.T) {

@@ -21,6 +21,7 @@ const (
 	typeGenericAccess           = 0x1800
 	typeDeviceName              = 0x2A00
 	typeAppearance              = 0x2A01
+	typeAddressResolution       = 0x2AA6 // Central Address Resolution
 	typeServerSupportedFeatures = 0x2B3A
 )
 
@@ -57,6 +58,8 @@ type attribute struct {
 
 	char  UUID       // of a CCCD: the characteristic
 	owner att.Handle // of a CCCD: the value
+	queue int        // of a value: CharDef.NotifyQueue
+	wait  bool       // of a value: CharDef.NotifyWait
 	cccd  att.Handle // of a value: its CCCD, or HandleNone
 	props Properties // of a CCCD: the bits that may be set
 }

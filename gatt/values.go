@@ -29,9 +29,14 @@ type earlyValue struct {
 	value  Value
 }
 
-// maxEarly is the number of early values that are kept, for all handles
-// together: the newest.
-const maxEarly = 16
+const (
+	// maxEarly is the number of early values that are kept, for all handles
+	// together: the newest.
+	maxEarly = 16
+	// earlyFor is how long after its arrival a subscription gets an early value: long
+	// enough to discover a table and to type a passkey.
+	earlyFor = time.Minute
+)
 
 // Notification implements att.NotifyHandler.
 func (vs *values) Notification(now time.Time, h att.Handle, value []byte) {
@@ -76,7 +81,7 @@ func (vs *values) deliverValue(now time.Time, h att.Handle, data []byte, indicat
 
 // subscribe adds a subscription and gives it the early values. Must run on the
 // loop.
-func (vs *values) subscribe(s *Subscription) {
+func (vs *values) subscribe(now time.Time, s *Subscription) {
 	h := s.ch.info.Value
 	_, known := vs.subs[h]
 	vs.subs[h] = append(vs.subs[h], s)
@@ -84,7 +89,7 @@ func (vs *values) subscribe(s *Subscription) {
 		return
 	}
 	vs.early = slices.DeleteFunc(vs.early, func(e earlyValue) bool {
-		if e.handle == h {
+		if e.handle == h && now.Sub(e.value.Time) <= earlyFor {
 			e.value.Indication = false // it has been confirmed and must not withhold a confirmation
 			s.queue.pushValue(e.value)
 		}
@@ -122,6 +127,8 @@ func (vs *values) serviceChanged(value []byte) {
 	}
 	vs.c.noteChange(r)
 	vs.endStale()
+	// Early values are of the attributes that were at these handles before the change.
+	vs.early = slices.DeleteFunc(vs.early, func(e earlyValue) bool { return e.handle >= r.Start && e.handle <= r.End })
 }
 
 // endStale ends the subscriptions to characteristics of services that have
@@ -150,7 +157,7 @@ func (c *Client) learnServiceChanged(h att.Handle) {
 			return
 		}
 		c.values.changed = h
-		for _, e := range c.values.early {
+		for _, e := range slices.Clone(c.values.early) {
 			if e.handle == h {
 				c.values.serviceChanged(e.value.Data)
 			}

@@ -25,10 +25,14 @@ func (e *PrepareMismatchError) Error() string {
 // value has at most the MTU less three octets; a longer one gives an
 // *[att.TooLongError]. See [Client.WriteLong].
 func (c *Client) WriteHandle(ctx context.Context, h att.Handle, value []byte) error {
-	return c.writeOnce(ctx, nil, h, value)
+	k := c.checkHandle(h)
+	return k.finishWrite(c.writeOnce(ctx, k, h, value))
 }
 
 func (c *Client) writeOnce(ctx context.Context, cond att.Condition, h att.Handle, value []byte) error {
+	if err := c.prove(ctx, cond, h); err != nil {
+		return err
+	}
 	_, err := do(ctx, c, cond, att.WriteReq{Handle: h, Value: value})
 	return err
 }
@@ -39,7 +43,11 @@ func (c *Client) writeOnce(ctx context.Context, cond att.Condition, h att.Handle
 // is not sent. The value has at most the MTU less three octets; a longer one
 // gives an *[att.TooLongError]. WriteNoResponse does not allocate.
 func (c *Client) WriteNoResponse(ctx context.Context, h att.Handle, value []byte) error {
-	return c.b.WriteCommand(ctx, nil, h, value)
+	k := c.checkHandle(h)
+	if err := c.prove(ctx, k, h); err != nil {
+		return err
+	}
+	return k.finishWrite(c.b.WriteCommand(ctx, k, h, value))
 }
 
 // WriteLong writes a value of up to 512 octets. If it does not fit one request,
@@ -49,7 +57,8 @@ func (c *Client) WriteNoResponse(ctx context.Context, h att.Handle, value []byte
 //
 // If ctx ends while the peer writes, the result is unknown.
 func (c *Client) WriteLong(ctx context.Context, h att.Handle, value []byte) error {
-	return c.writeLong(ctx, nil, h, value)
+	k := c.checkHandle(h)
+	return k.finishWrite(c.writeLong(ctx, k, h, value))
 }
 
 func (c *Client) writeLong(ctx context.Context, cond att.Condition, h att.Handle, value []byte) error {
@@ -67,7 +76,11 @@ func (c *Client) WriteReliable(ctx context.Context, values ...HandleValue) error
 	if len(values) == 0 {
 		return fmt.Errorf("gatt: reliable write of nothing: give at least one value")
 	}
-	return c.writePrepared(ctx, nil, values)
+	handles := make([]att.Handle, len(values))
+	for i := range values {
+		handles[i] = values[i].Handle
+	}
+	return c.writePrepared(ctx, c.checkHandles(handles), values)
 }
 
 // writePrepared fills the peer's queue and has it executed. Only one caller at a
@@ -76,6 +89,9 @@ func (c *Client) writePrepared(ctx context.Context, cond att.Condition, values [
 	for _, v := range values {
 		if len(v.Value) > MaxValue {
 			return fmt.Errorf("gatt: handle %s: %d octets: %w", v.Handle, len(v.Value), ErrValueTooLong)
+		}
+		if err := c.prove(ctx, cond, v.Handle); err != nil {
+			return err
 		}
 	}
 	if err := c.preparing.enter(ctx, c); err != nil {

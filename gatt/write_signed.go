@@ -17,6 +17,14 @@ type Signer func(ctx context.Context, pdu []byte) ([12]byte, error)
 // has at most the MTU less fifteen octets; a longer one gives an
 // *[att.TooLongError]. On an encrypted link, use WriteNoResponse.
 func (c *Client) WriteSigned(ctx context.Context, h att.Handle, value []byte, sign Signer) error {
+	k := c.checkHandle(h)
+	return k.finishWrite(c.writeSigned(ctx, k, h, value, sign))
+}
+
+func (c *Client) writeSigned(ctx context.Context, cond att.Condition, h att.Handle, value []byte, sign Signer) error {
+	if err := c.prove(ctx, cond, h); err != nil {
+		return err
+	}
 	cmd := att.SignedWriteCmd{Handle: h, Value: value}
 	pdu := cmd.AppendPDU(nil)
 	sig, err := sign(ctx, pdu[:len(pdu)-len(cmd.Signature)])
@@ -24,6 +32,9 @@ func (c *Client) WriteSigned(ctx context.Context, h att.Handle, value []byte, si
 		return fmt.Errorf("gatt: signed write to handle %s: %w", h, err)
 	}
 	cmd.Signature = sig
+	if err := cond.Check(); err != nil {
+		return err
+	}
 	return c.b.Command(ctx, cmd)
 }
 
@@ -32,5 +43,5 @@ func (ch *Char) WriteSigned(ctx context.Context, value []byte, sign Signer) erro
 	if err := ch.Check(); err != nil {
 		return err
 	}
-	return ch.c.WriteSigned(ctx, ch.info.Value, value, sign)
+	return ch.c.writeSigned(ctx, ch, ch.info.Value, value, sign)
 }

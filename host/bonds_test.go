@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
 	"github.com/moor-ble/moor/smp"
@@ -78,4 +79,61 @@ func testFailedOpenReleasesBonds(t *testing.T) {
 		t.Fatal("a lifetime of 1 ms was accepted: this tests nothing")
 	}
 	openHost(t, ctl.Plug(), &host.Config{SMP: &smp.Config{Store: smp.Files(dir)}})
+}
+
+func TestCloseByWhoHearsOfABond(t *testing.T) { synctest.Test(t, testCloseByWhoHearsOfABond) }
+
+// testCloseByWhoHearsOfABond closes a host in Config.Changed, on the goroutine of the
+// pairing whose bond was saved.
+func testCloseByWhoHearsOfABond(t *testing.T) {
+	air := sim.New(&sim.Config{Seed: 1})
+	defer air.Close()
+	var c *host.Host
+	closed := make(chan error, 1)
+	c = openHost(t, air.NewController(nil), &host.Config{SMP: &smp.Config{Changed: func(hci.Addr, *smp.Bond) { closed <- c.Close() }}})
+	p := openHost(t, air.NewController(nil), &host.Config{SMP: &smp.Config{}})
+	if err := p.Advertise(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := c.Connect(t.Context(), p.Controller().Info().Address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go conn.SMP().Pair(t.Context(), nil) //nolint:errcheck // ends with the link
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Hour):
+		t.Fatal("Close does not return")
+	}
+}
+
+func TestEndReleasesBonds(t *testing.T) { synctest.Test(t, testEndReleasesBonds) }
+
+// testEndReleasesBonds opens the bonds of a controller that has ended by itself, and whose
+// host is not closed.
+func testEndReleasesBonds(t *testing.T) {
+	dir := t.TempDir()
+	air := sim.New(&sim.Config{Seed: 1})
+	defer air.Close()
+	ctl := air.NewController(nil)
+	cfg := &host.Config{SMP: &smp.Config{Store: smp.Files(dir)}}
+	h, err := host.Open(t.Context(), ctl, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctl.Unplug()
+	<-h.Done()
+	again := openHost(t, ctl.Plug(), cfg)
+	if again.SMP().Identity() != h.SMP().Identity() {
+		t.Error("the identity is another one")
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := smp.OpenFileStore(dir, smp.Local{Addr: h.SMP().Identity().Addr}); !errors.Is(err, smp.ErrInUse) {
+		t.Errorf("after the Close of the first host: %v, want that the second one has the bonds", err)
+	}
 }

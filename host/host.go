@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -28,7 +29,8 @@ type Config struct {
 	// pairs nor encrypts.
 	SMP *smp.Config
 	// Server is the attribute table that peers read on every link. nil means one with
-	// the GAP and GATT services alone.
+	// the GAP and GATT services alone, and Central Address Resolution among them if
+	// the controller resolves private addresses and SMP.Privacy is not set.
 	Server *gatt.Server
 	// MTU is the ATT_MTU that this host offers, 23 to 517 octets; default 517.
 	MTU int
@@ -37,10 +39,16 @@ type Config struct {
 // Host is one controller with the protocols of its links. Any goroutine may call its
 // methods.
 type Host struct {
-	ctl *controller.Controller
-	cfg Config
-	log *slog.Logger
-	smp *smp.Manager // nil without Config.SMP
+	ctl      *controller.Controller
+	cfg      Config
+	log      *slog.Logger
+	smp      *smp.Manager  // nil without Config.SMP
+	done     chan struct{} // closed when the controller has ended and smp is closed
+	closeErr error         // of smp; valid once done is closed
+	// server is the attribute table that peers read. Without Config.Server it is made when
+	// it is first used: the controller tells only behind the start of the first scan whether it has a
+	// resolving list.
+	server atomic.Pointer[gatt.Server]
 	// bondChanges counts the changes of bonds since the resolving list was last loaded.
 	bondChanges atomic.Int32
 }
@@ -48,7 +56,7 @@ type Host struct {
 // Open starts the controller behind tr. It owns tr from then on, and closes it if it
 // fails.
 func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
-	h := &Host{}
+	h := &Host{done: make(chan struct{})}
 	if cfg != nil {
 		h.cfg = *cfg
 	}
@@ -56,13 +64,6 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 		return nil, errors.Join(err, tr.Close())
 	}
 	h.log = h.cfg.HCI.Logger
-	if h.cfg.Server == nil {
-		srv, err := gatt.NewServer(&gatt.ServerConfig{Logger: h.log})
-		if err != nil {
-			return nil, errors.Join(err, tr.Close())
-		}
-		h.cfg.Server = srv
-	}
 	hc := h.cfg.HCI
 	hc.NewLink = h.newLink
 	ctl, err := controller.Open(ctx, tr, &hc)
@@ -70,10 +71,13 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 		return nil, err
 	}
 	h.ctl = ctl
+	h.server.Store(h.cfg.Server)
 	if h.cfg.SMP != nil {
-		if err := h.openSMP(ctx); err != nil {
-			return nil, errors.Join(err, h.Close())
-		}
+		err = h.openSMP(ctx)
+	}
+	go h.releaseBonds()
+	if err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
 }
@@ -93,7 +97,7 @@ func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler
 		h.secureLink(c, &lc, &peer)
 	}
 	lc.ATT = func(now time.Time, ch *l2cap.Channel) l2cap.Handler {
-		c.session = h.cfg.Server.NewSession(peer)
+		c.session = h.makeServer().NewSession(peer)
 		c.bearer = att.NewBearer(ch, &att.Config{MTU: h.cfg.MTU, Requests: c.session, Logger: h.log})
 		c.session.Bind(now, c.bearer)
 		c.client = gatt.NewClient(c.bearer, &gatt.ClientConfig{Logger: h.log})
@@ -106,8 +110,27 @@ func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler
 // Controller returns the controller, for operations that Host does not have.
 func (h *Host) Controller() *controller.Controller { return h.ctl }
 
-// Server returns the attribute table that peers read.
-func (h *Host) Server() *gatt.Server { return h.cfg.Server }
+// Server returns the attribute table that peers read. Without Config.Server, it waits for
+// the end of the start-up of the controller, and must not be called on the loop.
+func (h *Host) Server() *gatt.Server {
+	if s := h.server.Load(); s != nil {
+		return s
+	}
+	_ = h.ctl.Info() // waits
+	return h.makeServer()
+}
+
+// makeServer returns the attribute table that peers read, and makes it if there is none.
+// The start-up of the controller must have ended, as it has before the first link.
+func (h *Host) makeServer() *gatt.Server {
+	if s := h.server.Load(); s != nil {
+		return s
+	}
+	// A table of the generic services alone is always valid.
+	s, _ := gatt.NewServer(&gatt.ServerConfig{Logger: h.log, AddressResolution: h.resolvesAddresses()})
+	h.server.CompareAndSwap(nil, s)
+	return h.server.Load()
+}
 
 // Connect makes a link to peer as central; see controller.Controller.Connect. If there is
 // a bond, Connect returns once the link is encrypted: no data is exchanged with a device
@@ -174,8 +197,9 @@ func (h *Host) Advertise(ctx context.Context, o *controller.AdvertiseOptions) er
 // StopAdvertising stops what Advertise started.
 func (h *Host) StopAdvertising(ctx context.Context) error { return h.ctl.StopAdvertising(ctx) }
 
-// Done is closed when the controller has ended.
-func (h *Host) Done() <-chan struct{} { return h.ctl.Done() }
+// Done is closed when the controller has ended, whatever ended it, and the Store of the
+// bonds is closed.
+func (h *Host) Done() <-chan struct{} { return h.done }
 
 // Err returns why the controller has ended; nil while it runs.
 func (h *Host) Err() error { return h.ctl.Err() }
@@ -184,11 +208,16 @@ func (h *Host) Err() error { return h.ctl.Err() }
 // It then closes the Security Manager, and with it the Store of the bonds.
 func (h *Host) Close() error {
 	err := h.ctl.Close()
-	if h.smp == nil {
-		return err
+	<-h.done
+	return cmp.Or(err, h.closeErr)
+}
+
+// releaseBonds closes the Security Manager once the controller has ended: another host
+// may then have its bonds, even if nobody closes this one.
+func (h *Host) releaseBonds() {
+	<-h.ctl.Done()
+	if h.smp != nil {
+		h.closeErr = h.smp.Close()
 	}
-	if closed := h.smp.Close(); err == nil {
-		err = closed
-	}
-	return err
+	close(h.done)
 }

@@ -14,6 +14,15 @@ func (h *Host) loadResolvingList(ctx context.Context) {
 	}
 }
 
+// resolvesAddresses reports whether peers may take this central for one that resolves the
+// address to which they direct their advertising (Vol 3, Part C, 12.4). With Privacy they
+// may not: that is an address made with the key of this host, and the resolving list has
+// only those of the peers.
+func (h *Host) resolvesAddresses() bool {
+	info := h.ctl.KnownInfo()
+	return h.cfg.SMP != nil && !h.cfg.SMP.Privacy && info.HasResolvingList()
+}
+
 // followBonds loads the resolving list after a change of the bonds. The caller does not
 // wait for the controller. There is one goroutine at a time, which loads the list again
 // if bonds have changed meanwhile, and ends with the controller at the latest.

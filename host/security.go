@@ -15,7 +15,7 @@ import (
 
 // openSMP makes the Security Manager. The controller must be open: its address is needed.
 func (h *Host) openSMP(ctx context.Context) error {
-	info, cfg := h.ctl.Info(), *h.cfg.SMP
+	info, cfg := h.ctl.KnownInfo(), *h.cfg.SMP
 	if cfg.Logger == nil {
 		cfg.Logger = h.log
 	}
@@ -97,7 +97,11 @@ func clientKey(peer hci.Addr) string { return peer.Identity().String() }
 
 // forgetClient makes the server forget the state of a peer whose bond is removed, so that
 // a new bond with the peer starts without any. Any goroutine may call it, the loop too.
-func (h *Host) forgetClient(peer hci.Addr) { h.cfg.Server.ForgetClient(clientKey(peer)) }
+func (h *Host) forgetClient(peer hci.Addr) {
+	if s := h.server.Load(); s != nil { // otherwise no peer has had a link
+		s.ForgetClient(clientKey(peer))
+	}
+}
 
 // verifySigned is the gatt.Verifier of a session. It reports whether the bond that
 // the signing key belongs to is authenticated. The bond may be replaced meanwhile, so

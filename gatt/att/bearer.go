@@ -30,10 +30,11 @@ type Bearer struct {
 	free  chan *transaction
 
 	mtu     atomic.Int32
-	least   atomic.Int32                // see LeastMTU
-	failure atomic.Pointer[closedError] // why the bearer ended; nil before that
-	agreed  atomic.Bool                 // the peer has asked for the MTU
-	asked   atomic.Int64                // see Outstanding and IdleSince
+	offer   atomic.Int32                  // the MTU of this side in exchanges: both state the same
+	least   atomic.Int32                  // see LeastMTU
+	failure atomic.Pointer[closedError]   // why the bearer ended; nil before that
+	agreed  atomic.Bool                   // the peer has asked for the MTU
+	next    atomic.Pointer[chan struct{}] // see Heard; nil if nobody waits
 
 	// All below belongs to the loop.
 	down        bool
@@ -42,13 +43,17 @@ type Bearer struct {
 	mismatches  int // responses since the latest right one that answered no request
 	indications lane
 	paced       fifo // commands and notifications that wait for room
+	feed        Feed // nil if none
+	fed         bool // the latest of paced and feed was of feed
+	feedPDU     []byte
 	askedMTU    bool // this side's exchange is done
 	gaveMTU     bool // the peer's exchange is done
 	exchanged   bool // either exchange had a result
 	notify      NotifyHandler
 	unconfirmed bool // an indication of the peer awaits Confirm
 	in          incoming
-	scratch     []byte // empty, with capacity for the bearer's own answers
+	scratch     []byte       // empty, with capacity for the bearer's own answers
+	unasked     atomic.Int64 // see Unasked, in ns of Unix time; for other goroutines, too
 }
 
 // NewBearer returns a bearer on ch with an MTU of 23. cfg may be nil and is not
@@ -67,8 +72,8 @@ func NewBearer(ch Channel, cfg *Config) *Bearer {
 		scratch: make([]byte, 0, 8),
 	}
 	b.mtu.Store(DefaultMTU)
+	b.offer.Store(int32(b.rxMTU))
 	b.least.Store(DefaultMTU)
-	b.requests.sent = &b.asked
 	return b
 }
 
@@ -90,18 +95,46 @@ func (b *Bearer) LeastMTU() int { return int(b.least.Load()) }
 // Outstanding returns when the request was sent that the peer has not answered
 // yet; ok is false if there is none. Any goroutine may call it.
 func (b *Bearer) Outstanding() (since time.Time, ok bool) {
-	ns := b.asked.Load()
+	ns := b.requests.sent.Load()
 	return time.Unix(0, ns), ns > 0
 }
 
 // IdleSince returns when the last request was answered; the zero time if there was
 // none. ok is false while a request is outstanding. Any goroutine may call it.
 func (b *Bearer) IdleSince() (since time.Time, ok bool) {
-	ns := b.asked.Load()
+	ns := b.requests.sent.Load()
 	if ns == 0 {
 		return since, true
 	}
 	return time.Unix(0, -ns), ns < 0
+}
+
+// Unasked returns when the peer has last sent a notification or an indication; the
+// zero time if it has sent none. Any goroutine may call it.
+func (b *Bearer) Unasked() time.Time {
+	if ns := b.unasked.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
+// Heard returns a channel that is closed with the next PDU of the peer, whichever it
+// is. Any goroutine may call it.
+func (b *Bearer) Heard() <-chan struct{} {
+	ch := make(chan struct{})
+	for !b.next.CompareAndSwap(nil, &ch) {
+		if p := b.next.Load(); p != nil {
+			return *p
+		}
+	}
+	return ch
+}
+
+// noteHeard closes the channel of Heard.
+func (b *Bearer) noteHeard() {
+	if b.next.Load() != nil {
+		close(*b.next.Swap(nil))
+	}
 }
 
 // Post posts a task to the bearer's loop; see loop.Poster.
@@ -147,6 +180,7 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 		return
 	}
 	b.now = now
+	defer b.noteHeard()
 	r := wire.NewReader(pdu)
 	op := Opcode(r.U8())
 	if r.Err() != nil {
@@ -158,12 +192,14 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 	case KindResponse:
 		b.handleResponse(now, op, &r, tooLong)
 	case KindNotification:
+		b.unasked.Store(now.UnixNano())
 		if tooLong {
 			b.logDropped(op, "longer than what can be received")
 			return
 		}
 		b.handleNotification(now, op, &r)
 	case KindIndication:
+		b.unasked.Store(now.UnixNano())
 		b.handleIndication(now, pdu)
 	case KindConfirmation:
 		b.handleConfirmation(now)

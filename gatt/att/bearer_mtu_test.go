@@ -74,6 +74,47 @@ func TestMTUIsTheSmallerOfBoth(t *testing.T) {
 	}
 }
 
+// TestOfferMTU: the first offer goes to the peer, and the answer to the peer's own request
+// states the same MTU.
+func TestOfferMTU(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		ours, offered int
+		asked, answer string
+		want          int
+	}{
+		{"less than ours", 517, 100, "02 6400", "03 0002", 100},
+		{"more than ours", 100, 200, "02 6400", "03 0002", 100},
+		{"peer smaller", 517, 100, "02 6400", "03 4000", 64},
+	} {
+		t.Run(test.name, bubble(func(t *testing.T) {
+			b, ch := newBearer(t, &att.Config{MTU: test.ours})
+			done := make(chan result[int], 1)
+			go func() {
+				mtu, err := b.OfferMTU(t.Context(), test.offered)
+				done <- result[int]{mtu, err}
+			}()
+			ch.Want(test.asked)
+			ch.Receive(test.answer)
+			if r := returned(t, done); r.err != nil || r.rsp != test.want {
+				t.Errorf("MTU %d, %v; want %d", r.rsp, r.err, test.want)
+			}
+			if mtu, err := b.OfferMTU(t.Context(), 300); err != nil || mtu != test.want {
+				t.Errorf("a second offer: MTU %d, %v; want %d", mtu, err, test.want)
+			}
+			ch.Receive("02 0002")
+			ch.Want("03" + test.asked[2:])
+		}))
+	}
+	t.Run("the default", bubble(func(t *testing.T) {
+		b, ch := newBearer(t, nil)
+		if mtu, err := b.OfferMTU(t.Context(), 23); err != nil || mtu != 23 {
+			t.Errorf("MTU %d, %v", mtu, err)
+		}
+		ch.WantIdle()
+	}))
+}
+
 func TestMTUExchangeThatFails(t *testing.T) { bubble(testMTUExchangeThatFails)(t) }
 
 func testMTUExchangeThatFails(t *testing.T) {

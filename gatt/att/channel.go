@@ -65,6 +65,16 @@ type NotifyHandler interface {
 	Indication(now time.Time, h Handle, value []byte) (confirm bool)
 }
 
+// Feed holds notifications that wait for room on the channel. Its methods run on the
+// loop: they must not wait.
+type Feed interface {
+	// Waiting reports whether there is a PDU to send.
+	Waiting() bool
+	// AppendNext removes the next PDU and appends it to b. It returns b unchanged if there
+	// is none, or if the PDU must not be sent any more.
+	AppendNext(b []byte) []byte
+}
+
 // Config configures a Bearer. The zero Config is valid.
 type Config struct {
 	// MTU is the longest PDU that this side accepts, in octets. It is clamped to

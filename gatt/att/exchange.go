@@ -14,11 +14,17 @@ import (
 // asked by itself: both sides know both values then, and some peers do not answer
 // another request. So does a call if this side accepts 23 octets only. With an
 // error, too, the current MTU is returned.
-func (b *Bearer) ExchangeMTU(ctx context.Context) (int, error) {
-	if b.rxMTU == DefaultMTU || b.agreed.Load() {
+func (b *Bearer) ExchangeMTU(ctx context.Context) (int, error) { return b.OfferMTU(ctx, b.rxMTU) }
+
+// OfferMTU is ExchangeMTU with another MTU than Config.MTU, which bounds it. The first
+// call decides. The bearer goes on accepting PDUs up to Config.MTU.
+func (b *Bearer) OfferMTU(ctx context.Context, mtu int) (int, error) {
+	mtu = min(mtu, b.rxMTU)
+	if mtu <= DefaultMTU || b.agreed.Load() {
 		return b.MTU(), nil
 	}
-	_, err := Do(ctx, b, ExchangeMTUReq{MTU: uint16(b.rxMTU)})
+	b.offer.CompareAndSwap(int32(b.rxMTU), int32(mtu))
+	_, err := Do(ctx, b, ExchangeMTUReq{MTU: uint16(b.offer.Load())})
 	if errors.Is(err, CodeRequestNotSupported) || errors.Is(err, ErrMTUExchanged) {
 		err = nil
 	}
@@ -53,10 +59,10 @@ func (b *Bearer) handleMTUReq(r *wire.Reader) {
 	if !b.gaveMTU {
 		// The response has three octets, which every MTU allows.
 		b.gaveMTU = true
-		b.agreeMTU(b.rxMTU, int(req.MTU))
+		b.agreeMTU(int(b.offer.Load()), int(req.MTU))
 		b.agreed.Store(true)
 	}
-	b.Reply(ExchangeMTURsp{MTU: uint16(b.rxMTU)}.AppendPDU(b.scratch[:0]))
+	b.Reply(ExchangeMTURsp{MTU: uint16(b.offer.Load())}.AppendPDU(b.scratch[:0]))
 }
 
 // agreeMTU sets the MTU to the smaller of both sides', but not below 23,

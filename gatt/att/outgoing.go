@@ -47,13 +47,24 @@ func (b *Bearer) sendNext(now time.Time, l *lane) {
 	b.setDeadline()
 }
 
-// sendPaced sends commands and notifications while the channel has room. If any
-// are left, Room has reported false, and the channel will call Writable.
+// sendPaced sends commands and notifications while the channel has room, in turns with
+// those of the feed. If any are left, Room has reported false, and the channel will call
+// Writable.
 func (b *Bearer) sendPaced(now time.Time) {
-	for !b.down && b.paced.first != nil && b.ch.Room() {
+	for !b.down {
+		feeds := b.feed != nil && b.feed.Waiting()
+		if !feeds && b.paced.first == nil || !b.ch.Room() {
+			return
+		}
+		if feeds && (b.paced.first == nil || !b.fed) {
+			b.fed = true
+			b.sendFeed()
+			continue
+		}
+		b.fed = false
 		t := b.paced.nextLive(now)
 		if t == nil {
-			return
+			continue
 		}
 		err := b.checkTransaction(t)
 		if err == nil {
@@ -61,6 +72,25 @@ func (b *Bearer) sendPaced(now time.Time) {
 		}
 		t.deliverResult(now, nil, err)
 	}
+}
+
+// sendFeed sends the next PDU of the feed.
+func (b *Bearer) sendFeed() {
+	b.feedPDU = b.feed.AppendNext(b.feedPDU[:0])
+	if n := len(b.feedPDU); n > 0 && n <= b.MTU() {
+		b.ch.Send(b.feedPDU)
+	}
+}
+
+// SetFeed sets the feed, whose PDUs are sent as the channel has room. Must run on the
+// loop.
+func (b *Bearer) SetFeed(f Feed) { b.feed = f }
+
+// DrainFeed sends PDUs of the feed while the channel has room. It must be called after
+// the feed has got its first PDU. Must run on the loop.
+func (b *Bearer) DrainFeed(now time.Time) {
+	b.now = now
+	b.sendPaced(now)
 }
 
 // checkTransaction returns why a transaction whose turn has come must not be

@@ -54,3 +54,48 @@ func TestOutstanding(t *testing.T) {
 		<-done
 	})(t)
 }
+
+// Heard tells of the next PDU of the peer, Unasked of the last one that answers nothing.
+func TestHeard(t *testing.T) {
+	bubble(func(t *testing.T) {
+		b, ch := newBearer(t, nil)
+		if got := b.Unasked(); !got.IsZero() {
+			t.Errorf("a new bearer: a value at %v", got)
+		}
+		for _, c := range []struct {
+			pdu     string
+			unasked bool
+		}{
+			{"1b 0300 01", true},      // a notification
+			{"1d 0300 01", true},      // an indication
+			{"23 0300 0100 01", true}, // several values
+			{"0b 01", false},          // a response
+			{"0a 0300", false},        // a request
+			{"ff", false},             // a command that nobody knows
+		} {
+			time.Sleep(time.Second)
+			before, first, second := b.Unasked(), b.Heard(), b.Heard()
+			select {
+			case <-first:
+				t.Fatalf("%s: heard before it came", c.pdu)
+			default:
+			}
+			ch.Receive(c.pdu)
+			synctest.Wait()
+			for _, heard := range []<-chan struct{}{first, second} {
+				select {
+				case <-heard:
+				default:
+					t.Errorf("%s: not heard", c.pdu)
+				}
+			}
+			want := before
+			if c.unasked {
+				want = time.Now()
+			}
+			if got := b.Unasked(); !got.Equal(want) {
+				t.Errorf("%s: the last value was at %v, want %v", c.pdu, got, want)
+			}
+		}
+	})(t)
+}

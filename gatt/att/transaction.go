@@ -214,22 +214,20 @@ type lane struct {
 	waiting  fifo
 	out      *transaction // sent and unanswered; nil if none
 	deadline time.Time    // for the answer to out
-	// sent, if not nil, is for other goroutines: when out was sent, in ns of Unix
-	// time, or the negated time of the last answer; 0 before the first request.
-	sent *atomic.Int64
+	// sent is for other goroutines, too: when out was sent, in ns of Unix time, or the
+	// negated time of the last answer; 0 before the first PDU. It is not beside the
+	// fields of Bearer that every caller reads, because the loop writes it twice for
+	// each transaction.
+	sent atomic.Int64
 }
 
-func (l *lane) noteSent(now time.Time) {
-	if l.sent != nil {
-		l.sent.Store(now.UnixNano())
-	}
-}
+func (l *lane) noteSent(now time.Time) { l.sent.Store(now.UnixNano()) }
 
 // takeOutstanding removes and returns the outstanding transaction.
 func (l *lane) takeOutstanding(now time.Time) *transaction {
 	t := l.out
 	l.out, l.deadline = nil, time.Time{}
-	if t != nil && l.sent != nil {
+	if t != nil {
 		l.sent.Store(-now.UnixNano())
 	}
 	return t
