@@ -43,8 +43,9 @@ type Config struct {
 	AllowRepair bool
 	// Signing distributes keys for signed writes, and asks for the peer's.
 	Signing bool
-	// OOB is the out-of-band data of pairings whose PairOptions have none. A TK or a
-	// peer's data in it implies MITM for these pairings.
+	// OOB is the out-of-band data of pairings whose PairOptions have none, and of those
+	// that peers begin. A TK or a peer's data in it implies MITM for these pairings. All
+	// of them use the key pair of Local; see LocalOOB.
 	OOB *OOB
 	// KeyPair makes the P-256 key pair of a pairing; default a new one by crypto/ecdh.
 	// It is called on the loop and must not wait.
@@ -60,9 +61,9 @@ type Config struct {
 	AddressLifetime time.Duration
 	// Changed is called after a bond has been saved, or removed: b is then nil. A
 	// change of its signature counters alone does not count. Changed runs on the
-	// goroutine that made the change, and may change bonds itself. Calls for
-	// concurrent changes may arrive out of order; the Store is authoritative. nil
-	// means no call.
+	// goroutine that made the change, and may change bonds itself, or close the
+	// Manager or its host. Calls for concurrent changes may arrive out of order; the
+	// Store is authoritative. nil means no call.
 	Changed func(peer hci.Addr, b *Bond)
 	// Identity is the identity address, for a controller that uses a private address;
 	// default the controller's own address.

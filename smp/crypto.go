@@ -2,6 +2,7 @@ package smp
 
 import (
 	"crypto/aes"
+	"crypto/cipher"
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/subtle"
@@ -25,12 +26,18 @@ func reversed[S ~[]byte](b S) S {
 	return r
 }
 
-// e is the security function e, AES-128 of one block (2.2.1).
-func e(key, data [16]byte) [16]byte {
+// newCipher returns AES-128 with a key whose least significant octet is the first.
+func newCipher(key [16]byte) cipher.Block {
 	block, err := aes.NewCipher(reversed(key[:]))
 	if err != nil {
 		panic("smp: " + err.Error()) // only for a wrong key length
 	}
+	return block
+}
+
+// e is the security function e, AES-128 of one block (2.2.1).
+func e(key, data [16]byte) [16]byte {
+	block := newCipher(key)
 	slices.Reverse(data[:])
 	block.Encrypt(data[:], data[:])
 	slices.Reverse(data[:])

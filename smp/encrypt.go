@@ -72,9 +72,17 @@ func (m *Machine) handleEncryptionDone(now time.Time, err error) {
 	}
 	m.logEvent(levelLink, "not encrypted", "error", err)
 	if m.attempt() != nil {
-		m.endPairing(now, &Error{Reason: ReasonUnspecified, Local: true, Err: err})
+		m.endPairing(now, keyRefused(err))
 	}
 	m.answerEncrypts(outcome{err: err})
+}
+
+// keyRefused is the failure of a pairing whose key did not encrypt the link.
+func keyRefused(err error) *Error {
+	if errors.Is(err, hci.StatusAuthenticationFailure) || errors.Is(err, hci.StatusKeyMissing) || errors.Is(err, hci.StatusMICFailure) {
+		err = fmt.Errorf("%w: %w", ErrKeysDiffer, err)
+	}
+	return &Error{Reason: ReasonUnspecified, Local: true, Err: err}
 }
 
 // handleEncryptionEvent handles the end of an encryption that this host permitted as
@@ -88,7 +96,7 @@ func (m *Machine) handleEncryptionEvent(now time.Time, st hci.Status) {
 		m.encryption = nil
 		m.logEvent(levelLink, "not encrypted", "status", st)
 		if m.attempt() != nil {
-			m.endPairing(now, &Error{Reason: ReasonUnspecified, Local: true, Err: st})
+			m.endPairing(now, keyRefused(st))
 		}
 	}
 }

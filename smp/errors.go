@@ -133,6 +133,9 @@ var (
 	// an address that it cannot resolve.
 	ErrOpenBond = errors.New("the peer was not given the key to this host's private addresses: " +
 		"pair again and replace the bond, or disable privacy")
+	// ErrKeysDiffer means that the key of a pairing did not encrypt the link: the two sides
+	// have derived different ones.
+	ErrKeysDiffer = errors.New("the keys of the two sides differ")
 	// ErrBonded means that there is a bond already. Pair replaces it only if
 	// PairOptions.Replace is set.
 	ErrBonded = errors.New("there is a bond with the peer: encrypt with it, or ask to replace it")
@@ -165,6 +168,27 @@ func (e *SaveError) Error() string {
 
 // Unwrap returns Err.
 func (e *SaveError) Unwrap() error { return e.Err }
+
+// InUseError names the process that uses the bonds in a directory. It unwraps to
+// ErrInUse.
+type InUseError struct {
+	Dir     string // of the local identity
+	PID     int    // 0 if it is not known
+	Program string // "" if it is not known
+}
+
+func (e *InUseError) Error() string {
+	switch {
+	case e.PID == 0:
+		return fmt.Sprintf("%s: %v", e.Dir, ErrInUse)
+	case e.Program == "":
+		return fmt.Sprintf("%s: process %d uses these bonds: end it first", e.Dir, e.PID)
+	}
+	return fmt.Sprintf("%s: process %d (%s) uses these bonds: end it first", e.Dir, e.PID, e.Program)
+}
+
+// Unwrap returns ErrInUse.
+func (e *InUseError) Unwrap() error { return ErrInUse }
 
 // BondLostError names a peer that has lost its bond. This host keeps its own side: a
 // device that only poses as the peer must not be able to remove it. To replace the

@@ -56,7 +56,8 @@ func NewManager(l Local, cfg *Config) (*Manager, error) {
 
 // Close ends the use of the bonds, once those of finished pairings are saved: it closes
 // the Store if that implements io.Closer, as a FileStore does. The controller must have
-// ended before, and Close must not be called on its loop.
+// ended before, and Close must not be called on its loop. It does not wait for calls of
+// Config.Changed, and may be called by one.
 func (m *Manager) Close() error {
 	m.saves.Wait()
 	if s, ok := m.store.Store.(io.Closer); ok {
@@ -72,30 +73,21 @@ func (m *Manager) Store() Store { return m.store }
 // Identity returns this host's identity, by which bonded peers know it.
 func (m *Manager) Identity() Identity { return m.store.Identity() }
 
-// bonds is the part of a Store that finds bonds; an index has it too.
-type bonds interface {
-	Find(peer hci.Addr) (*Bond, bool)
-	All() []*Bond
-}
-
 // Find returns the bond with the device that has the address a, which may be a private
 // one. It finds a new bond while that is still being saved. A private address costs one
-// AES block for each bond.
+// AES block for each bond; with a Store of this package, Find allocates nothing.
 func (m *Manager) Find(a hci.Addr) (*Bond, bool) {
-	for _, s := range [...]bonds{&m.unsaved, m.store} {
-		if b, ok := s.Find(a.Identity()); ok {
-			return b, true
-		}
-		if !a.IsResolvable() {
-			continue
-		}
-		for _, b := range s.All() {
-			if !b.IRK.IsZero() && Resolves(b.IRK, a) {
-				return b, true
-			}
-		}
+	identity := a.Identity()
+	if b, ok := m.unsaved.Find(identity); ok {
+		return b, true
 	}
-	return nil, false
+	if b, ok := m.unsaved.resolve(a); ok {
+		return b, true
+	}
+	if b, ok := m.store.Find(identity); ok {
+		return b, true
+	}
+	return resolveIn(m.store.Store, a)
 }
 
 // checkRoom returns an error if a peer may not add a bond: Config.MaxBonds is reached.

@@ -20,8 +20,11 @@ type OOBData struct {
 	Rand    Key // known to the two sides alone
 }
 
-// LocalOOB is this host's data, with the private key that belongs to it. It serves one
-// pairing.
+// LocalOOB is this host's data, with the private key that belongs to it. It should serve
+// one pairing (Vol 3, Part H, 2.3.6): make new data for the next one. Data that cannot be
+// renewed, such as a printed code, serves any number. Its private key stays secret, since
+// public keys that are not on the curve are refused; but each device that has paired with
+// such data knows its random value, and can claim to others to be this host.
 type LocalOOB struct {
 	key  *ecdh.PrivateKey
 	rand [16]byte

@@ -1,6 +1,7 @@
 package smp
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -192,7 +193,7 @@ func TestOutOfBand(t *testing.T) {
 }
 
 func TestKeySizes(t *testing.T) {
-	for _, size := range []uint8{7, 8, 15} {
+	for _, size := range []uint8{0, 6, 7, 8, 15} {
 		offer := func(fromInitiator bool, pdu command) []command {
 			if rsp, ok := pdu.(pairingResponse); ok {
 				rsp.MaxKeySize = size
@@ -204,6 +205,12 @@ func TestKeySizes(t *testing.T) {
 		d.run()
 		d.wantReason(fmt.Sprintf("%d octets", size), d.cerr, d.perr, ReasonEncryptionKeySize)
 		p, err := newResponder(asLegacy(shortest(d.ps)), addrB, addrA, pairingRequest{IO: NoInputNoOutput, Auth: authBonding, MaxKeySize: size, ResponderKeys: distEncKey})
+		if size < 7 { // never allowed
+			if e, ok := errors.AsType[*Error](err); !ok || e.Reason != ReasonEncryptionKeySize || !e.Local {
+				t.Errorf("%d octets: %v", size, err)
+			}
+			continue
+		}
 		if err != nil || p.keySize != int(size) {
 			t.Fatalf("%d octets allowed: %v", size, err)
 		}
@@ -219,7 +226,7 @@ func TestKeySizes(t *testing.T) {
 	if p.preq[4] != 16 {
 		t.Errorf("a request offers %d octets", p.preq[4])
 	}
-	for _, size := range []byte{0, 6, 17, 255} {
+	for _, size := range []byte{17, 255} {
 		pdu := pairingRequest{IO: NoInputNoOutput, MaxKeySize: size}.AppendPDU(nil)
 		if _, err := parseCommand(pdu); err == nil {
 			t.Errorf("a key size of %d was taken", size)

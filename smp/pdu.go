@@ -105,8 +105,10 @@ func (f features) appendFeatures(b []byte, c code) []byte {
 	return append(b, byte(f.Auth), f.MaxKeySize, byte(f.InitiatorKeys), byte(f.ResponderKeys))
 }
 
-// readFeatures refuses reserved values, and key sizes that do not exist (Vol 3, Part H,
-// 3.5.1). It keeps reserved bits, since the confirm and check values cover them.
+// readFeatures refuses reserved values, and keys longer than those that exist (Vol 3,
+// Part H, 3.5.1). It passes keys that are too short: the refusal of these has a reason of
+// its own (2.3.4), see agreeOnFeatures. It keeps reserved bits, since the confirm and
+// check values cover them.
 func readFeatures(r *wire.Reader) (f features, err error) {
 	f.IO = IOCapability(r.U8())
 	oob := r.U8()
@@ -121,8 +123,8 @@ func readFeatures(r *wire.Reader) (f features, err error) {
 		return f, fmt.Errorf("IO capability %v", f.IO)
 	case oob > 1:
 		return f, fmt.Errorf("OOB data flag 0x%02x", oob)
-	case f.MaxKeySize < keySizeMin || f.MaxKeySize > keySizeMax:
-		return f, fmt.Errorf("maximum key size of %d octets, outside 7 to 16", f.MaxKeySize)
+	case f.MaxKeySize > keySizeMax:
+		return f, fmt.Errorf("maximum key size of %d octets, more than 16", f.MaxKeySize)
 	}
 	return f, nil
 }

@@ -274,9 +274,9 @@ func testKeySizesOnTheAir(t *testing.T) {
 		_, l := s.peripheral()
 		f := plain
 		f.MaxKeySize = size
-		want := smp.ReasonInvalidParameters
-		if size >= 7 && size <= 16 {
-			want = smp.ReasonEncryptionKeySize
+		want := smp.ReasonEncryptionKeySize // shorter than allowed (2.3.4), by however much
+		if size > 16 {
+			want = smp.ReasonInvalidParameters // there is no such key
 		}
 		say(l, smp.PairingRequest(f))
 		s.want(l, smp.PairingFailed{Reason: want}, "key size")

@@ -94,7 +94,8 @@ func (m *Machine) finishPairing(now time.Time) {
 	}
 	m.phase = saving{}
 	m.mgr.unsaved.putBond(b)
-	m.mgr.saves.Go(func() { m.saveBond(b, a, result) })
+	m.mgr.saves.Add(1)
+	go m.saveBond(b, a, result)
 }
 
 // checkReplacement refuses a bond that would replace another one without
@@ -133,7 +134,8 @@ func weakerBondError(peer hci.Addr) *Error {
 }
 
 // saveBond writes a new bond, on a goroutine of its own, and tells the callers. It
-// goes on after the end of the link: the peer has the keys.
+// goes on after the end of the link: the peer has the keys. It takes one from the
+// Manager's saves.
 func (m *Machine) saveBond(b *Bond, a *attempt, result *Result) {
 	kept, err := m.mgr.store.saveNewBond(b)
 	posted := m.ch.Post(loop.Func(func(now time.Time) {

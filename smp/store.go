@@ -1,12 +1,6 @@
 package smp
 
-import (
-	"slices"
-	"strings"
-	"sync"
-
-	"github.com/moor-ble/moor/hci"
-)
+import "github.com/moor-ble/moor/hci"
 
 // Store holds the bonds of one local identity. Its methods must be safe for concurrent
 // use. Identity, Find and All are called on the loop too: they must not wait, except for
@@ -39,56 +33,6 @@ type Local struct {
 // OpenStore opens the Store of a local identity. Manager.Close closes a Store that
 // implements io.Closer; see [Shared] for one that several Managers use.
 type OpenStore func(l Local) (Store, error)
-
-// index holds bonds in memory, as every Store does.
-type index struct {
-	mu    sync.Mutex // a leaf; guards bonds
-	bonds map[hci.Addr]*Bond
-}
-
-func (x *index) Find(peer hci.Addr) (*Bond, bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	b, ok := x.bonds[peer.Identity()]
-	return b, ok
-}
-
-func (x *index) All() []*Bond {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	all := make([]*Bond, 0, len(x.bonds))
-	for _, b := range x.bonds {
-		if b.Damaged == nil {
-			all = append(all, b)
-		}
-	}
-	slices.SortFunc(all, func(a, b *Bond) int { return strings.Compare(a.Peer.String(), b.Peer.String()) })
-	return all
-}
-
-func (x *index) putBond(b *Bond) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.bonds == nil {
-		x.bonds = map[hci.Addr]*Bond{}
-	}
-	x.bonds[b.Peer] = b
-}
-
-func (x *index) removeBond(peer hci.Addr) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	delete(x.bonds, peer)
-}
-
-// removeSameBond removes b, unless there is another in its place.
-func (x *index) removeSameBond(b *Bond) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.bonds[b.Peer] == b {
-		delete(x.bonds, b.Peer)
-	}
-}
 
 // Memory returns an OpenStore for bonds that are lost at the end of the program, and
 // with them the local identity.

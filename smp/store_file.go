@@ -27,7 +27,7 @@ var (
 	ErrIdentityDamaged = errors.New("the identity of this host is damaged")
 	// ErrInUse means that another FileStore, most likely of another process, holds the
 	// bonds of the same local identity. Two of them would lose each other's bonds and
-	// use signature counters twice.
+	// use signature counters twice. The error is an *InUseError.
 	ErrInUse = errors.New("another process uses these bonds: end it first")
 )
 
@@ -102,8 +102,8 @@ func (s *FileStore) openLocked(dir string, l Local) error {
 // takeLock locks the directory.
 func (s *FileStore) takeLock() (unlock func(), err error) {
 	unlock, err = s.dir.TryLock()
-	if errors.Is(err, ownfile.ErrLocked) {
-		err = fmt.Errorf("%s: %w", s.dir.Path(), ErrInUse)
+	if locked, ok := errors.AsType[*ownfile.LockedError](err); ok {
+		err = &InUseError{Dir: s.dir.Path(), PID: locked.PID, Program: locked.Program}
 	}
 	return unlock, err
 }
@@ -152,8 +152,8 @@ func (s *FileStore) loadIdentity(l Local) error {
 	case err != nil:
 		return err
 	case f.Addr != l.Addr || subtle.ConstantTimeCompare([]byte(f.Binding), []byte(l.Binding)) != 1:
-		return fmt.Errorf("%w: %s is for %v %q, this is %v %q",
-			ErrOtherController, path, f.Addr, f.Binding, l.Addr, l.Binding)
+		return &fs.PathError{Op: "use", Path: path, Err: fmt.Errorf("%w: it is for %v %q, this is %v %q",
+			ErrOtherController, f.Addr, f.Binding, l.Addr, l.Binding)}
 	}
 	s.identity = Identity{Addr: l.Addr, IRK: Key(f.IRK)}
 	return nil
@@ -163,7 +163,7 @@ func (s *FileStore) loadIdentity(l Local) error {
 func readIdentity(dir *ownfile.Dir) (f identityRecord, err error) {
 	err = readRecord(dir, identityFile, &f)
 	if _, system := errors.AsType[*fs.PathError](err); err != nil && !system {
-		err = fmt.Errorf("%s: %w: %w", filepath.Join(dir.Path(), identityFile), ErrIdentityDamaged, err)
+		err = &fs.PathError{Op: "read", Path: filepath.Join(dir.Path(), identityFile), Err: fmt.Errorf("%w: %w", ErrIdentityDamaged, err)}
 	}
 	return f, err
 }

@@ -60,3 +60,29 @@ func openUnlocked(parent *ownfile.Dir, name string) (*FileStore, error) {
 	}
 	return s, nil
 }
+
+// DamagedIdentities returns an error, which wraps ErrIdentityDamaged and names the file,
+// for each local identity under dir that cannot be parsed. Directories that cannot be read
+// count as none.
+func DamagedIdentities(dir string) (damaged []error) {
+	parent, err := ownfile.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer parent.Close()
+	entries, _ := parent.Entries()
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		sub, err := parent.Sub(e.Name())
+		if err != nil {
+			continue
+		}
+		if _, err := readIdentity(sub); errors.Is(err, ErrIdentityDamaged) {
+			damaged = append(damaged, fmt.Errorf("smp: bonds: %w", err))
+		}
+		sub.Close()
+	}
+	return damaged
+}

@@ -5,7 +5,9 @@ package smp_test
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -119,7 +121,9 @@ func TestBondsInUse(t *testing.T) {
 	if err := s.Save(sampleBond(peerA)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := smp.OpenFileStore(dir, local); !errors.Is(err, smp.ErrInUse) {
+	_, err := smp.OpenFileStore(dir, local)
+	used, ok := errors.AsType[*smp.InUseError](err)
+	if !ok || !errors.Is(err, smp.ErrInUse) || used.Dir != s.Dir() || runtime.GOOS == "linux" && used.PID != os.Getpid() {
 		t.Errorf("opened twice: %v", err)
 	}
 	other, err := smp.OpenFileStore(dir, smp.Local{Addr: peerB})

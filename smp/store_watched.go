@@ -39,9 +39,19 @@ func (w watchedStore) Remove(peer hci.Addr) error {
 	return err
 }
 
-// saveNewBond saves the bond of a pairing. kept is false if it was removed, or replaced
-// by a newer one, before its turn came.
+// saveNewBond saves the bond of a pairing, and takes one from the Manager's saves before
+// it calls Config.Changed, which may close the Manager. kept is false if the bond was
+// removed, or replaced by a newer one, before its turn came.
 func (w watchedStore) saveNewBond(b *Bond) (kept bool, err error) {
+	kept, err = w.writeNewBond(b)
+	w.m.saves.Done()
+	if kept {
+		w.notifyChanged(b.Peer, b)
+	}
+	return kept, err
+}
+
+func (w watchedStore) writeNewBond(b *Bond) (kept bool, err error) {
 	w.m.writing <- struct{}{}
 	if now, ok := w.m.unsaved.Find(b.Peer); !ok || now != b {
 		<-w.m.writing
@@ -50,9 +60,6 @@ func (w watchedStore) saveNewBond(b *Bond) (kept bool, err error) {
 	err = w.Store.Save(b)
 	w.m.unsaved.removeSameBond(b)
 	<-w.m.writing
-	if err == nil {
-		w.notifyChanged(b.Peer, b)
-	}
 	return err == nil, err
 }
 
