@@ -19,8 +19,8 @@ const (
 	adviceBond     = "the keys of the bond do not fit any more: remove the bond on both sides and pair again"
 	adviceUnbonded = "the device ended the connection while it was being encrypted with the bond: it may be busy, so try later; " +
 		"if it always does so, it has lost the bond: remove the bond on both sides and pair again"
+	adviceKeysDiffer = "the two sides do not have the same key after pairing: pair again; if that fails, remove old bonds on the device first"
 	adviceSecure     = "the device wants a paired connection: pair with it first"
-	adviceRefused    = "the device refuses this host: pair with it first; or it still has a bond with this host: remove that on the device"
 	adviceAdapter    = "the adapter does not work properly: replug or reset it, or use another one"
 	adviceByItself   = "the controller ended the connection by itself: try again, or use another adapter"
 	adviceNoCodedPHY = "leave the coded PHY out, or use an adapter that has it"
@@ -85,6 +85,16 @@ func (s *subject) phase() Phase {
 		return PhaseUnknown
 	}
 	return s.in.Phase
+}
+
+// adviseRefused is the advice on a device that ended a link without a bond for want of
+// security. In the phase of securing, the caller pairs already.
+func adviseRefused(s *subject) string {
+	const orBond = "; or it still has a bond with this host: remove that on the device"
+	if s.phase() == PhaseSecure {
+		return "the device refuses to pair: put it into its pairing mode" + orBond
+	}
+	return "the device refuses this host: pair with it first" + orBond
 }
 
 // adviseHungUp is the advice on a device that ended the link.

@@ -132,8 +132,8 @@ const (
 	// Secure: encrypts the link if there is a bond, or pairs if Options.Pair is set,
 	// and repeats the operation once.
 	Secure
-	// RelaxParams: in the next dial of the same Establish, asks for a longer interval
-	// and supervision timeout.
+	// RelaxParams: in the next dial to the device, asks for a longer interval and
+	// supervision timeout.
 	RelaxParams
 	// Adopt: asks the controller about its links, and ends those that only one side
 	// has, so that the next dial succeeds. connmgr shares its own links before it

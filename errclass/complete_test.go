@@ -38,6 +38,7 @@ func samples() map[string]error {
 		"controller.ErrStuck":           controller.ErrStuck,
 		"controller.ErrNotSupported":    controller.ErrNotSupported,
 		"controller.ErrNoLE":            controller.ErrNoLE,
+		"controller.ErrReset":           controller.ErrReset,
 		"controller.ErrNoCodedPHY":      controller.ErrNoCodedPHY,
 		"controller.ErrDialTimeout":     controller.ErrDialTimeout,
 		"controller.ErrStillInitiating": controller.ErrStillInitiating,
@@ -92,6 +93,7 @@ func samples() map[string]error {
 		"smp.ErrIdentityDamaged": smp.ErrIdentityDamaged,
 		"smp.ErrBondLost":        smp.ErrBondLost,
 		"smp.ErrNoBond":          smp.ErrNoBond,
+		"smp.ErrKeysDiffer":      smp.ErrKeysDiffer,
 		"smp.ErrNoKey":           smp.ErrNoKey,
 		"smp.ErrWeakBond":        smp.ErrWeakBond,
 		"smp.ErrBondDamaged":     smp.ErrBondDamaged,
@@ -104,6 +106,7 @@ func samples() map[string]error {
 		"smp.ErrNoSigningKey":    smp.ErrNoSigningKey,
 		"smp.ErrOtherController": smp.ErrOtherController,
 		"smp.ErrInUse":           smp.ErrInUse,
+		"smp.InUseError":         &smp.InUseError{},
 		"smp.SaveError":          &smp.SaveError{Err: syscall.ENOSPC},
 		"smp.Error":              &smp.Error{Reason: smp.ReasonUnspecified},
 		"smp.BondLostError":      &smp.BondLostError{Err: hci.StatusKeyMissing},
@@ -173,7 +176,10 @@ func TestComplete(t *testing.T) {
 
 func known(t *testing.T, name string, err error) {
 	t.Helper()
-	for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream, errclass.Upstream47} {
+	if !errclass.FromStack(err) {
+		t.Errorf("%s: %v is not taken for an error of the stack", name, err)
+	}
+	for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream46, errclass.Upstream47} {
 		c := tr.Of(err)
 		if c.Row == errclass.Unclassified || c.Category == errclass.None {
 			t.Errorf("%s: %v is not in the table", name, err)

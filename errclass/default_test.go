@@ -44,9 +44,9 @@ func TestDefault(t *testing.T) {
 		{"authentication failure", ended(0x05), errclass.BondLost, 1, errclass.BudgetNone, 0, errclass.CheckBond},
 		{"key missing", ended(0x06), errclass.BondLost, 1, errclass.BudgetNone, 0, errclass.CheckBond},
 		{"MIC failure", ended(0x3D), errclass.BondLost, 1, errclass.BudgetNone, 0, errclass.CheckBond},
-		{"memory full", refusedDial(0x07), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
-		{"connection limit", refusedDial(0x09), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
-		{"rejected resources", dial(0x0D), errclass.OutOfSlots, 0, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
+		{"memory full", refusedDial(0x07), errclass.OutOfSlots, 1, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
+		{"connection limit", refusedDial(0x09), errclass.OutOfSlots, 1, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
+		{"rejected resources", dial(0x0D), errclass.OutOfSlots, 1, errclass.BudgetTransient, 4 * s, errclass.LowerLimit | errclass.AwaitSlot},
 		{"a list of the controller is full", &controller.ConnectError{Err: command(0x07)}, errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0},
 		{"controller busy", dial(0x3A), errclass.Connection, 10, errclass.BudgetConnect, 100 * ms, 0},
 		{"bad parameters", refusedDial(0x12), errclass.Fatal, 0, errclass.BudgetNone, 0, 0},
@@ -150,7 +150,7 @@ func TestUpstreamOfOurs(t *testing.T) {
 		{io.EOF, errclass.RemoteError{Kind: errclass.KindEOF}},
 		{context.Canceled, errclass.RemoteError{Kind: errclass.KindOther}},
 	} {
-		got, want := errclass.Upstream.Of(tt.err), errclass.Upstream.Of(&tt.like)
+		got, want := errclass.Upstream46.Of(tt.err), errclass.Upstream46.Of(&tt.like)
 		got.Row, want.Row = "", ""
 		if got != want {
 			t.Errorf("%v: got %+v, want that of %v: %+v", tt.err, got, &tt.like, want)
@@ -181,6 +181,7 @@ func TestUnknownNames(t *testing.T) {
 		"phase 0xfe":                 errclass.Phase(0xFE),
 		"discover":                   errclass.PhaseDiscover,
 		"adapter":                    errclass.BudgetAdapter,
+		"upstream 4.6":               errclass.Upstream46,
 		"upstream 4.7":               errclass.Upstream47,
 		"lower limit, other adapter": errclass.LowerLimit | errclass.OtherAdapter,
 	} {
@@ -220,6 +221,8 @@ func TestAdvicePairing(t *testing.T) {
 		{&smp.Error{Reason: smp.ReasonConfirmValueFailed, Local: true}, errclass.BudgetNone, passkey},
 		{&smp.Error{Reason: smp.ReasonUnspecified}, errclass.BudgetNone, denied},
 		{&smp.Error{Reason: smp.ReasonUnspecified, Local: true}, errclass.BudgetNone, ""},
+		{&smp.Error{Reason: smp.ReasonUnspecified, Local: true, Err: fmt.Errorf("%w: %w", smp.ErrKeysDiffer, hci.StatusAuthenticationFailure)},
+			errclass.BudgetNone, "the two sides do not have the same key after pairing: pair again; if that fails, remove old bonds on the device first"},
 		{&smp.Error{Reason: smp.ReasonRepeatedAttempts}, errclass.BudgetConnect, ""},
 		{smp.ErrNoBond, errclass.BudgetNone, pairAdvice},
 		{smp.ErrBonded, errclass.BudgetNone, ""},
@@ -246,3 +249,24 @@ func TestCanceledByRemoteRadio(t *testing.T) {
 		}
 	}
 }
+
+// A controller that is not made for LE, and one whose extended commands do not work, have
+// an advice that can be followed.
+func TestAdviceOnControllers(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{controller.ErrNoLE, "this adapter is for Bluetooth Classic only: use an adapter with Bluetooth 4.0 or later"},
+		{&controller.CommandError{Op: hci.OpLESetExtendedScanParameters, Err: hci.StatusUnknownCommand}, extendedRefused},
+		{&controller.CommandError{Op: hci.OpLESetExtendedScanEnable, Err: hci.StatusInvalidParameters}, extendedRefused},
+		{&controller.CommandError{Op: hci.OpLEExtendedCreateConnection, Err: hci.StatusUnknownCommand}, extendedRefused},
+	} {
+		if got := errclass.Of(tt.err).Advice; got != tt.want {
+			t.Errorf("%v: advice %q, want %q", tt.err, got, tt.want)
+		}
+	}
+}
+
+const extendedRefused = "this adapter refuses the extended commands: use the legacy commands " +
+	"(controller.Config.DisableExtended, or --no-extended), or another adapter"

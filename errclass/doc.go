@@ -9,8 +9,9 @@
 // number of attempts bounds the cost of that mistake.
 //
 // The table has three treatments of each error. [Default] uses the reason that the
-// controller reported. [Upstream] and [Upstream47] do as bleak-retry-connector 4.6
-// and 4.7.1 do with the error that their user would have seen.
+// controller reported. [Upstream46] and [Upstream47] do as
+// bleak-retry-connector 4.6 and 4.7.1 do with the error that their user would have
+// seen.
 //
 // The package has no state. Its functions may be called from any goroutine.
 package errclass

@@ -14,16 +14,18 @@ type Treatment uint8
 const (
 	// Default uses the reason of a failure, and the situation where it is known.
 	Default Treatment = iota
-	// Upstream has the waits, budgets and final errors of bleak-retry-connector
-	// 4.6.
-	Upstream
+	// Upstream46 has the waits, budgets and final errors of bleak-retry-connector 4.6.
+	Upstream46
 	// Upstream47 has those of bleak-retry-connector 4.7.1.
 	Upstream47
 )
 
-// String returns "default", "upstream" or "upstream 4.7".
+// Valid reports whether the treatment is one of the constants.
+func (t Treatment) Valid() bool { return t <= Upstream47 }
+
+// String returns "default", "upstream 4.6" or "upstream 4.7".
 func (t Treatment) String() string {
-	return name(int(t), "treatment", "default", "upstream", "upstream 4.7")
+	return name(int(t), "treatment", "default", "upstream 4.6", "upstream 4.7")
 }
 
 // Of returns the class of an error by the Default treatment.
@@ -39,7 +41,7 @@ func Retryable(err error) bool { return Of(err).Retried() }
 func (t Treatment) Of(err error) Class { return t.Classify(err, nil) }
 
 // Classify returns the class of an error in a situation; the zero Class for a nil
-// error. The situation may be nil, and makes no difference to Upstream. If a link
+// error. The situation may be nil, and makes no difference to Upstream46. If a link
 // was closed by this host because of an error, that error decides.
 func (t Treatment) Classify(err error, in *Situation) Class {
 	if err == nil {

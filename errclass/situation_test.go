@@ -17,7 +17,9 @@ const (
 	radioAdvice = "radio contact broke, by interference or distance: bring adapter and device closer together, " +
 		"add an adapter, or move this one away from USB 3 ports with an extension cable"
 	pairAdvice = "the device wants a paired connection: pair with it first"
-	bondAdvice = "the keys of the bond do not fit any more: remove the bond on both sides and pair again"
+	// refusedAdvice is for a caller who pairs already.
+	refusedAdvice = "the device refuses to pair: put it into its pairing mode; or it still has a bond with this host: remove that on the device"
+	bondAdvice    = "the keys of the bond do not fit any more: remove the bond on both sides and pair again"
 )
 
 // TestKeysInSituation checks that 0x05, 0x06 and 0x3D mean lost keys only on a
@@ -25,6 +27,7 @@ const (
 func TestKeysInSituation(t *testing.T) {
 	bond := errclass.Situation{Phase: errclass.PhaseSecure, Encrypted: true}
 	plain := errclass.Situation{Phase: errclass.PhaseDiscover}
+	pairing := errclass.Situation{Phase: errclass.PhaseSecure}
 	refused := errclass.Situation{Phase: errclass.PhaseMTU, SecurityRefused: true}
 	for _, tt := range []situationTest{
 		{"0x05 with a bond", ended(0x05), bond, class{errclass.BondLost, 1, errclass.BudgetNone, 0, errclass.CheckBond, bondAdvice}},
@@ -38,6 +41,8 @@ func TestKeysInSituation(t *testing.T) {
 			"the device refuses this host: pair with it first; or it still has a bond with this host: remove that on the device"}},
 		{"0x06 without a bond", ended(0x06), plain, class{errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0,
 			"the device refuses this host: pair with it first; or it still has a bond with this host: remove that on the device"}},
+		{"0x05 while pairing", ended(0x05), pairing, class{errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0, refusedAdvice}},
+		{"0x06 while pairing", ended(0x06), pairing, class{errclass.Connection, 0, errclass.BudgetConnect, 100 * ms, 0, refusedAdvice}},
 		{"0x3D without a bond", ended(0x3D), plain, class{errclass.Connection, 0, errclass.BudgetConnect, 500 * ms, 0, radioAdvice}},
 		{"0x05 after a refused Security Request", ended(0x05), refused,
 			class{errclass.Connection, 0, errclass.BudgetNone, 0, errclass.Secure, pairAdvice}},
@@ -198,7 +203,7 @@ func TestUpstreamHasNoSituation(t *testing.T) {
 		Heard: errclass.Heard{Adapter: "hci0", Ago: time.Second},
 	}
 	for _, err := range []error{ended(0x05), ended(0x13), ended(0x3D), dial(0x02), controller.ErrDialTimeout, gatt.ErrStale} {
-		for _, tr := range []errclass.Treatment{errclass.Upstream, errclass.Upstream47} {
+		for _, tr := range []errclass.Treatment{errclass.Upstream46, errclass.Upstream47} {
 			if got, want := tr.Classify(err, s), tr.Of(err); got != want {
 				t.Errorf("%v of %v: got %+v, want %+v", tr, err, got, want)
 			}

@@ -36,7 +36,7 @@ var (
 	unheard = treatment{category: NotFound, budget: BudgetTimeout, delay: DelayStack}
 	// full is an adapter without room for another link.
 	full = treatment{
-		category: OutOfSlots, budget: BudgetTransient, delay: DelayOutOfSlots,
+		category: OutOfSlots, redial: Redial{Times: 1, Wait: 250 * time.Millisecond}, budget: BudgetTransient, delay: DelayOutOfSlots,
 		action: LowerLimit | AwaitSlot, advice: adviceSlots,
 	}
 	// away is an adapter that ended or is being reset.

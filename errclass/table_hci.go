@@ -29,6 +29,10 @@ var localRows = []row{
 		like: likeEOF, do: broken, why: "an adapter that takes no data, or takes or answers no command, makes no connection",
 	},
 	{
+		name: "controller: reset before it answered", match: []match{is(controller.ErrReset)},
+		like: likeEOF, do: treatment{category: Connection, budget: BudgetTransient, delay: DelayStack}, why: "the same command may be sent again",
+	},
+	{
 		name: "controller: the peer does not acknowledge data", match: []match{is(controller.ErrUnacknowledged)},
 		like: likeDisconnected, do: treatment{category: Aborted, budget: BudgetConnect, delay: DelayMedium, advice: adviceDeaf},
 		why: "the link layer of the device is stuck, or the contact is at its limit",
@@ -127,7 +131,7 @@ var hciRows = []row{
 	},
 	{
 		name: "0x07, 0x09, 0x0D of a dial", match: []match{statusAt(onDial, hci.StatusMemoryFull, hci.StatusConnectionLimit, hci.StatusRejectedResources)},
-		like: likeNoSlot, do: full, why: "the controller's true limit: learn it, and wait for a link to end",
+		like: likeNoSlot, do: full, why: "a passing refusal, or the controller's true limit: ask once more, learn it, and wait for a link to end",
 	},
 	{
 		name: "0x08 connection timeout", match: []match{statusAt(anywhere, hci.StatusConnectionTimeout)},

@@ -17,8 +17,8 @@ var situationRows = []row{
 		why: "the device asked for encryption and ended the link for want of it",
 	},
 	{
-		name:  "0x13, 0x14, 0x15 of a link on which a Security Request was refused",
-		match: []match{when(refusedSecurity, hangUps)},
+		name:  "0x13 of a link on which a Security Request was refused",
+		match: []match{when(refusedSecurity, statusAt(onLink, hci.StatusRemoteUserTerminated))},
 		like:  likeByRemote,
 		do: treatment{
 			category: Connection, redial: Redial{Times: 2, Wait: time.Second}, action: Secure, advice: adviceSecure,
@@ -43,7 +43,7 @@ var situationRows = []row{
 	{
 		name:  "0x05, 0x06 of a link without a bond",
 		match: []match{when(unencrypted, statusAt(anywhere, hci.StatusAuthenticationFailure, hci.StatusKeyMissing))},
-		like:  likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayShort, advice: adviceRefused},
+		like:  likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect, delay: DelayShort}, advise: adviseRefused,
 		why: "without a bond, no keys can be lost",
 	},
 	{

@@ -45,6 +45,11 @@ var smpRows = []row{
 		why: "a wrong passkey, or a man in the middle: the user decides whether to try again",
 	},
 	{
+		name: "smp: keys differ", match: []match{is(smp.ErrKeysDiffer)},
+		like: likeBleak, do: treatment{category: Connection, advice: adviceKeysDiffer},
+		why: "the key of the pairing does not encrypt the link: the user decides whether to pair again",
+	},
+	{
 		name: "smp: 0x08, 0x0F by the peer", match: []match{allOf(byPeer, reasons(smp.ReasonUnspecified, smp.ReasonKeyRejected))},
 		like: likeBleak, do: treatment{category: Connection, advice: adviceDenied},
 		why: "the user of the device decides",

@@ -64,7 +64,7 @@ func TestUpstream(t *testing.T) {
 	for _, tt := range upstreamTests {
 		t.Run(fmt.Sprintf("%v %s", tt.kind, tt.text), func(t *testing.T) {
 			err := fmt.Errorf("connecting: %w", &errclass.RemoteError{Kind: tt.kind, Text: tt.text})
-			got := errclass.Upstream.Of(err)
+			got := errclass.Upstream46.Of(err)
 			if got.Backoff != tt.backoff || got.Budget != tt.budget || got.Category != tt.final || (got.Advice != "") != tt.advice {
 				t.Errorf("got wait %v, %v, %v, advice %q; want wait %v, %v, %v, advice %v",
 					got.Backoff, got.Budget, got.Category, got.Advice, tt.backoff, tt.budget, tt.final, tt.advice)
@@ -90,7 +90,7 @@ func TestUpstreamOperation(t *testing.T) {
 		errclass.KindBleak:          errclass.DelayShort,
 		errclass.KindKey:            errclass.DelayShort,
 	} {
-		if got := errclass.Upstream.Of(&errclass.RemoteError{Kind: kind}).OpDelay; got != want {
+		if got := errclass.Upstream46.Of(&errclass.RemoteError{Kind: kind}).OpDelay; got != want {
 			t.Errorf("%v: got %v, want %v", kind, got, want)
 		}
 	}
@@ -109,13 +109,13 @@ func TestWordsOfPlainErrors(t *testing.T) {
 		"org.bluez.Error.Failed: le-connection-invalid-argument": errclass.Connection,
 	} {
 		err := errors.New(text)
-		for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream} {
+		for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream46} {
 			if got := tr.Of(err); got.Category != want || got.Row == errclass.Unclassified {
 				t.Errorf("%v %q: got %v by row %q, want %v", tr, text, got.Category, got.Row, want)
 			}
 		}
 	}
-	for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream} {
+	for _, tr := range []errclass.Treatment{errclass.Default, errclass.Upstream46} {
 		got := tr.Of(errors.New("something else"))
 		if got.Row != errclass.Unclassified || got.Budget != errclass.BudgetConnect || got.Backoff != 100*ms || got.Category != errclass.Connection {
 			t.Errorf("%v, of an unknown error: %+v", tr, got)
@@ -164,7 +164,7 @@ func TestUpstream47(t *testing.T) {
 		}
 	}
 	// Version 4.6 does neither.
-	timeout := errclass.Upstream.Of(&errclass.RemoteError{Kind: errclass.KindTimeout, Text: "No free BLE connection slot became available"})
+	timeout := errclass.Upstream46.Of(&errclass.RemoteError{Kind: errclass.KindTimeout, Text: "No free BLE connection slot became available"})
 	if timeout.Category != errclass.NotFound || timeout.Backoff != 250*ms {
 		t.Errorf("4.6: %+v", timeout)
 	}
@@ -173,7 +173,7 @@ func TestUpstream47(t *testing.T) {
 			continue
 		}
 		err := &errclass.RemoteError{Kind: tt.kind, Text: tt.text}
-		if got, want := errclass.Upstream47.Of(err), errclass.Upstream.Of(err); got != want {
+		if got, want := errclass.Upstream47.Of(err), errclass.Upstream46.Of(err); got != want {
 			t.Errorf("%v %q: got %+v, want that of 4.6: %+v", tt.kind, tt.text, got, want)
 		}
 	}

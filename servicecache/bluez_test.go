@@ -54,3 +54,42 @@ func TestHashOfBlueZ(t *testing.T) {
 		t.Errorf("another table is proved: %v, refuted: %v, want it refuted", h.Proves(p), h.Refutes(p))
 	}
 }
+
+// TestHashWithoutCCCDs has tables whose descriptors may not have been read, as when the
+// device refuses to find them. BlueZ's hash leaves the configurations out, so that it
+// fits such a table too, and is no proof of it.
+func TestHashWithoutCCCDs(t *testing.T) {
+	table := func(end att.Handle, p gatt.Properties, descs ...gatt.Descriptor) *gatt.Profile {
+		return &gatt.Profile{Services: []gatt.Service{{UUID: gatt.UUID16(0x180F), Handle: 1, End: end, Primary: true, Characteristics: []gatt.Characteristic{
+			{UUID: gatt.UUID16(0x2A19), Handle: 2, Value: 3, End: end, Properties: p, Descriptors: descs},
+		}}}}
+	}
+	desc := func(h att.Handle, u uint16) gatt.Descriptor { return gatt.Descriptor{UUID: gatt.UUID16(u), Handle: h} }
+	for _, c := range []struct {
+		name  string
+		p     *gatt.Profile
+		proof bool
+	}{
+		{"configuration read", table(4, gatt.PropNotify, desc(4, 0x2902)), true},
+		{"configuration not read", table(4, gatt.PropNotify), false},
+		{"indications", table(4, gatt.PropIndicate|gatt.PropRead), false},
+		{"another descriptor read alone", table(5, gatt.PropNotify, desc(5, 0x2901)), false},
+		{"no room for one", table(3, gatt.PropNotify), true},
+		{"another descriptor in its room", table(4, gatt.PropNotify, desc(4, 0x2901)), true},
+		{"no notifications", table(4, gatt.PropRead), true},
+	} {
+		h := servicecache.Hash(computed(t, &servicecache.Entry{Profile: c.p}))
+		other := h
+		other[0]++
+		if h.Proves(c.p) != c.proof || h.Refutes(c.p) || other.Proves(c.p) || !other.Refutes(c.p) {
+			t.Errorf("%s: its hash proves %v and refutes %v, another one proves %v and refutes %v",
+				c.name, h.Proves(c.p), h.Refutes(c.p), other.Proves(c.p), other.Refutes(c.p))
+		}
+		cache, e := open(t, "", nil), &servicecache.Entry{Profile: c.p, Hash: &h}
+		if err := cache.Put(addr(t, 1), e); (err == nil) != c.proof {
+			t.Errorf("%s: Put: %v", c.name, err)
+		}
+		e.Bonded = true
+		put(t, cache, addr(t, 1), e)
+	}
+}

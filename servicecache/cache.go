@@ -85,26 +85,6 @@ func (c *Cache) Get(peer hci.Addr) (e *Entry, ok bool) {
 	return p.entry(table), true
 }
 
-// GetByHash returns the table with this Database Hash, of any peer, so that a new
-// peer of the same kind needs no discovery. Only tables whose hash was computed from
-// themselves are found, and none if there are two with the same hash. Bonded, Subscribed, MTU and Firmware are empty,
-// since they belong to one peer.
-func (c *Cache) GetByHash(h Hash) (e *Entry, ok bool) {
-	var r hashRecord
-	if !c.loadRecord(folderHashes, h.String(), func(b []byte) error { return decode(kindHash, b, &r) }) || r.Table == "" {
-		return nil, false
-	}
-	table, ok := c.loadTable(r.Table)
-	if !ok {
-		return nil, false
-	}
-	e = &Entry{Profile: table, Hash: &h, HasServiceChanged: r.HasServiceChanged, Discovered: r.Discovered}
-	if !e.HashComputed() { // a record of an earlier version
-		return nil, false
-	}
-	return e, true
-}
-
 func (c *Cache) loadTable(name string) (p *gatt.Profile, ok bool) {
 	ok = c.loadRecord(folderTables, name, func(b []byte) (err error) {
 		p, err = decodeTable(b)
@@ -198,44 +178,7 @@ func (c *Cache) Put(peer hci.Addr, e *Entry) error {
 	if err := c.store.writeRecord(folderPeers, fileName(peer), record); err != nil {
 		return err
 	}
-	if e.HashComputed() {
-		if err := c.putHash(digest, e); err != nil {
-			return err
-		}
-	}
 	return c.trim(fileName(peer))
-}
-
-// putHash stores the table of a hash: none once there are two tables with the hash,
-// of which one is forged.
-func (c *Cache) putHash(table string, e *Entry) error {
-	want := hashRecord{Table: table, HasServiceChanged: e.HasServiceChanged, Discovered: e.Discovered}
-	if b, err := c.store.readRecord(folderHashes, e.Hash.String()); err == nil {
-		var old hashRecord
-		switch {
-		case decode(kindHash, b, &old) != nil: // unreadable: is replaced
-		case old.Table == table, old.Table == "":
-			return nil
-		case c.hasHash(old.Table, *e.Hash):
-			want = hashRecord{}
-		default: // of an earlier version, which took a stated hash
-		}
-	}
-	b, err := encode(kindHash, &want)
-	if err != nil {
-		return err
-	}
-	return c.store.writeRecord(folderHashes, e.Hash.String(), b)
-}
-
-// hasHash reports whether the hash of a stored table is h.
-func (c *Cache) hasHash(table string, h Hash) bool {
-	b, err := c.store.readRecord(folderTables, table)
-	if err != nil {
-		return false
-	}
-	p, err := decodeTable(b)
-	return err == nil && (&Entry{Profile: p, Hash: &h}).HashComputed()
 }
 
 // Delete removes the entry of a peer and reports whether there was one. The table
@@ -264,7 +207,7 @@ func (c *Cache) Clear() error {
 	}
 	defer unlock()
 	// Peers go first, so that no record refers to a missing one for long.
-	for _, folder := range []string{folderPeers, folderHashes, folderTables, folderBad} {
+	for _, folder := range []string{folderPeers, folderTables, folderBad} {
 		list, err := c.store.listRecords(folder)
 		if err != nil {
 			return err

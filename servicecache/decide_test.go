@@ -19,7 +19,9 @@ func TestDecide(t *testing.T) {
 		return e
 	}
 	plain := e(func(*servicecache.Entry) {})
-	empty := &servicecache.Entry{Profile: &gatt.Profile{}, Hash: &hash}
+	bare := &servicecache.Entry{Profile: &gatt.Profile{}}
+	nothing := computed(t, bare)
+	empty := &servicecache.Entry{Profile: &gatt.Profile{}, Hash: &nothing}
 	changing := e(func(e *servicecache.Entry) { e.HasServiceChanged = true })
 	hashed := e(func(e *servicecache.Entry) { e.HasServiceChanged, e.Hash = true, &hash })
 	reversed := e(func(e *servicecache.Entry) { e.Hash = &turned })
@@ -39,8 +41,9 @@ func TestDecide(t *testing.T) {
 		{"a miss", nil, servicecache.Peer{}, servicecache.Rediscover},
 		{"no table", &servicecache.Entry{}, servicecache.Peer{}, servicecache.Rediscover},
 		{"no service", empty, servicecache.Peer{}, servicecache.Rediscover},
-		{"no service, same hash", empty, servicecache.Peer{HashRead: true, Hash: &hash}, servicecache.Rediscover},
-		{"no service, proved", empty, servicecache.Peer{ProofRead: true, Proved: true}, servicecache.Rediscover},
+		{"no service, same hash", empty, servicecache.Peer{HashRead: true, Hash: &nothing}, servicecache.Rediscover},
+		{"no service, no hash", bare, servicecache.Peer{}, servicecache.Rediscover},
+		{"no service, proved", bare, servicecache.Peer{ProofRead: true, Proved: true}, servicecache.Rediscover},
 		{"no Service Changed, no hash", plain, servicecache.Peer{}, servicecache.Prove},
 		{"no Service Changed, no hash, bonded", plain, servicecache.Peer{Bonded: true}, servicecache.Prove},
 		{"no Service Changed, no hash there either", plain, servicecache.Peer{HashRead: true}, servicecache.Prove},
@@ -51,6 +54,8 @@ func TestDecide(t *testing.T) {
 			servicecache.Rediscover},
 		{"not bonded, no hash", changing, servicecache.Peer{}, servicecache.Rediscover},
 		{"not bonded, no hash, proved", changing, servicecache.Peer{ProofRead: true, Proved: true}, servicecache.Rediscover},
+		{"bonded now only, hash kept", hashed, servicecache.Peer{Bonded: true}, servicecache.Rediscover},
+		{"bonded now only, same hash", hashed, servicecache.Peer{Bonded: true, HashRead: true, Hash: &hash}, servicecache.Rediscover},
 		{"bonded now only", changing, servicecache.Peer{Bonded: true}, servicecache.Rediscover},
 		{"not bonded, hash kept", hashed, servicecache.Peer{}, servicecache.ReadHash},
 		{"not bonded, hash kept in reverse order", reversed, servicecache.Peer{}, servicecache.ReadHash},

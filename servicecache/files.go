@@ -13,7 +13,6 @@ import (
 const (
 	folderPeers  = "peers"
 	folderTables = "tables"
-	folderHashes = "hashes"
 	folderBad    = "bad"
 )
 
@@ -32,7 +31,7 @@ func newFiles(path string, timeout time.Duration) (*files, error) {
 		return nil, fmt.Errorf("servicecache: %w", err)
 	}
 	s := &files{dir: dir, folders: map[string]*ownfile.Dir{}, timeout: timeout, gate: make(chan struct{}, 1)}
-	for _, folder := range []string{folderPeers, folderTables, folderHashes, folderBad} {
+	for _, folder := range []string{folderPeers, folderTables, folderBad} {
 		if s.folders[folder], err = dir.MakeSub(folder); err != nil {
 			return nil, fmt.Errorf("servicecache: %w", err)
 		}
@@ -145,7 +144,7 @@ func (s *files) closeStore() error {
 }
 
 func (s *files) sweep() error {
-	for _, folder := range []string{folderPeers, folderTables, folderHashes} {
+	for _, folder := range []string{folderPeers, folderTables} {
 		if err := s.folders[folder].Sweep(); err != nil {
 			return fmt.Errorf("servicecache: %w", err)
 		}

@@ -18,8 +18,9 @@ import (
 //	moor-gatt-cache <version> <kind> <SHA-256 of the rest, in hex>
 const (
 	magic = "moor-gatt-cache"
-	// version 1 had descriptors in its tables that nobody had asked for.
-	version = 2
+	// version 1 had descriptors in its tables that nobody had asked for. version 2 called
+	// tables those of a bonded peer that were from before the bond, or from another peer.
+	version = 3
 	// maxRecord bounds a record, in octets. A table of all 65535 handles is smaller.
 	maxRecord = 16 << 20
 )
@@ -28,7 +29,6 @@ const (
 const (
 	kindTable = "table"
 	kindPeer  = "peer"
-	kindHash  = "hash"
 )
 
 // errVersion says that another version of this package wrote a record: a miss, but
@@ -45,14 +45,6 @@ type peerRecord struct {
 	Subscribed        bool      `json:"subscribed"`
 	MTU               int       `json:"mtu,omitempty"`
 	Firmware          string    `json:"firmware,omitempty"`
-	Discovered        time.Time `json:"discovered"`
-}
-
-// hashRecord is the record of a Database Hash. It has no table if there are two
-// tables with the hash.
-type hashRecord struct {
-	Table             string    `json:"table"`
-	HasServiceChanged bool      `json:"has_service_changed"`
 	Discovered        time.Time `json:"discovered"`
 }
 

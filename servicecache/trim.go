@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// trim enforces the bounds of the cache, and removes tables and hashes that no peer
+// trim enforces the bounds of the cache, and removes tables that no peer
 // refers to and the temporary files of killed writers. The peer keep stays. Must be
 // called with the lock held.
 func (c *Cache) trim(keep string) error {
@@ -20,17 +20,13 @@ func (c *Cache) trim(keep string) error {
 	if err != nil {
 		return err
 	}
-	hashes, err := c.sizes(folderHashes)
-	if err != nil {
-		return err
-	}
 	slices.SortFunc(peers, func(a, b info) int { return b.used.Compare(a.used) })
 	if i := slices.IndexFunc(peers, func(p info) bool { return p.name == keep }); i > 0 {
 		p := peers[i]
 		peers = slices.Insert(slices.Delete(peers, i, i+1), 0, p)
 	}
 	var total int64
-	wanted := map[string]bool{} // tables and hashes of the peers that stay
+	wanted := map[string]bool{} // tables of the peers that stay
 	for i, f := range peers {
 		var p peerRecord
 		if b, err := c.store.readRecord(folderPeers, f.name); err != nil || decode(kindPeer, b, &p) != nil {
@@ -38,14 +34,8 @@ func (c *Cache) trim(keep string) error {
 			continue
 		}
 		size := f.size
-		refs := []string{p.Table}
-		if p.Hash != nil {
-			refs = append(refs, p.Hash.String())
-		}
-		for _, ref := range refs {
-			if !wanted[ref] {
-				size += tables[ref] + hashes[ref]
-			}
+		if !wanted[p.Table] {
+			size += tables[p.Table]
 		}
 		if f.name != keep && (i >= c.cfg.maxEntries() || total+size > c.cfg.maxBytes() || c.tooOld(f.used)) {
 			c.cfg.logger().Debug("dropped", "peer", f.name, "used", f.used)
@@ -55,25 +45,21 @@ func (c *Cache) trim(keep string) error {
 			continue
 		}
 		total += size
-		for _, ref := range refs {
-			wanted[ref] = true
-		}
+		wanted[p.Table] = true
 	}
-	return c.collect(wanted, tables, hashes)
+	return c.collect(wanted, tables)
 }
 
 func (c *Cache) tooOld(used time.Time) bool {
 	return c.cfg.maxAge() > 0 && time.Since(used) > c.cfg.maxAge()
 }
 
-// collect removes the tables and hashes that are not wanted.
-func (c *Cache) collect(wanted map[string]bool, tables, hashes map[string]int64) error {
-	for folder, names := range map[string]map[string]int64{folderHashes: hashes, folderTables: tables} {
-		for name := range names {
-			if !wanted[name] {
-				if err := c.store.removeRecord(folder, name); err != nil {
-					return err
-				}
+// collect removes the tables that are not wanted.
+func (c *Cache) collect(wanted map[string]bool, tables map[string]int64) error {
+	for name := range tables {
+		if !wanted[name] {
+			if err := c.store.removeRecord(folderTables, name); err != nil {
+				return err
 			}
 		}
 	}

@@ -9,8 +9,8 @@ import (
 // default.
 type Config struct {
 	// ProbeDelay is the time after which a learned limit is tried again for the
-	// first time; each refusal doubles it, up to ten minutes. 0 is four seconds; a
-	// negative value keeps a learned limit for ever.
+	// first time; each refusal doubles it, up to ten minutes, or up to 16 s while a
+	// ticket waits. 0 is four seconds; a negative value keeps a learned limit for ever.
 	ProbeDelay time.Duration
 	// ReservationTimeout is the age at which Reconcile releases a slot without a
 	// link. 0 is two minutes, which is longer than any attempt to connect; a

@@ -10,8 +10,9 @@
 //
 // The queue is ordered by priority, then by the age of the tickets. A free slot
 // goes to the first ticket that accepts its adapter; a ticket that accepts other
-// adapters only does not block it. With n tickets of k adapters each, joining the
-// queue and being granted a slot take O(k log n).
+// adapters only does not block it. With n tickets that wait, joining the queue and
+// being granted a slot take O(log n), and O(s) for the s different sets of adapters
+// that these tickets accept.
 //
 // An adapter that is registered without a number has no limit until its
 // controller refuses links. The limit learned from that is tried again within

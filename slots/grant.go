@@ -21,18 +21,31 @@ func (m *Manager) requestSlot(t *Ticket) {
 
 // settleAdapters grants the free slots of unsettled adapters. It must be called
 // before mu is unlocked, so that no ticket waits for an adapter with a free slot.
+// A learned limit is probed early only for a ticket that waits after that.
 func (m *Manager) settleAdapters(now time.Time) {
-	for len(m.unsettled) > 0 {
-		last := len(m.unsettled) - 1
-		a := m.adapters[m.unsettled[last]]
-		m.unsettled = m.unsettled[:last]
-		if a == nil {
-			continue
+	for _, name := range m.unsettled {
+		if a := m.adapters[name]; a != nil {
+			a.learned.allowProbe(now)
+			m.grantSlots(now, a)
 		}
-		a.learned.allowProbe(now)
-		for t := m.waiting.firstTicket(a.name); t != nil && a.hasRoom(); t = m.waiting.firstTicket(a.name) {
-			m.grantSlot(now, t)
+	}
+	for _, name := range m.unsettled {
+		a := m.adapters[name]
+		if a != nil && m.waiting.queues.first(name) != nil && a.learned.allowEarlyProbe(now) {
+			m.grantSlots(now, a)
 		}
+	}
+	m.unsettled = m.unsettled[:0]
+}
+
+// grantSlots grants the free slots of an adapter.
+func (m *Manager) grantSlots(now time.Time, a *adapter) {
+	for a.hasRoom() {
+		t := m.waiting.queues.first(a.name)
+		if t == nil {
+			break
+		}
+		m.grantSlot(now, t)
 	}
 }
 
@@ -81,7 +94,7 @@ func (m *Manager) withdrawOffer(t *Ticket) {
 }
 
 // releaseSlot frees a slot. The tickets to which it was offered wait again, at
-// their place in the queue.
+// their place in the queue. So do those that wait aside for the end of a link.
 func (m *Manager) releaseSlot(h *hold) {
 	a := h.adapter
 	delete(a.holds, h.address)
@@ -93,5 +106,11 @@ func (m *Manager) releaseSlot(h *hold) {
 	for _, t := range h.offers {
 		t.slot, t.offered = nil, false
 		m.requestSlot(t)
+	}
+	if h.connected {
+		for t := m.waiting.aside.first(a.name); t != nil; t = m.waiting.aside.first(a.name) {
+			m.waiting.removeTicket(t)
+			m.requestSlot(t)
+		}
 	}
 }

@@ -2,8 +2,13 @@ package slots
 
 import "time"
 
-// maxProbeDelay bounds the time between two probes of a learned limit.
-const maxProbeDelay = 10 * time.Minute
+const (
+	// maxProbeDelay bounds the time between two probes of a learned limit.
+	maxProbeDelay = 10 * time.Minute
+	// maxWaitedDelay bounds it while a ticket waits: the refusals may have ended, and no
+	// link need end for that.
+	maxWaitedDelay = 16 * time.Second
+)
 
 // limit is the capacity of a controller as far as its refusals show it. The zero
 // value is no limit. Its states, by the number of links in force:
@@ -25,6 +30,7 @@ type limit struct {
 	reason uint8         // HCI error code of the refusals
 	delay  time.Duration // before the next probe, from the refusal
 	due    time.Time     // of the next probe; zero: it may go already, or there is none
+	early  time.Time     // from when the probe goes before it is due, if a ticket waits
 
 	suspected int       // links that there is room for by suspicion; 0: none
 	until     time.Time // the end of the suspicion
@@ -55,6 +61,7 @@ func (l *limit) addRefusal(now time.Time, links int, reason uint8, firstDelay ti
 	l.links, l.proven, l.reason, l.due, l.suspected = max(1, links), links, reason, time.Time{}, 0
 	if l.delay > 0 {
 		l.due = now.Add(l.delay)
+		l.early = now.Add(min(l.delay, max(firstDelay, maxWaitedDelay)))
 	}
 }
 
@@ -85,12 +92,17 @@ func (l *limit) endSuspicion() {
 	}
 }
 
-// nextChange returns the time at which allowProbe has something to do; zero: never.
-func (l *limit) nextChange() time.Time {
-	if l.suspected != 0 && (l.due.IsZero() || l.until.Before(l.due)) {
-		return l.until
+// nextChange returns the time after now at which allowProbe or allowEarlyProbe may have
+// something to do; zero: never.
+func (l *limit) nextChange(now time.Time) time.Time {
+	next := l.due
+	if !next.IsZero() && l.early.After(now) {
+		next = l.early
 	}
-	return l.due
+	if l.suspected != 0 && (next.IsZero() || l.until.Before(next)) {
+		next = l.until
+	}
+	return next
 }
 
 // allowProbe ends a suspicion, and raises the limit by one, once that is due.
@@ -99,6 +111,18 @@ func (l *limit) allowProbe(now time.Time) {
 		l.endSuspicion()
 	}
 	if !l.due.IsZero() && !now.Before(l.due) {
-		l.links, l.due = l.links+1, time.Time{}
+		l.raiseForProbe()
 	}
 }
+
+// allowEarlyProbe raises the limit by one for a ticket that waits, and reports whether it
+// has.
+func (l *limit) allowEarlyProbe(now time.Time) bool {
+	if l.due.IsZero() || now.Before(l.early) {
+		return false
+	}
+	l.raiseForProbe()
+	return true
+}
+
+func (l *limit) raiseForProbe() { l.links, l.due = l.links+1, time.Time{} }

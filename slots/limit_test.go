@@ -115,6 +115,41 @@ func testProbeDelays(t *testing.T) {
 	}
 }
 
+func TestWaitedProbeDelays(t *testing.T) { synctest.Test(t, testWaitedProbeDelays) }
+
+// testWaitedProbeDelays refuses every probe while a ticket waits: the delays double up to
+// 16 s. Without a ticket they go on doubling, and a late ticket is the probe at once. A
+// ticket for which another adapter has room is none.
+func testWaitedProbeDelays(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	m.Register("hci0", 0, slots.Link{Address: "a", Handle: 1})
+	refuse(m, "hci0", "b")
+	refuse(m, "hci0", "b")
+	for _, want := range []time.Duration{4, 8, 16, 16, 16} {
+		b := acquire(t.Context(), m, 0, "b", "hci0")
+		time.Sleep(want*time.Second - 1)
+		b.wantWaiting(t)
+		wantUsage(t, m, "hci0", 1, 1, 0, fmt.Sprint("just before ", want))
+		time.Sleep(time.Nanosecond)
+		b.want(t, "hci0", nil)
+		refuse(m, "hci0", "b")
+	}
+	time.Sleep(100 * time.Second)
+	wantUsage(t, m, "hci0", 1, 1, 0, "nobody waits: the delay is 128 s")
+	m.Register("hci1", 9)
+	acquire(t.Context(), m, 0, "c", "hci0", "hci1").want(t, "hci1", nil)
+	wantUsage(t, m, "hci0", 1, 1, 0, "the ticket has room elsewhere")
+	acquire(t.Context(), m, 0, "d", "hci0").want(t, "hci0", nil)
+	second := acquire(t.Context(), m, 0, "e", "hci0")
+	second.wantWaiting(t)
+	refuse(m, "hci0", "d")
+	time.Sleep(16*time.Second - 1)
+	second.wantWaiting(t)
+	time.Sleep(time.Nanosecond)
+	second.want(t, "hci0", nil)
+}
+
 func TestRefusalsInARow(t *testing.T) { synctest.Test(t, testRefusalsInARow) }
 
 // testRefusalsInARow wants refusals that contradict each other to raise no more than a

@@ -110,8 +110,9 @@ func (m *Manager) countLink(now time.Time, a *adapter, l Link) {
 // at least. The second
 // one counts only if its slot was taken after the first refusal, since one event
 // of a controller may fail several dials. After Config.ProbeDelay the limit rises
-// by one for a probe. If the probe is refused, the delay doubles; if it succeeds,
-// the limit rises to twice the number of links, and so on with each further link.
+// by one for a probe. If the probe is refused, the delay doubles, but while a ticket
+// waits for the adapter it is 16 s at most; if it succeeds, the limit rises to twice the
+// number of links, and so on with each further link.
 func (m *Manager) Refused(name, address string, reason uint8) bool {
 	switch reason {
 	case 0x07, 0x09, 0x0D:
@@ -137,7 +138,7 @@ func (m *Manager) Refused(name, address string, reason uint8) bool {
 // armProbe sets the timer for the next change of a learned limit.
 func (m *Manager) armProbe(now time.Time, a *adapter) {
 	a.stopProbe()
-	due := a.learned.nextChange()
+	due := a.learned.nextChange(now)
 	if due.IsZero() {
 		return
 	}

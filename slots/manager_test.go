@@ -144,10 +144,14 @@ func testDiagnostics(t *testing.T) {
 	if want := `{"manager":true,"adapter_slots":{"hci0":0,"hci1":3},` +
 		`"allocations_by_adapter":{"hci0":["` + deviceA + `","` + deviceB + `"],"hci1":[]},` +
 		`"adapters":[{"adapter":"hci0","slots":1,"free":0,"learned":1,"learned_reason":13,"held":[` +
-		`{"address":"` + deviceA + `","connected":true,"handle":64,"priority":0,"age_ns":1000000000,"idle_ns":1000000000},` +
-		`{"address":"` + deviceB + `","connected":false,"handle":0,"priority":0,"age_ns":1000000000,"idle_ns":1000000000}]},` +
+		`{"address":"` + deviceA + `","connected":true,"handle":64,"priority":0,"age_ms":1000,"idle_ms":1000},` +
+		`{"address":"` + deviceB + `","connected":false,"handle":0,"priority":0,"age_ms":1000,"idle_ms":1000}]},` +
 		`{"adapter":"hci1","slots":3,"free":3,"held":[]}],"waiting":[],"subscribers":0}`; string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	var back slots.Diagnostics
+	if err := json.Unmarshal(got, &back); err != nil || back.Adapters[0].Held[0] != m.Diagnostics().Adapters[0].Held[0] {
+		t.Errorf("read back: %+v, %v", back, err)
 	}
 }
 
@@ -179,6 +183,29 @@ func TestLateDisconnect(t *testing.T) {
 }
 
 // TestUnknownCapacity checks that an unknown capacity allows any number of slots.
+// TestRemovalDuringDisconnect: the adapter of a link is removed before the end of the link
+// is reported.
+func TestRemovalDuringDisconnect(t *testing.T) { synctest.Test(t, testRemovalDuringDisconnect) }
+
+func testRemovalDuringDisconnect(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	var r recorder
+	defer m.Subscribe(r.event)()
+	m.Register("hci0", 1)
+	m.TryAllocate("hci0", deviceA)
+	m.Connected("hci0", deviceA, 1)
+	m.Remove("hci0")
+	r.want(t, "allocated hci0 "+deviceA+" 0/1", "released hci0 "+deviceA+" 1/1")
+	m.Disconnected("hci0", deviceA, 1)
+	r.want(t)
+	wantAllocations(t, m, "hci0", 0, 0)
+	// The adapter is back, with a link that has the handle of the old one.
+	m.Register("hci0", 1, slots.Link{Address: deviceB, Handle: 1})
+	m.Disconnected("hci0", deviceA, 1)
+	wantAllocations(t, m, "hci0", 1, 0, deviceB)
+}
+
 func TestUnknownCapacity(t *testing.T) {
 	m := slots.New(nil)
 	m.Register("hci0", 0)

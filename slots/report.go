@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -78,12 +79,39 @@ type AdapterStatus struct {
 
 // SlotStatus is a slot that is taken, in detail.
 type SlotStatus struct {
-	Address   string        `json:"address"`
-	Connected bool          `json:"connected"`
-	Handle    uint16        `json:"handle"` // if connected
-	Priority  int           `json:"priority"`
-	Age       time.Duration `json:"age_ns"`
-	Idle      time.Duration `json:"idle_ns"`
+	Address   string
+	Connected bool
+	Handle    uint16 // if connected
+	Priority  int
+	Age       time.Duration
+	Idle      time.Duration
+}
+
+// slotStatusJSON is the JSON of a SlotStatus, with times in milliseconds.
+type slotStatusJSON struct {
+	Address   string  `json:"address"`
+	Connected bool    `json:"connected"`
+	Handle    uint16  `json:"handle"`
+	Priority  int     `json:"priority"`
+	Age       float64 `json:"age_ms"`
+	Idle      float64 `json:"idle_ms"`
+}
+
+// MarshalJSON encodes the status with its times in milliseconds, as age_ms and idle_ms.
+func (s SlotStatus) MarshalJSON() ([]byte, error) {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return json.Marshal(slotStatusJSON{s.Address, s.Connected, s.Handle, s.Priority, ms(s.Age), ms(s.Idle)})
+}
+
+// UnmarshalJSON decodes the form of MarshalJSON.
+func (s *SlotStatus) UnmarshalJSON(b []byte) error {
+	var j slotStatusJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	d := func(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
+	*s = SlotStatus{j.Address, j.Connected, j.Handle, j.Priority, d(j.Age), d(j.Idle)}
+	return nil
 }
 
 // WaitStatus is a ticket that waits for a slot.

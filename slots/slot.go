@@ -76,6 +76,17 @@ func (m *Manager) Touch(name, address string) {
 	}
 }
 
+// SetPriority changes the priority of a slot, see Idlest.
+func (m *Manager) SetPriority(name, address string, priority int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a := m.adapters[name]; a != nil {
+		if h := a.holds[address]; h != nil {
+			h.priority = priority
+		}
+	}
+}
+
 // Idlest returns the addresses of the links of an adapter with a priority below
 // the given one: the candidates to end in favor of one that matters more. The link
 // that has not been in use for the longest time comes first. No link is ended.

@@ -28,7 +28,9 @@ type Ticket struct {
 
 	priority int      // guarded by m.mu, as all below
 	adapters []string // accepted, the best first
-	places   []*place // in the queues of these adapters; nil: in none
+	queue    *queue   // of these adapters; nil if the ticket does not wait
+	aside    bool     // it waits for the end of a link on one of them, not for a slot
+	requests uint64   // how often it began to wait
 	slot     *hold    // granted last
 	offered  bool     // Acquire has not returned it yet
 	closed   bool
@@ -96,18 +98,31 @@ func (t *Ticket) SetAdapters(adapters ...string) {
 // and for other things at a time.
 func (t *Ticket) Ready() <-chan struct{} { return t.ready }
 
-// Raise raises the priority of the ticket, and of the slot that it was granted
-// last. A priority that is not higher changes nothing.
-func (t *Ticket) Raise(priority int) {
+// AwaitRelease asks for a slot on one of the adapters as SetAdapters does, but for none
+// that is free now: the ticket waits aside until a link on one of them ends, and then at
+// its place in the queue. It is for a caller whose dial was refused although there seemed
+// to be room.
+func (t *Ticket) AwaitRelease(adapters ...string) {
+	t.SetAdapters()
+	m := t.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !t.closed && !m.closed {
+		t.adapters = slices.Clone(adapters)
+		m.waiting.putAside(t)
+	}
+}
+
+// SetPriority changes the priority of the ticket, and of the slot that it was granted
+// last.
+func (t *Ticket) SetPriority(priority int) {
 	t.m.mu.Lock()
 	defer t.m.mu.Unlock()
-	if priority <= t.priority {
-		return
+	if priority != t.priority {
+		t.m.waiting.moveTicket(t, priority)
 	}
-	t.priority = priority
-	t.m.waiting.moveTicket(t)
 	if t.slot != nil {
-		t.slot.priority = max(t.slot.priority, priority)
+		t.slot.priority = priority
 	}
 }
 

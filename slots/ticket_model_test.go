@@ -74,8 +74,8 @@ func (w *ticketWorld) step() {
 		mt.waits = len(mt.adapters) > 0
 		mt.SetAdapters(mt.adapters...)
 	case 3:
-		mt.priority = max(mt.priority, w.rng.IntN(5))
-		mt.Raise(mt.priority)
+		mt.priority = w.rng.IntN(5)
+		mt.SetPriority(mt.priority)
 	case 4:
 		mt.Close()
 		w.tickets = slices.Delete(w.tickets, i, i+1)

@@ -3,6 +3,7 @@ package slots_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,38 +196,96 @@ func testTicketOutlivesAdapters(t *testing.T) {
 	ask(t.Context(), early, "hci0").want(t, "", slots.ErrClosed)
 }
 
-func TestRaise(t *testing.T) { synctest.Test(t, testRaise) }
+func TestSetPriority(t *testing.T) { synctest.Test(t, testSetPriority) }
 
-// testRaise raises a ticket that waits past others, and the slot of one that does
-// not wait any more.
-func testRaise(t *testing.T) {
+// testSetPriority moves a ticket that waits, and changes the priority of the slot of one
+// that does not wait any more, and of a link.
+func testSetPriority(t *testing.T) {
 	m := slots.New(nil)
 	defer m.Close()
 	m.Register("hci0", 1)
 	m.TryAllocate("hci0", "holder")
-	last := m.Ticket("last", 0)
-	one := ask(t.Context(), m.Ticket("one", 5), "hci0")
+	last, high := m.Ticket("last", 0), m.Ticket("one", 20)
+	one := ask(t.Context(), high, "hci0")
 	two := ask(t.Context(), m.Ticket("two", 0), "hci0")
 	three := ask(t.Context(), last, "hci0")
-	last.Raise(-1)
-	last.Raise(10)
+	high.SetPriority(5)
+	last.SetPriority(10)
 	m.Release("hci0", "holder")
 	three.want(t, "hci0", nil)
 	one.wantWaiting(t)
-	last.Raise(11)
 	m.Connected("hci0", "last", 1)
-	if got := m.Idlest("hci0", 11); len(got) != 0 {
-		t.Errorf("%v may be ended for the sake of priority 11", got)
+	wantBelow := func(below int, want ...string) {
+		t.Helper()
+		if got := m.Idlest("hci0", below); !slices.Equal(got, want) {
+			t.Errorf("%v may be ended for the sake of priority %d, want %v", got, below, want)
+		}
 	}
+	last.SetPriority(11)
+	wantBelow(11)
+	last.SetPriority(3)
+	wantBelow(4, "last")
+	wantBelow(3)
 	last.Close()
-	last.Raise(12) // its slot is no longer the ticket's
-	if got := m.Idlest("hci0", 12); len(got) != 1 {
-		t.Errorf("%v may be ended for the sake of priority 12", got)
-	}
+	last.SetPriority(12) // its slot is no longer the ticket's
+	wantBelow(4, "last")
+	m.SetPriority("hci0", "last", 7)
+	wantBelow(7)
+	m.SetPriority("hci0", "last", 2)
+	wantBelow(3, "last")
+	m.SetPriority("hci0", "nobody", 2)
+	m.SetPriority("hci9", "last", 2)
 	m.Disconnected("hci0", "last", 1)
 	one.want(t, "hci0", nil)
 	m.Release("hci0", "one")
 	two.want(t, "hci0", nil)
+}
+
+func TestAwaitRelease(t *testing.T) { synctest.Test(t, testAwaitRelease) }
+
+// testAwaitRelease lets tickets wait for the end of a link, although there is room. They
+// then get slots in their order.
+func testAwaitRelease(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	m.Register("hci0", 2)
+	m.Register("hci1", 2)
+	m.Connected("hci0", "linked", 1)
+	tickets := map[string]*slots.Ticket{}
+	for _, name := range []string{"first", "second", "moved", "gone", "third"} {
+		tickets[name] = m.Ticket(name, 0)
+	}
+	wantGranted := func(why string, want ...string) {
+		t.Helper()
+		var got []string
+		for name, tk := range tickets {
+			if tk.Granted() {
+				got = append(got, name)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s: slots are granted to %v, want %v", why, got, want)
+		}
+	}
+	for _, name := range []string{"second", "first", "moved", "gone"} {
+		tickets[name].AwaitRelease("hci0")
+	}
+	wantGranted("with room on hci0")
+	m.TryAllocate("hci0", "dialed")
+	m.Release("hci0", "dialed") // no link
+	wantGranted("after a dial that was given up")
+	tickets["moved"].SetAdapters("hci1")
+	tickets["gone"].Close()
+	wantGranted("asked for another adapter", "moved")
+	m.TryAllocate("hci0", "dialed")
+	tickets["third"].SetAdapters("hci0")
+	wantGranted("in the queue of the full one", "moved")
+	m.Disconnected("hci0", "linked", 1)
+	wantGranted("after the end of the link", "first", "moved")
+	m.Release("hci0", "dialed")
+	wantGranted("one more", "first", "moved", "second")
+	tickets["first"].Close()
+	wantGranted("one more", "moved", "second", "third")
 }
 
 // TestAcquireIsATicket checks that Manager.Acquire uses the same queue, and fails
