@@ -50,7 +50,7 @@ func (m *Manager) linkDown(l *link) {
 	delete(m.account.own, l.conn.Link())
 	m.slots.Disconnected(l.adapter.name, l.peer.MAC.String(), uint16(l.conn.Link().Handle()))
 	m.links.removeLink(l)
-	m.freed.signal(news{linkOn: l.adapter})
+	m.wake.signal(news{linkEnded, l.adapter})
 }
 
 // reconcileEvery is the longest time after which the slots of an adapter are corrected
@@ -63,20 +63,36 @@ type reconciled struct {
 	at    time.Time
 }
 
-// reconcileSlots corrects the slots of an adapter by the list of links of its
-// controller, so that the loss of an event costs a slot only until the next attempt.
-func (m *Manager) reconcileSlots(a *Adapter) {
-	h := a.up()
-	if h == nil {
-		return
+// reconcileSlots corrects the slots of adapters by the lists of links of their
+// controllers, so that the loss of an event costs a slot only until the next attempt.
+func (m *Manager) reconcileSlots(as []*Adapter) {
+	for _, a := range m.unreconciled(as) {
+		if h := a.up(); h != nil {
+			m.reconcileLinks(a, h, m.foreignPeers(h))
+		}
 	}
-	foreign := m.foreignPeers(h)
+}
+
+// unreconciled returns those of the adapters whose links are other ones than those by which
+// their slots were corrected lately.
+func (m *Manager) unreconciled(as []*Adapter) (differ []*Adapter) {
+	m.account.mu.Lock()
+	defer m.account.mu.Unlock()
+	for _, a := range as {
+		last, h := m.account.reconciled[a], a.up()
+		if h != nil && (time.Since(last.at) >= reconcileEvery || !slices.Equal(h.Controller().Links(), last.links)) {
+			differ = append(differ, a)
+		}
+	}
+	return differ
+}
+
+// reconcileLinks corrects the slots of an adapter, given the addresses of the peers of
+// links that are not the Manager's.
+func (m *Manager) reconcileLinks(a *Adapter, h *host.Host, foreign map[*controller.Link]string) {
 	m.account.mu.Lock()
 	defer m.account.mu.Unlock()
 	links := h.Controller().Links()
-	if last := m.account.reconciled[a]; slices.Equal(links, last.links) && time.Since(last.at) < reconcileEvery {
-		return
-	}
 	m.account.reconciled[a] = reconciled{links, time.Now()}
 	live := make([]slots.Link, 0, len(links))
 	for _, l := range links {
@@ -125,7 +141,7 @@ func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address str
 		if _, ok := m.account.foreign[l]; ok {
 			delete(m.account.foreign, l)
 			m.slots.Disconnected(a.name, address, uint16(l.Handle()))
-			m.freed.signal(news{linkOn: a})
+			m.wake.signal(news{linkEnded, a})
 		}
 	})
 }

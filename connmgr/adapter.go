@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
@@ -36,39 +38,32 @@ func (s AdapterState) String() string {
 	return fmt.Sprintf("state 0x%02x", uint8(s))
 }
 
-// ladder is the wait before each try in a row to open an adapter: the first try is
-// made at once, as is the first after a failure.
-var ladder = []time.Duration{0, 0, 250 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second, 30 * time.Second}
-
-// recoverFrom is the number of failed tries in a row after which Kind.Recover is called
-// before each further one.
-const recoverFrom = 3
-
-// healthyAfter is how long an adapter has to work for the ladder to begin anew after
-// its next failure.
-const healthyAfter = 30 * time.Second
-
 // Adapter is one adapter of a Manager.
 type Adapter struct {
-	m       *Manager
-	name    string // as given in Config.Adapters, or listed by the kind
-	kind    Kind
-	address string  // where to open it, see Kind.Follow; owned by keepOpen
-	static  hci.MAC // for a controller without an address of its own
+	m                  *Manager
+	name               string // as given in Config.Adapters, or listed by the kind
+	kind               Kind
+	static             hci.MAC // for a controller without an address of its own
+	dials, discoveries limit
+	recoverer          Recoverer   // nil if its kind has none
+	hears              atomic.Bool // a report has come
+	pace               controller.Pace
 
-	mu    sync.Mutex
-	state AdapterState // guarded by mu, as all below
-	err   error
-	host  *host.Host
-	// failures is the number of tries in a row to open the adapter that have failed.
-	failures int
-	changed  chan struct{} // closed and replaced when state changes
+	mu       sync.Mutex
+	state    AdapterState // guarded by mu, as all below
+	err      error
+	host     *host.Host
+	own      hci.MAC // the public address of its controller; zero until that was up once
+	climb    climb
+	recovery Recovery        // without Tries
+	refusals map[string]bool // the errors of rungs that have been logged
+	changed  chan struct{}   // closed and replaced when state changes
 	dialing  int
 	faults   faults
-	stalled  stall
+	stalled  stalls
 	failed   map[hci.MAC]failure
-	reset    chan struct{} // one slot: asks for a restart
-	bonds    smp.Store     // the bonds of the controller; nil until it was up once
+	reset    chan resetRequest // one slot
+	bonds    smp.Store         // the bonds of the controller; nil until it was up once
 	deaf     deafness
 }
 
@@ -108,10 +103,15 @@ func (m *Manager) newAdapters(ctx context.Context) ([]*Adapter, error) {
 		if err != nil {
 			return nil, err
 		}
-		as = append(as, &Adapter{
-			m: m, name: name, kind: k, address: name, changed: make(chan struct{}),
-			failed: map[hci.MAC]failure{}, reset: make(chan struct{}, 1),
-		})
+		a := &Adapter{
+			m: m, name: name, kind: k, changed: make(chan struct{}),
+			failed: map[hci.MAC]failure{}, stalled: stalls{}, reset: make(chan resetRequest, 1), refusals: map[string]bool{},
+			dials: newLimit(m.cfg.MaxDials), discoveries: newLimit(m.cfg.maxDiscoveries()),
+		}
+		if k.Recoverer != nil {
+			a.recoverer = k.Recoverer()
+		}
+		as = append(as, a)
 	}
 	return as, nil
 }
@@ -167,38 +167,28 @@ func (a *Adapter) setState(s AdapterState, h *host.Host, err error) {
 	a.mu.Unlock()
 	a.m.log.Debug("adapter "+s.String(), "adapter", a.name, "error", err)
 	a.m.bus.emitEvent(AdapterChanged{time.Now(), a.name, s, err})
-	a.m.wake.signal(news{adapter: true, adapterUp: s == AdapterUp})
+	a.m.wake.signal(news{adapterChanged, a})
+	if s == AdapterUp {
+		a.m.wake.signal(news{adapterUp, a})
+	}
 }
 
 // keepOpen keeps the adapter open until ctx ends, on the adapter's goroutine.
 func (a *Adapter) keepOpen(ctx context.Context) {
-	for rung := 0; ; rung++ {
-		a.mu.Lock()
-		a.failures = rung
-		a.mu.Unlock()
-		if sleep(ctx, ladder[min(rung, len(ladder)-1)]) != nil && ctx.Err() != nil {
+	for ctx.Err() == nil {
+		if sleep(ctx, a.place().pause()) != nil {
 			return
 		}
-		if rung >= recoverFrom && a.kind.Recover != nil {
-			if err := a.kind.Recover(ctx, a.address); err != nil {
-				a.m.log.Debug("recovery of the adapter", "adapter", a.name, "error", err)
-			}
-		}
+		a.takeRungs(ctx)
 		h, err := a.openHost(ctx)
-		if err != nil {
-			if ctx.Err() != nil {
-				return
+		switch {
+		case err == nil:
+			if !a.serveHost(ctx, h) {
+				a.countTry()
 			}
+		case ctx.Err() == nil:
+			a.countTry()
 			a.setState(AdapterDown, nil, err)
-			continue
-		}
-		begin := time.Now()
-		a.serveHost(ctx, h)
-		if time.Since(begin) >= healthyAfter {
-			rung = -1
-		}
-		if ctx.Err() != nil {
-			return
 		}
 	}
 }
@@ -208,24 +198,41 @@ func (a *Adapter) keepOpen(ctx context.Context) {
 func (a *Adapter) startsAgain() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	tries := a.failures
-	if a.state == AdapterDown {
-		tries++
-	}
 	_, ended := errors.AsType[*controller.Error](a.err)
-	return tries < 2 && ended && !errors.Is(a.err, controller.ErrNoAnswer)
+	return a.climb.tries < 2 && ended && !errors.Is(a.err, controller.ErrNoAnswer)
+}
+
+// findAddress returns where to open the adapter now, see Kind.Follow. Cheap controllers
+// of one kind may all have the same public address: it tells none of them apart.
+func (a *Adapter) findAddress() string {
+	own := a.publicAddress()
+	if own == (hci.MAC{}) || a.kind.Follow == nil {
+		return a.name
+	}
+	for _, o := range a.m.Adapters() {
+		if o != a && o.publicAddress() == own {
+			return a.name
+		}
+	}
+	return a.kind.Follow(a.name, own)
+}
+
+func (a *Adapter) publicAddress() hci.MAC {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.own
 }
 
 // openHost opens the transport and starts the host on it.
 func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	_, before := a.State() // the reason stays known during the next try
 	a.setState(AdapterOpening, nil, before)
-	tr, err := a.kind.Open(ctx, a.address)
+	tr, err := a.kind.Open(ctx, a.findAddress())
 	if err != nil {
 		return nil, err
 	}
 	hc := a.m.cfg.Host
-	hc.HCI.Name = a.name
+	hc.HCI.Name, hc.HCI.Pace = a.name, &a.pace
 	hc.SMP = a.pairingConfig()
 	hc.L2CAP.Params.Ask = a.askParams(hc.L2CAP.Params.Ask)
 	if hc.HCI.StaticAddress == (hci.MAC{}) {
@@ -242,39 +249,47 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 }
 
 // serveHost keeps an adapter in the state AdapterUp until its host ends, a reset is
-// requested, or ctx ends.
-func (a *Adapter) serveHost(ctx context.Context, h *host.Host) {
-	if own := h.Controller().Info().Public; own != (hci.MAC{}) && a.kind.Follow != nil {
-		a.address = a.kind.Follow(a.address, own)
-	}
+// requested, or ctx ends. It reports whether the adapter has worked meanwhile.
+func (a *Adapter) serveHost(ctx context.Context, h *host.Host) (worked bool) {
 	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
 	a.mu.Lock()
+	if own := h.Controller().KnownInfo().Public; own != (hci.MAC{}) {
+		a.own = own
+	}
 	a.faults.events = nil
 	a.mu.Unlock()
 	select {
 	case <-a.reset: // a request from before the controller was opened anew
 	default:
 	}
+	a.m.duty.noteAdapter()
 	a.setState(AdapterUp, h, nil)
+	if a.recoverer != nil {
+		a.recoverer.NoteOpened(a.findAddress())
+	}
 	reports, stop := context.WithCancel(ctx)
 	scanned := make(chan struct{})
 	go func() {
 		defer close(scanned)
 		a.listenAlways(reports, h)
 	}()
-	err := a.awaitReset(h, ctx.Done())
+	worked, err := a.awaitReset(h, ctx.Done())
 	stop()
 	a.setState(AdapterDown, nil, err)
 	_ = h.Close()
 	<-scanned
 	a.m.slots.Remove(a.name)
+	return worked
 }
 
-// clearFailures forgets the failed dials to peer.
+// clearFailures forgets the failed dials to peer and a stall of its data: a Client for it
+// is ready, so that peer has taken data.
 func (a *Adapter) clearFailures(peer hci.MAC) {
+	a.prove(proofData)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.failed, peer)
+	delete(a.stalled, peer)
 }
 
 // recordFailedDial adds a failed dial to peer.
@@ -289,15 +304,11 @@ func (a *Adapter) recordFailedDial(peer hci.MAC) {
 }
 
 // Adapters returns the Manager's adapters, in the order of Config.Adapters.
-func (m *Manager) Adapters() []*Adapter {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return append([]*Adapter(nil), m.adapters...)
-}
+func (m *Manager) Adapters() []*Adapter { return slices.Clone(m.adapters) }
 
 // Adapter returns the adapter with a name; nil if there is none.
 func (m *Manager) Adapter(name string) *Adapter {
-	for _, a := range m.Adapters() {
+	for _, a := range m.adapters {
 		if a.name == name {
 			return a
 		}

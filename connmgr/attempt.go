@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 )
@@ -25,15 +24,18 @@ type attempts struct {
 	// address is that of the device in the events of the present attempt.
 	address hci.Addr
 	number  int      // of the present attempt
+	dials   int      // of the present attempt
 	last    *Adapter // that has dialed
 	place   *place   // in the queue for slots; nil before the first attempt
 	queued  bool     // the place waits for a slot between two attempts
+	claim   *claim   // the last one that the Establish has held
 	// slotWait is the time without a slot, before slotSince if that is not zero.
 	slotWait  time.Duration
 	slotSince time.Time
 
-	try     *try      // the present one
-	history []Attempt // the failure of each try; empty if the attempts do not adapt
+	call   *call    // in the records of the Manager
+	try    *try     // the present one
+	failed *Attempt // the last try; nil before the first failure, or if the attempts do not adapt
 }
 
 // deviceName returns the name of the device in logs and errors.
@@ -65,19 +67,19 @@ func (x *attempts) deviceAddress() hci.Addr {
 // identifyTarget replaces a private address that the program has given by the identity
 // of the bonded device.
 func (x *attempts) identifyTarget() {
-	for _, a := range x.m.Adapters() {
-		if h := a.up(); h != nil {
-			if id := identityOf(h, x.target.addr); id != x.target.addr.Identity() {
-				x.private, x.target = x.target.addr, target{id, true}
-				return
-			}
-		}
+	if t := x.m.identifyTarget(x.target); t != x.target {
+		x.private, x.target = x.target.addr, t
+		x.private.Kind = hci.AddrRandom
 	}
 }
 
 // beginAttempt asks the program for the device.
 func (x *attempts) beginAttempt(n int) error {
-	x.number = n
+	x.number, x.dials = n, 0
+	was := x.target.addr.MAC
+	if x.opts.began != nil {
+		x.opts.began()
+	}
 	if x.opts.Device != nil {
 		if d, ok := x.opts.Device(); ok {
 			if d.Addr.MAC == (hci.MAC{}) {
@@ -87,23 +89,27 @@ func (x *attempts) beginAttempt(n int) error {
 		}
 	}
 	x.identifyTarget()
+	x.m.evidence.rename(was, x.target.addr.MAC)
+	x.call.enterAttempt(n, x.target)
 	x.keepPlace()
 	x.address = x.deviceAddress()
 	return nil
 }
 
-// tryOnce makes one try of attempt n, and remembers its failure for the next plan.
+// tryOnce makes one try of attempt n, and learns from its failure for the next plan.
 func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 	if n != x.number { // else the attempt dials again
 		if err := x.beginAttempt(n); err != nil {
 			return nil, Attempt{Phase: PhasePath, Err: err}
 		}
 	}
+	x.dials++
 	x.try = &try{plan: x.planNext()}
 	c, at := x.connectOnce(ctx)
 	at.try = x.try
 	if at.Err != nil && x.adapts() {
-		x.history = append(x.history, at)
+		x.failed = &at
+		x.m.evidence.learn(x.target.addr.MAC, func(h *evidence) { h.addTry(&at) })
 	}
 	return c, at
 }
@@ -112,25 +118,32 @@ func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 // a link.
 func (x *attempts) connectOnce(ctx context.Context) (*Client, Attempt) {
 	for {
-		l, busy := x.m.links.claimDevice(x.target)
+		l, c := x.m.links.claimDevice(x)
 		switch {
 		case l != nil:
 			if c, phase, err := x.shareLink(ctx, l); c != nil || err != nil {
 				return c, x.describeFailure(Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}, l)
 			}
-		case busy != nil:
-			select {
-			case <-busy:
-			case <-ctx.Done():
-				return nil, x.describeFailure(Attempt{Phase: PhaseDial, Err: context.Cause(ctx)}, nil)
+		case c.holder != x:
+			x.call.enterPhase(PhaseDial, "") // of the call that dials
+			if err := x.awaitClaim(ctx, c); err != nil {
+				return nil, x.describeFailure(Attempt{Phase: PhaseDial, Err: err}, nil)
 			}
 		default:
-			t := x.target
-			c, at := x.makeLink(ctx)
-			x.m.links.unclaimDevice(t)
-			return c, at
+			if client, at := x.makeClaimed(ctx, c); !errors.Is(at.Err, errDialPassed) {
+				return client, at
+			}
+			x.try.made = false
 		}
 	}
+}
+
+// makeClaimed makes a link to the device that connectOnce has claimed.
+func (x *attempts) makeClaimed(ctx context.Context, c *claim) (_ *Client, at Attempt) {
+	x.claim = c
+	defer func() { x.m.links.endClaim(c, errors.Is(at.Err, errDialPassed)) }()
+	x.try.plan = x.planNext() // another call may have failed meanwhile
+	return x.makeLink(ctx)
 }
 
 // shareLink makes a Client on an existing link, if that is alive. If it returns neither
@@ -146,7 +159,11 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 			dead = err != nil && ctx.Err() == nil
 		}
 		if err == nil {
-			if err = x.loadTable(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, true)) {
+			err = x.loadTable(ctx, c)
+		}
+		if err == nil {
+			phase, err = PhaseReady, x.checkReady(ctx, c)
+			if err == nil && l.handOver(c, x.connectedEvent(l, true)) {
 				return c, "", nil
 			}
 		}
@@ -193,13 +210,15 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 		p := &x.try.plan
 		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, p.skips(StepServiceChanged)) })
 		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts.KeepParams, p) })
-		x.try.storeTraits(l)
+		x.try.storeTraits(l, x.closeEvidence())
 		a.clearFailures(x.target.addr.MAC)
 		return c, Attempt{}
 	}
 	// The reason for the end of the link is the cause of the failure.
 	if down := conn.Err(); down != nil {
 		err = down
+	} else if ctx.Err() != nil {
+		x.try.unanswered = l.lateAnswer()
 	}
 	l.leaveLink(c)
 	_ = l.abandonLink(ctx)
@@ -209,10 +228,11 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 }
 
 // dialPath chooses an adapter, waits for a slot there and makes the link. A dial moves if
-// another adapter hears the device; that is the same attempt.
+// another adapter hears the device, and yields its slot while none does; that is the same
+// attempt. The error is errDialPassed if another call is to make the link.
 func (x *attempts) dialPath(ctx context.Context) (a *Adapter, h *host.Host, conn *host.Conn, at Attempt) {
 	address := x.target.addr.MAC.String()
-	for moves := 0; ; moves++ {
+	for {
 		at.Phase = PhasePath
 		if at.Err = x.checkPath(); at.Err != nil {
 			return nil, nil, nil, at
@@ -224,28 +244,45 @@ func (x *attempts) dialPath(ctx context.Context) (a *Adapter, h *host.Host, conn
 		}
 		if at.Err != nil {
 			_, at.hopeless = errors.AsType[slotTimeoutError](at.Err)
+			if x.try.away {
+				at.Phase = PhaseDial // no slot would have helped
+			}
 			return nil, nil, nil, at
 		}
 		at.Adapter, at.Phase, x.last = a.name, PhaseDial, a
-		if moves == 0 {
-			x.m.bus.emitEvent(AttemptStarted{time.Now(), x.deviceName(), x.address, a.name, x.number})
+		x.call.enterPhase(PhaseDial, a.name)
+		if x.try.dialing.IsZero() { // the first dial of the try
+			x.m.bus.emitMade(func() Event {
+				return AttemptStarted{time.Now(), x.deviceName(), x.address, a.name, x.number, x.dials}
+			})
 		}
-		a.beginDial()
-		h, conn, at.Err = x.dialInReach(ctx, a)
-		a.endDial()
+		if at.Err = a.dials.enter(ctx); at.Err == nil {
+			begin := time.Now()
+			x.try.dialing = begin
+			x.enterDial(a)
+			h, conn, at.Err = x.dialInReach(ctx, a)
+			x.leaveDial(a)
+			x.try.dialed += time.Since(begin)
+			a.dials.leave()
+		}
 		if at.Err == nil {
 			return a, h, conn, at
 		}
-		moved := errors.Is(at.Err, errDialMoved)
+		passed := errors.Is(at.Err, errDialPassed)
+		moved := passed || errors.Is(at.Err, errDialMoved) || errors.Is(at.Err, errDialYields) || errors.Is(at.Err, errDialAgain)
 		if !moved {
 			x.recordFailure(a, at.Err) // before the slot is released: a refused link counts beside those that exist
 		}
 		x.m.slots.Release(a.name, address)
 		if !moved {
+			x.awaitRoom(a, at.Err)
 			return nil, nil, nil, at
 		}
-		x.m.log.Debug("dial moves to an adapter that hears the device", "address", address, "from", a.name)
+		x.m.log.Debug(at.Err.Error(), "address", address, "adapter", a.name)
 		x.last = nil
+		if passed {
+			return nil, nil, nil, at
+		}
 	}
 }
 
@@ -266,7 +303,8 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	} else if x.private != (hci.Addr{}) {
 		peer = x.private
 	} else if !x.target.known {
-		if h.Controller().Info().AcceptListSize >= 2 {
+		// A dial that fails below tells why the wait has ended.
+		if info, err := h.Controller().AwaitInfo(ctx); err == nil && info.AcceptListSize >= 2 {
 			random := peer
 			random.Kind = hci.AddrRandom
 			c, err := h.ConnectAnyPlain(ctx, []hci.Addr{peer, random}, o)
@@ -277,12 +315,18 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 	return h, c, err
 }
 
-// setUpClient makes a new link ready: security and attribute table.
+// setUpClient makes a new link ready: security, attribute table, the check of the program.
 func (x *attempts) setUpClient(ctx context.Context, c *Client) (Phase, error) {
+	c.link.watchChanges()
+	x.call.enterPhase(PhaseSecure, c.Adapter())
 	if err := x.secureLink(ctx, c); err != nil {
 		return PhaseSecure, err
 	}
-	return PhaseDiscover, x.loadTable(ctx, c)
+	x.call.enterPhase(PhaseDiscover, c.Adapter())
+	if err := x.loadTable(ctx, c); err != nil {
+		return PhaseDiscover, err
+	}
+	return PhaseReady, x.checkReady(ctx, c)
 }
 
 // connectedEvent returns the event of a Client that is ready.
@@ -290,23 +334,5 @@ func (x *attempts) connectedEvent(l *link, shared bool) Connected {
 	return Connected{
 		Time: time.Now(), Name: x.deviceName(), Address: x.deviceAddress(), Adapter: l.adapter.name,
 		Attempts: x.number, Duration: time.Since(x.begin), Shared: shared,
-	}
-}
-
-// recordFailure counts a failed attempt against the adapter, if the path is at fault,
-// and teaches the limit of its slots.
-func (x *attempts) recordFailure(a *Adapter, err error) {
-	if errors.Is(err, context.Canceled) {
-		return
-	}
-	peer := x.target.addr.MAC
-	if isPathFault(err) {
-		a.recordFailedDial(peer)
-	}
-	a.recordFault(peer, err)
-	c := errclass.Default.Of(err)
-	var st hci.Status
-	if c.Action.Has(errclass.LowerLimit) && errors.As(err, &st) {
-		x.m.slots.Refused(a.name, peer.String(), uint8(st))
 	}
 }

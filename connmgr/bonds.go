@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"sync"
 
@@ -75,13 +76,17 @@ func OpenBonds(stateDir string) ([]*smp.FileStore, error) {
 // bondError returns a *StateError for bonds that cannot be read, with the remedy.
 func bondError(stateDir string, err error) error {
 	e := &StateError{Dir: stateDir, Err: err}
+	file := "the file"
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
+		file = of.Path
+	}
 	switch {
 	case errors.Is(err, smp.ErrIdentityDamaged):
-		e.Remedy = "put the file back from a backup, or remove it: devices that know this host by private addresses then have to pair again"
+		e.Remedy = "put " + file + " back from a backup, or remove it: devices that know this host by private addresses then have to pair again"
 	case errors.Is(err, smp.ErrInUse):
 		e.Remedy = "end the other process, or use another state directory"
 	case errors.Is(err, smp.ErrOtherController):
-		e.Remedy = "use another state directory, or remove the file if it is the same adapter: devices that know this host by private addresses then have to pair again"
+		e.Remedy = "use another state directory, or remove " + file + " if it is the same adapter: devices that know this host by private addresses then have to pair again"
 	}
 	return e
 }
@@ -111,6 +116,39 @@ func identityOf(h *host.Host, a hci.Addr) hci.Addr {
 		}
 	}
 	return a.Identity()
+}
+
+// identifyTarget returns the identity behind a private address, if a bond of an adapter
+// that is up resolves it, or else t.
+func (m *Manager) identifyTarget(t target) target {
+	a := t.addr
+	if !t.known {
+		a.Kind = hci.AddrRandom // as private addresses are
+	}
+	for _, adapter := range m.Adapters() {
+		if h := adapter.up(); h != nil {
+			if id := identityOf(h, a); id != a.Identity() {
+				return target{id, true}
+			}
+		}
+	}
+	return t
+}
+
+// isBonded reports whether an adapter that is up has a bond with the device.
+func (m *Manager) isBonded(t target) bool {
+	for _, adapter := range m.Adapters() {
+		s := adapter.Bonds()
+		if s == nil {
+			continue
+		}
+		for _, kind := range []hci.AddrKind{hci.AddrPublic, hci.AddrRandom} {
+			if _, ok := s.Find(hci.Addr{MAC: t.addr.MAC, Kind: kind}); ok && (!t.known || t.addr.Identity().Kind == kind) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Bonds returns the Security Manager of the adapter, which holds its bonds; nil while

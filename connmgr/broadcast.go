@@ -2,42 +2,52 @@ package connmgr
 
 import "sync"
 
-// news is the change that a broadcast announces.
+// news is a change of an adapter that a broadcast announces. Without an adapter, it is that
+// of any.
 type news struct {
-	linkOn    *Adapter // the adapter of a link that has ended
-	adapter   bool     // an adapter has changed its state
-	adapterUp bool     // the new state is AdapterUp
+	change  change
+	adapter *Adapter
 }
 
-// broadcast announces changes to any number of waiters.
+// change is the kind of news.
+type change uint8
+
+const (
+	adapterChanged change = iota + 1 // the adapter has changed its state
+	adapterUp                        // the new state is AdapterUp
+	linkEnded                        // a link on the adapter has ended
+	dropped                          // the transport of the adapter has dropped packets
+)
+
+// broadcast announces changes to any number of waiters. All that wait for the same news
+// share a channel: one more costs nothing, and need not say that it has ceased to wait.
 type broadcast struct {
-	mu      sync.Mutex
-	waiters map[chan struct{}]func(news) bool // guarded by mu
+	mu    sync.Mutex
+	waits map[news]chan struct{} // guarded by mu
 }
 
-func newBroadcast() *broadcast { return &broadcast{waiters: map[chan struct{}]func(news) bool{}} }
+func newBroadcast() *broadcast { return &broadcast{waits: map[news]chan struct{}{}} }
 
-// subscribe returns a channel that is closed by the next signal that wants accepts, and
-// a function that ends the wait. wants must not block.
-func (b *broadcast) subscribe(wants func(news) bool) (<-chan struct{}, func()) {
-	ch := make(chan struct{})
+// await returns a channel that is closed by the next signal of n.
+func (b *broadcast) await(n news) <-chan struct{} {
 	b.mu.Lock()
-	b.waiters[ch] = wants
-	b.mu.Unlock()
-	return ch, func() {
-		b.mu.Lock()
-		delete(b.waiters, ch)
-		b.mu.Unlock()
+	defer b.mu.Unlock()
+	ch := b.waits[n]
+	if ch == nil {
+		ch = make(chan struct{})
+		b.waits[n] = ch
 	}
+	return ch
 }
 
+// signal announces a change of one adapter.
 func (b *broadcast) signal(n news) {
 	b.mu.Lock()
-	for ch, wants := range b.waiters {
-		if wants(n) {
-			delete(b.waiters, ch)
+	defer b.mu.Unlock()
+	for _, n := range []news{n, {change: n.change}} {
+		if ch := b.waits[n]; ch != nil {
+			delete(b.waits, n)
 			close(ch)
 		}
 	}
-	b.mu.Unlock()
 }

@@ -68,7 +68,9 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Profile returns a copy of the device's attribute table; nil while it is not known.
+// Profile returns a copy of the device's attribute table; nil while it is not known. The
+// contents of the services of a table that no hash proves are those of an earlier link: see
+// gatt.Client.ProveProfile. GATT().Discover returns those of this link.
 func (c *Client) Profile() *gatt.Profile {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
@@ -78,7 +80,8 @@ func (c *Client) Profile() *gatt.Profile {
 	return c.link.profile.Clone()
 }
 
-// Cached reports whether the attribute table in use is from the cache.
+// Cached reports whether the attribute table in use is from the cache. It is then proved by
+// its hash or by a bond; else only its services are, and each attribute is before its use.
 func (c *Client) Cached() bool {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
@@ -90,7 +93,7 @@ func (c *Client) Cached() bool {
 func (c *Client) ClearCache() bool {
 	c.link.mu.Lock()
 	had := c.link.profile != nil
-	c.link.profile, c.link.cached = nil, false
+	c.link.profile, c.link.entry, c.link.cached = nil, nil, false
 	c.link.mu.Unlock()
 	c.GATT().SetProfile(nil)
 	return c.link.m.ClearCache(c.Address().String()) || had
@@ -129,6 +132,9 @@ func (c *Client) UpdateParams(ctx context.Context, p hci.ConnParams) (hci.ConnPa
 		return got, err
 	}
 	c.link.m.bus.emitEvent(ParamsChanged{time.Now(), c.Address(), c.Adapter(), got})
+	if c.opts.RememberParams {
+		c.link.m.params.storeParams(c.Address(), p)
+	}
 	return got, nil
 }
 

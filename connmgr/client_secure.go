@@ -58,7 +58,7 @@ func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, err
 		c.link.mu.Lock()
 		c.link.paired = r
 		c.link.mu.Unlock()
-		c.link.clearSubscribed()
+		c.link.renewBond()
 	}
 	return r, err
 }

@@ -12,7 +12,12 @@ import (
 
 // A controller may refuse to scan, or scan and report nothing. It may still connect, so
 // its adapter stays up; but the Manager says so, and resets the adapter while it has no
-// link. A reset that does not help is not repeated.
+// link. If the reset does not help, the Manager climbs the ladder, see ladder.go; a reset
+// that leads no higher is not repeated.
+
+// silenceAfterReset is how long an adapter that was reset for its silence may be silent. The
+// controller itself does not watch a scan that never had a report.
+const silenceAfterReset = 90 * time.Second
 
 // silenceCheck is how often the counters of a controller are read for scans that stay
 // silent.
@@ -29,9 +34,8 @@ const (
 type deafness struct {
 	err      error     // why the adapter does not scan; nil while it scans, and at first
 	at       time.Time // of the last refusal
-	refusals int       // in a row
-	// reset is set if the adapter has been opened anew since the refusals began.
-	reset bool
+	refusals int       // in a row, since the adapter was opened
+	scanned  bool      // once at least, since the Manager was opened
 }
 
 // ScanErr returns why the adapter does not scan although it is up: the answer of its
@@ -43,19 +47,31 @@ func (a *Adapter) ScanErr() error {
 	return a.deaf.err
 }
 
+// HasScanned reports whether the controller of the adapter has begun to scan, at least
+// once since the Manager was opened. A report shows it, even before the controller has
+// answered the command.
+func (a *Adapter) HasScanned() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.deaf.scanned || a.hears.Load()
+}
+
 // recordScan records that the adapter scans, with nil, or why it does not.
 func (a *Adapter) recordScan(h *host.Host, err error) {
 	a.mu.Lock()
 	d := &a.deaf
 	changed := (d.err == nil) != (err == nil)
 	if d.err = err; err == nil {
-		d.refusals, d.reset = 0, false
+		d.refusals, d.scanned = 0, true
 	} else {
 		d.refusals++
 		d.at = time.Now()
 	}
-	reset := d.refusals >= sickAfter && !d.reset
+	sick := d.refusals >= sickAfter
 	a.mu.Unlock()
+	if err == nil {
+		a.prove(proofScan)
+	}
 	if changed {
 		if err != nil {
 			a.m.log.Warn("adapter does not scan", "adapter", a.name, "error", err)
@@ -64,8 +80,8 @@ func (a *Adapter) recordScan(h *host.Host, err error) {
 		}
 		a.m.bus.emitEvent(ScanChanged{time.Now(), a.name, err})
 	}
-	a.m.wake.signal(news{adapter: true})
-	if reset && a.resetIdle(h) {
+	a.m.wake.signal(news{adapterChanged, a})
+	if sick && a.insist(proofScan) && a.resetIdle(h, proofScan, fmt.Errorf("the scan is refused: %w", err)) {
 		a.m.log.Warn("adapter is reset: it does not scan", "adapter", a.name, "error", err)
 	}
 }
@@ -74,13 +90,13 @@ func (a *Adapter) recordScan(h *host.Host, err error) {
 func (a *Adapter) recordOpening() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.deaf.reset = a.deaf.refusals >= sickAfter
+	a.deaf.refusals = 0
 }
 
 // watchSilence resets the adapter when its scan stays silent although it was restarted,
 // if it has heard several devices until then.
 func (a *Adapter) watchSilence(ctx context.Context, h *host.Host) {
-	tick := time.NewTicker(silenceCheck)
+	opened, tick := time.Now(), time.NewTicker(silenceCheck)
 	defer tick.Stop()
 	var before uint64
 	for {
@@ -89,13 +105,34 @@ func (a *Adapter) watchSilence(ctx context.Context, h *host.Host) {
 		case <-ctx.Done():
 			return
 		}
-		if n := h.Controller().Stats().SilentScans; n != before {
-			before = n
-			if a.m.devices.countLast(a.name) >= silentDevices && a.resetIdle(h) {
+		n := h.Controller().Stats().SilentScans
+		silent := n != before && a.m.devices.countLast(a.name) >= silentDevices
+		before = n
+		if silent || a.staysSilent(opened) {
+			if a.insist(proofReport) && a.resetIdle(h, proofReport, errSilent) {
 				a.m.log.Warn("adapter is reset: its scan hears nothing any more", "adapter", a.name)
 			}
 		}
 	}
+}
+
+// staysSilent reports whether the adapter, which is up since opened, was reset for its
+// silence and has heard nothing since.
+func (a *Adapter) staysSilent(opened time.Time) bool {
+	a.proveReports(opened)
+	return a.place().owed == proofReport && !a.m.cfg.DisableScan && time.Since(opened) >= silenceAfterReset
+}
+
+// heardSince reports whether an adapter has heard a device since a time.
+func (ds *devices) heardSince(adapter string, t time.Time) bool {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	for _, e := range ds.heard {
+		if d := e.byAdapter(adapter); d != nil && d.Seen.After(t) {
+			return true
+		}
+	}
+	return false
 }
 
 // countLast returns the number of devices that an adapter has heard within
@@ -119,17 +156,12 @@ func (ds *devices) countLast(adapter string) int {
 	return n
 }
 
+// errSilent is the reason for a reset of an adapter whose scan stays silent.
+var errSilent = errors.New("the scan reports nothing any more")
+
 // resetIdle requests a reset of an adapter that has no link, and reports whether it did.
-func (a *Adapter) resetIdle(h *host.Host) bool {
-	if len(h.Controller().Links()) > 0 {
-		return false
-	}
-	select {
-	case a.reset <- struct{}{}:
-		return true
-	default: // it is requested already
-		return false
-	}
+func (a *Adapter) resetIdle(h *host.Host, owed proof, reason error) bool {
+	return len(h.Controller().Links()) == 0 && a.requestReset(owed, reason)
 }
 
 // scanErrSince is ScanErr, but with Config.DisableScan, a refusal from before since does
@@ -178,15 +210,13 @@ func (m *Manager) endOfWait(ctx context.Context, since time.Time) error {
 func (m *Manager) awaitDeaf(ctx context.Context) bool {
 	since := time.Now()
 	for {
-		changed, stop := m.wake.subscribe(func(n news) bool { return n.adapter })
+		changed := m.wake.await(news{change: adapterChanged})
 		if _, lasts := m.whyDeaf(since); lasts {
-			stop()
 			return m.ctx.Err() == nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			stop()
 			return false
 		}
 	}

@@ -105,7 +105,7 @@ func testAdapterThatDoesNotScan(t *testing.T) {
 	}
 	wantStrings(t, "changes", changes(),
 		"0s down: ended: transport read: sim: controller unplugged", "0s scan: "+refusal,
-		"10s down: ended: reset: repeated faults of the controller", "5m0s scan")
+		"10s down: ended: reset: the scan is refused: controller: "+refusal, "5m0s scan")
 	wantStrings(t, "warnings", w.list, "adapter does not scan", "adapter is reset: it does not scan")
 }
 
@@ -126,7 +126,7 @@ func testAdapterThatDoesNotScanConnects(t *testing.T) {
 	l.wantLevel(c, 1)
 	c.Close()
 	time.Sleep(time.Minute)
-	wantStrings(t, "changes", changes(), "1m5s down: ended: reset: repeated faults of the controller")
+	wantStrings(t, "changes", changes(), "1m5s down: ended: reset: the scan is refused: controller: "+refusal)
 }
 
 // WaitFor does not wait for adapters that do not scan.
@@ -166,7 +166,8 @@ func testWaitForWithoutScan(t *testing.T) {
 	}
 }
 
-// Find returns once no adapter scans, and waits for one that may come back.
+// Find returns once no adapter scans, and waits for one that may come back. The command
+// that the end of a controller cuts short is no refusal to scan.
 func TestFindWithoutScan(t *testing.T) { inBubble(t, testFindWithoutScan) }
 
 func testFindWithoutScan(t *testing.T) {
@@ -190,12 +191,25 @@ func testFindWithoutScan(t *testing.T) {
 	}
 }
 
+// awaitAbsent waits for a device that never comes, so that the adapters listen all the
+// time until stop is called.
+func (l *lab) awaitAbsent() (stop func()) {
+	ctx, cancel := context.WithCancel(l.t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = l.m.WaitFor(ctx, address(99).String())
+	}()
+	return func() { cancel(); <-done }
+}
+
 // An adapter whose scan goes silent and stays so is reset, unless it has a link, or has
 // heard but a few devices, which may all have gone.
 func TestFewSilentDevices(t *testing.T) { inBubble(t, testFewSilentDevices) }
 
 func testFewSilentDevices(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
+	defer l.awaitAbsent()()
 	changes := l.changes()
 	one, two, three := l.device(1), l.device(2), l.device(3)
 	time.Sleep(second)
@@ -215,6 +229,7 @@ func TestSilentAdapterIsReset(t *testing.T) { inBubble(t, testSilentAdapterIsRes
 func testSilentAdapterIsReset(t *testing.T) {
 	for _, linked := range []bool{false, true} {
 		l := newLab(t, connmgr.Config{})
+		stop := l.awaitAbsent()
 		for n := range 4 {
 			l.device(n)
 		}
@@ -227,12 +242,12 @@ func testSilentAdapterIsReset(t *testing.T) {
 		l.adapters[0].Fault(sim.EventFault{Code: hci.EvLEMeta, Subevent: hci.EvLEExtendedAdvertisingReport, Times: sim.Always, Drop: true})
 		time.Sleep(179 * second)
 		wantStrings(t, "changes", changes())
-		want := "3m10s down: ended: reset: repeated faults of the controller"
+		want := "3m10s down: ended: reset: the scan reports nothing any more"
 		if linked {
 			time.Sleep(30 * second)
 			wantStrings(t, "changes with a link", changes())
 			c.Close()
-			want = "4m40s down: ended: reset: repeated faults of the controller"
+			want = "4m40s down: ended: reset: the scan reports nothing any more"
 			time.Sleep(80 * second)
 		} else {
 			time.Sleep(20 * second)
@@ -244,6 +259,7 @@ func testSilentAdapterIsReset(t *testing.T) {
 		if d, _ := l.m.Device(address(1).String()); !d.Seen.After(left) {
 			t.Error("the device is not heard after the reset")
 		}
+		stop()
 		l.m.Close()
 	}
 }

@@ -38,6 +38,7 @@ type Device struct {
 
 	gap     time.Duration // between advertisements, a moving average; 0 if not known
 	average float64       // Smoothed before rounding; 0 if not known
+	named   bool          // Name is that in Data and Response
 	whole   bool          // Name is the complete name
 	accepts time.Time     // the time of the last connectable advertisement
 	refuses time.Time     // the time of the first advertisement since that is not connectable
@@ -47,14 +48,14 @@ func newDevice(adapter string) *Device {
 	return &Device{Adapter: adapter, RSSI: NoRSSI, Smoothed: NoRSSI}
 }
 
-// update enters one report of the device, whose identity address is addr.
-func (d *Device) update(addr hci.Addr, r *controller.Report) {
-	d.updateGap(r.Time)
-	d.Addr, d.OnAir, d.Connectable, d.Scannable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Scannable, r.Time
-	if d.Name == "" || !slices.Equal(d.Data, r.Data) || !slices.Equal(d.Response, r.Response) {
-		d.updateName(r)
+// update enters one report of the device, whose identity address is addr. The adapters
+// have listened all the time since full.
+func (d *Device) update(addr hci.Addr, r *controller.Report, full time.Time) {
+	if !d.Seen.Before(full) {
+		d.updateGap(r.Time)
 	}
-	d.Data, d.Response = r.Data, r.Response
+	d.Addr, d.OnAir, d.Connectable, d.Scannable, d.Seen = addr, r.Addr.Identity(), r.Connectable, r.Scannable, r.Time
+	d.updateData(r)
 	d.updateConnectable(r)
 	if r.RSSI == controller.RSSIUnknown || r.RSSI == 0 {
 		return
@@ -69,6 +70,23 @@ func (d *Device) update(addr hci.Addr, r *controller.Report) {
 		d.average = alpha*float64(d.RSSI) + (1-alpha)*d.average
 	}
 	d.Smoothed = int(math.Round(d.average))
+}
+
+// updateData enters the data of a report, if it is new, and the name in it. Copies of the
+// Device share the data, which is therefore replaced and never overwritten.
+func (d *Device) updateData(r *controller.Report) {
+	data, response := slices.Equal(d.Data, r.Data), slices.Equal(d.Response, r.Response)
+	if data && response && d.named {
+		return
+	}
+	if !data {
+		d.Data = slices.Clone(r.Data)
+	}
+	if !response {
+		d.Response = slices.Clone(r.Response)
+	}
+	d.updateName(r)
+	d.named = true
 }
 
 // updateName enters the name in a report. A shortened name does not replace the complete
@@ -89,11 +107,6 @@ func (d *Device) updateConnectable(r *controller.Report) {
 	case d.refuses.IsZero():
 		d.refuses = r.Time
 	}
-}
-
-// isFresh reports whether the adapter has heard the device as connectable, not long ago.
-func (d *Device) isFresh(now time.Time) bool {
-	return !d.accepts.IsZero() && now.Sub(d.accepts) < outOfDate
 }
 
 // updateGap enters the time since the last advertisement. Reports that follow faster than
@@ -152,9 +165,8 @@ func parseTarget(s string) (target, error) {
 // addrOf returns the address of a device, with the kind that an adapter has heard or
 // connected to; public if there is neither.
 func (m *Manager) addrOf(mac hci.MAC) hci.Addr {
-	t := target{addr: hci.Addr{MAC: mac}}
-	if d, ok := m.devices.latestOf(t, false); ok {
-		return d.Addr
+	if a, ok := m.devices.addrOf(mac); ok {
+		return a
 	}
 	return m.links.addrOf(mac)
 }

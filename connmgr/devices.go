@@ -28,45 +28,47 @@ const (
 
 // devices is the memory of the devices heard.
 type devices struct {
+	duty    *duty
 	mu      sync.Mutex
-	heard   map[hci.MAC]*entry // guarded by mu, as all below
-	oldest  *list.List         // of *entry, the one heard longest ago first
-	news    bool               // whether any device was heard since the last snapshot
-	waiters map[hci.MAC][]*waiter
+	heard   map[hci.MAC]*entry    // guarded by mu, as all below
+	oldest  *list.List            // of *entry, the one heard longest ago first
+	news    bool                  // whether any device was heard since the last snapshot
+	waiters map[hci.MAC][]*waiter // of devices that are not heard; an entry has its own
 }
 
 // entry is the memory of one device.
 type entry struct {
 	mac       hci.MAC
-	by        []*Device // one for each adapter that has heard the device
+	by        []hearing // one for each adapter that has heard the device
 	seen      time.Time // by any adapter
 	preferred string    // the adapter that Manager.Device returned last
 	place     *list.Element
+	waiters   []*waiter
 }
 
-// waiter waits for a report of a device.
-type waiter struct {
-	target
-	// wants decides whether a report ends the wait; nil accepts each. It must not block.
-	wants func(adapter string, r *controller.Report) bool
-	// all includes reports that are not connectable.
-	all   bool
-	heard chan struct{} // closed at the end of the wait
+// hearing is the Device of an adapter. The name of the adapter is here too, since it is
+// compared with each report.
+type hearing struct {
+	adapter string
+	*Device
 }
 
-func newDevices() *devices {
-	return &devices{heard: map[hci.MAC]*entry{}, oldest: list.New(), waiters: map[hci.MAC][]*waiter{}}
+func newDevices(d *duty) *devices {
+	return &devices{duty: d, heard: map[hci.MAC]*entry{}, oldest: list.New(), waiters: map[hci.MAC][]*waiter{}}
 }
 
 // byAdapter returns the Device of an adapter; nil if the adapter has not heard it.
 func (e *entry) byAdapter(name string) *Device {
-	for _, d := range e.by {
-		if d.Adapter == name {
-			return d
+	for i := range e.by {
+		if e.by[i].adapter == name {
+			return e.by[i].Device
 		}
 	}
 	return nil
 }
+
+// addDevice adds the Device of an adapter.
+func (e *entry) addDevice(d *Device) { e.by = append(e.by, hearing{d.Adapter, d}) }
 
 // addReport enters a report of the device with an identity address.
 func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report) {
@@ -77,21 +79,20 @@ func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report
 	defer ds.mu.Unlock()
 	e := ds.heard[addr.MAC]
 	if e == nil {
-		e = &entry{mac: addr.MAC}
+		e = ds.addEntryLocked(addr.MAC)
 		e.place = ds.oldest.PushBack(e)
-		ds.heard[addr.MAC] = e
 	}
 	d := e.byAdapter(adapter)
 	if d == nil {
 		d = newDevice(adapter)
-		e.by = append(e.by, d)
+		e.addDevice(d)
 	}
 	ds.news = true
-	d.update(addr, r)
+	d.update(addr, r, ds.duty.fullSince(r.Time))
 	e.seen = r.Time
 	ds.oldest.MoveToBack(e.place)
 	ds.forgetLocked(r.Time)
-	for _, w := range slices.Backward(ds.waiters[addr.MAC]) { // endWaitLocked shortens it
+	for _, w := range slices.Backward(e.waiters) { // endWaitLocked shortens it
 		if w.matches(addr) && (r.Connectable || w.all) && (w.wants == nil || w.wants(adapter, r)) {
 			ds.endWaitLocked(w)
 			close(w.heard)
@@ -99,56 +100,43 @@ func (ds *devices) addReport(adapter string, addr hci.Addr, r *controller.Report
 	}
 }
 
+// addEntryLocked adds an entry, which takes over the waiters. ds.mu must be held.
+func (ds *devices) addEntryLocked(mac hci.MAC) *entry {
+	e := &entry{mac: mac, waiters: ds.waiters[mac]}
+	delete(ds.waiters, mac)
+	ds.heard[mac] = e
+	return e
+}
+
 // forgetLocked drops the devices heard longest ago while there are too many. ds.mu must
 // be held.
 func (ds *devices) forgetLocked(now time.Time) {
 	for len(ds.heard) > maxDevices {
 		e := ds.oldest.Front().Value.(*entry)
-		if now.Sub(e.seen) < lately && len(ds.heard) <= mostDevices {
+		if now.Sub(e.seen) < onAirFor && len(ds.heard) <= mostDevices {
 			return
 		}
 		ds.oldest.Remove(e.place)
 		delete(ds.heard, e.mac)
+		if len(e.waiters) > 0 {
+			ds.waiters[e.mac] = e.waiters
+		}
 	}
 }
 
 // listLocked returns one entry for each device and adapter. ds.mu must be held.
 func (ds *devices) listLocked() []Device {
-	all := make([]Device, 0, len(ds.heard))
+	n := 0
 	for _, e := range ds.heard {
-		for _, d := range e.by {
-			all = append(all, *d)
+		n += len(e.by)
+	}
+	all := make([]Device, 0, n)
+	for _, e := range ds.heard {
+		for _, h := range e.by {
+			all = append(all, *h.Device)
 		}
 	}
 	return all
-}
-
-// awaitHeard returns a channel that is closed by the next connectable advertisement of
-// t, and a function that ends the wait.
-func (ds *devices) awaitHeard(t target) (<-chan struct{}, func()) {
-	return ds.awaitReport(waiter{target: t})
-}
-
-// awaitReport returns a channel that is closed by the next advertisement that w wants,
-// and a function that ends the wait.
-func (ds *devices) awaitReport(w waiter) (<-chan struct{}, func()) {
-	w.heard = make(chan struct{})
-	ds.mu.Lock()
-	defer ds.mu.Unlock()
-	ds.waiters[w.addr.MAC] = append(ds.waiters[w.addr.MAC], &w)
-	return w.heard, func() {
-		ds.mu.Lock()
-		ds.endWaitLocked(&w)
-		ds.mu.Unlock()
-	}
-}
-
-// endWaitLocked removes a waiter. ds.mu must be held.
-func (ds *devices) endWaitLocked(w *waiter) {
-	rest := slices.DeleteFunc(ds.waiters[w.addr.MAC], func(o *waiter) bool { return o == w })
-	if ds.waiters[w.addr.MAC] = rest; len(rest) == 0 {
-		delete(ds.waiters, w.addr.MAC)
-	}
 }
 
 // heardOf returns the Device of each adapter that has heard t, the strongest first.
@@ -172,13 +160,13 @@ func (ds *devices) heardOf(t target) []Device {
 		}
 		return d.Smoothed
 	}
-	slices.SortFunc(e.by, func(a, b *Device) int { // hardly changes from call to call
-		return cmp.Or(cmp.Compare(prospect(b), prospect(a)), strings.Compare(a.Adapter, b.Adapter))
+	slices.SortFunc(e.by, func(a, b hearing) int { // hardly changes from call to call
+		return cmp.Or(cmp.Compare(prospect(b.Device), prospect(a.Device)), strings.Compare(a.adapter, b.adapter))
 	})
 	found := make([]Device, 0, len(e.by))
 	for _, d := range e.by {
 		if t.matches(d.Addr) {
-			found = append(found, *d)
+			found = append(found, *d.Device)
 		}
 	}
 	return found
@@ -194,20 +182,10 @@ func (ds *devices) visitHeard(t target, f func(d *Device) bool) {
 		return
 	}
 	for _, d := range e.by {
-		if t.matches(d.Addr) && !f(d) {
+		if t.matches(d.Addr) && !f(d.Device) {
 			return
 		}
 	}
-}
-
-// isFresh reports whether an adapter has heard t as connectable, not long ago.
-func (ds *devices) isFresh(t target, adapter string) (fresh bool) {
-	now := time.Now()
-	ds.visitHeard(t, func(d *Device) bool {
-		fresh = d.Adapter == adapter && d.isFresh(now)
-		return !fresh
-	})
-	return fresh
 }
 
 func latest(a, b time.Time) time.Time {
@@ -220,13 +198,35 @@ func latest(a, b time.Time) time.Time {
 // latestOf returns the newest entry of t, of any adapter. With connectable, entries
 // that do not accept connections do not count.
 func (ds *devices) latestOf(t target, connectable bool) (d Device, ok bool) {
-	ds.visitHeard(t, func(o *Device) bool {
-		if (o.Connectable || !connectable) && (!ok || o.Seen.After(d.Seen)) {
-			d, ok = *o, true
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if newest := ds.latestLocked(t, connectable); newest != nil {
+		return *newest, true
+	}
+	return Device{}, false
+}
+
+// latestLocked is latestOf without a copy. ds.mu must be held.
+func (ds *devices) latestLocked(t target, connectable bool) (newest *Device) {
+	if e := ds.heard[t.addr.MAC]; e != nil {
+		for _, d := range e.by {
+			if t.matches(d.Addr) && (d.Connectable || !connectable) && (newest == nil || d.Seen.After(newest.Seen)) {
+				newest = d.Device
+			}
 		}
-		return true
-	})
-	return d, ok
+	}
+	return newest
+}
+
+// addrOf returns the address of a device with its kind; ok is false if no adapter has heard
+// it.
+func (ds *devices) addrOf(mac hci.MAC) (addr hci.Addr, ok bool) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if d := ds.latestLocked(target{addr: hci.Addr{MAC: mac}}, false); d != nil {
+		return d.Addr, true
+	}
+	return hci.Addr{}, false
 }
 
 // preferAdapter returns the entry of the adapter that it returned last for the device,
@@ -257,14 +257,13 @@ func (ds *devices) restoreDevices(all []Device) {
 			if len(ds.heard) >= maxDevices {
 				continue
 			}
-			e = &entry{mac: d.Addr.MAC}
-			ds.heard[d.Addr.MAC] = e
+			e = ds.addEntryLocked(d.Addr.MAC)
 		}
 		if e.byAdapter(d.Adapter) == nil {
 			if d.Connectable {
 				d.accepts = d.Seen
 			}
-			e.by = append(e.by, &d)
+			e.addDevice(&d)
 			e.seen = latest(e.seen, d.Seen)
 			ds.news = true
 		}
@@ -290,7 +289,8 @@ func (ds *devices) takeSnapshot() (all []Device, news bool) {
 }
 
 // Devices returns all devices heard, one entry for each device and adapter, ordered by
-// address.
+// address. While no call waits for a device, the adapters listen a quarter of the time, so
+// that most entries are a few seconds old: see the package documentation.
 func (m *Manager) Devices() []Device {
 	m.devices.mu.Lock()
 	all := m.devices.listLocked()
@@ -302,7 +302,12 @@ func (m *Manager) Devices() []Device {
 // sortDevices orders devices by address.
 func sortDevices(all []Device) {
 	slices.SortFunc(all, func(a, b Device) int {
-		return cmp.Or(cmp.Compare(a.Addr.MAC.String(), b.Addr.MAC.String()), cmp.Compare(a.Adapter, b.Adapter))
+		for i := len(a.Addr.MAC) - 1; i >= 0; i-- { // the octet that is written first is the last
+			if c := cmp.Compare(a.Addr.MAC[i], b.Addr.MAC[i]); c != 0 {
+				return c
+			}
+		}
+		return cmp.Compare(a.Adapter, b.Adapter)
 	})
 }
 

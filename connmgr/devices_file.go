@@ -43,15 +43,8 @@ func KeptDevices(stateDir string) ([]Device, error) {
 // decodeDevices decodes the content of a file of devices.
 func decodeDevices(stateDir string, b []byte) ([]Device, error) {
 	var f devicesFile
-	err := json.Unmarshal(b, &f)
-	if err == nil && f.Version != devicesVersion {
-		err = fmt.Errorf("version %d instead of %d", f.Version, devicesVersion)
-	}
-	if err != nil {
-		return nil, &StateError{
-			Dir: stateDir, Err: fmt.Errorf("%s: %w", devicesName, err),
-			Remedy: "remove the file: what is on air is heard again",
-		}
+	if err := decodeState(stateDir, devicesName, devicesVersion, b, &f, "what is on air is heard again"); err != nil {
+		return nil, err
 	}
 	sortDevices(f.Devices)
 	return f.Devices, nil
@@ -82,10 +75,10 @@ func (m *Manager) saveDevices() error {
 		if old == nil {
 			return json.Marshal(devicesFile{devicesVersion, all})
 		}
-		if !news {
+		kept, err := decodeDevices(m.cfg.StateDir, old)
+		if !news && !isDamaged(err) {
 			return nil, nil
 		}
-		kept, err := decodeDevices(m.cfg.StateDir, old)
 		if err != nil {
 			m.log.Warn("devices heard before not kept", "error", err)
 		}
@@ -125,11 +118,13 @@ func mergeDevices(a, b []Device) []Device {
 	return all
 }
 
-// keepDevices saves the devices periodically until the Manager is closed.
-func (m *Manager) keepDevices() {
+// keepState saves the devices, and tries writes again that have failed, periodically
+// until the Manager is closed.
+func (m *Manager) keepState() {
 	for sleep(m.ctx, keepEvery) == nil {
 		if err := m.saveDevices(); err != nil {
 			m.log.Warn("devices not saved", "error", err)
 		}
+		m.writer.retryWrites()
 	}
 }

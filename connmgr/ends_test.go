@@ -3,9 +3,6 @@ package connmgr_test
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +40,7 @@ func testNoCallbackForAClientNeverReturned(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	l.device(1)
 	for range 20 {
+		l.m.ClearCache(address(1).String()) // so that each call fails as the first one
 		l.adapters[0].Fault(sim.LinkFault{After: 6, Reason: hci.StatusConnectionTimeout})
 		_, err := l.m.Establish(t.Context(), address(1).String(), &connmgr.Options{
 			Policy:       once(),
@@ -212,30 +210,5 @@ func testEventsOfAClosedManager(t *testing.T) {
 	}
 	if n == 0 || time.Since(begin) > second {
 		t.Errorf("%d events in %v, want those of Close, and no wait", n, time.Since(begin))
-	}
-}
-
-func TestCacheOfAnotherProcess(t *testing.T) { inBubble(t, testCacheOfAnotherProcess) }
-
-func testCacheOfAnotherProcess(t *testing.T) {
-	dir := t.TempDir()
-	l := newLab(t, connmgr.Config{StateDir: dir})
-	l.device(1)
-	f, err := os.OpenFile(filepath.Join(dir, "tables", "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	begin := time.Now()
-	_, err = l.m.Establish(t.Context(), address(1).String(), &connmgr.Options{Timeout: 2 * second})
-	var e *connmgr.EstablishError
-	if !errors.As(err, &e) || !errors.Is(err, connmgr.ErrConnection) || e.Attempts[0].Phase != connmgr.PhaseDiscover {
-		t.Fatalf("error %v, want a connection error while discovering", err)
-	}
-	if d := time.Since(begin); d.Round(second) != 2*second {
-		t.Errorf("gave up after %v, want 2s", d)
 	}
 }

@@ -37,11 +37,17 @@ type StateError struct {
 	// Remedy repairs a file that cannot be read. It is a clause without a full stop,
 	// and empty if Err is an error of the operating system.
 	Remedy string
+	// Aside is the new path of a damaged file that can be made anew; see RepairState. It
+	// is empty if the file is where it was.
+	Aside string
 }
 
 // Error returns the directory, the error and the remedy.
 func (e *StateError) Error() string {
 	s := fmt.Sprintf("connmgr: state directory %s: %v", e.Dir, e.Err)
+	if e.Aside != "" {
+		s += "; it is " + e.Aside + " now"
+	}
 	if e.Remedy != "" {
 		s += "; " + e.Remedy
 	}
@@ -64,6 +70,7 @@ const (
 	PhaseDial     Phase = "dial"     // until the link is up
 	PhaseSecure   Phase = "secure"   // encrypting or pairing
 	PhaseDiscover Phase = "discover" // MTU and attribute table
+	PhaseReady    Phase = "ready"    // the check of the program, Options.Ready
 )
 
 // Attempt is the record of one attempt that failed.
@@ -94,6 +101,8 @@ type EstablishError struct {
 	Category error     // one of the Err variables; nil if the caller ended the call
 	Err      error     // the last failure, or the cause of ctx
 	Advice   string    // the remedy for the user; may be empty
+	// Explanation is the knowledge of the Manager about the device at the end of the call.
+	Explanation *Explanation
 }
 
 // Error returns the text of bleak-retry-connector. Characters of the name that could
@@ -141,11 +150,29 @@ func categoryError(c errclass.Category) error {
 type MissingError struct {
 	Service        gatt.UUID
 	Characteristic gatt.UUID // the zero UUID if the service itself is missing
+	// Empty reports that the device shows no service at all, as some do while they boot.
+	// Other attempts then follow, as the policy allows.
+	Empty bool
 }
 
 func (e *MissingError) Error() string {
+	if e.Empty {
+		return fmt.Sprintf("the device shows no service at all, but %v is required", e.Service)
+	}
 	if e.Characteristic == (gatt.UUID{}) {
 		return fmt.Sprintf("the device has no service %v", e.Service)
 	}
 	return fmt.Sprintf("the device has no characteristic %v in service %v", e.Characteristic, e.Service)
+}
+
+// class returns the class of the failure. The device itself has given the table: another
+// attempt would read the same, unless the device is not ready to show one.
+func (e *MissingError) class() errclass.Class {
+	if e.Empty {
+		return errclass.Class{
+			Row: "empty table", Category: errclass.Connection, Budget: errclass.BudgetTransient, Delay: errclass.DelayTransient,
+			Advice: "the device may be starting: wait, or switch it off and on",
+		}
+	}
+	return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
 }

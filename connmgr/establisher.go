@@ -28,8 +28,10 @@ type establisher struct {
 	onAir func(at *Attempt) bool
 	// wake returns a channel that ends the wait after a failed attempt early.
 	wake func(at *Attempt) (<-chan struct{}, func())
-	emit func(Event)
-	log  func(msg string, args ...any)
+	// failed is called after each failed attempt; last says that no other one follows.
+	failed func(at *Attempt, last bool)
+	emit   func(Event)
+	log    func(msg string, args ...any)
 }
 
 // safetyError ends an attempt that takes longer than Policy.SafetyTimeout.
@@ -67,10 +69,12 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 		failed = append(failed, at)
 		last := &failed[number-1]
 		if ctx.Err() != nil {
+			e.record(last, true)
 			return nil, e.endedError(ctx, failed)
 		}
 		onAir := e.onAir != nil && e.onAir(last)
 		more := !last.hopeless && tally.enterFailure(last, onAir)
+		e.record(last, !more)
 		e.emit(AttemptFailed{
 			Time: time.Now(), Name: e.name, Address: last.Address, Adapter: last.Adapter, Attempt: number,
 			Phase: last.Phase, Err: last.Err, Class: last.Class, Backoff: last.Backoff, Last: !more,
@@ -83,6 +87,12 @@ func (e *establisher) makeAttempts(ctx context.Context) (*Client, error) {
 		if !more {
 			return nil, e.makeError(failed, last.Err, last.Class)
 		}
+	}
+}
+
+func (e *establisher) record(at *Attempt, last bool) {
+	if e.failed != nil {
+		e.failed(at, last)
 	}
 }
 
@@ -182,7 +192,7 @@ func unfinished(p Phase) error {
 		return fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV)
 	case PhaseDial:
 		return controller.ErrDialTimeout
-	case PhaseSecure, PhaseDiscover:
+	case PhaseSecure, PhaseDiscover, PhaseReady:
 	}
 	return context.DeadlineExceeded
 }

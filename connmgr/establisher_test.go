@@ -117,7 +117,7 @@ func TestUpstreamPolicy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				o := run(t, UpstreamPolicy(), c.errs...)
+				o := run(t, Upstream46Policy(), c.errs...)
 				check(t, o, c.want, c.attempts, c.took)
 			})
 		})
@@ -135,9 +135,9 @@ func TestUpstreamVersions(t *testing.T) {
 		attempts int
 		took     time.Duration
 	}{
-		{"4.6: timeout without a slot", UpstreamPolicy(), noSlot, ErrNotFound, 4, 4 * 250 * ms},
+		{"4.6: timeout without a slot", Upstream46Policy(), noSlot, ErrNotFound, 4, 4 * 250 * ms},
 		{"4.7: timeout without a slot", Upstream47Policy(), noSlot, ErrOutOfSlots, 4, 16 * time.Second},
-		{"4.6: canceled by the proxy", UpstreamPolicy(), espCancel, ErrOutOfSlots, 9, 36 * time.Second},
+		{"4.6: canceled by the proxy", Upstream46Policy(), espCancel, ErrOutOfSlots, 9, 36 * time.Second},
 		{"4.7: canceled by the proxy", Upstream47Policy(), espCancel, ErrAborted, 9, 36 * time.Second},
 		{"4.7: fails", Upstream47Policy(), plain, ErrConnection, 4, 400 * ms},
 	} {
@@ -164,7 +164,7 @@ func check(t *testing.T, o outcome, want error, attempts int, took time.Duration
 func TestMaxAttempts(t *testing.T) { synctest.Test(t, testMaxAttempts) }
 
 func testMaxAttempts(t *testing.T) {
-	p := UpstreamPolicy()
+	p := Upstream46Policy()
 	p.MaxAttempts = 0
 	check(t, run(t, p, abort), ErrAborted, 1, 250*ms)
 	check(t, run(t, p, plain), ErrConnection, 1, 100*ms)
@@ -176,13 +176,13 @@ func testMaxAttempts(t *testing.T) {
 func TestErrorText(t *testing.T) { synctest.Test(t, testErrorText) }
 
 func testErrorText(t *testing.T) {
-	o := run(t, UpstreamPolicy(), abort)
+	o := run(t, Upstream46Policy(), abort)
 	want := "kettle - AA:BB:CC:DD:EE:FF: Failed to connect after 9 attempt(s): " +
-		"[org.bluez.Error.Failed] le-connection-abort-by-local: " + errclass.Upstream.Of(abort).Advice
-	if o.err.Error() != want || errclass.Upstream.Of(abort).Advice == "" {
+		"[org.bluez.Error.Failed] le-connection-abort-by-local: " + errclass.Upstream46.Of(abort).Advice
+	if o.err.Error() != want || errclass.Upstream46.Of(abort).Advice == "" {
 		t.Errorf("got  %v\nwant %s", o.err, want)
 	}
-	o = run(t, UpstreamPolicy(), plain)
+	o = run(t, Upstream46Policy(), plain)
 	if want := "kettle - AA:BB:CC:DD:EE:FF: Failed to connect after 4 attempt(s): boom"; o.err.Error() != want {
 		t.Errorf("got  %v\nwant %s", o.err, want)
 	}
@@ -196,7 +196,7 @@ func testSafetyTimeout(t *testing.T) {
 		p    Policy
 		took time.Duration
 	}{
-		{UpstreamPolicy(), 4 * (60*time.Second + 250*ms)},
+		{Upstream46Policy(), 4 * (60*time.Second + 250*ms)},
 		{DefaultPolicy(), 4*60*time.Second + 3*250*ms},
 	} {
 		e := testEstablisher(c.p)
@@ -277,7 +277,7 @@ func testOutageIsNotCounted(t *testing.T) {
 	for _, err := range []error{
 		&controller.Error{What: "transport read", Err: io.EOF},
 		fmt.Errorf("%w: %w", ErrNoAdapter, syscall.ENODEV),
-		fmt.Errorf("%w: %w", ErrNoAdapter, errReset),
+		fmt.Errorf("%w: %w", ErrNoAdapter, resetError(controller.ErrNoDataCredit)),
 		dialError(closed),
 		&controller.DisconnectError{Cause: closed},
 		&controller.DisconnectError{Cause: &controller.Error{What: "transport read", Err: io.EOF}},
@@ -323,11 +323,11 @@ func testWakeCutsTheWaitShort(t *testing.T) {
 	for _, c := range []struct {
 		p    Policy
 		took time.Duration
-	}{{DefaultPolicy(), time.Second}, {UpstreamPolicy(), 4 * time.Second}} {
+	}{{DefaultPolicy(), time.Second}, {Upstream46Policy(), 4 * time.Second}} {
 		e := testEstablisher(c.p)
 		b := newBroadcast()
 		e.wake = func(*Attempt) (<-chan struct{}, func()) {
-			return b.subscribe(func(n news) bool { return n.adapter })
+			return b.await(news{change: adapterChanged}), func() {}
 		}
 		n := 0
 		e.try = func(context.Context, int) (*Client, Attempt) {
@@ -336,7 +336,7 @@ func testWakeCutsTheWaitShort(t *testing.T) {
 			}
 			return &Client{}, Attempt{}
 		}
-		time.AfterFunc(time.Second, func() { b.signal(news{adapter: true}) })
+		time.AfterFunc(time.Second, func() { b.signal(news{change: adapterChanged}) })
 		begin := time.Now()
 		if _, err := e.makeAttempts(t.Context()); err != nil || time.Since(begin) != c.took {
 			t.Errorf("%v after %v, want %v", err, time.Since(begin), c.took)

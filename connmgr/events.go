@@ -26,12 +26,16 @@ type AttemptStarted struct {
 	Address hci.Addr
 	Adapter string
 	Attempt int // from 1
+	// Dial counts the dials of the attempt, from 1: an attempt dials again after a failure
+	// that costs no attempt.
+	Dial int
 }
 
 // SlotAwaited reports that an attempt waits for a connection slot, since none is free
 // on the adapters that can reach the device. The wait ends with AttemptStarted or, after
 // Policy.AttemptTimeout, with AttemptFailed. The place in the queue stays until
-// Policy.SlotTimeout, which ends the Establish.
+// Policy.SlotTimeout, which ends the Establish. A device that no adapter hears leaves the
+// slots to others until it is heard.
 type SlotAwaited struct {
 	Time     time.Time
 	Name     string
@@ -108,6 +112,15 @@ type ScanChanged struct {
 	Err     error // why the adapter does not scan; nil if it scans again
 }
 
+// RungTaken reports that a rung above RungReopen was taken to bring back an adapter that
+// does not work, or that this has failed. See Adapter.Recovery.
+type RungTaken struct {
+	Time    time.Time
+	Adapter string
+	Rung    Rung
+	Err     error
+}
+
 func (AttemptStarted) managerEvent() {}
 func (SlotAwaited) managerEvent()    {}
 func (AttemptFailed) managerEvent()  {}
@@ -117,6 +130,7 @@ func (ParamsChanged) managerEvent()  {}
 func (SlotsChanged) managerEvent()   {}
 func (AdapterChanged) managerEvent() {}
 func (ScanChanged) managerEvent()    {}
+func (RungTaken) managerEvent()      {}
 
 // errEventsOver ends a listener whose loop has ended.
 var errEventsOver = errors.New("connmgr: the loop over the events has ended")
@@ -139,6 +153,17 @@ func (b *bus) emitEvent(ev Event) {
 	defer b.mu.Unlock()
 	for l := range b.listeners {
 		l.Push(ev)
+	}
+}
+
+// emitMade is emitEvent for an event that costs something to make: it is made only if there
+// is a listener.
+func (b *bus) emitMade(event func() Event) {
+	b.mu.Lock()
+	heard := len(b.listeners) > 0
+	b.mu.Unlock()
+	if heard {
+		b.emitEvent(event())
 	}
 }
 

@@ -2,6 +2,7 @@ package connmgr_test
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,6 +69,47 @@ func testOneFaultIsOneEvent(t *testing.T) {
 	}
 }
 
+// Four faults in a row, while six devices share two slots, cost nobody its connection, and
+// the adapter, which has links, no reset.
+func TestFaultsAmongDevicesThatWait(t *testing.T) { inBubble(t, testFaultsAmongDevicesThatWait) }
+
+func testFaultsAmongDevicesThatWait(t *testing.T) {
+	l := newLab(t, connmgr.Config{}, &sim.ControllerConfig{MaxLinks: 2})
+	for n := range 6 {
+		l.device(n)
+	}
+	time.Sleep(2 * second)
+	resets, r := l.resets(), l.watchAttempts()
+	begin := time.Now()
+	fault := broken
+	fault.Times = 4
+	time.AfterFunc(5*second, func() { l.adapters[0].Fault(fault) })
+	var calls sync.WaitGroup
+	for n := range 6 {
+		calls.Go(func() {
+			c, _ := l.begin(n, nil)()
+			l.wantLevel(c, byte(n))
+			time.Sleep(8 * second)
+			c.Close()
+		})
+	}
+	calls.Wait()
+	// Three rounds of 8 s, and the faults of the first dial of a round.
+	if took := time.Since(begin); took < 24*second || took > 28*second {
+		t.Errorf("six connections of 8 s over two slots took %v, want 24 to 28 s", took)
+	}
+	faults := 0
+	_, failed := r.events()
+	for _, f := range failed {
+		if errors.Is(f.Err, hci.StatusHardwareFailure) {
+			faults++
+		}
+	}
+	if n := resets(); n != 0 || faults < 4 {
+		t.Errorf("%d resets for %d attempts that met a fault, want none for 4 at least", n, faults)
+	}
+}
+
 // A peer whose dials always meet a fault of the controller costs nobody a link,
 // and the adapter without links no more than one reset.
 func TestFaultsOfOnePeer(t *testing.T) { inBubble(t, testFaultsOfOnePeer) }
@@ -99,6 +141,76 @@ func testFaultsOfOnePeer(t *testing.T) {
 		}
 		c := l.establish(2, nil)
 		c.Close()
+		l.m.Close()
+	}
+}
+
+// A peer whose dials always fail, without its name, costs another Establish nothing that
+// shares the initiations: its device comes 30 s later, beyond the attempts of the first.
+func TestFailingPeerCostsOthersNothing(t *testing.T) {
+	for _, status := range []hci.Status{
+		hci.StatusUnacceptableParameters, hci.StatusControllerBusy, hci.StatusHardwareFailure, hci.StatusFailedToEstablish,
+	} {
+		t.Run(status.String(), func(t *testing.T) { inBubble(t, func(t *testing.T) { testFailingPeerCostsOthersNothing(t, status) }) })
+	}
+}
+
+func testFailingPeerCostsOthersNothing(t *testing.T, status hci.Status) {
+	l := newLab(t, connmgr.Config{})
+	l.device(1)
+	l.adapters[0].Fault(sim.ConnectFault{Peer: address(1), Times: sim.Always, Status: status})
+	failing := make(chan error)
+	go func() { _, err := l.m.Establish(t.Context(), address(1).String(), nil); failing <- err }()
+	wait := l.begin(3, nil)
+	time.Sleep(30 * second)
+	l.device(3)
+	c, took := wait()
+	if took < 30*second || took > 31*second {
+		t.Errorf("connected after %v, want within a second of the first advertisement after 30 s", took)
+	}
+	c.Close()
+	if err := <-failing; !errors.Is(err, status) {
+		t.Errorf("the failing peer: %v, want %v", err, status)
+	}
+	l.m.Close()
+}
+
+// Several peers whose dials always meet a fault of the controller cost the adapter without
+// links two resets for each three of them, however often they are called. They cost a device
+// that shares their initiations nothing.
+func TestFaultsOfSeveralPeers(t *testing.T) { inBubble(t, testFaultsOfSeveralPeers) }
+
+func testFaultsOfSeveralPeers(t *testing.T) {
+	for sick, want := range map[int]int{2: 2, 5: 4} {
+		l := newLab(t, connmgr.Config{})
+		resets := l.resets()
+		var calls sync.WaitGroup
+		for n := range sick {
+			l.device(n)
+			l.adapters[0].Fault(sim.ConnectFault{Peer: address(n), Times: sim.Always, Status: hci.StatusHardwareFailure})
+			calls.Go(func() {
+				for range 4 {
+					if _, err := l.m.Establish(t.Context(), address(n).String(), nil); !errors.Is(err, hci.StatusHardwareFailure) {
+						t.Errorf("device %d: %v", n, err)
+					}
+				}
+			})
+		}
+		late := l.begin(10, nil)
+		time.Sleep(60 * second)
+		l.device(10)
+		c, took := late()
+		wantAbout(t, "a device that comes after 60 s", took, 60*second)
+		c.Close()
+		calls.Wait()
+		if n := resets(); n != want {
+			t.Errorf("%d sick peers: %d resets, want %d", sick, n, want)
+		}
+		time.Sleep(time.Hour) // the adapter may be sick by now
+		_, _ = l.m.Establish(t.Context(), address(0).String(), nil)
+		if n := resets(); n != want+2 {
+			t.Errorf("%d sick peers: %d resets after an hour, want %d", sick, n, want+2)
+		}
 		l.m.Close()
 	}
 }

@@ -33,6 +33,7 @@ func (m *Manager) Find(ctx context.Context, match func(Device) bool) (Device, er
 		}
 		heard[d.Addr] = true
 	}
+	defer m.duty.beginWait()()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -82,7 +83,7 @@ func (m *Manager) deviceOf(r *Report) Device {
 		d = &known
 	}
 	if d.Seen.Before(r.Time) {
-		d.update(r.Addr, &r.Report)
+		d.update(r.Addr, &r.Report, r.Time)
 	}
 	return *d
 }

@@ -38,16 +38,26 @@ func (e *foreignLinkError) class() errclass.Class {
 const foreignGrace = 250 * time.Millisecond
 
 // checkForeign returns a *foreignLinkError if the controller of an adapter has a link to
-// the device that is not the Manager's.
+// the device that is not the Manager's. It waits for one that may be about to end, and no
+// longer than for its end.
 func (x *attempts) checkForeign(ctx context.Context, a *Adapter) error {
-	if x.foreignLink(a) == nil {
+	l := x.foreignLink(a)
+	if l == nil {
 		return nil
 	}
-	if err := sleep(ctx, foreignGrace); err != nil {
-		return err
-	}
-	if l := x.foreignLink(a); l != nil {
-		return &foreignLinkError{a.name, l.Peer()}
+	grace := time.NewTimer(foreignGrace)
+	defer grace.Stop()
+	for l != nil {
+		select {
+		case <-l.Done():
+			l = x.foreignLink(a)
+		case <-grace.C:
+			if l = x.foreignLink(a); l != nil {
+				return &foreignLinkError{a.name, l.Peer()}
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return nil
 }

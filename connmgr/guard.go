@@ -2,10 +2,12 @@ package connmgr
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/gatt"
 )
 
 // guardDelay is the time between the first use of a link and the guard of its table,
@@ -14,13 +16,14 @@ const guardDelay = time.Second
 
 // guardTable detects changes of the attribute table while the link lasts: it announces
 // robust caching and enables indications of Service Changed (Vol 3, Part G, 2.5.2 and
-// 7.2). It ends with the link.
+// 7.2), and then checks the table, which may have changed before. It ends with the link.
 func (l *link) guardTable(ctx context.Context, omit bool) {
 	guarded := sync.OnceFunc(func() { close(l.guarded) })
 	defer guarded()
 	if omit || l.pauseFor(guardDelay) != nil || l.lacksServiceChanged() {
 		return
 	}
+	wasGuarded := l.isSubscribed()
 	l.beginTrial(StepServiceChanged)
 	err := l.enableGuard(ctx)
 	switch {
@@ -30,9 +33,13 @@ func (l *link) guardTable(ctx context.Context, omit bool) {
 		return
 	default:
 		l.dropTrial()
-		if isATT(err) && !errclass.Of(err).Action.Has(errclass.Secure) {
-			l.m.traits.storeTrait(l.peer, l.tableName(), StepServiceChanged, err.Error())
-		}
+	}
+	if (err == nil || isATT(err)) && !wasGuarded && l.hasChangedUnguarded(ctx) {
+		l.m.log.Debug("the device's table has changed before it was guarded", "address", l.peer)
+		err = l.renewTable(ctx)
+	}
+	if isATT(err) && !errclass.Of(err).Action.Has(errclass.Secure) {
+		l.m.traits.storeTrait(l.peer, l.tableName(), StepServiceChanged, err.Error())
 	}
 	guarded()
 	for err == nil {
@@ -41,11 +48,43 @@ func (l *link) guardTable(ctx context.Context, omit bool) {
 			return
 		}
 		l.m.log.Debug("the device's table has changed", "address", l.peer, "handles", r)
-		if e := l.rediscover(ctx); e != nil {
-			l.m.log.Debug("table not discovered anew", "address", l.peer, "error", e)
-		}
-		err = l.enableServiceChanged(ctx)
+		err = l.renewTable(ctx)
 	}
+}
+
+// renewTable discovers the table after a change and guards it again.
+func (l *link) renewTable(ctx context.Context) error {
+	if err := l.rediscoverInTurn(ctx); err != nil {
+		l.m.log.Debug("table not discovered anew", "address", l.peer, "error", err)
+	}
+	return l.enableServiceChanged(ctx)
+}
+
+// hasChangedUnguarded reports whether the device has another table than that in use, by
+// its hash or else by its services. A table without a hash is a hint from then on, whose
+// attributes are compared before their use.
+func (l *link) hasChangedUnguarded(ctx context.Context) bool {
+	l.mu.Lock()
+	p, e, outdated := l.profile, l.entry, l.tableFrom != l.changes
+	l.mu.Unlock()
+	g := l.conn.GATT()
+	switch {
+	case p == nil || outdated: // discovered anew next
+		return false
+	case e == nil || e.Hash == nil:
+		return errors.Is(g.ProveProfile(ctx, p), gatt.ErrStale)
+	}
+	hash, err := g.DatabaseHash(ctx)
+	return err == nil && hash != [16]byte(*e.Hash) || errors.Is(err, gatt.ErrNotFound)
+}
+
+// isSubscribed reports whether the bonded device has indicated changes since the begin of
+// the link: Service Changed was enabled on an earlier one.
+func (l *link) isSubscribed() bool {
+	l.mu.Lock()
+	e := l.entry
+	l.mu.Unlock()
+	return e != nil && e.Subscribed && l.isBonded()
 }
 
 // enableGuard makes the requests of the guard. Without them, only a failing operation

@@ -27,7 +27,7 @@ func (c *Client) Heal(ctx context.Context, op func(ctx context.Context) error) e
 		return err
 	}
 	c.link.m.log.Debug("cached table is not the device's any more", "address", c.Address(), "error", err)
-	if e := c.link.rediscover(ctx); e != nil {
+	if e := c.link.rediscoverInTurn(ctx); e != nil {
 		return errors.Join(err, e)
 	}
 	return op(ctx)
@@ -45,9 +45,13 @@ func heal[T any](ctx context.Context, c *Client, svc, chr gatt.UUID, op func(*ga
 	return v, err
 }
 
-// isStale reports whether err may come from an attribute table that is out of date.
+// isStale reports whether err may come from an attribute table that is out of date. So may
+// one without a service: the device was still starting.
 func (c *Client) isStale(err error) bool {
 	if errors.Is(err, gatt.ErrStale) || errors.Is(err, att.CodeDatabaseOutOfSync) {
+		return true
+	}
+	if c.link.isEmpty() && errors.Is(err, gatt.ErrNotFound) {
 		return true
 	}
 	if !c.Cached() {

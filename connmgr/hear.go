@@ -3,6 +3,7 @@ package connmgr
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
@@ -14,11 +15,15 @@ type hearer struct {
 	// scans is called with nil when the adapter scans, and with the reason when it
 	// does not although it is up.
 	scans func(err error)
-	// report takes a report and the identity address of its device.
+	// report takes a report and the identity address of its device. It runs on the
+	// loop of the controller: it must not block, and clones what it keeps.
 	report func(r *controller.Report, device hci.Addr)
-	// lost is called with the number of reports that were lost before the next one,
-	// often 0; nil is nobody.
+	// lost, if set, is called with the number of reports that were lost before the next
+	// one, often 0. It runs where report does.
 	lost func(n uint64)
+	// follow, if set, is called with the scanner once it scans, on a goroutine of its own. It
+	// must return when ctx ends.
+	follow func(ctx context.Context, sc *controller.Scanner)
 }
 
 // hearReports scans on an adapter that is up, until ctx ends or the scan does, and
@@ -32,32 +37,43 @@ func hearReports(ctx context.Context, h *host.Host, o *controller.ScanOptions, t
 }
 
 func takeReports(ctx context.Context, h *host.Host, o *controller.ScanOptions, to hearer) error {
-	sc, err := h.Scan(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer sc.Close()
-	to.scans(nil)
+	own := *o
 	var lost uint64
-	for r, err := range sc.All(ctx) {
-		if err != nil {
-			return err
-		}
-		if to.lost != nil {
+	var running atomic.Pointer[controller.Scanner] // reports may come before Scan returns
+	own.OnReport = func(r *controller.Report) {
+		if sc := running.Load(); sc != nil && to.lost != nil {
 			total := sc.Dropped()
 			to.lost(total - lost)
 			lost = total
 		}
-		to.report(&r, identityOf(h, r.Addr))
+		to.report(r, identityOf(h, r.Addr))
 	}
-	return context.Cause(ctx)
+	sc, err := h.Scan(ctx, &own)
+	if err != nil {
+		return err
+	}
+	defer sc.Close()
+	running.Store(sc)
+	to.scans(nil)
+	if to.follow != nil {
+		follow, stop := context.WithCancel(ctx)
+		var following sync.WaitGroup
+		following.Go(func() { to.follow(follow, sc) })
+		defer following.Wait()
+		defer stop()
+	}
+	_, err = sc.Next(ctx)
+	return err
 }
 
 // rememberDevices returns the hearer that the Manager remembers devices by.
 func (a *Adapter) rememberDevices(h *host.Host) hearer {
 	return hearer{
-		scans:  func(err error) { a.recordScan(h, err) },
-		report: func(r *controller.Report, device hci.Addr) { a.m.devices.addReport(a.name, device, r) },
+		scans: func(err error) { a.recordScan(h, err) },
+		report: func(r *controller.Report, device hci.Addr) {
+			a.hears.Store(true)
+			a.m.devices.addReport(a.name, device, r)
+		},
 	}
 }
 
@@ -71,8 +87,10 @@ func (a *Adapter) listenAlways(ctx context.Context, h *host.Host) {
 	if a.m.cfg.DisableScan {
 		return
 	}
+	to := a.rememberDevices(h)
+	to.follow = a.m.duty.followDuty
 	for ctx.Err() == nil {
-		_ = hearReports(ctx, h, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true}, a.rememberDevices(h))
+		_ = hearReports(ctx, h, &controller.ScanOptions{Passive: a.m.cfg.PassiveScan, Duplicates: true}, to)
 		// A controller that refuses to scan may still connect.
 		if sleep(ctx, scanRetry) != nil {
 			return

@@ -69,6 +69,31 @@ func testWaitForNews(t *testing.T) {
 	}
 }
 
+// A fresh record of an adapter that the Manager does not have does not end the wait: its
+// own adapters may not hear the device.
+func TestWaitForOwnAdapters(t *testing.T) { inBubble(t, testWaitForOwnAdapters) }
+
+func testWaitForOwnAdapters(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	elsewhere := connmgr.Device{Addr: address(1), Adapter: "hci7", RSSI: -50, Smoothed: -50, Seen: time.Now(), Connectable: true}
+	l.m.RestoreDiscoveries([]connmgr.Device{elsewhere})
+	e, err := l.m.Explain(address(1).String())
+	if want := "no adapter in use has heard it; hci7, which is not in use, heard it 0 ms ago"; err != nil || e.Verdict != connmgr.VerdictNeverHeard || e.Reason != want {
+		t.Errorf("verdict %q, %q, %v; want %q", e.Verdict, e.Reason, err, want)
+	}
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*second)
+	defer cancel()
+	if d, err := l.m.WaitFor(ctx, address(1).String()); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 3*second {
+		t.Errorf("device %v, %v, after %v; want the end of the context", d, err, time.Since(begin))
+	}
+	elsewhere.Adapter, elsewhere.Seen = "hci0", time.Now()
+	l.m.RestoreDiscoveries([]connmgr.Device{elsewhere})
+	if d, err := l.m.WaitFor(t.Context(), address(1).String()); err != nil || d.Source() != "hci0" {
+		t.Errorf("device %v, %v; want the record of hci0", d, err)
+	}
+}
+
 func TestNameThatForgesALogLine(t *testing.T) { inBubble(t, testNameThatForgesALogLine) }
 
 func testNameThatForgesALogLine(t *testing.T) {

@@ -27,13 +27,12 @@ type Kind struct {
 	Open func(ctx context.Context, address string) (hci.Transport, error)
 	// List returns the addresses of the adapters to use if Config.Adapters is nil.
 	List func(ctx context.Context) ([]string, error)
-	// Recover is called before the fourth try in a row to open an adapter, and
-	// before each later one. It may bring the adapter back, such as by switching
-	// it off and on. An error is logged.
-	Recover func(ctx context.Context, address string) error
+	// Recoverer makes the Recoverer of one adapter, which takes the rungs above
+	// RungReopen. Without it, an adapter that does not work is only opened again.
+	Recoverer func() Recoverer
 	// Follow returns where the Manager finds an adapter again after it was
-	// unplugged, given the public address of its controller. Without it, that is
-	// the address that it had before.
+	// unplugged, given the public address of its controller. Without it, or if
+	// several adapters have that address, that is the address that it had before.
 	Follow func(address string, own hci.MAC) string
 	// CloseLinks ends links to the device with an address that other programs
 	// hold on adapters of this kind, except those on the adapter that keep names;

@@ -2,7 +2,6 @@ package connmgr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/moor-ble/moor/hci"
@@ -13,17 +12,22 @@ import (
 // may be nil: those of the system, such as hci0, and streams, such as
 // tcp:HOST:PORT. Its Prefix is empty.
 //
-// List returns every adapter of the system that no other process uses. Recover
-// lifts a soft rfkill block from an adapter of the system, and takes it down and
-// up. An adapter that is named by its index is found again by the address of its
-// controller.
+// List returns every adapter of the system that no other process uses. An adapter that
+// is named by its index is found again by the address of its controller.
+//
+// RungPowerCycle lifts a soft rfkill block from an adapter of the system, and takes it
+// down and up. RungUSBReset resets the port of an adapter on USB, even if the adapter has
+// vanished and its USB device is still there. It requires write access to the device
+// file, see hcisock.USBDevice.Reset. Neither is taken while another process has the user
+// channel of the adapter or the kernel's own stack has a link on it, and no port is reset
+// of a device that has other functions too, such as Wi-Fi.
 func HCI(cfg *hcisock.Config) Kind {
 	return Kind{
 		Open: func(ctx context.Context, address string) (hci.Transport, error) {
 			return hcisock.Open(ctx, address, cfg)
 		},
-		List:    listUnclaimed,
-		Recover: recoverAdapter,
+		List:      listUnclaimed,
+		Recoverer: func() Recoverer { return &hciRecoverer{system: systemAdapters} },
 		Follow: func(address string, own hci.MAC) string {
 			if a, err := hcisock.ParseAddress(address); err == nil && a.Kind == hcisock.KindIndex {
 				return own.String()
@@ -52,39 +56,4 @@ func listUnclaimed(context.Context) ([]string, error) {
 		names = append(names, a.Name)
 	}
 	return names, nil
-}
-
-// recoverAdapter revives the adapter of the system at an address, if it is one.
-func recoverAdapter(_ context.Context, address string) error {
-	want, err := hcisock.ParseAddress(address)
-	if err != nil {
-		return err
-	}
-	as, err := hcisock.Adapters()
-	if err != nil {
-		return err
-	}
-	for _, a := range as {
-		if want.Kind == hcisock.KindIndex && a.Index == want.Index || want.Kind == hcisock.KindMAC && a.MAC == want.MAC {
-			return revive(a)
-		}
-	}
-	return nil // a stream, or an adapter that is not there
-}
-
-// revive lifts a soft block and takes the adapter down and up, which makes the
-// driver load its firmware again. An adapter that another process uses is left
-// alone.
-func revive(a hcisock.Adapter) error {
-	if len(a.Holders) > 0 || a.UserChannel {
-		return nil
-	}
-	var errs []error
-	if a.RFKill.Soft {
-		errs = append(errs, hcisock.Unblock(a.Index))
-	}
-	if a.Up {
-		errs = append(errs, hcisock.Down(a.Index))
-	}
-	return errors.Join(append(errs, hcisock.Up(a.Index))...)
 }

@@ -95,11 +95,13 @@ func testKindRecovers(t *testing.T) {
 			}
 			return adapter.Plug(), nil
 		},
-		Recover: func(_ context.Context, address string) error {
-			opened = append(opened, "recover "+address)
-			recovered = append(recovered, time.Since(begin))
-			failing = false
-			return errAbsent // only logged
+		Recoverer: func() connmgr.Recoverer {
+			return recoverFunc(func(address string, rung connmgr.Rung) error {
+				opened = append(opened, rung.String()+" "+address)
+				recovered = append(recovered, time.Since(begin))
+				failing = false
+				return errAbsent // only logged
+			})
 		},
 		Follow: func(address string, own hci.MAC) string { return address + "@" + own.String()[:2] },
 	}}})
@@ -112,7 +114,7 @@ func testKindRecovers(t *testing.T) {
 	time.Sleep(10 * second)
 	own := m.Adapter("hci0").Controller().Info().Public.String()[:2]
 	m.Close()
-	wantStrings(t, "opened", opened, "hci0", "hci0@"+own, "hci0@"+own, "hci0@"+own, "recover hci0@"+own, "hci0@"+own)
+	wantStrings(t, "opened", opened, "hci0", "hci0@"+own, "hci0@"+own, "hci0@"+own, "power cycle hci0@"+own, "hci0@"+own)
 	if len(recovered) != 1 || recovered[0] != 1250*time.Millisecond {
 		t.Errorf("recovered after %v, want once after 1.25 s", recovered)
 	}

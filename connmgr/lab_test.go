@@ -53,7 +53,8 @@ func (l *lab) unplug(i int) {
 func (l *lab) plug(i int) { l.absent[i].Store(false) }
 
 // newLab opens a Manager over adapters hci0, hci1, ... Each transport is the
-// controller's present one, so that an adapter can be unplugged and come back.
+// controller's present one, so that an adapter can be unplugged and come back. Of
+// cfg.Kinds, the Recoverer of the first one is used.
 func newLab(t *testing.T, cfg connmgr.Config, controllers ...*sim.ControllerConfig) *lab {
 	t.Helper()
 	l := &lab{t: t}
@@ -67,7 +68,11 @@ func newLab(t *testing.T, cfg connmgr.Config, controllers ...*sim.ControllerConf
 		cfg.Adapters = append(cfg.Adapters, fmt.Sprintf("hci%d", i))
 	}
 	l.absent = make([]atomic.Bool, len(controllers))
-	cfg.Kinds = []connmgr.Kind{{Open: func(_ context.Context, name string) (hci.Transport, error) {
+	var recoverer func() connmgr.Recoverer
+	if len(cfg.Kinds) > 0 {
+		recoverer = cfg.Kinds[0].Recoverer
+	}
+	cfg.Kinds = []connmgr.Kind{{Recoverer: recoverer, Open: func(_ context.Context, name string) (hci.Transport, error) {
 		var i int
 		if _, err := fmt.Sscanf(name, "hci%d", &i); err != nil {
 			return nil, err

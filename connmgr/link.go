@@ -8,6 +8,7 @@ import (
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/servicecache"
 	"github.com/moor-ble/moor/smp"
 )
 
@@ -31,8 +32,13 @@ type link struct {
 	state   linkState
 	refused chan struct{} // closed and replaced when the controller refuses to end the link
 	profile *gatt.Profile
-	cached  bool // profile is from the cache, not from discovery
-	paired  *smp.Result
+	tables  chan struct{} // closed and replaced when a table comes into use
+	cached  bool          // profile is from the cache, not from discovery
+	// entry is the cached entry of the device; nil if there is none. changes counts the
+	// changes of the table that the device has indicated, and tableFrom those before profile.
+	entry              *servicecache.Entry
+	changes, tableFrom int
+	paired             *smp.Result
 	// trial is the step after Establish that the device has to prove it can take, and
 	// lengthAsked reports that longer packets have been asked for.
 	trial       Step
@@ -68,7 +74,7 @@ func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name stri
 	l := &link{
 		m: m, adapter: a, conn: conn, peer: identityOf(h, conn.Peer()), name: name,
 		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{}, refused: make(chan struct{}),
-		guarded: make(chan struct{}), settled: make(chan struct{}),
+		guarded: make(chan struct{}), settled: make(chan struct{}), tables: make(chan struct{}),
 	}
 	m.linkUp(l)
 	m.tasks.Go(func() {
@@ -76,6 +82,7 @@ func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name stri
 		a.recordStall(l.peer.MAC, conn.Err())
 		l.failTrial(conn.Err()) // the next Establish must know
 		m.linkDown(l)
+		m.log.Debug("link ended", "address", l.peer, "adapter", a.name, "error", conn.Err())
 		users := l.takeUsers() // no Client is handed over from here on
 		m.bus.emitEvent(Disconnected{time.Now(), l.peer, a.name, conn.Err()})
 		close(l.gone)
@@ -100,14 +107,28 @@ func (l *link) leadsTo(t target) bool {
 
 // joinLink adds a Client; false if the link is ending.
 func (l *link) joinLink(c *Client) bool {
+	l.m.addClient(c) // first: the link must not be ended for the sake of a lower priority
+	l.mu.Lock()
+	open := l.isOpenLocked()
+	if open {
+		l.users[c] = false
+	}
+	l.mu.Unlock()
+	if !open {
+		l.m.dropClient(c)
+	}
+	return open
+}
+
+// isOpen reports whether Clients may join: the link is up, and is not being ended.
+func (l *link) isOpen() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state != linkOpen || l.conn.Err() != nil {
-		return false
-	}
-	l.users[c] = false
-	return true
+	return l.isOpenLocked()
 }
+
+// isOpenLocked is isOpen. l.mu must be held.
+func (l *link) isOpenLocked() bool { return l.state == linkOpen && l.conn.Err() == nil }
 
 // handOver marks the Client c as the program's, whose callback is called at the end of
 // the link, and emits ev. It reports false if the link has ended already.
@@ -134,6 +155,7 @@ func (l *link) watchRefusal() <-chan struct{} {
 // leaveLink removes a Client and reports whether it was the last one. The caller then
 // has to shut the link.
 func (l *link) leaveLink(c *Client) bool {
+	defer l.m.dropClient(c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.users[c]; !ok {
@@ -203,14 +225,16 @@ func (l *link) isGone() bool {
 // handed to the program.
 func (l *link) takeUsers() []*Client {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.state = linkOver
+	users := l.users
+	l.users = map[*Client]bool{}
+	l.mu.Unlock()
 	var cs []*Client
-	for c, handed := range l.users {
+	for c, handed := range users {
+		l.m.dropClient(c)
 		if handed {
 			cs = append(cs, c)
 		}
 	}
-	clear(l.users)
 	return cs
 }

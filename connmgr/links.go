@@ -6,21 +6,15 @@ import (
 	"github.com/moor-ble/moor/hci"
 )
 
-// links is the set of connections in use, and of dials under way.
+// links is the set of connections in use, and of claims on devices.
 type links struct {
 	mu      sync.Mutex
 	all     map[*link]struct{} // guarded by mu, as all below
-	dialing map[hci.MAC]dial   // at most one to a device
-}
-
-// dial is a link that is being made.
-type dial struct {
-	target target
-	ended  chan struct{} // closed when the link is ready, or has failed
+	dialing map[hci.MAC]*claim // at most one to a device
 }
 
 func newLinks() *links {
-	return &links{all: map[*link]struct{}{}, dialing: map[hci.MAC]dial{}}
+	return &links{all: map[*link]struct{}{}, dialing: map[hci.MAC]*claim{}}
 }
 
 // findLink returns the link to t; nil if there is none.
@@ -54,30 +48,6 @@ func (ls *links) addrOf(mac hci.MAC) hci.Addr {
 		return d.target.addr.Identity()
 	}
 	return hci.Addr{MAC: mac}
-}
-
-// claimDevice returns the link to t, or reserves the dial for the caller, who must
-// call unclaimDevice. If another dial to t is under way, it returns a channel that is
-// closed at the end of that dial: a link is shared only once it is secure and its
-// table known.
-func (ls *links) claimDevice(t target) (l *link, busy <-chan struct{}) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	if d, ok := ls.dialing[t.addr.MAC]; ok {
-		return nil, d.ended
-	}
-	if l := ls.findLinkLocked(t); l != nil {
-		return l, nil
-	}
-	ls.dialing[t.addr.MAC] = dial{t, make(chan struct{})}
-	return nil, nil
-}
-
-func (ls *links) unclaimDevice(t target) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	close(ls.dialing[t.addr.MAC].ended)
-	delete(ls.dialing, t.addr.MAC)
 }
 
 func (ls *links) addLink(l *link) {

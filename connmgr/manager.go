@@ -28,21 +28,39 @@ type Config struct {
 	// that HCI returns.
 	Kinds []Kind
 	// StateDir is the directory for bonds, attribute tables, devices heard, traits of
-	// devices (see Trait), and the address for controllers that have none of their own.
-	// Empty keeps all of them in memory: bonds then end with the Manager while the
-	// devices still have theirs, unless Pairing.Store keeps them.
+	// devices (see Trait), parameters (see Options.RememberParams), and the address for
+	// controllers that have none of their own. Empty keeps all of them in memory: bonds then
+	// end with the Manager while the devices still have theirs, unless Pairing.Store keeps
+	// them. Tables, traits, parameters and devices are written in the background, at the latest by Close,
+	// which waits up to five seconds for each of them if another process has locked the
+	// directory.
 	StateDir string
 	// Slots is the number of links that each adapter carries, by the name of the
 	// adapter. An adapter that is not listed has no limit until its controller
 	// refuses a link.
 	Slots map[string]int
+	// MaxDials bounds how many dials are under way on one adapter at a time, for
+	// controllers that fail otherwise. Zero means no limit: the initiator of a controller
+	// waits for all devices at once, and with a limit, a device that does not advertise
+	// holds a place for Policy.AttemptTimeout. The wait for a place is a part of the
+	// attempt, and ends with Policy.SafetyTimeout.
+	MaxDials int
+	// MaxDiscoveries bounds how many attribute tables are discovered over one adapter at a
+	// time, since all links share its radio. Default 8; negative means no limit.
+	MaxDiscoveries int
+	// MaxRung is the highest rung that the Manager takes to bring back an adapter which
+	// does not work. Default RungUSBReset, where the adapter has a USB port and this
+	// process the permission.
+	MaxRung Rung
 	// Policy is how Establish retries; nil is DefaultPolicy.
 	Policy *Policy
 	// Host holds the options of the stack on each adapter. Its SMP must be nil:
-	// Pairing holds those options. Host.HCI.Name is the adapter's name.
+	// Pairing holds those options. Host.HCI.Name is the adapter's name, and Host.HCI.Pace
+	// is kept for each adapter.
 	Host host.Config
-	// DisableScan scans only during connects, scans and searches. PassiveScan does
-	// not request scan responses.
+	// DisableScan scans only during connects, scans and searches. Otherwise the adapters
+	// listen all the time while a call waits for a device, and a quarter of the time while
+	// none does: see the package documentation. PassiveScan does not request scan responses.
 	DisableScan, PassiveScan bool
 	// Pairing holds the options of the Security Manager of each adapter. With nil,
 	// the Manager uses bonds, pairs without a Delegate where Options.Pair asks for
@@ -54,8 +72,11 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// checkHost returns an error for options of the host that would be ignored.
-func (c *Config) checkHost() error {
+// checkConfig returns an error for options that are ignored or have no meaning.
+func (c *Config) checkConfig() error {
+	if c.MaxRung > RungUSBReset {
+		return fmt.Errorf("connmgr: Config.MaxRung is %v: use RungReopen, RungPowerCycle or RungUSBReset", c.MaxRung)
+	}
 	if c.Host.SMP != nil {
 		return errors.New("connmgr: Config.Host.SMP is set: put the options of the Security Manager into Config.Pairing")
 	}
@@ -85,24 +106,32 @@ type Manager struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed at the beginning of Close
 	bus     *bus
-	wake    *broadcast // of the adapters
-	freed   *broadcast // of links that have ended
+	wake    *broadcast
+	duty    *duty
 	devices *devices
 	links   *links
 	slots   *slots.Manager
 	account account
 	places  *places
 	cache   *servicecache.Cache
+	tables  *tableStore
 	traits  *traits
+	params  *remembered
+	keeps   keeps
+	records *records
+	writer  *stateWriter
 	bonds   *bondStores
 	static  hci.MAC // for controllers without an address of their own
+
+	evidence evidences // from the failures of devices
+
+	adapters []*Adapter // constant, as all above
 
 	tasks     sync.WaitGroup // goroutines of the adapters and links
 	callbacks sync.WaitGroup // callbacks of the program
 
-	mu       sync.Mutex
-	adapters []*Adapter // guarded by mu, as all below
-	closed   bool
+	mu     sync.Mutex
+	closed bool // guarded by mu
 }
 
 // Open makes a Manager and begins to open its adapters. It returns as soon as one of
@@ -112,16 +141,21 @@ type Manager struct {
 // second try first.
 func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	m := &Manager{
-		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(), freed: newBroadcast(), places: newPlaces(),
-		devices: newDevices(), links: newLinks(), account: newAccount(),
+		done: make(chan struct{}), bus: newBus(), wake: newBroadcast(), places: newPlaces(), records: newRecords(),
+		duty: newDuty(), links: newLinks(), account: newAccount(),
 	}
+	m.devices = newDevices(m.duty)
 	if cfg != nil {
 		m.cfg = *cfg
 	}
 	if m.log = m.cfg.Logger; m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	if err := m.cfg.checkHost(); err != nil {
+	if err := m.cfg.checkConfig(); err != nil {
+		return nil, err
+	}
+	policy := m.cfg.policy()
+	if err := policy.check(); err != nil {
 		return nil, err
 	}
 	adapters, err := m.newAdapters(ctx)
@@ -132,9 +166,12 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.cache = cache
+	m.repairState()
+	m.writer = &stateWriter{log: m.log}
+	m.cache, m.tables = cache, newTableStore(cache, m.writer)
 	m.bonds = newBondStores(m.cfg.StateDir)
-	m.traits = loadTraits(m.cfg.StateDir, m.log)
+	m.traits = loadTraits(m.cfg.StateDir, m.writer)
+	m.params = loadParams(m.cfg.StateDir, m.writer)
 	m.loadDevices()
 	if m.static, err = loadStaticAddress(m.cfg.StateDir); err != nil {
 		return nil, errors.Join(err, cache.Close())
@@ -149,7 +186,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 		m.tasks.Go(func() { a.keepOpen(m.ctx) })
 	}
 	if m.cfg.StateDir != "" {
-		m.tasks.Go(m.keepDevices)
+		m.tasks.Go(m.keepState)
 	}
 	if err := m.awaitAdapter(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -162,12 +199,11 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 func (m *Manager) awaitAdapter(ctx context.Context) error {
 	adapters := m.Adapters()
 	for {
-		changed, stop := m.wake.subscribe(func(n news) bool { return n.adapter })
+		changed := m.wake.await(news{change: adapterChanged})
 		var failed []error
 		for _, a := range adapters {
 			switch state, err := a.State(); state {
 			case AdapterUp:
-				stop()
 				return nil
 			case AdapterDown, AdapterOpening: // opening with an error: the next try has begun
 				if err != nil && !a.startsAgain() {
@@ -176,13 +212,11 @@ func (m *Manager) awaitAdapter(ctx context.Context) error {
 			}
 		}
 		if len(failed) == len(adapters) {
-			stop()
 			return fmt.Errorf("connmgr: %w: %w", ErrNoAdapter, errors.Join(failed...))
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			stop()
 			return fmt.Errorf("connmgr: no adapter was ready in time: %w", context.Cause(ctx))
 		}
 	}
@@ -229,6 +263,7 @@ func (m *Manager) Close() error {
 	m.slots.Close()
 	m.bus.closeListeners(errManagerClosed)
 	m.callbacks.Wait()
+	m.writer.closeWriter()
 	return errors.Join(m.saveDevices(), m.cache.Close())
 }
 

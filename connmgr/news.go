@@ -1,6 +1,7 @@
 package connmgr
 
 import (
+	"errors"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
@@ -22,12 +23,12 @@ const (
 // isOnAir reports whether the device is there: a link to it was made, or an adapter that
 // may be used has heard it lately.
 func (x *attempts) isOnAir(at *Attempt) bool {
-	if at.linked {
+	if _, heard := errors.AsType[*UnreachableError](at.Err); at.linked || heard {
 		return true
 	}
 	onAir, now := false, time.Now()
 	x.m.devices.visitHeard(x.target, func(d *Device) bool {
-		onAir = d.Connectable && x.mayUse(d.Adapter) && now.Sub(d.Seen) < onAirFor
+		onAir = d.Connectable && x.mayUse(d.Adapter) && x.m.duty.silence(d.accepts, now) < onAirFor
 		return !onAir
 	})
 	return onAir
@@ -45,7 +46,7 @@ func (x *attempts) watchNews(at *Attempt) (<-chan struct{}, func()) {
 	if at.Class.Action.Has(errclass.AwaitSlot) || at.Class.Category == errclass.OutOfSlots {
 		return x.watchSlot() // the device alone does not help
 	}
-	changed, stop := x.m.wake.subscribe(func(n news) bool { return n.adapterUp })
+	changed := x.m.wake.await(news{change: adapterUp})
 	heard, stopHeard := x.m.devices.awaitReport(waiter{target: x.target, wants: x.newsAfter(at)})
 	ch, done := make(chan struct{}), make(chan struct{})
 	go func() { // ends with the watch
@@ -57,7 +58,7 @@ func (x *attempts) watchNews(at *Attempt) (<-chan struct{}, func()) {
 		case <-done:
 		}
 	}()
-	return ch, func() { stopHeard(); stop(); close(done) }
+	return ch, func() { stopHeard(); close(done) }
 }
 
 // newsAfter returns the function that decides whether a report is news after a failed
@@ -86,7 +87,7 @@ func (x *attempts) newsAfter(at *Attempt) func(adapter string, r *controller.Rep
 		if !x.mayUse(adapter) {
 			return false
 		}
-		news := r.Time.Sub(last) >= silence ||
+		news := x.m.duty.silence(last, r.Time) >= silence ||
 			onAir != hci.Addr{} && onAir != r.Addr.Identity() || len(adapters) > 0 && !adapters[adapter]
 		last, onAir, adapters[adapter] = r.Time, r.Addr.Identity(), true
 		return news

@@ -1,6 +1,7 @@
 package connmgr
 
 import (
+	"context"
 	"time"
 
 	"github.com/moor-ble/moor/gatt"
@@ -32,8 +33,20 @@ type Options struct {
 	DisableDiscovery bool
 	// Require lists services, and characteristics in them, that the device must have. If
 	// a cached table lacks one, the table is discovered anew on the same link. If the
-	// device lacks it, Establish ends with a *MissingError.
+	// device lacks it, Establish ends with a *MissingError; after further attempts, if the
+	// device shows no service at all.
 	Require []Requirement
+	// Ready is a check of the program's own, such as a handshake or the wait for the first
+	// notification. It runs inside the attempt, after the steps of Establish, and Establish
+	// returns the Client only if it returns nil. Otherwise the attempt has failed, for a
+	// *ReadyError with its error, the link ends unless other Clients share it, and the
+	// policy decides about the next attempt: an error of this module has its class, any
+	// other one may pass and counts as a connect error. ctx ends with the attempt, after
+	// Policy.SafetyTimeout at the latest; Ready must then return. It runs on the goroutine of
+	// Establish, which is that of its caller or of Manager.Keep. Every other call for the
+	// device waits until Ready has returned, whatever its Priority. Ready must neither close
+	// the Client nor establish a connection to the same device, which would wait for this one.
+	Ready func(ctx context.Context, c *Client) error
 	// Pair pairs with the device if there is no bond with it, or only a bond without a
 	// key for the link. An existing bond encrypts the link, with or without Pair, before
 	// any other use; if that fails, there is no connection. Config.StateDir and
@@ -53,13 +66,23 @@ type Options struct {
 	Repair bool
 	// Adapter restricts a new link to the adapter with this name. An existing link to
 	// the device is shared even if it is on another adapter: a device has one link to
-	// this host.
+	// this host. While the adapter is full or does not hear the device, another call for the
+	// device that can use an adapter which does makes the link, and this call shares it.
 	Adapter string
+	// Prefer is the name of the adapter that makes a new link as long as it hears the
+	// device and has a free slot. The others are the fallback: while it is down, does not
+	// hear the device, or repeated dials by it have failed. The bond decides before it, as
+	// does Adapter. If Config.Adapters is nil, an adapter that was not there when the Manager
+	// was opened counts as down; otherwise a name that is not in it is an error.
+	Prefer string
 	// Priority orders the calls that wait for a connection slot; the highest goes first.
+	// Calls for the same device have the highest of their priorities while they wait
+	// together, and a link has the highest of its Clients. It does not shorten the wait for a
+	// call that makes the link to the same device, or for its Ready.
 	Priority int
 	// Evict ends the link of lower Priority that has been idle for the longest time, if
 	// no adapter has a free slot. Its Clients see the reason of a link that this host
-	// has ended.
+	// has ended. While the adapters scan and do not hear the device, no link is ended.
 	Evict bool
 	// InitialParams are the connection parameters of the new link, with which the table
 	// is discovered; default 7.5 ms, latency 0, supervision timeout 2 s. If only the
@@ -73,13 +96,22 @@ type Options struct {
 	// They yield to parameters that the device itself has asked for on the link, and to
 	// Client.UpdateParams. See Client.Settled.
 	SettledParams hci.ConnParams
+	// RememberParams remembers the parameters of a successful Client.UpdateParams for the
+	// device, with Config.StateDir beyond the end of the program. Later links to the
+	// device with this option settle to them, unless SettledParams are set. See
+	// Manager.RememberedParams.
+	RememberParams bool
 	// PHYs are the PHYs on which to listen for the device: hci.PHYs1M, hci.PHYsCoded or
-	// both; default 1M. A link that may be on the coded PHY is not moved to 2M.
+	// both; default 1M. A link that may be on the coded PHY is not moved to 2M. An
+	// adapter whose controller lacks or refuses the coded PHY fails with
+	// controller.ErrNoCodedPHY.
 	PHYs hci.PHYs
 	// KeepParams leaves the link at InitialParams.
 	KeepParams bool
 	// DisableMTU does not exchange the MTU: the ATT_MTU stays 23.
 	DisableMTU bool
+
+	began func() // called at the begin of each attempt; may be nil
 }
 
 // Requirement is a service that a device must have, and characteristics in it.

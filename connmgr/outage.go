@@ -25,16 +25,14 @@ func (x *attempts) awaitAdapter(ctx context.Context, p *Policy) error {
 	wait, cancel := context.WithTimeout(ctx, p.AdapterTimeout)
 	defer cancel()
 	for {
-		changed, stop := x.m.wake.subscribe(func(n news) bool { return n.adapter })
+		changed := x.m.wake.await(news{change: adapterChanged})
 		reason, passes := x.m.findOutage(x.target, x.opts)
 		if reason == nil || !passes {
-			stop()
 			return reason
 		}
 		select {
 		case <-changed:
 		case <-wait.Done():
-			stop()
 			if ctx.Err() != nil {
 				return fmt.Errorf("%w: %w", context.Cause(ctx), reason)
 			}
@@ -50,11 +48,11 @@ func (m *Manager) findOutage(t target, o *Options) (reason error, passes bool) {
 	if err != nil {
 		return err, false
 	}
-	for _, a := range m.Adapters() {
+	for _, a := range m.adapters {
 		if o.Adapter != "" && a.name != o.Adapter || bonded != nil && !slices.Contains(bonded, a) {
 			continue
 		}
-		if a.up() != nil {
+		if h := a.up(); h != nil && h.Controller().Err() == nil { // else its state is about to change
 			return nil, false
 		}
 		reason = errors.Join(reason, m.noAdapter(a.name))
@@ -75,13 +73,16 @@ func (a *Adapter) comesUp() bool {
 	}
 	e, ok := errors.AsType[*hcisock.OpenError](a.err)
 	lasts := ok && (e.Cause == hcisock.CauseBusy || e.Cause == hcisock.CauseRFKill)
-	// Both may be a matter of moments, and Kind.Recover may help.
-	return !lasts || a.failures < recoverFrom
+	// Both may be a matter of moments, and a power cycle may help.
+	return !lasts || a.climb.tries <= reopenings
 }
 
 // isOutage reports whether an attempt failed since there was no adapter for it, or since
 // its adapter ended.
 func isOutage(err error) bool {
+	if isOwnFailure(err) {
+		return false
+	}
 	if _, ok := errors.AsType[*controller.Error](err); ok || errors.Is(err, ErrNoAdapter) {
 		return true
 	}

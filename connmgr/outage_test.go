@@ -26,7 +26,7 @@ func testReplugCostsNoAttempt(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		l := newLab(t, connmgr.Config{})
 		r := l.watchAttempts()
-		time.Sleep(40 * second) // the next failure is the first of a row
+		time.Sleep(70 * second) // the next failure is the first of a row
 		begin := time.Now()
 		wait := func() (*connmgr.Client, time.Duration) { return nil, 0 }
 		if !before {
@@ -55,6 +55,54 @@ func testReplugCostsNoAttempt(t *testing.T) {
 			t.Errorf("%d attempts in %v, %d failed, want %d and %d", n, time.Since(begin), m, started, failed)
 		}
 		c.Close()
+		l.m.Close()
+	}
+}
+
+// Forty calls wait for an adapter that is away for five seconds, and none of them fails.
+// Of those that it had begun to dial, each loses that attempt only.
+func TestManyWaitForAnAdapter(t *testing.T) { inBubble(t, testManyWaitForAnAdapter) }
+
+func testManyWaitForAnAdapter(t *testing.T) {
+	const devices = 40
+	for _, before := range []bool{true, false} {
+		l := newLab(t, connmgr.Config{}, &sim.ControllerConfig{MaxLinks: devices})
+		r := l.record()
+		time.Sleep(70 * second)
+		var waits []func() (*connmgr.Client, time.Duration)
+		begin := func() {
+			for n := range devices {
+				waits = append(waits, l.begin(n, single()))
+			}
+		}
+		if !before {
+			begin()
+			time.Sleep(second)
+		}
+		l.unplug(0)
+		gone := time.Now()
+		time.AfterFunc(5*second, func() { l.plug(0) })
+		time.Sleep(time.Millisecond)
+		for n := range devices {
+			l.device(n)
+		}
+		if before {
+			begin()
+		}
+		for n, wait := range waits {
+			c, _ := wait()
+			l.wantLevel(c, byte(n))
+		}
+		if took := time.Since(gone); took < 5250*time.Millisecond || took > 7*second {
+			t.Errorf("the last is connected %v after the adapter went, want soon after 5.25 s", took)
+		}
+		want := 0
+		if !before {
+			want = devices
+		}
+		if failed := r.count(isFailure); failed != want {
+			t.Errorf("%d failed attempts, want %d", failed, want)
+		}
 		l.m.Close()
 	}
 }
@@ -218,7 +266,7 @@ func testAdapterComesBackUnderAnotherIndex(t *testing.T) {
 	}
 	defer m.Close()
 	l := &lab{t: t, air: air, m: m}
-	time.Sleep(40 * second)
+	time.Sleep(70 * second)
 	wait := l.begin(1, &connmgr.Options{Adapter: "hci0", MaxAttempts: -1})
 	time.Sleep(second)
 	move(map[string]*sim.Controller{"hci0": other}) // another one has its index

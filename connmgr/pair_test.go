@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
@@ -207,13 +208,13 @@ func testBondKeepsItsAdapter(t *testing.T) {
 	c.Close()
 }
 
-// TestTableIsProvedAfterPairingAgain: what was agreed under the old bond does
-// not count under the new one.
-func TestTableIsProvedAfterPairingAgain(t *testing.T) {
-	inBubble(t, testTableIsProvedAfterPairingAgain)
+// TestTableIsReadAfterPairingAgain: the table of the old bond does not count under the
+// new one.
+func TestTableIsReadAfterPairingAgain(t *testing.T) {
+	inBubble(t, testTableIsReadAfterPairingAgain)
 }
 
-func testTableIsProvedAfterPairingAgain(t *testing.T) {
+func testTableIsReadAfterPairingAgain(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	p := l.guarded(&smp.Config{AllowRepair: true})
 	c := l.establish(1, &connmgr.Options{Pair: true})
@@ -222,10 +223,15 @@ func testTableIsProvedAfterPairingAgain(t *testing.T) {
 	if err := p.Host().SMP().Store().Remove(l.adapters[0].Address()); err != nil {
 		t.Fatal(err)
 	}
-	l.requests.Store(0)
 	c = l.establish(1, &connmgr.Options{Pair: true, Repair: true})
-	if n := l.requests.Load(); n != 2 {
-		t.Errorf("%d requests, want MTU and hash", n)
+	if c.Cached() {
+		t.Error("the table of the old bond is in use")
+	}
+	c.Close()
+	l.requests.Store(0)
+	c = l.establish(1, nil)
+	if n := l.requests.Load(); n != 2 || !c.Cached() {
+		t.Errorf("%d requests, cached %v; want MTU and hash", n, c.Cached())
 	}
 	c.Close()
 }
@@ -420,4 +426,20 @@ func testPairingHoldsUpNobodyElse(t *testing.T) {
 		t.Errorf("security %+v", c.Security())
 	}
 	c.Close()
+}
+
+// The key of a pairing does not encrypt the link: the two sides have derived different ones.
+// The error says so, and the advice is about the keys.
+func TestPairedKeysDiffer(t *testing.T) { inBubble(t, testPairedKeysDiffer) }
+
+func testPairedKeysDiffer(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.guarded(&smp.Config{})
+	c := l.establish(1, nil)
+	defer c.Close()
+	l.adapters[0].Fault(sim.CommandFault{Opcode: hci.OpLEEnableEncryption, Status: hci.StatusAuthenticationFailure})
+	_, err := c.Pair(t.Context(), nil)
+	if !errors.Is(err, smp.ErrKeysDiffer) || !strings.HasPrefix(errclass.Of(err).Advice, "the two sides do not have the same key") {
+		t.Errorf("%v, advice %q", err, errclass.Of(err).Advice)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/smp"
 )
 
@@ -20,6 +21,9 @@ func (a *Adapter) pairingConfig() *smp.Config {
 		open = m.bonds.openStore
 	}
 	c.Store = func(l smp.Local) (smp.Store, error) {
+		if a.losesAddress(l.Addr) {
+			return nil, errAddressLost
+		}
 		s, err := open(l)
 		if err == nil {
 			a.mu.Lock()
@@ -29,6 +33,19 @@ func (a *Adapter) pairingConfig() *smp.Config {
 		return s, err
 	}
 	return &c
+}
+
+// errAddressLost ends the start-up of an adapter that would have another address than
+// before.
+var errAddressLost = errors.New("the controller has not told its public address")
+
+// losesAddress reports whether a controller that had a public address is about to be used
+// under a static one, without its bonds, because it has left a question unanswered. After
+// three tries it is used nevertheless.
+func (a *Adapter) losesAddress(now hci.Addr) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.own != hci.MAC{} && now.Kind != hci.AddrPublic && a.climb.tries < reopenings
 }
 
 // lockPairing waits until no other Client of the link pairs, so that several Clients

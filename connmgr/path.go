@@ -43,48 +43,48 @@ const (
 // path is an adapter by which a device may be reached.
 type path struct {
 	adapter *Adapter
-	score   float64 // in dB; the highest is the best
-	hears   bool    // the adapter has heard the device as connectable, not long ago
-	fails   bool    // repeated dials by this adapter have failed
-	dialing int     // the dials under way; of equal scores, the fewest are the best
+	heard   bool      // the adapter has heard the device
+	rssi    int       // smoothed; NoRSSI if it is not known
+	seen    time.Time // last
+	score   float64   // in dB; the highest is the best
+	hears   bool      // see reception
+	fails   bool      // repeated dials by this adapter have failed
+	dialing int       // the dials under way; of equal scores, the fewest are the best
 }
 
 // rankAdapters returns the adapters that can be used for t, the best first. While any of
-// them hears t, only such adapters are returned, unless repeated dials by all of these
-// have failed. The adapter of the previous attempt stays first unless another one is
-// better by 5 dB. The adapter named avoid comes after the others that have a free slot.
+// them hears t, only such adapters are returned; and, if repeated dials by all of these have
+// failed, those that do not scan, for which silence means nothing. The adapter of the
+// previous attempt stays first unless another one is better by 5 dB; the one of
+// Options.Prefer comes first. The adapter named avoid comes after the others that have a
+// free slot.
 func (m *Manager) rankAdapters(t target, last *Adapter, avoid string, o *Options) ([]*Adapter, error) {
 	bonded, err := m.bondedAdapters(t, o)
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	heard := m.devices.heardOf(t)
-	var newest time.Time
-	for _, d := range heard {
-		newest = latest(newest, d.Seen)
-	}
-	var paths []path
-	for _, a := range m.Adapters() {
+	paths := make([]path, 0, len(m.adapters))
+	for _, a := range m.adapters {
 		if o.Adapter != "" && a.name != o.Adapter || a.up() == nil || bonded != nil && !slices.Contains(bonded, a) {
 			continue
 		}
-		p := path{adapter: a, score: unheardRSSI}
-		if i := slices.IndexFunc(heard, func(d Device) bool { return d.Adapter == a.name }); i >= 0 {
-			p.hears = heard[i].isFresh(now)
-			if heard[i].Smoothed != NoRSSI {
-				silent := newest.Sub(heard[i].Seen) - staleAfter
-				p.score = float64(heard[i].Smoothed) - min(max(0, silent.Seconds())*stalePenalty, staleLimit)
-			}
+		paths = append(paths, path{adapter: a, score: unheardRSSI})
+	}
+	now := time.Now()
+	newest := m.addHeard(paths, t)
+	for i := range paths {
+		p := &paths[i]
+		if p.heard && p.rssi != NoRSSI {
+			silent := m.duty.silence(p.seen, newest) - staleAfter
+			p.score = float64(p.rssi) - min(max(0, silent.Seconds())*stalePenalty, staleLimit)
 		}
-		m.addPenalties(&p, t, now)
+		m.addPenalties(p, t, now)
 		switch {
-		case a.name == avoid:
+		case p.adapter.name == avoid:
 			p.score -= avoidPenalty
-		case a == last:
+		case p.adapter == last:
 			p.score += RSSISwitchThreshold
 		}
-		paths = append(paths, p)
 	}
 	if len(paths) == 0 && bonded != nil {
 		return nil, fmt.Errorf("%w: %s has the bond with the device: %w", ErrNoAdapter, bonded[0].name, syscall.ENODEV)
@@ -92,17 +92,33 @@ func (m *Manager) rankAdapters(t target, last *Adapter, avoid string, o *Options
 	if len(paths) == 0 {
 		return nil, m.noAdapter(o.Adapter)
 	}
-	if slices.ContainsFunc(paths, func(p path) bool { return p.hears && !p.fails }) {
-		paths = slices.DeleteFunc(paths, func(p path) bool { return !p.hears })
+	if slices.ContainsFunc(paths, func(p path) bool { return p.hears }) {
+		works := slices.ContainsFunc(paths, func(p path) bool { return p.hears && !p.fails })
+		paths = slices.DeleteFunc(paths, func(p path) bool { return !p.hears && (works || p.adapter.isScanning()) })
 	}
 	slices.SortStableFunc(paths, func(a, b path) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.dialing, b.dialing))
 	})
+	m.preferPath(paths, avoid, o)
 	as := make([]*Adapter, len(paths))
 	for i, p := range paths {
 		as[i] = p.adapter
 	}
 	return as, nil
+}
+
+// addHeard enters the way in which the adapters hear t, and returns the time of the last
+// report of t by any adapter.
+func (m *Manager) addHeard(paths []path, t target) (newest time.Time) {
+	m.devices.visitReception(t, func(d *Device, r reception) {
+		newest = latest(newest, d.Seen)
+		for i := range paths {
+			if p := &paths[i]; p.adapter.name == d.Adapter {
+				p.heard, p.hears, p.rssi, p.seen = true, r.hears, d.Smoothed, d.Seen
+			}
+		}
+	})
+	return newest
 }
 
 // addPenalties lowers the score of a path by the failures, dials and slots of its adapter.
@@ -130,7 +146,7 @@ func (m *Manager) addPenalties(p *path, t target, now time.Time) {
 // device with the same address would be trusted.
 func (m *Manager) bondedAdapters(t target, o *Options) ([]*Adapter, error) {
 	var bonded []*Adapter
-	for _, a := range m.Adapters() {
+	for _, a := range m.adapters {
 		if a.hasBond(t) {
 			bonded = append(bonded, a)
 		}

@@ -3,7 +3,6 @@ package connmgr_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -284,72 +283,50 @@ func testPriorityIsInherited(t *testing.T) {
 	l.wantNoSlots()
 }
 
-// One passing refusal of the controller keeps no device away for long.
-func TestPassingRefusal(t *testing.T) { inBubble(t, testPassingRefusal) }
-
-func testPassingRefusal(t *testing.T) {
-	l := newLab(t, connmgr.Config{})
-	for n := range 5 {
-		l.device(n)
-	}
-	time.Sleep(second)
-	l.adapters[0].Fault(sim.ConnectFault{Status: 0x0D, Refuse: true, MinLinks: 1})
-	var waits []func() (*connmgr.Client, time.Duration)
-	for n := range 5 {
-		waits = append(waits, l.begin(n, nil))
-	}
-	var times []time.Duration
-	for _, wait := range waits {
-		c, took := wait()
-		defer c.Close()
-		times = append(times, took)
-	}
-	if d := slices.Max(times); d > 5*second {
-		t.Errorf("the last of 5 devices is connected after %v", d)
-	}
-}
-
-// A lost Disconnection Complete costs neither the link's user nor its slot.
-func TestLostDisconnectionComplete(t *testing.T) { inBubble(t, testLostDisconnection) }
-
-func testLostDisconnection(t *testing.T) {
-	l := newLab(t, connmgr.Config{Slots: map[string]int{"hci0": 1}})
-	p := l.device(1)
-	l.device(2)
-	time.Sleep(second)
-	told := make(chan error, 1)
-	c := l.establish(1, &connmgr.Options{Disconnected: func(_ *connmgr.Client, err error) { told <- err }})
-	time.Sleep(10 * second)
-	l.adapters[0].Fault(sim.EventFault{Code: 0x05, Drop: true})
-	l.air.SetAway(p, true)
-	time.Sleep(time.Minute)
-	if err := c.Err(); err != nil {
-		t.Fatalf("the loss of the event went unnoticed by the test: %v", err)
-	}
-	o, took := l.begin(2, nil)()
-	wantAbout(t, "another device", took, 0)
-	if err := <-told; err == nil || c.Err() == nil {
-		t.Errorf("the callback got %v, the Client has %v", err, c.Err())
-	}
-	o.Close()
-	l.wantNoSlots()
-}
-
-// A device that advertises as not connectable fails within seconds, and the error says so.
+// A device that advertises as not connectable is waited for as long as any other that may
+// pass, and the error says the reason, as the first failed attempt does within seconds.
 func TestNotConnectableIsSaid(t *testing.T) { inBubble(t, testNotConnectable) }
 
 func testNotConnectable(t *testing.T) {
 	l := newLab(t, connmgr.Config{})
 	l.put(&sim.PeripheralConfig{Name: "beacon", Address: address(1), Advertise: &controller.AdvertiseOptions{NonConnectable: true}})
-	for _, want := range []time.Duration{5 * second, 0} {
+	const reason = "the device advertises as not connectable"
+	for _, first := range []time.Duration{5 * second, 0} {
 		begin := time.Now()
 		_, err := l.m.Establish(t.Context(), address(1).String(), nil)
-		wantAbout(t, "failed", time.Since(begin), want)
-		const text = "Failed to connect after 1 attempt(s): the device advertises as not connectable: " +
-			"wake the device or press its button; it may be connected to another host"
-		if err == nil || !strings.HasSuffix(err.Error(), text) {
-			t.Errorf("error %v", err)
+		if took := time.Since(begin); took < 45*second || took > 49*second {
+			t.Errorf("failed after %v, want 45 s and at most one wait", took)
 		}
+		const text = ": " + reason + ": wake the device or press its button; it may be connected to another host"
+		if err == nil || !strings.HasSuffix(err.Error(), text) {
+			t.Fatalf("error %v", err)
+		}
+		e, _ := errors.AsType[*connmgr.EstablishError](err)
+		wantAbout(t, "the first attempt failed", e.Attempts[0].Duration, first)
+		if got := e.Attempts[0].Err.Error(); got != reason {
+			t.Errorf("the first attempt failed: %s", got)
+		}
+	}
+	begin := time.Now()
+	_, err := l.m.Establish(t.Context(), address(1).String(), &connmgr.Options{MaxAttempts: 1})
+	if took := time.Since(begin); err == nil || took > second/10 {
+		t.Errorf("with one attempt: %v after %v", err, took)
+	}
+}
+
+// A device that accepts connections after a while is connected to at once.
+func TestDeviceThatWakesUp(t *testing.T) { inBubble(t, testWakesUp) }
+
+func testWakesUp(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	p := l.device(1)
+	l.air.SetTemper(p, sim.Temper{Advertising: []sim.AdvChange{{NotConnectable: true}, {At: 30 * second}}})
+	time.Sleep(10 * second)
+	wait := l.begin(1, nil)
+	c, took := wait()
+	defer c.Close()
+	if took < 20*second || took > 20*second+second/2 {
+		t.Errorf("connected after %v, want 20 s", took)
 	}
 }
 
@@ -427,5 +404,28 @@ func testWaitForASlotIsBounded(t *testing.T) {
 			t.Errorf("bound %v: %d slots awaited in %d attempts", c.bound, n, c.attempts)
 		}
 		l.m.Close()
+	}
+}
+
+// A device with two advertising sets, not connectable each 100 ms and connectable each 6 to
+// 10 s, is connected.
+func TestDeviceThatIsRarelyConnectable(t *testing.T) { inBubble(t, testRarelyConnectable) }
+
+func testRarelyConnectable(t *testing.T) {
+	for _, every := range []time.Duration{6 * second, 8 * second, 10 * second} {
+		for phase := range 3 {
+			l := newLab(t, connmgr.Config{})
+			l.put(&sim.PeripheralConfig{Name: "beacon", Address: address(1), Advertise: &controller.AdvertiseOptions{NonConnectable: true}})
+			l.sensorAt(1, every, sim.Temper{})
+			time.Sleep(30*second + time.Duration(phase)*1700*time.Millisecond)
+			begin := time.Now()
+			c, err := l.m.Establish(t.Context(), address(1).String(), nil)
+			if took := time.Since(begin); err != nil || took > every+second {
+				t.Errorf("connectable every %v: %v after %v", every, err, took)
+			} else {
+				c.Close()
+			}
+			l.m.Close()
+		}
 	}
 }

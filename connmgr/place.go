@@ -1,94 +1,20 @@
 package connmgr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
-	"github.com/moor-ble/moor/hci"
-	"github.com/moor-ble/moor/slots"
 )
 
 // errNoSlot is the error of an attempt for which there was no connection slot.
 var errNoSlot = &errclass.RemoteError{Text: "no connection slot is free on any adapter in reach"}
-
-// place is the place of one Establish in the queue for slots. The Establish keeps it from
-// its first attempt to its end.
-type place struct {
-	ticket *slots.Ticket
-	mac    hci.MAC
-	raised chan struct{} // one token: evicts has changed
-	evicts bool          // evictions are allowed; guarded by places.mu, as all below
-	below  int           // the priority below which links may be ended
-	wants  int           // the priority
-}
-
-// places holds the places of all calls of Establish, by device. All calls for one device
-// have the highest of their priorities, since one of them dials for all.
-type places struct {
-	mu    sync.Mutex
-	byMAC map[hci.MAC][]*place // guarded by mu
-}
-
-func newPlaces() *places { return &places{byMAC: map[hci.MAC][]*place{}} }
-
-// takePlace takes a place in the queue; the caller must call leavePlace in the end.
-func (m *Manager) takePlace(mac hci.MAC, priority int, evict bool) *place {
-	p := &place{ticket: m.slots.Ticket(mac.String(), priority), mac: mac, raised: make(chan struct{}, 1), wants: priority}
-	if evict {
-		p.evicts, p.below = true, priority
-	}
-	ps := m.places
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	ps.byMAC[mac] = append(ps.byMAC[mac], p)
-	all := ps.byMAC[mac]
-	for _, o := range all {
-		for _, by := range all {
-			o.inheritLocked(by)
-		}
-	}
-	return p
-}
-
-// inheritLocked raises the priority of a place to that of another one for the same
-// device. places.mu must be held.
-func (p *place) inheritLocked(by *place) {
-	if by.wants > p.wants {
-		p.wants = by.wants
-		p.ticket.Raise(p.wants)
-	}
-	if by.evicts && (!p.evicts || by.below > p.below) {
-		p.evicts, p.below = true, by.below
-		select {
-		case p.raised <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (m *Manager) leavePlace(p *place) {
-	p.ticket.Close()
-	m.places.mu.Lock()
-	defer m.places.mu.Unlock()
-	rest := slices.DeleteFunc(m.places.byMAC[p.mac], func(o *place) bool { return o == p })
-	if m.places.byMAC[p.mac] = rest; len(rest) == 0 {
-		delete(m.places.byMAC, p.mac)
-	}
-}
-
-// mayEvict returns the priority below which links may be ended for a place.
-func (m *Manager) mayEvict(p *place) (below int, ok bool) {
-	m.places.mu.Lock()
-	defer m.places.mu.Unlock()
-	return p.below, p.evicts
-}
 
 // keepPlace takes the place of the Establish in the queue. It is kept over the attempts
 // as long as the device stays the same.
@@ -149,9 +75,7 @@ func (x *attempts) endSlotWait() {
 // in reach, too, the best first.
 func (x *attempts) takeSlot(ctx context.Context) (a *Adapter, ranked []*Adapter, err error) {
 	if !x.policy.NoWake {
-		wait, cancel := context.WithTimeout(ctx, min(x.policy.AttemptTimeout, x.slotTimeLeft()))
-		defer cancel()
-		a, ranked, err = x.awaitSlot(ctx, wait)
+		a, ranked, err = x.awaitSlot(ctx, time.Now().Add(min(x.policy.AttemptTimeout-x.try.dialed, x.slotTimeLeft())))
 		if errors.Is(err, errNoSlot) && x.slotTimeLeft() <= 0 {
 			err = slotTimeoutError{x.policy.SlotTimeout}
 		}
@@ -160,10 +84,8 @@ func (x *attempts) takeSlot(ctx context.Context) (a *Adapter, ranked []*Adapter,
 	if ranked, err = x.m.rankAdapters(x.target, x.last, x.try.plan.avoid, x.opts); err != nil {
 		return nil, nil, err
 	}
-	for _, a := range ranked {
-		x.m.reconcileSlots(a)
-	}
-	if x.opts.Evict {
+	x.m.reconcileSlots(ranked)
+	if x.opts.Evict && !x.isAway(ranked) {
 		x.m.evictLink(ranked, x.opts.Priority)
 	}
 	for _, a := range ranked {
@@ -175,37 +97,50 @@ func (x *attempts) takeSlot(ctx context.Context) (a *Adapter, ranked []*Adapter,
 	return nil, ranked, errNoSlot
 }
 
-// awaitSlot waits for a slot until wait ends. The adapters are ranked anew when one of
-// them changes its state and when another one hears the device.
-func (x *attempts) awaitSlot(ctx, wait context.Context) (_ *Adapter, ranked []*Adapter, err error) {
+// awaitSlot waits for a slot until a time. The adapters are ranked anew when one of
+// them changes its state and when another one hears the device. A device that is away
+// takes a slot that is free, and else leaves the queue to others until it is heard.
+func (x *attempts) awaitSlot(ctx context.Context, until time.Time) (_ *Adapter, ranked []*Adapter, err error) {
 	t := x.place.ticket
 	var evicted *link
+	asked := false
 	for first := true; ; first = false {
 		w := x.watchPaths()
 		if ranked, err = x.m.rankAdapters(x.target, x.last, x.try.plan.avoid, x.opts); err != nil {
-			w.stop()
 			t.SetAdapters()
 			return nil, nil, err
 		}
 		if first {
-			for _, a := range ranked {
-				x.m.reconcileSlots(a)
-			}
+			x.m.reconcileSlots(ranked)
 		}
 		t.SetAdapters(namesOf(ranked)...)
+		x.try.away = false
 		if !t.Granted() {
-			x.beginSlotWait()
+			x.watchHearers(w)
+			x.call.enterPhase(PhaseSlot, "")
 			if first {
 				x.m.verifyFull(ranked)
-				x.m.bus.emitEvent(SlotAwaited{time.Now(), x.deviceName(), x.address, namesOf(ranked), x.number})
+				x.m.bus.emitMade(func() Event {
+					return SlotAwaited{time.Now(), x.deviceName(), x.address, namesOf(ranked), x.number}
+				})
 			}
-			if below, ok := x.m.mayEvict(x.place); ok && (evicted == nil || evicted.isGone()) {
-				evicted = x.m.evictLink(ranked, below)
+			if x.try.away = x.isAway(ranked); x.try.away {
+				t.SetAdapters()
+				x.queued = false
+				x.endSlotWait()
+			} else {
+				x.beginSlotWait()
+				if below, ok := x.m.mayEvict(x.place); ok && (evicted == nil || evicted.isGone()) {
+					evicted = x.m.evictLink(ranked, below)
+				}
+				asked = asked || x.m.askToYield(ranked)
 			}
 		}
-		name, err := x.awaitTicket(ctx, wait, w)
+		name, err := x.awaitTicket(ctx, until, w)
 		w.stop()
 		switch {
+		case x.try.away && errors.Is(err, errNoSlot):
+			return nil, ranked, &controller.ConnectError{Peer: x.address, Err: controller.ErrDialTimeout}
 		case err == nil:
 			x.endSlotWait()
 			x.queued = false
@@ -215,15 +150,24 @@ func (x *attempts) awaitSlot(ctx, wait context.Context) (_ *Adapter, ranked []*A
 			x.queued = true // the ticket goes on waiting
 			return nil, ranked, err
 		default:
+			if errors.Is(err, errDialPassed) {
+				x.endSlotWait()
+			}
 			t.SetAdapters()
 			return nil, ranked, err
 		}
 	}
 }
 
-// awaitTicket waits for the slot of the ticket, or for a change of the paths.
-func (x *attempts) awaitTicket(ctx, wait context.Context, w *pathWatch) (adapter string, err error) {
+// awaitTicket waits for the slot of the ticket, for a change of the paths, or for another
+// call that can do without the slot.
+func (x *attempts) awaitTicket(ctx context.Context, until time.Time, w *pathWatch) (adapter string, err error) {
 	t := x.place.ticket
+	var freed <-chan struct{} // others go first in the queue
+	if x.try.away {
+		freed = w.freed
+	}
+	var timer *time.Timer
 	for {
 		adapter, ok, err := t.Take()
 		if err != nil {
@@ -232,20 +176,39 @@ func (x *attempts) awaitTicket(ctx, wait context.Context, w *pathWatch) (adapter
 		if ok {
 			return adapter, nil
 		}
+		if timer == nil {
+			timer = time.NewTimer(time.Until(until))
+			defer timer.Stop()
+		}
 		select {
 		case <-t.Ready():
 		case <-w.adapters:
 			return "", errPathsChanged
 		case <-w.heard:
 			return "", errPathsChanged
+		case <-freed:
+			return "", errPathsChanged
 		case <-x.place.raised:
 			return "", errPathsChanged
-		case <-wait.Done():
-			if ctx.Err() != nil {
-				return "", context.Cause(ctx)
+		case <-x.claim.asked:
+			if x.m.links.isAsked(x.claim) {
+				return "", errDialPassed
 			}
-			return "", errNoSlot
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		case <-timer.C:
+			return "", cmp.Or(context.Cause(ctx), error(errNoSlot))
 		}
+	}
+}
+
+// awaitRoom lets the Establish keep its place in the queue after a dial that the adapter
+// has refused for want of room: it waits there for the end of a link, since slots may
+// seem to be free.
+func (x *attempts) awaitRoom(a *Adapter, err error) {
+	if !x.policy.NoWake && errclass.Default.Of(err).Action.Has(errclass.LowerLimit) {
+		x.place.ticket.AwaitRelease(a.name)
+		x.queued = true
 	}
 }
 
@@ -254,7 +217,7 @@ func (x *attempts) awaitTicket(ctx, wait context.Context, w *pathWatch) (adapter
 // function ends the watch.
 func (x *attempts) watchSlot() (<-chan struct{}, func()) {
 	if !x.queued {
-		return x.m.freed.subscribe(func(n news) bool { return n.linkOn == x.last })
+		return x.m.wake.await(news{linkEnded, x.last}), func() {}
 	}
 	granted, done := make(chan struct{}), make(chan struct{})
 	t := x.place.ticket
@@ -277,24 +240,29 @@ var errPathsChanged = errors.New("paths have changed")
 // pathWatch watches for changes of the ranking of the adapters for a device.
 type pathWatch struct {
 	adapters <-chan struct{} // closed when an adapter changes its state
-	heard    <-chan struct{} // closed when an adapter hears the device that did not before
+	freed    <-chan struct{} // closed when a link ends
+	hearers  []string        // the adapters that hear the device
+	heard    <-chan struct{} // closed when another adapter hears it; nil before watchHearers
 	stop     func()
 }
 
+// watchPaths begins a watch, before the adapters are ranked.
 func (x *attempts) watchPaths() *pathWatch {
-	w := &pathWatch{}
-	var stopAdapters, stopHeard func()
-	w.adapters, stopAdapters = x.m.wake.subscribe(func(n news) bool { return n.adapter })
-	now, fresh := time.Now(), map[string]bool{}
-	x.m.devices.visitHeard(x.target, func(d *Device) bool {
-		fresh[d.Adapter] = d.isFresh(now)
-		return true
-	})
-	w.heard, stopHeard = x.m.devices.awaitReport(waiter{target: x.target, wants: func(adapter string, _ *controller.Report) bool {
-		return !fresh[adapter] && x.mayUse(adapter)
+	return &pathWatch{
+		adapters: x.m.wake.await(news{change: adapterChanged}), freed: x.m.wake.await(news{change: linkEnded}),
+		hearers: x.m.devices.hearersOf(x.target), stop: func() {},
+	}
+}
+
+// watchHearers extends a watch to the reports of the device.
+func (x *attempts) watchHearers(w *pathWatch) {
+	hearers := w.hearers
+	if !x.m.devices.isOnAir(x.target) {
+		hearers = nil // each report is news
+	}
+	w.heard, w.stop = x.m.devices.awaitReport(waiter{target: x.target, wants: func(adapter string, _ *controller.Report) bool {
+		return !slices.Contains(hearers, adapter) && x.mayUse(adapter)
 	}})
-	w.stop = func() { stopAdapters(); stopHeard() }
-	return w
 }
 
 func namesOf(as []*Adapter) []string {

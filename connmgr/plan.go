@@ -1,72 +1,60 @@
 package connmgr
 
 import (
-	"errors"
-	"maps"
 	"time"
 
-	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
-	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 )
 
-// plan holds the decisions about one try to connect. nextPlan makes it from the failures
-// before, and nothing changes it later: a failure changes the next plan.
+// plan holds the decisions about one try to connect. nextPlan makes it from the evidence
+// about the device and the last failure of the call, and nothing changes it later: a failure
+// changes the next plan.
 //
 //	failure                                       next plan
 //	class asks for another adapter                avoid, for one try
+//	dial to a device that no adapter has heard    avoid, for one try
 //	class asks for relaxed parameters             relaxed: initial and settled are longer
 //	class asks for a discovery, table was cached  useCache is false
-//	class casts doubt on the bond, with Repair    rebond
-//	link ended in a step                          skip has the step
+//	class casts doubt on the bond, with Repair    rebond, in this call
+//	link ended in a step, or the step got no      skip has the step
+//	answer for seconds until the call ended
 //	link ended at its first request, whatever     skip loses its steps; the next two ends at
-//	that was                                      a first request add none; unsure
+//	that was                                      a first request add none
 type plan struct {
 	initial hci.ConnParams // to dial with
 	settled hci.ConnParams // to request once the link is idle
 	free    bool           // initial is the Manager's choice, not the program's
-	// relaxed is how often initial and settled were made longer, and relaxedFor the end
-	// of the link that longer ones might have saved.
-	relaxed    int
-	relaxedFor string
-	// skip holds the steps to leave out, with the failure in this Establish. The failure is
-	// empty for a step that the traits of the device rule out.
-	skip map[Step]string
-	// unsure reports that the device has ended links at their first request, whatever that
-	// was. It is busy, or gone: skip does not become a trait.
-	unsure   bool
+	relaxed int            // how often initial and settled were made longer
+	// skip holds the steps to leave out, for the evidence or for a trait.
+	skip     map[Step]bool
 	avoid    string // the adapter to use last; "" is none
 	rebond   bool   // pair the link anew, in place of the bond
 	useCache bool   // of attribute tables
 }
 
 // skips reports whether the plan leaves a step out.
-func (p *plan) skips(s Step) bool {
-	_, ok := p.skip[s]
-	return ok
-}
+func (p *plan) skips(s Step) bool { return p.skip[s] }
 
 // takesInitial reports whether the device of a link has taken StepInitialParams.
 func (p *plan) takesInitial() bool {
 	return p.free && p.relaxed == 0 && !p.skips(StepInitialParams) && !p.skips(StepSettledParams)
 }
 
-// nextPlan returns the plan of the next try, after the failures in history. omit holds
-// the steps that the traits of the device rule out. It is a pure function.
-func nextPlan(history []Attempt, omit []Step, o *Options) plan {
-	h := evidence{failed: map[Step]string{}}
-	for i := range history {
-		h.addAttempt(&history[i], o)
-	}
-	p := plan{
-		relaxed: h.relaxed, relaxedFor: h.relaxedFor, skip: map[Step]string{}, unsure: h.unsure,
-		avoid: h.avoid, rebond: h.rebond, useCache: !o.DisableCache && !h.outdated,
+// nextPlan returns the plan of the next try, with the evidence about the device and the last
+// failure of the call, which is nil before the first. omit holds the steps that the traits of
+// the device rule out. It is a pure function.
+func nextPlan(h *evidence, last *Attempt, omit []Step, o *Options) plan {
+	p := plan{relaxed: h.relaxed, skip: map[Step]bool{}, useCache: !o.DisableCache && !h.outdated}
+	if last != nil {
+		p.avoid, p.rebond = last.avoids(), last.try.plan.rebond || o.Repair && h.losesBond(last)
 	}
 	for _, s := range omit {
-		p.skip[s] = ""
+		p.skip[s] = true
 	}
-	maps.Copy(p.skip, h.failed)
+	for s := range h.failed {
+		p.skip[s] = true
+	}
 	p.initial, p.settled = o.initialParams(), o.settledParams()
 	p.free = o.InitialParams == hci.ConnParams{}
 	if p.free && (p.skips(StepInitialParams) || p.skips(StepSettledParams)) {
@@ -76,6 +64,22 @@ func nextPlan(history []Attempt, omit []Step, o *Options) plan {
 		p.initial, p.settled = relaxParams(p.initial, least), relaxParams(p.settled, least)
 	}
 	return p
+}
+
+// avoids returns the adapter that the try after a failure has to use last; "" is none.
+func (at *Attempt) avoids() string {
+	in := at.Situation
+	unheard := at.Class.Category == errclass.NotFound && in != nil && in.Heard == (errclass.Heard{})
+	if at.Class.Action.Has(errclass.OtherAdapter) || unheard {
+		return at.Adapter
+	}
+	return ""
+}
+
+// losesBond reports whether the last failure shows that the device has lost the bond: a sure
+// sign, or the second weak one in a row.
+func (h *evidence) losesBond(last *Attempt) bool {
+	return last.doubtsBond() && (last.Class.Category == errclass.BondLost || h.doubts >= 2)
 }
 
 // relaxedParams are the connection parameters that a dial asks for at least, after the
@@ -95,116 +99,4 @@ func relaxParams(p, least hci.ConnParams) hci.ConnParams {
 		return asked
 	}
 	return p
-}
-
-// evidence is the conclusion from the failures of one Establish.
-type evidence struct {
-	failed map[Step]string // the steps that links have ended in, with the failure
-	// spared is the number of failures in the first step of a link to wait for before
-	// that step is left out again.
-	spared     int
-	unsure     bool // see plan, as some below
-	relaxed    int
-	relaxedFor string
-	avoid      string
-	rebond     bool
-	outdated   bool // a cached table was not the device's
-	// doubts is the number of failures in a row, all of the row doubted, that cast doubt on
-	// the bond.
-	doubts  int
-	doubted string
-}
-
-// sparedFor is the value of evidence.spared after a link has ended at its first request,
-// whatever that was.
-const sparedFor = 2
-
-// addAttempt adds one failure.
-func (h *evidence) addAttempt(at *Attempt, o *Options) {
-	if at.try != nil {
-		if at.try.refusal != "" {
-			h.failed[StepDiscovery] = at.try.refusal
-		}
-		if at.try.made && mayBlame(at.Err) {
-			h.blameStep(at)
-		}
-	}
-	h.avoid = ""
-	if at.Class.Row == "" {
-		return // the safety timeout has ended the attempt: it has no class
-	}
-	do, in := at.Class.Action, at.Situation
-	if do.Has(errclass.OtherAdapter) {
-		h.avoid = at.Adapter
-	}
-	if do.Has(errclass.RelaxParams) && h.relaxed < len(relaxedParams) {
-		h.relaxed++
-	}
-	if do.Has(errclass.Rediscover) && in != nil && in.Cached {
-		h.outdated = true
-	}
-	h.doubtBond(at, o)
-}
-
-// blameStep finds the step that may have ended the link. The first loss of a link that
-// longer parameters may prevent tells nothing about the step.
-func (h *evidence) blameStep(at *Attempt) {
-	t := at.try
-	if errclass.Of(at.Err).Action.Has(errclass.RelaxParams) {
-		h.relaxedFor = at.Err.Error()
-		if t.plan.relaxed == 0 && !t.plan.skips(StepInitialParams) {
-			return
-		}
-	}
-	switch {
-	case !t.alive && (h.failed[StepMTU] != "" || h.failed[StepDiscovery] != ""):
-		// The device ends the link at the first request, whatever that is.
-		delete(h.failed, StepMTU)
-		delete(h.failed, StepDiscovery)
-		h.spared, h.unsure = sparedFor, true
-	case t.step == "":
-	case !t.alive && h.spared > 0:
-		h.spared--
-	default:
-		h.failed[t.step] = at.Err.Error()
-	}
-}
-
-// doubtBond decides whether the next link has to be paired anew in place of the bond:
-// with Options.Repair, after a sure sign that the device has lost the bond, or after the
-// second weak one in a row.
-func (h *evidence) doubtBond(at *Attempt, o *Options) {
-	c, in := &at.Class, at.Situation
-	if !c.Action.Has(errclass.CheckBond) || in == nil || !in.Encrypted {
-		h.doubts = 0
-		return
-	}
-	if h.doubted != c.Row {
-		h.doubts, h.doubted = 0, c.Row
-	}
-	h.doubts++
-	h.rebond = h.rebond || o.Repair && (c.Category == errclass.BondLost || h.doubts >= 2)
-}
-
-// mayBlame reports whether a link may have ended because of a step of this host: the
-// device hung up, went silent, or did not answer.
-func mayBlame(err error) bool {
-	if errors.Is(err, att.ErrTransactionTimeout) {
-		return true
-	}
-	d, ok := errors.AsType[*controller.DisconnectError](err)
-	if !ok {
-		return errors.Is(err, hci.StatusUnacceptableParameters) // of a dial
-	}
-	if d.Local || d.Cause != nil {
-		return false
-	}
-	switch d.Reason {
-	case hci.StatusConnectionTimeout, hci.StatusRemoteUserTerminated, hci.StatusUnsupportedRemoteFeature,
-		hci.StatusInvalidLMPParameters, hci.StatusUnspecified, hci.StatusLLResponseTimeout, hci.StatusLMPPDUNotAllowed,
-		hci.StatusInstantPassed, hci.StatusDifferentTransaction, hci.StatusUnacceptableParameters:
-		return true
-	default:
-		return false
-	}
 }

@@ -19,18 +19,22 @@ type failedTry struct {
 	alive   bool   // the device had answered
 	refusal string // of the discovery
 	shared  bool   // on the link of another call
-	reason  hci.Status
-	dial    hci.Status // the link was not made
-	class   errclass.Class
-	in      errclass.Situation
+	// unanswered is the time without an answer until the call ended.
+	unanswered time.Duration
+	reason     hci.Status
+	dial       hci.Status // the link was not made
+	class      errclass.Class
+	in         errclass.Situation
 }
 
-// historyOf returns the failures of the tries, each with the plan that nextPlan makes
-// for it.
-func historyOf(tries []failedTry, omit []Step, o *Options) (history []Attempt) {
+// fail returns the evidence from the failures of the tries, each with the plan that nextPlan
+// makes for it, and the last failure.
+func fail(tries []failedTry, omit []Step, o *Options) (h evidence, last *Attempt) {
 	for _, f := range tries {
 		at := Attempt{Adapter: "hci0", Class: f.class, Situation: &f.in}
-		at.try = &try{plan: nextPlan(history, omit, o), made: !f.shared, step: f.step, alive: f.alive, refusal: f.refusal}
+		at.try = &try{
+			plan: nextPlan(&h, last, omit, o), made: !f.shared, step: f.step, alive: f.alive, refusal: f.refusal, unanswered: f.unanswered,
+		}
 		switch {
 		case f.dial != 0:
 			at.Err = &controller.ConnectError{Err: f.dial}
@@ -39,31 +43,30 @@ func historyOf(tries []failedTry, omit []Step, o *Options) (history []Attempt) {
 		default:
 			at.Err = errors.New("other")
 		}
-		history = append(history, at)
+		h.addTry(&at)
+		if at.Class.Row != "" {
+			h.addClass(&at)
+		}
+		last = &at
 	}
-	return history
+	return h, last
 }
 
 // String returns the decisions that differ from those of a plan after no failure.
 func (p *plan) String() string {
 	var parts []string
-	if first := nextPlan(nil, nil, &Options{}); p.initial != first.initial {
+	if first := nextPlan(&evidence{}, nil, nil, &Options{}); p.initial != first.initial {
 		parts = append(parts, fmt.Sprint("initial ", p.initial.IntervalMin, "-", p.initial.IntervalMax, " ", p.initial.Timeout))
 	}
 	if p.relaxed > 0 {
 		parts = append(parts, fmt.Sprint("settled ", p.settled.IntervalMin, "-", p.settled.IntervalMax, " ", p.settled.Timeout))
 	}
 	var skip []string
-	for s, why := range p.skip {
-		if skip = append(skip, string(s)); why == "" {
-			skip[len(skip)-1] += " (trait)"
-		}
+	for s := range p.skip {
+		skip = append(skip, string(s))
 	}
 	if slices.Sort(skip); len(skip) > 0 {
 		parts = append(parts, "skip "+strings.Join(skip, ", "))
-	}
-	if p.unsure {
-		parts = append(parts, "unsure")
 	}
 	if p.avoid != "" {
 		parts = append(parts, "avoid "+p.avoid)
@@ -84,6 +87,7 @@ func TestNextPlan(t *testing.T) {
 	discovery := failedTry{step: StepDiscovery, alive: true, reason: hci.StatusRemoteUserTerminated}
 	first := failedTry{step: StepDiscovery, reason: hci.StatusRemoteUserTerminated}
 	act := func(do errclass.Action) failedTry { return failedTry{class: errclass.Class{Row: "row", Action: do}} }
+	unheard := errclass.Class{Row: "unheard", Category: errclass.NotFound}
 	relax := failedTry{step: StepMTU, reason: hci.StatusConnectionTimeout, class: errclass.Class{Row: "lost", Action: errclass.RelaxParams}}
 	cached := act(errclass.Rediscover)
 	cached.in.Cached = true
@@ -107,12 +111,14 @@ func TestNextPlan(t *testing.T) {
 	}{
 		{name: "no failure", want: ""},
 		{name: "cache disabled", o: Options{DisableCache: true}, want: "no cache"},
-		{name: "traits", omit: []Step{StepMTU, StepPHY2M}, want: "skip mtu (trait), phy-2m (trait)"},
-		{name: "trait of the parameters", omit: []Step{StepSettledParams}, want: "initial 30ms-50ms 5s; skip settled-parameters (trait)"},
-		{name: "trait, but own parameters", omit: []Step{StepInitialParams}, o: Options{InitialParams: own}, want: "initial 20ms-60ms 8s; skip initial-parameters (trait)"},
+		{name: "traits", omit: []Step{StepMTU, StepPHY2M}, want: "skip mtu, phy-2m"},
+		{name: "trait of the parameters", omit: []Step{StepSettledParams}, want: "initial 30ms-50ms 5s; skip settled-parameters"},
+		{name: "trait, but own parameters", omit: []Step{StepInitialParams}, o: Options{InitialParams: own}, want: "initial 20ms-60ms 8s; skip initial-parameters"},
 
 		{name: "another adapter", tries: []failedTry{act(errclass.OtherAdapter)}, want: "avoid hci0"},
 		{name: "another adapter, once", tries: []failedTry{act(errclass.OtherAdapter), act(0)}, want: ""},
+		{name: "unheard device", tries: []failedTry{{class: unheard}}, want: "avoid hci0"},
+		{name: "unheard device, heard before", tries: []failedTry{{class: unheard, in: errclass.Situation{Heard: errclass.Heard{Adapter: "hci1"}}}}, want: ""},
 		{name: "no class", tries: []failedTry{act(errclass.OtherAdapter), {}}, want: ""},
 
 		{name: "relaxed", tries: []failedTry{relax}, want: "initial 30ms-50ms 5s; settled 30ms-50ms 5s"},
@@ -125,7 +131,7 @@ func TestNextPlan(t *testing.T) {
 		},
 		{
 			name: "relaxed at once where a trait has longer ones", tries: []failedTry{relax}, omit: []Step{StepInitialParams},
-			want: "initial 30ms-50ms 5s; settled 30ms-50ms 5s; skip initial-parameters (trait), mtu",
+			want: "initial 30ms-50ms 5s; settled 30ms-50ms 5s; skip initial-parameters, mtu",
 		},
 
 		{name: "cached table", tries: []failedTry{cached}, want: "no cache"},
@@ -140,6 +146,8 @@ func TestNextPlan(t *testing.T) {
 		{name: "at whatever came first", tries: []failedTry{mtu, first}, want: "unsure"},
 		{name: "spared", tries: []failedTry{mtu, first, mtu, mtu}, want: "unsure"},
 		{name: "no longer spared", tries: []failedTry{mtu, first, mtu, mtu, mtu}, want: "skip mtu; unsure"},
+		{name: "no answer until the call ended", tries: []failedTry{{step: StepMTU, unanswered: 8 * time.Second}}, want: "skip mtu"},
+		{name: "no answer, but no step", tries: []failedTry{{alive: true, unanswered: 8 * time.Second}}, want: ""},
 		{name: "refused, then lost", tries: []failedTry{{refusal: "no", alive: true}}, want: "skip discovery"},
 
 		{name: "one weak doubt", tries: []failedTry{weak}, o: repair, want: ""},
@@ -150,8 +158,13 @@ func TestNextPlan(t *testing.T) {
 		{name: "sure", tries: []failedTry{sure}, o: repair, want: "rebond"},
 		{name: "sure, without Repair", tries: []failedTry{sure}, want: ""},
 	} {
-		p := nextPlan(historyOf(c.tries, c.omit, &c.o), c.omit, &c.o)
-		if got := p.String(); got != c.want {
+		h, last := fail(c.tries, c.omit, &c.o)
+		p := nextPlan(&h, last, c.omit, &c.o)
+		got := p.String()
+		if h.unsure {
+			got = strings.TrimPrefix(got+"; unsure", "; ")
+		}
+		if got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -160,15 +173,32 @@ func TestNextPlan(t *testing.T) {
 // A plan does not change the options of the call, nor the plans before it.
 func TestNextPlanIsPure(t *testing.T) {
 	o := Options{}
-	history := historyOf([]failedTry{
+	h, last := fail([]failedTry{
 		{step: StepMTU, reason: hci.StatusRemoteUserTerminated, class: errclass.Class{Row: "row", Action: errclass.RelaxParams}},
 	}, nil, &o)
-	before := history[0].try.plan.String()
-	one, two := nextPlan(history, nil, &o), nextPlan(history, nil, &o)
+	before := last.try.plan.String()
+	one, two := nextPlan(&h, last, nil, &o), nextPlan(&h, last, nil, &o)
 	if one.String() != two.String() || one.String() == before {
 		t.Errorf("%q, then %q; the first was %q", one.String(), two.String(), before)
 	}
-	if got := history[0].try.plan.String(); got != before || o.DisableCache || o.SettledParams != (hci.ConnParams{}) {
+	if got := last.try.plan.String(); got != before || o.DisableCache || o.SettledParams != (hci.ConnParams{}) {
 		t.Errorf("the first plan is %q, was %q; options %+v", got, before, o)
+	}
+}
+
+// The devices with evidence are bounded: that with the oldest sign is forgotten.
+func TestEvidenceIsBounded(t *testing.T) {
+	var es evidences
+	device := func(n int) hci.MAC { return hci.MAC{byte(n), byte(n >> 8)} }
+	begin := time.Now()
+	for n := range maxEvidence + 1 {
+		es.learn(device(n), func(h *evidence) { h.outdated, h.seen = true, begin.Add(time.Duration(n)*time.Microsecond) })
+	}
+	if len(es.all) != maxEvidence || es.recall(device(0)).outdated || !es.recall(device(1)).outdated || !es.recall(device(maxEvidence)).outdated {
+		t.Errorf("%d devices, want %d without the first one", len(es.all), maxEvidence)
+	}
+	es.learn(device(0), func(*evidence) {})
+	if len(es.all) != maxEvidence {
+		t.Error("a failure that tells nothing has a place")
 	}
 }

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 	"time"
 
@@ -71,22 +72,30 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// UpstreamPolicy returns a policy with the constants and the counting of
-// bleak-retry-connector 4.6. Upstream47Policy has those of version 4.7.1.
-func UpstreamPolicy() Policy {
+// Upstream46Policy returns a policy with the constants, the counting, the waits and the
+// final errors of bleak-retry-connector 4.6.
+func Upstream46Policy() Policy { return upstreamPolicy(errclass.Upstream46) }
+
+// Upstream47Policy returns a policy with those of bleak-retry-connector 4.7.1. It differs
+// from Upstream46Policy in two failures of remote radios. A timeout that reports a lack of
+// slots is ErrOutOfSlots, and waits 4 s. ESP_GATT_CONN_CONN_CANCEL is ErrAborted, with
+// the advice for a refusal in attempts of less than 8 s, and for a silent device in longer
+// ones.
+func Upstream47Policy() Policy { return upstreamPolicy(errclass.Upstream47) }
+
+func upstreamPolicy(version errclass.Treatment) Policy {
 	p := DefaultPolicy()
-	p.Treatment, p.WaitAfterLast, p.NoWake = errclass.Upstream, true, true
+	p.Treatment, p.WaitAfterLast, p.NoWake = version, true, true
 	p.MaxBackoff, p.MinPersistence, p.AdapterTimeout, p.SlotTimeout = 0, 0, 0, 0
 	return p
 }
 
-// Upstream47Policy returns a policy with the constants and the counting of
-// bleak-retry-connector 4.7.1. It differs from UpstreamPolicy in the class of timeouts
-// that report a lack of slots, and of connections that a proxy has canceled.
-func Upstream47Policy() Policy {
-	p := UpstreamPolicy()
-	p.Treatment = errclass.Upstream47
-	return p
+// check returns an error for a policy without a meaning.
+func (p *Policy) check() error {
+	if !p.Treatment.Valid() {
+		return fmt.Errorf("connmgr: Policy.Treatment is %v: use errclass.Default, Upstream46 or Upstream47", p.Treatment)
+	}
+	return nil
 }
 
 // ClassBackOff is a backoff.BackOff that depends on the class of the failure. Failed is
@@ -136,9 +145,11 @@ func (p *Policy) persists(c errclass.Class, after time.Duration) bool {
 
 // classify returns the class of a failed attempt. The situation may be nil.
 func (p *Policy) classify(err error, in *errclass.Situation) errclass.Class {
-	if _, ok := errors.AsType[*MissingError](err); ok {
-		// The device itself has given the table: another attempt would read the same.
-		return errclass.Class{Row: "required attribute missing", Category: errclass.Connection}
+	if e, ok := errors.AsType[*MissingError](err); ok && !isOwnFailure(err) {
+		return e.class()
+	}
+	if e, ok := errors.AsType[*ReadyError](err); ok {
+		return p.classifyReady(e, in)
 	}
 	if e, ok := errors.AsType[*UnreachableError](err); ok {
 		return e.class()

@@ -15,18 +15,25 @@ import (
 
 const (
 	// moveAfter is how long another adapter must have heard the device before a dial moves
-	// to it. The dialing adapter may need as long to report its link.
-	moveAfter = 250 * time.Millisecond
-	// refusesFor is how long a device must have advertised as not connectable, and nothing
-	// else, before an attempt ends for that reason.
+	// to it. An adapter in range takes the same advertisement for its link, and reports that
+	// within this time.
+	moveAfter = 50 * time.Millisecond
+	// refusesFor is how long a device must have advertised as not connectable before an
+	// attempt ends for that reason. Besides, it must not have accepted a connection for
+	// onAirFor: one of its advertising sets may be rare.
 	refusesFor = 5 * time.Second
 )
 
 // errDialMoved ends a dial in favor of another adapter.
 var errDialMoved = errors.New("dial moves to an adapter that hears the device")
 
+// errDialAgain ends a dial whose outcome may have been lost.
+var errDialAgain = errors.New("dial begins anew after lost packets")
+
 // UnreachableError is the error of an attempt to connect to a device that is on air, but
-// cannot be connected to. No further attempt follows.
+// cannot be connected to. If it advertises as not connectable, it may wake up: Establish
+// goes on for Policy.MinPersistence, and makes the next attempt as soon as the device
+// accepts connections. If it has another kind of address, no further attempt follows.
 type UnreachableError struct {
 	// Heard is the address in the advertisements. If its kind is the one asked for, the
 	// device advertises as not connectable.
@@ -54,7 +61,8 @@ func (e *UnreachableError) class() errclass.Class {
 		}
 	}
 	return errclass.Class{
-		Row: "not connectable", Category: errclass.Connection,
+		Row: "not connectable", Category: errclass.Connection, Budget: errclass.BudgetConnect,
+		Delay: errclass.DelayStack, Backoff: errclass.DefaultBackoffs().For(errclass.DelayStack),
 		Advice: "wake the device or press its button; it may be connected to another host",
 	}
 }
@@ -66,10 +74,10 @@ func (x *attempts) checkReach() error {
 	heard, accepts, refuses := false, false, hci.Addr{}
 	x.m.devices.visitHeard(x.target, func(d *Device) bool {
 		heard = true
-		if now.Sub(d.Seen) < lately && !d.refuses.IsZero() && d.Seen.Sub(d.refuses) >= refusesFor {
+		if now.Sub(d.Seen) < lately && !d.refuses.IsZero() && x.m.duty.silence(d.refuses, d.Seen) >= refusesFor {
 			refuses = d.Addr
 		}
-		accepts = now.Sub(d.accepts) < refusesFor
+		accepts = x.m.duty.silence(d.accepts, now) < onAirFor
 		return !accepts
 	})
 	if !heard && x.target.known {
@@ -92,8 +100,10 @@ func (x *attempts) checkPath() error {
 }
 
 // dialInReach makes the link over an adapter. It ends with errDialMoved as soon as another
-// adapter with a free slot has heard the device and this one has not, and with an
-// *UnreachableError.
+// adapter with a free slot hears the device and this one does not, with errDialYields
+// when its slot is wanted for a device on air, with errDialAgain when the transport has
+// dropped packets, with errDialPassed when another call may use an adapter that hears the
+// device and this one does not, and with an *UnreachableError.
 func (x *attempts) dialInReach(ctx context.Context, a *Adapter) (*host.Host, *host.Conn, error) {
 	if x.policy.NoWake {
 		return x.dialDevice(ctx, a)
@@ -116,43 +126,42 @@ func (x *attempts) dialInReach(ctx context.Context, a *Adapter) (*host.Host, *ho
 	return h, conn, err
 }
 
-// isPathFault reports whether a failure tells against the path to the device: the link
-// was not made, or was lost. A refusal by the device is the same over any adapter.
-func isPathFault(err error) bool {
-	if down, ok := errors.AsType[*controller.DisconnectError](err); ok {
-		lost := []hci.Status{hci.StatusConnectionTimeout, hci.StatusFailedToEstablish, hci.StatusLLResponseTimeout}
-		return slices.Contains(lost, down.Reason)
-	}
-	_, ok := errors.AsType[*controller.ConnectError](err)
-	return ok
-}
-
 // watchDial returns the reason to give up a dial over an adapter; nil when ctx ends.
 func (x *attempts) watchDial(ctx context.Context, a *Adapter) error {
 	var move <-chan time.Time
-	hears := x.isHeardBy(a)
+	drops := x.m.wake.await(news{dropped, a})
+	begin := time.Now()
 	for {
-		// A connectable report is of interest only as long as the dial may move.
-		mayMove := !hears
-		heard, stop := x.m.devices.awaitReport(waiter{
-			target: target{addr: x.target.addr}, all: true,
-			wants: func(_ string, r *controller.Report) bool {
-				return mayMove || !r.Connectable || x.target.known && r.Addr.Identity().Kind != x.target.addr.Identity().Kind
-			},
-		})
+		mayMove := x.try.dialed+time.Since(begin) < x.policy.AttemptTimeout
+		own := x.m.devices.receptionBy(x.target, a.name)
+		heard, stop := x.m.devices.awaitReport(waiter{target: target{addr: x.target.addr}, all: true, wants: x.newsOfDial(a, own, mayMove)})
 		if err := x.checkReach(); err != nil {
 			stop()
 			return err
 		}
-		if hears = hears || x.isHeardBy(a); !hears && move == nil && x.heardElsewhere(a) {
+		if move == nil && !own.hears && (x.m.links.isAsked(x.claim) || mayMove && x.heardElsewhere(a)) {
 			move = time.After(moveAfter)
 		}
 		select {
 		case <-heard:
 		case <-move:
-			if move = nil; x.heardElsewhere(a) {
+			move = nil
+			switch {
+			case mayMove && x.heardElsewhere(a):
 				stop()
 				return errDialMoved
+			case x.m.links.isAsked(x.claim) && !x.m.devices.receptionBy(x.target, a.name).hears:
+				stop()
+				return errDialPassed
+			}
+		case <-x.claim.asked:
+		case <-drops:
+			stop()
+			return errDialAgain
+		case <-x.place.yield:
+			if x.isAway([]*Adapter{a}) {
+				stop()
+				return errDialYields
 			}
 		case <-ctx.Done():
 			stop()
@@ -162,11 +171,25 @@ func (x *attempts) watchDial(ctx context.Context, a *Adapter) error {
 	}
 }
 
-// isHeardBy reports whether an adapter hears the device.
-func (x *attempts) isHeardBy(a *Adapter) bool { return x.m.devices.isFresh(x.target, a.name) }
+// newsOfDial returns the function that decides whether a report is news for a dial over an
+// adapter with its own reception of the device: it shows that the device cannot be connected
+// to, or that only others hear it. Connectable reports are of interest only as long as the
+// dial may move.
+func (x *attempts) newsOfDial(a *Adapter, own reception, mayMove bool) func(adapter string, r *controller.Report) bool {
+	return func(adapter string, r *controller.Report) bool {
+		switch {
+		case !r.Connectable || x.target.known && r.Addr.Identity().Kind != x.target.addr.Identity().Kind:
+			return true
+		case adapter == a.name:
+			own.last = r.Time
+			return mayMove && !own.hears
+		}
+		return mayMove && (!own.hears || r.Time.Sub(own.last) > own.mayMiss)
+	}
+}
 
-// heardElsewhere reports whether adapter a has not heard the device, while others with a
-// free slot have.
+// heardElsewhere reports whether adapter a does not hear the device, while others with a
+// free slot do.
 func (x *attempts) heardElsewhere(a *Adapter) bool {
 	ranked, err := x.m.rankAdapters(x.target, nil, "", x.opts)
 	if err != nil || slices.Contains(ranked, a) {

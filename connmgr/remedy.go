@@ -15,9 +15,11 @@ func (x *attempts) applyRemedies(ctx context.Context, at *Attempt, _ *Policy) (d
 	if !x.adapts() || at.try == nil {
 		return false, false
 	}
-	x.history[len(x.history)-1] = *at // it has a class now
+	x.failed = at // it has a class now
+	x.m.evidence.learn(x.target.addr.MAC, func(h *evidence) { h.addClass(at) })
 	do := at.Class.Action
-	if a := x.m.Adapter(at.Adapter); a != nil && (do.Has(errclass.Adopt) || errors.Is(at.Err, controller.ErrUnknownLink)) {
+	unknown := errors.Is(at.Err, controller.ErrUnknownLink) && !isOwnFailure(at.Err)
+	if a := x.m.Adapter(at.Adapter); a != nil && (do.Has(errclass.Adopt) || unknown) {
 		x.verifyBeforeReset(ctx, a, at.Err)
 	}
 	was, next := &x.try.plan, x.planNext()
@@ -35,7 +37,21 @@ func (x *attempts) adapts() bool { return x.policy.Treatment == errclass.Default
 
 // planNext returns the plan of the next try.
 func (x *attempts) planNext() plan {
-	return nextPlan(x.history, x.m.traits.stepsToOmit(x.target), x.opts)
+	var h evidence
+	if x.adapts() {
+		h = x.m.evidence.recall(x.target.addr.MAC)
+	}
+	return nextPlan(&h, x.failed, x.m.traits.stepsToOmit(x.target), x.m.params.withParams(x.target, x.opts))
+}
+
+// closeEvidence forgets the evidence about the device, since a try has succeeded, and
+// returns what that try has confirmed.
+func (x *attempts) closeEvidence() (confirmed evidence) {
+	if x.adapts() {
+		confirmed = x.m.evidence.recall(x.target.addr.MAC)
+	}
+	x.m.evidence.forget(x.target.addr.MAC)
+	return confirmed
 }
 
 // verifyBeforeReset ends the links that only this host has, and then records the fault

@@ -8,7 +8,8 @@ import (
 )
 
 // Report is one advertisement that an adapter has heard: the data, the signal
-// strength and the time of a controller.Report, with the adapter and the device.
+// strength and the time of a controller.Report, with the adapter and the device. Its
+// slices are valid for good, and shared with nobody.
 type Report struct {
 	controller.Report
 	// Adapter is the name of the adapter that heard the advertisement.

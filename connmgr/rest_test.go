@@ -140,6 +140,28 @@ func testDeviceThatRestsIsConnected(t *testing.T) {
 	}
 }
 
+// A device that ends each link for 30 s, for whatever reason, is connected within one wait
+// of 4 s after that, whether or not the adapters scan meanwhile.
+func TestRestIsOutlastedWithoutAScan(t *testing.T) { inBubble(t, testRestWithoutAScan) }
+
+func testRestWithoutAScan(t *testing.T) {
+	for _, reason := range []hci.Status{0x08, 0x13, 0x14, 0x16, 0x22, 0x3B, 0x3E} {
+		for _, scan := range []bool{true, false} {
+			l := newLab(t, connmgr.Config{DisableScan: !scan})
+			d := l.sensorAt(1, 100*time.Millisecond, sim.Temper{})
+			time.Sleep(5 * second)
+			l.air.SetTemper(d, resting(reason, 30*second))
+			c, took := l.begin(1, nil)()
+			if took < 30*second || took > 34*second+second/2 {
+				t.Errorf("0x%02x, scanning: %v: connected after %v, want 30 to 34.5 s", uint8(reason), scan, took)
+			}
+			l.wantLevel(c, 1)
+			c.Close()
+			l.m.Close()
+		}
+	}
+}
+
 // The count of attempts bounds what the program has bounded by it.
 func TestExplicitAttemptsAreABound(t *testing.T) { inBubble(t, testExplicitAttemptsAreABound) }
 
@@ -155,5 +177,26 @@ func testExplicitAttemptsAreABound(t *testing.T) {
 	_, err = l.m.Establish(t.Context(), address(1).String(), nil)
 	if took := time.Since(begin).Round(4 * second); !errors.Is(err, connmgr.ErrAborted) || took != 48*second {
 		t.Errorf("%v after %v, want the device given up after 45 s and an attempt", err, took)
+	}
+}
+
+// A device that asks for security on each link, and rests for 8 s, is given its time: low
+// resources and a power-off are not about security.
+func TestRestOfADeviceThatAsksForSecurity(t *testing.T) { inBubble(t, testRestAndSecurity) }
+
+func testRestAndSecurity(t *testing.T) {
+	for _, st := range []hci.Status{0x14, 0x15} {
+		l := newLab(t, connmgr.Config{})
+		l.sensorAt(1, 100*time.Millisecond, sim.Temper{
+			SecurityRequests: []sim.SecurityRequest{{}},
+			Rules:            []sim.Rule{{On: sim.OnRequest, Do: sim.HangUp, Status: st, Until: 8 * second, Delay: 60 * time.Millisecond}},
+		})
+		begin := time.Now()
+		if c, err := l.m.Establish(t.Context(), address(1).String(), nil); err != nil {
+			t.Errorf("0x%02x: %v after %v", uint8(st), err, time.Since(begin))
+		} else {
+			c.Close()
+		}
+		l.m.Close()
 	}
 }

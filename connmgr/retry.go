@@ -33,6 +33,7 @@ func Retry[T any](ctx context.Context, attempts int, op func(ctx context.Context
 	return v, err
 }
 
-// Retryable reports whether the failure behind err may pass. It is the counterpart of
+// Retryable reports whether the failure behind err may pass, as that of Options.Ready for
+// a reason of the program's own always may. It is the counterpart of
 // BLEAK_RETRY_EXCEPTIONS.
-func Retryable(err error) bool { return errclass.Retryable(err) }
+func Retryable(err error) bool { return isOwnFailure(err) || errclass.Retryable(err) }

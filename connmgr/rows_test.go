@@ -37,7 +37,7 @@ type classRow struct {
 func (r classRow) test(t *testing.T) {
 	t.Run(r.name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			o := run(t, UpstreamPolicy(), r.err)
+			o := run(t, Upstream46Policy(), r.err)
 			check(t, o, r.upstream.want, r.upstream.attempts, r.upstream.took)
 			o = run(t, DefaultPolicy(), r.err)
 			if tries := r.def.attempts * (1 + r.redials); o.attempts != tries {
@@ -100,8 +100,8 @@ func TestRowsOfWords(t *testing.T) {
 		// they stand for.
 		row(dbus("le-connection-timeout"), ends{ErrConnection, 4, time.Second}, ends{ErrAborted, 4, 750 * ms}),
 		row(dbus("le-connection-abort-by-remote"), ends{ErrConnection, 4, time.Second}, ends{ErrAborted, 4, 750 * ms}),
-		row(dbus("le-connection-concurrent-connection-limit"), ends{ErrConnection, 4, time.Second}, ends{ErrOutOfSlots, 9, 32 * time.Second}),
-		row(dbus("le-connection-memory-allocation"), ends{ErrConnection, 4, time.Second}, ends{ErrOutOfSlots, 9, 32 * time.Second}),
+		{"le-connection-concurrent-connection-limit", dbus("le-connection-concurrent-connection-limit"), ends{ErrConnection, 4, time.Second}, ends{ErrOutOfSlots, 9, 32*time.Second + 9*250*ms}, 1},
+		{"le-connection-memory-allocation", dbus("le-connection-memory-allocation"), ends{ErrConnection, 4, time.Second}, ends{ErrOutOfSlots, 9, 32*time.Second + 9*250*ms}, 1},
 		row(dbus("le-connection-not-supported"), ends{ErrConnection, 4, time.Second}, ends{ErrConnection, 1, 0}),
 		row(dbus("le-connection-invalid-arguments"), ends{ErrConnection, 4, time.Second}, ends{ErrConnection, 1, 0}),
 		{"le-connection-already-connected", dbus("le-connection-already-connected"), ends{ErrConnection, 4, time.Second}, ends{ErrConnection, 4, 750 * ms}, 1},
@@ -141,8 +141,8 @@ func TestRowsOfCodes(t *testing.T) {
 	add("handle", command, ends{ErrConnection, 4, 0}, ends{ErrConnection, 4, 0}, 0, 0x02)
 	add("fault", refused, ends{ErrConnection, 9, 2250 * ms}, ends{ErrConnection, 9, 2 * s}, 0, 0x03)
 	add("keys", ended, ends{ErrConnection, 4, 0}, ends{ErrBondLost, 1, 250 * ms}, 1, 0x05, 0x06, 0x3D)
-	add("full", refused, ends{ErrOutOfSlots, 9, 36 * s}, ends{ErrOutOfSlots, 9, 32 * s}, 0, 0x07, 0x09, 0x0D)
-	add("full, late", dialed, ends{ErrOutOfSlots, 9, 36 * s}, ends{ErrOutOfSlots, 9, 32 * s}, 0, 0x07, 0x09, 0x0D)
+	add("full", refused, ends{ErrOutOfSlots, 9, 36 * s}, ends{ErrOutOfSlots, 9, 32*s + 9*250*ms}, 1, 0x07, 0x09, 0x0D)
+	add("full, late", dialed, ends{ErrOutOfSlots, 9, 36 * s}, ends{ErrOutOfSlots, 9, 32*s + 9*250*ms}, 1, 0x07, 0x09, 0x0D)
 	add("reason", ended, ends{ErrAborted, 4, 2 * s}, ends{ErrAborted, 4, 1500 * ms}, 0, 0x08)
 	add("exists", refused, ends{ErrConnection, 4, s}, ends{ErrConnection, 4, 300 * ms}, 1, 0x0B)
 	add("disallowed", refused, ends{ErrConnection, 4, s}, ends{ErrConnection, 4, 4*300*ms + 3*250*ms}, 3, 0x0C)
@@ -198,7 +198,7 @@ func TestMixedBudgets(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				check(t, run(t, UpstreamPolicy(), c.errs...), c.up.want, c.up.attempts, c.up.took)
+				check(t, run(t, Upstream46Policy(), c.errs...), c.up.want, c.up.attempts, c.up.took)
 				o := run(t, DefaultPolicy(), c.errs...)
 				if e, ok := errors.AsType[*EstablishError](o.err); ok {
 					o.attempts = len(e.Attempts) // the tries of one are one

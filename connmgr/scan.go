@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,8 +31,16 @@ type ScanOptions struct {
 	// Duplicates delivers every advertisement. The default delivers a device
 	// again, from each adapter, only when its data has changed.
 	Duplicates bool
+	// Interval and Window set how the controllers listen, 2.5 ms to 10.24 s in steps of
+	// 0.625 ms; default 60 ms each, that is, all the time. Of several scans on an adapter,
+	// among them the Manager's own, the one with the largest ratio of window to interval
+	// decides. The Manager's own listens all the time while another call waits for a device.
+	Interval, Window time.Duration
 	// PHYs are the PHYs to listen on: hci.PHYs1M, hci.PHYsCoded or both; default 1M.
-	// An adapter whose controller lacks the coded PHY does not take part.
+	// An adapter whose controller lacks the coded PHY does not take part. Nor does one
+	// whose controller refuses the coded PHY, or refuses the extended commands, which it
+	// needs, from the refusal on: Scan yields an *AdapterError with
+	// controller.ErrNoCodedPHY. Scans on 1M alone continue there.
 	PHYs hci.PHYs
 	// Addresses selects devices by address, with or without kind, as Establish
 	// takes them. The identity address of a bonded device selects its private
@@ -130,6 +138,9 @@ func (m *Manager) startScan(ctx context.Context, o *ScanOptions) (*scan, error) 
 		}
 		s.filter.targets = append(s.filter.targets, t)
 	}
+	if err := (&controller.ScanOptions{Interval: o.Interval, Window: o.Window}).Validate(); err != nil {
+		return nil, fmt.Errorf("connmgr: %w", err)
+	}
 	adapters := m.Adapters()
 	if o.Adapters != nil {
 		adapters = nil
@@ -144,9 +155,12 @@ func (m *Manager) startScan(ctx context.Context, o *ScanOptions) (*scan, error) 
 		return nil, errManagerClosed
 	}
 	defer m.tasks.Done()
-	s.opts = controller.ScanOptions{Passive: o.Passive, Duplicates: o.Duplicates, PHYs: o.PHYs, Filter: &controller.ScanFilter{
-		Services: slices.Clone(o.Services), Manufacturers: slices.Clone(o.Manufacturers), MinRSSI: o.MinRSSI,
-	}}
+	s.opts = controller.ScanOptions{
+		Passive: o.Passive, Duplicates: o.Duplicates, Interval: o.Interval, Window: o.Window, PHYs: o.PHYs,
+		Filter: &controller.ScanFilter{
+			Services: slices.Clone(o.Services), Manufacturers: slices.Clone(o.Manufacturers), MinRSSI: o.MinRSSI,
+		},
+	}
 	size := defaultScanQueue
 	if o.Queue > 0 {
 		size = o.Queue
@@ -180,7 +194,7 @@ func (s *scan) takeDropped() uint64 {
 // feedScan feeds s whenever the adapter is up, until the scan ends. deaf is
 // whether the loop has been told that the adapter does not take part.
 func (a *Adapter) feedScan(s *scan) {
-	deaf := false
+	var deaf bool
 	for {
 		v := a.view()
 		retry := (<-chan time.Time)(nil)
@@ -224,26 +238,67 @@ func (a *Adapter) whyLost(err error) error {
 
 // feedWhileUp feeds s with the reports of one host, and returns why it ended.
 func (a *Adapter) feedWhileUp(s *scan, h *host.Host, deaf *bool) error {
-	return hearReports(s.ctx, h, &s.opts, hearer{
+	f := feed{scan: s, adapter: a.name, deaf: *deaf}
+	err := hearReports(s.ctx, h, &s.opts, hearer{
 		scans: func(err error) {
 			if a.m.cfg.DisableScan { // else the Manager's own scan decides
 				a.recordScan(h, err)
 			}
-			if err == nil && *deaf {
-				*deaf = false
-				s.queue.Push(scanItem{Report{Adapter: a.name}, &AdapterError{a.name, AdapterUp, nil}})
+			if err == nil {
+				f.addReport(nil, hci.Addr{})
 			}
 		},
 		lost: func(n uint64) { s.missed.Add(n) },
 		report: func(r *controller.Report, device hci.Addr) {
+			a.hears.Store(true)
 			if a.m.cfg.DisableScan {
 				a.m.devices.addReport(a.name, device, r)
 			}
-			if out := (Report{Report: *r, Adapter: a.name, Addr: device}); s.filter.matches(&out) {
-				s.queue.Push(scanItem{out, nil})
+			if s.filter.matches(r, device) {
+				f.addReport(r, device)
 			}
 		},
 	})
+	*deaf = f.endFeed()
+	return err
+}
+
+// feed is the way from the scan of one host to the loop over Scan. The loop of the
+// controller may still report when the feed ends, and reports before it says that it
+// scans.
+type feed struct {
+	scan    *scan
+	adapter string
+
+	mu    sync.Mutex
+	deaf  bool // the loop over Scan believes that the adapter does not scan
+	ended bool
+}
+
+// addReport passes on a report, and before the first one that the adapter scans again. A
+// nil r is the news that it scans, without a report.
+func (f *feed) addReport(r *controller.Report, device hci.Addr) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return
+	}
+	if f.deaf {
+		f.deaf = false
+		f.scan.queue.Push(scanItem{Report{Adapter: f.adapter}, &AdapterError{f.adapter, AdapterUp, nil}})
+	}
+	if r != nil {
+		f.scan.queue.Push(scanItem{Report{Report: r.Clone(), Adapter: f.adapter, Addr: device}, nil})
+	}
+}
+
+// endFeed ends the feed, and returns whether the loop still believes that the adapter does
+// not scan.
+func (f *feed) endFeed() (deaf bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	return f.deaf
 }
 
 // scanFilter selects reports by name and identity, which a controller does not know.
@@ -253,12 +308,16 @@ type scanFilter struct {
 	prefix  string
 }
 
-func (f *scanFilter) matches(r *Report) bool {
-	if len(f.targets) > 0 && !slices.ContainsFunc(f.targets, func(t target) bool { return t.matches(r.Addr) || t.matches(r.Report.Addr) }) {
+func (f *scanFilter) matches(r *controller.Report, device hci.Addr) bool {
+	if len(f.targets) > 0 && !slices.ContainsFunc(f.targets, func(t target) bool { return t.matches(device) || t.matches(r.Addr) }) {
 		return false
 	}
-	if len(f.names) > 0 && !slices.Contains(f.names, r.Name()) {
+	if len(f.names) == 0 && f.prefix == "" {
+		return true
+	}
+	name, _ := r.RawName()
+	if len(f.names) > 0 && !slices.ContainsFunc(f.names, func(n string) bool { return n == string(name) }) {
 		return false
 	}
-	return strings.HasPrefix(r.Name(), f.prefix)
+	return len(name) >= len(f.prefix) && string(name[:len(f.prefix)]) == f.prefix
 }

@@ -118,6 +118,7 @@ func testScanOptionsThatCannotBe(t *testing.T) {
 	for want, o := range map[string]*connmgr.ScanOptions{
 		`connmgr: adapter "hci7" is not one of this manager's, which are hci0`:                                            {Adapters: []string{"hci7"}},
 		`connmgr: hci: "C0:FF" is not a device address: write six pairs of hexadecimal digits, such as C0:FF:EE:00:00:01`: {Addresses: []string{"C0:FF"}},
+		`connmgr: hci: scan window is 90ms, want 2.5ms to 60ms in steps of 625µs`:                                         {Interval: 60 * time.Millisecond, Window: 90 * time.Millisecond},
 	} {
 		n := 0
 		for _, err := range l.m.Scan(t.Context(), o) {

@@ -156,6 +156,30 @@ func TestSettlingYields(t *testing.T) {
 	}
 }
 
+// A refusal of the settled parameters, and a lost event about them, cost neither the link
+// nor the next one a step.
+func TestSettledParametersRefused(t *testing.T) {
+	for _, fault := range []sim.Fault{
+		sim.CommandFault{Opcode: hci.OpLEConnectionUpdate, Status: hci.StatusUnacceptableParameters, Times: sim.Always},
+		sim.CommandFault{Opcode: hci.OpLEConnectionUpdate, Status: hci.StatusUnsupportedRemoteFeature, Times: sim.Always},
+		sim.EventFault{Code: hci.EvLEMeta, Subevent: hci.EvLEConnectionUpdateComplete, Drop: true},
+	} {
+		inBubble(t, func(t *testing.T) {
+			l := newLab(t, connmgr.Config{})
+			l.device(1)
+			l.adapters[0].Fault(fault)
+			c := l.establish(1, nil)
+			if err := c.Settled(t.Context()); err != nil {
+				t.Errorf("%+v: %v", fault, err)
+			}
+			time.Sleep(time.Minute)
+			l.wantLevel(c, 1)
+			l.wantTraits()
+			c.Close()
+		})
+	}
+}
+
 // A device that asks for parameters at the begin of the link gets them and keeps them,
 // and Establish takes no longer.
 func TestDeviceAsksForParameters(t *testing.T) {

@@ -199,3 +199,41 @@ func testDeadLinkIsReplaced(t *testing.T) {
 	}
 	other.Close()
 }
+
+// A device that sends values unasked is alive: it is not asked, so that a question that it
+// does not answer ends its link for nobody. A value that comes while the device owes an
+// answer shows the same, though ATT then ends the link for want of the answer.
+func TestNotifyingDeviceIsAlive(t *testing.T) { inBubble(t, testNotifyingDeviceIsAlive) }
+
+func testNotifyingDeviceIsAlive(t *testing.T) {
+	for _, c := range []struct {
+		every, within time.Duration
+		questions     int
+	}{
+		{100 * time.Millisecond, 200 * time.Millisecond, 0},
+		{second, 1100 * time.Millisecond, 0},
+		{5 * second, 5100 * time.Millisecond, 1},
+	} {
+		l := newLab(t, connmgr.Config{})
+		l.air.NewDevice(&sim.DeviceConfig{Address: address(1), Table: uart(), Temper: sim.Temper{
+			Rules:         []sim.Rule{{On: sim.OnRequest, Opcode: att.OpReadByTypeReq, Do: sim.Ignore, From: 5 * second}},
+			Notifications: []sim.Notification{{After: second, Every: c.every, Handle: 9, Value: []byte{1}}},
+		}})
+		first := l.establish(1, nil)
+		time.Sleep(19500 * time.Millisecond)
+		l.trace.reset()
+		other, took := l.begin(1, nil)()
+		if took > c.within {
+			t.Errorf("a value every %v: shared after %v", c.every, took)
+		}
+		if got := l.trace.requests(); len(got) != c.questions {
+			t.Errorf("a value every %v: requests %q, want %d", c.every, got, c.questions)
+		}
+		time.Sleep(20 * second)
+		if err := first.Err(); err != nil {
+			t.Errorf("a value every %v: the link has ended: %v", c.every, err)
+		}
+		other.Close()
+		l.m.Close()
+	}
+}

@@ -54,6 +54,8 @@ func (x *attempts) classPhase(p Phase) errclass.Phase {
 			return errclass.PhaseMTU
 		}
 		return errclass.PhaseDiscover
+	case PhaseReady:
+		return errclass.PhaseUse
 	}
 	return errclass.PhaseUnknown
 }

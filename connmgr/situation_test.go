@@ -11,6 +11,7 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/smp"
 )
 
 // failToEstablish returns the error of an Establish to device 1.
@@ -154,5 +155,26 @@ func testAdviceNamesTheMTURequest(t *testing.T) {
 			t.Errorf("%v: situation %+v, advice %q, want phase %v and %q", c.opcode, in, e.Advice, c.phase, c.advice)
 		}
 		l.m.Close()
+	}
+}
+
+// A device that ends the link while it is being paired is not to be paired first.
+func TestDeviceThatRefusesToPair(t *testing.T) { inBubble(t, testDeviceThatRefusesToPair) }
+
+func testDeviceThatRefusesToPair(t *testing.T) {
+	const advice = "the device refuses to pair: put it into its pairing mode; or it still has a bond with this host: remove that on the device"
+	for _, reason := range []hci.Status{hci.StatusAuthenticationFailure, hci.StatusKeyMissing} {
+		for packets := range 9 { // of the pairing, until the end
+			l := newLab(t, connmgr.Config{})
+			l.guarded(&smp.Config{})
+			l.adapters[0].Fault(sim.LinkFault{Times: sim.Always, After: packets, Reason: reason})
+			o := single()
+			o.Pair = true
+			e := l.failToEstablish(o)
+			if at := e.Attempts[0]; at.Phase != connmgr.PhaseSecure || e.Advice != advice {
+				t.Errorf("0x%02x after %d packets: phase %s, advice %q", uint8(reason), packets, at.Phase, e.Advice)
+			}
+			l.m.Close()
+		}
 	}
 }

@@ -51,7 +51,7 @@ func TestSoak(t *testing.T) {
 
 // testSoak returns the files that there were before the first cycle.
 func testSoak(t *testing.T, n int, dir string) []string {
-	s := newSoak(t, dir)
+	s := newSoak(t, rand.New(rand.NewPCG(seedOf(t), 2)), connmgr.Config{StateDir: dir, DisableScan: true})
 	files := filesIn(t, dir)
 	for i := 1; i <= n; i++ {
 		s.cycle()
@@ -89,11 +89,11 @@ type soak struct {
 	restarts atomic.Int64 // of adapters
 }
 
-func newSoak(t *testing.T, dir string) *soak {
+func newSoak(t *testing.T, rng *rand.Rand, cfg connmgr.Config) *soak {
 	p := connmgr.DefaultPolicy()
 	p.AttemptTimeout, p.SafetyTimeout, p.MaxAttempts, p.MaxTransients = 2*second, 10*second, 2, 3
-	cfg := connmgr.Config{StateDir: dir, Policy: &p, DisableScan: true}
-	s := &soak{rng: rand.New(rand.NewPCG(seedOf(t), 2)), begin: time.Now()}
+	cfg.Policy = &p
+	s := &soak{rng: rng, begin: time.Now()}
 	s.lab = newLab(t, cfg, &sim.ControllerConfig{MaxLinks: 2}, &sim.ControllerConfig{MaxLinks: 3, Legacy: true})
 	s.crowds = true
 	happens := s.m.Events(t.Context())

@@ -15,7 +15,8 @@ import (
 // and those that other programs hold on adapters of the same kinds (see
 // Kind.CloseLinks), such as the kernel's links for bluetoothd. With onlyOtherAdapters it
 // keeps the link of this Manager or, if there is none, a link on the adapter that hears
-// the device best. It tries all links and returns the errors of those that it could not
+// the device best. The adapter to keep cannot be named here: CloseKernelLinks and
+// Kind.CloseLinks take its name. CloseStale tries all links and returns the errors of those that it could not
 // end. The kernel's links need CAP_NET_RAW.
 func (m *Manager) CloseStale(ctx context.Context, address string, onlyOtherAdapters bool) error {
 	t, err := parseTarget(address)
@@ -82,10 +83,18 @@ type KernelLink struct {
 }
 
 // KernelLinks lists the LE links that the kernel has on the system's adapters. Links
-// of Managers, in any process, are not among them.
-func KernelLinks() ([]KernelLink, error) {
-	if hcisock.HasAddressFamily() != nil {
-		return nil, nil // a kernel without Bluetooth has no links
+// of Managers, in any process, are not among them. Where the kernel has Bluetooth, but
+// this process cannot ask for the links, as in another network namespace, the error is an
+// *hcisock.OpenError.
+func KernelLinks() ([]KernelLink, error) { return kernelLinks(hcisock.HasAddressFamily) }
+
+// kernelLinks is KernelLinks with a check for the address family of HCI sockets.
+func kernelLinks(hasFamily func() error) ([]KernelLink, error) {
+	if err := hasFamily(); err != nil {
+		if e, ok := errors.AsType[*hcisock.OpenError](err); ok && (e.Cause == hcisock.CauseNoBluetooth || e.Cause == hcisock.CauseUnsupported) {
+			return nil, nil // there is no kernel that could have links
+		}
+		return nil, fmt.Errorf("connmgr: %w", err)
 	}
 	as, err := hcisock.Adapters()
 	if err != nil {

@@ -2,21 +2,16 @@ package connmgr
 
 import (
 	"errors"
-	"time"
+	"fmt"
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 )
 
-// stallRest is the time in which one peer alone causes at most one reset: if the reset
-// does not help, the fault is not the adapter's.
-const stallRest = 10 * time.Minute
-
-// stall is the latest reset after data that the controller kept.
-type stall struct {
-	peer hci.MAC
-	at   time.Time
-}
+// stalls are the peers whose data the controller has kept, and for which it was reset.
+// If the data of such a peer is kept again before any of it was acknowledged, the reset
+// has not helped: the peer is at fault, and costs no further reset.
+type stalls map[hci.MAC]struct{}
 
 // recordStall requests a reset of the adapter if its controller has kept the data of a
 // link to peer, unless another link is up. The controller ends by itself if this
@@ -29,15 +24,14 @@ func (a *Adapter) recordStall(peer hci.MAC, end error) {
 	if h == nil || len(h.Controller().Links()) > 0 {
 		return
 	}
-	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.stalled.peer == peer && now.Sub(a.stalled.at) < stallRest {
+	if _, again := a.stalled[peer]; again {
 		return
 	}
-	a.stalled = stall{peer, now}
-	select {
-	case a.reset <- struct{}{}:
-	default:
+	if len(a.stalled) >= maxDevices {
+		clear(a.stalled)
 	}
+	a.stalled[peer] = struct{}{}
+	a.requestReset(proofData, fmt.Errorf("data to %v: %w", peer, controller.ErrNoDataCredit))
 }

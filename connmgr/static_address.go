@@ -3,6 +3,7 @@ package connmgr
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/moor-ble/moor/controller"
@@ -23,16 +24,22 @@ func loadStaticAddress(stateDir string) (hci.MAC, error) {
 		if old == nil {
 			return []byte(mac.String() + "\n"), nil
 		}
-		if mac, err = hci.ParseMAC(strings.TrimSpace(string(old))); err != nil {
-			err = &StateError{
-				Dir: stateDir, Err: fmt.Errorf("%s: %w", addressName, err),
-				Remedy: "remove the file to have another address, which ends all bonds made with it",
-			}
-		}
+		mac, err = decodeAddress(stateDir, old)
 		return nil, err
 	})
 	if _, ok := errors.AsType[*StateError](err); err != nil && !ok {
 		err = &StateError{Dir: stateDir, Err: err}
 	}
 	return mac, err
+}
+
+// decodeAddress decodes the content of the file of the static address.
+func decodeAddress(stateDir string, b []byte) (hci.MAC, error) {
+	mac, err := hci.ParseMAC(strings.TrimSpace(string(b)))
+	if err != nil {
+		path := filepath.Join(stateDir, addressName)
+		return mac, fileError(stateDir, addressName, fmt.Errorf("%w: %w", errDamaged, err),
+			"put "+path+" back from a backup, or remove it: this host then has another address, and bonds made with the old one end")
+	}
+	return mac, nil
 }

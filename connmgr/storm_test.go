@@ -3,6 +3,7 @@ package connmgr_test
 import (
 	"context"
 	"errors"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -17,14 +18,9 @@ import (
 
 var errEnough = errors.New("enough")
 
-// cancelAt calls Establish and cancels its context at step n: the n-th HCI command
-// or event of adapter hci0, or the n-th data packet on a link. It returns what
-// Establish returned, the time that it took from there, and whether there was
-// such a step.
-func (l *lab) cancelAt(n int, o *connmgr.Options) (c *connmgr.Client, late time.Duration, canceled bool, err error) {
-	ctx, cancel := context.WithCancelCause(l.t.Context())
-	defer cancel(nil)
-	at := make(chan time.Time, 1)
+// atStep calls f at step n from now: the n-th HCI command or event of adapter hci0, or
+// the n-th data packet on a link. f must not block.
+func (l *lab) atStep(n int, f func()) {
 	steps := 0
 	step := func(e sim.Entry) {
 		switch {
@@ -33,11 +29,22 @@ func (l *lab) cancelAt(n int, o *connmgr.Options) (c *connmgr.Client, late time.
 			return
 		}
 		if steps++; steps == n {
-			at <- time.Now()
-			cancel(errEnough)
+			f()
 		}
 	}
 	l.step.Store(&step)
+}
+
+// cancelAt calls Establish and cancels its context at step n. It returns what Establish
+// returned, the time that it took from there, and whether there was such a step.
+func (l *lab) cancelAt(n int, o *connmgr.Options) (c *connmgr.Client, late time.Duration, canceled bool, err error) {
+	ctx, cancel := context.WithCancelCause(l.t.Context())
+	defer cancel(nil)
+	at := make(chan time.Time, 1)
+	l.atStep(n, func() {
+		at <- time.Now()
+		cancel(errEnough)
+	})
 	c, err = l.m.Establish(ctx, address(1).String(), o)
 	now := time.Now()
 	l.step.Store(nil)
@@ -170,6 +177,80 @@ func TestStormInRealTime(t *testing.T) {
 	}
 }
 
+// A Manager that is closed at any step of an Establish ends it at that instant, and is
+// closed as soon as its link is.
+func TestCloseAtEachStep(t *testing.T) { inBubble(t, testCloseAtEachStep) }
+
+func testCloseAtEachStep(t *testing.T) {
+	for n := 1; ; n++ {
+		l := newLab(t, connmgr.Config{DisableScan: true})
+		l.device(1)
+		at, ended := make(chan struct{}), make(chan time.Time, 1)
+		l.atStep(n, func() { close(at) })
+		var c *connmgr.Client
+		var err error
+		go func() {
+			c, err = l.m.Establish(t.Context(), address(1).String(), nil)
+			ended <- time.Now()
+		}()
+		over := false
+		select {
+		case <-at:
+		case <-ended:
+			over = true
+		}
+		begin := time.Now()
+		l.m.Close()
+		if took := time.Since(begin); took > 20*time.Millisecond {
+			t.Errorf("step %d: closed after %v", n, took)
+		}
+		if over {
+			if err != nil || c.Err() == nil || n < 25 {
+				t.Errorf("%v and %v after %d steps", err, c.Err(), n-1)
+			}
+			return
+		}
+		end := <-ended
+		if last := err == nil && c.Err() != nil; !last && !errors.Is(err, net.ErrClosed) || end != begin {
+			t.Errorf("step %d: %v, %v after Close", n, err, end.Sub(begin))
+		}
+	}
+}
+
+// An Establish that waits for another one to the same device goes on at once when that
+// one is canceled, at whatever step.
+func TestCancelPassesTheDialOn(t *testing.T) { inBubble(t, testCancelPassesTheDialOn) }
+
+func testCancelPassesTheDialOn(t *testing.T) {
+	for n := 1; ; n++ {
+		l := newLab(t, connmgr.Config{DisableScan: true})
+		l.device(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		l.atStep(n, cancel)
+		first := make(chan *connmgr.Client, 1)
+		go func() {
+			c, _ := l.m.Establish(ctx, address(1).String(), nil)
+			first <- c
+		}()
+		synctest.Wait()
+		c, took := l.begin(1, nil)()
+		if took > 300*time.Millisecond {
+			t.Errorf("canceled at step %d: the other one connected after %v", n, took)
+		}
+		l.wantLevel(c, 1)
+		c.Close()
+		over := ctx.Err() == nil
+		if cancel(); over {
+			(<-first).Close()
+			if n < 25 {
+				t.Errorf("%d steps", n-1)
+			}
+			return
+		}
+		l.m.Close()
+	}
+}
+
 // Options.Timeout bounds an Establish in each of its waits, however long the
 // supervision timeout of a link that it leaves behind is.
 func TestTimeoutIsExact(t *testing.T) { inBubble(t, testTimeoutIsExact) }
@@ -183,7 +264,7 @@ func testTimeoutIsExact(t *testing.T) {
 		phase connmgr.Phase
 	}{
 		{"no adapter", func(l *lab) { l.unplug(0); time.Sleep(second) }, connmgr.PhasePath},
-		{"no slot", func(l *lab) { l.device(2); l.establish(2, nil) }, connmgr.PhaseSlot},
+		{"no slot", func(l *lab) { l.device(1); l.device(2); l.establish(2, nil); time.Sleep(second) }, connmgr.PhaseSlot},
 		{"no device", func(*lab) {}, connmgr.PhaseDial},
 		{"no answer", func(l *lab) { l.sensorAt(1, 100*time.Millisecond, silent) }, connmgr.PhaseDiscover},
 		{"old link", func(l *lab) {
@@ -192,6 +273,15 @@ func testTimeoutIsExact(t *testing.T) {
 			l.air.SetAway(d, true)
 			go c.Close()
 			time.Sleep(second)
+		}, connmgr.PhaseDiscover},
+		{"another one dials", func(l *lab) {
+			go func() {
+				_, _ = l.m.Establish(l.t.Context(), address(1).String(), &connmgr.Options{Timeout: 5 * second})
+			}()
+			synctest.Wait()
+		}, connmgr.PhaseDial},
+		{"between two attempts", func(l *lab) {
+			l.sensorAt(1, 100*time.Millisecond, resting(hci.StatusRemoteLowResources, time.Hour))
 		}, connmgr.PhaseDiscover},
 	} {
 		l := newLab(t, connmgr.Config{Slots: map[string]int{"hci0": 1}})

@@ -11,35 +11,12 @@ import (
 	"github.com/moor-ble/moor/servicecache"
 )
 
-// answerTime is how long a device may take to answer a request (Vol 3, Part F, 3.3.3).
-const answerTime = 30 * time.Second
-
 var (
-	primaryService = gatt.UUID16(0x2800)
-	deviceName     = gatt.UUID16(0x2A00)
-	databaseHash   = gatt.UUID16(0x2B2A)
-	genericAttr    = gatt.UUID16(0x1801)
-	changed        = gatt.UUID16(0x2A05)
+	deviceName   = gatt.UUID16(0x2A00)
+	databaseHash = gatt.UUID16(0x2B2A)
+	genericAttr  = gatt.UUID16(0x1801)
+	changed      = gatt.UUID16(0x2A05)
 )
-
-// checkAlive checks that the device of an existing link is there. It asks only on an
-// idle bearer, since a device that takes its time for the request of another user is
-// alive, and waits for as long as ATT allows. That a packet was heard lately does not
-// suffice: a device that has restarted was heard until then. The error is the end of
-// the link or of ctx.
-func (l *link) checkAlive(ctx context.Context) error {
-	if since, busy := l.conn.Bearer().Outstanding(); busy && time.Since(since) < answerTime {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return l.conn.Err()
-	}
-	_, err := att.Do(ctx, l.conn.Bearer(), att.ReadByTypeReq{Start: att.HandleMin, End: att.HandleMax, Type: deviceName})
-	if isATT(err) { // an error is an answer, too
-		return nil
-	}
-	return err
-}
 
 // loadTable makes the attribute table of the link known: from the cache where Vol 3,
 // Part G, 2.5.2 permits it, else by discovery.
@@ -64,11 +41,15 @@ func (x *attempts) loadTable(ctx context.Context, c *Client) error {
 		if p.skips(StepDiscovery) && o.Require == nil {
 			return x.proveAlive(ctx, l)
 		}
-		if !p.useCache || !l.fromCache(ctx) {
+		if !p.useCache || !l.fromCache(ctx) || l.isOutdated() {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
 			}
+			if err := l.adapter.discoveries.enter(ctx); err != nil {
+				return err
+			}
 			err := x.try.runStep(StepDiscovery, func() error { return l.rediscover(ctx) })
+			l.adapter.discoveries.leave()
 			if refusesDiscovery(err) && o.Require == nil {
 				x.try.refusal = err.Error()
 				return nil
@@ -81,8 +62,8 @@ func (x *attempts) loadTable(ctx context.Context, c *Client) error {
 	if l.checkRequirements(o.Require) == nil {
 		return nil
 	}
-	if l.isCached() {
-		if err := l.rediscover(ctx); err != nil {
+	if l.isCached() || known && l.isEmpty() {
+		if err := l.rediscoverInTurn(ctx); err != nil {
 			return err
 		}
 	}
@@ -98,7 +79,7 @@ func (x *attempts) proveAlive(ctx context.Context, l *link) error {
 	if x.try.alive {
 		return nil
 	}
-	return l.checkAlive(ctx)
+	return l.askDevice(ctx)
 }
 
 // unlessATT returns err unless it is an answer of the device.
@@ -114,11 +95,29 @@ func isATT(err error) bool {
 	return ok
 }
 
+// hasEntry reports whether the cache has a table of the device.
+func (l *link) hasEntry() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entry != nil
+}
+
 func (l *link) isCached() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.cached
 }
+
+// isEmpty reports whether the device has shown a table without a service, as some do while
+// they boot.
+func (l *link) isEmpty() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.isEmptyLocked()
+}
+
+// isEmptyLocked is isEmpty. l.mu must be held.
+func (l *link) isEmptyLocked() bool { return l.profile != nil && len(l.profile.Services) == 0 }
 
 // checkRequirements returns a *MissingError for the first requirement that the table
 // does not meet.
@@ -127,43 +126,59 @@ func (l *link) checkRequirements(rs []Requirement) error {
 	defer l.mu.Unlock()
 	for _, r := range rs {
 		if l.profile == nil || !slices.ContainsFunc(l.profile.Services, func(s gatt.Service) bool { return s.UUID == r.Service }) {
-			return &MissingError{Service: r.Service}
+			return &MissingError{Service: r.Service, Empty: l.isEmptyLocked()}
 		}
 		for _, u := range r.Characteristics {
 			if _, chr := l.profile.Characteristic(r.Service, u); chr == nil {
-				return &MissingError{r.Service, u}
+				return &MissingError{Service: r.Service, Characteristic: u}
 			}
 		}
 	}
 	return nil
 }
 
-// useTable uses a cached table, which the Client does not know yet, or a discovered one.
-func (l *link) useTable(p *gatt.Profile, cached bool) {
-	if cached {
-		l.conn.GATT().SetProfile(p)
-	}
+// useTable makes a table, which the attribute client knows, that of the link. from is the
+// number of changes before it was taken.
+func (l *link) useTable(p *gatt.Profile, cached bool, from int) {
 	l.mu.Lock()
-	l.profile, l.cached = p, cached
+	l.profile, l.cached, l.tableFrom = p, cached && l.changes == from, from
+	close(l.tables)
+	l.tables = make(chan struct{})
 	l.mu.Unlock()
 }
 
-// rediscover discovers the table and caches it if it is certain. A table whose device
-// states a hash is certain if it has that hash. A hash that
-// the table refutes does not count: another device could state the hash of this one, and put
-// its own table in the place of this one's.
+// rediscoverInTurn is rediscover within Config.MaxDiscoveries.
+func (l *link) rediscoverInTurn(ctx context.Context) error {
+	if err := l.adapter.discoveries.enter(ctx); err != nil {
+		return err
+	}
+	defer l.adapter.discoveries.leave()
+	return l.rediscover(ctx)
+}
+
+// rediscover discovers the table and caches it if it is certain; else the cache has none.
+// A table whose device states a hash is certain if it has that hash. A hash that the
+// table refutes does not count: another device could state the hash of this one, and put
+// its own table in the place of this one's. Such a table is discovered twice, since it may
+// have changed meanwhile, but for StepSecondDiscovery.
 func (l *link) rediscover(ctx context.Context) error {
 	g := l.conn.GATT()
-	for try := 0; ; try++ {
+	var first *gatt.Profile // of two discoveries
+	for {
+		from := l.countChanges()
+		bonded := l.isBonded()
 		p, err := g.Rediscover(ctx)
 		if err != nil {
 			return err
 		}
-		e := &servicecache.Entry{Profile: p, MTU: g.MTU(), Discovered: time.Now()}
+		e := &servicecache.Entry{Profile: p, Bonded: bonded, MTU: g.MTU(), Discovered: time.Now()}
 		_, chr := p.Characteristic(genericAttr, changed)
 		e.HasServiceChanged = chr != nil
 		// A device that is booting may show no service, or refuse a part of its table.
 		whole := len(p.Services) > 0 && g.Incomplete() == nil
+		if whole {
+			l.noteTable(p)
+		}
 		certain := whole
 		if _, chr := p.Characteristic(genericAttr, databaseHash); chr != nil {
 			hash, err := g.DatabaseHash(ctx)
@@ -172,15 +187,25 @@ func (l *link) rediscover(ctx context.Context) error {
 			}
 			if err == nil {
 				e.Hash = (*servicecache.Hash)(&hash)
-				certain = e.Hash.Proves(p) || whole && l.isBonded() && !e.Hash.Refutes(p)
+				certain = e.Hash.Proves(p) || whole && bonded && !e.Hash.Refutes(p)
 			}
 		}
-		if !certain && e.Hash != nil && e.Hash.Refutes(p) && try == 0 {
-			continue // the table has changed meanwhile
+		switch {
+		case certain:
+			l.m.traits.dropTraits(l.peer, StepSecondDiscovery)
+		case e.Hash == nil || !e.Hash.Refutes(p): // the table tells nothing about the hash
+		case first == nil && !l.hasFalseHash(p):
+			first = p
+			continue
+		case first != nil && nameTable(first) == nameTable(p):
+			l.noteFalseHash(p)
 		}
-		l.useTable(p, false)
-		if certain {
-			return l.keepTable(ctx, e)
+		l.useTable(p, false, from)
+		switch {
+		case certain:
+			l.storeTable(e)
+		case l.hasEntry():
+			l.storeTable(nil)
 		}
 		return nil
 	}

@@ -4,28 +4,13 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/sim"
 )
-
-// A cached table that no hash proves is proved by one request, for its last service.
-func TestTableWithoutHashIsProved(t *testing.T) { inBubble(t, testTableWithoutHashIsProved) }
-
-func testTableWithoutHashIsProved(t *testing.T) {
-	l := newLab(t, connmgr.Config{})
-	l.air.NewDevice(&sim.DeviceConfig{Address: address(1), Table: uart()})
-	l.establish(1, nil).Close()
-	l.trace.reset()
-	c := l.establish(1, nil)
-	want := []string{"020502", "100700ffff0028"} // MTU; primary services from 7 on
-	if got := l.trace.requests(); !slices.Equal(got, want) || !c.Cached() {
-		t.Errorf("requests %q, cached %v; want %q", got, c.Cached(), want)
-	}
-	c.Close()
-}
 
 // New firmware has another service before the known one. Nothing is read, written or
 // subscribed to by the old handles.
@@ -89,6 +74,65 @@ func testEmptyTableIsNotKept(t *testing.T) {
 		t.Errorf("read % x, %v, cached %v", v, err, c.Cached())
 	}
 	c.Close()
+}
+
+// A device that shows no service while it boots is waited for, on new links if the program
+// requires a service, else when the program uses one.
+func TestBootingDeviceIsWaitedFor(t *testing.T) { inBubble(t, testBootingDevice) }
+
+func testBootingDevice(t *testing.T) {
+	require := &connmgr.Options{Require: []connmgr.Requirement{{Service: serial}}}
+	boot := func() *lab {
+		l := newLab(t, connmgr.Config{})
+		l.air.NewDevice(&sim.DeviceConfig{Address: address(1), TableChanges: []sim.TableChange{{At: 4 * second, Table: uart()}}})
+		time.Sleep(second)
+		return l
+	}
+	l := boot()
+	c, took := l.begin(1, require)()
+	if took < 3*second || took > 8*second {
+		t.Errorf("connected after %v, want soon after the 3 s of booting", took)
+	}
+	c.Close()
+	l.m.Close()
+
+	l = boot()
+	c = l.establish(1, nil)
+	if _, err := c.Read(t.Context(), serial, serialData); !errors.Is(err, gatt.ErrNotFound) {
+		t.Errorf("read while booting: %v, want not found", err)
+	}
+	time.Sleep(4 * second)
+	shared := l.establish(1, require) // discovers again on the same link
+	if shared.Conn() != c.Conn() {
+		t.Error("the link is not shared")
+	}
+	shared.Close()
+	l.m.Close()
+
+	l = boot()
+	c = l.establish(1, nil)
+	time.Sleep(4 * second)
+	if _, err := c.Read(t.Context(), serial, serialData); err != nil {
+		t.Errorf("read after booting: %v", err)
+	}
+	l.m.Close()
+}
+
+// The wait for a table ends with the patience of the policy, and its error says so.
+func TestEmptyTableForEver(t *testing.T) { inBubble(t, testEmptyTableForEver) }
+
+func testEmptyTableForEver(t *testing.T) {
+	l := newLab(t, connmgr.Config{})
+	l.air.NewDevice(&sim.DeviceConfig{Address: address(1)})
+	begin := time.Now()
+	_, err := l.m.Establish(t.Context(), address(1).String(), &connmgr.Options{Require: []connmgr.Requirement{{Service: serial}}})
+	var missing *connmgr.MissingError
+	if !errors.As(err, &missing) || !missing.Empty || missing.Service != serial || !errors.Is(err, connmgr.ErrConnection) {
+		t.Errorf("error %v, want the one of an empty table", err)
+	}
+	if took := time.Since(begin); took < 45*second || took > 55*second {
+		t.Errorf("gave up after %v, want 45 s to 55 s", took)
+	}
 }
 
 // lampTable is the table of a lamp with a Database Hash; stated, if not nil, takes the

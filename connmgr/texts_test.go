@@ -29,7 +29,7 @@ func testErrorTexts(t *testing.T) {
 		{timeout, 4, "TimeoutError", ""},
 		{plain, 4, "boom", ""},
 	} {
-		got := run(t, UpstreamPolicy(), c.err).err.Error()
+		got := run(t, Upstream46Policy(), c.err).err.Error()
 		want := fmt.Sprintf("kettle - AA:BB:CC:DD:EE:FF: Failed to connect after %d attempt(s): %s", c.attempts, c.text)
 		advice, ok := strings.CutPrefix(got, want)
 		if !ok || (advice == "") != (c.advice == "") || advice != "" && !strings.HasPrefix(advice, ": ") || !strings.Contains(advice, c.advice) {
@@ -44,7 +44,7 @@ func TestFailuresAreLogged(t *testing.T) { synctest.Test(t, testFailuresAreLogge
 
 func testFailuresAreLogged(t *testing.T) {
 	var lines []string
-	e := testEstablisher(UpstreamPolicy())
+	e := testEstablisher(Upstream46Policy())
 	e.log = func(msg string, args ...any) { lines = append(lines, msg+" "+fmt.Sprint(args...)) }
 	e.try = func(context.Context, int) (*Client, Attempt) { return nil, Attempt{Err: eof} }
 	if _, err := e.makeAttempts(t.Context()); err == nil {
@@ -101,7 +101,7 @@ func TestDeviceString(t *testing.T) {
 
 // TestLookup: which adapter's view of a device counts.
 func TestLookup(t *testing.T) {
-	m := &Manager{devices: newDevices(), links: newLinks()}
+	m := &Manager{devices: newDevices(newDuty()), links: newLinks()}
 	addr := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, 6}}
 	other := hci.Addr{MAC: hci.MAC{9}}
 	s := addr.MAC.String()

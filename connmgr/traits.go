@@ -1,7 +1,6 @@
 package connmgr
 
 import (
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +23,10 @@ const (
 	// StepDiscovery is the discovery of the whole table. Without it, attributes are
 	// looked up when they are used, as with Options.DisableDiscovery.
 	StepDiscovery Step = "discovery"
+	// StepSecondDiscovery is the second discovery of a table that lacks the Database Hash
+	// that the device states, in case the table has changed during the first one. Without
+	// it, the hash counts as wrong at once. Either way, such a table is not cached.
+	StepSecondDiscovery Step = "second-discovery"
 	// StepServiceChanged is the request to indicate changes of the table.
 	StepServiceChanged Step = "service-changed"
 	// StepDataLength is the host's request for longer link layer packets. Controllers may
@@ -50,7 +53,7 @@ const (
 // Trait is a step that a device could not take. It is left out for an hour after the
 // first failure, and for seven days if the device has failed again after that. It is
 // forgotten when the device takes the step, when its table changes, and with the
-// device's cache.
+// device's cache. The trait of a private address is in memory alone.
 type Trait struct {
 	Step  Step      `json:"step"`
 	Seen  time.Time `json:"seen"`  // the last failure
@@ -75,24 +78,38 @@ type DeviceTraits struct {
 	Traits []Trait `json:"traits"`
 }
 
-// traits is the memory of the steps that devices could not take. If dir is set, the
-// memory is the file there, which other processes may change.
+// traits is the memory of the steps that devices could not take. If dir is set, the file
+// there follows, which other processes may change. A private address has its traits in
+// memory alone, since another device may have it later. Some devices keep such an address
+// all the same.
 type traits struct {
-	dir string
-	log *slog.Logger
+	dir    string
+	writer *stateWriter
+	write  *stateWrite
 
-	mu  sync.Mutex
-	all []DeviceTraits // guarded by mu
+	mu        sync.Mutex
+	all       []DeviceTraits // guarded by mu, as all below
+	private   []DeviceTraits // of private addresses
+	unwritten []traitChange  // not in the file yet, the oldest first
+}
+
+// traitChange is a change of the traits of one device. It is made in memory and in the
+// file.
+type traitChange struct {
+	device hci.Addr
+	// change reports whether it has changed anything. It must depend on nothing else.
+	change func(*DeviceTraits) bool
 }
 
 // loadTraits restores the traits that are kept in a state directory. A file that cannot
 // be read counts as none: the devices fail the same steps again.
-func loadTraits(dir string, log *slog.Logger) *traits {
-	ts := &traits{dir: dir, log: log}
+func loadTraits(dir string, w *stateWriter) *traits {
+	ts := &traits{dir: dir, writer: w}
+	ts.write = &stateWrite{failure: "traits of devices not kept", run: ts.writeTraits}
 	if dir != "" {
 		var err error
 		if ts.all, err = KeptTraits(dir); err != nil {
-			log.Warn("traits of devices not restored", "error", err)
+			w.log.Warn("traits of devices not restored", "error", err)
 		}
 	}
 	return ts
@@ -103,9 +120,9 @@ func (ts *traits) traitsOf(t target) []Trait {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	var found []Trait
-	for i := range ts.all {
-		if t.matches(ts.all[i].Address) {
-			found = append(found, ts.all[i].Traits...)
+	for _, d := range slices.Concat(ts.all, ts.private) {
+		if t.matches(d.Address) {
+			found = append(found, d.Traits...)
 		}
 	}
 	return slices.DeleteFunc(found, func(tr Trait) bool { return time.Since(tr.Seen) >= traitLife })
@@ -124,6 +141,7 @@ func (ts *traits) stepsToOmit(t target) []Step {
 
 // storeTrait adds a failure of a device, with the given table, to take a step.
 func (ts *traits) storeTrait(device hci.Addr, table string, s Step, why string) {
+	now := time.Now()
 	ts.changeTraits(device, func(d *DeviceTraits) bool {
 		d.Table = table
 		i := slices.IndexFunc(d.Traits, func(tr Trait) bool { return tr.Step == s })
@@ -132,7 +150,7 @@ func (ts *traits) storeTrait(device hci.Addr, table string, s Step, why string) 
 			d.Traits = append(d.Traits, Trait{Step: s})
 		}
 		tr := &d.Traits[i]
-		tr.Seen, tr.Times, tr.Why = time.Now(), tr.Times+1, why
+		tr.Seen, tr.Times, tr.Why = now, tr.Times+1, why
 		return true
 	})
 }
@@ -165,62 +183,98 @@ func (ts *traits) dropOutdated(device hci.Addr, table string) {
 func (ts *traits) forgetTraits(t target) (had bool) {
 	for _, k := range []hci.AddrKind{hci.AddrPublic, hci.AddrRandom} {
 		if !t.known || t.addr.Identity().Kind == k {
-			ts.changeTraits(hci.Addr{MAC: t.addr.MAC, Kind: k}, func(d *DeviceTraits) bool {
-				had = had || len(d.Traits) > 0
+			forgot := ts.changeTraits(hci.Addr{MAC: t.addr.MAC, Kind: k}, func(d *DeviceTraits) bool {
+				some := len(d.Traits) > 0
 				d.Traits = nil
-				return had
+				return some
 			})
+			had = had || forgot
 		}
 	}
 	return had
 }
 
-// changeTraits calls change with the traits of a device, and stores them if change
-// reports true. A device with a private address has no traits: another device may have
-// the address later.
-func (ts *traits) changeTraits(device hci.Addr, change func(*DeviceTraits) bool) {
+// changeTraits makes a change of the traits of a device, and reports whether there was
+// any.
+func (ts *traits) changeTraits(device hci.Addr, change func(*DeviceTraits) bool) bool {
+	c := traitChange{device, change}
+	memory, file := &ts.all, ts.dir != ""
 	if device.IsResolvable() || device.IsNonResolvable() {
-		return
+		memory, file = &ts.private, false
 	}
+	if !ts.changeMemory(memory, c, file) {
+		return false
+	}
+	if file {
+		ts.writer.requestWrite(ts.write)
+	}
+	return true
+}
+
+// changeMemory makes a change in ts.all or ts.private. file reports whether the file
+// follows.
+func (ts *traits) changeMemory(all *[]DeviceTraits, c traitChange, file bool) (changed bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	trial := DeviceTraits{}
-	i := slices.IndexFunc(ts.all, func(d DeviceTraits) bool { return d.Address == device })
+	i := slices.IndexFunc(*all, func(d DeviceTraits) bool { return d.Address == c.device })
 	if i >= 0 {
-		trial = ts.all[i].clone()
+		trial = (*all)[i].clone()
 	}
-	if !change(&trial) {
-		return
+	if !c.change(&trial) {
+		return false
 	}
-	if ts.dir == "" {
-		ts.all = withChange(ts.all, device, change)
-		return
+	*all = c.apply(*all)
+	if file {
+		ts.unwritten = append(ts.unwritten, c)
+		ts.unwritten = ts.unwritten[max(0, len(ts.unwritten)-maxUnwritten):]
 	}
-	all, err := updateTraits(ts.dir, func(all []DeviceTraits) []DeviceTraits { return withChange(all, device, change) })
+	return true
+}
+
+// writeTraits makes the changes in the file. They wait for the next call if that fails.
+func (ts *traits) writeTraits() error {
+	ts.mu.Lock()
+	changes := slices.Clone(ts.unwritten)
+	ts.unwritten = nil
+	ts.mu.Unlock()
+	all, err := updateTraits(ts.dir, func(all []DeviceTraits) []DeviceTraits { return applyChanges(all, changes) })
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
 	if err != nil {
-		ts.log.Warn("traits of devices not kept", "error", err)
-		all = withChange(ts.all, device, change)
+		all := append(changes, ts.unwritten...)
+		ts.unwritten = all[max(0, len(all)-maxUnwritten):]
+		return err
 	}
-	ts.all = all
+	ts.all = applyChanges(all, ts.unwritten)
+	return nil
+}
+
+// applyChanges returns all traits after changes.
+func applyChanges(all []DeviceTraits, changes []traitChange) []DeviceTraits {
+	for _, c := range changes {
+		all = c.apply(all)
+	}
+	return all
 }
 
 func (d *DeviceTraits) clone() DeviceTraits {
 	return DeviceTraits{d.Address, d.Table, slices.Clone(d.Traits)}
 }
 
-// withChange returns all traits after the change of one device, without expired traits
-// and without the oldest devices beyond maxTraits.
-func withChange(all []DeviceTraits, device hci.Addr, change func(*DeviceTraits) bool) []DeviceTraits {
+// apply returns all traits after the change, without expired traits and without the
+// oldest devices beyond maxTraits.
+func (c *traitChange) apply(all []DeviceTraits) []DeviceTraits {
 	all = slices.Clone(all)
 	for i := range all {
 		all[i].Traits = slices.DeleteFunc(slices.Clone(all[i].Traits), func(tr Trait) bool { return time.Since(tr.Seen) >= traitLife })
 	}
-	i := slices.IndexFunc(all, func(d DeviceTraits) bool { return d.Address == device })
+	i := slices.IndexFunc(all, func(d DeviceTraits) bool { return d.Address == c.device })
 	if i < 0 {
 		i = len(all)
-		all = append(all, DeviceTraits{Address: device})
+		all = append(all, DeviceTraits{Address: c.device})
 	}
-	change(&all[i])
+	c.change(&all[i])
 	all = slices.DeleteFunc(all, func(d DeviceTraits) bool { return len(d.Traits) == 0 })
 	slices.SortFunc(all, func(a, b DeviceTraits) int { return b.lastSeen().Compare(a.lastSeen()) })
 	return all[:min(len(all), maxTraits)]

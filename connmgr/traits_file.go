@@ -49,15 +49,8 @@ func decodeTraits(stateDir string, b []byte) ([]DeviceTraits, error) {
 		return nil, nil
 	}
 	var f traitsFile
-	err := json.Unmarshal(b, &f)
-	if err == nil && f.Version != traitsVersion {
-		err = fmt.Errorf("version %d instead of %d", f.Version, traitsVersion)
-	}
-	if err != nil {
-		return nil, &StateError{
-			Dir: stateDir, Err: fmt.Errorf("%s: %w", traitsName, err),
-			Remedy: "remove the file: the Manager learns again which steps devices cannot take",
-		}
+	if err := decodeState(stateDir, traitsName, traitsVersion, b, &f, "the Manager learns again which steps devices cannot take"); err != nil {
+		return nil, err
 	}
 	return f.Devices, nil
 }
@@ -89,15 +82,16 @@ func ClearTraits(stateDir, address string) (had bool, err error) {
 }
 
 // updateTraits replaces the traits in a state directory and returns the new ones. It
-// leaves a file of another version unchanged.
+// leaves a file of another version unchanged, and replaces one that is damaged.
 func updateTraits(stateDir string, change func([]DeviceTraits) []DeviceTraits) (all []DeviceTraits, err error) {
 	err = changeState(stateDir, traitsName, func(b []byte) ([]byte, error) {
 		old, err := decodeTraits(stateDir, b)
-		if err != nil {
+		damaged := isDamaged(err)
+		if err != nil && !damaged {
 			return nil, err
 		}
 		all = change(old)
-		if len(old) == 0 && len(all) == 0 {
+		if len(old) == 0 && len(all) == 0 && !damaged {
 			return nil, nil
 		}
 		return json.Marshal(traitsFile{traitsVersion, all})

@@ -275,6 +275,44 @@ func testTraitsAreKept(t *testing.T) {
 	_ = d
 }
 
+// A device whose random address has not the two bits of a static one may keep it all the
+// same. Its traits are in memory alone: another device may have the address later.
+func TestTraitsOfAnIllFormedAddress(t *testing.T) { inBubble(t, testTraitsOfAnIllFormedAddress) }
+
+func testTraitsOfAnIllFormedAddress(t *testing.T) {
+	for _, top := range []byte{0x2A, 0x6A} { // the bits of a non-resolvable and of a resolvable private address
+		dir := filepath.Join(t.TempDir(), "state")
+		l := newLab(t, connmgr.Config{StateDir: dir})
+		a := hci.Addr{MAC: hci.MAC{1, 2, 3, 4, 5, top}, Kind: hci.AddrRandom}
+		l.air.NewDevice(&sim.DeviceConfig{Address: a, Table: uart(), Temper: sim.Temper{Rules: []sim.Rule{{On: sim.OnParams, Do: sim.HangUp}}}})
+		lost := 0
+		for range 5 {
+			c, err := l.m.Establish(t.Context(), a.String(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-c.Done():
+				lost++
+			case <-time.After(time.Minute):
+			}
+			c.Close()
+		}
+		if tr := l.m.Traits(a.String()); lost != 1 || len(tr) != 1 || tr[0].Step != connmgr.StepSettledParams {
+			t.Errorf("%v: %d of 5 links lost to the settled parameters, want 1; traits %+v", a, lost, tr)
+		}
+		l.picky(uart(), noMTU())
+		l.establish(1, nil).Close() // its traits are written
+		l.m.Close()
+		if kept, err := connmgr.KeptTraits(dir); err != nil || len(kept) != 1 || kept[0].Address != address(1) {
+			t.Errorf("kept %+v, %v; want those of the static address alone", kept, err)
+		}
+		if len(l.m.Traits(a.String())) != 1 {
+			t.Error("the traits in memory went with the write of the others")
+		}
+	}
+}
+
 // New firmware may take what the old one could not.
 func TestNewTableForgetsTraits(t *testing.T) { inBubble(t, testNewTableForgetsTraits) }
 
@@ -345,4 +383,38 @@ func testContextEndsAStep(t *testing.T) {
 	l.wantTraits()
 	time.Sleep(10 * second)
 	l.wantNoSlots()
+}
+
+// A device gives any reason of a hang-up at the step that it dislikes.
+func TestReasonsOfHangUps(t *testing.T) { inBubble(t, testReasonsOfHangUps) }
+
+func testReasonsOfHangUps(t *testing.T) {
+	for _, st := range []hci.Status{0x13, 0x14, 0x15} {
+		l := newLab(t, connmgr.Config{})
+		l.picky(uart(), sim.Rule{On: sim.OnRequest, Opcode: att.OpExchangeMTUReq, Do: sim.HangUp, Status: st})
+		begin := time.Now()
+		if c, err := l.m.Establish(t.Context(), address(1).String(), nil); err != nil {
+			t.Errorf("MTU request, 0x%02x: %v after %v", uint8(st), err, time.Since(begin))
+		} else {
+			c.Close()
+		}
+		l.m.Close()
+		l = newLab(t, connmgr.Config{})
+		l.picky(uart(), sim.Rule{On: sim.OnParams, Do: sim.HangUp, Status: st})
+		lost := 0
+		for range 5 {
+			c := l.establish(1, nil)
+			select {
+			case <-c.Done():
+				lost++
+			case <-time.After(time.Minute):
+			}
+			c.Close()
+			time.Sleep(second)
+		}
+		if lost > 1 {
+			t.Errorf("settled parameters, 0x%02x: %d of 5 links lost", uint8(st), lost)
+		}
+		l.m.Close()
+	}
 }

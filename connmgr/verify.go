@@ -29,17 +29,14 @@ type dropCounter interface {
 // verifyFull checks the links of those adapters that have no free slot: the event of a
 // link's end may have been lost. It does not wait for the result.
 func (m *Manager) verifyFull(as []*Adapter) {
+	m.account.mu.Lock()
+	defer m.account.mu.Unlock()
 	for _, a := range as {
-		if m.slots.Room(a.name) {
+		if time.Since(m.account.checked[a]) < verifyEvery || m.slots.Room(a.name) {
 			continue
 		}
-		m.account.mu.Lock()
-		due := time.Since(m.account.checked[a]) >= verifyEvery
-		if due {
-			m.account.checked[a] = time.Now()
-		}
-		m.account.mu.Unlock()
-		if h := a.up(); due && h != nil {
+		m.account.checked[a] = time.Now()
+		if h := a.up(); h != nil {
 			m.tasks.Go(func() { a.verifyLinks(m.ctx, h) })
 		}
 	}
@@ -49,13 +46,13 @@ func (m *Manager) verifyFull(as []*Adapter) {
 // it does not have ends, and its slot is released.
 func (a *Adapter) verifyLinks(ctx context.Context, h *host.Host) {
 	lost, err := h.Controller().VerifyLinks(ctx)
-	if lost > 0 || err != nil {
+	if lost > 0 || err != nil && ctx.Err() == nil {
 		a.m.log.Debug("links verified", "adapter", a.name, "lost", lost, "error", err)
 	}
 }
 
-// watchDrops verifies the links of an adapter whenever its transport has dropped packets,
-// until the host ends.
+// watchDrops verifies the links of an adapter, and has its dials begin anew, whenever its
+// transport has dropped packets, until the host ends.
 func (a *Adapter) watchDrops(ctx context.Context, tr hci.Transport, h *host.Host) {
 	counter, ok := tr.(dropCounter)
 	if !ok {
@@ -80,6 +77,7 @@ func (a *Adapter) watchDrops(ctx context.Context, tr hci.Transport, h *host.Host
 				return
 			}
 			a.verifyLinks(ctx, h)
+			a.m.wake.signal(news{dropped, a}) // a dial may have made its link
 		}
 	}
 }

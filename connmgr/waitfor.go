@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // WaitFor waits for a connectable advertisement of the device with an address, and
-// returns the device. A device heard within the last ten seconds is returned at once.
+// returns the device. A device that an adapter of the Manager has heard within the last ten
+// seconds is returned at once.
 // With Config.DisableScan, the Manager scans for as long as the call lasts. If no adapter
 // can scan, the error is returned at once.
 func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
@@ -18,14 +20,15 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
+	t = m.identifyTarget(t)
 	heard, stop := m.devices.awaitHeard(t)
 	defer func() { stop() }()
-	if d, ok := m.devices.latestOf(t, true); ok && time.Since(d.Seen) < lately {
+	if d, ok := m.lastHeard(t); ok && time.Since(d.Seen) < lately {
 		return d, nil
 	}
+	defer m.duty.beginWait()()
 	deaf, begin := make(chan error, 1), time.Now()
-	adapters, stopAdapters := m.wake.subscribe(func(n news) bool { return n.adapter })
-	defer func() { stopAdapters() }()
+	adapters := m.wake.await(news{change: adapterChanged})
 	if m.cfg.DisableScan {
 		if !m.enterCall() {
 			return Device{}, errManagerClosed
@@ -43,7 +46,7 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 		case err := <-deaf:
 			return Device{}, err
 		case <-adapters:
-			adapters, stopAdapters = m.wake.subscribe(func(n news) bool { return n.adapter })
+			adapters = m.wake.await(news{change: adapterChanged})
 			continue
 		case <-heard:
 		case <-m.done:
@@ -52,18 +55,35 @@ func (m *Manager) WaitFor(ctx context.Context, address string) (Device, error) {
 			return Device{}, m.endOfWait(ctx, begin)
 		}
 		heard, stop = m.devices.awaitHeard(t)
-		if d, ok := m.devices.latestOf(t, true); ok { // else it is forgotten, or not connectable any more
+		if d, ok := m.lastHeard(t); ok { // else it is forgotten, or not connectable any more
 			return d, nil
 		}
 	}
 }
 
+// lastHeard returns the newest entry of t that is connectable, of the adapters that the
+// Manager has. Entries of an earlier run may be those of others, which hear other devices.
+func (m *Manager) lastHeard(t target) (newest Device, ok bool) {
+	adapters := m.Adapters()
+	m.devices.visitHeard(t, func(d *Device) bool {
+		own := slices.ContainsFunc(adapters, func(a *Adapter) bool { return a.name == d.Adapter })
+		if own && d.Connectable && (!ok || d.Seen.After(newest.Seen)) {
+			newest, ok = *d, true
+		}
+		return true
+	})
+	return newest, ok
+}
+
 // listenFor scans for t on all adapters that are up until ctx ends; wait returns after
 // that. If no adapter can scan, deaf receives a reason.
 func (m *Manager) listenFor(ctx context.Context, t target, deaf chan<- error) (wait func()) {
-	public, random := t.addr, t.addr
-	public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
-	o := &controller.ScanOptions{Passive: m.cfg.PassiveScan, Filter: &controller.ScanFilter{Addrs: []hci.Addr{public, random}}}
+	o := &controller.ScanOptions{Passive: m.cfg.PassiveScan}
+	if !m.isBonded(t) { // a bonded device may advertise under any private address
+		public, random := t.addr, t.addr
+		public.Kind, random.Kind = hci.AddrPublic, hci.AddrRandom
+		o.Filter = &controller.ScanFilter{Addrs: []hci.Addr{public, random}}
+	}
 	begin := time.Now()
 	var listeners sync.WaitGroup
 	failed := make(chan error, len(m.Adapters()))

@@ -1,0 +1,223 @@
+package connmgr
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/moor-ble/moor/gatt"
+)
+
+// subscribedLocked returns the number of subscriptions from which values come. k.mu must
+// be held.
+func (k *Kept) subscribedLocked() (n int) {
+	for _, s := range k.subs {
+		if s.live != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// lacksSubscriptions reports whether the device has refused a subscription, or one is over
+// since the table of the device has changed. Those that are held are not among them.
+func (k *Kept) lacksSubscriptions() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.ContainsFunc(k.subs, func(s *KeptSubscription) bool {
+		if s.live == nil {
+			return s.tried
+		}
+		return s.live.Char().Check() != nil
+	})
+}
+
+// makeSubscriptions makes those that are missing on the link of a Client. Those that the
+// device has refused are made only with anew. The error is the end of the link or of ctx.
+func (k *Kept) makeSubscriptions(ctx context.Context, c *Client, anew bool) error {
+	k.mu.Lock()
+	subs := slices.Clone(k.subs)
+	k.mu.Unlock()
+	for _, s := range subs {
+		if !k.needsSubscription(s, anew) {
+			continue
+		}
+		sub, err := c.Subscribe(ctx, s.service, s.characteristic, &s.opts)
+		if err != nil && (ctx.Err() != nil || c.Err() != nil) {
+			return err
+		}
+		k.enterSubscription(s, sub, err)
+	}
+	return nil
+}
+
+// needsSubscription reports whether a subscription has to be made. One whose
+// characteristic has changed with the table of the device is interrupted first.
+func (k *Kept) needsSubscription(s *KeptSubscription, anew bool) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case s.ended != nil:
+		return false
+	case s.live == nil:
+		return !s.isHeldLocked() && (anew || !s.tried)
+	}
+	stale := s.live.Char().Check()
+	if stale == nil {
+		return false
+	}
+	s.holdLocked(time.Since(s.since))
+	s.interruptLocked(stale)
+	return !s.isHeldLocked()
+}
+
+// enterSubscription enters the outcome of one try to subscribe.
+func (k *Kept) enterSubscription(s *KeptSubscription, sub *gatt.Subscription, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case err != nil:
+		s.tried = true
+		s.interruptLocked(err)
+	case s.ended != nil: // meanwhile
+		k.m.tasks.Go(func() { _ = sub.Close() })
+	default:
+		s.tried = false
+		s.attachLocked(sub)
+	}
+}
+
+// errAttemptOver interrupts the subscriptions of an attempt that has run out of time on a
+// link that others share.
+var errAttemptOver = errors.New("the attempt to connect has failed")
+
+// endAttemptSubscriptions interrupts the subscriptions that an attempt has made before it
+// failed, if another one follows within the same Establish.
+func (k *Kept) endAttemptSubscriptions() {
+	if k.prepared != nil {
+		k.endLinkSubscriptions(cmp.Or(k.prepared.Err(), errAttemptOver))
+	}
+}
+
+// endLinkSubscriptions interrupts all subscriptions, since their link or its use has ended
+// for a reason.
+func (k *Kept) endLinkSubscriptions(reason error) {
+	shared := k.prepared != nil && k.prepared.Err() == nil // others use the link
+	k.mu.Lock()
+	subs := slices.Clone(k.subs)
+	k.mu.Unlock()
+	for _, s := range subs {
+		sub := s.endLink(reason, shared)
+		if shared && sub != nil {
+			s.takeValues(sub)
+			k.m.tasks.Go(func() { _ = sub.Close() })
+		}
+	}
+}
+
+// endLink interrupts the subscription and returns the one on the link; nil if there is
+// none. With takes, its values have to be taken from it next.
+func (s *KeptSubscription) endLink(reason error, takes bool) *gatt.Subscription {
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	s.tried, s.hold, s.heldUntil = false, 0, time.Time{}
+	sub := s.live
+	if sub == nil {
+		return nil
+	}
+	if i := s.indexLocked(sub); takes && i >= 0 {
+		s.items[i].taking = true
+	}
+	s.interruptLocked(reason)
+	return sub
+}
+
+// indexLocked returns the index of the item with sub; -1 if there is none. k.mu must be
+// held.
+func (s *KeptSubscription) indexLocked(sub *gatt.Subscription) int {
+	return slices.IndexFunc(s.items, func(it keptItem) bool { return it.sub == sub })
+}
+
+// takeValues puts the values of a subscription that is about to be closed in its place.
+// They stay one item, however many they are: SubscribeOptions.Queue bounds them.
+func (s *KeptSubscription) takeValues(sub *gatt.Subscription) {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	var values []gatt.Value
+	for {
+		v, err := sub.Next(over) // a value, if there is any
+		if err != nil {
+			break
+		}
+		values = append(values, v)
+	}
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	i := s.indexLocked(sub)
+	switch {
+	case i < 0: // dropped meanwhile
+	case len(values) == 0:
+		s.items = slices.Delete(s.items, i, i+1)
+	default:
+		s.items[i] = keptItem{values: values}
+	}
+	s.signalLocked()
+}
+
+// presentTable is the table of a link at one moment.
+type presentTable struct {
+	profile  *gatt.Profile   // nil if it is not known; not to be changed
+	replaced <-chan struct{} // closed when a table comes into use after it, the same or another
+}
+
+// presentTable returns the table in use.
+func (l *link) presentTable() presentTable {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return presentTable{l.profile, l.tables}
+}
+
+// equals reports whether both are the same table. A device that answers each subscription
+// with Database Out Of Sync has its table discovered with each try: only another table is
+// a reason for one more try at once.
+func (t presentTable) equals(old presentTable) bool {
+	if t.profile == nil || old.profile == nil {
+		return t.profile == old.profile
+	}
+	return t.profile == old.profile || slices.EqualFunc(t.profile.Services, old.profile.Services, isSameService)
+}
+
+// again is the time to make subscriptions again that the device has refused.
+type again struct {
+	wait, longest time.Duration
+	timer         *time.Timer // nil if nothing is missing
+}
+
+// arm begins a wait if subscriptions are missing, unless one is under way.
+func (a *again) arm(missing bool) {
+	switch {
+	case !missing:
+		a.stop()
+		a.wait = 0
+	case a.timer == nil:
+		a.wait = min(max(2*a.wait, shortestWait), a.longest)
+		a.timer = time.NewTimer(a.wait)
+	}
+}
+
+func (a *again) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+		a.timer = nil
+	}
+}
+
+// due returns the channel of the wait; nil if there is none.
+func (a *again) due() <-chan time.Time {
+	if a.timer == nil {
+		return nil
+	}
+	return a.timer.C
+}
