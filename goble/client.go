@@ -1,7 +1,6 @@
 package goble
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,31 +11,32 @@ import (
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
-	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 )
 
 // client is a ble.Client. Its methods take no context: they return when the link
 // ends, or when the peer has not answered for 30 s, the ATT timeout.
 type client struct {
-	c    *host.Conn
+	c    *link
 	conn *conn
 	name string
 
-	mu      sync.Mutex
-	profile *ble.Profile // guarded by mu, as all below
-	subs    map[subKey]*gatt.Subscription
+	mu         sync.Mutex
+	profile    *ble.Profile // guarded by mu, as all below
+	attributes attributes
+	subs       map[subKey]*gatt.Subscription
 }
 
 type subKey struct {
-	value uint16
+	value attribute // without its pointer
 	ind   bool
 }
 
-func newClient(c *host.Conn, local hci.Addr, name string) *client {
+func newClient(c *link, name string) *client {
 	return &client{
-		c: c, name: name, subs: map[subKey]*gatt.Subscription{},
-		conn: &conn{c: c, local: ble.NewAddr(local.MAC.String()), ctx: context.Background(), rxMTU: ble.MaxMTU},
+		c: c, name: name, attributes: attributes{first: map[attribute]*gatt.Char{}},
+		subs: map[subKey]*gatt.Subscription{},
+		conn: &conn{c: c, local: ble.NewAddr(c.local.String()), ctx: context.Background(), rxMTU: ble.MaxMTU},
 	}
 }
 
@@ -54,27 +54,48 @@ func (x *client) Profile() *ble.Profile {
 func (x *client) Conn() ble.Conn { return x.conn }
 
 // DiscoverProfile returns the whole table. Without force it returns the profile
-// of the last call, with the same pointers.
+// of the last call, with the same pointers. With force it discovers the table, except
+// in the first call on a link of a Manager, which has just discovered it, or has shown
+// that the cached one is valid. After an indicated change of the table, methods fail with
+// gatt.ErrStale for the characteristics and descriptors that are not there any more as they
+// were; with force, DiscoverProfile returns the new ones.
 func (x *client) DiscoverProfile(force bool) (*ble.Profile, error) {
-	if p := x.Profile(); p != nil && !force {
+	p := x.Profile()
+	if p != nil && !force {
 		return p, nil
 	}
 	discover := x.c.GATT().Discover
-	if force {
+	if force && (p != nil || !x.c.ready) {
 		discover = x.c.GATT().Rediscover
 	}
-	found, err := discover(context.Background())
+	found, chars, err := x.discoverTable(context.Background(), discover)
 	if err != nil {
 		return nil, foreign(err)
 	}
-	p := &ble.Profile{}
+	p = &ble.Profile{}
 	for i := range found.Services {
 		p.Services = append(p.Services, fromService(&found.Services[i]))
 	}
 	x.mu.Lock()
 	x.profile = p
+	x.attributes.enterProfile(p, chars)
 	x.mu.Unlock()
 	return p, nil
+}
+
+// discoverTable returns the table that discover finds, and its Chars by their value handles. A
+// table that has changed meanwhile is discovered again.
+func (x *client) discoverTable(ctx context.Context, discover func(context.Context) (*gatt.Profile, error)) (p *gatt.Profile, chars map[att.Handle]*gatt.Char, err error) {
+	for complete, tries := false, 3; !complete && tries > 0; tries-- {
+		if p, err = discover(ctx); err != nil {
+			return nil, nil, err
+		}
+		if chars, complete, err = x.findChars(ctx, p); err != nil {
+			return nil, nil, err
+		}
+		discover = x.c.GATT().Discover
+	}
+	return p, chars, nil
 }
 
 func fromService(s *gatt.Service) *ble.Service {
@@ -164,52 +185,46 @@ func pick[T any](all []T, filter []ble.UUID, of func(T) ble.UUID) []T {
 	return found
 }
 
-func (x *client) readValue(h uint16, long bool, to *[]byte) ([]byte, error) {
-	read := x.c.GATT().ReadHandle
-	if long {
-		read = x.c.GATT().ReadLong
-	}
-	v, err := read(context.Background(), att.Handle(h))
-	if err != nil {
-		return nil, foreign(err)
-	}
-	*to = bytes.Clone(v)
-	return v, nil
-}
-
 func (x *client) ReadCharacteristic(c *ble.Characteristic) ([]byte, error) {
-	return x.readValue(c.ValueHandle, false, &c.Value)
+	return x.readAttribute(valueOf(c), false, &c.Value)
 }
 
 func (x *client) ReadLongCharacteristic(c *ble.Characteristic) ([]byte, error) {
-	return x.readValue(c.ValueHandle, true, &c.Value)
+	return x.readAttribute(valueOf(c), true, &c.Value)
 }
 
 func (x *client) ReadDescriptor(d *ble.Descriptor) ([]byte, error) {
-	return x.readValue(d.Handle, false, &d.Value)
+	return x.readAttribute(descriptorOf(d), false, &d.Value)
 }
 
 // WriteCharacteristic writes a value. A value longer than a packet becomes a long
 // write, which go-ble refuses.
 func (x *client) WriteCharacteristic(c *ble.Characteristic, value []byte, noRsp bool) error {
-	g := x.c.GATT()
-	h := att.Handle(c.ValueHandle)
+	ctx, g, h := context.Background(), x.c.GATT(), att.Handle(c.ValueHandle)
+	ch, err := x.charOf(valueOf(c))
 	switch {
+	case err != nil:
+		return foreign(err)
+	case ch != nil && noRsp:
+		return foreign(ch.WriteNoResponse(ctx, value))
+	case ch != nil:
+		return foreign(ch.Write(ctx, value))
 	case noRsp:
-		return foreign(g.WriteNoResponse(context.Background(), h, value))
-	case len(value) > g.MTU()-3:
-		return foreign(g.WriteLong(context.Background(), h, value))
+		return foreign(g.WriteNoResponse(ctx, h, value))
 	}
-	return foreign(g.WriteHandle(context.Background(), h, value))
+	return foreign(g.WriteLong(ctx, h, value))
 }
 
 func (x *client) WriteDescriptor(d *ble.Descriptor, v []byte) error {
+	if _, err := x.charOf(descriptorOf(d)); err != nil {
+		return foreign(err)
+	}
 	return foreign(x.c.GATT().WriteHandle(context.Background(), att.Handle(d.Handle), v))
 }
 
 // ReadRSSI returns the signal strength of the link in dBm; 0 if the controller
 // does not report it.
-func (x *client) ReadRSSI() int { return readRSSI(x.c) }
+func (x *client) ReadRSSI() int { return readRSSI(x.c.Conn) }
 
 func readRSSI(c *host.Conn) int {
 	r, err := c.Link().RSSI(context.Background())
@@ -219,17 +234,18 @@ func readRSSI(c *host.Conn) int {
 	return int(r)
 }
 
-// ExchangeMTU returns the ATT_MTU of the link. The MTU that this host offers is
-// fixed; rxMTU is only checked for its range, 23 to 515.
+// ExchangeMTU offers rxMTU, 23 to 515, to the peer, and returns the smaller one of it and
+// the MTU of the peer. The MTU of a link is exchanged once: on that of a Manager, and in a
+// second call, the result is the smaller one of rxMTU and the MTU of the link.
 func (x *client) ExchangeMTU(rxMTU int) (int, error) {
 	if rxMTU < ble.DefaultMTU || rxMTU > ble.MaxMTU {
 		return 0, fmt.Errorf("goble: MTU %d is outside %d to %d", rxMTU, ble.DefaultMTU, ble.MaxMTU)
 	}
-	mtu, err := x.c.GATT().ExchangeMTU(context.Background())
-	if errors.Is(err, att.ErrMTUExchanged) {
-		return x.c.GATT().MTU(), nil
+	if _, err := x.c.Bearer().OfferMTU(context.Background(), rxMTU); err != nil {
+		return 0, foreign(err)
 	}
-	return mtu, foreign(err)
+	x.conn.SetRxMTU(rxMTU)
+	return x.conn.TxMTU(), nil
 }
 
 // Subscribe calls h with each value, one after the other, on a goroutine of the
@@ -239,7 +255,10 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 	if err := x.Unsubscribe(c, ind); err != nil {
 		return err
 	}
-	ch, err := x.c.GATT().CharByHandle(context.Background(), att.Handle(c.ValueHandle))
+	ch, err := x.charOf(valueOf(c))
+	if err == nil && ch == nil {
+		ch, err = x.c.GATT().CharByHandle(context.Background(), att.Handle(c.ValueHandle))
+	}
 	if err != nil {
 		return foreign(err)
 	}
@@ -248,7 +267,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 		return foreign(err)
 	}
 	x.mu.Lock()
-	x.subs[subKey{c.ValueHandle, ind}] = sub
+	x.subs[subKey{valueOf(c).anyPointer(), ind}] = sub
 	x.mu.Unlock()
 	go func() { // returns with the subscription or the link
 		for v, err := range sub.All(context.Background()) {
@@ -263,7 +282,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 
 // Unsubscribe ends the subscription; without one it does nothing.
 func (x *client) Unsubscribe(c *ble.Characteristic, ind bool) error {
-	k := subKey{c.ValueHandle, ind}
+	k := subKey{valueOf(c).anyPointer(), ind}
 	x.mu.Lock()
 	sub := x.subs[k]
 	delete(x.subs, k)
@@ -287,9 +306,12 @@ func (x *client) ClearSubscriptions() error {
 	return foreign(errors.Join(errs...))
 }
 
-func (x *client) CancelConnection() error { return x.c.Close() }
+// CancelConnection ends the link, unless others share it.
+func (x *client) CancelConnection() error { return x.c.close() }
 
-func (x *client) Disconnected() <-chan struct{} { return x.c.Done() }
+// Disconnected returns a channel that is closed at the end of the link, and by
+// CancelConnection.
+func (x *client) Disconnected() <-chan struct{} { return x.c.ended }
 
 // foreign returns an attribute error as a ble.ATTError, which programs compare
 // with ==.

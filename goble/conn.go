@@ -5,14 +5,12 @@ import (
 	"sync"
 
 	"github.com/go-ble/ble"
-
-	"github.com/moor-ble/moor/host"
 )
 
 // conn is the ble.Conn of a client. It carries no PDUs: the stack's own bearer
 // does.
 type conn struct {
-	c     *host.Conn
+	c     *link
 	local ble.Addr
 
 	mu    sync.Mutex
@@ -48,15 +46,15 @@ func (c *conn) SetRxMTU(mtu int) {
 	c.mu.Unlock()
 }
 
-// TxMTU returns the ATT_MTU of the link.
-func (c *conn) TxMTU() int { return c.c.GATT().MTU() }
+// TxMTU returns the ATT_MTU of the link, but no more than RxMTU.
+func (c *conn) TxMTU() int { return min(c.c.GATT().MTU(), c.RxMTU()) }
 
 // SetTxMTU does nothing: the MTU exchange sets it.
 func (c *conn) SetTxMTU(int) {}
 
-func (c *conn) ReadRSSI() int { return readRSSI(c.c) }
+func (c *conn) ReadRSSI() int { return readRSSI(c.c.Conn) }
 
-func (c *conn) Disconnected() <-chan struct{} { return c.c.Done() }
+func (c *conn) Disconnected() <-chan struct{} { return c.c.ended }
 
 // Read returns ble.ErrNotImplemented.
 func (c *conn) Read([]byte) (int, error) { return 0, ble.ErrNotImplemented }
@@ -64,4 +62,4 @@ func (c *conn) Read([]byte) (int, error) { return 0, ble.ErrNotImplemented }
 // Write returns ble.ErrNotImplemented.
 func (c *conn) Write([]byte) (int, error) { return 0, ble.ErrNotImplemented }
 
-func (c *conn) Close() error { return c.c.Close() }
+func (c *conn) Close() error { return c.c.close() }

@@ -7,14 +7,14 @@ import (
 
 	"github.com/go-ble/ble"
 
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/goble"
-	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
 )
 
 // A program written for go-ble looks for a device by its name and reads how full
 // its battery is. All but the device that it sets is as it was: that comes from
-// goble.Open(ctx, "hci0") on an adapter, and here from simulated air.
+// goble.OpenManager(ctx, nil) on adapters, and here from simulated air.
 func Example() {
 	ctx := context.Background()
 	d, err := simulated(ctx)
@@ -56,13 +56,8 @@ func Example() {
 
 // simulated is a device on simulated air.
 func simulated(ctx context.Context) (*goble.Device, error) {
-	tr, err := sim.Open("sensors")
-	if err != nil {
-		return nil, err
-	}
-	h, err := host.Open(ctx, tr, nil)
-	if err != nil {
-		return nil, err
-	}
-	return goble.New(h)
+	return goble.OpenManager(ctx, &connmgr.Config{
+		Adapters: []string{"sim:sensors"},
+		Kinds:    []connmgr.Kind{{Prefix: "sim:", Open: sim.OpenTransport}},
+	})
 }

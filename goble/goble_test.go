@@ -59,7 +59,10 @@ func newAir(t *testing.T) *sim.Air {
 func TestProgram(t *testing.T) { synctest.Test(t, testProgram) }
 
 func testProgram(t *testing.T) {
-	d := newDevice(t, newAir(t), ble.OptDialerTimeout(20*time.Second))
+	program(t, newDevice(t, newAir(t), ble.OptDialerTimeout(20*time.Second)))
+}
+
+func program(t *testing.T, d *goble.Device) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var found ble.Advertisement
@@ -77,7 +80,7 @@ func testProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mtu, err := c.ExchangeMTU(ble.MaxMTU); err != nil || mtu != 517 || c.Name() != "Heart rate belt" {
+	if mtu, err := c.ExchangeMTU(ble.MaxMTU); err != nil || mtu != ble.MaxMTU || c.Name() != "Heart rate belt" {
 		t.Errorf("MTU %d, %v; name %q", mtu, err, c.Name())
 	}
 	p, err := c.DiscoverProfile(true)

@@ -25,15 +25,20 @@ type options struct {
 
 func parseOptions(opts []ble.Option) (options, error) {
 	o := options{id: -1}
+	return o, o.apply(opts)
+}
+
+// apply sets options, and returns the errors of all that cannot be set.
+func (o *options) apply(opts []ble.Option) error {
 	for _, f := range opts {
-		if err := f(&o); err != nil {
-			return o, fmt.Errorf("goble: %w", err)
+		if err := f(o); err != nil {
+			return fmt.Errorf("goble: %w", err)
 		}
 	}
 	if o.err != nil {
-		return o, fmt.Errorf("goble: %w", o.err)
+		return fmt.Errorf("goble: %w", o.err)
 	}
-	return o, nil
+	return nil
 }
 
 func (o *options) rejectOption(err error) error {
@@ -70,6 +75,9 @@ func (o *options) SetScanParams(p cmd.LESetScanParameters) error {
 	const unit = 625 * time.Microsecond
 	o.passive = p.LEScanType == 0
 	o.scanInterval, o.scanWindow = time.Duration(p.LEScanInterval)*unit, time.Duration(p.LEScanWindow)*unit
+	if err := hci.CheckScanTiming(o.scanInterval, o.scanWindow); err != nil {
+		return o.rejectOption(err)
+	}
 	return nil
 }
 
