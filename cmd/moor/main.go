@@ -26,11 +26,20 @@ func main() {
 	exit(ctx, cli.Run(ctx, os.Args[1:], env))
 }
 
-// size returns the size of the terminal, 80 columns and 24 rows if it is unknown.
+// size returns the size of the terminal.
 func size() (columns, rows int) {
-	columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
-	if err != nil || columns <= 0 || rows <= 0 {
-		return 80, 24
+	columns, rows, _ = term.GetSize(int(os.Stdout.Fd()))
+	return knownSize(columns, rows)
+}
+
+// knownSize replaces what a terminal does not tell, as on a serial line, by 80 columns and
+// 24 rows.
+func knownSize(columns, rows int) (int, int) {
+	if columns <= 0 {
+		columns = 80
+	}
+	if rows <= 0 {
+		rows = 24
 	}
 	return columns, rows
 }

@@ -89,3 +89,12 @@ func TestSignals(t *testing.T) {
 		})
 	}
 }
+
+// TestKnownSize: a terminal that tells only one of its sizes is believed.
+func TestKnownSize(t *testing.T) {
+	for in, want := range map[[2]int][2]int{{0, 0}: {80, 24}, {40, 0}: {40, 24}, {0, 50}: {80, 50}, {132, 43}: {132, 43}, {-1, -1}: {80, 24}} {
+		if columns, rows := knownSize(in[0], in[1]); columns != want[0] || rows != want[1] {
+			t.Errorf("%v: %d, %d; want %v", in, columns, rows, want)
+		}
+	}
+}

@@ -26,9 +26,10 @@ func (f *adapterFlag) Set(s string) error {
 		if name = strings.TrimSpace(name); name == "" {
 			continue
 		}
-		if none = false; !slices.Contains(*f, name) {
-			*f = append(*f, name)
+		if slices.Contains(*f, name) {
+			return fmt.Errorf("%q is there twice: leave one of them out", name)
 		}
+		*f, none = append(*f, name), false
 	}
 	if none {
 		return fmt.Errorf("there is no adapter in %q: write one, such as hci0, or leave the flag out", s)
@@ -45,7 +46,11 @@ func (a *app) applyEnvironment() error {
 	from := "--adapter"
 	if len(a.Adapters) == 0 {
 		from = "$MOOR_ADAPTER"
-		_ = (*adapterFlag)(&a.Adapters).Set(os.Getenv(from[1:])) // may be empty
+		if names := os.Getenv(from[1:]); strings.Trim(names, ", ") != "" {
+			if err := (*adapterFlag)(&a.Adapters).Set(names); err != nil {
+				return fmt.Errorf("%s: %w", from, err)
+			}
+		}
 	}
 	if a.env.Open != nil {
 		return nil // the environment knows its own addresses

@@ -3,21 +3,26 @@ package cli
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 	"syscall"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/controller"
-	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/internal/ownfile"
+	"github.com/moor-ble/moor/smp"
 )
 
-// isSilent reports whether err needs no message: the reader of the output has gone
-// away, as head(1) does.
+// errShown is an error that the command has shown itself.
+var errShown = errors.New("see above")
+
+// isSilent reports whether err needs no message: it was shown, or the reader of the
+// output has gone away, as head(1) does.
 func isSilent(err error) bool {
 	var out *outputError
-	return errors.As(err, &out) && errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, errShown) || errors.As(err, &out) && errors.Is(err, syscall.EPIPE)
 }
 
 // codeAdvice returns the remedy for an ATT error code; "" if there is none.
@@ -65,15 +70,29 @@ func advice(err error) string {
 		failed *connmgr.EstablishError
 		state  *connmgr.StateError
 		access *accessError
+		other  *otherBondError
 		noChar *noCharError
+
+		noState *noStateError
+		file    *fs.PathError
 	)
 	switch {
+	case errors.Is(err, smp.ErrInUse):
+		return "end it, or name another directory with --state DIR"
+	case errors.As(err, &other):
+		return other.remedy()
 	case errors.As(err, &state):
 		return stateAdvice(state)
 	case errors.As(err, &open):
 		return open.Remedy
 	case errors.Is(err, errNoAdapter):
 		return "plug one in (moor doctor finds other reasons), name one with --adapter, or try moor --adapter sim: scan"
+	case errors.As(err, &noState):
+		return "name one with --state DIR"
+	case errors.Is(err, errNotScanned):
+		return "give it more time with --duration, or see moor doctor"
+	case errors.As(err, &unseen) && unseen.heard:
+		return "put it into its connectable or pairing mode, or end its connection to another host"
 	case errors.As(err, &unseen):
 		return "switch it on, bring it closer, or wake it up; with /random or /public after the address, moor connects without having seen it"
 	case errors.As(err, &many):
@@ -92,10 +111,31 @@ func advice(err error) string {
 		return pairAdvice(err)
 	case errors.As(err, &failed):
 		return failed.Advice
+	case errors.Is(err, gatt.ErrStale):
+		return "the services of the device have changed: run the command again, and see moor services for what it has now"
 	case errors.As(err, &code):
 		return codeAdvice(code)
+	case errors.As(err, &file):
+		return fileAdvice(file)
 	}
-	return errclass.Of(err).Advice
+	return classOf(err).Advice
+}
+
+// fileAdvice returns the remedy for a file that the command line names.
+func fileAdvice(e *fs.PathError) string {
+	switch {
+	case errors.Is(e, ownfile.ErrUntrusted):
+		return "" // the error has it
+	case errors.Is(e, fs.ErrPermission), errors.Is(e, syscall.EROFS):
+		return "name a file that you may read or write, in a directory that you may use"
+	case isDiskFull(e):
+		return "make room on the disk, or name a file elsewhere"
+	}
+	return ""
+}
+
+func isDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // stateAdvice returns the remedy for a state directory that cannot be used.
@@ -103,7 +143,7 @@ func stateAdvice(e *connmgr.StateError) string {
 	switch {
 	case e.Remedy != "":
 		return e.Remedy
-	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
+	case isDiskFull(e.Err):
 		return "make room on the disk, or name a directory elsewhere with --state DIR, or --state none to keep nothing"
 	}
 	return "name a directory that you may read and write with --state DIR, or --state none to keep nothing"

@@ -52,7 +52,7 @@ func TestCodeAdvice(t *testing.T) {
 			var out printed
 			r := newRoomWith(t, 1, box(t))
 			exit := r.run(t.Context(), &out, "write", lock, "2a56", fmt.Sprintf("%02x", uint8(c.code)))
-			want := fmt.Sprintf("moor: write handle 0x0012, 2a56: att: write request of handle 0x0012: %s (0x%02x)\n", c.code.String(), uint8(c.code))
+			want := fmt.Sprintf("moor: write handle 0x0012, 2a56: write request of handle 0x0012: %s (0x%02x)\n", c.code.String(), uint8(c.code))
 			if c.want != "" {
 				want += "      " + c.want + "\n"
 			}

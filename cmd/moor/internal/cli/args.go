@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -28,9 +30,10 @@ func (p peerArg) String() string {
 	return p.Addr.MAC.String()
 }
 
-// UnmarshalText parses an address with or without "/random" or "/public".
+// UnmarshalText parses an address with or without "/random" or "/public". Hyphens may
+// stand for the colons, as other systems write addresses.
 func (p *peerArg) UnmarshalText(b []byte) (err error) {
-	p.Addr, p.Known, err = hci.ParseAddrKind(string(b))
+	p.Addr, p.Known, err = hci.ParseAddrKind(strings.ReplaceAll(string(b), "-", ":"))
 	if err != nil {
 		return fmt.Errorf("%q is not an address: write AA:BB:CC:DD:EE:FF, optionally followed by /random or /public", b)
 	}
@@ -112,7 +115,11 @@ type spanArg struct{ Min, Max time.Duration }
 
 // UnmarshalText parses MIN or MIN-MAX.
 func (s *spanArg) UnmarshalText(b []byte) (err error) {
-	low, high, two := strings.Cut(string(b), "-")
+	negative := strings.HasPrefix(string(b), "-")
+	low, high, two := strings.Cut(strings.TrimPrefix(string(b), "-"), "-")
+	if negative {
+		low = "-" + low
+	}
 	if s.Min, err = parseDuration(low); err != nil {
 		return err
 	}
@@ -127,12 +134,33 @@ func (s *spanArg) UnmarshalText(b []byte) (err error) {
 	return nil
 }
 
+// parseDuration parses a duration above 0.
 func parseDuration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is not a duration: write a number with a unit, such as 7.5ms, 2s or 1m30s", s)
+	if err == nil && d > 0 {
+		return d, nil
 	}
-	return d, nil
+	return 0, durationError(s, d, err, "above 0", "such as 7.5ms, 2s or 1m30s")
+}
+
+// maxDuration is the longest duration in whole hours, which is 292 years.
+const maxDuration = math.MaxInt64 / time.Hour
+
+// isDuration matches a duration, however long.
+var isDuration = regexp.MustCompile(`^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$`)
+
+// durationError says why s, which was parsed as d, or with err, is not a duration in a
+// range.
+func durationError(s string, d time.Duration, err error, span, examples string) error {
+	switch {
+	case err == nil && d == 0:
+		return fmt.Errorf("%q is too short: write a duration %s", s, span)
+	case err == nil, isDuration.MatchString(s) && strings.HasPrefix(s, "-"):
+		return fmt.Errorf("%q is negative: write a duration %s", s, span)
+	case isDuration.MatchString(s):
+		return fmt.Errorf("%q is too long: write at most %dh", s, maxDuration)
+	}
+	return fmt.Errorf("%q is not a duration: write a number with a unit, %s", s, examples)
 }
 
 // durationArg is a duration that is not negative.
@@ -142,7 +170,7 @@ type durationArg time.Duration
 func (d *durationArg) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
 	if err != nil || v < 0 {
-		return fmt.Errorf("%q is not a duration: write a number with a unit, such as 10s or 1m30s (0 for no limit)", b)
+		return durationError(string(b), v, err, "from 0 on", "such as 10s or 1m30s (0 for no limit)")
 	}
 	*d = durationArg(v)
 	return nil

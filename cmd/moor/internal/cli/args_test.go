@@ -76,9 +76,10 @@ func TestSpanArg(t *testing.T) {
 		{in: "7.5ms-15ms", min: 7500 * time.Microsecond, max: 15 * time.Millisecond},
 		{in: "30", err: "not a duration"},
 		{in: "30ms-", err: "not a duration"},
-		{in: "-30ms", err: "not a duration"},
+		{in: "-30ms", err: "is negative"},
+		{in: "10ms--30ms", err: "\"-30ms\" is negative"},
 		{in: "50ms-30ms", err: "must not be above"},
-		{in: "0s", err: "not a duration"},
+		{in: "0s", err: "is too short"},
 	} {
 		var got spanArg
 		err := got.UnmarshalText([]byte(c.in))

@@ -54,16 +54,16 @@ func TestSnoop(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip(err)
 	}
-	const full = "moor: capture: write /dev/full: no space left on device\n"
+	const full, room = "moor: capture: write /dev/full: no space left on device\n", "      make room on the disk, or name a file elsewhere\n"
 	inAir(t, "disk full", func(t *testing.T) {
-		moor(t.Context(), "-a", "sim:", "--snoop", "/dev/full", "read", belt, "2a38").want(t, 1, "01  chest\n", full)
+		moor(t.Context(), "-a", "sim:", "--snoop", "/dev/full", "read", belt, "2a38").want(t, 1, "01  chest\n", full+room)
 	})
 	inAir(t, "disk full, and another error", func(t *testing.T) {
 		moor(t.Context(), "-a", "sim:", "--snoop", "/dev/full", "read", belt, "2a6e").want(t, 1, "", full+
 			"moor: the device has no characteristic or descriptor 2a6e (Temperature)\n      moor services shows what it has\n")
 	})
 	inAir(t, "disk full in the demo", func(t *testing.T) {
-		if r := moor(t.Context(), "--snoop", "/dev/full", "demo"); r.code != 1 || r.stderr != full {
+		if r := moor(t.Context(), "--snoop", "/dev/full", "demo"); r.code != 1 || r.stderr != full+room {
 			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
 		}
 	})

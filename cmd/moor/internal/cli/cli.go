@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
+	"github.com/moor-ble/moor/internal/text"
 	"github.com/moor-ble/moor/smp"
 )
 
@@ -65,6 +67,7 @@ func (e *Env) listAdapters() ([]hcisock.Adapter, error) {
 type app struct {
 	globals
 	env      *Env
+	stderr   *lineWriter // env.Stderr
 	out      *output
 	log      *slog.Logger
 	commands []*command
@@ -81,9 +84,11 @@ func Run(ctx context.Context, args []string, env *Env) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	shared := *env
-	shared.Stderr = &lockedWriter{w: env.Stderr}
+	shared.Stdout = &interruptibleWriter{ctx: ctx, w: env.Stdout}
+	stderr := &lineWriter{interruptibleWriter: interruptibleWriter{ctx: ctx, w: env.Stderr}}
+	shared.Stderr = stderr
 	env = &shared
-	a := &app{env: env, out: &output{w: env.Stdout, cancel: cancel}, commands: commands()}
+	a := &app{env: env, stderr: stderr, out: &output{w: env.Stdout, cancel: cancel}, commands: commands()}
 	a.simulatedBonds = sync.OnceValue(func() smp.OpenStore {
 		return smp.Shared(smp.Files(filepath.Join(a.stateDir(), "simulated")))
 	})
@@ -102,6 +107,9 @@ func Run(ctx context.Context, args []string, env *Env) int {
 		if err := a.applyEnvironment(); err != nil {
 			return a.showUsageError(c, err)
 		}
+		if c.noCapture && (a.Snoop != "" || a.SnoopKeys) {
+			return a.showUsageError(c, fmt.Errorf("--snoop: %s leaves no packets to capture; scan, read and the other commands on air do", c.name))
+		}
 		a.log = newLogger(env.Stderr, a.Verbose)
 		err = c.run(ctx, a)
 	}
@@ -119,7 +127,7 @@ func Run(ctx context.Context, args []string, env *Env) int {
 func (a *app) parse(args []string) (*command, error) {
 	a.global.SetInterspersed(false)
 	if err := a.global.Parse(args); err != nil {
-		return nil, flagError(err)
+		return nil, flagError(a.global, err)
 	}
 	words := a.global.Args()
 	if a.Version {
@@ -181,21 +189,36 @@ func (a *app) showError(ctx context.Context, c *command, err error) int {
 	case isSilent(err):
 		return exitError
 	case a.out.err == nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-		err = errors.New("interrupted")
+		err = errInterrupted
 	}
-	text, tip := message(err), advice(err)
-	if strings.Contains(text, tip) {
+	shown, tip := message(err), advice(err)
+	if used, ok := errors.AsType[*smp.InUseError](err); ok {
+		shown = a.inUseText(used)
+	}
+	if strings.Contains(shown, tip) {
 		tip = "" // an error of several adapters has a remedy for each
 	}
-	a.printError(text, tip)
+	if tip != "" && errors.Is(err, controller.ErrNoAnswer) && slices.ContainsFunc(a.Adapters, isDescriptor) {
+		tip += "; or another process has the same descriptor"
+	}
+	a.printError(shown, tip)
 	return exitCode(err)
 }
+
+var errInterrupted = errors.New("interrupted")
+
+// isDescriptor reports whether adapter names an inherited descriptor, which several
+// processes may have.
+func isDescriptor(adapter string) bool { return strings.HasPrefix(adapter, "fd:") }
 
 // exitCode returns the exit code for err, which says why a connection could not be
 // established.
 func exitCode(err error) int {
 	if _, ok := errors.AsType[*notSeenError](err); ok {
 		return exitNotFound
+	}
+	if _, ok := errors.AsType[*smp.SaveError](err); ok { // the connection was there
+		return exitError
 	}
 	failed, ok := errors.AsType[*connmgr.EstablishError](err)
 	switch {
@@ -223,13 +246,14 @@ func exitCode(err error) int {
 }
 
 // printError shows an error and its remedy, broken into lines for a terminal.
-func (a *app) printError(text, tip string) {
+func (a *app) printError(message, tip string) {
 	const indent = "      "
-	lines := strings.Split(text, "\n")
+	message = text.DropPackages(message)
+	lines := strings.Split(message, "\n")
 	tips := []string{tip}
 	if a.env.Terminal != nil {
 		columns, _ := a.env.Terminal()
-		lines, tips = wrapIndented(text, columns-len(indent)), wrapIndented(tip, columns-len(indent))
+		lines, tips = wrapIndented(message, columns-len(indent)), wrapIndented(tip, columns-len(indent))
 	}
 	if tip != "" {
 		lines = append(lines, tips...)

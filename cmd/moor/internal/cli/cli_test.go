@@ -71,21 +71,22 @@ func TestWrongCommandLines(t *testing.T) {
 		{"scan --purple", "unknown flag: --purple"},
 		{"scan now", `unexpected argument "now"`},
 		{"scan --duration 5", "--duration: \"5\" is not a duration: write a number with a unit"},
-		{"scan --duration -5s", "is not a duration"},
+		{"scan --duration -5s", "is negative"},
 		{"scan --rssi 40", `--rssi: "40" is not a signal strength`},
 		{"scan --phy 2m", `--phy: "2m" is no physical layer that devices advertise on: write 1m, coded or 1m,coded`},
-		{"scan --service kettle", `--service: uuid: "kettle" is not a UUID`},
+		{"scan --service kettle", `--service: "kettle" is not a UUID`},
 		{"scan --manufacturer Apple", `"Apple" is no company identifier`},
 		{"read", "ADDR is missing: the device's address"},
 		{"read " + thermometer, "UUID|HANDLE is missing"},
 		{"read kettle 2a19", `"kettle" is not an address`},
+		{"read C0FFEE000001 2a19", `"C0FFEE000001" is not an address`},
 		{"read " + thermometer + " battery", "neither a UUID nor a handle"},
 		{"write " + thermometer + " 2a19", "HEX is missing: the value in hexadecimal, or --text TEXT instead"},
 		{"write " + thermometer + " 2a19 0g", "'g' is not a digit"},
 		{"write " + thermometer + " 2a19 00 --text x", "the value is given twice"},
 		{"write " + thermometer + " 2a19 word", "\"word\" is not hexadecimal: 'w' is not a digit (for text use --text)"},
 		{"write " + thermometer + " 2a19 " + strings.Repeat("00", 513), "an attribute has at most 512"},
-		{"notify " + thermometer + " 2a19 --count -1", "--count -1"},
+		{"notify " + thermometer + " 2a19 --count -1", `--count: "-1" is not a number of values`},
 		{"params " + thermometer, "--interval is missing"},
 		{"params " + thermometer + " --interval 1ms", "want 7.5ms to 4s"},
 		{"params " + thermometer + " --interval 50ms-30ms", "must not be above"},
@@ -96,8 +97,8 @@ func TestWrongCommandLines(t *testing.T) {
 		{"-a hcix scan", `--adapter: "hcix": adapter index "x" is not a number from 0 to 65534; use hci0, `},
 		{"scan -a hci0,kettle", `--adapter: "kettle": not a known form; use hci0, `},
 		{"-a tcp:host scan", `--adapter: "tcp:host": address host: missing port in address; use hci0, `},
-		{"-a sim:atlantis doctor", `--adapter: sim: no scenario "atlantis": there are sensors, empty, `},
-		{"-a sim: -a sim:crowd?seed=x scan", `--adapter: sim: scenario crowd: seed "x": write a whole number from 0 to `},
+		{"-a sim:atlantis doctor", `--adapter: no scenario "atlantis": there are sensors, beacons, empty, `},
+		{"-a sim: -a sim:crowd?seed=x scan", `--adapter: scenario crowd: seed "x": write a whole number from 0 to `},
 		{"-a '' scan", `--adapter: there is no adapter in "": write one, such as hci0, or leave the flag out`},
 		{"-a , scan", `--adapter: there is no adapter in ",": write one, such as hci0, or leave the flag out`},
 	} {
@@ -122,7 +123,7 @@ func split(line string) []string {
 func TestAdapterOfEnvironment(t *testing.T) {
 	t.Setenv("MOOR_ADAPTER", "sim:,sim:nowhere")
 	r := moor(t.Context(), "scan")
-	if want := "moor: $MOOR_ADAPTER: sim: no scenario \"nowhere\": there are "; r.code != 2 || !strings.HasPrefix(r.stderr, want) {
+	if want := "moor: $MOOR_ADAPTER: no scenario \"nowhere\": there are "; r.code != 2 || !strings.HasPrefix(r.stderr, want) {
 		t.Errorf("exit code %d, stderr %q, want 2 and %q", r.code, r.stderr, want)
 	}
 	inAir(t, "the flag counts", func(t *testing.T) {

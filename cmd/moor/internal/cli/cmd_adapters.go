@@ -26,7 +26,7 @@ type jsonAdapter struct {
 	HardBlocked bool         `json:"rfkill_hard"`
 	UserChannel bool         `json:"user_channel"`
 	Holders     []jsonHolder `json:"holders,omitempty"`
-	Free        bool         `json:"free"` // used by commands that name no adapter
+	Free        bool         `json:"free"` // no other program uses it
 	Error       string       `json:"error,omitempty"`
 }
 
@@ -118,15 +118,15 @@ func (a *app) probeAdapter(ctx context.Context, name string) *jsonAdapter {
 	if err == nil {
 		var ctl *controller.Controller
 		if ctl, err = controller.Open(ctx, tr, &controller.Config{Name: name, Logger: a.log, DisableExtended: a.NoExtended}); err == nil {
-			j.Up = true
-			if mac := ctl.Info().Public; mac != (hci.MAC{}) {
+			j.Up, j.Free = true, true
+			if mac := ctl.KnownInfo().Public; mac != (hci.MAC{}) {
 				j.Address = &mac
 			}
 			err = ctl.Close()
 		}
 	}
 	if err != nil {
-		j.Error = message(err)
+		j.Error, j.Free = message(err), false
 	}
 	return j
 }

@@ -124,6 +124,6 @@ func TestAdaptersNamed(t *testing.T) {
 	})
 	inAir(t, "JSON", func(t *testing.T) {
 		moor(t.Context(), "-a", "sim:", "--json", "adapters").want(t, 0,
-			`{"name":"sim:","address":"00:4F:52:00:00:00","bus":"sim","up":true,"rfkill_soft":false,"rfkill_hard":false,"user_channel":false,"free":false}`+"\n", "")
+			`{"name":"sim:","address":"00:4F:52:00:00:00","bus":"sim","up":true,"rfkill_soft":false,"rfkill_hard":false,"user_channel":false,"free":true}`+"\n", "")
 	})
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -43,7 +44,7 @@ func newBonds() *command {
 
 var errNoBond = errors.New("there is no bond with this device")
 
-func (c *bondsCmd) runBonds(_ context.Context, a *app) error {
+func (c *bondsCmd) runBonds(ctx context.Context, a *app) error {
 	switch {
 	case c.verb == "show" && !c.one:
 		return usagef("ADDR is missing: the device whose bond is to be shown")
@@ -62,20 +63,32 @@ func (c *bondsCmd) runBonds(_ context.Context, a *app) error {
 	case "show":
 		return c.showBonds(a, stores)
 	case "export":
-		return c.exportBonds(a, stores)
+		return cmp.Or(c.exportBonds(a, stores), shownDamage(stores))
 	case "import":
-		return c.importBonds(a, stores)
+		return c.importBonds(ctx, a, stores)
 	}
 	a.listBonds(stores)
+	return shownDamage(stores)
+}
+
+// shownDamage returns an error if there are bonds that cannot be read, which openBonds
+// has shown: a list or an export without them is not complete.
+func shownDamage(stores []*smp.FileStore) error {
+	if slices.ContainsFunc(stores, func(s *smp.FileStore) bool { return len(s.Damaged()) > 0 }) {
+		return errShown
+	}
 	return nil
 }
 
 // openBonds opens the bonds of every adapter in the state directory and complains
 // about files that cannot be read.
 func (a *app) openBonds() ([]*smp.FileStore, error) {
-	dir := a.stateDir()
-	if dir == "" {
-		return nil, errNothingKept
+	dir, err := a.readStateDir()
+	if err != nil {
+		return nil, err
+	}
+	if stay := slices.DeleteFunc(a.repairState(dir), blocksAll); len(stay) > 0 {
+		return nil, errors.Join(stay...)
 	}
 	stores, err := connmgr.OpenBonds(dir)
 	for _, s := range stores {
@@ -187,7 +200,7 @@ func (a *app) listBonds(stores []*smp.FileStore) {
 		}
 	}
 	if len(t.rows) == 0 {
-		a.note("no bonds are stored in %s", a.stateDir())
+		a.note("no bonds are stored in %s", a.keptDir())
 	}
 	a.out.table(&t)
 }

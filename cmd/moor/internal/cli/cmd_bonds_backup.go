@@ -2,11 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 
 	"github.com/moor-ble/moor/hci"
@@ -50,7 +49,7 @@ func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 		a.out.writeBytes(b)
 		return nil
 	}
-	if err := ownfile.Replace(c.File, b); err != nil {
+	if err := replaceExport(c.File, b); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	if a.JSON {
@@ -63,14 +62,28 @@ func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 	return nil
 }
 
+// replaceExport writes an export, in place of an earlier one.
+func replaceExport(name string, b []byte) error {
+	isList := func(start []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(start), []byte("[")) }
+	if err := checkReplaces(name, "export of bonds", isList); err != nil {
+		return err
+	}
+	return ownfile.Replace(name, b)
+}
+
+var errEmptyInput = errors.New("import: the input is empty: give it what bonds export writes")
+
 var errNoInput = errors.New("import: there is no input: name a file with --file")
 
 // importBonds reads the list that exportBonds writes. Each bond goes to the adapter
 // that it was made with.
-func (c *bondsCmd) importBonds(a *app, stores []*smp.FileStore) error {
-	b, err := c.readInput(a)
+func (c *bondsCmd) importBonds(ctx context.Context, a *app, stores []*smp.FileStore) error {
+	b, err := c.readBonds(ctx, a)
 	if err != nil {
 		return err
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return errEmptyInput
 	}
 	var bonds []json.RawMessage
 	if err := json.Unmarshal(b, &bonds); err != nil {
@@ -121,10 +134,10 @@ func jsonError(err error) error {
 	return err
 }
 
-// readInput returns the bonds to import: the file of --file, or else standard input.
-func (c *bondsCmd) readInput(a *app) ([]byte, error) {
+// readBonds returns the bonds to import: the file of --file, or else standard input.
+func (c *bondsCmd) readBonds(ctx context.Context, a *app) ([]byte, error) {
 	if c.File != "" {
-		b, err := os.ReadFile(c.File)
+		b, err := a.readSecret(ctx, c.File)
 		if err != nil {
 			return nil, fmt.Errorf("import: %w", err)
 		}
@@ -133,5 +146,10 @@ func (c *bondsCmd) readInput(a *app) ([]byte, error) {
 	if a.env.Stdin == nil {
 		return nil, errNoInput
 	}
-	return io.ReadAll(a.env.Stdin)
+	a.note("reading bonds from standard input, Ctrl-D ends")
+	b, err := runInterruptible(ctx, func() ([]byte, error) { return readInput(a.env.Stdin) })
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("import: standard input: %w", err)
+	}
+	return b, err
 }

@@ -59,10 +59,7 @@ func newJSONTable(addr hci.Addr, e *servicecache.Entry) *jsonTable {
 	return j
 }
 
-var (
-	errNothingKept = errors.New("there is no state directory: name one with --state")
-	errNoTable     = errors.New("there is no table of this device")
-)
+var errNoTable = errors.New("there is no table of this device")
 
 func (c *cacheCmd) runCache(_ context.Context, a *app) error {
 	switch {
@@ -71,10 +68,11 @@ func (c *cacheCmd) runCache(_ context.Context, a *app) error {
 	case c.verb == "list" && c.one:
 		return usagef("unexpected argument %q: cache show ADDR shows the table of one device", c.addr)
 	}
-	dir := a.stateDir()
-	if dir == "" {
-		return errNothingKept
+	dir, err := a.readStateDir()
+	if err != nil {
+		return err
 	}
+	_ = a.repairState(dir) // keys are not read here
 	cache, err := connmgr.OpenCache(dir, a.log)
 	if err != nil {
 		return err
@@ -105,7 +103,7 @@ func (a *app) listTables(cache *servicecache.Cache) error {
 			hashText(it.Entry.Hash), "read "+agoText(it.Entry.Discovered))
 	}
 	if len(items) == 0 {
-		a.note("no tables are stored in %s", a.stateDir())
+		a.note("no tables are stored in %s", a.keptDir())
 	}
 	a.out.table(&t)
 	return nil
@@ -129,7 +127,7 @@ func (c *cacheCmd) addrs() []hci.Addr {
 
 func (c *cacheCmd) showTables(a *app, cache *servicecache.Cache) error {
 	found := false
-	all, err := connmgr.KeptTraits(a.stateDir())
+	all, err := connmgr.KeptTraits(a.keptDir())
 	if err != nil {
 		return err
 	}
@@ -197,7 +195,7 @@ func (c *cacheCmd) clearTables(a *app, cache *servicecache.Cache) error {
 			if err != nil {
 				return err
 			}
-			traits, err := connmgr.ClearTraits(a.stateDir(), addr.String())
+			traits, err := connmgr.ClearTraits(a.keptDir(), addr.String())
 			if err != nil {
 				return err
 			}
@@ -216,7 +214,7 @@ func (c *cacheCmd) clearTables(a *app, cache *servicecache.Cache) error {
 		if err := cache.Clear(); err != nil {
 			return err
 		}
-		if _, err := connmgr.ClearTraits(a.stateDir(), ""); err != nil {
+		if _, err := connmgr.ClearTraits(a.keptDir(), ""); err != nil {
 			return err
 		}
 		for _, it := range items {

@@ -17,7 +17,7 @@ func TestCache(t *testing.T) {
 	cache("clear").want(t, 0, "0 tables cleared\n", "")
 	cache("show", belt).want(t, 1, "", "moor: "+belt+": there is no table of this device\n")
 	cache("show").want(t, 2, "", "moor: ADDR is missing: the device whose table is to be shown\n      see moor cache --help\n")
-	moor(t.Context(), "cache", "list").want(t, 1, "", "moor: there is no state directory: name one with --state\n")
+	moor(t.Context(), "cache", "list").want(t, 1, "", "moor: there is no state directory: this user has no home directory\n      name one with --state DIR\n")
 	for _, addr := range []string{belt, lamp} {
 		inAir(t, addr, func(t *testing.T) {
 			if r := moor(t.Context(), "-a", "sim:", "--state", dir, "services", addr); r.code != 0 {

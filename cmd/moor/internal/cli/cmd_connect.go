@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
+	"iter"
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -14,14 +14,10 @@ type connectCmd struct {
 	Every durationArg
 }
 
-// firstPause and longestPause bound the wait after all attempts to reconnect have
-// failed. An advertisement of the device ends it.
-const firstPause, longestPause = time.Second, time.Minute
-
 func newConnect() *command {
 	c := &connectCmd{Every: durationArg(10 * time.Second)}
 	cmd := newCommand(groupPeer, "connect", "Stay connected: reconnect after each loss, and show the state.", c.runConnect)
-	cmd.detail = "If the first connection cannot be established, the exit code gives the reason. After that, the command runs until Ctrl-C, or until an error that another attempt cannot solve, such as a lost bond."
+	cmd.detail = "If the first connection cannot be established, the exit code gives the reason. After that, the command runs until Ctrl-C, or until an error that another attempt cannot solve, such as a lost bond. A signal before the first connection ends it as a failure."
 	c.addArgs(cmd)
 	cmd.flag("every", "show signal strength and parameters every `TIME`, default 10s; 0 never shows them; a terminal always shows them", &c.Every)
 	return cmd
@@ -30,108 +26,86 @@ func newConnect() *command {
 func (c *connectCmd) runConnect(ctx context.Context, a *app) error {
 	return a.withManager(ctx, air{listen: true, silent: true}, func(m *connmgr.Manager) error {
 		w := &watch{a: a, c: c, m: m, start: time.Now(), since: time.Now()}
-		return w.watchConnection(ctx)
+		err := w.watchConnection(ctx)
+		w.showEnd(ctx, err)
+		return err
 	})
 }
 
-// watch keeps a connection up and shows it. Only the goroutine of showUntilEnd uses
-// the fields below m.
+// watch shows a connection that the manager keeps. Only the goroutine of showUntilEnd
+// uses the fields below m.
 type watch struct {
-	a                       *app
-	c                       *connectCmd
-	m                       *connmgr.Manager
-	start                   time.Time
-	since                   time.Time // when the present state began
-	client                  *connmgr.Client
-	links, announced, shown int // the Clients, Connected events and states so far
-	params                  hci.ConnParamsInUse
+	a                *app
+	c                *connectCmd
+	m                *connmgr.Manager
+	start            time.Time
+	since            time.Time // when the client was there, or had gone
+	client           *connmgr.Client
+	links            int // the connections so far
+	announced, shown int // those whose event, and whose state, is shown
+	params           hci.ConnParamsInUse
 }
 
-// watchConnection runs keepConnected and showUntilEnd beside each other, and returns
-// the error of the former.
+// watchConnection keeps the connection and shows it until ctx or the Keep ends. The end
+// of ctx is an error if there was no connection yet.
 func (w *watch) watchConnection(ctx context.Context) error {
+	address, err := w.findAddress(ctx)
+	if err != nil {
+		return err
+	}
+	parent := ctx
 	ctx, cancel := context.WithCancel(ctx)
-	events := eventChannel(ctx, w.m)
-	clients, ended := make(chan *connmgr.Client), make(chan error, 1)
-	go func() { ended <- w.keepConnected(ctx, clients) }()
-	err := w.showUntilEnd(ctx, events, clients, ended)
+	defer cancel()
+	events := channelOf(ctx, w.m.Events(ctx))
+	o := &connmgr.KeepOptions{GiveUp: givesUp}
+	w.a.setOptions(&o.Options, &w.c.peer)
+	o.Options.Timeout = time.Duration(w.c.Within)
+	k, err := w.m.Keep(ctx, address, o)
+	if err != nil {
+		return err
+	}
+	statuses := channelOf(context.WithoutCancel(ctx), k.Watch(context.WithoutCancel(ctx))) // until the Keep has ended
+	w.showUntilEnd(ctx, events, k, statuses)
+	_ = k.Close()
+	ended := ctx.Err() != nil
 	cancel()
 	for range events { // until its goroutine has ended
 	}
-	return err
+	switch {
+	case !ended:
+		return w.a.nameOtherBond(w.m, &w.c.peer, k.Err())
+	case w.links == 0:
+		return context.Cause(parent)
+	}
+	return nil
 }
 
-// eventChannel returns a channel of the manager's events, which is closed after ctx
-// has ended.
-func eventChannel(ctx context.Context, m *connmgr.Manager) <-chan connmgr.Event {
-	all, events := m.Events(ctx), make(chan connmgr.Event)
+// findAddress returns the address of the device with its kind. Unlike locate, it does not
+// search for a device whose kind the command line has.
+func (w *watch) findAddress(ctx context.Context) (string, error) {
+	if w.c.Addr.Known {
+		return w.c.Addr.String(), nil
+	}
+	return w.a.locate(ctx, w.m, &w.c.peer)
+}
+
+// givesUp ends the command if the first connection fails, and later with an error that
+// does not pass.
+func givesUp(s connmgr.KeepStatus) bool { return s.Establishes == 0 || !connmgr.MayPass(s.Err) }
+
+// channelOf returns a channel of the values of a sequence, which is closed at the end of
+// the sequence, or after ctx has ended.
+func channelOf[T any](ctx context.Context, all iter.Seq[T]) <-chan T {
+	values := make(chan T)
 	go func() {
-		defer close(events)
-		for ev := range all {
+		defer close(values)
+		for v := range all {
 			select {
-			case events <- ev:
+			case values <- v:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return events
-}
-
-// keepConnected connects, and reconnects after each loss of the link. It sends each
-// Client, and nil when that has ended. It returns nil when ctx ends, or the error that
-// ends the command.
-func (w *watch) keepConnected(ctx context.Context, clients chan<- *connmgr.Client) error {
-	pause := firstPause
-	for links := 0; ; {
-		c, err := w.a.establish(ctx, w.m, &w.c.peer, connmgr.Options{})
-		switch {
-		case ctx.Err() != nil && c == nil:
-			return nil
-		case err != nil && (links == 0 || !isPassing(err)):
-			return err
-		case err != nil:
-			w.pauseUntilSeen(ctx, pause)
-			pause = min(2*pause, longestPause)
-			continue
-		}
-		links, pause = links+1, firstPause
-		for _, state := range []*connmgr.Client{c, nil} {
-			select {
-			case clients <- state:
-			case <-ctx.Done():
-				return c.Close()
-			}
-			if state == nil {
-				break
-			}
-			select {
-			case <-c.Done():
-				_ = c.Close() // the event has the same error
-			case <-ctx.Done():
-				return c.Close()
-			}
-		}
-	}
-}
-
-// isPassing reports whether a later attempt to reconnect may succeed after err.
-func isPassing(err error) bool {
-	var unseen *notSeenError
-	return errors.As(err, &unseen) || errors.Is(err, connmgr.ErrNoAdapter) ||
-		connmgr.Retryable(err) && !errors.Is(err, connmgr.ErrBondLost)
-}
-
-// pauseUntilSeen waits until the device is heard again, at least firstPause and at
-// most d.
-func (w *watch) pauseUntilSeen(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(firstPause)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-	within, cancel := context.WithTimeout(ctx, d-firstPause)
-	defer cancel()
-	_, _ = w.m.WaitFor(within, w.c.Addr.String())
+	return values
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -167,6 +168,9 @@ func TestConnect(t *testing.T) {
 		}
 		var names []string
 		for _, e := range objects[jsonEvent](t, result{stdout: out.stdout.String()}) {
+			if e.Event == "end" && (e.Connections == nil || *e.Connections != 2 || e.Error != "") {
+				t.Errorf("end %+v, want 2 connections", e)
+			}
 			if names = append(names, e.Event); e.Event == "status" && (e.RSSI == nil || *e.RSSI != -50 || e.MTU != 517 || e.Interval != 7.5 && e.Interval != 50 || e.Timeout == 0) {
 				t.Errorf("status %+v", e)
 			}
@@ -175,8 +179,34 @@ func TestConnect(t *testing.T) {
 			}
 		}
 		compact := slices.Compact(slices.DeleteFunc(names, func(s string) bool { return s == "attempt" }))
-		if got := strings.Join(compact, " "); got != "connected status params status disconnected failed connected status params status" {
+		if got := strings.Join(compact, " "); got != "connected status params status disconnected failed connected status params status end" {
 			t.Errorf("events: %s", got)
+		}
+	})
+	inAir(t, "paces a device that hangs up", func(t *testing.T) {
+		r := newRoom(t, 1)
+		r.air.SetTemper(r.device, sim.Temper{Rules: []sim.Rule{{On: sim.OnLink, Do: sim.HangUp, Delay: 2 * time.Second}}})
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer stop()
+		var out printed
+		code := r.run(ctx, &out, "connect", thermometer, "--every", "0")
+		// The waits are 1, 2, 4, 8, 16, 32 and then 60 s.
+		if s := out.stdout.String(); code != 0 || strings.Count(s, ": connected on a0 in ") != 15 || !strings.HasSuffix(s, "ended, after 15 connections\n") {
+			t.Errorf("exit code %d, stderr %q, stdout:\n%s", code, out.stderr.String(), s)
+		}
+	})
+	inAir(t, "bond lost later", func(t *testing.T) {
+		r := newRoom(t, 1)
+		var out printed
+		ended := make(chan int)
+		go func() { ended <- r.run(t.Context(), &out, "connect", thermometer, "--every", "0") }()
+		time.Sleep(40 * time.Second)
+		r.adapters[0].Fault(sim.ConnectFault{Times: sim.Always, Status: hci.StatusKeyMissing})
+		r.air.SetAway(r.device, true)
+		time.Sleep(6 * time.Second)
+		r.air.SetAway(r.device, false)
+		if code := <-ended; code != 6 || !strings.Contains(out.stderr.String(), "the device refuses this host") {
+			t.Errorf("exit code %d, stderr %q, stdout:\n%s", code, out.stderr.String(), out.stdout.String())
 		}
 	})
 	inAir(t, "for people", func(t *testing.T) {
@@ -217,6 +247,24 @@ func TestConnect(t *testing.T) {
 			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
 		}
 	})
+	for _, args := range []string{thermometer, thermometer + "/random"} { // it searches, or dials
+		inAir(t, "interrupted before the first connection to "+args, func(t *testing.T) {
+			interrupted := func(words ...string) result {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(5*time.Second, func() { cancel(errStopped) })
+				return moor(ctx, append([]string{"-a", "sim:empty", "connect", args}, words...)...)
+			}
+			if r := interrupted(); r.code != 1 || r.stderr != "moor: interrupted\n" || strings.Contains(r.stdout, "ended") || r.took.Round(100*time.Millisecond) != 5*time.Second {
+				t.Errorf("after %v: exit code %d, stderr %q, stdout:\n%s", r.took, r.code, r.stderr, r.stdout)
+			}
+			r := interrupted("--json")
+			lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+			var e jsonEvent
+			if err := json.Unmarshal([]byte(lines[len(lines)-1]), &e); err != nil || e.Event != "end" || e.Address != args || *e.Connections != 0 || e.Error != "interrupted" || r.code != 1 {
+				t.Errorf("exit code %d, %v, stdout:\n%s", r.code, err, r.stdout)
+			}
+		})
+	}
 	inAir(t, "adapter comes back", func(t *testing.T) {
 		r := newRoom(t, 1)
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)

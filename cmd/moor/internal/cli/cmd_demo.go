@@ -18,7 +18,7 @@ func runDemo(ctx context.Context, a *app) error {
 		Value: func(u uuid.UUID, b []byte) string { return newValue(u, b).String() },
 		HCI:   controller.Config{Name: "demo", Logger: a.log},
 	}
-	capture, err := a.openCapture()
+	capture, err := a.openCapture(ctx)
 	if err != nil {
 		return err
 	}

@@ -9,15 +9,20 @@ import (
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/internal/text"
+	"github.com/moor-ble/moor/payload"
 )
 
-type devicesCmd struct{ Duration durationArg }
+type devicesCmd struct {
+	Duration durationArg
+	Keys     keyFlags
+}
 
 func newDevices() *command {
 	c := &devicesCmd{Duration: durationArg(3 * time.Second)}
 	cmd := newCommand(groupAir, "devices", "List the devices heard now and by earlier commands.", c.runDevices)
 	cmd.detail = "The devices heard by earlier commands are in the directory of --state."
 	cmd.flag("duration", "listen for this `TIME`, default 3s; 0 uses no adapter", &c.Duration)
+	c.Keys.addFlags(cmd)
 	return cmd
 }
 
@@ -31,13 +36,18 @@ type jsonDevice struct {
 }
 
 func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
+	keys, err := a.readKeys(ctx, &c.Keys)
+	if err != nil {
+		return err
+	}
 	if c.Duration == 0 {
-		dir := a.stateDir()
-		if dir == "" {
-			return errNothingKept
+		dir, err := a.readStateDir()
+		if err != nil {
+			return err
 		}
+		_ = a.repairState(dir) // keys are not read here
 		kept, err := connmgr.KeptDevices(dir)
-		a.printDevices(kept)
+		a.printDevices(kept, keys)
 		return err
 	}
 	return a.withManager(ctx, air{listen: true}, func(m *connmgr.Manager) error {
@@ -47,7 +57,7 @@ func (c *devicesCmd) runDevices(ctx context.Context, a *app) error {
 		case <-t.C:
 		case <-ctx.Done(): // the user has heard enough
 		}
-		a.printDevices(m.Devices())
+		a.printDevices(m.Devices(), keys)
 		return a.reportDeaf(m)
 	})
 }
@@ -71,7 +81,7 @@ func (a *app) reportDeaf(m *connmgr.Manager) error {
 }
 
 // printDevices shows a row for each device and adapter.
-func (a *app) printDevices(all []connmgr.Device) {
+func (a *app) printDevices(all []connmgr.Device, keys *payload.Keys) {
 	var t table
 	traits, err := a.keptTraits()
 	if err != nil {
@@ -79,9 +89,9 @@ func (a *app) printDevices(all []connmgr.Device) {
 	}
 	for i := range all {
 		d := &all[i]
-		r := deviceReport(d)
+		r, frames := deviceReport(d), d.Payloads(keys)
 		if a.JSON {
-			j := jsonDevice{Adapter: d.Adapter, jsonReport: newJSONReport(r), Traits: connmgr.TraitsOf(traits, d.Addr)}
+			j := jsonDevice{Adapter: d.Adapter, jsonReport: newJSONReport(r, frames), Traits: connmgr.TraitsOf(traits, d.Addr)}
 			j.Name = validText(d.Name)
 			if d.Smoothed != connmgr.NoRSSI {
 				j.Average = &d.Smoothed
@@ -89,7 +99,7 @@ func (a *app) printDevices(all []connmgr.Device) {
 			a.out.json(j)
 			continue
 		}
-		t.row(d.Addr.String(), rssiText(r.RSSI), text.Clean(d.Name), d.Adapter, agoText(d.Seen), about(r))
+		t.row(d.Addr.String(), rssiText(r.RSSI), text.Clean(d.Name), d.Adapter, agoText(d.Seen), about(r, frames))
 	}
 	if a.env.Terminal == nil {
 		a.out.table(&t)
@@ -103,10 +113,10 @@ func (a *app) printDevices(all []connmgr.Device) {
 
 // keptTraits returns the traits of all devices, from the state directory.
 func (a *app) keptTraits() ([]connmgr.DeviceTraits, error) {
-	if a.stateDir() == "" {
+	if a.keptDir() == "" {
 		return nil, nil
 	}
-	return connmgr.KeptTraits(a.stateDir())
+	return connmgr.KeptTraits(a.keptDir())
 }
 
 // deviceReport returns the last advertisement of a device as a report.

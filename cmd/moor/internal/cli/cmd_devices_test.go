@@ -15,7 +15,7 @@ import (
 // count as a success if no adapter has scanned; read does not search for a device.
 func TestDeafAdapters(t *testing.T) {
 	refuse := sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, Times: sim.Always, Status: hci.StatusHardwareFailure}
-	const refused = "moor: connmgr: adapter deaf does not scan: controller: LE Set Extended Scan Enable: hardware failure (0x03)\n" +
+	const refused = "moor: adapter deaf does not scan: LE Set Extended Scan Enable: hardware failure (0x03)\n" +
 		"      the adapter does not work properly: replug or reset it, or use another one\n"
 	for _, c := range []struct {
 		name, args, stdout, stderr string
@@ -56,7 +56,7 @@ func TestDevicesShowWhatWasHeard(t *testing.T) {
 	for _, json := range []bool{false, true} {
 		var stdout bytes.Buffer
 		a := &app{env: &Env{}, out: &output{w: &stdout}, globals: globals{JSON: json, State: "none"}}
-		a.printDevices(all)
+		a.printDevices(all, nil)
 		want := "00:00:00:00:00:01/public  -50 dBm  Kettle\uFFFD[31m  hci0  0s ago  not connectable\n"
 		if json {
 			want = `"name":"Kettle\u001b[31m","connectable":false,"scannable":true`
@@ -69,7 +69,7 @@ func TestDevicesShowWhatWasHeard(t *testing.T) {
 
 func TestDevices(t *testing.T) {
 	dir := t.TempDir()
-	moor(t.Context(), "devices", "--duration", "0").want(t, 1, "", "moor: there is no state directory: name one with --state\n")
+	moor(t.Context(), "devices", "--duration", "0").want(t, 1, "", "moor: there is no state directory: this user has no home directory\n      name one with --state DIR\n")
 	inAir(t, "heard", func(t *testing.T) {
 		r := moor(t.Context(), "-a", "sim:", "--state", dir, "devices")
 		if r.took < 3*time.Second || r.took > 3500*time.Millisecond || strings.Count(r.stdout, "\n") != 3 ||

@@ -26,7 +26,9 @@ func runDoctor(ctx context.Context, a *app) error {
 	}
 	env := doctor.System(name, nil)
 	env.Open = a.openTransport
+	stop := callLater(func() { a.note("trying the adapters") })
 	r := doctor.Run(ctx, env)
+	stop()
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}

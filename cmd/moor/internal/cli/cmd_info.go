@@ -10,6 +10,7 @@ import (
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
+	"github.com/moor-ble/moor/internal/text"
 )
 
 type infoCmd struct{ peer }
@@ -44,19 +45,29 @@ type jsonInfo struct {
 	RSSI       *int8               `json:"rssi,omitempty"`
 	Encrypted  bool                `json:"encrypted"`
 	// ExtendedRefused is the refusal that has made this host use the legacy commands.
-	ExtendedRefused string            `json:"extended_refused,omitempty"`
-	Unanswered      map[string]string `json:"unanswered,omitempty"`
+	ExtendedRefused string `json:"extended_refused,omitempty"`
+	// CodedRefused is the refusal that has made this host do without the coded PHY.
+	CodedRefused string            `json:"coded_refused,omitempty"`
+	Unanswered   map[string]string `json:"unanswered,omitempty"`
 }
 
 func (c *infoCmd) runInfo(ctx context.Context, a *app) error {
-	return a.withManagedClient(ctx, &c.peer, linkOptions(), func(m *connmgr.Manager, conn *connmgr.Client) error {
-		info, err := collectInfo(ctx, conn.Conn())
-		if err != nil {
-			return err
-		}
+	// The questions belong to the attempt: a device that ends the link over one of them
+	// is connected to again.
+	var info *jsonInfo
+	o := linkOptions()
+	o.Ready = func(ctx context.Context, conn *connmgr.Client) (err error) {
+		info, err = collectInfo(ctx, conn.Conn())
+		return err
+	}
+	return a.withManagedClient(ctx, &c.peer, o, func(m *connmgr.Manager, conn *connmgr.Client) error {
 		if ctl := m.Adapter(conn.Adapter()).Controller(); ctl != nil {
-			if refused := ctl.Info().ExtendedRefused; refused != nil {
-				info.ExtendedRefused = message(refused)
+			own := ctl.Info()
+			if own.ExtendedRefused != nil {
+				info.ExtendedRefused = message(own.ExtendedRefused)
+			}
+			if own.CodedRefused != nil {
+				info.CodedRefused = message(own.CodedRefused)
 			}
 		}
 		if a.JSON {
@@ -119,11 +130,11 @@ func collectInfo(ctx context.Context, c *host.Conn) (*jsonInfo, error) {
 
 func (i *jsonInfo) infoTable() *table {
 	t := &table{}
-	put := func(name, what, text string) {
-		if text == "" {
-			text = "unknown: " + i.Unanswered[what]
+	put := func(name, what, value string) {
+		if value == "" {
+			value = "unknown: " + i.Unanswered[what]
 		}
-		t.row(name, text)
+		t.row(name, text.DropPackages(value))
 	}
 	put("address", "", i.Address.String()+", "+addrText(i.Address))
 	put("own address", "", i.Own.String())
@@ -139,15 +150,18 @@ func (i *jsonInfo) infoTable() *table {
 	if i.ExtendedRefused != "" {
 		put("commands", "", "legacy, because the extended ones were refused: "+i.ExtendedRefused)
 	}
+	if i.CodedRefused != "" {
+		put("coded PHY", "", "not used, because it was refused: "+i.CodedRefused)
+	}
 	put("PHY", "", i.TX+" out, "+i.RX+" in")
 	put("data length", "", fmt.Sprintf("%d octets out, %d octets in", i.MaxTX, i.MaxRX))
 	put("MTU", "", octets(i.MTU))
 	if _, unanswered := i.Unanswered["rssi"]; i.RSSI != nil || unanswered {
-		text := ""
+		signal := ""
 		if i.RSSI != nil {
-			text = fmt.Sprintf("%d dBm", *i.RSSI)
+			signal = fmt.Sprintf("%d dBm", *i.RSSI)
 		}
-		put("RSSI", "rssi", text)
+		put("RSSI", "rssi", signal)
 	}
 	put("interval", "", i.inUse.Interval.String())
 	put("latency", "", fmt.Sprintf("%d intervals", i.Latency))

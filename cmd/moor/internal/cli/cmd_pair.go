@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
@@ -14,21 +13,21 @@ type pairCmd struct {
 	peer
 	JustWorks, MITM, Legacy, Replace bool
 	KeySize                          keySizeArg
-	OOB                              oobArg
+	OOB                              string // a file
 }
 
 func newPair() *command {
 	c := &pairCmd{}
 	cmd := newCommand(groupPeer, "pair", "Pair with the device and store the bond.", c.runPair)
 	cmd.detail = "The terminal asks the questions of the pairing: to type a passkey here or on the device, or to confirm that both show the same number. A device with neither display nor keys pairs without a question.\n\n" +
-		"The bond is stored in the directory of --state. It encrypts every later connection before anything else is sent."
+		"The bond is stored in the directory of --state. It encrypts every later connection before anything else is sent. If it cannot be stored, the exit code is 1, and the device has to pair again."
 	c.addDialArgs(cmd, "timeout")
 	fs := cmd.flags
 	fs.BoolVar(&c.JustWorks, "just-works", false, "ask nothing: the link is encrypted, but the device is not authenticated")
 	fs.BoolVar(&c.MITM, "mitm", false, "refuse to pair without protection against a man in the middle, which needs a passkey or a comparison")
 	fs.BoolVar(&c.Legacy, "legacy", false, "also pair with devices without LE Secure Connections; anyone who listens to such a pairing can decrypt all later data")
 	cmd.flag("key-size", "accept keys of at least `N` octets, 7 to 16; default 16", &c.KeySize)
-	cmd.flag("oob", "use the device's out-of-band data, such as from an NFC tag, and refuse to pair without protection, as --mitm does; `FILE` holds its AD structures in hexadecimal", &c.OOB)
+	fs.StringVar(&c.OOB, "oob", "", "use the device's out-of-band data, such as from an NFC tag, and refuse to pair without protection, as --mitm does; `FILE` holds its AD structures in hexadecimal")
 	fs.BoolVar(&c.Replace, "replace", false, "pair again even if there is a bond, also with a device that has lost its own; make sure that it is the same device")
 	return cmd
 }
@@ -42,13 +41,15 @@ type jsonPaired struct {
 	Bonded bool `json:"bonded"`
 }
 
-var errNotKept = errors.New("a bond needs a directory: name one with --state")
-
 func (c *pairCmd) runPair(ctx context.Context, a *app) error {
 	if c.JustWorks && c.MITM {
 		return usagef("--mitm requires protection and --just-works has none: give one of them")
 	}
-	if oob := c.OOB.data; oob != nil {
+	oob, err := a.readOOB(ctx, c.OOB)
+	if err != nil {
+		return err
+	}
+	if oob != nil {
 		if c.JustWorks {
 			return usagef("--oob brings protection and --just-works has none: give one of them")
 		}
@@ -56,10 +57,10 @@ func (c *pairCmd) runPair(ctx context.Context, a *app) error {
 			return usagef("the data of --oob is for legacy pairing only: add --legacy")
 		}
 	}
-	if a.stateDir() == "" {
-		return errNotKept
+	if _, err := a.needStateDir(); err != nil {
+		return err
 	}
-	pairing := &smp.PairOptions{MITM: c.MITM, Delegate: a.pairingDelegate(), OOB: c.OOB.data}
+	pairing := &smp.PairOptions{MITM: c.MITM, Delegate: a.pairingDelegate(), OOB: oob}
 	if c.JustWorks {
 		pairing.Delegate = smp.NoInput{}
 	}

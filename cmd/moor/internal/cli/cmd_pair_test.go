@@ -13,6 +13,7 @@ import (
 
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
 	"github.com/moor-ble/moor/smp"
@@ -49,8 +50,9 @@ func (u *user) Ended(hci.Addr, error) {}
 // house has a lock with a battery level that requires an encrypted link.
 type house struct {
 	*room
-	state string
-	out   printed
+	state   string
+	machine []hcisock.Adapter // the adapters of the machine
+	out     printed
 }
 
 func newHouse(t *testing.T, state string, device *smp.Config) *house {
@@ -91,7 +93,8 @@ func (h *house) moor(answer func(asked string) string, args ...string) result {
 	start := time.Now()
 	code := Run(h.t.Context(), append([]string{"-a", "a0", "--state", h.state}, args...), &Env{
 		Stdin: in, Stdout: &h.out.stdout, Stderr: &h.out.stderr,
-		Open: func(context.Context, string) (hci.Transport, error) { return h.adapters[0].Plug(), nil },
+		Open:     func(context.Context, string) (hci.Transport, error) { return h.adapters[0].Plug(), nil },
+		Adapters: func() ([]hcisock.Adapter, error) { return h.machine, nil },
 	})
 	return result{code, h.out.stdout.String(), h.out.stderr.String(), time.Since(start)}
 }
@@ -262,9 +265,9 @@ func TestPairWrongCommandLines(t *testing.T) {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want 2 and %q", args, r.code, r.stdout, r.stderr, want)
 		}
 	}
-	moor(t.Context(), "pair", lock).want(t, 1, "", "moor: a bond needs a directory: name one with --state\n")
+	moor(t.Context(), "pair", lock).want(t, 1, "", "moor: there is no state directory: this user has no home directory\n      name one with --state DIR\n")
 	for _, args := range [][]string{{"bonds"}, {"unpair", lock}} {
-		moor(t.Context(), args...).want(t, 1, "", "moor: there is no state directory: name one with --state\n")
+		moor(t.Context(), args...).want(t, 1, "", "moor: there is no state directory: this user has no home directory\n      name one with --state DIR\n")
 	}
 }
 
@@ -330,7 +333,7 @@ func TestBonds(t *testing.T) {
 		h.moor(nil, "bonds", "import", "--file", file).want(t, 0, "1 bond imported\n", "")
 		h.moor(nil, "read", lock, "2a19").want(t, 0, "57  87 %\n", "")
 		h.moor(nil, "unpair", mac).want(t, 0, "bond with "+lock+" removed, of adapter "+local+"\n", "")
-		h.moor(nil, "bonds", "import").want(t, 1, "", "moor: import: not a list of bonds: unexpected end of JSON input\n")
+		h.moor(nil, "bonds", "import").want(t, 1, "", "moor: import: the input is empty: give it what bonds export writes\n")
 		// On another machine, the adapter is not known.
 		other := moor(t.Context(), "--state", t.TempDir(), "bonds", "import", "--file", file)
 		if other.code != 1 || !strings.Contains(other.stderr, "the adapter "+local+", which has not been used with this state") {
@@ -359,9 +362,65 @@ func TestDamagedBond(t *testing.T) {
 				t.Errorf("exit code %d, stderr %q, want %d and %q", r.code, said, exitBondLost, want)
 			}
 		}
+		for _, args := range [][]string{{"bonds"}, {"bonds", "export"}, {"bonds", "export", "--file", filepath.Join(t.TempDir(), "x")}} {
+			r := h.moor(nil, args...)
+			if r.code != 1 || strings.Count(r.stderr, "moor: ") != 1 || !strings.HasPrefix(r.stderr, "moor: bond "+files[0]+": ") {
+				t.Errorf("%v: exit code %d, stdout %q, stderr %q", args, r.code, r.stdout, r.stderr)
+			}
+		}
 		if r := h.moor(nil, "unpair", lock); r.code != 0 || !strings.HasPrefix(r.stdout, "bond with "+lock+" removed") {
 			t.Errorf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 		}
 		h.moor(nil, "bonds").want(t, 0, "", "")
+	})
+}
+
+// TestBondOfAnotherAdapter uses a device that has a bond with an adapter that the command
+// does not use.
+func TestBondOfAnotherAdapter(t *testing.T) {
+	inAir(t, "read", func(t *testing.T) {
+		h := newHouse(t, t.TempDir(), &smp.Config{})
+		if r := h.moor(nil, "pair", lock); r.code != 0 {
+			t.Fatalf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+		first := h.adapters[0]
+		h.adapters[0] = h.air.NewController(nil)
+		h.machine = []hcisock.Adapter{{Name: "hci0", MAC: h.adapters[0].Address().MAC}}
+		told := "the bond with the device was made by another adapter, " + first.Address().String() +
+			": use that adapter (--adapter), or pair with this one too (moor pair, or --pair)\n"
+		const refused = "moor: read handle 0x0012, 2a19 (Battery Level): read request of handle 0x0012: insufficient authentication (0x05)\n      "
+		h.moor(nil, "read", lock, "2a19").want(t, 1, "", refused+told)
+		h.machine = append(h.machine, hcisock.Adapter{Name: "hci1", MAC: first.Address().MAC})
+		h.moor(nil, "read", lock, "2a19").want(t, 1, "", refused+strings.Replace(told, "(--adapter)", "(--adapter hci1)", 1))
+		h.moor(nil, "read", lock, "2a19", "--pair").want(t, 0, "57  87 %\n", "")
+	})
+	inAir(t, "connect", func(t *testing.T) { // the device ends a link without a bond
+		h := newHouse(t, t.TempDir(), &smp.Config{})
+		if r := h.moor(nil, "pair", lock); r.code != 0 {
+			t.Fatalf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+		first := h.adapters[0]
+		h.adapters[0] = h.air.NewController(nil)
+		h.device.Close()
+		p, err := h.air.NewPeripheral(t.Context(), &sim.PeripheralConfig{
+			Name: "Lock", Address: h.device.Address(), Temper: sim.Temper{
+				SecurityRequests: []sim.SecurityRequest{{AuthReq: 0x0D}},
+				Rules:            []sim.Rule{{On: sim.OnSecurityRefused, Do: sim.HangUp, Status: 0x05}},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		for _, command := range []string{"connect", "info"} {
+			r := h.moor(nil, command, lock)
+			if r.code != 6 || !strings.HasSuffix(r.stderr, "\n      the bond with the device was made by another adapter, "+first.Address().String()+
+				": use that adapter (--adapter), or pair with this one too (moor pair, or --pair)\n") {
+				t.Errorf("%s: exit code %d, stderr %q", command, r.code, r.stderr)
+			}
+		}
+		h.moor(nil, "unpair", lock)
+		h.moor(nil, "info", lock).want(t, 6, "", "moor: "+strings.TrimSuffix(lock, "/random")+" (Lock): no connection after 1 attempt: link to "+lock+" ended: authentication failure (0x05)\n"+
+			"      the device wants a paired connection: pair with it first\n")
 	})
 }

@@ -22,21 +22,30 @@ func newRead() *command {
 	return cmd
 }
 
-// jsonValue is the output of read and notify with --json.
-type jsonValue struct {
+// jsonAttribute is the attribute in the output of read and notify with --json.
+type jsonAttribute struct {
 	Address hci.Addr   `json:"address"`
 	Handle  att.Handle `json:"handle"`
 	UUID    *uuid.UUID `json:"uuid,omitempty"`
 	Name    string     `json:"name,omitempty"`
+}
+
+func newJSONAttribute(c *connmgr.Client, f *found) jsonAttribute {
+	j := jsonAttribute{Address: c.Address(), Handle: f.Handle, Name: f.Name}
+	if f.Service != nil {
+		j.UUID = &f.UUID
+	}
+	return j
+}
+
+// jsonValue is the output of read and notify with --json.
+type jsonValue struct {
+	jsonAttribute
 	value
 }
 
 func newJSONValue(c *connmgr.Client, f *found, b []byte) jsonValue {
-	v := jsonValue{Address: c.Address(), Handle: f.Handle, Name: f.Name, value: newValue(f.UUID, b)}
-	if f.Service != nil {
-		v.UUID = &f.UUID
-	}
-	return v
+	return jsonValue{newJSONAttribute(c, f), newValue(f.UUID, b)}
 }
 
 func (c *readCmd) runRead(ctx context.Context, a *app) error {
@@ -59,7 +68,7 @@ func (c *readCmd) runRead(ctx context.Context, a *app) error {
 // readAttribute reads the attribute that arg names.
 func readAttribute(ctx context.Context, conn *connmgr.Client, arg attrArg) (f found, b []byte, err error) {
 	err = conn.Heal(ctx, func(ctx context.Context) (err error) {
-		if f, err = findAttribute(conn.Profile(), arg); err != nil {
+		if f, err = findOn(ctx, conn, arg); err != nil {
 			return err
 		}
 		if b, err = conn.GATT().ReadLong(ctx, f.Handle); err != nil {

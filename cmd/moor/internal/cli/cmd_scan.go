@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
+	"github.com/moor-ble/moor/payload"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -24,6 +24,7 @@ type scanCmd struct {
 	Manufacturers companyList
 	RSSI          rssiArg
 	PHYs          phyList
+	Keys          keyFlags
 }
 
 func newScan() *command {
@@ -37,6 +38,7 @@ func newScan() *command {
 	cmd.flag("manufacturer", "only devices with data of this company (`ID`, such as 0x004c); more than one: any of them", &c.Manufacturers)
 	cmd.flag("phy", "listen on this physical layer (`PHY` is 1m or coded), default 1m; more than one: by turns", &c.PHYs)
 	cmd.flag("rssi", "only advertisements of at least `DBM`, such as -70", &c.RSSI)
+	c.Keys.addFlags(cmd)
 	return cmd
 }
 
@@ -113,14 +115,18 @@ type view interface {
 const tickTime = 250 * time.Millisecond
 
 func (c *scanCmd) runScan(ctx context.Context, a *app) error {
+	keys, err := a.readKeys(ctx, &c.Keys)
+	if err != nil {
+		return err
+	}
 	var v view
 	switch {
 	case a.JSON:
-		v = &jsonView{a}
+		v = &jsonView{a, keys}
 	case a.env.Terminal != nil && !c.Duplicates:
-		v = newLiveView(a, c)
+		v = newLiveView(a, c, keys)
 	default:
-		v = newLineView(a)
+		v = newLineView(a, keys)
 	}
 	_, live := v.(*liveView)
 	// The manager hears what the scan hears, and keeps it.
@@ -134,98 +140,16 @@ func (c *scanCmd) runScan(ctx context.Context, a *app) error {
 		if lines, ok := v.(*lineView); ok {
 			lines.several = len(m.Adapters()) > 1
 		}
-		w := scanWatch{a: a, m: m, view: v, name: c.Name, heard: map[string]bool{}, lost: map[string]bool{}}
+		w := scanWatch{a: a, m: m, view: v, name: c.Name, lost: map[string]bool{}}
 		return w.watchScan(within, c.options(live))
 	})
 }
 
-// scanWatch shows a scan.
-type scanWatch struct {
-	a       *app
-	m       *connmgr.Manager
-	view    view
-	name    string          // devices have to have this in their name
-	heard   map[string]bool // adapters that have heard something
-	lost    map[string]bool // adapters that do not scan, and never have
-	dropped uint64
-}
-
-// watchScan shows reports until ctx ends. An end by time or by Ctrl-C is no error.
-func (w *scanWatch) watchScan(ctx context.Context, o *connmgr.ScanOptions) error {
-	items, stop := scanItems(ctx, w.m, o)
-	defer func() {
-		stop()
-		w.view.endView(w.dropped)
-	}()
-	tick := time.NewTicker(tickTime)
-	defer tick.Stop()
-	w.view.tick(time.Now())
-	for {
-		select {
-		case now := <-tick.C:
-			w.view.tick(now)
-		case it := <-items:
-			w.dropped += it.report.Dropped
-			adapter, ok := errors.AsType[*connmgr.AdapterError](it.err)
-			switch {
-			case it.err == nil:
-				w.showReport(&it.report)
-			case ctx.Err() != nil:
-				return nil
-			case !ok || w.allLost(adapter):
-				return it.err
-			}
-		}
-	}
-}
-
-func (w *scanWatch) showReport(r *connmgr.Report) {
-	w.heard[r.Adapter] = true
-	if strings.Contains(strings.ToLower(r.Name()), strings.ToLower(w.name)) {
-		w.view.report(r)
-	}
-}
-
-// allLost shows on standard error what has become of an adapter, and reports
-// instead whether none of the adapters has ever scanned.
-func (w *scanWatch) allLost(e *connmgr.AdapterError) bool {
-	w.lost[e.Adapter] = e.Err != nil && !w.heard[e.Adapter]
-	if !slices.ContainsFunc(w.m.Adapters(), func(d *connmgr.Adapter) bool { return !w.lost[d.Name()] }) {
-		return true
-	}
-	tip := ""
-	if e.Err != nil {
-		tip = advice(e.Err)
-	}
-	w.a.printError(message(e), tip)
-	return false
-}
-
-// scanItem is a pair that a scan yields.
-type scanItem struct {
-	report connmgr.Report
-	err    error
-}
-
-// scanItems scans on a goroutine of its own, so that the view can be drawn
-// while nothing is heard; stop ends it.
-func scanItems(ctx context.Context, m *connmgr.Manager, o *connmgr.ScanOptions) (items <-chan scanItem, stop func()) {
-	ch, done, ended := make(chan scanItem), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for r, err := range m.Scan(ctx, o) {
-			select {
-			case ch <- scanItem{r, err}:
-			case <-done:
-				return
-			}
-		}
-	}()
-	return ch, func() { close(done); <-ended }
-}
-
 // jsonView writes a line for each report.
-type jsonView struct{ a *app }
+type jsonView struct {
+	a    *app
+	keys *payload.Keys
+}
 
 // jsonHeard is the output of scan --json for each report.
 type jsonHeard struct {
@@ -234,7 +158,7 @@ type jsonHeard struct {
 }
 
 func (v *jsonView) report(r *connmgr.Report) {
-	j := jsonHeard{r.Adapter, newJSONReport(&r.Report)}
+	j := jsonHeard{r.Adapter, newJSONReport(&r.Report, r.Payloads(v.keys))}
 	j.Address = r.Addr
 	v.a.out.json(j)
 }
@@ -246,15 +170,18 @@ func (v *jsonView) endView(dropped uint64) { v.a.printLost(dropped) }
 // several adapters the line names the one that heard the device.
 type lineView struct {
 	a       *app
+	keys    *payload.Keys
 	start   time.Time
 	several bool
 }
 
-func newLineView(a *app) *lineView { return &lineView{a: a, start: time.Now()} }
+func newLineView(a *app, keys *payload.Keys) *lineView {
+	return &lineView{a: a, keys: keys, start: time.Now()}
+}
 
 func (v *lineView) report(r *connmgr.Report) {
 	var t table
-	row := []string{pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(text.Clean(r.Name()), 20), about(&r.Report)}
+	row := []string{pad(sinceText(r.Time.Sub(v.start)), 9), pad(r.Addr.String(), 24), pad(rssiText(r.RSSI), 8), pad(text.Clean(r.Name()), 20), about(&r.Report, r.Payloads(v.keys))}
 	if v.several {
 		row = slices.Insert(row, 1, pad(r.Adapter, 12))
 	}

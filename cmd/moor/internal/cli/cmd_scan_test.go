@@ -111,14 +111,14 @@ func TestScanAllAdapters(t *testing.T) {
 // goes on without those that cannot otherwise.
 func TestScanLosesAdapters(t *testing.T) {
 	refuse := sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, Times: sim.Always, Status: hci.StatusHardwareFailure}
-	const refused = "controller: LE Set Extended Scan Enable: hardware failure (0x03)\n" +
+	const refused = "LE Set Extended Scan Enable: hardware failure (0x03)\n" +
 		"      the adapter does not work properly: replug or reset it, or use another one\n"
 	for _, c := range []struct {
 		name, adapters, stderr string
 		code                   int
 	}{
-		{"all", "deaf", "moor: connmgr: adapter deaf does not scan: " + refused, 1},
-		{"one", "deaf,hci0", "moor: connmgr: adapter deaf does not scan: " + refused, 0},
+		{"all", "deaf", "moor: adapter deaf does not scan: " + refused, 1},
+		{"one", "deaf,hci0", "moor: adapter deaf does not scan: " + refused, 0},
 	} {
 		inAir(t, c.name, func(t *testing.T) {
 			air := sim.New(nil)
@@ -253,8 +253,9 @@ func TestOutputFails(t *testing.T) {
 				var stderr bytes.Buffer
 				start := time.Now()
 				code := Run(t.Context(), append([]string{"-a", "sim:"}, strings.Fields(args)...), &Env{Stdout: &brokenPipe{1, c.err}, Stderr: &stderr})
-				if took := time.Since(start); code != 1 || stderr.String() != c.stderr || took > time.Minute {
-					t.Errorf("exit code %d after %v, stderr %q", code, took, stderr.String())
+				said := strings.TrimPrefix(stderr.String(), subscribed)
+				if took := time.Since(start); code != 1 || said != c.stderr || took > time.Minute {
+					t.Errorf("exit code %d after %v, stderr %q", code, took, said)
 				}
 			})
 		}
@@ -273,7 +274,7 @@ func TestScanSaysWhatIsLost(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		a := &app{env: &Env{Stderr: &stderr}, out: &output{w: &stdout}}
-		for _, v := range []view{newLineView(a), &jsonView{a}} {
+		for _, v := range []view{newLineView(a, nil), &jsonView{a, nil}} {
 			stderr.Reset()
 			v.endView(c.dropped)
 			if stderr.String() != c.want || stdout.Len() != 0 {
@@ -296,7 +297,7 @@ func TestScanCodedPHY(t *testing.T) {
 		{"--phy coded", 0, "00:00:5E:00:53:01", "", 0},
 		{"--phy 1m,coded", 0, "00:00:5E:00:53:01", "", 0},
 		{"--phy coded", sim.DefaultFeatures &^ hci.FeatureCodedPHY, "",
-			"moor: connmgr: adapter hci0 does not scan: controller: scan: the controller does not support the coded PHY: use 1M alone\n" +
+			"moor: adapter hci0 does not scan: scan: the controller does not support the coded PHY: use 1M alone\n" +
 				"      leave the coded PHY out, or use an adapter that has it\n", 1},
 	} {
 		inAir(t, c.args, func(t *testing.T) {
@@ -322,11 +323,70 @@ func TestScanCodedPHY(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			var stdout, stderr bytes.Buffer
+			start := time.Now()
 			code := Run(t.Context(), append([]string{"-a", "hci0", "scan", "--duration", "5s"}, strings.Fields(c.args)...),
 				&Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+			if took := time.Since(start); code != 0 && took > time.Second {
+				t.Errorf("it fails after %v, want at once: another try would fail too", took)
+			}
 			if code != c.code || !strings.Contains(stdout.String(), c.stdout) || c.stdout == "" && stdout.Len() > 0 || stderr.String() != c.stderr {
 				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 			}
 		})
 	}
+}
+
+// TestScanWithoutScan scans on an adapter that never begins to: the command fails at the
+// end of the duration, or after recoverTime.
+func TestScanWithoutScan(t *testing.T) {
+	unanswered := sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, Times: sim.Always, NoAnswer: true, Ignore: true}
+	refused := sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, Times: sim.Always, Status: hci.StatusHardwareFailure}
+	const silent = "moor: nothing was scanned: no adapter has begun to scan\n      give it more time with --duration, or see moor doctor\n"
+	for _, c := range []struct {
+		name, duration string
+		fault          sim.CommandFault
+		stderr         string // its beginning
+		from, to       time.Duration
+	}{
+		{"unanswered", "1s", unanswered, silent, time.Second, 4 * time.Second},
+		{"unanswered for long", "1m", unanswered, "moor: adapter hci0 ", 10 * time.Second, 15 * time.Second},
+		{"refused", "1s", refused, "moor: adapter hci0 does not scan: LE Set Extended Scan Enable: hardware failure (0x03)\n", time.Second, 2 * time.Second},
+		{"refused for long", "0", refused, "moor: adapter hci0 does not scan: LE Set Extended Scan Enable: hardware failure (0x03)\n", 10 * time.Second, 13 * time.Second},
+	} {
+		for _, flag := range []string{"--json", "--json=false"} {
+			inAir(t, c.name+" "+flag, func(t *testing.T) {
+				air := sim.New(nil)
+				defer air.Close()
+				air.NewController(&sim.ControllerConfig{Name: "hci0"}).Fault(c.fault)
+				var stdout, stderr bytes.Buffer
+				start := time.Now()
+				code := Run(t.Context(), []string{"-a", "hci0", flag, "scan", "--duration", c.duration},
+					&Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+				took := time.Since(start)
+				if code != 1 || stdout.Len() != 0 || !strings.HasPrefix(stderr.String(), c.stderr) || strings.Count(stderr.String(), "moor: ") != 1 || took < c.from || took > c.to {
+					t.Errorf("exit code %d after %v, stdout %q, stderr %q", code, took, stdout.String(), stderr.String())
+				}
+			})
+		}
+	}
+}
+
+// TestScanRecovers scans on an adapter that refuses to scan at first.
+func TestScanRecovers(t *testing.T) {
+	inAir(t, "refused once", func(t *testing.T) {
+		air := sim.New(nil)
+		defer air.Close()
+		air.NewController(&sim.ControllerConfig{Name: "hci0"}).Fault(
+			sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, Times: 1, Status: hci.StatusHardwareFailure})
+		p, err := air.NewPeripheral(t.Context(), sim.Thermometer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		var stdout, stderr bytes.Buffer
+		code := Run(t.Context(), []string{"-a", "hci0", "scan"}, &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+		if code != 0 || stderr.Len() != 0 || !strings.Contains(stdout.String(), "Thermometer") {
+			t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+		}
+	})
 }

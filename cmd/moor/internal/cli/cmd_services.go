@@ -22,7 +22,10 @@ func newServices() *command {
 
 func (c *servicesCmd) runServices(ctx context.Context, a *app) error {
 	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
-		p := conn.Profile()
+		p, err := conn.GATT().Discover(ctx)
+		if err != nil {
+			return err
+		}
 		if a.JSON {
 			for i := range p.Services {
 				a.out.json(serviceJSON(&p.Services[i]))

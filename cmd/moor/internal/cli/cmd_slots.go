@@ -32,6 +32,9 @@ func runSlots(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if len(names) == 0 && a.Snoop != "" {
+		return usagef("--snoop: no adapter is opened whose packets could be captured")
+	}
 	if len(names) > 0 {
 		err = a.withManager(ctx, air{adapters: names}, func(m *connmgr.Manager) error {
 			awaitAdapters(ctx, m)

@@ -111,7 +111,7 @@ func (c *writeCmd) runWrite(ctx context.Context, a *app) error {
 // Write Command.
 func (c *writeCmd) writeAttribute(ctx context.Context, conn *connmgr.Client, value []byte) (f found, command bool, err error) {
 	err = conn.Heal(ctx, func(ctx context.Context) (err error) {
-		if f, err = findAttribute(conn.Profile(), c.Attr); err != nil {
+		if f, err = findOn(ctx, conn, c.Attr); err != nil {
 			return err
 		}
 		command = c.NoResponse || commandOnly(&f)

@@ -29,10 +29,10 @@ func TestWrite(t *testing.T) {
 		{"JSON", []string{lamp, lampSwitch, "00", "--json"}, 0,
 			`{"address":"C0:FF:EE:00:00:03/random","handle":23,"uuid":"` + lampSwitch + `","octets":1,"response":true}` + "\n", ""},
 		{"wrong length", []string{lamp, lampSwitch, "01:02"}, 1, "",
-			"moor: write handle 0x0017, " + lampSwitch + ": att: write request of handle 0x0017: invalid attribute value length (0x0d)\n" +
+			"moor: write handle 0x0017, " + lampSwitch + ": write request of handle 0x0017: invalid attribute value length (0x0d)\n" +
 				"      the value has the wrong length for this attribute\n"},
 		{"not writable", []string{belt, "2a38", "00"}, 1, "",
-			"moor: write handle 0x001e, 2a38 (Body Sensor Location): att: write request of handle 0x001e: write not permitted (0x03)\n" +
+			"moor: write handle 0x001e, 2a38 (Body Sensor Location): write request of handle 0x001e: write not permitted (0x03)\n" +
 				"      it cannot be written; moor services shows what each characteristic takes\n"},
 	} {
 		inAir(t, c.name, func(t *testing.T) {

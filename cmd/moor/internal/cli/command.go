@@ -20,6 +20,8 @@ type command struct {
 	flags  *pflag.FlagSet
 	args   []arg
 	run    func(ctx context.Context, a *app) error
+	// noCapture refuses --snoop: the command opens no adapter, or only to test it.
+	noCapture bool
 }
 
 // arg is a positional argument.
@@ -34,6 +36,11 @@ type arg struct {
 
 func newCommand(group, name, help string, run func(context.Context, *app) error) *command {
 	return &command{name: name, group: group, help: help, flags: newFlags(name), run: run}
+}
+
+func withoutCapture(c *command) *command {
+	c.noCapture = true
+	return c
 }
 
 // newFlags returns a set of flags that prints nothing by itself.
@@ -66,7 +73,7 @@ func (f textFlag) Type() string       { return "value" }
 // parse reads the words after the command's name.
 func (c *command) parse(words []string) error {
 	if err := c.flags.Parse(words); err != nil {
-		return flagError(err)
+		return flagError(c.flags, err)
 	}
 	words = c.flags.Args()
 	for _, a := range c.args {

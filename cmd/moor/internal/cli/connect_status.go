@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,9 +13,8 @@ import (
 // redrawTime is how often the status line of a terminal is drawn.
 const redrawTime = time.Second
 
-// showUntilEnd shows events and the state of the link until keepConnected ends, and
-// returns its error.
-func (w *watch) showUntilEnd(ctx context.Context, events <-chan connmgr.Event, clients <-chan *connmgr.Client, ended <-chan error) error {
+// showUntilEnd shows events and the state of the link until the Keep has ended.
+func (w *watch) showUntilEnd(ctx context.Context, events <-chan connmgr.Event, k *connmgr.Kept, statuses <-chan connmgr.KeepStatus) {
 	every := time.Duration(w.c.Every)
 	if w.hasStatusLine() {
 		every = redrawTime
@@ -36,25 +36,54 @@ func (w *watch) showUntilEnd(ctx context.Context, events <-chan connmgr.Event, c
 			if _, ok := ev.(connmgr.Connected); ok {
 				w.announced++
 			}
-		case w.client = <-clients:
-			w.since = time.Now()
-			if w.client != nil {
-				w.links++
-				w.params = w.client.Params()
+		case s, ok := <-statuses:
+			if !ok {
+				w.clearStatus()
+				return
 			}
+			w.enterStatus(k, &s)
 		case <-ticks:
 			w.showStatus(ctx)
-		case err := <-ended:
-			w.clearStatus()
-			if err == nil && !w.a.JSON {
-				w.printLine(fmt.Sprintf("ended, after %s", plural(w.links, "connection")))
-			}
-			return err
 		}
 		if w.links == w.announced && w.shown < w.links || w.client == nil {
 			w.shown = w.links
 			w.showStatus(ctx)
 		}
+	}
+}
+
+// enterStatus enters a change of the connection.
+func (w *watch) enterStatus(k *connmgr.Kept, s *connmgr.KeepStatus) {
+	client := k.Client()
+	if s.State != connmgr.KeepReady {
+		client = nil
+	}
+	if w.links = s.Establishes; client == w.client {
+		return
+	}
+	if w.client, w.since = client, time.Now(); client != nil {
+		w.params = client.Params()
+	}
+}
+
+// showEnd shows the end of the command, which failed with err if it is not nil. A person
+// sees the error alone.
+func (w *watch) showEnd(ctx context.Context, err error) {
+	switch {
+	case w.a.JSON:
+		j := jsonEvent{Time: time.Now(), Event: "end", Address: w.c.Addr.String(), Connections: &w.links}
+		if d, ok := w.m.Device(w.c.Addr.String()); ok {
+			j.Address = d.Addr.String()
+		}
+		switch {
+		case err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+			j.Error = errInterrupted.Error()
+		case err != nil:
+			j.Error = message(err)
+		}
+		w.a.out.json(j)
+	case err == nil:
+		w.printLine(fmt.Sprintf("ended, after %s", plural(w.links, "connection")))
 	}
 }
 

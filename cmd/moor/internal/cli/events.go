@@ -7,25 +7,33 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/internal/text"
 )
 
 // eventText describes an event of the manager in one line; "" if the event means
 // nothing to a user.
-func eventText(ev connmgr.Event) string {
+func eventText(ev connmgr.Event) string { return text.DropPackages(describeEvent(ev)) }
+
+func describeEvent(ev connmgr.Event) string {
 	switch ev := ev.(type) {
 	case connmgr.AttemptStarted:
-		return fmt.Sprintf("%s: attempt %d on %s", deviceText(ev.Name, ev.Address.MAC), ev.Attempt, ev.Adapter)
+		line := fmt.Sprintf("%s: attempt %d on %s", deviceText(ev.Name, ev.Address.MAC), ev.Attempt, ev.Adapter)
+		if ev.Dial > 1 {
+			line += fmt.Sprintf(", dial %d", ev.Dial)
+		}
+		return line
 	case connmgr.AttemptFailed:
-		text := fmt.Sprintf("%s: attempt %d failed", deviceText(ev.Name, ev.Address.MAC), ev.Attempt)
+		line := fmt.Sprintf("%s: attempt %d failed", deviceText(ev.Name, ev.Address.MAC), ev.Attempt)
 		if ev.Adapter != "" {
-			text += " on " + ev.Adapter
+			line += " on " + ev.Adapter
 		}
-		text += fmt.Sprintf(" (%s): %v", ev.Phase, ev.Err)
+		line += fmt.Sprintf(" (%s): %v", ev.Phase, ev.Err)
 		if !ev.Last {
-			text += ", next one in " + ev.Backoff.String()
+			line += ", next one in " + ev.Backoff.String()
 		}
-		return text
+		return line
 	case connmgr.Connected:
 		how := "table read from the device"
 		switch {
@@ -36,6 +44,9 @@ func eventText(ev connmgr.Event) string {
 		}
 		return fmt.Sprintf("%s: connected on %s in %v, %s", deviceText(ev.Name, ev.Address.MAC), ev.Adapter, ev.Duration.Round(time.Millisecond), how)
 	case connmgr.Disconnected:
+		if _, ended := errors.AsType[*controller.Error](ev.Err); ended { // the event of the adapter tells how
+			return fmt.Sprintf("%s: disconnected on %s: the adapter went down", ev.Address.MAC, ev.Adapter)
+		}
 		return fmt.Sprintf("%s: disconnected on %s: %v", ev.Address.MAC, ev.Adapter, ev.Err)
 	case connmgr.ParamsChanged:
 		return fmt.Sprintf("%s: %s", ev.Address.MAC, paramsText(ev.Params))
@@ -54,27 +65,37 @@ func eventText(ev connmgr.Event) string {
 			return fmt.Sprintf("adapter %s does not scan: %v", ev.Adapter, ev.Err)
 		}
 		return fmt.Sprintf("adapter %s scans again", ev.Adapter)
+	case connmgr.RungTaken:
+		if ev.Err != nil {
+			return fmt.Sprintf("adapter %s: %v failed: %v", ev.Adapter, ev.Rung, ev.Err)
+		}
+		return fmt.Sprintf("adapter %s: %v, to bring it back", ev.Adapter, ev.Rung)
 	}
 	return ""
 }
 
 // jsonEvent is the output of connect --json for each event.
 type jsonEvent struct {
-	Time     time.Time `json:"time"`
-	Event    string    `json:"event"` // attempt, failed, connected, status, disconnected, params, adapter or scan
-	Address  string    `json:"address,omitempty"`
-	Name     string    `json:"name,omitempty"`
-	Adapter  string    `json:"adapter,omitempty"`
-	Attempt  int       `json:"attempt,omitempty"`
-	Phase    string    `json:"phase,omitempty"`
-	Category string    `json:"category,omitempty"`
-	Error    string    `json:"error,omitempty"`
-	Backoff  *float64  `json:"backoff_ms,omitempty"` // nil if no attempt follows
-	Took     float64   `json:"took_ms,omitempty"`
-	Cached   bool      `json:"cached,omitempty"`
-	State    string    `json:"state,omitempty"`
-	RSSI     *int      `json:"rssi,omitempty"` // dBm
-	MTU      int       `json:"mtu,omitempty"`
+	Time time.Time `json:"time"`
+	// Event is attempt, failed, connected, status, disconnected, params, adapter, scan, recovery or end.
+	Event    string   `json:"event"`
+	Address  string   `json:"address,omitempty"`
+	Name     string   `json:"name,omitempty"`
+	Adapter  string   `json:"adapter,omitempty"`
+	Attempt  int      `json:"attempt,omitempty"`
+	Dial     int      `json:"dial,omitempty"` // of the attempt, from 2 on
+	Phase    string   `json:"phase,omitempty"`
+	Category string   `json:"category,omitempty"`
+	Error    string   `json:"error,omitempty"`
+	Backoff  *float64 `json:"backoff_ms,omitempty"` // nil if no attempt follows
+	Took     float64  `json:"took_ms,omitempty"`
+	Cached   bool     `json:"cached,omitempty"`
+	State    string   `json:"state,omitempty"`
+	Rung     string   `json:"rung,omitempty"` // of a recovery
+	RSSI     *int     `json:"rssi,omitempty"` // dBm
+	MTU      int      `json:"mtu,omitempty"`
+	// Connections is the number of all connections, in the event end.
+	Connections *int `json:"connections,omitempty"`
 	// The connection parameters in use.
 	Interval float64 `json:"interval_ms,omitempty"`
 	Latency  *uint16 `json:"latency,omitempty"`
@@ -91,7 +112,11 @@ func millis(d time.Duration) float64 {
 func newJSONEvent(ev connmgr.Event) *jsonEvent {
 	switch ev := ev.(type) {
 	case connmgr.AttemptStarted:
-		return &jsonEvent{Time: ev.Time, Event: "attempt", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt}
+		j := &jsonEvent{Time: ev.Time, Event: "attempt", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt}
+		if ev.Dial > 1 {
+			j.Dial = ev.Dial
+		}
+		return j
 	case connmgr.AttemptFailed:
 		j := &jsonEvent{
 			Time: ev.Time, Event: "failed", Address: ev.Address.MAC.String(), Name: ev.Name, Adapter: ev.Adapter, Attempt: ev.Attempt,
@@ -125,6 +150,12 @@ func newJSONEvent(ev connmgr.Event) *jsonEvent {
 		return j
 	case connmgr.ScanChanged:
 		j := &jsonEvent{Time: ev.Time, Event: "scan", Adapter: ev.Adapter}
+		if ev.Err != nil {
+			j.Error = ev.Err.Error()
+		}
+		return j
+	case connmgr.RungTaken:
+		j := &jsonEvent{Time: ev.Time, Event: "recovery", Adapter: ev.Adapter, Rung: ev.Rung.String()}
 		if ev.Err != nil {
 			j.Error = ev.Err.Error()
 		}

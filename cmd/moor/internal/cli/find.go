@@ -2,10 +2,12 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/moor-ble/moor/cmd/moor/internal/assigned"
+	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/uuid"
@@ -33,6 +35,27 @@ func attributes(p *gatt.Profile, yield func(found)) {
 			}
 		}
 	}
+}
+
+// tableOf returns the table of a device. It discovers the table if Establish has left
+// that out, as for a device that has failed it before.
+func tableOf(ctx context.Context, conn *connmgr.Client) (*gatt.Profile, error) {
+	if p := conn.Profile(); p != nil {
+		return p, nil
+	}
+	return conn.GATT().Discover(ctx)
+}
+
+// findOn returns the attribute that arg names on a device. A handle needs no table.
+func findOn(ctx context.Context, conn *connmgr.Client, arg attrArg) (found, error) {
+	if arg.Handle != 0 && conn.Profile() == nil {
+		return found{Handle: arg.Handle}, nil
+	}
+	p, err := tableOf(ctx, conn)
+	if err != nil {
+		return found{}, err
+	}
+	return findAttribute(p, arg)
 }
 
 // findAttribute returns the attribute that arg names. A handle that is not in p, such

@@ -25,7 +25,7 @@ func (g *globals) flags() *pflag.FlagSet {
 	fs := newFlags("moor")
 	fs.VarP((*adapterFlag)(&g.Adapters), "adapter", "a", "use `ADAPTER`, see moor --help; for several, repeat the flag or separate them by commas (also $MOOR_ADAPTER)")
 	fs.BoolVar(&g.JSON, "json", false, "write results as JSON, one object per line")
-	fs.StringVar(&g.Snoop, "snoop", "", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark), readable by you alone and without keys")
+	fs.Var(textFlag{(*captureName)(&g.Snoop)}, "snoop", "write all HCI packets to `FILE` (btsnoop, for btmon -r, tshark, Wireshark), readable by you alone and without keys")
 	fs.BoolVar(&g.SnoopKeys, "snoop-keys", false, "include the keys of bonds and links in the file of --snoop; with them, recordings of these links can be decrypted")
 	fs.StringVar(&g.State, "state", "", "store the devices heard, their attribute tables and their bonds in `DIR`, so that the next connection is quicker; \"none\" stores nothing; the default is $XDG_STATE_HOME/moor or ~/.local/state/moor, and its subdirectory sim for simulated air (also $MOOR_STATE)")
 	fs.BoolVar(&g.Privacy, "privacy", false, "change the address on air every 15 minutes; only devices that bonded with --privacy recognize this host")
@@ -46,12 +46,13 @@ const (
 // commands is the command line.
 func commands() []*command {
 	return []*command{
-		newAdapters(),
-		newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", runDoctor),
+		withoutCapture(newAdapters()),
+		withoutCapture(newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", runDoctor)),
 		newSlots(),
 		newScan(),
 		newDevices(),
 		newConnect(),
+		newWhy(),
 		newInfo(),
 		newServices(),
 		newRead(),
@@ -59,13 +60,13 @@ func commands() []*command {
 		newNotify(),
 		newParams(),
 		newPair(),
-		newUnpair(),
-		newStale(),
-		newCache(),
-		newBonds(),
+		withoutCapture(newUnpair()),
+		withoutCapture(newStale()),
+		withoutCapture(newCache()),
+		withoutCapture(newBonds()),
 		newCommand(groupMore, "demo", "Scan, connect and read on simulated air; needs no Bluetooth.", runDemo),
-		newCompletion(),
-		newCommand(groupMore, "version", "Show the version of this program.", runVersion),
+		withoutCapture(newCompletion()),
+		withoutCapture(newCommand(groupMore, "version", "Show the version of this program.", runVersion)),
 	}
 }
 
@@ -76,9 +77,9 @@ const (
 
 	addresses = `ADDR is a device's address AA:BB:CC:DD:EE:FF, optionally followed by its kind, /random or /public. Without the kind, moor uses the kind in the device's advertisements.
 
-ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays the same when the index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air: %s. The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named; it then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. The command scan uses all adapters, doctor the first.
+ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays the same when the index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air: %s. A scenario takes options: sim:crowd?seed=7&loss=0.2&rssi=-80 (dBm). The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named; it then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. The command scan uses all adapters, doctor the first.
 
-The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, notify and connect end with 0 instead.`
+The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, notify and connect end with 0 instead, the latter two once they are connected.`
 )
 
 // peer holds the arguments that the commands on one device share: the address of the

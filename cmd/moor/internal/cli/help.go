@@ -12,8 +12,14 @@ import (
 // helpWidth is the width of help in columns, unless the terminal is narrower.
 const helpWidth = 80
 
-// helpColumn is the column in which explanations begin.
-const helpColumn = 30
+// helpColumn is the column in which explanations begin. A narrow terminal needs the
+// room: there they begin in a line of their own.
+func (a *app) helpColumn() int {
+	if a.helpWidth() < 50 {
+		return 10
+	}
+	return 30
+}
 
 func (a *app) helpWidth() int {
 	if a.env.Terminal == nil {
@@ -39,7 +45,7 @@ func (a *app) printHelp(global *pflag.FlagSet) {
 		}
 		t.row("  "+c.synopsis(), c.help)
 	}
-	for _, line := range t.wrapped(helpColumn, a.helpWidth()) {
+	for _, line := range t.wrapped(a.helpColumn(), a.helpWidth()) {
 		a.out.printf("%s\n", line)
 	}
 	a.out.printf("\nFlags:\n")
@@ -50,7 +56,9 @@ func (a *app) printHelp(global *pflag.FlagSet) {
 		scenarios = append(scenarios, fmt.Sprintf("%s (%s)", s.Name, s.Text))
 	}
 	a.printParagraphs(fmt.Sprintf(addresses, strings.Join(scenarios, ", ")))
-	a.out.printf("Run \"moor COMMAND --help\" for the flags of a command.\n")
+	for _, line := range wrapText("Run \"moor COMMAND --help\" for the flags of a command.", a.helpWidth()) {
+		a.out.printf("%s\n", line)
+	}
 }
 
 // printCommandHelp shows the arguments and the flags of a command.
@@ -65,7 +73,7 @@ func (a *app) printCommandHelp(c *command, global *pflag.FlagSet) {
 		for _, arg := range c.args {
 			t.row("  "+arg.label(), arg.help)
 		}
-		a.out.printf("Arguments:\n%s\n\n", strings.Join(t.wrapped(helpColumn, a.helpWidth()), "\n"))
+		a.out.printf("Arguments:\n%s\n\n", strings.Join(t.wrapped(a.helpColumn(), a.helpWidth()), "\n"))
 	}
 	own := newFlags(c.name)
 	c.flags.VisitAll(func(f *pflag.Flag) {
@@ -97,7 +105,7 @@ func (a *app) printFlags(fs *pflag.FlagSet) {
 		}
 		t.row("  "+name, help)
 	})
-	for _, line := range t.wrapped(helpColumn, a.helpWidth()) {
+	for _, line := range t.wrapped(a.helpColumn(), a.helpWidth()) {
 		a.out.printf("%s\n", line)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/text"
+	"github.com/moor-ble/moor/payload"
 )
 
 // device is a row of the live table.
@@ -42,13 +43,14 @@ type liveView struct {
 	a       *app
 	start   time.Time
 	limit   time.Duration
+	keys    *payload.Keys
 	devices map[hci.Addr]*device
 	reports int
 	drawn   int // lines on the screen
 }
 
-func newLiveView(a *app, c *scanCmd) *liveView {
-	return &liveView{a: a, start: time.Now(), limit: time.Duration(c.Duration), devices: map[hci.Addr]*device{}}
+func newLiveView(a *app, c *scanCmd, keys *payload.Keys) *liveView {
+	return &liveView{a: a, start: time.Now(), limit: time.Duration(c.Duration), keys: keys, devices: map[hci.Addr]*device{}}
 }
 
 func (v *liveView) report(r *connmgr.Report) {
@@ -66,7 +68,7 @@ func (v *liveView) report(r *connmgr.Report) {
 	if name, whole := r.LocalName(); name != "" && (whole || !d.whole) {
 		d.name, d.whole = text.Clean(name), whole
 	}
-	d.about = about(&r.Report)
+	d.about = about(&r.Report, r.Payloads(v.keys))
 	d.count++
 	d.last = r.Time
 	v.reports++

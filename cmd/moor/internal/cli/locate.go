@@ -22,24 +22,45 @@ func (a *app) establish(ctx context.Context, m *connmgr.Manager, p *peer, o conn
 	if err != nil {
 		return nil, err
 	}
-	o.MaxAttempts, o.DisableCache = int(p.Attempts), o.DisableCache || p.NoCache
-	a.setPairing(&o, p)
+	a.setOptions(&o, p)
 	if p.Within > 0 {
 		o.Timeout = max(time.Duration(p.Within)-time.Since(start), time.Millisecond)
 	}
-	return m.Establish(ctx, address, &o)
+	c, err := m.Establish(ctx, address, &o)
+	failed, ok := errors.AsType[*connmgr.EstablishError](err)
+	if ok && p.Within > 0 && errors.Is(failed.Err, context.DeadlineExceeded) && time.Since(start) >= time.Duration(p.Within) {
+		failed.Err = &withinError{time.Duration(p.Within), failed.Err}
+	}
+	return c, a.nameOtherBond(m, p, err)
+}
+
+// withinError says that --timeout is over. The error of Establish, which it wraps, has
+// only the time that the search has left.
+type withinError struct {
+	within time.Duration
+	err    error
+}
+
+func (e *withinError) Error() string { return fmt.Sprintf("not connected within %v", e.within) }
+func (e *withinError) Unwrap() error { return e.err }
+
+// setOptions sets the options that the command line has for every connection.
+func (a *app) setOptions(o *connmgr.Options, p *peer) {
+	o.MaxAttempts, o.DisableCache = int(p.Attempts), o.DisableCache || p.NoCache
+	a.setPairing(o, p)
 }
 
 // locate returns the address of p with its kind. If the command line leaves the kind
 // out, it is that of the device's last advertisement, or else of its next one. If there
-// are several adapters, locate also waits until one of them receives the device.
+// are several adapters, locate also waits until one of them receives the device; and if
+// the device uses private addresses, until it advertises under the present one.
 func (a *app) locate(ctx context.Context, m *connmgr.Manager, p *peer) (string, error) {
 	address := p.Addr.String()
 	known := p.Addr.Known
 	if d, ok := m.Device(address); ok && !known {
 		address, known = d.Addr.String(), true
 	}
-	if known && len(m.Adapters()) == 1 {
+	if known && len(m.Adapters()) == 1 && !usesPrivateAddresses(m, &p.Addr) {
 		return address, nil
 	}
 	a.note("searching for %s", p.Addr.Addr.MAC)
@@ -59,17 +80,44 @@ func (a *app) locate(ctx context.Context, m *connmgr.Manager, p *peer) (string, 
 	case deaf || !errors.Is(err, errNotSeen):
 		return "", err
 	}
-	return "", &notSeenError{p.Addr.Addr.MAC, limit}
+	// The wait has heard all advertisements of the device, if there were any.
+	heard, ok := m.Device(address)
+	return "", &notSeenError{p.Addr.Addr.MAC, limit, ok && !heard.Connectable && time.Since(heard.Seen) < limit}
+}
+
+// usesPrivateAddresses reports whether a bond of an adapter resolves private addresses of
+// the device.
+func usesPrivateAddresses(m *connmgr.Manager, p *peerArg) bool {
+	kinds := []hci.AddrKind{hci.AddrPublic, hci.AddrRandom}
+	if p.Known {
+		kinds = []hci.AddrKind{p.Addr.Kind}
+	}
+	for _, adapter := range m.Adapters() {
+		bonds := adapter.Bonds()
+		for _, kind := range kinds {
+			if bonds == nil {
+				break
+			}
+			if b, ok := bonds.Find(hci.Addr{MAC: p.Addr.MAC, Kind: kind}); ok && !b.IRK.IsZero() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 var errNotSeen = errors.New("not seen")
 
-// notSeenError says that a device did not advertise.
+// notSeenError says that a device did not advertise, or not as connectable.
 type notSeenError struct {
-	mac  hci.MAC
-	time time.Duration
+	mac   hci.MAC
+	time  time.Duration
+	heard bool // it is on air, but not connectable
 }
 
 func (e *notSeenError) Error() string {
+	if e.heard {
+		return fmt.Sprintf("%v is on air, but did not advertise as connectable within %v", e.mac, e.time)
+	}
 	return fmt.Sprintf("%v was not seen on air within %v", e.mac, e.time)
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/controller"
@@ -82,19 +84,41 @@ func (a *app) withManager(ctx context.Context, on air, f func(m *connmgr.Manager
 	if a.Snoop != "" && len(names) > 1 {
 		return usagef("--snoop captures the packets of one adapter: name one with --adapter")
 	}
-	capture, err := a.openCapture()
+	if stay := a.repairState(a.stateDir()); slices.ContainsFunc(stay, blocksAll) {
+		return errors.Join(stay...)
+	}
+	capture, err := a.openCapture(ctx)
 	if err != nil {
 		return err
 	}
+	stop := callLater(func() { a.note("starting %s", strings.Join(names, ", ")) })
 	m, err := connmgr.Open(ctx, a.managerConfig(on, names, capture))
+	stop()
 	if err != nil {
 		return a.closeCapture(capture, err)
 	}
 	shown := a.showProgress(m, on.silent)
-	err = cmp.Or(f(m), m.Close())
+	err = f(m)
+	if closed := a.showUnsaved(m.Close()); err == nil {
+		err = closed
+	}
 	<-shown
 	return a.closeCapture(capture, err)
 }
+
+// showUnsaved shows that the devices heard could not be stored, which is no error of a
+// command that has done its work. It returns any other err.
+func (a *app) showUnsaved(err error) error {
+	if _, ok := errors.AsType[*connmgr.StateError](err); !ok {
+		return err
+	}
+	a.printError(message(err), advice(err))
+	return nil
+}
+
+// blocksAll reports whether a damaged file concerns all adapters: it is not the identity
+// of one.
+func blocksAll(err error) bool { return !errors.Is(err, smp.ErrIdentityDamaged) }
 
 func (a *app) managerConfig(on air, names []string, to *capture) *connmgr.Config {
 	on.pairing.DisableIncoming, on.pairing.Logger, on.pairing.Privacy = true, a.log, a.Privacy
@@ -118,7 +142,7 @@ func (a *app) withManagedClient(ctx context.Context, p *peer, o connmgr.Options,
 		if err != nil {
 			return err
 		}
-		return cmp.Or(f(m, c), c.Close())
+		return cmp.Or(a.nameOtherBond(m, p, describeUse(c, f(m, c))), c.Close())
 	})
 }
 

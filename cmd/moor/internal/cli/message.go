@@ -9,6 +9,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/internal/text"
+	"github.com/moor-ble/moor/smp"
 )
 
 // message returns the text of err without the remedy that it may end in. Errors of
@@ -33,7 +34,14 @@ func message(err error) string {
 
 // establishText says that a connection could not be established, and why.
 func establishText(e *connmgr.EstablishError) string {
-	return fmt.Sprintf("%s: no connection after %s: %v", deviceText(e.Name, e.Address.MAC), plural(len(e.Attempts), "attempt"), e.Err)
+	if unsaved, ok := errors.AsType[*smp.SaveError](e.Err); ok {
+		return fmt.Sprintf("%s: paired, but the bond is not stored: %v", deviceText(e.Name, e.Address.MAC), unsaved.Err)
+	}
+	failed := "no connection"
+	if _, ok := errors.AsType[*smp.Error](e.Err); ok {
+		failed = "not paired"
+	}
+	return fmt.Sprintf("%s: %s after %s: %v", deviceText(e.Name, e.Address.MAC), failed, plural(len(e.Attempts), "attempt"), e.Err)
 }
 
 // deviceText returns the address of a device, with its name if it has one.

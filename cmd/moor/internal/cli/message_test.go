@@ -16,8 +16,8 @@ import (
 func TestAdapterErrors(t *testing.T) {
 	const (
 		gone    = "moor: hci9: bind user channel: there is no such adapter\n      moor adapters lists them\n"
-		several = "moor: connmgr: no adapter is ready: hci9: hcisock: hci9: bind user channel: there is no such adapter; moor adapters lists them\n" +
-			"      uart: hcisock: uart: connect: it is silent; plug it in again\n"
+		several = "moor: no adapter is ready: hci9: hci9: bind user channel: there is no such adapter; moor adapters lists them\n" +
+			"      uart: uart: connect: it is silent; plug it in again\n"
 	)
 	broken := map[string]error{
 		"hci9": &hcisock.OpenError{Address: "hci9", Op: "bind user channel", Err: errors.New("there is no such adapter"), Remedy: "moor adapters lists them"},
@@ -32,7 +32,7 @@ func TestAdapterErrors(t *testing.T) {
 		{"-a hci9 devices", "", gone, 1},
 		{"-a hci9 connect " + belt, "", gone, 1},
 		{"-a hci9,uart read " + belt + " 2a38", "", several, 1},
-		{"-a odd read " + belt + " 2a38", "", "moor: connmgr: no adapter is ready: odd: odd: it does not work\n", 1},
+		{"-a odd read " + belt + " 2a38", "", "moor: no adapter is ready: odd: odd: it does not work\n", 1},
 	} {
 		inAir(t, c.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

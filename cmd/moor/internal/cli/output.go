@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 )
 
 // output writes the results of a command. The first error of the writer is kept and
@@ -71,7 +70,9 @@ func (t *table) lines(limit int) []string {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], width(cell))
+			if i < len(row)-1 { // nothing follows the last cell of a row
+				widths[i] = max(widths[i], width(cell))
+			}
 		}
 	}
 	out := make([]string, len(t.rows))
@@ -118,17 +119,4 @@ func (o *output) table(t *table) {
 	for _, line := range t.lines(0) {
 		o.printf("%s\n", line)
 	}
-}
-
-// lockedWriter lets several goroutines write lines.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer // guarded by mu
-}
-
-// Write writes b.
-func (l *lockedWriter) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(b)
 }

@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -26,7 +26,7 @@ func (a *app) pairingDelegate() smp.Delegate {
 		return smp.NoInput{}
 	}
 	if a.asks == nil {
-		a.asks = terminal{smp.NewTerminal(a.env.Stdin, a.env.Stderr)}
+		a.asks = terminal{smp.NewTerminal(newAnswerReader(a.env.Stdin, a.stderr), a.stderr)}
 	}
 	return a.asks
 }
@@ -83,24 +83,28 @@ func (n *keySizeArg) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// oobArg is the out-of-band data in a file; nil if no file was given.
-type oobArg struct{ data *smp.OOB }
-
-// UnmarshalText reads the file named b. The data itself is a secret, and every user
-// of the machine can read a command line.
-func (o *oobArg) UnmarshalText(b []byte) error {
-	text, err := os.ReadFile(string(b))
+// readOOB returns the out-of-band data in a file; nil without a file. The data itself
+// is a secret, and every user of the machine can read a command line.
+func (a *app) readOOB(ctx context.Context, file string) (*smp.OOB, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := a.readSecret(ctx, file)
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
 	if err != nil {
-		return err
+		return nil, usagef("--oob: %w", err)
 	}
 	octets, err := parseHex([]string{string(text)})
-	if err == nil {
-		o.data, err = smp.ParseOOB(octets)
-	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", b, err)
+		return nil, usagef("--oob: %s: %w", file, err)
 	}
-	return nil
+	oob, err := smp.ParseOOB(octets)
+	if err != nil {
+		return nil, usagef("--oob: %s: %w", file, err)
+	}
+	return oob, nil
 }
 
 // jsonSecurity is the security of a link, or of the links that a bond encrypts.

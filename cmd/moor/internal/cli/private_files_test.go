@@ -78,7 +78,7 @@ func TestOutputFollowsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, []byte("old"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("[]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	state := t.TempDir()
@@ -92,6 +92,9 @@ func TestOutputFollowsNothing(t *testing.T) {
 			filetest.WantMode(t, file, 0o600)
 		}
 	})
+	if err := os.WriteFile(file, []byte("btsnoop\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	filetest.Stand(t, file, func(t *testing.T, kind string) {
 		if kind == "named pipe" {
 			return // a capture waits for its reader

@@ -39,7 +39,11 @@ func (a *app) showProgress(m *connmgr.Manager, silent bool) <-chan struct{} {
 				fmt.Fprintln(a.env.Stderr, text)
 			case begins && started.Attempt == 1:
 				over() // it dials again
-				over = callLater(patience, func() { a.note("connecting to %s", deviceText(started.Name, started.Address.MAC)) })
+				over = callLater(func() {
+					if !a.stderr.isOpen() {
+						a.note("connecting to %s", deviceText(started.Name, started.Address.MAC))
+					}
+				})
 			case ends && !failed.Last:
 				a.note("%s", text)
 			}
@@ -49,11 +53,11 @@ func (a *app) showProgress(m *connmgr.Manager, silent bool) <-chan struct{} {
 	return done
 }
 
-// callLater calls f after d on a goroutine of its own. stop prevents the call, or
+// callLater calls f after patience on a goroutine of its own. stop prevents the call, or
 // waits for its end if it has begun; it may be called once.
-func callLater(d time.Duration, f func()) (stop func()) {
+func callLater(f func()) (stop func()) {
 	ran := make(chan struct{})
-	t := time.AfterFunc(d, func() {
+	t := time.AfterFunc(patience, func() {
 		defer close(ran)
 		f()
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/moor-ble/moor/cmd/moor/internal/assigned"
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/payload"
 	"github.com/moor-ble/moor/uuid"
 )
 
@@ -32,6 +33,7 @@ type jsonReport struct {
 	Services     []jsonUUID         `json:"services,omitempty"`
 	Manufacturer []jsonManufacturer `json:"manufacturer,omitempty"`
 	ServiceData  []jsonServiceData  `json:"service_data,omitempty"`
+	Payloads     []payload.Frame    `json:"payloads,omitempty"`
 	Data         string             `json:"data"` // hexadecimal
 	Response     string             `json:"scan_response,omitempty"`
 }
@@ -52,11 +54,11 @@ type jsonServiceData struct {
 	Data string `json:"data"`
 }
 
-func newJSONReport(r *controller.Report) *jsonReport {
+func newJSONReport(r *controller.Report, payloads []payload.Frame) *jsonReport {
 	j := &jsonReport{
 		Time: r.Time, Address: r.Addr, Name: validText(r.Name()),
 		Connectable: r.Connectable, Scannable: r.Scannable, Directed: r.Directed,
-		Extended: r.Extended, Truncated: r.Truncated, Gap: r.Data.HasGap() || r.Response.HasGap(),
+		Extended: r.Extended, Truncated: r.Truncated, Gap: r.Data.HasGap() || r.Response.HasGap(), Payloads: payloads,
 		Data: hex.EncodeToString(r.Data), Response: hex.EncodeToString(r.Response),
 	}
 	if r.RSSI != controller.RSSIUnknown {
@@ -107,8 +109,8 @@ func appearance(r *controller.Report) string {
 }
 
 // about describes the device of a report in a few words, besides its address and
-// name: appearance, services, manufacturer.
-func about(r *controller.Report) string {
+// name: the values that it broadcasts, appearance, services, manufacturer.
+func about(r *controller.Report, payloads []payload.Frame) string {
 	var parts []string
 	add := func(s string) {
 		if s != "" && !slices.Contains(parts, s) {
@@ -120,6 +122,9 @@ func about(r *controller.Report) string {
 			return n
 		}
 		return u.String()
+	}
+	for _, s := range payloadTexts(payloads) {
+		add(s)
 	}
 	if looks := appearance(r); !strings.EqualFold(looks, r.Name()) {
 		add(looks)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,18 +143,15 @@ func TestStateAdvice(t *testing.T) {
 		inAir(t, strings.Join(args, " "), func(t *testing.T) {
 			r := moor(t.Context(), append([]string{"-a", "sim:", "--state", dir}, args...)...)
 			message, advice, _ := strings.Cut(r.stderr, "\n")
-			if r.code != 1 || !strings.HasPrefix(message, "moor: connmgr: ") || !strings.Contains(message, dir) || strings.Contains(message, ";") || !strings.HasPrefix(advice, "      "+want) {
+			if r.code != 1 || !strings.HasPrefix(message, "moor: ") || !strings.Contains(message, dir) || strings.Contains(message, ";") || !strings.HasPrefix(advice, "      "+want) {
 				t.Errorf("exit code %d, stderr:\n%swant %q", r.code, r.stderr, want)
 			}
 		})
 	}
-	write("devices.json", "[]")
-	check("remove the file: what is on air is heard again\n", "devices", "--duration", "0")
-	write("address", "none")
-	check("remove the file to have another address", "read", belt, "2a38")
-	write("address", "C0:FF:EE:00:00:0A")
+	write("devices.json", `{"version":9}`)
+	check("remove "+dir+"/devices.json: what is on air is heard again\n", "devices", "--duration", "0")
 	write("bonds/x/identity.json", "{")
-	check("put the file back from a backup", "bonds")
+	check("put "+dir+"/bonds/x/identity.json back from a backup, or remove it: ", "bonds")
 	if err := os.RemoveAll(filepath.Join(dir, "bonds")); err != nil {
 		t.Fatal(err)
 	}
@@ -165,4 +163,50 @@ func TestStateAdvice(t *testing.T) {
 	if got := advice(full); !strings.HasPrefix(got, "make room on the disk") {
 		t.Errorf("of a full disk: %q", got)
 	}
+}
+
+// TestDamagedState damages files of the state directory: those that can be made anew are
+// set aside, and the command goes on; all others are named at once.
+func TestDamagedState(t *testing.T) {
+	write := func(t *testing.T, dir, name, content string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ name, args, stdout, why, remedy string }{
+		{"devices.json", "devices --duration 0", "", "unexpected end of JSON input", "what is on air is heard again"},
+		{"traits.json", "cache list", "", "unexpected end of JSON input", "the Manager learns again which steps devices cannot take"},
+		{
+			"address", "read " + belt + " 2a38", "01  chest\n", `"{" is not a device address: write six pairs of hexadecimal digits, such as C0:FF:EE:00:00:01`,
+			"this host then has another address, and bonds made with the old one end",
+		},
+	} {
+		inAir(t, c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir, c.name, "{")
+			args := append([]string{"-a", "sim:", "--state", dir}, strings.Fields(c.args)...)
+			moor(t.Context(), args...).want(t, 0, c.stdout, fmt.Sprintf(
+				"moor: state directory %s: %s: the file is damaged: %s; it is %s/%s.damaged now\n      %s\n", dir, c.name, c.why, dir, c.name, c.remedy))
+			moor(t.Context(), args...).want(t, 0, c.stdout, "")
+		})
+	}
+	inAir(t, "keys", func(t *testing.T) {
+		dir := t.TempDir()
+		write(t, dir, "address", "{")
+		write(t, dir, "devices.json", "{")
+		write(t, dir, "bonds/C0FFEE00000A-random/identity.json", "{")
+		r := moor(t.Context(), "-a", "sim:", "--state", dir, "read", belt, "2a38")
+		for _, want := range []string{
+			dir + "/devices.json.damaged now\n", "; put " + dir + "/address back from a backup, or remove it: ",
+			"; put " + dir + "/bonds/C0FFEE00000A-random/identity.json back from a backup, or remove it: ",
+		} {
+			if r.code != 1 || strings.Count(r.stderr, want) != 1 {
+				t.Errorf("exit code %d, no %q in:\n%s", r.code, want, r.stderr)
+			}
+		}
+	})
 }

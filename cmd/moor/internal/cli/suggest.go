@@ -1,21 +1,44 @@
 package cli
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+)
 
 // unknownCommand returns the error for a command that does not exist, with the one
 // that was probably meant.
 func unknownCommand(name string, all []*command) error {
-	const far = 3
-	best, nearest := "", far
-	for _, c := range all {
-		if d := distance(name, c.name); d < nearest && d < len(c.name)/2 {
-			best, nearest = c.name, d
+	names := make([]string, len(all))
+	for i, c := range all {
+		names[i] = c.name
+	}
+	if best := nearest(name, names); best != "" {
+		return fmt.Errorf("%q is not a command: did you mean %s?", name, best)
+	}
+	return fmt.Errorf("%q is not a command", name)
+}
+
+// unknownFlag returns the error for a flag that fs does not have, with the one that was
+// probably meant.
+func unknownFlag(name string, fs *pflag.FlagSet) error {
+	var names []string
+	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if best := nearest(name, names); best != "" {
+		return fmt.Errorf("unknown flag: --%s: did you mean --%s?", name, best)
+	}
+	return fmt.Errorf("unknown flag: --%s", name)
+}
+
+// nearest returns the name that name was probably meant to be; "" if there is none.
+func nearest(name string, names []string) (best string) {
+	least := 3
+	for _, n := range names {
+		if d := distance(name, n); d < least && d < len(n)/2 {
+			best, least = n, d
 		}
 	}
-	if best == "" {
-		return fmt.Errorf("%q is not a command", name)
-	}
-	return fmt.Errorf("%q is not a command: did you mean %s?", name, best)
+	return best
 }
 
 // distance returns how many octets have to be inserted, deleted, replaced, or

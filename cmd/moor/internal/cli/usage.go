@@ -30,7 +30,7 @@ func (a *app) showUsageError(c *command, err error) int {
 
 // flagError describes a mistake in a flag in a few words, where pflag uses the words
 // of package strconv.
-func flagError(err error) error {
+func flagError(fs *pflag.FlagSet, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, valueError(invalid))
 	}
@@ -38,8 +38,11 @@ func flagError(err error) error {
 		value, _ := pflag.UnquoteUsage(missing.GetFlag())
 		return fmt.Errorf("--%[1]s needs a value: --%[1]s %[2]s", missing.GetFlag().Name, value)
 	}
-	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() != "" {
-		return fmt.Errorf("unknown flag: -%s", unknown.GetSpecifiedName())
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if unknown.GetSpecifiedShortnames() != "" {
+			return fmt.Errorf("unknown flag: -%s", unknown.GetSpecifiedName())
+		}
+		return unknownFlag(unknown.GetSpecifiedName(), fs)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -27,7 +28,22 @@ func TestUsageErrors(t *testing.T) {
 		{"read --count 3", "unknown flag: --count", "moor read --help"},
 		{"-a", "--adapter needs a value: --adapter ADAPTER", "moor --help"},
 		{"devices --duration", "--duration needs a value: --duration TIME", "moor devices --help"},
-		{"notify " + belt + " 2a37 --count many", `--count: "many" is not a whole number`, "moor notify --help"},
+		{"notify " + belt + " 2a37 --count many", `--count: "many" is not a number of values: write 1 or more, or 0 for no limit`, "moor notify --help"},
+		{"notify " + belt + " 2a37 --count -1", `--count: "-1" is not a number of values: write 1 or more, or 0 for no limit`, "moor notify --help"},
+		{"-a sim: scan --adaptor hci0", "unknown flag: --adaptor: did you mean --adapter?", "moor scan --help"},
+		{"--verbos scan", "unknown flag: --verbos: did you mean --verbose?", "moor --help"},
+		{"scan --durations 3s", "unknown flag: --durations: did you mean --duration?", "moor scan --help"},
+		{"scan --to 3s", "unknown flag: --to", "moor scan --help"},
+		{"scan --duration -3s", `--duration: "-3s" is negative: write a duration from 0 on`, "moor scan --help"},
+		{"scan --duration 9999999h", `--duration: "9999999h" is too long: write at most 2562047h`, "moor scan --help"},
+		{"connect " + belt + " --timeout -1ms", `--timeout: "-1ms" is negative: write a duration from 0 on`, "moor connect --help"},
+		{"params " + belt + " --interval 0s", `--interval: "0s" is too short: write a duration above 0`, "moor params --help"},
+		{"params " + belt + " --interval 30ms --timeout -2s", `--timeout: "-2s" is negative: write a duration from 0 on`, "moor params --help"},
+		{"params " + belt + " --interval 99999999999s", `--interval: "99999999999s" is too long: write at most 2562047h`, "moor params --help"},
+		{"-a sim:,sim: scan", `--adapter: "sim:" is there twice: leave one of them out`, "moor --help"},
+		{"-a hci0 -a hci1,hci0 scan", `--adapter: "hci0" is there twice: leave one of them out`, "moor --help"},
+		{"-a sim:crowd?seed=1&seed=2 scan", `--adapter: scenario crowd: seed is there twice: leave one of them out`, "moor scan --help"},
+		{"scan --key " + cellarKey + " --key " + cellarKey, `--key: 54:48:E6:8F:80:A5 has a key already: leave one of them out`, "moor scan --help"},
 		{"params " + belt + " --latency -1", `--latency: "-1" is not a whole number from 0 on`, "moor params --help"},
 		{"params " + belt + " --latency 70000", `--latency: "70000" is out of range`, "moor params --help"},
 		{"--json=maybe slots", `--json: "maybe" is neither true nor false`, "moor --help"},
@@ -52,5 +68,18 @@ func TestHelpIsComplete(t *testing.T) {
 	help := strings.Join(strings.Fields(moor(t.Context(), "cache", "--help").stdout), " ")
 	if want := "Arguments: list|show|clear list all tables, show one, or clear one or all ADDR the device's address"; !strings.Contains(help, want) {
 		t.Errorf("no %q in: %s", want, help)
+	}
+}
+
+// TestHelpIsNarrow: help fits a terminal of 40 columns, unless a word is longer.
+func TestHelpIsNarrow(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"read", "--help"}, {"bonds", "--help"}} {
+		var stdout, stderr bytes.Buffer
+		Run(t.Context(), args, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 40, 24 }})
+		for line := range strings.Lines(stdout.String()) {
+			if line = strings.TrimRight(line, "\n"); width(line) > 40 && !strings.HasPrefix(line, "Usage:") && strings.Count(strings.TrimSpace(line), " ") > 0 {
+				t.Errorf("%v: %d columns: %q", args, width(line), line)
+			}
+		}
 	}
 }

@@ -109,8 +109,8 @@ func (s *story) openController(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	i := s.controller().Info() // waits for the end of the start-up
 	s.tap.muted.Store(false)
-	i := s.controller().Info()
 	s.printOutcome("Controller %v: Bluetooth %s, %d buffers of %d octets, accept list of %d.",
 		i.Address, assigned.Version(i.Version.HCIVersion), i.ACLNum, i.ACLLen, i.AcceptListSize)
 	return nil

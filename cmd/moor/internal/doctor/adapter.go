@@ -12,7 +12,7 @@ import (
 )
 
 // checkAdapter checks an adapter without opening it.
-func checkAdapter(a hcisock.Adapter, r *Report) {
+func checkAdapter(env *Env, a hcisock.Adapter, r *Report) {
 	rfkill := a.Name + " rfkill"
 	switch {
 	case a.RFKill.Hard:
@@ -23,11 +23,44 @@ func checkAdapter(a hcisock.Adapter, r *Report) {
 		r.addGood(rfkill, "its radio is on")
 	}
 	checkHolder(a, r)
-	if a.MAC == (hci.MAC{}) {
-		r.addBad(a.Name+" address", "it has none", "give it one (`sudo btmgmt --index "+a.Name+" public-addr AA:BB:CC:DD:EE:FF`), "+
-			"or use it with a random address")
-	} else {
+	if a.MAC != (hci.MAC{}) {
 		r.addGood(a.Name+" address", a.MAC.String())
+	}
+	checkUSBPort(env, a, r)
+}
+
+// checkUSBPort checks whether the port of an adapter on USB could be reset, without which
+// the adapter still works.
+func checkUSBPort(env *Env, a hcisock.Adapter, r *Report) {
+	if a.USB.Port == "" {
+		return
+	}
+	check, port := a.Name+" usb", "port "+a.USB.Port
+	err := env.CheckReset(a.USB)
+	if e, ok := errors.AsType[*hcisock.OpenError](err); ok {
+		err = fmt.Errorf("%w; %s", e.Err, e.Remedy)
+	}
+	if err != nil {
+		r.addGood(check, fmt.Sprintf("%s cannot be reset if the adapter hangs: %v", port, err))
+		return
+	}
+	r.addGood(check, port+" can be reset if the adapter hangs")
+}
+
+// checkMissingAddresses checks the adapters of which the kernel has no address, once they
+// have been opened. One that has never been set up has none either.
+func checkMissingAddresses(r *Report, list []hcisock.Adapter) {
+	for _, a := range list {
+		if a.MAC != (hci.MAC{}) {
+			continue
+		}
+		check := a.Name + " address"
+		if opens := slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Check == a.Name+" open" && f.OK }); !opens && !a.Up {
+			r.addGood(check, "unknown until the adapter has been set up")
+			continue
+		}
+		r.addBad(check, "it has none", "give it one (`sudo btmgmt --index "+a.Name+" public-addr AA:BB:CC:DD:EE:FF`), "+
+			"or use it with a random address")
 	}
 }
 
@@ -35,6 +68,10 @@ func checkHolder(a hcisock.Adapter, r *Report) {
 	check := a.Name + " holder"
 	var who []string
 	for _, h := range a.Holders {
+		if h.FD > 0 {
+			r.addBad(check, fmt.Sprintf("this process was handed its user channel as descriptor %d", h.FD), fmt.Sprintf("use --adapter fd:%d", h.FD))
+			return
+		}
 		who = append(who, h.String())
 	}
 	holders := strings.Join(who, ", ")
@@ -62,13 +99,23 @@ func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 	slices.SortStableFunc(list, func(a, b hcisock.Adapter) int { return disturbance(a) - disturbance(b) })
 	for _, a := range list {
 		links := linksOf(env, a)
-		if claimed, ok := errors.AsType[*hcisock.OpenError](a.Claimed(links)); ok && (env.Adapter == "" || len(links) > 0) {
+		claimed, ok := errors.AsType[*hcisock.OpenError](a.Claimed(links))
+		if ok && len(links) > 0 && env.Adapter != "" {
+			// The commands would do it, but a check must not cut links.
+			r.addGood(a.Name+" open", fmt.Sprintf("not tried: %v; commands that name it take it, which ends these links", claimed.Err))
+			r.OK = true
+			return
+		}
+		if ok && (env.Adapter == "" || len(links) > 0) {
 			r.addBad(a.Name+" open", fmt.Sprintf("not tried: %v", claimed.Err), claimed.Remedy)
 			continue
 		}
-		if tryOpen(ctx, env, r, a.Name) {
-			r.OK = true
+		answers, usable := tryOpen(ctx, env, r, a.Name)
+		if answers {
 			giveBack(env, r, a)
+		}
+		if usable {
+			r.OK = true
 			return
 		}
 	}

@@ -26,7 +26,7 @@ func Run(ctx context.Context, env Env) Report {
 		}
 		if a.Kind != hcisock.KindIndex && a.Kind != hcisock.KindMAC {
 			// The kernel's Bluetooth plays no part.
-			r.OK = tryOpen(ctx, &env, &r, env.Adapter)
+			_, r.OK = tryOpen(ctx, &env, &r, env.Adapter)
 			return r
 		}
 	}
@@ -35,9 +35,10 @@ func Run(ctx context.Context, env Env) Report {
 	list := checkAdapters(&env, &r)
 	checkFirmware(&env, &r)
 	for _, a := range list {
-		checkAdapter(a, &r)
+		checkAdapter(&env, a, &r)
 	}
 	openOne(ctx, &env, &r, list)
+	checkMissingAddresses(&r, list)
 	return r
 }
 
@@ -85,11 +86,9 @@ func checkPrivileges(env *Env, r *Report) {
 	case err != nil:
 		r.addBad(check, fmt.Sprintf("unknown: %v", err), "")
 	case !p.NetAdmin:
-		r.addBad(check, "CAP_NET_ADMIN is missing",
-			"run it as root, or once `sudo setcap cap_net_admin+ep $(command -v moor)`")
+		r.addBad(check, "CAP_NET_ADMIN is missing", strings.Replace(p.Remedy(), "PROGRAM", "$(command -v moor)", 1))
 	case !p.InitialUserNS:
-		r.addBad(check, "CAP_NET_ADMIN holds only in this user namespace",
-			"run it outside the rootless container, or hand it an open user channel as fd:N")
+		r.addBad(check, "CAP_NET_ADMIN holds only in this user namespace", p.Remedy())
 	default:
 		r.addGood(check, "CAP_NET_ADMIN in the initial user namespace")
 	}

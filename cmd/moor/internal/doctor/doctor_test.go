@@ -23,6 +23,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	resetCommand  = []byte{1, 0x03, 0x0C, 0}
 	resetComplete = []byte{4, 0x0E, 4, 1, 0x03, 0x0C, 0}
+	leFeatures    = []byte{4, 0x0E, 12, 1, 0x03, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 0}
+	leBufferSize  = []byte{4, 0x0E, 7, 1, 0x02, 0x20, 0, 251, 0, 8}
 )
 
 // machine is a machine in good health, for the tests to spoil. It records
@@ -37,17 +39,20 @@ type machine struct {
 }
 
 func healthy() *machine {
-	m := &machine{answer: [][]byte{resetComplete}}
+	m := &machine{answer: [][]byte{resetComplete, leFeatures, leBufferSize}}
 	m.adapters = []hcisock.Adapter{{Index: 0, Name: "hci0", MAC: hci.MAC{6, 5, 4, 3, 2, 1}, Bus: "usb"}}
 	m.Env = Env{
 		AddressFamily: func() error { return nil },
 		InitialNetNS:  func() (bool, error) { return true, nil },
-		Privileges:    func() (Privileges, error) { return Privileges{NetAdmin: true, InitialUserNS: true}, nil },
-		Adapters:      func() ([]hcisock.Adapter, error) { return m.adapters, nil },
-		Dormant:       func() []string { return nil },
-		KernelLog:     func() ([]string, error) { return []string{"Bluetooth: Core ver 2.22"}, nil },
-		Links:         func(int) ([]hcisock.KernelLink, error) { return nil, nil },
-		Up:            func(index int) error { m.broughtUp = append(m.broughtUp, index); return nil },
+		Privileges: func() (hcisock.Privileges, error) {
+			return hcisock.Privileges{NetAdmin: true, InitialUserNS: true}, nil
+		},
+		Adapters:   func() ([]hcisock.Adapter, error) { return m.adapters, nil },
+		Dormant:    func() []string { return nil },
+		KernelLog:  func() ([]string, error) { return []string{"Bluetooth: Core ver 2.22"}, nil },
+		Links:      func(int) ([]hcisock.KernelLink, error) { return nil, nil },
+		CheckReset: func(hcisock.USBDevice) error { return nil },
+		Up:         func(index int) error { m.broughtUp = append(m.broughtUp, index); return nil },
 		Open: func(_ context.Context, address string) (hci.Transport, error) {
 			m.opened = append(m.opened, address)
 			host, ctl := hcitest.Pipe()
@@ -108,6 +113,7 @@ func TestHealthyMachine(t *testing.T) {
 		{"hci0 holder", true, "it is down, and no process has it", ""},
 		{"hci0 address", true, "01:02:03:04:05:06", ""},
 		{"hci0 open", true, "it can be opened and answers", ""},
+		{"hci0 LE", true, "it has Bluetooth LE, with 8 buffers of 251 octets", ""},
 	}
 	if diff := cmp.Diff(want, r.Findings); diff != "" || !r.OK {
 		t.Errorf("OK %v, findings differ (-want +got):\n%s", r.OK, diff)
@@ -122,6 +128,37 @@ func TestHealthyMachine(t *testing.T) {
 	}
 	if m.broughtUp != nil {
 		t.Errorf("brought up %v, which had been down", m.broughtUp)
+	}
+}
+
+// TestBuffers: a controller with LE may refuse one of two commands about it, or share the
+// buffers of Bluetooth Classic.
+func TestBuffers(t *testing.T) {
+	for _, c := range []struct {
+		features, buffers []byte
+		want              string
+	}{
+		{[]byte{4, 0x0E, 4, 1, 0x03, 0x20, 3}, leBufferSize, "it has Bluetooth LE, with 8 buffers of 251 octets"},
+		{leFeatures, []byte{4, 0x0E, 7, 1, 0x02, 0x20, 0, 0, 0, 0}, "it has Bluetooth LE, with the buffers of Bluetooth Classic"},
+	} {
+		m := healthy()
+		m.answer = [][]byte{resetComplete, c.features, c.buffers}
+		r := Run(t.Context(), m.Env)
+		if f := find(t, r, "hci0 LE"); !r.OK || !f.OK || f.Detail != c.want {
+			t.Errorf("OK %v, %+v; want %q", r.OK, f, c.want)
+		}
+	}
+}
+
+// TestNoLEIsGivenBack: an adapter without LE was up, and is up again; the next adapter is
+// tried.
+func TestNoLEIsGivenBack(t *testing.T) {
+	m := healthy()
+	m.adapters[0].Up = true
+	m.answer = [][]byte{resetComplete, {4, 0x0E, 4, 1, 0x03, 0x20, 1}, {4, 0x0E, 4, 1, 0x02, 0x20, 1}}
+	m.adapters = append(m.adapters, hcisock.Adapter{Index: 1, Name: "hci1", Up: true})
+	if r := Run(t.Context(), m.Env); r.OK || cmp.Diff([]string{"hci0", "hci1"}, m.opened) != "" || cmp.Diff([]int{0, 1}, m.broughtUp) != "" {
+		t.Errorf("OK %v, opened %v, brought up %v", r.OK, m.opened, m.broughtUp)
 	}
 }
 
@@ -153,15 +190,17 @@ func TestFindings(t *testing.T) {
 			m.Adapters = func() ([]hcisock.Adapter, error) { return nil, noFamily }
 		}, "network namespace", "not the initial one", "host networking", false},
 		{"no capability", func(m *machine) {
-			m.Privileges = func() (Privileges, error) { return Privileges{InitialUserNS: true}, nil }
+			m.Privileges = func() (hcisock.Privileges, error) {
+				return hcisock.Privileges{InitialUserNS: true, Unbounded: true}, nil
+			}
 			refuseOpen(m, openError(hcisock.CausePermission, syscall.EPERM, "setcap"))
 		}, "capability", "CAP_NET_ADMIN is missing", "setcap cap_net_admin+ep", false},
 		{"capability of a container", func(m *machine) {
-			m.Privileges = func() (Privileges, error) { return Privileges{NetAdmin: true}, nil }
+			m.Privileges = func() (hcisock.Privileges, error) { return hcisock.Privileges{NetAdmin: true}, nil }
 			refuseOpen(m, openError(hcisock.CausePermission, syscall.EPERM, "setcap"))
 		}, "capability", "only in this user namespace", "fd:N", false},
 		{"capability unknown", func(m *machine) {
-			m.Privileges = func() (Privileges, error) { return Privileges{}, errors.New("no /proc") }
+			m.Privileges = func() (hcisock.Privileges, error) { return hcisock.Privileges{}, errors.New("no /proc") }
 		}, "capability", "no /proc", "", true},
 		{"no adapter", func(m *machine) { m.adapters = nil }, "adapters", "there is none", "plug one in", false},
 		{"adapter out of reach", func(m *machine) {
@@ -202,12 +241,15 @@ func TestFindings(t *testing.T) {
 				return []hcisock.KernelLink{{MAC: hci.MAC{1}, Kind: hcisock.LinkLE}}, nil
 			}
 		}, "hci0 open", "not tried: other programs have links on it: 00:00:00:00:00:01 (LE)", "bluetoothctl disconnect", false},
-		{"links of others on an adapter that was named", func(m *machine) {
-			m.Adapter, m.adapters[0].Up = "hci0", true
-			m.Links = func(int) ([]hcisock.KernelLink, error) {
-				return []hcisock.KernelLink{{MAC: hci.MAC{1}, Kind: hcisock.LinkLE}}, nil
-			}
-		}, "hci0 open", "not tried: other programs have links on it", "or name hci0", false},
+		{"capability that a container does not give", func(m *machine) {
+			m.Privileges = func() (hcisock.Privileges, error) { return hcisock.Privileges{InitialUserNS: true}, nil }
+			refuseOpen(m, openError(hcisock.CausePermission, syscall.EPERM, "--cap-add"))
+		}, "capability", "CAP_NET_ADMIN is missing", "--cap-add NET_ADMIN", false},
+		{"held by this process", func(m *machine) {
+			m.adapters[0].Up, m.adapters[0].UserChannel = true, true
+			m.adapters[0].Holders = []hcisock.Holder{{PID: 311, Name: "moor", UserChannel: true, Sure: true, FD: 3}}
+			refuseOpen(m, openError(hcisock.CauseBusy, syscall.EBUSY, "use fd:3"))
+		}, "hci0 holder", "this process was handed its user channel as descriptor 3", "use --adapter fd:3", false},
 		{"bluetoothd's, and none was named", func(m *machine) {
 			m.adapters[0].Up, m.adapters[0].Holders = true, bluetoothd
 		}, "hci0 open", "not tried: bluetoothd (pid 7) uses it", "`sudo systemctl stop bluetooth`, or name hci0", false},
@@ -217,6 +259,15 @@ func TestFindings(t *testing.T) {
 		{"does not open", func(m *machine) {
 			refuseOpen(m, openError(hcisock.CauseDriver, syscall.ETIMEDOUT, "see dmesg"))
 		}, "hci0 open", "hci0: bind user channel: " + syscall.ETIMEDOUT.Error(), "see dmesg", false},
+		{"no LE", func(m *machine) {
+			m.answer = [][]byte{resetComplete, {4, 0x0E, 4, 1, 0x03, 0x20, 1}, {4, 0x0E, 4, 1, 0x02, 0x20, 1}}
+		}, "hci0 LE", "it has no Bluetooth LE: it is for Bluetooth Classic only", "use an adapter with Bluetooth 4.0 or later", false},
+		{"no LE, by Command Status", func(m *machine) {
+			m.answer = [][]byte{resetComplete, {4, 0x0F, 4, 1, 1, 0x03, 0x20}, {4, 0x0F, 4, 1, 1, 0x02, 0x20}}
+		}, "hci0 LE", "it has no Bluetooth LE: it is for Bluetooth Classic only", "use an adapter with Bluetooth 4.0 or later", false},
+		{"LE buffers refused", func(m *machine) {
+			m.answer = [][]byte{resetComplete, leFeatures, {4, 0x0E, 4, 1, 0x02, 0x20, 3}}
+		}, "hci0 LE", "it refuses LE Read Buffer Size: hardware failure (0x03)", "unplug it and plug it in again, or use another one", false},
 		{"refuses Reset", func(m *machine) { m.answer = [][]byte{{4, 0x0E, 4, 1, 0x03, 0x0C, 0x03}} },
 			"hci0 open", "it refuses Reset", "unplug it", false},
 	} {
@@ -249,11 +300,27 @@ func TestGoodFindingsThatTellMore(t *testing.T) {
 			m.adapters[0].UserChannel, m.adapters[0].Holders = true, []hcisock.Holder{{PID: 42, Name: "scanner", Sure: true}}
 		}},
 		{"up for no process", "hci0 holder", "the kernel has it up, and no process is seen to use it; commands take it over unless it has links", func(m *machine) { m.adapters[0].Up = true }},
+		{"links of others on an adapter that was named", "hci0 open", "not tried: other programs have links on it: 00:00:00:00:00:01 (LE); " +
+			"commands that name it take it, which ends these links", func(m *machine) {
+			m.Adapter, m.adapters[0].Up = "hci0", true
+			m.Links = func(int) ([]hcisock.KernelLink, error) {
+				return []hcisock.KernelLink{{MAC: hci.MAC{1}, Kind: hcisock.LinkLE}}, nil
+			}
+		}},
+		{"a USB port", "hci0 usb", "port 1-1.4 can be reset if the adapter hangs", func(m *machine) {
+			m.adapters[0].USB.Port = "1-1.4"
+		}},
+		{"a USB port without permission", "hci0 usb", "port 1-1.4 cannot be reset if the adapter hangs: permission denied; add a rule", func(m *machine) {
+			m.adapters[0].USB.Port = "1-1.4"
+			m.CheckReset = func(hcisock.USBDevice) error {
+				return &hcisock.OpenError{Address: "usb 1-1.4", Op: "reset USB port", Err: syscall.EACCES, Cause: hcisock.CausePermission, Remedy: "add a rule"}
+			}
+		}},
 		{"log not readable", "firmware", "unknown: the kernel log can be read by root only", func(m *machine) {
 			m.KernelLog = func() ([]string, error) { return nil, syscall.EPERM }
 		}},
 		{"events before the answer", "hci0 open", "it can be opened and answers", func(m *machine) {
-			m.answer = [][]byte{{4, 0xFF, 1, 0}, {4, 0x0E, 4, 1, 0x01, 0x10, 0}, {2, 0, 0, 0, 0}, {4, 0x0E}, resetComplete}
+			m.answer = [][]byte{{4, 0xFF, 1, 0}, {4, 0x0E, 4, 1, 0x01, 0x10, 0}, {2, 0, 0, 0, 0}, {4, 0x0E}, resetComplete, leFeatures, leBufferSize}
 		}},
 	} {
 		m := healthy()
@@ -320,7 +387,7 @@ func TestRemoteController(t *testing.T) {
 	m.Adapter = "tcp:localhost:6402"
 	m.AddressFamily = func() error { return errors.New("must not matter") }
 	r := Run(t.Context(), m.Env)
-	if diff := cmp.Diff([]string{"tcp:localhost:6402 open: good"}, summary(r)); diff != "" || !r.OK {
+	if diff := cmp.Diff([]string{"tcp:localhost:6402 open: good", "tcp:localhost:6402 LE: good"}, summary(r)); diff != "" || !r.OK {
 		t.Errorf("OK %v, findings differ (-want +got):\n%s", r.OK, diff)
 	}
 }
@@ -360,5 +427,20 @@ func TestCanceled(t *testing.T) {
 	cancel()
 	if r := Run(ctx, m.Env); r.OK {
 		t.Error("OK in spite of no answer")
+	}
+}
+
+// An adapter that cannot be set up is not called one without an address: the kernel does
+// not know it yet.
+func TestAddressOfAnAdapterThatDoesNotOpen(t *testing.T) {
+	m := healthy()
+	m.adapters[0].MAC = hci.MAC{}
+	refuseOpen(m, openError(hcisock.CauseDriver, syscall.ETIMEDOUT, "see dmesg"))
+	r := Run(t.Context(), m.Env)
+	if f := find(t, r, "hci0 address"); !f.OK || f.Detail != "unknown until the adapter has been set up" {
+		t.Errorf("%+v", f)
+	}
+	if last := r.Findings[len(r.Findings)-2]; last.Check != "hci0 open" || last.OK {
+		t.Errorf("%+v, want the cause before that", last)
 	}
 }

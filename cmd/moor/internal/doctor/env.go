@@ -18,7 +18,7 @@ type Env struct {
 	// InitialNetNS reports whether this is the initial network namespace.
 	InitialNetNS func() (bool, error)
 	// Privileges returns the privileges of this process.
-	Privileges func() (Privileges, error)
+	Privileges func() (hcisock.Privileges, error)
 	// Adapters lists the adapters, as hcisock.Adapters does.
 	Adapters func() ([]hcisock.Adapter, error)
 	// Dormant names USB devices with Bluetooth that no driver has made an adapter
@@ -30,6 +30,8 @@ type Env struct {
 	Links func(index int) ([]hcisock.KernelLink, error)
 	// Open opens an adapter.
 	Open func(ctx context.Context, address string) (hci.Transport, error)
+	// CheckReset returns the reason why the port of a USB device cannot be reset.
+	CheckReset func(d hcisock.USBDevice) error
 	// Up brings an adapter up in the kernel's own stack.
 	Up func(index int) error
 	// ProbeTimeout bounds opening an adapter and its answer to Reset. 0 means 15 s:
@@ -42,10 +44,4 @@ func (e *Env) probeTimeout() time.Duration {
 		return 15 * time.Second
 	}
 	return e.ProbeTimeout
-}
-
-// Privileges are those of a process that Bluetooth requires.
-type Privileges struct {
-	NetAdmin      bool // CAP_NET_ADMIN is in the effective set
-	InitialUserNS bool // the process is in the initial user namespace
 }

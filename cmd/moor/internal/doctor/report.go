@@ -13,7 +13,8 @@ type Finding struct {
 // Report is the result of Run. Its findings are in the order of the checks: from the
 // kernel to the adapter.
 type Report struct {
-	// OK reports whether an adapter could be opened and answered.
+	// OK reports whether an adapter could be opened and answered. An adapter that was
+	// named and has links of other programs counts, although it is not opened.
 	OK       bool
 	Findings []Finding
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +22,7 @@ func System(adapter string, cfg *hcisock.Config) Env {
 		Adapter:       adapter,
 		AddressFamily: hcisock.HasAddressFamily,
 		InitialNetNS:  func() (bool, error) { return initialNetNS("/proc") },
-		Privileges:    func() (Privileges, error) { return privileges("/proc/self") },
+		Privileges:    hcisock.ReadPrivileges,
 		Adapters:      hcisock.Adapters,
 		Dormant:       func() []string { return dormant("/sys/bus/usb/devices") },
 		KernelLog:     kernelLog,
@@ -31,7 +30,8 @@ func System(adapter string, cfg *hcisock.Config) Env {
 		Open: func(ctx context.Context, address string) (hci.Transport, error) {
 			return hcisock.Open(ctx, address, cfg)
 		},
-		Up: hcisock.Up,
+		CheckReset: hcisock.USBDevice.CheckReset,
+		Up:         hcisock.Up,
 	}
 }
 
@@ -47,32 +47,6 @@ func initialNetNS(proc string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-const (
-	capNetAdmin = 12                  // CAP_NET_ADMIN
-	initUserNS  = "user:[4026531837]" // PROC_USER_INIT_INO, the same on every kernel
-)
-
-func privileges(self string) (Privileges, error) {
-	status, err := os.ReadFile(filepath.Join(self, "status"))
-	if err != nil {
-		return Privileges{}, err
-	}
-	var p Privileges
-	for line := range strings.Lines(string(status)) {
-		if digits, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			caps, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 64)
-			if err != nil {
-				return Privileges{}, fmt.Errorf("CapEff: %w", err)
-			}
-			p.NetAdmin = caps&(1<<capNetAdmin) != 0
-		}
-	}
-	ns, err := os.Readlink(filepath.Join(self, "ns/user"))
-	// A kernel without user namespaces has no such link.
-	p.InitialUserNS = ns == initUserNS || errors.Is(err, fs.ErrNotExist)
-	return p, nil
 }
 
 // kernelLog reads the log of the kernel. Most machines require CAP_SYSLOG.

@@ -34,31 +34,6 @@ func tree(t *testing.T, files map[string]string) string {
 	return root
 }
 
-func TestPrivileges(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		files map[string]string
-		want  Privileges
-	}{
-		{"root", map[string]string{"status": "Name:\tx\nCapEff:\t000001ffffffffff\n", "ns/user": "->user:[4026531837]"}, Privileges{true, true}},
-		{"this capability alone", map[string]string{"status": "CapEff:\t0000000000001000\n", "ns/user": "->user:[4026531837]"}, Privileges{true, true}},
-		{"all but this capability", map[string]string{"status": "CapEff:\t000001ffffffefff\n", "ns/user": "->user:[4026531837]"}, Privileges{false, true}},
-		{"rootless container", map[string]string{"status": "CapEff:\t000001ffffffffff\n", "ns/user": "->user:[4026532999]"}, Privileges{true, false}},
-		{"no user namespaces", map[string]string{"status": "CapEff:\t000001ffffffffff\n"}, Privileges{true, true}},
-	} {
-		got, err := privileges(tree(t, c.files))
-		if err != nil || got != c.want {
-			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
-		}
-	}
-	if _, err := privileges(tree(t, map[string]string{"status": "CapEff:\tmany\n"})); err == nil {
-		t.Error("a capability set that is no number gave no error")
-	}
-	if _, err := privileges(t.TempDir()); err == nil {
-		t.Error("no status file gave no error")
-	}
-}
-
 func TestInitialNetNS(t *testing.T) {
 	for _, c := range []struct {
 		files map[string]string

@@ -17,7 +17,7 @@ func System(adapter string, cfg *hcisock.Config) Env {
 		Adapter:       adapter,
 		AddressFamily: hcisock.HasAddressFamily,
 		InitialNetNS:  func() (bool, error) { return false, errors.ErrUnsupported },
-		Privileges:    func() (Privileges, error) { return Privileges{}, errors.ErrUnsupported },
+		Privileges:    hcisock.ReadPrivileges,
 		Adapters:      hcisock.Adapters,
 		Dormant:       func() []string { return nil },
 		KernelLog:     func() ([]string, error) { return nil, errors.ErrUnsupported },
