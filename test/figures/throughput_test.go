@@ -72,9 +72,12 @@ func newStormer(t *testing.T, air *sim.Air) *stormer {
 }
 
 // notifyAlways sends notifications without pause.
-func notifyAlways(ctx context.Context, p *sim.Peripheral) {
+func notifyAlways(ctx context.Context, p *sim.Peripheral) { notifyValues(ctx, p, payload) }
+
+// notifyValues sends notifications with values of n octets without pause.
+func notifyValues(ctx context.Context, p *sim.Peripheral, n int) {
 	h, _ := p.Server().Handle(storm, drops)
-	value := make([]byte, payload)
+	value := make([]byte, n)
 	for ctx.Err() == nil {
 		if n, err := p.Server().Notify(ctx, h, value); n == 0 || err != nil {
 			select {
@@ -166,7 +169,9 @@ func written(t *testing.T, n, buffers int) []flow {
 }
 
 // measure returns the kbit/s of each flow.
-func measure(flows []flow) []float64 {
+func measure(flows []flow) []float64 { return measureFor(flows, window) }
+
+func measureFor(flows []flow, window time.Duration) []float64 {
 	time.Sleep(settle)
 	before := make([]int64, len(flows))
 	for i := range flows {

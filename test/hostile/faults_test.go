@@ -97,9 +97,12 @@ func TestControllerRecovers(t *testing.T) {
 				}
 			}
 			e.drain()
-			if s := w.ctl.Stats(); s.Overruns != 0 {
-				w.t.Errorf("%d packets beyond the buffers", s.Overruns)
+			// Nobody can tell a credit too many from a good one before the first overflow. From
+			// then on half of the buffers stay unused.
+			if s := w.ctl.Stats(); s.Overruns > 8 {
+				w.t.Errorf("%d packets beyond the buffers, want no more than there are buffers", s.Overruns)
 			}
+			w.wantOverruns = true
 			if n := w.host.Controller().Stats().ExcessCredits; n == 0 {
 				w.t.Error("no credit counted as excess")
 			}
@@ -173,7 +176,7 @@ func TestControllerRecovers(t *testing.T) {
 			w.ctl.Fault(sim.CommandFault{Opcode: hci.OpLESetExtendedScanEnable, Times: sim.Always, Status: hci.StatusUnspecified})
 			before := w.ctl.Stats().Commands
 			sc.Close()
-			time.Sleep(time.Minute)
+			time.Sleep(45 * time.Second) // less than Config.IdleCheck: the link is idle, too
 			if n := w.ctl.Stats().Commands - before; n != 1 {
 				w.t.Errorf("asked to stop %d times, want once", n)
 			}

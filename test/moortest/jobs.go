@@ -55,6 +55,7 @@ type service struct {
 }
 
 type value struct {
+	Event           string // of notify
 	Handle          int
 	UUID            string
 	Hex, Text, Name string
@@ -188,11 +189,14 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 			p.Notify(t)
 		}
 		got := JSON[value](t, run.Wait(t).OK(t))
-		if len(got) != 3 {
+		if got[0].Event != "subscribed" {
+			t.Errorf("the first line is %+v", got[0])
+		}
+		if got = got[1:]; len(got) != 3 {
 			t.Fatalf("%d values, want 3: %+v", len(got), got)
 		}
 		for _, v := range got {
-			if v.UUID != p.Values || v.Hex == "" || v.Indication {
+			if v.Event != "value" || v.UUID != p.Values || v.Hex == "" || v.Indication {
 				t.Errorf("value %+v, want a notification of %s", v, p.Values)
 			}
 		}

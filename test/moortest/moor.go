@@ -16,12 +16,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
+
+// noCapture are the commands that refuse --snoop: they leave no packets to capture.
+var noCapture = []string{"adapters", "doctor", "unpair", "stale", "cache", "bonds", "completion", "version", "slots", "help", "--help"}
 
 const (
 	// Limit bounds one command. Software emulation is slow; a command that hangs must
@@ -102,7 +106,11 @@ func (m *Moor) Start(t *testing.T, args ...string) *Process {
 		started: time.Now(),
 	}
 	argv := append(append([]string{}, m.Wrapper...), m.Path)
-	argv = append(append(append(argv, m.Args...), "--snoop", p.Capture, "--state", m.State), args...)
+	argv = append(append(argv, m.Args...), "--state", m.State)
+	if !slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(noCapture, arg) }) {
+		argv = append(argv, "--snoop", p.Capture)
+	}
+	argv = append(argv, args...)
 	p.line = strings.Join(append(append([]string{"moor"}, m.Args...), args...), " ")
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Stderr = lockedWriter{&p.mu, &p.stderr}

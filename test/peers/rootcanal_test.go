@@ -180,7 +180,9 @@ func TestRootCanal(t *testing.T) {
 				}
 				begin := time.Now()
 				run.Interrupt(t)
-				run.Wait(t).OK(t)
+				if r := run.Wait(t); r.Exit != -1 || !strings.Contains(r.Stdout, `"event":"end"`) { // it dies by the signal
+					t.Errorf("exit %d, stdout %s", r.Exit, r.Stdout)
+				}
 				if took := time.Since(begin); took > moortest.Soon {
 					t.Errorf("it took %v", took)
 				}

@@ -15,16 +15,30 @@ import (
 // that it has just heard (HCI_LE_AUTOCONN_TIMEOUT).
 const createTimeout = 4 * time.Second
 
+// workDelay is how long Linux takes to begin work that it has queued, such as to resume
+// the discovery after a connect. Without it, chance would decide about the order of such
+// work and of what the program does at that instant.
+const workDelay = time.Millisecond
+
 // linuxParams are the connection parameters that Linux uses for a device without
 // stored parameters.
 func linuxParams() hci.ConnParams {
 	return hci.ConnParams{IntervalMin: 30 * time.Millisecond, IntervalMax: 50 * time.Millisecond, Timeout: 420 * time.Millisecond}
 }
 
+// kernelConfig is the use that the programs above a kernel make of it.
+type kernelConfig struct {
+	Params hci.ConnParams // of all links
+	// Hears, if set, takes the connectable reports of a discovery that never ends: an
+	// active scan, which is interrupted while a create command is pending.
+	Hears func(r *controller.Report)
+}
+
 // kernel dials on one adapter as Linux does for BlueZ: it scans for all wanted
 // devices. When it hears one of them, it ends the scan and dials that device
 // alone.
 type kernel struct {
+	cfg  kernelConfig
 	host *host.Host
 	stop context.CancelFunc
 	done chan struct{}
@@ -47,12 +61,12 @@ type dialed struct {
 	err  error
 }
 
-func newKernel(ctx context.Context, c *sim.Controller) (*kernel, error) {
+func newKernel(ctx context.Context, c *sim.Controller, cfg kernelConfig) (*kernel, error) {
 	h, err := host.Open(ctx, c, nil)
 	if err != nil {
 		return nil, err
 	}
-	k := &kernel{host: h, done: make(chan struct{}), wake: make(chan struct{}, 1), wanted: map[hci.Addr]*want{}}
+	k := &kernel{cfg: cfg, host: h, done: make(chan struct{}), wake: make(chan struct{}, 1), wanted: map[hci.Addr]*want{}}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.stop = stop
 	go k.serveWants(run)
@@ -91,7 +105,7 @@ func (k *kernel) takeWant(peer hci.Addr) *want {
 	defer k.mu.Unlock()
 	w := k.wanted[peer]
 	delete(k.wanted, peer)
-	if len(k.wanted) == 0 && k.stopScan != nil {
+	if len(k.wanted) == 0 && k.stopScan != nil && k.cfg.Hears == nil {
 		k.stopScan()
 	}
 	return w
@@ -101,23 +115,32 @@ func (k *kernel) takeWant(peer hci.Addr) *want {
 func (k *kernel) serveWants(ctx context.Context) {
 	defer close(k.done)
 	for {
-		select {
-		case <-k.wake:
-		case <-ctx.Done():
-			return
+		if k.cfg.Hears == nil {
+			select {
+			case <-k.wake:
+			case <-ctx.Done():
+				return
+			}
 		}
 		for w := k.awaitWanted(ctx); w != nil; w = k.awaitWanted(ctx) {
-			conn, err := k.host.Connect(w.ctx, w.peer, &controller.ConnectOptions{Timeout: createTimeout, Params: linuxParams()})
+			conn, err := k.host.Connect(w.ctx, w.peer, &controller.ConnectOptions{Timeout: createTimeout, Params: k.cfg.Params})
 			w.done <- dialed{conn, err}
+			if k.cfg.Hears != nil {
+				time.Sleep(workDelay)
+			}
+		}
+		if ctx.Err() != nil {
+			return
 		}
 	}
 }
 
 // awaitWanted scans until it hears a wanted device, and removes and returns the
-// want for it. It returns nil once no device is wanted.
+// want for it. It returns nil once no device is wanted, or with a discovery at the end
+// of ctx.
 func (k *kernel) awaitWanted(ctx context.Context) *want {
 	k.mu.Lock()
-	if len(k.wanted) == 0 {
+	if len(k.wanted) == 0 && k.cfg.Hears == nil {
 		k.mu.Unlock()
 		return nil
 	}
@@ -130,7 +153,7 @@ func (k *kernel) awaitWanted(ctx context.Context) *want {
 		k.mu.Unlock()
 		stop()
 	}()
-	sc, err := k.host.Scan(scan, &controller.ScanOptions{Passive: true, Duplicates: true})
+	sc, err := k.host.Scan(scan, &controller.ScanOptions{Passive: k.cfg.Hears == nil, Duplicates: true})
 	if err != nil {
 		return nil
 	}
@@ -141,6 +164,9 @@ func (k *kernel) awaitWanted(ctx context.Context) *want {
 		}
 		if !r.Connectable {
 			continue
+		}
+		if k.cfg.Hears != nil {
+			k.cfg.Hears(&r)
 		}
 		if w := k.takeWant(r.Addr); w != nil {
 			return w

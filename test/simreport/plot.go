@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -19,8 +20,9 @@ const (
 
 // Colors of the contenders, whose shapes differ as well.
 const (
-	oursColor   = "#1f5fa8"
-	theirsColor = "#d9772b"
+	oursColor  = "#1f5fa8"
+	aloneColor = "#d9772b"
+	habColor   = "#4c8c4a"
 )
 
 // panel is one column of the plot: an axis from low to high, with a place for
@@ -81,10 +83,16 @@ func plotReport(all []comparison) string {
 }
 
 func legend(b *strings.Builder) {
-	dot(b, labelWidth+8, 17)
-	text(b, labelWidth+20, 21, "start", "moor, default policy")
-	square(b, labelWidth+178, 17)
-	text(b, labelWidth+190, 21, "start", "bleak-retry-connector over bleak over BlueZ, as modeled")
+	x := labelWidth + 8
+	for _, w := range allWays() {
+		name := map[way]string{
+			ours: "moor, as it is by default", alone: "bleak-retry-connector over BlueZ, as modeled",
+			withHab: "the same with habluetooth, as modeled",
+		}[w]
+		mark(b, w, float64(x), 17)
+		text(b, x+12, 21, "start", name)
+		x += 40 + 7*len(name)
+	}
 }
 
 func (p *panel) drawPanel(b *strings.Builder, x, bottom int, all []comparison) {
@@ -102,19 +110,28 @@ func (p *panel) drawPanel(b *strings.Builder, x, bottom int, all []comparison) {
 	}
 	for i, r := range all {
 		y := float64(headHeight) + (float64(i)+0.5)*rowHeight
-		ours, theirs := float64(x)+p.offsetOf(p.Of(r.Ours)), float64(x)+p.offsetOf(p.Of(r.Upstream))
-		fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999" stroke-width="2"/>`+"\n", ours, y, theirs, y)
-		square(b, theirs, y)
-		dot(b, ours, y)
+		at := [3]float64{}
+		for w, f := range r.By {
+			at[w] = float64(x) + p.offsetOf(p.Of(f))
+		}
+		fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999" stroke-width="2"/>`+"\n",
+			slices.Min(at[:]), y, slices.Max(at[:]), y)
+		for _, w := range slices.Backward(allWays()) { // moor's on top
+			mark(b, w, at[w], y)
+		}
 	}
 }
 
-func dot(b *strings.Builder, x, y float64) {
-	fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5" fill="%s"/>`+"\n", x, y, oursColor)
-}
-
-func square(b *strings.Builder, x, y float64) {
-	fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="10" height="10" fill="%s"/>`+"\n", x-5, y-5, theirsColor)
+// mark draws the mark of a contender.
+func mark(b *strings.Builder, w way, x, y float64) {
+	switch w {
+	case ours:
+		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5" fill="%s"/>`+"\n", x, y, oursColor)
+	case alone:
+		fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="10" height="10" fill="%s"/>`+"\n", x-5, y-5, aloneColor)
+	case withHab:
+		fmt.Fprintf(b, `<path d="M%.1f %.1fl6 11h-12z" fill="%s"/>`+"\n", x, y-6, habColor)
+	}
 }
 
 func text(b *strings.Builder, x, y int, anchor, s string) {

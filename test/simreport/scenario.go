@@ -1,7 +1,6 @@
 package simreport
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -13,22 +12,37 @@ import (
 type scenario struct {
 	Name     string
 	Text     string // the fault, in the words of the report
+	Cause    string // why moor loses here, if it does
+	Worlds   int
 	Adapters int
 	Targets  int
 	Loss     float64 // of every packet, on all paths
 	MaxLinks int     // of each adapter; 0 is plenty
 	FullLate bool    // a full adapter refuses in the event, with 0x0D
 	Hold     time.Duration
+	// OneByOne is an adapter that cannot scan while it initiates, and AcceptList is the
+	// size of its filter accept list; 0 is plenty.
+	OneByOne   bool
+	AcceptList int
+	// Beacons is the number of other devices, which advertise every 100 ms.
+	Beacons int
+	// Directed is advertising to the adapter alone.
+	Directed bool
+	// Rests is set if the device takes no connection for a while. The time to ready may
+	// then be longer by one wait of the policy.
+	Rests bool
 	// spoil adds the faults of one world.
 	spoil func(w *plan, rng *rand.Rand)
 }
 
-// plan is the part of a world that the seed decides, the same for both contenders.
+// plan is the part of a world that the seed decides, the same for all contenders.
 type plan struct {
-	rssi   [][]int8    // by adapter and target
-	loss   [][]float64 // by adapter and target
-	away   []time.Duration
-	faults [][]sim.Fault // by adapter
+	rssi    [][]int8    // by adapter and target
+	loss    [][]float64 // by adapter and target
+	away    []time.Duration
+	tempers []sim.Temper  // of the targets
+	faults  [][]sim.Fault // by adapter
+	after   time.Duration // the faults begin
 }
 
 func address(n int) hci.Addr {
@@ -38,7 +52,9 @@ func address(n int) hci.Addr {
 // plan draws the plan of a world.
 func (s *scenario) plan(seed uint64) *plan {
 	rng := rand.New(rand.NewPCG(seed, 0x706C616E))
-	w := &plan{away: make([]time.Duration, s.Targets), faults: make([][]sim.Fault, s.Adapters)}
+	w := &plan{
+		away: make([]time.Duration, s.Targets), tempers: make([]sim.Temper, s.Targets), faults: make([][]sim.Fault, s.Adapters),
+	}
 	for range s.Adapters {
 		var rssi []int8
 		var loss []float64
@@ -72,76 +88,18 @@ func (w *plan) everywhere(f func() sim.Fault) {
 	}
 }
 
-// allScenarios returns the rows of the report.
-func allScenarios() []scenario {
-	var all []scenario
-	for _, percent := range []int{0, 10, 20, 30, 40, 50, 60} {
-		all = append(all, scenario{
-			Name: fmt.Sprintf("loss %d %%", percent), Text: fmt.Sprintf("one device; %d %% of all packets are lost", percent),
-			Adapters: 1, Targets: 1, Loss: float64(percent) / 100,
-		})
+// place puts all targets at one place, as an adapter hears it.
+func (w *plan) place(adapter int, rssi int8, loss float64) {
+	for n := range w.rssi[adapter] {
+		w.rssi[adapter][n], w.loss[adapter][n] = rssi, loss
 	}
-	return append(all,
-		scenario{
-			Name: "missed requests", Text: "1 to 6 connects end with 0x3E, at 10 % loss",
-			Adapters: 1, Targets: 1, Loss: 0.1,
-			spoil: func(w *plan, rng *rand.Rand) {
-				n := 1 + rng.IntN(6)
-				w.everywhere(func() sim.Fault { return sim.ConnectFault{Times: n} })
-			},
-		},
-		scenario{
-			Name: "hangs up", Text: "the device ends 1 to 6 links with 0x13 within their first 12 packets",
-			Adapters: 1, Targets: 1,
-			spoil: func(w *plan, rng *rand.Rand) {
-				for range 1 + rng.IntN(6) {
-					after := rng.IntN(12)
-					w.everywhere(func() sim.Fault {
-						return sim.LinkFault{After: after, Reason: hci.StatusRemoteUserTerminated}
-					})
-				}
-			},
-		},
-		scenario{
-			Name: "absent", Text: "the device comes after 0 to 60 s",
-			Adapters: 1, Targets: 1,
-			spoil: func(w *plan, rng *rand.Rand) { w.away[0] = time.Duration(rng.IntN(60000)) * time.Millisecond },
-		},
-		scenario{
-			Name: "full adapter", Text: "6 devices, held for 8 s each, on an adapter that carries 2 links (0x09)",
-			Adapters: 1, Targets: 6, MaxLinks: 2, Hold: 8 * time.Second,
-		},
-		scenario{
-			Name: "full, told late", Text: "the same, but the adapter says 0x0D in the event",
-			Adapters: 1, Targets: 6, MaxLinks: 2, Hold: 8 * time.Second, FullLate: true,
-		},
-		scenario{
-			Name: "jammed adapter", Text: "two adapters; the one that hears the device best loses 85 %",
-			Adapters: 2, Targets: 1,
-			spoil: func(w *plan, _ *rand.Rand) { w.loss[w.best(0)][0] = 0.85 },
-		},
-		scenario{
-			Name: "deaf adapter", Text: "two adapters; on the one that hears the device best, connects end with 0x3E",
-			Adapters: 2, Targets: 1,
-			spoil: func(w *plan, _ *rand.Rand) {
-				a := w.best(0)
-				w.faults[a] = append(w.faults[a], sim.ConnectFault{Times: sim.Always})
-			},
-		},
-		scenario{
-			Name: "many", Text: "12 devices at once on one adapter, 3 of which come after 10 to 40 s, at 10 % loss",
-			Adapters: 1, Targets: 12, Loss: 0.1,
-			spoil: func(w *plan, rng *rand.Rand) {
-				for n := range 3 {
-					w.away[n] = 10*time.Second + time.Duration(rng.IntN(30000))*time.Millisecond
-				}
-			},
-		},
-		scenario{
-			Name: "many, few slots", Text: "18 devices, held for 5 s each, on 3 adapters with 3 links each, at 10 % loss",
-			Adapters: 3, Targets: 18, Loss: 0.1, MaxLinks: 3, Hold: 5 * time.Second,
-		},
-	)
+}
+
+// allScenarios returns the rows of the report. They, the seeds and the numbers of worlds
+// were fixed before the first run with them, and do not follow from results.
+func allScenarios() []scenario {
+	all := append(commonScenarios(), foreignScenarios()...)
+	return append(all, contraryScenarios()...)
 }
 
 // fullStatus returns the status with which a full adapter refuses a dial.
@@ -151,3 +109,17 @@ func (s *scenario) fullStatus() hci.Status {
 	}
 	return hci.StatusConnectionLimit
 }
+
+// adapter returns the configuration of the adapters.
+func (s *scenario) adapter() *sim.ControllerConfig {
+	return &sim.ControllerConfig{
+		MaxLinks: s.MaxLinks, FullLate: s.FullLate, FullStatus: s.fullStatus(),
+		NoScanWhileInitiating: s.OneByOne, AcceptListSize: s.AcceptList,
+	}
+}
+
+// Numbers of worlds: few for those of many devices, which have many times to ready each.
+const (
+	manyWorlds = 500
+	fewWorlds  = 100
+)

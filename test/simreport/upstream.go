@@ -22,7 +22,7 @@ type upstreamContender struct {
 func (u *upstreamContender) Open(ctx context.Context, adapters []*sim.Controller, rssi [][]int8) error {
 	u.rssi = rssi
 	for _, c := range adapters {
-		k, err := newKernel(ctx, c)
+		k, err := newKernel(ctx, c, kernelConfig{Params: linuxParams()})
 		if err != nil {
 			return errors.Join(err, u.Close())
 		}
@@ -49,12 +49,24 @@ func (u *upstreamContender) Connect(ctx context.Context, target int) (func(), er
 			best = a
 		}
 	}
-	p := connmgr.UpstreamPolicy()
+	return establish(func(timeout time.Duration) (func(), error) {
+		conn, err := bleakConnect(ctx, u.kernels[best], target, timeout)
+		if err != nil {
+			return nil, err
+		}
+		return func() { _ = conn.Close() }, nil
+	})
+}
+
+// establish is establish_connection of bleak-retry-connector, with the connect of a
+// client.
+func establish(connect func(timeout time.Duration) (release func(), err error)) (func(), error) {
+	p := connmgr.Upstream47Policy()
 	var attempts, transients int
 	for {
-		conn, err := u.bleak(ctx, u.kernels[best], target, p.AttemptTimeout)
+		release, err := connect(p.AttemptTimeout)
 		if err == nil {
-			return func() { _ = conn.Close() }, nil
+			return release, nil
 		}
 		c := p.Treatment.Of(err)
 		if c.Transient() {
@@ -75,10 +87,10 @@ var (
 	errDisconnected = &errclass.RemoteError{Text: "failed to discover services, device disconnected"}
 )
 
-// bleak is BleakClient.connect: link and discovery within the timeout. It
+// bleakConnect is BleakClient.connect: link and discovery within the timeout. It
 // repeats after le-connection-abort-by-local, which BlueZ reports for every
 // failure before the ATT bearer works.
-func (u *upstreamContender) bleak(ctx context.Context, k *kernel, target int, timeout time.Duration) (*host.Conn, error) {
+func bleakConnect(ctx context.Context, k *kernel, target int, timeout time.Duration) (*host.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for ctx.Err() == nil {

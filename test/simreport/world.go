@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"testing/synctest"
 	"time"
 
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/sim"
 )
 
@@ -34,14 +36,10 @@ func (s *scenario) Run(ctx context.Context, seed uint64, way contender) (o outco
 	defer air.Close()
 	adapters := make([]*sim.Controller, s.Adapters)
 	for i := range adapters {
-		adapters[i] = air.NewController(&sim.ControllerConfig{MaxLinks: s.MaxLinks, FullLate: s.FullLate, FullStatus: s.fullStatus()})
+		adapters[i] = air.NewController(s.adapter())
 	}
 	for n := range s.Targets {
-		dev, err := air.NewPeripheral(ctx, device(n))
-		if err != nil {
-			return o, err
-		}
-		defer dev.Close()
+		dev := s.addTarget(air, adapters, n)
 		for a, c := range adapters {
 			air.SetPath(c, dev, sim.Path{Loss: p.loss[a][n], RSSI: p.rssi[a][n]})
 		}
@@ -49,15 +47,24 @@ func (s *scenario) Run(ctx context.Context, seed uint64, way contender) (o outco
 			air.SetAway(dev, true)
 			time.AfterFunc(d, func() { air.SetAway(dev, false) })
 		}
+		air.SetTemper(dev, p.tempers[n])
+	}
+	for n := range s.Beacons {
+		air.NewRawPeer(&sim.RawPeerConfig{Address: address(1000 + n), AdvData: []byte{2, 1, 6}, ScanResponse: []byte{2, 9, 'b'}})
 	}
 	if err := way.Open(ctx, adapters, p.rssi); err != nil {
 		return o, err
 	}
 	for a, fs := range p.faults {
 		for _, f := range fs {
-			adapters[a].Fault(f)
+			if p.after > 0 {
+				time.AfterFunc(p.after, func() { adapters[a].Fault(f) })
+			} else {
+				adapters[a].Fault(f)
+			}
 		}
 	}
+	synctest.Wait() // else chance decides which of the first commands goes first
 	o.Ready = make([]time.Duration, s.Targets)
 	radio := radioTime(adapters)
 	begin := time.Now()
@@ -91,17 +98,22 @@ func radioTime(adapters []*sim.Controller) (d time.Duration) {
 	return d
 }
 
-// device returns a sensor with a table of common size.
-func device(n int) *sim.PeripheralConfig {
+// addTarget adds a sensor with a table of common size.
+func (s *scenario) addTarget(air *sim.Air, adapters []*sim.Controller, n int) *sim.Device {
 	chr := func(u uint16) gatt.CharDef {
 		return gatt.CharDef{UUID: gatt.UUID16(u), Properties: gatt.PropRead | gatt.PropNotify, Value: []byte{byte(n)}}
 	}
-	return &sim.PeripheralConfig{
-		Name: fmt.Sprintf("sensor %d", n), Address: address(n),
-		Services: []gatt.ServiceDef{
-			{UUID: gatt.UUID16(0x180A), Characteristics: []gatt.CharDef{chr(0x2A29), chr(0x2A24), chr(0x2A26)}},
-			{UUID: gatt.UUID16(0x180F), Characteristics: []gatt.CharDef{chr(0x2A19)}},
-			{UUID: gatt.UUID16(0x181A), Characteristics: []gatt.CharDef{chr(0x2A6E), chr(0x2A6F), chr(0x2A6D)}},
-		},
+	cfg := &sim.DeviceConfig{Name: fmt.Sprintf("sensor %d", n), Address: address(n), Table: sim.NewTable(
+		gatt.ServiceDef{UUID: gatt.UUID16(0x1800), Characteristics: []gatt.CharDef{chr(0x2A00), chr(0x2A01)}},
+		gatt.ServiceDef{UUID: gatt.UUID16(0x1801), Characteristics: []gatt.CharDef{
+			{UUID: gatt.UUID16(0x2A05), Properties: gatt.PropIndicate}, {UUID: gatt.UUID16(0x2B2A), Properties: gatt.PropRead, Value: make([]byte, 16)},
+		}},
+		gatt.ServiceDef{UUID: gatt.UUID16(0x180A), Characteristics: []gatt.CharDef{chr(0x2A29), chr(0x2A24), chr(0x2A26)}},
+		gatt.ServiceDef{UUID: gatt.UUID16(0x180F), Characteristics: []gatt.CharDef{chr(0x2A19)}},
+		gatt.ServiceDef{UUID: gatt.UUID16(0x181A), Characteristics: []gatt.CharDef{chr(0x2A6E), chr(0x2A6F), chr(0x2A6D)}},
+	)}
+	if s.Directed {
+		cfg.Peer = &sim.RawPeerConfig{Type: hci.AdvDirectIndLow, Target: adapters[0].Address(), Interval: time.Second}
 	}
+	return air.NewDevice(cfg)
 }
