@@ -97,8 +97,12 @@ test-peers: build ## the binary against Bumble's GATT server, on Bumble's contro
 	test/peers/run
 
 .PHONY: sim-report
-sim-report: ## compare connmgr with bleak-retry-connector in thousands of simulated worlds: docs/sim-report.*
+sim-report: ## compare connmgr with bleak-retry-connector and habluetooth in thousands of simulated worlds: docs/sim-report.*
 	MOOR_SIM_REPORT=$(CURDIR)/docs $(GO) test -count=1 -run '^TestReport$$' -timeout 60m ./test/simreport -v
+
+.PHONY: mutations
+mutations: ## break each behavior in docs/upstream-tests.md, and see its tests fail
+	MOOR_MUTATIONS=1 $(GO) test -count=1 -run '^TestMutations' -timeout 120m ./test/mutations -v
 
 .PHONY: clean
 clean: ## remove the built binaries; the cache stays

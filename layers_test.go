@@ -9,9 +9,24 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moor-ble/moor/internal/text"
 )
 
 const module = "github.com/moor-ble/moor"
+
+// TestPackageNamesAreKnown: text.DropPackages knows the public packages of the library.
+func TestPackageNamesAreKnown(t *testing.T) {
+	for _, p := range layers {
+		name := path.Base(p)
+		if strings.Contains(p, "internal/") || strings.HasPrefix(p, "cmd/") || strings.HasPrefix(p, "test/") || strings.HasSuffix(name, "test") || name == "sim" {
+			continue
+		}
+		if got := text.DropPackages("failed: " + name + ": x"); got != "failed: x" {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
 
 // layers lists every package of the module, lowest first. A package may import
 // only packages of rows above its own, and of those none that forbidden names.
@@ -27,6 +42,7 @@ var layers = []string{
 	"internal/filetest",
 	"uuid",
 	"hci",
+	"payload",
 	"hci/hcitest",
 	"hci/hcisock",
 	"controller",
@@ -51,6 +67,7 @@ var layers = []string{
 	"test/figures",
 	"test/hostile",
 	"test/simreport",
+	"test/mutations",
 	"test/moortest",
 	"test/conntest",
 	"test/kernel",
