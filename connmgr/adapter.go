@@ -256,7 +256,7 @@ func (a *Adapter) serveHost(ctx context.Context, h *host.Host) (worked bool) {
 	if own := h.Controller().KnownInfo().Public; own != (hci.MAC{}) {
 		a.own = own
 	}
-	a.faults.events = nil
+	a.faults.events, a.faults.last = nil, 0
 	a.mu.Unlock()
 	select {
 	case <-a.reset: // a request from before the controller was opened anew

@@ -176,12 +176,12 @@ func testFailingPeerCostsOthersNothing(t *testing.T, status hci.Status) {
 }
 
 // Several peers whose dials always meet a fault of the controller cost the adapter without
-// links two resets for each three of them, however often they are called. They cost a device
-// that shares their initiations nothing.
+// links at most one reset each, and two of them both, however often they are called. They
+// cost a device that shares their initiations nothing. An hour later, one costs one more.
 func TestFaultsOfSeveralPeers(t *testing.T) { inBubble(t, testFaultsOfSeveralPeers) }
 
 func testFaultsOfSeveralPeers(t *testing.T) {
-	for sick, want := range map[int]int{2: 2, 5: 4} {
+	for _, sick := range []int{2, 5, 9} {
 		l := newLab(t, connmgr.Config{})
 		resets := l.resets()
 		var calls sync.WaitGroup
@@ -203,13 +203,14 @@ func testFaultsOfSeveralPeers(t *testing.T) {
 		wantAbout(t, "a device that comes after 60 s", took, 60*second)
 		c.Close()
 		calls.Wait()
-		if n := resets(); n != want {
-			t.Errorf("%d sick peers: %d resets, want %d", sick, n, want)
+		before := resets()
+		if before < 2 || before > sick { // which of the peers meets the next fault is chance
+			t.Errorf("%d sick peers: %d resets, want at least two and at most one for each", sick, before)
 		}
 		time.Sleep(time.Hour) // the adapter may be sick by now
 		_, _ = l.m.Establish(t.Context(), address(0).String(), nil)
-		if n := resets(); n != want+2 {
-			t.Errorf("%d sick peers: %d resets after an hour, want %d", sick, n, want+2)
+		if n := resets(); n != before+1 {
+			t.Errorf("%d sick peers: %d resets after an hour, want %d", sick, n, before+1)
 		}
 		l.m.Close()
 	}

@@ -28,59 +28,56 @@ const sickAfter = 3
 // blamedFor is how long the faults of a peer do not count after a reset for their sake.
 const blamedFor = time.Hour
 
-// maxFaults bounds the faults that are remembered, with those that count for nothing.
-const maxFaults = 4 * sickAfter
-
 // faults is the evidence against a controller, since it was opened or made a link.
 type faults struct {
-	events []fault // the last maxFaults
+	events []fault // the last sickAfter that count
 	// blamed are the peers whose dials met the faults that led to resets, with the time
 	// of the reset.
 	blamed map[hci.MAC]time.Time
-	// spared reports that the faults of several peers have led to a reset for which no peer
-	// was blamed.
-	spared bool
+	// spared are the peers whose faults have led to a reset for which no peer was blamed.
+	spared []hci.MAC
+	// last is the number of the last initiation entered; 0 for none.
+	last uint64
 }
 
-// fault is one fault that the controller has reported.
-type fault struct {
-	initiation uint64    // controller.ConnectError.Initiation
-	peers      []hci.MAC // several if their dials failed by the same event
-}
+// fault is one fault that the controller has reported: the peers of all dials that failed
+// by it.
+type fault = []hci.MAC
 
-// addFault enters a failed dial to a peer. Dials that shared an initiation failed by one
-// event.
-func (f *faults) addFault(peer hci.MAC, initiation uint64) {
-	i := slices.IndexFunc(f.events, func(e fault) bool { return initiation != 0 && e.initiation == initiation })
-	if i >= 0 {
-		f.events[i].peers = append(f.events[i].peers, peer)
-		return
-	}
-	f.events = append(f.events, fault{initiation, []hci.MAC{peer}})
-	f.events = f.events[max(0, len(f.events)-maxFaults):]
-}
-
-// convict reports whether the evidence suffices for a reset, and blames the peers whose
-// dials it is from. A fault that a blamed peer shared is none of the adapter's.
-func (f *faults) convict(now time.Time) bool {
-	maps.DeleteFunc(f.blamed, func(_ hci.MAC, at time.Time) bool { return now.Sub(at) >= blamedFor })
-	evidence := slices.DeleteFunc(slices.Clone(f.events), func(e fault) bool { return slices.ContainsFunc(e.peers, f.isBlamed) })
-	if len(evidence) < sickAfter {
-		return false
-	}
-	f.events = nil
-	if !f.spared && slices.ContainsFunc(evidence, func(e fault) bool { return !slices.Equal(e.peers, evidence[0].peers) }) {
-		f.spared = true
+// addFault enters a fault, and reports whether it counts. A fault that a blamed peer shared
+// is none of the adapter's. The calls whose dials shared an initiation enter it once each.
+func (f *faults) addFault(now time.Time, initiation uint64, peers fault) bool {
+	if initiation != 0 && initiation == f.last {
 		return true
 	}
-	f.spared = false
+	f.last = initiation
+	maps.DeleteFunc(f.blamed, func(_ hci.MAC, at time.Time) bool { return now.Sub(at) >= blamedFor })
+	if slices.ContainsFunc(peers, f.isBlamed) {
+		return false
+	}
+	f.events = append(f.events, peers)
+	f.events = f.events[max(0, len(f.events)-sickAfter):]
+	return true
+}
+
+// convict reports whether the evidence suffices for a reset, and blames its peers. Several
+// peers are spared the first time.
+func (f *faults) convict(now time.Time) bool {
+	if len(f.events) < sickAfter {
+		return false
+	}
+	suspects := slices.Concat(f.events...)
+	spared := f.spared
+	f.events, f.spared = nil, nil
+	if spared == nil && slices.ContainsFunc(suspects, func(p hci.MAC) bool { return p != suspects[0] }) {
+		f.spared = suspects
+		return true
+	}
 	if f.blamed == nil || len(f.blamed) >= maxDevices {
 		f.blamed = map[hci.MAC]time.Time{}
 	}
-	for _, e := range evidence {
-		for _, p := range e.peers {
-			f.blamed[p] = now
-		}
+	for _, p := range slices.Concat(spared, suspects) {
+		f.blamed[p] = now
 	}
 	return true
 }
@@ -92,7 +89,7 @@ func (f *faults) isBlamed(peer hci.MAC) bool {
 
 // acquit drops the evidence after a successful dial to peer.
 func (f *faults) acquit(peer hci.MAC) {
-	f.events, f.spared = nil, false
+	f.events, f.spared = nil, nil
 	delete(f.blamed, peer)
 }
 
@@ -114,7 +111,7 @@ func (a *Adapter) recordFault(peer hci.MAC, err error) {
 }
 
 // weighFault is recordFault for an adapter that is idle or not. It reports whether the
-// evidence would suffice, if it were not that of one peer alone.
+// fault counts for nothing, since one of its peers is blamed.
 func (a *Adapter) weighFault(peer hci.MAC, err error, idle bool) (spared bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -124,17 +121,19 @@ func (a *Adapter) weighFault(peer hci.MAC, err error, idle bool) (spared bool) {
 			a.requestReset(proofLink, err)
 		}
 	case errclass.Of(err).Action.Has(errclass.RecoverAdapter):
-		var initiation uint64
+		peers, initiation := fault{peer}, uint64(0)
 		if e, ok := errors.AsType[*controller.ConnectError](err); ok {
 			initiation = e.Initiation
+			for _, p := range e.Shared {
+				peers = append(peers, p.MAC)
+			}
 		}
-		a.faults.addFault(peer, initiation)
-		switch {
-		case !idle:
-		case a.faults.convict(time.Now()):
+		now := time.Now()
+		if !a.faults.addFault(now, initiation, peers) {
+			return true
+		}
+		if idle && a.faults.convict(now) {
 			a.requestReset(proofLink, fmt.Errorf("%d faults of the controller in a row, the last: %w", sickAfter, err))
-		default:
-			return len(a.faults.events) == sickAfter
 		}
 	}
 	return false

@@ -25,8 +25,10 @@ type dial struct {
 	preferred bool
 	// part, if not 0, keeps the next turn to the dials with the same number; see splitGroup.
 	part uint64
-	// initiation is the number of the initiation whose failure ends the dial.
+	// initiation is the number of the initiation whose failure ends the dial, shared the
+	// peers of all dials that it ends.
 	initiation uint64
+	shared     []hci.Addr
 }
 
 // dialState is the state of the initiator. A controller has one: it refuses a

@@ -65,7 +65,7 @@ func (d *dialer) endInitiation(err error) {
 	if d.stuck && statusOf(err) == hci.StatusCommandDisallowed {
 		err = fmt.Errorf("%w: %w", ErrStillInitiating, err)
 	}
-	group := d.group
+	group, peers := d.group, d.groupPeers()
 	turned, rest := d.state == dialCanceling, scanTurn
 	if len(d.waiting) > 0 {
 		rest = seekTurn
@@ -78,7 +78,7 @@ func (d *dialer) endInitiation(err error) {
 			d.finishDial(x, nil, x.end)
 		case statusOf(err) == hci.StatusConnectionExists && d.sweepFor(x):
 		case err != nil:
-			x.initiation = d.attempt
+			x.initiation, x.shared = d.attempt, peers
 			d.finishDial(x, nil, err)
 		default:
 			d.waiting = append(d.waiting, x)
@@ -101,7 +101,7 @@ func (d *dialer) finishDial(x *dial, l *Link, err error) {
 			err = fmt.Errorf("%w: %w", ErrUnknownLink, err)
 		}
 		e := connectError(x.peers, err)
-		e.Initiation = x.initiation
+		e.Initiation, e.Shared = x.initiation, x.shared
 		err = e
 	}
 	x.done(l, err)

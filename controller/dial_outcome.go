@@ -54,7 +54,7 @@ func (d *dialer) failInitiation(status hci.Status, peer hci.Addr) {
 		x := d.group[i]
 		d.group = slices.Delete(d.group, i, i+1)
 		if status != hci.StatusConnectionExists || !d.sweepFor(x) {
-			x.initiation = d.attempt
+			x.initiation, x.shared = d.attempt, []hci.Addr{peer.Identity()}
 			d.finishDial(x, nil, status)
 		}
 		d.endInitiation(nil)

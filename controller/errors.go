@@ -94,6 +94,8 @@ type ConnectError struct {
 	// reported. Calls that shared an initiation fail together and have the same
 	// number. It is 0 if the controller has reported nothing, as after a timeout.
 	Initiation uint64
+	// Shared are the peers of all calls with that number, Peer included.
+	Shared []hci.Addr
 }
 
 func (e *ConnectError) Error() string {

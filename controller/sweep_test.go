@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -188,7 +189,7 @@ func TestDialWhileALinkDrains(t *testing.T) {
 }
 
 // Dials that share an initiation fail by one event that is about the controller, and their
-// errors have its number.
+// errors have its number and the peers of all.
 func TestFailuresOfOneInitiationHaveOneNumber(t *testing.T) {
 	h := newHarness(t, 4)
 	h.c.info.AcceptListSize = 4
@@ -208,6 +209,11 @@ func TestFailuresOfOneInitiationHaveOneNumber(t *testing.T) {
 	a, b := fail()
 	if a.Initiation == 0 || a.Initiation != b.Initiation {
 		t.Errorf("the failures of one event have the numbers %d and %d", a.Initiation, b.Initiation)
+	}
+	for _, e := range []*ConnectError{a, b} {
+		if want := []hci.Addr{peerB, peerA}; !slices.Equal(e.Shared, want) {
+			t.Errorf("the failure names %v, want %v", e.Shared, want)
+		}
 	}
 	if c, _ := fail(); c.Initiation == a.Initiation {
 		t.Errorf("the failures of two events have the number %d", c.Initiation)
