@@ -16,18 +16,20 @@ import (
 // in Profile or GATT. Read, Write, WriteNoResponse and Subscribe heal by themselves.
 func (c *Client) Heal(ctx context.Context, op func(ctx context.Context) error) error {
 	c.link.m.slots.Touch(c.Adapter(), c.Address().MAC.String())
+	table := c.link.presentTable()
 	err := op(ctx)
 	if raise := c.raiseSecurity(err); raise != nil {
 		if e := raise(ctx); e != nil {
 			return errors.Join(e, err)
 		}
+		table = c.link.presentTable()
 		err = op(ctx)
 	}
 	if err == nil || !c.isStale(err) {
 		return err
 	}
 	c.link.m.log.Debug("cached table is not the device's any more", "address", c.Address(), "error", err)
-	if e := c.link.rediscoverInTurn(ctx); e != nil {
+	if e := c.link.repairTable(ctx, table); e != nil {
 		return errors.Join(err, e)
 	}
 	return op(ctx)

@@ -36,8 +36,9 @@ func testKeepPacesRefusedSubscriptions(t *testing.T) {
 	}{
 		{att.CodeWriteNotPermitted, 1, 6},  // each try is one write
 		{att.CodeDatabaseOutOfSync, 1, 66}, // each is two writes, and nine requests of a discovery
-		// The second Keep begins 5.3 s later, so that the two never try at one instant.
-		{att.CodeDatabaseOutOfSync, 2, 120},
+		// The second Keep begins 5.3 s later. Two of its tries overlap those of the first, and
+		// are one with them, discovery included.
+		{att.CodeDatabaseOutOfSync, 2, 110},
 	} {
 		l := newLab(t, connmgr.Config{})
 		l.refusesSubscriptions(1, c.code)

@@ -33,7 +33,9 @@ type link struct {
 	refused chan struct{} // closed and replaced when the controller refuses to end the link
 	profile *gatt.Profile
 	tables  chan struct{} // closed and replaced when a table comes into use
-	cached  bool          // profile is from the cache, not from discovery
+	// repairing is held while an outdated table is discovered anew.
+	repairing limit
+	cached    bool // profile is from the cache, not from discovery
 	// entry is the cached entry of the device; nil if there is none. changes counts the
 	// changes of the table that the device has indicated, and tableFrom those before profile.
 	entry              *servicecache.Entry
@@ -74,7 +76,7 @@ func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name stri
 	l := &link{
 		m: m, adapter: a, conn: conn, peer: identityOf(h, conn.Peer()), name: name,
 		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{}, refused: make(chan struct{}),
-		guarded: make(chan struct{}), settled: make(chan struct{}), tables: make(chan struct{}),
+		guarded: make(chan struct{}), settled: make(chan struct{}), tables: make(chan struct{}), repairing: newLimit(1),
 	}
 	m.linkUp(l)
 	m.tasks.Go(func() {

@@ -147,6 +147,19 @@ func (l *link) useTable(p *gatt.Profile, cached bool, from int) {
 	l.mu.Unlock()
 }
 
+// repairTable discovers the table that takes the place of an outdated one, unless another
+// caller that the old one has failed has done so meanwhile.
+func (l *link) repairTable(ctx context.Context, outdated presentTable) error {
+	if err := l.repairing.enter(ctx); err != nil {
+		return err
+	}
+	defer l.repairing.leave()
+	if l.presentTable() != outdated {
+		return nil
+	}
+	return l.rediscoverInTurn(ctx)
+}
+
 // rediscoverInTurn is rediscover within Config.MaxDiscoveries.
 func (l *link) rediscoverInTurn(ctx context.Context) error {
 	if err := l.adapter.discoveries.enter(ctx); err != nil {
