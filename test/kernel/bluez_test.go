@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
+			diagnose(t)
 			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
@@ -42,8 +44,14 @@ func logFile(name string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(os.Getenv("MOOR_LOGS"), name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 }
 
-// daemon starts a program that runs until the test ends or stop is called.
-func daemon(t *testing.T, name string, args ...string) (stop func()) {
+// daemon is a program that runs until the test ends.
+type daemon struct {
+	stop  func()        // ends it
+	ended chan struct{} // closed when it has ended
+}
+
+// startDaemon starts a daemon. The test's log tells if it ends by itself.
+func startDaemon(t *testing.T, name string, args ...string) *daemon {
 	t.Helper()
 	log, err := logFile(filepath.Base(name) + ".log")
 	if err != nil {
@@ -54,13 +62,23 @@ func daemon(t *testing.T, name string, args ...string) (stop func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stop = sync.OnceFunc(func() {
+	d := &daemon{ended: make(chan struct{})}
+	var stopped atomic.Bool
+	go func() {
+		defer close(d.ended)
+		err := cmd.Wait()
+		if !stopped.Load() {
+			t.Logf("%s has ended by itself: %v", filepath.Base(name), err)
+		}
+	}()
+	d.stop = sync.OnceFunc(func() {
+		stopped.Store(true)
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
+		<-d.ended
 		_ = log.Close()
 	})
-	t.Cleanup(stop)
-	return stop
+	t.Cleanup(d.stop)
+	return d
 }
 
 func adapters() []string {
@@ -85,12 +103,13 @@ func startControllers(t *testing.T, n int) (stop func()) {
 		t.Helper()
 		eventually(t, "btvirt's adapters go", func() bool { return len(adapters()) == 0 })
 	}
+	gone() // those of a test before would be taken for the new ones
 	t.Cleanup(gone)
 	for range 5 {
-		kill := daemon(t, "btvirt", fmt.Sprintf("-l%d", n), "-L")
+		btvirt := startDaemon(t, "btvirt", fmt.Sprintf("-l%d", n), "-L")
 		stop = func() {
 			t.Helper()
-			kill()
+			btvirt.stop()
 			gone()
 		}
 		for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -122,9 +141,10 @@ func setUp() int {
 
 // shell is a bluetoothctl whose input the test types.
 type shell struct {
-	cmd  *exec.Cmd
-	in   io.Writer
-	stop func() // ends it
+	cmd        *exec.Cmd
+	in         io.Writer
+	stop       func() // ends it
+	bluetoothd *daemon
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -144,9 +164,9 @@ func (s *shell) said() string {
 	return string(terminal.ReplaceAll(s.out.Bytes(), nil))
 }
 
-func startShell(t *testing.T) *shell {
+func startShell(t *testing.T, bluetoothd *daemon) *shell {
 	t.Helper()
-	s := &shell{cmd: exec.Command("bluetoothctl")}
+	s := &shell{cmd: exec.Command("bluetoothctl"), bluetoothd: bluetoothd}
 	in, err := s.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +192,16 @@ func (s *shell) expect(t *testing.T, from int, want string) {
 	t.Helper()
 	eventually(t, "bluetoothctl says "+want, func() bool {
 		said := s.said()
-		return from <= len(said) && strings.Contains(said[from:], want)
+		if from <= len(said) && strings.Contains(said[from:], want) {
+			return true
+		}
+		select {
+		case <-s.bluetoothd.ended:
+			diagnose(t)
+			t.Fatalf("bluetoothd ended before bluetoothctl said %q", want)
+		default:
+		}
+		return false
 	})
 }
 
@@ -242,7 +271,7 @@ func startBus(t *testing.T) {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) { // of a bus before
 		t.Fatal(err)
 	}
-	daemon(t, "dbus-daemon", "--system", "--nofork", "--nopidfile")
+	startDaemon(t, "dbus-daemon", "--system", "--nofork", "--nopidfile")
 	eventually(t, "the system bus", func() bool {
 		conn, err := net.Dial("unix", socket)
 		if err != nil {
@@ -260,8 +289,8 @@ func startBlueZ(t *testing.T) (s *shell, stop func()) {
 	if err := os.WriteFile(conf, []byte("[General]\nName = "+peerName+"\n[Policy]\nAutoEnable=false\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	kill := daemon(t, "/usr/libexec/bluetooth/bluetoothd", "-n", "-d", "-f", conf)
-	s = startShell(t)
+	bluetoothd := startDaemon(t, "/usr/libexec/bluetooth/bluetoothd", "-n", "-d", "-f", conf)
+	s = startShell(t, bluetoothd)
 	eventually(t, "bluetoothctl knows hci1", func() bool {
 		_, err := io.WriteString(s.in, "list\n")
 		return err == nil && strings.Contains(s.said(), "Controller "+peerAddress)
@@ -271,7 +300,7 @@ func startBlueZ(t *testing.T) (s *shell, stop func()) {
 	return s, func() {
 		t.Helper()
 		s.stop()
-		kill()
+		bluetoothd.stop()
 	}
 }
 

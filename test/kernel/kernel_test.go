@@ -171,6 +171,7 @@ func TestBlueZ(t *testing.T) {
 		}
 	})
 	t.Run("the adapter comes back", func(t *testing.T) {
+		stopAir() // if the subtest before did not come to that
 		startAir(t)
 		m.With("--adapter", ourAddress).Run(t, "scan", "--duration", "1s").OK(t)
 	})

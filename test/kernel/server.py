@@ -12,12 +12,17 @@ standard input is an order:
   notify          send a notification to the subscribers; "notified"
   idle            wait until bluetoothd has removed every link; "idle"
 
+The event "failed" says why an order cannot be obeyed: bluetoothd refuses it, does
+not answer, keeps a link, or has ended. An exception of this program is such a
+reason: GLib would only drop the function that raised it.
+
 The program ends with its standard input.
 """
 
 import json
 import sys
 import threading
+import time
 
 import dbus
 import dbus.mainloop.glib
@@ -29,6 +34,10 @@ SERVICE = "org.bluez.GattService1"
 CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 ADVERTISEMENT = "org.bluez.LEAdvertisement1"
 ROOT = "/moor"
+
+# Bounds the wait for bluetoothd to notice the end of a link, which takes it a
+# fraction of a second. In seconds.
+IDLE_TIMEOUT = 30
 
 
 def uuid(n: int) -> str:
@@ -124,6 +133,12 @@ class Server:
         self.application = Application(self.bus)
         root = self.bus.get_object("org.bluez", "/")
         self.objects = dbus.Interface(root, "org.freedesktop.DBus.ObjectManager")
+        self.bus.watch_name_owner("org.bluez", self.owned)
+
+    def owned(self, owner: str) -> None:
+        """Notices the end of bluetoothd. D-Bus would start no other."""
+        if not owner:
+            say(event="failed", value="bluetoothd has ended")
 
     def obey(self, order: str) -> None:
         match order.split():
@@ -152,15 +167,33 @@ class Server:
                 self.application.values.notify()
                 say(event="notified")
             case ["idle"]:
-                GLib.timeout_add(50, self.linked)
+                self.await_idle(time.monotonic() + IDLE_TIMEOUT)
 
-    def linked(self) -> bool:
-        """Reports whether a link exists; GLib calls it again in that case."""
-        objects = self.objects.GetManagedObjects(timeout=300).values()
-        if any(o.get("org.bluez.Device1", {}).get("Connected") for o in objects):
-            return True
-        say(event="idle")
-        return False
+    def await_idle(self, end: float) -> bool:
+        """Asks bluetoothd for its links until none is left or the time is over."""
+
+        def answered(objects) -> None:
+            linked = [
+                path
+                for path, interfaces in objects.items()
+                if interfaces.get("org.bluez.Device1", {}).get("Connected")
+            ]
+            if not linked:
+                say(event="idle")
+            elif time.monotonic() < end:
+                GLib.timeout_add(50, self.await_idle, end)
+            else:
+                reason = f"bluetoothd keeps a link: {', '.join(linked)} Connected"
+                say(event="failed", value=f"{reason} after {IDLE_TIMEOUT} s")
+
+        self.objects.GetManagedObjects(
+            reply_handler=answered,
+            error_handler=lambda error: say(
+                event="failed", value=f"bluetoothd does not list its links: {error}"
+            ),
+            timeout=IDLE_TIMEOUT,
+        )
+        return False  # GLib does not repeat the call
 
     def call(self, method, event, *args) -> None:
         """Calls bluetoothd, which calls this program before it answers."""
@@ -172,7 +205,14 @@ class Server:
         )
 
 
+def report(kind, error, trace) -> None:
+    """Reports an exception in a function that GLib calls."""
+    say(event="failed", value=f"server.py: {kind.__name__}: {error}")
+    sys.__excepthook__(kind, error, trace)
+
+
 def main() -> None:
+    sys.excepthook = report
     dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
     server = Server()
     loop = GLib.MainLoop()

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -35,6 +36,7 @@ type server struct {
 	in     io.Writer
 	stop   func() // ends it
 	events chan serverEvent
+	failed string // why the server is of no more use, or ""
 }
 
 type serverEvent struct{ Event, Value string }
@@ -86,22 +88,34 @@ func startServer(t *testing.T, handle string) *server {
 	return s
 }
 
-// await waits for an event with a name and drops the events before it.
+// await waits for an event with a name and drops the events before it. Once that
+// has failed, every later call fails at once.
 func (s *server) await(t *testing.T, name string) serverEvent {
 	t.Helper()
+	if s.failed != "" {
+		t.Fatalf("failed before: %s", s.failed)
+	}
 	for late := time.After(patience); ; {
 		select {
 		case e := <-s.events:
 			if e.Event == "failed" {
-				t.Fatalf("server.py: %s", e.Value)
+				s.fail(t, e.Value)
 			}
 			if e.Event == name {
 				return e
 			}
 		case <-late:
-			t.Fatalf("server.py was not %s within %v", name, patience)
+			s.fail(t, fmt.Sprintf("server.py was not %s within %v", name, patience))
 		}
 	}
+}
+
+// fail fails the test for the reason, after all that may explain it.
+func (s *server) fail(t *testing.T, reason string) {
+	t.Helper()
+	s.failed = reason
+	diagnose(t)
+	t.Fatal(reason)
 }
 
 func (s *server) order(t *testing.T, order, answer string) {
