@@ -137,9 +137,6 @@ func TestBlueZ(t *testing.T) {
 		m.Run(t, "write", full, scratchUUID, "0a0b").OK(t)
 		for table.await(t, "written").Value != "0a0b" {
 		}
-		// bluetoothd drops a write without response when the link ends before its
-		// application has answered, so the value may or may not arrive.
-		m.Run(t, "write", full, pipeUUID, "0c0d").OK(t).Says(t, "without response")
 	})
 	t.Run("bluetoothd saw a clean end", func(t *testing.T) {
 		peer.expect(t, 0, "Connected: yes")
