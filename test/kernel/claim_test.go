@@ -51,6 +51,6 @@ func TestTakesNothingUnasked(t *testing.T) {
 		t.Fatal("bluetoothd lost its link to a process that did not name the adapter")
 	}
 
-	m.With("--adapter", "hci1").Run(t, "scan", "--duration", "1s").OK(t)
+	m.With("--adapter", "hci1").Run(t, "scan", "--duration", "4s").OK(t)
 	eventually(t, "the kernel has no link", func() bool { return !linked(t) })
 }

@@ -78,19 +78,19 @@ func TestDoctor(t *testing.T) {
 		// Its address names the same adapter.
 		m.With("--adapter", ourAddress).Run(t, "scan").Fails(t, "held by")
 		// The other adapter is free.
-		m.With("--adapter", "hci1").Run(t, "scan", "--duration", "1s").OK(t)
+		m.With("--adapter", "hci1").Run(t, "scan", "--duration", "4s").OK(t)
 		if !run.Running() {
 			t.Error("the first process lost its adapter to the others")
 		}
 		run.Interrupt(t)
 		run.Wait(t).OK(t)
-		m.Run(t, "scan", "--duration", "1s").OK(t)
+		m.Run(t, "scan", "--duration", "4s").OK(t)
 	})
 	t.Run("up in the kernel", func(t *testing.T) {
 		if out, err := exec.Command("hciconfig", "hci0", "up").CombinedOutput(); err != nil {
 			t.Fatalf("hciconfig hci0 up: %v: %s", err, out)
 		}
-		m.Run(t, "scan", "--duration", "1s").OK(t)
+		m.Run(t, "scan", "--duration", "4s").OK(t)
 	})
 }
 
@@ -170,7 +170,7 @@ func TestBlueZ(t *testing.T) {
 	t.Run("the adapter comes back", func(t *testing.T) {
 		stopAir() // if the subtest before did not come to that
 		startAir(t)
-		m.With("--adapter", ourAddress).Run(t, "scan", "--duration", "1s").OK(t)
+		m.With("--adapter", ourAddress).Run(t, "scan", "--duration", "4s").OK(t)
 	})
 }
 
