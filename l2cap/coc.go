@@ -41,12 +41,17 @@ type CoCConfig struct {
 	// refuse channels on a link whose key is shorter, in octets.
 	Encrypted, Authenticated bool
 	KeySize                  int
+	// Enhanced makes a Listener accept channels of the enhanced credit-based mode
+	// alone: a peer opens up to five with one request. MTU and MPS must be at
+	// least 64 then.
+	Enhanced bool
 }
 
 // settings is a validated CoCConfig with its defaults filled in.
 type settings struct {
 	mtu, mps, credits, backlog int
 	need                       Security
+	enhanced                   bool
 }
 
 func (c *CoCConfig) settings() (settings, error) {
@@ -72,6 +77,12 @@ func (c *CoCConfig) settings() (settings, error) {
 			return s, fmt.Errorf("CoCConfig.%s is %d, want %d to %d, or 0 for %d", f.name, f.set, f.lo, f.hi, f.def)
 		}
 	}
+	if c.Enhanced {
+		s.enhanced = true
+		if s.mtu < minEnhanced || s.mps < minEnhanced {
+			return s, fmt.Errorf("CoCConfig.MTU is %d and MPS is %d, the enhanced mode wants %d or more", s.mtu, s.mps, minEnhanced)
+		}
+	}
 	return s, nil
 }
 
@@ -86,10 +97,12 @@ func (c *CoCConfig) settings() (settings, error) {
 //	         |                                |  peer's request
 type channels struct {
 	m         *Mux
-	local     map[CID]*Conn // by this side's CID, in any state
-	remote    map[CID]*Conn // by the peer's CID, open and closing
+	local     map[CID]*endpoint // by this side's CID, in any state
+	remote    map[CID]*endpoint // by the peer's CID, open and closing
 	listeners map[PSM]*Listener
-	fromStart map[PSM]*Listener // never changed
+	fromStart map[PSM]*Listener      // never changed
+	services  map[PSM]*PacketService // never changed
+	packets   []*PacketChannel       // open
 	prefix    [sduLengthLen]byte
 }
 
@@ -127,29 +140,40 @@ func (k *channels) handleTooLong(now time.Time, f frame) {
 	}
 }
 
-// allocate creates a channel with a free CID; nil if all are in use.
+// allocate creates a channel for a Conn with a free CID; nil if all are in use.
 func (k *channels) allocate(psm PSM, s settings) *Conn {
-	for cid := cidFirst; cid <= cidLast; cid++ {
+	cid, ok := k.freeCID()
+	if !ok {
+		return nil
+	}
+	c := newConn(k.m, psm, cid, s)
+	k.local[cid] = &c.endpoint
+	return c
+}
+
+// freeCID returns a CID that no channel of this side has; ok is false if all are
+// in use.
+func (k *channels) freeCID() (cid CID, ok bool) {
+	if k.local == nil {
+		k.local, k.remote = map[CID]*endpoint{}, map[CID]*endpoint{}
+	}
+	for cid = cidFirst; cid <= cidLast; cid++ {
 		if k.local[cid] == nil {
-			c := newConn(k.m, psm, cid, s)
-			if k.local == nil {
-				k.local, k.remote = map[CID]*Conn{}, map[CID]*Conn{}
-			}
-			k.local[cid] = c
-			return c
+			return cid, true
 		}
 	}
-	return nil
+	return 0, false
 }
 
 // establish opens an opening channel with the peer's parameters.
-func (k *channels) establish(c *Conn, remote CID, mtu, mps, credits uint16) {
+func (k *channels) establish(c *endpoint, remote CID, mtu, mps, credits uint16) {
 	c.state, c.remote = open, remote
-	c.out = outflow{mtu: int(mtu), mps: min(int(mps), maxMPS), credits: int(credits)}
+	c.out = outflow{mps: min(int(mps), maxMPS), credits: int(credits)}
+	c.peerMTU.Store(int32(mtu))
 	k.remote[remote] = c
 }
 
-func (k *channels) forget(c *Conn) {
+func (k *channels) forget(c *endpoint) {
 	c.state = closed
 	if k.local[c.local] == c {
 		delete(k.local, c.local)
@@ -161,19 +185,19 @@ func (k *channels) forget(c *Conn) {
 
 // disconnect ends an open channel from this side. Its CID stays in use until the
 // peer has answered.
-func (k *channels) disconnect(now time.Time, c *Conn, cause error) {
+func (k *channels) disconnect(now time.Time, c *endpoint, cause error) {
 	if c.state != open {
 		return
 	}
 	k.m.debug("channel ended here", "cid", c.local, "psm", c.psm, "cause", cause)
 	c.state = closing
-	c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: cause})
+	c.user.endUser(now, &ChannelError{PSM: c.psm, CID: c.local, Local: true, Err: cause})
 	k.m.sig.sendRequest(now, disconnectionReq{Destination: c.remote, Source: c.local},
 		func(time.Time, signal, error) { k.forget(c) })
 }
 
 // handleDisconnectReq handles Disconnection Request (4.6).
-func (k *channels) handleDisconnectReq(_ time.Time, id uint8, req disconnectionReq) {
+func (k *channels) handleDisconnectReq(now time.Time, id uint8, req disconnectionReq) {
 	c := k.local[req.Destination]
 	if c == nil || c.state == opening {
 		k.m.sig.rejectCommand(id, req.Code(), commandReject{Reason: RejectInvalidCID, Local: req.Destination, Remote: req.Source})
@@ -185,7 +209,7 @@ func (k *channels) handleDisconnectReq(_ time.Time, id uint8, req disconnectionR
 	}
 	k.m.sig.sendCommand(id, disconnectionRsp(req))
 	if c.state == open {
-		c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Err: ErrPeerClosed})
+		c.user.endUser(now, &ChannelError{PSM: c.psm, CID: c.local, Err: ErrPeerClosed})
 	}
 	k.forget(c)
 }
@@ -205,15 +229,15 @@ func (k *channels) handleCreditInd(now time.Time, id uint8, ind flowControlCredi
 			k.disconnect(now, c, err)
 			return
 		}
-		c.pumpFrames(now)
+		c.user.pumpFrames(now)
 	}
 }
 
 // endAll ends all channels and listeners with the link.
-func (k *channels) endAll(err error) {
+func (k *channels) endAll(now time.Time, err error) {
 	for _, c := range k.local {
 		if c.state == open {
-			c.endConn(&ChannelError{PSM: c.psm, CID: c.local, Err: err})
+			c.user.endUser(now, &ChannelError{PSM: c.psm, CID: c.local, Err: err})
 		}
 		c.state = closed
 	}
@@ -266,16 +290,16 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 	}
 	k.m.sig.sendRequest(now, req, func(now time.Time, answer signal, err error) {
 		if err == nil {
-			err = k.handleConnectRsp(now, c, answer)
+			err = k.handleConnectRsp(now, &c.endpoint, answer)
 		}
 		switch {
 		case err != nil:
 			if c.state == opening {
-				k.forget(c)
+				k.forget(&c.endpoint)
 			}
 			d.reply <- result[*Conn]{err: err}
 		case d.abandoned:
-			k.disconnect(now, c, ErrClosed)
+			k.disconnect(now, &c.endpoint, ErrClosed)
 		default:
 			d.reply <- result[*Conn]{v: c}
 		}
@@ -284,7 +308,7 @@ func (k *channels) dial(now time.Time, psm PSM, s settings, d *dial) {
 
 // handleConnectRsp handles LE Credit Based Connection Response (4.23). A success
 // with invalid parameters ends the channel that the peer has opened.
-func (k *channels) handleConnectRsp(now time.Time, c *Conn, answer signal) error {
+func (k *channels) handleConnectRsp(now time.Time, c *endpoint, answer signal) error {
 	rsp, ok := answer.(leCreditBasedConnectionRsp)
 	switch {
 	case !ok:
@@ -312,7 +336,7 @@ func (k *channels) abandon(now time.Time, d *dial) {
 	select {
 	case r := <-d.reply:
 		if r.v != nil {
-			k.disconnect(now, r.v, ErrClosed)
+			k.disconnect(now, &r.v.endpoint, ErrClosed)
 		}
 	default:
 	}

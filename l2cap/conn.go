@@ -23,19 +23,9 @@ import (
 // cause of a context. Once the peer has closed the channel and all data has been
 // read, Read and ReadSDU return io.EOF.
 type Conn struct {
-	m     *Mux
-	psm   PSM
-	local CID
+	endpoint
 
-	// Owned by the loop, and set before the program sees the Conn.
-	remote CID
-	in     inflow
-	out    outflow
-
-	// Owned by the loop.
-	state   connState
-	sending *sduWrite // its next frame waits for credits or room
-	turn    turn
+	sending *sduWrite // its next frame waits for credits or room; owned by the loop
 
 	// Complete SDUs, from the loop to readers. Sending never blocks: each SDU
 	// stands for one credit, and the buffer has a slot for each.
@@ -59,11 +49,12 @@ var _ io.ReadWriteCloser = (*Conn)(nil)
 
 func newConn(m *Mux, psm PSM, local CID, s settings) *Conn {
 	c := &Conn{
-		m: m, psm: psm, local: local, in: newInflow(s),
+		endpoint: endpoint{m: m, psm: psm, local: local, in: newInflow(s)},
+
 		sdus: make(chan []byte, s.credits), rest: make(chan []byte, 1), writer: make(chan *sduWrite, 1),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
-	c.turn.writable = c.pumpFrames
+	c.user, c.turn.writable = c, c.pumpFrames
 	c.rest <- nil
 	c.writer <- &sduWrite{c: c, done: make(chan error, 1)}
 	return c
@@ -76,8 +67,8 @@ func (c *Conn) PSM() PSM { return c.psm }
 func (c *Conn) CID() CID { return c.local }
 
 // MTU returns the longest SDU that the peer accepts, in octets: the limit of
-// WriteSDU.
-func (c *Conn) MTU() int { return c.out.mtu }
+// WriteSDU. The peer can raise it on a channel of the enhanced mode.
+func (c *Conn) MTU() int { return int(c.peerMTU.Load()) }
 
 // Link returns the link that the channel is on.
 func (c *Conn) Link() Link { return c.m.link }
@@ -99,7 +90,7 @@ func (c *Conn) Err() error {
 func (c *Conn) Close() error {
 	if c.shut.CompareAndSwap(false, true) {
 		close(c.closed)
-		c.m.link.Post(loop.Func(func(now time.Time) { c.m.coc.disconnect(now, c, ErrClosed) }))
+		c.m.link.Post(loop.Func(func(now time.Time) { c.m.coc.disconnect(now, &c.endpoint, ErrClosed) }))
 	}
 	return nil
 }
@@ -245,33 +236,13 @@ type creditTask Conn
 // Run grants the credits that are owed to the peer.
 func (t *creditTask) Run(time.Time) { (*Conn)(t).grantCredits() }
 
-// grantCredits sends the peer the credits that it is owed, if the link has room.
-// Without room, pumpFrames does so later: no indications are queued for a peer
-// that takes no packets.
-func (c *Conn) grantCredits() {
-	if c.state != open {
-		return
-	}
-	if c.in.due() && c.m.turns.room(&c.turn) {
-		c.m.sig.sendIndication(flowControlCreditInd{Source: c.local, Credits: c.in.grant()})
-	}
+// takeSDU passes an SDU to the readers.
+func (c *Conn) takeSDU(_ time.Time, sdu []byte) {
+	c.sdus <- sdu // never blocks, see sdus
 }
 
-// handleKFrame handles one K-frame.
-func (c *Conn) handleKFrame(now time.Time, b []byte) {
-	sdu, done, err := c.in.addFrame(b)
-	if err != nil {
-		c.m.coc.disconnect(now, c, err)
-		return
-	}
-	if done {
-		c.sdus <- sdu // never blocks, see sdus
-	}
-	c.grantCredits()
-}
-
-// endConn ends all pending calls. Must run on the loop, once.
-func (c *Conn) endConn(err *ChannelError) {
+// endUser ends all pending calls. Must run on the loop, once.
+func (c *Conn) endUser(_ time.Time, err *ChannelError) {
 	c.err = err
 	close(c.done)
 	if w := c.sending; w != nil {

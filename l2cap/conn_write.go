@@ -29,7 +29,7 @@ type sduWrite struct {
 func (c *Conn) Write(p []byte) (int, error) {
 	n := 0
 	for r := wire.NewReader(p); r.Len() > 0; {
-		sdu := r.Bytes(min(r.Len(), c.out.mtu))
+		sdu := r.Bytes(min(r.Len(), c.MTU()))
 		if err := c.WriteSDU(context.Background(), sdu); err != nil {
 			return n, err
 		}
@@ -45,8 +45,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 // rest is sent as credits and room permit, before any later SDU, and the result
 // is nil.
 func (c *Conn) WriteSDU(ctx context.Context, p []byte) error {
-	if len(p) > c.out.mtu {
-		return c.opError(fmt.Errorf("an SDU of %d octets, the peer accepts at most %d", len(p), c.out.mtu))
+	if mtu := c.MTU(); len(p) > mtu {
+		return c.opError(fmt.Errorf("an SDU of %d octets, the peer accepts at most %d", len(p), mtu))
 	}
 	passed := c.writeBy.wait()
 	switch {

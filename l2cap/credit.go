@@ -39,6 +39,7 @@ type inflow struct {
 	begun bool
 	sdu   []byte
 	want  int
+	reuse bool // an SDU is valid until the next frame only
 }
 
 func newInflow(s settings) inflow {
@@ -62,7 +63,11 @@ func (in *inflow) addFrame(b []byte) (sdu []byte, done bool, err error) {
 		case want > in.mtu:
 			return nil, false, fmt.Errorf("%w: an SDU of %d octets, the MTU is %d", ErrViolation, want, in.mtu)
 		}
-		in.begun, in.want, in.sdu = true, want, make([]byte, 0, want)
+		in.begun, in.want = true, want
+		if !in.reuse || cap(in.sdu) < want {
+			in.sdu = make([]byte, 0, want)
+		}
+		in.sdu = in.sdu[:0]
 	}
 	if len(in.sdu)+r.Len() > in.want {
 		return nil, false, fmt.Errorf("%w: %d octets in an SDU of %d", ErrViolation, len(in.sdu)+r.Len(), in.want)
@@ -73,7 +78,9 @@ func (in *inflow) addFrame(b []byte) (sdu []byte, done bool, err error) {
 		return nil, false, nil
 	}
 	sdu = in.sdu
-	in.begun, in.sdu = false, nil
+	if in.begun = false; !in.reuse {
+		in.sdu = nil
+	}
 	return sdu, true, nil
 }
 
@@ -96,8 +103,8 @@ func (in *inflow) threshold() int { return (in.window + 1) / 2 }
 // frames and counts the credits that the peer has granted. It belongs to the
 // loop.
 type outflow struct {
-	mtu, mps int
-	credits  int
+	mps     int
+	credits int
 }
 
 // addCredits adds credits from the peer. The error wraps

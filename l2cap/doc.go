@@ -23,16 +23,21 @@
 // 10.1) and may be called from any goroutine but the loop. A [Conn] is an
 // io.ReadWriteCloser with deadlines; [Conn.ReadSDU] and [Conn.WriteSDU] preserve
 // packet boundaries. The credits that the peer is granted bound the data that it
-// may send; they are returned as the program reads. Requests of the enhanced
-// credit-based mode (up to five channels a request) are refused as the
-// specification demands.
+// may send; they are returned as the program reads.
+//
+// [Mux.DialEnhanced] opens up to five channels of the enhanced credit-based mode
+// (4.25) with one request, [CoCConfig].Enhanced makes a Listener accept them, and
+// [Mux.Reconfigure] changes their limits. A [PacketService] in Config.Packets is a
+// protocol that runs on the loop on such channels, as those of fixed channels do:
+// a [PacketChannel] carries one PDU in each SDU. An enhanced ATT bearer is one.
 //
 // # Limits
 //
 // Everything that a peer can make this package store is bounded: one frame in
 // reassembly (see [Mux] for its length), the unread data of a channel (see
-// [CoCConfig]), 64 channels, 16 signaling answers that the peer does not take,
-// and one question to [ParamPolicy].Ask.
+// [CoCConfig]), 64 channels, 64 PDUs that wait for credits on a PacketChannel, 16
+// signaling answers that the peer does not take, and one question to
+// [ParamPolicy].Ask.
 //
 // # Goroutines
 //

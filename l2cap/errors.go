@@ -94,6 +94,11 @@ func (r Result) name() string {
 	return ""
 }
 
+// isPending reports whether the peer announces another response.
+func (r Result) isPending() bool {
+	return r == ResultPending || r == ResultAuthenticationPending || r == ResultAuthorizationPending
+}
+
 // RejectReason is why a signaling command was rejected (Vol 3, Part A, 4.1). It
 // implements error as a target of errors.Is.
 type RejectReason uint16

@@ -60,6 +60,7 @@ var testPeer = hci.Addr{MAC: hci.MAC{6, 5, 4, 3, 2, 1}, Kind: hci.AddrPublic}
 func newFakeLink(tb testing.TB, role hci.Role, cfg *Config) *fakeLink {
 	l := &fakeLink{tb: tb, now: epoch, role: role, maxACL: 27, room: 1000, done: make(chan struct{})}
 	l.m = NewMux(l.now, l, cfg)
+	l.m.clock = func() time.Time { return l.now }
 	return l
 }
 

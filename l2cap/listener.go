@@ -68,6 +68,18 @@ func listenError(psm PSM, err error) error {
 	return fmt.Errorf("l2cap: listen on SPSM 0x%04X: %w", uint16(psm), err)
 }
 
+// serveAll sets the services of a valid Config.
+func (k *channels) serveAll(cfgs map[PSM]*PacketService) {
+	for psm, p := range cfgs {
+		s := *p
+		s.set, _ = p.CoC.enhancedSettings()
+		if k.services == nil {
+			k.services = map[PSM]*PacketService{}
+		}
+		k.services[psm] = &s
+	}
+}
+
 // listenAll opens the listeners of a valid Config.
 func (k *channels) listenAll(cfgs map[PSM]*CoCConfig) {
 	for psm, cfg := range cfgs {
@@ -80,13 +92,13 @@ func (k *channels) listenAll(cfgs map[PSM]*CoCConfig) {
 
 func (k *channels) listen(psm PSM, s settings) (*Listener, error) {
 	if psm == 0 {
-		for psm = PSMFirstDynamic; k.listeners[psm] != nil; psm++ {
+		for psm = PSMFirstDynamic; k.listeners[psm] != nil || k.services[psm] != nil; psm++ {
 		}
 		if psm > PSMLast {
 			return nil, errPSMFull
 		}
 	}
-	if k.listeners[psm] != nil {
+	if k.listeners[psm] != nil || k.services[psm] != nil {
 		return nil, errPSMTaken
 	}
 	if k.listeners == nil {
@@ -133,7 +145,7 @@ func (l *Listener) Close() error {
 		for {
 			select {
 			case c := <-l.queue:
-				k.disconnect(now, c, ErrClosed)
+				k.disconnect(now, &c.endpoint, ErrClosed)
 				continue
 			default:
 			}
@@ -167,7 +179,7 @@ func (k *channels) handleConnectReq(_ time.Time, id uint8, req leCreditBasedConn
 // accept opens the channel that the peer requests, or returns why it is refused.
 func (k *channels) accept(req leCreditBasedConnectionReq) (*Conn, Result) {
 	l := k.listeners[req.PSM]
-	if l == nil {
+	if l == nil || l.set.enhanced {
 		return nil, ResultSPSMNotSupported
 	}
 	if r := k.m.linkSecurity().meets(l.set.need); r != ResultSuccess {
@@ -187,7 +199,7 @@ func (k *channels) accept(req leCreditBasedConnectionReq) (*Conn, Result) {
 	if c == nil {
 		return nil, ResultNoResources
 	}
-	k.establish(c, req.Source, req.MTU, req.MPS, req.Credits)
+	k.establish(&c.endpoint, req.Source, req.MTU, req.MPS, req.Credits)
 	l.queue <- c
 	return c, ResultSuccess
 }

@@ -3,6 +3,7 @@ package l2cap
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -61,12 +62,16 @@ type Config struct {
 	// [Mux.Listener] returns their listeners. The map is read for each link and
 	// must not change. See Validate.
 	Listen map[PSM]*CoCConfig
+	// Packets has the protocols that run on the loop, on channels of the enhanced
+	// credit-based mode. The map is read for each link and must not change. See
+	// Validate.
+	Packets map[PSM]*PacketService
 	// Logger logs dropped and refused packets, at level -4. Nil disables
 	// logging.
 	Logger *slog.Logger
 }
 
-// Validate returns an error if Listen is invalid, which NewMux cannot report. A
+// Validate returns an error if Listen or Packets is invalid, which NewMux cannot report. A
 // nil Config is valid.
 func (c *Config) Validate() error {
 	if c == nil {
@@ -75,6 +80,21 @@ func (c *Config) Validate() error {
 	for psm, cfg := range c.Listen {
 		if _, err := listenSettings(psm, cfg); err != nil || psm == 0 {
 			return listenError(psm, cmp.Or(err, errPSM))
+		}
+	}
+	for psm, p := range c.Packets {
+		_, err := p.CoC.enhancedSettings()
+		if err == nil {
+			err = checkEnhanced(psm, 1)
+		}
+		if err == nil && c.Listen[psm] != nil {
+			err = errPSMTaken
+		}
+		if err == nil && p.Accept == nil {
+			err = errors.New("PacketService.Accept is nil: give a function that creates the protocol")
+		}
+		if err != nil {
+			return listenError(psm, err)
 		}
 	}
 	return nil
@@ -121,7 +141,8 @@ type Mux struct {
 	armed     time.Time // the link's deadline
 	expiring  bool
 	encrypted bool
-	dead      error // not nil after Down
+	dead      error            // not nil after Down
+	clock     func() time.Time // where no caller gives the time; tests replace it
 
 	peerParams atomic.Pointer[hci.ConnParams] // the latest that the peer was granted
 }
@@ -129,7 +150,7 @@ type Mux struct {
 // NewMux creates the Mux of a link, and the protocols that cfg names. cfg must
 // be valid; nil means no protocols. Must run on the loop.
 func NewMux(now time.Time, l Link, cfg *Config) *Mux {
-	m := &Mux{link: l, out: framer{link: l}}
+	m := &Mux{link: l, out: framer{link: l}, clock: time.Now}
 	if cfg != nil {
 		m.cfg = *cfg
 	}
@@ -140,6 +161,7 @@ func NewMux(now time.Time, l Link, cfg *Config) *Mux {
 	m.turns.m = m
 	m.sig.m, m.params.m, m.coc.m = m, m, m
 	m.att, m.smp = newChannel(m, cidATT), newChannel(m, cidSMP)
+	m.coc.serveAll(m.cfg.Packets)
 	m.coc.listenAll(m.cfg.Listen)
 	m.att.makeHandler(now, m.cfg.ATT)
 	m.smp.makeHandler(now, m.cfg.SMP)
@@ -266,6 +288,7 @@ func (m *Mux) Expire(now time.Time) {
 	m.expiring = true
 	m.att.expireHandler(now)
 	m.smp.expireHandler(now)
+	m.coc.expirePackets(now)
 	m.sig.expirePending(now)
 	m.params.expireQuestion(now)
 	m.expiring = false
@@ -280,6 +303,7 @@ func (m *Mux) rearm() {
 	t := earlier(m.att.deadline, m.smp.deadline)
 	t = earlier(t, m.sig.deadline())
 	t = earlier(t, m.params.deadline)
+	t = earlier(t, m.coc.deadline())
 	if !t.Equal(m.armed) {
 		m.armed = t
 		m.link.SetDeadline(t)
@@ -303,9 +327,9 @@ func (m *Mux) Down(now time.Time, cause error) {
 	m.in.reset()
 	m.params.endQuestion(m.dead)
 	m.sig.failPending(now, m.dead)
-	m.coc.endAll(m.dead)
 	m.att.endHandler(now, cause)
 	m.smp.endHandler(now, cause)
+	m.coc.endAll(now, m.dead)
 }
 
 func (m *Mux) debug(msg string, args ...any) {

@@ -42,6 +42,10 @@ const (
 	muxWrite
 	muxClose
 	muxRequest // this side asks for connection parameters
+	muxDialEnhanced
+	muxOpenPackets
+	muxReconfigure
+	muxSend // a PDU on a PacketChannel
 	muxSteps
 )
 
@@ -57,6 +61,10 @@ func muxSeeds() [][]byte {
 	for _, parts := range [][][]byte{
 		{open, data, give, leave}, {dialed, data, {muxClose, 0, muxTime, 40}}, {open, dialed, data, data},
 		{{muxFrame, 0, 3, 1, 2, 3, muxFragment, 1, 3, 9, 0, 4, muxFragment, 0, 2, 0, 1}},
+		{{muxFrame, 1, 16, 0x17, 1, 12, 0, 0x27, 0, 64, 0, 64, 0, 5, 0, 0x50, 0, 0x51, 0, muxFrame, 3, 5, 3, 0, 1, 2, 3, muxSend, 0, 70, muxFree, 20,
+			muxFrame, 1, 12, 0x19, 2, 8, 0, 80, 0, 70, 0, 0x50, 0, 0x51, 0}, leave},
+		{{muxDialEnhanced, 1, muxFrame, 1, 16, 0x18, 1, 12, 0, 64, 0, 64, 0, 5, 0, 0, 0, 0x50, 0, 0x51, 0, muxReconfigure, 0, 1}, data},
+		{{muxOpenPackets, 1, muxFrame, 1, 16, 0x18, 1, 12, 0, 64, 0, 64, 0, 5, 0, 0, 0, 0x50, 0, 0x51, 0, muxSend, 1, 60}, data},
 		{{muxRequest, muxFrame, 1, 6, 0x13, 1, 2, 0, 0, 0, muxTime, 31}},
 	} {
 		var s []byte
@@ -76,13 +84,20 @@ type muxWorld struct {
 	ln     *Listener
 	conns  []*Conn
 	dials  []*dial
+	wide   []*enhancedDial
 	gone   context.Context // has ended: calls must not wait
 }
 
 func newMuxWorld(t *testing.T) *muxWorld {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	m := &muxWorld{t: t, link: newFakeLink(t, hci.RolePeripheral, &Config{ATT: (&proto{}).on()}), gone: gone}
+	m := &muxWorld{t: t, link: newFakeLink(t, hci.RolePeripheral, &Config{
+		ATT: (&proto{}).on(),
+		Packets: map[PSM]*PacketService{PSMEATT: {
+			CoC:    &CoCConfig{MTU: 100, MPS: 64, Credits: 3},
+			Accept: func(time.Time, *PacketChannel) Handler { return &proto{} },
+		}},
+	}), gone: gone}
 	var err error
 	if m.ln, err = m.link.m.Listen(0x80, smallCoC); err != nil {
 		t.Fatal(err)
@@ -138,6 +153,33 @@ func (m *muxWorld) step() {
 		}
 	case muxRequest:
 		_, _ = l.m.Counters(m.gone)
+	case muxDialEnhanced:
+		set, _ := (&CoCConfig{MTU: 100, MPS: 64, Credits: 3}).enhancedSettings()
+		d := &enhancedDial{reply: make(chan result[enhancedAnswer], 1)}
+		m.wide = append(m.wide, d)
+		l.m.coc.dialEnhanced(l.now, 0x80, 1+m.octet(5), set, d)
+	case muxOpenPackets:
+		k := &l.m.coc
+		if p, n := k.services[PSMEATT], 1+m.octet(5); k.countPackets(PSMEATT)+n <= p.most() {
+			k.openService(l.now, PSMEATT, n, func(int, error) {})
+		}
+	case muxReconfigure:
+		if c, up := m.conn(), m.octet(100); c != nil && c.enhanced && checkReconfigure(l.m, 100+up, 64+up, []*endpoint{&c.endpoint}) == nil {
+			l.m.coc.startReconfigure(l.now, 100+up, 64+up, []*endpoint{&c.endpoint}, func(error) {})
+		}
+	case muxSend:
+		if i, n := m.octet(5), m.octet(120); i < len(l.m.coc.packets) {
+			c := l.m.coc.packets[i]
+			_ = c.Room()
+			c.Send(make([]byte, n))
+		}
+	}
+	for _, d := range m.wide {
+		select {
+		case r := <-d.reply:
+			m.conns = append(m.conns, r.v.conns...)
+		default:
+		}
 	}
 	for _, d := range m.dials {
 		select {
@@ -160,16 +202,25 @@ func (m *muxWorld) check() {
 		if c.local != cid || c.state == closed || c.state != opening && k.remote[c.remote] != c {
 			m.t.Fatalf("channel %v is under %v, in state %d, and its remote end leads elsewhere", c.local, cid, c.state)
 		}
-		unread, owed := len(c.sdus), int(c.in.owed.Load())
+		unread, owed := 0, int(c.in.owed.Load())
+		if c, ok := c.user.(*Conn); ok {
+			unread = len(c.sdus)
+		}
 		if in := &c.in; c.state == open && (in.held < 0 || owed < 0 || in.held+owed+unread != in.window) {
 			m.t.Fatalf("channel %v: %d credits held, %d owed, %d for what is unread, of %d", cid, in.held, owed, unread, in.window)
 		}
 		if c.out.credits < 0 || c.out.credits > maxCredits {
 			m.t.Fatalf("channel %v: %d credits of the peer", cid, c.out.credits)
 		}
-		if len(c.in.sdu) > c.in.want || c.in.want > c.in.mtu {
+		if p, ok := c.user.(*PacketChannel); ok && len(p.queue) > maxPacketQueue {
+			m.t.Fatalf("channel %v: %d PDUs wait", cid, len(p.queue))
+		}
+		if c.in.begun && len(c.in.sdu) > c.in.want || c.in.want > c.in.mtu {
 			m.t.Fatalf("channel %v: %d octets of an SDU of %d, the MTU is %d", cid, len(c.in.sdu), c.in.want, c.in.mtu)
 		}
+	}
+	if n := k.countPackets(PSMEATT); n > 5 || len(k.packets) > n {
+		m.t.Fatalf("%d channels to a service, %d in use", n, len(k.packets))
 	}
 	if n := len(m.link.m.in.buf); n > attMTU {
 		m.t.Fatalf("%d octets in reassembly", n)

@@ -17,6 +17,8 @@ const (
 	// appendix A) and allows 1 s to 60 s for all other commands (RTX, Vol 3,
 	// Part A, 6.2.1).
 	rtx = 30 * time.Second
+	// ertx is the time for an answer that the peer has announced, 60 s to 300 s.
+	ertx = 60 * time.Second
 )
 
 // signaler is the LE signaling channel of a link. It belongs to the loop.
@@ -45,6 +47,7 @@ type request struct {
 	id       uint8
 	sent     Code
 	deadline time.Time
+	extended bool // the peer has announced its answer
 	done     func(now time.Time, answer signal, err error)
 }
 
@@ -80,11 +83,9 @@ func (s *signaler) handleCommand(now time.Time, id uint8, sig signal) {
 	case flowControlCreditInd:
 		s.m.coc.handleCreditInd(now, id, sig)
 	case creditBasedConnectionReq:
-		// No PSM here accepts enhanced channels, so all are refused: the
-		// response has a zero for each identifier of the request (4.26).
-		s.sendCommand(id, creditBasedConnectionRsp{Result: ResultSPSMNotSupported, Destinations: make([]CID, len(sig.Sources))})
+		s.m.coc.handleEnhancedReq(now, id, sig)
 	case creditBasedReconfigureReq:
-		s.sendCommand(id, creditBasedReconfigureRsp{Result: reconfigureInvalidCID})
+		s.m.coc.handleReconfigureReq(id, sig)
 	default:
 		s.rejectCommand(id, sig.Code(), commandReject{Reason: RejectNotUnderstood})
 	}
@@ -138,7 +139,20 @@ func (s *signaler) handleResponse(now time.Time, id uint8, sig signal) {
 		s.finishPending(now, i, nil, &RejectError{Command: s.pending[i].sent, Reason: rej.Reason})
 		return
 	}
+	if rsp, ok := sig.(creditBasedConnectionRsp); ok && rsp.Result.isPending() {
+		s.extendPending(now, i)
+		return
+	}
 	s.finishPending(now, i, sig, nil)
+}
+
+// extendPending gives the peer more time for an answer that it has announced, once
+// (RTX and ERTX, 6.2.1 and 6.2.2).
+func (s *signaler) extendPending(now time.Time, i int) {
+	if q := &s.pending[i]; !q.extended {
+		q.extended, q.deadline = true, now.Add(ertx)
+		s.m.rearm()
+	}
 }
 
 // findPending returns the index of the pending request that a command with this
