@@ -36,7 +36,20 @@ type Bearer struct {
 	agreed  atomic.Bool                   // the peer has asked for the MTU
 	next    atomic.Pointer[chan struct{}] // see Heard; nil if nobody waits
 
+	// Of an unenhanced bearer, for other goroutines: see EnhancedBearers,
+	// EnhancedErr and LeastMTU.
+	shared        atomic.Pointer[[]*Bearer]
+	groupErr      atomic.Pointer[error]
+	groupFailed   chan struct{}
+	leastEnhanced atomic.Int32 // of the enhanced bearers so far; 0 if there were none
+	// Of an enhanced bearer.
+	primary  *Bearer         // the unenhanced bearer of the link
+	enhanced EnhancedChannel // ch
+	proven   atomic.Bool     // carries requests
+
 	// All below belongs to the loop.
+	group       *group // nil until the link has an enhanced bearer
+	queued      uint64 // transactions so far
 	down        bool
 	now         time.Time // of the latest call by the loop
 	requests    lane
@@ -69,7 +82,8 @@ func NewBearer(ch Channel, cfg *Config) *Bearer {
 		free:  make(chan *transaction, freeTransactions),
 		in:    incoming{handler: cfg.Requests},
 
-		scratch: make([]byte, 0, 8),
+		scratch:     make([]byte, 0, 8),
+		groupFailed: make(chan struct{}),
 	}
 	b.mtu.Store(DefaultMTU)
 	b.offer.Store(int32(b.rxMTU))
@@ -82,59 +96,12 @@ func NewBearer(ch Channel, cfg *Config) *Bearer {
 // before the channel can receive.
 func (b *Bearer) SetNotifyHandler(h NotifyHandler) { b.notify = h }
 
-// MTU returns the longest PDU that may be sent, in octets: 23 until either side
-// has exchanged the MTU. It never shrinks. Any goroutine may call it.
-func (b *Bearer) MTU() int { return int(b.mtu.Load()) }
-
-// LeastMTU returns the smallest MTU that the peer may go by, in octets. It is
-// below MTU if both sides have asked and the two exchanges had different
-// results: a value in an answer may be cut off at either length. Any goroutine
-// may call it.
-func (b *Bearer) LeastMTU() int { return int(b.least.Load()) }
-
-// Outstanding returns when the request was sent that the peer has not answered
-// yet; ok is false if there is none. Any goroutine may call it.
-func (b *Bearer) Outstanding() (since time.Time, ok bool) {
-	ns := b.requests.sent.Load()
-	return time.Unix(0, ns), ns > 0
-}
-
-// IdleSince returns when the last request was answered; the zero time if there was
-// none. ok is false while a request is outstanding. Any goroutine may call it.
-func (b *Bearer) IdleSince() (since time.Time, ok bool) {
-	ns := b.requests.sent.Load()
-	if ns == 0 {
-		return since, true
+// root returns the unenhanced bearer of the link.
+func (b *Bearer) root() *Bearer {
+	if b.primary != nil {
+		return b.primary
 	}
-	return time.Unix(0, -ns), ns < 0
-}
-
-// Unasked returns when the peer has last sent a notification or an indication; the
-// zero time if it has sent none. Any goroutine may call it.
-func (b *Bearer) Unasked() time.Time {
-	if ns := b.unasked.Load(); ns != 0 {
-		return time.Unix(0, ns)
-	}
-	return time.Time{}
-}
-
-// Heard returns a channel that is closed with the next PDU of the peer, whichever it
-// is. Any goroutine may call it.
-func (b *Bearer) Heard() <-chan struct{} {
-	ch := make(chan struct{})
-	for !b.next.CompareAndSwap(nil, &ch) {
-		if p := b.next.Load(); p != nil {
-			return *p
-		}
-	}
-	return ch
-}
-
-// noteHeard closes the channel of Heard.
-func (b *Bearer) noteHeard() {
-	if b.next.Load() != nil {
-		close(*b.next.Swap(nil))
-	}
+	return b
 }
 
 // Post posts a task to the bearer's loop; see loop.Poster.
@@ -192,14 +159,14 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 	case KindResponse:
 		b.handleResponse(now, op, &r, tooLong)
 	case KindNotification:
-		b.unasked.Store(now.UnixNano())
+		b.root().unasked.Store(now.UnixNano())
 		if tooLong {
 			b.logDropped(op, "longer than what can be received")
 			return
 		}
 		b.handleNotification(now, op, &r)
 	case KindIndication:
-		b.unasked.Store(now.UnixNano())
+		b.root().unasked.Store(now.UnixNano())
 		b.handleIndication(now, pdu)
 	case KindConfirmation:
 		b.handleConfirmation(now)
@@ -212,13 +179,14 @@ func (b *Bearer) Frame(now time.Time, pdu []byte) {
 
 // handleNotification passes each value of the PDU to the handler.
 func (b *Bearer) handleNotification(now time.Time, op Opcode, r *wire.Reader) {
+	notify := b.root().notify
 	if op == OpHandleValueNotification {
 		p, err := readHandleValueNotification(r)
 		switch {
 		case err != nil:
 			b.logDropped(op, "malformed")
-		case b.notify != nil:
-			b.notify.Notification(now, p.Handle, p.Value)
+		case notify != nil:
+			notify.Notification(now, p.Handle, p.Value)
 		}
 		return
 	}
@@ -227,11 +195,11 @@ func (b *Bearer) handleNotification(now time.Time, op Opcode, r *wire.Reader) {
 		b.logDropped(op, "malformed")
 		return
 	}
-	if b.notify == nil {
+	if notify == nil {
 		return
 	}
 	for v := range p.All() {
-		b.notify.Notification(now, v.Handle, v.Value)
+		notify.Notification(now, v.Handle, v.Value)
 	}
 }
 
@@ -262,17 +230,26 @@ func (b *Bearer) deliverIndication(now time.Time, pdu []byte) {
 		b.logDropped(OpHandleValueIndication, "longer than what can be received")
 	case err != nil:
 		b.logDropped(OpHandleValueIndication, "malformed")
-	case b.notify != nil && !b.notify.Indication(now, p.Handle, p.Value):
+	case b.root().notify != nil && !b.root().notify.Indication(now, p.Handle, p.Value):
 		return
 	}
-	b.Confirm()
+	b.confirmHere()
 }
 
-// Confirm confirms the indication for which NotifyHandler.Indication returned
-// false. If the peer has sent another one already, that is passed to the handler
-// before Confirm returns. Without such an indication Confirm does nothing, so that
-// none is confirmed twice. Must run on the loop.
+// Confirm confirms the indications for which NotifyHandler.Indication returned
+// false: at most one on each bearer of the link, each on its own. If the peer has
+// sent another one already, that is passed to the handler before Confirm returns.
+// Without such an indication Confirm does nothing, so that none is confirmed twice.
+// Must run on the loop.
 func (b *Bearer) Confirm() {
+	b.confirmHere()
+	for _, e := range b.others() {
+		e.confirmHere()
+	}
+}
+
+// confirmHere is Confirm for the bearer alone.
+func (b *Bearer) confirmHere() {
 	if b.down || !b.unconfirmed {
 		return
 	}
@@ -290,7 +267,7 @@ func (b *Bearer) Confirm() {
 func (b *Bearer) Writable(now time.Time) {
 	b.now = now
 	b.in.flood = flood.Counter{}
-	b.sendPaced(now)
+	b.sendWaiting(now)
 }
 
 // Expire tells the bearer that its deadline has passed. Must run on the loop.
@@ -298,6 +275,10 @@ func (b *Bearer) Expire(now time.Time) {
 	b.now = now
 	for _, l := range [...]*lane{&b.requests, &b.indications} {
 		if !b.down && l.out != nil && !now.Before(l.deadline) {
+			if l.out.alone {
+				b.group.failEnhanced(now, fmt.Errorf("%w: no answer on an enhanced bearer within %v", ErrTransactionTimeout, trialTimeout))
+				return
+			}
 			b.failBearer(now, fmt.Errorf("%w: no answer to %s within %v", ErrTransactionTimeout, l.out.op(), transactionTimeout))
 		}
 	}
@@ -323,7 +304,8 @@ func (b *Bearer) Down(now time.Time, cause error) {
 	}
 }
 
-// failBearer ends the bearer and, through the channel, the link.
+// failBearer ends the bearer and, through the channel of an unenhanced one, the
+// link.
 func (b *Bearer) failBearer(now time.Time, cause error) {
 	if b.log != nil && b.log.Enabled(context.Background(), levelLink) {
 		b.log.Log(context.Background(), levelLink, "attribute bearer failed", "error", cause)
@@ -340,6 +322,19 @@ func (b *Bearer) endBearer(now time.Time, err *closedError) {
 	b.down = true
 	if err.own {
 		b.ch.Close(err.cause)
+	}
+	if b.primary != nil {
+		b.in.backlog, b.in.early = nil, nil
+		if b.in.handler != nil {
+			b.in.handler.Down(now, b)
+		}
+		b.group.endEnhanced(now, b, err)
+		return
+	}
+	for _, e := range b.others() {
+		if !e.down {
+			e.endBearer(now, &closedError{cause: err.cause})
+		}
 	}
 	b.requests.failLane(now, err)
 	b.indications.failLane(now, err)

@@ -28,7 +28,7 @@ type Channel interface {
 	// SetDeadline requests a call of Bearer.Expire at t, in place of any earlier
 	// request. The zero time cancels it.
 	SetDeadline(t time.Time)
-	// Close ends the channel, and the link below it, because of cause. The
+	// Close ends the channel, and the link below an unenhanced one, because of cause. The
 	// channel then calls Bearer.Down.
 	Close(cause error)
 	loop.Poster

@@ -137,7 +137,7 @@ func (b *Bearer) IndicateIf(ctx context.Context, cond Condition, ind HandleValue
 // not nil, is called on the loop with the result.
 func (b *Bearer) StartIndicate(now time.Time, ind HandleValueIndication, then func(now time.Time, err error)) {
 	t := b.newTransaction(KindIndication)
-	t.then = then
+	t.then, t.only = then, b
 	t.pdu = ind.AppendPDU(t.pdu[:0])
 	b.detachTransaction(t)
 	b.enqueue(now, t)

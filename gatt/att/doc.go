@@ -25,6 +25,17 @@
 //	Command, Notify ---------->|  paced      sent while the channel has room
 //	                           |  Frame -> response | request | value
 //
+// A link may have up to five enhanced bearers beside its unenhanced one: see
+// [Bearer.AddEnhanced]. All calls are made on the unenhanced bearer, which shares
+// the transactions among them:
+//
+//	Do, Indicate ---> one queue ---> the first idle bearer that may send it
+//	Command, Notify, Exchange MTU, prepared writes ---> the unenhanced bearer
+//
+// Two requests or commands for one attribute keep their order if one of them
+// writes. A peer that answers on the wrong bearer costs the enhanced bearers; one
+// that does not answer costs that bearer.
+//
 // A response that cannot answer the outstanding request is dropped; many of them
 // end the bearer. So does a PDU after which requests and answers could be
 // confused. The link ends with the bearer, and the error is a [*ProtocolError]

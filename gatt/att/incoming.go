@@ -53,8 +53,10 @@ func (b *Bearer) serveRequest(now time.Time, pdu []byte) {
 	switch {
 	case len(pdu) > b.MTU():
 		b.refuseRequest(CodeInvalidPDU)
-	case op == OpExchangeMTUReq:
+	case op == OpExchangeMTUReq && b.primary == nil:
 		b.handleMTUReq(&r)
+	case op == OpExchangeMTUReq: // an enhanced bearer has the MTU of its channel
+		b.refuseRequest(CodeRequestNotSupported)
 	case b.in.handler == nil || op.Kind() != KindRequest:
 		b.refuseRequest(CodeRequestNotSupported)
 	default:

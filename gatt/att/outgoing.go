@@ -15,6 +15,8 @@ func (b *Bearer) enqueue(now time.Time, t *transaction) {
 		t.deliverResult(now, nil, b.Err())
 		return
 	}
+	b.queued++
+	t.seq = b.queued
 	switch t.kind {
 	case KindRequest:
 		b.requests.waiting.addTransaction(now, t)
@@ -24,13 +26,26 @@ func (b *Bearer) enqueue(now time.Time, t *transaction) {
 		b.sendNext(now, &b.indications)
 	default:
 		b.paced.addTransaction(now, t)
-		b.sendPaced(now)
+		b.sendWaiting(now)
 	}
+}
+
+// sendWaiting sends what waits for room or, on several bearers, for an answer.
+func (b *Bearer) sendWaiting(now time.Time) {
+	if b.group != nil {
+		b.group.dispatch(now)
+		return
+	}
+	b.sendPaced(now)
 }
 
 // sendNext sends the next PDU of a lane unless one is outstanding. It does not
 // check for room, since a lane sends one PDU at a time.
 func (b *Bearer) sendNext(now time.Time, l *lane) {
+	if b.group != nil {
+		b.group.dispatch(now)
+		return
+	}
 	for !b.down && l.out == nil {
 		t := l.waiting.nextLive(now)
 		if t == nil {
@@ -49,14 +64,16 @@ func (b *Bearer) sendNext(now time.Time, l *lane) {
 
 // sendPaced sends commands and notifications while the channel has room, in turns with
 // those of the feed. If any are left, Room has reported false, and the channel will call
-// Writable.
+// Writable; or the first command waits for an answer on an enhanced bearer.
 func (b *Bearer) sendPaced(now time.Time) {
 	for !b.down {
 		feeds := b.feed != nil && b.feed.Waiting()
-		if !feeds && b.paced.first == nil || !b.ch.Room() {
+		b.paced.dropAbandoned(now)
+		paces := b.paced.first != nil && !(b.group != nil && b.group.holdsBack(b.paced.first))
+		if !feeds && !paces || !b.ch.Room() {
 			return
 		}
-		if feeds && (b.paced.first == nil || !b.fed) {
+		if feeds && (!paces || !b.fed) {
 			b.fed = true
 			b.sendFeed()
 			continue
@@ -68,9 +85,15 @@ func (b *Bearer) sendPaced(now time.Time) {
 		}
 		err := b.checkTransaction(t)
 		if err == nil {
+			if b.group != nil {
+				b.group.noteCommand(t.pdu)
+			}
 			b.ch.Send(t.pdu)
 		}
 		t.deliverResult(now, nil, err)
+		if b.group != nil {
+			b.group.again = true // a request may have waited for it
+		}
 	}
 }
 
@@ -90,7 +113,7 @@ func (b *Bearer) SetFeed(f Feed) { b.feed = f }
 // the feed has got its first PDU. Must run on the loop.
 func (b *Bearer) DrainFeed(now time.Time) {
 	b.now = now
-	b.sendPaced(now)
+	b.sendWaiting(now)
 }
 
 // checkTransaction returns why a transaction whose turn has come must not be
@@ -117,6 +140,10 @@ const maxMismatches = 16
 // handleResponse handles the answer to the outstanding request; r is behind the
 // opcode.
 //
+// A response on an enhanced bearer that cannot answer the request there ends all
+// enhanced bearers, as does one on the unenhanced bearer that can answer a request
+// on an enhanced one alone. Otherwise:
+//
 //	op                      outstanding request   effect
 //	any                     none                  dropped
 //	its response            any                   the request is answered
@@ -133,7 +160,15 @@ const maxMismatches = 16
 // either.
 func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader, tooLong bool) {
 	t := b.requests.out
+	named := Opcode(0)
+	if op == OpErrorRsp {
+		peek := *r
+		named = Opcode(peek.U8())
+	}
 	if t == nil {
+		if b.checkStray(now, op, named) {
+			return
+		}
 		// This is no late answer to a canceled request, which stays outstanding.
 		b.logDropped(op, "no request is outstanding")
 		return
@@ -142,8 +177,8 @@ func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader, tooLon
 	var err error
 	switch op {
 	case OpErrorRsp:
-		if named := *r; Opcode(named.U8()) != t.op() {
-			b.dropMismatch(now, &ProtocolError{Rule: RuleErrorRequest, Got: op, Pending: t.op()})
+		if named != t.op() {
+			b.dropMismatch(now, &ProtocolError{Rule: RuleErrorRequest, Got: op, Pending: t.op()}, named)
 			return
 		}
 		err = b.readRefusal(r, t)
@@ -154,12 +189,15 @@ func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader, tooLon
 		}
 		body = slices.Clone(r.Rest())
 	default:
-		b.dropMismatch(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()})
+		b.dropMismatch(now, &ProtocolError{Rule: RuleResponse, Got: op, Pending: t.op()}, named)
 		return
 	}
 	b.mismatches = 0
 	if op := t.op(); op == OpExchangeMTUReq {
 		b.handleMTURsp(t, body)
+	}
+	if b.group != nil && b.primary == nil {
+		b.group.proveCommands()
 	}
 	b.requests.takeOutstanding(now).deliverResult(now, body, err)
 	b.sendNext(now, &b.requests)
@@ -167,7 +205,10 @@ func (b *Bearer) handleResponse(now time.Time, op Opcode, r *wire.Reader, tooLon
 
 // dropMismatch drops a response that cannot answer the outstanding request. The
 // last one of maxMismatches ends the bearer with broken.
-func (b *Bearer) dropMismatch(now time.Time, broken *ProtocolError) {
+func (b *Bearer) dropMismatch(now time.Time, broken *ProtocolError, named Opcode) {
+	if b.checkStray(now, broken.Got, named) {
+		return
+	}
 	b.mismatches++
 	if b.mismatches < maxMismatches {
 		b.logDropped(broken.Got, broken.Rule.String())
@@ -217,6 +258,9 @@ func names(req []byte, h Handle) bool {
 // handleConfirmation handles the answer to the outstanding indication.
 func (b *Bearer) handleConfirmation(now time.Time) {
 	if b.indications.out == nil {
+		if b.checkStray(now, OpHandleValueConfirmation, 0) {
+			return
+		}
 		b.logDropped(OpHandleValueConfirmation, "no indication is outstanding")
 		return
 	}

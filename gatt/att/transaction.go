@@ -2,6 +2,7 @@ package att
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,10 @@ type transaction struct {
 	cond     Condition // nil if none
 	detached bool      // sent although no caller waits
 	then     func(now time.Time, err error)
+	only     *Bearer // that may send it; nil for any
+	alone    bool    // no other request is outstanding beside it
+
+	seq uint64 // in the order of the calls; set on the loop
 
 	// Set on the loop, read by the caller after ready.
 	rsp []byte // the response behind its opcode; newly allocated
@@ -64,6 +69,7 @@ func (b *Bearer) newTransaction(kind Kind) *transaction {
 func (b *Bearer) releaseTransaction(t *transaction) {
 	t.state.Store(statePending)
 	t.want, t.cond, t.detached, t.then, t.rsp, t.err = 0, nil, false, nil, nil, nil
+	t.only, t.alone = nil, false
 	t.reader = wire.Reader{}
 	select {
 	case b.free <- t:
@@ -187,14 +193,25 @@ func (q *fifo) nextLive(now time.Time) *transaction {
 		if t == nil || !t.isAbandoned() {
 			return t
 		}
-		t.deliverResult(now, nil, nil)
+		t.deliverResult(now, nil, errNeverSent)
+	}
+}
+
+// errNeverSent is the result of a transaction whose caller has returned before it
+// was sent.
+var errNeverSent = errors.New("att: never sent")
+
+// dropAbandoned removes the first transactions that are not to be sent.
+func (q *fifo) dropAbandoned(now time.Time) {
+	for q.first != nil && q.first.isAbandoned() {
+		q.unlinkFirst().deliverResult(now, nil, errNeverSent)
 	}
 }
 
 func (q *fifo) sweepAbandoned(now time.Time) {
 	for range q.n {
 		if t := q.unlinkFirst(); t.isAbandoned() {
-			t.deliverResult(now, nil, nil)
+			t.deliverResult(now, nil, errNeverSent)
 		} else {
 			q.linkLast(t)
 		}
