@@ -32,6 +32,10 @@ type ClientConfig struct {
 	// peers that answer with one attribute at a time. 0 means two minutes; a
 	// negative value means no limit.
 	DiscoveryTimeout time.Duration
+	// OpenBearers has enhanced bearers opened, so that the link has n of them, and
+	// adds them to the bearer of the client. Client.Enhance calls it. Nil means that
+	// there are none.
+	OpenBearers func(ctx context.Context, n int) error
 	// Logger logs dropped values and withheld confirmations at level Debug, and
 	// refused parts of a discovery at level Warn. Nil disables logging.
 	Logger *slog.Logger

@@ -9,7 +9,8 @@ import (
 	"github.com/moor-ble/moor/gatt/att"
 )
 
-// clientFeatures are the features of this client (Vol 3, Part G, 7.2).
+// clientFeatures are the features of this client (Vol 3, Part G, 7.2), but for
+// enhanced bearers: see Client.Enhance.
 const clientFeatures = featureRobustCaching | featureMultipleNotifications
 
 // DatabaseHash reads the hash of the peer's table (Vol 3, Part G, 7.3). Tables
@@ -46,6 +47,11 @@ func (c *Client) DatabaseHash(ctx context.Context) (hash [16]byte, err error) {
 // With robust caching, the peer refuses one request after a change of its table
 // that the client has not learned of; see ErrStale.
 func (c *Client) WriteClientSupportedFeatures(ctx context.Context) error {
+	return c.writeFeatures(ctx, clientFeatures)
+}
+
+// writeFeatures sets bits of Client Supported Features at the peer.
+func (c *Client) writeFeatures(ctx context.Context, bits byte) error {
 	ch, err := c.Char(ctx, UUID16(typeGenericAttribute), UUID16(typeClientSupportedFeatures))
 	if err != nil {
 		return err
@@ -58,7 +64,7 @@ func (c *Client) WriteClientSupportedFeatures(ctx context.Context) error {
 	if len(want) == 0 {
 		want = []byte{0}
 	}
-	if want[0] |= clientFeatures; slices.Equal(want, have) {
+	if want[0] |= bits; slices.Equal(want, have) {
 		return nil
 	}
 	return ch.Write(ctx, want)

@@ -22,8 +22,8 @@ type ServerConfig struct {
 	// Services are the program's services, in order. The server puts the Generic
 	// Access and Generic Attribute services before them, unless they are among
 	// them. In a Generic Attribute service of the program, the server implements
-	// Service Changed, Client Supported Features and Database Hash too, unless
-	// they have handlers.
+	// Service Changed, Client and Server Supported Features and Database Hash too,
+	// unless they have handlers.
 	Services []ServiceDef
 	// Name and Appearance are the values in the Generic Access service.
 	Name       string
@@ -59,8 +59,10 @@ func (c *ServerConfig) prepareQueue() int {
 //
 // Requests for values in the table are answered on the loop. A handler of the
 // program runs on a goroutine that exists for this call only, one at a time for
-// each session. Requests and commands that arrive meanwhile are queued, in
-// order; of commands at most 32, later ones are dropped.
+// each bearer of a session: a client with enhanced bearers has several. Requests
+// and commands that arrive on the bearer meanwhile are queued, in order; of
+// commands at most 32, later ones are dropped. A bearer has its own queue of
+// prepared writes.
 //
 // The signature of a signed command (Vol 3, Part G, 4.9.2) is verified on such a
 // goroutine too. The command has an effect only on an unencrypted link, from a

@@ -32,14 +32,14 @@ func (s *Session) adoptTable(now time.Time) {
 		c.knows = old.hash
 	}
 	c.awareness = unaware
+	s.endProofs()
 	c.changed = union(c.changed, changed)
 	c.subscribed = slices.DeleteFunc(c.subscribed.in(t), func(x SubscriptionState) bool {
 		return changed.Contains(x.Handle) && t.attributeAt(x.Handle).owner != t.serviceChanged
 	})
-	for _, p := range s.prepared {
-		if changed.Contains(p.handle) {
-			s.prepared, s.lost = nil, p.handle
-			break
+	for _, q := range s.inboxes {
+		if i := slices.IndexFunc(q.prepared, func(p part) bool { return changed.Contains(p.handle) }); i >= 0 {
+			q.prepared, q.lost = nil, q.prepared[i].handle
 		}
 	}
 	s.publish()

@@ -5,6 +5,7 @@ import "github.com/moor-ble/moor/gatt/att"
 // Bits of Client Supported Features (Vol 3, Part G, 7.2).
 const (
 	featureRobustCaching         = 0x01
+	featureEnhanced              = 0x02
 	featureMultipleNotifications = 0x04
 )
 
@@ -16,12 +17,15 @@ const (
 //	state    | event                                  | next
 //	---------|----------------------------------------|---------
 //	aware    | the table changes                      | unaware
-//	unaware  | the client reads the Database Hash     | proving
-//	         | a request is refused with 0x12         | proving
+//	unaware  | the client reads the Database Hash     | the bearer is proving
+//	         | a request is refused with 0x12         | the bearer is proving
 //	         | the client confirms Service Changed    | aware
-//	proving  | the client sends any request           | aware, and the request is answered
-//	         | the client confirms Service Changed    | aware
-//	         | the table changes                      | unaware
+//	         | the client sends any request on a      | aware, and the request is answered
+//	         |  bearer that is proving                |
+//	         | the table changes                      | no bearer is proving
+//
+// A request on another bearer proves nothing: the client may have sent it before
+// it got the answer.
 //
 // It matters only for a client that has enabled robust caching: see barred.
 //
@@ -58,7 +62,6 @@ type awareness uint8
 const (
 	aware awareness = iota
 	unaware
-	proving
 )
 
 type memory uint8
@@ -72,18 +75,20 @@ const (
 // admitRequest notes what a request proves of the client's awareness. ok is
 // false if the request must be refused with Database Out Of Sync; h is then the
 // handle to name.
-func (c *knownClient) admitRequest(s *Session, p att.PDU) (h att.Handle, ok bool) {
-	if c.awareness == proving {
+func (q *inbox) admitRequest(p att.PDU) (h att.Handle, ok bool) {
+	s := q.s
+	c := &s.client
+	if c.awareness == unaware && q.proving {
 		c.becomeAware(s)
 	}
 	h, named := namesHandle(p)
 	if c.barred(s.t) && named {
-		c.awareness = proving
+		q.proving = true
 		return h, false
 	}
-	if q, ok := p.(att.ReadByTypeReq); ok && c.awareness == unaware && q.Type == UUID16(typeDatabaseHash) &&
-		(att.HandleRange{Start: q.Start, End: q.End}).Contains(s.t.hashValue) {
-		c.awareness = proving
+	if p, ok := p.(att.ReadByTypeReq); ok && c.awareness == unaware && p.Type == UUID16(typeDatabaseHash) &&
+		(att.HandleRange{Start: p.Start, End: p.End}).Contains(s.t.hashValue) {
+		q.proving = true
 	}
 	return att.HandleNone, true
 }
@@ -123,6 +128,7 @@ func namesHandle(p att.PDU) (h att.Handle, ok bool) {
 // earlier change.
 func (c *knownClient) becomeAware(s *Session) {
 	c.awareness, c.changed = aware, att.HandleRange{}
+	s.endProofs()
 	s.publish()
 	s.keepClient()
 }

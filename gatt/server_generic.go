@@ -42,8 +42,8 @@ func genericAttribute() ServiceDef {
 		{UUID: UUID16(typeServiceChanged), Properties: PropIndicate},
 		{UUID: UUID16(typeClientSupportedFeatures), Properties: PropRead | PropWrite},
 		{UUID: UUID16(typeDatabaseHash), Properties: PropRead},
-		// The only server feature of the specification is the Enhanced ATT
-		// bearer, which is not supported.
+		// The only server feature of the specification, enhanced bearers, depends
+		// on the link: see PeerInfo.Enhanced.
 		{UUID: UUID16(typeServerSupportedFeatures), Properties: PropRead, Value: []byte{0}},
 	}}
 }

@@ -205,6 +205,8 @@ func (l *layout) roleOf(svc UUID, d *CharDef, value att.Handle) role {
 	case UUID16(typeDatabaseHash):
 		l.t.hashValue = value
 		return roleHash
+	case UUID16(typeServerSupportedFeatures):
+		return roleServerFeatures
 	}
 	return rolePlain
 }

@@ -19,14 +19,14 @@ type view struct {
 	subscribed subscriptions
 }
 
-func (s *Session) view() view {
+func (q *inbox) view() view {
 	return view{
-		s:          s,
-		t:          s.t,
-		mtu:        s.b.MTU(),
-		security:   s.linkSecurity(),
-		features:   s.client.features,
-		subscribed: s.client.subscribed,
+		s:          q.s,
+		t:          q.s.t,
+		mtu:        q.b.MTU(),
+		security:   q.s.linkSecurity(),
+		features:   q.s.client.features,
+		subscribed: q.s.client.subscribed,
 	}
 }
 
@@ -108,6 +108,8 @@ func (v *view) value(ctx context.Context, a *attribute, offset int) ([]byte, att
 		return []byte{v.features}, 0
 	case a.role == roleHash:
 		return v.t.hash[:], 0
+	case a.role == roleServerFeatures:
+		return v.serverFeatures(a), 0
 	case a.read == nil:
 		return a.load(), 0
 	}
@@ -119,6 +121,18 @@ func (v *view) value(ctx context.Context, a *attribute, offset int) ([]byte, att
 		return nil, att.CodeUnlikelyError
 	}
 	return b, 0
+}
+
+// serverFeatures returns Server Supported Features.
+func (v *view) serverFeatures(a *attribute) []byte {
+	b := slices.Clone(a.load())
+	if len(b) == 0 {
+		b = []byte{0}
+	}
+	if v.s.peer.Load().Enhanced {
+		b[0] |= featureServerEnhanced
+	}
+	return b
 }
 
 // readAttribute checks the handle first, then whether the attribute is readable,

@@ -25,42 +25,42 @@ const dropUnaware = "the client does not know the table"
 // handleSignedWrite has the signature verified and then writes as a command
 // does. It checks everything else first, so that a stranger's command costs
 // neither a goroutine nor a disk write.
-func (s *Session) handleSignedWrite(p att.SignedWriteCmd, pdu []byte) {
+func (q *inbox) handleSignedWrite(p att.SignedWriteCmd, pdu []byte) {
 	const op = att.OpSignedWriteCmd
-	verify := s.peer.Load().Verify
-	if verify == nil || !s.linkSecurity().Bonded {
-		s.dropCommand(op, "no key to check the signature with")
+	verify := q.s.peer.Load().Verify
+	if verify == nil || !q.s.linkSecurity().Bonded {
+		q.s.dropCommand(op, "no key to check the signature with")
 		return
 	}
-	if why := s.refuseSigned(p.Handle, true); why != "" {
-		s.dropCommand(op, why)
+	if why := q.s.refuseSigned(p.Handle, true); why != "" {
+		q.s.dropCommand(op, why)
 		return
 	}
 	p.Value = slices.Clone(p.Value) // pdu is not kept, the goroutine continues
 	r := wire.NewReader(slices.Clone(pdu))
 	signed := r.Bytes(r.Len() - len(p.Signature))
-	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
+	ok := q.runHandler(func(ctx context.Context) func(time.Time) {
 		authenticated, err := verify(ctx, signed, p.Signature)
-		return func(now time.Time) { s.handleVerified(now, p, authenticated, err) }
+		return func(now time.Time) { q.handleVerified(now, p, authenticated, err) }
 	})
 	if !ok {
-		s.dropCommand(op, "the server is closed")
+		q.s.dropCommand(op, "the server is closed")
 	}
 }
 
 // handleVerified continues after the signature has been verified.
-func (s *Session) handleVerified(now time.Time, p att.SignedWriteCmd, authenticated bool, err error) {
+func (q *inbox) handleVerified(now time.Time, p att.SignedWriteCmd, authenticated bool, err error) {
 	const op = att.OpSignedWriteCmd
 	if err != nil {
-		s.dropCommand(op, err.Error())
+		q.s.dropCommand(op, err.Error())
 		return
 	}
-	s.adoptTable(now) // the table may have changed
-	if why := s.refuseSigned(p.Handle, authenticated); why != "" {
-		s.dropCommand(op, why)
+	q.s.adoptTable(now) // the table may have changed
+	if why := q.s.refuseSigned(p.Handle, authenticated); why != "" {
+		q.s.dropCommand(op, why)
 		return
 	}
-	s.commitCommand(now, op, part{handle: p.Handle, value: p.Value, command: true, signed: true})
+	q.commitCommand(now, op, part{handle: p.Handle, value: p.Value, command: true, signed: true})
 }
 
 // refuseSigned returns why a signed command may not write an attribute, "" if it

@@ -49,78 +49,78 @@ func (s *Session) writable(h att.Handle) att.Code {
 	return a.perms.Write.check(s.linkSecurity())
 }
 
-func (s *Session) handleWrite(now time.Time, p att.WriteReq) {
-	if code := s.writable(p.Handle); code != 0 {
-		s.refuseRequest(att.OpWriteReq, p.Handle, code)
+func (q *inbox) handleWrite(now time.Time, p att.WriteReq) {
+	if code := q.s.writable(p.Handle); code != 0 {
+		q.refuseRequest(att.OpWriteReq, p.Handle, code)
 		return
 	}
-	s.commitParts(now, []part{{handle: p.Handle, value: slices.Clone(p.Value)}}, func(r result) {
+	q.commitParts(now, []part{{handle: p.Handle, value: slices.Clone(p.Value)}}, func(r result) {
 		if r.code != 0 {
-			s.refuseRequest(att.OpWriteReq, r.handle, r.code)
+			q.refuseRequest(att.OpWriteReq, r.handle, r.code)
 			return
 		}
-		s.b.Reply(att.WriteRsp{}.AppendPDU(s.scratch[:0]))
+		q.b.Reply(att.WriteRsp{}.AppendPDU(q.s.scratch[:0]))
 	})
 }
 
 // handleWriteCommand writes a value if it may. The client gets no answer.
-func (s *Session) handleWriteCommand(now time.Time, p att.WriteCmd) {
-	a := s.t.attributeAt(p.Handle)
-	if a == nil || !a.commands || a.perms.Write.check(s.linkSecurity()) != 0 {
-		s.dropCommand(att.OpWriteCmd, "not permitted")
+func (q *inbox) handleWriteCommand(now time.Time, p att.WriteCmd) {
+	a := q.s.t.attributeAt(p.Handle)
+	if a == nil || !a.commands || a.perms.Write.check(q.s.linkSecurity()) != 0 {
+		q.s.dropCommand(att.OpWriteCmd, "not permitted")
 		return
 	}
-	if s.client.barred(s.t) {
-		s.dropCommand(att.OpWriteCmd, dropUnaware)
+	if q.s.client.barred(q.s.t) {
+		q.s.dropCommand(att.OpWriteCmd, dropUnaware)
 		return
 	}
-	s.commitCommand(now, att.OpWriteCmd, part{handle: p.Handle, value: slices.Clone(p.Value), command: true})
+	q.commitCommand(now, att.OpWriteCmd, part{handle: p.Handle, value: slices.Clone(p.Value), command: true})
 }
 
 // commitCommand writes a part without an answer.
-func (s *Session) commitCommand(now time.Time, op att.Opcode, p part) {
-	s.commitParts(now, []part{p}, func(r result) {
+func (q *inbox) commitCommand(now time.Time, op att.Opcode, p part) {
+	q.commitParts(now, []part{p}, func(r result) {
 		if r.code != 0 {
-			s.dropCommand(op, r.code.String())
+			q.s.dropCommand(op, r.code.String())
 		}
 	})
 }
 
 // handlePrepare queues a part of a value. Offset and length are checked when the
 // queue is executed (Vol 3, Part F, 3.4.6.1).
-func (s *Session) handlePrepare(p att.PrepareWriteReq) {
-	code := s.writable(p.Handle)
-	if code == 0 && len(s.prepared) >= s.srv.cfg.prepareQueue() {
+func (q *inbox) handlePrepare(p att.PrepareWriteReq) {
+	code := q.s.writable(p.Handle)
+	if code == 0 && len(q.prepared) >= q.s.srv.cfg.prepareQueue() {
 		code = att.CodePrepareQueueFull
 	}
 	if code != 0 {
-		s.refuseRequest(att.OpPrepareWriteReq, p.Handle, code)
+		q.refuseRequest(att.OpPrepareWriteReq, p.Handle, code)
 		return
 	}
-	s.prepared = append(s.prepared, part{
+	q.prepared = append(q.prepared, part{
 		handle:   p.Handle,
 		offset:   int(p.Offset),
 		value:    slices.Clone(p.Value),
 		prepared: true,
 	})
-	s.b.Reply(att.PrepareWriteRsp(p).AppendPDU(s.scratch[:0]))
+	q.b.Reply(att.PrepareWriteRsp(p).AppendPDU(q.s.scratch[:0]))
 }
 
 // handleExecute writes or discards the queue, which is empty afterwards in any
 // case (Vol 3, Part F, 3.4.6.3).
-func (s *Session) handleExecute(now time.Time, p att.ExecuteWriteReq) {
+func (q *inbox) handleExecute(now time.Time, p att.ExecuteWriteReq) {
 	if p.Flags > att.ExecuteWrite {
-		s.refuseRequest(att.OpExecuteWriteReq, att.HandleNone, att.CodeInvalidPDU)
+		q.refuseRequest(att.OpExecuteWriteReq, att.HandleNone, att.CodeInvalidPDU)
 		return
 	}
-	parts, lost := s.prepared, s.lost
-	s.prepared, s.lost = nil, att.HandleNone
+	parts, lost := q.prepared, q.lost
+	q.prepared, q.lost = nil, att.HandleNone
 	done := func(r result) {
 		if r.code != 0 {
-			s.refuseRequest(att.OpExecuteWriteReq, r.handle, r.code)
+			q.refuseRequest(att.OpExecuteWriteReq, r.handle, r.code)
 			return
 		}
-		s.b.Reply(att.ExecuteWriteRsp{}.AppendPDU(s.scratch[:0]))
+		q.b.Reply(att.ExecuteWriteRsp{}.AppendPDU(q.s.scratch[:0]))
 	}
 	switch {
 	case p.Flags == att.ExecuteCancel:
@@ -128,7 +128,7 @@ func (s *Session) handleExecute(now time.Time, p att.ExecuteWriteReq) {
 	case lost != att.HandleNone:
 		done(result{lost, att.CodeInvalidHandle})
 	default:
-		s.commitParts(now, parts, done)
+		q.commitParts(now, parts, done)
 	}
 }
 
@@ -136,25 +136,25 @@ func (s *Session) handleExecute(now time.Time, p att.ExecuteWriteReq) {
 // checks all lengths and offsets, then calls handlers in order until one
 // refuses, and changes values in the table only after all have agreed. The
 // effects of handlers before the one that refuses remain.
-func (s *Session) commitParts(now time.Time, parts []part, done func(result)) {
-	changes, r := s.stageParts(parts)
+func (q *inbox) commitParts(now time.Time, parts []part, done func(result)) {
+	changes, r := q.s.stageParts(parts)
 	if r.code != 0 {
 		done(r)
 		return
 	}
-	if !slices.ContainsFunc(changes, s.asksHandler) {
-		s.applyChanges(now, changes, done)
+	if !slices.ContainsFunc(changes, q.s.asksHandler) {
+		q.applyChanges(now, changes, done)
 		return
 	}
-	asked := slices.DeleteFunc(slices.Clone(changes), func(c staged) bool { return !s.asksHandler(c) })
-	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
+	asked := slices.DeleteFunc(slices.Clone(changes), func(c staged) bool { return !q.s.asksHandler(c) })
+	ok := q.runHandler(func(ctx context.Context) func(time.Time) {
 		for _, c := range asked {
-			if err := c.callHandler(ctx, s); err != nil {
+			if err := c.callHandler(ctx, q.s); err != nil {
 				r := result{c.a.handle, codeOf(err)}
 				return func(time.Time) { done(r) }
 			}
 		}
-		return func(now time.Time) { s.applyChanges(now, changes, done) }
+		return func(now time.Time) { q.applyChanges(now, changes, done) }
 	})
 	if !ok {
 		done(result{changes[0].a.handle, att.CodeUnlikelyError})
@@ -187,32 +187,32 @@ func (c staged) callHandler(ctx context.Context, s *Session) error {
 
 // applyChanges changes the values that the server itself keeps, answers the
 // request, and acts on the changes.
-func (s *Session) applyChanges(now time.Time, changes []staged, done func(result)) {
+func (q *inbox) applyChanges(now time.Time, changes []staged, done func(result)) {
 	kept := false
 	for _, c := range changes {
 		switch {
 		case c.a.role == roleCCCD:
 			// The table may have changed while a handler ran.
-			s.client.subscribed = s.client.subscribed.with(SubscriptionState{
+			q.s.client.subscribed = q.s.client.subscribed.with(SubscriptionState{
 				Handle: c.a.handle, Characteristic: c.a.char, Value: c.cccd(),
-			}).in(s.t)
+			}).in(q.s.t)
 			kept = true
 		case c.a.role == roleFeatures:
 			r := wire.NewReader(c.value)
-			s.client.features = r.U8()
-			s.client.claimed = s.client.features
+			q.s.client.features = r.U8()
+			q.s.client.claimed = q.s.client.features
 			kept = true
 		case c.a.write == nil:
 			c.a.store(c.value)
 		}
 	}
 	if kept {
-		s.publish()
-		s.keepClient()
+		q.s.publish()
+		q.s.keepClient()
 	}
 	done(result{})
 	if kept {
-		s.indicateChange(now)
+		q.s.indicateChange(now)
 	}
 }
 
@@ -297,7 +297,7 @@ func (s *Session) currentValue(a *attribute) []byte {
 		return wire.AppendU16(nil, s.client.subscribed.get(a.handle))
 	case roleFeatures:
 		return []byte{s.client.features}
-	case rolePlain, roleHash:
+	case rolePlain, roleHash, roleServerFeatures:
 	}
 	return a.load()
 }
@@ -323,7 +323,7 @@ func (s *Session) checkChange(c staged) att.Code {
 		case s.client.features&^f != 0:
 			return att.CodeValueNotAllowed
 		}
-	case rolePlain, roleHash:
+	case rolePlain, roleHash, roleServerFeatures:
 	}
 	return 0
 }

@@ -25,6 +25,9 @@ type PeerInfo struct {
 	Key string
 	// Bonded reports that the peer was bonded when the link came up.
 	Bonded bool
+	// Enhanced reports that the link accepts enhanced bearers, which the server then
+	// states in Server Supported Features.
+	Enhanced bool
 	// Security returns the current protection of the link. It is called on the
 	// loop and must not wait. Nil means an unencrypted link to a peer that is
 	// bonded if Bonded is set.
@@ -52,24 +55,20 @@ type Session struct {
 	out        outbox                       // values of Server.Notify
 
 	// All below belongs to the loop.
-	b        *att.Bearer // set once, before the session is in Server.sessions
-	down     bool
-	busy     bool     // a handler or a Verifier runs
-	handling bool     // a PDU is being handled
-	waiting  [][]byte // PDUs behind it, in order
+	b       *att.Bearer // the unenhanced one; set once, before the session is in Server.sessions
+	down    bool
+	inboxes []*inbox // one for each bearer with requests or commands
 
 	t *table // the table that answers come from
 
-	client   knownClient
-	prepared []part     // queued prepared writes
-	lost     att.Handle // of a queued write that a change of the table removed
+	client knownClient
 
 	toldInsecure bool // a value withheld for lack of protection has been logged
 
 	scratch []byte
 }
 
-// NewSession returns the session for a new link. Pass it to the link's bearer as
+// NewSession returns the session for a new link. Pass it to the link's bearers as
 // att.Config.Requests, and then the bearer to Bind. Any goroutine may call it.
 func (s *Server) NewSession(peer PeerInfo) *Session {
 	n := &Session{srv: s, scratch: make([]byte, 0, att.MaxMTU)}
@@ -110,7 +109,7 @@ func (s *Session) Bind(now time.Time, b *att.Bearer) {
 }
 
 // Request implements att.RequestHandler.
-func (s *Session) Request(now time.Time, b *att.Bearer, pdu []byte) { s.takePDU(now, b, pdu) }
+func (s *Session) Request(now time.Time, b *att.Bearer, pdu []byte) { s.inboxOf(b).takePDU(now, pdu) }
 
 // Command implements att.RequestHandler.
 func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) {
@@ -120,17 +119,21 @@ func (s *Session) Command(now time.Time, b *att.Bearer, pdu []byte) {
 		s.dropCommand(op, "signed, on an encrypted link")
 		return
 	}
-	s.takePDU(now, b, pdu)
+	s.inboxOf(b).takePDU(now, pdu)
 }
 
 // Down implements att.RequestHandler.
 func (s *Session) Down(_ time.Time, b *att.Bearer) {
+	if s.b != nil && b != s.b {
+		s.endInbox(b)
+		return
+	}
 	if s.down {
 		return
 	}
 	s.down = true
 	s.cancel(b.Err())
-	s.waiting, s.prepared = nil, nil
+	s.inboxes = nil
 	s.srv.mu.Lock()
 	delete(s.srv.sessions, s)
 	s.srv.mu.Unlock()
@@ -140,119 +143,119 @@ func (s *Session) Down(_ time.Time, b *att.Bearer) {
 
 // takePDU handles a PDU, or queues it until all earlier PDUs have been handled:
 // requests and commands have one order.
-func (s *Session) takePDU(now time.Time, b *att.Bearer, pdu []byte) {
-	s.Bind(now, b)
-	if s.down {
+func (q *inbox) takePDU(now time.Time, pdu []byte) {
+	q.s.Bind(now, q.b)
+	if q.s.down {
 		return
 	}
-	if s.busy || s.handling {
-		if op := opcodeOf(pdu); op.Kind() == att.KindCommand && len(s.waiting) >= maxWaiting {
-			s.dropCommand(op, "too many wait for a handler")
+	if q.busy || q.handling {
+		if op := opcodeOf(pdu); op.Kind() == att.KindCommand && len(q.waiting) >= maxWaiting {
+			q.s.dropCommand(op, "too many wait for a handler")
 			return
 		}
-		s.waiting = append(s.waiting, slices.Clone(pdu))
+		q.waiting = append(q.waiting, slices.Clone(pdu))
 		return
 	}
-	s.handling = true
-	s.handlePDU(now, pdu)
-	s.handleWaiting(now)
+	q.handling = true
+	q.handlePDU(now, pdu)
+	q.handleWaiting(now)
 }
 
 // handleWaiting handles queued PDUs until one needs a handler.
-func (s *Session) handleWaiting(now time.Time) {
-	s.handling = true
-	for !s.busy && !s.down && len(s.waiting) > 0 {
-		pdu := s.waiting[0]
-		s.waiting = slices.Delete(s.waiting, 0, 1)
-		s.handlePDU(now, pdu)
+func (q *inbox) handleWaiting(now time.Time) {
+	q.handling = true
+	for !q.busy && !q.s.down && !q.down && len(q.waiting) > 0 {
+		pdu := q.waiting[0]
+		q.waiting = slices.Delete(q.waiting, 0, 1)
+		q.handlePDU(now, pdu)
 	}
-	s.handling = false
+	q.handling = false
 }
 
 // handlePDU answers one PDU or starts a handler for it.
-func (s *Session) handlePDU(now time.Time, pdu []byte) {
-	s.adoptTable(now)
-	s.SecurityChanged(now)
+func (q *inbox) handlePDU(now time.Time, pdu []byte) {
+	q.s.adoptTable(now)
+	q.s.SecurityChanged(now)
 	p, err := att.Parse(pdu)
 	op := opcodeOf(pdu)
 	switch {
 	case op.Kind() == att.KindCommand:
 		switch cmd := p.(type) {
 		case att.WriteCmd:
-			s.handleWriteCommand(now, cmd)
+			q.handleWriteCommand(now, cmd)
 		case att.SignedWriteCmd:
-			s.handleSignedWrite(cmd, pdu)
+			q.handleSignedWrite(cmd, pdu)
 		default:
-			s.dropCommand(op, "malformed")
+			q.s.dropCommand(op, "malformed")
 		}
 	case errors.Is(err, att.ErrUnknownOpcode):
-		s.refuseRequest(op, att.HandleNone, att.CodeRequestNotSupported)
+		q.refuseRequest(op, att.HandleNone, att.CodeRequestNotSupported)
 	case err != nil:
-		s.refuseRequest(op, att.HandleNone, att.CodeInvalidPDU)
+		q.refuseRequest(op, att.HandleNone, att.CodeInvalidPDU)
 	default:
-		s.handleRequest(now, p, pdu)
+		q.handleRequest(now, p, pdu)
 	}
 }
 
 // handleRequest answers a well-formed request.
-func (s *Session) handleRequest(now time.Time, p att.PDU, pdu []byte) {
-	if h, ok := s.client.admitRequest(s, p); !ok {
-		s.refuseRequest(p.Opcode(), h, att.CodeDatabaseOutOfSync)
+func (q *inbox) handleRequest(now time.Time, p att.PDU, pdu []byte) {
+	if h, ok := q.admitRequest(p); !ok {
+		q.refuseRequest(p.Opcode(), h, att.CodeDatabaseOutOfSync)
 		return
 	}
 	switch p := p.(type) {
 	case att.WriteReq:
-		s.handleWrite(now, p)
+		q.handleWrite(now, p)
 	case att.PrepareWriteReq:
-		s.handlePrepare(p)
+		q.handlePrepare(p)
 	case att.ExecuteWriteReq:
-		s.handleExecute(now, p)
+		q.handleExecute(now, p)
 	default:
-		s.answerRead(p, pdu)
+		q.answerRead(p, pdu)
 	}
 }
 
 // answerRead answers a request that changes nothing.
-func (s *Session) answerRead(p att.PDU, pdu []byte) {
-	v := s.view()
+func (q *inbox) answerRead(p att.PDU, pdu []byte) {
+	v := q.view()
 	if !v.needsHandler(p) {
-		s.b.Reply(v.appendResponse(s.ctx, s.scratch[:0], p))
+		q.b.Reply(v.appendResponse(q.s.ctx, q.s.scratch[:0], p))
 		return
 	}
 	p, err := att.Parse(slices.Clone(pdu)) // pdu is not kept, the handler continues
 	if err != nil {
 		return // impossible: the same PDU was parsed before
 	}
-	ok := s.runHandler(func(ctx context.Context) func(time.Time) {
+	ok := q.runHandler(func(ctx context.Context) func(time.Time) {
 		rsp := v.appendResponse(ctx, nil, p)
-		return func(time.Time) { s.b.Reply(rsp) }
+		return func(time.Time) { q.b.Reply(rsp) }
 	})
 	if !ok {
-		s.refuseRequest(p.Opcode(), att.HandleNone, att.CodeUnlikelyError)
+		q.refuseRequest(p.Opcode(), att.HandleNone, att.CodeUnlikelyError)
 	}
 }
 
 // refuseRequest answers a request with an error.
-func (s *Session) refuseRequest(op att.Opcode, h att.Handle, c att.Code) {
-	s.b.Reply(att.ErrorRsp{Request: op, Handle: h, Code: c}.AppendPDU(s.scratch[:0]))
+func (q *inbox) refuseRequest(op att.Opcode, h att.Handle, c att.Code) {
+	q.b.Reply(att.ErrorRsp{Request: op, Handle: h, Code: c}.AppendPDU(q.s.scratch[:0]))
 }
 
 // runHandler runs work on a goroutine, where it may call the program, and then
-// its result on the loop. The session queues PDUs until then. runHandler reports
+// its result on the loop. The inbox queues PDUs until then. runHandler reports
 // false if the server has been closed.
-func (s *Session) runHandler(work func(ctx context.Context) (then func(now time.Time))) bool {
-	s.busy = s.srv.spawn(func() {
-		then := work(s.ctx)
-		s.b.Post(loop.Func(func(now time.Time) {
-			if s.down {
+func (q *inbox) runHandler(work func(ctx context.Context) (then func(now time.Time))) bool {
+	q.busy = q.s.srv.spawn(func() {
+		then := work(q.s.ctx)
+		q.s.b.Post(loop.Func(func(now time.Time) {
+			if q.s.down || q.down {
 				return
 			}
-			s.busy, s.handling = false, true
+			q.busy, q.handling = false, true
 			then(now)
-			s.handleWaiting(now)
+			q.handleWaiting(now)
 		}))
 	})
-	return s.busy
+	return q.busy
 }
 
 // linkSecurity returns how the link is protected.

@@ -30,10 +30,11 @@ const (
 type role uint8
 
 const (
-	rolePlain    role = iota
-	roleCCCD          // kept by the session
-	roleFeatures      // Client Supported Features, kept by the session
-	roleHash          // Database Hash
+	rolePlain          role = iota
+	roleCCCD                // kept by the session
+	roleFeatures            // Client Supported Features, kept by the session
+	roleHash                // Database Hash
+	roleServerFeatures      // Server Supported Features, which depend on the link
 )
 
 // attribute is one row of the table. Only the target of value changes.

@@ -33,7 +33,11 @@ type Config struct {
 	// the controller resolves private addresses and SMP.Privacy is not set.
 	Server *gatt.Server
 	// MTU is the ATT_MTU that this host offers, 23 to 517 octets; default 517.
+	// Enhanced bearers have at least 64.
 	MTU int
+	// DisableEATT neither accepts nor opens enhanced ATT bearers. They need
+	// Config.SMP, since they need encryption.
+	DisableEATT bool
 }
 
 // Host is one controller with the protocols of its links. Any goroutine may call its
@@ -96,11 +100,16 @@ func (h *Host) newLink(now time.Time, l *controller.Link) controller.LinkHandler
 	if h.smp != nil {
 		h.secureLink(c, &lc, &peer)
 	}
+	gc := gatt.ClientConfig{Logger: h.log}
+	if h.smp != nil && !h.cfg.DisableEATT {
+		h.serveEATT(c, &lc)
+		peer.Enhanced, gc.OpenBearers = true, c.openBearers
+	}
 	lc.ATT = func(now time.Time, ch *l2cap.Channel) l2cap.Handler {
 		c.session = h.makeServer().NewSession(peer)
 		c.bearer = att.NewBearer(ch, &att.Config{MTU: h.cfg.MTU, Requests: c.session, Logger: h.log})
 		c.session.Bind(now, c.bearer)
-		c.client = gatt.NewClient(c.bearer, &gatt.ClientConfig{Logger: h.log})
+		c.client = gatt.NewClient(c.bearer, &gc)
 		return c.bearer
 	}
 	c.mux = l2cap.NewMux(now, l, &lc)

@@ -62,6 +62,10 @@ func (b *Bearer) EnhancedBearers() (n int) {
 	return n
 }
 
+// AllEnhanced returns the number of enhanced bearers of the link, proved or not.
+// Any goroutine may call it.
+func (b *Bearer) AllEnhanced() int { return len(b.others()) }
+
 // others returns the enhanced bearers of the link. Any goroutine may call it.
 func (b *Bearer) others() []*Bearer {
 	if p := b.shared.Load(); p != nil {
