@@ -208,7 +208,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	x.m.tasks.Go(l.readFeatures)
 	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, false)) {
 		p := &x.try.plan
-		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, p.skips(StepServiceChanged)) })
+		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, p, !x.opts.DisableEATT) })
 		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts.KeepParams, p) })
 		x.try.storeTraits(l, x.closeEvidence())
 		a.clearFailures(x.target.addr.MAC)

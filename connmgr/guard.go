@@ -16,13 +16,32 @@ const guardDelay = time.Second
 
 // guardTable detects changes of the attribute table while the link lasts: it announces
 // robust caching and enables indications of Service Changed (Vol 3, Part G, 2.5.2 and
-// 7.2), and then checks the table, which may have changed before. It ends with the link.
-func (l *link) guardTable(ctx context.Context, omit bool) {
+// 7.2), and then checks the table, which may have changed before. It then adds enhanced
+// bearers. It ends with the link.
+func (l *link) guardTable(ctx context.Context, p *plan, eatt bool) {
 	guarded := sync.OnceFunc(func() { close(l.guarded) })
 	defer guarded()
-	if omit || l.pauseFor(guardDelay) != nil || l.lacksServiceChanged() {
+	skip := p.skips(StepServiceChanged)
+	if eatt = eatt && !p.skips(StepEATT); skip && !eatt || l.pauseFor(guardDelay) != nil {
 		return
 	}
+	guards := !skip && !l.lacksServiceChanged() && l.beginGuard(ctx) == nil
+	if eatt && l.conn.Err() == nil {
+		l.addBearers(ctx)
+	}
+	guarded()
+	for guards {
+		r, e := l.conn.GATT().ServiceChanged(ctx)
+		if e != nil {
+			return
+		}
+		l.m.log.Debug("the device's table has changed", "address", l.peer, "handles", r)
+		guards = l.renewTable(ctx) == nil
+	}
+}
+
+// beginGuard makes the requests of the guard, and checks the table.
+func (l *link) beginGuard(ctx context.Context) error {
 	wasGuarded := l.isSubscribed()
 	l.beginTrial(StepServiceChanged)
 	err := l.enableGuard(ctx)
@@ -30,7 +49,7 @@ func (l *link) guardTable(ctx context.Context, omit bool) {
 	case err == nil:
 		l.passTrial()
 	case l.conn.Err() != nil: // failTrial decides
-		return
+		return err
 	default:
 		l.dropTrial()
 	}
@@ -41,15 +60,7 @@ func (l *link) guardTable(ctx context.Context, omit bool) {
 	if isATT(err) && !errclass.Of(err).Action.Has(errclass.Secure) {
 		l.m.traits.storeTrait(l.peer, l.tableName(), StepServiceChanged, err.Error())
 	}
-	guarded()
-	for err == nil {
-		r, e := l.conn.GATT().ServiceChanged(ctx)
-		if e != nil {
-			return
-		}
-		l.m.log.Debug("the device's table has changed", "address", l.peer, "handles", r)
-		err = l.renewTable(ctx)
-	}
+	return err
 }
 
 // renewTable discovers the table after a change and guards it again.

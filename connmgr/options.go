@@ -110,6 +110,10 @@ type Options struct {
 	KeepParams bool
 	// DisableMTU does not exchange the MTU: the ATT_MTU stays 23.
 	DisableMTU bool
+	// DisableEATT uses one ATT bearer. By default, an encrypted link to a device that
+	// supports enhanced bearers gets three of them a second after its first use, so that
+	// up to four requests are outstanding at a time.
+	DisableEATT bool
 
 	began func() // called at the begin of each attempt; may be nil
 }

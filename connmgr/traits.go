@@ -29,6 +29,9 @@ const (
 	StepSecondDiscovery Step = "second-discovery"
 	// StepServiceChanged is the request to indicate changes of the table.
 	StepServiceChanged Step = "service-changed"
+	// StepEATT is the use of enhanced ATT bearers on an encrypted link, so that several
+	// requests are outstanding at a time. Without it, the link has one bearer.
+	StepEATT Step = "eatt"
 	// StepDataLength is the host's request for longer link layer packets. Controllers may
 	// ask for them of their own accord when the link begins.
 	StepDataLength Step = "data-length"
