@@ -38,8 +38,8 @@ func (h *Host) serveEATT(c *Conn, lc *l2cap.Config) {
 }
 
 // openBearers opens enhanced bearers until the link has n. Each has a request of
-// its own: Linux answers a request for several in another order than that of the
-// request (seen with 6.1 and 6.12), so that the channels would be crossed.
+// its own, so that no peer can answer in another order than that of the request,
+// as Linux reads the answers to its own requests.
 func (c *Conn) openBearers(ctx context.Context, n int) error {
 	collided := false
 	for c.bearer.AllEnhanced() < n {

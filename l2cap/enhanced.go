@@ -120,7 +120,7 @@ func (k *channels) handleEnhancedReq(now time.Time, id uint8, req creditBasedCon
 		return
 	}
 	var made []*endpoint
-	for i, source := range req.Sources {
+	for i, source := range answerOrder(req.Sources) {
 		c, result := k.acceptOne(o, source)
 		if result != ResultSuccess {
 			k.m.debug("channel refused", "psm", req.PSM, "source", source, "result", result)
@@ -140,6 +140,21 @@ func (k *channels) handleEnhancedReq(now time.Time, id uint8, req creditBasedCon
 	for _, c := range made {
 		o.opened(now, c)
 	}
+}
+
+// answerOrder returns the sources of a request in the order in which its sender
+// reads the answer: that of the request, but for Linux. Since the end of 2024 (seen
+// with 6.1.0-50 and 6.12 of Debian) it puts the channel first whose socket was
+// connected last, which has the highest CID, and yet reads the answer in the order
+// of CIDs. Without this, its channels would be crossed: each side would answer on
+// another channel than that of the request.
+func answerOrder(sources []CID) []CID {
+	if len(sources) < 2 || !slices.IsSorted(sources[1:]) || sources[0] <= sources[len(sources)-1] {
+		return sources
+	}
+	sorted := slices.Clone(sources)
+	slices.Sort(sorted)
+	return sorted
 }
 
 // acceptOne makes the channel to one source of a request.

@@ -91,6 +91,26 @@ func TestEnhancedRefusals(t *testing.T) {
 	}
 }
 
+// Linux puts the last of its channels first, and reads the answer in the order of
+// their CIDs.
+func TestEnhancedLinuxOrder(t *testing.T) {
+	for _, test := range []struct {
+		sources string
+		first   CID // at the other end of 0x0040
+	}{
+		{"4000 4100 4200", 0x40}, {"4200 4000 4100", 0x40}, {"4100 4000", 0x40}, {"4200 4100 4000", 0x42}, {"4100 4000 4200", 0x41},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l, all := packetLink(t, 0)
+			n := len(test.sources)/5 + 1
+			l.recv(cidSignal, fmt.Sprintf("17 05 %02x00 2700 4000 4000 0100 %s", 8+2*n, test.sources))
+			l.take()
+			(*all)[0].ch.Send([]byte{1})
+			l.want(test.sources, fmt.Sprintf("%04x 0100 01", uint16(test.first)))
+		})
+	}
+}
+
 // A PDU is cut into frames as the credits of the peer allow; the rest waits for
 // credits. Each credit of this side is given back when its frame has been handled.
 func TestPacketCredits(t *testing.T) {

@@ -50,6 +50,7 @@ type Bearer struct {
 	// All below belongs to the loop.
 	group       *group // nil until the link has an enhanced bearer
 	queued      uint64 // transactions so far
+	commanded   bool   // a command of this side was sent before there was a group
 	down        bool
 	now         time.Time // of the latest call by the loop
 	requests    lane

@@ -43,9 +43,15 @@ const (
 	maxOvertaken = 32
 )
 
-// newGroup returns the group of a bearer. Commands that it has sent before are not
-// known.
-func newGroup(b *Bearer) *group { return &group{primary: b, sent: 1, all: 1} }
+// newGroup returns the group of a bearer. The attributes of commands that it has
+// sent before are not known.
+func newGroup(b *Bearer) *group {
+	g := &group{primary: b}
+	if b.commanded {
+		g.sent, g.all = 1, 1
+	}
+	return g
+}
 
 // setEnhanced replaces the list of enhanced bearers, which other goroutines read.
 func (g *group) setEnhanced(list []*Bearer) {

@@ -85,8 +85,11 @@ func (b *Bearer) sendPaced(now time.Time) {
 		}
 		err := b.checkTransaction(t)
 		if err == nil {
-			if b.group != nil {
+			switch {
+			case b.group != nil:
 				b.group.noteCommand(t.pdu)
+			case !b.commanded:
+				b.commanded = t.op().Kind() == KindCommand
 			}
 			b.ch.Send(t.pdu)
 		}

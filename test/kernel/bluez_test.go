@@ -281,12 +281,12 @@ func startBus(t *testing.T) {
 	})
 }
 
-// startBlueZ starts bluetoothd and a bluetoothctl for hci1, which it powers on.
-// stop ends both.
-func startBlueZ(t *testing.T) (s *shell, stop func()) {
+// startBlueZ starts bluetoothd, with more lines in its main.conf, and a bluetoothctl for
+// hci1, which it powers on. stop ends both.
+func startBlueZ(t *testing.T, lines ...string) (s *shell, stop func()) {
 	t.Helper()
 	conf := filepath.Join(t.TempDir(), "main.conf")
-	if err := os.WriteFile(conf, []byte("[General]\nName = "+peerName+"\n[Policy]\nAutoEnable=false\n"), 0o644); err != nil {
+	if err := os.WriteFile(conf, []byte("[General]\nName = "+peerName+"\n[Policy]\nAutoEnable=false\n"+strings.Join(lines, "")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	bluetoothd := startDaemon(t, "/usr/libexec/bluetooth/bluetoothd", "-n", "-d", "-f", conf)
