@@ -22,7 +22,7 @@ func (l *link) guardTable(ctx context.Context, p *plan, eatt bool) {
 	guarded := sync.OnceFunc(func() { close(l.guarded) })
 	defer guarded()
 	skip := p.skips(StepServiceChanged)
-	if eatt = eatt && !p.skips(StepEATT); skip && !eatt || l.pauseFor(guardDelay) != nil {
+	if eatt = eatt && !p.skips(StepEATT) && l.isEncrypted(); skip && !eatt || l.pauseFor(guardDelay) != nil {
 		return
 	}
 	guards := !skip && !l.lacksServiceChanged() && l.beginGuard(ctx) == nil
