@@ -195,13 +195,9 @@ func TestEATTFromBlueZ(t *testing.T) {
 		}
 		return c != nil && c.Err() == nil && c.Bearer().AllEnhanced() > 0
 	})
-	s.expect(t, 0, "ServicesResolved: yes")
-	s.say(t, "gatt.select-attribute "+scratchUUID, scratchUUID)
-	for range 2 * eattChannels { // every bearer has its turn
-		s.say(t, "gatt.read", "5a a5")
-	}
-	s.say(t, "gatt.write 0x01", "write")
-	s.say(t, "gatt.read", "  01")
+	// bluetoothd enables Service Changed and reads the Database Hash on its bearers at once.
+	// It ends the link if an answer comes on another one.
+	time.Sleep(10 * time.Second)
 	if n := c.Bearer().AllEnhanced(); n != eattChannels-1 || c.Err() != nil {
 		t.Errorf("%d enhanced bearers are left, link %v", n, c.Err())
 	}
