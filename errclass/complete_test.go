@@ -63,6 +63,7 @@ func samples() map[string]error {
 		"l2cap.ErrParamsRejected": l2cap.ErrParamsRejected,
 		"l2cap.ErrBusy":           l2cap.ErrBusy,
 		"l2cap.ErrNoCID":          l2cap.ErrNoCID,
+		"l2cap.ErrReconfigure":    l2cap.ErrReconfigure,
 		"l2cap.ConnectError":      &l2cap.ConnectError{Err: l2cap.ResultNoResources},
 		"l2cap.ChannelError":      &l2cap.ChannelError{Err: l2cap.ErrPeerClosed},
 		"l2cap.RejectError":       &l2cap.RejectError{},
@@ -71,6 +72,8 @@ func samples() map[string]error {
 
 		"att.ErrTransactionTimeout": att.ErrTransactionTimeout,
 		"att.ErrMTUExchanged":       att.ErrMTUExchanged,
+		"att.ErrBearerLost":         att.ErrBearerLost,
+		"att.ErrWrongBearer":        att.ErrWrongBearer,
 		"att.ErrUnknownOpcode":      att.ErrUnknownOpcode,
 		"att.Error":                 &att.Error{Code: att.CodeReadNotPermitted},
 		"att.ProtocolError":         &att.ProtocolError{},
@@ -87,6 +90,7 @@ func samples() map[string]error {
 		"gatt.ErrDiscoveryTimeout":  gatt.ErrDiscoveryTimeout,
 		"gatt.ErrValueTooLong":      gatt.ErrValueTooLong,
 		"gatt.ErrNotSubscribable":   gatt.ErrNotSubscribable,
+		"gatt.ErrNoEnhanced":        gatt.ErrNoEnhanced,
 		"gatt.DiscoveryError":       &gatt.DiscoveryError{Err: &att.Error{Code: att.CodeUnlikelyError}},
 		"gatt.PrepareMismatchError": &gatt.PrepareMismatchError{},
 

@@ -11,6 +11,14 @@ var hidden = treatment{category: Connection, budget: BudgetConnect, delay: Delay
 
 var attRows = []row{
 	{
+		name: "att: enhanced bearer lost", match: []match{is(att.ErrBearerLost)},
+		like: likeBleak, do: unlucky, why: "the link goes on; whether the peer has written the value is not known",
+	},
+	{
+		name: "gatt: no enhanced bearers", match: []match{is(gatt.ErrNoEnhanced)},
+		like: likeBleak, do: refused, why: "the peer does not offer them; the link goes on with one bearer",
+	},
+	{
 		name: "att: transaction timeout", match: []match{is(att.ErrTransactionTimeout)},
 		like: likeTimeout,
 		do:   timedOut, advise: adviseSilent,
@@ -46,7 +54,7 @@ var attRows = []row{
 	},
 	{
 		name: "att, gatt: malformed or forbidden PDU", match: []match{
-			as[*att.ProtocolError](), as[*att.MalformedError](), is(att.ErrUnknownOpcode), as[*gatt.PrepareMismatchError](),
+			as[*att.ProtocolError](), as[*att.MalformedError](), is(att.ErrUnknownOpcode, att.ErrWrongBearer), as[*gatt.PrepareMismatchError](),
 		},
 		like: likeBleak, do: misbehaved, why: "the peer broke a rule of the protocol",
 	},
@@ -70,7 +78,7 @@ var l2capRows = []row{
 	{
 		name: "l2cap: 0x0002, 0x000B, 0x000C channel refused as asked for", match: []match{
 			results(l2cap.ResultSPSMNotSupported, l2cap.ResultUnacceptableParameters, l2cap.ResultInvalidParameters),
-			is(l2cap.RejectNotUnderstood),
+			is(l2cap.RejectNotUnderstood, l2cap.ErrReconfigure),
 		},
 		like: likeBleak, do: refused, why: "the peer does not offer it, or not with these parameters",
 	},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"time"
 
@@ -188,27 +189,36 @@ func (g *group) endEnhanced(now time.Time, e *Bearer, err *closedError) {
 	g.setEnhanced(slices.DeleteFunc(slices.Clone(g.enhanced), func(x *Bearer) bool { return x == e }))
 	e.proven.Store(false)
 	waiting := &g.primary.requests.waiting
+	lost := lostError(err.cause)
+	if g.primary.down {
+		lost = err
+	}
 	for _, t := range waiting.removeAll(func(t *transaction) bool { return t.only == e }) {
-		t.deliverResult(now, nil, err)
+		t.deliverResult(now, nil, lost)
 	}
 	if t := e.requests.takeOutstanding(now); t != nil {
-		switch {
-		case errors.Is(err, ErrTransactionTimeout), t.only == e, g.primary.down:
-			t.deliverResult(now, nil, err)
-		case spanOf(t.pdu).writes:
-			t.deliverResult(now, nil, fmt.Errorf("%w: %w", ErrBearerLost, err))
-		default:
+		if t.only == e || g.primary.down || spanOf(t.pdu).writes || errors.Is(lost, ErrTransactionTimeout) {
+			t.deliverResult(now, nil, lost)
+		} else {
 			waiting.linkFirst(t)
 		}
 	}
 	if t := e.indications.takeOutstanding(now); t != nil {
-		cause := error(err)
-		if !errors.Is(err, ErrTransactionTimeout) && !g.primary.down {
-			cause = fmt.Errorf("%w: %w", ErrBearerLost, err)
-		}
-		t.deliverResult(now, nil, cause)
+		t.deliverResult(now, nil, lost)
 	}
 	g.dispatch(now)
+}
+
+// lostError returns the error of what had no answer on an enhanced bearer that has
+// ended because of cause. It does not wrap net.ErrClosed, since the link goes on.
+func lostError(cause error) error {
+	switch {
+	case errors.Is(cause, ErrTransactionTimeout):
+		return cause
+	case cause == nil || errors.Is(cause, net.ErrClosed):
+		return fmt.Errorf("%w: %v", ErrBearerLost, cause)
+	}
+	return fmt.Errorf("%w: %w", ErrBearerLost, cause)
 }
 
 // isStray reports whether a PDU with opcode op, which answers nothing on bearer b,
