@@ -176,7 +176,7 @@ func TestEATTFromBlueZ(t *testing.T) {
 	conntest.Advertise(t, h)
 	b.hears(t, h, ourAddress)
 	b.say(t, "pair "+ourAddress, "Pairing successful")
-	b.say(t, "disconnect "+ourAddress, "Successful disconnected")
+	b.say(t, "disconnect "+ourAddress, "Connected: no")
 	stop()
 	s, _ = startBlueZ(t, conf)
 	b = &bonder{shell: s}
