@@ -94,12 +94,16 @@ func testUnenhancedAlone(t *testing.T) {
 	start(t.Context(), b, att.ExchangeMTUReq{MTU: 100})
 	start(t.Context(), b, att.ReadReq{Handle: 3})
 	es[0].Want("0a 0300")
+	start(t.Context(), b, att.WriteReq{Handle: 2, Value: []byte{2}}) // behind the part of its attribute
+	es[0].Receive("0b 00")
+	es[0].WantIdle()
 	ch.WantIdle()
 	ch.Receive("0b 00")
 	ch.Want("16 0200 0000 01")
+	es[0].WantIdle()
 	ch.Receive("17 0200 0000 01")
 	ch.Want("02 6400")
-	es[0].WantIdle()
+	es[0].Want("12 0200 02")
 }
 
 // Requests and commands for one attribute keep their order if one of them writes.
