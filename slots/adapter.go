@@ -26,6 +26,20 @@ func (a *adapter) hasRoom() bool {
 	return n == 0 || len(a.holds) < n
 }
 
+// leastDials is the number of dials for which the queue grants slots of an adapter of
+// unknown capacity that has few links. Many controllers carry no more links than that.
+const leastDials = 8
+
+// mayGrant reports whether a ticket may be granted a slot. While the capacity is not known,
+// there are at most as many slots without a link as there are links, or leastDials: a
+// refusal may end all dials of an adapter, and each of them then takes its turn again.
+func (a *adapter) mayGrant() bool {
+	if a.capacity() == 0 {
+		return len(a.holds)-a.links < max(leastDials, a.links)
+	}
+	return a.hasRoom()
+}
+
 func (a *adapter) usage() Usage {
 	n := a.capacity()
 	if n == 0 {

@@ -16,7 +16,9 @@
 //
 // An adapter that is registered without a number has no limit until its
 // controller refuses links. The limit learned from that is tried again within
-// seconds, see [Manager.Refused].
+// seconds, see [Manager.Refused]. Until then, the queue grants at most 8 slots at a
+// time that have no link yet, or as many as there are links: one refusal may end all
+// dials of an adapter.
 //
 // Adapters and addresses are plain strings, compared as given. A Manager starts
 // one goroutine for each subscriber and no other. All methods may be called from

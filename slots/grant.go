@@ -31,7 +31,8 @@ func (m *Manager) settleAdapters(now time.Time) {
 	}
 	for _, name := range m.unsettled {
 		a := m.adapters[name]
-		if a != nil && m.waiting.queues.first(name) != nil && a.learned.allowEarlyProbe(now) {
+		if a != nil && a.learned.mayProbeEarly(now) && m.waiting.queues.first(name) != nil {
+			a.learned.raiseForProbe()
 			m.grantSlots(now, a)
 		}
 	}
@@ -40,7 +41,7 @@ func (m *Manager) settleAdapters(now time.Time) {
 
 // grantSlots grants the free slots of an adapter.
 func (m *Manager) grantSlots(now time.Time, a *adapter) {
-	for a.hasRoom() {
+	for a.mayGrant() {
 		t := m.waiting.queues.first(a.name)
 		if t == nil {
 			break
@@ -49,11 +50,11 @@ func (m *Manager) grantSlots(now time.Time, a *adapter) {
 	}
 }
 
-// grantSlot takes a slot for a ticket on the best of its adapters that has room,
-// which at least one must have.
+// grantSlot takes a slot for a ticket on the best of its adapters that may grant one,
+// which at least one must.
 func (m *Manager) grantSlot(now time.Time, t *Ticket) {
 	for _, name := range t.adapters {
-		if a := m.adapters[name]; a != nil && a.hasRoom() {
+		if a := m.adapters[name]; a != nil && a.mayGrant() {
 			m.allocateSlot(now, a, t.address, t.priority)
 			return
 		}

@@ -92,8 +92,8 @@ func (l *limit) endSuspicion() {
 	}
 }
 
-// nextChange returns the time after now at which allowProbe or allowEarlyProbe may have
-// something to do; zero: never.
+// nextChange returns the time after now at which allowProbe has something to do or
+// mayProbeEarly is true; zero: never.
 func (l *limit) nextChange(now time.Time) time.Time {
 	next := l.due
 	if !next.IsZero() && l.early.After(now) {
@@ -115,14 +115,7 @@ func (l *limit) allowProbe(now time.Time) {
 	}
 }
 
-// allowEarlyProbe raises the limit by one for a ticket that waits, and reports whether it
-// has.
-func (l *limit) allowEarlyProbe(now time.Time) bool {
-	if l.due.IsZero() || now.Before(l.early) {
-		return false
-	}
-	l.raiseForProbe()
-	return true
-}
+// mayProbeEarly reports whether the limit may be raised by one for a ticket that waits.
+func (l *limit) mayProbeEarly(now time.Time) bool { return !l.due.IsZero() && !now.Before(l.early) }
 
 func (l *limit) raiseForProbe() { l.links, l.due = l.links+1, time.Time{} }

@@ -242,3 +242,36 @@ func TestLimitForEver(t *testing.T) {
 		wantUsage(t, m, "hci0", 1, 1, 0, "no probe")
 	})
 }
+
+// TestDialsOfUnknownCapacity: an adapter of unknown capacity grants slots for 8 dials, or
+// for as many as it has links, so that a refusal ends no more. Slots that are taken without
+// the queue have no limit.
+func TestDialsOfUnknownCapacity(t *testing.T) { synctest.Test(t, testDialsOfUnknownCapacity) }
+
+func testDialsOfUnknownCapacity(t *testing.T) {
+	m := slots.New(nil)
+	defer m.Close()
+	m.Register("hci0", 0)
+	for n := range 100 {
+		acquire(t.Context(), m, 0, fmt.Sprint(n), "hci0")
+	}
+	wantUsage(t, m, "hci0", unknown, 8, unknown, "8 dials")
+	m.Release("hci0", "7")
+	wantUsage(t, m, "hci0", unknown, 8, unknown, "a dial has ended")
+	m.TryAllocate("hci0", "other")
+	wantUsage(t, m, "hci0", unknown, 9, unknown, "a slot without the queue")
+	m.Release("hci0", "other")
+	for n := range 20 {
+		links := n + 1
+		name := fmt.Sprint(n)
+		if n == 7 {
+			name = "99" // which waits
+		}
+		m.Connected("hci0", name, uint16(n))
+		if got, want := m.Usage("hci0").Used, links+max(8, links); got != want {
+			t.Errorf("%d slots beside %d links, want %d", got, links, want)
+		}
+	}
+	refuse(m, "hci0", "39")
+	wantUsage(t, m, "hci0", 21, 39, 0, "one link more than there are, by a refusal")
+}

@@ -82,6 +82,9 @@ func (t *Ticket) SetAdapters(adapters ...string) {
 	m := t.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if t.queue != nil && !t.aside && slices.Equal(t.adapters, adapters) {
+		return // it waits for these already
+	}
 	m.waiting.removeTicket(t)
 	t.adapters = slices.Clone(adapters)
 	if t.offered && !slices.Contains(adapters, t.slot.adapter.name) {
