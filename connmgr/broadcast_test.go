@@ -1,7 +1,10 @@
 package connmgr
 
 import (
+	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
@@ -45,30 +48,53 @@ func TestSignalClosesOneChannelForAll(t *testing.T) {
 	}
 }
 
-// Whoever waits for a slot looks at the dials over its adapters, not at all that wait.
-func TestListDialsOfAdapters(t *testing.T) {
+// Whoever waits for a slot looks at the dials over its adapters, not at all that wait, and
+// only once one of their devices may be away.
+func TestListAwayOnAdapters(t *testing.T) { synctest.Test(t, testListAwayOnAdapters) }
+
+func testListAwayOnAdapters(t *testing.T) {
 	ps := newPlaces()
 	a, b, other := &Adapter{name: "hci0"}, &Adapter{name: "hci1"}, &Adapter{name: "hci2"}
+	heard := map[hci.MAC]time.Time{} // when a device was last heard
 	var all []*place
 	for n := range 3000 {
 		p := &place{mac: hci.MAC{byte(n), byte(n >> 8)}, wants: n}
 		all = append(all, p)
 		ps.byMAC[p.mac] = []*place{p}
+		heard[p.mac] = time.Now()
+	}
+	want := func(looks int, places ...int) {
+		t.Helper()
+		var got []int
+		for _, p := range ps.listAway([]*Adapter{a, b}, func(d target) time.Duration {
+			looks--
+			return onAirFor - time.Since(heard[d.addr.MAC])
+		}) {
+			got = append(got, p.wants)
+		}
+		if slices.Sort(got); !slices.Equal(got, places) || looks != 0 {
+			t.Errorf("places %v are away, want %v; %d devices were not looked at", got, places, looks)
+		}
 	}
 	ps.enterDial(all[1], a)
 	ps.enterDial(all[2], b)
 	ps.enterDial(all[3], other)
-	sum := 0
-	dials := ps.listDials([]*Adapter{a, b})
-	for _, p := range dials {
-		sum += p.wants
-	}
-	if len(dials) != 2 || sum != 3 {
-		t.Errorf("dials %+v, want those of places 1 and 2", dials)
-	}
+	want(2)
+	want(0)
+	time.Sleep(time.Second)
+	heard[all[4].mac] = time.Now()
+	ps.enterDial(all[4], b)
+	want(2)
+	time.Sleep(onAirFor - time.Second - 1)
+	want(0)
+	heard[all[2].mac] = time.Now()
+	time.Sleep(1)
+	want(3, 1)
+	want(1, 1)
 	ps.leaveDial(all[1], a)
 	ps.leaveDial(all[2], a) // it dials over another one
-	if dials = ps.listDials([]*Adapter{a, b}); len(dials) != 1 || dials[0].wants != 2 {
-		t.Errorf("dials %+v, want that of place 2", dials)
-	}
+	time.Sleep(time.Second)
+	want(2, 4)
+	time.Sleep(onAirFor)
+	want(2, 2, 4)
 }

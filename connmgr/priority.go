@@ -32,13 +32,13 @@ type place struct {
 // device.
 type places struct {
 	mu      sync.Mutex
-	byMAC   map[hci.MAC][]*place             // guarded by mu, as all below
-	clients map[hci.MAC][]*Client            // of links, which have these peers
-	dials   map[*Adapter]map[*place]struct{} // the places for which an adapter dials
+	byMAC   map[hci.MAC][]*place  // guarded by mu, as all below
+	clients map[hci.MAC][]*Client // of links, which have these peers
+	dials   map[*Adapter]*dialing
 }
 
 func newPlaces() *places {
-	return &places{byMAC: map[hci.MAC][]*place{}, clients: map[hci.MAC][]*Client{}, dials: map[*Adapter]map[*place]struct{}{}}
+	return &places{byMAC: map[hci.MAC][]*place{}, clients: map[hci.MAC][]*Client{}, dials: map[*Adapter]*dialing{}}
 }
 
 // takePlace takes a place in the queue; the caller must call leavePlace in the end.

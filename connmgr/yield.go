@@ -57,27 +57,36 @@ func (x *attempts) leaveDial(a *Adapter) {
 	a.endDial()
 }
 
+// dialing holds the dials of an adapter that may have to yield.
+type dialing struct {
+	places map[*place]struct{}
+	// onAir is the time until which all of their devices are on air; zero: not known.
+	onAir time.Time
+}
+
 // enterDial enters that an adapter dials for a place.
 func (ps *places) enterDial(p *place, a *Adapter) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.dials[a] == nil {
-		ps.dials[a] = map[*place]struct{}{}
+		ps.dials[a] = &dialing{places: map[*place]struct{}{}}
 	}
-	ps.dials[a][p] = struct{}{}
+	ps.dials[a].places[p], ps.dials[a].onAir = struct{}{}, time.Time{}
 }
 
 // leaveDial does nothing if the dial was not entered.
 func (ps *places) leaveDial(p *place, a *Adapter) {
 	ps.mu.Lock()
-	delete(ps.dials[a], p)
-	ps.mu.Unlock()
+	defer ps.mu.Unlock()
+	if d := ps.dials[a]; d != nil {
+		delete(d.places, p)
+	}
 }
 
 // askToYield asks a dial over one of the adapters, to a device that is away, for its
 // slot: the one of lowest priority. It reports whether there is any.
 func (m *Manager) askToYield(as []*Adapter) bool {
-	dials := slices.DeleteFunc(m.places.listDials(as), func(p place) bool { return m.devices.isOnAir(target{addr: hci.Addr{MAC: p.mac}}) })
+	dials := m.places.listAway(as, m.devices.onAirLeft)
 	if len(dials) == 0 {
 		return false
 	}
@@ -91,25 +100,41 @@ func (m *Manager) askToYield(as []*Adapter) bool {
 	return true
 }
 
-// listDials returns the places, as they are now, of those for whom one of the adapters
-// dials.
-func (ps *places) listDials(as []*Adapter) (dials []place) {
+// listAway returns the places, as they are now, of those for whom one of the adapters
+// dials although their devices are away: onAirLeft is not positive. The devices of an
+// adapter are looked at once for all that ask until one of them may be away.
+func (ps *places) listAway(as []*Adapter, onAirLeft func(target) time.Duration) (away []place) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	now := time.Now()
 	for _, a := range as {
-		for p := range ps.dials[a] {
-			dials = append(dials, *p)
+		d := ps.dials[a]
+		if d == nil || now.Before(d.onAir) {
+			continue
 		}
+		least := onAirFor
+		for p := range d.places {
+			left := onAirLeft(target{addr: hci.Addr{MAC: p.mac}})
+			if left <= 0 {
+				away = append(away, *p)
+			}
+			least = min(least, left)
+		}
+		d.onAir = now.Add(least)
 	}
-	return dials
+	return away
 }
 
 // isOnAir reports whether any adapter has heard t as connectable lately.
-func (ds *devices) isOnAir(t target) (onAir bool) {
+func (ds *devices) isOnAir(t target) bool { return ds.onAirLeft(t) > 0 }
+
+// onAirLeft returns for how long t is on air at least, without a further report; not
+// positive: it is away.
+func (ds *devices) onAirLeft(t target) (left time.Duration) {
 	now := time.Now()
 	ds.visitHeard(t, func(d *Device) bool {
-		onAir = ds.duty.silence(d.accepts, now) < onAirFor
-		return !onAir
+		left = onAirFor - ds.duty.silence(d.accepts, now)
+		return left <= 0
 	})
-	return onAir
+	return left
 }

@@ -52,6 +52,40 @@ func testAbsentDevicesKeepNoSlot(t *testing.T) {
 	}
 }
 
+// On an adapter of unknown capacity, absent devices beyond those that are dialed wait as
+// they do on a full one: each is connected when it comes on air.
+func TestManyAbsentDevices(t *testing.T) { inBubble(t, testManyAbsentDevices) }
+
+func testManyAbsentDevices(t *testing.T) {
+	const absent = 40
+	l := newLab(t, connmgr.Config{})
+	l.device(1)
+	time.Sleep(2 * second)
+	r := l.record()
+	begin := time.Now()
+	var all sync.WaitGroup
+	for n := range absent {
+		all.Go(func() {
+			c, took := l.begin(10+n, nil)()
+			wantAbout(t, "an absent device", took, 10*second+time.Duration(n)*second/10)
+			c.Close()
+		})
+	}
+	time.Sleep(second)
+	c, took := l.begin(1, nil)()
+	wantAbout(t, "a device on air", took, 0)
+	c.Close()
+	time.Sleep(10*second - time.Since(begin))
+	for n := range absent {
+		l.device(10 + n)
+		time.Sleep(second / 10)
+	}
+	all.Wait()
+	if n := r.count(isStart); n != absent+1 || r.count(isFailure) != 0 {
+		t.Errorf("%d attempts for %d devices, %d failed", n, absent+1, r.count(isFailure))
+	}
+}
+
 // A device that stays away fails as one that is not heard, after the same time and number
 // of attempts whether or not there is a slot.
 func TestAbsentDeviceWithoutASlot(t *testing.T) { inBubble(t, testAbsentDeviceWithoutASlot) }
