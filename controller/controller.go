@@ -177,7 +177,7 @@ func (ctl *Controller) Post(t loop.Task) bool {
 
 // Links returns the links that are up, in the order of their handles. It does
 // not wait for the loop.
-func (ctl *Controller) Links() []*Link { return ctl.core.up.sortLinks() }
+func (ctl *Controller) Links() []*Link { return ctl.core.up.listLinks() }
 
 // Done is closed when the Controller has ended and its transport is closed.
 func (ctl *Controller) Done() <-chan struct{} { return ctl.done }
@@ -200,7 +200,7 @@ func (ctl *Controller) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	links, _ := askLoop(ctx, &ctl.core, commandFailed(hci.OpDisconnect), func(_ func() bool, done func([]*Link, error)) {
-		ls := ctl.core.up.sortLinks()
+		ls := ctl.core.up.listLinks()
 		for _, l := range ls {
 			l.linger(func() { l.StartDisconnect(hci.StatusRemoteUserTerminated, errClosed) })
 		}

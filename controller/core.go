@@ -274,7 +274,7 @@ func (c *core) failController(err error) {
 		c.log.Log(c.ctx, LevelController, "controller ended", "error", err)
 	}
 	// The links go first, so that a caller whose command fails finds them down.
-	for _, l := range c.up.sortLinks() {
+	for _, l := range c.up.listLinks() {
 		l.takeDown(&DisconnectError{Handle: l.handle, Peer: l.peer, Cause: err})
 	}
 	c.failCommands(err)

@@ -171,7 +171,7 @@ func (w *world) code() hci.Status {
 
 // link takes one of the links that are up.
 func (w *world) link() *Link {
-	ls := w.c.up.sortLinks()
+	ls := w.c.up.listLinks()
 	n := w.octet(8)
 	if len(ls) == 0 {
 		return nil

@@ -122,7 +122,7 @@ func (f *legacy) switchCommands(refused *CommandError, done func(error)) {
 		setup = append(setup, hci.LESetRandomAddress{Addr: c.own.MAC})
 	}
 	c.runInOrder([]hci.Params{hci.Reset{}}, func() {
-		for _, l := range c.up.sortLinks() { // the reset has ended them
+		for _, l := range c.up.listLinks() { // the reset has ended them
 			l.loseLink()
 		}
 		c.dial.stuck = false

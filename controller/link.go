@@ -47,7 +47,6 @@ type Link struct {
 	refused    []func(error) // called if the controller refuses to disconnect
 	end        *linkWait     // waits for the Disconnection Complete event
 	leaving    bool          // this host ends the link, perhaps once queued data has reached the peer
-	index      int           // in core.up
 	waits      []*linkWait
 	// phyAsked and lengthAsked report that a command has set the PHY or the data
 	// length of the link.

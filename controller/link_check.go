@@ -31,7 +31,7 @@ func (k *linkCheck) startTimer() {
 
 // verifyIdle verifies the links that are idle.
 func (k *linkCheck) verifyIdle(now time.Time) {
-	for _, l := range k.c.up.sortLinks() {
+	for _, l := range k.c.up.listLinks() {
 		if !l.local && now.Sub(l.heardAt) >= k.c.cfg.idleCheck() {
 			l.verifyLink()
 		}

@@ -73,7 +73,7 @@ func (s *stalls) dueTime(l *Link) time.Time {
 // checkLinks judges the links whose time is up.
 func (s *stalls) checkLinks(now time.Time) {
 	var next time.Time
-	for _, l := range s.c.up.sortLinks() {
+	for _, l := range s.c.up.listLinks() {
 		if l.inflight == 0 || l.local || l.judged {
 			continue
 		}
@@ -125,7 +125,7 @@ func (s *stalls) judgeLink(l *Link) {
 // othersWait reports whether data of another link has been in flight for half of
 // minStall.
 func (s *stalls) othersWait(l *Link) bool {
-	for _, o := range s.c.up.sortLinks() {
+	for _, o := range s.c.up.listLinks() {
 		if o != l && !o.local && o.inflight > 0 && s.c.now.Sub(o.unacked) >= minStall/2 {
 			return true
 		}
@@ -136,7 +136,7 @@ func (s *stalls) othersWait(l *Link) bool {
 // anyIdle reports whether a link beside l has no data in flight. It may work, and is not
 // given up for the others: its next data will tell.
 func (s *stalls) anyIdle(l *Link) bool {
-	for _, o := range s.c.up.sortLinks() {
+	for _, o := range s.c.up.listLinks() {
 		if o != l && !o.local && o.inflight == 0 {
 			return true
 		}

@@ -170,7 +170,7 @@ func (s *sweep) endSweep() {
 // because it has a link to the peer. It returns false, without a sweep, if the host
 // knows that link or if x has had its sweep already.
 func (d *dialer) sweepFor(x *dial) bool {
-	if x.swept || x.gone || slices.ContainsFunc(d.c.up.sortLinks(), x.wantsLink) {
+	if x.swept || x.gone || slices.ContainsFunc(d.c.up.listLinks(), x.wantsLink) {
 		return false
 	}
 	x.swept = true
