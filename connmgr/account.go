@@ -149,6 +149,10 @@ func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address str
 // slotChanged emits the events of the slots. It runs on the one goroutine of its
 // subscription.
 func (m *Manager) slotChanged(ev slots.Event) {
+	if !m.bus.hasListener() {
+		clear(m.account.holders)
+		return
+	}
 	// A program may use Slots with names that are no addresses.
 	mac, err := hci.ParseMAC(ev.Address)
 	if err != nil {

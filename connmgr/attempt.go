@@ -163,7 +163,7 @@ func (x *attempts) shareLink(ctx context.Context, l *link) (*Client, Phase, erro
 		}
 		if err == nil {
 			phase, err = PhaseReady, x.checkReady(ctx, c)
-			if err == nil && l.handOver(c, x.connectedEvent(l, true)) {
+			if err == nil && l.handOver(c, func() Connected { return x.connectedEvent(l, true) }) {
 				return c, "", nil
 			}
 		}
@@ -206,7 +206,7 @@ func (x *attempts) makeLink(ctx context.Context) (*Client, Attempt) {
 	c := newClient(l, x.opts)
 	l.joinLink(c)
 	x.m.tasks.Go(l.readFeatures)
-	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, x.connectedEvent(l, false)) {
+	if at.Phase, err = x.setUpClient(ctx, c); err == nil && l.handOver(c, func() Connected { return x.connectedEvent(l, false) }) {
 		p := &x.try.plan
 		x.m.tasks.Go(func() { l.guardTable(x.m.ctx, p, !x.opts.DisableEATT) })
 		x.m.tasks.Go(func() { l.settleLink(x.m.ctx, x.opts.KeepParams, p) })

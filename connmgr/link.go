@@ -133,16 +133,19 @@ func (l *link) isOpen() bool {
 func (l *link) isOpenLocked() bool { return l.state == linkOpen && l.conn.Err() == nil }
 
 // handOver marks the Client c as the program's, whose callback is called at the end of
-// the link, and emits ev. It reports false if the link has ended already.
-func (l *link) handOver(c *Client, ev Connected) bool {
+// the link, and emits the event. It reports false if the link has ended already.
+func (l *link) handOver(c *Client, event func() Connected) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state == linkOver {
 		return false
 	}
 	l.users[c] = true
-	ev.Cached = l.cached
-	l.m.bus.emitEvent(ev)
+	l.m.bus.emitMade(func() Event {
+		ev := event()
+		ev.Cached = l.cached
+		return ev
+	})
 	return true
 }
 

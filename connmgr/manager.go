@@ -37,7 +37,8 @@ type Config struct {
 	StateDir string
 	// Slots is the number of links that each adapter carries, by the name of the
 	// adapter. An adapter that is not listed has no limit until its controller
-	// refuses a link.
+	// refuses a link. Until then, at most 8 devices at a time are dialed over it, or as many
+	// as it has links.
 	Slots map[string]int
 	// MaxDials bounds how many dials are under way on one adapter at a time, for
 	// controllers that fail otherwise. Zero means no limit: the initiator of a controller
