@@ -155,6 +155,22 @@ func (d *Device) replaceTable(t Table, indicate bool) {
 	}
 }
 
+// ForgetSubscriptions sets CCCDs of all links to 0, as a server that starts again on
+// its links does. Nobody is told. values are the value handles of the characteristics;
+// without any, it forgets all.
+func (d *Device) ForgetSubscriptions(values ...att.Handle) {
+	d.peer.air.post(func() {
+		for _, c := range d.clients {
+			if len(values) == 0 {
+				clear(c.cccds)
+			}
+			for _, h := range values {
+				delete(c.cccds, d.table.cccd(h))
+			}
+		}
+	})
+}
+
 // SetValue changes a value and sends it to the centrals that have subscribed to
 // it. It copies value.
 func (d *Device) SetValue(h att.Handle, value []byte) {
@@ -220,7 +236,12 @@ func (d *Device) receiveFrame(l *RawLink, cid uint16, payload []byte) {
 // cccdOf returns the client's configuration of the characteristic with the value
 // handle h.
 func (c *deviceClient) cccdOf(h att.Handle) uint16 {
-	t := c.device.table
+	return c.cccds[c.device.table.cccd(h)]
+}
+
+// cccd returns the handle of the CCCD of the characteristic with the value handle h;
+// 0 if there is none.
+func (t Table) cccd(h att.Handle) att.Handle {
 	i := slices.IndexFunc(t, func(a Attribute) bool { return a.Handle == h })
 	if i < 0 {
 		return 0
@@ -228,7 +249,7 @@ func (c *deviceClient) cccdOf(h att.Handle) uint16 {
 	for i++; i < len(t); i++ {
 		switch v, _ := t[i].Type.Short(); {
 		case v == typeCCCD:
-			return c.cccds[t[i].Handle]
+			return t[i].Handle
 		case v >= typePrimary && v <= typeCharacteristic:
 			return 0
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/uuid"
 )
@@ -83,6 +84,13 @@ func TestDeviceRequests(t *testing.T) {
 		})
 		d.SetValue(3, []byte{5, 6})
 		c.wantPDU(0x1B, 3, 0, 5, 6)
+		for _, forgotten := range [][]att.Handle{{3}, nil} {
+			c.wantExchanges(t, []exchange{{[]byte{0x12, 4, 0, 1, 0}, []byte{0x13}}})
+			d.ForgetSubscriptions(0x13) // another one
+			c.wantExchanges(t, []exchange{{[]byte{0x0A, 4, 0}, []byte{0x0B, 1, 0}}})
+			d.ForgetSubscriptions(forgotten...)
+			c.wantExchanges(t, []exchange{{[]byte{0x0A, 4, 0}, []byte{0x0B, 0, 0}}})
+		}
 		c.data(c.handle, true, frame(cidSMP, 1, 3, 0, 1, 16, 1, 1))
 		c.wantOn(cidSMP, 0x05, 0x05)
 		c.data(c.handle, true, frame(cidSignaling, 0x14, 7, 0, 0))
