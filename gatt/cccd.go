@@ -20,9 +20,8 @@ var ErrNoCCCD = errors.New("no client characteristic configuration descriptor")
 // All subscriptions to the characteristic share it; its value is the union of
 // their bits.
 type cccdState struct {
-	within att.HandleRange // of the service
-	gen    uint64          // of the table that it belongs to
-	gate   gate            // guards all below
+	ch   *Char // one of those that share it: the condition of its requests
+	gate gate  // guards all below
 
 	subs   []*Subscription
 	pinned uint16 // bits that are set without a subscription
@@ -49,8 +48,8 @@ func (ch *Char) cccd() *cccdState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.cccds[ch.info.Value]
-	if s == nil || c.changes.Load().touched(s.gen, s.within) {
-		s = &cccdState{within: ch.within, gen: ch.gen, gate: newGate(), renewed: s != nil}
+	if s == nil || c.changes.Load().touched(s.ch.gen, s.ch.within) {
+		s = &cccdState{ch: ch, gate: newGate(), renewed: s != nil}
 		c.cccds[ch.info.Value] = s
 	}
 	return s
@@ -58,61 +57,63 @@ func (ch *Char) cccd() *cccdState {
 
 // configure sets bits in the peer's configuration. If sub is not nil, it is
 // registered before the request is sent, so that it misses no value. Without
-// bits, sub is registered alone.
-func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) error {
+// bits, sub is registered alone. kept reports that the peer has had the bits all the
+// time.
+func (ch *Char) configure(ctx context.Context, sub *Subscription, bits uint16) (kept bool, err error) {
 	if err := ch.Check(); err != nil {
-		return err
+		return false, err
 	}
 	if err := ch.c.prove(ctx, ch, ch.info.Value); err != nil {
-		return err
+		return false, err
 	}
 	s := ch.cccd()
 	if err := s.gate.enter(ctx, ch.c); err != nil {
-		return err
+		return false, err
 	}
 	defer s.gate.leave()
 	if bits == 0 {
 		s.subs = append(s.subs, sub)
-		return ch.c.onLoop(func(now time.Time) { ch.c.values.subscribe(now, sub) })
+		return true, ch.c.onLoop(func(now time.Time) { ch.c.values.subscribe(now, sub) })
 	}
 	if s.handle == att.HandleNone {
 		ds, err := ch.Descriptors(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		i := slices.IndexFunc(ds, func(d Descriptor) bool { return d.UUID == UUID16(typeCCCD) })
 		if i < 0 {
-			return fmt.Errorf("gatt: characteristic %s: %w", ch.info.UUID, ErrNoCCCD)
+			return false, fmt.Errorf("gatt: characteristic %s: %w", ch.info.UUID, ErrNoCCCD)
 		}
 		s.handle = ds[i].Handle
 	}
 	if err := ch.c.prove(ctx, ch, s.handle); err != nil {
-		return err
+		return false, err
 	}
 	if sub != nil {
 		if err := ch.c.onLoop(func(now time.Time) { ch.c.values.subscribe(now, sub) }); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if sub == nil && s.renewed {
 		if err := ch.readCCCD(ctx, s, s.wanted()|bits); err != nil {
-			return err
+			return false, err
 		}
 	}
+	kept = s.holds(s.wanted() | bits)
 	if err := ch.writeCCCD(ctx, s, s.wanted()|bits); err != nil {
 		if sub != nil {
 			// An error means that the link has ended, and all subscriptions with
 			// it.
 			_ = ch.c.onLoop(func(time.Time) { ch.c.values.unsubscribe(sub) })
 		}
-		return err
+		return false, err
 	}
 	if sub == nil {
 		s.pinned |= bits
 	} else {
 		s.subs = append(s.subs, sub)
 	}
-	return nil
+	return kept, nil
 }
 
 // unconfigure removes a subscription and clears the bits that no other one
@@ -142,8 +143,11 @@ func (ch *Char) unconfigure(sub *Subscription) error {
 	return err
 }
 
-// readCCCD finds out whether the peer holds bits after a change of the service,
-// so that they need not be written: some peers indicate a change whenever Service
+// holds reports whether the peer is known to hold bits.
+func (s *cccdState) holds(bits uint16) bool { return s.sure && s.held == bits }
+
+// readCCCD finds out whether the peer holds bits, which it may have forgotten, so
+// that they need not be written: some peers indicate a change whenever Service
 // Changed is enabled. A peer that refuses the request is not known to hold them.
 // The caller must hold the gate.
 func (ch *Char) readCCCD(ctx context.Context, s *cccdState, bits uint16) error {
@@ -152,7 +156,7 @@ func (ch *Char) readCCCD(ctx context.Context, s *cccdState, bits uint16) error {
 	if err != nil && (!errors.As(err, &refused) || errors.Is(err, ErrStale)) {
 		return err
 	}
-	s.renewed = false
+	s.renewed, s.sure = false, false
 	v := wire.NewReader(rsp.Value)
 	if held := v.U16(); err == nil && v.Finish() == nil && held&bits == bits {
 		s.held, s.sure = bits, true
@@ -163,7 +167,7 @@ func (ch *Char) readCCCD(ctx context.Context, s *cccdState, bits uint16) error {
 // writeCCCD writes the configuration unless the peer is known to hold bits. The
 // caller must hold the gate.
 func (ch *Char) writeCCCD(ctx context.Context, s *cccdState, bits uint16) error {
-	if s.sure && s.held == bits {
+	if s.holds(bits) {
 		return nil
 	}
 	before := s.wanted()

@@ -69,11 +69,12 @@ type Client struct {
 	known knowledge                 // guarded by mu
 	cccds map[att.Handle]*cccdState // by value handle; guarded by mu
 
-	changes   atomic.Pointer[changeLog] // changes of the peer's table
-	changed   changeSignal
-	onChange  atomic.Pointer[func()] // see HandleChanges
-	tableFrom atomic.Uint64          // one more than the generation of the latest whole table; 0 before the first
-	hint      atomic.Pointer[hint]   // set while the known table has to be proved
+	changes  atomic.Pointer[changeLog] // changes of the peer's table
+	changed  changeSignal
+	onChange atomic.Pointer[func(indicated bool)] // see HandleChanges
+	// tableFrom is one more than the generation of the latest whole table; 0 before the first.
+	tableFrom atomic.Uint64
+	hint      atomic.Pointer[hint] // set while the known table has to be proved
 
 	values values // notifications and indications; belongs to the loop
 }
@@ -127,7 +128,7 @@ func do[R any](ctx context.Context, c *Client, cond att.Condition, req att.Reque
 
 // outOfSync drops the knowledge of the table (Vol 3, Part G, 2.5.2.1).
 func (c *Client) outOfSync(err error) error {
-	c.noteChange(everything)
+	c.noteChange(everything, false)
 	// If Post fails, the link has ended, and the subscriptions with it.
 	c.b.Post(loop.Func(func(time.Time) { c.values.endStale() }))
 	return fmt.Errorf("gatt: %w: %w", ErrStale, err)

@@ -77,9 +77,17 @@ func (c *Client) writeFeatures(ctx context.Context, bits byte) error {
 // never changes, the peer has no such characteristic and the error wraps
 // ErrNotFound.
 func (c *Client) EnableServiceChanged(ctx context.Context) error {
+	_, err := c.RestoreServiceChanged(ctx)
+	return err
+}
+
+// RestoreServiceChanged is EnableServiceChanged after a change of the table. kept
+// reports that the peer has kept its configuration: it has indicated all changes since.
+// Otherwise, further changes may have come before the result.
+func (c *Client) RestoreServiceChanged(ctx context.Context) (kept bool, err error) {
 	ch, err := c.Char(ctx, UUID16(typeGenericAttribute), UUID16(typeServiceChanged))
 	if err != nil {
-		return err
+		return false, err
 	}
 	c.learnServiceChanged(ch.info.Value)
 	return ch.configure(ctx, nil, cccdIndicate)

@@ -105,7 +105,7 @@ func (c *Client) profile(ctx context.Context) (*Profile, uint64, error) {
 			return p, gen, c.b.Err()
 		}
 		var refused error
-		if p, refused, err = c.discoverAll(ctx); err == nil {
+		if p, refused, err = c.discoverAll(ctx, gen); err == nil {
 			gen = c.setProfile(p, refused, gen)
 		}
 		// If the table has changed meanwhile, the result may mix both tables,
@@ -121,7 +121,8 @@ func (c *Client) profile(ctx context.Context) (*Profile, uint64, error) {
 type discovery struct {
 	ctx  context.Context
 	c    *Client
-	left int // attributes until ErrTooManyAttributes
+	cond att.Condition // of its requests; nil: none
+	left int           // attributes until ErrTooManyAttributes
 
 	// The latest requests. Their pointers save an allocation for each request.
 	byType att.ReadByTypeReq
@@ -139,13 +140,29 @@ func (c *Client) newDiscovery(ctx context.Context) (*discovery, context.CancelFu
 	return &discovery{ctx: ctx, c: c, left: c.cfg.maxAttributes()}, cancel
 }
 
-// discoverAll discovers the whole table. refused is the step that the peer has
-// refused, so that attributes may be missing.
-func (c *Client) discoverAll(ctx context.Context) (p *Profile, refused error, err error) {
+// discoverAll discovers the whole table of a generation. refused is the step that the
+// peer has refused, so that attributes may be missing. It ends with ErrStale once the
+// table has changed: the rest would be of no use.
+func (c *Client) discoverAll(ctx context.Context, gen uint64) (p *Profile, refused error, err error) {
 	d, cancel := c.newDiscovery(ctx)
 	defer cancel()
+	d.cond = generation{c, gen}
 	p, err = d.wholeTable()
 	return p, d.refused, err
+}
+
+// generation is the condition that the table has not changed since.
+type generation struct {
+	c   *Client
+	gen uint64
+}
+
+// Check implements att.Condition.
+func (g generation) Check() error {
+	if g.c.changes.Load().gen != g.gen {
+		return fmt.Errorf("gatt: %w", ErrStale)
+	}
+	return nil
 }
 
 func (d *discovery) wholeTable() (*Profile, error) {
@@ -254,7 +271,7 @@ func (d *discovery) services(kind uint16) (found []Service, err error) {
 	}
 	r := att.HandleRange{Start: att.HandleMin, End: att.HandleMax}
 	err = walk(what, r, func(r att.HandleRange) (att.Handle, error) {
-		rsp, err := do(d.ctx, d.c, nil, att.ReadByGroupTypeReq{Start: r.Start, End: r.End, Type: UUID16(kind)})
+		rsp, err := do(d.ctx, d.c, d.cond, att.ReadByGroupTypeReq{Start: r.Start, End: r.End, Type: UUID16(kind)})
 		if kind == typeSecondaryService && errors.Is(err, att.CodeUnsupportedGroupType) {
 			return att.HandleNone, nil // a server without secondary services may not know the type
 		}

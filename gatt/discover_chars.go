@@ -45,7 +45,7 @@ func (d *discovery) characteristics(services []Service, from att.Handle, leaveTa
 	err := walk("characteristics", r, func(r att.HandleRange) (att.Handle, error) {
 		mtu := d.c.MTU()
 		d.byType = att.ReadByTypeReq{Start: r.Start, End: r.End, Type: UUID16(typeCharacteristic)}
-		rsp, err := do(d.ctx, d.c, nil, &d.byType)
+		rsp, err := do(d.ctx, d.c, d.cond, &d.byType)
 		if err != nil {
 			return 0, err
 		}
@@ -164,7 +164,7 @@ func (d *discovery) includes(services []Service) error {
 	}
 	return d.keepRead(walk("included services", r, func(r att.HandleRange) (att.Handle, error) {
 		d.byType = att.ReadByTypeReq{Start: r.Start, End: r.End, Type: UUID16(typeInclude)}
-		rsp, err := do(d.ctx, d.c, nil, &d.byType)
+		rsp, err := do(d.ctx, d.c, d.cond, &d.byType)
 		if err != nil {
 			return 0, err
 		}
@@ -237,7 +237,7 @@ func (d *discovery) nameIncludes(services []Service) error {
 				inc.UUID = included.UUID
 			}
 			if inc.UUID == (UUID{}) {
-				rsp, err := do(d.ctx, d.c, nil, att.ReadReq{Handle: inc.Start})
+				rsp, err := do(d.ctx, d.c, d.cond, att.ReadReq{Handle: inc.Start})
 				if _, refused := errors.AsType[*att.Error](err); refused && !errors.Is(err, ErrStale) {
 					continue
 				}

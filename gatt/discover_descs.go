@@ -98,7 +98,7 @@ func (d *discovery) descriptorsIn(rooms []descRoom, tail att.HandleRange) (more 
 	all := att.HandleRange{Start: rooms[0].handles.Start, End: rooms[len(rooms)-1].handles.End}
 	err = walk("descriptors", all, func(r att.HandleRange) (att.Handle, error) {
 		d.find = att.FindInformationReq(r)
-		rsp, err := do(d.ctx, d.c, nil, &d.find)
+		rsp, err := do(d.ctx, d.c, d.cond, &d.find)
 		if err != nil {
 			return 0, err
 		}

@@ -33,7 +33,7 @@ func (d *discovery) checkValue(chr *Characteristic) error {
 	declared, found, last := chr.Value, att.HandleNone, att.HandleNone
 	r := att.HandleRange{Start: after(chr.Handle), End: chr.End}
 	err := walk("characteristic values", r, func(r att.HandleRange) (att.Handle, error) {
-		rsp, err := do(d.ctx, d.c, nil, att.FindInformationReq(r))
+		rsp, err := do(d.ctx, d.c, d.cond, att.FindInformationReq(r))
 		if err != nil {
 			return 0, err
 		}

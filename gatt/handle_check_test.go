@@ -74,7 +74,7 @@ func testHandleChanges(t *testing.T) {
 	}, nil)
 	c.ExpectServiceChanged(3)
 	ch.Receive("1d 0300 1000 1200")
-	c.HandleChanges(func() { seen = append(seen, "change") })
+	c.HandleChanges(func(bool) { seen = append(seen, "change") })
 	ch.Receive("1d 0300 0100 ffff")
 	if want := []string{"confirmed", "change", "change", "confirmed"}; !slices.Equal(seen, want) {
 		t.Errorf("%v, want %v", seen, want)

@@ -187,8 +187,8 @@ func testServiceChangedDuringDiscovery(t *testing.T) {
 	if diff := cmp.Diff(&p.profile, got); diff != "" {
 		t.Error(diff)
 	}
-	if n := p.requests - before; n != 16 {
-		t.Errorf("%d requests, want 16 for two rounds", n)
+	if n := p.requests - before; n != 12 {
+		t.Errorf("%d requests, want 12: the first round ends with the change", n)
 	}
 	// A peer whose table never stops changing.
 	changes = 1000

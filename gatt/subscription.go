@@ -60,8 +60,9 @@ func (o *SubscribeOptions) bits(p Properties) uint16 {
 // Indications are never lost: each is confirmed once the queue has room for it;
 // the peer ends the link if that takes more than 30 seconds.
 //
-// A subscription ends with Close, with the link, or with ErrStale after a change
-// of the service. Its methods may be called from any goroutine but the loop.
+// A subscription ends with Close, with the link, with ErrStale after a change of the
+// service, or with ErrForgotten by Client.ProveSubscriptions. Its methods may be called
+// from any goroutine but the loop.
 type Subscription struct {
 	ch     *Char
 	bits   uint16 // that it needs in the configuration; 0 if it only listens
@@ -86,7 +87,7 @@ func (ch *Char) Subscribe(ctx context.Context, opts *SubscribeOptions) (*Subscri
 		return nil, fmt.Errorf("gatt: characteristic %s (%s): %w", ch.info.UUID, ch.info.Properties, ErrNotSubscribable)
 	}
 	s := &Subscription{ch: ch, bits: bits, queue: newValueQueue(opts.queue())}
-	if err := ch.configure(ctx, s, bits); err != nil {
+	if _, err := ch.configure(ctx, s, bits); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -94,6 +95,18 @@ func (ch *Char) Subscribe(ctx context.Context, opts *SubscribeOptions) (*Subscri
 
 // Char returns the characteristic.
 func (s *Subscription) Char() *Char { return s.ch }
+
+// Err returns the reason for the end of the subscription; nil before it. Values may
+// still be queued then.
+func (s *Subscription) Err() error {
+	if err := s.queue.reason(); err != nil {
+		return err
+	}
+	if err := s.ch.c.b.Err(); err != nil {
+		return err
+	}
+	return s.ch.Check()
+}
 
 // Next waits for the oldest value and removes it. It prefers a value to the end
 // of ctx, and to the end of the subscription, which it reports when no value is

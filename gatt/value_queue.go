@@ -109,6 +109,13 @@ func (q *valueQueue) closeQueue(err error, discard bool) {
 	q.wake()
 }
 
+// reason returns the error of closeQueue; nil before it was called.
+func (q *valueQueue) reason() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.err
+}
+
 func (q *valueQueue) wake() {
 	select {
 	case q.ready <- struct{}{}:

@@ -125,7 +125,7 @@ func (vs *values) serviceChanged(value []byte) {
 		vs.c.debug("malformed Service Changed ignored", vs.changed)
 		return
 	}
-	vs.c.noteChange(r)
+	vs.c.noteChange(r, true)
 	vs.endStale()
 	// Early values are of the attributes that were at these handles before the change.
 	vs.early = slices.DeleteFunc(vs.early, func(e earlyValue) bool { return e.handle >= r.Start && e.handle <= r.End })
@@ -137,14 +137,23 @@ func (vs *values) endStale() {
 	for h, subs := range vs.subs {
 		for _, s := range slices.Clone(subs) {
 			if err := s.ch.Check(); err != nil {
-				s.queue.closeQueue(err, false)
-				vs.unsubscribe(s)
+				vs.endSubscription(s, err)
 			}
 		}
 		if len(vs.subs[h]) == 0 {
-			// The handle may belong to another attribute now.
-			delete(vs.subs, h)
+			delete(vs.subs, h) // the last may have ended before
 		}
+	}
+}
+
+// endSubscription ends a subscription, whose queued values stay.
+func (vs *values) endSubscription(s *Subscription, err error) {
+	s.queue.closeQueue(err, false)
+	vs.unsubscribe(s)
+	if h := s.ch.info.Value; len(vs.subs[h]) == 0 {
+		// The handle may belong to another attribute now, and its values to the next
+		// subscription.
+		delete(vs.subs, h)
 	}
 }
 
