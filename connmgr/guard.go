@@ -36,7 +36,7 @@ func (l *link) guardTable(ctx context.Context, p *plan, eatt bool) {
 			return
 		}
 		l.m.log.Debug("the device's table has changed", "address", l.peer, "handles", r)
-		guards = l.renewTable(ctx) == nil
+		guards = unlessStale(l.renewTable(ctx)) == nil
 	}
 }
 
@@ -45,6 +45,9 @@ func (l *link) beginGuard(ctx context.Context) error {
 	wasGuarded := l.isSubscribed()
 	l.beginTrial(StepServiceChanged)
 	err := l.enableGuard(ctx)
+	if isChange(err) {
+		err = nil // a change that the loop below learns of
+	}
 	switch {
 	case err == nil:
 		l.passTrial()
@@ -55,7 +58,8 @@ func (l *link) beginGuard(ctx context.Context) error {
 	}
 	if (err == nil || isATT(err)) && !wasGuarded && l.hasChangedUnguarded(ctx) {
 		l.m.log.Debug("the device's table has changed before it was guarded", "address", l.peer)
-		err = l.renewTable(ctx)
+		l.replaceOutdated(ctx, func() bool { return true })
+		err = unlessStale(l.renewTable(ctx))
 	}
 	if isATT(err) && !errclass.Of(err).Action.Has(errclass.Secure) {
 		l.m.traits.storeTrait(l.peer, l.tableName(), StepServiceChanged, err.Error())
@@ -63,12 +67,49 @@ func (l *link) beginGuard(ctx context.Context) error {
 	return err
 }
 
-// renewTable discovers the table after a change and guards it again.
+// unlessStale returns err unless it shows a change of the table: the guard learns of that
+// next.
+func unlessStale(err error) error {
+	if errors.Is(err, gatt.ErrStale) {
+		return nil
+	}
+	return err
+}
+
+// renewTable discovers the table after a change and guards it again. A device that has
+// forgotten the guard may have changed its table once more after the discovery.
 func (l *link) renewTable(ctx context.Context) error {
-	if err := l.rediscoverInTurn(ctx); err != nil {
+	if !l.replaceOutdated(ctx, l.isOutdated) {
+		return nil
+	}
+	kept, err := l.enableServiceChanged(ctx)
+	if kept || err != nil {
+		return err
+	}
+	if !l.hasChangedUnguarded(ctx) {
+		return l.conn.GATT().ProveSubscriptions(ctx)
+	}
+	if !l.replaceOutdated(ctx, func() bool { return true }) {
+		return nil
+	}
+	_, err = l.enableServiceChanged(ctx)
+	return err
+}
+
+// replaceOutdated discovers the table anew if it is out of date. After a failure, the next
+// operation does. False means that a further change has ended the discovery: the guard
+// learns of that next, at the pace of the changes.
+func (l *link) replaceOutdated(ctx context.Context, outdated func() bool) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.mu.Lock()
+	l.endDiscovery = cancel
+	l.mu.Unlock()
+	err := l.rediscoverIf(ctx, outdated)
+	if err != nil {
 		l.m.log.Debug("table not discovered anew", "address", l.peer, "error", err)
 	}
-	return l.enableServiceChanged(ctx)
+	return err == nil || ctx.Err() == nil
 }
 
 // hasChangedUnguarded reports whether the device has another table than that in use, by
@@ -104,17 +145,19 @@ func (l *link) enableGuard(ctx context.Context) error {
 	if err := l.conn.GATT().WriteClientSupportedFeatures(ctx); err != nil {
 		l.m.log.Debug("robust caching not announced", "address", l.peer, "error", err)
 	}
-	return l.enableServiceChanged(ctx)
+	_, err := l.enableServiceChanged(ctx)
+	return err
 }
 
-func (l *link) enableServiceChanged(ctx context.Context) error {
-	err := l.conn.GATT().EnableServiceChanged(ctx)
+// enableServiceChanged reports whether Service Changed has been enabled all the time.
+func (l *link) enableServiceChanged(ctx context.Context) (kept bool, err error) {
+	kept, err = l.conn.GATT().RestoreServiceChanged(ctx)
 	if err != nil {
 		l.m.log.Debug("service changed not enabled", "address", l.peer, "error", err)
-		return err
+		return false, err
 	}
 	l.markSubscribed()
-	return nil
+	return kept, nil
 }
 
 // lacksServiceChanged reports whether the device has no Service Changed, so that its

@@ -25,6 +25,10 @@ func (c *Client) Heal(ctx context.Context, op func(ctx context.Context) error) e
 		table = c.link.presentTable()
 		err = op(ctx)
 	}
+	if errors.Is(err, att.CodeInvalidHandle) && !c.isStale(err) {
+		// Perhaps the device is starting its server again, and forgets the subscriptions.
+		return errors.Join(err, c.GATT().ProveSubscriptions(ctx))
+	}
 	if err == nil || !c.isStale(err) {
 		return err
 	}

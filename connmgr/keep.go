@@ -242,6 +242,22 @@ func (k *Kept) Close() error {
 // not: the subscription is made on each link of the Kept, before its state is KeepReady
 // but after Options.Ready, and made again when the table of the device changes. A failure
 // does not end the link; the subscription tells it, and is tried again after a wait.
+//
+// A device may change its table, or start its server again, without the end of the link. It
+// may then have forgotten the subscription, even if the table is soon the old one. Each
+// sign of that leads to one interruption: a change that the device indicates, a request
+// refused with Database Out Of Sync, and a table that is discovered anew without the
+// subscription on the device. After many changes in quick succession, the subscription is
+// made again once the device has been quiet for a second; for longer if the subscription
+// itself leads to changes.
+//
+// A device that forgets the subscription without a sign cannot be told from one that has
+// no values: it indicates no change, or has changed its table in the first second of the
+// link and taken that back, and answers all requests as before. Nor can one whose table was
+// away for a moment and that remembers the subscription. A program that knows how often
+// values come calls gatt.Client.ProveSubscriptions, on the GATT client of a Client from
+// Do, when they stay away: that makes a lost subscription again. For a device that has to
+// be told to send, or to keep its table, Options.Ready is the place.
 func (k *Kept) Subscribe(svc, chr gatt.UUID, o *gatt.SubscribeOptions) *KeptSubscription {
 	s := &KeptSubscription{k: k, service: svc, characteristic: chr, changed: make(chan struct{})}
 	if o != nil {

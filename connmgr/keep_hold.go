@@ -21,19 +21,20 @@ func (s *KeptSubscription) holdLocked(lasted time.Duration) {
 	} else {
 		s.hold = min(max(2*s.hold, shortestWait), longestHold)
 	}
+	if lasted >= 2*max(s.quiet, shortestWait) {
+		s.quiet = 0
+	}
 	s.heldUntil = time.Now().Add(s.hold)
 }
 
 // isHeldLocked reports whether the subscription must not be made yet. k.mu must be held.
 func (s *KeptSubscription) isHeldLocked() bool { return time.Until(s.heldUntil) > 0 }
 
-// endOfHoldLocked returns when the first of the held subscriptions may be made; the zero
-// time if none is held. k.mu must be held.
-func (k *Kept) endOfHoldLocked() (first time.Time) {
-	for _, s := range k.subs {
-		if s.live == nil && s.isHeldLocked() && (first.IsZero() || s.heldUntil.Before(first)) {
-			first = s.heldUntil
-		}
+// endOfHoldLocked returns when the subscription may be made if it is held; otherwise the
+// zero time. k.mu must be held.
+func (s *KeptSubscription) endOfHoldLocked() time.Time {
+	if s.live != nil || !s.isHeldLocked() {
+		return time.Time{}
 	}
-	return first
+	return s.heldUntil
 }

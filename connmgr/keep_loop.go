@@ -227,17 +227,18 @@ func (k *Kept) isEnding() bool { return k.ctx.Err() != nil || k.m.ctx.Err() != n
 // Kept has ended. anew reports that it is time to make again subscriptions that were
 // refused.
 func (k *Kept) serveUntilNews(c *Client, replaced <-chan struct{}, again <-chan time.Time) (up, anew bool) {
-	var idle, held <-chan time.Time
+	var idle, next <-chan time.Time
+	latest := c.link.lastIndicated().latest
 	k.mu.Lock()
 	if k.isIdleLocked() {
 		t := time.NewTimer(time.Until(k.idleFrom.Add(k.opts.Idle)))
 		defer t.Stop()
 		idle = t.C
 	}
-	if end := k.endOfHoldLocked(); !end.IsZero() {
-		t := time.NewTimer(time.Until(end))
+	if first := k.nextTryLocked(latest); !first.IsZero() {
+		t := time.NewTimer(time.Until(first))
 		defer t.Stop()
-		held = t.C
+		next = t.C
 	}
 	k.mu.Unlock()
 	select {
@@ -250,7 +251,7 @@ func (k *Kept) serveUntilNews(c *Client, replaced <-chan struct{}, again <-chan 
 	case <-replaced:
 	case <-k.poke:
 	case <-idle:
-	case <-held:
+	case <-next:
 	}
 	return true, false
 }

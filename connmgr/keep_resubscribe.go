@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/gatt"
+	"github.com/moor-ble/moor/gatt/att"
 )
 
 // subscribedLocked returns the number of subscriptions from which values come. k.mu must
@@ -30,7 +31,7 @@ func (k *Kept) lacksSubscriptions() bool {
 		if s.live == nil {
 			return s.tried
 		}
-		return s.live.Char().Check() != nil
+		return s.live.Err() != nil
 	})
 }
 
@@ -41,52 +42,64 @@ func (k *Kept) makeSubscriptions(ctx context.Context, c *Client, anew bool) erro
 	subs := slices.Clone(k.subs)
 	k.mu.Unlock()
 	for _, s := range subs {
-		if !k.needsSubscription(s, anew) {
+		before := c.link.lastIndicated()
+		if !k.needsSubscription(s, anew, before) {
 			continue
 		}
 		sub, err := c.Subscribe(ctx, s.service, s.characteristic, &s.opts)
 		if err != nil && (ctx.Err() != nil || c.Err() != nil) {
 			return err
 		}
-		k.enterSubscription(s, sub, err)
+		k.enterSubscription(s, sub, err, before, c.link.lastIndicated())
 	}
 	return nil
 }
 
 // needsSubscription reports whether a subscription has to be made. One whose
-// characteristic has changed with the table of the device is interrupted first.
-func (k *Kept) needsSubscription(s *KeptSubscription, anew bool) bool {
+// characteristic has changed with the table of the device, or that the device has
+// forgotten, is interrupted first.
+func (k *Kept) needsSubscription(s *KeptSubscription, anew bool, now indicated) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case s.ended != nil:
-		return false
-	case s.live == nil:
-		return !s.isHeldLocked() && (anew || !s.tried)
-	}
-	stale := s.live.Char().Check()
-	if stale == nil {
+	if s.ended != nil {
 		return false
 	}
-	s.holdLocked(time.Since(s.since))
-	s.interruptLocked(stale)
-	return !s.isHeldLocked()
+	if s.live != nil {
+		over := s.live.Err()
+		if over == nil {
+			return false
+		}
+		s.holdLocked(time.Since(s.since))
+		s.byChange = now.count != s.indicated
+		s.interruptLocked(over)
+	}
+	return s.takeQuietLocked(now.latest) || !s.isHeldLocked() && (anew || !s.tried)
 }
 
-// enterSubscription enters the outcome of one try to subscribe.
-func (k *Kept) enterSubscription(s *KeptSubscription, sub *gatt.Subscription, err error) {
+// enterSubscription enters the outcome of one try to subscribe, with the changes that the
+// device had indicated before and after it.
+func (k *Kept) enterSubscription(s *KeptSubscription, sub *gatt.Subscription, err error, before, after indicated) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
 	case err != nil:
 		s.tried = true
-		s.interruptLocked(err)
+		s.byChange = before.count != after.count && isChange(err)
+		if !s.byChange || s.last == "" {
+			s.interruptLocked(err)
+		}
 	case s.ended != nil: // meanwhile
 		k.m.tasks.Go(func() { _ = sub.Close() })
 	default:
-		s.tried = false
+		s.tried, s.byChange, s.indicated = false, false, before.count
 		s.attachLocked(sub)
 	}
+}
+
+// isChange reports whether a change of the table has ended an operation that the device
+// has not refused.
+func isChange(err error) bool {
+	return errors.Is(err, gatt.ErrStale) && !errors.Is(err, att.CodeDatabaseOutOfSync)
 }
 
 // errAttemptOver interrupts the subscriptions of an attempt that has run out of time on a
@@ -122,7 +135,7 @@ func (k *Kept) endLinkSubscriptions(reason error) {
 func (s *KeptSubscription) endLink(reason error, takes bool) *gatt.Subscription {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
-	s.tried, s.hold, s.heldUntil = false, 0, time.Time{}
+	s.tried, s.byChange, s.hold, s.heldUntil, s.quiet = false, false, 0, time.Time{}, 0
 	sub := s.live
 	if sub == nil {
 		return nil

@@ -16,9 +16,9 @@ import (
 // methods may be called from any goroutine.
 //
 // It is interrupted when its link ends, when the characteristic changes with the table of
-// the device, and while the device refuses it. Next then returns an *InterruptedError,
-// after the values that have arrived before, and a second one before the first value
-// that arrives again. So the program knows each time at which it may have missed values.
+// the device, when the device has forgotten it, and while the device refuses it. Next
+// then returns an *InterruptedError, after the values that have arrived before, and a
+// second one before the first value that arrives again. So the program knows each time at which it may have missed values.
 type KeptSubscription struct {
 	k                       *Kept
 	service, characteristic gatt.UUID
@@ -37,6 +37,12 @@ type KeptSubscription struct {
 	// It is not made again before heldUntil, a hold after its end; see holdLocked.
 	hold      time.Duration
 	heldUntil time.Time
+	// byChange reports that a change which the device has indicated is the reason why there
+	// is no live one: it is made once the device has been quiet for some time. indicated is
+	// the number of changes before live was made.
+	byChange  bool
+	indicated int
+	quiet     time.Duration
 }
 
 // keptItem is an interruption, or the values of a subscription on one link.
@@ -56,7 +62,7 @@ const maxKeptItems = 256
 type InterruptedError struct {
 	Service, Characteristic gatt.UUID
 	// Err is the reason: the end of the link, ErrIdle, gatt.ErrStale for a change of the
-	// table, or the refusal of the device. Nil means that values come again.
+	// table, gatt.ErrForgotten, or the refusal of the device. Nil means that values come again.
 	Err error
 	// Dropped is the number of earlier interruptions that were dropped with the values
 	// before each, because Next was not called.

@@ -40,7 +40,11 @@ type link struct {
 	// changes of the table that the device has indicated, and tableFrom those before profile.
 	entry              *servicecache.Entry
 	changes, tableFrom int
-	paired             *smp.Result
+	indicated          indicated
+	// endDiscovery ends the discovery of the guard when another change comes; nil before the
+	// first one.
+	endDiscovery context.CancelFunc
+	paired       *smp.Result
 	// trial is the step after Establish that the device has to prove it can take, and
 	// lengthAsked reports that longer packets have been asked for.
 	trial       Step

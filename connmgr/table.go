@@ -150,11 +150,17 @@ func (l *link) useTable(p *gatt.Profile, cached bool, from int) {
 // repairTable discovers the table that takes the place of an outdated one, unless another
 // caller that the old one has failed has done so meanwhile.
 func (l *link) repairTable(ctx context.Context, outdated presentTable) error {
+	return l.rediscoverIf(ctx, func() bool { return l.presentTable() == outdated })
+}
+
+// rediscoverIf discovers the table anew if it is outdated when all repairs that have begun
+// before are over.
+func (l *link) rediscoverIf(ctx context.Context, outdated func() bool) error {
 	if err := l.repairing.enter(ctx); err != nil {
 		return err
 	}
 	defer l.repairing.leave()
-	if l.presentTable() != outdated {
+	if !outdated() {
 		return nil
 	}
 	return l.rediscoverInTurn(ctx)
@@ -173,7 +179,9 @@ func (l *link) rediscoverInTurn(ctx context.Context) error {
 // A table whose device states a hash is certain if it has that hash. A hash that the
 // table refutes does not count: another device could state the hash of this one, and put
 // its own table in the place of this one's. Such a table is discovered twice, since it may
-// have changed meanwhile, but for StepSecondDiscovery.
+// have changed meanwhile, but for StepSecondDiscovery. A device that needs it may have
+// forgotten the subscriptions: those that it has not any more have ended before the table
+// comes into use.
 func (l *link) rediscover(ctx context.Context) error {
 	g := l.conn.GATT()
 	var first *gatt.Profile // of two discoveries
@@ -212,6 +220,9 @@ func (l *link) rediscover(ctx context.Context) error {
 			continue
 		case first != nil && nameTable(first) == nameTable(p):
 			l.noteFalseHash(p)
+		}
+		if err := g.ProveSubscriptions(ctx); err != nil {
+			return err
 		}
 		l.useTable(p, false, from)
 		switch {

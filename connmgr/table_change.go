@@ -1,6 +1,8 @@
 package connmgr
 
 import (
+	"time"
+
 	"github.com/moor-ble/moor/servicecache"
 )
 
@@ -22,9 +24,16 @@ func (l *link) watchChanges() {
 // the bond proves. It is called before the device gets its confirmation: after that, the
 // device takes the change for known, and indicates it on no other link. A table with a hash
 // can be proved by that later; one without is of no use any more. It must not wait.
-func (l *link) noteChange() {
+func (l *link) noteChange(indicated bool) {
 	l.mu.Lock()
 	l.changes++
+	if indicated {
+		l.indicated.count++
+		l.indicated.latest = time.Now()
+	}
+	if l.endDiscovery != nil {
+		l.endDiscovery()
+	}
 	l.cached = false
 	e := l.entry
 	l.mu.Unlock()
@@ -38,6 +47,19 @@ func (l *link) noteChange() {
 	unproved := *e
 	unproved.Subscribed = false
 	l.storeTable(&unproved)
+}
+
+// indicated is the changes that the device has indicated, up to a moment. A refused
+// request that shows a change is not among them.
+type indicated struct {
+	count  int
+	latest time.Time
+}
+
+func (l *link) lastIndicated() indicated {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.indicated
 }
 
 // storeTable puts an entry into the cache; nil removes that of the device.
