@@ -64,6 +64,7 @@ var layers = []string{
 	"cmd/moor/internal/demo",
 	"cmd/moor/internal/cli",
 	"cmd/moor",
+	"test/bench",
 	"test/figures",
 	"test/hostile",
 	"test/simreport",

@@ -2,7 +2,7 @@
 // with bleak and bleak-retry-connector on BlueZ, and over TCP with Bumble. The script run
 // builds it, starts its parts, and prints the tables of docs/performance.md:
 //
-//	drive   has two centrals do the same in turn, and writes what it took (drive.go)
+//	drive   has two centrals do the same in turn, and writes the costs of each (drive.go)
 //	central is the central of moor (central.go); that of bleak is bleak_central.py
 //	peer    is the device that both connect to (peer.go)
 //	air     is simulated air behind TCP, with a device that notifies without pause (air.go)
