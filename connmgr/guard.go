@@ -156,8 +156,22 @@ func (l *link) enableServiceChanged(ctx context.Context) (kept bool, err error) 
 		l.m.log.Debug("service changed not enabled", "address", l.peer, "error", err)
 		return false, err
 	}
+	l.mu.Lock()
+	l.guards = true
+	l.mu.Unlock()
 	l.markSubscribed()
 	return kept, nil
+}
+
+// restoreGuard enables Service Changed again after a repair that the device has not asked
+// for: it may have forgotten that, too. A failure is logged.
+func (l *link) restoreGuard(ctx context.Context) {
+	l.mu.Lock()
+	guards := l.guards
+	l.mu.Unlock()
+	if guards {
+		_, _ = l.enableServiceChanged(ctx)
+	}
 }
 
 // lacksServiceChanged reports whether the device has no Service Changed, so that its

@@ -36,6 +36,7 @@ func (c *Client) Heal(ctx context.Context, op func(ctx context.Context) error) e
 	if e := c.link.repairTable(ctx, table); e != nil {
 		return errors.Join(err, e)
 	}
+	c.link.restoreGuard(ctx)
 	return op(ctx)
 }
 

@@ -19,7 +19,8 @@ import (
 // meter is a device whose level is another number each 100 ms.
 type meter struct {
 	*lab
-	d *sim.Device
+	d     *sim.Device
+	begin time.Time
 }
 
 const tick = 100 * time.Millisecond
@@ -27,7 +28,7 @@ const tick = 100 * time.Millisecond
 // newMeter puts a meter on air, until the test ends.
 func newMeter(t *testing.T, table sim.Table, temper sim.Temper) *meter {
 	t.Helper()
-	m := &meter{lab: newLab(t, connmgr.Config{})}
+	m := &meter{lab: newLab(t, connmgr.Config{}), begin: time.Now()}
 	m.d = m.air.NewDevice(&sim.DeviceConfig{Name: "meter", Address: address(1), Table: table, Temper: temper,
 		Peer: &sim.RawPeerConfig{Interval: 100 * time.Millisecond}})
 	go func() {
@@ -42,6 +43,9 @@ func newMeter(t *testing.T, table sim.Table, temper sim.Temper) *meter {
 	}()
 	return m
 }
+
+// awaitTick waits until shortly after a value: the next one is due in 30 ms.
+func (m *meter) awaitTick() { time.Sleep(tick + 70*time.Millisecond - time.Since(m.begin)%tick) }
 
 // reading is the values and the notices of a subscription to a meter.
 type reading struct {
@@ -202,12 +206,13 @@ func TestKeepServerThatStartsAgain(t *testing.T) {
 				k, other := m.keep(1, nil), m.keep(1, nil)
 				rs := []*reading{read(k.Subscribe(battery, level, nil)), read(other.Subscribe(battery, level, nil))}
 				time.Sleep(20 * second)
+				m.awaitTick()
 				m.d.SetTable(nil, false)
 				if c.forgets {
 					m.d.ForgetSubscriptions()
 				}
 				go func() { // one value is not sent, since there is no level
-					time.Sleep(120 * time.Millisecond)
+					time.Sleep(60 * time.Millisecond)
 					m.d.SetTable(table, false)
 				}()
 				if err := k.Do(t.Context(), func(c *connmgr.Client) error { _, err := c.Read(t.Context(), battery, level); return err }); err != nil {
@@ -237,6 +242,33 @@ func TestKeepServerThatStartsAgain(t *testing.T) {
 	}
 }
 
+// A server that takes two seconds to start again shows no table meanwhile: the subscription
+// is refused until it is there. Later changes are indicated again.
+func TestKeepServerThatStartsSlowly(t *testing.T) { inBubble(t, testKeepServerThatStartsSlowly) }
+
+func testKeepServerThatStartsSlowly(t *testing.T) {
+	table := meterTable(true)
+	m := newMeter(t, table, sim.Temper{})
+	cl := m.establish(1, nil)
+	time.Sleep(8 * second)
+	cl.Close() // the table is in the cache
+	k := m.keep(1, nil)
+	r := read(k.Subscribe(battery, level, nil))
+	time.Sleep(20 * second)
+	m.d.SetTable(nil, false)
+	m.d.ForgetSubscriptions()
+	time.AfterFunc(2*second, func() { m.d.SetTable(table, false) })
+	if err := k.Do(t.Context(), func(c *connmgr.Client) error { _, err := c.Read(t.Context(), battery, level); return err }); !errors.Is(err, gatt.ErrNotFound) {
+		t.Error(err)
+	}
+	time.Sleep(10 * second)
+	r.wantReading(t, "slow start", "lost lost again", true)
+	m.d.SetTable(meterTable(true, behind), true)
+	time.Sleep(5 * second)
+	r.wantReading(t, "slow start, then another table", "lost lost again lost again", true)
+	k.Close()
+}
+
 // The table is not from the cache, so that a read that fails does not heal: it shows that
 // the device has forgotten the subscription all the same, as does ProveSubscriptions after
 // a loss without a sign. Without a loss, nothing is told.
@@ -254,12 +286,13 @@ func testKeepProvesSubscriptions(t *testing.T, away, forgets bool) {
 	k := m.keep(1, nil)
 	r := read(k.Subscribe(battery, level, nil))
 	time.Sleep(20 * second)
+	m.awaitTick()
 	if forgets {
 		m.d.ForgetSubscriptions()
 	}
 	if away {
 		m.d.SetTable(nil, false)
-		time.AfterFunc(120*time.Millisecond, func() { m.d.SetTable(table, false) }) // one value is not sent
+		time.AfterFunc(60*time.Millisecond, func() { m.d.SetTable(table, false) }) // one value is not sent
 	}
 	before := m.requests.Load()
 	err := k.Do(t.Context(), func(c *connmgr.Client) error {

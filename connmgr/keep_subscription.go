@@ -18,7 +18,8 @@ import (
 // It is interrupted when its link ends, when the characteristic changes with the table of
 // the device, when the device has forgotten it, and while the device refuses it. Next
 // then returns an *InterruptedError, after the values that have arrived before, and a
-// second one before the first value that arrives again. So the program knows each time at which it may have missed values.
+// second one before the first value that arrives again. So the program knows each time
+// at which it may have missed values.
 type KeptSubscription struct {
 	k                       *Kept
 	service, characteristic gatt.UUID

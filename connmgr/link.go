@@ -41,6 +41,8 @@ type link struct {
 	entry              *servicecache.Entry
 	changes, tableFrom int
 	indicated          indicated
+	// guards reports that Service Changed has been enabled on the link.
+	guards bool
 	// endDiscovery ends the discovery of the guard when another change comes; nil before the
 	// first one.
 	endDiscovery context.CancelFunc

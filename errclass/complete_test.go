@@ -85,6 +85,7 @@ func samples() map[string]error {
 		"gatt.ErrClientUnaware":     gatt.ErrClientUnaware,
 		"gatt.ErrClientInsecure":    gatt.ErrClientInsecure,
 		"gatt.ErrStale":             gatt.ErrStale,
+		"gatt.ErrForgotten":         gatt.ErrForgotten,
 		"gatt.ErrNotFound":          gatt.ErrNotFound,
 		"gatt.ErrTooManyAttributes": gatt.ErrTooManyAttributes,
 		"gatt.ErrDiscoveryTimeout":  gatt.ErrDiscoveryTimeout,

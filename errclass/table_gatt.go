@@ -29,7 +29,7 @@ var attRows = []row{
 		like: likeBleak, do: hidden, why: "no stale handle: the table is being read",
 	},
 	{
-		name: "gatt: table changed; att: 0x01, 0x0A, 0x12", match: []match{is(gatt.ErrStale),
+		name: "gatt: table changed; att: 0x01, 0x0A, 0x12", match: []match{is(gatt.ErrStale, gatt.ErrForgotten),
 			codes(att.CodeInvalidHandle, att.CodeAttributeNotFound, att.CodeDatabaseOutOfSync)},
 		like: likeKey, do: changed, advise: adviseChanged,
 		why: "on a handle from the cache: discover once more on the same link, and repeat",
