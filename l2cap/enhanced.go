@@ -170,11 +170,11 @@ func (k *channels) acceptOne(o offer, source CID) (*endpoint, Result) {
 
 // refusal returns why the parameters of a request are refused; ResultSuccess if
 // they are not.
-func (req creditBasedConnectionReq) refusal() Result {
+func (s creditBasedConnectionReq) refusal() Result {
 	switch {
-	case req.Credits == 0:
+	case s.Credits == 0:
 		return ResultInvalidParameters
-	case req.MTU < minEnhanced, req.MPS < minEnhanced, req.MPS > maxMPS:
+	case s.MTU < minEnhanced, s.MPS < minEnhanced, s.MPS > maxMPS:
 		return ResultUnacceptableParameters
 	}
 	return ResultSuccess

@@ -215,8 +215,10 @@ func lostError(cause error) error {
 	switch {
 	case errors.Is(cause, ErrTransactionTimeout):
 		return cause
-	case cause == nil || errors.Is(cause, net.ErrClosed):
-		return fmt.Errorf("%w: %v", ErrBearerLost, cause)
+	case cause == nil:
+		return ErrBearerLost
+	case errors.Is(cause, net.ErrClosed):
+		return fmt.Errorf("%w: %s", ErrBearerLost, cause.Error())
 	}
 	return fmt.Errorf("%w: %w", ErrBearerLost, cause)
 }

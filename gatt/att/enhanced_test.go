@@ -17,9 +17,9 @@ import (
 
 // newEnhanced returns a bearer with n enhanced ones of MTU 64 beside it, which have
 // passed their trial.
-func newEnhanced(t *testing.T, n int, cfg *att.Config) (*att.Bearer, *atttest.Channel, []*atttest.Enhanced) {
+func newEnhanced(t *testing.T, n int) (*att.Bearer, *atttest.Channel, []*atttest.Enhanced) {
 	t.Helper()
-	b, ch := newBearer(t, cfg)
+	b, ch := newBearer(t, nil)
 	es := addEnhanced(t, b, ch, n)
 	done := prove(b)
 	for _, e := range es {
@@ -58,7 +58,7 @@ func prove(b *att.Bearer) <-chan error {
 func TestRequestsAreSpread(t *testing.T) { bubble(testRequestsAreSpread)(t) }
 
 func testRequestsAreSpread(t *testing.T) {
-	b, ch, es := newEnhanced(t, 2, nil)
+	b, ch, es := newEnhanced(t, 2)
 	var reads []<-chan result[att.ReadRsp]
 	for h := range att.Handle(4) {
 		reads = append(reads, start(t.Context(), b, att.ReadReq{Handle: h + 1}))
@@ -87,7 +87,7 @@ func testRequestsAreSpread(t *testing.T) {
 func TestUnenhancedAlone(t *testing.T) { bubble(testUnenhancedAlone)(t) }
 
 func testUnenhancedAlone(t *testing.T) {
-	b, ch, es := newEnhanced(t, 1, nil)
+	b, ch, es := newEnhanced(t, 1)
 	start(t.Context(), b, att.ReadReq{Handle: 1})
 	ch.Want("0a 0100")
 	start(t.Context(), b, att.PrepareWriteReq{Handle: 2, Value: []byte{1}})
@@ -110,7 +110,7 @@ func testUnenhancedAlone(t *testing.T) {
 func TestOrderOfOneAttribute(t *testing.T) { bubble(testOrderOfOneAttribute)(t) }
 
 func testOrderOfOneAttribute(t *testing.T) {
-	b, ch, es := newEnhanced(t, 1, nil)
+	b, ch, es := newEnhanced(t, 1)
 	command := func(h att.Handle, v byte) {
 		go func() { _ = b.WriteCommand(context.Background(), nil, h, []byte{v}) }()
 		synctest.Wait()
@@ -210,7 +210,7 @@ func TestWrongBearer(t *testing.T) {
 		{"confirmation of nothing", func(_ *atttest.Channel, es []*atttest.Enhanced) { es[0].Receive("1e") }},
 	} {
 		t.Run(test.name, bubble(func(t *testing.T) {
-			b, ch, es := newEnhanced(t, 2, nil)
+			b, ch, es := newEnhanced(t, 2)
 			first := start(t.Context(), b, att.ReadReq{Handle: 1})
 			second := start(t.Context(), b, att.ReadReq{Handle: 2})
 			ch.Want("0a 0100")
@@ -244,7 +244,7 @@ func TestWrongBearer(t *testing.T) {
 func TestLostWrite(t *testing.T) { bubble(testLostWrite)(t) }
 
 func testLostWrite(t *testing.T) {
-	b, ch, es := newEnhanced(t, 1, nil)
+	b, ch, es := newEnhanced(t, 1)
 	first := start(t.Context(), b, att.ReadReq{Handle: 1})
 	write := start(t.Context(), b, att.WriteReq{Handle: 2, Value: []byte{1}})
 	next := start(t.Context(), b, att.WriteReq{Handle: 2, Value: []byte{2}})
@@ -267,7 +267,7 @@ func testLostWrite(t *testing.T) {
 func TestEnhancedTimeout(t *testing.T) { bubble(testEnhancedTimeout)(t) }
 
 func testEnhancedTimeout(t *testing.T) {
-	b, ch, es := newEnhanced(t, 2, nil)
+	b, ch, es := newEnhanced(t, 2)
 	start(t.Context(), b, att.ReadReq{Handle: 1})
 	begin := time.Now()
 	lost := start(t.Context(), b, att.ReadReq{Handle: 2})
@@ -425,7 +425,7 @@ func testIndicationsAreSpread(t *testing.T) {
 func TestNoRoomOnEnhanced(t *testing.T) { bubble(testNoRoomOnEnhanced)(t) }
 
 func testNoRoomOnEnhanced(t *testing.T) {
-	b, ch, es := newEnhanced(t, 1, nil)
+	b, ch, es := newEnhanced(t, 1)
 	es[0].SetFull(true)
 	start(t.Context(), b, att.ReadReq{Handle: 1})
 	start(t.Context(), b, att.ReadReq{Handle: 2})

@@ -69,7 +69,7 @@ func (b *Bearer) sendPaced(now time.Time) {
 	for !b.down {
 		feeds := b.feed != nil && b.feed.Waiting()
 		b.paced.dropAbandoned(now)
-		paces := b.paced.first != nil && !(b.group != nil && b.group.holdsBack(b.paced.first))
+		paces := b.paced.first != nil && (b.group == nil || !b.group.holdsBack(b.paced.first))
 		if !feeds && !paces || !b.ch.Room() {
 			return
 		}
