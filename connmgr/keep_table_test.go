@@ -53,17 +53,12 @@ func testKeepEarlyChange(t *testing.T, after time.Duration, hash bool) {
 	k.Close()
 }
 
-// drain takes the values and interruptions of a subscription, and counts the values.
-func drain(s *connmgr.KeptSubscription) *atomic.Int64 {
-	var values atomic.Int64
+// drain takes the values and interruptions of a subscription.
+func drain(s *connmgr.KeptSubscription) {
 	go func() {
-		for _, err := range s.All(context.Background()) { // until the connection ends
-			if err == nil {
-				values.Add(1)
-			}
+		for range s.All(context.Background()) { // until the connection ends
 		}
 	}()
-	return &values
 }
 
 // A device that changes its table whenever it is subscribed to is subscribed to after holds

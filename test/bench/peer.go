@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"log"
+	"os"
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/gatt"
@@ -70,7 +70,7 @@ func sendValues(ctx context.Context, srv *gatt.Server, n int) {
 	for i := range n {
 		binary.LittleEndian.PutUint16(v, uint16(i))
 		if _, err := srv.Notify(ctx, h, v); err != nil {
-			log.Printf("bench peer: %v", err)
+			fmt.Fprintf(os.Stderr, "bench peer: %v\n", err)
 			return
 		}
 	}

@@ -179,7 +179,6 @@ func TestEATTFromBlueZ(t *testing.T) {
 	b.say(t, "disconnect "+ourAddress, "Connected: no")
 	stop()
 	s, _ = startBlueZ(t, conf)
-	b = &bonder{shell: s}
 	s.hears(t, h, ourAddress)
 	s.say(t, "connect "+ourAddress, "Connection successful")
 	var c *host.Conn
