@@ -72,6 +72,7 @@ func read(s *connmgr.KeptSubscription) *reading {
 				told = true
 			case ok:
 				r.notices = append(r.notices, "again")
+				told = true // a value may have come within the interruption
 			case err == nil:
 				n := int(v.Data[0]) | int(v.Data[1])<<8
 				if told {

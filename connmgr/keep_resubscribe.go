@@ -50,7 +50,11 @@ func (k *Kept) makeSubscriptions(ctx context.Context, c *Client, anew bool) erro
 		if err != nil && (ctx.Err() != nil || c.Err() != nil) {
 			return err
 		}
-		k.enterSubscription(s, sub, err, before, c.link.lastIndicated())
+		if err == nil {
+			k.attachSubscription(s, sub, time.Now(), before)
+		} else {
+			k.enterRefusal(s, err, before, c.link.lastIndicated())
+		}
 	}
 	return nil
 }
@@ -76,23 +80,46 @@ func (k *Kept) needsSubscription(s *KeptSubscription, anew bool, now indicated) 
 	return s.takeQuietLocked(now.latest) || !s.isHeldLocked() && (anew || !s.tried)
 }
 
-// enterSubscription enters the outcome of one try to subscribe, with the changes that the
-// device had indicated before and after it.
-func (k *Kept) enterSubscription(s *KeptSubscription, sub *gatt.Subscription, err error, before, after indicated) {
+// enterRefusal enters a try to subscribe that has failed, with the changes that the device
+// had indicated before and after it.
+func (k *Kept) enterRefusal(s *KeptSubscription, err error, before, after indicated) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case err != nil:
-		s.tried = true
-		s.byChange = before.count != after.count && isChange(err)
-		if !s.byChange || s.last == "" {
-			s.interruptLocked(err)
-		}
-	case s.ended != nil: // meanwhile
+	s.tried = true
+	s.byChange = before.count != after.count && isChange(err)
+	if !s.byChange || s.last == "" {
+		s.interruptLocked(err)
+	}
+}
+
+// attachSubscription enters a subscription that the device has accepted at a time. Values
+// that had arrived before are a part of the interruption: others may be missing after them.
+func (k *Kept) attachSubscription(s *KeptSubscription, sub *gatt.Subscription, accepted time.Time, before indicated) {
+	early := popValues(sub)
+	n := slices.IndexFunc(early, func(v gatt.Value) bool { return !v.Time.Before(accepted) })
+	if n < 0 {
+		n = len(early)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s.ended != nil { // meanwhile
 		k.m.tasks.Go(func() { _ = sub.Close() })
-	default:
-		s.tried, s.byChange, s.indicated = false, false, before.count
-		s.attachLocked(sub)
+		return
+	}
+	s.tried, s.byChange, s.indicated = false, false, before.count
+	s.attachLocked(sub, early[:n], early[n:])
+}
+
+// popValues removes the values of a subscription that have arrived.
+func popValues(sub *gatt.Subscription) (values []gatt.Value) {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for {
+		v, err := sub.Next(over) // a value, if there is any
+		if err != nil {
+			return values
+		}
+		values = append(values, v)
 	}
 }
 
@@ -156,16 +183,7 @@ func (s *KeptSubscription) indexLocked(sub *gatt.Subscription) int {
 // takeValues puts the values of a subscription that is about to be closed in its place.
 // They stay one item, however many they are: SubscribeOptions.Queue bounds them.
 func (s *KeptSubscription) takeValues(sub *gatt.Subscription) {
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
-	var values []gatt.Value
-	for {
-		v, err := sub.Next(over) // a value, if there is any
-		if err != nil {
-			break
-		}
-		values = append(values, v)
-	}
+	values := popValues(sub)
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
 	i := s.indexLocked(sub)

@@ -18,8 +18,9 @@ import (
 // It is interrupted when its link ends, when the characteristic changes with the table of
 // the device, when the device has forgotten it, and while the device refuses it. Next
 // then returns an *InterruptedError, after the values that have arrived before, and a
-// second one before the first value that arrives again. So the program knows each time
-// at which it may have missed values.
+// second one before the first value that arrives again; values that still arrive between
+// the two come between them. So the program knows each time at which it may have missed
+// values.
 type KeptSubscription struct {
 	k                       *Kept
 	service, characteristic gatt.UUID
@@ -251,12 +252,22 @@ func (s *KeptSubscription) interruptLocked(err error) {
 	s.addLocked(keptItem{interrupted: &InterruptedError{Service: s.service, Characteristic: s.characteristic, Err: err}})
 }
 
-// attachLocked continues the subscription with one on the present link. k.mu must be held.
-func (s *KeptSubscription) attachLocked(sub *gatt.Subscription) {
+// attachLocked continues the subscription with one on the present link, after the values
+// that came before it, and with the first values of it. k.mu must be held.
+func (s *KeptSubscription) attachLocked(sub *gatt.Subscription, early, first []gatt.Value) {
+	s.addValuesLocked(early)
 	if s.last != "" {
 		s.last = ""
 		s.addLocked(keptItem{interrupted: &InterruptedError{Service: s.service, Characteristic: s.characteristic}})
 	}
 	s.live, s.since = sub, time.Now()
+	s.addValuesLocked(first)
 	s.addLocked(keptItem{sub: sub})
+}
+
+// addValuesLocked appends an item of values, if there are any. k.mu must be held.
+func (s *KeptSubscription) addValuesLocked(values []gatt.Value) {
+	if len(values) > 0 {
+		s.addLocked(keptItem{values: values})
+	}
 }
