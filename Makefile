@@ -59,6 +59,10 @@ bench: ## run the benchmarks, then the figures; BENCH selects, COUNT=10 is ready
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
 	$(if $(filter .,$(BENCH)),$(GO) test -tags figures -count $(COUNT) -v ./test/figures)
 
+.PHONY: bench-peers
+bench-peers: ## moor beside bleak on BlueZ (in QEMU) and beside Bumble: prints tables
+	test/bench/run
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## formatting, module files, golangci-lint
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(git ls-files '*.go')); \
