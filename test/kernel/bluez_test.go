@@ -262,8 +262,19 @@ func startPeer(t *testing.T) (*shell, *server) {
 	return s, startServer(t, "")
 }
 
+// startBus starts the system bus for a bluetoothd that knows no device: a bond that it had
+// from another test would make it demand a key.
 func startBus(t *testing.T) {
 	t.Helper()
+	kept, err := filepath.Glob("/var/lib/bluetooth/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range kept {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := os.MkdirAll("/run/dbus", 0o755); err != nil {
 		t.Fatal(err)
 	}
