@@ -149,10 +149,6 @@ func (m *Manager) countForeignLocked(a *Adapter, l *controller.Link, address str
 // slotChanged emits the events of the slots. It runs on the one goroutine of its
 // subscription.
 func (m *Manager) slotChanged(ev slots.Event) {
-	if !m.bus.hasListener() {
-		clear(m.account.holders)
-		return
-	}
 	// A program may use Slots with names that are no addresses.
 	mac, err := hci.ParseMAC(ev.Address)
 	if err != nil {
@@ -166,7 +162,9 @@ func (m *Manager) slotChanged(ev slots.Event) {
 	if ev.Change == slots.Released {
 		delete(m.account.holders, mac)
 	}
-	m.bus.emitEvent(SlotsChanged{time.Now(), ev.Adapter, addr, ev.Change == slots.Allocated, ev.Used, ev.Free})
+	m.bus.emitMade(func() Event {
+		return SlotsChanged{time.Now(), ev.Adapter, addr, ev.Change == slots.Allocated, ev.Used, ev.Free}
+	})
 }
 
 // evictLink ends the link of lower priority that has been idle for the longest time, if

@@ -234,3 +234,25 @@ func testRefusedCallsGoOneByOne(t *testing.T) {
 		t.Errorf("%d devices over %d links took %v", devices, adapters*links, took)
 	}
 }
+
+// The event of a slot has the kind of address of its device, also for a program that begins
+// to listen while the link is up, to a device that no adapter has heard.
+func TestSlotsChangedNamesTheKind(t *testing.T) { inBubble(t, testSlotsChangedNamesTheKind) }
+
+func testSlotsChangedNamesTheKind(t *testing.T) {
+	l := newLab(t, connmgr.Config{DisableScan: true})
+	l.device(1)
+	c := l.establish(1, nil)
+	time.Sleep(second)
+	events := l.m.Events(t.Context())
+	go c.Close()
+	for ev := range events {
+		if s, ok := ev.(connmgr.SlotsChanged); ok {
+			if s.Address != address(1) || s.Allocated {
+				t.Errorf("%+v, want the release of the slot of %v", s, address(1))
+			}
+			break
+		}
+	}
+	l.m.Close()
+}

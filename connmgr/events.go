@@ -159,15 +159,12 @@ func (b *bus) emitEvent(ev Event) {
 // emitMade is emitEvent for an event that costs something to make: it is made only if there
 // is a listener.
 func (b *bus) emitMade(event func() Event) {
-	if b.hasListener() {
+	b.mu.Lock()
+	heard := len(b.listeners) > 0
+	b.mu.Unlock()
+	if heard {
 		b.emitEvent(event())
 	}
-}
-
-func (b *bus) hasListener() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.listeners) > 0
 }
 
 func (b *bus) addListener(l *queue.Ring[Event]) {
