@@ -1,6 +1,6 @@
 // Command bench compares moor with what its users have otherwise: in a virtual machine
 // with bleak and bleak-retry-connector on BlueZ, and over TCP with Bumble. The script run
-// builds it, starts its parts, and prints the tables of docs/performance.md:
+// builds it, starts its parts, and prints tables:
 //
 //	drive   has two centrals do the same in turn, and writes the costs of each (drive.go)
 //	central is the central of moor (central.go); that of bleak is bleak_central.py

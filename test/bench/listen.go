@@ -56,13 +56,17 @@ func listen(ctx context.Context, args []string) error {
 		return err
 	}
 	defer c.Close()
+	if mode == "paced" { // on 2M, as the link of bumble_central.py
+		if err := c.Settled(ctx); err != nil {
+			return err
+		}
+	}
 	sub, err := c.Subscribe(ctx, service, stream, &gatt.SubscribeOptions{Queue: 4096})
 	if err != nil {
 		return err
 	}
 	end := func(int, time.Duration) bool { return false }
 	if mode == "paced" {
-		time.Sleep(time.Second)
 		end = func(_ int, took time.Duration) bool { return took >= time.Duration(n)*time.Second }
 	}
 	begin, before, count := time.Now(), usedCPU(), 0

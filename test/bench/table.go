@@ -24,13 +24,17 @@ func printTables(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	printOperations(results)
-	printPackets(results)
+	if len(results) > 0 {
+		printOperations(results)
+		printPackets(results)
+	}
 	hs, err := readLines[heard](args[1])
 	if err != nil {
 		return err
 	}
-	printHeard(hs)
+	if len(hs) > 0 {
+		printHeard(hs)
+	}
 	return nil
 }
 
