@@ -18,7 +18,8 @@ type Scenario struct {
 	Name string
 	Text string // a description for the user
 	fill func(ctx context.Context, w *World) error
-	air  Config // as the options say
+	air  Config        // as the options say
+	file *scenarioFile // nil if it is not from a file
 }
 
 // Scenarios returns the scenarios that Open knows. An empty name means the
@@ -44,6 +45,10 @@ type ScenarioOptions struct {
 	// goroutine of the pairing and may wait for the user. Default: passkeys are
 	// not shown.
 	Passkey func(device string, p smp.Passkey)
+	// Event is called for each event of the devices of a scenario file and of its timeline,
+	// one after the other. It must not block for long, and must not call methods of the
+	// World. Default: no call.
+	Event func(WorldEvent)
 }
 
 // startTime bounds the start of a scenario's devices, in real time. Each takes a
@@ -62,11 +67,16 @@ func Open(scenario string) (hci.Transport, error) {
 }
 
 // ParseScenario parses the part of an adapter's address after "sim:": the name of
-// a scenario, with options as in a URL: "crowd?seed=7&loss=0.2". The options are
-// seed (Config.Seed), loss (Path.Loss) and rssi (Path.RSSI).
+// a scenario or of a scenario file, with options as in a URL: "crowd?seed=7&loss=0.2".
+// IsFile tells the two apart. The options are seed (Config.Seed), loss (Path.Loss) and
+// rssi (Path.RSSI), and replace those of a file.
 func ParseScenario(scenario string) (Scenario, error) {
 	name, query, _ := strings.Cut(scenario, "?")
-	s, err := findScenario(name)
+	find := findScenario
+	if IsFile(name) {
+		find = Load
+	}
+	s, err := find(name)
 	if err != nil {
 		return Scenario{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/moor-ble/moor/hci"
+	periph "github.com/moor-ble/moor/peripheral"
 )
 
 // World is the air of a scenario with its controllers and its devices, which have
@@ -16,6 +17,11 @@ import (
 type World struct {
 	opts ScenarioOptions
 	air  *Air
+
+	ctx     context.Context // of the timeline and of the values of light devices
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	eventMu sync.Mutex // held while ScenarioOptions.Event runs
 
 	mu          sync.Mutex // leaf; guards the rest
 	attachments []Attachment
@@ -38,6 +44,12 @@ type worldDevice struct {
 	node Node
 	p    *Peripheral // nil for a Device
 	d    *Device     // nil for a Peripheral
+	// identity is the address of a Peripheral from a file, whose address on air may change.
+	identity hci.Addr
+	engine   *periph.Engine // of a Peripheral from a file
+
+	mu          sync.Mutex          // leaf; guards the rest
+	description *periph.Description // of a device from a file
 }
 
 // OpenWorld makes the air of the scenario with all controllers and devices. It returns
@@ -52,6 +64,7 @@ func (s Scenario) OpenWorld(ctx context.Context, o *ScenarioOptions) (*World, er
 		s.fill = named.fill
 	}
 	w := &World{air: New(&s.air)}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
 	if o != nil {
 		w.opts = *o
 	}
@@ -117,6 +130,9 @@ func (w *World) Address(name string) (hci.Addr, error) {
 }
 
 func (d *worldDevice) address() hci.Addr {
+	if d.identity != (hci.Addr{}) {
+		return d.identity
+	}
 	if n, ok := d.node.(interface{ Address() hci.Addr }); ok {
 		return n.Address()
 	}
@@ -209,8 +225,13 @@ func (w *World) KillLinks(device string, reason hci.Status) error {
 	return err
 }
 
-// Close ends the air and everything on it; see Air.Close.
-func (w *World) Close() error { return w.air.Close() }
+// Close ends the timeline, the air and everything on it; see Air.Close.
+func (w *World) Close() error {
+	w.cancel()
+	err := w.air.Close()
+	w.running.Wait()
+	return err
+}
 
 // addController adds a controller to the world.
 func (w *World) addController(cfg *ControllerConfig, attach string) *Controller {
