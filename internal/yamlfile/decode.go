@@ -93,7 +93,7 @@ func (d *decoder) decode(path string, n ast.Node, v reflect.Value) error {
 	text, scalar := textOf(n)
 	_, list := n.(*ast.SequenceNode)
 	if scalar || isText(v.Type()) && !(list && isOctets(v.Type())) {
-		if s, ok := n.(*ast.SequenceNode); ok { // a list for a type that reads a list of words
+		if s, ok := n.(*ast.SequenceNode); ok && isSet(v.Type()) {
 			if text, scalar = d.joinWords(path, s); !scalar {
 				return d.fail(path, n, "a list of lists or of keys is here: write words")
 			}

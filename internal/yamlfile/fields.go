@@ -63,3 +63,8 @@ func hyphenate(name string) string {
 	}
 	return b.String()
 }
+
+// isSet reports whether a type is a set of bits with names: a list of words is one, too.
+func isSet(t reflect.Type) bool {
+	return t.Kind() == reflect.Uint64 && t != reflect.TypeFor[uint64]()
+}
