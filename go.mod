@@ -3,6 +3,7 @@ module github.com/moor-ble/moor
 go 1.26.0
 
 require (
+	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	github.com/mdlayher/socket v0.8.0
 	github.com/spf13/pflag v1.0.10
@@ -13,12 +14,14 @@ require (
 
 require (
 	github.com/cenkalti/backoff/v4 v4.3.0
+	github.com/flynn/noise v1.1.0
 	github.com/go-ble/ble v0.0.0-20240122180141-8c5522f54333
+	google.golang.org/protobuf v1.36.12
 )
 
 require (
-	github.com/goccy/go-yaml v1.19.2 // indirect
 	github.com/pkg/errors v0.8.1 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 )

@@ -44,6 +44,7 @@ var layers = []string{
 	"uuid",
 	"hci",
 	"payload",
+	"esphome",
 	"hci/hcitest",
 	"hci/hcisock",
 	"controller",

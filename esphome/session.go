@@ -1,0 +1,305 @@
+package esphome
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/moor-ble/moor/internal/ring"
+)
+
+// Version of the API that a server announces. Clients of all ages take it: a client asks
+// a server of 1.15 for more, and one before 1.12 knows no short UUIDs.
+const (
+	APIMajor = 1
+	APIMinor = 14
+)
+
+// Bounds of a Session.
+const (
+	// MaxReplies is how many octets of replies wait for a client. A client that leaves more
+	// unread is cut off, because no reply may be lost.
+	MaxReplies = 1 << 20
+	// MaxLossy is how many octets of advertisements wait for a client. Older ones are
+	// dropped beyond.
+	MaxLossy = 256 << 10
+	// writeSize is about how many octets are written at once.
+	writeSize = 16 << 10
+)
+
+// Times of a Session.
+const (
+	helloTime    = 60 * time.Second  // until the client's Hello
+	pingAfter    = 60 * time.Second  // without a message of the client
+	deadAfter    = 150 * time.Second // without a message of the client
+	goodbyeTime  = time.Second       // for a client to take the last messages
+	maxHelloName = 64                // octets kept of a client's name
+)
+
+// Errors with which a Session ends.
+var (
+	ErrSlow = errors.New("esphome: the client does not read its replies")
+	ErrDead = errors.New("esphome: the client has not answered for 150 s")
+	ErrBye  = errors.New("esphome: the client said goodbye")
+)
+
+// SessionConfig describes the server to a Session.
+type SessionConfig struct {
+	// Info answers DeviceInfoRequest. Its Name is also that of HelloResponse.
+	Info DeviceInfoResponse
+	// Server is information about the server for HelloResponse, at most 32 octets.
+	Server string
+	// Handle is called with each message that the Session does not answer itself. It runs
+	// on the goroutine of Run, which reads nothing meanwhile.
+	Handle func(s *Session, m Message)
+}
+
+// Session is one client of a server. It answers greetings, pings and questions about the
+// server, and sends what its program has for the client.
+type Session struct {
+	conn  *Conn
+	cfg   SessionConfig
+	hello atomic.Pointer[HelloRequest]
+	heard atomic.Int64 // when the last message came, in nanoseconds since begin
+	begin time.Time
+	wake  chan struct{} // has a value when there is something to write
+
+	mu      sync.Mutex // guards what follows
+	replies outgoing
+	lossy   outgoing
+	dropped uint64
+	err     error // with which the Session ends
+	timer   *time.Timer
+}
+
+// outgoing is a queue of messages and its length in octets.
+type outgoing struct {
+	ring.Ring[Packed]
+	octets int
+}
+
+func (o *outgoing) push(p Packed) { o.Push(p); o.octets += len(p.Payload) + noiseHeader }
+func (o *outgoing) pop() Packed {
+	p := o.Pop()
+	o.octets -= len(p.Payload) + noiseHeader
+	return p
+}
+
+// NewSession returns the Session of a client. Run serves it.
+func NewSession(conn *Conn, cfg SessionConfig) *Session {
+	return &Session{conn: conn, cfg: cfg, begin: time.Now(), wake: make(chan struct{}, 1)}
+}
+
+// Client returns the client's name and the version of the API that it speaks, as it said
+// in its Hello: nothing before that.
+func (s *Session) Client() HelloRequest {
+	if h := s.hello.Load(); h != nil {
+		return *h
+	}
+	return HelloRequest{}
+}
+
+// ShortUUIDs reports whether the client knows UUIDs of 16 and 32 bits.
+func (s *Session) ShortUUIDs() bool {
+	h := s.Client()
+	return h.Major > 1 || h.Major == 1 && h.Minor >= MinorShortUUIDs
+}
+
+// Dropped returns how many messages SendLossy has dropped.
+func (s *Session) Dropped() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dropped
+}
+
+// Send queues a message that must not be lost. It never waits. If the client leaves more
+// than MaxReplies unread, the Session ends with ErrSlow. Send may be called from any
+// goroutine; after the end of the Session it does nothing.
+func (s *Session) Send(m Message) {
+	p, err := Pack(m)
+	s.mu.Lock()
+	switch {
+	case err != nil:
+		s.endLocked(err)
+	case s.err != nil:
+	case s.replies.octets > MaxReplies:
+		s.endLocked(ErrSlow)
+	default:
+		s.replies.push(p)
+	}
+	s.mu.Unlock()
+	s.wakeWriter()
+}
+
+// SendLossy queues a message that may be lost: the oldest are dropped beyond MaxLossy. It
+// never waits. Several Sessions may share p.
+func (s *Session) SendLossy(p Packed) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.lossy.push(p)
+		for s.lossy.octets > MaxLossy && s.lossy.Len() > 1 {
+			s.lossy.pop()
+			s.dropped++
+		}
+	}
+	s.mu.Unlock()
+	s.wakeWriter()
+}
+
+// End ends the Session with an error, which Run returns. Messages that wait are still
+// sent, for up to a second.
+func (s *Session) End(err error) {
+	s.mu.Lock()
+	s.endLocked(err)
+	s.mu.Unlock()
+	s.wakeWriter()
+}
+
+func (s *Session) endLocked(err error) {
+	if s.err == nil {
+		s.err = err
+		_ = s.conn.conn.SetWriteDeadline(time.Now().Add(goodbyeTime))
+	}
+}
+
+func (s *Session) wakeWriter() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run serves the client until it leaves, until ctx ends, or until the Session is ended,
+// and returns why. It says goodbye to a client that ctx takes leave of. It closes the
+// connection.
+func (s *Session) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.write()
+	}()
+	stop := context.AfterFunc(ctx, func() {
+		s.Send(&DisconnectRequest{})
+		s.End(context.Cause(ctx))
+	})
+	s.mu.Lock()
+	s.timer = time.AfterFunc(helloTime, s.watch)
+	s.mu.Unlock()
+	s.read()
+	stop()
+	<-done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer.Stop()
+	return s.err
+}
+
+// read reads messages until the connection is closed, by the client or by write.
+func (s *Session) read() {
+	for {
+		m, err := s.conn.Read()
+		if err != nil {
+			s.End(fmt.Errorf("esphome: client %v: %w", s.conn.RemoteAddr(), err))
+			return
+		}
+		s.heard.Store(int64(time.Since(s.begin)))
+		s.answer(m)
+	}
+}
+
+// answer answers a message, or hands it to the program.
+func (s *Session) answer(m Message) {
+	switch m := m.(type) {
+	case *HelloRequest:
+		h := *m
+		h.Client = h.Client[:min(len(h.Client), maxHelloName)]
+		s.hello.Store(&h)
+		s.Send(&HelloResponse{APIMajor, APIMinor, s.cfg.Server, s.cfg.Info.Name})
+	case *AuthenticationRequest:
+		s.Send(&AuthenticationResponse{})
+	case *PingRequest:
+		s.Send(&PingResponse{})
+	case *DisconnectRequest:
+		s.Send(&DisconnectResponse{})
+		s.End(ErrBye)
+	case *DeviceInfoRequest:
+		info := s.cfg.Info
+		s.Send(&info)
+	case *ListEntitiesRequest:
+		s.Send(&ListEntitiesDone{})
+	case *CapabilitiesRequest:
+		s.Send(&CapabilitiesResponse{ProxyCapabilities{s.cfg.Info.Proxy, s.cfg.Info.BluetoothMAC}})
+	case *PingResponse, *TimeResponse, *DisconnectResponse, *SubscribeStates, *SubscribeServices, *SubscribeHomeStates:
+		// Nothing is to be answered: the server has no entities.
+	default:
+		s.cfg.Handle(s, m)
+	}
+}
+
+// watch pings a client that is quiet, and gives up one that is dead. It runs as a timer.
+func (s *Session) watch() {
+	quiet := time.Since(s.begin) - time.Duration(s.heard.Load())
+	switch {
+	case s.hello.Load() == nil:
+		s.End(fmt.Errorf("esphome: no hello within %v", helloTime))
+		return
+	case quiet >= deadAfter:
+		s.End(ErrDead)
+		return
+	case quiet >= pingAfter:
+		s.Send(&PingRequest{})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.timer.Reset(pingAfter / 4)
+	}
+}
+
+// write writes what is queued until the Session ends, and closes the connection.
+func (s *Session) write() {
+	defer s.conn.Close()
+	for range s.wake {
+	drain:
+		for {
+			batch, ending := s.nextBatch()
+			switch {
+			case len(batch) == 0 && ending:
+				return
+			case len(batch) == 0:
+				break drain
+			}
+			if err := s.conn.WritePacked(batch...); err != nil {
+				s.End(fmt.Errorf("esphome: client %v: %w", s.conn.RemoteAddr(), err))
+				return
+			}
+		}
+	}
+}
+
+// nextBatch takes what is to be written next, replies first, and reports whether the
+// Session ends. A Session that ends sends no more advertisements, and one that was cut
+// off nothing at all.
+func (s *Session) nextBatch() (batch []Packed, ending bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for size := 0; size < writeSize; {
+		var p Packed
+		switch {
+		case errors.Is(s.err, ErrSlow):
+			return nil, true
+		case s.replies.Len() > 0:
+			p = s.replies.pop()
+		case s.lossy.Len() > 0 && s.err == nil:
+			p = s.lossy.pop()
+		default:
+			return batch, s.err != nil
+		}
+		size += len(p.Payload)
+		batch = append(batch, p)
+	}
+	return batch, s.err != nil
+}

@@ -1,0 +1,179 @@
+package esphome_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/esphome"
+)
+
+// served is a Session and its client in a bubble.
+type served struct {
+	session *esphome.Session
+	client  *esphome.Conn
+	handled []esphome.Message
+	cancel  context.CancelCauseFunc
+	ended   chan error
+}
+
+func serve(t *testing.T) *served {
+	t.Helper()
+	a, b := net.Pipe()
+	s := &served{ended: make(chan error, 1)}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	s.cancel = cancel
+	cfg := esphome.SessionConfig{
+		Info:   esphome.DeviceInfoResponse{Name: "moor-test", Proxy: esphome.AllFlags},
+		Server: "moor",
+		Handle: func(_ *esphome.Session, m esphome.Message) { s.handled = append(s.handled, m) },
+	}
+	started := make(chan struct{})
+	go func() {
+		conn, err := esphome.Accept(ctx, a, nil, identity)
+		if err != nil {
+			t.Error(err)
+		}
+		s.session = esphome.NewSession(conn, cfg)
+		close(started)
+		s.ended <- s.session.Run(ctx)
+	}()
+	var err error
+	if s.client, err = esphome.Connect(t.Context(), b, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.client.Write(&esphome.HelloRequest{Client: "test", Major: 1, Minor: 15}); err != nil {
+		t.Fatal(err)
+	}
+	<-started
+	s.wantNext(t, &esphome.HelloResponse{Major: 1, Minor: 14, Server: "moor", Name: "moor-test"})
+	return s
+}
+
+func (s *served) wantNext(t *testing.T, want esphome.Message) {
+	t.Helper()
+	if got, err := s.client.Read(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %#v, %v; want %#v", got, err, want)
+	}
+}
+
+// ask sends a message and waits for its answer.
+func (s *served) ask(t *testing.T, m, want esphome.Message) {
+	t.Helper()
+	if err := s.client.Write(m); err != nil {
+		t.Fatal(err)
+	}
+	s.wantNext(t, want)
+}
+
+func (s *served) wantEnd(t *testing.T, want error) {
+	t.Helper()
+	if err := <-s.ended; !errors.Is(err, want) {
+		t.Errorf("the session ended with %v, want %v", err, want)
+	}
+}
+
+func TestSessionAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		s.ask(t, &esphome.AuthenticationRequest{Password: "x"}, &esphome.AuthenticationResponse{})
+		s.ask(t, &esphome.PingRequest{}, &esphome.PingResponse{})
+		s.ask(t, &esphome.DeviceInfoRequest{}, &esphome.DeviceInfoResponse{Name: "moor-test", Proxy: 255})
+		s.ask(t, &esphome.ListEntitiesRequest{}, &esphome.ListEntitiesDone{})
+		s.ask(t, &esphome.CapabilitiesRequest{}, &esphome.CapabilitiesResponse{Proxy: esphome.ProxyCapabilities{Flags: 255}})
+		if err := s.client.Write(&esphome.SubscribeStates{}, &esphome.SubscribeSlots{}); err != nil {
+			t.Fatal(err)
+		}
+		s.ask(t, &esphome.DisconnectRequest{}, &esphome.DisconnectResponse{})
+		s.wantEnd(t, esphome.ErrBye)
+		if want := []esphome.Message{&esphome.SubscribeSlots{}}; !reflect.DeepEqual(s.handled, want) {
+			t.Errorf("the program got %#v", s.handled)
+		}
+		if h := s.session.Client(); h.Client != "test" || h.Minor != 15 || !s.session.ShortUUIDs() {
+			t.Errorf("client %+v", h)
+		}
+	})
+}
+
+// TestSessionPings: a client that is quiet for 60 s is pinged, and one that answers
+// nothing is given up after 150 s.
+func TestSessionPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		begin := time.Now()
+		s.wantNext(t, &esphome.PingRequest{})
+		if took := time.Since(begin); took != time.Minute {
+			t.Errorf("pinged after %v", took)
+		}
+		for range 5 { // at 75, 90, 105, 120 and 135 s
+			s.wantNext(t, &esphome.PingRequest{})
+		}
+		s.wantEnd(t, esphome.ErrDead)
+		if took := time.Since(begin); took != 150*time.Second {
+			t.Errorf("given up after %v", took)
+		}
+	})
+}
+
+func TestSessionWithoutHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		go func() { _, _ = b.Write([]byte{0, 0, 7}) }() // a ping
+		conn, err := esphome.Accept(t.Context(), a, nil, identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		s := esphome.NewSession(conn, esphome.SessionConfig{})
+		if err := s.Run(t.Context()); err == nil || time.Since(begin) != 61*time.Second {
+			// The answer to the ping is never read: it has a second more.
+			t.Errorf("ended after %v with %v", time.Since(begin), err)
+		}
+	})
+}
+
+// TestSlowClient loses advertisements first, and never a reply: with too many of those it
+// is cut off.
+func TestSlowClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		synctest.Wait() // the writer waits
+		report, err := esphome.Pack(&esphome.Advertisements{Reports: []esphome.Advertisement{{Data: make([]byte, 986)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1000 { // of 996 octets with what a frame adds
+			s.session.SendLossy(report)
+			synctest.Wait()
+		}
+		if n := s.session.Dropped(); n != 1000-1-263 {
+			t.Errorf("%d of 1,000 were dropped; one is being written and 263 fit 256 KiB", n)
+		}
+		s.session.Send(&esphome.Slots{Free: 3, Limit: 3})
+		s.wantNext(t, &esphome.Advertisements{Reports: []esphome.Advertisement{{Data: make([]byte, 986)}}})
+		s.wantNext(t, &esphome.Slots{Free: 3, Limit: 3}) // before 263 advertisements
+		for range 1100 {
+			s.session.Send(&esphome.ReadResponse{Data: make([]byte, 990)})
+		}
+		s.wantEnd(t, esphome.ErrSlow)
+	})
+}
+
+// TestSessionSaysGoodbye: a server that stops sends what waits and a request to
+// disconnect.
+func TestSessionSaysGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		stopped := errors.New("the proxy stops")
+		s.session.Send(&esphome.Slots{Free: 1, Limit: 1})
+		s.cancel(stopped)
+		s.wantNext(t, &esphome.Slots{Free: 1, Limit: 1})
+		s.wantNext(t, &esphome.DisconnectRequest{})
+		s.wantEnd(t, stopped)
+	})
+}
