@@ -113,7 +113,7 @@ func (e *Engine) HostConfig() *host.Config {
 		AddressLifetime: d.Rotation, Logger: e.opts.Logger,
 		Changed: func(peer hci.Addr, b *smp.Bond) {
 			if b != nil {
-				e.report(Event{Kind: EventPaired, Peer: peer, Authenticated: b.Authenticated})
+				e.reportEvent(Event{Kind: EventPaired, Peer: peer, Authenticated: b.Authenticated})
 			}
 		},
 	}
@@ -227,7 +227,7 @@ func (e *Engine) advertise(ctx context.Context, h *host.Host, d *Description) er
 	if err := h.Advertise(ctx, o); err != nil {
 		return err
 	}
-	e.report(Event{Kind: EventAdvertising, Own: h.Controller().Info().Address, Data: o})
+	e.reportEvent(Event{Kind: EventAdvertising, Own: h.Controller().Info().Address, Data: o})
 	return nil
 }
 
@@ -236,7 +236,7 @@ func (e *Engine) follow(ctx context.Context, c *host.Conn) {
 	e.mu.Lock()
 	e.peers[c.Session()] = c.Peer()
 	e.mu.Unlock()
-	e.report(Event{Kind: EventConnected, Peer: c.Peer()})
+	e.reportEvent(Event{Kind: EventConnected, Peer: c.Peer()})
 	select {
 	case <-c.Done():
 	case <-ctx.Done():
@@ -245,7 +245,7 @@ func (e *Engine) follow(ctx context.Context, c *host.Conn) {
 	e.mu.Lock()
 	delete(e.peers, c.Session())
 	e.mu.Unlock()
-	e.report(Event{Kind: EventDisconnected, Peer: c.Peer(), Reason: reasonOf(c.Err())})
+	e.reportEvent(Event{Kind: EventDisconnected, Peer: c.Peer(), Reason: reasonOf(c.Err())})
 }
 
 func reasonOf(err error) hci.Status {

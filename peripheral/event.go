@@ -48,8 +48,8 @@ type Event struct {
 	Err             error
 }
 
-// report calls Options.Event.
-func (e *Engine) report(ev Event) {
+// reportEvent calls Options.Event.
+func (e *Engine) reportEvent(ev Event) {
 	if e.opts.Event == nil {
 		return
 	}

@@ -53,7 +53,7 @@ func (c *Characteristic) charDef(e *Engine) gatt.CharDef {
 	}
 	if def.Properties&(gatt.PropNotify|gatt.PropIndicate) != 0 {
 		def.Subscribe = func(_ context.Context, r *gatt.SubscribeRequest) error {
-			e.report(Event{
+			e.reportEvent(Event{
 				Kind: EventSubscribed, Peer: e.peerOf(r.Session), Characteristic: c.label(), Notify: r.Notify, Indicate: r.Indicate,
 			})
 			return nil

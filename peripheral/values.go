@@ -48,7 +48,7 @@ func (e *Engine) publish(ctx context.Context, c *Characteristic, value []byte) e
 		return err
 	}
 	e.keepValue(c, value)
-	e.report(Event{Kind: EventValue, Characteristic: c.label(), Value: slices.Clone(value)})
+	e.reportEvent(Event{Kind: EventValue, Characteristic: c.label(), Value: slices.Clone(value)})
 	p := c.properties()
 	if p.Has(gatt.PropNotify) {
 		_, _ = s.Notify(ctx, h, value)
@@ -141,7 +141,7 @@ func (e *Engine) handleWrite(ctx context.Context, c *Characteristic, r *gatt.Wri
 		return err
 	}
 	e.keepValue(c, value)
-	e.report(Event{Kind: EventWritten, Peer: e.peerOf(r.Session), Characteristic: c.label(), Value: slices.Clone(value)})
+	e.reportEvent(Event{Kind: EventWritten, Peer: e.peerOf(r.Session), Characteristic: c.label(), Value: slices.Clone(value)})
 	if c.Behavior.Kind == Echo {
 		return e.publish(ctx, c, value)
 	}
@@ -194,7 +194,7 @@ func (e *Engine) moveValue(ctx context.Context, c *Characteristic, rng *rand.Ran
 			err = e.publish(ctx, c, value)
 		}
 		if err != nil && ctx.Err() == nil {
-			e.report(Event{Kind: EventFailed, Characteristic: c.label(), Err: err})
+			e.reportEvent(Event{Kind: EventFailed, Characteristic: c.label(), Err: err})
 		}
 	}
 }
@@ -244,7 +244,7 @@ func (e *Engine) Reload(ctx context.Context, d *Description) error {
 			_ = s.SetValue(name, []byte(d.Name)) // is kept in the table
 		}
 	}
-	e.report(Event{Kind: EventReloaded, Characteristics: n})
+	e.reportEvent(Event{Kind: EventReloaded, Characteristics: n})
 	err := e.advertise(ctx, h, d)
 	e.startValues(run, d)
 	return err

@@ -109,7 +109,7 @@ func (w *World) addLight(d *periph.Description, temper Temper) (*worldDevice, er
 func (w *World) addStack(ctx context.Context, d *periph.Description, p *filePeripheral) (*worldDevice, error) {
 	e, err := periph.New(d, &periph.Options{
 		Seed: w.air.cfg.Seed, Bonds: w.opts.Bonds,
-		Event: func(ev periph.Event) { w.report(WorldEvent{Device: d.Name, Event: ev}) },
+		Event: func(ev periph.Event) { w.reportEvent(WorldEvent{Device: d.Name, Event: ev}) },
 		Passkey: func(p smp.Passkey) {
 			if w.opts.Passkey != nil {
 				w.opts.Passkey(d.Name, p)
@@ -291,7 +291,7 @@ func (w *World) runTimeline(events []Action) {
 		ctx, cancel := context.WithTimeout(w.ctx, actionTime)
 		err := w.Do(ctx, *next.action)
 		cancel()
-		w.report(WorldEvent{Action: next.action, Err: err})
+		w.reportEvent(WorldEvent{Action: next.action, Err: err})
 		if next.action.Every > 0 {
 			next.at += next.action.Every
 			continue
@@ -300,7 +300,7 @@ func (w *World) runTimeline(events []Action) {
 	}
 }
 
-func (w *World) report(ev WorldEvent) {
+func (w *World) reportEvent(ev WorldEvent) {
 	if w.opts.Event == nil {
 		return
 	}
