@@ -174,6 +174,9 @@ func (e *Engine) Serve(ctx context.Context, h *host.Host) error {
 	d := e.d
 	e.mu.Unlock()
 	defer e.endServing()
+	if own := d.Own(); own.Kind == hci.AddrPublic && own != (hci.Addr{}) && own != h.Controller().Info().Address {
+		return fieldErrorf("address", "the controller has the address %v, not %v: write address: public", h.Controller().Info().Address, own)
+	}
 	e.adopt(h.Server(), d)
 	if err := e.advertise(run, h, d); err != nil {
 		return endOf(ctx, err)

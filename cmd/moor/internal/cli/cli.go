@@ -51,6 +51,9 @@ type Env struct {
 	State string
 	// Open opens an adapter; nil opens every address that hcisock and sim know.
 	Open func(ctx context.Context, address string) (hci.Transport, error)
+	// Hangups returns the channel of the requests to read files again, SIGHUP. Before it is
+	// called, such a request ends the program. nil means that there are none.
+	Hangups func() <-chan struct{}
 	// Adapters lists the adapters of the machine; nil lists those of the kernel.
 	Adapters func() ([]hcisock.Adapter, error)
 }
