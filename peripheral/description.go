@@ -117,7 +117,7 @@ type Behavior struct {
 	Every time.Duration
 	// From and To are the bounds of Counter, Ramp and RandomWalk, which begin at From; a
 	// Counter begins again there, a Ramp turns. Step is the change, of RandomWalk at most.
-	// The defaults are 0, 100 and 1.
+	// The defaults are 0, 100 (0 if From is negative) and 1.
 	From, To, Step float64
 	// Script are the values of Script, and Repeat begins them again.
 	Script []Moment

@@ -201,7 +201,7 @@ func (b *Behavior) every() time.Duration {
 
 func (b *Behavior) bounds() (from, to, step float64) {
 	from, to, step = b.From, b.To, b.Step
-	if from == 0 && to == 0 {
+	if from >= 0 && to == 0 {
 		to = 100
 	}
 	if step == 0 {

@@ -250,5 +250,5 @@ func (w *World) doWithDevice(ctx context.Context, a *Action) error {
 		w.air.SetTemper(d.node, *a.Temper)
 		return nil
 	}
-	return d.setServices(ctx, a.Services)
+	return d.setServices(ctx, w, a.Services)
 }

@@ -330,3 +330,90 @@ func TestFileAsAdapter(t *testing.T) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
+
+// TestFileChips reads a value over each known kind of controller.
+func TestFileChips(t *testing.T) {
+	for _, name := range chip("").Choices() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, hosts := openFile(t, "controllers: [{name: hci0, chip: "+name+", command-credits: 2}]\n"+twoDevices[strings.Index(twoDevices, "peripherals:"):], nil)
+				info := hosts[0].Controller().Info()
+				if legacy := name == "csr8510-clone"; info.Features.Has(hci.FeatureExtendedAdvertising) == legacy {
+					t.Errorf("features %v", info.Features)
+				}
+				c, err := hosts[0].Connect(t.Context(), hci.Addr{MAC: hci.MAC{1, 0, 0, 0xEE, 0xFF, 0xC0}, Kind: hci.AddrRandom}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if v, err := c.GATT().Read(t.Context(), uuid.From16(0x181A), uuid.From16(0x2A6E)); err != nil || len(v) != 2 {
+					t.Errorf("% x, %v", v, err)
+				}
+			})
+		})
+	}
+}
+
+// TestFileFirmware gives a light device a new table, in which one UUID is there twice.
+func TestFileFirmware(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, hosts := openFile(t, `
+peripherals:
+  - name: Tag
+    light: true
+    services: [{uuid: 180f, characteristics: [{uuid: 2a19, behavior: {kind: counter, every: 1s}}]}]
+`, nil)
+		a, err := w.ParseAction([]byte(`
+do: set-table
+device: Tag
+services:
+  - {uuid: 180f, characteristics: [{uuid: 2a19, name: Left, value: 1}]}
+  - {uuid: fff0, characteristics: [{uuid: 2a19, name: Right, value: 2, behavior: {kind: counter, from: 50, every: 1m}}]}
+`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if err := w.Do(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.SetValue(t.Context(), "Tag", "Right", "7"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		address, err := w.Address("Tag")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := hosts[0].Connect(t.Context(), address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(service uint16, want byte) {
+			t.Helper()
+			if v, err := c.GATT().Read(t.Context(), uuid.From16(service), uuid.From16(0x2A19)); err != nil || !bytes.Equal(v, []byte{want}) {
+				t.Errorf("% x, %v, want %d", v, err, want)
+			}
+		}
+		read(0x180F, 1)
+		read(0xFFF0, 7)
+		time.Sleep(time.Minute)
+		read(0xFFF0, 50)
+	})
+}
+
+// TestPlace has the radio paths of distances.
+func TestPlace(t *testing.T) {
+	for text, want := range map[string]Path{
+		"1m": {RSSI: -59}, "50cm": {RSSI: -53}, "10": {RSSI: -79}, "0.1km": {RSSI: -99, Loss: 1}, "31.6227766 m": {RSSI: -89, Loss: 0.4},
+	} {
+		var p Place
+		if err := p.Distance.UnmarshalText([]byte(text)); err != nil {
+			t.Error(err)
+		}
+		got := p.Path(Path{})
+		got.Loss = float64(int(got.Loss*1000+0.5)) / 1000
+		if got != want {
+			t.Errorf("%s is %+v, want %+v", text, got, want)
+		}
+	}
+}

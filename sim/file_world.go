@@ -64,7 +64,7 @@ func (f *scenarioFile) fillWorld(ctx context.Context, w *World) error {
 		}
 	}
 	if len(f.Events) > 0 {
-		w.running.Go(func() { w.runTimeline(f.Events) })
+		w.spawn(func() { w.runTimeline(f.Events) })
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (w *World) addLight(d *periph.Description, temper Temper) (*worldDevice, er
 		Name: d.Name, Address: d.Address.Addr, Table: lightTable(d), Temper: temper, Peer: rc,
 	})
 	x := &worldDevice{name: d.Name, node: device, d: device, description: d}
-	x.startLight(w)
+	x.startLight(w, d)
 	return x, nil
 }
 
@@ -169,7 +169,7 @@ func (w *World) SetValue(ctx context.Context, device, characteristic, value stri
 	if err != nil {
 		return err
 	}
-	d.d.SetValue(d.d.Find(c.UUID), b)
+	d.d.SetValue(lightHandle(description, c), b)
 	return nil
 }
 
@@ -177,7 +177,7 @@ func (w *World) SetValue(ctx context.Context, device, characteristic, value stri
 var errNoTable = errors.New("sim: the device is not from a scenario file: set its table by its own methods")
 
 // setServices gives a device a new table.
-func (d *worldDevice) setServices(ctx context.Context, services []periph.Service) error {
+func (d *worldDevice) setServices(ctx context.Context, w *World, services []periph.Service) error {
 	if d.description == nil {
 		return errNoTable
 	}
@@ -192,6 +192,7 @@ func (d *worldDevice) setServices(ctx context.Context, services []periph.Service
 		}
 	} else {
 		d.d.SetTable(lightTable(&changed), true)
+		d.startLight(w, &changed)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -215,19 +216,49 @@ func lightTable(d *periph.Description) Table {
 	return NewTable(append(services, d.Static()...)...)
 }
 
-// startLight moves the values of a light device.
-func (d *worldDevice) startLight(w *World) {
+// lightHandle returns the value handle of a characteristic of a light device.
+func lightHandle(d *periph.Description, c *periph.Characteristic) att.Handle {
+	before, all := 0, 0 // characteristics with the same UUID
+	for i := range d.Services {
+		for j := range d.Services[i].Characteristics {
+			switch x := &d.Services[i].Characteristics[j]; {
+			case x == c:
+				before = all
+				all++
+			case x.UUID == c.UUID:
+				all++
+			}
+		}
+	}
+	var handles []att.Handle
+	for _, a := range lightTable(d) {
+		if a.Type == c.UUID {
+			handles = append(handles, a.Handle)
+		}
+	}
+	return handles[len(handles)-all+before] // those of the generic services come first
+}
+
+// startLight moves the values of a light device, and no longer those of its table before.
+func (d *worldDevice) startLight(w *World, description *periph.Description) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	d.mu.Lock()
+	if d.stop != nil {
+		d.stop()
+	}
+	d.stop = cancel
+	d.mu.Unlock()
 	n := uint64(0)
-	for i := range d.description.Services {
-		for j := range d.description.Services[i].Characteristics {
-			c := &d.description.Services[i].Characteristics[j]
+	for i := range description.Services {
+		for j := range description.Services[i].Characteristics {
+			c := &description.Services[i].Characteristics[j]
 			n++
 			m := periph.NewMover(c, w.air.cfg.Seed^seedOf(d.address()), n)
 			if m == nil {
 				continue
 			}
-			h := d.d.Find(c.UUID)
-			w.running.Go(func() { d.moveLight(w.ctx, m, h) })
+			h := lightHandle(description, c)
+			w.spawn(func() { d.moveLight(ctx, m, h) })
 		}
 	}
 }

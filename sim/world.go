@@ -24,6 +24,7 @@ type World struct {
 	eventMu sync.Mutex // held while ScenarioOptions.Event runs
 
 	mu          sync.Mutex // leaf; guards the rest
+	closed      bool
 	attachments []Attachment
 	devices     []*worldDevice
 	peripherals []*Peripheral // of devices
@@ -50,6 +51,7 @@ type worldDevice struct {
 
 	mu          sync.Mutex          // leaf; guards the rest
 	description *periph.Description // of a device from a file
+	stop        context.CancelFunc  // ends the values of a Device; nil without a file
 }
 
 // OpenWorld makes the air of the scenario with all controllers and devices. It returns
@@ -227,10 +229,22 @@ func (w *World) KillLinks(device string, reason hci.Status) error {
 
 // Close ends the timeline, the air and everything on it; see Air.Close.
 func (w *World) Close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
 	w.cancel()
 	err := w.air.Close()
 	w.running.Wait()
 	return err
+}
+
+// spawn runs f on a goroutine that ends with the world; not after Close.
+func (w *World) spawn(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.running.Go(f)
+	}
 }
 
 // addController adds a controller to the world.

@@ -19,7 +19,7 @@ import (
 const (
 	maxSize  = 1 << 20
 	maxDepth = 64
-	maxNodes = 200_000 // with those of aliases
+	maxNodes = 100_000 // with those of aliases
 )
 
 // parseFile returns the one document of a file; nil if it is empty.
