@@ -1,6 +1,7 @@
 package moor_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -15,10 +16,10 @@ func TestSurvivesLostLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) { // hours of radio pass in milliseconds
-		links := 0
+		var links atomic.Int32
 		w, err := s.OpenWorld(t.Context(), &sim.ScenarioOptions{Event: func(ev sim.WorldEvent) {
 			if ev.Event.Kind == peripheral.EventConnected {
-				links++
+				links.Add(1)
 			}
 		}})
 		if err != nil {
@@ -29,8 +30,8 @@ func TestSurvivesLostLinks(t *testing.T) {
 		if err := run(t.Context(), cfg); err != nil { // the program above
 			t.Error(err)
 		}
-		if links != 3 {
-			t.Errorf("the program needed %d links, want 3", links)
+		if n := links.Load(); n != 3 {
+			t.Errorf("the program needed %d links, want 3", n)
 		}
 	})
 }

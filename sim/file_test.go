@@ -124,6 +124,7 @@ func TestFile(t *testing.T) {
 				}
 			}
 		}
+		synctest.Wait()
 		events = events[:0]
 		lock, err := w.Address("Lock")
 		if err != nil || !lock.IsStatic() {
@@ -166,6 +167,7 @@ func TestFile(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		want := []string{
 			"Lock connected  ", "Lock subscribed Bolt ", "Lock paired  ", "Lock written Bolt 01", "Lock disconnected  ",
 		}
@@ -224,6 +226,7 @@ events:
 		if v, err := c.GATT().Read(t.Context(), uuid.From16(0x180F), uuid.From16(0x2A19)); err != nil || !bytes.Equal(v, []byte{87}) {
 			t.Errorf("the new table reads % x, %v", v, err)
 		}
+		synctest.Wait()
 		want := []string{
 			"4s set-value Lock Bolt 2 <nil>", "8s set-value Lock Bolt 2 <nil>", "10s drop-link Thermometer <nil>", "11s fault hci0 <nil>",
 			"12s set-value Lock Bolt 2 <nil>", "12s set-table Thermometer <nil>",
