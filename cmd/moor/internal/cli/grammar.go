@@ -52,6 +52,7 @@ func commands() []*command {
 		newScan(),
 		newDevices(),
 		newPeripheral(),
+		newProxy(),
 		newConnect(),
 		newWhy(),
 		newInfo(),
