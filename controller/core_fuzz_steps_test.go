@@ -119,12 +119,12 @@ func (w *world) checkQuiet() {
 	}
 	d := c.dial.state
 	switch scan, adv := &c.scan, &c.adv; {
-	case c.quiet.busy && (scan.isActive() || adv.running || adv.busy || d != dialIdle):
-		w.t.Fatalf("addresses change while it scans %v, advertises %v, dials %v", scan.isActive(), adv.running || adv.busy, d)
+	case c.quiet.busy && (scan.isActive() || adv.isRunning() || adv.busy || d != dialIdle):
+		w.t.Fatalf("addresses change while it scans %v, advertises %v, dials %v", scan.isActive(), adv.isRunning() || adv.busy, d)
 	case c.quiet.busy || scan.busy || adv.busy || d == dialStarting || d == dialCanceling:
 		// An answer or a deadline is awaited.
 	default:
-		w.t.Fatalf("a change of addresses waits for nothing: scanning %v, advertising %v, dialing %v", scan.running, adv.running, d)
+		w.t.Fatalf("a change of addresses waits for nothing: scanning %v, advertising %v, dialing %v", scan.running, adv.isRunning(), d)
 	}
 }
 
