@@ -130,6 +130,7 @@ func (f *legacy) switchCommands(refused *CommandError, done func(error)) {
 		}
 		c.dial.stuck = false
 		c.adv.noteReset()
+		c.syncs.failSyncs(ErrReset)
 		c.runInOrder(setup, func() { c.resolving.reloadList(done) })
 	})
 }
