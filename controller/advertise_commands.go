@@ -98,7 +98,8 @@ func (s *advertSet) extendedSetup() (ps []hci.Params) {
 	plain := func(p hci.AdvProperties) bool { return p&hci.AdvPropLegacy != 0 && p&hci.AdvPropDirected == 0 }
 	scannable := props&hci.AdvPropScannable != 0
 	switch {
-	case s.exists && props != s.props && (!plain(props) || !plain(s.props)): // its data may not fit the properties (7.8.53)
+	case s.exists && props != s.props && (!plain(props) || !plain(s.props)):
+		// Its data may not fit the properties (7.8.53).
 		ps = append(ps, hci.LERemoveAdvertisingSet{Handle: s.handle})
 	case s.response && !scannable: // a set with a response refuses these parameters (7.8.53)
 		ps = append(ps, hci.LESetExtendedScanResponseData{Handle: s.handle, Operation: hci.AdvDataComplete})

@@ -208,7 +208,10 @@ func (s *advertSet) startSet() {
 				s.endsAt = c.now.Add(s.opts.Duration)
 			}
 		}
-		if err == nil || s.fresh || s.opts != nil && !s.opts.needsExtended() && c.fallBackToLegacy(err) { // fresh: the options have changed meanwhile
+		if err == nil || s.fresh { // fresh: the options have changed meanwhile
+			return
+		}
+		if s.opts != nil && !s.opts.needsExtended() && c.fallBackToLegacy(err) {
 			return
 		}
 		s.refused, s.fresh, s.train.fresh = true, setup, withTrain

@@ -205,8 +205,8 @@ func (h *Host) Advertise(ctx context.Context, o *controller.AdvertiseOptions) er
 }
 
 // AdvertiseNameAndServices is Advertise of a connectable peripheral with a name and
-// services. What does not fit the advertising data goes into the scan response. If
-// something has no room there either, nothing is advertised, and the error is an
+// services. Fields without room in the advertising data go into the scan response. If
+// a field has no room there either, nothing is advertised, and the error is an
 // *hci.AdvSplitError that names it.
 func (h *Host) AdvertiseNameAndServices(ctx context.Context, name string, services ...uuid.UUID) error {
 	const legacy = 31

@@ -15,8 +15,8 @@
 //
 // Formats that a device sends over a connection are not decoded, and neither is
 // BTHome v1, whose UUIDs belong to others. The identities have encoders:
-// [IBeacon.ManufacturerData], [EddystoneUID.ServiceData] and the like return what a beacon
-// broadcasts. Measurements have none: the samples of the formats' documents hold the
+// [IBeacon.ManufacturerData], [EddystoneUID.ServiceData] and the like return the data of
+// a beacon. Measurements have none: the samples of the formats' documents hold the
 // decoders to their formats.
 //
 // # Values
