@@ -202,12 +202,27 @@ func (a *advertising) syncAdvertising() {
 	if a.busy || a.c.err != nil {
 		return
 	}
-	for _, s := range slices.Clone(a.sets) {
+	sets := slices.Clone(a.sets)
+	if !a.c.info.Extended { // one stops before the next one starts
+		slices.SortStableFunc(sets, func(s, t *advertSet) int { return compareRunning(s.running, t.running) })
+	}
+	for _, s := range sets {
 		if s.syncSet() || a.busy {
 			return
 		}
 	}
 	a.c.quiet.runNextJob()
+}
+
+// compareRunning orders what runs before what does not.
+func compareRunning(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case x:
+		return -1
+	}
+	return 1
 }
 
 // failAdvertising ends all sets with err.

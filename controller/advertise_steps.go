@@ -110,7 +110,7 @@ func (s *advertSet) setPeriodicData(data hci.AdvData, done func(error)) {
 
 // removeSet ends the set with cause and calls done once the controller has removed it.
 func (s *advertSet) removeSet(cause error, done func(error)) {
-	if s.leaving && !slices.Contains(s.a.sets, s) || s.a.c.err != nil {
+	if s.a.c.err != nil {
 		done(s.a.c.err)
 		return
 	}
@@ -120,6 +120,10 @@ func (s *advertSet) removeSet(cause error, done func(error)) {
 		s.onEnd(cause)
 	}
 	s.answerWaiting(cause)
+	if !slices.Contains(s.a.sets, s) { // the caller that waited has removed it
+		done(nil)
+		return
+	}
 	s.waiting = append(s.waiting, done)
 	s.a.syncAdvertising()
 }

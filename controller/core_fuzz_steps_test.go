@@ -8,8 +8,10 @@ import (
 )
 
 // step performs the step that the next octets of the script encode.
-func (w *world) step() {
-	switch w.octet(stepKinds) {
+func (w *world) step() { w.runStep(w.octet(stepKinds)) }
+
+func (w *world) runStep(kind int) {
+	switch kind {
 	case stepPacket:
 		w.c.handlePacket(w.now, w.script.Bytes(min(w.octet(64), w.script.Len())))
 	case stepAnswer:
@@ -90,7 +92,7 @@ func (w *world) step() {
 // answer answers a command with the event that belongs to its kind.
 func (w *world) answer(op hci.Opcode, credits uint8, st hci.Status) {
 	switch op {
-	case hci.OpLECreateConnection, hci.OpDisconnect, hci.OpLEReadRemoteFeatures, hci.OpLEConnectionUpdate, hci.OpLESetPHY, hci.OpLEEnableEncryption:
+	case hci.OpLECreateConnection, hci.OpLEExtendedCreateConnection, hci.OpLEPeriodicAdvertisingCreateSync, hci.OpDisconnect, hci.OpLEReadRemoteFeatures, hci.OpLEConnectionUpdate, hci.OpLESetPHY, hci.OpLEEnableEncryption:
 		w.event(&hci.CommandStatus{Status: st, NumPackets: credits, Opcode: op})
 	default:
 		w.event(&hci.CommandComplete{NumPackets: credits, Opcode: op, Return: []byte{byte(st), 1, 0, 0, 0, 0, 0, 0, 0}})
