@@ -55,8 +55,11 @@ type SyncReport struct {
 	Data      hci.AdvData // belongs to the receiver
 }
 
+// syncQueue is the number of reports that a Sync queues.
+const syncQueue = 256
+
 // Sync is a synchronization with the periodic advertising of a device. It queues at most
-// Config.ReportQueue reports. When the queue is full, the oldest one is dropped and
+// 256 reports. When the queue is full, the oldest one is dropped and
 // counted. One goroutine at a time may call Next or All.
 type Sync struct {
 	ctl   *Controller
@@ -110,7 +113,7 @@ func (ctl *Controller) Sync(ctx context.Context, advertiser hci.Addr, sid uint8,
 	defer scan.Close()
 	x := &syncRequest{cmd: hci.LEPeriodicAdvertisingCreateSync{
 		SID: sid, Advertiser: advertiser.Identity(), Skip: uint16(opts.Skip), Timeout: opts.timeout(),
-	}, sync: &Sync{ctl: ctl, advertiser: advertiser, sid: sid, queue: queue.New[SyncReport](ctl.core.cfg.reportQueue())}}
+	}, sync: &Sync{ctl: ctl, advertiser: advertiser, sid: sid, queue: queue.New[SyncReport](syncQueue)}}
 	_, err = askLoop(ctx, &ctl.core, wrapDuring(ctx, "synchronize"), func(_ func() bool, done func(hci.None, error)) {
 		x.done = func(err error) { done(hci.None{}, err) }
 		ctl.core.syncs.addRequest(x)
