@@ -104,10 +104,8 @@ func (s *advertSet) extendedSetup() (ps []hci.Params) {
 	case s.response && !scannable: // a set with a response refuses these parameters (7.8.53)
 		ps = append(ps, hci.LESetExtendedScanResponseData{Handle: s.handle, Operation: hci.AdvDataComplete})
 	}
-	if n := o.longestData(); n > maxLegacyAdv && s.a.maxData == 0 && s.a.c.info.Commands.Has(hci.OpLEReadMaximumAdvertisingDataLength) {
+	if o.longestData() > maxLegacyAdv && s.a.maxData == 0 && s.a.c.info.Commands.Has(hci.OpLEReadMaximumAdvertisingDataLength) {
 		ps = append(ps, hci.LEReadMaximumAdvertisingDataLength{})
-	} else if n > maxLegacyAdv && s.checkRoom() != nil {
-		return []hci.Params{hci.LEReadMaximumAdvertisingDataLength{}} // its answer is the error
 	}
 	peer, own := s.target()
 	p := hci.LESetExtendedAdvertisingParameters{

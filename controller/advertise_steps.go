@@ -199,6 +199,11 @@ func (s *advertSet) startSet() {
 		s.noteEnded(hci.StatusAdvertisingTimeout)
 		return
 	}
+	if err := s.checkRoom(); err != nil {
+		s.failSet(err)
+		s.a.syncAdvertising()
+		return
+	}
 	var ps []hci.Params
 	if setup {
 		ps = s.setupCommands()
