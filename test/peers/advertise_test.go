@@ -183,23 +183,3 @@ func TestAdvertiseOnRootCanal(t *testing.T) {
 	run.Interrupt(t)
 	run.Wait(t).OK(t)
 }
-
-// TestAdvertiseToBumble lets Bumble's controller carry the sets, which has the legacy
-// commands or the extended ones.
-func TestAdvertiseToBumble(t *testing.T) {
-	t.Parallel()
-	b := startBumble(t)
-	m := moortest.New(t, "--adapter", adapter(b.Plain))
-	run := m.Start(t, "advertise", "--name", "moor-beacon")
-	if line := run.Line(t); !strings.Contains(line, `"moor-beacon"; Ctrl-C ends`) {
-		t.Errorf("advertise: %s", line)
-	}
-	heard := m.Start(t, "scan", "--duration", "0", "--name", "moor-beacon")
-	if line := heard.Line(t); !strings.Contains(line, "moor-beacon") {
-		t.Errorf("scan: %s", line)
-	}
-	heard.Interrupt(t)
-	heard.Wait(t).OK(t)
-	run.Interrupt(t)
-	run.Wait(t).OK(t)
-}
