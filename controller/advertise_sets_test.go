@@ -460,3 +460,32 @@ func TestAdvertiseOptionsThatNoControllerTakes(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingExtendedBehindASwitch: what ends while the controller is reset for the legacy
+// commands gets no extended command any more, because it would be refused behind the
+// reset, and with it all legacy ones.
+func TestNothingExtendedBehindASwitch(t *testing.T) {
+	h := extendedHarness(t)
+	s := h.synced(7)
+	h.searchSync(peerB, 1)
+	h.want(createSync(peerB, 1), "a search")
+	h.status(hci.OpLEPeriodicAdvertisingCreateSync, hci.StatusSuccess)
+	x := h.addSet(&AdvertiseOptions{NonConnectable: true})
+	h.want(setParams(1, hci.AdvPropsLegacyNonConnectable), "a set")
+	h.complete(hci.OpLESetExtendedAdvertisingParameters, hci.StatusSuccess, 0)
+	h.want(setData(1, nil), "a set")
+	h.complete(hci.OpLESetExtendedAdvertisingData, hci.StatusUnknownCommand)
+	h.want(hci.Reset{}, "back to the legacy commands")
+	removed := errPending
+	h.do(func(time.Time) {
+		x.set.removeSet(ErrSetStopped, func(err error) { removed = err })
+		h.c.syncs.endSync(s.sync, errSyncClosed, true)
+		h.c.syncs.giveUp(h.c.syncs.search)
+	})
+	late := h.searchSync(peerA, 1)
+	h.complete(hci.OpReset, hci.StatusSuccess)
+	h.takes("the legacy commands alone", hci.LESetEventMask{Mask: h.c.info.leEventMask()})
+	if removed != nil || !errors.Is(x.end, ErrSetStopped) || len(h.c.adv.sets) != 1 || !errors.Is(late.got, ErrNoPeriodicAdvertising) {
+		t.Errorf("removed with %v, ended with %v, %d sets, a search %v", removed, x.end, len(h.c.adv.sets), late.got)
+	}
+}

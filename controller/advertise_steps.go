@@ -36,6 +36,7 @@ type advertSet struct {
 type train struct {
 	on    bool
 	fresh bool // its options are not yet in the controller
+	stale bool // its data are not yet in the controller
 }
 
 // setWanted sets the wanted state and calls done once it is reached.
@@ -91,21 +92,20 @@ func (s *advertSet) want(o *AdvertiseOptions, done func(error)) {
 
 // setPeriodicData replaces the data of the periodic advertising.
 func (s *advertSet) setPeriodicData(data hci.AdvData, done func(error)) {
-	if s.opts == nil || s.opts.Periodic == nil {
+	switch {
+	case s.a.c.err != nil:
+		done(s.a.c.err)
+		return
+	case s.opts == nil || s.opts.Periodic == nil:
 		done(fmt.Errorf("controller: advertise: the set has no periodic advertising: set AdvertiseOptions.Periodic"))
 		return
 	}
 	o, p := *s.opts, *s.opts.Periodic
 	p.Data = slices.Clone(data)
 	o.Periodic = &p
-	s.opts = &o
-	if !s.train.on || s.train.fresh { // it begins with these data
-		done(nil)
-		return
-	}
-	s.a.c.runCommand(hci.LESetPeriodicAdvertisingData{Handle: s.handle, Operation: hci.AdvDataComplete, Data: p.Data}, func(_ time.Time, _ []byte, err error) {
-		done(err)
-	})
+	s.opts, s.train.stale = &o, s.train.on // otherwise it begins with these data
+	s.waiting = append(s.waiting, done)
+	s.a.syncAdvertising()
 }
 
 // removeSet ends the set with cause and calls done once the controller has removed it.
@@ -170,10 +170,20 @@ func (s *advertSet) shouldRun() bool {
 func (s *advertSet) syncSet() bool {
 	a := s.a
 	switch on := s.shouldRun(); {
+	case a.c.quiet.busy && (s.opts == nil && s.train.on || s.leaving && s.exists || s.train.stale):
+		return false // goes on after the job, which may be a reset
 	case s.running && (!on || s.fresh):
 		s.runSetCommands([]hci.Params{s.enableSet(false)}, func(error) { s.running = false })
 	case s.train.on && (s.opts == nil || s.train.fresh):
-		s.runSetCommands([]hci.Params{hci.LESetPeriodicAdvertisingEnable{Handle: s.handle}}, func(error) { s.train.on = false })
+		s.runSetCommands([]hci.Params{hci.LESetPeriodicAdvertisingEnable{Handle: s.handle}}, func(error) { s.train.on, s.train.stale = false, false })
+	case s.train.on && s.train.stale:
+		p := hci.LESetPeriodicAdvertisingData{Handle: s.handle, Operation: hci.AdvDataComplete, Data: s.opts.Periodic.Data}
+		s.train.stale = false
+		s.runSetCommands([]hci.Params{p}, func(err error) {
+			if err != nil {
+				s.answerWaiting(err)
+			}
+		})
 	case s.leaving && s.exists:
 		s.runSetCommands([]hci.Params{hci.LERemoveAdvertisingSet{Handle: s.handle}}, func(error) { s.exists = false })
 	case on && !a.c.remainder.isDone(): // a link may begin at once
@@ -267,7 +277,7 @@ func (s *advertSet) noteTaken(p hci.Params, ret []byte) (err error) {
 	case hci.LESetExtendedScanResponseData:
 		s.response = len(p.Data) > 0
 	case hci.LESetPeriodicAdvertisingEnable:
-		s.train.on = p.Enable
+		s.train.on, s.train.stale = p.Enable, false
 	case hci.LEReadMaximumAdvertisingDataLength:
 		decodeReturn(p, ret, nil, func(n hci.AdvDataLength, bad error) {
 			s.a.maxData = max(int(n), maxLegacyAdv)

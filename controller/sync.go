@@ -103,7 +103,7 @@ func (ctl *Controller) Sync(ctx context.Context, advertiser hci.Addr, sid uint8,
 		return nil, err
 	}
 	if !info.followsPeriodic() {
-		return nil, fmt.Errorf("controller: synchronize: %w: use an adapter of Bluetooth 5 that lists LE periodic advertising", ErrNoPeriodicAdvertising)
+		return nil, errNoPeriodic()
 	}
 	// The controller finds the device by the scan.
 	scan, err := ctl.Scan(ctx, &ScanOptions{Passive: true, PHYs: opts.PHYs, OnReport: func(*Report) {}})
@@ -123,6 +123,11 @@ func (ctl *Controller) Sync(ctx context.Context, advertiser hci.Addr, sid uint8,
 		return nil, err
 	}
 	return x.sync, nil
+}
+
+// errNoPeriodic names the remedy.
+func errNoPeriodic() error {
+	return fmt.Errorf("controller: synchronize: %w: use an adapter of Bluetooth 5 that lists LE periodic advertising", ErrNoPeriodicAdvertising)
 }
 
 // followsPeriodic reports whether the controller synchronizes with periodic advertising.

@@ -65,13 +65,17 @@ func (s *syncs) addRequest(x *syncRequest) {
 		x.answer(s.c.err)
 		return
 	}
+	if !s.c.info.followsPeriodic() { // the extended commands were refused meanwhile
+		x.answer(errNoPeriodic())
+		return
+	}
 	s.waiting = append(s.waiting, x)
 	s.startSearch()
 }
 
 // startSearch starts the search that is next.
 func (s *syncs) startSearch() {
-	if s.state != syncIdle || len(s.waiting) == 0 || s.c.err != nil {
+	if s.state != syncIdle || len(s.waiting) == 0 || s.c.err != nil || !s.c.info.Extended {
 		return
 	}
 	x := s.waiting[0]
@@ -110,7 +114,7 @@ func (s *syncs) giveUp(x *syncRequest) {
 func (s *syncs) cancelSearch() {
 	s.state = syncCanceling
 	s.c.timers.setTimer(&s.timer, s.c.now.Add(cancelWait))
-	s.c.runCommand(hci.LEPeriodicAdvertisingCreateSyncCancel{}, func(time.Time, []byte, error) {})
+	s.runEnding(hci.LEPeriodicAdvertisingCreateSyncCancel{}, func() {})
 }
 
 // endSearch lets the next search begin.
@@ -157,7 +161,17 @@ func (s *syncs) endForeign(h hci.Handle) {
 		return
 	}
 	s.ending = true
-	s.c.runCommand(hci.LEPeriodicAdvertisingTerminateSync{Sync: h}, func(time.Time, []byte, error) { s.ending = false })
+	s.runEnding(hci.LEPeriodicAdvertisingTerminateSync{Sync: h}, func() { s.ending = false })
+}
+
+// runEnding runs a command that ends something, and calls then. During and after the
+// switch to the legacy commands it sends none: the reset ends everything.
+func (s *syncs) runEnding(p hci.Params, then func()) {
+	if !s.c.info.Extended {
+		then()
+		return
+	}
+	s.c.runCommand(p, func(time.Time, []byte, error) { then() })
 }
 
 // endSync ends a synchronization with cause, and in the controller too if terminate is set.
@@ -169,7 +183,7 @@ func (s *syncs) endSync(x *Sync, cause error, terminate bool) {
 	x.queue.Close(cause)
 	x.part = nil
 	if terminate && s.c.err == nil {
-		s.c.runCommand(hci.LEPeriodicAdvertisingTerminateSync{Sync: x.handle}, func(time.Time, []byte, error) {})
+		s.runEnding(hci.LEPeriodicAdvertisingTerminateSync{Sync: x.handle}, func() {})
 	}
 }
 
