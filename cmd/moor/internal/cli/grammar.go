@@ -51,6 +51,7 @@ func commands() []*command {
 		newSlots(),
 		newScan(),
 		newDevices(),
+		newProxy(),
 		newConnect(),
 		newWhy(),
 		newInfo(),
