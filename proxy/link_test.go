@@ -318,3 +318,22 @@ func TestStop(t *testing.T) {
 }
 
 func isGoodbye(m esphome.Message) bool { _, ok := m.(*esphome.DisconnectRequest); return ok }
+
+// TestLeaverIsNotServed: a client leaves while its request to connect again waits for the
+// end of the link. Nothing connects for it any more.
+func TestLeaverIsNotServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, u := connected(t)
+		v := l.user("second")
+		v.send(&esphome.SubscribeSlots{})
+		v.want(slots(1, 2, 1))
+		u.send(connect(1, esphome.Disconnect), connect(1, esphome.ConnectWithCache))
+		u.conn.Close()
+		v.wantWithin(10*time.Second, slots(2, 2))
+		if n := l.adapters[0].Stats().Links; n != 0 {
+			t.Errorf("%d links are up", n)
+		}
+		v.send(connect(1, esphome.ConnectWithCache))
+		v.wantWithin(time.Second, slots(1, 2, 1), up(1), slots(1, 2, 1))
+	})
+}

@@ -200,6 +200,7 @@ func (s *Server) removeClient(cl *client) {
 	s.clients = slices.DeleteFunc(s.clients, func(c *client) bool { return c == cl })
 	for _, l := range s.links {
 		if l.owner == cl {
+			l.next = nil // nobody would end that link
 			l.end(errClientLeft)
 		}
 	}
