@@ -177,3 +177,40 @@ func TestSessionSaysGoodbye(t *testing.T) {
 		s.wantEnd(t, stopped)
 	})
 }
+
+// TestSessionBoundsMemory: messages without a payload take memory as well.
+func TestSessionBoundsMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		for range esphome.MaxReplies / 32 {
+			s.session.Send(&esphome.PingResponse{})
+		}
+		s.wantEnd(t, esphome.ErrSlow)
+	})
+}
+
+// TestSessionServerText: more than 32 octets are cut.
+func TestSessionServerText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		go func() {
+			conn, err := esphome.Accept(t.Context(), a, nil, identity)
+			if err != nil {
+				t.Error(err)
+			}
+			_ = esphome.NewSession(conn, esphome.SessionConfig{Server: "moor v0.0.0-20261130083207-0faf17627522"}).Run(t.Context())
+		}()
+		c, err := esphome.Connect(t.Context(), b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.Write(&esphome.HelloRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		want := &esphome.HelloResponse{Major: 1, Minor: 14, Server: "moor v0.0.0-20261130083207-0faf1"}
+		if got, err := c.Read(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %#v, %v", got, err)
+		}
+	})
+}
