@@ -147,16 +147,16 @@ func TestSlowClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 1000 { // of 996 octets with what a frame adds
+		for range 1000 { // of 1,056 octets with what a Packed takes
 			s.session.SendLossy(report)
 			synctest.Wait()
 		}
-		if n := s.session.Dropped(); n != 1000-1-263 {
-			t.Errorf("%d of 1,000 were dropped; one is being written and 263 fit 256 KiB", n)
+		if n := s.session.Dropped(); n != 1000-1-248 {
+			t.Errorf("%d of 1,000 were dropped; one is being written and 248 fit 256 KiB", n)
 		}
 		s.session.Send(&esphome.Slots{Free: 3, Limit: 3})
 		s.wantNext(t, &esphome.Advertisements{Reports: []esphome.Advertisement{{Data: make([]byte, 986)}}})
-		s.wantNext(t, &esphome.Slots{Free: 3, Limit: 3}) // before 263 advertisements
+		s.wantNext(t, &esphome.Slots{Free: 3, Limit: 3}) // before 248 advertisements
 		for range 1100 {
 			s.session.Send(&esphome.ReadResponse{Data: make([]byte, 990)})
 		}
