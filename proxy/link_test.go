@@ -337,3 +337,35 @@ func TestLeaverIsNotServed(t *testing.T) {
 		v.wantWithin(time.Second, slots(1, 2, 1), up(1), slots(1, 2, 1))
 	})
 }
+
+// TestNotificationsFollowTheAnswer: whatever the scheduler does, values that the device
+// sends at once come after the answer, and none after the answer to the end of it.
+func TestNotificationsFollowTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, d, u := connected(t)
+		u.send(connect(1, esphome.Disconnect))
+		time.Sleep(time.Second)
+		l.air.SetTemper(d.Peer(), sim.Temper{Notifications: []sim.Notification{{After: time.Second, Every: 20 * time.Millisecond, Handle: 3, Value: []byte{9}}}})
+		u.send(connect(1, esphome.ConnectWithCache))
+		time.Sleep(2 * time.Second)
+		u.take()
+		on := false
+		for i := range 400 {
+			u.send(&esphome.NotifyRequest{Address: addr(1), Handle: 3, Enable: i%2 == 0})
+			time.Sleep(time.Duration(100+i) * time.Millisecond)
+			for _, m := range u.take() {
+				switch m.(type) {
+				case *esphome.NotifyResponse:
+					on = !on
+				case *esphome.NotifyData:
+					if !on {
+						t.Fatalf("round %d: a value while notifications are off", i)
+					}
+				}
+			}
+			if want := i%2 == 0; on != want {
+				t.Fatalf("round %d: no answer", i)
+			}
+		}
+	})
+}
