@@ -193,5 +193,11 @@ func (l *link) services(ctx context.Context) []esphome.Message {
 	if err != nil {
 		return l.failed(0, err)
 	}
-	return tableOf(l.address, profile, l.owner.session.ShortUUIDs())
+	table := tableOf(l.address, profile, l.owner.session.ShortUUIDs())
+	for _, m := range table {
+		if p, err := esphome.Pack(m); err != nil || len(p.Payload) > maxTable {
+			return l.failed(0, errors.Join(err, errors.New("proxy: a service of the device fits no frame")))
+		}
+	}
+	return table
 }
