@@ -20,11 +20,11 @@ const (
 
 // Bounds of a Session.
 const (
-	// MaxReplies is how many octets of replies wait for a client. A client that leaves more
+	// MaxReplies is how many octets of memory the replies that wait for a client take. A client that leaves more
 	// unread is cut off, because no reply may be lost.
 	MaxReplies = 1 << 20
-	// MaxLossy is how many octets of advertisements wait for a client. Older ones are
-	// dropped beyond.
+	// MaxLossy is how many octets of memory the advertisements that wait for a client take.
+	// Older ones are dropped beyond.
 	MaxLossy = 256 << 10
 	// writeSize is about how many octets are written at once.
 	writeSize = 16 << 10
@@ -37,6 +37,7 @@ const (
 	deadAfter    = 150 * time.Second // without a message of the client
 	goodbyeTime  = time.Second       // for a client to take the last messages
 	maxHelloName = 64                // octets kept of a client's name
+	maxServer    = 32                // octets of SessionConfig.Server
 )
 
 // Errors with which a Session ends.
@@ -50,7 +51,7 @@ var (
 type SessionConfig struct {
 	// Info answers DeviceInfoRequest. Its Name is also that of HelloResponse.
 	Info DeviceInfoResponse
-	// Server is information about the server for HelloResponse, at most 32 octets.
+	// Server is information about the server for HelloResponse. More than 32 octets are cut.
 	Server string
 	// Handle is called with each message that the Session does not answer itself. It runs
 	// on the goroutine of Run, which reads nothing meanwhile.
@@ -79,17 +80,35 @@ type Session struct {
 type outgoing struct {
 	ring.Ring[Packed]
 	octets int
+	most   int // of messages, since the ring was made
 }
 
-func (o *outgoing) push(p Packed) { o.Push(p); o.octets += len(p.Payload) + noiseHeader }
+// packedSize is about how many octets of memory a Packed takes beside its payload, in a
+// ring of twice the length.
+const packedSize = 64
+
+// manyPacked is the length from which a ring is let go of when it is empty: it does not
+// shrink.
+const manyPacked = 1024
+
+func (o *outgoing) push(p Packed) {
+	o.Push(p)
+	o.octets += len(p.Payload) + packedSize
+	o.most = max(o.most, o.Len())
+}
+
 func (o *outgoing) pop() Packed {
 	p := o.Pop()
-	o.octets -= len(p.Payload) + noiseHeader
+	o.octets -= len(p.Payload) + packedSize
+	if o.Len() == 0 && o.most >= manyPacked {
+		o.Ring, o.most = ring.Ring[Packed]{}, 0
+	}
 	return p
 }
 
 // NewSession returns the Session of a client. Run serves it.
 func NewSession(conn *Conn, cfg SessionConfig) *Session {
+	cfg.Server = cfg.Server[:min(len(cfg.Server), maxServer)]
 	return &Session{conn: conn, cfg: cfg, begin: time.Now(), wake: make(chan struct{}, 1)}
 }
 

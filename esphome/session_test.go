@@ -147,16 +147,16 @@ func TestSlowClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 1000 { // of 996 octets with what a frame adds
+		for range 1000 { // of 1,056 octets with what a Packed takes
 			s.session.SendLossy(report)
 			synctest.Wait()
 		}
-		if n := s.session.Dropped(); n != 1000-1-263 {
-			t.Errorf("%d of 1,000 were dropped; one is being written and 263 fit 256 KiB", n)
+		if n := s.session.Dropped(); n != 1000-1-248 {
+			t.Errorf("%d of 1,000 were dropped; one is being written and 248 fit 256 KiB", n)
 		}
 		s.session.Send(&esphome.Slots{Free: 3, Limit: 3})
 		s.wantNext(t, &esphome.Advertisements{Reports: []esphome.Advertisement{{Data: make([]byte, 986)}}})
-		s.wantNext(t, &esphome.Slots{Free: 3, Limit: 3}) // before 263 advertisements
+		s.wantNext(t, &esphome.Slots{Free: 3, Limit: 3}) // before 248 advertisements
 		for range 1100 {
 			s.session.Send(&esphome.ReadResponse{Data: make([]byte, 990)})
 		}
@@ -175,5 +175,42 @@ func TestSessionSaysGoodbye(t *testing.T) {
 		s.wantNext(t, &esphome.Slots{Free: 1, Limit: 1})
 		s.wantNext(t, &esphome.DisconnectRequest{})
 		s.wantEnd(t, stopped)
+	})
+}
+
+// TestSessionBoundsMemory: messages without a payload take memory as well.
+func TestSessionBoundsMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		for range esphome.MaxReplies / 32 {
+			s.session.Send(&esphome.PingResponse{})
+		}
+		s.wantEnd(t, esphome.ErrSlow)
+	})
+}
+
+// TestSessionServerText: more than 32 octets are cut.
+func TestSessionServerText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		go func() {
+			conn, err := esphome.Accept(t.Context(), a, nil, identity)
+			if err != nil {
+				t.Error(err)
+			}
+			_ = esphome.NewSession(conn, esphome.SessionConfig{Server: "moor v0.0.0-20261130083207-0faf17627522"}).Run(t.Context())
+		}()
+		c, err := esphome.Connect(t.Context(), b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.Write(&esphome.HelloRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		want := &esphome.HelloResponse{Major: 1, Minor: 14, Server: "moor v0.0.0-20261130083207-0faf1"}
+		if got, err := c.Read(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %#v, %v", got, err)
+		}
 	})
 }

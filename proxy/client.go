@@ -14,6 +14,7 @@ type client struct {
 	address string
 
 	wantsReports, wantsSlots bool
+	forgetting               int                  // requests to remove files that run
 	slots                    esphome.Slots        // as the client was told last
 	scanner                  esphome.ScannerState // likewise
 }
@@ -110,16 +111,43 @@ func (c *client) requestLocked(m *esphome.DeviceRequest) {
 			c.session.Send(&esphome.PairResponse{Address: m.Address, Error: codeNotConnected})
 		}
 	case esphome.Unpair:
-		c.server.background.Go(func() {
+		if !ok || !c.server.allows(mac) {
+			c.session.Send(&esphome.UnpairResponse{Address: m.Address, Error: codeGATTError})
+		} else if !c.forgetLocked(func() {
 			err := c.server.unpair(mac)
 			c.session.Send(&esphome.UnpairResponse{Address: m.Address, Success: err == nil, Error: codeOf(err)})
-		})
+		}) {
+			c.session.Send(&esphome.UnpairResponse{Address: m.Address, Error: codeBusy})
+		}
 	case esphome.ClearCache:
-		c.server.background.Go(func() {
+		if !ok || !c.server.allows(mac) {
+			c.session.Send(&esphome.ClearCacheResponse{Address: m.Address, Error: codeGATTError})
+		} else if !c.forgetLocked(func() {
 			c.server.m.ClearCache(mac.String())
 			c.session.Send(&esphome.ClearCacheResponse{Address: m.Address, Success: true})
-		})
+		}) {
+			c.session.Send(&esphome.ClearCacheResponse{Address: m.Address, Error: codeBusy})
+		}
 	default:
 		c.session.Send(&esphome.DeviceConnection{Address: m.Address, Error: codeGATTError})
 	}
+}
+
+// maxForgetting is how many requests of one client to remove files may run.
+const maxForgetting = 16
+
+// forgetLocked runs f, which removes files, on a goroutine of its own. It is false if too
+// many run.
+func (c *client) forgetLocked(f func()) bool {
+	if c.forgetting >= maxForgetting {
+		return false
+	}
+	c.forgetting++
+	c.server.background.Go(func() {
+		f()
+		c.server.mu.Lock()
+		defer c.server.mu.Unlock()
+		c.forgetting--
+	})
+	return true
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/proxy"
 	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/smp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,9 +39,15 @@ var mac = hci.MAC{1, 0, 0, 0xEE, 0xFF, 2}
 // newLab starts a proxy over n adapters, each of some slots.
 func newLab(t *testing.T, n, slots int, cfg proxy.Config) *lab {
 	t.Helper()
+	return newLabWith(t, n, slots, cfg, nil)
+}
+
+// newLabWith is newLab with a Security Manager.
+func newLabWith(t *testing.T, n, slots int, cfg proxy.Config, pairing *smp.Config) *lab {
+	t.Helper()
 	l := &lab{t: t, air: sim.New(&sim.Config{Seed: 1}), pipe: &pipe{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	t.Cleanup(func() { l.air.Close() })
-	mc := &connmgr.Config{Kinds: []connmgr.Kind{{Open: l.air.OpenTransport}}, Slots: map[string]int{}, PassiveScan: true}
+	mc := &connmgr.Config{Kinds: []connmgr.Kind{{Open: l.air.OpenTransport}}, Slots: map[string]int{}, PassiveScan: true, Pairing: pairing}
 	for i := range n {
 		name := fmt.Sprintf("hci%d", i)
 		l.adapters = append(l.adapters, l.air.NewController(&sim.ControllerConfig{Name: name}))

@@ -7,7 +7,6 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/esphome"
-	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 )
@@ -34,7 +33,9 @@ type link struct {
 	ops     chan esphome.Message
 
 	client *connmgr.Client
-	subs   map[att.Handle]*gatt.Subscription
+	values map[att.Handle]*forwarded
+	// begin, if not nil, is run once the operation has been answered.
+	begin func()
 
 	// The mutex of the Server guards these.
 	mtu  uint32    // once the client knows that the link is up
@@ -73,6 +74,9 @@ func (l *link) run() {
 	}
 	s.log.Info("link ended", "address", l.dev, "client", l.owner.describe(), "reason", err)
 	l.cancel(err)
+	for _, f := range l.values {
+		<-f.done // no value follows the end of the link
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLinkLocked(l, codeOfEnd(err))
@@ -111,12 +115,16 @@ func (l *link) serve() error {
 func (l *link) operate(m esphome.Message) {
 	ctx, cancel := context.WithTimeoutCause(l.ctx, operationTime, errOperationTime)
 	defer cancel()
+	l.begin = nil
 	answer := l.answer(ctx, m)
 	if l.ending() || l.client.Err() != nil {
 		return
 	}
 	for _, a := range answer {
 		l.owner.session.Send(a)
+	}
+	if l.begin != nil {
+		l.begin()
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/proxy"
 	"github.com/moor-ble/moor/sim"
+	"github.com/moor-ble/moor/smp"
+	"github.com/moor-ble/moor/uuid"
 )
 
 // TestOperations: the answers of all operations, in the order of the requests.
@@ -318,3 +320,121 @@ func TestStop(t *testing.T) {
 }
 
 func isGoodbye(m esphome.Message) bool { _, ok := m.(*esphome.DisconnectRequest); return ok }
+
+// TestLeaverIsNotServed: a client leaves while its request to connect again waits for the
+// end of the link. Nothing connects for it any more.
+func TestLeaverIsNotServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, u := connected(t)
+		v := l.user("second")
+		v.send(&esphome.SubscribeSlots{})
+		v.want(slots(1, 2, 1))
+		u.send(connect(1, esphome.Disconnect), connect(1, esphome.ConnectWithCache))
+		u.conn.Close()
+		v.wantWithin(10*time.Second, slots(2, 2))
+		if n := l.adapters[0].Stats().Links; n != 0 {
+			t.Errorf("%d links are up", n)
+		}
+		v.send(connect(1, esphome.ConnectWithCache))
+		v.wantWithin(time.Second, slots(1, 2, 1), up(1), slots(1, 2, 1))
+	})
+}
+
+// TestNotificationsFollowTheAnswer: whatever the scheduler does, values that the device
+// sends at once come after the answer, and none after the answer to the end of it.
+func TestNotificationsFollowTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, d, u := connected(t)
+		u.send(connect(1, esphome.Disconnect))
+		time.Sleep(time.Second)
+		l.air.SetTemper(d.Peer(), sim.Temper{Notifications: []sim.Notification{{After: time.Second, Every: 20 * time.Millisecond, Handle: 3, Value: []byte{9}}}})
+		u.send(connect(1, esphome.ConnectWithCache))
+		time.Sleep(2 * time.Second)
+		u.take()
+		on := false
+		for i := range 400 {
+			u.send(&esphome.NotifyRequest{Address: addr(1), Handle: 3, Enable: i%2 == 0})
+			time.Sleep(time.Duration(100+i) * time.Millisecond)
+			for _, m := range u.take() {
+				switch m.(type) {
+				case *esphome.NotifyResponse:
+					on = !on
+				case *esphome.NotifyData:
+					if !on {
+						t.Fatalf("round %d: a value while notifications are off", i)
+					}
+				}
+			}
+			if want := i%2 == 0; on != want {
+				t.Fatalf("round %d: no answer", i)
+			}
+		}
+	})
+}
+
+// TestForgetAbsurdDevices: what is no address, and devices that nobody may use, are not
+// mistaken for others.
+func TestForgetAbsurdDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 1, 2, proxy.Config{Deny: []hci.MAC{macOf(2)}})
+		u := l.user("first")
+		for _, a := range []esphome.Address{1<<50 | addr(1), addr(2)} {
+			u.send(&esphome.DeviceRequest{Address: a, Type: esphome.Unpair})
+			u.want(&esphome.UnpairResponse{Address: a, Error: 0x85})
+			u.send(&esphome.DeviceRequest{Address: a, Type: esphome.ClearCache})
+			u.want(&esphome.ClearCacheResponse{Address: a, Error: 0x85})
+		}
+	})
+}
+
+// TestLargeService: the table of a device that no frame holds costs the client nothing
+// but the table.
+func TestLargeService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 1, 2, proxy.Config{})
+		def := gatt.ServiceDef{UUID: gatt.UUID16(0x180F)}
+		for range 2500 {
+			def.Characteristics = append(def.Characteristics, gatt.CharDef{UUID: uuid.UUID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, Properties: gatt.PropRead})
+		}
+		l.air.NewDevice(&sim.DeviceConfig{Name: "large", Address: hci.Addr{MAC: macOf(1), Kind: hci.AddrRandom}, Table: sim.NewTable(def)})
+		time.Sleep(2 * time.Second)
+		u := l.user("first")
+		u.send(connect(1, esphome.ConnectWithoutCache))
+		time.Sleep(20 * time.Second)
+		u.take()
+		u.send(&esphome.ServicesRequest{Address: addr(1)})
+		u.wantWithin(29*time.Second, &esphome.GATTError{Address: addr(1), Error: 0x85})
+		u.send(&esphome.PingRequest{})
+		u.want(&esphome.PingResponse{})
+	})
+}
+
+// slowStore takes a second to remove a bond.
+type slowStore struct{ smp.Store }
+
+func (s slowStore) Remove(a hci.Addr) error {
+	time.Sleep(time.Second)
+	return s.Store.Remove(a)
+}
+
+// TestManyUnpairs: few of a client's requests to remove bonds run at a time, and the
+// others are refused as busy. The removals of an adapter take turns.
+func TestManyUnpairs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLabWith(t, 1, 2, proxy.Config{}, &smp.Config{Store: func(local smp.Local) (smp.Store, error) {
+			s, err := smp.Memory()(local)
+			return slowStore{s}, err
+		}})
+		u := l.user("first")
+		for range 100 {
+			u.send(&esphome.DeviceRequest{Address: addr(1), Type: esphome.Unpair})
+		}
+		if got := u.take(); len(got) != 84 || !reflect.DeepEqual(got[0], &esphome.UnpairResponse{Address: addr(1), Error: 0x84}) {
+			t.Errorf("%d are refused at once", len(got))
+		}
+		time.Sleep(40 * time.Second)
+		if got := u.take(); len(got) != 16 || !reflect.DeepEqual(got[0], &esphome.UnpairResponse{Address: addr(1), Success: true}) {
+			t.Errorf("%d are answered: %s", len(got), list(got))
+		}
+	})
+}

@@ -87,8 +87,8 @@ func (l *link) write(ctx context.Context, handle uint32, value []byte, response 
 // writeDescriptor writes a descriptor. The client writes the CCCD itself after it has
 // asked for notifications, which the subscription has written already.
 func (l *link) writeDescriptor(ctx context.Context, handle uint32, value []byte) []esphome.Message {
-	for _, sub := range l.subs {
-		for _, d := range sub.Char().Info().Descriptors {
+	for _, f := range l.values {
+		for _, d := range f.sub.Char().Info().Descriptors {
 			if d.UUID == cccd && uint32(d.Handle) == handle && len(value) == 2 && value[0]|value[1] != 0 {
 				return []esphome.Message{&esphome.WriteResponse{Address: l.address, Handle: handle}}
 			}
@@ -103,9 +103,10 @@ func (l *link) notify(ctx context.Context, m *esphome.NotifyRequest) []esphome.M
 	if err == nil && m.Enable {
 		err = l.subscribe(ctx, h)
 	} else if err == nil {
-		if sub := l.subs[h]; sub != nil {
-			delete(l.subs, h)
-			err = sub.Close()
+		if f := l.values[h]; f != nil {
+			delete(l.values, h)
+			err = f.sub.Close()
+			<-f.done // no value follows the answer
 		}
 	}
 	if err != nil {
@@ -114,33 +115,42 @@ func (l *link) notify(ctx context.Context, m *esphome.NotifyRequest) []esphome.M
 	return []esphome.Message{&esphome.NotifyResponse{Address: l.address, Handle: m.Handle}}
 }
 
+// forwarded is the forwarding of one characteristic's values.
+type forwarded struct {
+	sub  *gatt.Subscription
+	done chan struct{} // closed when no value follows
+}
+
 func (l *link) subscribe(ctx context.Context, h att.Handle) error {
-	if l.subs[h] != nil {
+	if f := l.values[h]; f != nil && f.sub.Err() == nil {
 		return nil
 	}
-	var sub *gatt.Subscription
+	f := &forwarded{done: make(chan struct{})}
 	err := l.client.Heal(ctx, func(ctx context.Context) error {
 		char, err := l.client.GATT().CharByHandle(ctx, h)
 		if err != nil {
 			return err
 		}
-		sub, err = char.Subscribe(ctx, &gatt.SubscribeOptions{Queue: 256})
+		f.sub, err = char.Subscribe(ctx, &gatt.SubscribeOptions{Queue: 256})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if l.subs == nil {
-		l.subs = map[att.Handle]*gatt.Subscription{}
+	l.begin = func() {
+		if l.values == nil {
+			l.values = map[att.Handle]*forwarded{}
+		}
+		l.values[h] = f
+		l.server.background.Go(func() { l.forward(h, f) })
 	}
-	l.subs[h] = sub
-	l.server.background.Go(func() { l.forward(h, sub) })
 	return nil
 }
 
 // forward sends the values of a subscription to the client until it ends.
-func (l *link) forward(h att.Handle, sub *gatt.Subscription) {
-	for value, err := range sub.All(l.ctx) {
+func (l *link) forward(h att.Handle, f *forwarded) {
+	defer close(f.done)
+	for value, err := range f.sub.All(l.ctx) {
 		if err != nil {
 			return
 		}
@@ -183,5 +193,11 @@ func (l *link) services(ctx context.Context) []esphome.Message {
 	if err != nil {
 		return l.failed(0, err)
 	}
-	return tableOf(l.address, profile, l.owner.session.ShortUUIDs())
+	table := tableOf(l.address, profile, l.owner.session.ShortUUIDs())
+	for _, m := range table {
+		if p, err := esphome.Pack(m); err != nil || len(p.Payload) > maxTable {
+			return l.failed(0, errors.Join(err, errors.New("proxy: a service of the device fits no frame")))
+		}
+	}
+	return table
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -26,6 +27,13 @@ const handshakeTime = 30 * time.Second
 
 // MaxClients is how many clients a Server has at a time. Further ones are closed.
 const MaxClients = 64
+
+// maxConns is how many connections a Server has at a time, with those whose handshake is
+// not over.
+const maxConns = 2 * MaxClients
+
+// acceptPause is how long a Server without descriptors waits until it accepts again.
+const acceptPause = 100 * time.Millisecond
 
 // apiVersion is the version of ESPHome whose API the Server has. Home Assistant asks for
 // an update of older ones.
@@ -149,17 +157,40 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // accept accepts clients until l is closed.
 func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup) error {
+	places := make(chan struct{}, maxConns)
 	for {
 		c, err := l.Accept()
-		var passing net.Error
-		if errors.As(err, &passing) && passing.Timeout() {
+		if passes(err) && ctx.Err() == nil {
+			s.log.Warn("no client can be accepted for now", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptPause):
+			}
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("proxy: listener: %w", err)
 		}
-		all.Go(func() { s.serveClient(ctx, c) })
+		select {
+		case places <- struct{}{}:
+			all.Go(func() {
+				defer func() { <-places }()
+				s.serveClient(ctx, c)
+			})
+		default:
+			s.log.Warn("client refused: too many connections", "client", c.RemoteAddr(), "most", maxConns)
+			c.Close()
+		}
 	}
+}
+
+// passes reports whether an error of Accept passes: clients that leave give descriptors
+// and memory back.
+func passes(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout() || slices.ContainsFunc([]error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+	}, func(e error) bool { return errors.Is(err, e) })
 }
 
 // serveClient serves one client until it leaves or ctx ends.
@@ -200,6 +231,7 @@ func (s *Server) removeClient(cl *client) {
 	s.clients = slices.DeleteFunc(s.clients, func(c *client) bool { return c == cl })
 	for _, l := range s.links {
 		if l.owner == cl {
+			l.next = nil // nobody would end that link
 			l.end(errClientLeft)
 		}
 	}

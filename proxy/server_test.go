@@ -1,7 +1,13 @@
 package proxy_test
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +63,78 @@ func TestManyClients(t *testing.T) {
 				u.conn.Close()
 			}
 			time.Sleep(time.Second)
+		}
+	})
+}
+
+// tired is a listener that has no descriptor for a while.
+type tired struct {
+	*pipe
+	failures int
+}
+
+func (t *tired) Accept() (net.Conn, error) {
+	if t.failures > 0 {
+		t.failures--
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return t.pipe.Accept()
+}
+
+// TestNoDescriptors: a proxy survives a while without descriptors, and serves then.
+func TestNoDescriptors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 1, 2, proxy.Config{})
+		l.stop()
+		cfg := proxy.Config{Name: "moor-test", MAC: mac, Version: "0.1.0"}
+		s, err := proxy.New(l.m, &cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.pipe = &pipe{conns: make(chan net.Conn), closed: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(ctx, &tired{l.pipe, 10}) }()
+		time.Sleep(10 * time.Second)
+		select {
+		case err := <-ended:
+			t.Fatal(err)
+		default:
+		}
+		l.user("first")
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestManyHandshakes: connections that say nothing are bounded, and end after a while.
+func TestManyHandshakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 1, 2, proxy.Config{Key: &esphome.Key{1}})
+		var all []net.Conn
+		for range 3 * proxy.MaxClients {
+			a, b := net.Pipe()
+			l.pipe.conns <- a
+			all = append(all, b)
+		}
+		closed := func() (n int) {
+			synctest.Wait()
+			for _, c := range all {
+				_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+				if _, err := c.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
+					n++
+				}
+			}
+			return n
+		}
+		if n := closed(); n != proxy.MaxClients {
+			t.Errorf("%d of %d are closed", n, len(all))
+		}
+		time.Sleep(time.Minute)
+		if n := closed(); n != len(all) {
+			t.Errorf("%d of %d are closed after a minute", n, len(all))
 		}
 	})
 }

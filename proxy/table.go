@@ -11,6 +11,9 @@ import (
 // frame of any client holds.
 const tableAttributes = 64
 
+// maxTable is the longest payload of a message of a table, in octets: Noise adds 20.
+const maxTable = esphome.MaxPayload - 20
+
 var cccd = uuid.From16(0x2902)
 
 // tableOf returns the messages that describe a table: whole services, and the end.

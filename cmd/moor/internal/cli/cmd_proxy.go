@@ -2,12 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/esphome"
@@ -137,6 +139,10 @@ func listeningText(l jsonListening) string {
 	return fmt.Sprintf("%s (%s) listens at %s, %s; Ctrl-C ends", l.Name, l.MAC, l.Address, security)
 }
 
+// maxSocketPath is the longest path of a Unix socket, in octets, on the system with the
+// shortest: macOS.
+const maxSocketPath = 103
+
 // checkListen checks the address to listen at, and reports whether only this machine
 // reaches it.
 func (c *proxyCmd) checkListen() (local bool, err error) {
@@ -144,11 +150,23 @@ func (c *proxyCmd) checkListen() (local bool, err error) {
 		if path == "" {
 			return false, usagef("--listen: unix: names no socket: write unix:PATH")
 		}
+		if len(path) > maxSocketPath {
+			return false, usagef("--listen: the path of a socket has at most %d octets, and this one has %d", maxSocketPath, len(path))
+		}
+		if c.Key != "" {
+			return false, usagef("--key: clients at a Unix socket are not encrypted: leave it out")
+		}
 		return true, nil
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
+	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return false, usagef("--listen: %q is no address: write HOST:PORT, :PORT or unix:PATH", c.Listen)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return false, usagef("--listen: %q is no port: write a number up to 65535", port)
+	}
+	if c.Plaintext && c.Key != "" {
+		return false, usagef("--key: clients are not encrypted with --plaintext: leave one out")
 	}
 	ip := net.ParseIP(host)
 	local = host == "localhost" || ip != nil && ip.IsLoopback()
@@ -205,7 +223,7 @@ func listenProxy(ctx context.Context, address string) (net.Listener, error) {
 	if c, err := d.DialContext(ctx, "unix", path); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("%s: another program listens there: end it, or choose another path", path)
-	} else if info, e := os.Lstat(path); e == nil && info.Mode()&os.ModeSocket != 0 {
+	} else if info, e := os.Lstat(path); e == nil && info.Mode()&os.ModeSocket != 0 && errors.Is(err, syscall.ECONNREFUSED) {
 		if err := os.Remove(path); err != nil {
 			return nil, err
 		}

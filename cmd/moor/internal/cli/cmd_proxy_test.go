@@ -159,6 +159,11 @@ func TestWrongProxyCommandLines(t *testing.T) {
 	}{
 		{"--listen 6053", 2, `"6053" is no address: write HOST:PORT, :PORT or unix:PATH`},
 		{"--listen unix:", 2, "names no socket"},
+		{"--listen 127.0.0.1:abc", 2, `--listen: "abc" is no port: write a number up to 65535`},
+		{"--listen 127.0.0.1:99999", 2, `"99999" is no port`},
+		{"--listen unix:/" + strings.Repeat("a", 200), 2, "the path of a socket has at most 103 octets"},
+		{"--listen 127.0.0.1:0 --plaintext --key " + file, 2, "--key: clients are not encrypted with --plaintext: leave one out"},
+		{"--listen unix:/nowhere/p --key " + file, 2, "--key: clients at a Unix socket are not encrypted: leave it out"},
 		{"--plaintext", 2, "lets everybody who reaches :6053 use the adapters: listen at 127.0.0.1 or at a Unix socket, or add --force"},
 		{"--name Attic", 2, `the name "Attic" is no host name`},
 		{"--allow kettle", 2, `"kettle" is not an address`},
@@ -167,9 +172,28 @@ func TestWrongProxyCommandLines(t *testing.T) {
 		{"--key " + file + "x", 1, "no such file"},
 		{"--listen 203.0.113.7:6053", 1, "cannot assign requested address"},
 	} {
-		r := moor(t.Context(), append([]string{"-a", "sim:empty", "--state", state, "proxy"}, strings.Fields(c.args)...)...)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		r := moor(ctx, append([]string{"-a", "sim:empty", "--state", state, "proxy"}, strings.Fields(c.args)...)...)
+		cancel()
 		if r.code != c.code || r.stdout != "" || !strings.Contains(r.stderr, c.want) {
 			t.Errorf("%s: %+v", c.args, r)
+		}
+	}
+}
+
+// TestProxyName: a name on the command line wins over one that was made in the same
+// directory for an adapter of that name.
+func TestProxyName(t *testing.T) {
+	state := t.TempDir()
+	for _, name := range []string{"", "attic"} {
+		home, err := openProxyHome(state, name, []string{"attic"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := home.identity(name)
+		home.close()
+		if err != nil || (id.Name == "attic") != (name == "attic") {
+			t.Errorf("%q: %+v, %v", name, id, err)
 		}
 	}
 }

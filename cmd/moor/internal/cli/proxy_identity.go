@@ -75,6 +75,9 @@ func (h *proxyHome) identity(name string) (proxyIdentity, error) {
 		if err := json.Unmarshal(b, &id); err != nil || id.MAC == (hci.MAC{}) || id.Name == "" {
 			return id, fmt.Errorf("%s is damaged: remove it, and clients will see a new proxy", filepath.Join(h.dir.Path(), proxyIdentityFile))
 		}
+		if name != "" {
+			id.Name = name // the directory may be that of an adapter of this name
+		}
 		return id, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return id, err
