@@ -72,6 +72,10 @@ func newDevice(c central, opts []ble.Option) (*Device, error) {
 	if hc, ok := c.(hostCentral); ok {
 		d.peripheral = &peripheral{h: hc.h, events: d.options, clients: map[*gatt.Session]*served{}}
 		d.peripheral.acceptFor(&o)
+		return d, nil
+	}
+	if err := o.checkManager(); err != nil {
+		return nil, err
 	}
 	return d, nil
 }
@@ -106,10 +110,14 @@ func (d *Device) Option(opts ...ble.Option) error {
 	if o.id != d.opts.id {
 		return fmt.Errorf("goble: device id %d: the adapter is open already: open another Device", o.id)
 	}
-	d.opts = o
-	if d.peripheral != nil {
+	if d.peripheral == nil {
+		if err := o.checkManager(); err != nil {
+			return err
+		}
+	} else {
 		d.peripheral.acceptFor(&o)
 	}
+	d.opts = o
 	return nil
 }
 

@@ -24,6 +24,7 @@ type options struct {
 	advSilent                bool // advertise without accepting links
 	connected                func(evt.LEConnectionComplete)
 	disconnected             func(evt.DisconnectionComplete)
+	peripheral               bool // the program asks for that role
 	err                      error
 }
 
@@ -41,6 +42,14 @@ func (o *options) apply(opts []ble.Option) error {
 	}
 	if o.err != nil {
 		return fmt.Errorf("goble: %w", o.err)
+	}
+	return nil
+}
+
+// checkManager returns an error for options that a Device on a Manager does not have.
+func (o *options) checkManager() error {
+	if o.peripheral || o.connected != nil || o.disconnected != nil {
+		return errNoPeripheral
 	}
 	return nil
 }
@@ -118,8 +127,8 @@ func (o *options) SetDisconnectedHandler(f func(evt.DisconnectionComplete)) erro
 	return nil
 }
 
-// SetPeripheralRole does nothing: a Device has both roles.
-func (o *options) SetPeripheralRole() error { return nil }
+// SetPeripheralRole is refused by a Device on a Manager. Another one has both roles.
+func (o *options) SetPeripheralRole() error { o.peripheral = true; return nil }
 
 // SetCentralRole does nothing: a Device has both roles.
 func (o *options) SetCentralRole() error { return nil }

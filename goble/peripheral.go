@@ -19,7 +19,7 @@ import (
 
 // errNoPeripheral is the answer of a Device on a Manager, which makes links and
 // accepts none.
-var errNoPeripheral = fmt.Errorf("goble: a Device on a Manager has no peripheral role: open the Device with goble.Open: %w", ble.ErrNotImplemented)
+var errNoPeripheral = fmt.Errorf("goble: a Device on a Manager has neither the peripheral role nor handlers of links: open the Device with goble.Open: %w", ble.ErrNotImplemented)
 
 // peripheral is the peripheral role of a Device on a host: the attribute table, and the
 // links of all peers that use it.

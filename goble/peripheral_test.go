@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -308,6 +309,9 @@ func testAdvertisements(t *testing.T) {
 		{"long name", func(ctx context.Context) error {
 			return server.AdvertiseNameAndServices(ctx, "Thermometer of the kitchen", provisioning)
 		}, "020106" + "1107fcf73331a8bfc9b9494457f7c0fe81e0", "1b09546865726d6f6d65746572206f6620746865206b69746368656e"},
+		{"name for the scan response", func(ctx context.Context) error {
+			return server.AdvertiseNameAndServices(ctx, "aaaaaaaaaaaaaaaaaaaaaaaaaaaa\u00e9bc")
+		}, "020106", "1d08" + strings.Repeat("61", 28)},
 		{"too many services", func(ctx context.Context) error {
 			return server.AdvertiseNameAndServices(ctx, "B", provisioning, beacon)
 		}, "020106" + "1106fcf73331a8bfc9b9494457f7c0fe81e0" + "020942", ""},
