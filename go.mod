@@ -3,6 +3,7 @@ module github.com/moor-ble/moor
 go 1.26.0
 
 require (
+	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	github.com/mdlayher/socket v0.8.0
 	github.com/spf13/pflag v1.0.10

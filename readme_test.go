@@ -18,8 +18,8 @@ func TestReadmeProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readme, -1)
-	if len(blocks) != 1 {
-		t.Fatalf("README.md has %d programs, want one", len(blocks))
+	if len(blocks) != 2 {
+		t.Fatalf("README.md has %d programs, want a program and a test", len(blocks))
 	}
 	program := blocks[0][1]
 	if formatted, err := format.Source(program); err != nil || string(formatted) != string(program) {
@@ -39,5 +39,25 @@ func TestReadmeProgram(t *testing.T) {
 	}
 	if out, err := exec.Command("go", "vet", file).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestReadmeTest checks that the test of README.md and its scenario file are those that
+// run here.
+func TestReadmeTest(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, begin := range map[string]string{"survives_test.go": "func TestSurvivesLostLinks(", "testdata/hangs-up.yaml": ""} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := string(content)
+		block = "\n" + block[strings.Index(block, begin):] + "```\n"
+		if !strings.Contains(string(readme), block) {
+			t.Errorf("README.md does not show %s as it is:\n%s", file, block)
+		}
 	}
 }

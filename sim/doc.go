@@ -60,15 +60,18 @@
 // [Open] makes an air with devices by the name of a scenario, which is the meaning
 // of an adapter's address "sim:NAME". [OpenTransport] and [Air.OpenTransport] fit
 // the Open of a connmgr.Kind: the first opens scenarios, the second the
-// controllers of an air.
+// controllers of an air. [Load] reads a scenario from a file that a person writes, with
+// controllers, devices, places and a timeline: see docs/lab.md and [ExampleFile].
+// [Scenario.OpenWorld] gives the whole of a scenario as a [World], whose methods change it
+// while it runs.
 //
 // # Limits of the model
 //
 // Scan windows, advertising and connection events of one radio do not compete;
 // links do. Transmissions of different nodes do not collide, except for
 // connection requests to one advertiser: interference is Path.Loss. The clocks of
-// all nodes agree. There are no isochronous channels, no periodic advertising and
-// no BR/EDR.
+// all nodes agree. Periodic advertising takes no time
+// on air. There are no isochronous channels and no BR/EDR.
 //
 // # Calls
 //

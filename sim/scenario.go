@@ -2,9 +2,7 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,8 +17,9 @@ import (
 type Scenario struct {
 	Name string
 	Text string // a description for the user
-	fill func(ctx context.Context, w *world) error
-	air  Config // as the options say
+	fill func(ctx context.Context, w *World) error
+	air  Config        // as the options say
+	file *scenarioFile // nil if it is not from a file
 }
 
 // Scenarios returns the scenarios that Open knows. An empty name means the
@@ -29,7 +28,7 @@ func Scenarios() []Scenario {
 	return []Scenario{
 		{Name: "sensors", Text: "a thermometer, a heart rate belt and a lamp", fill: fillSensors},
 		{Name: "beacons", Text: "devices that only broadcast: BTHome, RuuviTag, iBeacon, Eddystone", fill: fillBeacons},
-		{Name: "empty", Text: "nothing but the controller", fill: func(context.Context, *world) error { return nil }},
+		{Name: "empty", Text: "nothing but the controller", fill: fillEmpty},
 		{Name: "crowd", Text: "the sensors among 100 devices that advertise", fill: fillCrowd},
 		{Name: "flaky", Text: "the sensors, each of which fails the first two connects", fill: fillFlaky},
 		{Name: "full", Text: "the sensors, on a controller with a single link", fill: fillFull},
@@ -46,14 +45,10 @@ type ScenarioOptions struct {
 	// goroutine of the pairing and may wait for the user. Default: passkeys are
 	// not shown.
 	Passkey func(device string, p smp.Passkey)
-}
-
-// world is the air of a scenario and its devices.
-type world struct {
-	opts        ScenarioOptions
-	air         *Air
-	controller  *Controller
-	peripherals []*Peripheral
+	// Event is called for each event of the devices of a scenario file and of its timeline,
+	// one after the other. It must not block for long, and must not call methods of the
+	// World. Default: no call.
+	Event func(WorldEvent)
 }
 
 // startTime bounds the start of a scenario's devices, in real time. Each takes a
@@ -72,11 +67,16 @@ func Open(scenario string) (hci.Transport, error) {
 }
 
 // ParseScenario parses the part of an adapter's address after "sim:": the name of
-// a scenario, with options as in a URL: "crowd?seed=7&loss=0.2". The options are
-// seed (Config.Seed), loss (Path.Loss) and rssi (Path.RSSI).
+// a scenario or of a scenario file, with options as in a URL: "crowd?seed=7&loss=0.2".
+// IsFile tells the two apart. The options are seed (Config.Seed), loss (Path.Loss) and
+// rssi (Path.RSSI), and replace those of a file.
 func ParseScenario(scenario string) (Scenario, error) {
 	name, query, _ := strings.Cut(scenario, "?")
-	s, err := findScenario(name)
+	find := findScenario
+	if IsFile(name) {
+		find = Load
+	}
+	s, err := find(name)
 	if err != nil {
 		return Scenario{}, err
 	}
@@ -87,30 +87,16 @@ func ParseScenario(scenario string) (Scenario, error) {
 }
 
 // Open makes the scenario, as the function Open does. A Scenario that does not
-// come from ParseScenario needs only its Name. nil options are the defaults.
+// come from ParseScenario, Load or ParseFile needs only its Name. nil options are the
+// defaults.
 func (s Scenario) Open(o *ScenarioOptions) (hci.Transport, error) {
-	if s.fill == nil {
-		named, err := findScenario(s.Name)
-		if err != nil {
-			return nil, err
-		}
-		s.fill = named.fill
-	}
-	w := &world{air: New(&s.air)}
-	if o != nil {
-		w.opts = *o
-	}
-	cc := ControllerConfig{Name: "sim"}
-	if s.Name == "full" {
-		cc.MaxLinks = 1
-	}
-	w.controller = w.air.NewController(&cc)
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	if err := s.fill(ctx, w); err != nil {
-		return nil, errors.Join(fmt.Errorf("sim: scenario %s: %w", s.Name, err), w.Close())
+	w, err := s.OpenWorld(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	return &opened{Controller: w.controller, world: w}, nil
+	return &opened{Controller: w.attachments[0].Controller, world: w}, nil
 }
 
 func findScenario(name string) (Scenario, error) {
@@ -167,7 +153,7 @@ func (c *Config) options(query string) error {
 // opened is the controller of a scenario.
 type opened struct {
 	*Controller
-	world *world
+	world *World
 	once  sync.Once
 	err   error
 }
@@ -178,11 +164,8 @@ func (o *opened) Close() error {
 	return o.err
 }
 
-// Close closes the air and its devices.
-func (w *world) Close() error { return w.air.Close() }
-
 // addDevice adds a device to the world.
-func (w *world) addDevice(ctx context.Context, cfg *PeripheralConfig) error {
+func (w *World) addDevice(ctx context.Context, cfg *PeripheralConfig) error {
 	if sm := cfg.Host.SMP; sm != nil {
 		sm.Store = w.opts.Bonds
 		if d, ok := sm.Delegate.(display); ok && w.opts.Passkey != nil {
@@ -192,12 +175,22 @@ func (w *world) addDevice(ctx context.Context, cfg *PeripheralConfig) error {
 	}
 	p, err := w.air.NewPeripheral(ctx, cfg)
 	if err == nil {
-		w.peripherals = append(w.peripherals, p)
+		w.addNode(&worldDevice{name: cfg.Name, node: p, p: p})
 	}
 	return err
 }
 
-func fillSensors(ctx context.Context, w *world) error {
+func fillEmpty(_ context.Context, w *World) error {
+	w.addController(&ControllerConfig{Name: "sim"}, "")
+	return nil
+}
+
+func fillSensors(ctx context.Context, w *World) error {
+	w.addController(&ControllerConfig{Name: "sim"}, "")
+	return addSensors(ctx, w)
+}
+
+func addSensors(ctx context.Context, w *World) error {
 	for _, cfg := range []*PeripheralConfig{Thermometer(), HeartRateBelt(), Lamp()} {
 		if err := w.addDevice(ctx, cfg); err != nil {
 			return err
@@ -206,7 +199,8 @@ func fillSensors(ctx context.Context, w *world) error {
 	return nil
 }
 
-func fillCrowd(ctx context.Context, w *world) error {
+func fillCrowd(ctx context.Context, w *World) error {
+	c := w.addController(&ControllerConfig{Name: "sim"}, "")
 	for i := range 100 {
 		f := hci.AdvFields{Flags: hci.FlagNoBREDR, Name: fmt.Sprintf("Tag %02d", i)}
 		data, err := f.Append(nil, legacyData)
@@ -214,21 +208,23 @@ func fillCrowd(ctx context.Context, w *world) error {
 			return err
 		}
 		p := w.air.NewRawPeer(&RawPeerConfig{Type: hci.AdvNonconnInd, AdvData: data, Interval: time.Second})
-		w.air.SetPath(w.controller, p, Path{Loss: w.air.cfg.Path.Loss, RSSI: int8(-40 - i/2), RSSINoise: 3})
+		w.addNode(&worldDevice{name: f.Name, node: p})
+		w.air.SetPath(c, p, Path{Loss: w.air.cfg.Path.Loss, RSSI: int8(-40 - i/2), RSSINoise: 3})
 	}
-	return fillSensors(ctx, w)
+	return addSensors(ctx, w)
 }
 
-func fillFlaky(ctx context.Context, w *world) error {
+func fillFlaky(ctx context.Context, w *World) error {
 	if err := fillSensors(ctx, w); err != nil {
 		return err
 	}
 	for _, p := range w.peripherals {
-		w.controller.Fault(ConnectFault{Peer: p.Address(), Times: 2})
+		w.attachments[0].Controller.Fault(ConnectFault{Peer: p.Address(), Times: 2})
 	}
 	return nil
 }
 
-func fillFull(ctx context.Context, w *world) error { return fillSensors(ctx, w) }
-
-var _ io.Closer = (*world)(nil)
+func fillFull(ctx context.Context, w *World) error {
+	w.addController(&ControllerConfig{Name: "sim", MaxLinks: 1}, "")
+	return addSensors(ctx, w)
+}

@@ -47,7 +47,8 @@ var beacons = []beacon{
 	},
 }
 
-func fillBeacons(_ context.Context, w *world) error {
+func fillBeacons(_ context.Context, w *World) error {
+	w.addController(&ControllerConfig{Name: "sim"}, "")
 	for _, b := range beacons {
 		data := hci.AppendAD(nil, hci.ADFlags, []byte{hci.FlagGeneralDiscoverable | hci.FlagNoBREDR})
 		data = hci.AppendAD(data, b.typ, b.data)
@@ -58,9 +59,11 @@ func fillBeacons(_ context.Context, w *world) error {
 		if !(hci.Addr{MAC: b.mac, Kind: kind}).IsStatic() {
 			kind = hci.AddrPublic
 		}
-		w.air.NewRawPeer(&RawPeerConfig{
-			Name: b.name, Address: hci.Addr{MAC: b.mac, Kind: kind}, Type: hci.AdvNonconnInd, AdvData: data, Interval: time.Second,
+		address := hci.Addr{MAC: b.mac, Kind: kind}
+		p := w.air.NewRawPeer(&RawPeerConfig{
+			Name: b.name, Address: address, Type: hci.AdvNonconnInd, AdvData: data, Interval: time.Second,
 		})
+		w.addNode(&worldDevice{name: or(b.name, address.String()), node: p})
 	}
 	return nil
 }

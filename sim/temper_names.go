@@ -51,3 +51,9 @@ func nameOf(names []string, i int) string {
 	}
 	return fmt.Sprintf("%#02x", i)
 }
+
+// Choices returns the names of the triggers.
+func (Trigger) Choices() []string { return slices.Clone(triggerNames[:]) }
+
+// Choices returns the names of the reactions.
+func (Reaction) Choices() []string { return slices.Clone(reactionNames[:]) }

@@ -17,6 +17,11 @@ type Config struct {
 	Store OpenStore
 	// Delegate is the user interface of pairings; default NoInput.
 	Delegate Delegate
+	// FixedPasskey is the passkey that this host displays, as that on the label of a
+	// device. An attacker learns one bit of a fixed passkey with each failed pairing
+	// (Vol 3, Part H, 2.3.5.6.3): it is for devices under test. nil makes a new one for
+	// each pairing.
+	FixedPasskey *Passkey
 	// MITM refuses pairings without protection against a man in the middle.
 	MITM bool
 	// DisableBonding saves no keys: they are lost with the link.
@@ -128,6 +133,9 @@ func (c *Config) keyPair() func() (*ecdh.PrivateKey, error) {
 }
 
 func (c *Config) validateConfig() error {
+	if f := c.FixedPasskey; f != nil && *f >= passkeys {
+		return fmt.Errorf("smp: Config.FixedPasskey is %v: %w", *f, errLongPasskey)
+	}
 	if n := c.minKeySize(); n < keySizeMin || n > keySizeMax {
 		return fmt.Errorf("smp: Config.MinKeySize is %d octets, outside 7 to 16", n)
 	}
@@ -183,7 +191,10 @@ func (c *Config) settings(o *PairOptions, id Identity, own hci.Addr) (settings, 
 	}
 	s := settings{
 		io: d.IO(), needMITM: c.needsMITM(o), needSC: !c.AllowLegacy, minKeySize: c.minKeySize(),
-		sign: c.Signing, oob: c.oob(o), keyPair: c.keyPair(), identity: id,
+		sign: c.Signing, oob: c.oob(o), keyPair: c.keyPair(), identity: id, passkey: newPasskey,
+	}
+	if f := c.FixedPasskey; f != nil {
+		s.passkey = func() Passkey { return *f }
 	}
 	if !c.DisableBonding && !o.DisableBonding {
 		s.auth |= authBonding

@@ -14,7 +14,7 @@ var (
 )
 
 func defaults(io IOCapability, addr hci.Addr) settings {
-	return settings{
+	return settings{passkey: newPasskey,
 		io: io, auth: authBonding | authMITM | authSecureConnections, needSC: true, minKeySize: 16,
 		keyPair: generateKey, identity: Identity{Addr: addr, IRK: random16()},
 	}

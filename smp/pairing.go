@@ -60,6 +60,7 @@ type settings struct {
 	oob        *OOB
 	keyPair    func() (*ecdh.PrivateKey, error)
 	identity   Identity
+	passkey    func() Passkey // to display
 }
 
 // effects are what the Machine has to do after a step, in this order.
@@ -282,7 +283,7 @@ func (p *pairing) beginPhaseTwo() (state, error) {
 // one, or the user types one.
 func (p *pairing) getPasskey(early code, then func(p *pairing) (state, error)) (state, error) {
 	if p.method.displays(p.initiator) {
-		p.passkey = newPasskey()
+		p.passkey = p.set.passkey()
 		p.fx.ask = &question{kind: tellPasskey, passkey: p.passkey}
 		return then(p)
 	}

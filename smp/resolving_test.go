@@ -98,7 +98,7 @@ func testOwnPrivateAddress(t *testing.T) {
 	if _, err := smp.NewManager(smp.Local{Addr: own}, nil); err == nil {
 		t.Error("a private address was taken as identity")
 	}
-	for _, cfg := range []smp.Config{{MinKeySize: 6}, {MinKeySize: 17}, {MinKeySize: -1}, {DisableSecureConnections: true}} {
+	for _, cfg := range []smp.Config{{MinKeySize: 6}, {MinKeySize: 17}, {MinKeySize: -1}, {DisableSecureConnections: true}, {FixedPasskey: new(smp.Passkey(1_000_000))}} {
 		if _, err := smp.NewManager(smp.Local{}, &cfg); err == nil {
 			t.Errorf("taken: %+v", cfg)
 		}

@@ -15,11 +15,11 @@ import (
 
 func main() {
 	// The first signal makes the command disconnect and end.
-	ctx := untilSignal()
+	ctx, hangups := untilSignal()
 	// If the reader of the output goes away, a write fails, and that disconnects.
 	signal.Ignore(syscall.SIGPIPE)
 
-	env := &cli.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, State: state()}
+	env := &cli.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, State: state(), Hangups: hangups}
 	if term.IsTerminal(int(os.Stdout.Fd())) {
 		env.Terminal = size
 	}

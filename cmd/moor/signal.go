@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,9 +23,16 @@ func (e signalError) Unwrap() error { return context.Canceled }
 
 // untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP ends, with a
 // signalError as its cause. From then on signals have their default effect, so that
-// a second one ends the process at once. Under nohup, SIGHUP has no effect.
-func untilSignal() context.Context {
+// a second one ends the process at once. Under nohup, SIGHUP has no effect. Once hangups
+// has been called, each SIGHUP is sent to its channel instead.
+func untilSignal() (ctx context.Context, hangups func() <-chan struct{}) {
 	ctx, cancel := context.WithCancelCause(context.Background())
+	taken := make(chan struct{}, 1)
+	var takes atomic.Bool
+	hangups = func() <-chan struct{} {
+		takes.Store(true)
+		return taken
+	}
 	caught := make(chan os.Signal, 1)
 	ignored := map[os.Signal]bool{}
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -35,11 +43,17 @@ func untilSignal() context.Context {
 	}
 	go func() {
 		s := <-caught
+		for ; s == syscall.SIGHUP && takes.Load(); s = <-caught {
+			select {
+			case taken <- struct{}{}:
+			default: // one waits already
+			}
+		}
 		signal.Stop(caught)
 		number, _ := s.(syscall.Signal)
 		cancel(signalError{number, ignored[s]})
 	}()
-	return ctx
+	return ctx, hangups
 }
 
 // exit ends the process with code. If a signal made the command fail, the process

@@ -51,6 +51,9 @@ type Env struct {
 	State string
 	// Open opens an adapter; nil opens every address that hcisock and sim know.
 	Open func(ctx context.Context, address string) (hci.Transport, error)
+	// Hangups returns the channel of the requests to read files again, SIGHUP. Before it is
+	// called, such a request ends the program. nil means that there are none.
+	Hangups func() <-chan struct{}
 	// Adapters lists the adapters of the machine; nil lists those of the kernel.
 	Adapters func() ([]hcisock.Adapter, error)
 }
@@ -78,8 +81,8 @@ type app struct {
 }
 
 // Run runs one command line and returns the exit code of the process. When ctx
-// ends, Run disconnects and returns; for scan, notify and connect this is the usual
-// end, with exit code 0.
+// ends, Run disconnects and returns; for scan, peripheral, notify and connect this is
+// the usual end, with exit code 0.
 func Run(ctx context.Context, args []string, env *Env) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -50,7 +50,9 @@ func commands() []*command {
 		withoutCapture(newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", runDoctor)),
 		newSlots(),
 		newScan(),
+		newAdvertise(),
 		newDevices(),
+		newPeripheral(),
 		newProxy(),
 		newConnect(),
 		newWhy(),
@@ -78,9 +80,9 @@ const (
 
 	addresses = `ADDR is a device's address AA:BB:CC:DD:EE:FF, optionally followed by its kind, /random or /public. Without the kind, moor uses the kind in the device's advertisements.
 
-ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays the same when the index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air: %s. A scenario takes options: sim:crowd?seed=7&loss=0.2&rssi=-80 (dBm). The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named; it then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. The command scan uses all adapters, doctor the first.
+ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays the same when the index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air: %s; or a scenario file of your own, sim:FILE with a slash or an ending .yaml, .yml or .json (docs/lab.md describes it). A scenario takes options: sim:crowd?seed=7&loss=0.2&rssi=-80 (dBm). The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named; it then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. The command scan uses all adapters, doctor the first.
 
-The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, notify and connect end with 0 instead, the latter two once they are connected.`
+The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, advertise, peripheral, notify and connect end with 0 instead, the latter two once they are connected.`
 )
 
 // peer holds the arguments that the commands on one device share: the address of the
@@ -128,5 +130,5 @@ func (n *countArg) UnmarshalText(b []byte) error {
 type attribute struct{ Attr attrArg }
 
 func (t *attribute) addArg(c *command) {
-	c.word("uuid|handle", "a UUID (2a19, or all 32 digits) or a handle (0x0012, or decimal 18)", &t.Attr)
+	c.word("uuid|handle", "a UUID (2a19, or all 32 digits), its name, or a handle (0x0012, or decimal 18)", &t.Attr)
 }
