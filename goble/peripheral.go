@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -166,7 +167,7 @@ func disconnectionComplete(c *host.Conn) evt.DisconnectionComplete {
 // that role return an error that wraps ble.ErrNotImplemented.
 func (d *Device) AddService(svc *ble.Service) error {
 	return d.changeServices(func(old []*ble.Service) []*ble.Service {
-		return append(old[:len(old):len(old)], svc)
+		return append(slices.Clip(old), svc)
 	})
 }
 

@@ -86,7 +86,9 @@ func (c *writeCmd) runWrite(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
+	o := briefOptions()
+	o.DisableEATT = true // so that a request behind a command takes the same way
+	return a.withClient(ctx, &c.peer, o, func(conn *connmgr.Client) error {
 		f, command, err := c.writeAttribute(ctx, conn, value)
 		if err != nil {
 			return err
