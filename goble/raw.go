@@ -100,7 +100,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	case att.KindCommand:
 		err = c.c.Bearer().Command(context.Background(), p)
 	case att.KindRequest:
-		err = c.ask(context.Background(), p)
+		err = c.relayRequest(context.Background(), p)
 	default:
 		return 0, fmt.Errorf("goble: %v is for the attribute server, which answers by itself: write requests and commands", p.Opcode())
 	}
@@ -121,9 +121,9 @@ func (c *conn) closed() error {
 	return fmt.Errorf("goble: this Client has ended: %w", io.ErrClosedPipe)
 }
 
-// ask sends a request and queues the answer for Read.
-func (c *conn) ask(ctx context.Context, req att.PDU) error {
-	rsp, err := c.answer(ctx, req)
+// relayRequest sends a request and queues the answer for Read.
+func (c *conn) relayRequest(ctx context.Context, req att.PDU) error {
+	rsp, err := c.askPeer(ctx, req)
 	if refusal, ok := errors.AsType[*att.Error](err); ok {
 		rsp, err = att.ErrorRsp{Request: refusal.Req, Handle: refusal.Handle, Code: refusal.Code}, nil
 	}
@@ -133,8 +133,8 @@ func (c *conn) ask(ctx context.Context, req att.PDU) error {
 	return err
 }
 
-// answer returns the response of the peer to a request.
-func (c *conn) answer(ctx context.Context, req att.PDU) (att.PDU, error) {
+// askPeer returns the response of the peer to a request.
+func (c *conn) askPeer(ctx context.Context, req att.PDU) (att.PDU, error) {
 	b := c.c.Bearer()
 	switch req := req.(type) {
 	case att.ExchangeMTUReq:

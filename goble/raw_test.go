@@ -94,7 +94,7 @@ func testRawPDUs(t *testing.T) {
 		want string
 	}{
 		{func() (int, error) { return device.Server().Notify(t.Context(), h, []byte{1, 2}) }, "1b02010102"},
-		{func() (int, error) { return device.Server().Indicate(t.Context(), h, []byte{3}) }, "1d020103"}, // the stack confirms
+		{func() (int, error) { return device.Server().Indicate(t.Context(), h, []byte{3}) }, "1d020103"},
 	} {
 		if n, err := x.send(); n != 1 || err != nil {
 			t.Errorf("sent to %d, %v", n, err)
