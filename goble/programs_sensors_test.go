@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-ble/ble"
-	"github.com/go-ble/ble/linux/hci/evt"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/gatt"
@@ -281,38 +280,4 @@ func testProvisioning(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-}
-
-// TestLinkHandlersOnManager: the handlers are called once for each link, with its handle and
-// the reason of its end, however many Clients share it.
-func TestLinkHandlersOnManager(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRadio(t)
-		events := make(chan string, 10)
-		d := r.manager(t, connmgr.Config{}, ble.OptConnectHandler(func(e evt.LEConnectionComplete) {
-			events <- fmt.Sprintf("up %d as %d", e.ConnectionHandle(), e.Role())
-		}), ble.OptDisconnectHandler(func(e evt.DisconnectionComplete) {
-			events <- fmt.Sprintf("down %d for %#x", e.ConnectionHandle(), e.Reason())
-		}))
-		a, b := dial(t, d), dial(t, d)
-		handle := d.Manager().Adapter("hci0").Controller().Links()[0].Handle()
-		for _, c := range []ble.Client{a, b} {
-			if err := c.CancelConnection(); err != nil {
-				t.Error(err)
-			}
-		}
-		if err := d.Stop(); err != nil {
-			t.Error(err)
-		}
-		synctest.Wait()
-		close(events)
-		var got []string
-		for e := range events {
-			got = append(got, e)
-		}
-		want := []string{fmt.Sprintf("up %d as 0", handle), fmt.Sprintf("down %d for 0x16", handle)}
-		if !slices.Equal(got, want) {
-			t.Errorf("events %q, want %q", got, want)
-		}
-	})
 }
