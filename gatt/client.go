@@ -72,6 +72,7 @@ type Client struct {
 	changes  atomic.Pointer[changeLog] // changes of the peer's table
 	changed  changeSignal
 	onChange atomic.Pointer[func(indicated bool)] // see HandleChanges
+	onValue  atomic.Pointer[[]*valueListener]     // see Listen; replaced under mu
 	// tableFrom is one more than the generation of the latest whole table; 0 before the first.
 	tableFrom atomic.Uint64
 	hint      atomic.Pointer[hint] // set while the known table has to be proved

@@ -137,6 +137,8 @@ type ReadRequest struct {
 	// Offset is where the client continues to read a long value. The handler
 	// returns the whole value; the server skips the part before Offset.
 	Offset int
+	// MTU is that of the bearer of the request: the response has at most one octet less.
+	MTU int
 }
 
 // WriteRequest is a client's request to write a value.

@@ -70,7 +70,7 @@ func testServerReadHandler(t *testing.T) {
 	_, s, ch := serve(t, p.config(), gatt.PeerInfo{Key: "who"})
 	var got []string
 	p.read = func(_ context.Context, r *gatt.ReadRequest) ([]byte, error) {
-		got = append(got, fmt.Sprintf("%v %s %v %d", r.Session == s, r.Session.Peer().Key, r.Handle, r.Offset))
+		got = append(got, fmt.Sprintf("%v %s %v %d %d", r.Session == s, r.Session.Peer().Key, r.Handle, r.Offset, r.MTU))
 		return []byte("value of the program, long"), nil
 	}
 	ch.Receive("0a 0300")
@@ -88,7 +88,7 @@ func testServerReadHandler(t *testing.T) {
 	ch.Receive("08 0100 ffff 562a")
 	ch.Want("09 15 0300 76616c7565206f66207468652070726f677261")
 	want := []string{
-		"true who 0x0003 0", "true who 0x0003 22", "true who 0x0003 27", "true who 0x0003 0", "true who 0x0003 0", "true who 0x0003 0",
+		"true who 0x0003 0 23", "true who 0x0003 22 23", "true who 0x0003 27 23", "true who 0x0003 0 23", "true who 0x0003 0 23", "true who 0x0003 0 23",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("handler was asked for (-want +got):\n%s", d)

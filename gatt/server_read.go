@@ -113,7 +113,7 @@ func (v *view) value(ctx context.Context, a *attribute, offset int) ([]byte, att
 	case a.read == nil:
 		return a.load(), 0
 	}
-	b, err := a.read(ctx, &ReadRequest{Session: v.s, Handle: a.handle, Offset: offset})
+	b, err := a.read(ctx, &ReadRequest{Session: v.s, Handle: a.handle, Offset: offset, MTU: v.mtu})
 	if err != nil {
 		return nil, codeOf(err)
 	}

@@ -54,6 +54,11 @@ func (vs *values) Indication(now time.Time, h att.Handle, value []byte) (confirm
 
 // deliverValue queues a copy of a value for each subscription.
 func (vs *values) deliverValue(now time.Time, h att.Handle, data []byte, indication bool) {
+	if all := vs.c.onValue.Load(); all != nil {
+		for _, l := range *all {
+			l.f(h, data, indication)
+		}
+	}
 	const head = 3 // octets before the value
 	_, cut := vs.c.cutBy(len(data), head, att.MaxMTU)
 	value := Value{Indication: indication, MayBeCut: cut, Time: now}

@@ -122,10 +122,15 @@ func (d *Device) AdvertiseMfgData(ctx context.Context, id uint16, b []byte) erro
 	return d.advertise(ctx, a, err)
 }
 
-// AdvertiseServiceData16 advertises data of a service with a 16-bit UUID, at most 27 octets;
-// see Advertise.
+// AdvertiseServiceData16 advertises data of a service with a 16-bit UUID, at most 27 octets,
+// and in the list of services, for which there is room beside at most 23 octets of data; see
+// Advertise.
 func (d *Device) AdvertiseServiceData16(ctx context.Context, id uint16, b []byte) error {
-	a, err := single(hci.ADServiceData16, binary.LittleEndian.AppendUint16(nil, id), b)
+	u := binary.LittleEndian.AppendUint16(nil, id)
+	a, err := single(hci.ADServices16, u)
+	if err == nil && !appendField(&a.data, hci.ADServiceData16, u, b) {
+		a, err = single(hci.ADServiceData16, u, b)
+	}
 	return d.advertise(ctx, a, err)
 }
 

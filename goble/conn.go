@@ -7,11 +7,11 @@ import (
 	"github.com/go-ble/ble"
 )
 
-// conn is the ble.Conn of a client. It carries no PDUs: the stack's own bearer
-// does.
+// conn is the ble.Conn of a link. Read and Write carry raw PDUs beside the stack's own.
 type conn struct {
 	c     *link
 	local ble.Addr
+	raw   rawPDUs
 
 	mu    sync.Mutex
 	ctx   context.Context // guarded by mu, as all below
@@ -19,7 +19,10 @@ type conn struct {
 }
 
 func newConn(l *link) *conn {
-	return &conn{c: l, local: ble.NewAddr(l.local.String()), ctx: context.Background(), rxMTU: ble.MaxMTU}
+	return &conn{
+		c: l, local: ble.NewAddr(l.local.String()), raw: rawPDUs{queue: make(chan []byte, maxRaw)},
+		ctx: context.Background(), rxMTU: ble.MaxMTU,
+	}
 }
 
 func (c *conn) Context() context.Context {
@@ -59,11 +62,5 @@ func (c *conn) SetTxMTU(int) {}
 func (c *conn) ReadRSSI() int { return readRSSI(c.c.Conn) }
 
 func (c *conn) Disconnected() <-chan struct{} { return c.c.ended }
-
-// Read returns ble.ErrNotImplemented.
-func (c *conn) Read([]byte) (int, error) { return 0, ble.ErrNotImplemented }
-
-// Write returns ble.ErrNotImplemented.
-func (c *conn) Write([]byte) (int, error) { return 0, ble.ErrNotImplemented }
 
 func (c *conn) Close() error { return c.c.close() }

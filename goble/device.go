@@ -20,6 +20,7 @@ import (
 // goroutine, also from a handler.
 type Device struct {
 	central    central
+	links      *links
 	peripheral *peripheral // nil on a Manager
 
 	mu   sync.Mutex
@@ -69,8 +70,9 @@ func newDevice(c central, opts []ble.Option) (*Device, error) {
 		return nil, err
 	}
 	d := &Device{central: c, opts: o, seen: map[hci.MAC]known{}}
+	d.links = &links{events: d.options, clients: map[*gatt.Session]*served{}}
 	if hc, ok := c.(hostCentral); ok {
-		d.peripheral = &peripheral{h: hc.h, events: d.options, clients: map[*gatt.Session]*served{}}
+		d.peripheral = &peripheral{h: hc.h, links: d.links}
 		d.peripheral.acceptFor(&o)
 		return d, nil
 	}
@@ -151,9 +153,7 @@ func (d *Device) Dial(ctx context.Context, a ble.Addr) (ble.Client, error) {
 		return nil, fmt.Errorf("can't dial %v: %w", a, err)
 	}
 	c := newClient(l, p.name)
-	if d.peripheral != nil {
-		d.peripheral.serveLink(l, c.conn)
-	}
+	d.links.serveLink(l, c.conn)
 	return c, nil
 }
 

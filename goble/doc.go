@@ -25,6 +25,7 @@
 // errors are ble.ATTError values, and DiscoverProfile fills in the CCCD that Subscribe needs.
 // Device.Option and Device.Address are those of go-ble's HCI and Device.
 //
-// A Conn has addresses, MTU and Disconnected, but does not carry raw attribute PDUs. The
-// page docs/goble.md has the list of differences.
+// A Conn carries raw attribute PDUs beside those of its Client, for programs that bring a
+// client of their own, such as that of go-ble's package linux/gatt. The page docs/goble.md
+// shows how to change programs of several kinds, and has the list of differences.
 package goble

@@ -48,7 +48,7 @@ func (o *options) apply(opts []ble.Option) error {
 
 // checkManager returns an error for options that a Device on a Manager does not have.
 func (o *options) checkManager() error {
-	if o.peripheral || o.connected != nil || o.disconnected != nil {
+	if o.peripheral {
 		return errNoPeripheral
 	}
 	return nil

@@ -20,13 +20,21 @@ import (
 
 // errNoPeripheral is the answer of a Device on a Manager, which makes links and
 // accepts none.
-var errNoPeripheral = fmt.Errorf("goble: a Device on a Manager has neither the peripheral role nor handlers of links: open the Device with goble.Open: %w", ble.ErrNotImplemented)
+var errNoPeripheral = fmt.Errorf("goble: a Device on a Manager has no peripheral role: open the Device with goble.Open: %w", ble.ErrNotImplemented)
 
-// peripheral is the peripheral role of a Device on a host: the attribute table, and the
-// links of all peers that use it.
-type peripheral struct {
-	h      *host.Host
+// links are the links of a Device, of both roles.
+type links struct {
 	events func() *options // in force now
+
+	mu      sync.Mutex
+	clients map[*gatt.Session]*served // guarded by mu
+}
+
+// peripheral is the peripheral role of a Device on a host: the attribute table, which the
+// peers of all links use.
+type peripheral struct {
+	*links
+	h      *host.Host
 	accept sync.Once
 
 	air  sync.Mutex // held while advertising begins or ends
@@ -34,9 +42,6 @@ type peripheral struct {
 
 	change   sync.Mutex     // held while the table changes
 	services []*ble.Service // guarded by change
-
-	mu      sync.Mutex
-	clients map[*gatt.Session]*served // guarded by mu
 }
 
 // served is a link whose peer uses the table.
@@ -83,29 +88,35 @@ func (p *peripheral) serveConn(c *host.Conn) *served {
 }
 
 // serveLink enters a link, unless it is known, and watches it until it ends.
-func (p *peripheral) serveLink(l *link, c *conn) *served {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if s := p.clients[l.Session()]; s != nil {
+func (ls *links) serveLink(l *link, c *conn) *served {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if s := ls.clients[l.Session()]; s != nil {
 		return s
 	}
 	s := &served{conn: c, notifiers: map[notifies]*notifier{}}
-	p.clients[l.Session()] = s
-	go p.watchLink(l.Conn, s)
+	ls.clients[l.Session()] = s
+	go ls.watchLink(l.Conn, s)
+	go ls.tellProgram(l.Conn)
 	return s
 }
 
-// watchLink calls the handlers of links, and ends the notifiers with the link.
-func (p *peripheral) watchLink(c *host.Conn, s *served) {
-	if f := p.events().connected; f != nil {
+// watchLink ends the notifiers with the link.
+func (ls *links) watchLink(c *host.Conn, s *served) {
+	<-c.Done()
+	ls.mu.Lock()
+	delete(ls.clients, c.Session())
+	ls.mu.Unlock()
+	s.closeNotifiers(func(notifies) bool { return true }, true)
+}
+
+// tellProgram calls the program's handlers of links, which may block.
+func (ls *links) tellProgram(c *host.Conn) {
+	if f := ls.events().connected; f != nil {
 		f(connectionComplete(c.Link()))
 	}
 	<-c.Done()
-	p.mu.Lock()
-	delete(p.clients, c.Session())
-	p.mu.Unlock()
-	s.closeNotifiers(func(notifies) bool { return true }, true)
-	if f := p.events().disconnected; f != nil {
+	if f := ls.events().disconnected; f != nil {
 		f(disconnectionComplete(c))
 	}
 }

@@ -318,7 +318,10 @@ func testAdvertisements(t *testing.T) {
 		{"manufacturer", func(ctx context.Context) error { return server.AdvertiseMfgData(ctx, 0x0499, []byte{5, 6}) }, "05ff99040506", ""},
 		{"service data", func(ctx context.Context) error {
 			return server.AdvertiseServiceData16(ctx, 0xFCD2, []byte{0x40, 2})
-		}, "0516d2fc4002", ""},
+		}, "0303d2fc" + "0516d2fc4002", ""},
+		{"much service data", func(ctx context.Context) error {
+			return server.AdvertiseServiceData16(ctx, 0xFCD2, make([]byte, 24))
+		}, "1b16d2fc" + strings.Repeat("00", 24), ""},
 		{"iBeacon", func(ctx context.Context) error { return server.AdvertiseIBeacon(ctx, beacon, 1, 0x203, -59) },
 			"1aff4c000215" + "000102030405060708090a0b0c0d0e0f" + "00010203c5", ""},
 		{"another one", func(ctx context.Context) error { return server.Advertise(ctx, repeated{t, scanner}) },

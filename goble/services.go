@@ -141,7 +141,7 @@ func (p *peripheral) serveRead(h ble.ReadHandler) func(context.Context, *gatt.Re
 		if s == nil {
 			return nil, att.CodeUnlikelyError
 		}
-		room := min(s.conn.c.Bearer().MTU()-1, maxValue-r.Offset)
+		room := min(r.MTU-1, maxValue-r.Offset)
 		if room < 0 {
 			return nil, att.CodeInvalidOffset
 		}
