@@ -61,6 +61,7 @@ var layers = []string{
 	"slots",
 	"servicecache",
 	"connmgr",
+	"proxy",
 	"goble",
 	"cmd/moor/internal/doctor",
 	"cmd/moor/internal/assigned",

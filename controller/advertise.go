@@ -2,29 +2,105 @@ package controller
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
 
-// AdvertiseOptions holds the options of Advertise. The zero value of a field means
-// its default; nil means all defaults.
+// AdvertiseOptions holds the options of an advertising set. The zero value of a field
+// means its default; nil means all defaults.
+//
+// The zero value advertises with legacy packets, which every scanner receives, and
+// accepts connections.
 type AdvertiseOptions struct {
-	// Data is the complete advertising data, at most 31 octets; default none.
-	// Nothing is added, not even the flags that most centrals look for. Use
-	// hci.AdvFields to build it.
-	Data     hci.AdvData
-	Response hci.AdvData // scan response, at most 31 octets; default none
-	// Interval is the advertising interval, 20 ms to 10.24 s in steps of 0.625 ms;
-	// default 100 ms.
+	// Data is the complete advertising data, at most 31 octets, or with Extended as
+	// many as the controller takes, at most 1650; default none. Nothing is added, not
+	// even the flags that most centrals look for. Use hci.AdvFields to build it.
+	Data hci.AdvData
+	// Response is the scan response, with the same bounds; default none. An extended
+	// set with a Response is scannable, which excludes Data and connections: its data is
+	// the Response.
+	Response hci.AdvData
+	// Interval is the advertising interval, 20 ms to 10.24 s, or with Extended to
+	// 10,485 s, in steps of 0.625 ms; default 100 ms.
 	Interval time.Duration
 	// NonConnectable disables connections.
 	NonConnectable bool
-	// MaxLinks is the number of links as peripheral at which advertising pauses;
-	// default 1.
+	// MaxLinks is the number of links as peripheral at which a connectable set pauses,
+	// whichever set they came from; default 1.
 	MaxLinks int
+	// Address is the address on air: the public address of the controller, or a random
+	// one of any kind, which stays until the options change. The default is the address
+	// of the host, which follows [Controller.UsePrivateAddresses]. With several
+	// connectable sets on different addresses, [Link.OnAir] may name that of another set.
+	Address hci.Addr
+
+	// Extended selects extended advertising (Vol 6, Part B, 4.4.2.3), which scanners
+	// older than Bluetooth 5, and many newer ones, do not receive.
+	Extended bool
+	// PrimaryPHY is hci.PHY1M or hci.PHYCoded; default 1M. SecondaryPHY is the PHY of
+	// the data, and of links that begin there; default that of PrimaryPHY. Both demand
+	// Extended for all but 1M.
+	PrimaryPHY, SecondaryPHY hci.PHY
+	// Anonymous leaves out the address. It demands Extended and NonConnectable.
+	Anonymous bool
+	// IncludeTxPower adds the transmit power to the header. It demands Extended.
+	IncludeTxPower bool
+	// TxPower asks for a transmit power, -127 to 20 dBm; nil leaves it to the
+	// controller, and so do the legacy commands.
+	TxPower *int8
+	// Periodic adds periodic advertising. It demands Extended and NonConnectable.
+	Periodic *PeriodicOptions
+
+	// Peer makes the advertising directed: only this device may connect. Legacy packets
+	// then carry no data. With an identity kind of address the controller resolves and
+	// makes the private addresses; see [Controller.SetResolvingList].
+	Peer hci.Addr
+	// HighDuty advertises to Peer at the highest rate, for 1.28 s. Legacy packets alone
+	// can.
+	HighDuty bool
+	// Accept restricts the set to these devices; empty means all. Filter selects the
+	// requests that are restricted; default connections and scan requests. The controller
+	// has one accept list of Info.AcceptListSize entries: all sets that use it must have
+	// the same, and dials take turns meanwhile, ConnectAny to several peers fails.
+	Accept []hci.Addr
+	Filter AdvertiseFilter
+
+	// Duration ends the set after this time, 10 ms to 655.35 s in steps of 10 ms;
+	// MaxEvents ends the set after so many advertising events, 1 to 255, and counts anew
+	// when the set goes on after a pause. Default no limit. Both demand extended commands.
+	Duration  time.Duration
+	MaxEvents int
 }
+
+// PeriodicOptions holds the options of periodic advertising (Vol 6, Part B, 4.4.2.12).
+type PeriodicOptions struct {
+	// Data is the data, at most 1650 octets, and at most what the controller takes. See
+	// [AdvertisingSet.SetPeriodicData] for changing it.
+	Data hci.AdvData
+	// Interval is 7.5 ms to 81.91875 s in steps of 1.25 ms; default 100 ms.
+	Interval time.Duration
+	// IncludeTxPower adds the transmit power.
+	IncludeTxPower bool
+}
+
+func (o *PeriodicOptions) interval() time.Duration {
+	if o.Interval == 0 {
+		return 100 * time.Millisecond
+	}
+	return o.Interval
+}
+
+// AdvertiseFilter selects the requests that AdvertiseOptions.Accept restricts
+// (Vol 4, Part E, 7.8.5).
+type AdvertiseFilter uint8
+
+// The elements of AdvertiseFilter.
+const (
+	FilterScans    AdvertiseFilter = 1 << 0
+	FilterConnects AdvertiseFilter = 1 << 1
+)
 
 func (o *AdvertiseOptions) interval() time.Duration {
 	if o.Interval == 0 {
@@ -40,34 +116,66 @@ func (o *AdvertiseOptions) maxLinks() int {
 	return o.MaxLinks
 }
 
-// Advertise starts advertising, or replaces the running advertising, and returns once
-// the controller advertises. Advertising continues until [Controller.StopAdvertising];
-// it pauses while AdvertiseOptions.MaxLinks peers are connected. [Controller.Accept]
-// returns the links of peers that connect.
-//
-// After an error of the controller nothing is advertised. When ctx ends, Advertise
-// returns at once, but advertising may still start; StopAdvertising ends it.
-func (ctl *Controller) Advertise(ctx context.Context, o *AdvertiseOptions) error {
-	opts := AdvertiseOptions{}
-	if o != nil {
-		opts = *o
+func (o *AdvertiseOptions) primaryPHY() hci.PHY {
+	if o.PrimaryPHY == 0 {
+		return hci.PHY1M
 	}
-	if err := hci.CheckAdvertisingInterval(opts.interval()); err != nil {
-		return err
-	}
-	if n := max(len(opts.Data), len(opts.Response)); n > 31 {
-		return fmt.Errorf("controller: %d octets of advertising data or scan response, at most 31 can be sent", n)
-	}
-	return ctl.setAdvertising(ctx, &opts)
+	return o.PrimaryPHY
 }
 
-// StopAdvertising stops advertising. If ctx has ended before the call, it does
+func (o *AdvertiseOptions) secondaryPHY() hci.PHY {
+	if o.SecondaryPHY == 0 {
+		return o.primaryPHY()
+	}
+	return o.SecondaryPHY
+}
+
+// filterPolicy returns the advertising filter policy.
+func (o *AdvertiseOptions) filterPolicy() uint8 {
+	switch {
+	case len(o.Accept) == 0:
+		return 0
+	case o.Filter == 0:
+		return uint8(FilterScans | FilterConnects)
+	}
+	return uint8(o.Filter)
+}
+
+// ErrNoExtendedAdvertising means that an advertising set demands extended advertising, or
+// that there is another set already, and the controller has the legacy commands alone.
+var ErrNoExtendedAdvertising = errors.New("the controller has no extended advertising")
+
+// ErrAdvertisingEnded means that an advertising set has reached its Duration, its
+// MaxEvents or the 1.28 s of HighDuty. The error wraps the hci.Status too.
+var ErrAdvertisingEnded = errors.New("advertising has ended as its options say")
+
+// ErrSetStopped is the end of an AdvertisingSet by its Stop.
+var ErrSetStopped = closedError("advertising set stopped")
+
+// Advertise starts advertising, or replaces the advertising of an earlier call, and
+// returns once the controller advertises. Advertising continues until
+// [Controller.StopAdvertising], or until the end that the options set; it pauses while
+// AdvertiseOptions.MaxLinks peers are connected. [Controller.Accept] returns the links of
+// peers that connect. For further sets see [Controller.AddAdvertising].
+//
+// After an error of the controller the set is not advertised. When ctx ends, Advertise
+// returns at once, but advertising may still start; StopAdvertising ends it. Without
+// extended advertising, options that need it are refused with ErrNoExtendedAdvertising.
+func (ctl *Controller) Advertise(ctx context.Context, o *AdvertiseOptions) error {
+	opts, err := validAdvertising(o)
+	if err != nil {
+		return err
+	}
+	return ctl.setAdvertising(ctx, opts)
+}
+
+// StopAdvertising stops what Advertise started. If ctx has ended before the call, it does
 // nothing.
 func (ctl *Controller) StopAdvertising(ctx context.Context) error {
 	return ctl.setAdvertising(ctx, nil)
 }
 
-// setAdvertising starts or changes advertising, or stops it if o is nil.
+// setAdvertising starts or changes the set of Advertise, or stops it if o is nil.
 func (ctl *Controller) setAdvertising(ctx context.Context, o *AdvertiseOptions) error {
 	_, err := askLoop(ctx, &ctl.core, wrapDuring(ctx, "advertise"), func(_ func() bool, done func(hci.None, error)) {
 		ctl.core.adv.setWanted(o, func(err error) { done(hci.None{}, err) })
@@ -93,202 +201,4 @@ func (ctl *Controller) Accept(ctx context.Context) (*Link, error) {
 		}
 	}
 	return nil, wrapDuring(ctx, "accept")(context.Cause(ctx))
-}
-
-// advertising brings the advertising of the controller into the wanted state, as
-// scanning does with the scan.
-type advertising struct {
-	c       *core
-	opts    *AdvertiseOptions // nil means off
-	fresh   bool              // opts are not yet in the controller
-	running bool              // the controller advertises
-	busy    bool              // a command is pending
-	refused bool              // the controller cannot advertise until a link goes down
-	waiting []func(error)     // calls that wait for the wanted state
-	// response reports that the advertising set has a scan response, which the
-	// controller keeps until it gets another one.
-	response bool
-	// own is the own address at the latest start. The event of a connection may
-	// come after the address has changed (7.8.9).
-	own hci.Addr
-}
-
-func (a *advertising) init(c *core) { a.c = c }
-
-// setWanted sets the wanted state and calls done once it is reached.
-func (a *advertising) setWanted(o *AdvertiseOptions, done func(error)) {
-	if a.c.err != nil {
-		done(a.c.err)
-		return
-	}
-	a.opts, a.fresh, a.refused = o, true, false
-	a.waiting = append(a.waiting, done)
-	a.syncAdvertising()
-}
-
-// endByConnection handles a connection, which ends the advertising (7.8.9).
-func (a *advertising) endByConnection() {
-	a.running = false
-	a.syncAdvertising()
-}
-
-// noteStopped handles the end of advertising that the controller ended itself.
-func (a *advertising) noteStopped() {
-	a.running = false
-	a.syncAdvertising()
-}
-
-// handleSetTerminated handles LE Advertising Set Terminated. A connection has ended
-// the set, or the controller itself. If the link of the connection is unknown, its
-// event is late or lost; the controller does not advertise any more either way.
-func (a *advertising) handleSetTerminated(ev *hci.LEAdvertisingSetTerminated) {
-	if ev.Status != hci.StatusSuccess || a.c.links[ev.Handle] == nil {
-		a.noteStopped()
-	}
-}
-
-// noteUnknownLink handles the end of an unknown link. If this host was the peripheral,
-// the connection has ended the advertising. Restarting it does no harm if the
-// controller still advertises.
-func (a *advertising) noteUnknownLink() {
-	if a.running {
-		a.noteStopped()
-	}
-}
-
-// noteLinkDown tries to advertise again after the end of a link.
-func (a *advertising) noteLinkDown() {
-	a.refused = false
-	a.syncAdvertising()
-}
-
-// shouldRun reports whether the controller should advertise now.
-func (a *advertising) shouldRun() bool {
-	if a.opts == nil || a.refused || a.c.quiet.holdsBack() {
-		return false
-	}
-	return a.opts.NonConnectable || a.c.peripheralLinks < a.opts.maxLinks()
-}
-
-// syncAdvertising sends the next commands towards the wanted state.
-func (a *advertising) syncAdvertising() {
-	if a.busy || a.c.err != nil {
-		return
-	}
-	switch on := a.shouldRun(); {
-	case a.running && (!on || a.fresh):
-		a.runAdvertisingCommands([]hci.Params{a.enableAdvertising(false)}, func(error) { a.running = false })
-	case on && !a.c.remainder.isDone(): // a link may begin at once
-		a.c.remainder.begin()
-	case on && !a.running:
-		var ps []hci.Params
-		setup := a.fresh
-		if setup {
-			ps = a.advertisingSetup()
-			a.fresh = false
-		}
-		a.runAdvertisingCommands(append(ps, a.enableAdvertising(true)), func(err error) {
-			if a.running = err == nil; a.running {
-				a.own = a.c.own
-			}
-			if err == nil || a.fresh || a.c.fallBackToLegacy(err) { // fresh: the options have changed meanwhile
-				return
-			}
-			a.refused, a.fresh = true, setup
-			if len(a.waiting) > 0 { // the callers get the error, so advertising is off
-				a.opts = nil
-				a.answerWaiting(err)
-			}
-		})
-	default:
-		if a.opts == nil || !a.c.quiet.holdsBack() { // otherwise it starts after the jobs
-			a.answerWaiting(nil)
-		}
-		a.c.quiet.runNextJob()
-	}
-}
-
-// answerWaiting returns err to all waiting calls.
-func (a *advertising) answerWaiting(err error) {
-	waiting := a.waiting
-	a.waiting = nil
-	for _, done := range waiting {
-		done(err)
-	}
-}
-
-// runAdvertisingCommands sends commands one after the other, up to the first error,
-// and calls then.
-func (a *advertising) runAdvertisingCommands(ps []hci.Params, then func(error)) {
-	a.busy = true
-	a.c.runCommand(ps[0], func(_ time.Time, _ []byte, err error) {
-		if r, ok := ps[0].(hci.LESetExtendedScanResponseData); ok && err == nil {
-			a.response = len(r.Data) > 0
-		}
-		if err == nil && len(ps) > 1 {
-			a.runAdvertisingCommands(ps[1:], then)
-			return
-		}
-		a.busy = false
-		then(err)
-		a.syncAdvertising()
-	})
-}
-
-// enableAdvertising returns the command that starts or stops advertising.
-func (a *advertising) enableAdvertising(on bool) hci.Params {
-	if a.c.info.Extended {
-		return hci.LESetExtendedAdvertisingEnable{Enable: on, Sets: []hci.AdvertisingSet{{}}}
-	}
-	return hci.LESetAdvertisingEnable{Enable: on}
-}
-
-// advertisingSetup returns the commands that set the parameters and the data. The
-// extended commands set up legacy advertising too, which every scanner receives.
-func (a *advertising) advertisingSetup() []hci.Params {
-	o, own := a.opts, a.c.own
-	if !a.c.info.Extended {
-		typ := hci.AdvInd
-		if o.NonConnectable {
-			typ = hci.AdvNonconnInd
-			if len(o.Response) > 0 {
-				typ = hci.AdvScanInd
-			}
-		}
-		return []hci.Params{
-			hci.LESetAdvertisingParameters{IntervalMin: o.interval(), IntervalMax: o.interval(), Type: typ, OwnAddrKind: own.Kind, ChannelMap: 7},
-			hci.LESetAdvertisingData{Data: o.Data},
-			hci.LESetScanResponseData{Data: o.Response},
-		}
-	}
-	props := hci.AdvPropsLegacyConnectable
-	var ps []hci.Params
-	if o.NonConnectable {
-		props = hci.AdvPropsLegacyScannable
-		if len(o.Response) == 0 {
-			props = hci.AdvPropsLegacyNonConnectable
-			if a.response { // a set with a response refuses these parameters (7.8.53)
-				ps = append(ps, hci.LESetExtendedScanResponseData{Operation: hci.AdvDataComplete})
-			}
-		}
-	}
-	ps = append(ps, hci.LESetExtendedAdvertisingParameters{
-		Properties: props, IntervalMin: o.interval(), IntervalMax: o.interval(), ChannelMap: 7,
-		OwnAddrKind: own.Kind, TxPower: TxPowerUnknown, PrimaryPHY: hci.PHY1M, SecondaryPHY: hci.PHY1M,
-	})
-	if own.Kind == hci.AddrRandom {
-		ps = append(ps, hci.LESetAdvertisingSetRandomAddress{Addr: own.MAC})
-	}
-	ps = append(ps, hci.LESetExtendedAdvertisingData{Operation: hci.AdvDataComplete, Data: o.Data})
-	if props != hci.AdvPropsLegacyNonConnectable {
-		// A scannable set: an empty response replaces an earlier one.
-		ps = append(ps, hci.LESetExtendedScanResponseData{Operation: hci.AdvDataComplete, Data: o.Response})
-	}
-	return ps
-}
-
-// failAdvertising ends advertising with err.
-func (a *advertising) failAdvertising(err error) {
-	a.opts, a.running = nil, false
-	a.answerWaiting(err)
 }

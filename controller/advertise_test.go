@@ -55,7 +55,7 @@ func TestAdvertiseThatFailsIsNotWantedAnyMore(t *testing.T) {
 func TestAdvertiseThatWaitsForALinkToEnd(t *testing.T) {
 	h := newHarness(t, 4)
 	peripheral := func(handle hci.Handle) {
-		h.c.adv.running = true // of an earlier call
+		h.c.adv.main.running = true // of an earlier call
 		h.event(&hci.LEConnectionComplete{Handle: handle, Role: hci.RolePeripheral, Peer: peerB, Params: hci.ConnParamsInUse{Interval: 30e6, Timeout: 1e9}})
 	}
 	peripheral(1)

@@ -122,6 +122,22 @@ func (c *core) runInOrder(ps []hci.Params, then func()) {
 	})
 }
 
+// runUntilError runs commands one after the other, up to the first error, and then calls
+// done.
+func (c *core) runUntilError(ps []hci.Params, done func(error)) {
+	if len(ps) == 0 {
+		done(nil)
+		return
+	}
+	c.runCommand(ps[0], func(_ time.Time, _ []byte, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		c.runUntilError(ps[1:], done)
+	})
+}
+
 // failQueued ends the queued commands that which selects with the error that reason
 // returns for them.
 func (c *core) failQueued(which func(*command) bool, reason func(*command) error) {

@@ -49,6 +49,7 @@ type core struct {
 	dial            dialer
 	scan            scanning
 	adv             advertising
+	syncs           syncs
 	quiet           quiet
 	legacy          legacy
 	idle            idleCheck
@@ -103,6 +104,7 @@ func (c *core) setup(cfg Config) {
 	c.dial.init(c)
 	c.scan.init(c)
 	c.adv.init(c)
+	c.syncs.init(c)
 	c.private.init(c)
 	c.quiet.c, c.resolving.c, c.legacy.c = c, c, c
 	c.sweep.init(c)
@@ -189,6 +191,12 @@ func (c *core) handleEvent(ev hci.Event) {
 		c.scan.noteScanStopped()
 	case *hci.LEAdvertisingSetTerminated:
 		c.adv.handleSetTerminated(ev)
+	case *hci.LEPeriodicAdvertisingSyncEstablished:
+		c.syncs.handleEstablished(ev)
+	case *hci.LEPeriodicAdvertisingReport:
+		c.syncs.handleReport(ev)
+	case *hci.LEPeriodicAdvertisingSyncLost:
+		c.syncs.handleLost(ev)
 	case *hci.HardwareError:
 		if c.fresh { // from before the reset, which is the remedy
 			c.log.Log(c.ctx, LevelController, "fault from before the reset ignored", "error", HardwareFault(ev.Code))
@@ -281,6 +289,7 @@ func (c *core) failController(err error) {
 	c.dial.failDials(err)
 	c.scan.failScanners(err)
 	c.adv.failAdvertising(err)
+	c.syncs.failSyncs(err)
 	c.quiet.failJobs(err)
 	c.private.stopRotation()
 	c.timers.stopTimer(&c.stalls.timer)

@@ -8,8 +8,10 @@ import (
 )
 
 // step performs the step that the next octets of the script encode.
-func (w *world) step() {
-	switch w.octet(stepKinds) {
+func (w *world) step() { w.runStep(w.octet(stepKinds)) }
+
+func (w *world) runStep(kind int) {
+	switch kind {
 	case stepPacket:
 		w.c.handlePacket(w.now, w.script.Bytes(min(w.octet(64), w.script.Len())))
 	case stepAnswer:
@@ -90,7 +92,7 @@ func (w *world) step() {
 // answer answers a command with the event that belongs to its kind.
 func (w *world) answer(op hci.Opcode, credits uint8, st hci.Status) {
 	switch op {
-	case hci.OpLECreateConnection, hci.OpDisconnect, hci.OpLEReadRemoteFeatures, hci.OpLEConnectionUpdate, hci.OpLESetPHY, hci.OpLEEnableEncryption:
+	case hci.OpLECreateConnection, hci.OpLEExtendedCreateConnection, hci.OpLEPeriodicAdvertisingCreateSync, hci.OpDisconnect, hci.OpLEReadRemoteFeatures, hci.OpLEConnectionUpdate, hci.OpLESetPHY, hci.OpLEEnableEncryption:
 		w.event(&hci.CommandStatus{Status: st, NumPackets: credits, Opcode: op})
 	default:
 		w.event(&hci.CommandComplete{NumPackets: credits, Opcode: op, Return: []byte{byte(st), 1, 0, 0, 0, 0, 0, 0, 0}})
@@ -119,12 +121,12 @@ func (w *world) checkQuiet() {
 	}
 	d := c.dial.state
 	switch scan, adv := &c.scan, &c.adv; {
-	case c.quiet.busy && (scan.isActive() || adv.running || adv.busy || d != dialIdle):
-		w.t.Fatalf("addresses change while it scans %v, advertises %v, dials %v", scan.isActive(), adv.running || adv.busy, d)
+	case c.quiet.busy && (scan.isActive() || adv.isRunning() || adv.busy || d != dialIdle):
+		w.t.Fatalf("addresses change while it scans %v, advertises %v, dials %v", scan.isActive(), adv.isRunning() || adv.busy, d)
 	case c.quiet.busy || scan.busy || adv.busy || d == dialStarting || d == dialCanceling:
 		// An answer or a deadline is awaited.
 	default:
-		w.t.Fatalf("a change of addresses waits for nothing: scanning %v, advertising %v, dialing %v", scan.running, adv.running, d)
+		w.t.Fatalf("a change of addresses waits for nothing: scanning %v, advertising %v, dialing %v", scan.running, adv.isRunning(), d)
 	}
 }
 

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -158,24 +159,34 @@ func (d *dialer) startInitiation() {
 }
 
 // checkDials ends the waiting dials on PHYs that the controller does not listen on any
-// more.
+// more, and those to several peers while advertising has the filter accept list.
 func (d *dialer) checkDials() {
 	var ended []*dial
 	d.waiting = slices.DeleteFunc(d.waiting, func(x *dial) bool {
-		if d.c.info.checkPHYs(kindInitiate, x.opts.phys()) == nil {
+		if d.checkDial(x) == nil {
 			return false
 		}
 		ended = append(ended, x)
 		return true
 	})
 	for _, x := range ended {
-		d.finishDial(x, nil, d.c.info.checkPHYs(kindInitiate, x.opts.phys()))
+		d.finishDial(x, nil, d.checkDial(x))
 	}
+}
+
+var errAcceptListTaken = errors.New("advertising has the filter accept list of the controller: dial one peer at a time, or leave AdvertiseOptions.Accept out")
+
+// checkDial returns why a dial cannot run at present, or nil.
+func (d *dialer) checkDial(x *dial) error {
+	if len(x.peers) > 1 && d.c.adv.usesAcceptList() {
+		return errAcceptListTaken
+	}
+	return d.c.info.checkPHYs(kindInitiate, x.opts.phys())
 }
 
 // canJoin reports whether x can share the initiation of the group.
 func (d *dialer) canJoin(x *dial) bool {
-	return !d.mute && !d.parted && x.part == d.group[0].part && x.opts.sharesInitiation(d.group[0].opts) &&
+	return !d.mute && !d.parted && !d.c.adv.usesAcceptList() && x.part == d.group[0].part && x.opts.sharesInitiation(d.group[0].opts) &&
 		len(d.groupPeers())+len(x.peers) <= d.c.info.AcceptListSize
 }
 
@@ -210,6 +221,7 @@ func (d *dialer) prepareInitiation() {
 		d.createConnection(ps[0], 0)
 		return
 	}
+	d.c.adv.accept = nil
 	d.c.runCommand(hci.LEClearFilterAcceptList{}, d.whileStarting(func(_ time.Time, err error) { d.fillAcceptList(ps, err) }))
 }
 

@@ -12,7 +12,7 @@ func (c *core) handleConnectionComplete(status hci.Status, cn connection) {
 	d := &c.dial
 	switch {
 	case status == hci.StatusAdvertisingTimeout: // of directed advertising (7.8.9)
-		c.adv.noteStopped()
+		c.adv.noteTimeout()
 	case status != hci.StatusSuccess:
 		d.failInitiation(status, cn.peer)
 	case cn.handle > hci.MaxHandle: // no command can name the link
@@ -23,7 +23,7 @@ func (c *core) handleConnectionComplete(status hci.Status, cn connection) {
 	case c.isRepeated(&cn):
 		c.countFault(&c.stats.RepeatedEvents, "repeated connection event ignored", "handle", cn.handle, "peer", cn.peer)
 	case cn.role == hci.RolePeripheral:
-		expected := c.adv.running || c.adv.busy
+		expected := c.adv.isActive()
 		l := c.addLink(cn)
 		if !expected {
 			l.verifyLink()

@@ -2,9 +2,9 @@
 // Controller Interface (Core, Vol 4, Part E), whose values and codecs are in
 // package hci.
 //
-// It starts the controller up, scans, initiates, advertises and manages links. It does
-// not interpret the data on a link, does not retry what failed on air, and stores
-// nothing. Package host builds on it; for other commands see [Exec].
+// It starts the controller up, scans, initiates, advertises, synchronizes with periodic
+// advertising and manages links. It does not interpret the data on a link, does not
+// retry what failed on air, and stores nothing. Package host builds on it; for other commands see [Exec].
 //
 // # The loop
 //

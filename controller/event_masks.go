@@ -35,6 +35,9 @@ func (i *Info) leEventMask() uint64 {
 		{i.Features.Has(hci.FeaturePrivacy), hci.EvLEEnhancedConnectionComplete},
 		{i.Commands.Has(hci.OpLESetPHY), hci.EvLEPHYUpdateComplete},
 		{i.Extended, hci.EvLEExtendedAdvertisingReport},
+		{i.followsPeriodic(), hci.EvLEPeriodicAdvertisingSyncEstablished},
+		{i.followsPeriodic(), hci.EvLEPeriodicAdvertisingReport},
+		{i.followsPeriodic(), hci.EvLEPeriodicAdvertisingSyncLost},
 		{i.Extended, hci.EvLEScanTimeout},
 		{i.Extended, hci.EvLEAdvertisingSetTerminated},
 	} {

@@ -36,7 +36,7 @@ func (i *idleCheck) checkSilence(now time.Time) {
 		return
 	}
 	c.timers.setTimer(&i.timer, now.Add(every))
-	if len(c.links) == 0 && !c.scan.running && !c.adv.running && c.dial.state == dialIdle || c.cmds.unanswered[hci.OpReadBDADDR] {
+	if len(c.links) == 0 && !c.scan.running && !c.adv.isRunning() && c.dial.state == dialIdle || c.cmds.unanswered[hci.OpReadBDADDR] {
 		return
 	}
 	packet, err := hci.AppendCommand(nil, hci.ReadBDADDR{})

@@ -121,12 +121,16 @@ func (f *legacy) switchCommands(refused *CommandError, done func(error)) {
 	if c.own.Kind == hci.AddrRandom {
 		setup = append(setup, hci.LESetRandomAddress{Addr: c.own.MAC})
 	}
+	if c.adv.usesAcceptList() {
+		setup = append(setup, acceptListCommands(c.adv.accept)...)
+	}
 	c.runInOrder([]hci.Params{hci.Reset{}}, func() {
 		for _, l := range c.up.listLinks() { // the reset has ended them
 			l.loseLink()
 		}
 		c.dial.stuck = false
-		c.adv.fresh, c.adv.response = c.adv.opts != nil, false
+		c.adv.noteReset()
+		c.syncs.failSyncs(ErrReset)
 		c.runInOrder(setup, func() { c.resolving.reloadList(done) })
 	})
 }

@@ -90,8 +90,8 @@ func (c *core) addLink(cn connection) *Link {
 	}
 	l := &Link{c: c, handle: cn.handle, peer: cn.peer, role: cn.role, done: make(chan struct{})}
 	l.own, l.air = c.own, cn.onAir()
-	if cn.role == hci.RolePeripheral && c.adv.own != (hci.Addr{}) {
-		l.own = c.adv.own
+	if own := c.adv.linkAddress(); cn.role == hci.RolePeripheral && own != (hci.Addr{}) {
+		l.own = own
 	}
 	if cn.localRPA != (hci.MAC{}) {
 		l.own = hci.Addr{MAC: cn.localRPA, Kind: hci.AddrRandom}

@@ -67,7 +67,7 @@ func (p *ownPrivate) useNextAddress(next func() hci.MAC, every time.Duration, do
 		c.runCommand(hci.LESetRandomAddress{Addr: a.MAC}, func(_ time.Time, _ []byte, err error) {
 			if err == nil {
 				c.own = a
-				c.adv.fresh = c.adv.opts != nil // an advertising set has an address of its own
+				c.adv.noteAddressChange()
 				p.next, p.every = next, every
 			}
 			done(err)

@@ -48,7 +48,7 @@ func (q *quiet) stopOthers() {
 // of them calls it at its end.
 func (q *quiet) runNextJob() {
 	c := q.c
-	if !q.holdsBack() || q.busy || c.err != nil || c.scan.isActive() || c.adv.running || c.adv.busy || c.dial.state != dialIdle {
+	if !q.holdsBack() || q.busy || c.err != nil || c.scan.isActive() || c.adv.isActive() || c.dial.state != dialIdle {
 		return
 	}
 	q.busy = true

@@ -31,7 +31,7 @@ func (c *core) isRepeated(cn *connection) bool {
 		return false
 	}
 	if cn.role == hci.RolePeripheral {
-		return !c.adv.running
+		return !c.adv.isRunning()
 	}
 	return d.state == dialIdle || d.state == dialStarting || !slices.ContainsFunc(d.group, func(x *dial) bool { return x.wantsLink(l) })
 }

@@ -70,7 +70,7 @@ func TestRepeatedConnectionEventBesideADial(t *testing.T) {
 // TestRepeatedConnectionEventAsPeripheral repeats the event of a central's connection.
 func TestRepeatedConnectionEventAsPeripheral(t *testing.T) {
 	h := newHarness(t, 1)
-	h.c.adv.opts, h.c.adv.running = &AdvertiseOptions{}, true
+	h.c.adv.main.opts, h.c.adv.main.running = &AdvertiseOptions{}, true
 	h.enhanced(hci.RolePeripheral, peerA, hci.MAC{})
 	l := h.c.links[1]
 	h.enhanced(hci.RolePeripheral, peerA, hci.MAC{})
@@ -103,7 +103,7 @@ func TestConnectionEventAfterItsEnd(t *testing.T) {
 			h.c.out = nil
 			h.status(hci.OpLECreateConnection, hci.StatusSuccess)
 		} else {
-			h.c.adv.running = true
+			h.c.adv.main.running = true
 		}
 		h.event(&hci.DisconnectionComplete{Handle: 1, Reason: hci.StatusFailedToEstablish})
 		h.c.out = nil
@@ -121,7 +121,7 @@ func TestConnectionEventAfterItsEnd(t *testing.T) {
 // link, when the controller does not advertise.
 func TestLateConnectionEventAsPeripheral(t *testing.T) {
 	h := newHarness(t, 1)
-	h.c.adv.running = true
+	h.c.adv.main.running = true
 	h.enhanced(hci.RolePeripheral, peerA, hci.MAC{})
 	h.event(&hci.DisconnectionComplete{Handle: 1, Reason: hci.StatusRemoteUserTerminated})
 	h.enhanced(hci.RolePeripheral, peerA, hci.MAC{})

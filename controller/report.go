@@ -35,10 +35,11 @@ type Report struct {
 	Extended               bool // the packet was an extended advertisement
 	Truncated              bool // the controller could not deliver all data
 	PrimaryPHY             hci.PHY
-	SecondaryPHY           hci.PHY     // zero if there was no secondary packet
-	SID                    uint8       // advertising set, 0 to 15; 0xFF if there is none
-	Data                   hci.AdvData // of the advertisement
-	Response               hci.AdvData // of the scan response
+	SecondaryPHY           hci.PHY       // zero if there was no secondary packet
+	PeriodicInterval       time.Duration // of the periodic advertising of the set; 0 if there is none
+	SID                    uint8         // advertising set, 0 to 15; 0xFF if there is none
+	Data                   hci.AdvData   // of the advertisement
+	Response               hci.AdvData   // of the scan response
 }
 
 // Clone returns a copy that is valid for good.

@@ -48,7 +48,7 @@ func (s *scanning) handleExtendedReports(ev *hci.LEExtendedAdvertisingReport) {
 			Addr: r.Addr, RSSI: knownDBm(r.RSSI), TxPower: knownDBm(r.TxPower), SID: sid,
 			PrimaryPHY: primary, SecondaryPHY: secondary,
 			Connectable: r.Connectable(), Scannable: r.Scannable(), Directed: r.Directed(),
-			ScanResponse: r.ScanResponse(), Extended: !r.Legacy(), Truncated: r.Truncated(),
+			ScanResponse: r.ScanResponse(), Extended: !r.Legacy(), Truncated: r.Truncated(), PeriodicInterval: r.PeriodicInterval,
 		}
 		s.deliverReport(&s.report, data)
 	}

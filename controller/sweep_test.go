@@ -162,7 +162,7 @@ func TestAdvertisingAfterALostConnectionComplete(t *testing.T) {
 // at once.
 func TestSetTerminatedForAnUnknownLink(t *testing.T) {
 	h := newHarness(t, 4)
-	h.c.adv.running, h.c.adv.opts = true, &AdvertiseOptions{}
+	h.c.adv.main.running, h.c.adv.main.opts = true, &AdvertiseOptions{}
 	h.event(&hci.LEAdvertisingSetTerminated{Handle: 0x45})
 	h.want(hci.LESetAdvertisingEnable{Enable: true}, "the set has ended, and no link is there")
 }

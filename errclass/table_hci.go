@@ -68,15 +68,23 @@ var localRows = []row{
 		like: likeOther, do: treatment{category: Fatal, advice: adviceNoCodedPHY}, why: "another adapter may have it",
 	},
 	{
-		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported)},
+		name: "controller: not supported by the controller", match: []match{is(controller.ErrNotSupported, controller.ErrNoExtendedAdvertising, controller.ErrNoPeriodicAdvertising)},
 		like: likeOther, do: fatal, why: "another adapter may be able to",
+	},
+	{
+		name: "controller: advertising has ended or was stopped", match: []match{is(controller.ErrAdvertisingEnded, controller.ErrSetStopped)},
+		like: likeOther, do: canceled, why: "the options of the set, or the program, have asked for it",
+	},
+	{
+		name: "controller: periodic advertising was lost", match: []match{is(controller.ErrSyncLost)},
+		like: likeTimeout, do: unheard, advise: adviseUnheard, why: "the device is away or has stopped: a scan hears when it is back",
 	},
 	{
 		name: "controller: the end of the link was not reported", match: []match{is(controller.ErrStale, controller.ErrEventLost)},
 		like: likeDisconnected, do: treatment{category: Connection, budget: BudgetConnect}, why: "the link ended for an unknown reason: at once again",
 	},
 	{
-		name: "hci: value outside of its range", match: []match{as[*hci.ParamError]()},
+		name: "hci: value outside of its range", match: []match{as[*hci.ParamError](), as[*hci.AdvSplitError]()},
 		like: likeOther, do: fatal, why: "the caller's mistake",
 	},
 	{

@@ -266,6 +266,16 @@ func (s *Server) Notify(ctx context.Context, h att.Handle, value []byte) (int, e
 	}
 }
 
+// SetAndNotify is SetValue and then Notify: clients that read the value later get the same
+// as those that have subscribed to it. It returns the number of the latter. After an error
+// of SetValue nothing is sent; after one of Notify the value is set all the same.
+func (s *Server) SetAndNotify(ctx context.Context, h att.Handle, value []byte) (int, error) {
+	if err := s.SetValue(h, value); err != nil {
+		return 0, err
+	}
+	return s.Notify(ctx, h, value)
+}
+
 // queueValue queues a value for each client that has subscribed to it, and returns their
 // number; ok is false if the caller has to wait for room.
 func (s *Server) queueValue(h att.Handle, value []byte) (n int, ok bool) {

@@ -257,3 +257,25 @@ func testServerConcurrently(t *testing.T) {
 	}
 	ch.Want("1b 1d00 03")
 }
+
+// TestSetAndNotify sets the value for later readers and sends it to a subscriber.
+func TestSetAndNotify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _, ch := serve(t, gatttest.Reference(), gatt.PeerInfo{})
+		if n, err := srv.SetAndNotify(t.Context(), gatttest.LogValue, []byte{7}); n != 0 || err != nil {
+			t.Errorf("nobody has subscribed: %d, %v", n, err)
+		}
+		ch.Receive("12 2c00 0100")
+		ch.Want("13")
+		if n, err := srv.SetAndNotify(t.Context(), gatttest.LogValue, []byte{8, 9}); n != 1 || err != nil {
+			t.Errorf("sent to %d, error %v, want 1", n, err)
+		}
+		ch.Want("1b 2b00 0809")
+		ch.Receive("0a 2b00")
+		ch.Want("0b 0809")
+		if n, err := srv.SetAndNotify(t.Context(), 0xFFFF, []byte{1}); n != 0 || err == nil {
+			t.Errorf("no such attribute: %d, %v", n, err)
+		}
+		ch.WantIdle()
+	})
+}

@@ -30,6 +30,8 @@ var (
 	extScanPeriod      = unit{step: 128 * ms10, low: 128 * ms10, high: 0xFFFF * 128 * ms10, none: true}
 	advInterval        = unit{step: us625, low: 0x20 * us625, high: 0x4000 * us625}
 	extAdvInterval     = unit{step: us625, low: 0x20 * us625, high: 0xFFFFFF * us625}
+	periodicInterval   = unit{step: us1250, low: 6 * us1250, high: 0xFFFF * us1250}
+	syncTimeout        = unit{step: ms10, low: 10 * ms10, high: 0x4000 * ms10}
 	advDuration        = unit{step: ms10, low: ms10, high: 0xFFFF * ms10, none: true}
 	packetTime         = unit{step: time.Microsecond, low: 0x148 * time.Microsecond, high: 0x4290 * time.Microsecond}
 	rpaTimeout         = unit{step: time.Second, low: time.Second, high: 0xE10 * time.Second}

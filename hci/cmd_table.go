@@ -75,4 +75,10 @@ var commandCodecs = map[Opcode]commandCodec{
 	OpLESetAddressResolutionEnable:                    completes[LESetAddressResolutionEnable, None](),
 	OpLESetResolvablePrivateAddressTimeout:            completes[LESetResolvablePrivateAddressTimeout, None](),
 	OpLESetPrivacyMode:                                completes[LESetPrivacyMode, None](),
+	OpLESetPeriodicAdvertisingParameters:              completes[LESetPeriodicAdvertisingParameters, None](),
+	OpLESetPeriodicAdvertisingData:                    completes[LESetPeriodicAdvertisingData, None](),
+	OpLESetPeriodicAdvertisingEnable:                  completes[LESetPeriodicAdvertisingEnable, None](),
+	OpLEPeriodicAdvertisingCreateSync:                 starts[LEPeriodicAdvertisingCreateSync](),
+	OpLEPeriodicAdvertisingCreateSyncCancel:           completes[LEPeriodicAdvertisingCreateSyncCancel, None](),
+	OpLEPeriodicAdvertisingTerminateSync:              completes[LEPeriodicAdvertisingTerminateSync, None](),
 }

@@ -136,6 +136,16 @@ func commandSamples() []commandSample {
 		{"LE Read Number of Supported Advertising Sets", 0x203B, LEReadNumberOfSupportedAdvertisingSets{}, "", Count(4), "04"},
 		{"LE Remove Advertising Set", 0x203C, LERemoveAdvertisingSet{Handle: 1}, "01", None{}, ""},
 		{"LE Clear Advertising Sets", 0x203D, LEClearAdvertisingSets{}, "", None{}, ""},
+		{"LE Set Periodic Advertising Parameters", 0x203E, LESetPeriodicAdvertisingParameters{
+			Handle: 1, IntervalMin: 7500 * us, IntervalMax: 81918750 * us, Properties: AdvPropIncludeTxPower,
+		}, "01 0600 ffff 4000", None{}, ""},
+		{"LE Set Periodic Advertising Data", 0x203F, LESetPeriodicAdvertisingData{Handle: 1, Operation: AdvDataLast, Data: []byte{2, 1, 6}}, "01 02 03 020106", None{}, ""},
+		{"LE Set Periodic Advertising Enable", 0x2040, LESetPeriodicAdvertisingEnable{Enable: true, Handle: 0xEF}, "01 ef", None{}, ""},
+		{"LE Periodic Advertising Create Sync", 0x2044, LEPeriodicAdvertisingCreateSync{
+			Options: PeriodicReportsOff, SID: 15, Advertiser: sampleRandom, Skip: 499, Timeout: 163840 * ms, CTEType: 0x10,
+		}, "02 0f 01 010000eeffc0 f301 0040 10", nil, ""},
+		{"LE Periodic Advertising Create Sync Cancel", 0x2045, LEPeriodicAdvertisingCreateSyncCancel{}, "", None{}, ""},
+		{"LE Periodic Advertising Terminate Sync", 0x2046, LEPeriodicAdvertisingTerminateSync{Sync: 0x0EFF}, "ff0e", None{}, ""},
 		{"LE Set Extended Scan Parameters", 0x2041, LESetExtendedScanParameters{
 			OwnAddrKind: AddrRandom, FilterPolicy: 1, PHYs: PHYs1M | PHYsCoded,
 			Scanning: []ScanningPHY{{Active: true, Interval: 60 * ms, Window: 30 * ms}, {Interval: 40959375 * us, Window: 2500 * us}},

@@ -36,23 +36,26 @@ const (
 
 // The subevent codes of EvLEMeta (Vol 4, Part E, 7.7.65).
 const (
-	EvLEConnectionComplete               uint8 = 0x01
-	EvLEAdvertisingReport                uint8 = 0x02
-	EvLEConnectionUpdateComplete         uint8 = 0x03
-	EvLEReadRemoteFeaturesComplete       uint8 = 0x04
-	EvLELongTermKeyRequest               uint8 = 0x05
-	EvLERemoteConnectionParameterRequest uint8 = 0x06
-	EvLEDataLengthChange                 uint8 = 0x07
-	EvLEReadLocalP256PublicKeyComplete   uint8 = 0x08
-	EvLEGenerateDHKeyComplete            uint8 = 0x09
-	EvLEEnhancedConnectionComplete       uint8 = 0x0A
-	EvLEPHYUpdateComplete                uint8 = 0x0C
-	EvLEExtendedAdvertisingReport        uint8 = 0x0D
-	EvLEScanTimeout                      uint8 = 0x11
-	EvLEAdvertisingSetTerminated         uint8 = 0x12
-	EvLEScanRequestReceived              uint8 = 0x13
-	EvLEChannelSelectionAlgorithm        uint8 = 0x14
-	EvLEEnhancedConnectionCompleteV2     uint8 = 0x29
+	EvLEConnectionComplete                 uint8 = 0x01
+	EvLEAdvertisingReport                  uint8 = 0x02
+	EvLEConnectionUpdateComplete           uint8 = 0x03
+	EvLEReadRemoteFeaturesComplete         uint8 = 0x04
+	EvLELongTermKeyRequest                 uint8 = 0x05
+	EvLERemoteConnectionParameterRequest   uint8 = 0x06
+	EvLEDataLengthChange                   uint8 = 0x07
+	EvLEReadLocalP256PublicKeyComplete     uint8 = 0x08
+	EvLEGenerateDHKeyComplete              uint8 = 0x09
+	EvLEEnhancedConnectionComplete         uint8 = 0x0A
+	EvLEPHYUpdateComplete                  uint8 = 0x0C
+	EvLEExtendedAdvertisingReport          uint8 = 0x0D
+	EvLEPeriodicAdvertisingSyncEstablished uint8 = 0x0E
+	EvLEPeriodicAdvertisingReport          uint8 = 0x0F
+	EvLEPeriodicAdvertisingSyncLost        uint8 = 0x10
+	EvLEScanTimeout                        uint8 = 0x11
+	EvLEAdvertisingSetTerminated           uint8 = 0x12
+	EvLEScanRequestReceived                uint8 = 0x13
+	EvLEChannelSelectionAlgorithm          uint8 = 0x14
+	EvLEEnhancedConnectionCompleteV2       uint8 = 0x29
 )
 
 // DefaultEventMask is the mask of SetEventMask after a reset (Vol 4, Part E, 7.3.1):
@@ -218,21 +221,24 @@ var eventNames = map[uint8]string{
 }
 
 var leEventNames = map[uint8]string{
-	EvLEConnectionComplete:               "LE Connection Complete",
-	EvLEAdvertisingReport:                "LE Advertising Report",
-	EvLEConnectionUpdateComplete:         "LE Connection Update Complete",
-	EvLEReadRemoteFeaturesComplete:       "LE Read Remote Features Complete",
-	EvLELongTermKeyRequest:               "LE Long Term Key Request",
-	EvLERemoteConnectionParameterRequest: "LE Remote Connection Parameter Request",
-	EvLEDataLengthChange:                 "LE Data Length Change",
-	EvLEReadLocalP256PublicKeyComplete:   "LE Read Local P-256 Public Key Complete",
-	EvLEGenerateDHKeyComplete:            "LE Generate DHKey Complete",
-	EvLEEnhancedConnectionComplete:       "LE Enhanced Connection Complete",
-	EvLEPHYUpdateComplete:                "LE PHY Update Complete",
-	EvLEExtendedAdvertisingReport:        "LE Extended Advertising Report",
-	EvLEScanTimeout:                      "LE Scan Timeout",
-	EvLEAdvertisingSetTerminated:         "LE Advertising Set Terminated",
-	EvLEScanRequestReceived:              "LE Scan Request Received",
-	EvLEChannelSelectionAlgorithm:        "LE Channel Selection Algorithm",
-	EvLEEnhancedConnectionCompleteV2:     "LE Enhanced Connection Complete [v2]",
+	EvLEConnectionComplete:                 "LE Connection Complete",
+	EvLEAdvertisingReport:                  "LE Advertising Report",
+	EvLEConnectionUpdateComplete:           "LE Connection Update Complete",
+	EvLEReadRemoteFeaturesComplete:         "LE Read Remote Features Complete",
+	EvLELongTermKeyRequest:                 "LE Long Term Key Request",
+	EvLERemoteConnectionParameterRequest:   "LE Remote Connection Parameter Request",
+	EvLEDataLengthChange:                   "LE Data Length Change",
+	EvLEReadLocalP256PublicKeyComplete:     "LE Read Local P-256 Public Key Complete",
+	EvLEGenerateDHKeyComplete:              "LE Generate DHKey Complete",
+	EvLEEnhancedConnectionComplete:         "LE Enhanced Connection Complete",
+	EvLEPHYUpdateComplete:                  "LE PHY Update Complete",
+	EvLEExtendedAdvertisingReport:          "LE Extended Advertising Report",
+	EvLEPeriodicAdvertisingSyncEstablished: "LE Periodic Advertising Sync Established",
+	EvLEPeriodicAdvertisingReport:          "LE Periodic Advertising Report",
+	EvLEPeriodicAdvertisingSyncLost:        "LE Periodic Advertising Sync Lost",
+	EvLEScanTimeout:                        "LE Scan Timeout",
+	EvLEAdvertisingSetTerminated:           "LE Advertising Set Terminated",
+	EvLEScanRequestReceived:                "LE Scan Request Received",
+	EvLEChannelSelectionAlgorithm:          "LE Channel Selection Algorithm",
+	EvLEEnhancedConnectionCompleteV2:       "LE Enhanced Connection Complete [v2]",
 }

@@ -178,7 +178,7 @@ func (e *LEExtendedAdvertisingReport) readParams(r *wire.Reader) error {
 			Type: ExtAdvType(r.U16()), Addr: readAddr(r),
 			PrimaryPHY: PHY(r.U8()), SecondaryPHY: PHY(r.U8()), SID: r.U8(),
 			TxPower: r.I8(), RSSI: r.I8(),
-			PeriodicInterval: connInterval.time(r.U16()), Direct: readAddr(r),
+			PeriodicInterval: periodicInterval.time(r.U16()), Direct: readAddr(r),
 			Data: r.Bytes(int(r.U8())),
 		}
 		if r.Err() != nil {
@@ -196,7 +196,7 @@ func (e *LEExtendedAdvertisingReport) appendParams(b []byte) []byte {
 	for _, rep := range reports {
 		b = appendAddr(wire.AppendU16(b, uint16(rep.Type)), rep.Addr)
 		b = append(b, uint8(rep.PrimaryPHY), uint8(rep.SecondaryPHY), rep.SID, uint8(rep.TxPower), uint8(rep.RSSI))
-		b = appendAddr(wire.AppendU16(b, connInterval.steps(rep.PeriodicInterval)), rep.Direct)
+		b = appendAddr(wire.AppendU16(b, periodicInterval.steps(rep.PeriodicInterval)), rep.Direct)
 		b = append(append(b, uint8(len(rep.Data))), rep.Data...)
 	}
 	return b

@@ -26,6 +26,9 @@ type eventStorage struct {
 	leEnhancedConnectionComplete         *LEEnhancedConnectionComplete
 	lePHYUpdateComplete                  *LEPHYUpdateComplete
 	leExtendedAdvertisingReport          *LEExtendedAdvertisingReport
+	lePeriodicAdvertisingSyncEstablished *LEPeriodicAdvertisingSyncEstablished
+	lePeriodicAdvertisingReport          *LEPeriodicAdvertisingReport
+	lePeriodicAdvertisingSyncLost        *LEPeriodicAdvertisingSyncLost
 	leScanTimeout                        *LEScanTimeout
 	leAdvertisingSetTerminated           *LEAdvertisingSetTerminated
 	leScanRequestReceived                *LEScanRequestReceived
@@ -105,6 +108,12 @@ func (s *eventStorage) leStorage(subevent uint8) Event {
 		return reuse(&s.lePHYUpdateComplete)
 	case EvLEExtendedAdvertisingReport:
 		return reuse(&s.leExtendedAdvertisingReport)
+	case EvLEPeriodicAdvertisingSyncEstablished:
+		return reuse(&s.lePeriodicAdvertisingSyncEstablished)
+	case EvLEPeriodicAdvertisingReport:
+		return reuse(&s.lePeriodicAdvertisingReport)
+	case EvLEPeriodicAdvertisingSyncLost:
+		return reuse(&s.lePeriodicAdvertisingSyncLost)
 	case EvLEScanTimeout:
 		return reuse(&s.leScanTimeout)
 	case EvLEAdvertisingSetTerminated:

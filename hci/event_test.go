@@ -68,6 +68,13 @@ func eventSamples() []eventSample {
 			{Type: ExtAdvLegacy | ExtAdvScanResponse, Addr: Addr{Kind: AddrAnonymous}, PrimaryPHY: PHYCoded, SID: 0xFF, TxPower: 4, RSSI: 127, Data: AdvData{}},
 		}}, "3e 0d", "02 2100 01 010000eeffc0 01 02 05 7f c4 5000 00 060504030201 03 020106" +
 			"1800 ff 000000000000 03 00 ff 04 7f 0000 00 000000000000 00", 24},
+		{"LE Periodic Advertising Sync Established", &LEPeriodicAdvertisingSyncEstablished{
+			Status: StatusFailedToEstablish, Sync: 0x40, SID: 5, Advertiser: sampleRandom, PHY: PHY2M, Interval: 81918750 * us, ClockAccuracy: 7,
+		}, "3e 0e", "3e 4000 05 01 010000eeffc0 02 ffff 07", 0},
+		{"LE Periodic Advertising Report", &LEPeriodicAdvertisingReport{
+			Sync: 0x40, TxPower: 4, RSSI: -60, CTEType: 0xFF, Status: PeriodicTruncated, Data: AdvData{2, 1, 6},
+		}, "3e 0f", "4000 04 c4 ff 02 03 020106", 0},
+		{"LE Periodic Advertising Sync Lost", &LEPeriodicAdvertisingSyncLost{Sync: 0x40}, "3e 10", "4000", 0},
 		{"LE Scan Timeout", &LEScanTimeout{}, "3e 11", "", 0},
 		{"LE Advertising Set Terminated", &LEAdvertisingSetTerminated{Status: StatusLimitReached, Set: 2, Handle: 0x40, CompletedEvents: 9}, "3e 12", "43 02 4000 09", 0},
 		{"LE Scan Request Received", &LEScanRequestReceived{Set: 2, Scanner: sampleRandom}, "3e 13", "02 01 010000eeffc0", 0},
@@ -278,6 +285,7 @@ func TestEventsThatOverflow(t *testing.T) {
 		{&LEAdvertisingReport{Reports: reports}, func(ev Event) int { return len(ev.(*LEAdvertisingReport).Reports) }, 25},
 		{&LEExtendedAdvertisingReport{Reports: ext}, func(ev Event) int { return len(ev.(*LEExtendedAdvertisingReport).Reports) }, 2},
 		{&NumberOfCompletedPackets{Counts: make([]CompletedPackets, 300)}, func(ev Event) int { return len(ev.(*NumberOfCompletedPackets).Counts) }, 63},
+		{&LEPeriodicAdvertisingReport{Data: make(AdvData, 300)}, func(ev Event) int { return len(ev.(*LEPeriodicAdvertisingReport).Data) }, MaxPeriodicReportData},
 		{&VendorEvent{Data: make([]byte, 300)}, func(ev Event) int { return len(ev.(*VendorEvent).Data) }, 255},
 		{&CommandComplete{Opcode: OpReset, Return: make([]byte, 300)}, func(ev Event) int { return len(ev.(*CommandComplete).Return) }, 252},
 	} {

@@ -74,9 +74,15 @@ const (
 	OpLEReadNumberOfSupportedAdvertisingSets          Opcode = 0x203B
 	OpLERemoveAdvertisingSet                          Opcode = 0x203C
 	OpLEClearAdvertisingSets                          Opcode = 0x203D
+	OpLESetPeriodicAdvertisingParameters              Opcode = 0x203E
+	OpLESetPeriodicAdvertisingData                    Opcode = 0x203F
+	OpLESetPeriodicAdvertisingEnable                  Opcode = 0x2040
 	OpLESetExtendedScanParameters                     Opcode = 0x2041
 	OpLESetExtendedScanEnable                         Opcode = 0x2042
 	OpLEExtendedCreateConnection                      Opcode = 0x2043
+	OpLEPeriodicAdvertisingCreateSync                 Opcode = 0x2044
+	OpLEPeriodicAdvertisingCreateSyncCancel           Opcode = 0x2045
+	OpLEPeriodicAdvertisingTerminateSync              Opcode = 0x2046
 	OpLEReadTransmitPower                             Opcode = 0x204B
 	OpLESetPrivacyMode                                Opcode = 0x204E
 	OpLEReadBufferSizeV2                              Opcode = 0x2060
@@ -166,9 +172,15 @@ var opcodeNames = map[Opcode]string{
 	OpLEReadNumberOfSupportedAdvertisingSets:          "LE Read Number of Supported Advertising Sets",
 	OpLERemoveAdvertisingSet:                          "LE Remove Advertising Set",
 	OpLEClearAdvertisingSets:                          "LE Clear Advertising Sets",
+	OpLESetPeriodicAdvertisingParameters:              "LE Set Periodic Advertising Parameters",
+	OpLESetPeriodicAdvertisingData:                    "LE Set Periodic Advertising Data",
+	OpLESetPeriodicAdvertisingEnable:                  "LE Set Periodic Advertising Enable",
 	OpLESetExtendedScanParameters:                     "LE Set Extended Scan Parameters",
 	OpLESetExtendedScanEnable:                         "LE Set Extended Scan Enable",
 	OpLEExtendedCreateConnection:                      "LE Extended Create Connection",
+	OpLEPeriodicAdvertisingCreateSync:                 "LE Periodic Advertising Create Sync",
+	OpLEPeriodicAdvertisingCreateSyncCancel:           "LE Periodic Advertising Create Sync Cancel",
+	OpLEPeriodicAdvertisingTerminateSync:              "LE Periodic Advertising Terminate Sync",
 	OpLEReadTransmitPower:                             "LE Read Transmit Power",
 	OpLESetPrivacyMode:                                "LE Set Privacy Mode",
 	OpLEReadBufferSizeV2:                              "LE Read Buffer Size [v2]",

@@ -28,10 +28,7 @@ func newDimmer() (server *gatt.Server, err error) {
 			return att.CodeOutOfRange // what the client gets to see
 		}
 		fmt.Printf("peripheral: %d %%\n", r.Value[0])
-		if err := server.SetValue(r.Handle, r.Value); err != nil {
-			return err
-		}
-		_, err := server.Notify(ctx, r.Handle, r.Value) // those who have subscribed
+		_, err := server.SetAndNotify(ctx, r.Handle, r.Value) // those who have subscribed
 		return err
 	}
 	server, err = gatt.NewServer(&gatt.ServerConfig{Name: "Dimmer", Services: []gatt.ServiceDef{{
@@ -42,22 +39,6 @@ func newDimmer() (server *gatt.Server, err error) {
 		}},
 	}}})
 	return server, err
-}
-
-// advertiseDimmer starts to advertise. Without Data the advertisement would be empty. The
-// UUID leaves no room for the name, which goes into the scan response.
-func advertiseDimmer(ctx context.Context, h *host.Host) error {
-	fields := hci.AdvFields{Flags: hci.FlagGeneralDiscoverable | hci.FlagNoBREDR, Services: []gatt.UUID{dimmer}}
-	data, err := fields.Append(nil, 31)
-	if err != nil {
-		return err
-	}
-	name := hci.AdvFields{Name: "Dimmer"}
-	response, err := name.Append(nil, 31)
-	if err != nil {
-		return err
-	}
-	return h.Advertise(ctx, &controller.AdvertiseOptions{Data: data, Response: response})
 }
 
 // A complete peripheral: it advertises, accepts a link and serves its attribute table
@@ -79,7 +60,7 @@ func Example_peripheral() {
 		return
 	}
 	defer h.Close()
-	if err := advertiseDimmer(ctx, h); err != nil {
+	if err := h.AdvertiseNameAndServices(ctx, "Dimmer", dimmer); err != nil {
 		log.Print(err)
 		return
 	}

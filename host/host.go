@@ -14,6 +14,7 @@ import (
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/l2cap"
 	"github.com/moor-ble/moor/smp"
+	"github.com/moor-ble/moor/uuid"
 )
 
 // Config holds the options of a Host. The zero value of each field is its
@@ -201,6 +202,24 @@ func (h *Host) Scan(ctx context.Context, o *controller.ScanOptions) (*controller
 // Advertise starts to advertise; see controller.Controller.Advertise.
 func (h *Host) Advertise(ctx context.Context, o *controller.AdvertiseOptions) error {
 	return h.ctl.Advertise(ctx, o)
+}
+
+// AdvertiseNameAndServices is Advertise of a connectable peripheral with a name and
+// services. Fields without room in the advertising data go into the scan response. If
+// a field has no room there either, nothing is advertised, and the error is an
+// *hci.AdvSplitError that names it.
+func (h *Host) AdvertiseNameAndServices(ctx context.Context, name string, services ...uuid.UUID) error {
+	const legacy = 31
+	data, response, err := hci.NameAndServices(name, services...).Split(legacy)
+	if err != nil {
+		return err
+	}
+	return h.Advertise(ctx, &controller.AdvertiseOptions{Data: data, Response: response})
+}
+
+// AddAdvertising starts another advertising set; see controller.Controller.AddAdvertising.
+func (h *Host) AddAdvertising(ctx context.Context, o *controller.AdvertiseOptions) (*controller.AdvertisingSet, error) {
+	return h.ctl.AddAdvertising(ctx, o)
 }
 
 // StopAdvertising stops what Advertise started.

@@ -14,8 +14,10 @@
 //   - Eddystone-UID, -URL, -EID and plain -TLM
 //
 // Formats that a device sends over a connection are not decoded, and neither is
-// BTHome v1, whose UUIDs belong to others. There are no encoders: the samples of the
-// formats' documents hold the decoders to their formats.
+// BTHome v1, whose UUIDs belong to others. The identities have encoders:
+// [IBeacon.ManufacturerData], [EddystoneUID.ServiceData] and the like return the data of
+// a beacon. Measurements have none: the samples of the formats' documents hold the
+// decoders to their formats.
 //
 // # Values
 //

@@ -46,6 +46,12 @@ func (b IBeacon) MarshalJSON() ([]byte, error) {
 	}{b.UUID.Long(), b.Major, b.Minor, b.Power})
 }
 
+// The first two octets of an iBeacon.
+const (
+	iBeaconType   = 0x02
+	iBeaconLength = 0x15
+)
+
 // decodeIBeacon decodes manufacturer data of Apple, most of which is not of an
 // iBeacon.
 func decodeIBeacon(b []byte) (f Frame, ok bool) {
@@ -54,7 +60,7 @@ func decodeIBeacon(b []byte) (f Frame, ok bool) {
 	var id IBeacon
 	r.Copy(id.UUID[:]) // in the order in which it is written
 	id.Major, id.Minor, id.Power = r.BE16(), r.BE16(), r.I8()
-	if typ != 0x02 || length != 0x15 || r.Err() != nil {
+	if typ != iBeaconType || length != iBeaconLength || r.Err() != nil {
 		return f, false
 	}
 	return Frame{Format: FormatIBeacon, ID: id}, true
@@ -180,16 +186,22 @@ func (f *Frame) readTelemetry(r *wire.Reader) {
 	f.addNumber(Uptime, int64(r.BE32()), 1, second)
 }
 
+// The parts of a URL that have an octet of their own. An end has another one with a slash
+// behind it.
+var (
+	eddystoneSchemes = [...]string{"http://www.", "https://www.", "http://", "https://"}
+	eddystoneEnds    = [...]string{".com", ".org", ".edu", ".net", ".info", ".biz", ".gov"}
+)
+
 // readEddystoneURL expands a URL; "" if it has a reserved octet.
 func readEddystoneURL(r *wire.Reader) string {
-	schemes := [...]string{"http://www.", "https://www.", "http://", "https://"}
-	ends := [...]string{".com", ".org", ".edu", ".net", ".info", ".biz", ".gov"}
+	ends := &eddystoneEnds
 	scheme := int(r.U8())
-	if scheme >= len(schemes) {
+	if scheme >= len(eddystoneSchemes) {
 		return ""
 	}
 	var u strings.Builder
-	u.WriteString(schemes[scheme])
+	u.WriteString(eddystoneSchemes[scheme])
 	for r.Len() > 0 {
 		switch c := r.U8(); {
 		case int(c) < len(ends):

@@ -20,12 +20,14 @@ type advSet struct {
 	rsp     []byte
 	partial bool // the host has sent a part of the data
 	adv     *advertiser
+	train   *train
 	ownRPA  hci.MAC
 }
 
 func (c *Controller) newSet(handle uint8) *advSet {
 	s := &advSet{c: c, handle: handle}
 	s.adv = newAdvertiser(c.node, s)
+	s.train = newTrain(s)
 	return s
 }
 
@@ -121,6 +123,7 @@ func (s *advSet) enable(hasRandom bool, duration time.Duration, events int) hci.
 		interval: p.IntervalMin, channels: p.ChannelMap, maxEvents: events, duration: duration,
 	})
 	s.refreshAddress(s.adv)
+	s.train.start()
 	return hci.StatusSuccess
 }
 

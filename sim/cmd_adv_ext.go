@@ -54,14 +54,14 @@ func (c *Controller) extAdvCommand(p hci.Params, r *reply) bool {
 		r.st = c.enableSets(p)
 	case hci.LERemoveAdvertisingSet:
 		c.onSet(p.Handle, r, func(s *advSet) {
-			if s.adv.on {
+			if s.adv.on || s.train.enabled {
 				r.st = hci.StatusCommandDisallowed
 				return
 			}
 			c.sets = slices.DeleteFunc(c.sets, func(t *advSet) bool { return t == s })
 		})
 	case hci.LEClearAdvertisingSets:
-		if c.advertising() {
+		if c.advertising() || slices.ContainsFunc(c.sets, func(s *advSet) bool { return s.train.enabled }) {
 			r.st = hci.StatusCommandDisallowed
 			break
 		}
@@ -81,6 +81,9 @@ func (c *Controller) setExtParams(p hci.LESetExtendedAdvertisingParameters, r *r
 		return
 	case s != nil && s.adv.on:
 		r.st = hci.StatusCommandDisallowed
+		return
+	case s != nil && s.train.enabled && p.Properties&unfitForTrains != 0:
+		r.st = hci.StatusInvalidParameters
 		return
 	case !validProperties(p) || s != nil && p.Properties&hci.AdvPropLegacy != 0 && len(s.data) > legacyData:
 		r.st = hci.StatusInvalidParameters

@@ -48,6 +48,10 @@ var featureCommands = map[hci.Features][]hci.Opcode{
 		hci.OpLESetExtendedAdvertisingEnable, hci.OpLEReadMaximumAdvertisingDataLength,
 		hci.OpLEReadNumberOfSupportedAdvertisingSets, hci.OpLERemoveAdvertisingSet, hci.OpLEClearAdvertisingSets,
 	},
+	hci.FeaturePeriodicAdvertising: {
+		hci.OpLESetPeriodicAdvertisingParameters, hci.OpLESetPeriodicAdvertisingData, hci.OpLESetPeriodicAdvertisingEnable,
+		hci.OpLEPeriodicAdvertisingCreateSync, hci.OpLEPeriodicAdvertisingCreateSyncCancel, hci.OpLEPeriodicAdvertisingTerminateSync,
+	},
 }
 
 // supportedCommands returns the commands that the configuration supports.
@@ -90,7 +94,7 @@ func modeOf(op hci.Opcode) commandMode {
 	switch {
 	case slices.Contains(legacyCommands, op):
 		return modeLegacy
-	case slices.Contains(featureCommands[hci.FeatureExtendedAdvertising], op):
+	case slices.Contains(featureCommands[hci.FeatureExtendedAdvertising], op), slices.Contains(featureCommands[hci.FeaturePeriodicAdvertising], op):
 		return modeExtended
 	}
 	return modeOpen
@@ -111,7 +115,7 @@ func (m *commandMode) allows(op hci.Opcode) bool {
 
 // dispatch carries out a command that is supported and valid.
 func (c *Controller) dispatch(p hci.Params, r *reply) {
-	if c.infoCommand(p, r) || c.advCommand(p, r) || c.extAdvCommand(p, r) || c.scanCommand(p, r) ||
+	if c.infoCommand(p, r) || c.advCommand(p, r) || c.extAdvCommand(p, r) || c.scanCommand(p, r) || c.periodicCommand(p, r) ||
 		c.connectCommand(p, r) || c.linkCommand(p, r) || c.securityCommand(p, r) || c.privacyCommand(p, r) {
 		return
 	}

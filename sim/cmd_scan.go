@@ -126,6 +126,7 @@ func (c *Controller) hearsScanning(v *advertiser) {
 	if v.anonymous {
 		identity = hci.Addr{Kind: hci.AddrAnonymous}
 	}
+	c.hearsPeriodic(v, identity)
 	switch {
 	case !c.accepts(identity):
 		return
@@ -220,6 +221,9 @@ func (c *Controller) reportExtended(v *advertiser, identity hci.Addr, response b
 	}
 	if v.directed {
 		rep.Direct = v.peer
+	}
+	if set, ok := v.owner.(*advSet); ok && set.train.on {
+		rep.PeriodicInterval = set.train.interval()
 	}
 	for {
 		n := min(len(data), reportPart)

@@ -27,7 +27,7 @@ type ControllerConfig struct {
 	Subversion   uint16
 	// Features are the LE features of the link layer. Default: DefaultFeatures.
 	Features hci.Features
-	// Legacy removes extended advertising and its commands.
+	// Legacy removes extended and periodic advertising and their commands.
 	Legacy bool
 	// Disable lists commands that the controller does not support. Without LE Set
 	// Privacy Mode it behaves as a controller of Core 4.2: it is always in network
@@ -83,7 +83,8 @@ type ControllerConfig struct {
 // configuration names none.
 const DefaultFeatures = hci.FeatureEncryption | hci.FeatureConnParamRequest | hci.FeatureExtendedReject |
 	hci.FeaturePeripheralFeatExchange | hci.FeaturePing | hci.FeatureDataLength | hci.FeaturePrivacy |
-	hci.Feature2MPHY | hci.FeatureCodedPHY | hci.FeatureExtendedAdvertising | hci.FeatureCSA2
+	hci.Feature2MPHY | hci.FeatureCodedPHY | hci.FeatureExtendedAdvertising |
+	hci.FeaturePeriodicAdvertising | hci.FeatureCSA2
 
 func or[T comparable](v, def T) T {
 	var zero T
@@ -100,7 +101,7 @@ func (c *ControllerConfig) latency() time.Duration {
 func (c *ControllerConfig) features() hci.Features {
 	f := or(c.Features, DefaultFeatures)
 	if c.Legacy {
-		f &^= hci.FeatureExtendedAdvertising
+		f &^= hci.FeatureExtendedAdvertising | hci.FeaturePeriodicAdvertising
 	}
 	return f
 }
@@ -161,6 +162,8 @@ type powerState struct {
 	initiator initiatorState
 	sets      []*advSet
 	legacySet *advSet
+	search    *periodicSearch // nil: no synchronization is searched
+	receivers []*receiver
 	conns     []*conn // by handle - firstHandle
 	held      int     // data packets of the host
 	done      []hci.CompletedPackets
@@ -272,6 +275,7 @@ func (c *Controller) powerOn() {
 		c.legacySet.adv.stopAdvertising()
 	}
 	c.air.disarm(&c.scan.expiry)
+	c.dropPeriodic()
 	for _, o := range c.overtaken {
 		c.air.disarm(o.expiry)
 	}

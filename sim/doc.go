@@ -70,8 +70,8 @@
 // Scan windows, advertising and connection events of one radio do not compete;
 // links do. Transmissions of different nodes do not collide, except for
 // connection requests to one advertiser: interference is Path.Loss. The clocks of
-// all nodes agree. There are no isochronous channels, no periodic advertising and
-// no BR/EDR.
+// all nodes agree. Periodic advertising takes no time
+// on air. There are no isochronous channels and no BR/EDR.
 //
 // # Calls
 //

@@ -178,6 +178,7 @@ func (f *scenarioFile) validateFile() (path string, err error) {
 		}
 	}
 	names, count := map[string]int{}, 0
+	holders := map[hci.Addr]string{}
 	for i := range f.Peripherals {
 		at := fmt.Sprintf("peripherals[%d]", i)
 		p := &f.Peripherals[i]
@@ -190,6 +191,13 @@ func (f *scenarioFile) validateFile() (path string, err error) {
 		names[p.Name] = i
 		if count += max(1, p.Count); count > maxDevices {
 			return at, fmt.Errorf("more than %d devices", maxDevices)
+		}
+		for n := range max(1, p.Count) {
+			a := p.addressOf(n)
+			if other, ok := holders[a]; ok {
+				return at + ".address", fmt.Errorf("%v is the address of %q too: each device has its own", a, other)
+			}
+			holders[a] = p.nameOf(n)
 		}
 	}
 	for i := range f.Places {

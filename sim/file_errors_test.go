@@ -35,6 +35,7 @@ func TestFileMistakes(t *testing.T) {
 		{device + "    advertising: {manufacturer: [{company: 76, data: 0x021}]}\n", `a.yaml:3:54: peripherals[0].advertising.manufacturer[0].data: "0x021" is not hexadecimal: write two digits for each octet, such as 0x0a1b`},
 		{device + "    advertising: {services: [6d6f6f72-0001-4c61-6d70-000000000000, 6d6f6f72-0002-4c61-6d70-000000000000]}\n", `a.yaml:3:19: peripherals[0].advertising: advertising data needs 37 octets, 31 can be sent: shorten the name or move fields to the scan response; the largest parts are services of 128 bits (34 octets)`},
 		{device + "    address: 7C:FF:EE:00:00:01/random\n", `a.yaml:3:14: peripherals[0].address: address "7C:FF:EE:00:00:01/random" is random and not static: the first octet of a static address is C0 to FF`},
+		{device + "    address: C0:FF:EE:00:00:01\n  - name: Lump\n    address: C0:FF:EE:00:00:01\n", `a.yaml:5:14: peripherals[1].address: C0:FF:EE:00:00:01/random is the address of "Lamp" too: each device has its own`},
 		{device + "  - name: Lamp\n", `a.yaml:3:11: peripherals[1].name: "Lamp" is the name of peripherals[0] too: names are unique`},
 		{device + "    services: [{uuid: 18g0}]\n", `a.yaml:3:23: peripherals[0].services[0].uuid: uuid: "18g0" is not a UUID`},
 		{device + "    services: [{uuid: 180f, characteristics: [{value: 3}]}]\n", `peripherals[0].services[0].characteristics[0]: the characteristic has no uuid`},

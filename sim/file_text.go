@@ -67,11 +67,13 @@ func readAddr(text string, names map[string]hci.Addr) (hci.Addr, error) {
 	return a, fmt.Errorf("%q is neither the name of a peripheral nor an address: write an address such as C0:FF:EE:00:00:01/random", text)
 }
 
+var plainMarks = strings.NewReplacer(" ", "-", "_", "-", ",", "")
+
 // plainName makes names comparable: lower case, with hyphens, and without a value in
 // parentheses.
 func plainName(s string) string {
 	s, _, _ = strings.Cut(strings.ToLower(s), " (")
-	return strings.NewReplacer(" ", "-", "_", "-", ",", "").Replace(s)
+	return plainMarks.Replace(s)
 }
 
 // readNumber reads a number up to most, or its name.
@@ -84,6 +86,9 @@ func readNumber(text string, most uint64, kind string, name func(uint64) string)
 	}
 	want := plainName(text)
 	for i := range most + 1 {
+		if i > math.MaxUint8 && i&0x3FF > math.MaxUint8 {
+			continue // no command of the specification has such a number in its group
+		}
 		if plainName(name(i)) == want {
 			return i, nil
 		}

@@ -28,3 +28,6 @@ func (r *Reader) BE32() uint32 {
 	}
 	return 0
 }
+
+// AppendBE16 appends two octets, most significant first.
+func AppendBE16(b []byte, v uint16) []byte { return append(b, uint8(v>>8), uint8(v)) }

@@ -183,6 +183,8 @@ func (l *liar) effect(p hci.Params) {
 	case hci.Disconnect:
 		delete(l.up, p.Handle)
 		l.later(&hci.DisconnectionComplete{Handle: p.Handle, Reason: hci.StatusLocalHostTerminated})
+	case hci.LEPeriodicAdvertisingCreateSync:
+		l.later(&hci.LEPeriodicAdvertisingSyncEstablished{Status: l.status(), Sync: hci.Handle(l.r.IntN(4)), SID: p.SID, Advertiser: p.Advertiser, Interval: time.Second})
 	case hci.LEConnectionUpdate:
 		l.later(&hci.LEConnectionUpdateComplete{Status: l.status(), Handle: p.Handle, Params: l.params()})
 	case hci.LEReadRemoteFeatures:

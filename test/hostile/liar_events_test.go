@@ -50,12 +50,28 @@ func (l *liar) lie() {
 		l.ctl.Send(append([]byte{byte(hci.PacketEvent), code, byte(len(b))}, b...))
 	case 12:
 		l.send(&hci.LEScanTimeout{})
+		l.syncEvent()
 	case 13:
 		if l.r.IntN(500) == 0 {
 			l.send(&hci.HardwareError{Code: 1})
 		}
 	default:
 		l.frame(h)
+	}
+}
+
+// syncEvent reports something about a synchronization, which may not exist.
+func (l *liar) syncEvent() {
+	h := hci.Handle(l.r.IntN(4))
+	switch l.r.IntN(4) {
+	case 0:
+		l.send(&hci.LEPeriodicAdvertisingSyncEstablished{Status: l.status(), Sync: h, SID: uint8(l.r.IntN(3)), Advertiser: l.peer()})
+	case 1:
+		l.send(&hci.LEPeriodicAdvertisingSyncLost{Sync: h})
+	default:
+		for range l.r.IntN(20) {
+			l.send(&hci.LEPeriodicAdvertisingReport{Sync: h, Status: hci.PeriodicDataStatus(l.r.IntN(4)), Data: l.octets(200)})
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func (w *liarWorld) use(r *rand.Rand, stop <-chan struct{}) {
 // useHost makes a call and returns its name.
 func (w *liarWorld) useHost(ctx context.Context, r *rand.Rand) string {
 	h, peer := w.h, w.peers[r.IntN(len(w.peers))]
-	switch r.IntN(12) {
+	switch r.IntN(14) {
 	case 0, 1, 2, 3:
 		w.keep(h.ConnectPlain(ctx, peer, &controller.ConnectOptions{Timeout: time.Duration(1+r.IntN(5)) * time.Second}))
 		return "ConnectPlain"
@@ -109,6 +109,29 @@ func (w *liarWorld) useHost(ctx context.Context, r *rand.Rand) string {
 	case 10:
 		_ = h.StopAdvertising(ctx)
 		return "StopAdvertising"
+	case 11:
+		o := []controller.AdvertiseOptions{
+			{MaxLinks: 2}, {NonConnectable: true, Extended: true, Data: make([]byte, 300), Periodic: &controller.PeriodicOptions{}},
+			{Accept: w.peers[:1]}, {NonConnectable: true, Duration: time.Second}, {Peer: peer.Identity(), HighDuty: true},
+		}
+		s, err := h.AddAdvertising(ctx, &o[r.IntN(len(o))])
+		if err != nil {
+			return "AddAdvertising"
+		}
+		_ = s.Change(ctx, &o[r.IntN(len(o))])
+		_ = s.SetPeriodicData(ctx, []byte{1, 2})
+		if r.IntN(2) == 0 {
+			_ = s.Stop(ctx)
+		}
+		return "AdvertisingSet"
+	case 12:
+		s, err := h.Controller().Sync(ctx, peer, uint8(r.IntN(3)), nil)
+		if err != nil {
+			return "Sync"
+		}
+		_, _ = s.Next(ctx)
+		s.Close()
+		return "Sync.Next"
 	default:
 		switch r.IntN(4) {
 		case 0:

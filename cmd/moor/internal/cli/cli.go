@@ -81,8 +81,8 @@ type app struct {
 }
 
 // Run runs one command line and returns the exit code of the process. When ctx
-// ends, Run disconnects and returns; for scan, notify and connect this is the usual
-// end, with exit code 0.
+// ends, Run disconnects and returns; for scan, peripheral, notify and connect this is
+// the usual end, with exit code 0.
 func Run(ctx context.Context, args []string, env *Env) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

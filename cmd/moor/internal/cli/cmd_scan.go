@@ -25,6 +25,32 @@ type scanCmd struct {
 	RSSI          rssiArg
 	PHYs          phyList
 	Keys          keyFlags
+	Sync          bool
+	Only          onlyArg
+}
+
+// onlyArg is the word of the device of scan --sync.
+type onlyArg string
+
+// UnmarshalText takes any word: only --sync has a use for it.
+func (o *onlyArg) UnmarshalText(b []byte) error {
+	*o = onlyArg(b)
+	return nil
+}
+
+// device returns the device of scan --sync, nil for all.
+func (c *scanCmd) device() (*hci.MAC, error) {
+	var p peerArg
+	switch {
+	case c.Only == "":
+		return nil, nil
+	case !c.Sync:
+		return nil, usagef("unexpected argument %q: only --sync takes an address", string(c.Only))
+	}
+	if err := p.UnmarshalText([]byte(c.Only)); err != nil {
+		return nil, &usageError{err}
+	}
+	return &p.Addr.MAC, nil
 }
 
 func newScan() *command {
@@ -38,7 +64,10 @@ func newScan() *command {
 	cmd.flag("manufacturer", "only devices with data of this company (`ID`, such as 0x004c); more than one: any of them", &c.Manufacturers)
 	cmd.flag("phy", "listen on this physical layer (`PHY` is 1m or coded), default 1m; more than one: by turns", &c.PHYs)
 	cmd.flag("rssi", "only advertisements of at least `DBM`, such as -70", &c.RSSI)
+	cmd.flags.BoolVar(&c.Sync, "sync", false, "follow periodic advertising: of ADDR, or of all devices that have it; shows data when it changes")
 	c.Keys.addFlags(cmd)
+	cmd.word("addr", "with --sync: the address of the device to follow", &c.Only)
+	cmd.args[0].may = true
 	return cmd
 }
 
@@ -115,12 +144,18 @@ type view interface {
 const tickTime = 250 * time.Millisecond
 
 func (c *scanCmd) runScan(ctx context.Context, a *app) error {
+	only, err := c.device()
+	if err != nil {
+		return err
+	}
 	keys, err := a.readKeys(ctx, &c.Keys)
 	if err != nil {
 		return err
 	}
 	var v view
 	switch {
+	case c.Sync:
+		v = newSyncView(a, c.Duplicates, only, keys)
 	case a.JSON:
 		v = &jsonView{a, keys}
 	case a.env.Terminal != nil && !c.Duplicates:
@@ -140,8 +175,11 @@ func (c *scanCmd) runScan(ctx context.Context, a *app) error {
 		if lines, ok := v.(*lineView); ok {
 			lines.several = len(m.Adapters()) > 1
 		}
+		if syncs, ok := v.(*syncView); ok {
+			syncs.begin(within, m)
+		}
 		w := scanWatch{a: a, m: m, view: v, name: c.Name, lost: map[string]bool{}}
-		return w.watchScan(within, c.options(live))
+		return w.watchScan(within, c.options(live || c.Sync))
 	})
 }
 

@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/esphome"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ownfile"
+	"github.com/moor-ble/moor/proxy"
+)
+
+type proxyCmd struct {
+	Listen    string
+	Name      string
+	Key       string
+	Plaintext bool
+	Force     bool
+	ShowKey   bool
+	Passive   bool
+	Allow     macList
+	Deny      macList
+	Most      valueCount
+}
+
+func newProxy() *command {
+	c := &proxyCmd{}
+	cmd := newCommand(groupAir, "proxy", "Serve the adapters as a Bluetooth proxy to Home Assistant and others.", c.runProxy)
+	cmd.detail = "The proxy speaks the native API of ESPHome. Its name, its address and its key are made on the first run and kept in the state directory, so that clients know it again when an adapter is replaced. Several clients may use it at a time; each owns the connections that it makes. Announce it with Avahi, or type its address into the client."
+	cmd.flags.StringVar(&c.Listen, "listen", ":6053", "accept clients at `ADDRESS`: HOST:PORT, :PORT, or unix:PATH")
+	cmd.flags.StringVar(&c.Name, "name", "", "the `NAME` of the proxy: up to 31 lower-case letters, digits and hyphens; the default is made on the first run")
+	cmd.flags.StringVar(&c.Key, "key", "", "read the key from `FILE`, 44 characters of base64, in place of the key in the state directory")
+	cmd.flags.BoolVar(&c.ShowKey, "show-key", false, "show the key, and end")
+	cmd.flags.BoolVar(&c.Plaintext, "plaintext", false, "do not encrypt; for clients on this machine, as a Unix socket never does")
+	cmd.flags.BoolVar(&c.Force, "force", false, "allow --plaintext on addresses that other machines reach")
+	cmd.flag("allow", "serve this device (`ADDR`) alone; may be repeated", &c.Allow)
+	cmd.flag("deny", "do not serve this device (`ADDR`); may be repeated", &c.Deny)
+	cmd.flag("max-connections", "have `N` connections at most; the default is as many as the adapters carry", &c.Most)
+	cmd.flags.BoolVar(&c.Passive, "passive", false, "begin with passive scanning; a client may change it")
+	return cmd
+}
+
+// macList is the addresses of a flag that may be repeated. Their kind does not matter.
+type macList []hci.MAC
+
+// UnmarshalText adds one.
+func (l *macList) UnmarshalText(b []byte) error {
+	var p peerArg
+	err := p.UnmarshalText(b)
+	*l = append(*l, p.Addr.MAC)
+	return err
+}
+
+// jsonListening is the output of proxy --json once clients can connect.
+type jsonListening struct {
+	Event   string  `json:"event"` // listening
+	Address string  `json:"address"`
+	Name    string  `json:"name"`
+	MAC     hci.MAC `json:"mac"`
+	KeyFile string  `json:"key_file,omitempty"`
+}
+
+func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
+	local, err := c.checkListen()
+	if err != nil {
+		return err
+	}
+	if c.Name != "" {
+		if err := proxy.CheckName(c.Name); err != nil {
+			return usagef("--name: %w", err)
+		}
+	}
+	state, err := a.needStateDir()
+	if err != nil {
+		return fmt.Errorf("%w: a proxy keeps its name and its key there; name a directory with --state", err)
+	}
+	home, err := openProxyHome(state, c.Name, a.Adapters)
+	if err != nil {
+		return err
+	}
+	defer home.close()
+	id, err := home.identity(c.Name)
+	if err != nil {
+		return err
+	}
+	var key *esphome.Key
+	var keyFile string
+	if c.ShowKey || !c.Plaintext && !strings.HasPrefix(c.Listen, "unix:") {
+		k, file, err := c.readKey(home)
+		if err != nil {
+			return err
+		}
+		key, keyFile = &k, file
+	}
+	if c.ShowKey {
+		c.printKey(a, id, *key, keyFile)
+		return nil
+	}
+	if key == nil && !local {
+		a.printError("clients are not encrypted, and everybody who reaches "+c.Listen+" can use the adapters", "leave --plaintext out")
+	}
+	return a.withManager(ctx, air{listen: true, passive: true, silent: true}, func(m *connmgr.Manager) error {
+		s, err := proxy.New(m, &proxy.Config{
+			Name: id.Name, MAC: id.MAC, Key: key, Version: programVersion(), MaxConnections: int(c.Most),
+			Allow: c.Allow, Deny: c.Deny, PassiveScan: c.Passive, Logger: a.log,
+		})
+		if err != nil {
+			return err
+		}
+		l, err := listenProxy(ctx, c.Listen)
+		if err != nil {
+			return err
+		}
+		listening := jsonListening{"listening", l.Addr().String(), id.Name, id.MAC, keyFile}
+		if a.JSON {
+			a.out.json(listening)
+		} else {
+			a.out.printf("%s\n", listeningText(listening))
+		}
+		notifySystemd("READY=1")
+		defer notifySystemd("STOPPING=1")
+		return s.Serve(ctx, l)
+	})
+}
+
+func listeningText(l jsonListening) string {
+	security := "without encryption"
+	if l.KeyFile != "" {
+		security = `encrypted; "moor proxy --show-key" shows the key`
+	}
+	return fmt.Sprintf("%s (%s) listens at %s, %s; Ctrl-C ends", l.Name, l.MAC, l.Address, security)
+}
+
+// checkListen checks the address to listen at, and reports whether only this machine
+// reaches it.
+func (c *proxyCmd) checkListen() (local bool, err error) {
+	if path, ok := strings.CutPrefix(c.Listen, "unix:"); ok {
+		if path == "" {
+			return false, usagef("--listen: unix: names no socket: write unix:PATH")
+		}
+		return true, nil
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return false, usagef("--listen: %q is no address: write HOST:PORT, :PORT or unix:PATH", c.Listen)
+	}
+	ip := net.ParseIP(host)
+	local = host == "localhost" || ip != nil && ip.IsLoopback()
+	if c.Plaintext && !local && !c.Force {
+		return false, usagef("--plaintext lets everybody who reaches %s use the adapters: listen at 127.0.0.1 or at a Unix socket, or add --force", c.Listen)
+	}
+	return local, nil
+}
+
+// readKey returns the key and the file that holds it.
+func (c *proxyCmd) readKey(home *proxyHome) (esphome.Key, string, error) {
+	if c.Key == "" {
+		return home.key()
+	}
+	dir, err := ownfile.OpenNamed(filepath.Dir(c.Key))
+	if err != nil {
+		return esphome.Key{}, "", fmt.Errorf("--key %s: %w", c.Key, err)
+	}
+	defer dir.Close()
+	b, err := dir.ReadFile(filepath.Base(c.Key), maxSmallFile)
+	if err != nil {
+		return esphome.Key{}, "", fmt.Errorf("--key %s: %w", c.Key, err)
+	}
+	k, err := esphome.ParseKey(string(b))
+	if err != nil {
+		return k, "", fmt.Errorf("--key %s: %w", c.Key, err)
+	}
+	return k, c.Key, nil
+}
+
+func (c *proxyCmd) printKey(a *app, id proxyIdentity, k esphome.Key, file string) {
+	if a.JSON {
+		a.out.json(struct {
+			Name    string  `json:"name"`
+			MAC     hci.MAC `json:"mac"`
+			Key     string  `json:"key"`
+			KeyFile string  `json:"key_file"`
+		}{id.Name, id.MAC, k.String(), file})
+		return
+	}
+	a.out.printf("%s\n", k)
+	fmt.Fprintf(a.env.Stderr, "Type it where Home Assistant asks for the encryption key of %s. It is in %s.\n", id.Name, file)
+}
+
+// listenProxy listens at an address of the command line. A Unix socket that nobody listens
+// at any more is replaced; it is for this user alone.
+func listenProxy(ctx context.Context, address string) (net.Listener, error) {
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok {
+		var lc net.ListenConfig
+		return lc.Listen(ctx, "tcp", address)
+	}
+	var d net.Dialer
+	if c, err := d.DialContext(ctx, "unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("%s: another program listens there: end it, or choose another path", path)
+	} else if info, e := os.Lstat(path); e == nil && info.Mode()&os.ModeSocket != 0 {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	lc := net.ListenConfig{Control: makePrivate}
+	return lc.Listen(ctx, "unix", path)
+}
+
+// notifySystemd tells systemd of the state of the service, if it has started this
+// process.
+func notifySystemd(state string) {
+	name := os.Getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return
+	}
+	if c, err := net.Dial("unixgram", name); err == nil {
+		_, _ = c.Write([]byte(state))
+		c.Close()
+	}
+}
+
+// programVersion returns the version of the program for clients.
+func programVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moor-ble/moor/esphome"
+)
+
+// runningProxy is a proxy command in real time.
+type runningProxy struct {
+	out    printed
+	listen jsonListening
+	end    func() int
+}
+
+// startProxy starts a proxy on a room's adapter and waits for its line.
+func startProxy(t *testing.T, state string, args ...string) *runningProxy {
+	t.Helper()
+	r := newRoom(t, 1)
+	p := &runningProxy{}
+	ctx, cancel := context.WithCancel(context.Background())
+	code := make(chan int, 1)
+	go func() {
+		code <- r.run(ctx, &p.out, append([]string{"--state", state, "--json", "proxy"}, args...)...)
+	}()
+	ended := false
+	p.end = func() int {
+		cancel()
+		ended = true
+		return <-code
+	}
+	t.Cleanup(func() {
+		if !ended {
+			p.end()
+		}
+	})
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if line := p.out.stdout.String(); strings.HasSuffix(line, "\n") {
+			if err := json.Unmarshal([]byte(line), &p.listen); err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no line; stderr %q", p.out.stderr.String())
+		}
+	}
+}
+
+// greet connects to the proxy with a key, and asks for its name and slots.
+func (p *runningProxy) greet(t *testing.T, network string, key *esphome.Key) (*esphome.DeviceInfoResponse, *esphome.Slots) {
+	t.Helper()
+	c, err := net.Dial(network, p.listen.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := esphome.Connect(t.Context(), c, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Write(&esphome.HelloRequest{Major: 1, Minor: 14}, &esphome.DeviceInfoRequest{}, &esphome.SubscribeSlots{}); err != nil {
+		t.Fatal(err)
+	}
+	var info *esphome.DeviceInfoResponse
+	for {
+		m, err := conn.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch m := m.(type) {
+		case *esphome.DeviceInfoResponse:
+			info = m
+		case *esphome.Slots:
+			return info, m
+		}
+	}
+}
+
+// TestProxy: the identity and the key are made once, and clients get in with them.
+func TestProxy(t *testing.T) {
+	state := t.TempDir()
+	var first jsonListening
+	for i := range 2 {
+		p := startProxy(t, state, "--listen", "127.0.0.1:0", "--max-connections", "5")
+		if i == 0 {
+			first = p.listen
+		}
+		if p.listen.Name != first.Name || p.listen.MAC != first.MAC || p.listen.KeyFile != first.KeyFile || !strings.HasPrefix(first.Name, "moor-") || p.listen.MAC[5]&3 != 2 {
+			t.Errorf("%+v, then %+v", first, p.listen)
+		}
+		b, err := os.ReadFile(p.listen.KeyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(p.listen.KeyFile); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the key is %v, %v", info.Mode(), err)
+		}
+		key, err := esphome.ParseKey(string(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, slots := p.greet(t, "tcp", &key)
+		if info.Name != first.Name || info.MAC != first.MAC.String() || !info.Encryption || slots.Limit != 5 || slots.Free != 5 {
+			t.Errorf("%+v, %+v", info, slots)
+		}
+		if code := p.end(); code != 0 || p.out.stderr.String() != "" {
+			t.Errorf("exit code %d, stderr %q", code, p.out.stderr.String())
+		}
+	}
+	var out printed
+	code := newRoom(t, 1).run(t.Context(), &out, "--state", state, "proxy", "--show-key")
+	if b, err := os.ReadFile(first.KeyFile); err != nil || code != 0 || out.stdout.String() != string(b) ||
+		!strings.Contains(out.stderr.String(), "Home Assistant asks for the encryption key of "+first.Name) {
+		t.Errorf("exit code %d, %q, %q, %v", code, out.stdout.String(), out.stderr.String(), err)
+	}
+}
+
+// TestProxyOnASocket: without a key, for this user alone, in place of a stale one.
+func TestProxyOnASocket(t *testing.T) {
+	state := t.TempDir()
+	path := filepath.Join(t.TempDir(), "proxy")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	p := startProxy(t, state, "--listen", "unix:"+path, "--name", "attic")
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if info, _ := p.greet(t, "unix", nil); info.Name != "attic" || info.Encryption || p.listen.KeyFile != "" {
+		t.Errorf("%+v, %+v", info, p.listen)
+	}
+	r := moor(t.Context(), "-a", "sim:empty", "--state", t.TempDir(), "proxy", "--listen", "unix:"+path, "--name", "cellar")
+	if r.code != 1 || !strings.Contains(r.stderr, "another program listens there") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestWrongProxyCommandLines(t *testing.T) {
+	state := t.TempDir()
+	file := filepath.Join(state, "short")
+	if err := os.WriteFile(file, []byte("abc\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"--listen 6053", 2, `"6053" is no address: write HOST:PORT, :PORT or unix:PATH`},
+		{"--listen unix:", 2, "names no socket"},
+		{"--plaintext", 2, "lets everybody who reaches :6053 use the adapters: listen at 127.0.0.1 or at a Unix socket, or add --force"},
+		{"--name Attic", 2, `the name "Attic" is no host name`},
+		{"--allow kettle", 2, `"kettle" is not an address`},
+		{"--max-connections -1", 2, "not a number"},
+		{"--key " + file, 1, "a key is base64 of 32 octets, 44 characters"},
+		{"--key " + file + "x", 1, "no such file"},
+		{"--listen 203.0.113.7:6053", 1, "cannot assign requested address"},
+	} {
+		r := moor(t.Context(), append([]string{"-a", "sim:empty", "--state", state, "proxy"}, strings.Fields(c.args)...)...)
+		if r.code != c.code || r.stdout != "" || !strings.Contains(r.stderr, c.want) {
+			t.Errorf("%s: %+v", c.args, r)
+		}
+	}
+}

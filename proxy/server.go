@@ -1,0 +1,229 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/esphome"
+	"github.com/moor-ble/moor/hci"
+)
+
+// DefaultSlots is the number of slots of an adapter whose limit is not known: connmgr
+// dials no more devices at a time over such an adapter.
+const DefaultSlots = 8
+
+// handshakeTime bounds the handshake with a client.
+const handshakeTime = 30 * time.Second
+
+// MaxClients is how many clients a Server has at a time. Further ones are closed.
+const MaxClients = 64
+
+// apiVersion is the version of ESPHome whose API the Server has. Home Assistant asks for
+// an update of older ones.
+const apiVersion = "2026.11.0"
+
+// Config describes a Server.
+type Config struct {
+	// Name is its name on the network: lower-case letters, digits and hyphens, at most 31.
+	Name string
+	// FriendlyName is the name for people; default Name.
+	FriendlyName string
+	// MAC is its address, by which clients know it again. It should be locally
+	// administered, and must stay the same when an adapter is replaced.
+	MAC hci.MAC
+	// Key encrypts the connections. Nil means plain text.
+	Key *esphome.Key
+	// Version is the version of the program.
+	Version string
+	// MaxConnections bounds the links of all clients; 0 means as many as the adapters
+	// carry.
+	MaxConnections int
+	// Allow, if not empty, lists the devices whose advertisements are sent and that may be
+	// connected to. Deny lists those that are not, even if Allow has them.
+	Allow, Deny []hci.MAC
+	// PassiveScan begins with passive scanning. A client may change the mode.
+	PassiveScan bool
+	// Logger receives what clients do; nil logs nothing.
+	Logger *slog.Logger
+}
+
+var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,29}[a-z0-9])?$`)
+
+// CheckName returns an error for a name that no Server can have.
+func CheckName(name string) error {
+	if !validName.MatchString(name) {
+		return fmt.Errorf("proxy: the name %q is no host name: use up to 31 lower-case letters, digits and hyphens", name)
+	}
+	return nil
+}
+
+func (c *Config) validate() error {
+	if err := CheckName(c.Name); err != nil {
+		return err
+	}
+	switch {
+	case c.MAC == hci.MAC{}:
+		return errors.New("proxy: the MAC is zero: give the proxy an address of its own, made once and kept")
+	case c.MaxConnections < 0:
+		return fmt.Errorf("proxy: MaxConnections is %d: use 0 for as many as the adapters carry", c.MaxConnections)
+	}
+	return nil
+}
+
+// Server is a Bluetooth proxy. Its methods may be called from any goroutine.
+type Server struct {
+	m        *connmgr.Manager
+	cfg      Config
+	log      *slog.Logger
+	info     esphome.DeviceInfoResponse
+	identity esphome.Identity
+
+	background sync.WaitGroup // of the links
+	rescan     chan struct{}  // has a value when the scan must be started, stopped or changed
+
+	mu      sync.Mutex // guards what follows
+	ctx     context.Context
+	clients []*client
+	links   map[hci.MAC]*link
+	mode    esphome.ScanMode
+}
+
+// New returns a Server over the adapters of m, which stays the caller's.
+func New(m *connmgr.Manager, cfg *Config) (*Server, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{m: m, cfg: *cfg, log: cfg.Logger, links: map[hci.MAC]*link{}, rescan: make(chan struct{}, 1), mode: esphome.ScanActive}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.PassiveScan {
+		s.mode = esphome.ScanPassive
+	}
+	if s.cfg.FriendlyName == "" {
+		s.cfg.FriendlyName = cfg.Name
+	}
+	mac := cfg.MAC.String()
+	s.identity = esphome.Identity{Name: cfg.Name, MAC: strings.ToLower(strings.ReplaceAll(mac, ":", ""))}
+	s.info = esphome.DeviceInfoResponse{
+		Name: cfg.Name, FriendlyName: s.cfg.FriendlyName, MAC: mac, BluetoothMAC: mac,
+		Version: apiVersion, Model: "moor", Manufacturer: "moor", Project: "moor.proxy", ProjectVersion: cfg.Version,
+		Proxy: esphome.AllFlags, Encryption: cfg.Key != nil,
+	}
+	return s, nil
+}
+
+// Serve serves the clients that l accepts until ctx ends, and then takes leave of them,
+// ends their links and closes l. It returns nil then, and the error of l otherwise. A
+// Server serves once.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	s.mu.Lock()
+	s.ctx = ctx
+	s.mu.Unlock()
+	var all sync.WaitGroup
+	all.Go(func() { s.runScan(ctx) })
+	all.Go(func() { s.watchManager(ctx) })
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	err := s.accept(ctx, l, &all)
+	stopped := ctx.Err() != nil
+	stop()
+	cancel()
+	l.Close()
+	all.Wait()
+	s.background.Wait()
+	if stopped {
+		return nil
+	}
+	return err
+}
+
+// accept accepts clients until l is closed.
+func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup) error {
+	for {
+		c, err := l.Accept()
+		var passing net.Error
+		if errors.As(err, &passing) && passing.Timeout() {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("proxy: listener: %w", err)
+		}
+		all.Go(func() { s.serveClient(ctx, c) })
+	}
+}
+
+// serveClient serves one client until it leaves or ctx ends.
+func (s *Server) serveClient(ctx context.Context, c net.Conn) {
+	within, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	conn, err := esphome.Accept(within, c, s.cfg.Key, s.identity)
+	if err != nil {
+		s.log.Info("client refused", "error", err)
+		return
+	}
+	cl := &client{server: s, address: c.RemoteAddr().String()}
+	cl.session = esphome.NewSession(conn, esphome.SessionConfig{Info: s.info, Server: "moor " + s.cfg.Version, Handle: cl.handle})
+	if !s.addClient(cl) {
+		s.log.Warn("client refused: too many", "client", cl.address, "most", MaxClients)
+		conn.Close()
+		return
+	}
+	err = cl.session.Run(ctx)
+	s.removeClient(cl)
+	s.log.Info("client left", "client", cl.describe(), "reason", err, "lost", cl.session.Dropped())
+}
+
+func (s *Server) addClient(cl *client) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.clients) >= MaxClients {
+		return false
+	}
+	s.clients = append(s.clients, cl)
+	return true
+}
+
+// removeClient ends the links of a client that has left.
+func (s *Server) removeClient(cl *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients = slices.DeleteFunc(s.clients, func(c *client) bool { return c == cl })
+	for _, l := range s.links {
+		if l.owner == cl {
+			l.end(errClientLeft)
+		}
+	}
+	s.wakeScan()
+}
+
+// allows reports whether clients may see and use a device.
+func (s *Server) allows(a hci.MAC) bool {
+	return (len(s.cfg.Allow) == 0 || slices.Contains(s.cfg.Allow, a)) && !slices.Contains(s.cfg.Deny, a)
+}
+
+// watchManager tells clients of slots and of the scanner until ctx ends.
+func (s *Server) watchManager(ctx context.Context) {
+	for e := range s.m.Events(ctx) {
+		switch e.(type) {
+		case connmgr.SlotsChanged:
+			s.mu.Lock()
+			s.tellSlotsLocked()
+			s.mu.Unlock()
+		case connmgr.AdapterChanged, connmgr.ScanChanged:
+			s.mu.Lock()
+			s.tellScanLocked()
+			s.tellSlotsLocked()
+			s.mu.Unlock()
+		}
+	}
+}

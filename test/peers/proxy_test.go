@@ -1,0 +1,96 @@
+//go:build peers
+
+package peers
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startProxy starts moor proxy with one slot on simulated air, and returns its address and
+// its key.
+func startProxy(t *testing.T, adapter string) (address, key string) {
+	t.Helper()
+	state := t.TempDir()
+	cmd := exec.Command(os.Getenv("MOOR_BIN"), "-a", adapter, "--state", state, "--json", "proxy",
+		"--listen", "127.0.0.1:0", "--max-connections", "1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("moor proxy ended with %v", err)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listening struct {
+		Address string `json:"address"`
+		KeyFile string `json:"key_file"`
+	}
+	if err := json.Unmarshal(line, &listening); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Clean(listening.KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listening.Address, strings.TrimSpace(string(b))
+}
+
+// TestProxyOfHomeAssistant has the libraries of Home Assistant use moor proxy over Noise:
+// a device is heard, connected to with and without their cache, read, written, subscribed
+// to, paired and unpaired; slots are seen to go, to be missing and to come back.
+func TestProxyOfHomeAssistant(t *testing.T) {
+	address, key := startProxy(t, "sim:sensors")
+	host, port, _ := strings.Cut(address, ":")
+	want := []string{
+		`{"step": "heard", "name": "Thermometer"}`,
+		`{"step": "cold", "octets": 2, "notified": [2, 2], "gone": true}`,
+		`{"step": "warm", "octets": 2, "notified": [2, 2], "gone": true}`,
+		`{"step": "full", "outcome": [false, 256]}`,
+		`{"step": "written", "value": "01"}`,
+		`{"step": "paired"}`,
+		`{"step": "unpaired"}`,
+		`{"step": "cleared", "value": true}`,
+		`{"step": "absent", "prompt": true}`,
+		`{"step": "done"}`,
+	}
+	lines := make(chan string, 64)
+	var ready struct{ Step string }
+	startScript(t, "proxy.py", &ready, func(line []byte) { lines <- string(line) }, func() { close(lines) }, host, port, key)
+	var got []string
+	limit := time.After(2 * time.Minute)
+	for len(got) < len(want) {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				t.Fatalf("the client ended after %q", got)
+			}
+			got = append(got, line)
+		case <-limit:
+			t.Fatalf("the client is stuck after %q", got)
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
