@@ -57,6 +57,7 @@ var layers = []string{
 	"host",
 	"peripheral",
 	"sim",
+	"lab",
 	"errclass",
 	"slots",
 	"servicecache",

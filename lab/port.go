@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -75,7 +76,13 @@ type door interface {
 }
 
 // Port is an open place.
-type Port struct{ door door }
+type Port struct {
+	door   door
+	client atomic.Bool // there is one
+}
+
+// HasClient reports whether the controller has a client. Any goroutine may call it.
+func (p *Port) HasClient() bool { return p.client.Load() }
 
 // Listen opens a place. Its error is a *ListenError.
 func Listen(ctx context.Context, p Place) (*Port, error) {
@@ -95,11 +102,11 @@ func Listen(ctx context.Context, p Place) (*Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Port{d}, nil
+	return &Port{door: d}, nil
 }
 
 // NewPort returns a Port whose clients l accepts. The Port closes l.
-func NewPort(l net.Listener) *Port { return &Port{&socketDoor{l}} }
+func NewPort(l net.Listener) *Port { return &Port{door: &socketDoor{l}} }
 
 // Address returns where clients find the controller; see Event.
 func (p *Port) Address() string { return p.door.address() }
@@ -281,6 +288,8 @@ func (s *service) openAndMake(ctx context.Context, m maker) (hci.Transport, erro
 // serveClient serves a client to its end.
 func (s *service) serveClient(ctx context.Context, c io.ReadWriteCloser, tr hci.Transport) {
 	name := clientName(c)
+	s.port.client.Store(true)
+	defer s.port.client.Store(false)
 	s.report(Event{Kind: EventClient, Client: name})
 	err := s.carry(ctx, c, tr)
 	s.report(Event{Kind: EventLeft, Client: name, Err: err})
