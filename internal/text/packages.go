@@ -7,7 +7,7 @@ import "regexp"
 // that its errors begin with.
 var packages = regexp.MustCompile(`(^|: |; |\n|\()(?:(?:connmgr|controller|errclass|esphome|gatt|att|goble|hci|hcisock|host|l2cap|lab|payload|peripheral|proxy|servicecache|slots|smp|uuid): )+`)
 
-var simulated = regexp.MustCompile(`(^|: |; |\n|\()sim: (scenario |peripheral |no scenario )`)
+var simulated = regexp.MustCompile(`(^|: |; |\n|\()sim: (scenario |peripheral |no scenario |no device |no controller )`)
 
 // DropPackages removes the names of packages from the text of an error: they tell a
 // programmer where it comes from, and a user nothing.
