@@ -15,9 +15,9 @@
 //
 // # Clients
 //
-// A client is not trusted to be well behaved. Half a packet, octets that are no packets, and
-// packets that hosts do not send end its session. So does a client that does not read: what
-// waits for it is bounded by the transport, and after [Patience] it is dropped. A second
+// A client is not trusted. Half a packet, octets that are no packets, and
+// packets that hosts do not send end its session. So does a client that does not read: the
+// queue of the transport is bounded, and after [Patience] the client is dropped. A second
 // client is refused while there is one.
 //
 // # Control

@@ -67,10 +67,10 @@ var errBusy = errors.New("the controller has a client: end that first")
 
 // door is where clients come in.
 type door interface {
-	// await waits for the next client. An error is final.
-	await(ctx context.Context) (io.ReadWriteCloser, error)
-	address() string
-	// isSingle reports whether await has one client at a time by its nature.
+	// awaitClient waits for the next client. An error is final.
+	awaitClient(ctx context.Context) (io.ReadWriteCloser, error)
+	doorAddress() string
+	// isSingle reports whether awaitClient has one client at a time by its nature.
 	isSingle() bool
 	Close() error
 }
@@ -109,7 +109,7 @@ func Listen(ctx context.Context, p Place) (*Port, error) {
 func NewPort(l net.Listener) *Port { return &Port{door: &socketDoor{l}} }
 
 // Address returns where clients find the controller; see Event.
-func (p *Port) Address() string { return p.door.address() }
+func (p *Port) Address() string { return p.door.doorAddress() }
 
 // Close ends Serve, and a Port that does not serve.
 func (p *Port) Close() error {
@@ -122,11 +122,11 @@ func (p *Port) Close() error {
 // socketDoor has clients of a listener.
 type socketDoor struct{ l net.Listener }
 
-func (d *socketDoor) await(context.Context) (io.ReadWriteCloser, error) { return d.l.Accept() }
-func (d *socketDoor) isSingle() bool                                    { return false }
-func (d *socketDoor) Close() error                                      { return d.l.Close() }
+func (d *socketDoor) awaitClient(context.Context) (io.ReadWriteCloser, error) { return d.l.Accept() }
+func (d *socketDoor) isSingle() bool                                          { return false }
+func (d *socketDoor) Close() error                                            { return d.l.Close() }
 
-func (d *socketDoor) address() string {
+func (d *socketDoor) doorAddress() string {
 	a := d.l.Addr()
 	return a.Network() + ":" + a.String()
 }
@@ -173,7 +173,7 @@ func (p *Port) Serve(ctx context.Context, cfg *Config) error {
 	return fmt.Errorf("lab: %s: %w", p.Address(), err)
 }
 
-func (s *service) report(e Event) {
+func (s *service) tellEvent(e Event) {
 	if s.cfg.Event == nil {
 		return
 	}
@@ -185,15 +185,15 @@ func (s *service) report(e Event) {
 
 // serveMany accepts clients all the time, so that a second one learns that there is one.
 func (s *service) serveMany(ctx context.Context, clients *sync.WaitGroup) error {
-	s.report(Event{Kind: EventListening})
+	s.tellEvent(Event{Kind: EventListening})
 	turn := make(chan struct{}, 1)
 	for {
-		c, err := s.port.door.await(ctx)
+		c, err := s.port.door.awaitClient(ctx)
 		if err != nil {
 			return err
 		}
 		if !s.takeTurn(ctx, turn) {
-			s.report(Event{Kind: EventRefused, Client: clientName(c), Err: errBusy})
+			s.tellEvent(Event{Kind: EventRefused, Client: clientName(c), Err: errBusy})
 			c.Close()
 			continue
 		}
@@ -229,7 +229,7 @@ func (s *service) openFor(ctx context.Context, c io.ReadWriteCloser) {
 		return
 	}
 	if ctx.Err() == nil {
-		s.report(Event{Kind: EventRefused, Client: clientName(c), Err: err})
+		s.tellEvent(Event{Kind: EventRefused, Client: clientName(c), Err: err})
 	}
 	c.Close()
 }
@@ -241,7 +241,7 @@ type maker interface{ makeClient() error }
 func (s *service) serveSingle(ctx context.Context) error {
 	m, makes := s.port.door.(maker)
 	if !makes {
-		s.report(Event{Kind: EventListening})
+		s.tellEvent(Event{Kind: EventListening})
 	}
 	for ctx.Err() == nil {
 		var tr hci.Transport
@@ -250,9 +250,9 @@ func (s *service) serveSingle(ctx context.Context) error {
 			if tr, err = s.openAndMake(ctx, m); err != nil {
 				return err
 			}
-			s.report(Event{Kind: EventListening})
+			s.tellEvent(Event{Kind: EventListening})
 		}
-		c, err := s.port.door.await(ctx)
+		c, err := s.port.door.awaitClient(ctx)
 		switch {
 		case err != nil && tr != nil:
 			return errors.Join(err, tr.Close())
@@ -290,9 +290,9 @@ func (s *service) serveClient(ctx context.Context, c io.ReadWriteCloser, tr hci.
 	name := clientName(c)
 	s.port.client.Store(true)
 	defer s.port.client.Store(false)
-	s.report(Event{Kind: EventClient, Client: name})
+	s.tellEvent(Event{Kind: EventClient, Client: name})
 	err := s.carry(ctx, c, tr)
-	s.report(Event{Kind: EventLeft, Client: name, Err: err})
+	s.tellEvent(Event{Kind: EventLeft, Client: name, Err: err})
 }
 
 // clientName returns the address of a client.

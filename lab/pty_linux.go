@@ -66,16 +66,16 @@ func setUpPTY(fd int) (number int, err error) {
 	return unix.IoctlGetInt(fd, unix.TIOCGPTN)
 }
 
-func (d *ptyDoor) address() string { return d.path }
-func (d *ptyDoor) isSingle() bool  { return true }
+func (d *ptyDoor) doorAddress() string { return d.path }
+func (d *ptyDoor) isSingle() bool      { return true }
 
 func (d *ptyDoor) Close() error {
 	d.closed.Store(true)
 	return d.f.Close()
 }
 
-// await waits for the first octet of a client.
-func (d *ptyDoor) await(ctx context.Context) (io.ReadWriteCloser, error) {
+// awaitClient waits for the first octet of a client.
+func (d *ptyDoor) awaitClient(ctx context.Context) (io.ReadWriteCloser, error) {
 	b := make([]byte, 1)
 	for {
 		if err := d.f.SetDeadline(time.Time{}); err != nil {
@@ -100,7 +100,7 @@ func (d *ptyDoor) await(ctx context.Context) (io.ReadWriteCloser, error) {
 // ptyClient is a client of a pseudo terminal. Close leaves the terminal open.
 type ptyClient struct {
 	door  *ptyDoor
-	first []byte // the octets that await has read
+	first []byte // the octets that awaitClient has read
 }
 
 func (c *ptyClient) clientName() string { return "" }
@@ -125,7 +125,7 @@ func (c *ptyClient) Write(b []byte) (int, error) { return c.door.f.Write(b) }
 
 func (c *ptyClient) SetWriteDeadline(t time.Time) error { return c.door.f.SetWriteDeadline(t) }
 
-// Close unblocks Read and Write; await takes the deadline away again.
+// Close unblocks Read and Write; awaitClient takes the deadline away again.
 func (c *ptyClient) Close() error {
 	if c.door.closed.Load() {
 		return nil

@@ -56,7 +56,7 @@ func openVHCIFile() (*os.File, error) {
 	return nil, e
 }
 
-func (d *vhciDoor) address() string {
+func (d *vhciDoor) doorAddress() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.name
@@ -95,8 +95,8 @@ func (d *vhciDoor) makeClient() error {
 	return nil
 }
 
-// await returns the adapter.
-func (d *vhciDoor) await(context.Context) (io.ReadWriteCloser, error) {
+// awaitClient returns the adapter.
+func (d *vhciDoor) awaitClient(context.Context) (io.ReadWriteCloser, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c := d.client
