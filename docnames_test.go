@@ -18,6 +18,11 @@ var foreignPackages = []string{"ble", "context", "errors", "net", "org", "slog",
 
 // foreignNames lists other names in documents that are not Go names of the module.
 var foreignNames = []struct{ name, reason string }{
+	{"NewDeviceWithName", "a function of go-ble"},
+	{"linux.Device", "a type of go-ble"},
+	{"HCI.Send", "a method of go-ble"},
+	{"OptAdvParams", "an option of go-ble"},
+	{"io.ErrClosedPipe", "an error of the standard library"},
 	{"VmHWM", "a field of /proc/self/status"},
 	{"BleakClient.connect", "Python"},
 }

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
@@ -140,17 +139,6 @@ func (o *AdvertiseOptions) filterPolicy() uint8 {
 	}
 	return uint8(o.Filter)
 }
-
-// ErrNoExtendedAdvertising means that an advertising set demands extended advertising, or
-// that there is another set already, and the controller has the legacy commands alone.
-var ErrNoExtendedAdvertising = errors.New("the controller has no extended advertising")
-
-// ErrAdvertisingEnded means that an advertising set has reached its Duration, its
-// MaxEvents or the 1.28 s of HighDuty. The error wraps the hci.Status too.
-var ErrAdvertisingEnded = errors.New("advertising has ended as its options say")
-
-// ErrSetStopped is the end of an AdvertisingSet by its Stop.
-var ErrSetStopped = closedError("advertising set stopped")
 
 // Advertise starts advertising, or replaces the advertising of an earlier call, and
 // returns once the controller advertises. Advertising continues until

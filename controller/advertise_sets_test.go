@@ -466,7 +466,7 @@ func TestAdvertiseOptionsThatNoControllerTakes(t *testing.T) {
 // reset, and with it all legacy ones.
 func TestNothingExtendedBehindASwitch(t *testing.T) {
 	h := extendedHarness(t)
-	s := h.synced(7)
+	s := h.synced()
 	h.searchSync(peerB, 1)
 	h.want(createSync(peerB, 1), "a search")
 	h.status(hci.OpLEPeriodicAdvertisingCreateSync, hci.StatusSuccess)

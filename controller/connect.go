@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -75,10 +74,6 @@ func (o *ConnectOptions) sharesInitiation(p *ConnectOptions) bool {
 	pi, pw := p.scanTiming()
 	return oi == pi && ow == pw && o.params() == p.params() && o.phys() == p.phys()
 }
-
-// ErrUnwanted is the cause of the end of a link that came up after its caller
-// had given up, or that no caller accepted.
-var ErrUnwanted = errors.New("no caller was waiting for the connection any more")
 
 // Connect connects to peer as central. Its error is a *[ConnectError].
 //

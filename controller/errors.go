@@ -68,6 +68,34 @@ var (
 	// The event that reported the link was probably lost. The remedy is to close the
 	// Controller and to open it again, which resets the controller.
 	ErrUnknownLink = errors.New("the controller has a link to the peer that this host does not know")
+
+	// ErrUnwanted is the cause of the end of a link that came up after its caller
+	// had given up, or that no caller accepted.
+	ErrUnwanted = errors.New("no caller was waiting for the connection any more")
+
+	// ErrNoCodedPHY means that the controller does not receive on the coded PHY, or not
+	// with the commands in use.
+	ErrNoCodedPHY = errors.New("the controller does not support the coded PHY")
+
+	// ErrNoExtendedAdvertising means that an advertising set demands extended advertising,
+	// or that there is another set already, and the controller has the legacy commands
+	// alone.
+	ErrNoExtendedAdvertising = errors.New("the controller has no extended advertising")
+
+	// ErrAdvertisingEnded means that an advertising set has reached its Duration, its
+	// MaxEvents or the 1.28 s of HighDuty. The error wraps the hci.Status too.
+	ErrAdvertisingEnded = errors.New("advertising has ended as its options say")
+
+	// ErrSetStopped is the end of an AdvertisingSet by its Stop.
+	ErrSetStopped error = closedError("advertising set stopped")
+
+	// ErrNoPeriodicAdvertising means that the controller cannot synchronize with periodic
+	// advertising.
+	ErrNoPeriodicAdvertising = errors.New("the controller does not follow periodic advertising")
+
+	// ErrSyncLost is the end of a Sync whose controller has received nothing for
+	// SyncOptions.Timeout.
+	ErrSyncLost = errors.New("the periodic advertising was not heard any more")
 )
 
 // CommandError is the failure of one HCI command. Err is the [hci.Status] that the

@@ -1,16 +1,11 @@
 package controller
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/moor-ble/moor/hci"
 )
-
-// ErrNoCodedPHY reports that the controller does not receive on the coded PHY, or not
-// with the commands in use.
-var ErrNoCodedPHY = errors.New("the controller does not support the coded PHY")
 
 // listenPHYs returns the PHYs to listen on; default 1M.
 func listenPHYs(p hci.PHYs) hci.PHYs {

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"sync/atomic"
@@ -34,17 +33,8 @@ func (o *SyncOptions) timeout() time.Duration {
 	return o.Timeout
 }
 
-// The errors of Sync, for errors.Is.
-var (
-	// ErrNoPeriodicAdvertising means that the controller cannot synchronize with periodic
-	// advertising.
-	ErrNoPeriodicAdvertising = errors.New("the controller does not follow periodic advertising")
-	// ErrSyncLost is the end of a Sync whose controller has received nothing for
-	// SyncOptions.Timeout.
-	ErrSyncLost = errors.New("the periodic advertising was not heard any more")
-	// errSyncClosed is the end of a Sync by its Close.
-	errSyncClosed = closedError("synchronization closed")
-)
+// errSyncClosed is the end of a Sync by its Close.
+var errSyncClosed = closedError("synchronization closed")
 
 // SyncReport is data of periodic advertising.
 type SyncReport struct {

@@ -42,13 +42,13 @@ func established(handle hci.Handle, peer hci.Addr, sid uint8) *hci.LEPeriodicAdv
 	return &hci.LEPeriodicAdvertisingSyncEstablished{Sync: handle, SID: sid, Advertiser: peer, PHY: hci.PHY2M, Interval: 50 * time.Millisecond}
 }
 
-// synced is a synchronization that is established.
-func (h *harness) synced(handle hci.Handle) *searched {
+// synced is a synchronization that is established, with handle 7.
+func (h *harness) synced() *searched {
 	h.t.Helper()
 	x := h.searchSync(peerA, 3)
 	h.want(createSync(peerA, 3), "search")
 	h.status(hci.OpLEPeriodicAdvertisingCreateSync, hci.StatusSuccess)
-	h.event(established(handle, peerA, 3))
+	h.event(established(7, peerA, 3))
 	if x.got != nil {
 		h.t.Fatal(x.got)
 	}
@@ -69,7 +69,7 @@ func piece(handle hci.Handle, status hci.PeriodicDataStatus, data []byte) *hci.L
 
 func TestSyncReports(t *testing.T) {
 	h := extendedHarness(t)
-	x := h.synced(7)
+	x := h.synced()
 	if x.sync.Interval() != 50*time.Millisecond || x.sync.PHY() != hci.PHY2M {
 		t.Errorf("interval %v, PHY %v", x.sync.Interval(), x.sync.PHY())
 	}
@@ -109,7 +109,7 @@ func TestSyncReports(t *testing.T) {
 // TestSyncChainWithoutEnd bounds the memory of data whose last piece never comes.
 func TestSyncChainWithoutEnd(t *testing.T) {
 	h := extendedHarness(t)
-	x := h.synced(7)
+	x := h.synced()
 	long := make([]byte, hci.MaxPeriodicReportData)
 	for range 1000 {
 		h.event(piece(7, hci.PeriodicIncomplete, long))
@@ -194,7 +194,7 @@ func TestSyncIsCanceled(t *testing.T) {
 	})
 	t.Run("after it was established", func(t *testing.T) {
 		h := extendedHarness(t)
-		x := h.synced(7)
+		x := h.synced()
 		leave(h, x)
 		h.takes("it ends", hci.LEPeriodicAdvertisingTerminateSync{Sync: 7})
 		if len(h.c.syncs.active) != 0 {
@@ -206,7 +206,7 @@ func TestSyncIsCanceled(t *testing.T) {
 // TestSyncEventsThatNobodyAskedFor: of a hostile controller, or doubled.
 func TestSyncEventsThatNobodyAskedFor(t *testing.T) {
 	h := extendedHarness(t)
-	x := h.synced(7)
+	x := h.synced()
 	h.event(established(7, peerA, 3))
 	h.idle("doubled")
 	if h.c.stats.RepeatedEvents != 1 || h.c.syncs.active[7] != x.sync {
@@ -243,7 +243,7 @@ func TestSyncEventsThatNobodyAskedFor(t *testing.T) {
 // TestSyncDuringAReset tells every caller.
 func TestSyncDuringAReset(t *testing.T) {
 	h := extendedHarness(t)
-	x := h.synced(7)
+	x := h.synced()
 	y, z := h.searchSync(peerA, 1), h.searchSync(peerB, 1)
 	h.want(createSync(peerA, 1), "search")
 	h.do(func(time.Time) { h.c.syncs.failSyncs(ErrReset) })

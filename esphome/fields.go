@@ -62,6 +62,7 @@ func (f field) append(b []byte, v reflect.Value) []byte {
 		return protowire.AppendString(b, v.String())
 	case reflect.Struct:
 		return f.appendPart(b, v)
+	default: // a slice
 	}
 	if v.Type().Elem().Kind() == reflect.Uint8 {
 		if v.Len() == 0 {
@@ -102,8 +103,9 @@ func (f field) varint(v reflect.Value) uint64 {
 			return protowire.EncodeZigZag(v.Int())
 		}
 		return uint64(v.Int()) //nolint:gosec // a negative int32 is ten octets, as in protobuf
+	default:
+		return v.Uint()
 	}
-	return v.Uint()
 }
 
 var errWireType = errors.New("the type of its value does not fit")
@@ -146,6 +148,7 @@ func (f field) decode(b []byte, wire protowire.Type, v reflect.Value) error {
 		x, _ := protowire.ConsumeVarint(b)
 		f.setNumber(v, x)
 		return nil
+	default:
 	}
 	if wire != protowire.BytesType {
 		return errWireType

@@ -162,4 +162,7 @@ type SubscribeRequest struct {
 	Handle   att.Handle // of the value
 	Notify   bool
 	Indicate bool
+	// Then, if the handler sets it, is called on a goroutine of its own once the request
+	// has taken effect and was answered. It is not called if the link ends before.
+	Then func()
 }

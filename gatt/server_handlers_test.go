@@ -185,9 +185,14 @@ func testServerSubscribeHandler(t *testing.T) {
 	p := &program{}
 	_, s, ch := serve(t, p.config(), gatt.PeerInfo{})
 	var got []string
+	then := make(chan string, 4)
 	p.subscribe = func(_ context.Context, r *gatt.SubscribeRequest) error {
 		n, i := r.Session.Subscribed(r.Handle)
 		got = append(got, fmt.Sprintln(r.Handle, "was", n, i, "wants", r.Notify, r.Indicate))
+		r.Then = func() {
+			n, i := r.Session.Subscribed(r.Handle)
+			then <- fmt.Sprint(n, i)
+		}
 		return nil
 	}
 	for _, v := range []string{"0100", "0100", "0300", "0000"} {
@@ -201,6 +206,14 @@ func testServerSubscribeHandler(t *testing.T) {
 		"0x0003 was true true wants false false\n"
 	if d := cmp.Diff(want, strings.Join(got, "")); d != "" {
 		t.Errorf("handler was told (-want +got):\n%s", d)
+	}
+	close(then)
+	var applied []string
+	for v := range then {
+		applied = append(applied, v)
+	}
+	if d := cmp.Diff([]string{"true false", "true true", "false false"}, applied); d != "" {
+		t.Errorf("Then found (-want +got):\n%s", d)
 	}
 	if n, i := s.Subscribed(6); n || i {
 		t.Error("a value without configuration is subscribed to")

@@ -148,13 +148,23 @@ func (q *inbox) commitParts(now time.Time, parts []part, done func(result)) {
 	}
 	asked := slices.DeleteFunc(slices.Clone(changes), func(c staged) bool { return !q.s.asksHandler(c) })
 	ok := q.runHandler(func(ctx context.Context) func(time.Time) {
+		var then []func()
 		for _, c := range asked {
-			if err := c.callHandler(ctx, q.s); err != nil {
+			f, err := c.callHandler(ctx, q.s)
+			if err != nil {
 				r := result{c.a.handle, codeOf(err)}
 				return func(time.Time) { done(r) }
 			}
+			if f != nil {
+				then = append(then, f)
+			}
 		}
-		return func(now time.Time) { q.applyChanges(now, changes, done) }
+		return func(now time.Time) {
+			q.applyChanges(now, changes, done)
+			for _, f := range then {
+				go f()
+			}
+		}
 	})
 	if !ok {
 		done(result{changes[0].a.handle, att.CodeUnlikelyError})
@@ -172,17 +182,17 @@ func (c staged) cccd() uint16 {
 	return r.U16()
 }
 
-// callHandler calls the program's handler for a change.
-func (c staged) callHandler(ctx context.Context, s *Session) error {
+// callHandler calls the program's handler for a change. then is that of a SubscribeRequest.
+func (c staged) callHandler(ctx context.Context, s *Session) (then func(), err error) {
 	if c.a.write != nil {
-		return c.a.write(ctx, &WriteRequest{
+		return nil, c.a.write(ctx, &WriteRequest{
 			Session: s, Handle: c.a.handle, Offset: c.offset, Value: c.value, Command: c.command, Signed: c.signed,
 		})
 	}
 	v := c.cccd()
-	return c.a.subscribe(ctx, &SubscribeRequest{
-		Session: s, Handle: c.a.owner, Notify: v&cccdNotify != 0, Indicate: v&cccdIndicate != 0,
-	})
+	r := &SubscribeRequest{Session: s, Handle: c.a.owner, Notify: v&cccdNotify != 0, Indicate: v&cccdIndicate != 0}
+	err = c.a.subscribe(ctx, r)
+	return r.Then, err
 }
 
 // applyChanges changes the values that the server itself keeps, answers the

@@ -155,6 +155,9 @@ func OpenManager(ctx context.Context, cfg *connmgr.Config, opts ...ble.Option) (
 	if err != nil {
 		return nil, err
 	}
+	if err := o.checkManager(); err != nil {
+		return nil, err
+	}
 	c := connmgr.Config{}
 	if cfg != nil {
 		c = *cfg

@@ -36,7 +36,7 @@ func newClient(c *link, name string) *client {
 	return &client{
 		c: c, name: name, attributes: attributes{first: map[attribute]*gatt.Char{}},
 		subs: map[subKey]*gatt.Subscription{},
-		conn: &conn{c: c, local: ble.NewAddr(c.local.String()), ctx: context.Background(), rxMTU: ble.MaxMTU},
+		conn: newConn(c),
 	}
 }
 

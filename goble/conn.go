@@ -18,6 +18,10 @@ type conn struct {
 	rxMTU int
 }
 
+func newConn(l *link) *conn {
+	return &conn{c: l, local: ble.NewAddr(l.local.String()), ctx: context.Background(), rxMTU: ble.MaxMTU}
+}
+
 func (c *conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()

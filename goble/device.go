@@ -10,6 +10,7 @@ import (
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
 	"github.com/moor-ble/moor/host"
@@ -18,7 +19,8 @@ import (
 // Device is a ble.Device on a host or on a Manager. Its methods may be called from any
 // goroutine, also from a handler.
 type Device struct {
-	central central
+	central    central
+	peripheral *peripheral // nil on a Manager
 
 	mu   sync.Mutex
 	opts options           // guarded by mu, as all below
@@ -66,7 +68,16 @@ func newDevice(c central, opts []ble.Option) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Device{central: c, opts: o, seen: map[hci.MAC]known{}}, nil
+	d := &Device{central: c, opts: o, seen: map[hci.MAC]known{}}
+	if hc, ok := c.(hostCentral); ok {
+		d.peripheral = &peripheral{h: hc.h, events: d.options, clients: map[*gatt.Session]*served{}}
+		d.peripheral.acceptFor(&o)
+		return d, nil
+	}
+	if err := o.checkManager(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // Host returns the host, for functions that ble.Device does not have; nil for a Device
@@ -98,6 +109,13 @@ func (d *Device) Option(opts ...ble.Option) error {
 	}
 	if o.id != d.opts.id {
 		return fmt.Errorf("goble: device id %d: the adapter is open already: open another Device", o.id)
+	}
+	if d.peripheral == nil {
+		if err := o.checkManager(); err != nil {
+			return err
+		}
+	} else {
+		d.peripheral.acceptFor(&o)
 	}
 	d.opts = o
 	return nil
@@ -132,7 +150,11 @@ func (d *Device) Dial(ctx context.Context, a ble.Addr) (ble.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("can't dial %v: %w", a, err)
 	}
-	return newClient(l, p.name), nil
+	c := newClient(l, p.name)
+	if d.peripheral != nil {
+		d.peripheral.serveLink(l, c.conn)
+	}
+	return c, nil
 }
 
 func (d *Device) resolve(a ble.Addr) (peer, error) {
@@ -199,40 +221,4 @@ func (d *Device) remember(r *controller.Report) {
 		k.name = d.seen[r.Addr.MAC].name
 	}
 	d.seen[r.Addr.MAC] = k
-}
-
-// AddService returns ble.ErrNotImplemented, as do all methods of the
-// peripheral role.
-func (d *Device) AddService(*ble.Service) error { return ble.ErrNotImplemented }
-
-// RemoveAllServices is not implemented; see AddService.
-func (d *Device) RemoveAllServices() error { return ble.ErrNotImplemented }
-
-// SetServices is not implemented; see AddService.
-func (d *Device) SetServices([]*ble.Service) error { return ble.ErrNotImplemented }
-
-// Advertise is not implemented; see AddService.
-func (d *Device) Advertise(context.Context, ble.Advertisement) error { return ble.ErrNotImplemented }
-
-// AdvertiseNameAndServices is not implemented; see AddService.
-func (d *Device) AdvertiseNameAndServices(context.Context, string, ...ble.UUID) error {
-	return ble.ErrNotImplemented
-}
-
-// AdvertiseMfgData is not implemented; see AddService.
-func (d *Device) AdvertiseMfgData(context.Context, uint16, []byte) error {
-	return ble.ErrNotImplemented
-}
-
-// AdvertiseServiceData16 is not implemented; see AddService.
-func (d *Device) AdvertiseServiceData16(context.Context, uint16, []byte) error {
-	return ble.ErrNotImplemented
-}
-
-// AdvertiseIBeaconData is not implemented; see AddService.
-func (d *Device) AdvertiseIBeaconData(context.Context, []byte) error { return ble.ErrNotImplemented }
-
-// AdvertiseIBeacon is not implemented; see AddService.
-func (d *Device) AdvertiseIBeacon(context.Context, ble.UUID, uint16, uint16, int8) error {
-	return ble.ErrNotImplemented
 }

@@ -14,12 +14,17 @@
 // are cached. [NewManager] takes a Manager that the program has opened. [Open] and [New]
 // use one controller and make one attempt, as go-ble does.
 //
-// The behavior that such programs rely on is the same: Scan returns the context's error
-// itself, handlers are called one after the other and in order, attribute errors are
-// ble.ATTError values, and DiscoverProfile fills in the CCCD that Subscribe needs.
+// A program that is a peripheral calls [Open]: AddService, SetServices and the methods
+// Advertise… work as in go-ble, with one table for any number of centrals. The handlers of
+// requests, of subscriptions and of links run on goroutines of their own. A Device on a
+// Manager makes links and accepts none; its methods of the peripheral role return errors
+// that wrap ble.ErrNotImplemented.
+//
+// The behavior that such programs rely on is the same: Scan and Advertise return the
+// context's error itself, handlers are called one after the other and in order, attribute
+// errors are ble.ATTError values, and DiscoverProfile fills in the CCCD that Subscribe needs.
 // Device.Option and Device.Address are those of go-ble's HCI and Device.
 //
-// The package covers the central role. Methods of the peripheral role return
-// ble.ErrNotImplemented. A client's Conn has addresses, MTU and Disconnected, but does not
-// carry raw attribute PDUs.
+// A Conn has addresses, MTU and Disconnected, but does not carry raw attribute PDUs. The
+// page docs/goble.md has the list of differences.
 package goble

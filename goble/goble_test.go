@@ -181,7 +181,7 @@ func testDialObeysItsContext(t *testing.T) {
 }
 
 func TestOptionsAreNotSilentlyIgnored(t *testing.T) {
-	if _, err := goble.New(nil, ble.OptPeripheralRole()); !errors.Is(err, ble.ErrNotImplemented) {
+	if _, err := goble.NewManager(nil, ble.OptPeripheralRole()); !errors.Is(err, ble.ErrNotImplemented) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -365,7 +365,7 @@ func TestOptionAfterOpening(t *testing.T) {
 				}
 				for _, bad := range []ble.Option{
 					ble.OptScanParams(cmd.LESetScanParameters{LEScanType: 1, LEScanInterval: 1, LEScanWindow: 1}),
-					ble.OptPeripheralRole(), ble.OptDeviceID(3),
+					ble.OptAdvParams(cmd.LESetAdvertisingParameters{AdvertisingType: 1}), ble.OptDeviceID(3),
 				} {
 					if err := d.Option(ble.OptDialerTimeout(time.Second), bad); err == nil {
 						t.Error("an option that cannot be set is no error")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-ble/ble"
+	"github.com/go-ble/ble/linux/hci/cmd"
 
 	"github.com/moor-ble/moor/goble"
 	"github.com/moor-ble/moor/hci"
@@ -62,7 +63,7 @@ func TestOpenChoosesTheAdapter(t *testing.T) {
 			t.Errorf("address %q: got %v, want an error of %s", c.address, err, c.want)
 		}
 	}
-	if _, err := goble.Open(t.Context(), "", ble.OptPeripheralRole()); err == nil {
+	if _, err := goble.Open(t.Context(), "", ble.OptAdvParams(cmd.LESetAdvertisingParameters{AdvertisingType: 1})); err == nil {
 		t.Error("an option that is not supported was ignored")
 	}
 }

@@ -20,6 +20,11 @@ type options struct {
 	params                   hci.ConnParams
 	passive                  bool
 	scanInterval, scanWindow time.Duration
+	advInterval              time.Duration
+	advSilent                bool // advertise without accepting links
+	connected                func(evt.LEConnectionComplete)
+	disconnected             func(evt.DisconnectionComplete)
+	peripheral               bool // the program asks for that role
 	err                      error
 }
 
@@ -37,6 +42,14 @@ func (o *options) apply(opts []ble.Option) error {
 	}
 	if o.err != nil {
 		return fmt.Errorf("goble: %w", o.err)
+	}
+	return nil
+}
+
+// checkManager returns an error for options that a Device on a Manager does not have.
+func (o *options) checkManager() error {
+	if o.peripheral || o.connected != nil || o.disconnected != nil {
+		return errNoPeripheral
 	}
 	return nil
 }
@@ -81,23 +94,41 @@ func (o *options) SetScanParams(p cmd.LESetScanParameters) error {
 	return nil
 }
 
-// SetAdvParams is for the peripheral role and ignored.
-func (o *options) SetAdvParams(cmd.LESetAdvertisingParameters) error { return nil }
-
-// SetConnectedHandler returns an error: this stack does not have go-ble's events.
-func (o *options) SetConnectedHandler(func(evt.LEConnectionComplete)) error {
-	return o.rejectOption(errHandler)
+// SetAdvParams sets the interval and the type of advertising. The shorter interval counts.
+// Directed advertising is not supported. Address, channels and filter are the stack's.
+func (o *options) SetAdvParams(p cmd.LESetAdvertisingParameters) error {
+	const unit = 625 * time.Microsecond
+	o.advInterval = time.Duration(p.AdvertisingIntervalMin) * unit
+	switch typ := hci.AdvType(p.AdvertisingType); typ {
+	case hci.AdvInd:
+		o.advSilent = false
+	case hci.AdvScanInd, hci.AdvNonconnInd:
+		o.advSilent = true
+	default:
+		return o.rejectOption(fmt.Errorf("advertising type %#02x: directed advertising is not supported: use 0x00, 0x02 or 0x03", p.AdvertisingType))
+	}
+	if err := hci.CheckAdvertisingInterval(o.advInterval); err != nil {
+		return o.rejectOption(err)
+	}
+	return nil
 }
 
-// SetDisconnectedHandler returns an error; see ble.Client.Disconnected.
-func (o *options) SetDisconnectedHandler(func(evt.DisconnectionComplete)) error {
-	return o.rejectOption(errHandler)
+// SetConnectedHandler sets the handler of new links, of both roles. It runs on a goroutine
+// of the link, before the other handler does.
+func (o *options) SetConnectedHandler(f func(evt.LEConnectionComplete)) error {
+	o.connected = f
+	return nil
 }
 
-var errHandler = errors.New("handlers of HCI events are not supported: use the clients' Disconnected channels")
+// SetDisconnectedHandler sets the handler for the end of links, of both roles. It runs on a
+// goroutine of the link.
+func (o *options) SetDisconnectedHandler(f func(evt.DisconnectionComplete)) error {
+	o.disconnected = f
+	return nil
+}
 
-// SetPeripheralRole returns ble.ErrNotImplemented.
-func (o *options) SetPeripheralRole() error { return o.rejectOption(ble.ErrNotImplemented) }
+// SetPeripheralRole is refused by a Device on a Manager. Another one has both roles.
+func (o *options) SetPeripheralRole() error { o.peripheral = true; return nil }
 
-// SetCentralRole does nothing: the package has no other role.
+// SetCentralRole does nothing: a Device has both roles.
 func (o *options) SetCentralRole() error { return nil }

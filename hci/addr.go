@@ -107,6 +107,16 @@ func ParseAddr(s string) (Addr, error) {
 	return a, err
 }
 
+// MustParseAddr is ParseAddr for addresses in the source of a program: it panics where
+// ParseAddr returns an error.
+func MustParseAddr(s string) Addr {
+	a, err := ParseAddr(s)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
 // ParseAddrKind is ParseAddr that also reports whether s includes a kind: known is
 // false for a bare address.
 func ParseAddrKind(s string) (a Addr, known bool, err error) {

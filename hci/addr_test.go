@@ -39,6 +39,18 @@ func TestParseAddr(t *testing.T) {
 	}
 }
 
+func TestMustParseAddr(t *testing.T) {
+	if a := MustParseAddr("C0:FF:EE:00:00:01/random"); a != (Addr{MAC{0x01, 0x00, 0x00, 0xEE, 0xFF, 0xC0}, AddrRandom}) {
+		t.Errorf("got %v", a)
+	}
+	defer func() {
+		if _, ok := recover().(error); !ok {
+			t.Error("a name was taken for an address")
+		}
+	}()
+	MustParseAddr("Thermometer")
+}
+
 func TestParseAddrRejects(t *testing.T) {
 	for _, s := range []string{
 		"", "C0:FF:EE:00:00", "C0:FF:EE:00:00:01:02", "C0-FF-EE-00-00-01", "C0FFEE000001", "C0:FF:EE:00:00:0", "C0:FF:EE:00:00:0G",

@@ -194,6 +194,16 @@ func (h *Host) Accept(ctx context.Context) (*Conn, error) {
 	return connOf(l), nil
 }
 
+// Conns returns the links that are up, made by either end. It does not wait.
+func (h *Host) Conns() []*Conn {
+	links := h.ctl.Links()
+	conns := make([]*Conn, len(links))
+	for i, l := range links {
+		conns[i] = connOf(l)
+	}
+	return conns
+}
+
 // Scan starts a scan; see controller.Controller.Scan.
 func (h *Host) Scan(ctx context.Context, o *controller.ScanOptions) (*controller.Scanner, error) {
 	return h.ctl.Scan(ctx, o)

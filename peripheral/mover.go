@@ -18,6 +18,7 @@ func NewMover(c *Characteristic, seed, index uint64) *Mover {
 	switch c.Behavior.Kind {
 	case Constant, Echo, Command:
 		return nil
+	default:
 	}
 	return &Mover{mover{c: c, rng: rand.New(rand.NewPCG(seed, index))}}
 }
@@ -74,6 +75,7 @@ func (m *mover) next(ctx context.Context, run func(context.Context, string) (str
 			m.at = min(max(m.at+step*(2*m.rng.Float64()-1), from), to)
 		}
 		return m.c.encodeNumber(m.at)
+	default:
 	}
 	return m.c.encodeNumber(from + step*float64(n%(steps+1)))
 }

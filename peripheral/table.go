@@ -75,6 +75,7 @@ func (c *Characteristic) properties() (p gatt.Properties) {
 		return gatt.PropRead
 	case Echo:
 		return gatt.PropRead | gatt.PropWrite | gatt.PropWriteWithoutResponse | gatt.PropNotify
+	default:
 	}
 	return gatt.PropRead | gatt.PropNotify
 }

@@ -188,6 +188,7 @@ func (c *Characteristic) validateBehavior(path string) error {
 		if b.Run == "" {
 			return fieldErrorf(path, "exec needs a command: write run: COMMAND")
 		}
+	default:
 	}
 	return nil
 }

@@ -57,8 +57,7 @@ func codeOf(err error) int32 {
 	case errors.As(err, &ended):
 		return codeNotConnected
 	}
-	var bare att.Code
-	if errors.As(err, &bare) {
+	if bare, ok := errors.AsType[att.Code](err); ok {
 		return int32(bare)
 	}
 	return codeGATTError

@@ -61,6 +61,7 @@ func (k ActionKind) isAboutDevice() bool {
 	switch k {
 	case ActMove, ActPowerOff, ActPowerOn, ActDropLink, ActSetValue, ActSetTable, ActSetTemper:
 		return true
+	default:
 	}
 	return false
 }
@@ -125,6 +126,7 @@ func (f *scenarioFile) validateEvent(a *Action) (string, error) {
 			}
 			return "", err
 		}
+	default:
 	}
 	return "", nil
 }
@@ -172,6 +174,7 @@ func (a *Action) checkFields() error {
 		}
 		_, err := a.Fault.fault()
 		return err
+	default:
 	}
 	return nil
 }
@@ -227,6 +230,7 @@ func (w *World) Do(ctx context.Context, a Action) error {
 		c.Hang()
 	case ActCrash:
 		c.Crash()
+	default:
 	}
 	return nil
 }
@@ -241,6 +245,7 @@ func (w *World) doWithDevice(ctx context.Context, a *Action) error {
 		return w.Move(a.Device, a.Controller, a.Place.Path(w.air.cfg.Path))
 	case ActSetValue:
 		return w.SetValue(ctx, a.Device, a.Characteristic, a.Value)
+	default:
 	}
 	d, err := w.findDevice(a.Device)
 	if err != nil {

@@ -206,7 +206,7 @@ func (f *scenarioFile) validateFile() (path string, err error) {
 		if err := f.checkNames(p.Device, p.Controller, true); err != nil {
 			return at, err
 		}
-		if err := p.Place.validatePlace(); err != nil {
+		if err := p.validatePlace(); err != nil {
 			return at, err
 		}
 	}

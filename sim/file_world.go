@@ -59,7 +59,7 @@ func (f *scenarioFile) fillWorld(ctx context.Context, w *World) error {
 	}
 	for i := range f.Places {
 		p := &f.Places[i]
-		if err := w.Move(p.Device, p.Controller, p.Place.Path(w.air.cfg.Path)); err != nil {
+		if err := w.Move(p.Device, p.Controller, p.Path(w.air.cfg.Path)); err != nil {
 			return err
 		}
 	}

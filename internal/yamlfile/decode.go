@@ -33,7 +33,6 @@ type decoder struct {
 	doc     *Document
 	read    Text
 	anchors map[string]ast.Node
-	open    []string // aliases whose value is being decoded
 	nodes   int
 }
 
@@ -92,7 +91,7 @@ func (d *decoder) decode(path string, n ast.Node, v reflect.Value) error {
 	}
 	text, scalar := textOf(n)
 	_, list := n.(*ast.SequenceNode)
-	if scalar || isText(v.Type()) && !(list && isOctets(v.Type())) {
+	if scalar || isText(v.Type()) && (!list || !isOctets(v.Type())) {
 		if s, ok := n.(*ast.SequenceNode); ok && isSet(v.Type()) {
 			if text, scalar = d.joinWords(path, s); !scalar {
 				return d.fail(path, n, "a list of lists or of keys is here: write words")
@@ -107,6 +106,7 @@ func (d *decoder) decode(path string, n ast.Node, v reflect.Value) error {
 		return d.decodeStruct(path, n, v)
 	case reflect.Slice:
 		return d.decodeSlice(path, n, v)
+	default:
 	}
 	return d.fail(path, n, "%s is here, where %s belongs", kindOf(n), describe(v.Type()))
 }
@@ -143,7 +143,7 @@ func (d *decoder) decodeText(path string, n ast.Node, v reflect.Value, text stri
 			return true, nil
 		}
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		if err := u.UnmarshalText([]byte(text)); err != nil {
 			return true, d.fail(path, n, "%w", err)
 		}

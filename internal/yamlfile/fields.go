@@ -55,7 +55,7 @@ func hyphenate(name string) string {
 	for i, r := range runes {
 		if unicode.IsUpper(r) && i > 0 {
 			next := i+1 < len(runes) && unicode.IsLower(runes[i+1])
-			if !unicode.IsUpper(runes[i-1]) || next && !(i+2 == len(runes) && runes[i+1] == 's') {
+			if !unicode.IsUpper(runes[i-1]) || next && (i+2 != len(runes) || runes[i+1] != 's') {
 				b.WriteByte('-')
 			}
 		}

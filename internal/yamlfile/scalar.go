@@ -54,6 +54,7 @@ func isText(t reflect.Type) bool {
 		return false
 	case reflect.Slice:
 		return isOctets(t)
+	default:
 	}
 	return true
 }

@@ -25,7 +25,7 @@ func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 	if t.Kind() == reflect.Pointer {
 		return schemaOf(t.Elem(), defs)
 	}
-	if c, ok := reflect.Zero(t).Interface().(chooser); ok {
+	if c, ok := reflect.TypeAssert[chooser](reflect.Zero(t)); ok {
 		return map[string]any{"enum": c.Choices()}
 	}
 	switch {
@@ -53,6 +53,7 @@ func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 		return map[string]any{"enum": []any{true, false, "on", "off", "yes", "no"}}
 	case reflect.String:
 		return scalar
+	default:
 	}
 	return map[string]any{"type": []string{"number", "string"}}
 }

@@ -64,6 +64,26 @@ func UUID(u uuid.UUID) string {
 	return ""
 }
 
+// FindAttribute returns the UUID of the characteristic or descriptor with a name, in letters of
+// either case; ok is false if none has it. It reads the tables line by line.
+func FindAttribute(name string) (u uuid.UUID, ok bool) {
+	if name == "" {
+		return u, false
+	}
+	for _, t := range []struct {
+		table string
+		width int // of the key, in digits
+	}{{characteristics, 4}, {descriptors, 4}, {vendorCharacteristics, 32}} {
+		for line := range strings.Lines(t.table) {
+			if line = strings.TrimSuffix(line, "\n"); len(line) > t.width && strings.EqualFold(line[t.width:], name) {
+				u, err := uuid.Parse(line[:t.width])
+				return u, err == nil
+			}
+		}
+	}
+	return u, false
+}
+
 // Company returns the name of a company identifier, "" if it is not known.
 func Company(id uint16) string { return findName(companies, key16(id)) }
 

@@ -91,3 +91,14 @@ func TestFindUnknown(t *testing.T) {
 		}
 	}
 }
+
+func TestFindAttribute(t *testing.T) {
+	for name, want := range map[string]string{
+		"Battery Level": "2a19", "battery level": "2a19", "Characteristic User Description": "2901", "": "", "Battery": "", "No such name": "",
+	} {
+		u, ok := FindAttribute(name)
+		if ok != (want != "") || ok && u != uuid.MustParse(want) {
+			t.Errorf("%q: got %v, %v, want %q", name, u, ok, want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moor-ble/moor/cmd/moor/internal/assigned"
 	"github.com/moor-ble/moor/gatt/att"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/uuid"
@@ -47,8 +48,8 @@ type attrArg struct {
 	UUID   uuid.UUID
 }
 
-// UnmarshalText parses a UUID of 4, 8 or 32 hexadecimal digits, or a handle:
-// "0x" and hexadecimal digits, or a decimal number. Four digits without "0x"
+// UnmarshalText parses a UUID of 4, 8 or 32 hexadecimal digits, the assigned name of one, or
+// a handle: "0x" and hexadecimal digits, or a decimal number. Four digits without "0x"
 // are a UUID, as UUIDs are usually written.
 func (a *attrArg) UnmarshalText(b []byte) error {
 	s := string(b)
@@ -62,7 +63,12 @@ func (a *attrArg) UnmarshalText(b []byte) error {
 	if consistsOf(s, "0123456789") {
 		return a.parseHandle(s, s, 10)
 	}
-	return fmt.Errorf("%q is neither a UUID nor a handle: write a UUID of 4, 8 or 32 hexadecimal digits (2a19), or a handle (0x0012 or 18)", s)
+	if u, ok := assigned.FindAttribute(s); ok {
+		a.UUID = u
+		return nil
+	}
+	return fmt.Errorf("%q is neither a UUID nor a handle nor a known name: write a UUID of 4, 8 or 32 hexadecimal digits (2a19), "+
+		"a handle (0x0012 or 18), or a name (\"Battery Level\")", s)
 }
 
 // consistsOf reports whether s is not empty and has no characters but digits.

@@ -28,6 +28,8 @@ func TestAttrArg(t *testing.T) {
 		{in: "65536", err: "outside 0x0001 to 0xffff"},
 		{in: "0xzz", err: "neither a UUID nor a handle"},
 		{in: "0x", err: "neither a UUID nor a handle"},
+		{in: "Battery Level", want: attrArg{UUID: uuid.From16(0x2A19)}},
+		{in: "heart rate measurement", want: attrArg{UUID: uuid.From16(0x2A37)}},
 		{in: "battery", err: "neither a UUID nor a handle"},
 		{in: "", err: "neither a UUID nor a handle"},
 	} {

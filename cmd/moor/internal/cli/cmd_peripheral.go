@@ -288,6 +288,7 @@ func (v *peripheralView) showEvent(ev peripheral.Event) {
 		out.printf("%s has a new table with %d characteristics\n", v.name, ev.Characteristics)
 	case peripheral.EventFailed:
 		v.a.printError(fmt.Sprintf("%s keeps its value: %v", ev.Characteristic, ev.Err), "")
+	default:
 	}
 }
 
@@ -308,6 +309,7 @@ func (v *peripheralView) toJSON(ev *peripheral.Event) *jsonPeripheral {
 	case peripheral.EventWritten, peripheral.EventValue:
 		text := fmt.Sprintf("%x", ev.Value)
 		j.Value = &text
+	default:
 	}
 	if ev.Err != nil {
 		j.Error = ev.Err.Error()

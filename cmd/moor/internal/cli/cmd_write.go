@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -85,7 +86,9 @@ func (c *writeCmd) runWrite(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.withClient(ctx, &c.peer, briefOptions(), func(conn *connmgr.Client) error {
+	o := briefOptions()
+	o.DisableEATT = true // so that a request behind a command takes the same way
+	return a.withClient(ctx, &c.peer, o, func(conn *connmgr.Client) error {
 		f, command, err := c.writeAttribute(ctx, conn, value)
 		if err != nil {
 			return err
@@ -136,11 +139,25 @@ func writeHandle(ctx context.Context, c *connmgr.Client, h att.Handle, value []b
 	case command && len(value) > longest:
 		return fmt.Errorf("%d octets do not fit a write without response: the MTU leaves room for %d", len(value), longest)
 	case command:
-		return c.GATT().WriteNoResponse(ctx, h, value)
+		if err := c.GATT().WriteNoResponse(ctx, h, value); err != nil {
+			return err
+		}
+		return awaitProcessing(ctx, c.GATT())
 	case len(value) > longest:
 		return c.GATT().WriteLong(ctx, h, value)
 	}
 	return c.GATT().WriteHandle(ctx, h, value)
+}
+
+// awaitProcessing waits until the device has processed all earlier commands: a link that ends
+// right after a command may lose it. A device answers requests in order, and each request gets
+// an answer. The first attribute is a declaration, which needs no protection.
+func awaitProcessing(ctx context.Context, c *gatt.Client) error {
+	_, err := c.ReadHandle(ctx, 1)
+	if _, answered := errors.AsType[att.Code](err); err == nil || answered {
+		return nil
+	}
+	return fmt.Errorf("the value was sent, but the device does not answer, so it may be lost: %w", err)
 }
 
 func octets(n int) string {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
@@ -68,6 +70,28 @@ func TestWriteArrives(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWriteWithoutResponseIsProcessed: the device gets the value although it is busy with an
+// earlier one for three seconds, since the link goes on until it answers.
+func TestWriteWithoutResponseIsProcessed(t *testing.T) {
+	inAir(t, "busy", func(t *testing.T) {
+		var processed atomic.Bool
+		device := box(t)
+		device.Services[0].Characteristics[0].Write = func(ctx context.Context, _ *gatt.WriteRequest) error {
+			select {
+			case <-time.After(3 * time.Second):
+				processed.Store(true)
+			case <-ctx.Done(): // the link has ended
+			}
+			return nil
+		}
+		var out printed
+		exit := newRoomWith(t, 1, device).run(t.Context(), &out, "write", lock, "2a56", "01", "--no-response")
+		if exit != 0 || !processed.Load() {
+			t.Errorf("exit code %d, value processed: %v, stderr %q", exit, processed.Load(), out.stderr.String())
+		}
+	})
 }
 
 // TestWriteWithoutResponseTooLong: a Write Command has to fit one packet of the ATT_MTU

@@ -132,5 +132,5 @@ func (n *countArg) UnmarshalText(b []byte) error {
 type attribute struct{ Attr attrArg }
 
 func (t *attribute) addArg(c *command) {
-	c.word("uuid|handle", "a UUID (2a19, or all 32 digits) or a handle (0x0012, or decimal 18)", &t.Attr)
+	c.word("uuid|handle", "a UUID (2a19, or all 32 digits), its name, or a handle (0x0012, or decimal 18)", &t.Attr)
 }
