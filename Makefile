@@ -17,7 +17,8 @@ export GOLANGCI_LINT_CACHE := $(CACHE)/golangci-lint
 # it and print a note.
 RACE := $(if $(shell command -v $(firstword $(shell $(GO) env CC)) 2>/dev/null),-race)
 
-BUILD_FLAGS := -trimpath -ldflags "-s -w"
+# TAGS=minimal leaves out scenario files and the command lab.
+BUILD_FLAGS := -trimpath -ldflags "-s -w" $(if $(TAGS),-tags $(TAGS))
 CROSS := arm-5 arm-6 arm-7 arm64 mips-softfloat mipsle-softfloat riscv64 386 amd64
 
 .DEFAULT_GOAL := help
@@ -27,7 +28,7 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build the static binary bin/moor
+build: ## build the static binary bin/moor; TAGS=minimal makes it smaller
 	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/moor ./cmd/moor
 
 .PHONY: demo

@@ -57,6 +57,7 @@ var layers = []string{
 	"host",
 	"peripheral",
 	"sim",
+	"lab",
 	"errclass",
 	"slots",
 	"servicecache",
@@ -219,5 +220,31 @@ func TestFuzzCorpora(t *testing.T) {
 		if !has {
 			t.Errorf("%s has no target %s in %s", corpus, target, dir)
 		}
+	}
+}
+
+// TestManagerAloneIsSmall: a program that imports connmgr alone links neither a server of
+// HTTP nor YAML.
+func TestManagerAloneIsSmall(t *testing.T) {
+	all := packages(t)
+	seen := map[string]bool{}
+	var visit func(dir string)
+	visit = func(dir string) {
+		if seen[dir] {
+			return
+		}
+		seen[dir] = true
+		for _, imp := range all[dir].Imports {
+			if imp == "net/http" || strings.Contains(imp, "go-yaml") {
+				t.Errorf("connmgr imports %s by way of %s", imp, dir)
+			}
+			if to, ours := strings.CutPrefix(imp, module+"/"); ours {
+				visit(to)
+			}
+		}
+	}
+	visit("connmgr")
+	if !seen["hci"] {
+		t.Errorf("connmgr imports %v", seen)
 	}
 }

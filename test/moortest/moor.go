@@ -25,7 +25,7 @@ import (
 )
 
 // noCapture are the commands that refuse --snoop: they leave no packets to capture.
-var noCapture = []string{"adapters", "doctor", "unpair", "stale", "cache", "bonds", "completion", "version", "slots", "help", "--help"}
+var noCapture = []string{"adapters", "doctor", "unpair", "stale", "cache", "bonds", "completion", "version", "slots", "lab", "help", "--help"}
 
 const (
 	// Limit bounds one command. Software emulation is slow; a command that hangs must

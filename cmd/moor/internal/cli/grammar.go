@@ -49,10 +49,12 @@ func commands() []*command {
 		withoutCapture(newAdapters()),
 		withoutCapture(newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", runDoctor)),
 		newSlots(),
+		newBridge(),
 		newScan(),
 		newAdvertise(),
 		newDevices(),
 		newPeripheral(),
+		withoutCapture(newLab()),
 		newProxy(),
 		newConnect(),
 		newWhy(),
@@ -82,7 +84,7 @@ const (
 
 ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays the same when the index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air: %s; or a scenario file of your own, sim:FILE with a slash or an ending .yaml, .yml or .json (docs/lab.md describes it). A scenario takes options: sim:crowd?seed=7&loss=0.2&rssi=-80 (dBm). The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named; it then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. The command scan uses all adapters, doctor the first.
 
-The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, advertise, peripheral, notify and connect end with 0 instead, the latter two once they are connected.`
+The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, advertise, peripheral, lab, bridge, notify and connect end with 0 instead, the latter two once they are connected.`
 )
 
 // peer holds the arguments that the commands on one device share: the address of the
