@@ -112,13 +112,13 @@ func (r *radio) manager(t *testing.T, cfg connmgr.Config, opts ...ble.Option) *g
 }
 
 // host returns a Device on a host over the radio.
-func (r *radio) host(t *testing.T, opts ...ble.Option) *goble.Device {
+func (r *radio) host(t *testing.T) *goble.Device {
 	t.Helper()
 	h, err := host.Open(t.Context(), r.ctl, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := goble.New(h, opts...)
+	d, err := goble.New(h)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -25,7 +26,8 @@ const (
 	maxReaders  = 64               // of the events
 	readerQueue = 256              // events that wait for a reader
 	headerTime  = 5 * time.Second  // until a request has its header
-	orderTime   = 10 * time.Second // of an order in the world
+	orderTime   = 10 * time.Second // of an order, until it has come, and then in the world
+	idleTime    = time.Minute      // of a connection between two requests
 )
 
 // Control serves the state and the events of a world over HTTP, and takes orders:
@@ -122,7 +124,8 @@ func (c *Control) Serve(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("GET /events", c.serveEvents)
 	mux.HandleFunc("POST /set", c.serveOrder)
 	srv := &http.Server{
-		Handler: refusePages(mux), ReadHeaderTimeout: headerTime,
+		Handler: refusePages(mux), ReadHeaderTimeout: headerTime, ReadTimeout: orderTime, IdleTimeout: idleTime,
+		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stopped := make(chan struct{})

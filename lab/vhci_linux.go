@@ -118,7 +118,7 @@ func (c *vhciClient) clientName() string { return "Linux" }
 // create asks for an adapter and waits for its index. Linux may already begin to set the
 // adapter up.
 func (c *vhciClient) create() error {
-	if _, err := c.File.Write([]byte{vhciVendor, 0}); err != nil {
+	if _, err := c.Write([]byte{vhciVendor, 0}); err != nil {
 		return fmt.Errorf("create an adapter: %w", err)
 	}
 	b := make([]byte, 2048)

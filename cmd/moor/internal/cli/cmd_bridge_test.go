@@ -51,7 +51,7 @@ func TestBridge(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &j); err != nil || j.Controller != "sim:sensors" || j.Place != place {
 			t.Errorf("%s, %v", line, err)
 		}
-		kinds = append(kinds, string(j.jsonPeripheral.Event))
+		kinds = append(kinds, string(j.Event))
 	}
 	next()
 	for range 2 {

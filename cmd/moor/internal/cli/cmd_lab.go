@@ -82,7 +82,7 @@ func (c *labCmd) runLab(ctx context.Context, a *app) error {
 	case c.File == "":
 		return usagef("FILE is missing: a scenario file; --example writes one")
 	case c.File == "set":
-		return c.runSet(ctx, a)
+		return c.runSet(ctx)
 	case len(c.Words) > 0:
 		return usagef("unexpected argument %q", c.Words[0])
 	}
@@ -199,7 +199,7 @@ var errNoControl = errors.New("--control is missing: the address that the lab ha
 const orderTime = 10 * time.Second
 
 // runSet gives an order to a running lab.
-func (c *labCmd) runSet(ctx context.Context, a *app) error {
+func (c *labCmd) runSet(ctx context.Context) error {
 	if c.Control.Place == (lab.Place{}) {
 		return usagef("%w", errNoControl)
 	}

@@ -3,13 +3,13 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +62,7 @@ func (x *running) await(kind string) (j jsonLab) {
 		if err := json.Unmarshal([]byte(line), &j); err != nil {
 			x.t.Fatalf("%s: %v", line, err)
 		}
-		if string(j.jsonPeripheral.Event) == kind {
+		if string(j.Event) == kind {
 			return j
 		}
 	}
@@ -80,7 +80,7 @@ func (x *running) end() (kinds []string) {
 		if err := json.Unmarshal([]byte(line), &j); err != nil {
 			x.t.Errorf("%s: %v", line, err)
 		}
-		kinds = append(kinds, string(j.jsonPeripheral.Event))
+		kinds = append(kinds, string(j.Event))
 	}
 	if code := <-x.done; code != 0 || x.stderr.String() != "" {
 		x.t.Errorf("exit code %d, stderr %q", code, x.stderr.String())
@@ -180,7 +180,7 @@ func TestLabControl(t *testing.T) {
 	}
 	defer c.Close()
 	var j jsonLab
-	if err := json.NewDecoder(events.Body).Decode(&j); err != nil || j.jsonPeripheral.Event != "client" || j.Client != c.LocalAddr().String() {
+	if err := json.NewDecoder(events.Body).Decode(&j); err != nil || j.Event != "client" || j.Client != c.LocalAddr().String() {
 		t.Errorf("%+v, %v; want the client %v", j, err, c.LocalAddr())
 	}
 	a := get("/state", nil)
@@ -299,10 +299,8 @@ func TestOrders(t *testing.T) {
 			t.Errorf("%s: %v", b, err)
 			continue
 		}
-		got, _ := json.Marshal(a)
-		wanted, _ := json.Marshal(want)
-		if !bytes.Equal(got, wanted) {
-			t.Errorf("%s:\n%s, want\n%s", line, got, wanted)
+		if !reflect.DeepEqual(a, want) {
+			t.Errorf("%s:\n%+v, want\n%+v", line, a, want)
 		}
 		actions = append(actions, string(a.Do))
 	}

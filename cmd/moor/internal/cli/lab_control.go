@@ -76,7 +76,8 @@ func orderOf(words []string) ([]byte, error) {
 		if o.controller {
 			about = "controller"
 		}
-		b := "{do: " + action + ", " + about + ": " + quoteYAML(name)
+		var b strings.Builder
+		b.WriteString("{do: " + action + ", " + about + ": " + quoteYAML(name))
 		for i, w := range words {
 			field, raw := strings.CutSuffix(o.fields[i], ":")
 			switch {
@@ -86,9 +87,10 @@ func orderOf(words []string) ([]byte, error) {
 			case field != "place":
 				w = quoteYAML(w)
 			}
-			b += ", " + field + ": " + w
+			b.WriteString(", " + field + ": " + w)
 		}
-		return []byte(b + "}"), nil
+		b.WriteString("}")
+		return []byte(b.String()), nil
 	}
 	return nil, fmt.Errorf("no action %q: there are %s", action, strings.Join(names, ", "))
 }
@@ -128,7 +130,7 @@ func (c *labCmd) openControl(ctx context.Context, v *labView, w *sim.World, port
 // showControl shows where the lab takes orders.
 func (v *labView) showControl(at string) {
 	j := &jsonLab{Place: at}
-	j.Time, j.jsonPeripheral.Event = time.Now(), "control"
+	j.Time, j.Event = time.Now(), "control"
 	v.show(j, func(out *output) { out.printf("the control interface listens at %s\n", at) })
 }
 

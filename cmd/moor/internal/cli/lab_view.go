@@ -32,7 +32,7 @@ type jsonLab struct {
 // showClient shows an event of the place of a controller.
 func (v *labView) showClient(controller string, e lab.Event) {
 	j := &jsonLab{Controller: controller, Place: e.Address, Client: e.Client}
-	j.Time, j.jsonPeripheral.Event = e.Time, peripheral.EventKind(e.Kind)
+	j.Time, j.Event = e.Time, peripheral.EventKind(e.Kind)
 	if e.Err != nil {
 		j.Reason = text.DropPackages(e.Err.Error())
 	}
@@ -82,7 +82,7 @@ func (v *labView) showWorld(e sim.WorldEvent) {
 
 func (v *labView) showAction(summary string, e sim.WorldEvent) {
 	j := &jsonLab{Action: summary}
-	j.Time, j.jsonPeripheral.Event = e.Time, "action"
+	j.Time, j.Event = e.Time, "action"
 	if e.Err != nil {
 		j.Error = text.DropPackages(e.Err.Error())
 	}
