@@ -2,11 +2,15 @@
 
 package cli
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
-// TestLabLeftOut: the command says that it is left out, whatever its arguments.
-func TestLabLeftOut(t *testing.T) {
+// TestLeftOut: the commands say that they are left out, whatever their arguments.
+func TestLeftOut(t *testing.T) {
 	const want = "moor: this program was built without lab: build it without the tag minimal\n"
 	moor(t.Context(), "lab", "room.yaml", "--attach", "hci0=pty").want(t, 1, "", want)
 	moor(t.Context(), "lab", "set", "--control", "unix:x", "hci0", "unplug").want(t, 1, "", want)
+	moor(t.Context(), "proxy", "--listen", ":1").want(t, 1, "", strings.Replace(want, "lab", "proxy", 1))
 }

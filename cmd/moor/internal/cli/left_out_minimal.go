@@ -1,0 +1,25 @@
+//go:build minimal
+
+package cli
+
+import (
+	"context"
+	"errors"
+)
+
+func newLab() *command {
+	return leftOut(groupAir, "lab", "Run a scenario in real time: left out of this program.")
+}
+
+func newProxy() *command {
+	return leftOut(groupAir, "proxy", "Serve the adapters as a Bluetooth proxy: left out of this program.")
+}
+
+// leftOut is a command that a program built with the tag minimal does not have.
+func leftOut(group, name, help string) *command {
+	err := errors.New("this program was built without " + name + ": build it without the tag minimal")
+	cmd := newCommand(group, name, help, func(context.Context, *app) error { return err })
+	cmd.args = []arg{{name: "word", help: "anything", many: true, set: func(string) error { return nil }}}
+	cmd.flags.ParseErrorsAllowlist.UnknownFlags = true
+	return cmd
+}
