@@ -46,8 +46,9 @@ func logFile(name string) (*os.File, error) {
 
 // daemon is a program that runs until the test ends.
 type daemon struct {
-	stop  func()        // ends it
-	ended chan struct{} // closed when it has ended
+	stop   func()                // ends it
+	signal func(os.Signal) error // sends it a signal
+	ended  chan struct{}         // closed when it has ended
 }
 
 // startDaemon starts a daemon. The test's log tells if it ends by itself.
@@ -62,7 +63,7 @@ func startDaemon(t *testing.T, name string, args ...string) *daemon {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{ended: make(chan struct{})}
+	d := &daemon{signal: cmd.Process.Signal, ended: make(chan struct{})}
 	var stopped atomic.Bool
 	go func() {
 		defer close(d.ended)
