@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"syscall"
+
+	"github.com/moor-ble/moor/internal/ownsocket"
 )
 
 // listenSocket listens at a TCP port or a Unix socket. A Unix socket is for this user
@@ -21,27 +22,13 @@ func listenSocket(ctx context.Context, p Place) (net.Listener, error) {
 		}
 		return l, nil
 	}
-	info, err := os.Lstat(p.Name)
-	if err == nil {
-		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, &ListenError{p, errors.New("there is a file that is no socket"), "remove it, or choose another path"}
-		}
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "unix", p.Name)
-		switch {
-		case err == nil:
-			c.Close()
-			return nil, &ListenError{p, errors.New("another program listens there"), "end it, or choose another path"}
-		case !errors.Is(err, syscall.ECONNREFUSED):
-			return nil, explainListen(p, err)
-		}
-		if err := os.Remove(p.Name); err != nil {
-			return nil, explainListen(p, err)
-		}
-	}
-	lc := net.ListenConfig{Control: makeSocketPrivate}
-	l, err := lc.Listen(ctx, "unix", p.Name)
-	if err != nil {
+	l, err := ownsocket.Listen(ctx, p.Name)
+	switch {
+	case errors.Is(err, ownsocket.ErrBusy):
+		return nil, &ListenError{p, err, "end it, or choose another path"}
+	case errors.Is(err, ownsocket.ErrNoSocket):
+		return nil, &ListenError{p, err, "remove it, or choose another path"}
+	case err != nil:
 		return nil, explainListen(p, err)
 	}
 	return l, nil

@@ -12,7 +12,6 @@ import (
 var (
 	errAsked      = errors.New("proxy: the client asked for the end of the link")
 	errClientLeft = errors.New("proxy: the client has left")
-	errStopping   = errors.New("proxy: the proxy stops")
 )
 
 // connectLocked begins a link for the client. Exactly one DeviceConnection answers it.

@@ -11,12 +11,12 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/esphome"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/ownfile"
+	"github.com/moor-ble/moor/internal/ownsocket"
 	"github.com/moor-ble/moor/proxy"
 )
 
@@ -221,17 +221,14 @@ func listenProxy(ctx context.Context, address string) (net.Listener, error) {
 		var lc net.ListenConfig
 		return lc.Listen(ctx, "tcp", address)
 	}
-	var d net.Dialer
-	if c, err := d.DialContext(ctx, "unix", path); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("%s: another program listens there: end it, or choose another path", path)
-	} else if info, e := os.Lstat(path); e == nil && info.Mode()&os.ModeSocket != 0 && errors.Is(err, syscall.ECONNREFUSED) {
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
+	l, err := ownsocket.Listen(ctx, path)
+	switch {
+	case errors.Is(err, ownsocket.ErrBusy):
+		return nil, fmt.Errorf("%s: %w: end it, or choose another path", path, err)
+	case errors.Is(err, ownsocket.ErrNoSocket):
+		return nil, fmt.Errorf("%s: %w: remove it, or choose another path", path, err)
 	}
-	lc := net.ListenConfig{Control: makePrivate}
-	return lc.Listen(ctx, "unix", path)
+	return l, err
 }
 
 // notifySystemd tells systemd of the state of the service, if it has started this

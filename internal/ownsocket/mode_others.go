@@ -1,6 +1,6 @@
-//go:build !unix && !minimal
+//go:build !unix
 
-package cli
+package ownsocket
 
 import "syscall"
 
