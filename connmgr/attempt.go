@@ -96,7 +96,7 @@ func (x *attempts) beginAttempt(n int) error {
 	return nil
 }
 
-// tryOnce makes one try of attempt n, and learns from its failure for the next plan.
+// tryOnce makes one try of attempt n.
 func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 	if n != x.number { // else the attempt dials again
 		if err := x.beginAttempt(n); err != nil {
@@ -109,9 +109,17 @@ func (x *attempts) tryOnce(ctx context.Context, n int) (*Client, Attempt) {
 	at.try = x.try
 	if at.Err != nil && x.adapts() {
 		x.failed = &at
-		x.m.evidence.learn(x.target.addr.MAC, func(h *evidence) { h.addTry(&at) })
 	}
 	return c, at
+}
+
+// learnFailure adds the failure of a try, if it has failed, to the evidence about the device.
+func (x *attempts) learnFailure(at *Attempt) {
+	if at.Err == nil || !x.adapts() {
+		return
+	}
+	at.try = x.try
+	x.m.evidence.learn(x.target.addr.MAC, func(h *evidence) { h.addTry(at) })
 }
 
 // connectOnce shares the link to the device, waits for a dial that is under way, or makes
@@ -122,7 +130,9 @@ func (x *attempts) connectOnce(ctx context.Context) (*Client, Attempt) {
 		switch {
 		case l != nil:
 			if c, phase, err := x.shareLink(ctx, l); c != nil || err != nil {
-				return c, x.describeFailure(Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}, l)
+				at := x.describeFailure(Attempt{Adapter: l.adapter.name, Phase: phase, Err: err}, l)
+				x.learnFailure(&at)
+				return c, at
 			}
 		case c.holder != x:
 			x.call.enterPhase(PhaseDial, "") // of the call that dials
@@ -141,7 +151,10 @@ func (x *attempts) connectOnce(ctx context.Context) (*Client, Attempt) {
 // makeClaimed makes a link to the device that connectOnce has claimed.
 func (x *attempts) makeClaimed(ctx context.Context, c *claim) (_ *Client, at Attempt) {
 	x.claim = c
-	defer func() { x.m.links.endClaim(c, errors.Is(at.Err, errDialPassed)) }()
+	defer func() {
+		x.learnFailure(&at) // before the end of the claim, for the calls that wait for it
+		x.m.links.endClaim(c, errors.Is(at.Err, errDialPassed))
+	}()
 	x.try.plan = x.planNext() // another call may have failed meanwhile
 	return x.makeLink(ctx)
 }
