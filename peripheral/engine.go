@@ -162,7 +162,8 @@ var errServing = errors.New("peripheral: the engine serves another host already"
 
 // Serve advertises on h, whose Server must have the table of Services, accepts centrals
 // and moves the values until ctx ends or the controller does. It returns nil at the end of
-// ctx, and leaves the host open, without advertising.
+// ctx, and leaves the host open, without advertising. It may be called again then; on a host
+// with the same Server, the values are those of before.
 func (e *Engine) Serve(ctx context.Context, h *host.Host) error {
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -172,13 +173,15 @@ func (e *Engine) Serve(ctx context.Context, h *host.Host) error {
 		return errServing
 	}
 	e.host, e.run = h, run
-	d := e.d
+	d, known := e.d, e.server
 	e.mu.Unlock()
 	defer e.endServing()
 	if own := d.Own(); own.Kind == hci.AddrPublic && own != (hci.Addr{}) && own != h.Controller().Info().Address {
 		return fieldErrorf("address", "the controller has the address %v, not %v: write address: public", h.Controller().Info().Address, own)
 	}
-	e.adopt(h.Server(), d)
+	if h.Server() != known { // another one has the first values
+		e.adopt(h.Server(), d)
+	}
 	e.changing.Lock()
 	err := e.advertise(run, h, d)
 	e.changing.Unlock()
