@@ -47,7 +47,7 @@ const (
 func commands() []*command {
 	return []*command{
 		withoutCapture(newAdapters()),
-		withoutCapture(newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", runDoctor)),
+		withoutCapture(newDoctor()),
 		newSlots(),
 		newBridge(),
 		newScan(),
