@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,7 +13,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is the program moor if a shell under test calls this binary by that name.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "moor" {
+		os.Exit(Run(context.Background(), os.Args[1:], &Env{Stdout: os.Stdout, Stderr: os.Stderr}))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // result is the exit code and the output of a command line.
 type result struct {
@@ -148,6 +156,9 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	for _, c := range commands() {
+		if c.isHidden() {
+			continue
+		}
 		for _, args := range [][]string{{c.name, "--help"}, {"help", c.name}, {"--json", c.name, "-h"}} {
 			r := moor(t.Context(), args...)
 			if r.code != 0 || r.stderr != "" || !strings.HasPrefix(r.stdout, "Usage: moor [FLAGS] "+c.name) {
