@@ -18,7 +18,8 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "moor" {
 		os.Exit(Run(context.Background(), os.Args[1:], &Env{Stdout: os.Stdout, Stderr: os.Stderr}))
 	}
-	goleak.VerifyTestMain(m)
+	publishedSchema()
+	goleak.VerifyTestMain(m, goleak.Cleanup(reportViolations))
 }
 
 // result is the exit code and the output of a command line.
@@ -33,7 +34,7 @@ type result struct {
 func moor(ctx context.Context, args ...string) result {
 	var stdout, stderr bytes.Buffer
 	start := time.Now()
-	code := Run(ctx, args, &Env{Stdout: &stdout, Stderr: &stderr})
+	code := runChecked(ctx, args, &Env{Stdout: &stdout, Stderr: &stderr})
 	return result{code, stdout.String(), stderr.String(), time.Since(start)}
 }
 
@@ -171,7 +172,7 @@ func TestHelp(t *testing.T) {
 // TestHelpOnNarrowTerminal: help fits a terminal of 40 columns and more.
 func TestHelpOnNarrowTerminal(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	code := Run(t.Context(), []string{"help", "adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 52, 24 }})
+	code := runChecked(t.Context(), []string{"help", "adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 52, 24 }})
 	want := "Usage: moor [FLAGS] adapters\n\nList the Bluetooth adapters of this machine.\n\n" +
 		"With --adapter, only the adapters named. An adapter\nthat the kernel does not have, such as sim:, is\nopened for a moment to test whether it answers.\n\n" +
 		"Flags of all commands:\n  -a, --adapter ADAPTER       use ADAPTER, see moor\n                              --help; for several,\n"
