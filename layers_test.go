@@ -44,6 +44,7 @@ var layers = []string{
 	"internal/yamlfile",
 	"uuid",
 	"hci",
+	"internal/replay",
 	"payload",
 	"esphome",
 	"hci/hcitest",
