@@ -94,6 +94,7 @@ var layers = []string{
 	"test/kernel",
 	"test/peers",
 	"test/examples",
+	"test/pictures",
 }
 
 // forbidden lists imports that the order of layers would allow. A trailing
