@@ -63,6 +63,7 @@ var layers = []string{
 	"slots",
 	"servicecache",
 	"connmgr",
+	"remote",
 	"proxy",
 	"goble",
 	"cmd/moor/internal/doctor",
