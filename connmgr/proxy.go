@@ -17,6 +17,9 @@ type Proxy interface {
 	// Slots returns the number of links that the Manager may have there now, those that it
 	// has included, and a channel that is closed when the number changes.
 	Slots() (n int, changed <-chan struct{})
+	// Refusal returns why the proxy makes no links at all, an error that package errclass
+	// knows; nil if it does.
+	Refusal() error
 	// Explain returns the error of a dial in the words of the proxy, or err if the proxy has
 	// reported nothing about it.
 	Explain(peer hci.Addr, err error) error

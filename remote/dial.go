@@ -76,7 +76,6 @@ func (d *dial) want(a hci.Addr) {
 	switch {
 	case l == nil:
 		if !r.can(esphome.FlagConnections) {
-			r.refusals[a.MAC] = &Error{Proxy: r.name, Cause: ErrNoConnections}
 			d.failDevice(a, hci.StatusUnsupportedFeature)
 			return
 		}

@@ -80,6 +80,14 @@ func (l *link) explainRefusal(number int32) *Error {
 	return e
 }
 
+// Refusal implements connmgr.Proxy.
+func (r *radio) Refusal() error {
+	if !r.can(esphome.FlagConnections) {
+		return &Error{Proxy: r.name, Cause: ErrNoConnections}
+	}
+	return nil
+}
+
 // Explain implements connmgr.Proxy.
 func (r *radio) Explain(peer hci.Addr, err error) error {
 	var dialed *controller.ConnectError

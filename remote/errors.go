@@ -82,6 +82,9 @@ func (e *Error) word() string {
 // Unwrap returns the error that package errclass knows, and Cause.
 func (e *Error) Unwrap() []error {
 	known := error(&errclass.RemoteError{Text: e.word()})
+	if errors.Is(e.Cause, ErrNoConnections) {
+		known = &errclass.RemoteError{Kind: errclass.KindOther}
+	}
 	if e.Cause != nil {
 		return []error{known, e.Cause}
 	}

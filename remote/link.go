@@ -145,7 +145,9 @@ func (l *link) takeEnd(number int32) {
 	wanted := r.dial.isWanted(mac)
 	r.log.Debug("link of the proxy ended", "proxy", r.name, "address", l.peer, "number", number, "word", codeWords[number])
 	l.drop(statusOf(number))
-	r.slots.release(mac)
+	if !l.taken {
+		r.slots.release(mac)
+	}
 	switch {
 	case was == linkEnding && l.again && wanted:
 		r.dial.want(l.peer)
