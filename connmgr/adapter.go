@@ -243,9 +243,6 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 		hc.HCI.Logger = a.m.cfg.Logger
 	}
 	p := proxyOf(tr)
-	if p != nil {
-		hc.HCI.Lacks, hc.L2CAP.Lacks = p.Lacks(), p.Lacks()
-	}
 	h, err := host.Open(ctx, tr, &hc)
 	if err == nil {
 		a.mu.Lock()

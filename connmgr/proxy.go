@@ -2,9 +2,9 @@ package connmgr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/smp"
@@ -31,13 +31,16 @@ type Proxy interface {
 	// ForgetTable removes the attribute table of a device at the far end. It does not wait.
 	ForgetTable(peer hci.MAC)
 	// Lacks returns the reason, with its remedy, for the failure of all that the proxy
-	// cannot do.
+	// cannot do; see controller.Lacks.
 	Lacks() error
 }
 
 // ErrProxyPairing means that a pairing demands protection that a proxy does not have.
-var ErrProxyPairing = errors.New("a Bluetooth proxy pairs without a passkey, and so without protection against a man in the middle: " +
-	"pair through a local adapter, or leave the protection out")
+var ErrProxyPairing error = &errclass.RemoteError{
+	Kind: errclass.KindOther, // no further attempt would do
+	Text: "a Bluetooth proxy pairs without a passkey, and so without protection against a man in the middle: " +
+		"pair through a local adapter, or leave the protection out",
+}
 
 // Proxy returns the proxy behind the adapter; nil for a local adapter, and for one that is
 // not up.

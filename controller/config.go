@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -63,19 +62,8 @@ type Config struct {
 	// otherwise follow each connection as central. Each of them is omitted anyway
 	// if the program has made such a request itself by then.
 	DisableTuning bool
-	// Lacks is the reason, with its remedy, why the controller has fewer commands than others.
-	// Errors about commands that it does not have wrap it. Default none.
-	Lacks error
 	// ReportQueue bounds the queue of a Scanner, in reports; default 4,096.
 	ReportQueue int
-}
-
-// explainLack adds Lacks to the refusal of a command that the controller does not know.
-func (c *Config) explainLack(status hci.Status) error {
-	if c.Lacks == nil || status != hci.StatusUnknownCommand {
-		return status
-	}
-	return fmt.Errorf("%w: %w", status, c.Lacks)
 }
 
 func (c *Config) commandTimeout() time.Duration {
