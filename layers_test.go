@@ -64,6 +64,7 @@ var layers = []string{
 	"slots",
 	"servicecache",
 	"connmgr",
+	"remote",
 	"proxy",
 	"goble",
 	"cmd/moor/internal/assigned",
