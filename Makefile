@@ -109,6 +109,10 @@ captures: build ## make the captures in testdata again: simulated, with Bumble a
 sim-report: ## compare connmgr with bleak-retry-connector and habluetooth in thousands of simulated worlds: docs/sim-report.*
 	MOOR_SIM_REPORT=$(CURDIR)/docs $(GO) test -count=1 -run '^TestReport$$' -timeout 60m ./test/simreport -v
 
+.PHONY: pictures
+pictures: ## draw the pictures of the documents from runs on simulated air: docs/demo.svg, docs/policy.svg
+	$(GO) test -count=1 ./test/pictures -update
+
 .PHONY: mutations
 mutations: ## break each behavior in docs/upstream-tests.md, and see its tests fail
 	MOOR_MUTATIONS=1 $(GO) test -count=1 -run '^TestMutations' -timeout 120m ./test/mutations -v

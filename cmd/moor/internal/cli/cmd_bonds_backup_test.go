@@ -56,6 +56,6 @@ func TestBondsImportErrors(t *testing.T) {
 func withInput(t *testing.T, input string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := Run(t.Context(), args, &Env{Stdin: strings.NewReader(input), Stdout: &stdout, Stderr: &stderr})
+	code := runChecked(t.Context(), args, &Env{Stdin: strings.NewReader(input), Stdout: &stdout, Stderr: &stderr})
 	return result{code, stdout.String(), stderr.String(), 0}
 }

@@ -91,7 +91,7 @@ func (h *house) moor(answer func(asked string) string, args ...string) result {
 		in = answerer{h, answer}
 	}
 	start := time.Now()
-	code := Run(h.t.Context(), append([]string{"-a", "a0", "--state", h.state}, args...), &Env{
+	code := runChecked(h.t.Context(), append([]string{"-a", "a0", "--state", h.state}, args...), &Env{
 		Stdin: in, Stdout: &h.out.stdout, Stderr: &h.out.stderr,
 		Open:     func(context.Context, string) (hci.Transport, error) { return h.adapters[0].Plug(), nil },
 		Adapters: func() ([]hcisock.Adapter, error) { return h.machine, nil },

@@ -47,7 +47,7 @@ const (
 func commands() []*command {
 	return []*command{
 		withoutCapture(newAdapters()),
-		withoutCapture(newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", runDoctor)),
+		withoutCapture(newDoctor()),
 		newSlots(),
 		newBridge(),
 		newScan(),
@@ -72,6 +72,8 @@ func commands() []*command {
 		newCommand(groupMore, "demo", "Scan, connect and read on simulated air; needs no Bluetooth.", runDemo),
 		withoutCapture(newCompletion()),
 		withoutCapture(newCommand(groupMore, "version", "Show the version of this program.", runVersion)),
+		withoutCapture(newComplete()),
+		withoutCapture(newMan()),
 	}
 }
 
@@ -128,9 +130,12 @@ func (n *countArg) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// attributeName is the name of the argument that names an attribute.
+const attributeName = "uuid|handle"
+
 // attribute is the argument that names the attribute to read, write or watch.
 type attribute struct{ Attr attrArg }
 
 func (t *attribute) addArg(c *command) {
-	c.word("uuid|handle", "a UUID (2a19, or all 32 digits), its name, or a handle (0x0012, or decimal 18)", &t.Attr)
+	c.word(attributeName, "a UUID (2a19, or all 32 digits), its name, or a handle (0x0012, or decimal 18)", &t.Attr)
 }

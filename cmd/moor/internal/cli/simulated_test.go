@@ -20,7 +20,7 @@ type home struct {
 func (h *home) moor(args ...string) result {
 	h.t.Helper()
 	h.out = printed{}
-	code := Run(h.t.Context(), args, &Env{Stdin: h, Stdout: &h.out.stdout, Stderr: &h.out.stderr, State: h.state})
+	code := runChecked(h.t.Context(), args, &Env{Stdin: h, Stdout: &h.out.stdout, Stderr: &h.out.stderr, State: h.state})
 	return result{code: code, stdout: h.out.stdout.String(), stderr: h.out.stderr.String()}
 }
 

@@ -75,7 +75,7 @@ func TestHelpIsComplete(t *testing.T) {
 func TestHelpIsNarrow(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"read", "--help"}, {"bonds", "--help"}} {
 		var stdout, stderr bytes.Buffer
-		Run(t.Context(), args, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 40, 24 }})
+		runChecked(t.Context(), args, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 40, 24 }})
 		for line := range strings.Lines(stdout.String()) {
 			if line = strings.TrimRight(line, "\n"); width(line) > 40 && !strings.HasPrefix(line, "Usage:") && strings.Count(strings.TrimSpace(line), " ") > 0 {
 				t.Errorf("%v: %d columns: %q", args, width(line), line)
