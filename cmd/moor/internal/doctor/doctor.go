@@ -30,7 +30,9 @@ func Run(ctx context.Context, env Env) Report {
 		}
 		if a.Kind != hcisock.KindIndex && a.Kind != hcisock.KindMAC {
 			// The kernel's Bluetooth plays no part.
-			_, r.OK = tryOpen(ctx, &env, &r, env.Adapter)
+			if _, r.OK = tryOpen(ctx, &env, &r, env.Adapter); r.OK {
+				examine(ctx, &env, &r, env.Adapter)
+			}
 			return r
 		}
 	}
