@@ -98,9 +98,9 @@
 // Every adapter is an HCI controller with this module's host on it: a [Kind] opens its
 // transport, and package host does the rest. A Bluetooth proxy, which has the controller and
 // the host at its far end, is one too: package remote plays its controller. Its transport is
-// a [Proxy] besides, which has what HCI cannot express, at these places (proxy.go):
+// a [Proxy] besides. HCI cannot express its duties, which are at these places (proxy.go):
 //
-//   - Slots (Adapter.followSlots): the limit of the adapter is what the proxy reports, at any
+//   - Slots (Adapter.followSlots): the limit of the adapter is the number that the proxy reports, at any
 //     time, in place of one that is learned from refusals.
 //   - Dials (explainDial): the error of a dial is in the proxy's words, of which package
 //     errclass has rows.

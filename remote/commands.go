@@ -78,12 +78,12 @@ func (r *radio) runCommand(b []byte) {
 }
 
 func (r *radio) complete(op hci.Opcode, a reply) {
-	r.host.push(hci.AppendCommandComplete([]byte{uint8(hci.PacketEvent)}, commandCredits, op, a.status, a.ret), false)
+	r.host.pushPacket(hci.AppendCommandComplete([]byte{uint8(hci.PacketEvent)}, commandCredits, op, a.status, a.ret), false)
 }
 
 // sendEvent sends an event to the host.
 func (r *radio) sendEvent(ev hci.Event) {
-	r.host.push(hci.AppendEvent([]byte{uint8(hci.PacketEvent)}, ev), false)
+	r.host.pushPacket(hci.AppendEvent([]byte{uint8(hci.PacketEvent)}, ev), false)
 }
 
 // execute carries out a command that is supported.
@@ -128,7 +128,7 @@ func (r *radio) execute(p hci.Params) reply {
 			}
 		}}
 	default:
-		return r.describe(p)
+		return r.describeController(p)
 	}
 	return reply{}
 }
@@ -144,8 +144,8 @@ func (r *radio) statusOfLink(h hci.Handle) hci.Status {
 	return hci.StatusSuccess
 }
 
-// describe answers the commands of the start-up.
-func (r *radio) describe(p hci.Params) reply {
+// describeController answers the commands of the start-up.
+func (r *radio) describeController(p hci.Params) reply {
 	switch p.(type) {
 	case hci.ReadLocalVersionInformation:
 		return reply{ret: hci.LocalVersion{HCIVersion: version, LMPVersion: version, Manufacturer: noCompany}}

@@ -47,7 +47,7 @@
 //
 // A radio (radio.go) has one mutex, which guards all of its state. Packets of the host and
 // messages of the proxy are handled under it, and it is never held while anything is waited
-// for: what is to be sent enters two queues (outbox.go, messages.go). One goroutine reads
+// for: two queues take the packets and the messages to send (outbox.go, messages.go). One goroutine reads
 // messages, and one writes them.
 //
 // Tables have at most 4,096 attributes, and a radio remembers at most 16,384 devices. Beyond

@@ -25,8 +25,8 @@ type packets struct {
 
 func newPackets() *packets { return &packets{ready: make(chan struct{}, 1)} }
 
-// push queues a packet, which it keeps.
-func (p *packets) push(b []byte, report bool) {
+// pushPacket queues a packet, which it keeps.
+func (p *packets) pushPacket(b []byte, report bool) {
 	p.mu.Lock()
 	switch {
 	case p.err != nil:
@@ -36,20 +36,20 @@ func (p *packets) push(b []byte, report bool) {
 		p.queue.Push(b)
 	}
 	p.mu.Unlock()
-	p.wake()
+	p.wakeReader()
 }
 
-// end makes pop fail with err.
-func (p *packets) end(err error) {
+// closePackets makes pop fail with err.
+func (p *packets) closePackets(err error) {
 	p.mu.Lock()
 	if p.err == nil {
 		p.err = err
 	}
 	p.mu.Unlock()
-	p.wake()
+	p.wakeReader()
 }
 
-func (p *packets) wake() {
+func (p *packets) wakeReader() {
 	select {
 	case p.ready <- struct{}{}:
 	default:
@@ -68,7 +68,7 @@ func (p *packets) pop(b []byte) (int, error) {
 		p.mu.Unlock()
 		switch {
 		case err != nil:
-			p.wake() // for the next call
+			p.wakeReader() // for the next call
 			return 0, err
 		case packet != nil:
 			n := copy(b, packet)

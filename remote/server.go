@@ -87,7 +87,7 @@ func (l *link) sendFrame(cid uint16, payload []byte) {
 	}
 	frame := wire.AppendU16(wire.AppendU16(nil, uint16(len(payload))), cid) //nolint:gosec // bounded by the MTU
 	frame = append(frame, payload...)
-	l.r.host.push(hci.ACLHeader{Handle: l.handle, Start: true, Flushable: true}.Append(nil, frame), false)
+	l.r.host.pushPacket(hci.ACLHeader{Handle: l.handle, Start: true, Flushable: true}.Append(nil, frame), false)
 }
 
 // rejectSignal rejects a signaling command: proxies have no channels (Vol 3, Part A, 4.1).
@@ -141,9 +141,9 @@ func (s *server) request(op att.Opcode, r *wire.Reader) {
 	case att.OpFindInformationReq, att.OpFindByTypeValueReq, att.OpReadByTypeReq, att.OpReadByGroupTypeReq:
 		s.search(op, r)
 	case att.OpReadReq, att.OpReadBlobReq:
-		s.read(op, r)
+		s.readValue(op, r)
 	case att.OpWriteReq:
-		s.write(op, r)
+		s.writeValue(op, r)
 	case att.OpPrepareWriteReq:
 		s.prepare(op, r)
 	case att.OpExecuteWriteReq:
