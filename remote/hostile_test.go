@@ -114,7 +114,7 @@ func TestSilentProxy(t *testing.T) {
 		l := newLab(t)
 		f := l.fake(&fake{flags: esphome.AllFlags &^ esphome.FlagScannerState})
 		m := l.fakeManager()
-		f.answer = func(*fake, esphome.Message) bool { return true }
+		f.change(func() { f.answer = func(*fake, esphome.Message) bool { return true } })
 		begin := time.Now()
 		for e := range m.Events(within(t, 200*time.Second)) {
 			if c, ok := e.(connmgr.AdapterChanged); ok && c.State == connmgr.AdapterDown {

@@ -53,14 +53,16 @@ func TestCacheOfTheProxy(t *testing.T) {
 		use(false)
 		want(1, esphome.ConnectWithoutCache, esphome.Disconnect)
 		// A proxy that has lost its table shows none, and is asked without the cache then.
-		f.answer = func(f *fake, m esphome.Message) bool {
-			r, ok := m.(*esphome.ServicesRequest)
-			if ok {
-				f.answer = nil
-				f.send(&esphome.ServicesDone{Address: r.Address})
+		f.change(func() {
+			f.answer = func(f *fake, m esphome.Message) bool {
+				r, ok := m.(*esphome.ServicesRequest)
+				if ok {
+					f.answer = nil
+					f.send(&esphome.ServicesDone{Address: r.Address})
+				}
+				return ok
 			}
-			return ok
-		}
+		})
 		use(false)
 		want(2, esphome.ConnectWithCache, esphome.Disconnect, esphome.ConnectWithoutCache, esphome.Disconnect)
 	})
@@ -118,11 +120,14 @@ func TestOutOfSlots(t *testing.T) {
 		if a := m.Slots().Usage("esphome:fake"); a.Free != 0 {
 			t.Errorf("usage %+v", a)
 		}
+		time.Sleep(time.Second) // until the host scans
 		f.connects()
 		begin := time.Now()
 		time.AfterFunc(7*time.Second, func() {
-			delete(f.held, 7)
-			f.send(f.slots())
+			f.change(func() {
+				delete(f.held, 7)
+				f.send(f.slots())
+			})
 		})
 		f.advertise(2, 1, 6)
 		c, err := m.Establish(within(t, 60*time.Second), addrOf(1).String(), nil)
@@ -168,9 +173,9 @@ func TestTaken(t *testing.T) {
 		if d := time.Since(begin); d != 10*time.Second {
 			t.Errorf("after %v", d)
 		}
-		f.mute = false
+		f.change(func() { f.mute = false })
 		m := l.fakeManager()
-		f.mute = true
+		f.change(func() { f.mute = true })
 		var reason error
 		begin = time.Now()
 		for e := range m.Events(within(t, 100*time.Second)) {
@@ -191,6 +196,7 @@ func TestNoConnections(t *testing.T) {
 		l := newLab(t)
 		f := l.fake(&fake{flags: esphome.FlagPassiveScan | esphome.FlagRawAdvertisements | esphome.FlagScannerState})
 		m := l.fakeManager()
+		time.Sleep(time.Second) // until the host scans
 		f.advertise(2, 1, 6)
 		d, err := m.WaitFor(within(t, 10*time.Second), addrOf(1).String())
 		if err != nil || d.Adapter != "esphome:fake" || d.RSSI != -50 {
@@ -232,6 +238,7 @@ func TestReports(t *testing.T) {
 		l := newLab(t)
 		f := l.fake(&fake{})
 		m := l.fakeManager()
+		time.Sleep(time.Second) // until the host scans
 		name := append([]byte{6, 9}, "attic"...)
 		long := append([]byte{2, 1, 6, 249, 0xFF}, make([]byte, 248)...)
 		for _, r := range []esphome.Advertisement{
@@ -255,7 +262,7 @@ func TestReports(t *testing.T) {
 	})
 }
 
-// TestWireAfterCancel: a dial that ends soon after the first leaves the request of the other
+// TestRequestsOutliveInitiations: a dial that ends soon after the first leaves the request of the other
 // device alone.
 func TestRequestsOutliveInitiations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
