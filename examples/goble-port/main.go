@@ -1,7 +1,8 @@
 // Command goble-port is a program for go-ble on moor: it lists the devices in range, or
 // the services of one. port.diff holds the lines that were changed.
 //
-//	goble-port [-a ADAPTER] [NAME]
+//	goble-port [-a ADAPTER]
+//	goble-port [-a ADAPTER] NAME
 package main
 
 import (

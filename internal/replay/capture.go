@@ -2,8 +2,8 @@ package replay
 
 import "strings"
 
-// Capture is a command line of moor whose packets are in testdata/btsnoop/NAME.btsnoop. Its
-// output is beside it, in NAME.out.
+// Capture is a command line of moor whose packets are in testdata/btsnoop, in a file of its
+// Name and .btsnoop. Its output is beside it, in one with .out.
 type Capture struct {
 	Name string
 	// Made is the simulated adapter of the command line, or the kind of test that makes

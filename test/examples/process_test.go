@@ -28,13 +28,16 @@ type process struct {
 
 // output collects what a program writes. Any goroutine may use it.
 type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu      sync.Mutex
+	b       bytes.Buffer
+	changed chan struct{} // closed and replaced when more is there
 }
 
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	close(o.changed)
+	o.changed = make(chan struct{})
 	return o.b.Write(b)
 }
 
@@ -44,11 +47,29 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
+// wait waits until the output matches.
+func (o *output) wait(t *testing.T, match *regexp.Regexp) []string {
+	t.Helper()
+	for late := time.Now().Add(patience); ; {
+		o.mu.Lock()
+		m, changed := match.FindStringSubmatch(o.b.String()), o.changed
+		o.mu.Unlock()
+		if m != nil {
+			return m
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Until(late)):
+			t.Fatalf("the output does not match %v: %v", match, o)
+		}
+	}
+}
+
 // start starts a program in the root of the repository. It ends with the test at the
 // latest.
 func start(t *testing.T, argv ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(argv[0], argv[1:]...), lines: make(chan string, 1000), stderr: &output{}, done: make(chan struct{})}
+	p := &process{t: t, cmd: exec.Command(argv[0], argv[1:]...), lines: make(chan string, 1000), stderr: &output{changed: make(chan struct{})}, done: make(chan struct{})}
 	p.cmd.Dir = root
 	p.cmd.Stderr = p.stderr
 	p.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "XDG_STATE_HOME="+t.TempDir())

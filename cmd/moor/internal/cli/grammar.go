@@ -54,7 +54,7 @@ func commands() []*command {
 		newAdvertise(),
 		newDevices(),
 		newPeripheral(),
-		withoutCapture(newLab()),
+		newLab(),
 		newProxy(),
 		newConnect(),
 		newWhy(),

@@ -27,7 +27,7 @@ type value struct {
 // words after it.
 type reading struct {
 	Meaning string      `json:"meaning,omitempty"`
-	Number  json.Number `json:"value,omitempty"` // exact, in Unit
+	Number  json.Number `json:"value,omitempty"` // an exact number, in Unit
 	Unit    string      `json:"unit,omitempty"`
 }
 
