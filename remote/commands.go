@@ -154,7 +154,7 @@ func (r *radio) describeController(p hci.Params) reply {
 	case hci.LEReadLocalSupportedFeatures:
 		return reply{ret: hci.FeatureExtendedAdvertising}
 	case hci.ReadBDADDR:
-		return reply{ret: r.address()}
+		return reply{ret: r.radioAddress()}
 	case hci.LEReadBufferSize:
 		return reply{ret: hci.LEBufferSize{ACLLen: aclLen, ACLNum: aclNum}}
 	case hci.LEReadSupportedStates:
