@@ -89,6 +89,8 @@ func (r *radio) sendEvent(ev hci.Event) {
 // execute carries out a command that is supported.
 func (r *radio) execute(p hci.Params) reply {
 	switch p := p.(type) {
+	case hci.Reset:
+		r.reset()
 	case hci.LESetScanParameters:
 		r.legacy, r.scan.active = true, p.Active
 	case hci.LESetScanEnable:
@@ -131,6 +133,17 @@ func (r *radio) execute(p hci.Params) reply {
 		return r.describeController(p)
 	}
 	return reply{}
+}
+
+// reset brings the controller into its first state: no event reports the end of its links.
+func (r *radio) reset() {
+	r.scan.running, r.legacy = false, false
+	r.dial.running, r.dial.wanted, r.dial.accept = false, nil, nil
+	clear(r.handles)
+	for _, l := range r.links {
+		l.handle, l.again = 0, false
+		l.abandon()
+	}
 }
 
 // unknownRSSI is the signal strength that is not known.

@@ -51,6 +51,7 @@
 // messages, and one writes them.
 //
 // Tables have at most 4,096 attributes, and a radio remembers at most 16,384 devices. Beyond
-// 4,096 packets that wait for the host, reports are dropped and counted. A proxy that leaves a
+// 4,096 packets that wait for the host, reports are dropped and counted; beyond 8,192, no
+// messages are read. A proxy that leaves a
 // megabyte of requests unread ends.
 package remote

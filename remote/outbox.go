@@ -9,13 +9,17 @@ import (
 )
 
 // maxReports is how many packets may wait for the host before reports of advertisements
-// are dropped.
-const maxReports = 4096
+// are dropped, and maxPackets before no more messages of the proxy are read.
+const (
+	maxReports = 4096
+	maxPackets = 8192
+)
 
-// packets is the queue of the packets for the host. Reports beyond maxReports are dropped;
-// the other packets are bounded by the commands and the data that they answer.
+// packets is the queue of the packets for the host. Reports beyond maxReports are dropped.
+// Beyond maxPackets, awaitRoom waits: the network then holds back the proxy.
 type packets struct {
 	ready chan struct{} // one slot: there is a packet, or err is set
+	room  chan struct{} // one slot: there is room, or err is set
 
 	mu      sync.Mutex // leaf; guards the rest
 	queue   ring.Ring[[]byte]
@@ -23,7 +27,9 @@ type packets struct {
 	dropped uint32
 }
 
-func newPackets() *packets { return &packets{ready: make(chan struct{}, 1)} }
+func newPackets() *packets {
+	return &packets{ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+}
 
 // pushPacket queues a packet, which it keeps.
 func (p *packets) pushPacket(b []byte, report bool) {
@@ -47,6 +53,27 @@ func (p *packets) closePackets(err error) {
 	}
 	p.mu.Unlock()
 	p.wakeReader()
+	p.tellRoom()
+}
+
+func (p *packets) tellRoom() {
+	select {
+	case p.room <- struct{}{}:
+	default:
+	}
+}
+
+// awaitRoom waits until the queue has room. One goroutine at a time may call it.
+func (p *packets) awaitRoom() {
+	for {
+		p.mu.Lock()
+		free := p.err != nil || p.queue.Len() < maxPackets
+		p.mu.Unlock()
+		if free {
+			return
+		}
+		<-p.room
+	}
 }
 
 func (p *packets) wakeReader() {
@@ -65,7 +92,11 @@ func (p *packets) pop(b []byte) (int, error) {
 		if err == nil && p.queue.Len() > 0 {
 			packet = p.queue.Pop()
 		}
+		freed := p.queue.Len() == maxPackets-1
 		p.mu.Unlock()
+		if freed {
+			p.tellRoom()
+		}
 		switch {
 		case err != nil:
 			p.wakeReader() // for the next call

@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/esphome"
+	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/remote"
 )
 
@@ -303,5 +306,67 @@ func TestRequestsOutliveInitiations(t *testing.T) {
 		if len(types) != 8 || n != 4 {
 			t.Errorf("requests %v", types)
 		}
+	})
+}
+
+// TestFlood: a proxy that sends values faster than the host takes them is held back, and none
+// is lost.
+func TestFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		const values = 50_000
+		sub, err := c.Subscribe(t.Context(), battery, level, &gatt.SubscribeOptions{Queue: values})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for range values / 100 {
+				var ms []esphome.Message
+				for range 100 {
+					ms = append(ms, &esphome.NotifyData{Address: fakeAddress, Handle: 3, Data: []byte{1}})
+				}
+				f.send(ms...)
+			}
+		}()
+		for range values {
+			if v, err := sub.Next(within(t, 10*time.Second)); err != nil || v.Dropped != 0 {
+				t.Fatalf("%+v, %v", v, err)
+			}
+		}
+	})
+}
+
+// TestLegacyCommands: a host without the extended commands scans and connects, and takes apart
+// the data that a board has joined of an advertisement and a scan response.
+func TestLegacyCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.manager(connmgr.Config{
+			Adapters: []string{"esphome:fake"}, Host: host.Config{HCI: controller.Config{DisableExtended: true}},
+		})
+		time.Sleep(time.Second)
+		first := append([]byte{2, 1, 6, 24, 0xFF}, make([]byte, 23)...)
+		f.advertise(append(first, "\x06\x09attic"...)...)
+		time.Sleep(time.Second)
+		d := m.Devices()
+		if len(d) != 1 || d[0].Name != "attic" || string(d[0].Data) != string(first) || len(d[0].Response) != 7 {
+			t.Errorf("devices %+v", d)
+		}
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := c.Read(t.Context(), battery, level); err != nil || v[0] != 42 {
+			t.Errorf("%x, %v", v, err)
+		}
+		c.Close()
 	})
 }

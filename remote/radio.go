@@ -95,6 +95,7 @@ func (r *radio) readMessages() {
 			r.takeMessage(m)
 		}
 		r.mu.Unlock()
+		r.host.awaitRoom()
 	}
 }
 

@@ -30,6 +30,7 @@ type server struct {
 
 	operations []operation
 	fetched    []esphome.Service // while the table is on its way
+	rows       int               // of attributes in fetched
 	fetching   []func(att.Code)  // to be called when it is there
 	value      []byte            // that the host reads in parts
 	valueAt    att.Handle
@@ -212,7 +213,7 @@ func codeOf(number int32) att.Code {
 func (s *server) fetchTable(then func(att.Code)) {
 	s.fetching = append(s.fetching, then)
 	if len(s.fetching) == 1 {
-		s.fetched = nil
+		s.fetched, s.rows = nil, 0
 		s.l.r.send(&esphome.ServicesRequest{Address: addressOf(s.l.peer.MAC)})
 	}
 }
@@ -230,7 +231,13 @@ func (s *server) takeServices(m *esphome.ServicesResponse) {
 	if s.fetching == nil {
 		return
 	}
-	if len(s.fetched)+len(m.Services) > maxAttributes {
+	for i := range m.Services {
+		s.rows++
+		for _, c := range m.Services[i].Characteristics {
+			s.rows += 2 + len(c.Descriptors)
+		}
+	}
+	if s.rows > maxAttributes {
 		s.finishTable(att.CodeInsufficientResources)
 		return
 	}
