@@ -126,6 +126,7 @@ var forbidden = []struct{ from, to, reason string }{
 	{"l2cap", "controller", "l2cap takes its link as an interface; host joins the two"},
 	{"smp", "controller", "smp takes its link and its resolver as interfaces; host joins them"},
 	{"smp", "gatt/...", `"pair, then repeat the read" is the connection manager's decision`},
+	{"remote", "proxy", "the two ends of the protocol meet in tests alone"},
 	{"slots", "... but internal/ring", "slots counts and queues events; it knows nothing of Bluetooth"},
 	{"test/moortest", "...", "the binary is tested from outside, as its users meet it"},
 }
@@ -247,7 +248,7 @@ func TestFuzzCorpora(t *testing.T) {
 }
 
 // TestManagerAloneIsSmall: a program that imports connmgr alone links neither a server of
-// HTTP nor YAML.
+// HTTP nor YAML, Noise or mDNS.
 func TestManagerAloneIsSmall(t *testing.T) {
 	all := packages(t)
 	seen := map[string]bool{}
@@ -258,7 +259,7 @@ func TestManagerAloneIsSmall(t *testing.T) {
 		}
 		seen[dir] = true
 		for _, imp := range all[dir].Imports {
-			if imp == "net/http" || strings.Contains(imp, "go-yaml") {
+			if imp == "net/http" || strings.Contains(imp, "go-yaml") || strings.Contains(imp, "noise") || strings.Contains(imp, "mdns") {
 				t.Errorf("connmgr imports %s by way of %s", imp, dir)
 			}
 			if to, ours := strings.CutPrefix(imp, module+"/"); ours {
