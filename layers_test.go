@@ -70,6 +70,7 @@ var layers = []string{
 	"cmd/moor/internal/demo",
 	"cmd/moor/internal/cli",
 	"cmd/moor",
+	"packaging",
 	"test/bench",
 	"test/figures",
 	"test/hostile",
