@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,10 +12,32 @@ import (
 // components writes the list of components (SBOM) of the program in the format CycloneDX.
 // The modules are the same for all targets.
 func (b *build) components(targets []target) error {
-	out := filepath.Join(b.out, "moor-"+b.version.tag[1:]+"-components.cdx.json")
+	raw := filepath.Join(b.work, "components.json")
 	_, err := b.command(nil, "go", "run", componentsModule, "bin", "-json", "-noserial", "-notimestamp", "-std", "-version", b.version.tag,
-		"-output", out, b.program(targets[len(targets)-1]))
-	return err
+		"-output", raw, b.program(targets[len(targets)-1]))
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(raw)
+	if err != nil {
+		return err
+	}
+	var list map[string]any
+	if err := json.Unmarshal(text, &list); err != nil {
+		return fmt.Errorf("list of components: %w", err)
+	}
+	// The digests of the tool's own binary are those of this machine.
+	about, _ := list["metadata"].(map[string]any)
+	tools, _ := about["tools"].([]any)
+	for _, tool := range tools {
+		if fields, ok := tool.(map[string]any); ok {
+			delete(fields, "hashes")
+		}
+	}
+	if text, err = json.MarshalIndent(list, "", "  "); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.out, "moor-"+b.version.tag[1:]+"-components.cdx.json"), append(text, '\n'), 0o644)
 }
 
 // checksums writes the file SHA256SUMS, for sha256sum -c.

@@ -99,12 +99,17 @@ func debianLicense(license string) []byte {
 	return []byte(out.String())
 }
 
+// write writes a file in the working directory. Its time is that of the commit: nfpm takes
+// the times of scripts from their files.
 func (b *build) write(name string, text []byte) error {
 	path := filepath.Join(b.work, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o644)
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return err
+	}
+	return os.Chtimes(path, b.time, b.time)
 }
 
 // pack compresses without a name or a time.

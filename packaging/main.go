@@ -19,8 +19,9 @@ func main() {
 	out := flag.String("out", "dist", "build in this `DIR`, which is emptied first")
 	only := flag.String("only", "", "build for these `TARGETS` alone, separated by commas")
 	show := flag.Bool("show-version", false, "show the version, and end")
+	release := flag.String("release", "", "build the release `VERSION`, which is not tagged yet")
 	flag.Parse()
-	if err := run(ctx, *out, *only, *show); err != nil {
+	if err := run(ctx, *out, *only, *release, *show); err != nil {
 		fmt.Fprintln(os.Stderr, "packaging:", err)
 		os.Exit(1)
 	}
@@ -35,8 +36,8 @@ type build struct {
 	work    string    // a directory of files that are on the way
 }
 
-func run(ctx context.Context, out, only string, show bool) error {
-	v, when, err := readVersion(ctx)
+func run(ctx context.Context, out, only, release string, show bool) error {
+	v, when, err := readVersion(ctx, release)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,11 @@ const (
 	componentsModule = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0"
 )
 
+const longDescription = `  moor scans for Bluetooth LE devices, connects to them with retries, reads
+  and writes their attributes, serves peripherals, and shares the adapters
+  of the machine as a Bluetooth proxy.
+`
+
 // debFiles returns the files of a .deb.
 func (b *build) debFiles(t target) []file {
 	files := []file{
@@ -56,27 +61,50 @@ func (b *build) systemPackages(targets []target) error {
 	}
 	for _, t := range targets {
 		if t.deb != "" {
-			c := b.config(b.version.deb, t.deb, b.debFiles(t), map[string]string{
-				"postinstall": "packaging/debian/postinst", "preremove": "packaging/debian/prerm", "postremove": "packaging/debian/postrm",
-			})
+			scripts, err := b.copyScripts("packaging/debian/", "postinst", "prerm", "postrm")
+			if err != nil {
+				return err
+			}
+			c := b.config("deb", b.version.deb, t.deb, b.debFiles(t), scripts)
 			if err := b.nfpm(tool, c, "deb", "moor_"+b.version.deb+"_"+t.deb+".deb"); err != nil {
 				return err
 			}
 		}
-		check, err := b.openWrtCheck(t)
+		scripts, err := b.copyScripts("packaging/openwrt/", "postinst")
 		if err != nil {
 			return err
 		}
-		scripts := map[string]string{"preinstall": check, "postinstall": "packaging/openwrt/postinst"}
+		if scripts["preinstall"], err = b.openWrtCheck(t); err != nil {
+			return err
+		}
 		// "all" and "noarch" are accepted on each machine; the script checks the processor.
 		for _, kind := range []struct{ name, arch, version string }{{"ipk", "all", b.version.deb}, {"apk", "noarch", b.version.apk}} {
-			c := b.config(kind.version, kind.arch, b.openWrtFiles(t), scripts)
+			c := b.config(kind.name, kind.version, kind.arch, b.openWrtFiles(t), scripts)
 			if err := b.nfpm(tool, c, kind.name, "moor-"+kind.version+"-openwrt-"+t.name+"."+kind.name); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// scriptNames are nfpm's names of Debian's scripts.
+var scriptNames = map[string]string{"postinst": "postinstall", "prerm": "preremove", "postrm": "postremove"}
+
+// copyScripts copies the scripts of a directory and returns them by nfpm's names.
+func (b *build) copyScripts(dir string, names ...string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, name := range names {
+		text, err := os.ReadFile(dir + name)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.write(dir+name, text); err != nil {
+			return nil, err
+		}
+		all[scriptNames[name]] = filepath.Join(b.work, dir+name)
+	}
+	return all, nil
 }
 
 // openWrtCheck writes the script that refuses the machines of other processors.
@@ -90,14 +118,19 @@ func (b *build) openWrtCheck(t target) (path string, err error) {
 }
 
 // config returns the description of a package for nfpm.
-func (b *build) config(version, arch string, files []file, scripts map[string]string) string {
+func (b *build) config(kind, version, arch string, files []file, scripts map[string]string) string {
 	var c strings.Builder
 	date := b.time.Format("2006-01-02T15:04:05Z07:00")
 	fmt.Fprintf(&c, "name: moor\narch: %s\nplatform: linux\nversion: %q\nversion_schema: none\nsection: net\npriority: optional\n", arch, version)
-	fmt.Fprintf(&c, "maintainer: %q\nhomepage: https://github.com/moor-ble/moor\nlicense: MIT\nmtime: %s\n", maintainer, date)
-	c.WriteString("description: |\n  Bluetooth LE over raw HCI, without BlueZ\n  moor scans for Bluetooth LE devices, connects to them with retries, reads and\n  writes their attributes, serves peripherals, and shares the adapters as a proxy.\n")
-	if arch != "all" && arch != "noarch" {
-		c.WriteString("recommends: [udev]\n")
+	fmt.Fprintf(&c, "maintainer: %q\nhomepage: https://github.com/moor-ble/moor\nmtime: %s\n", maintainer, date)
+	c.WriteString("description: |\n  Bluetooth LE over raw HCI, without BlueZ\n")
+	switch kind {
+	case "apk": // a description has one line
+		c.WriteString("license: MIT\n")
+	case "ipk":
+		c.WriteString(longDescription + "license: MIT\n")
+	case "deb": // the license is in the file copyright
+		c.WriteString(longDescription + "recommends: [udev]\n")
 	}
 	c.WriteString("contents:\n")
 	for _, f := range files {

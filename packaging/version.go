@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -20,8 +21,9 @@ type version struct {
 var versionTag = regexp.MustCompile(`^v([0-9]+\.[0-9]+\.[0-9]+)(?:-(alpha|beta|rc)\.?([0-9]+))?$`)
 
 // readVersion returns the version of the tree and the time of its commit. A tree without
-// a tag, or with changes, says so in its version.
-func readVersion(ctx context.Context) (version, time.Time, error) {
+// a tag, or with changes, says so in its version. release stands for the tag if it is set;
+// the tree must then have no changes.
+func readVersion(ctx context.Context, release string) (version, time.Time, error) {
 	head, err := git(ctx, "log", "-1", "--format=%H %ct")
 	if err != nil {
 		return version{}, time.Time{}, err
@@ -35,6 +37,14 @@ func readVersion(ctx context.Context) (version, time.Time, error) {
 	changes, err := git(ctx, "status", "--porcelain")
 	if err != nil {
 		return version{}, time.Time{}, err
+	}
+	if release != "" && changes != "" {
+		return version{}, time.Time{}, errors.New("the tree has changes: commit them, or build without -release")
+	}
+	if release != "" {
+		v, err := taggedVersion(release)
+		v.revision = revision
+		return v, when, err
 	}
 	tag, err := git(ctx, "describe", "--tags", "--exact-match", "--match", "v*")
 	if err == nil && changes == "" {
