@@ -34,14 +34,14 @@ func (b *build) collect([]target) error {
 		if err != nil {
 			return err
 		}
-		if err := b.write("man/"+page+".1", []byte(text)); err != nil {
+		if err := b.writeFile("man/"+page+".1", []byte(text)); err != nil {
 			return err
 		}
 		packed, err := pack([]byte(text))
 		if err != nil {
 			return err
 		}
-		if err := b.write("man/"+page+".1.gz", packed); err != nil {
+		if err := b.writeFile("man/"+page+".1.gz", packed); err != nil {
 			return err
 		}
 	}
@@ -50,7 +50,7 @@ func (b *build) collect([]target) error {
 		if err != nil {
 			return err
 		}
-		if err := b.write("completion/"+shell, []byte(text)); err != nil {
+		if err := b.writeFile("completion/"+shell, []byte(text)); err != nil {
 			return err
 		}
 	}
@@ -77,11 +77,11 @@ func (b *build) writeDebianDocuments() error {
 		if err != nil {
 			return err
 		}
-		if err := b.write(name, packed); err != nil {
+		if err := b.writeFile(name, packed); err != nil {
 			return err
 		}
 	}
-	return b.write("copyright", append(head, debianLicense(string(license))...))
+	return b.writeFile("copyright", append(head, debianLicense(string(license))...))
 }
 
 // debianLicense returns the license as the fields of a copyright file.
@@ -99,9 +99,9 @@ func debianLicense(license string) []byte {
 	return []byte(out.String())
 }
 
-// write writes a file in the working directory. Its time is that of the commit: nfpm takes
+// writeFile writes a file in the working directory. Its time is that of the commit: nfpm takes
 // the times of scripts from their files.
-func (b *build) write(name string, text []byte) error {
+func (b *build) writeFile(name string, text []byte) error {
 	path := filepath.Join(b.work, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err

@@ -126,7 +126,7 @@ func (b *build) platformImage(layout *imageBlobs, t target) (descriptor, error) 
 	if err != nil {
 		return descriptor{}, err
 	}
-	layerAt, err := layout.add(imageLayer, packed)
+	layerAt, err := layout.addBlob(imageLayer, packed)
 	if err != nil {
 		return descriptor{}, err
 	}
@@ -159,7 +159,7 @@ func digestOf(b []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func (l *imageBlobs) add(mediaType string, b []byte) (descriptor, error) {
+func (l *imageBlobs) addBlob(mediaType string, b []byte) (descriptor, error) {
 	digest := digestOf(b)
 	path := filepath.Join(l.dir, "blobs", "sha256", digest[len("sha256:"):])
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -173,5 +173,5 @@ func (l *imageBlobs) addJSON(mediaType string, v any) (descriptor, error) {
 	if err := json.NewEncoder(&b).Encode(v); err != nil {
 		return descriptor{}, err
 	}
-	return l.add(mediaType, b.Bytes())
+	return l.addBlob(mediaType, b.Bytes())
 }

@@ -99,7 +99,7 @@ func (b *build) copyScripts(dir string, names ...string) (map[string]string, err
 		if err != nil {
 			return nil, err
 		}
-		if err := b.write(dir+name, text); err != nil {
+		if err := b.writeFile(dir+name, text); err != nil {
 			return nil, err
 		}
 		all[scriptNames[name]] = filepath.Join(b.work, dir+name)
@@ -114,7 +114,7 @@ func (b *build) openWrtCheck(t target) (path string, err error) {
 		return "", err
 	}
 	name := "preinst-" + t.name
-	return filepath.Join(b.work, name), b.write(name, []byte(strings.ReplaceAll(string(text), "@PATTERN@", t.openWrt)))
+	return filepath.Join(b.work, name), b.writeFile(name, []byte(strings.ReplaceAll(string(text), "@PATTERN@", t.openWrt)))
 }
 
 // config returns the description of a package for nfpm.
@@ -154,7 +154,7 @@ func (b *build) config(kind, version, arch string, files []file, scripts map[str
 }
 
 func (b *build) nfpm(tool, config, kind, name string) error {
-	if err := b.write("nfpm.yaml", []byte(config)); err != nil {
+	if err := b.writeFile("nfpm.yaml", []byte(config)); err != nil {
 		return err
 	}
 	_, err := b.command([]string{b.epoch()}, filepath.Join(tool, "nfpm"), "package", "--packager", kind,
