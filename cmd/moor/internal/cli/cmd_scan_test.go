@@ -253,7 +253,7 @@ func TestOutputFails(t *testing.T) {
 				var stderr bytes.Buffer
 				start := time.Now()
 				code := runChecked(t.Context(), append([]string{"-a", "sim:"}, strings.Fields(args)...), &Env{Stdout: &brokenPipe{1, c.err}, Stderr: &stderr})
-				said := strings.TrimPrefix(stderr.String(), subscribed)
+				said := strings.TrimPrefix(textOf(t, &stderr), subscribed)
 				if took := time.Since(start); code != 1 || said != c.stderr || took > time.Minute {
 					t.Errorf("exit code %d after %v, stderr %q", code, took, said)
 				}
@@ -363,7 +363,8 @@ func TestScanWithoutScan(t *testing.T) {
 				code := runChecked(t.Context(), []string{"-a", "hci0", flag, "scan", "--duration", c.duration},
 					&Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
 				took := time.Since(start)
-				if code != 1 || stdout.Len() != 0 || !strings.HasPrefix(stderr.String(), c.stderr) || strings.Count(stderr.String(), "moor: ") != 1 || took < c.from || took > c.to {
+				said := textOf(t, &stderr)
+				if code != 1 || stdout.Len() != 0 || !strings.HasPrefix(said, c.stderr) || strings.Count(said, "moor: ") != 1 || took < c.from || took > c.to {
 					t.Errorf("exit code %d after %v, stdout %q, stderr %q", code, took, stdout.String(), stderr.String())
 				}
 			})

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"reflect"
 	"time"
 
@@ -44,7 +45,8 @@ var noJSON = []string{"demo", "completion"}
 // ownForms has a schema, or a type with the same JSON, for each type that has a MarshalJSON
 // of its own.
 var ownForms = map[reflect.Type]any{
-	reflect.TypeFor[time.Time](): schema{"type": "string", "format": "date-time"},
+	reflect.TypeFor[json.Number](): schema{"type": "number"},
+	reflect.TypeFor[time.Time]():   schema{"type": "string", "format": "date-time"},
 	// A Count is null if it is not known.
 	reflect.TypeFor[slots.Count](): schema{"type": []string{"integer", "null"}},
 	reflect.TypeFor[slots.SlotStatus](): struct {

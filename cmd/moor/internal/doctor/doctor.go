@@ -18,6 +18,10 @@ import (
 // so far.
 func Run(ctx context.Context, env Env) Report {
 	var r Report
+	if strings.HasPrefix(env.Adapter, "esphome:") { // a proxy
+		_, r.OK = tryOpen(ctx, &env, &r, env.Adapter)
+		return r
+	}
 	if env.Adapter != "" {
 		a, err := hcisock.ParseAddress(env.Adapter)
 		if err != nil {
