@@ -73,7 +73,11 @@ func TestLabForBleak(t *testing.T) {
 	eventually(t, "the kernel has lost the controller", func() bool { return adapterAt(t, peerAddress) == "" })
 	lab.order(t, "second", "replug")
 	eventually(t, "the kernel has the controller again", func() bool { return adapterAt(t, peerAddress) != "" })
-	s.say(t, "select "+peerAddress+"\npower on", "Changing power on succeeded")
+	eventually(t, "bluetoothctl knows the controller", func() bool {
+		return strings.Contains(s.ask(t, "list"), "Controller "+peerAddress)
+	})
+	s.ask(t, "select "+peerAddress)
+	s.say(t, "power on", "Changing power on succeeded")
 	u.do(t, "find", doorAddress, adapterAt(t, peerAddress))
 	u.do(t, "establish")
 	if v := u.do(t, "read", doorSecret); v != "5a" { // the bond is still there
