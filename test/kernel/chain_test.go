@@ -19,6 +19,7 @@ import (
 // bluetoothd's table through moor proxy and Noise. Their second connection finds the
 // table in a cache: it asks for no services.
 func TestProxyChain(t *testing.T) {
+	onNewest(t)
 	startAir(t)
 	_, table := startPeer(t)
 	m := moortest.New(t, "--adapter", "hci0", "--json")

@@ -4,7 +4,7 @@ value, or error with the error's type and text.
 
   find ADDRESS ADAPTER    look for a device; the value is its name
   establish               connect as often as bleak-retry-connector does
-  attempt                 connect once, with bleak alone
+  attempt                 connect with bleak alone
   read UUID | write UUID HEX
   notified UUID N         subscribe; the values of N notifications
   pair KEY                pair, with this passkey
@@ -72,7 +72,7 @@ class User:
     async def attempt(self):
         self.gone.clear()
         self.client = BleakClient(
-            self.device, disconnected_callback=self.left_now, timeout=60
+            self.device, disconnected_callback=self.left_now, timeout=15
         )
         await self.client.connect()
 

@@ -15,6 +15,15 @@ import (
 	"time"
 )
 
+// onNewest skips a test on the older release, to save time: it is about programs that are
+// the same on both.
+func onNewest(t *testing.T) {
+	t.Helper()
+	if suite := os.Getenv("MOOR_SUITE"); suite != "trixie" {
+		t.Skipf("on trixie alone, not on %q", suite)
+	}
+}
+
 // script is a Python program of /share that uses the libraries of Home Assistant.
 type script struct {
 	name  string

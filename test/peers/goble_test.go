@@ -74,7 +74,7 @@ func buildExamples(t *testing.T) string {
 	if err := os.Mkdir(bin, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run(t, root, "go", "build", "-mod=mod", "-modfile", mod, "-o", bin, goBLE+"/examples/basic/...")
+	run(t, root, "go", "build", "-mod=mod", "-modfile", mod, "-o", bin, goBLE+"/examples/...")
 	return bin
 }
 
@@ -122,6 +122,14 @@ func TestExamplesOfGoBLE(t *testing.T) {
 		out, err := firstLines(cmd, 2)
 		if err != nil || !regexp.MustCompile(`^(Client side RSSI: -\d+\n){2}$`).Match(out) {
 			t.Errorf("%v: %q", err, out)
+		}
+	})
+	t.Run("blesh", func(t *testing.T) {
+		cmd := example(t, "blesh", "shell")
+		cmd.Stdin = strings.NewReader("connect -n Gopher\nread -u 0001000000021000800000805f9b34fb\ndisconnect\nquit\n")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !regexp.MustCompile(`Connected to c0:ff:ee:00:00:0c(?s:.*)Value         [0-9a-f]{2} \|`).Match(out) {
+			t.Errorf("%v: %s", err, out)
 		}
 	})
 	// serving runs a program until moor has used it. An interrupt then ends its advertising.
