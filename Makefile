@@ -101,9 +101,17 @@ test-kernel: build ## the binary and the user-channel tests on the kernels of De
 test-peers: build ## the binary against Bumble's GATT server, on Bumble's controllers and RootCanal's
 	test/peers/run
 
+.PHONY: captures
+captures: build ## make the captures in testdata again: simulated, with Bumble and RootCanal, and with BlueZ
+	test/captures
+
 .PHONY: sim-report
 sim-report: ## compare connmgr with bleak-retry-connector and habluetooth in thousands of simulated worlds: docs/sim-report.*
 	MOOR_SIM_REPORT=$(CURDIR)/docs $(GO) test -count=1 -run '^TestReport$$' -timeout 60m ./test/simreport -v
+
+.PHONY: pictures
+pictures: ## draw the pictures of the documents from runs on simulated air: docs/demo.svg, docs/policy.svg
+	$(GO) test -count=1 ./test/pictures -update
 
 .PHONY: mutations
 mutations: ## break each behavior in docs/upstream-tests.md, and see its tests fail

@@ -5,6 +5,9 @@ package cli
 import (
 	"context"
 	"errors"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
 )
 
 func newLab() *command {
@@ -13,6 +16,17 @@ func newLab() *command {
 
 func newProxy() *command {
 	return leftOut(groupAir, "proxy", "Serve the adapters as a Bluetooth proxy: left out of this program.")
+}
+
+// proxyPrefix begins the addresses of proxies, which a small program does not reach.
+const proxyPrefix = "esphome:"
+
+func (a *app) proxyKinds() []connmgr.Kind {
+	return []connmgr.Kind{{Prefix: proxyPrefix, Open: func(_ context.Context, name string) (hci.Transport, error) { return nil, checkProxy(name) }}}
+}
+
+func checkProxy(name string) error {
+	return errors.New(name + ": this program was built without proxies: build it without the tag minimal")
 }
 
 // leftOut is a command that a program built with the tag minimal does not have.
