@@ -27,20 +27,32 @@ func TestGoBLE(t *testing.T) {
 		{"Provisioning", "no device advertises"},
 	} {
 		t.Run(program.name, func(t *testing.T) {
-			if out, err := runGoBLE(program.name, "kernel", time.Minute); err != nil {
-				t.Errorf("with package goble: %v: %s", err, out)
+			theirs := startGoBLE(program.name, "go-ble", 30*time.Second)
+			if got := <-startGoBLE(program.name, "kernel", 2*time.Minute); got.err != nil {
+				t.Errorf("with package goble: %v: %s", got.err, got.text)
 			}
-			out, err := runGoBLE(program.name, "go-ble", 20*time.Second)
-			if fails := err != nil; fails != (program.breaks != "") || !strings.Contains(out, program.breaks) {
-				t.Errorf("with go-ble: %v, want %q: %s", err, program.breaks, out)
+			got := <-theirs
+			if fails := got.err != nil; fails != (program.breaks != "") || !strings.Contains(got.text, program.breaks) {
+				t.Errorf("with go-ble: %v, want %q: %s", got.err, program.breaks, got.text)
 			}
 		})
 	}
 }
 
-// runGoBLE runs a program with a device, in a process of its own: go-ble may wait without
+// output is that of a process that has ended.
+type output struct {
+	text string
+	err  error
+}
+
+// startGoBLE runs a program with a device, in a process of its own: go-ble may wait without
 // end, or end the process.
-func runGoBLE(program, device string, limit time.Duration) (string, error) {
-	out, err := exec.Command("/share/goble.test", "-test.v", "-test.timeout", limit.String(), "-test.run", "^Test"+program+"$/^"+device+"$").CombinedOutput()
-	return string(out), err
+func startGoBLE(program, device string, limit time.Duration) <-chan output {
+	done := make(chan output, 1)
+	cmd := exec.Command("/share/goble.test", "-test.v", "-test.timeout", limit.String(), "-test.run", "^Test"+program+"$/^"+device+"$")
+	go func() {
+		b, err := cmd.CombinedOutput()
+		done <- output{string(b), err}
+	}()
+	return done
 }

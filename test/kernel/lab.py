@@ -4,7 +4,8 @@ value, or error with the error's type and text.
 
   find ADDRESS ADAPTER    look for a device; the value is its name
   establish               connect as often as bleak-retry-connector does
-  attempt                 connect with bleak alone
+  attempt SECONDS         connect with bleak alone
+  call                    connect with bluetoothd alone, by its method Connect
   read UUID | write UUID HEX
   notified UUID N         subscribe; the values of N notifications
   pair KEY                pair, with this passkey
@@ -19,7 +20,7 @@ import sys
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakDBusError
 from bleak_retry_connector import BleakClientWithServiceCache, establish_connection
-from dbus_fast import BusType
+from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusObjectPath, DBusStr, DBusUInt32
 from dbus_fast.service import ServiceInterface, method
@@ -46,8 +47,8 @@ class Agent(ServiceInterface):
 
 
 class User:
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
+    def __init__(self, bus: MessageBus, agent: Agent) -> None:
+        self.bus, self.agent = bus, agent
         self.device = self.client = None
         self.gone = asyncio.Event()
 
@@ -69,12 +70,26 @@ class User:
             disconnected_callback=self.left_now,
         )
 
-    async def attempt(self):
+    async def attempt(self, seconds):
         self.gone.clear()
         self.client = BleakClient(
-            self.device, disconnected_callback=self.left_now, timeout=15
+            self.device,
+            disconnected_callback=self.left_now,
+            timeout=float(seconds),
         )
         await self.client.connect()
+
+    async def call(self):
+        reply = await self.bus.call(
+            Message(
+                destination="org.bluez",
+                path=self.device.details["path"],
+                interface="org.bluez.Device1",
+                member="Connect",
+            )
+        )
+        if reply.message_type is MessageType.ERROR:
+            raise BleakDBusError(reply.error_name, reply.body)
 
     async def read(self, uuid):
         return (await self.client.read_gatt_char(uuid)).hex()
@@ -110,7 +125,7 @@ async def main() -> None:
     )
     await manager.call_register_agent(AGENT, "KeyboardOnly")
     await manager.call_request_default_agent(AGENT)
-    user = User(agent)
+    user = User(bus, agent)
     loop = asyncio.get_running_loop()
     print(json.dumps({"value": "ready"}), flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):

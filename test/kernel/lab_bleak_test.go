@@ -147,26 +147,37 @@ func TestLabFaults(t *testing.T) {
 		name, fault string
 		status      hci.Status
 		log         string // of bluetoothd
-		failure     string // of bleak
+		order       string // for the user
+		failure     string
 	}{
-		// bleak itself connects again after the error that bluetoothd makes of this one.
-		{"no answer", "{connect: {peer: Kettle}}", hci.StatusFailedToEstablish, `Function not implemented \(38\)`, `^$`},
-		// bluetoothd does not answer the call for these two.
-		{"refused", "{connect: {peer: Kettle, status: 0x0d}}", hci.StatusRejectedResources, `Connection refused \(111\)`, `^TimeoutError`},
+		{
+			"no answer", "{connect: {peer: Kettle}}", hci.StatusFailedToEstablish,
+			`Function not implemented \(38\)`, "call", `^org.bluez.Error.Failed le-connection-abort-by-local$`,
+		},
+		// bleak itself calls again after this error.
+		{"no answer for bleak", "{connect: {peer: Kettle}}", hci.StatusFailedToEstablish, `Function not implemented \(38\)`, "attempt 30", `^$`},
+		// bleak gives up on these two: bluetoothd answers its call when bleak asks for the end.
+		{
+			"refused", "{connect: {peer: Kettle, status: 0x0d}}", hci.StatusRejectedResources,
+			`error\] < org.bluez.Error.Failed`, "attempt 5", `^TimeoutError`,
+		},
 		{
 			"command refused", "{connect: {peer: Kettle, status: 0x0d, refuse: true}}", hci.StatusRejectedResources,
-			`connect_failed_callback\(\) hci\d C0:FF:EE:00:00:0A status 7`, `^TimeoutError`,
+			`connect_failed_callback\(\) hci\d C0:FF:EE:00:00:0A status 7`, "attempt 5", `^TimeoutError`,
 		},
-		{"silent", "{link: {peer: Kettle, after: 12}}", hci.StatusConnectionTimeout, `disconnected, reason 1`, `device disconnected`},
-		{"hung up", "{link: {peer: Kettle, after: 12, reason: 0x13}}", hci.StatusRemoteUserTerminated, `disconnected, reason 3`, `device disconnected`},
+		{"silent", "{link: {peer: Kettle, after: 12}}", hci.StatusConnectionTimeout, `disconnected, reason 1`, "attempt 30", `device disconnected`},
+		{
+			"hung up", "{link: {peer: Kettle, after: 12, reason: 0x13}}", hci.StatusRemoteUserTerminated,
+			`disconnected, reason 3`, "attempt 30", `device disconnected`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			u.do(t, "find", kettleAddress, adapter) // bluetoothd forgets it soon
 			before, heard := len(bluetoothdLog(t)), len(heardStatuses(t, capture))
 			lab.order(t, "second", "fault", tt.fault)
-			_, failure := u.try(t, "attempt")
+			_, failure := u.try(t, tt.order)
 			if !regexp.MustCompile(tt.failure).MatchString(failure) {
-				t.Errorf("bleak reports %q, want %s", failure, tt.failure)
+				t.Errorf("the user is told %q, want %s", failure, tt.failure)
 			}
 			if log := bluetoothdLog(t)[before:]; !regexp.MustCompile(tt.log).MatchString(log) {
 				t.Errorf("bluetoothd says nothing that matches %s: %s", tt.log, log)
