@@ -1,7 +1,7 @@
 """chain.py ADDRESS KEY DEVICE SCRATCH VALUES: the libraries of Home Assistant connect to a
 device through moor proxy, without and with what they know of it from before: read, write,
 subscribe to VALUES, disconnect. Each line of the output is one step as JSON; after the step
-subscribed, the device has to notify."""
+subscribed, the device has to notify. A line of the input starts each connection."""
 
 import asyncio
 import sys
@@ -19,6 +19,7 @@ async def main(address, key, peer, scratch, values):
     device = await until("heard", lambda: manager.async_ble_device_from_address(peer, True), PATIENCE)
     say("heard", name=device.name)
     for way in ("cold", "warm"):
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         gone = asyncio.Event()
         conn = await establish_connection(
             HaBleakClientWrapper,

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -46,8 +47,14 @@ func TestProxyChain(t *testing.T) {
 		if got := chain.line(t); got != want {
 			t.Fatalf("%s, want %s", got, want)
 		}
-		if strings.Contains(want, "subscribed") {
+		switch {
+		case strings.Contains(want, "subscribed"):
 			table.notify(t)
+		case strings.Contains(want, "heard"), strings.Contains(want, `"step": "cold"`):
+			table.ready(t)
+			if _, err := io.WriteString(chain.in, "\n"); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	proxy.Interrupt(t)
