@@ -29,6 +29,8 @@ var elsewhere = []struct{ begin, reason string }{
 	{"moor lab examples/uart/two.yaml", "takes two ports of this machine; TestUART has the same air"},
 	{"moor bridge sim:sensors", "TestCompose runs it"},
 	{"moor -a unix:./hci", "TestCompose runs it"},
+	{"moor -a sim:sensors proxy --listen unix:", "TestThroughProxy of cmd/moor/internal/cli runs it"},
+	{"moor -a esphome:unix:", "as the one before"},
 }
 
 // untilInterrupted lists the commands of moor that go on until Ctrl-C.
