@@ -10,8 +10,9 @@ import (
 
 // Reasons for which a Server ends a link.
 var (
-	errAsked      = errors.New("proxy: the client asked for the end of the link")
-	errClientLeft = errors.New("proxy: the client has left")
+	errAsked        = errors.New("proxy: the client asked for the end of the link")
+	errClientLeft   = errors.New("proxy: the client has left")
+	errUnsubscribed = errors.New("proxy: the client has ended its subscription to advertisements")
 )
 
 // connectLocked begins a link for the client. Exactly one DeviceConnection answers it.

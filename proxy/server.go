@@ -22,15 +22,8 @@ import (
 // dials no more devices at a time over such an adapter.
 const DefaultSlots = 8
 
-// handshakeTime bounds the handshake with a client.
-const handshakeTime = 30 * time.Second
-
 // MaxClients is how many clients a Server has at a time. Further ones are closed.
 const MaxClients = 64
-
-// maxConns is how many connections a Server has at a time, with those whose handshake is
-// not over.
-const maxConns = 2 * MaxClients
 
 // acceptPause is how long a Server without descriptors waits until it accepts again.
 const acceptPause = 100 * time.Millisecond
@@ -98,11 +91,12 @@ type Server struct {
 	background sync.WaitGroup // of the links
 	rescan     chan struct{}  // has a value when the scan must be started, stopped or changed
 
-	mu      sync.Mutex // guards what follows
-	ctx     context.Context
-	clients []*client
-	links   map[hci.MAC]*link
-	mode    esphome.ScanMode
+	mu       sync.Mutex // guards what follows
+	ctx      context.Context
+	arrivals []*arrival // the oldest first
+	clients  []*client
+	links    map[hci.MAC]*link
+	mode     esphome.ScanMode
 }
 
 // New returns a Server over the adapters of m, which stays the caller's.
@@ -157,7 +151,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // accept accepts clients until l is closed.
 func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup) error {
-	places := make(chan struct{}, maxConns)
 	for {
 		c, err := l.Accept()
 		if passes(err) && ctx.Err() == nil {
@@ -171,16 +164,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup
 		if err != nil {
 			return fmt.Errorf("proxy: listener: %w", err)
 		}
-		select {
-		case places <- struct{}{}:
-			all.Go(func() {
-				defer func() { <-places }()
-				s.serveClient(ctx, c)
-			})
-		default:
-			s.log.Warn("client refused: too many connections", "client", c.RemoteAddr(), "most", maxConns)
-			c.Close()
-		}
+		all.Go(func() { s.serveConn(ctx, c) })
 	}
 }
 
@@ -191,37 +175,6 @@ func passes(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout() || slices.ContainsFunc([]error{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
 	}, func(e error) bool { return errors.Is(err, e) })
-}
-
-// serveClient serves one client until it leaves or ctx ends.
-func (s *Server) serveClient(ctx context.Context, c net.Conn) {
-	within, cancel := context.WithTimeout(ctx, handshakeTime)
-	defer cancel()
-	conn, err := esphome.Accept(within, c, s.cfg.Key, s.identity)
-	if err != nil {
-		s.log.Info("client refused", "error", err)
-		return
-	}
-	cl := &client{server: s, address: c.RemoteAddr().String()}
-	cl.session = esphome.NewSession(conn, esphome.SessionConfig{Info: s.info, Server: "moor " + s.cfg.Version, Handle: cl.handle})
-	if !s.addClient(cl) {
-		s.log.Warn("client refused: too many", "client", cl.address, "most", MaxClients)
-		conn.Close()
-		return
-	}
-	err = cl.session.Run(ctx)
-	s.removeClient(cl)
-	s.log.Info("client left", "client", cl.describe(), "reason", err, "lost", cl.session.Dropped())
-}
-
-func (s *Server) addClient(cl *client) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.clients) >= MaxClients {
-		return false
-	}
-	s.clients = append(s.clients, cl)
-	return true
 }
 
 // removeClient ends the links of a client that has left.
