@@ -95,7 +95,7 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 	}
 	var key *esphome.Key
 	var keyFile string
-	if c.ShowKey || !c.Plaintext && !strings.HasPrefix(c.Listen, "unix:") {
+	if !c.Plaintext && !strings.HasPrefix(c.Listen, "unix:") {
 		k, file, err := c.readKey(home)
 		if err != nil {
 			return err
@@ -109,7 +109,7 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 	if key == nil && !local {
 		a.printError("clients are not encrypted, and everybody who reaches "+c.Listen+" can use the adapters", "leave --plaintext out")
 	}
-	return a.withManager(ctx, air{listen: true, passive: true, silent: true}, func(m *connmgr.Manager) error {
+	err = a.withManager(ctx, air{listen: true, passive: true, silent: true}, func(m *connmgr.Manager) error {
 		s, err := proxy.New(m, &proxy.Config{
 			Name: id.Name, MAC: id.MAC, Key: key, Version: programVersion(), MaxConnections: int(c.Most),
 			Allow: c.Allow, Deny: c.Deny, PassiveScan: c.Passive, Logger: a.log,
@@ -131,6 +131,10 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		defer notifySystemd("STOPPING=1")
 		return s.Serve(ctx, l)
 	})
+	if ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
+		return nil // the usual end, which came before the proxy listened
+	}
+	return err
 }
 
 func listeningText(l jsonListening) string {
@@ -148,6 +152,12 @@ const maxSocketPath = 103
 // checkListen checks the address to listen at, and reports whether only this machine
 // reaches it.
 func (c *proxyCmd) checkListen() (local bool, err error) {
+	switch {
+	case c.ShowKey && c.Plaintext:
+		return false, usagef("--show-key: with --plaintext nothing is encrypted, and there is no key: leave one out")
+	case c.ShowKey && strings.HasPrefix(c.Listen, "unix:"):
+		return false, usagef("--show-key: clients at a Unix socket are not encrypted, and there is no key: leave --listen out")
+	}
 	if path, ok := strings.CutPrefix(c.Listen, "unix:"); ok {
 		if path == "" {
 			return false, usagef("--listen: unix: names no socket: write unix:PATH")

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/esphome"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
 )
 
 // runningProxy is a proxy command in real time.
@@ -166,6 +169,8 @@ func TestWrongProxyCommandLines(t *testing.T) {
 		{"--listen unix:/" + strings.Repeat("a", 200), 2, "the path of a socket has at most 103 octets"},
 		{"--listen 127.0.0.1:0 --plaintext --key " + file, 2, "--key: clients are not encrypted with --plaintext: leave one out"},
 		{"--listen unix:/nowhere/p --key " + file, 2, "--key: clients at a Unix socket are not encrypted: leave it out"},
+		{"--show-key --plaintext", 2, "--show-key: with --plaintext nothing is encrypted, and there is no key: leave one out"},
+		{"--show-key --listen unix:/nowhere/p", 2, "--show-key: clients at a Unix socket are not encrypted, and there is no key: leave --listen out"},
 		{"--plaintext", 2, "lets everybody who reaches :6053 use the adapters: listen at 127.0.0.1 or at a Unix socket, or add --force"},
 		{"--name Attic", 2, `the name "Attic" is no host name`},
 		{"--allow kettle", 2, `"kettle" is not an address`},
@@ -198,4 +203,67 @@ func TestProxyName(t *testing.T) {
 			t.Errorf("%q: %+v, %v", name, id, err)
 		}
 	}
+}
+
+// countedTransport calls sent with the number of packets that have been sent.
+type countedTransport struct {
+	hci.Transport
+	n    int
+	sent func(n int)
+}
+
+func (c *countedTransport) WritePacket(b []byte) error {
+	c.n++
+	c.sent(c.n)
+	return c.Transport.WritePacket(b)
+}
+
+// TestProxyEndsBeforeItListens: whenever the signal comes, the proxy ends as it usually
+// does.
+func TestProxyEndsBeforeItListens(t *testing.T) {
+	state := t.TempDir()
+	for packets := range 200 {
+		if endProxyAfter(t, state, packets) {
+			if packets < 5 {
+				t.Errorf("it listens after %d packets", packets)
+			}
+			return
+		}
+	}
+	t.Error("it never listens")
+}
+
+// endProxyAfter ends a proxy after some packets to its controller, and reports whether it
+// listens before that.
+func endProxyAfter(t *testing.T, state string, packets int) (listens bool) {
+	air := sim.New(nil)
+	defer air.Close()
+	air.NewController(&sim.ControllerConfig{Name: "hci0"})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	end := func() { cancel(errors.New("terminated")) }
+	var out printed
+	env := &Env{Stdout: &out.stdout, Stderr: &out.stderr, Open: func(ctx context.Context, address string) (hci.Transport, error) {
+		tr, err := air.OpenTransport(ctx, address)
+		return &countedTransport{Transport: tr, sent: func(n int) {
+			if n == packets {
+				end()
+			}
+		}}, err
+	}}
+	if packets == 0 {
+		end()
+	}
+	code := make(chan int, 1)
+	go func() {
+		code <- Run(ctx, []string{"-a", "hci0", "--state", state, "--json", "proxy", "--listen", "127.0.0.1:0"}, env)
+	}()
+	for ctx.Err() == nil && !listens {
+		time.Sleep(time.Millisecond)
+		listens = out.stdout.String() != ""
+	}
+	end()
+	if code := <-code; code != 0 || out.stderr.String() != "" {
+		t.Errorf("after %d packets: exit code %d, stderr %q", packets, code, out.stderr.String())
+	}
+	return listens
 }
