@@ -106,12 +106,12 @@ const manyPacked = 1024
 
 func (o *outgoing) push(p Packed) {
 	o.Push(p)
-	*o.count(p) += len(p.Payload) + packedSize
+	*o.counterOf(p) += len(p.Payload) + packedSize
 	o.most = max(o.most, o.Len())
 }
 
-// count returns the count that a message belongs to.
-func (o *outgoing) count(p Packed) *int {
+// counterOf returns the count that a message belongs to.
+func (o *outgoing) counterOf(p Packed) *int {
 	if p.ID == idNotifyData {
 		return &o.values
 	}
@@ -120,7 +120,7 @@ func (o *outgoing) count(p Packed) *int {
 
 func (o *outgoing) pop() Packed {
 	p := o.Pop()
-	*o.count(p) -= len(p.Payload) + packedSize
+	*o.counterOf(p) -= len(p.Payload) + packedSize
 	if o.Len() == 0 && o.most >= manyPacked {
 		o.Ring, o.most = ring.Ring[Packed]{}, 0
 	}

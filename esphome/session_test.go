@@ -261,7 +261,7 @@ func TestValuesOfASlowClient(t *testing.T) {
 		s := serve(t)
 		synctest.Wait() // the writer waits
 		value := func(n int) *esphome.NotifyData {
-			return &esphome.NotifyData{Address: 1, Handle: uint32(n), Data: make([]byte, 950)} // 1,021 octets and more with what a Packed takes
+			return &esphome.NotifyData{Address: 1, Handle: uint32(n), Data: make([]byte, 950)} // 1,021 octets in memory
 		}
 		const most = 258 // one is being written, the others take 256 KiB, and one is beyond
 		for n := range most {

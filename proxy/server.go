@@ -8,7 +8,6 @@ import (
 	"net"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -31,6 +30,9 @@ const acceptPause = 100 * time.Millisecond
 // apiVersion is the version of ESPHome whose API the Server has. Home Assistant asks for
 // an update of older ones.
 const apiVersion = "2026.11.0"
+
+// project names the program to Home Assistant, which asks for no updates of it then.
+const project = "moor.proxy"
 
 // Config describes a Server.
 type Config struct {
@@ -115,10 +117,10 @@ func New(m *connmgr.Manager, cfg *Config) (*Server, error) {
 		s.cfg.FriendlyName = cfg.Name
 	}
 	mac := cfg.MAC.String()
-	s.identity = esphome.Identity{Name: cfg.Name, MAC: strings.ToLower(strings.ReplaceAll(mac, ":", ""))}
+	s.identity = esphome.Identity{Name: cfg.Name, MAC: shortMAC(cfg.MAC)}
 	s.info = esphome.DeviceInfoResponse{
 		Name: cfg.Name, FriendlyName: s.cfg.FriendlyName, MAC: mac, BluetoothMAC: mac,
-		Version: apiVersion, Model: "moor", Manufacturer: "moor", Project: "moor.proxy", ProjectVersion: cfg.Version,
+		Version: apiVersion, Model: "moor", Manufacturer: "moor", Project: project, ProjectVersion: cfg.Version,
 		Proxy: esphome.AllFlags, Encryption: cfg.Key != nil,
 	}
 	return s, nil

@@ -31,12 +31,14 @@ type proxyCmd struct {
 	Allow     macList
 	Deny      macList
 	Most      valueCount
+	NoMDNS    bool
+	Avahi     bool
 }
 
 func newProxy() *command {
 	c := &proxyCmd{}
 	cmd := newCommand(groupAir, "proxy", "Serve the adapters as a Bluetooth proxy to Home Assistant and others.", c.runProxy)
-	cmd.detail = "The proxy speaks the native API of ESPHome. Its name, its address and its key are made on the first run and kept in the state directory, so that clients know it again when an adapter is replaced. Several clients may use it at a time; each owns the connections that it makes. Announce it with Avahi, or type its address into the client."
+	cmd.detail = "The proxy speaks the native API of ESPHome. Its name, its address and its key are made on the first run and kept in the state directory, so that clients know it again when an adapter is replaced. Several clients may use it at a time; each owns the connections that it makes. It announces itself on the local network by mDNS; where Avahi does that for the machine, Avahi needs the file that --avahi-service writes."
 	cmd.flags.StringVar(&c.Listen, "listen", ":6053", "accept clients at `ADDRESS`: HOST:PORT, :PORT, or unix:PATH")
 	cmd.flags.StringVar(&c.Name, "name", "", "the `NAME` of the proxy: up to 31 lower-case letters, digits and hyphens; the default is made on the first run")
 	cmd.flags.StringVar(&c.Key, "key", "", "read the key from `FILE`, 44 characters of base64, in place of the key in the state directory")
@@ -46,6 +48,8 @@ func newProxy() *command {
 	cmd.flag("allow", "serve this device (`ADDR`) alone; may be repeated", &c.Allow)
 	cmd.flag("deny", "do not serve this device (`ADDR`); may be repeated", &c.Deny)
 	cmd.flag("max-connections", "have `N` connections at most; the default is as many as the adapters carry", &c.Most)
+	cmd.flags.BoolVar(&c.NoMDNS, "no-mdns", false, "do not announce the proxy on the local network")
+	cmd.flags.BoolVar(&c.Avahi, "avahi-service", false, "write a service file for Avahi, and end")
 	cmd.flags.BoolVar(&c.Passive, "passive", false, "begin with passive scanning; a client may change it")
 	return cmd
 }
@@ -106,14 +110,18 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		c.printKey(a, id, *key, keyFile)
 		return nil
 	}
+	cfg := &proxy.Config{
+		Name: id.Name, MAC: id.MAC, Key: key, Version: programVersion(), MaxConnections: int(c.Most),
+		Allow: c.Allow, Deny: c.Deny, PassiveScan: c.Passive, Logger: a.log,
+	}
+	if c.Avahi {
+		return c.printAvahiService(a, cfg, local)
+	}
 	if key == nil && !local {
 		a.printError("clients are not encrypted, and everybody who reaches "+c.Listen+" can use the adapters", "leave --plaintext out")
 	}
 	err = a.withManager(ctx, air{listen: true, passive: true, silent: true}, func(m *connmgr.Manager) error {
-		s, err := proxy.New(m, &proxy.Config{
-			Name: id.Name, MAC: id.MAC, Key: key, Version: programVersion(), MaxConnections: int(c.Most),
-			Allow: c.Allow, Deny: c.Deny, PassiveScan: c.Passive, Logger: a.log,
-		})
+		s, err := proxy.New(m, cfg)
 		if err != nil {
 			return err
 		}
@@ -129,6 +137,9 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		}
 		notifySystemd("READY=1")
 		defer notifySystemd("STOPPING=1")
+		if !c.NoMDNS && !local {
+			defer announceProxy(ctx, a, cfg, l)()
+		}
 		return s.Serve(ctx, l)
 	})
 	if ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {

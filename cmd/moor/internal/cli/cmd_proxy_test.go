@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,6 +173,9 @@ func TestWrongProxyCommandLines(t *testing.T) {
 		{"--show-key --plaintext", 2, "--show-key: with --plaintext nothing is encrypted, and there is no key: leave one out"},
 		{"--show-key --listen unix:/nowhere/p", 2, "--show-key: clients at a Unix socket are not encrypted, and there is no key: leave --listen out"},
 		{"--plaintext", 2, "lets everybody who reaches :6053 use the adapters: listen at 127.0.0.1 or at a Unix socket, or add --force"},
+		{"--avahi-service --listen 127.0.0.1:6053", 2, "--avahi-service: other machines do not reach 127.0.0.1:6053: there is nothing to announce"},
+		{"--avahi-service --listen unix:/nowhere/p", 2, "there is nothing to announce"},
+		{"--avahi-service --listen :0", 2, `--avahi-service: the port "0" changes with each run: name one with --listen`},
 		{"--name Attic", 2, `the name "Attic" is no host name`},
 		{"--allow kettle", 2, `"kettle" is not an address`},
 		{"--max-connections -1", 2, "not a number"},
@@ -266,4 +270,57 @@ func endProxyAfter(t *testing.T, state string, packets int) (listens bool) {
 		t.Errorf("after %d packets: exit code %d, stderr %q", packets, code, out.stderr.String())
 	}
 	return listens
+}
+
+// TestAvahiService: the file that announces a proxy where Avahi answers for the machine.
+func TestAvahiService(t *testing.T) {
+	state := t.TempDir()
+	r := moor(t.Context(), "-a", "sim:empty", "--state", state, "proxy", "--name", "attic", "--listen", ":6054", "--avahi-service")
+	b, err := os.ReadFile(filepath.Join(state, "proxy-attic", "identity.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id struct{ MAC string }
+	if err := json.Unmarshal(b, &id); err != nil {
+		t.Fatal(err)
+	}
+	want := `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
+<service-group>
+  <name>attic</name>
+  <service>
+    <type>_esphomelib._tcp</type>
+    <port>6054</port>
+    <txt-record>mac=` + strings.ToLower(strings.ReplaceAll(id.MAC, ":", "")) + `</txt-record>
+    <txt-record>version=2026.11.0</txt-record>
+    <txt-record>friendly_name=attic</txt-record>
+    <txt-record>platform=host</txt-record>
+    <txt-record>network=ethernet</txt-record>
+    <txt-record>project_name=moor.proxy</txt-record>
+    <txt-record>project_version=` + programVersion() + `</txt-record>
+    <txt-record>api_encryption=Noise_NNpsk0_25519_ChaChaPoly_SHA256</txt-record>
+  </service>
+</service-group>
+`
+	r.want(t, 0, want, "It belongs into /etc/avahi/services/attic.service.\n")
+	r = moor(t.Context(), "-a", "sim:empty", "--state", state, "proxy", "--plaintext", "--force", "--avahi-service")
+	if !strings.Contains(r.stdout, "<txt-record>api_encryption_supported=Noise_") || strings.Contains(r.stdout, "api_encryption=") {
+		t.Errorf("without encryption: %s", r.stdout)
+	}
+}
+
+// TestReachedAt: a proxy is announced at the addresses where it is reached.
+func TestReachedAt(t *testing.T) {
+	four, six := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")
+	for _, c := range []struct {
+		listen    string
+		four, six bool
+	}{
+		{"0.0.0.0", true, false}, {"::", true, true}, {"192.0.2.7", true, false}, {"::ffff:192.0.2.7", true, false}, {"192.0.2.8", false, false}, {"2001:db8::7", false, true},
+	} {
+		reached := reachedAt(&net.TCPAddr{IP: net.ParseIP(c.listen), Port: 6053})
+		if reached(four) != c.four || reached(six) != c.six {
+			t.Errorf("%s: %v, %v", c.listen, reached(four), reached(six))
+		}
+	}
 }

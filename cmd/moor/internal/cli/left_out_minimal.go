@@ -15,6 +15,11 @@ func newProxy() *command {
 	return leftOut(groupAir, "proxy", "Serve the adapters as a Bluetooth proxy: left out of this program.")
 }
 
+// discoverProxies says that it is left out.
+func discoverProxies(context.Context, *app) error {
+	return errors.New("this program was built without --discover: build it without the tag minimal")
+}
+
 // leftOut is a command that a program built with the tag minimal does not have.
 func leftOut(group, name, help string) *command {
 	err := errors.New("this program was built without " + name + ": build it without the tag minimal")
