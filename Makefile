@@ -101,6 +101,10 @@ test-kernel: build ## the binary and the user-channel tests on the kernels of De
 test-peers: build ## the binary against Bumble's GATT server, on Bumble's controllers and RootCanal's
 	test/peers/run
 
+.PHONY: proxy-pictures
+proxy-pictures: build ## pictures of the page of moor proxy in Chromium: docs/proxy-desktop.png and proxy-phone.png
+	MOOR_PICTURES=$(CURDIR)/docs test/peers/run -run '^TestProxyPage$$$$'
+
 .PHONY: sim-report
 sim-report: ## compare connmgr with bleak-retry-connector and habluetooth in thousands of simulated worlds: docs/sim-report.*
 	MOOR_SIM_REPORT=$(CURDIR)/docs $(GO) test -count=1 -run '^TestReport$$' -timeout 60m ./test/simreport -v

@@ -115,7 +115,7 @@ func (s *Server) serveConn(ctx context.Context, c net.Conn) {
 		refuse(err)
 		return
 	}
-	cl := &client{server: s, address: c.RemoteAddr().String()}
+	cl := &client{server: s, address: c.RemoteAddr().String(), since: time.Now()}
 	cfg := esphome.SessionConfig{Info: s.info, Server: "moor " + s.cfg.Version, Handle: cl.handle}
 	admitted := false
 	if s.cfg.Key == nil {

@@ -13,6 +13,7 @@ type client struct {
 	server  *Server
 	session *esphome.Session
 	address string
+	since   time.Time
 
 	wantsReports, wantsSlots bool
 	subscribed               int                  // how often it subscribed to advertisements

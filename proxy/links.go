@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/moor-ble/moor/esphome"
 	"github.com/moor-ble/moor/hci"
@@ -46,7 +47,7 @@ func (c *client) connectLocked(dev hci.Addr) {
 
 // startLinkLocked starts the goroutine of a new link, which has its slot from now on.
 func (s *Server) startLinkLocked(c *client, dev hci.Addr) {
-	l := &link{server: s, owner: c, dev: dev, address: addressOf(dev.MAC), ops: make(chan esphome.Message, maxOperations)}
+	l := &link{server: s, owner: c, dev: dev, address: addressOf(dev.MAC), since: time.Now(), ops: make(chan esphome.Message, maxOperations)}
 	l.ctx, l.cancel = context.WithCancelCause(s.ctx)
 	s.links[dev.MAC] = l
 	s.tellSlotsLocked()

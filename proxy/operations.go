@@ -166,6 +166,7 @@ func (l *link) forward(ctx context.Context, h att.Handle, f *forwarded) {
 			return
 		}
 		if value.Dropped > 0 {
+			l.server.lostValues.Add(value.Dropped)
 			l.server.log.Info("notifications lost: the client reads slowly", "address", l.dev, "handle", h, "client", l.owner.describe(), "lost", value.Dropped)
 		}
 		v := &esphome.NotifyData{Address: l.address, Handle: uint32(h), Data: value.Data}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -99,6 +100,10 @@ type Server struct {
 	clients  []*client
 	links    map[hci.MAC]*link
 	mode     esphome.ScanMode
+	lost     uint64 // messages with reports, of clients that have left
+
+	// See Stats.
+	heard, sent, lostValues atomic.Uint64
 }
 
 // New returns a Server over the adapters of m, which stays the caller's.
@@ -183,6 +188,7 @@ func passes(err error) bool {
 func (s *Server) removeClient(cl *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.lost += cl.session.Dropped()
 	s.clients = slices.DeleteFunc(s.clients, func(c *client) bool { return c == cl })
 	for _, l := range s.links {
 		if l.owner == cl {

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/moor-ble/moor/cmd/moor/internal/dashboard"
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/esphome"
 	"github.com/moor-ble/moor/hci"
@@ -32,6 +33,7 @@ type proxyCmd struct {
 	Deny      macList
 	Most      valueCount
 	NoMDNS    bool
+	Metrics   string
 	Avahi     bool
 }
 
@@ -44,11 +46,12 @@ func newProxy() *command {
 	cmd.flags.StringVar(&c.Key, "key", "", "read the key from `FILE`, 44 characters of base64, in place of the key in the state directory")
 	cmd.flags.BoolVar(&c.ShowKey, "show-key", false, "show the key, and end")
 	cmd.flags.BoolVar(&c.Plaintext, "plaintext", false, "do not encrypt; for clients on this machine, as a Unix socket never does")
-	cmd.flags.BoolVar(&c.Force, "force", false, "allow --plaintext on addresses that other machines reach")
+	cmd.flags.BoolVar(&c.Force, "force", false, "allow --plaintext and --metrics on addresses that other machines reach")
 	cmd.flag("allow", "serve this device (`ADDR`) alone; may be repeated", &c.Allow)
 	cmd.flag("deny", "do not serve this device (`ADDR`); may be repeated", &c.Deny)
 	cmd.flag("max-connections", "have `N` connections at most; the default is as many as the adapters carry", &c.Most)
 	cmd.flags.BoolVar(&c.NoMDNS, "no-mdns", false, "do not announce the proxy on the local network")
+	cmd.flags.StringVar(&c.Metrics, "metrics", "", "show the state in a browser and to Prometheus at `HOST:PORT`, such as 127.0.0.1:9153")
 	cmd.flags.BoolVar(&c.Avahi, "avahi-service", false, "write a service file for Avahi, and end")
 	cmd.flags.BoolVar(&c.Passive, "passive", false, "begin with passive scanning; a client may change it")
 	return cmd
@@ -72,10 +75,14 @@ type jsonListening struct {
 	Name    string  `json:"name"`
 	MAC     hci.MAC `json:"mac"`
 	KeyFile string  `json:"key_file,omitempty"`
+	Page    string  `json:"page,omitempty"` // of --metrics
 }
 
 func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 	local, err := c.checkListen()
+	if err == nil {
+		err = c.checkMetrics()
+	}
 	if err != nil {
 		return err
 	}
@@ -129,7 +136,12 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		listening := jsonListening{"listening", l.Addr().String(), id.Name, id.MAC, keyFile}
+		page, show, err := c.openDashboard(ctx, dashboard.Config{Manager: m, Server: s, Name: id.Name, MAC: id.MAC, Version: cfg.Version})
+		if err != nil {
+			l.Close()
+			return err
+		}
+		listening := jsonListening{"listening", l.Addr().String(), id.Name, id.MAC, keyFile, page}
 		if a.JSON {
 			a.out.json(listening)
 		} else {
@@ -140,7 +152,7 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		if !c.NoMDNS && !local {
 			defer announceProxy(ctx, a, cfg, l)()
 		}
-		return s.Serve(ctx, l)
+		return serveBoth(ctx, func(ctx context.Context) error { return s.Serve(ctx, l) }, show)
 	})
 	if ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
 		return nil // the usual end, which came before the proxy listened
@@ -153,7 +165,11 @@ func listeningText(l jsonListening) string {
 	if l.KeyFile != "" {
 		security = `encrypted; "moor proxy --show-key" shows the key`
 	}
-	return fmt.Sprintf("%s (%s) listens at %s, %s; Ctrl-C ends", l.Name, l.MAC, l.Address, security)
+	page := ""
+	if l.Page != "" {
+		page = "; its state is at " + l.Page
+	}
+	return fmt.Sprintf("%s (%s) listens at %s, %s%s; Ctrl-C ends", l.Name, l.MAC, l.Address, security, page)
 }
 
 // maxSocketPath is the longest path of a Unix socket, in octets, on the system with the
