@@ -103,7 +103,7 @@ test-peers: build ## the binary against Bumble's GATT server, on Bumble's contro
 
 .PHONY: proxy-pictures
 proxy-pictures: build ## pictures of the page of moor proxy in Chromium: docs/proxy-desktop.png and proxy-phone.png
-	MOOR_PICTURES=$(CURDIR)/docs test/peers/run -run '^TestProxyPage$$$$'
+	MOOR_PICTURES=$(CURDIR)/docs test/peers/run -run '^TestProxyPage$$'
 
 .PHONY: sim-report
 sim-report: ## compare connmgr with bleak-retry-connector and habluetooth in thousands of simulated worlds: docs/sim-report.*

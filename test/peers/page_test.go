@@ -116,7 +116,7 @@ func TestProxyPage(t *testing.T) {
 	p.subscribe(t, "logger")
 	args := []string{"5"}
 	if folder := os.Getenv("MOOR_PICTURES"); folder != "" {
-		args = []string{os.Getenv("MOOR_WAIT"), folder}
+		args = []string{"240", folder}
 	}
 	wide, narrow, asked := browse(t, p, args...)
 	for _, v := range []pageView{wide, narrow} {

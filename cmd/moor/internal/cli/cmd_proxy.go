@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -148,7 +147,8 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 			a.out.printf("%s\n", listeningText(listening))
 		}
 		notifySystemd("READY=1")
-		defer notifySystemd("STOPPING=1")
+		defer context.AfterFunc(ctx, func() { notifySystemd("STOPPING=1") })()
+		defer keepWatchdog(ctx, func() { s.Stats() })()
 		if !c.NoMDNS && !local {
 			defer announceProxy(ctx, a, cfg, l)()
 		}
@@ -266,19 +266,6 @@ func listenProxy(ctx context.Context, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w: remove it, or choose another path", path, err)
 	}
 	return l, err
-}
-
-// notifySystemd tells systemd of the state of the service, if it has started this
-// process.
-func notifySystemd(state string) {
-	name := os.Getenv("NOTIFY_SOCKET")
-	if name == "" {
-		return
-	}
-	if c, err := net.Dial("unixgram", name); err == nil {
-		_, _ = c.Write([]byte(state))
-		c.Close()
-	}
 }
 
 // programVersion returns the version of the program for clients.

@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -173,6 +175,10 @@ func TestWrongProxyCommandLines(t *testing.T) {
 		{"--show-key --plaintext", 2, "--show-key: with --plaintext nothing is encrypted, and there is no key: leave one out"},
 		{"--show-key --listen unix:/nowhere/p", 2, "--show-key: clients at a Unix socket are not encrypted, and there is no key: leave --listen out"},
 		{"--plaintext", 2, "lets everybody who reaches :6053 use the adapters: listen at 127.0.0.1 or at a Unix socket, or add --force"},
+		{"--metrics 9153", 2, `--metrics: "9153" is no address: write HOST:PORT`},
+		{"--metrics 127.0.0.1:x", 2, `--metrics: "x" is no port: write a number up to 65535`},
+		{"--metrics :9153", 2, "--metrics shows everybody who reaches :9153 which devices are near: listen at 127.0.0.1, or add --force"},
+		{"--listen 127.0.0.1:0 --metrics 203.0.113.7:9153 --force", 1, "--metrics: listen tcp 203.0.113.7:9153"},
 		{"--avahi-service --listen 127.0.0.1:6053", 2, "--avahi-service: other machines do not reach 127.0.0.1:6053: there is nothing to announce"},
 		{"--avahi-service --listen unix:/nowhere/p", 2, "there is nothing to announce"},
 		{"--avahi-service --listen :0", 2, `--avahi-service: the port "0" changes with each run: name one with --listen`},
@@ -322,5 +328,27 @@ func TestReachedAt(t *testing.T) {
 		if reached(four) != c.four || reached(six) != c.six {
 			t.Errorf("%s: %v, %v", c.listen, reached(four), reached(six))
 		}
+	}
+}
+
+// TestProxyMetrics: the page is where the proxy says, and ends with it.
+func TestProxyMetrics(t *testing.T) {
+	p := startProxy(t, t.TempDir(), "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	a, err := client.Get(p.listen.Page + "metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(a.Body)
+	a.Body.Close()
+	if want := `moor_info{name="` + p.listen.Name + `"`; err != nil || !strings.Contains(string(b), want) {
+		t.Errorf("%v, %s", err, b)
+	}
+	if code := p.end(); code != 0 || p.out.stderr.String() != "" {
+		t.Errorf("exit code %d, stderr %q", code, p.out.stderr.String())
+	}
+	if a, err := client.Get(p.listen.Page); err == nil {
+		a.Body.Close()
+		t.Error("the page outlives the proxy")
 	}
 }

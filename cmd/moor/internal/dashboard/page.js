@@ -33,6 +33,12 @@ function span(ms) {
   return `${Math.floor(s / 86400)} days`;
 }
 
+// plain is an address without its kind.
+const plain = (address) => address.split("/")[0];
+
+// on names an adapter, where there are several.
+const on = (state, adapter) => (adapter && state.adapters.length > 1 ? ` on ${adapter}` : "");
+
 const since = (state, time) => span(new Date(state.now) - new Date(time));
 
 function total(name, value, rest) {
@@ -52,7 +58,7 @@ function showTotals(state) {
     total("Slots taken", state.slots.used, ` of ${state.slots.limit}`),
     total("Clients", state.clients.length),
     total("Reports", rate, " a second"),
-    total("Lost", state.lost, " messages"),
+    ...(state.lost ? [total("Lost", state.lost, " messages")] : []),
   );
 }
 
@@ -67,8 +73,8 @@ function showAdapters(state) {
 
 function showLinks(state) {
   show("links", state.links.map((l) => row(
-    [l.name || l.address, element("span", "quiet", l.name ? ` ${l.address}` : "")],
-    (l.up ? `up for ${since(state, l.since)}` : `connecting for ${since(state, l.since)}`) + (l.up && l.adapter ? ` on ${l.adapter}` : "") + ` · ${l.client}`,
+    [l.name || plain(l.address), element("span", "quiet", l.name ? ` ${plain(l.address)}` : "")],
+    (l.up ? `up for ${since(state, l.since)}` : `connecting for ${since(state, l.since)}`) + (l.up ? on(state, l.adapter) : "") + ` · ${l.client}`,
   )), "No client uses a device.");
 }
 
@@ -83,14 +89,14 @@ function showClients(state) {
 function showFailures(state) {
   by("failures-section").hidden = state.failures.length === 0;
   show("failures", state.failures.map((f) => row(
-    [f.name || f.address, element("span", "bad", ` ${f.error}`)],
-    (f.count > 1 ? `${f.count} times, ` : "") + `${since(state, f.time)} ago` + (f.adapter ? ` on ${f.adapter}` : ""),
+    [f.name || plain(f.address), element("span", "bad", ` ${f.error}`)],
+    (f.count > 1 ? `${f.count} times, ` : "") + `${since(state, f.time)} ago` + on(state, f.adapter),
     f.advice ? f.advice[0].toUpperCase() + f.advice.slice(1) + "." : "",
   )), "");
 }
 
 // Signal strengths at the bottom and at the top of a line, in dBm.
-const weakest = -100, strongest = -30;
+const weakest = -100, strongest = -45;
 
 // path draws the signal strengths of a device; it is interrupted where nothing was heard.
 function path(line) {
@@ -122,12 +128,12 @@ function card() {
   line.setAttribute("class", "line");
   svg.append(base, line);
   const li = element("li", "", element("div", "top", title, rssi), address, svg, values);
-  const update = (d) => {
+  const update = (d, state) => {
     title.textContent = d.name || "no name";
     title.title = d.name || "";
     title.classList.toggle("quiet", !d.name);
-    rssi.textContent = d.rssi === -127 ? "" : `${d.rssi} dBm`;
-    address.textContent = `${d.address} · ${d.adapter}` + (d.age_ms > 10000 ? ` · ${span(d.age_ms)} ago` : "");
+    rssi.textContent = d.rssi === -127 ? "" : `\u2212${-d.rssi} dBm`;
+    address.textContent = plain(d.address) + on(state, d.adapter) + (d.age_ms > 10000 ? ` · ${span(d.age_ms)} ago` : "");
     line.setAttribute("d", path(d.line));
     svg.setAttribute("aria-label", "signal strength over the last minutes");
     values.replaceChildren(...(d.values || []).map((v) => element("span", "", v)));
@@ -156,7 +162,7 @@ function showDevices(state) {
       c = card();
       cards.set(d.address, c);
     }
-    c.update(d);
+    c.update(d, state);
     if (list.children[i] !== c.li) list.insertBefore(c.li, list.children[i] || null);
   });
 }
