@@ -104,7 +104,10 @@ try:
         page.call(f"{domain}.enable")
     page.call("Page.navigate", url=url)
     wait("state", lambda: page.evaluate("Number((document.body || {dataset: {}}).dataset.states || 0)") >= 3)
-    time.sleep(seconds)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        page.evaluate("0")  # takes the events of the browser
+        time.sleep(0.5)
     look(page, "proxy-desktop", 1200, 900, 1.5, "light")
     look(page, "proxy-phone", 390, 844, 2, "dark")
     requests = sorted({e["params"]["request"]["url"] for e in page.events if e["method"] == "Network.requestWillBeSent"})

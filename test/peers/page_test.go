@@ -86,7 +86,7 @@ func (p *proxyPage) subscribe(t *testing.T, name string, devices ...esphome.Addr
 func browse(t *testing.T, p *proxyPage, args ...string) (wide, narrow, asked pageView) {
 	t.Helper()
 	var views []pageView
-	over := make(chan struct{})
+	over, ended := make(chan struct{}), make(chan struct{})
 	var first pageView
 	startScript(t, "browser.py", &first, func(line []byte) {
 		var v pageView
@@ -96,9 +96,11 @@ func browse(t *testing.T, p *proxyPage, args ...string) (wide, narrow, asked pag
 		if views = append(views, v); v.View == "requests" {
 			close(over)
 		}
-	}, func() {}, append([]string{p.Page}, args...)...)
+	}, func() { close(ended) }, append([]string{p.Page}, args...)...)
 	select {
 	case <-over:
+	case <-ended:
+		t.Fatalf("the browser ended after %d views", len(views))
 	case <-time.After(10 * time.Minute):
 		t.Fatal("the browser is stuck")
 	}
