@@ -13,7 +13,7 @@
 // anywhere can have a browser send them.
 //
 // A [Dashboard] has one goroutine, Run, that takes the events of the Manager and samples the
-// signal strengths (record.go). Requests read what Run has gathered under one mutex
+// signal strengths (record.go). Requests read the result under one mutex
 // (state.go, metrics.go, http.go). page.html, page.css and page.js are the page; text of
 // devices reaches it as text alone, never as HTML.
 package dashboard

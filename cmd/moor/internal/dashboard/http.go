@@ -38,7 +38,7 @@ const policy = "default-src 'none'; img-src data:; script-src 'self'; style-src 
 func (d *Dashboard) Handler() http.Handler {
 	mux := http.NewServeMux()
 	static := func(kind string, b []byte) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { answer(w, kind, b) }
+		return func(w http.ResponseWriter, _ *http.Request) { writeAnswer(w, kind, b) }
 	}
 	mux.HandleFunc("GET /{$}", static("text/html; charset=utf-8", pageHTML))
 	mux.HandleFunc("GET /page.css", static("text/css; charset=utf-8", pageCSS))
@@ -48,13 +48,13 @@ func (d *Dashboard) Handler() http.Handler {
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		var b bytes.Buffer
 		d.writeMetrics(&b)
-		answer(w, "text/plain; version=0.0.4; charset=utf-8", b.Bytes())
+		writeAnswer(w, "text/plain; version=0.0.4; charset=utf-8", b.Bytes())
 	})
 	return mux
 }
 
-// answer writes an answer that no browser keeps.
-func answer(w http.ResponseWriter, kind string, b []byte) {
+// writeAnswer writes an answer that no browser keeps.
+func writeAnswer(w http.ResponseWriter, kind string, b []byte) {
 	h := w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "no-store")
@@ -71,7 +71,7 @@ func (d *Dashboard) serveState(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer(w, "application/json", append(b, '\n'))
+	writeAnswer(w, "application/json", append(b, '\n'))
 }
 
 // enterReader counts a reader of the events. It is false if there are too many.
@@ -98,7 +98,7 @@ func (d *Dashboard) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer d.leaveReader()
-	answer(w, "text/event-stream", []byte("retry: 2000\n\n"))
+	writeAnswer(w, "text/event-stream", []byte("retry: 2000\n\n"))
 	out := http.NewResponseController(w)
 	ticker := time.NewTicker(sampleTime)
 	defer ticker.Stop()
