@@ -105,9 +105,17 @@ test-peers: build ## the binary against Bumble's GATT server, on Bumble's contro
 proxy-pictures: build ## pictures of the page of moor proxy in Chromium: docs/proxy-desktop.png and proxy-phone.png
 	MOOR_PICTURES=$(CURDIR)/docs test/peers/run -run '^TestProxyPage$$'
 
+.PHONY: captures
+captures: build ## make the captures in testdata again: simulated, with Bumble and RootCanal, and with BlueZ
+	test/captures
+
 .PHONY: sim-report
 sim-report: ## compare connmgr with bleak-retry-connector and habluetooth in thousands of simulated worlds: docs/sim-report.*
 	MOOR_SIM_REPORT=$(CURDIR)/docs $(GO) test -count=1 -run '^TestReport$$' -timeout 60m ./test/simreport -v
+
+.PHONY: pictures
+pictures: ## draw the pictures of the documents from runs on simulated air: docs/demo.svg, docs/policy.svg
+	$(GO) test -count=1 ./test/pictures -update
 
 .PHONY: mutations
 mutations: ## break each behavior in docs/upstream-tests.md, and see its tests fail

@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/token"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -20,6 +19,7 @@ var foreignPackages = []string{"ble", "context", "errors", "net", "org", "slog",
 var foreignNames = []struct{ name, reason string }{
 	{"NewDeviceWithName", "a function of go-ble"},
 	{"linux.Device", "a type of go-ble"},
+	{"linux.NewDevice", "a function of go-ble"},
 	{"HCI.Send", "a method of go-ble"},
 	{"OptAdvParams", "an option of go-ble"},
 	{"io.ErrClosedPipe", "an error of the standard library"},
@@ -94,7 +94,7 @@ func pageLines(t *testing.T) (lines []docLine) {
 			switch {
 			case file == "CHANGELOG.md" && (heading == "Changed on main" || section == ""):
 				continue
-			case strings.HasPrefix(section, "Coming from bleak") && strings.HasPrefix(line, "|"):
+			case strings.HasPrefix(section, "Coming from") && strings.HasPrefix(line, "|"):
 				_, line, _ = strings.Cut(line[1:], "|")
 			}
 			lines = append(lines, docLine{file: file, number: n + 1, text: line, code: code})
@@ -129,7 +129,7 @@ var (
 	bare    = regexp.MustCompile("^`[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*`$")
 	testOf  = regexp.MustCompile("`([a-z0-9/]+)` ((?:Test|Benchmark)[A-Z]\\w+)")
 	address = regexp.MustCompile(`(https?://|github\.com/|golang\.org/)\S+`)
-	fileExt = regexp.MustCompile(`\.(go|md|py|js|css|svg|png|yaml|mod|sum|txt|json|service|html|org|com)$`)
+	fileExt = regexp.MustCompile(`\.(go|md|py|js|css|svg|png|diff|yaml|mod|sum|txt|json|service|html|org|com|io|mqtt)$`)
 )
 
 // names returns the Go names of the line: dotted ones, doc links, and in a page also
@@ -169,10 +169,8 @@ var (
 // paths returns the paths of the line that look like files of the repository.
 func (l *docLine) paths() (paths []string) {
 	text := address.ReplaceAllString(l.text, "")
+	text = target.ReplaceAllString(text, "]") // TestLinks resolves these
 	paths = sourceFile.FindAllString(text, -1)
-	for _, m := range target.FindAllStringSubmatch(text, -1) {
-		paths = append(paths, path.Join(path.Dir(l.file), m[1]))
-	}
 	for _, m := range folder.FindAllStringSubmatch(text, -1) {
 		if strings.Contains(m[1], "/") && !fileExt.MatchString(m[1]) {
 			paths = append(paths, m[1])

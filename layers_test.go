@@ -19,7 +19,7 @@ const module = "github.com/moor-ble/moor"
 func TestPackageNamesAreKnown(t *testing.T) {
 	for _, p := range layers {
 		name := path.Base(p)
-		if strings.Contains(p, "internal/") || strings.HasPrefix(p, "cmd/") || strings.HasPrefix(p, "test/") || strings.HasSuffix(name, "test") || name == "sim" {
+		if strings.Contains(p, "internal/") || strings.HasPrefix(p, "examples/") || strings.HasPrefix(p, "cmd/") || strings.HasPrefix(p, "test/") || strings.HasSuffix(name, "test") || name == "sim" {
 			continue
 		}
 		if got := text.DropPackages("failed: " + name + ": x"); got != "failed: x" {
@@ -46,6 +46,7 @@ var layers = []string{
 	"internal/yamlfile",
 	"uuid",
 	"hci",
+	"internal/replay",
 	"payload",
 	"esphome",
 	"hci/hcitest",
@@ -65,14 +66,29 @@ var layers = []string{
 	"slots",
 	"servicecache",
 	"connmgr",
+	"remote",
 	"proxy",
 	"goble",
-	"cmd/moor/internal/doctor",
 	"cmd/moor/internal/assigned",
+	"cmd/moor/internal/doctor",
 	"cmd/moor/internal/demo",
 	"cmd/moor/internal/dashboard",
 	"cmd/moor/internal/cli",
 	"cmd/moor",
+	"examples/advlog",
+	"examples/battery",
+	"examples/beacon",
+	"examples/container",
+	"examples/goble-port",
+	"examples/hold",
+	"examples/mqtt",
+	"examples/pair",
+	"examples/peripheral",
+	"examples/prometheus",
+	"examples/proxy",
+	"examples/simtest",
+	"examples/uart",
+	"examples/uart/device",
 	"test/bench",
 	"test/figures",
 	"test/hostile",
@@ -82,6 +98,8 @@ var layers = []string{
 	"test/conntest",
 	"test/kernel",
 	"test/peers",
+	"test/examples",
+	"test/pictures",
 }
 
 // forbidden lists imports that the order of layers would allow. A trailing
@@ -133,6 +151,9 @@ func TestLayers(t *testing.T) {
 			}
 			if i := slices.Index(layers, to); i > row {
 				t.Errorf("%s imports %s, which lies above it", dir, to)
+			}
+			if strings.HasPrefix(dir, "examples/") && strings.Contains(to, "internal/") {
+				t.Errorf("%s imports %s, which the copies of an example cannot", dir, to)
 			}
 			for _, f := range forbidden {
 				if f.from == dir && matches(f.to, to) {

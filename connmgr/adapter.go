@@ -53,6 +53,7 @@ type Adapter struct {
 	state    AdapterState // guarded by mu, as all below
 	err      error
 	host     *host.Host
+	proxy    Proxy   // the transport of host; nil unless it is a proxy
 	own      hci.MAC // the public address of its controller; zero until that was up once
 	climb    climb
 	recovery Recovery        // without Tries
@@ -241,8 +242,12 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	if hc.HCI.Logger == nil {
 		hc.HCI.Logger = a.m.cfg.Logger
 	}
+	p := proxyOf(tr)
 	h, err := host.Open(ctx, tr, &hc)
 	if err == nil {
+		a.mu.Lock()
+		a.proxy = p
+		a.mu.Unlock()
 		a.m.tasks.Go(func() { a.watchDrops(ctx, tr, h) })
 	}
 	return h, err
@@ -252,6 +257,11 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 // requested, or ctx ends. It reports whether the adapter has worked meanwhile.
 func (a *Adapter) serveHost(ctx context.Context, h *host.Host) (worked bool) {
 	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
+	if p := a.proxy; p != nil {
+		n, _ := p.Slots()
+		a.m.slots.SetLimit(a.name, n) // before the first dial
+		a.m.tasks.Go(func() { a.followSlots(ctx, h, p) })
+	}
 	a.mu.Lock()
 	if own := h.Controller().KnownInfo().Public; own != (hci.MAC{}) {
 		a.own = own

@@ -321,11 +321,19 @@ func (x *attempts) dialDevice(ctx context.Context, a *Adapter) (*host.Host, *hos
 			random := peer
 			random.Kind = hci.AddrRandom
 			c, err := h.ConnectAnyPlain(ctx, []hci.Addr{peer, random}, o)
-			return h, c, err
+			return h, c, a.explainDial(peer, err)
 		}
 	}
 	c, err := h.ConnectPlain(ctx, peer, o)
-	return h, c, err
+	return h, c, a.explainDial(peer, err)
+}
+
+// explainDial returns the error of a dial, in the words of the proxy if the adapter is one.
+func (a *Adapter) explainDial(peer hci.Addr, err error) error {
+	if p := a.Proxy(); p != nil && err != nil {
+		return p.Explain(peer, err)
+	}
+	return err
 }
 
 // setUpClient makes a new link ready: security, attribute table, the check of the program.

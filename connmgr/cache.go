@@ -43,6 +43,7 @@ func (m *Manager) ClearCache(address string) bool {
 	if err != nil {
 		return false
 	}
+	m.forgetTables(t.addr.MAC)
 	m.traits.forgetTraits(t)
 	m.evidence.forget(t.addr.MAC)
 	found := false

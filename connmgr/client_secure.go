@@ -39,8 +39,15 @@ func (c *Client) raiseSecurity(err error) func(ctx context.Context) error {
 	return nil
 }
 
-// Security returns the security of the link.
+// Security returns the security of the link. That of the link of a proxy is known after a
+// Pair on the link alone.
 func (c *Client) Security() smp.Security {
+	if c.Proxied() {
+		if r := c.Paired(); r != nil {
+			return r.Security
+		}
+		return smp.Security{}
+	}
 	if sm := c.link.conn.SMP(); sm != nil {
 		return sm.Security()
 	}
@@ -53,12 +60,18 @@ func (c *Client) Pair(ctx context.Context, o *smp.PairOptions) (*smp.Result, err
 	if sm == nil {
 		return nil, controller.ErrNotSupported
 	}
-	r, err := sm.Pair(ctx, o)
+	pair := sm.Pair
+	if c.Proxied() {
+		pair = c.pairByProxy
+	}
+	r, err := pair(ctx, o)
 	if err == nil {
 		c.link.mu.Lock()
 		c.link.paired = r
 		c.link.mu.Unlock()
-		c.link.renewBond()
+		if !c.Proxied() { // whose bond says nothing about the tables here
+			c.link.renewBond()
+		}
 	}
 	return r, err
 }

@@ -16,6 +16,7 @@ import (
 type link struct {
 	m       *Manager
 	adapter *Adapter
+	proxy   Proxy // of the adapter; nil if it is a local one
 	conn    *host.Conn
 	peer    hci.Addr // its identity address, if known when the link was made
 	name    string
@@ -80,7 +81,7 @@ const (
 // adoptLink enters a new link and watches for its end.
 func (m *Manager) adoptLink(a *Adapter, h *host.Host, conn *host.Conn, name string) *link {
 	l := &link{
-		m: m, adapter: a, conn: conn, peer: identityOf(h, conn.Peer()), name: name,
+		m: m, adapter: a, proxy: a.Proxy(), conn: conn, peer: identityOf(h, conn.Peer()), name: name,
 		gone: make(chan struct{}), pairs: make(chan struct{}, 1), users: map[*Client]bool{}, refused: make(chan struct{}),
 		guarded: make(chan struct{}), settled: make(chan struct{}), tables: make(chan struct{}), repairing: newLimit(1),
 	}

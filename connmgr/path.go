@@ -64,8 +64,13 @@ func (m *Manager) rankAdapters(t target, last *Adapter, avoid string, o *Options
 		return nil, err
 	}
 	paths := make([]path, 0, len(m.adapters))
+	var refusal error
 	for _, a := range m.adapters {
 		if o.Adapter != "" && a.name != o.Adapter || a.up() == nil || bonded != nil && !slices.Contains(bonded, a) {
+			continue
+		}
+		if p := a.Proxy(); p != nil && p.Refusal() != nil {
+			refusal = p.Refusal()
 			continue
 		}
 		paths = append(paths, path{adapter: a, score: unheardRSSI})
@@ -88,6 +93,9 @@ func (m *Manager) rankAdapters(t target, last *Adapter, avoid string, o *Options
 	}
 	if len(paths) == 0 && bonded != nil {
 		return nil, fmt.Errorf("%w: %s has the bond with the device: %w", ErrNoAdapter, bonded[0].name, syscall.ENODEV)
+	}
+	if len(paths) == 0 && refusal != nil {
+		return nil, refusal
 	}
 	if len(paths) == 0 {
 		return nil, m.noAdapter(o.Adapter)

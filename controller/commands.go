@@ -343,7 +343,7 @@ func (c *core) handleCommandStatus(ev *hci.CommandStatus) {
 // answerCommand passes the controller's answer to the command's continuation.
 func (c *core) answerCommand(cmd *command, ret []byte, status hci.Status) {
 	if status != hci.StatusSuccess {
-		cmd.done(c.now, nil, &CommandError{cmd.op, status})
+		cmd.done(c.now, nil, &CommandError{cmd.op, c.explainLack(status)})
 		return
 	}
 	c.legacy.noteAccepted(cmd)

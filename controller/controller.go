@@ -68,7 +68,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Controller, erro
 		stop: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	ctl.core.setup(*cfg)
-	ctl.core.fresh = true
+	ctl.core.fresh, ctl.core.lacks = true, Lacks(tr)
 	ctl.adverts.init()
 	ctl.core.post, ctl.core.closed = ctl.Post, ctl.done
 	ctl.core.onPeripheralLink = ctl.queueAccepted

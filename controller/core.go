@@ -27,6 +27,8 @@ type core struct {
 	dec  hci.Decoder
 	err  error // why the Controller ends; nil before that
 	info Info
+	// lacks is why the controller has fewer commands than others; nil for most.
+	lacks error
 	// started reports that the start-up has ended.
 	started bool
 	// fresh reports that the controller has not answered the first Reset yet.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/replay"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
@@ -15,7 +16,7 @@ import (
 // and then fails, and by then every waiting caller must have got one result.
 func FuzzCore(f *testing.F) {
 	f.Add([]byte{})
-	for _, s := range coreSeeds() {
+	for _, s := range slices.Concat(coreSeeds(), capturedSeeds(f)) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
@@ -78,6 +79,21 @@ func coreSeeds() [][]byte {
 		slices.Concat([]byte{stepScan, 0, stepAddress, 3}, answer, answer, answer, answer, dial, []byte{stepAddress, 1}, answer, answer, up),
 		slices.Concat(dial, answer, up, []byte{stepProcedure, 0, 4}, answer, answer, dial, []byte{stepTime, 250, stepTime, 250}),
 	}
+}
+
+// capturedSeeds are scripts of the packets that the controllers of the captures have sent.
+func capturedSeeds(f *testing.F) (scripts [][]byte) {
+	f.Helper()
+	for _, records := range replay.Seeds(f, "../testdata/btsnoop") {
+		var script []byte
+		for _, rec := range records {
+			if n := len(rec.Packet); !rec.Sent && n < 64 && len(script)+2+n <= 1<<10 {
+				script = append(append(script, stepPacket, byte(n)), rec.Packet...)
+			}
+		}
+		scripts = append(scripts, script)
+	}
+	return scripts
 }
 
 // world is a core with its callers, and a controller that only remembers the

@@ -35,7 +35,9 @@ type Info struct {
 	ExtendedRefused error
 	// CodedRefused is the refusal that has made the Controller scan or initiate without
 	// the coded PHY although the controller lists it; nil if there was none.
-	CodedRefused      error
+	CodedRefused error
+	// Quirks lists the known faults of the controller that the host works around, in words.
+	Quirks            []string
 	AcceptListSize    int // entries of the filter accept list
 	ResolvingListSize int // entries of the resolving list
 	// States holds the supported combinations of states (Vol 4, Part E, 7.8.27).

@@ -5,7 +5,7 @@ import "time"
 // load measures the part of the time in which the air carries packets of this host.
 type load struct {
 	part  float64
-	since time.Time
+	since time.Duration
 	sent  time.Duration // since then
 }
 
@@ -16,8 +16,8 @@ const (
 )
 
 // noteTurn records that a turn begins at start.
-func (d *load) noteTurn(start time.Time) {
-	span := start.Sub(d.since)
+func (d *load) noteTurn(start time.Duration) {
+	span := start - d.since
 	if span <= 0 {
 		return
 	}

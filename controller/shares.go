@@ -35,6 +35,7 @@ const (
 // are not acknowledged for two intervals gets no more, and one that has not been heard for a
 // while gets a single one.
 type shares struct {
+	clock airClock
 	turn  turn
 	load  load
 	busy  int   // links with packets in the controller
@@ -50,6 +51,9 @@ type share struct {
 
 // pumpData sends data packets while the controller has buffers.
 func (c *core) pumpData() {
+	if c.data.free > 0 && len(c.data.ready) > 0 {
+		c.shares.clock.setTime(c.now)
+	}
 	for c.data.free > 0 && len(c.data.ready) > 0 {
 		l, retry := c.pickLink()
 		if l == nil {
@@ -92,7 +96,7 @@ func (c *core) pickBorrower() *Link {
 	if s.lent != nil {
 		return nil
 	}
-	stuck := c.now.After(s.turn.stuckTime())
+	stuck := s.clock.now > s.turn.stuckTime()
 	for _, l := range c.data.ready {
 		if l.inflight == 0 && (l.share.fresh || stuck) {
 			return l
@@ -101,13 +105,14 @@ func (c *core) pickBorrower() *Link {
 	return nil
 }
 
-// retryLater has pumpData called again at the time retry, or when the turn is stuck.
-func (c *core) retryLater(retry time.Time) {
-	if at := c.shares.turn.stuckTime().Add(1); retry.IsZero() || at.Before(retry) && at.After(c.now) {
+// retryLater has pumpData called again at the time retry, if that is not 0, or when the turn is stuck.
+func (c *core) retryLater(retry time.Duration) {
+	now := c.shares.clock.now
+	if at := c.shares.turn.stuckTime() + 1; retry == 0 || at < retry && at > now {
 		retry = at
 	}
-	if retry.After(c.now) {
-		c.timers.setTimer(&c.shares.timer, retry)
+	if retry > now {
+		c.timers.setTimer(&c.shares.timer, c.now.Add(retry-now))
 	}
 }
 
@@ -120,11 +125,11 @@ func (c *core) isSilent(l *Link) bool {
 }
 
 // pickLink chooses the link that gets the next buffer. It returns nil if no link should get
-// one now; retry is then when to look again, or zero.
-func (c *core) pickLink() (best *Link, retry time.Time) {
-	t := &c.shares.turn
-	end := later(t.endTime(), c.now)
-	on := t.isOn(c.now)
+// one now; retry is then when to look again, or 0.
+func (c *core) pickLink() (best *Link, retry time.Duration) {
+	t, now := &c.shares.turn, c.shares.clock.now
+	end := max(t.endTime(), now)
+	on := t.isOn(now)
 	if on && t.link.ready && !c.isSilent(t.link) && t.lasts(end) {
 		if c.isFull(t.link) {
 			return nil, retry
@@ -137,8 +142,7 @@ func (c *core) pickLink() (best *Link, retry time.Time) {
 	for _, l := range c.data.ready {
 		most, shortest = max(most, l.share.used), min(shortest, l.interval())
 	}
-	var start time.Time
-	var cost time.Duration
+	var start, cost time.Duration
 	for _, l := range c.data.ready {
 		slow := l.isSlow(shortest)
 		if c.isSilent(l) || slow && l != t.link && l.unsent() > 0 {
@@ -154,28 +158,28 @@ func (c *core) pickLink() (best *Link, retry time.Time) {
 		if l != t.link || !on || slow {
 			at = c.turnTime(l, end, shortest)
 		}
-		if d := c.shares.load.cost(at.Sub(end)) + l.share.used/l.leadCost(); best == nil || d < cost {
+		if d := c.shares.load.cost(at-end) + l.share.used/l.leadCost(); best == nil || d < cost {
 			best, cost, start = l, d, at
 		}
 	}
 	switch {
 	case best == nil || c.isFull(best):
 		return nil, retry
-	case start.Equal(end):
+	case start == end:
 		t.extend(end)
 		return best, retry
 	}
 	if len(c.data.ready) > 1 {
-		if wait := end.Add(4 * shortest); start.After(wait) { // the buffer is of more use to the others until then
-			return nil, start.Add(-4 * shortest)
+		if start > end+4*shortest { // the buffer is of more use to the others until then
+			return nil, start - 4*shortest
 		}
 		// Its packets must not be there for an earlier event.
-		if next := best.nextEvent(c.now.Add(-eventGuard)); start.Sub(next) > eventSlack {
-			return nil, next.Add(eventGuard + 1)
+		if next := best.nextEvent(now - eventGuard); start-next > eventSlack {
+			return nil, next + eventGuard + 1
 		}
 	}
 	// A turn of few packets would waste its event.
-	if l := t.link; l != nil && best.role == hci.RoleCentral && l.unsent() > 0 && c.data.free <= c.data.total/8 && !c.now.After(t.stuckTime()) {
+	if l := t.link; l != nil && best.role == hci.RoleCentral && l.unsent() > 0 && c.data.free <= c.data.total/8 && now <= t.stuckTime() {
 		return nil, retry
 	}
 	t.begin(best, start, shortest, len(c.data.ready))
@@ -210,7 +214,8 @@ func (c *core) passPacket(l *Link) {
 // noteFreed records that the controller has freed count buffers of l.
 func (c *core) noteFreed(l *Link, count int, alone bool) {
 	s := &c.shares
-	l.times.noteEvent(l, c.now, count, alone)
+	s.clock.setTime(c.now)
+	l.times.noteEvent(l, s.clock.now, count, alone)
 	if l.inflight == 0 {
 		s.busy--
 	}
@@ -218,7 +223,7 @@ func (c *core) noteFreed(l *Link, count int, alone bool) {
 		s.lent = nil
 	}
 	if s.turn.link == l {
-		s.turn.noteFreed(c.now)
+		s.turn.noteFreed(s.clock.now)
 	}
 }
 
@@ -232,7 +237,8 @@ func (c *core) forgetShare(l *Link) {
 		s.lent = nil
 	}
 	if s.turn.link == l {
-		s.turn = turn{from: c.now}
+		s.clock.setTime(c.now)
+		s.turn = turn{from: s.clock.now}
 	}
 }
 

@@ -51,6 +51,7 @@ func (ctl *Controller) tryStartUp(ctx context.Context) (*Info, error) {
 		if s.err == nil && q.match(i) {
 			ctl.core.log.Log(ctx, LevelController, "controller quirk", "symptom", q.symptom)
 			q.apply(i)
+			i.Quirks = append(i.Quirks, q.symptom)
 		}
 	}
 	s.acceptEventMask(i, mask)

@@ -17,12 +17,38 @@ const (
 )
 
 // timetable predicts when the packets of one link are on the air: from the times at which
-// packets were completed, the connection interval, and the length of packets.
+// packets were completed, the connection interval, and the length of packets. Its times are
+// those of the airClock.
 type timetable struct {
-	anchor   time.Time     // of a connection event
-	acked    time.Time     // when packets were completed last
+	anchor   time.Duration // of a connection event; 0 if none is known
+	acked    time.Duration // when packets were completed last
 	exchange time.Duration // of a packet of the last turn and its acknowledgment
 	tail     bool          // the last packet of an event is not acknowledged yet; of a peripheral only
+	length   packetLength  // that exchange is computed for
+}
+
+// packetLength is all that the duration of an exchange depends on.
+type packetLength struct {
+	octets, most int
+	tx, rx       hci.PHY
+}
+
+// airClock counts the time for the shares of links, which compute with it several times for
+// each packet: as a number, since its origin, and never 0.
+type airClock struct {
+	origin, set time.Time // set is the time of now
+	now         time.Duration
+}
+
+// setTime sets the clock to a time.
+func (a *airClock) setTime(now time.Time) {
+	if a.now != 0 && now == a.set {
+		return
+	}
+	if a.now == 0 {
+		a.origin = now.Add(-time.Hour)
+	}
+	a.set, a.now = now, now.Sub(a.origin)
 }
 
 // interval returns the connection interval. Must run on the loop.
@@ -34,11 +60,15 @@ func (l *Link) interval() time.Duration {
 func (l *Link) noteLength(n int) {
 	s, t := &l.state, time.Duration(0)
 	most := max(minPayload, int(s.MaxTX))
+	length := packetLength{n, most, s.TX, s.RX}
+	if length == l.times.length {
+		return
+	}
 	for first := true; first || n > 0; first = false {
 		t += s.TX.Airtime(min(n, most)) + s.RX.Airtime(0) + 2*interFrameSpace
 		n -= most
 	}
-	l.times.exchange = t
+	l.times.exchange, l.times.length = t, length
 }
 
 // unsent is the number of packets in the controller that the present event, or the next
@@ -52,25 +82,25 @@ func (l *Link) unsent() int {
 }
 
 // nextEvent predicts the first connection event from t on; t if nothing is known.
-func (l *Link) nextEvent(t time.Time) time.Time {
-	if l.times.anchor.IsZero() {
+func (l *Link) nextEvent(t time.Duration) time.Duration {
+	if l.times.anchor == 0 {
 		return t
 	}
-	interval, late := l.interval(), t.Sub(l.times.anchor)
+	interval, late := l.interval(), t-l.times.anchor
 	if late > 0 {
 		late += interval - 1
 	}
-	return l.times.anchor.Add(late / interval * interval)
+	return l.times.anchor + late/interval*interval
 }
 
 // noteEvent learns from the completion of count packets. alone reports that no other link
 // had packets completed at the same time: with another one, the controller may have kept
 // the report for a while.
-func (t *timetable) noteEvent(l *Link, now time.Time, count int, alone bool) {
+func (t *timetable) noteEvent(l *Link, now time.Duration, count int, alone bool) {
 	// After a pause these packets are the first of an event.
 	pause := time.Duration(count+1)*t.exchange + time.Millisecond
-	if now.Sub(t.acked) > pause && (alone || t.anchor.IsZero()) {
-		t.anchor = now.Add(-t.eventTime(l, count))
+	if now-t.acked > pause && (alone || t.anchor == 0) {
+		t.anchor = now - t.eventTime(l, count)
 	}
 	t.acked = now
 	t.tail = l.role == hci.RolePeripheral && l.inflight > 0

@@ -20,7 +20,7 @@ const (
 )
 
 // turn is the time in which one link gets the buffers. It begins with a connection event of
-// the link.
+// the link. Its times are those of the airClock.
 //
 // A central ends the turn of a link at the event of another one, so that the air is hardly
 // ever idle. A peripheral cannot: the acknowledgment of the last packet of an event comes in
@@ -35,16 +35,16 @@ const (
 // A turn that is over goes on if no other link is due: see pickLink. A link whose interval is
 // long beside that of others has a turn of one short interval.
 type turn struct {
-	link  *Link     // nil if none
-	until time.Time // so long, the link comes before all others
+	link  *Link         // nil if none
+	until time.Duration // so long, the link comes before all others
 	// from and ahead give the time at which the air is done with all packets in the
 	// controller: from then on, it has that many packets of the turn to carry.
-	from  time.Time
+	from  time.Duration
 	ahead int
 }
 
 // begin gives l the turn in its event at start. n links have packets to send.
-func (t *turn) begin(l *Link, start time.Time, shortest time.Duration, n int) {
+func (t *turn) begin(l *Link, start, shortest time.Duration, n int) {
 	l.noteLength(l.queueLength())
 	length := l.interval()
 	switch {
@@ -55,19 +55,19 @@ func (t *turn) begin(l *Link, start time.Time, shortest time.Duration, n int) {
 			length = max(length, minTurn)
 		}
 	}
-	*t = turn{link: l, until: start.Add(length), from: start, ahead: 1}
+	*t = turn{link: l, until: start + length, from: start, ahead: 1}
 }
 
 // extend adds a packet at end to a turn that is over, and another interval to the turn.
-func (t *turn) extend(end time.Time) {
+func (t *turn) extend(end time.Duration) {
 	t.from, t.ahead = end, 1
 	if t.link.role == hci.RolePeripheral {
-		t.until = t.until.Add(t.link.interval())
+		t.until += t.link.interval()
 	}
 }
 
 // noteFreed records that the controller has freed buffers of the link.
-func (t *turn) noteFreed(now time.Time) {
+func (t *turn) noteFreed(now time.Duration) {
 	t.from, t.ahead = now, t.link.unsent()
 	if t.link.times.tail && t.ahead > 0 {
 		t.ahead++ // one is on the air
@@ -75,47 +75,47 @@ func (t *turn) noteFreed(now time.Time) {
 }
 
 // isOn reports whether the link has packets to send, and sends them in time.
-func (t *turn) isOn(now time.Time) bool {
-	return t.link != nil && t.link.unsent() > 0 && !now.After(t.endTime().Add(eventSlack))
+func (t *turn) isOn(now time.Duration) bool {
+	return t.link != nil && t.link.unsent() > 0 && now <= t.endTime()+eventSlack
 }
 
 // lasts reports whether a packet at end belongs to the turn.
-func (t *turn) lasts(end time.Time) bool {
+func (t *turn) lasts(end time.Duration) bool {
 	if l := t.link; l.role == hci.RolePeripheral {
 		// An event ends when the rest of its interval is too short for a packet.
-		end = end.Add(l.times.exchange + l.interval()%l.times.exchange)
+		end += l.times.exchange + l.interval()%l.times.exchange
 	}
-	return end.Before(t.until)
+	return end < t.until
 }
 
 // endTime predicts when the air is done with all packets in the controller.
-func (t *turn) endTime() time.Time {
+func (t *turn) endTime() time.Duration {
 	if t.link == nil {
 		return t.from
 	}
-	return t.from.Add(time.Duration(t.ahead) * t.link.times.exchange)
+	return t.from + time.Duration(t.ahead)*t.link.times.exchange
 }
 
 // stuckTime is when the turn has missed two events.
-func (t *turn) stuckTime() time.Time {
+func (t *turn) stuckTime() time.Duration {
 	if t.link == nil {
 		return t.from
 	}
-	return t.endTime().Add(2 * t.link.interval())
+	return t.endTime() + 2*t.link.interval()
 }
 
 // turnTime returns the earliest event for a new turn of l, if the air is busy until end.
-func (c *core) turnTime(l *Link, end time.Time, shortest time.Duration) time.Time {
+func (c *core) turnTime(l *Link, end, shortest time.Duration) time.Duration {
 	t := &c.shares.turn
-	end = end.Add(eventGuard)
+	end += eventGuard
 	if on := t.link; on != nil && on != l && on.times.tail && on.unsent() > 0 && !on.isSlow(shortest) {
-		end = later(end, t.until.Add(emptyEvent)) // the acknowledgment has come
+		end = max(end, t.until+emptyEvent) // the acknowledgment has come
 	}
 	if l.role == hci.RoleCentral {
 		return l.nextEvent(end)
 	}
 	if l.inflight == 0 && c.shares.busy >= c.data.total/2 && !l.share.fresh {
-		end = c.nextOf(end).Add(emptyEvent) // too few buffers are left until then
+		end = c.nextOf(end) + emptyEvent // too few buffers are left until then
 	}
 	// An event of another link with packets in the controller may come first.
 	at := l.nextEvent(end)
@@ -124,8 +124,8 @@ func (c *core) turnTime(l *Link, end time.Time, shortest time.Duration) time.Tim
 			continue
 		}
 		first := o.nextEvent(end)
-		last := first.Add(max(emptyEvent, time.Duration(o.unsent())*o.times.exchange))
-		if !first.After(at) && last.After(at) {
+		last := first + max(emptyEvent, time.Duration(o.unsent())*o.times.exchange)
+		if first <= at && last > at {
 			at = l.nextEvent(last)
 		}
 	}
@@ -133,9 +133,9 @@ func (c *core) turnTime(l *Link, end time.Time, shortest time.Duration) time.Tim
 }
 
 // nextOf predicts the first event from t on of the links with packets in the controller.
-func (c *core) nextOf(t time.Time) (first time.Time) {
+func (c *core) nextOf(t time.Duration) (first time.Duration) {
 	for _, l := range c.links {
-		if at := l.nextEvent(t); l.inflight > 0 && (first.IsZero() || at.Before(first)) {
+		if at := l.nextEvent(t); l.inflight > 0 && (first == 0 || at < first) {
 			first = at
 		}
 	}
@@ -147,11 +147,3 @@ func (l *Link) isSlow(shortest time.Duration) bool { return l.interval() > 2*sho
 
 // queueLength returns the octets of the first packet that waits.
 func (l *Link) queueLength() int { return len(*l.queue.At(0)) - hci.ACLHeaderLen }
-
-// later returns the later one of two times.
-func later(t, u time.Time) time.Time {
-	if t.After(u) {
-		return t
-	}
-	return u
-}

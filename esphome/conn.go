@@ -132,5 +132,8 @@ func (c *Conn) WritePacked(ps ...Packed) error {
 	return err
 }
 
+// SetWriteDeadline bounds the writes: one that has not ended by then fails.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }
+
 // Close closes the connection: Read and Write return.
 func (c *Conn) Close() error { return c.conn.Close() }

@@ -32,6 +32,18 @@ type subKey struct {
 	ind   bool
 }
 
+// keyOf returns the key of a subscription to c. A characteristic that either notifies or
+// indicates, but not both, has one kind of subscription, whatever the program asks for.
+func keyOf(c *ble.Characteristic, ind bool) subKey {
+	switch c.Property & (ble.CharNotify | ble.CharIndicate) {
+	case ble.CharNotify:
+		ind = false
+	case ble.CharIndicate:
+		ind = true
+	}
+	return subKey{valueOf(c).anyPointer(), ind}
+}
+
 func newClient(c *link, name string) *client {
 	return &client{
 		c: c, name: name, attributes: attributes{first: map[attribute]*gatt.Char{}},
@@ -267,7 +279,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 		return foreign(err)
 	}
 	x.mu.Lock()
-	x.subs[subKey{valueOf(c).anyPointer(), ind}] = sub
+	x.subs[keyOf(c, ind)] = sub
 	x.mu.Unlock()
 	go func() { // returns with the subscription or the link
 		for v, err := range sub.All(context.Background()) {
@@ -282,7 +294,7 @@ func (x *client) Subscribe(c *ble.Characteristic, ind bool, h ble.NotificationHa
 
 // Unsubscribe ends the subscription; without one it does nothing.
 func (x *client) Unsubscribe(c *ble.Characteristic, ind bool) error {
-	k := subKey{valueOf(c).anyPointer(), ind}
+	k := keyOf(c, ind)
 	x.mu.Lock()
 	sub := x.subs[k]
 	delete(x.subs, k)

@@ -66,6 +66,9 @@ func TestSnoopOfBtmon(t *testing.T) {
 func FuzzReadSnoop(f *testing.F) {
 	f.Add(unhex(f, monitorFile))
 	f.Add(unhex(f, "6274736e6f6f7000 00000001 000003ea"+"00000004 00000004 00000002 00000000"+monitorStamp+"01030c00"))
+	for _, file := range captureFiles(f) {
+		f.Add(file)
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		w := NewSnoopWithKeys(io.Discard)
 		size := 0

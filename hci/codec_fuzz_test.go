@@ -11,6 +11,7 @@ func FuzzEvent(f *testing.F) {
 	for _, s := range eventSamples() {
 		f.Add(AppendEvent(nil, s.ev))
 	}
+	addCaptured(f, PacketEvent)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ev, err := ParseEvent(b)
 		if err != nil {
@@ -39,6 +40,7 @@ func FuzzCommand(f *testing.F) {
 		f.Add(b[1:])
 	}
 	f.Add([]byte{0x01, 0xFC, 1, 2})
+	addCaptured(f, PacketCommand)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		cmd, err := ParseCommand(b)
 		if err != nil {
@@ -76,6 +78,13 @@ func FuzzAdvData(f *testing.F) {
 	f.Add([]byte{0xFF, 0xFF})
 	f.Add([]byte{4, byte(ADServices16), 1, 2, 3})
 	f.Add([]byte{2, byte(ADServiceData16), 1, 1, byte(ADServiceData128)})
+	for _, rec := range capturedPackets(f) {
+		if ev, err := ParseEvent(rec.Packet[1:]); err == nil && PacketType(rec.Packet[0]) == PacketEvent {
+			if r, ok := ev.(*LEExtendedAdvertisingReport); ok {
+				f.Add([]byte(r.Reports[0].Data))
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := AdvData(b)
 		var again AdvData
@@ -105,6 +114,9 @@ func FuzzSplitPacket(f *testing.F) {
 	}
 	f.Add(AppendACL(AppendACL(nil, 1, true, []byte{1, 2}), 1, false, []byte{3}))
 	f.Add([]byte{byte(PacketISO), 0, 0, 1, 0xC0, 9})
+	for _, rec := range capturedPackets(f) {
+		f.Add(rec.Packet)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, err := SplitPacket(b)
 		if err != nil {

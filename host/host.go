@@ -71,6 +71,7 @@ func Open(ctx context.Context, tr hci.Transport, cfg *Config) (*Host, error) {
 	h.log = h.cfg.HCI.Logger
 	hc := h.cfg.HCI
 	hc.NewLink = h.newLink
+	h.cfg.L2CAP.Lacks = cmp.Or(h.cfg.L2CAP.Lacks, controller.Lacks(tr))
 	ctl, err := controller.Open(ctx, tr, &hc)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package l2cap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -263,7 +264,7 @@ func (m *Mux) Dial(ctx context.Context, psm PSM, cfg *CoCConfig) (*Conn, error) 
 	if err == nil && (psm < PSMFirst || psm > PSMLast) {
 		err = errPSM
 	}
-	if err != nil {
+	if err = cmp.Or(err, m.cfg.Lacks); err != nil {
 		return nil, &ConnectError{PSM: psm, Err: err}
 	}
 	d := &dial{reply: make(chan result[*Conn], 1)}

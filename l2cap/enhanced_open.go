@@ -1,6 +1,7 @@
 package l2cap
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -17,7 +18,7 @@ func (m *Mux) DialEnhanced(ctx context.Context, psm PSM, n int, cfg *CoCConfig) 
 	if err == nil {
 		err = checkEnhanced(psm, n)
 	}
-	if err != nil {
+	if err = cmp.Or(err, m.cfg.Lacks); err != nil {
 		return nil, &ConnectError{PSM: psm, Err: err}
 	}
 	d := &enhancedDial{reply: make(chan result[enhancedAnswer], 1)}
@@ -96,7 +97,7 @@ func (m *Mux) OpenPackets(ctx context.Context, psm PSM, n int) (int, error) {
 	if p == nil {
 		err = fmt.Errorf("no PacketService: put one into Config.Packets")
 	}
-	if err != nil {
+	if err = cmp.Or(err, m.cfg.Lacks); err != nil {
 		return 0, &ConnectError{PSM: psm, Err: err}
 	}
 	type answer struct {

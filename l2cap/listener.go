@@ -1,6 +1,7 @@
 package l2cap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ var (
 // supported". Listen may be called from any goroutine but the loop.
 func (m *Mux) Listen(psm PSM, cfg *CoCConfig) (*Listener, error) {
 	s, err := listenSettings(psm, cfg)
-	if err != nil {
+	if err = cmp.Or(err, m.cfg.Lacks); err != nil {
 		return nil, listenError(psm, err)
 	}
 	l, err := callLoop(context.Background(), m, func(_ time.Time, reply func(*Listener, error)) {

@@ -66,6 +66,9 @@ type Config struct {
 	// credit-based mode. The map is read for each link and must not change. See
 	// Validate.
 	Packets map[PSM]*PacketService
+	// Lacks is the reason, with its remedy, why the link has no credit-based channels: Dial,
+	// DialEnhanced, OpenPackets and Listen fail with it. Default none.
+	Lacks error
 	// Logger logs dropped and refused packets, at level -4. Nil disables
 	// logging.
 	Logger *slog.Logger

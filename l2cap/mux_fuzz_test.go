@@ -7,6 +7,7 @@ import (
 
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/internal/flood"
+	"github.com/moor-ble/moor/internal/replay"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
@@ -16,6 +17,13 @@ import (
 func FuzzMux(f *testing.F) {
 	for _, s := range muxSeeds() {
 		f.Add(s)
+	}
+	for _, records := range replay.Seeds(f, "../testdata/btsnoop") {
+		var script []byte
+		for _, frame := range replay.Frames(records, uint16(cidSignal), false) {
+			script = append(append(script, muxFrame, 1, byte(len(frame))), frame...)
+		}
+		f.Add(script)
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		if len(script) > 1<<10 {

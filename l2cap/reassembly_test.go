@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/replay"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
@@ -120,6 +122,16 @@ func FuzzReassembly(f *testing.F) {
 	add(packet{false, whole}, packet{true, nil}, packet{false, nil})
 	add(packet{true, append(whole, 1)}, packet{true, frameBytes(cidATT, make([]byte, 41))}, packet{false, []byte{1}})
 	add(packet{true, frameBytes(0x7F, nil)}, packet{true, frameBytes(cidFirst, make([]byte, 100))})
+	for _, records := range replay.Seeds(f, "../testdata/btsnoop") {
+		var parts []packet
+		for _, rec := range records {
+			h, data, err := hci.ParseACL(rec.Packet[1:])
+			if hci.PacketType(rec.Packet[0]) == hci.PacketACL && err == nil && len(data) < 128 {
+				parts = append(parts, packet{h.Start, data})
+			}
+		}
+		add(parts...)
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := testReassembly()
 		var model []byte // header and payload so far; nil: no frame

@@ -125,10 +125,32 @@ func (c *ptyClient) Write(b []byte) (int, error) { return c.door.f.Write(b) }
 
 func (c *ptyClient) SetWriteDeadline(t time.Time) error { return c.door.f.SetWriteDeadline(t) }
 
-// Close unblocks Read and Write; awaitClient takes the deadline away again.
+// Close unblocks Read and Write; awaitClient takes the deadline away again. The octets that
+// are left in both directions are dropped: the next client would take them for its own.
 func (c *ptyClient) Close() error {
 	if c.door.closed.Load() {
 		return nil
 	}
-	return c.door.f.SetDeadline(time.Unix(1, 0))
+	if err := c.door.f.SetDeadline(time.Unix(1, 0)); err != nil {
+		return err
+	}
+	return c.door.dropRemains()
+}
+
+// dropRemains drops the octets that neither side has read. Each side drops its input alone.
+func (d *ptyDoor) dropRemains() error {
+	rc, err := d.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var flushed error
+	if err := rc.Control(func(fd uintptr) { flushed = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCIOFLUSH) }); err != nil {
+		return err
+	}
+	other, err := os.OpenFile(d.path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return errors.Join(flushed, err)
+	}
+	flushed = errors.Join(flushed, unix.IoctlSetInt(int(other.Fd()), unix.TCFLSH, unix.TCIOFLUSH))
+	return errors.Join(flushed, other.Close())
 }

@@ -26,6 +26,8 @@ func listenSocket(ctx context.Context, p Place) (net.Listener, error) {
 	switch {
 	case errors.Is(err, ownsocket.ErrBusy):
 		return nil, &ListenError{p, err, "end it, or choose another path"}
+	case errors.Is(err, ownsocket.ErrLongPath):
+		return nil, &ListenError{p, err, "choose a shorter one"}
 	case errors.Is(err, ownsocket.ErrNoSocket):
 		return nil, &ListenError{p, err, "remove it, or choose another path"}
 	case err != nil:

@@ -31,13 +31,19 @@ type Description struct {
 }
 
 // Advertising describes advertisements. Legacy advertising has room for 31 octets, and
-// for 31 more in the scan response.
+// for 31 more in the scan response; extended advertising for 245, or for 1650 with
+// NonConnectable, and has no scan response.
 type Advertising struct {
 	// Off disables advertising, NonConnectable connections.
 	Off            bool
 	NonConnectable bool
 	// Interval is the advertising interval, 20 ms to 10.24 s; default 100 ms.
 	Interval time.Duration
+	// Extended advertises with the packets of Bluetooth 5, which older scanners do not
+	// receive. Coded does so on LE Coded PHY, with a longer range.
+	Extended, Coded bool
+	// Sets are further advertising sets, which nobody connects to.
+	Sets []AdvertisingSet
 	// Services are the advertised services; default those of the table with 16-bit UUIDs
 	// as far as there is room. NoServices advertises none.
 	Services   []uuid.UUID
@@ -49,6 +55,18 @@ type Advertising struct {
 	Manufacturer []ManufacturerData
 	// TxPower is the advertised transmit power in dBm; nil leaves it out.
 	TxPower *int8
+}
+
+// AdvertisingSet describes an advertising set beside the first one. Its fields are those of
+// Advertising; Name is advertised, default none.
+type AdvertisingSet struct {
+	Name            string
+	Interval        time.Duration
+	Extended, Coded bool
+	Services        []uuid.UUID
+	ServiceData     []ServiceData
+	Manufacturer    []ManufacturerData
+	TxPower         *int8
 }
 
 // ServiceData is service data in an advertisement.

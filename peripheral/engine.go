@@ -44,7 +44,8 @@ type Engine struct {
 
 	eventMu sync.Mutex // held while Options.Event runs
 
-	changing sync.Mutex // held by Serve and Reload while they change the peripheral
+	changing sync.Mutex                   // held by Serve and Reload while they change the peripheral
+	sets     []*controller.AdvertisingSet // guarded by changing: beside the first one
 
 	mu     sync.Mutex // leaf; guards the rest
 	d      *Description
@@ -161,7 +162,8 @@ var errServing = errors.New("peripheral: the engine serves another host already"
 
 // Serve advertises on h, whose Server must have the table of Services, accepts centrals
 // and moves the values until ctx ends or the controller does. It returns nil at the end of
-// ctx, and leaves the host open, without advertising.
+// ctx, and leaves the host open, without advertising. It may be called again then; on a host
+// with the same Server, the values are those of before.
 func (e *Engine) Serve(ctx context.Context, h *host.Host) error {
 	run, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -171,14 +173,19 @@ func (e *Engine) Serve(ctx context.Context, h *host.Host) error {
 		return errServing
 	}
 	e.host, e.run = h, run
-	d := e.d
+	d, known := e.d, e.server
 	e.mu.Unlock()
 	defer e.endServing()
 	if own := d.Own(); own.Kind == hci.AddrPublic && own != (hci.Addr{}) && own != h.Controller().Info().Address {
 		return fieldErrorf("address", "the controller has the address %v, not %v: write address: public", h.Controller().Info().Address, own)
 	}
-	e.adopt(h.Server(), d)
-	if err := e.advertise(run, h, d); err != nil {
+	if h.Server() != known { // another one has the first values
+		e.adopt(h.Server(), d)
+	}
+	e.changing.Lock()
+	err := e.advertise(run, h, d)
+	e.changing.Unlock()
+	if err != nil {
 		return endOf(ctx, err)
 	}
 	e.startValues(run, d)
@@ -216,22 +223,54 @@ func (e *Engine) endServing() {
 	e.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
-	_ = h.StopAdvertising(ctx) // fails if the controller has ended, which stops it too
+	// These fail if the controller has ended, which stops the advertising too.
+	_ = e.stopSets(ctx)
+	_ = h.StopAdvertising(ctx)
 }
 
+// advertise begins the advertising of d in place of the present one. Must be called with
+// changing locked.
 func (e *Engine) advertise(ctx context.Context, h *host.Host, d *Description) error {
 	o, err := d.Advertisement()
 	if err != nil {
 		return err
 	}
-	if o == nil {
-		return h.StopAdvertising(ctx)
-	}
-	if err := h.Advertise(ctx, o); err != nil {
+	further, err := d.FurtherSets()
+	if err != nil {
 		return err
 	}
-	e.reportEvent(Event{Kind: EventAdvertising, Own: h.Controller().Info().Address, Data: o})
+	if err := e.stopSets(ctx); err != nil {
+		return err
+	}
+	if o == nil {
+		err = h.StopAdvertising(ctx)
+	} else {
+		err = h.Advertise(ctx, o)
+	}
+	if err != nil {
+		return err
+	}
+	for i, options := range further {
+		set, err := h.AddAdvertising(ctx, options)
+		if err != nil {
+			return &FieldError{Path: fmt.Sprintf("advertising.sets[%d]", i), Err: err}
+		}
+		e.sets = append(e.sets, set)
+	}
+	if o != nil {
+		e.reportEvent(Event{Kind: EventAdvertising, Own: h.Controller().Info().Address, Data: o})
+	}
 	return nil
+}
+
+// stopSets ends the sets beside the first one. Must be called with changing locked.
+func (e *Engine) stopSets(ctx context.Context) error {
+	var failed []error
+	for _, set := range e.sets {
+		failed = append(failed, set.Stop(ctx))
+	}
+	e.sets = nil
+	return errors.Join(failed...)
 }
 
 // follow reports the begin and the end of a link.

@@ -49,6 +49,9 @@ func (d *Description) Validate() error {
 	if _, err := d.Advertisement(); err != nil {
 		return err
 	}
+	if _, err := d.FurtherSets(); err != nil {
+		return err
+	}
 	names := map[string]string{}
 	for i := range d.Services {
 		path := fmt.Sprintf("services[%d]", i)

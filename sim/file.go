@@ -251,6 +251,8 @@ func (p *filePeripheral) validateDevice() (string, error) {
 		return ".count", fmt.Errorf("%d: write 1 to %d", p.Count, maxDevices)
 	case p.isLight() && p.Pairing.Method != periph.NoPairing:
 		return ".pairing", errors.New("a light device does not pair: leave out light and count")
+	case p.isLight() && (p.Advertising.Extended || p.Advertising.Coded || len(p.Advertising.Sets) > 0):
+		return ".advertising", errors.New("a light device has one set of legacy packets: leave out light and count")
 	case p.isLight() && p.Controller != nil:
 		return ".controller", errors.New("a light device has no controller: leave out light and count")
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/replay"
 	"github.com/moor-ble/moor/internal/wire"
 )
 
@@ -40,6 +41,15 @@ func FuzzController(f *testing.F) {
 	add(hci.Disconnect{Handle: only, Reason: hci.StatusRemoteUserTerminated})
 	add(hci.Reset{})
 	f.Add(seed)
+	for _, records := range replay.Seeds(f, "../testdata/btsnoop") {
+		seed = nil
+		for _, rec := range records {
+			if n := len(rec.Packet); rec.Sent && n < 256 {
+				seed = append(append(seed, byte(n)), rec.Packet...)
+			}
+		}
+		f.Add(seed)
+	}
 
 	f.Fuzz(func(t *testing.T, script []byte) {
 		a := New(nil)

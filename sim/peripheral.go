@@ -51,14 +51,15 @@ type PeripheralConfig struct {
 // Peripheral is a device with moor's whole stack over a simulated controller. It
 // advertises, accepts links and serves its table.
 type Peripheral struct {
-	ctl    *Controller
-	host   *host.Host
-	server *gatt.Server
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	end    sync.Once
-	ended  atomic.Bool
-	err    error // of Close
+	ctl     *Controller
+	host    *host.Host
+	server  *gatt.Server
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	closing atomic.Bool   // Close has been called
+	closed  chan struct{} // closed when it has returned
+	ended   atomic.Bool
+	err     error // of Close
 }
 
 // NewPeripheral adds a device to the air. It returns when the device advertises.
@@ -73,7 +74,7 @@ func (a *Air) NewPeripheral(ctx context.Context, cfg *PeripheralConfig) (*Periph
 		cc = *c.Controller
 	}
 	cc.Name = or(cc.Name, c.Name)
-	p := &Peripheral{ctl: a.newController(&cc, true)}
+	p := &Peripheral{ctl: a.newController(&cc, true), closed: make(chan struct{})}
 	a.post(func() { p.ctl.node.setTemper(c.Temper) })
 	c.Name = or(c.Name, p.ctl.node.name)
 	if err := p.start(ctx, &c); err != nil {
@@ -184,7 +185,11 @@ func (p *Peripheral) radio() *radio { return p.ctl.node }
 // goroutines have ended. Later calls return the same error. Air.Close closes it
 // too.
 func (p *Peripheral) Close() error {
-	p.end.Do(p.closeStack)
+	if p.closing.CompareAndSwap(false, true) {
+		p.closeStack()
+		close(p.closed)
+	}
+	<-p.closed // a mutex would stop the clock of a bubble
 	return p.err
 }
 

@@ -5,7 +5,8 @@ import "time"
 // adapter is a registered adapter. The Manager's mutex guards it.
 type adapter struct {
 	name    string
-	slots   int              // as registered; 0: not known
+	slots   int              // as registered or set; 0: not known, unless none is set
+	none    bool             // it has been set to 0
 	holds   map[string]*hold // by address
 	links   int              // holds that are connected
 	learned limit            // if slots is not known
@@ -23,7 +24,7 @@ func (a *adapter) capacity() int {
 // hasRoom reports whether one more slot may be taken.
 func (a *adapter) hasRoom() bool {
 	n := a.capacity()
-	return n == 0 || len(a.holds) < n
+	return !a.none && (n == 0 || len(a.holds) < n)
 }
 
 // leastDials is the number of dials for which the queue grants slots of an adapter of
@@ -34,7 +35,7 @@ const leastDials = 8
 // there are at most as many slots without a link as there are links, or leastDials: a
 // refusal may end all dials of an adapter, and each of them then takes its turn again.
 func (a *adapter) mayGrant() bool {
-	if a.capacity() == 0 {
+	if !a.none && a.capacity() == 0 {
 		return len(a.holds)-a.links < max(leastDials, a.links)
 	}
 	return a.hasRoom()
@@ -42,7 +43,7 @@ func (a *adapter) mayGrant() bool {
 
 func (a *adapter) usage() Usage {
 	n := a.capacity()
-	if n == 0 {
+	if n == 0 && !a.none {
 		return Usage{Slots: Unknown, Used: len(a.holds), Free: Unknown}
 	}
 	return Usage{Slots: Count(n), Used: len(a.holds), Free: Count(max(0, n-len(a.holds)))}

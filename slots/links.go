@@ -125,7 +125,7 @@ func (m *Manager) Refused(name, address string, reason uint8) bool {
 	if a == nil {
 		return false
 	}
-	if h := a.holds[address]; a.slots != 0 || h != nil && !h.connected && h.order <= a.learned.counted {
+	if h := a.holds[address]; a.slots != 0 || a.none || h != nil && !h.connected && h.order <= a.learned.counted {
 		return true
 	}
 	now := time.Now()

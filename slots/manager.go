@@ -58,11 +58,27 @@ func (m *Manager) Register(name string, slots int, live ...Link) {
 		a = &adapter{name: name, holds: map[string]*hold{}}
 		m.adapters[name] = a
 	}
-	a.slots = max(0, slots)
+	a.slots, a.none = max(0, slots), false
 	a.forgetLimit()
 	m.reconcile(now, a, live, func(*hold) bool { return true })
 	m.unsettled = append(m.unsettled, name)
 	m.settleAdapters(now)
+}
+
+// SetLimit sets the number of links that an adapter carries, as its far end reports it at
+// any time; 0 means none. The slots that are taken stay, even if they are more. If the
+// adapter is not registered, SetLimit does nothing.
+func (m *Manager) SetLimit(name string, slots int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.adapters[name]
+	if a == nil {
+		return
+	}
+	a.slots, a.none = max(0, slots), slots <= 0
+	a.forgetLimit()
+	m.unsettled = append(m.unsettled, name)
+	m.settleAdapters(time.Now())
 }
 
 // Remove forgets an adapter: its slots are released, and a call of

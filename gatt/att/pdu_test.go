@@ -3,10 +3,13 @@ package att
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/moor-ble/moor/internal/replay"
 	"github.com/moor-ble/moor/internal/wire"
 	"github.com/moor-ble/moor/uuid"
 )
@@ -361,6 +364,12 @@ func TestCodes(t *testing.T) {
 func FuzzPDU(f *testing.F) {
 	for _, s := range samples {
 		f.Add(s.pdu.AppendPDU(nil))
+	}
+	for _, records := range replay.Seeds(f, "../../testdata/btsnoop") {
+		const attribute = 0x0004 // the channel of ATT
+		for _, pdu := range slices.Concat(replay.Frames(records, attribute, false), replay.Frames(records, attribute, true)) {
+			f.Add(pdu)
+		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := Parse(b)

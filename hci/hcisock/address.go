@@ -31,7 +31,7 @@ const maxIndex = 0xFFFE
 
 // forms is the remedy in every error about an address.
 const forms = "use hci0, AA:BB:CC:DD:EE:FF, tcp:HOST:PORT, unix:PATH, " +
-	"serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3, fd:NAME or sim:SCENARIO"
+	"serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3, fd:NAME, esphome:HOST or sim:SCENARIO"
 
 // Address identifies a controller to open. It is comparable. Fields that its Kind
 // does not use are zero.

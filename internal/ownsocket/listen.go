@@ -4,6 +4,7 @@ package ownsocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -16,11 +17,20 @@ var (
 	ErrBusy = errors.New("another program listens there")
 	// ErrNoSocket means that there is a file at the path that is no socket.
 	ErrNoSocket = errors.New("there is a file that is no socket")
+	// ErrLongPath means that the path has more than MaxPath octets.
+	ErrLongPath = errors.New("the path is too long")
 )
+
+// MaxPath is the length in octets of the longest path of a Unix socket: the system has room
+// for one more, which ends it.
+const MaxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // Listen listens at a path. A socket at which nobody listens any more is replaced; one
 // whose program is slow to accept is not, and fails with the error of the system.
 func Listen(ctx context.Context, path string) (net.Listener, error) {
+	if len(path) > MaxPath {
+		return nil, fmt.Errorf("%w: it has %d octets, and %d is the limit of the system", ErrLongPath, len(path), MaxPath)
+	}
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&fs.ModeSocket == 0 {
 			return nil, ErrNoSocket

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/moor-ble/moor/internal/ownsocket"
@@ -30,6 +31,9 @@ func TestListen(t *testing.T) {
 	}
 	if _, err := ownsocket.Listen(t.Context(), path); !errors.Is(err, ownsocket.ErrBusy) {
 		t.Errorf("a second time: %v", err)
+	}
+	if _, err := ownsocket.Listen(t.Context(), strings.Repeat("x", ownsocket.MaxPath+1)); !errors.Is(err, ownsocket.ErrLongPath) {
+		t.Errorf("a long path: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {

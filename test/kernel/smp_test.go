@@ -132,7 +132,7 @@ func TestPairBlueZ(t *testing.T) {
 		// replace it: the user has to remove the bond first.
 		run := m.Start(t, "read", full, guardedUUID, "--repair")
 		b.accepts(t)
-		run.Wait(t).FailsWith(t, 6, "weaker")
+		run.Wait(t).FailsWith(t, 8, "weaker")
 		m.Run(t, "unpair", full).OK(t)
 		b.forgets(t)
 		run = m.Start(t, "read", full, guardedUUID, "--pair")

@@ -279,7 +279,7 @@ func (r *Result) FailsWith(t *testing.T, code int, words ...string) *Result {
 	if r.Exit != code {
 		t.Fatalf("%s: exit %d, want %d; stdout: %s stderr: %s", r.Line, r.Exit, code, r.Stdout, r.Stderr)
 	}
-	if !strings.HasPrefix(r.Stderr, "moor: ") {
+	if !strings.HasPrefix(r.Stderr, "moor: ") && !strings.HasPrefix(r.Stderr, `{"error":`) {
 		t.Errorf("%s: stderr %q does not begin with the error", r.Line, r.Stderr)
 	}
 	r.Says(t, words...)

@@ -69,6 +69,9 @@ func checkAdapter(name string) error {
 		_, err := sim.ParseScenario(scenario)
 		return err
 	}
+	if strings.HasPrefix(name, proxyPrefix) {
+		return checkProxy(name)
+	}
 	_, err := hcisock.ParseAddress(name)
 	if open, ok := errors.AsType[*hcisock.OpenError](err); ok {
 		return fmt.Errorf("%s: %w; %s", open.Address, open.Err, open.Remedy)

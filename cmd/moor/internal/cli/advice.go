@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/moor-ble/moor/connmgr"
@@ -64,6 +65,7 @@ func advice(err error) string {
 	var (
 		open   *hcisock.OpenError
 		unseen *notSeenError
+		same   *sameNameError
 		many   *ambiguousError
 		none   *missingError
 		code   att.Code
@@ -93,6 +95,10 @@ func advice(err error) string {
 		return "give it more time with --duration, or see moor doctor"
 	case errors.As(err, &unseen) && unseen.heard:
 		return "put it into its connectable or pairing mode, or end its connection to another host"
+	case errors.As(err, &unseen) && strings.HasPrefix(unseen.device, `"`):
+		return "moor scan shows the names on air; the address of a device without a name does as well"
+	case errors.As(err, &same):
+		return "name one of them by its address"
 	case errors.As(err, &unseen):
 		return "switch it on, bring it closer, or wake it up; with /random or /public after the address, moor connects without having seen it"
 	case errors.As(err, &many):
@@ -130,6 +136,8 @@ func fileAdvice(e *fs.PathError) string {
 		return "name a file that you may read or write, in a directory that you may use"
 	case isDiskFull(e):
 		return "make room on the disk, or name a file elsewhere"
+	case errors.Is(e, fs.ErrNotExist):
+		return "check the name, and that its directory exists"
 	}
 	return ""
 }

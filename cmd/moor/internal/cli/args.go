@@ -31,6 +31,34 @@ func (p peerArg) String() string {
 	return p.Addr.MAC.String()
 }
 
+// deviceArg is a device on the command line: its address, or its name on air.
+type deviceArg struct {
+	peerArg
+	Name string // "" once the address is known
+}
+
+// String returns the name, or the address.
+func (d deviceArg) String() string {
+	if d.Name != "" {
+		return d.Name
+	}
+	return d.peerArg.String()
+}
+
+// UnmarshalText parses an address as peerArg does. All other text is a name, unless it looks
+// like an address with a mistake.
+func (d *deviceArg) UnmarshalText(b []byte) error {
+	err := d.peerArg.UnmarshalText(b)
+	name := strings.TrimSpace(string(b))
+	digits, kind, hasKind := strings.Cut(name, "/")
+	mistaken := len(digits) >= 12 || strings.ContainsAny(digits, ":-") || hasKind && kind != ""
+	if err == nil || name == "" || mistaken && consistsOf(digits, "0123456789abcdefABCDEF:-") {
+		return err
+	}
+	*d = deviceArg{Name: name}
+	return nil
+}
+
 // UnmarshalText parses an address with or without "/random" or "/public". Hyphens may
 // stand for the colons, as other systems write addresses.
 func (p *peerArg) UnmarshalText(b []byte) (err error) {

@@ -63,8 +63,7 @@ func createCapture(name string) (*os.File, error) {
 	return f, nil
 }
 
-// openCapture creates the file of --snoop, which other users cannot read. Without
-// --snoop it returns nil.
+// openCapture opens the capture of --snoop. Without --snoop it returns nil.
 func (a *app) openCapture(ctx context.Context) (*capture, error) {
 	if a.Snoop == "" {
 		if a.SnoopKeys {
@@ -72,8 +71,13 @@ func (a *app) openCapture(ctx context.Context) (*capture, error) {
 		}
 		return nil, nil
 	}
-	shown := callLater(func() { a.note("waiting for a program that reads %s", a.Snoop) })
-	file, err := runInterruptible(ctx, func() (*os.File, error) { return createCapture(a.Snoop) })
+	return a.openCaptureFile(ctx, a.Snoop)
+}
+
+// openCaptureFile creates the file of a capture, which other users cannot read.
+func (a *app) openCaptureFile(ctx context.Context, name string) (*capture, error) {
+	shown := callLater(func() { a.note("waiting for a program that reads %s", name) })
+	file, err := runInterruptible(ctx, func() (*os.File, error) { return createCapture(name) })
 	shown()
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)

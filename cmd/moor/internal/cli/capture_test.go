@@ -50,7 +50,7 @@ func TestSnoop(t *testing.T) {
 		t.Errorf("%d octets, %v", len(b), err)
 	}
 	r := moor(t.Context(), "-a", "sim:", "--snoop", "/does/not/exist", "scan")
-	r.want(t, 1, "", "moor: capture: open /does/not/exist: no such file or directory\n")
+	r.want(t, 1, "", "moor: capture: open /does/not/exist: no such file or directory\n      check the name, and that its directory exists\n")
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip(err)
 	}

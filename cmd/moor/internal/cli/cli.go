@@ -11,29 +11,14 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
 
-	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/hci"
 	"github.com/moor-ble/moor/hci/hcisock"
-	"github.com/moor-ble/moor/internal/text"
 	"github.com/moor-ble/moor/smp"
-)
-
-// Exit codes. Those from 3 on say why a connection could not be established.
-const (
-	exitOK         = 0
-	exitError      = 1
-	exitUsage      = 2
-	exitNotFound   = 3
-	exitOutOfSlots = 4
-	exitAborted    = 5
-	exitConnection = 6
-	exitBondLost   = 7
 )
 
 // Env is the environment of a command line.
@@ -105,6 +90,7 @@ func Run(ctx context.Context, args []string, env *Env) int {
 		a.printHelp(a.global)
 		err = nil
 	case err != nil:
+		a.JSON = a.JSON || slices.Contains(args, "--json") // also after the mistake
 		return a.showUsageError(c, err)
 	default:
 		if err := a.applyEnvironment(); err != nil {
@@ -179,91 +165,5 @@ func newLogger(w io.Writer, verbose int) *slog.Logger {
 func (a *app) note(format string, args ...any) {
 	if a.env.Terminal != nil && !a.JSON {
 		fmt.Fprintf(a.env.Stderr, format+"\n", args...)
-	}
-}
-
-// showError shows err and its remedy, and returns the exit code. c is nil if no
-// command was recognized.
-func (a *app) showError(ctx context.Context, c *command, err error) int {
-	var usage *usageError
-	switch {
-	case errors.As(err, &usage):
-		return a.showUsageError(c, usage.err)
-	case isSilent(err):
-		return exitError
-	case a.out.err == nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-		err = errInterrupted
-	}
-	shown, tip := message(err), advice(err)
-	if used, ok := errors.AsType[*smp.InUseError](err); ok {
-		shown = a.inUseText(used)
-	}
-	if strings.Contains(shown, tip) {
-		tip = "" // an error of several adapters has a remedy for each
-	}
-	if tip != "" && errors.Is(err, controller.ErrNoAnswer) && slices.ContainsFunc(a.Adapters, isDescriptor) {
-		tip += "; or another process has the same descriptor"
-	}
-	a.printError(shown, tip)
-	return exitCode(err)
-}
-
-var errInterrupted = errors.New("interrupted")
-
-// isDescriptor reports whether adapter names an inherited descriptor, which several
-// processes may have.
-func isDescriptor(adapter string) bool { return strings.HasPrefix(adapter, "fd:") }
-
-// exitCode returns the exit code for err, which says why a connection could not be
-// established.
-func exitCode(err error) int {
-	if _, ok := errors.AsType[*notSeenError](err); ok {
-		return exitNotFound
-	}
-	if _, ok := errors.AsType[*smp.SaveError](err); ok { // the connection was there
-		return exitError
-	}
-	failed, ok := errors.AsType[*connmgr.EstablishError](err)
-	switch {
-	case ok:
-	case errors.Is(err, smp.ErrBondLost): // when the link was there already
-		return exitBondLost
-	default:
-		return exitError
-	}
-	for _, c := range []struct {
-		category error
-		code     int
-	}{
-		{connmgr.ErrNotFound, exitNotFound},
-		{connmgr.ErrOutOfSlots, exitOutOfSlots},
-		{connmgr.ErrAborted, exitAborted},
-		{connmgr.ErrConnection, exitConnection},
-		{connmgr.ErrBondLost, exitBondLost},
-	} {
-		if errors.Is(failed.Category, c.category) {
-			return c.code
-		}
-	}
-	return exitError
-}
-
-// printError shows an error and its remedy, broken into lines for a terminal.
-func (a *app) printError(message, tip string) {
-	const indent = "      "
-	message = text.DropPackages(message)
-	lines := strings.Split(message, "\n")
-	tips := []string{tip}
-	if a.env.Terminal != nil {
-		columns, _ := a.env.Terminal()
-		lines, tips = wrapIndented(message, columns-len(indent)), wrapIndented(tip, columns-len(indent))
-	}
-	if tip != "" {
-		lines = append(lines, tips...)
-	}
-	prefix := "moor: "
-	for _, line := range lines {
-		fmt.Fprintln(a.env.Stderr, prefix+line)
-		prefix = indent
 	}
 }

@@ -48,7 +48,7 @@ func TestTakesNoAdapterUnasked(t *testing.T) {
 			var opened []string
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			code := Run(ctx, strings.Fields(c.args), &Env{
+			code := runChecked(ctx, strings.Fields(c.args), &Env{
 				Stdout: &stdout, Stderr: &stderr,
 				Adapters: func() ([]hcisock.Adapter, error) { return c.list, nil },
 				Open: func(_ context.Context, address string) (hci.Transport, error) {
@@ -70,7 +70,7 @@ func TestTakesNoAdapterUnasked(t *testing.T) {
 		})
 	}
 	var stdout bytes.Buffer
-	Run(t.Context(), []string{"--json", "adapters"}, &Env{Stdout: &stdout, Stderr: &stdout, Adapters: func() ([]hcisock.Adapter, error) { return []hcisock.Adapter{theirs, free}, nil }})
+	runChecked(t.Context(), []string{"--json", "adapters"}, &Env{Stdout: &stdout, Stderr: &stdout, Adapters: func() ([]hcisock.Adapter, error) { return []hcisock.Adapter{theirs, free}, nil }})
 	got := objects[jsonAdapter](t, result{stdout: stdout.String()})
 	if len(got) != 2 || got[0].Free || !got[1].Free {
 		t.Errorf("adapters are %+v, want the second one free alone", got)
@@ -99,7 +99,7 @@ func TestAdaptersNamed(t *testing.T) {
 	} {
 		inAir(t, c.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := Run(t.Context(), strings.Fields(c.args), &Env{
+			code := runChecked(t.Context(), strings.Fields(c.args), &Env{
 				Stdout: &stdout, Stderr: &stderr, Adapters: func() ([]hcisock.Adapter, error) { return machine, c.listed },
 			})
 			if code != c.code || stderr.String() != c.stderr || !strings.HasPrefix(stdout.String(), c.stdout) || c.stdout != nowhere && stdout.String() != c.stdout {
@@ -115,7 +115,7 @@ func TestAdaptersNamed(t *testing.T) {
 			{Index: 3, Name: "hci3", Bus: "uart", Up: true, Holders: []hcisock.Holder{{PID: 7, Name: "bluetoothd", Sure: true}, {PID: 9, Name: "scanner", Sure: true}}},
 		}
 		var stdout, stderr bytes.Buffer
-		code := Run(t.Context(), []string{"adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Adapters: func() ([]hcisock.Adapter, error) { return machine, nil }})
+		code := runChecked(t.Context(), []string{"adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Adapters: func() ([]hcisock.Adapter, error) { return machine, nil }})
 		result{code, stdout.String(), stderr.String(), 0}.want(t, 0, ""+
 			"hci0  no address  usb btusb  down, switched off by rfkill                     Kettle Radio\n"+
 			"hci1  no address  usb        down, switched off by a hardware switch          0a12:0001\n"+

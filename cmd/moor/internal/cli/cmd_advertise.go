@@ -33,7 +33,7 @@ func newAdvertise() *command {
 	cmd := newCommand(groupAir, "advertise", "Broadcast as a beacon.", c.runAdvertise)
 	cmd.detail = `A set is one of: ibeacon UUID MAJOR MINOR; eddystone-url URL; eddystone-uid NAMESPACE INSTANCE, of 20 and 12 hexadecimal digits; raw HEX, the whole advertising data. A plus sign between spaces separates sets: moor advertise ibeacon UUID 1 2 + eddystone-url https://example.com. Without a set, --name, --service and --manufacturer are the advertising data; with sets, the scan response of each.
 
-The flags are the same for all sets. Nobody can connect. Several sets need an adapter with extended advertising, although each set may advertise as older devices do.`
+The flags are the same for all sets. Nobody can connect. Several sets need an adapter with extended advertising, although each set may advertise as older devices do. If the adapter fails or is unplugged, moor waits until it is back, and goes on; with --json, event is then lost and back.`
 	cmd.args = append(cmd.args, arg{name: "set", help: "what to broadcast", many: true, set: func(w string) error { c.words = append(c.words, w); return nil }})
 	cmd.flags.StringVar(&c.Name, "name", "", "advertise this name `TEXT`")
 	cmd.flag("service", "advertise this service `UUID`; may be repeated", &c.Services)
@@ -122,24 +122,32 @@ func (c *advertiseCmd) runAdvertise(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.closeCapture(capture, a.withController(ctx, names[0], capture, func(ctl *controller.Controller) error {
-		return c.advertise(ctx, a, ctl, names[0], sets)
-	}))
-}
-
-// withController runs f with the controller of an adapter, which it closes afterwards.
-func (a *app) withController(ctx context.Context, name string, to *capture, f func(ctl *controller.Controller) error) error {
-	tr, err := a.openTransport(ctx, name)
-	if err != nil {
-		return err
+	within := ctx
+	if c.Duration > 0 {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeoutCause(ctx, time.Duration(c.Duration), errEnough)
+		defer cancel()
 	}
-	ctl, err := controller.Open(ctx, tr, &controller.Config{
-		Name: name, Logger: a.log, Snoop: to.writer(), SnoopKeys: a.SnoopKeys, DisableExtended: a.NoExtended,
-	})
-	if err != nil {
-		return err
+	held := &heldAdapter{
+		a: a, name: names[0],
+		open: func(ctx context.Context, tr hci.Transport) (*controller.Controller, func() error, error) {
+			ctl, err := controller.Open(ctx, tr, &controller.Config{
+				Name: names[0], Logger: a.log, Snoop: capture.writer(), SnoopKeys: a.SnoopKeys, DisableExtended: a.NoExtended,
+			})
+			if err != nil {
+				return nil, nil, err
+			}
+			return ctl, ctl.Close, nil
+		},
+		use: func(ctx context.Context, ctl *controller.Controller) error {
+			return c.advertise(ctx, a, ctl, names[0], sets)
+		},
 	}
-	return cmp.Or(f(ctl), ctl.Close())
+	err = held.hold(within)
+	if ctx.Err() == nil && within.Err() != nil && errors.Is(err, errEnough) {
+		err = nil // the time was over while the adapter was opened
+	}
+	return a.closeCapture(capture, err)
 }
 
 // addressTime is how long a private address is used.
@@ -151,12 +159,6 @@ func (c *advertiseCmd) advertise(ctx context.Context, a *app, ctl *controller.Co
 		if err := ctl.UsePrivateAddresses(ctx, nonResolvable, addressTime); err != nil {
 			return err
 		}
-	}
-	within := ctx
-	if c.Duration > 0 {
-		var cancel context.CancelFunc
-		within, cancel = context.WithTimeoutCause(ctx, time.Duration(c.Duration), errEnough)
-		defer cancel()
 	}
 	ended := make(chan error, len(sets))
 	for i := range sets {
@@ -176,10 +178,9 @@ func (c *advertiseCmd) advertise(ctx context.Context, a *app, ctl *controller.Co
 	c.showSets(a, adapter, own, sets)
 	select {
 	case err = <-ended:
-	case <-within.Done():
-		err = nil
+	case <-ctx.Done():
 	}
-	return errors.Join(err)
+	return err
 }
 
 // nonResolvable returns a new non-resolvable private address (Vol 6, Part B, 1.3.2.2).

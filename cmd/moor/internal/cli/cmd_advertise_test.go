@@ -47,7 +47,7 @@ func advertise(t *testing.T, cfg *sim.ControllerConfig, args ...string) advertis
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	start := time.Now()
-	code := Run(ctx, args, &Env{
+	code := runChecked(ctx, args, &Env{
 		Stdout: &stdout, Stderr: &stderr,
 		Open: func(context.Context, string) (hci.Transport, error) { return tr, nil },
 	})

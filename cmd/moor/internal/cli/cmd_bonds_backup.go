@@ -13,6 +13,16 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
+// jsonExported is the output of bonds export --json into a file.
+type jsonExported struct {
+	Exported int `json:"exported"` // bonds
+}
+
+// jsonImported is the output of bonds import --json.
+type jsonImported struct {
+	Imported int `json:"imported"` // bonds
+}
+
 // exportBonds writes the bonds of all adapters, or those with one device, as a list.
 func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 	all, n := []json.RawMessage{}, 0
@@ -53,9 +63,7 @@ func (c *bondsCmd) exportBonds(a *app, stores []*smp.FileStore) error {
 		return fmt.Errorf("export: %w", err)
 	}
 	if a.JSON {
-		a.out.json(struct {
-			Exported int `json:"exported"`
-		}{n})
+		a.out.json(jsonExported{n})
 	} else {
 		a.out.printf("%s exported\n", plural(n, "bond"))
 	}
@@ -117,9 +125,7 @@ func (c *bondsCmd) importBonds(ctx context.Context, a *app, stores []*smp.FileSt
 		}
 	}
 	if a.JSON {
-		a.out.json(struct {
-			Imported int `json:"imported"`
-		}{n})
+		a.out.json(jsonImported{n})
 	} else {
 		a.out.printf("%s imported\n", plural(n, "bond"))
 	}

@@ -33,7 +33,7 @@ func TestBondsImportErrors(t *testing.T) {
 		{"no list", "", "{}", "import: not a list of bonds: unexpected JSON object"},
 		{"no bond", "", "[1]", "import: bond 1: unexpected JSON number"},
 		{"another adapter", "", stranger, "import: bond 1 belongs to the adapter 00:00:00:00:00:01/public, which has not been used with this state: run any command with it first"},
-		{"no file", "--file " + file, "", "import: open " + file + ": no such file or directory"},
+		{"no file", "--file " + file, "", "import: open " + file + ": no such file or directory\n      check the name, and that its directory exists"},
 		{"one is of another adapter", "", strings.TrimSuffix(bonds, "\n]\n") + "," + strings.TrimPrefix(stranger, "["), "import: bond 2 belongs to the adapter 00:00:00:00:00:01/public, which has not been used with this state: run any command with it first"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -56,6 +56,6 @@ func TestBondsImportErrors(t *testing.T) {
 func withInput(t *testing.T, input string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := Run(t.Context(), args, &Env{Stdin: strings.NewReader(input), Stdout: &stdout, Stderr: &stderr})
+	code := runChecked(t.Context(), args, &Env{Stdin: strings.NewReader(input), Stdout: &stdout, Stderr: &stderr})
 	return result{code, stdout.String(), stderr.String(), 0}
 }

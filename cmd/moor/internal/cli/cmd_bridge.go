@@ -70,7 +70,8 @@ func (c *bridgeCmd) runBridge(ctx context.Context, a *app) error {
 	if !c.Listen.IsLocal() {
 		a.printError(fmt.Sprintf("there is no password, and everybody who reaches %v can use the adapter", c.Listen.Place), "")
 	}
-	v := &labView{a: a, ends: true}
+	v, end := newLabView(a, true)
+	defer end()
 	cfg := &lab.Config{Reset: true, Capture: snoopPackets(a, capture), Event: func(e lab.Event) { v.showClient(adapter, e) }}
 	// Clients come one after the other: the adapter of the first is open already, so that
 	// an adapter that does not work shows now.

@@ -37,7 +37,7 @@ func TestBridge(t *testing.T) {
 	var stderr lockedBuffer
 	done := make(chan int, 1)
 	go func() {
-		done <- Run(ctx, []string{"--json", "--snoop", file, "bridge", "sim:sensors", "--listen", place}, &Env{Stdout: w, Stderr: &stderr})
+		done <- runChecked(ctx, []string{"--json", "--snoop", file, "bridge", "sim:sensors", "--listen", place}, &Env{Stdout: w, Stderr: &stderr})
 		w.Close()
 	}()
 	var kinds []string

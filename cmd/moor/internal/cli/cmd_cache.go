@@ -163,13 +163,21 @@ func (c *cacheCmd) showTables(a *app, cache *servicecache.Cache) error {
 	return nil
 }
 
+// jsonTraits is the output of cache show --json for a device without a stored table.
+type jsonTraits struct {
+	Address hci.Addr        `json:"address"`
+	Traits  []connmgr.Trait `json:"traits"` // the steps that the device could not take
+}
+
+// jsonCleared is the output of cache clear --json for each table.
+type jsonCleared struct {
+	Cleared hci.Addr `json:"cleared"`
+}
+
 // showTraits shows the traits of a device without a stored table.
 func (a *app) showTraits(addr hci.Addr, traits []connmgr.Trait) {
 	if a.JSON {
-		a.out.json(struct {
-			Address hci.Addr        `json:"address"`
-			Traits  []connmgr.Trait `json:"traits"`
-		}{addr, traits})
+		a.out.json(jsonTraits{addr, traits})
 		return
 	}
 	a.out.printf("%s, no table\n", addr)
@@ -223,9 +231,7 @@ func (c *cacheCmd) clearTables(a *app, cache *servicecache.Cache) error {
 	}
 	for _, addr := range cleared {
 		if a.JSON {
-			a.out.json(struct {
-				Cleared hci.Addr `json:"cleared"`
-			}{addr})
+			a.out.json(jsonCleared{addr})
 		}
 	}
 	if !a.JSON {

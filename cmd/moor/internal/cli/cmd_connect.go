@@ -83,6 +83,9 @@ func (w *watch) watchConnection(ctx context.Context) error {
 // findAddress returns the address of the device with its kind. Unlike locate, it does not
 // search for a device whose kind the command line has.
 func (w *watch) findAddress(ctx context.Context) (string, error) {
+	if err := w.a.findNamed(ctx, w.m, &w.c.peer); err != nil {
+		return "", err
+	}
 	if w.c.Addr.Known {
 		return w.c.Addr.String(), nil
 	}

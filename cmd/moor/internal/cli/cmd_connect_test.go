@@ -56,7 +56,7 @@ func (r *room) run(ctx context.Context, out *printed, args ...string) int {
 	for i := range r.adapters {
 		args = append([]string{"-a", fmt.Sprintf("a%d", i)}, args...)
 	}
-	return Run(ctx, args, &Env{Stdout: &out.stdout, Stderr: &out.stderr, Open: func(_ context.Context, name string) (hci.Transport, error) {
+	return runChecked(ctx, args, &Env{Stdout: &out.stdout, Stderr: &out.stderr, Open: func(_ context.Context, name string) (hci.Transport, error) {
 		var i int
 		if _, err := fmt.Sscanf(name, "a%d", &i); err != nil {
 			return nil, err
@@ -233,7 +233,7 @@ func TestConnect(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
 		defer stop()
 		var stdout, stderr bytes.Buffer
-		code := Run(ctx, []string{"-a", "x", "connect", thermometer + "/random"}, &Env{
+		code := runChecked(ctx, []string{"-a", "x", "connect", thermometer + "/random"}, &Env{
 			Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 60, 24 },
 			Open: func(context.Context, string) (hci.Transport, error) { return r.adapters[0].Plug(), nil },
 		})

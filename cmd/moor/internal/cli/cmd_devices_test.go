@@ -37,7 +37,7 @@ func TestDeafAdapters(t *testing.T) {
 			defer p.Close()
 			var stdout, stderr bytes.Buffer
 			begin := time.Now()
-			code := Run(t.Context(), split(c.args), &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+			code := runChecked(t.Context(), split(c.args), &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
 			if code != c.code || stderr.String() != c.stderr || !strings.Contains(stdout.String(), c.stdout) || time.Since(begin) > 4*time.Second {
 				t.Errorf("exit code %d after %v, stdout %q, stderr %q", code, time.Since(begin), stdout.String(), stderr.String())
 			}

@@ -7,6 +7,16 @@ import (
 	"github.com/moor-ble/moor/cmd/moor/internal/doctor"
 )
 
+type doctorCmd struct{ Report reportName }
+
+func newDoctor() *command {
+	c := &doctorCmd{}
+	cmd := newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", c.runDoctor)
+	cmd.detail = "The file of --report is text for the people who help: the checks, the kernel, the adapters, the features and the counters of a controller that has listened for 4s. It has no addresses, names of devices or keys, and its first lines say what it holds."
+	cmd.flag("report", "also write a report to `FILE`, without addresses, names or keys", &c.Report)
+	return cmd
+}
+
 // jsonFinding is the output of doctor --json for each check.
 type jsonFinding struct {
 	Check  string `json:"check"`
@@ -17,15 +27,19 @@ type jsonFinding struct {
 
 var errUnusable = errors.New("no adapter can be opened here")
 
-// runDoctor shows the findings of the doctor. It returns an error if no adapter can
+// runDoctor shows the findings of the doctor and writes the report. It returns an error if no adapter can
 // be opened.
-func runDoctor(ctx context.Context, a *app) error {
+func (c *doctorCmd) runDoctor(ctx context.Context, a *app) error {
 	name := ""
 	if len(a.Adapters) > 0 {
 		name = a.Adapters[0]
 	}
 	env := doctor.System(name, nil)
 	env.Open = a.openTransport
+	report, err := c.newReporter(a, &env)
+	if err != nil {
+		return err
+	}
 	stop := callLater(func() { a.note("trying the adapters") })
 	r := doctor.Run(ctx, env)
 	stop()
@@ -46,11 +60,14 @@ func runDoctor(ctx context.Context, a *app) error {
 			a.printFinding("", "-> "+f.Remedy)
 		}
 	}
+	if r.OK && !a.JSON {
+		a.out.printf("\nBluetooth works here.\n")
+	}
+	if err := report.write(a, r); err != nil {
+		return err
+	}
 	if !r.OK {
 		return errUnusable
-	}
-	if !a.JSON {
-		a.out.printf("\nBluetooth works here.\n")
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestDoctor(t *testing.T) {
 	})
 	inAir(t, "terminal", func(t *testing.T) {
 		var stdout, stderr bytes.Buffer
-		code := Run(t.Context(), []string{"-a", "sim:", "doctor"}, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 30, 24 }})
+		code := runChecked(t.Context(), []string{"-a", "sim:", "doctor"}, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 30, 24 }})
 		result{code, stdout.String(), stderr.String(), 0}.want(t, 0, "ok   sim: open: it can be\n     opened and answers\nok   sim: LE: it has Bluetooth\n     LE, with 8 buffers of 251\n     octets\n\nBluetooth works here.\n", "")
 	})
 }

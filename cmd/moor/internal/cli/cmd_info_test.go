@@ -48,7 +48,7 @@ func TestInfoBehindALegacyController(t *testing.T) {
 		}
 		defer p.Close()
 		var stdout, stderr bytes.Buffer
-		code := Run(t.Context(), []string{"-a", "hci0", "info", p.Address().String()}, &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+		code := runChecked(t.Context(), []string{"-a", "hci0", "info", p.Address().String()}, &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
 		const want = "commands     legacy, because the extended ones were refused: LE Extended Create Connection: unknown HCI command (0x01)\n"
 		if code != 0 || stderr.String() != "" || !strings.Contains(stdout.String(), want) {
 			t.Errorf("exit code %d, stdout %q, stderr %q, want %q", code, stdout.String(), stderr.String(), want)

@@ -24,6 +24,7 @@ type labCmd struct {
 	Control controlArg
 	Example bool
 	Check   bool
+	Force   bool
 }
 
 // attachList is the places of a flag that may be repeated, by the name of the controller.
@@ -64,9 +65,12 @@ func newLab() *command {
 	}
 	cmd.flag("attach", "attach a controller (`NAME=PLACE`) to tcp:HOST:PORT, unix:PATH, pty or vhci, or to none, in place of the file's attach; may be repeated", &c.Attach)
 	cmd.flag("control", "serve or use the control interface at `ADDRESS`: unix:PATH, or tcp:127.0.0.1:PORT", &c.Control)
+	cmd.flags.BoolVar(&c.Force, "force", false, "allow places that other machines reach")
 	cmd.flags.BoolVar(&c.Example, "example", false, "write an example of a scenario file, with comments")
 	cmd.flags.BoolVar(&c.Check, "check", false, "only read the file")
-	cmd.detail = `A controller is at the place where its attach in the file says. One client at a time has it, and each gets a fresh one: Linux with vhci, which needs root, and with the others every stack that speaks HCI in the H4 format, such as moor --adapter tcp:HOST:PORT, or Bumble's tcp-client:HOST:PORT. With --json, there is an object for each event: event is listening, client, left, refused, action,control, or one of moor peripheral with the name of the device.
+	cmd.detail = `A controller is at the place where its attach in the file says. One client at a time has it, and each gets a fresh one: Linux with vhci, which needs root, and with the others every stack that speaks HCI in the H4 format, such as moor --adapter tcp:HOST:PORT, or Bumble's tcp-client:HOST:PORT. With --json, there is an object for each event: event is listening, client, left, refused, action, control, dropped, or one of moor peripheral with the name of the device. A lab does not wait for the reader of its output: dropped has the number of events that are missing.
+
+A controller whose place other machines reach needs --force, since there is no password. --snoop DIR captures the packets of each client of a controller in DIR/NAME.btsnoop; --snoop NAME=FILE captures those of one controller.
 
 ` + setDetail
 	return cmd
@@ -74,6 +78,8 @@ func newLab() *command {
 
 func (c *labCmd) runLab(ctx context.Context, a *app) error {
 	switch {
+	case (c.Example || c.Check || c.File == "set") && (a.Snoop != "" || a.SnoopKeys):
+		return usagef("--snoop: there are no packets to capture: leave it out")
 	case c.Example && c.File != "":
 		return usagef("--example needs no FILE: leave one of them out")
 	case c.Example:
@@ -105,7 +111,8 @@ type attachedPort struct {
 
 // serveWorld runs the scenario until Ctrl-C, which is a regular end.
 func (c *labCmd) serveWorld(ctx context.Context, a *app, s sim.Scenario) (err error) {
-	v := &labView{a: a}
+	v, end := newLabView(a, false)
+	defer end()
 	w, err := s.OpenWorld(ctx, &sim.ScenarioOptions{
 		Event: v.showWorld,
 		Passkey: func(device string, p smp.Passkey) {
@@ -120,7 +127,7 @@ func (c *labCmd) serveWorld(ctx context.Context, a *app, s sim.Scenario) (err er
 			err = closed
 		}
 	}()
-	ports, err := c.openPorts(ctx, w)
+	ports, err := c.openPorts(ctx, a, w)
 	defer func() { // those that Serve has closed are closed already
 		for _, p := range ports {
 			_ = p.port.Close()
@@ -129,13 +136,19 @@ func (c *labCmd) serveWorld(ctx context.Context, a *app, s sim.Scenario) (err er
 	if err != nil {
 		return err
 	}
+	captures, err := a.openCaptures(ctx, ports)
+	if err != nil {
+		return err
+	}
+	defer func() { err = a.closeCaptures(captures, err) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	tasks := []func() error{}
 	for _, p := range ports {
 		cfg := &lab.Config{
-			Open:  func(ctx context.Context) (hci.Transport, error) { return w.Air().OpenTransport(ctx, p.name) },
-			Event: func(e lab.Event) { v.showClient(p.name, e) },
+			Capture: snoopPackets(a, captures[p.name]),
+			Open:    func(ctx context.Context) (hci.Transport, error) { return w.Air().OpenTransport(ctx, p.name) },
+			Event:   func(e lab.Event) { v.showClient(p.name, e) },
 		}
 		tasks = append(tasks, func() error { return p.port.Serve(ctx, cfg) })
 	}
@@ -160,7 +173,7 @@ func (c *labCmd) serveWorld(ctx context.Context, a *app, s sim.Scenario) (err er
 }
 
 // openPorts opens the places of the controllers.
-func (c *labCmd) openPorts(ctx context.Context, w *sim.World) (ports []attachedPort, err error) {
+func (c *labCmd) openPorts(ctx context.Context, a *app, w *sim.World) (ports []attachedPort, err error) {
 	var names []string
 	for _, at := range w.Attachments() {
 		names = append(names, at.Name)
@@ -175,6 +188,12 @@ func (c *labCmd) openPorts(ctx context.Context, w *sim.World) (ports []attachedP
 		}
 		if where == (lab.Place{}) {
 			continue
+		}
+		if !where.IsLocal() {
+			if !c.Force {
+				return ports, usagef("%s: everybody who reaches %v can use the controller: attach it to tcp:127.0.0.1:PORT or unix:PATH, or add --force", at.Name, where)
+			}
+			a.printError(fmt.Sprintf("%s: there is no password, and everybody who reaches %v can use the controller", at.Name, where), "")
 		}
 		port, err := lab.Listen(ctx, where)
 		if err != nil {

@@ -48,7 +48,7 @@ func start(t *testing.T, args ...string) *running {
 	w, lines := lineFeed()
 	x := &running{t: t, stdout: lines, stop: stop, done: make(chan int, 1)}
 	go func() {
-		x.done <- Run(ctx, append([]string{"--json", "--state", "none"}, args...), &Env{Stdout: w, Stderr: &x.stderr})
+		x.done <- runChecked(ctx, append([]string{"--json", "--state", "none"}, args...), &Env{Stdout: w, Stderr: &x.stderr})
 		w.Close()
 	}()
 	return x

@@ -79,7 +79,7 @@ func (c *pairCmd) runPair(ctx context.Context, a *app) error {
 // finishPairing pairs again if Establish has used a bond that is to be replaced,
 // and reports.
 func (c *pairCmd) finishPairing(ctx context.Context, a *app, conn *connmgr.Client, o *smp.PairOptions) error {
-	if conn.Paired() == nil && c.Replace {
+	if c.Replace && (conn.Paired() == nil || conn.Proxied()) {
 		again := *o
 		again.Replace = true
 		if _, err := conn.Pair(ctx, &again); err != nil {
@@ -103,6 +103,10 @@ func (c *pairCmd) printPaired(a *app, conn *connmgr.Client) {
 			j.Method = r.Method.String()
 		}
 		a.out.json(j)
+		return
+	}
+	if conn.Proxied() {
+		a.out.printf("%s paired by %s, which keeps the bond\n", address, conn.Adapter())
 		return
 	}
 	if r == nil {

@@ -32,7 +32,7 @@ func TestPairOutOfBand(t *testing.T) {
 		wrong := local.Data()
 		wrong.Confirm[0] ^= 1
 		r := h.moor(nil, "pair", lock, "--mitm", "--oob", tag(t, wrong.AppendAD(nil)))
-		if r.code != 6 || r.stdout != "" || !strings.Contains(r.stderr, "confirm value failed") {
+		if r.code != exitPairing || r.stdout != "" || !strings.Contains(r.stderr, "confirm value failed") {
 			t.Errorf("another device's tag: exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 		}
 		time.Sleep(time.Minute) // the device wants a pause after a failure
@@ -54,7 +54,7 @@ func TestPairOutOfBand(t *testing.T) {
 		file := tag(t, hci.AppendAD(nil, 0x10, make([]byte, 16)))
 		h := newHouse(t, t.TempDir(), &smp.Config{AllowLegacy: true, DisableSecureConnections: true})
 		r := h.moor(nil, "pair", lock, "--legacy", "--oob", file)
-		if said := strings.Join(strings.Fields(r.stderr), " "); r.code != 6 || r.stdout != "" || !strings.Contains(said, "out-of-band data") {
+		if said := strings.Join(strings.Fields(r.stderr), " "); r.code != exitPairing || r.stdout != "" || !strings.Contains(said, "out-of-band data") {
 			t.Errorf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 		}
 		h.moor(nil, "bonds").want(t, 0, "", "")

@@ -91,7 +91,7 @@ func (h *house) moor(answer func(asked string) string, args ...string) result {
 		in = answerer{h, answer}
 	}
 	start := time.Now()
-	code := Run(h.t.Context(), append([]string{"-a", "a0", "--state", h.state}, args...), &Env{
+	code := runChecked(h.t.Context(), append([]string{"-a", "a0", "--state", h.state}, args...), &Env{
 		Stdin: in, Stdout: &h.out.stdout, Stderr: &h.out.stderr,
 		Open:     func(context.Context, string) (hci.Transport, error) { return h.adapters[0].Plug(), nil },
 		Adapters: func() ([]hcisock.Adapter, error) { return h.machine, nil },
@@ -141,7 +141,7 @@ func TestPairMethods(t *testing.T) {
 	inAir(t, "numbers differ", func(t *testing.T) {
 		h := newHouse(t, t.TempDir(), &smp.Config{Delegate: newUser(smp.DisplayYesNo)})
 		r := h.moor(func(string) string { return "no" }, "pair", lock)
-		if r.code != 6 || r.stdout != "" || !strings.Contains(r.stderr, "numeric comparison failed") || !strings.Contains(r.stderr, "the passkeys were not the same") {
+		if r.code != exitPairing || r.stdout != "" || !strings.Contains(r.stderr, "numeric comparison failed") || !strings.Contains(r.stderr, "the passkeys were not the same") {
 			t.Errorf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 		}
 		h.moor(nil, "bonds").want(t, 0, "", "")
@@ -178,7 +178,7 @@ func TestPairMethods(t *testing.T) {
 	inAir(t, "just works", func(t *testing.T) {
 		h := newHouse(t, t.TempDir(), &smp.Config{Delegate: newUser(smp.DisplayYesNo)})
 		r := h.moor(nil, "pair", lock)
-		if r.code != 6 || !strings.Contains(r.stderr, "EOF") || !strings.Contains(r.stderr, "there was nobody to ask") {
+		if r.code != exitPairing || !strings.Contains(r.stderr, "EOF") || !strings.Contains(r.stderr, "there was nobody to ask") {
 			t.Errorf("with nobody to ask: exit code %d, stderr %q", r.code, r.stderr)
 		}
 		time.Sleep(time.Minute) // the device wants a pause after a failure
@@ -191,13 +191,13 @@ func TestPairMethods(t *testing.T) {
 	inAir(t, "no protection to be had", func(t *testing.T) {
 		h := newHouse(t, t.TempDir(), &smp.Config{})
 		r := h.moor(nil, "pair", lock, "--mitm")
-		if r.code != 6 || !strings.Contains(r.stderr, "authentication requirements") || !strings.Contains(r.stderr, "see --legacy, --key-size and --mitm") {
+		if r.code != exitPairing || !strings.Contains(r.stderr, "authentication requirements") || !strings.Contains(r.stderr, "see --legacy, --key-size and --mitm") {
 			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
 		}
 	})
 	inAir(t, "legacy", func(t *testing.T) {
 		h := newHouse(t, t.TempDir(), &smp.Config{AllowLegacy: true, DisableSecureConnections: true})
-		if r := h.moor(nil, "pair", lock); r.code != 6 || !strings.Contains(r.stderr, "see --legacy") {
+		if r := h.moor(nil, "pair", lock); r.code != exitPairing || !strings.Contains(r.stderr, "see --legacy") {
 			t.Errorf("unasked: exit code %d, stderr %q", r.code, r.stderr)
 		}
 		time.Sleep(time.Minute)
@@ -322,7 +322,7 @@ func TestBonds(t *testing.T) {
 		if err != nil || !bytes.Contains(exported, []byte(key)) {
 			t.Errorf("%s, %v", exported, err)
 		}
-		h.moor(nil, "bonds", "export", "--file", "/nonexist/x").want(t, 1, "", "moor: export: write /nonexist/x: no such file or directory\n")
+		h.moor(nil, "bonds", "export", "--file", "/nonexist/x").want(t, 1, "", "moor: export: write /nonexist/x: no such file or directory\n      check the name, and that its directory exists\n")
 		h.moor(nil, "bonds", "export").want(t, 0, string(exported), "")
 		h.moor(nil, "bonds", "export", belt).want(t, 1, "", "moor: "+belt+": there is no bond with this device\n")
 		h.moor(nil, "unpair", mac, "--json").want(t, 0, `{"address":"`+lock+`","local":"`+local+`"}`+"\n", "")

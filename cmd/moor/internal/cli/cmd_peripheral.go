@@ -44,7 +44,9 @@ func newPeripheral() *command {
 	cmd.args[1].may = true
 	cmd.detail = `The device advertises, serves its table to the centrals that connect, and pairs as the file says. Lines of the form NAME=VALUE on standard input set values; NAME is the name or the UUID of a characteristic. A value with the behavior exec is the output of a command of the file, which a shell runs with the rights of moor.
 
-On SIGHUP, moor reads the file again, and Service Changed tells the centrals of the new table. Bonds are stored in the state directory. With --json, there is an object for each action: event is advertising, connected, disconnected, paired, subscribed, written, value, reloaded or failed.`
+On SIGHUP, moor reads the file again, and Service Changed tells the centrals of the new table. Bonds are stored in the state directory. With --json, there is an object for each action: event is advertising, connected, disconnected, paired, subscribed, written, value, reloaded, failed, lost or back; the last two are of the adapter.
+
+If the adapter fails or is unplugged, moor waits until it is back, and serves on with the same values.`
 	return cmd
 }
 
@@ -106,66 +108,82 @@ func (c *peripheralCmd) describe() (*peripheral.Description, error) {
 	return nil, usagef("%s has no peripheral %q: there are %s", string(c.File), string(c.Name), strings.Join(names, ", "))
 }
 
-// serve opens the adapter and serves the peripheral on it.
-func (c *peripheralCmd) serve(ctx context.Context, a *app, e *peripheral.Engine, adapter string, to *capture) (err error) {
-	tr, err := a.openTransport(ctx, adapter)
+// serve serves the peripheral on the adapter. The table outlives the loss of the adapter,
+// with its values and the subscriptions of bonded centrals.
+func (c *peripheralCmd) serve(ctx context.Context, a *app, e *peripheral.Engine, adapter string, to *capture) error {
+	server, err := e.NewServer()
 	if err != nil {
 		return err
 	}
-	cfg := e.HostConfig()
-	if cfg.Server, err = e.NewServer(); err != nil {
-		return errors.Join(err, tr.Close())
+	defer server.Close()
+	x := &peripheralInput{c: c, a: a, e: e}
+	var h *host.Host
+	held := &heldAdapter{
+		a: a, name: adapter,
+		open: func(ctx context.Context, tr hci.Transport) (*controller.Controller, func() error, error) {
+			cfg := e.HostConfig()
+			cfg.Server = server
+			cfg.HCI = controller.Config{
+				Name: adapter, Address: cfg.HCI.Address, Logger: a.log, Snoop: to.writer(), SnoopKeys: a.SnoopKeys, DisableExtended: a.NoExtended,
+			}
+			var err error
+			if h, err = host.Open(ctx, tr, cfg); err != nil {
+				return nil, nil, err
+			}
+			return h.Controller(), h.Close, nil
+		},
+		use: func(ctx context.Context, _ *controller.Controller) error {
+			served := make(chan error, 1)
+			go func() { served <- e.Serve(ctx, h) }()
+			return x.control(ctx, served)
+		},
 	}
-	defer cfg.Server.Close()
-	cfg.HCI = controller.Config{
-		Name: adapter, Address: cfg.HCI.Address, Logger: a.log, Snoop: to.writer(), SnoopKeys: a.SnoopKeys, DisableExtended: a.NoExtended,
-	}
-	h, err := host.Open(ctx, tr, cfg)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closed := h.Close(); err == nil {
-			err = closed
-		}
-	}()
-	served := make(chan error, 1)
-	go func() { served <- e.Serve(ctx, h) }()
-	return c.control(ctx, a, e, served)
+	return held.hold(ctx)
 }
 
-// control handles the lines of standard input and the requests to read the file again,
-// until the peripheral ends.
-func (c *peripheralCmd) control(ctx context.Context, a *app, e *peripheral.Engine, served <-chan error) error {
+// peripheralInput is what changes a peripheral while it is served: the lines of standard
+// input, and the requests to read the file again.
+type peripheralInput struct {
+	c       *peripheralCmd
+	a       *app
+	e       *peripheral.Engine
+	begun   bool
+	hangups <-chan struct{}
+	lines   <-chan string
+}
+
+// control handles the input until the peripheral ends.
+func (x *peripheralInput) control(ctx context.Context, served <-chan error) error {
 	select {
-	case <-e.Ready():
+	case <-x.e.Ready():
 	case err := <-served:
 		return err
 	}
-	var hangups <-chan struct{}
-	if a.env.Hangups != nil {
-		hangups = a.env.Hangups()
+	if !x.begun {
+		x.begun, x.lines = true, x.a.readLines(ctx)
+		if x.a.env.Hangups != nil {
+			x.hangups = x.a.env.Hangups()
+		}
 	}
-	lines := a.readLines(ctx)
 	for {
 		select {
 		case err := <-served:
 			return err
-		case line, ok := <-lines:
+		case line, ok := <-x.lines:
 			if !ok {
-				lines = nil
+				x.lines = nil
 				continue
 			}
-			if err := setLine(ctx, e, line); err != nil && ctx.Err() == nil {
-				a.printError(err.Error(), "")
+			if err := setLine(ctx, x.e, line); err != nil && ctx.Err() == nil {
+				x.a.printError(err.Error(), "")
 			}
-		case <-hangups:
-			d, err := c.describe()
+		case <-x.hangups:
+			d, err := x.c.describe()
 			if err == nil {
-				err = e.Reload(ctx, d)
+				err = x.e.Reload(ctx, d)
 			}
 			if err != nil && ctx.Err() == nil {
-				a.printError("the peripheral stays as it is: "+err.Error(), "")
+				x.a.printError("the peripheral stays as it is: "+err.Error(), "")
 			}
 		}
 	}

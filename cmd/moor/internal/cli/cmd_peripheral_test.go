@@ -51,7 +51,7 @@ func servePeripheral(t *testing.T, air *sim.Air, content string, args ...string)
 	in, s.stdin = io.Pipe()
 	env := &Env{Stdin: in, Stdout: &s.stdout, Stderr: &s.stderr, Open: air.OpenTransport, Hangups: func() <-chan struct{} { return s.hangup }}
 	args = append([]string{"-a", "hci0"}, append(args, "peripheral", s.file)...)
-	go func() { s.done <- Run(ctx, args, env) }()
+	go func() { s.done <- runChecked(ctx, args, env) }()
 	time.Sleep(100 * time.Millisecond)
 	return s
 }
@@ -91,7 +91,7 @@ func TestPeripheral(t *testing.T) {
 		central := func(args ...string) string {
 			t.Helper()
 			var stdout, stderr bytes.Buffer
-			if code := Run(t.Context(), append([]string{"-a", "hci1"}, args...), &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport}); code != 0 {
+			if code := runChecked(t.Context(), append([]string{"-a", "hci1"}, args...), &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport}); code != 0 {
 				t.Errorf("%q: exit code %d, %s", args, code, stderr.String())
 			}
 			return stdout.String()
@@ -148,9 +148,9 @@ func TestPeripheralJSON(t *testing.T) {
 		defer air.Close()
 		s := servePeripheral(t, air, gadget, "--json")
 		var out bytes.Buffer
-		Run(t.Context(), []string{"-a", "hci1", "write", "C0:FF:EE:00:00:07/random", "2a19", "20"}, &Env{Stdout: &out, Stderr: &out, Open: air.OpenTransport})
+		runChecked(t.Context(), []string{"-a", "hci1", "write", "C0:FF:EE:00:00:07/random", "2a19", "20"}, &Env{Stdout: &out, Stderr: &out, Open: air.OpenTransport})
 		synctest.Wait()
-		Run(t.Context(), []string{"-a", "hci1", "notify", "C0:FF:EE:00:00:07/random", "2a19", "--duration", "1s"}, &Env{Stdout: &out, Stderr: &out, Open: air.OpenTransport})
+		runChecked(t.Context(), []string{"-a", "hci1", "notify", "C0:FF:EE:00:00:07/random", "2a19", "--duration", "1s"}, &Env{Stdout: &out, Stderr: &out, Open: air.OpenTransport})
 		time.Sleep(time.Second)
 		s.end(t)
 		var kinds []string

@@ -236,14 +236,17 @@ func (c *proxyCmd) readKey(home *proxyHome) (esphome.Key, string, error) {
 	return k, c.Key, nil
 }
 
+// jsonProxyKey is the output of proxy --json that shows the key.
+type jsonProxyKey struct {
+	Name    string  `json:"name"`
+	MAC     hci.MAC `json:"mac"`
+	Key     string  `json:"key"`
+	KeyFile string  `json:"key_file"`
+}
+
 func (c *proxyCmd) printKey(a *app, id proxyIdentity, k esphome.Key, file string) {
 	if a.JSON {
-		a.out.json(struct {
-			Name    string  `json:"name"`
-			MAC     hci.MAC `json:"mac"`
-			Key     string  `json:"key"`
-			KeyFile string  `json:"key_file"`
-		}{id.Name, id.MAC, k.String(), file})
+		a.out.json(jsonProxyKey{id.Name, id.MAC, k.String(), file})
 		return
 	}
 	a.out.printf("%s\n", k)

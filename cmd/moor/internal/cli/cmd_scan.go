@@ -154,6 +154,8 @@ func (c *scanCmd) runScan(ctx context.Context, a *app) error {
 	}
 	var v view
 	switch {
+	case c.Sync && a.namesProxies():
+		return usagef("--sync: a Bluetooth proxy forwards no periodic advertising: name a local adapter with --adapter")
 	case c.Sync:
 		v = newSyncView(a, c.Duplicates, only, keys)
 	case a.JSON:

@@ -130,7 +130,7 @@ func TestScanLosesAdapters(t *testing.T) {
 			}
 			defer p.Close()
 			var stdout, stderr bytes.Buffer
-			code := Run(t.Context(), []string{"-a", c.adapters, "scan", "--duration", "5s"},
+			code := runChecked(t.Context(), []string{"-a", c.adapters, "scan", "--duration", "5s"},
 				&Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
 			if heard := strings.Contains(stdout.String(), "Thermometer"); code != c.code || stderr.String() != c.stderr || heard != (code == 0) {
 				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
@@ -156,7 +156,7 @@ func TestScanLive(t *testing.T) {
 	inAir(t, "terminal", func(t *testing.T) {
 		screen := &screen{}
 		var stderr bytes.Buffer
-		code := Run(t.Context(), []string{"-a", "sim:crowd", "scan", "--duration", "5s"},
+		code := runChecked(t.Context(), []string{"-a", "sim:crowd", "scan", "--duration", "5s"},
 			&Env{Stdout: screen, Stderr: &stderr, Terminal: func() (int, int) { return 80, 24 }})
 		if code != 0 || stderr.Len() > 0 {
 			t.Fatalf("exit code %d, stderr %q", code, stderr.String())
@@ -194,7 +194,7 @@ func TestScanNarrow(t *testing.T) {
 	} {
 		inAir(t, fmt.Sprint(c.columns), func(t *testing.T) {
 			screen := &screen{}
-			Run(t.Context(), []string{"-a", "sim:", "scan", "--duration", "1s"},
+			runChecked(t.Context(), []string{"-a", "sim:", "scan", "--duration", "1s"},
 				&Env{Stdout: screen, Stderr: io.Discard, Terminal: func() (int, int) { return c.columns, 24 }})
 			if len(screen.lines) == 0 || screen.lines[0] != c.head || !slices.Contains(screen.lines, c.line) {
 				t.Errorf("want the head %q and the line %q in:\n%s", c.head, c.line, strings.Join(screen.lines, "\n"))
@@ -252,8 +252,8 @@ func TestOutputFails(t *testing.T) {
 			inAir(t, c.name+" "+args, func(t *testing.T) {
 				var stderr bytes.Buffer
 				start := time.Now()
-				code := Run(t.Context(), append([]string{"-a", "sim:"}, strings.Fields(args)...), &Env{Stdout: &brokenPipe{1, c.err}, Stderr: &stderr})
-				said := strings.TrimPrefix(stderr.String(), subscribed)
+				code := runChecked(t.Context(), append([]string{"-a", "sim:"}, strings.Fields(args)...), &Env{Stdout: &brokenPipe{1, c.err}, Stderr: &stderr})
+				said := strings.TrimPrefix(textOf(t, &stderr), subscribed)
 				if took := time.Since(start); code != 1 || said != c.stderr || took > time.Minute {
 					t.Errorf("exit code %d after %v, stderr %q", code, took, said)
 				}
@@ -324,7 +324,7 @@ func TestScanCodedPHY(t *testing.T) {
 			}
 			var stdout, stderr bytes.Buffer
 			start := time.Now()
-			code := Run(t.Context(), append([]string{"-a", "hci0", "scan", "--duration", "5s"}, strings.Fields(c.args)...),
+			code := runChecked(t.Context(), append([]string{"-a", "hci0", "scan", "--duration", "5s"}, strings.Fields(c.args)...),
 				&Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
 			if took := time.Since(start); code != 0 && took > time.Second {
 				t.Errorf("it fails after %v, want at once: another try would fail too", took)
@@ -360,10 +360,11 @@ func TestScanWithoutScan(t *testing.T) {
 				air.NewController(&sim.ControllerConfig{Name: "hci0"}).Fault(c.fault)
 				var stdout, stderr bytes.Buffer
 				start := time.Now()
-				code := Run(t.Context(), []string{"-a", "hci0", flag, "scan", "--duration", c.duration},
+				code := runChecked(t.Context(), []string{"-a", "hci0", flag, "scan", "--duration", c.duration},
 					&Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
 				took := time.Since(start)
-				if code != 1 || stdout.Len() != 0 || !strings.HasPrefix(stderr.String(), c.stderr) || strings.Count(stderr.String(), "moor: ") != 1 || took < c.from || took > c.to {
+				said := textOf(t, &stderr)
+				if code != 1 || stdout.Len() != 0 || !strings.HasPrefix(said, c.stderr) || strings.Count(said, "moor: ") != 1 || took < c.from || took > c.to {
 					t.Errorf("exit code %d after %v, stdout %q, stderr %q", code, took, stdout.String(), stderr.String())
 				}
 			})
@@ -384,7 +385,7 @@ func TestScanRecovers(t *testing.T) {
 		}
 		defer p.Close()
 		var stdout, stderr bytes.Buffer
-		code := Run(t.Context(), []string{"-a", "hci0", "scan"}, &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+		code := runChecked(t.Context(), []string{"-a", "hci0", "scan"}, &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
 		if code != 0 || stderr.Len() != 0 || !strings.Contains(stdout.String(), "Thermometer") {
 			t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
 		}

@@ -39,7 +39,7 @@ func TestStaleOtherAdapters(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			args := append(strings.Fields(c.args), "stale", thermometer, "--other-adapters")
-			code := Run(t.Context(), args, &Env{Stdout: &stdout, Stderr: &stderr, Adapters: func() ([]hcisock.Adapter, error) { return machine, nil }})
+			code := runChecked(t.Context(), args, &Env{Stdout: &stdout, Stderr: &stderr, Adapters: func() ([]hcisock.Adapter, error) { return machine, nil }})
 			result{code, stdout.String(), stderr.String(), 0}.want(t, c.code, c.stdout, c.stderr)
 		})
 	}

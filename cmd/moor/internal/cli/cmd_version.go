@@ -2,19 +2,24 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
 )
 
-func runVersion(_ context.Context, a *app) error {
-	v := struct {
-		Version  string `json:"version"`
-		Revision string `json:"revision,omitempty"`
-		Modified bool   `json:"modified,omitempty"`
-		Go       string `json:"go"`
-		Platform string `json:"platform"`
-	}{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+// jsonVersion is the output of version --json.
+type jsonVersion struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Modified bool   `json:"modified,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// newVersion returns the version of this program.
+func newVersion() *jsonVersion {
+	v := &jsonVersion{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
 			v.Version = info.Main.Version
@@ -28,10 +33,11 @@ func runVersion(_ context.Context, a *app) error {
 			}
 		}
 	}
-	if a.JSON {
-		a.out.json(v)
-		return nil
-	}
+	return v
+}
+
+// String returns the version with the revision, the release of Go and the platform.
+func (v *jsonVersion) String() string {
 	extra := []string{v.Go, v.Platform}
 	if v.Revision != "" {
 		revision := v.Revision[:min(12, len(v.Revision))]
@@ -40,6 +46,15 @@ func runVersion(_ context.Context, a *app) error {
 		}
 		extra = append([]string{revision}, extra...)
 	}
-	a.out.printf("moor %s (%s)\n", v.Version, strings.Join(extra, ", "))
+	return fmt.Sprintf("moor %s (%s)", v.Version, strings.Join(extra, ", "))
+}
+
+func runVersion(_ context.Context, a *app) error {
+	v := newVersion()
+	if a.JSON {
+		a.out.json(v)
+		return nil
+	}
+	a.out.printf("%s\n", v)
 	return nil
 }

@@ -32,6 +32,9 @@ func newWhy() *command {
 func (c *whyCmd) runWhy(ctx context.Context, a *app) error {
 	return a.withManager(ctx, air{listen: true}, func(m *connmgr.Manager) error {
 		start := time.Now()
+		if err := a.findNamed(ctx, m, &c.peer); err != nil {
+			return err
+		}
 		c.listen(ctx, a, m)
 		e, err := m.Explain(c.Addr.String())
 		if err != nil {

@@ -46,7 +46,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) moor(args ...string) string {
 	b.t.Helper()
 	var out printed
-	code := Run(b.t.Context(), append([]string{"--state", b.state}, args...), &Env{
+	code := runChecked(b.t.Context(), append([]string{"--state", b.state}, args...), &Env{
 		Stdout: &out.stdout, Stderr: &out.stderr,
 		Open: func(_ context.Context, name string) (hci.Transport, error) {
 			var i int

@@ -22,7 +22,12 @@ type command struct {
 	run    func(ctx context.Context, a *app) error
 	// noCapture refuses --snoop: the command opens no adapter, or only to test it.
 	noCapture bool
+	// raw, if set, gets the words after the command instead of args and flags.
+	raw func(words []string)
 }
+
+// isHidden reports whether help and completion leave the command out.
+func (c *command) isHidden() bool { return c.group == "" }
 
 // arg is a positional argument.
 type arg struct {
@@ -72,6 +77,10 @@ func (f textFlag) Type() string       { return "value" }
 
 // parse reads the words after the command's name.
 func (c *command) parse(words []string) error {
+	if c.raw != nil {
+		c.raw(words)
+		return nil
+	}
 	if err := c.flags.Parse(words); err != nil {
 		return flagError(c.flags, err)
 	}

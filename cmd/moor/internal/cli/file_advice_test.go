@@ -49,7 +49,7 @@ func TestStateThatCannotBe(t *testing.T) {
 	} {
 		for _, args := range []string{"pair " + lamp, "bonds", "unpair " + lamp, "cache list", "devices --duration 0"} {
 			var stdout, stderr bytes.Buffer
-			code := Run(t.Context(), append([]string{"-a", "sim:", "--state", c.flag}, strings.Fields(args)...),
+			code := runChecked(t.Context(), append([]string{"-a", "sim:", "--state", c.flag}, strings.Fields(args)...),
 				&Env{Stdout: &stdout, Stderr: &stderr, State: c.state})
 			first, tip, _ := strings.Cut(stderr.String(), "\n")
 			if code != 1 || !strings.HasPrefix(first, "moor: there is no state directory: ") || !strings.HasSuffix(first, c.want) || tip != "      name one with --state DIR\n" {

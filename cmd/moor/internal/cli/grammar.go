@@ -47,14 +47,14 @@ const (
 func commands() []*command {
 	return []*command{
 		withoutCapture(newAdapters()),
-		withoutCapture(newCommand(groupHere, "doctor", "Find out why Bluetooth does not work here, and name the remedy.", runDoctor)),
+		withoutCapture(newDoctor()),
 		newSlots(),
 		newBridge(),
 		newScan(),
 		newAdvertise(),
 		newDevices(),
 		newPeripheral(),
-		withoutCapture(newLab()),
+		newLab(),
 		newProxy(),
 		newConnect(),
 		newWhy(),
@@ -72,6 +72,8 @@ func commands() []*command {
 		newCommand(groupMore, "demo", "Scan, connect and read on simulated air; needs no Bluetooth.", runDemo),
 		withoutCapture(newCompletion()),
 		withoutCapture(newCommand(groupMore, "version", "Show the version of this program.", runVersion)),
+		withoutCapture(newComplete()),
+		withoutCapture(newMan()),
 	}
 }
 
@@ -80,17 +82,17 @@ func commands() []*command {
 const (
 	description = `Bluetooth LE over raw HCI, without BlueZ. A command has its adapter to itself while it runs, which needs CAP_NET_ADMIN. "moor doctor" finds out why Bluetooth does not work; "moor demo" needs no Bluetooth at all.`
 
-	addresses = `ADDR is a device's address AA:BB:CC:DD:EE:FF, optionally followed by its kind, /random or /public. Without the kind, moor uses the kind in the device's advertisements.
+	addresses = `ADDR is a device's address AA:BB:CC:DD:EE:FF, optionally followed by its kind, /random or /public. Without the kind, moor uses the kind in the device's advertisements. Where a command connects, ADDR may also be the name of the device, if one device of that name is on air: moor listens until it hears the name, and two seconds longer for others.
 
 ADAPTER is hci0, the adapter's own address AA:BB:CC:DD:EE:FF (which stays the same when the index changes), tcp:HOST:PORT, unix:PATH, serial:/dev/ttyS0?baud=115200&flow=rtscts, fd:3 or fd:NAME for an inherited descriptor, or sim:SCENARIO for simulated air: %s; or a scenario file of your own, sim:FILE with a slash or an ending .yaml, .yml or .json (docs/lab.md describes it). A scenario takes options: sim:crowd?seed=7&loss=0.2&rssi=-80 (dBm). The default is every Linux adapter that no other program uses. An adapter that bluetoothd uses must be named; it then loses its links to keyboards, headphones and the like. Each connection is made on the adapter with the best prospect. The command scan uses all adapters, doctor the first.
 
-The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, and 1 for all other errors. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, advertise, peripheral, lab, bridge, notify and connect end with 0 instead, the latter two once they are connected.`
+The exit code is 0 for success, 2 for a wrong command line, 3 if the device was not found, 4 if no adapter had room for a connection, 5 if the radio contact broke while connecting, 6 for other failures to connect, 7 if the bond was lost, 8 if the pairing was refused or failed, and 1 for all other errors. With --json, an error is a line on standard error: {"error":"...","class":"...","advice":"...","exit_code":3}. Its class is usage, not found, out of slots, aborted, connection, bond lost or pairing with the exit codes from 2 to 8, and otherwise interrupted, fatal, canceled or other. {"warning":"...","advice":"..."} is an error that does not end the command. A signal such as Ctrl-C makes a command disconnect and then end by that signal; scan, advertise, peripheral, lab, bridge, notify and connect end with 0 instead, the latter two once they are connected.`
 )
 
 // peer holds the arguments that the commands on one device share: the address of the
 // device, and the options of the connection.
 type peer struct {
-	Addr     peerArg
+	Addr     deviceArg
 	Attempts countArg
 	Within   durationArg // bounds searching and connecting together; 0 is no limit
 	NoCache  bool
@@ -110,7 +112,7 @@ func (p *peer) addArgsWithin(c *command, timeout string) {
 
 // addDialArgs adds the arguments about finding the device.
 func (p *peer) addDialArgs(c *command, timeout string) {
-	c.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random", &p.Addr)
+	c.word("addr", "the device's address, such as C0:FF:EE:00:00:01/random, or its name", &p.Addr)
 	c.flag("attempts", "give up after `N` attempts to connect; the default is 4, and at least 45s while the device is heard; attempts that fail for a passing reason count separately, up to 9", &p.Attempts)
 	c.flag(timeout, "give up if all attempts together take longer than `TIME`; the default is no limit", &p.Within)
 }
@@ -128,9 +130,12 @@ func (n *countArg) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// attributeName is the name of the argument that names an attribute.
+const attributeName = "uuid|handle"
+
 // attribute is the argument that names the attribute to read, write or watch.
 type attribute struct{ Attr attrArg }
 
 func (t *attribute) addArg(c *command) {
-	c.word("uuid|handle", "a UUID (2a19, or all 32 digits), its name, or a handle (0x0012, or decimal 18)", &t.Attr)
+	c.word(attributeName, "a UUID (2a19, or all 32 digits), its name, or a handle (0x0012, or decimal 18)", &t.Attr)
 }

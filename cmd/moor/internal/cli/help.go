@@ -36,6 +36,9 @@ func (a *app) printHelp(global *pflag.FlagSet) {
 	group := ""
 	var t table
 	for _, c := range a.commands {
+		if c.isHidden() {
+			continue
+		}
 		if c.group != group {
 			if group != "" {
 				t.row()
@@ -51,14 +54,19 @@ func (a *app) printHelp(global *pflag.FlagSet) {
 	a.out.printf("\nFlags:\n")
 	a.printFlags(global)
 	a.out.printf("\n")
+	a.printParagraphs(addressText())
+	for _, line := range wrapText("Run \"moor COMMAND --help\" for the flags of a command.", a.helpWidth()) {
+		a.out.printf("%s\n", line)
+	}
+}
+
+// addressText returns the text about addresses with the names of the scenarios.
+func addressText() string {
 	var scenarios []string
 	for _, s := range sim.Scenarios() {
 		scenarios = append(scenarios, fmt.Sprintf("%s (%s)", s.Name, s.Text))
 	}
-	a.printParagraphs(fmt.Sprintf(addresses, strings.Join(scenarios, ", ")))
-	for _, line := range wrapText("Run \"moor COMMAND --help\" for the flags of a command.", a.helpWidth()) {
-		a.out.printf("%s\n", line)
-	}
+	return fmt.Sprintf(addresses, strings.Join(scenarios, ", "))
 }
 
 // printCommandHelp shows the arguments and the flags of a command.
@@ -75,19 +83,24 @@ func (a *app) printCommandHelp(c *command, global *pflag.FlagSet) {
 		}
 		a.out.printf("Arguments:\n%s\n\n", strings.Join(t.wrapped(a.helpColumn(), a.helpWidth()), "\n"))
 	}
-	own := newFlags(c.name)
-	c.flags.VisitAll(func(f *pflag.Flag) {
-		if global.Lookup(f.Name) == nil {
-			own.AddFlag(f)
-		}
-	})
-	if own.HasFlags() {
+	if own := c.ownFlags(global); own.HasFlags() {
 		a.out.printf("Flags of this command:\n")
 		a.printFlags(own)
 		a.out.printf("\n")
 	}
 	a.out.printf("Flags of all commands:\n")
 	a.printFlags(global)
+}
+
+// ownFlags returns the flags of c that are not global.
+func (c *command) ownFlags(global *pflag.FlagSet) *pflag.FlagSet {
+	own := newFlags(c.name)
+	c.flags.VisitAll(func(f *pflag.Flag) {
+		if global.Lookup(f.Name) == nil {
+			own.AddFlag(f)
+		}
+	})
+	return own
 }
 
 func (a *app) printFlags(fs *pflag.FlagSet) {

@@ -33,7 +33,7 @@ func TestEndlessInput(t *testing.T) {
 	}
 	defer zeros.Close()
 	var out printed
-	code := Run(t.Context(), []string{"--state", t.TempDir(), "bonds", "import"}, &Env{Stdin: zeros, Stdout: &out.stdout, Stderr: &out.stderr})
+	code := runChecked(t.Context(), []string{"--state", t.TempDir(), "bonds", "import"}, &Env{Stdin: zeros, Stdout: &out.stdout, Stderr: &out.stderr})
 	if want := "moor: import: standard input: it has more than 4 MiB: is it the right file?\n"; code != 1 || out.stderr.String() != want {
 		t.Errorf("exit code %d, stderr %q, want %q", code, out.stderr.String(), want)
 	}

@@ -47,7 +47,7 @@ func TestInterruptedFiles(t *testing.T) {
 			ended := make(chan int)
 			go func() {
 				words := strings.Fields(strings.ReplaceAll(args, "PIPE", pipe))
-				ended <- Run(ctx, append([]string{"-a", "sim:", "--state", t.TempDir()}, words...),
+				ended <- runChecked(ctx, append([]string{"-a", "sim:", "--state", t.TempDir()}, words...),
 					&Env{Stdin: stdin, Stdout: &stdout, Stderr: &stderr})
 			}()
 			select {
@@ -94,7 +94,7 @@ func TestInterruptedOutput(t *testing.T) {
 				env.Stdout, env.Stderr = &other, w
 			}
 			ended := make(chan int, 1)
-			go func() { ended <- Run(ctx, append([]string{"-a", "sim:"}, strings.Fields(c.args)...), env) }()
+			go func() { ended <- runChecked(ctx, append([]string{"-a", "sim:"}, strings.Fields(c.args)...), env) }()
 			<-w.begun
 			time.Sleep(time.Minute)
 			stopped := time.Now()

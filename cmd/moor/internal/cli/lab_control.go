@@ -131,7 +131,7 @@ func (c *labCmd) openControl(ctx context.Context, v *labView, w *sim.World, port
 func (v *labView) showControl(at string) {
 	j := &jsonLab{Place: at}
 	j.Time, j.Event = time.Now(), "control"
-	v.show(j, func(out *output) { out.printf("the control interface listens at %s\n", at) })
+	v.show(j, func(a *app) { a.out.printf("the control interface listens at %s\n", at) })
 }
 
 // tell has f get each event from now on.

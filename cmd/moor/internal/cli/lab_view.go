@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"sync"
+	"time"
 
 	"github.com/moor-ble/moor/internal/text"
 	"github.com/moor-ble/moor/lab"
@@ -10,12 +12,64 @@ import (
 )
 
 // labView shows the events of a lab or of a bridge. Its methods may be called from any
-// goroutine.
+// goroutine, and do not wait for the reader of the output: events that its queue has no room
+// for are dropped, and their number is shown.
 type labView struct {
-	a    *app
-	ends bool // it has said how to end
-	mu   sync.Mutex
-	told func(*jsonLab) // also gets each event; may be nil
+	a       *app
+	ends    bool // it has said how to end
+	mu      sync.Mutex
+	told    func(*jsonLab) // also gets each event; may be nil
+	queue   chan labOutput
+	dropped int // guarded by mu: since the last item of the queue
+}
+
+// labQueue bounds the events that wait for the reader of the output.
+const labQueue = 1024
+
+// labOutput is the output of an event.
+type labOutput struct {
+	stdout, stderr bytes.Buffer
+	dropped        int // the events that were dropped before it
+}
+
+// newLabView returns a view of a, and the function that ends it, once the output of its
+// events is written, and no method is called any more.
+func newLabView(a *app, ends bool) (v *labView, end func()) {
+	v = &labView{a: a, ends: ends, queue: make(chan labOutput, labQueue)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for o := range v.queue {
+			v.write(&o)
+		}
+	}()
+	return v, func() {
+		v.mu.Lock()
+		last := labOutput{dropped: v.dropped}
+		v.mu.Unlock()
+		if last.dropped > 0 {
+			v.queue <- last
+		}
+		close(v.queue)
+		<-done
+	}
+}
+
+// write writes the output of an event.
+func (v *labView) write(o *labOutput) {
+	switch {
+	case o.dropped == 0:
+	case v.a.JSON:
+		j := &jsonLab{Dropped: o.dropped}
+		j.Time, j.Event = time.Now(), "dropped"
+		v.a.out.json(j)
+	default:
+		v.a.out.printf("%s dropped: the output was not read\n", plural(o.dropped, "event"))
+	}
+	v.a.out.writeBytes(o.stdout.Bytes())
+	if o.stderr.Len() > 0 {
+		_, _ = v.a.env.Stderr.Write(o.stderr.Bytes()) // nowhere else to tell
+	}
 }
 
 // jsonLab is the output of lab --json and of bridge --json for each event.
@@ -27,6 +81,8 @@ type jsonLab struct {
 	Client string `json:"client,omitempty"`
 	Device string `json:"device,omitempty"`
 	Action string `json:"action,omitempty"`
+	// Dropped is the number of events that are missing, as the output was not read.
+	Dropped int `json:"dropped,omitempty"`
 }
 
 // showClient shows an event of the place of a controller.
@@ -40,20 +96,20 @@ func (v *labView) showClient(controller string, e lab.Event) {
 	if e.Client != "" {
 		client = e.Client
 	}
-	v.show(j, func(out *output) {
+	v.show(j, func(a *app) {
 		switch e.Kind {
 		case lab.EventListening:
 			if v.ends {
-				out.printf("%s listens at %s; Ctrl-C ends\n", controller, e.Address)
+				a.out.printf("%s listens at %s; Ctrl-C ends\n", controller, e.Address)
 			} else {
-				out.printf("%s listens at %s\n", controller, e.Address)
+				a.out.printf("%s listens at %s\n", controller, e.Address)
 			}
 		case lab.EventClient:
-			out.printf("%s: %s has come\n", controller, client)
+			a.out.printf("%s: %s has come\n", controller, client)
 		case lab.EventLeft:
-			out.printf("%s: the session of %s has ended: %s\n", controller, client, j.Reason)
+			a.out.printf("%s: the session of %s has ended: %s\n", controller, client, j.Reason)
 		case lab.EventRefused:
-			out.printf("%s: %s is refused: %s\n", controller, client, j.Reason)
+			a.out.printf("%s: %s is refused: %s\n", controller, client, j.Reason)
 		}
 	})
 }
@@ -67,14 +123,16 @@ func (v *labView) showWorld(e sim.WorldEvent) {
 	p := &peripheralView{a: v.a, adapter: "the air", name: e.Device}
 	j := &jsonLab{jsonPeripheral: *p.toJSON(&e.Event), Device: e.Device}
 	j.Adapter = ""
-	v.show(j, func(out *output) {
+	v.show(j, func(a *app) {
 		switch e.Event.Kind {
 		case peripheral.EventAdvertising:
-			out.printf("%s advertises as %v\n", e.Device, e.Event.Own)
+			a.out.printf("%s advertises as %v\n", e.Device, e.Event.Own)
 		case peripheral.EventConnected, peripheral.EventDisconnected, peripheral.EventPaired, peripheral.EventSubscribed, peripheral.EventWritten:
-			out.printf("%s: ", e.Device)
+			a.out.printf("%s: ", e.Device)
+			p.a = a
 			p.showEvent(e.Event)
 		default:
+			p.a = a
 			p.showEvent(e.Event)
 		}
 	})
@@ -86,24 +144,34 @@ func (v *labView) showAction(summary string, e sim.WorldEvent) {
 	if e.Err != nil {
 		j.Error = text.DropPackages(e.Err.Error())
 	}
-	v.show(j, func(out *output) {
-		out.printf("%s\n", summary)
+	v.show(j, func(a *app) {
+		a.out.printf("%s\n", summary)
 		if j.Error != "" {
-			v.a.printError(j.Error, "")
+			a.printError(j.Error, "")
 		}
 	})
 }
 
-// show writes an event as JSON, or has asText write it.
-func (v *labView) show(j *jsonLab, asText func(*output)) {
+// show queues an event, as JSON or as asText writes it with an app whose output is the queue.
+func (v *labView) show(j *jsonLab, asText func(*app)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.told != nil {
 		v.told(j)
 	}
-	if v.a.JSON {
-		v.a.out.json(j)
+	if len(v.queue) == cap(v.queue) { // only this goroutine adds to it
+		v.dropped++
 		return
 	}
-	asText(v.a.out)
+	o := labOutput{dropped: v.dropped}
+	v.dropped = 0
+	queued, env := *v.a, *v.a.env
+	env.Stdout, env.Stderr = &o.stdout, &o.stderr
+	queued.env, queued.out = &env, &output{w: &o.stdout, cancel: v.a.out.cancel}
+	if v.a.JSON {
+		queued.out.json(j)
+	} else {
+		asText(&queued)
+	}
+	v.queue <- o
 }

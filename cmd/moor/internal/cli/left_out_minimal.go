@@ -5,6 +5,9 @@ package cli
 import (
 	"context"
 	"errors"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/hci"
 )
 
 func newLab() *command {
@@ -18,6 +21,17 @@ func newProxy() *command {
 // discoverProxies says that it is left out.
 func discoverProxies(context.Context, *app) error {
 	return errors.New("this program was built without --discover: build it without the tag minimal")
+}
+
+// proxyPrefix begins the addresses of proxies, which a small program does not reach.
+const proxyPrefix = "esphome:"
+
+func (a *app) proxyKinds() []connmgr.Kind {
+	return []connmgr.Kind{{Prefix: proxyPrefix, Open: func(_ context.Context, name string) (hci.Transport, error) { return nil, checkProxy(name) }}}
+}
+
+func checkProxy(name string) error {
+	return errors.New(name + ": this program was built without proxies: build it without the tag minimal")
 }
 
 // leftOut is a command that a program built with the tag minimal does not have.

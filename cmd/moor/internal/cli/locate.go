@@ -55,12 +55,15 @@ func (a *app) setOptions(o *connmgr.Options, p *peer) {
 // are several adapters, locate also waits until one of them receives the device; and if
 // the device uses private addresses, until it advertises under the present one.
 func (a *app) locate(ctx context.Context, m *connmgr.Manager, p *peer) (string, error) {
+	if err := a.findNamed(ctx, m, p); err != nil {
+		return "", err
+	}
 	address := p.Addr.String()
 	known := p.Addr.Known
 	if d, ok := m.Device(address); ok && !known {
 		address, known = d.Addr.String(), true
 	}
-	if known && len(m.Adapters()) == 1 && !usesPrivateAddresses(m, &p.Addr) {
+	if known && len(m.Adapters()) == 1 && !usesPrivateAddresses(m, &p.Addr.peerArg) {
 		return address, nil
 	}
 	a.note("searching for %s", p.Addr.Addr.MAC)
@@ -82,7 +85,7 @@ func (a *app) locate(ctx context.Context, m *connmgr.Manager, p *peer) (string, 
 	}
 	// The wait has heard all advertisements of the device, if there were any.
 	heard, ok := m.Device(address)
-	return "", &notSeenError{p.Addr.Addr.MAC, limit, ok && !heard.Connectable && time.Since(heard.Seen) < limit}
+	return "", &notSeenError{p.Addr.Addr.MAC.String(), limit, ok && !heard.Connectable && time.Since(heard.Seen) < limit}
 }
 
 // usesPrivateAddresses reports whether a bond of an adapter resolves private addresses of
@@ -110,14 +113,14 @@ var errNotSeen = errors.New("not seen")
 
 // notSeenError says that a device did not advertise, or not as connectable.
 type notSeenError struct {
-	mac   hci.MAC
-	time  time.Duration
-	heard bool // it is on air, but not connectable
+	device string // its address, or its name in quotes
+	time   time.Duration
+	heard  bool // it is on air, but not connectable
 }
 
 func (e *notSeenError) Error() string {
 	if e.heard {
-		return fmt.Sprintf("%v is on air, but did not advertise as connectable within %v", e.mac, e.time)
+		return fmt.Sprintf("%s is on air, but did not advertise as connectable within %v", e.device, e.time)
 	}
-	return fmt.Sprintf("%v was not seen on air within %v", e.mac, e.time)
+	return fmt.Sprintf("%s was not seen on air within %v", e.device, e.time)
 }

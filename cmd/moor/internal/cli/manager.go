@@ -16,15 +16,16 @@ import (
 )
 
 // kinds returns the kinds of adapters that the command line can name: those that the
-// environment opens, or else HCI controllers and simulated air.
+// environment opens, or else HCI controllers,
+// simulated air and proxies.
 func (a *app) kinds() []connmgr.Kind {
 	if a.env.Open != nil {
 		return []connmgr.Kind{{Open: a.env.Open}}
 	}
-	return []connmgr.Kind{
+	return append([]connmgr.Kind{
 		connmgr.HCI(&hcisock.Config{Logger: a.log}),
 		{Prefix: "sim:", Open: a.openSimulated},
-	}
+	}, a.proxyKinds()...)
 }
 
 // openTransport opens the adapter at address.

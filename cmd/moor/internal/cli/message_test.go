@@ -36,7 +36,7 @@ func TestAdapterErrors(t *testing.T) {
 	} {
 		inAir(t, c.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := Run(t.Context(), strings.Fields(c.args), &Env{Stdout: &stdout, Stderr: &stderr, Open: func(_ context.Context, name string) (hci.Transport, error) {
+			code := runChecked(t.Context(), strings.Fields(c.args), &Env{Stdout: &stdout, Stderr: &stderr, Open: func(_ context.Context, name string) (hci.Transport, error) {
 				return nil, broken[name]
 			}})
 			result{code, stdout.String(), stderr.String(), 0}.want(t, c.code, c.stdout, c.stderr)

@@ -53,7 +53,7 @@ func (a *app) nameOtherBond(m *connmgr.Manager, p *peer, err error) error {
 	}
 	stores, _ := connmgr.OpenBonds(dir) // a directory that cannot be read names none
 	var others []otherAdapter
-	for _, b := range findBonds(stores, p.Addr) {
+	for _, b := range findBonds(stores, p.Addr.peerArg) {
 		local := b.store.Identity().Addr
 		if usesIdentity(m, local) {
 			return err // the bond does not suffice

@@ -31,7 +31,7 @@ func TestNotesOnLongAttempts(t *testing.T) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				Run(ctx, []string{"-a", c.scenario, c.flag, "notify", belt, "2a37"}, env)
+				runChecked(ctx, []string{"-a", c.scenario, c.flag, "notify", belt, "2a37"}, env)
 			}()
 			time.Sleep(900 * time.Millisecond)
 			before := out.stderr.String()

@@ -42,7 +42,7 @@ func TestPromptHasItsLine(t *testing.T) {
 				after = time.Hour
 			}
 			var out printed
-			Run(ctx, []string{"-a", "sim:", "--state", t.TempDir(), "pair", belt}, &Env{
+			runChecked(ctx, []string{"-a", "sim:", "--state", t.TempDir(), "pair", belt}, &Env{
 				Stdin: slowReader{after, c.answer, ctx}, Stdout: &out.stdout, Stderr: &out.stderr,
 				Terminal: func() (int, int) { return 500, 24 },
 			})

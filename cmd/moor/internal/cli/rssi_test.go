@@ -42,7 +42,7 @@ func TestUnknownSignalStrength(t *testing.T) {
 			defer p.Close()
 			run := func(args string) string {
 				var out printed
-				code := Run(t.Context(), strings.Fields("-a hci0 --state none "+args), &Env{
+				code := runChecked(t.Context(), strings.Fields("-a hci0 --state none "+args), &Env{
 					Stdout: &out.stdout, Stderr: &out.stderr,
 					Open: func(context.Context, string) (hci.Transport, error) { return mute{adapter.Plug(), byte(rssi)}, nil },
 				})

@@ -61,7 +61,7 @@ func runSync(t *testing.T, cfg *sim.ControllerConfig, args ...string) result {
 	tr := air.NewController(cfg)
 	var stdout, stderr bytes.Buffer
 	start := time.Now()
-	code := Run(t.Context(), append([]string{"-a", "hci0"}, args...), &Env{
+	code := runChecked(t.Context(), append([]string{"-a", "hci0"}, args...), &Env{
 		Stdout: &stdout, Stderr: &stderr, Open: func(context.Context, string) (hci.Transport, error) { return tr, nil },
 	})
 	return result{code, stdout.String(), stderr.String(), time.Since(start)}

@@ -18,7 +18,7 @@ func TestSilentDescriptor(t *testing.T) {
 	for adapter, want := range map[string]bool{"fd:3": true, "hci0": false} {
 		inAir(t, adapter, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			code := Run(t.Context(), []string{"-a", adapter, "--state", "none", "scan"}, &Env{
+			code := runChecked(t.Context(), []string{"-a", adapter, "--state", "none", "scan"}, &Env{
 				Stdout: &stdout, Stderr: &stderr,
 				Open: func(context.Context, string) (hci.Transport, error) {
 					host, _ := hcitest.Pipe()
@@ -46,7 +46,7 @@ func TestSlowStart(t *testing.T) {
 	for command, want := range map[string]string{"scan": "starting fd:3\n", "doctor": "trying the adapters\n"} {
 		inAir(t, command, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			Run(t.Context(), []string{"-a", "fd:3", "--state", "none", command}, &Env{
+			runChecked(t.Context(), []string{"-a", "fd:3", "--state", "none", command}, &Env{
 				Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 80, 24 },
 				Open: func(context.Context, string) (hci.Transport, error) {
 					host, _ := hcitest.Pipe()

@@ -20,7 +20,7 @@ type home struct {
 func (h *home) moor(args ...string) result {
 	h.t.Helper()
 	h.out = printed{}
-	code := Run(h.t.Context(), args, &Env{Stdin: h, Stdout: &h.out.stdout, Stderr: &h.out.stderr, State: h.state})
+	code := runChecked(h.t.Context(), args, &Env{Stdin: h, Stdout: &h.out.stdout, Stderr: &h.out.stderr, State: h.state})
 	return result{code: code, stdout: h.out.stdout.String(), stderr: h.out.stderr.String()}
 }
 
@@ -86,7 +86,7 @@ func TestPairingOnSimulatedAir(t *testing.T) {
 	})
 	inAir(t, "no pairing", func(t *testing.T) {
 		h := &home{t: t, state: t.TempDir()}
-		h.moor("-a", "sim:", "pair", thermometer+"/random").want(t, exitConnection, "",
+		h.moor("-a", "sim:", "pair", thermometer+"/random").want(t, exitPairing, "",
 			"moor: "+thermometer+": not paired after 1 attempt: pairing refused by the peer: pairing not supported\n      the device does not pair: connect without pairing; or it still has a bond with this host: remove that on the device\n")
 	})
 }

@@ -76,7 +76,7 @@ func TestStateOfWrongUUID(t *testing.T) {
 func TestDefaultState(t *testing.T) {
 	run := func(t *testing.T, state string, args ...string) (code int, stderr string) {
 		var out, notes bytes.Buffer
-		code = Run(t.Context(), append([]string{"-a", "sim:", "-v"}, args...), &Env{Stdout: &out, Stderr: &notes, State: state})
+		code = runChecked(t.Context(), append([]string{"-a", "sim:", "-v"}, args...), &Env{Stdout: &out, Stderr: &notes, State: state})
 		return code, notes.String()
 	}
 	dir := filepath.Join(t.TempDir(), "home", "moor")
@@ -117,7 +117,7 @@ func TestNothingKept(t *testing.T) {
 			if on.terminal {
 				env.Terminal = func() (int, int) { return 80, 24 }
 			}
-			code := Run(t.Context(), append([]string{"--state", dir, on.flag}, strings.Fields(args)...), env)
+			code := runChecked(t.Context(), append([]string{"--state", dir, on.flag}, strings.Fields(args)...), env)
 			if code != 0 || out.String() != "" || notes.String() != on.want {
 				t.Errorf("%s, %s: exit code %d, stdout %q, stderr %q", args, on.name, code, out.String(), notes.String())
 			}

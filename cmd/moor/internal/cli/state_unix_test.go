@@ -28,17 +28,17 @@ func TestDefaultStateOnFullDisk(t *testing.T) {
 	filetest.Fill(t, disk)
 	inAir(t, "read", func(t *testing.T) {
 		var stdout, stderr bytes.Buffer
-		code := Run(t.Context(), []string{"-a", "sim:", "read", belt, "2a38"}, &Env{Stdout: &stdout, Stderr: &stderr, State: state})
+		code := runChecked(t.Context(), []string{"-a", "sim:", "read", belt, "2a38"}, &Env{Stdout: &stdout, Stderr: &stderr, State: state})
 		result{code, stdout.String(), stderr.String(), 0}.want(t, 0, "01  chest\n", "")
 		stderr.Reset()
-		code = Run(t.Context(), []string{"-a", "sim:", "pair", lamp}, &Env{Stdout: &stdout, Stderr: &stderr, State: state})
+		code = runChecked(t.Context(), []string{"-a", "sim:", "pair", lamp}, &Env{Stdout: &stdout, Stderr: &stderr, State: state})
 		if want := "moor: there is no state directory: write to " + state + "/sim: no space left on device\n      name one with --state DIR\n"; code != 1 || stderr.String() != want {
 			t.Errorf("exit code %d, stderr %q, want %q", code, stderr.String(), want)
 		}
 	})
 	for _, args := range []string{"bonds", "cache list", "devices --duration 0"} { // they read
 		var stdout, stderr bytes.Buffer
-		code := Run(t.Context(), append([]string{"-a", "sim:"}, strings.Fields(args)...), &Env{Stdout: &stdout, Stderr: &stderr, State: state})
+		code := runChecked(t.Context(), append([]string{"-a", "sim:"}, strings.Fields(args)...), &Env{Stdout: &stdout, Stderr: &stderr, State: state})
 		if args != "cache list" && (code != 0 || stderr.Len() != 0) {
 			t.Errorf("%s: exit code %d, stderr %q", args, code, stderr.String())
 		}
@@ -109,7 +109,7 @@ func TestCaptureSaysWhatItWaitsFor(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		Run(ctx, []string{"-a", "sim:", "--snoop", pipe, "scan"}, &Env{Stdout: &out.stdout, Stderr: &out.stderr, Terminal: func() (int, int) { return 80, 24 }})
+		runChecked(ctx, []string{"-a", "sim:", "--snoop", pipe, "scan"}, &Env{Stdout: &out.stdout, Stderr: &out.stderr, Terminal: func() (int, int) { return 80, 24 }})
 	}()
 	for deadline := time.Now().Add(20 * time.Second); out.stderr.String() == "" && time.Now().Before(deadline); {
 		<-time.After(10 * time.Millisecond)

@@ -9,9 +9,11 @@ import (
 // unknownCommand returns the error for a command that does not exist, with the one
 // that was probably meant.
 func unknownCommand(name string, all []*command) error {
-	names := make([]string, len(all))
-	for i, c := range all {
-		names[i] = c.name
+	var names []string
+	for _, c := range all {
+		if !c.isHidden() {
+			names = append(names, c.name)
+		}
 	}
 	if best := nearest(name, names); best != "" {
 		return fmt.Errorf("%q is not a command: did you mean %s?", name, best)

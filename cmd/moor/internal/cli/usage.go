@@ -24,7 +24,7 @@ func (a *app) showUsageError(c *command, err error) int {
 	if c != nil {
 		name += " " + c.name
 	}
-	a.printError(err.Error(), "see "+name+" --help")
+	a.printFailure(err.Error(), "see "+name+" --help", exitClasses[exitUsage], exitUsage)
 	return exitUsage
 }
 

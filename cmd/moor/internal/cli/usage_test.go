@@ -12,9 +12,9 @@ func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct{ args, message, help string }{
 		{"red", `"red" is not a command: did you mean read?`, "moor --help"},
 		{"kettle", `"kettle" is not a command`, "moor --help"},
-		{"read", "ADDR is missing: the device's address, such as C0:FF:EE:00:00:01/random", "moor read --help"},
+		{"read", "ADDR is missing: the device's address, such as C0:FF:EE:00:00:01/random, or its name", "moor read --help"},
 		{"read " + belt, "UUID|HANDLE is missing: a UUID (2a19, or all 32 digits), its name, or a handle (0x0012, or decimal 18)", "moor read --help"},
-		{"read ZZ 2a19", `"ZZ" is not an address: write AA:BB:CC:DD:EE:FF, optionally followed by /random or /public`, "moor read --help"},
+		{"read C0-FF-EE 2a19", `"C0-FF-EE" is not an address: write AA:BB:CC:DD:EE:FF, optionally followed by /random or /public`, "moor read --help"},
 		{"read " + belt + " 2a38 2a39", `unexpected argument "2a39"`, "moor read --help"},
 		{"write " + belt + " 2a39", `HEX is missing: the value in hexadecimal, or --text TEXT instead (--text "" is the empty value)`, "moor write --help"},
 		{"write " + belt + " 2a39 on", `"on" is not hexadecimal: 'o' is not a digit (for text use --text)`, "moor write --help"},
@@ -75,7 +75,7 @@ func TestHelpIsComplete(t *testing.T) {
 func TestHelpIsNarrow(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"read", "--help"}, {"bonds", "--help"}} {
 		var stdout, stderr bytes.Buffer
-		Run(t.Context(), args, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 40, 24 }})
+		runChecked(t.Context(), args, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 40, 24 }})
 		for line := range strings.Lines(stdout.String()) {
 			if line = strings.TrimRight(line, "\n"); width(line) > 40 && !strings.HasPrefix(line, "Usage:") && strings.Count(strings.TrimSpace(line), " ") > 0 {
 				t.Errorf("%v: %d columns: %q", args, width(line), line)

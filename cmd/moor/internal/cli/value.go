@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,15 +15,30 @@ import (
 )
 
 // value is the value of an attribute as it is shown: its octets, and their meaning if
-// the UUID defines one, or else their text if they are text.
+// the UUID defines one, or else their text if they are text. A meaning that is a number
+// with a unit is there as both too.
 type value struct {
-	Hex     string `json:"hex"`
-	Text    string `json:"text,omitempty"`
-	Meaning string `json:"meaning,omitempty"`
+	Hex  string `json:"hex"`
+	Text string `json:"text,omitempty"`
+	reading
+}
+
+// reading is the meaning of a value: words, or a number with a unit, which may have more
+// words after it.
+type reading struct {
+	Meaning string      `json:"meaning,omitempty"`
+	Number  json.Number `json:"value,omitempty"` // an exact number, in Unit
+	Unit    string      `json:"unit,omitempty"`
+}
+
+func words(s string) reading { return reading{Meaning: s} }
+
+func measured(number, unit string) reading {
+	return reading{number + " " + unit, json.Number(number), unit}
 }
 
 func newValue(u uuid.UUID, b []byte) value {
-	v := value{Hex: hex.EncodeToString(b), Meaning: meaning(u, b)}
+	v := value{Hex: hex.EncodeToString(b), reading: meaning(u, b)}
 	if text, ok := printable(b); ok && v.Meaning == "" {
 		v.Text = text
 	}
@@ -53,24 +69,24 @@ func (v value) String() string {
 
 // decoder returns the meaning of a value. A value that is too short leaves an error in
 // r and has no meaning.
-type decoder func(r *wire.Reader) string
+type decoder func(r *wire.Reader) reading
 
 // meaning decodes the value of an attribute that many devices have and that the
-// Bluetooth SIG defines (GATT Specification Supplement, section 3). It returns "" for
-// other attributes and for a value that does not fit its format.
-func meaning(u uuid.UUID, b []byte) string {
+// Bluetooth SIG defines (GATT Specification Supplement, section 3). Other
+// attributes have none, and neither has a value that does not fit its format.
+func meaning(u uuid.UUID, b []byte) reading {
 	short, ok := u.Short()
 	if !ok || len(b) == 0 {
-		return ""
+		return reading{}
 	}
 	decode, ok := decoderOf(short)
 	if !ok {
-		return ""
+		return reading{}
 	}
 	r := wire.NewReader(b)
 	s := decode(&r)
 	if r.Err() != nil {
-		return ""
+		return reading{}
 	}
 	return s
 }
@@ -82,9 +98,9 @@ func decoderOf(u uint16) (decoder, bool) {
 	case 0x2A04:
 		return decodePreferredParams, true
 	case 0x2A05:
-		return func(r *wire.Reader) string { return fmt.Sprintf("handles 0x%04x to 0x%04x", r.U16(), r.U16()) }, true
+		return func(r *wire.Reader) reading { return words(fmt.Sprintf("handles 0x%04x to 0x%04x", r.U16(), r.U16())) }, true
 	case 0x2A19:
-		return func(r *wire.Reader) string { return fmt.Sprintf("%d %%", r.U8()) }, true
+		return func(r *wire.Reader) reading { return fixedPoint(int64(r.U8()), 0, "%") }, true
 	case 0x2A1C, 0x2A1E:
 		return decodeThermometer, true
 	case 0x2A2B:
@@ -96,24 +112,24 @@ func decoderOf(u uint16) (decoder, bool) {
 	case 0x2A50:
 		return decodePnP, true
 	case 0x2A6D:
-		return func(r *wire.Reader) string { return fixedPoint(int64(r.U32()), 3, "hPa") }, true // unit 0.1 Pa
+		return func(r *wire.Reader) reading { return fixedPoint(int64(r.U32()), 3, "hPa") }, true // unit 0.1 Pa
 	case 0x2A6E:
-		return func(r *wire.Reader) string { return fixedPoint(int64(int16(r.U16())), 2, "°C") }, true
+		return func(r *wire.Reader) reading { return fixedPoint(int64(int16(r.U16())), 2, "°C") }, true
 	case 0x2A6F:
-		return func(r *wire.Reader) string { return fixedPoint(int64(r.U16()), 2, "%") }, true
+		return func(r *wire.Reader) reading { return fixedPoint(int64(r.U16()), 2, "%") }, true
 	case 0x2902:
 		return decodeCCCD, true
 	}
 	return nil, false
 }
 
-func decodeAppearance(r *wire.Reader) string {
-	return assigned.Appearance(r.U16())
+func decodeAppearance(r *wire.Reader) reading {
+	return words(assigned.Appearance(r.U16()))
 }
 
 // decodePreferredParams reads the Peripheral Preferred Connection Parameters
 // (Vol 3, Part C, 12.3); 0xFFFF is "no value".
-func decodePreferredParams(r *wire.Reader) string {
+func decodePreferredParams(r *wire.Reader) reading {
 	low, high, latency, timeout := r.U16(), r.U16(), r.U16(), r.U16()
 	step := func(v uint16, unit time.Duration) string {
 		if v == 0xFFFF {
@@ -122,17 +138,17 @@ func decodePreferredParams(r *wire.Reader) string {
 		return (time.Duration(v) * unit).String()
 	}
 	const unit = 1250 * time.Microsecond
-	return fmt.Sprintf("interval %s to %s, latency %d, timeout %s",
-		step(low, unit), step(high, unit), latency, step(timeout, 10*time.Millisecond))
+	return words(fmt.Sprintf("interval %s to %s, latency %d, timeout %s",
+		step(low, unit), step(high, unit), latency, step(timeout, 10*time.Millisecond)))
 }
 
 // decodeThermometer reads a Temperature Measurement: flags, then an IEEE 11073
 // 32-bit float with a decimal exponent.
-func decodeThermometer(r *wire.Reader) string {
+func decodeThermometer(r *wire.Reader) reading {
 	flags := r.U8()
 	mantissa, exponent := int32(r.U24()<<8)>>8, r.I8()
 	if exponent > 0 || exponent < -6 {
-		return ""
+		return reading{}
 	}
 	unit := "°C"
 	if flags&1 != 0 {
@@ -141,13 +157,13 @@ func decodeThermometer(r *wire.Reader) string {
 	return fixedPoint(int64(mantissa), int(-exponent), unit)
 }
 
-func decodeTime(r *wire.Reader) string {
+func decodeTime(r *wire.Reader) reading {
 	year, month, day := r.U16(), r.U8(), r.U8()
 	hour, minute, second := r.U8(), r.U8(), r.U8()
-	return fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d", year, month, day, hour, minute, second)
+	return words(fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d", year, month, day, hour, minute, second))
 }
 
-func decodeHeartRate(r *wire.Reader) string {
+func decodeHeartRate(r *wire.Reader) reading {
 	flags := r.U8()
 	rate := uint16(0)
 	if flags&1 != 0 {
@@ -155,25 +171,25 @@ func decodeHeartRate(r *wire.Reader) string {
 	} else {
 		rate = uint16(r.U8())
 	}
-	s := fmt.Sprintf("%d beats/min", rate)
+	m := fixedPoint(int64(rate), 0, "beats/min")
 	switch flags >> 1 & 3 {
 	case 2:
-		s += ", no skin contact"
+		m.Meaning += ", no skin contact"
 	case 3:
-		s += ", skin contact"
+		m.Meaning += ", skin contact"
 	}
-	return s
+	return m
 }
 
-func decodeSensorLocation(r *wire.Reader) string {
+func decodeSensorLocation(r *wire.Reader) reading {
 	names := [...]string{"other", "chest", "wrist", "finger", "hand", "ear lobe", "foot"}
 	if v := int(r.U8()); v < len(names) {
-		return names[v]
+		return words(names[v])
 	}
-	return ""
+	return reading{}
 }
 
-func decodePnP(r *wire.Reader) string {
+func decodePnP(r *wire.Reader) reading {
 	source, vendor, product, version := r.U8(), r.U16(), r.U16(), r.U16()
 	name := fmt.Sprintf("0x%04x", vendor)
 	switch source {
@@ -184,23 +200,23 @@ func decodePnP(r *wire.Reader) string {
 	case 2:
 		name = "USB " + name
 	}
-	return fmt.Sprintf("vendor %s, product 0x%04x, version 0x%04x", name, product, version)
+	return words(fmt.Sprintf("vendor %s, product 0x%04x, version 0x%04x", name, product, version))
 }
 
-func decodeCCCD(r *wire.Reader) string {
+func decodeCCCD(r *wire.Reader) reading {
 	switch r.U16() & 3 {
 	case 1:
-		return "notifications on"
+		return words("notifications on")
 	case 2:
-		return "indications on"
+		return words("indications on")
 	case 3:
-		return "notifications and indications on"
+		return words("notifications and indications on")
 	}
-	return "off"
+	return words("off")
 }
 
 // fixedPoint returns v / 10^places with its unit, exactly.
-func fixedPoint(v int64, places int, unit string) string {
+func fixedPoint(v int64, places int, unit string) reading {
 	sign := ""
 	if v < 0 {
 		sign, v = "-", -v
@@ -210,5 +226,5 @@ func fixedPoint(v int64, places int, unit string) string {
 	if fraction != "" {
 		fraction = "." + fraction
 	}
-	return sign + whole + fraction + " " + unit
+	return measured(sign+whole+fraction, unit)
 }

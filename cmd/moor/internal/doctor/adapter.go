@@ -111,6 +111,9 @@ func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 			continue
 		}
 		answers, usable := tryOpen(ctx, env, r, a.Name)
+		if usable {
+			examine(ctx, env, r, a.Name)
+		}
 		if answers {
 			giveBack(env, r, a)
 		}
@@ -119,6 +122,19 @@ func openOne(ctx context.Context, env *Env, r *Report, list []hcisock.Adapter) {
 			return
 		}
 	}
+}
+
+// examine opens an adapter that has answered once more, for Env.Examine.
+func examine(ctx context.Context, env *Env, r *Report, address string) {
+	if env.Examine == nil {
+		return
+	}
+	tr, err := env.Open(ctx, address)
+	if err != nil {
+		r.addError(address+" open again", err)
+		return
+	}
+	env.Examine(ctx, address, tr)
 }
 
 // disturbance is how much opening an adapter disturbs other processes; 0 is nothing.

@@ -18,6 +18,10 @@ import (
 // so far.
 func Run(ctx context.Context, env Env) Report {
 	var r Report
+	if strings.HasPrefix(env.Adapter, "esphome:") { // a proxy
+		_, r.OK = tryOpen(ctx, &env, &r, env.Adapter)
+		return r
+	}
 	if env.Adapter != "" {
 		a, err := hcisock.ParseAddress(env.Adapter)
 		if err != nil {
@@ -26,7 +30,9 @@ func Run(ctx context.Context, env Env) Report {
 		}
 		if a.Kind != hcisock.KindIndex && a.Kind != hcisock.KindMAC {
 			// The kernel's Bluetooth plays no part.
-			_, r.OK = tryOpen(ctx, &env, &r, env.Adapter)
+			if _, r.OK = tryOpen(ctx, &env, &r, env.Adapter); r.OK {
+				examine(ctx, &env, &r, env.Adapter)
+			}
 			return r
 		}
 	}

@@ -30,6 +30,8 @@ type Env struct {
 	Links func(index int) ([]hcisock.KernelLink, error)
 	// Open opens an adapter.
 	Open func(ctx context.Context, address string) (hci.Transport, error)
+	// Examine, if set, gets the adapter that answered, opened again. It closes tr.
+	Examine func(ctx context.Context, address string, tr hci.Transport)
 	// CheckReset returns the reason why the port of a USB device cannot be reset.
 	CheckReset func(d hcisock.USBDevice) error
 	// Up brings an adapter up in the kernel's own stack.

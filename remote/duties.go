@@ -1,0 +1,199 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/moor-ble/moor/controller"
+	"github.com/moor-ble/moor/esphome"
+	"github.com/moor-ble/moor/hci"
+)
+
+// slots are the connection slots as the proxy has told them last.
+type slots struct {
+	told      esphome.Slots
+	room      int           // links that this client may have
+	changed   chan struct{} // closed and replaced when room changes
+	allocated []hci.MAC
+}
+
+func newSlots() slots { return slots{changed: make(chan struct{})} }
+
+func (s *slots) change() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// takeSlots takes the slots of the proxy. Those that other clients hold are not for this
+// one. A proxy may count wrong, so that its list and its numbers differ: then the links
+// here are counted instead of those in the list.
+func (r *radio) takeSlots(m *esphome.Slots) {
+	s := &r.slots
+	s.told, s.allocated = *m, nil
+	for _, a := range m.Allocated {
+		if mac, ok := macOf(a); ok {
+			s.allocated = append(s.allocated, mac)
+		}
+	}
+	own := 0
+	exact := uint32(len(m.Allocated)) == m.Limit-m.Free //nolint:gosec // bounded by the frame
+	for mac := range r.links {
+		if !exact || s.isAllocated(mac) {
+			own++
+		}
+	}
+	const most = 1 << 16
+	if room := int(min(m.Free, most)) + own; room != s.room {
+		s.room = room
+		s.change()
+	}
+	closeOnce(r.greetings.slots)
+}
+
+// Slots implements connmgr.Proxy.
+func (r *radio) Slots() (n int, changed <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.slots.room, r.slots.changed
+}
+
+// isAllocated reports whether a client of the proxy has a link to a device.
+func (s *slots) isAllocated(mac hci.MAC) bool { return slices.Contains(s.allocated, mac) }
+
+// release notes the end of a link, which the proxy tells before the free slot.
+func (s *slots) release(mac hci.MAC) {
+	s.allocated = slices.DeleteFunc(s.allocated, func(m hci.MAC) bool { return m == mac })
+}
+
+// explainRefusal returns the meaning of a connect that the proxy has refused.
+func (l *link) explainRefusal(number int32) *Error {
+	r := l.r
+	e := &Error{Proxy: r.name, Number: number}
+	switch {
+	case l.taken:
+		e.Cause = ErrInUse
+	case number == codeOutOfSlots && r.slots.told.Free == 0, number == 0 && r.slots.told.Limit > 0 && r.slots.told.Free == 0:
+		e.full = true
+	}
+	return e
+}
+
+// Refusal implements connmgr.Proxy.
+func (r *radio) Refusal() error {
+	if !r.can(esphome.FlagConnections) {
+		return &Error{Proxy: r.name, Cause: ErrNoConnections}
+	}
+	return nil
+}
+
+// Explain implements connmgr.Proxy.
+func (r *radio) Explain(peer hci.Addr, err error) error {
+	var dialed *controller.ConnectError
+	if !errors.As(err, &dialed) || dialed.Initiation == 0 {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.refusals[peer.MAC]; e != nil {
+		told := *dialed
+		told.Err = e
+		return &told
+	}
+	return err
+}
+
+// Lacks implements connmgr.Proxy.
+func (r *radio) Lacks() error { return ErrLacking }
+
+// Pair implements connmgr.Proxy.
+func (r *radio) Pair(ctx context.Context, peer hci.MAC) error {
+	m, err := r.ask(ctx, request{peer, esphome.Pair}, esphome.FlagPairing, "pairs with no device")
+	if err != nil {
+		return err
+	}
+	if a := m.(*esphome.PairResponse); !a.Paired {
+		return fmt.Errorf("remote: proxy %s: the device does not pair (%d): put it into its pairing mode; "+
+			"a device that demands a passkey needs a local adapter", r.name, a.Error)
+	}
+	return nil
+}
+
+// Unpair implements connmgr.Proxy.
+func (r *radio) Unpair(ctx context.Context, peer hci.MAC) error {
+	m, err := r.ask(ctx, request{peer, esphome.Unpair}, esphome.FlagPairing, "keeps no bonds")
+	if err != nil {
+		return err
+	}
+	// Older firmware answers with the number of the answer to a pairing.
+	if a := m.(*esphome.UnpairResponse); !a.Success {
+		return fmt.Errorf("remote: proxy %s: the bond with %v is not removed (%d)", r.name, peer, a.Error)
+	}
+	return nil
+}
+
+// ask sends a request and waits for its answer.
+func (r *radio) ask(ctx context.Context, q request, need esphome.ProxyFlags, otherwise string) (esphome.Message, error) {
+	answer := make(chan esphome.Message, 1)
+	r.mu.Lock()
+	switch {
+	case r.err != nil:
+		defer r.mu.Unlock()
+		return nil, r.err
+	case !r.can(need):
+		defer r.mu.Unlock()
+		return nil, fmt.Errorf("remote: proxy %s %s: use a local adapter", r.name, otherwise)
+	case r.requests[q] != nil:
+		defer r.mu.Unlock()
+		return nil, fmt.Errorf("remote: proxy %s: such a request for %v is under way: wait for its end", r.name, q.mac)
+	}
+	r.requests[q] = answer
+	r.send(&esphome.DeviceRequest{Address: addressOf(q.mac), Type: q.kind})
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.requests, q)
+	}()
+	select {
+	case m := <-answer:
+		return m, nil
+	case <-r.done:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return nil, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// answerRequest gives an answer to the caller that waits for it.
+func (r *radio) answerRequest(a esphome.Address, kind esphome.RequestType, m esphome.Message) {
+	mac, _ := macOf(a)
+	q := request{mac, kind}
+	if r.requests[q] == nil && kind == esphome.Pair { // older firmware answers an unpairing so
+		if m, ok := m.(*esphome.PairResponse); ok {
+			r.answerRequest(a, esphome.Unpair, &esphome.UnpairResponse{Address: a, Success: m.Error == 0, Error: m.Error})
+		}
+		return
+	}
+	if c := r.requests[q]; c != nil {
+		select {
+		case c <- m:
+		default: // a second answer
+		}
+	}
+}
+
+// ForgetTable implements connmgr.Proxy.
+func (r *radio) ForgetTable(peer hci.MAC) {
+	r.tables.remove(peer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.can(esphome.FlagCacheClearing) {
+		r.send(&esphome.DeviceRequest{Address: addressOf(peer), Type: esphome.ClearCache})
+	}
+}
+
+func takenError(proxy string) error { return fmt.Errorf("remote: proxy %s: %w", proxy, ErrTaken) }

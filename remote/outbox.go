@@ -1,0 +1,88 @@
+package remote
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/moor-ble/moor/internal/ring"
+)
+
+// maxReports is how many packets may wait for the host before reports of advertisements
+// are dropped.
+const maxReports = 4096
+
+// packets is the queue of the packets for the host. Reports beyond maxReports are dropped;
+// the other packets are bounded by the commands and the data that they answer.
+type packets struct {
+	ready chan struct{} // one slot: there is a packet, or err is set
+
+	mu      sync.Mutex // leaf; guards the rest
+	queue   ring.Ring[[]byte]
+	err     error
+	dropped uint32
+}
+
+func newPackets() *packets { return &packets{ready: make(chan struct{}, 1)} }
+
+// push queues a packet, which it keeps.
+func (p *packets) push(b []byte, report bool) {
+	p.mu.Lock()
+	switch {
+	case p.err != nil:
+	case report && p.queue.Len() >= maxReports:
+		p.dropped++
+	default:
+		p.queue.Push(b)
+	}
+	p.mu.Unlock()
+	p.wake()
+}
+
+// end makes pop fail with err.
+func (p *packets) end(err error) {
+	p.mu.Lock()
+	if p.err == nil {
+		p.err = err
+	}
+	p.mu.Unlock()
+	p.wake()
+}
+
+func (p *packets) wake() {
+	select {
+	case p.ready <- struct{}{}:
+	default:
+	}
+}
+
+// pop waits for the next packet and copies it into b.
+func (p *packets) pop(b []byte) (int, error) {
+	for {
+		p.mu.Lock()
+		err := p.err
+		var packet []byte
+		if err == nil && p.queue.Len() > 0 {
+			packet = p.queue.Pop()
+		}
+		p.mu.Unlock()
+		switch {
+		case err != nil:
+			p.wake() // for the next call
+			return 0, err
+		case packet != nil:
+			n := copy(b, packet)
+			if n < len(packet) {
+				return n, fmt.Errorf("remote: packet of %d octets, buffer of %d: %w", len(packet), len(b), io.ErrShortBuffer)
+			}
+			return n, nil
+		}
+		<-p.ready
+	}
+}
+
+func (p *packets) drops() uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dropped
+}

@@ -1,0 +1,300 @@
+package remote_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/errclass"
+	"github.com/moor-ble/moor/esphome"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/remote"
+)
+
+// TestCacheOfTheProxy: the second link to a device uses the cache of the proxy and asks for no
+// services; after ClearCache the proxy has to clear its own.
+func TestCacheOfTheProxy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		use := func(clear bool) {
+			t.Helper()
+			c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, err := c.Read(t.Context(), battery, level); err != nil || v[0] != 42 {
+				t.Errorf("read %x, %v", v, err)
+			}
+			if clear {
+				c.ClearCache()
+			}
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := func(services int, types ...esphome.RequestType) {
+			t.Helper()
+			if got, n := f.connects(); !slices.Equal(got, types) || n != services {
+				t.Errorf("requests %v and %d for services, want %v and %d", got, n, types, services)
+			}
+		}
+		use(false)
+		want(1, esphome.ConnectWithoutCache, esphome.Disconnect)
+		use(false)
+		want(1, esphome.ConnectWithCache, esphome.Disconnect) // the services are compared
+		use(true)
+		want(1, esphome.ConnectWithCache, esphome.ClearCache, esphome.Disconnect)
+		use(false)
+		want(1, esphome.ConnectWithoutCache, esphome.Disconnect)
+		// A proxy that has lost its table shows none, and is asked without the cache then.
+		f.answer = func(f *fake, m esphome.Message) bool {
+			r, ok := m.(*esphome.ServicesRequest)
+			if ok {
+				f.answer = nil
+				f.send(&esphome.ServicesDone{Address: r.Address})
+			}
+			return ok
+		}
+		use(false)
+		want(2, esphome.ConnectWithCache, esphome.Disconnect, esphome.ConnectWithoutCache, esphome.Disconnect)
+	})
+}
+
+// TestRefusals: the numbers with which a proxy refuses a link have the waits of their words.
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		number   int32
+		word     string
+		category errclass.Category
+		gap      time.Duration
+		attempts int
+	}{
+		{0x100, "ESP_GATT_CONN_CONN_CANCEL", errclass.Aborted, 4 * time.Second, 9},
+		{0x85, "ESP_GATT_ERROR", errclass.Aborted, time.Second, 4},
+		{0x3E, "ESP_GATT_CONN_FAIL_ESTABLISH", errclass.Aborted, 500 * time.Millisecond, 9},
+		{0x08, "ESP_GATT_CONN_TIMEOUT", errclass.Aborted, 500 * time.Millisecond, 4},
+		{0x13, "ESP_GATT_CONN_TERMINATE_PEER_USER", errclass.Aborted, 250 * time.Millisecond, 9},
+		{0x16, "ESP_GATT_CONN_TERMINATE_LOCAL_HOST", errclass.Aborted, 250 * time.Millisecond, 9},
+		{0x22, "ESP_GATT_CONN_LMP_TIMEOUT", errclass.Connection, 100 * time.Millisecond, 4},
+		{0x101, "ESP_GATT_CONN_NONE", errclass.Connection, 100 * time.Millisecond, 4},
+		{0, "Disconnected", errclass.Connection, 0, 4},
+		{4711, "ESP_GATT_CONN_UNKNOWN", errclass.Connection, 100 * time.Millisecond, 4},
+	} {
+		t.Run(tt.word, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(t)
+				f := l.fake(&fake{answer: refuse(tt.number)})
+				_, err := l.fakeManager().Establish(within(t, 100*time.Second), addrOf(1).String(), nil)
+				refused, ok := errors.AsType[*remote.Error](err)
+				if !ok || refused.Number != tt.number || refused.Proxy != "fake" || !strings.Contains(err.Error(), tt.word) {
+					t.Fatalf("got %v", err)
+				}
+				last := err.(*connmgr.EstablishError).Attempts
+				if c := last[len(last)-1].Class; c.Category != tt.category {
+					t.Errorf("class %+v", c)
+				}
+				if len(f.times) != tt.attempts || f.times[1] != tt.gap {
+					t.Errorf("connects at %v, want %d with gaps of %v", f.times, tt.attempts, tt.gap)
+				}
+			})
+		})
+	}
+}
+
+// TestOutOfSlots: a proxy without a free slot is asked for no link, and a freed slot is used
+// at once.
+func TestOutOfSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{limit: 1})
+		f.held[7] = true // of another client
+		m := l.fakeManager()
+		if a := m.Slots().Usage("esphome:fake"); a.Free != 0 {
+			t.Errorf("usage %+v", a)
+		}
+		f.connects()
+		begin := time.Now()
+		time.AfterFunc(7*time.Second, func() {
+			delete(f.held, 7)
+			f.send(f.slots())
+		})
+		f.advertise(2, 1, 6)
+		c, err := m.Establish(within(t, 60*time.Second), addrOf(1).String(), nil)
+		if err != nil || time.Since(begin) != 7*time.Second {
+			t.Fatalf("%v after %v", err, time.Since(begin))
+		}
+		if u := m.Slots().Usage("esphome:fake"); u.Slots != 1 || u.Used != 1 || u.Free != 0 {
+			t.Errorf("usage %+v", u)
+		}
+		if types, _ := f.connects(); !slices.Equal(types, []esphome.RequestType{esphome.ConnectWithoutCache}) {
+			t.Errorf("requests %v", types)
+		}
+		c.Close()
+		if u := m.Slots().Usage("esphome:fake"); u.Free != 1 {
+			t.Errorf("usage %+v", u)
+		}
+	})
+}
+
+// TestInUse: a device that another client of the proxy has.
+func TestInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{answer: refuse(0x85)})
+		f.held[fakeAddress] = true
+		_, err := l.fakeManager().Establish(within(t, 60*time.Second), addrOf(1).String(), nil)
+		if !errors.Is(err, remote.ErrInUse) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestTaken: a proxy that serves another client does not confirm the subscription, at once or
+// after it has fallen silent.
+func TestTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{mute: true})
+		begin := time.Now()
+		if _, err := l.tryManager(connmgr.Config{Adapters: []string{"esphome:fake"}}, nil); !errors.Is(err, remote.ErrTaken) {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(begin); d != 10*time.Second {
+			t.Errorf("after %v", d)
+		}
+		f.mute = false
+		m := l.fakeManager()
+		f.mute = true
+		var reason error
+		begin = time.Now()
+		for e := range m.Events(within(t, 100*time.Second)) {
+			if c, ok := e.(connmgr.AdapterChanged); ok && c.State == connmgr.AdapterDown {
+				reason = c.Err
+				break
+			}
+		}
+		if !errors.Is(reason, remote.ErrTaken) || time.Since(begin) < 40*time.Second || time.Since(begin) > 60*time.Second {
+			t.Errorf("after %v: %v", time.Since(begin), reason)
+		}
+	})
+}
+
+// TestNoConnections: a proxy that forwards advertisements alone.
+func TestNoConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{flags: esphome.FlagPassiveScan | esphome.FlagRawAdvertisements | esphome.FlagScannerState})
+		m := l.fakeManager()
+		f.advertise(2, 1, 6)
+		d, err := m.WaitFor(within(t, 10*time.Second), addrOf(1).String())
+		if err != nil || d.Adapter != "esphome:fake" || d.RSSI != -50 {
+			t.Errorf("%+v, %v", d, err)
+		}
+		_, err = m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if !errors.Is(err, remote.ErrNoConnections) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestKindOfAddress: a device whose kind of address is not known is asked for with the kind
+// of its reports.
+func TestKindOfAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.manager(connmgr.Config{Adapters: []string{"esphome:fake"}, DisableScan: true})
+		f.connects()
+		time.AfterFunc(time.Second, func() {
+			f.send(&esphome.Advertisements{Reports: []esphome.Advertisement{{Address: 0x112233445566, RSSI: -50, Kind: 1, Data: []byte{2, 1, 6}}}})
+		})
+		begin := time.Now()
+		c, err := m.Establish(within(t, 10*time.Second), "11:22:33:44:55:66", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if c.Address().Kind != hci.AddrRandom || time.Since(begin) != time.Second {
+			t.Errorf("%v after %v", c.Address(), time.Since(begin))
+		}
+	})
+}
+
+// TestReports: advertisements of all lengths, with and without scan responses.
+func TestReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		name := append([]byte{6, 9}, "attic"...)
+		long := append([]byte{2, 1, 6, 249, 0xFF}, make([]byte, 248)...)
+		for _, r := range []esphome.Advertisement{
+			{Address: 1, RSSI: -60, Data: []byte{2, 1, 6}}, {Address: 1, RSSI: -60, Data: name},
+			{Address: 2, RSSI: -127, Data: long}, {Address: 2, RSSI: -127, Kind: 9, Data: name}, {Address: 1 << 50, Data: name},
+		} {
+			f.send(&esphome.Advertisements{Reports: []esphome.Advertisement{r}})
+		}
+		time.Sleep(time.Second)
+		d := m.Devices()
+		if len(d) != 2 {
+			t.Fatalf("devices %+v", d)
+		}
+		slices.SortFunc(d, func(a, b connmgr.Device) int { return int(a.Addr.MAC[0]) - int(b.Addr.MAC[0]) })
+		if d[0].Name != "attic" || string(d[0].Data) != "\x02\x01\x06" || string(d[0].Response) != string(name) || d[0].RSSI != -60 {
+			t.Errorf("device %+v", d[0])
+		}
+		if string(d[1].Data) != string(long) || d[1].RSSI != connmgr.NoRSSI {
+			t.Errorf("device %+v", d[1])
+		}
+	})
+}
+
+// TestWireAfterCancel: a dial that ends soon after the first leaves the request of the other
+// device alone.
+func TestRequestsOutliveInitiations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{answer: func(_ *fake, m esphome.Message) bool {
+			r, ok := m.(*esphome.DeviceRequest)
+			return ok && r.Type != esphome.Disconnect && r.Address == fakeAddress+1 // is away
+		}})
+		m := l.fakeManager()
+		f.connects()
+		away := make(chan error, 1)
+		go func() {
+			_, err := m.Establish(within(t, 15*time.Second), addrOf(2).String(), &connmgr.Options{MaxAttempts: -1})
+			away <- err
+		}()
+		time.Sleep(time.Second)
+		for range 3 {
+			c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-away; err == nil {
+			t.Error("no error")
+		}
+		time.Sleep(time.Second)
+		types, _ := f.connects()
+		n := 0
+		for _, r := range types {
+			if r == esphome.Disconnect {
+				n++
+			}
+		}
+		// Three links and one request, each ended once, and asked for once.
+		if len(types) != 8 || n != 4 {
+			t.Errorf("requests %v", types)
+		}
+	})
+}

@@ -1,0 +1,179 @@
+package examples
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// documents are the pages whose commands are run.
+var documents = []string{
+	"README.md", "docs/boards.md", "docs/cache.md", "docs/containers.md", "docs/home-assistant.md", "examples/README.md",
+}
+
+// elsewhere lists the beginnings of commands that this test does not run, with the
+// reason.
+var elsewhere = []struct{ begin, reason string }{
+	{"make ", "TestMakeTargets sees that the target exists"},
+	{"go get ", "changes a module"},
+	{"go run ", "a command of examples/README.md: TestReadmeCommands and TestModules run it"},
+	{"docker ", "needs a daemon; TestCompose runs the commands of the compose file"},
+	{"ADAPTER=hci0 docker ", "as docker"},
+	{"container -a hci0 podman ", "needs podman; TestReadmeCommands runs the example with another program"},
+	{"moor lab sensors --attach sim=pty", "TestTerminalOfLab runs it"},
+	{"moor -a 'serial:", "TestTerminalOfLab runs it"},
+	{"moor lab examples/uart/two.yaml", "takes two ports of this machine; TestUART has the same air"},
+	{"moor bridge sim:sensors", "TestCompose runs it"},
+	{"moor -a unix:./hci", "TestCompose runs it"},
+}
+
+// untilInterrupted lists the commands of moor that go on until Ctrl-C.
+var untilInterrupted = []string{"connect", "proxy"}
+
+// TestDocumentCommands runs the commands in the blocks of the documents with the built
+// moor: those for real hardware on simulated air, with a device of it.
+func TestDocumentCommands(t *testing.T) {
+	used := map[string]bool{}
+	for _, file := range documents {
+		commands := commandsIn(t, file)
+		t.Run(file, func(t *testing.T) {
+			state := t.TempDir() // the commands of a page are run in order, by one user
+			for _, command := range commands {
+				skipped := slices.IndexFunc(elsewhere, func(e struct{ begin, reason string }) bool { return strings.HasPrefix(command, e.begin) })
+				if skipped >= 0 {
+					used[elsewhere[skipped].begin] = true
+					continue
+				}
+				runDocumented(t, command, state)
+			}
+		})
+	}
+	for _, e := range elsewhere {
+		if !used[e.begin] {
+			t.Errorf("elsewhere has a row for %q, which no document has: remove the row", e.begin)
+		}
+	}
+}
+
+// runDocumented runs a command of a document, and wants it to succeed.
+func runDocumented(t *testing.T, command, state string) {
+	t.Helper()
+	words := strings.Fields(strings.ReplaceAll(command, "AA:BB:CC:DD:EE:FF", "C0:FF:EE:00:00:02")) // a heart rate belt
+	if words[0] == "sudo" {
+		words = words[1:]
+	}
+	if filepath.Base(words[0]) != "moor" {
+		t.Errorf("no test runs %q: add a row to elsewhere", command)
+		return
+	}
+	args := words[1:]
+	if args[0] == "doctor" || args[0] == "adapters" {
+		args = append([]string{"--help"}, args...) // this machine may have no Bluetooth, which is their answer
+	} else if args[0] != "-a" {
+		args = append([]string{"-a", "sim:sensors"}, args...)
+	}
+	p := start(t, append([]string{program("moor"), "--state", state}, args...)...)
+	if strings.Contains(command, " pair ") {
+		p.send(passkeyOf(t, p) + "\n")
+	}
+	if slices.ContainsFunc(untilInterrupted, func(w string) bool { return slices.Contains(args, w) && !slices.Contains(args, "--show-key") }) {
+		p.want(".")
+		if slices.Contains(args, "connect") {
+			p.want("connected")
+		}
+		p.interrupt()
+		return
+	}
+	p.wantEnd(0)
+}
+
+var shownPasskey = regexp.MustCompile(`shows ([0-9]{6})`)
+
+// passkeyOf waits for the passkey that the simulated device shows.
+func passkeyOf(t *testing.T, p *process) string {
+	t.Helper()
+	m := p.stderr.wait(t, shownPasskey)
+	return m[1]
+}
+
+// commandsIn returns the commands in the blocks of a page: lines that are indented by
+// four, and those of sh blocks.
+func commandsIn(t *testing.T, file string) (commands []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimRight(line, "\n")
+		if name, ok := strings.CutPrefix(line, "```"); ok {
+			if block == "" {
+				block = "```" + name
+			} else {
+				block = ""
+			}
+			continue
+		}
+		indented := block == "" && strings.HasPrefix(line, "    ")
+		if block != "```sh" && !indented {
+			continue
+		}
+		command, _, _ := strings.Cut(line, " # ")
+		if command = strings.TrimSpace(command); command != "" {
+			commands = append(commands, command)
+		}
+	}
+	return commands
+}
+
+var makeTarget = regexp.MustCompile("(?m)(?:`|^    |^)make ([a-z][a-z0-9-]*)")
+
+// TestMakeTargets: every target of make that a document names is in the Makefile.
+func TestMakeTargets(t *testing.T) {
+	makefile, err := os.ReadFile(root + "/Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range append(documents, "CONTRIBUTING.md", "docs/policy.md") {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range makeTarget.FindAllStringSubmatch(string(text), -1) {
+			found++
+			target := m[1]
+			if arch, ok := strings.CutPrefix(target, "cross-"); ok {
+				if !regexp.MustCompile(`(?m)^CROSS := .*\b` + arch + `\b`).Match(makefile) {
+					t.Errorf("%s: make %s: CROSS has no %s", file, target, arch)
+				}
+				continue
+			}
+			if !strings.Contains(string(makefile), "\n"+target+":") {
+				t.Errorf("%s: the Makefile has no target %s", file, target)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("found only %d targets", found)
+	}
+}
+
+// TestTerminalOfLab: the two commands of docs/boards.md, a lab at a pseudo terminal and a
+// scan over it.
+func TestTerminalOfLab(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/ptmx"); err != nil {
+		t.Skip("this system has no pseudo terminals")
+	}
+	lab := start(t, program("moor"), "lab", "sensors", "--attach", "sim=pty")
+	path := lab.want(`(/dev/pts/[0-9]+)`)[1]
+	scan := start(t, program("moor"), "-a", "serial:"+path+"?flow=none", "scan", "--duration", "2s")
+	scan.want("Thermometer")
+	scan.wantEnd(0)
+	lab.interrupt()
+}
