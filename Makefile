@@ -72,14 +72,20 @@ lint: $(GOLANGCI_LINT) ## formatting, module files, golangci-lint
 	@test/again sh -c 'diff=$$($(GO) mod tidy -diff) || [ -n "$$diff" ]'
 	$(GO) mod tidy -diff
 	$(GOLANGCI_LINT) run --allow-serial-runners ./...
-	$(GOLANGCI_LINT) run --allow-serial-runners --build-tags kernel,peers,figures ./hci/hcisock/... ./test/...
+	$(GOLANGCI_LINT) run --allow-serial-runners --build-tags kernel,peers,figures ./goble/... ./hci/hcisock/... ./test/...
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CACHE)/bin test/again $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(CACHE)/bin/golangci-lint $@
 
 .PHONY: cross
-cross: $(addprefix cross-,$(CROSS)) ## build the binary for every Linux target into bin/
+cross: $(addprefix cross-,$(CROSS)) cross-darwin cross-windows ## build the binary for every Linux target into bin/; vet and compile the tests for macOS and Windows
+
+# Package sim and all of the library but for adapters of the kernel work there.
+.PHONY: cross-darwin cross-windows
+cross-darwin cross-windows: cross-%:
+	CGO_ENABLED=0 GOOS=$* GOARCH=arm64 $(GO) vet ./...
+	CGO_ENABLED=0 GOOS=$* GOARCH=arm64 $(GO) test -exec /bin/true ./... >/dev/null
 
 # cross-ARCH or cross-ARCH-VARIANT; VARIANT is GOARM or GOMIPS.
 .PHONY: $(addprefix cross-,$(CROSS))
@@ -121,6 +127,18 @@ pictures: ## draw the pictures of the documents from runs on simulated air: docs
 mutations: ## break each behavior in docs/upstream-tests.md, and see its tests fail
 	MOOR_MUTATIONS=1 $(GO) test -count=1 -run '^TestMutations' -timeout 120m ./test/mutations -v
 
+.PHONY: packages
+packages: ## build archives, .deb, .ipk, .apk, a container image, checksums and a list of components into dist/
+	$(GO) run ./packaging -out dist
+
+.PHONY: release
+release: ## VERSION=v1.2.3: check everything, build its packages, and print the command that tags it
+	packaging/release "$(VERSION)"
+
+.PHONY: test-packages
+test-packages: ## build packages in two places and compare; lintian, manifests, image, schema, workflows
+	test/packages/run
+
 .PHONY: clean
-clean: ## remove the built binaries; the cache stays
-	rm -rf bin
+clean: ## remove the built binaries and packages; the cache stays
+	rm -rf bin dist

@@ -19,7 +19,7 @@ const module = "github.com/moor-ble/moor"
 func TestPackageNamesAreKnown(t *testing.T) {
 	for _, p := range layers {
 		name := path.Base(p)
-		if strings.Contains(p, "internal/") || strings.HasPrefix(p, "examples/") || strings.HasPrefix(p, "cmd/") || strings.HasPrefix(p, "test/") || strings.HasSuffix(name, "test") || name == "sim" {
+		if strings.Contains(p, "internal/") || strings.HasPrefix(p, "examples/") || strings.HasPrefix(p, "cmd/") || strings.HasPrefix(p, "test/") || p == "packaging" || strings.HasSuffix(name, "test") || name == "sim" {
 			continue
 		}
 		if got := text.DropPackages("failed: " + name + ": x"); got != "failed: x" {
@@ -89,6 +89,7 @@ var layers = []string{
 	"examples/simtest",
 	"examples/uart",
 	"examples/uart/device",
+	"packaging",
 	"test/bench",
 	"test/figures",
 	"test/hostile",
@@ -131,6 +132,7 @@ var forbidden = []struct{ from, to, reason string }{
 	{"l2cap", "controller", "l2cap takes its link as an interface; host joins the two"},
 	{"smp", "controller", "smp takes its link and its resolver as interfaces; host joins them"},
 	{"smp", "gatt/...", `"pair, then repeat the read" is the connection manager's decision`},
+	{"remote", "proxy", "the two ends of the protocol meet in tests alone"},
 	{"slots", "... but internal/ring", "slots counts and queues events; it knows nothing of Bluetooth"},
 	{"test/moortest", "...", "the binary is tested from outside, as its users meet it"},
 }
@@ -252,7 +254,7 @@ func TestFuzzCorpora(t *testing.T) {
 }
 
 // TestManagerAloneIsSmall: a program that imports connmgr alone links neither a server of
-// HTTP nor YAML.
+// HTTP nor YAML, Noise or mDNS.
 func TestManagerAloneIsSmall(t *testing.T) {
 	all := packages(t)
 	seen := map[string]bool{}
@@ -263,7 +265,7 @@ func TestManagerAloneIsSmall(t *testing.T) {
 		}
 		seen[dir] = true
 		for _, imp := range all[dir].Imports {
-			if imp == "net/http" || strings.Contains(imp, "go-yaml") {
+			if imp == "net/http" || strings.Contains(imp, "go-yaml") || strings.Contains(imp, "noise") || strings.Contains(imp, "mdns") {
 				t.Errorf("connmgr imports %s by way of %s", imp, dir)
 			}
 			if to, ours := strings.CutPrefix(imp, module+"/"); ours {

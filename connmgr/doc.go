@@ -95,36 +95,17 @@
 //
 // # What a Manager needs of an adapter
 //
-// Today every adapter is an HCI controller with this module's host on it: a [Kind]
-// opens its transport, and package host does the rest. Proxies, such as those of ESPHome,
-// are not supported yet: neither their slots nor their errors. An adapter of another
-// nature, such as a proxy that has the controller and the host at its far end,
-// gets a second way to be opened, in Kind. The Manager then needs the following of
-// it, each at one place of this package.
+// Every adapter is an HCI controller with this module's host on it: a [Kind] opens its
+// transport, and package host does the rest. A Bluetooth proxy, which has the controller and
+// the host at its far end, is one too: package remote plays its controller. Its transport is
+// a [Proxy] besides. HCI cannot express its duties, which are at these places (proxy.go):
 //
-//   - State (Adapter.serveHost): a channel that is closed when the adapter ends, and
-//     the reason. An adapter that ends is opened again. An error of opening or
-//     ending is classified by package errclass.
-//   - Reports (hearReports): a stream of advertisements with address, signal strength,
-//     data and time, that starts, or is refused with an error, and ends with an
-//     error. Reports that are lost are counted. Options such as passive scanning
-//     are a wish: a proxy scans for all of its clients alike.
-//   - Identity (identityOf): the identity address behind a private one, if the
-//     adapter has the bond. An adapter without bonds returns the address itself.
-//   - Connect (attempts.dialDevice): one call for one address, or for a few of which any
-//     will do, that ends when ctx does. After it has returned an error, no connect
-//     is under way and no link exists, or the error says so, as
-//     controller.ErrStillInitiating does. A refusal has a type that errclass knows:
-//     no free connection, no such device, busy.
-//   - Slots (Manager.reconcileSlots): the links that exist, with their peers, including
-//     those of others. A limit is learned from refusals; an adapter whose far end
-//     reports its free connections sets the limit of package slots from the
-//     report, at any time.
-//   - Links (link, Client): the end of a link with its reason, ending it, the
-//     attribute client, connection parameters and signal strength. Pairing,
-//     L2CAP channels and packets may be missing: Client.Security, Client.Pair and
-//     Client.L2CAP then have nothing to offer. The attribute client today is
-//     gatt.Client on an ATT bearer. A proxy has attribute operations instead of a
-//     bearer, and may keep the table of the device at its far end: the table then
-//     comes from there, and Client.ClearCache has to clear it there too.
+//   - Slots (Adapter.followSlots): the limit of the adapter is the number that the proxy reports, at any
+//     time, in place of one that is learned from refusals.
+//   - Dials (explainDial): the error of a dial is in the proxy's words, of which package
+//     errclass has rows.
+//   - Paths (Manager.rankAdapters): a proxy that makes no links is left out.
+//   - Bonds (Client.Pair, Client.Security): the proxy pairs and keeps the bond. The Manager
+//     has none, so that no bond ties a device to such an adapter.
+//   - Tables (Manager.ClearCache): the proxy forgets its own too.
 package connmgr

@@ -10,14 +10,11 @@ import (
 	"time"
 
 	"github.com/go-ble/ble"
-	"go.uber.org/goleak"
 
 	"github.com/moor-ble/moor/goble"
 	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/sim"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newDevice(t *testing.T, air *sim.Air, opts ...ble.Option) *goble.Device {
 	t.Helper()

@@ -231,12 +231,19 @@ func provision(ctx context.Context, execute func(command string) string, open fu
 
 // TestProvisioning: three centrals at the same time get their own answers. A command of one
 // that takes ten seconds does not delay the others.
-func TestProvisioning(t *testing.T) { synctest.Test(t, testProvisioning) }
+func TestProvisioning(t *testing.T) {
+	t.Run("host", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRadio(t)
+			testProvisioning(t, r, func() (ble.Device, error) { return newDevice(t, r.air), nil })
+		})
+	})
+	onKernel(t, testProvisioning)
+}
 
-func testProvisioning(t *testing.T) {
-	air := sim.New(&sim.Config{Seed: 1})
-	t.Cleanup(func() { air.Close() })
+func testProvisioning(t *testing.T, r *radio, open func() (ble.Device, error)) {
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
 		ended <- provision(ctx, func(command string) string {
@@ -244,12 +251,11 @@ func testProvisioning(t *testing.T) {
 				time.Sleep(10 * time.Second)
 			}
 			return "you say " + strings.ToUpper(command)
-		}, func() (ble.Device, error) { return newDevice(t, air), nil })
+		}, open)
 	}()
-	synctest.Wait()
 	var wg sync.WaitGroup
 	for _, command := range []string{"slow", "list the networks in reach", strings.Repeat("join ", 30)} {
-		c, p := dialService(t, newDevice(t, air), provisioning)
+		c, p := dialService(t, newDevice(t, r.air), provisioning)
 		answer := make(chan string, 100)
 		if err := c.Subscribe(find(t, p, 0xFF12), false, func(b []byte) { answer <- string(b) }); err != nil {
 			t.Fatal(err)

@@ -36,8 +36,8 @@ func stopped(t *testing.T, d *goble.Device, err error) (ble.Device, error) {
 	return d, nil
 }
 
-// onAir runs a program with one controller on air without faults, and with a Manager on air
-// where the first two connects of the controller fail.
+// onAir runs a program with one controller on air without faults, with a Manager on air
+// where the first two connects of the controller fail, and as onKernel does.
 func onAir(t *testing.T, run func(t *testing.T, r *radio, open func() (ble.Device, error))) {
 	t.Run("host", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -69,6 +69,7 @@ func onAir(t *testing.T, run func(t *testing.T, r *radio, open func() (ble.Devic
 			})
 		})
 	})
+	onKernel(t, run)
 }
 
 // device adds a device with one service.

@@ -78,17 +78,19 @@ func (r *radio) runCommand(b []byte) {
 }
 
 func (r *radio) complete(op hci.Opcode, a reply) {
-	r.host.push(hci.AppendCommandComplete([]byte{uint8(hci.PacketEvent)}, commandCredits, op, a.status, a.ret), false)
+	r.host.pushPacket(hci.AppendCommandComplete([]byte{uint8(hci.PacketEvent)}, commandCredits, op, a.status, a.ret), false)
 }
 
 // sendEvent sends an event to the host.
 func (r *radio) sendEvent(ev hci.Event) {
-	r.host.push(hci.AppendEvent([]byte{uint8(hci.PacketEvent)}, ev), false)
+	r.host.pushPacket(hci.AppendEvent([]byte{uint8(hci.PacketEvent)}, ev), false)
 }
 
 // execute carries out a command that is supported.
 func (r *radio) execute(p hci.Params) reply {
 	switch p := p.(type) {
+	case hci.Reset:
+		r.reset()
 	case hci.LESetScanParameters:
 		r.legacy, r.scan.active = true, p.Active
 	case hci.LESetScanEnable:
@@ -128,9 +130,20 @@ func (r *radio) execute(p hci.Params) reply {
 			}
 		}}
 	default:
-		return r.describe(p)
+		return r.describeController(p)
 	}
 	return reply{}
+}
+
+// reset brings the controller into its first state: no event reports the end of its links.
+func (r *radio) reset() {
+	r.scan.running, r.legacy = false, false
+	r.dial.running, r.dial.wanted, r.dial.accept = false, nil, nil
+	clear(r.handles)
+	for _, l := range r.links {
+		l.handle, l.again = 0, false
+		l.abandon()
+	}
 }
 
 // unknownRSSI is the signal strength that is not known.
@@ -144,8 +157,8 @@ func (r *radio) statusOfLink(h hci.Handle) hci.Status {
 	return hci.StatusSuccess
 }
 
-// describe answers the commands of the start-up.
-func (r *radio) describe(p hci.Params) reply {
+// describeController answers the commands of the start-up.
+func (r *radio) describeController(p hci.Params) reply {
 	switch p.(type) {
 	case hci.ReadLocalVersionInformation:
 		return reply{ret: hci.LocalVersion{HCIVersion: version, LMPVersion: version, Manufacturer: noCompany}}
@@ -154,7 +167,7 @@ func (r *radio) describe(p hci.Params) reply {
 	case hci.LEReadLocalSupportedFeatures:
 		return reply{ret: hci.FeatureExtendedAdvertising}
 	case hci.ReadBDADDR:
-		return reply{ret: r.address()}
+		return reply{ret: r.radioAddress()}
 	case hci.LEReadBufferSize:
 		return reply{ret: hci.LEBufferSize{ACLLen: aclLen, ACLNum: aclNum}}
 	case hci.LEReadSupportedStates:

@@ -105,8 +105,8 @@ func (d *dial) kindsOf(mac hci.MAC) (kinds []hci.AddrKind) {
 // isWanted reports whether the initiation names a device.
 func (d *dial) isWanted(mac hci.MAC) bool { return d.running && len(d.kindsOf(mac)) > 0 }
 
-// end ends the initiation. The other requests have to be taken up in time.
-func (d *dial) end() {
+// endInitiation ends the initiation. The other requests have to be taken up in time.
+func (d *dial) endInitiation() {
 	d.running, d.wanted = false, nil
 	for _, l := range d.r.links {
 		if l.state == linkAsking || l.state == linkAsked || l.state == linkHeld {
@@ -121,7 +121,7 @@ func (d *dial) cancel() reply {
 		return reply{status: hci.StatusCommandDisallowed}
 	}
 	return reply{then: func() {
-		d.end()
+		d.endInitiation()
 		d.sendComplete(hci.LEEnhancedConnectionComplete{Status: hci.StatusUnknownConnection})
 	}}
 }
@@ -129,7 +129,7 @@ func (d *dial) cancel() reply {
 // failDevice ends the initiation by the failure of one of its devices, which the event
 // names.
 func (d *dial) failDevice(a hci.Addr, status hci.Status) {
-	d.end()
+	d.endInitiation()
 	d.sendComplete(hci.LEEnhancedConnectionComplete{Status: status, Role: hci.RoleCentral, Peer: a})
 }
 

@@ -15,6 +15,7 @@ import (
 // fake is a proxy whose answers the test gives.
 type fake struct {
 	t     *testing.T
+	turn  sync.Mutex // held while a message is answered; guards what the test changes
 	flags esphome.ProxyFlags
 	mute  bool // it confirms no subscription
 	limit int
@@ -67,10 +68,19 @@ func (f *fake) serveConn(c net.Conn) {
 		f.mu.Lock()
 		f.got = append(f.got, m)
 		f.mu.Unlock()
-		if f.answer == nil || !f.answer(f, m) {
-			f.handle(m)
-		}
+		f.change(func() {
+			if f.answer == nil || !f.answer(f, m) {
+				f.handle(m)
+			}
+		})
 	}
+}
+
+// change changes the state between two messages.
+func (f *fake) change(to func()) {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	to()
 }
 
 func (f *fake) send(ms ...esphome.Message) {

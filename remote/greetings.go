@@ -107,8 +107,8 @@ func (r *radio) await(ctx context.Context, answer <-chan struct{}) error {
 	}
 }
 
-// address returns the address of the proxy's radio; zero if the proxy does not tell it.
-func (r *radio) address() hci.MAC {
+// radioAddress returns the address of the proxy's radio; zero if the proxy does not tell it.
+func (r *radio) radioAddress() hci.MAC {
 	for _, s := range []string{r.info.BluetoothMAC, r.info.MAC} {
 		if m, err := hci.ParseMAC(s); err == nil {
 			return m

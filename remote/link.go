@@ -121,7 +121,7 @@ func (l *link) announce() {
 	p := r.dial.params
 	l.params = hci.ConnParamsInUse{Interval: p.IntervalMin, Latency: p.Latency, Timeout: max(p.Timeout, proxyTimeout)}
 	r.handles[l.handle] = l
-	r.dial.end()
+	r.dial.endInitiation()
 	r.dial.sendComplete(hci.LEEnhancedConnectionComplete{Handle: l.handle, Role: hci.RoleCentral, Peer: l.peer, Params: l.params})
 }
 

@@ -25,8 +25,8 @@ type requests struct {
 
 func newRequests() *requests { return &requests{ready: make(chan struct{}, 1)} }
 
-// push queues messages. It never waits.
-func (q *requests) push(ms ...esphome.Message) error {
+// pushMessages queues messages. It never waits.
+func (q *requests) pushMessages(ms ...esphome.Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, m := range ms {
@@ -39,7 +39,7 @@ func (q *requests) push(ms ...esphome.Message) error {
 		}
 		q.queue.Push(p)
 	}
-	q.wake()
+	q.wakeWriter()
 	return nil
 }
 
@@ -47,10 +47,10 @@ func (q *requests) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
-	q.wake()
+	q.wakeWriter()
 }
 
-func (q *requests) wake() {
+func (q *requests) wakeWriter() {
 	select {
 	case q.ready <- struct{}{}:
 	default:

@@ -71,9 +71,9 @@ func (s *server) readDevice(a *attribute, then func(value []byte, code att.Code)
 	}}, m)
 }
 
-// read answers a request to read a value, or a part of it. The proxy reads whole values: the
+// readValue answers a request to read a value, or a part of it. The proxy reads whole values: the
 // parts after the first one are those of the same value.
-func (s *server) read(op att.Opcode, r *wire.Reader) {
+func (s *server) readValue(op att.Opcode, r *wire.Reader) {
 	h, offset := att.Handle(r.U16()), 0
 	if op == att.OpReadBlobReq {
 		offset = int(r.U16())
@@ -124,8 +124,8 @@ func (s *server) command(h att.Handle, value []byte) (later bool) {
 	return true
 }
 
-// write answers a request to write a value.
-func (s *server) write(op att.Opcode, r *wire.Reader) {
+// writeValue answers a request to write a value.
+func (s *server) writeValue(op att.Opcode, r *wire.Reader) {
 	h := att.Handle(r.U16())
 	value := slices.Clone(r.Rest())
 	if r.Err() != nil {

@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/connmgr"
+	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/errclass"
 	"github.com/moor-ble/moor/esphome"
+	"github.com/moor-ble/moor/gatt"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/host"
 	"github.com/moor-ble/moor/remote"
 )
 
@@ -53,14 +56,16 @@ func TestCacheOfTheProxy(t *testing.T) {
 		use(false)
 		want(1, esphome.ConnectWithoutCache, esphome.Disconnect)
 		// A proxy that has lost its table shows none, and is asked without the cache then.
-		f.answer = func(f *fake, m esphome.Message) bool {
-			r, ok := m.(*esphome.ServicesRequest)
-			if ok {
-				f.answer = nil
-				f.send(&esphome.ServicesDone{Address: r.Address})
+		f.change(func() {
+			f.answer = func(f *fake, m esphome.Message) bool {
+				r, ok := m.(*esphome.ServicesRequest)
+				if ok {
+					f.answer = nil
+					f.send(&esphome.ServicesDone{Address: r.Address})
+				}
+				return ok
 			}
-			return ok
-		}
+		})
 		use(false)
 		want(2, esphome.ConnectWithCache, esphome.Disconnect, esphome.ConnectWithoutCache, esphome.Disconnect)
 	})
@@ -118,11 +123,14 @@ func TestOutOfSlots(t *testing.T) {
 		if a := m.Slots().Usage("esphome:fake"); a.Free != 0 {
 			t.Errorf("usage %+v", a)
 		}
+		time.Sleep(time.Second) // until the host scans
 		f.connects()
 		begin := time.Now()
 		time.AfterFunc(7*time.Second, func() {
-			delete(f.held, 7)
-			f.send(f.slots())
+			f.change(func() {
+				delete(f.held, 7)
+				f.send(f.slots())
+			})
 		})
 		f.advertise(2, 1, 6)
 		c, err := m.Establish(within(t, 60*time.Second), addrOf(1).String(), nil)
@@ -168,9 +176,9 @@ func TestTaken(t *testing.T) {
 		if d := time.Since(begin); d != 10*time.Second {
 			t.Errorf("after %v", d)
 		}
-		f.mute = false
+		f.change(func() { f.mute = false })
 		m := l.fakeManager()
-		f.mute = true
+		f.change(func() { f.mute = true })
 		var reason error
 		begin = time.Now()
 		for e := range m.Events(within(t, 100*time.Second)) {
@@ -191,6 +199,7 @@ func TestNoConnections(t *testing.T) {
 		l := newLab(t)
 		f := l.fake(&fake{flags: esphome.FlagPassiveScan | esphome.FlagRawAdvertisements | esphome.FlagScannerState})
 		m := l.fakeManager()
+		time.Sleep(time.Second) // until the host scans
 		f.advertise(2, 1, 6)
 		d, err := m.WaitFor(within(t, 10*time.Second), addrOf(1).String())
 		if err != nil || d.Adapter != "esphome:fake" || d.RSSI != -50 {
@@ -232,6 +241,7 @@ func TestReports(t *testing.T) {
 		l := newLab(t)
 		f := l.fake(&fake{})
 		m := l.fakeManager()
+		time.Sleep(time.Second) // until the host scans
 		name := append([]byte{6, 9}, "attic"...)
 		long := append([]byte{2, 1, 6, 249, 0xFF}, make([]byte, 248)...)
 		for _, r := range []esphome.Advertisement{
@@ -255,7 +265,7 @@ func TestReports(t *testing.T) {
 	})
 }
 
-// TestWireAfterCancel: a dial that ends soon after the first leaves the request of the other
+// TestRequestsOutliveInitiations: a dial that ends soon after the first leaves the request of the other
 // device alone.
 func TestRequestsOutliveInitiations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -296,5 +306,67 @@ func TestRequestsOutliveInitiations(t *testing.T) {
 		if len(types) != 8 || n != 4 {
 			t.Errorf("requests %v", types)
 		}
+	})
+}
+
+// TestFlood: a proxy that sends values faster than the host takes them is held back, and none
+// is lost.
+func TestFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		const values = 50_000
+		sub, err := c.Subscribe(t.Context(), battery, level, &gatt.SubscribeOptions{Queue: values})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for range values / 100 {
+				var ms []esphome.Message
+				for range 100 {
+					ms = append(ms, &esphome.NotifyData{Address: fakeAddress, Handle: 3, Data: []byte{1}})
+				}
+				f.send(ms...)
+			}
+		}()
+		for range values {
+			if v, err := sub.Next(within(t, 10*time.Second)); err != nil || v.Dropped != 0 {
+				t.Fatalf("%+v, %v", v, err)
+			}
+		}
+	})
+}
+
+// TestLegacyCommands: a host without the extended commands scans and connects, and takes apart
+// the data that a board has joined of an advertisement and a scan response.
+func TestLegacyCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.manager(connmgr.Config{
+			Adapters: []string{"esphome:fake"}, Host: host.Config{HCI: controller.Config{DisableExtended: true}},
+		})
+		time.Sleep(time.Second)
+		first := append([]byte{2, 1, 6, 24, 0xFF}, make([]byte, 23)...)
+		f.advertise(append(first, "\x06\x09attic"...)...)
+		time.Sleep(time.Second)
+		d := m.Devices()
+		if len(d) != 1 || d[0].Name != "attic" || string(d[0].Data) != string(first) || len(d[0].Response) != 7 {
+			t.Errorf("devices %+v", d)
+		}
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := c.Read(t.Context(), battery, level); err != nil || v[0] != 42 {
+			t.Errorf("%x, %v", v, err)
+		}
+		c.Close()
 	})
 }

@@ -71,7 +71,7 @@ func newRadio(conn *esphome.Conn, cfg *Config, tables *tables) *radio {
 	}
 	r.dial.r = r
 	r.watch = time.AfterFunc(pingAfter, r.watchProxy)
-	r.tasks.Go(r.read)
+	r.tasks.Go(r.readMessages)
 	r.tasks.Go(func() {
 		if err := r.proxy.run(conn); err != nil {
 			r.fail(fmt.Errorf("remote: proxy %s: %w", r.name, err))
@@ -81,8 +81,8 @@ func newRadio(conn *esphome.Conn, cfg *Config, tables *tables) *radio {
 	return r
 }
 
-// read handles the messages of the proxy until the connection ends.
-func (r *radio) read() {
+// readMessages handles the messages of the proxy until the connection ends.
+func (r *radio) readMessages() {
 	for {
 		m, err := r.conn.Read()
 		if err != nil {
@@ -95,6 +95,7 @@ func (r *radio) read() {
 			r.takeMessage(m)
 		}
 		r.mu.Unlock()
+		r.host.awaitRoom()
 	}
 }
 
@@ -161,7 +162,7 @@ func (r *radio) send(ms ...esphome.Message) {
 	if r.err != nil {
 		return
 	}
-	if err := r.proxy.push(ms...); err != nil {
+	if err := r.proxy.pushMessages(ms...); err != nil {
 		r.failLocked(err)
 	}
 }
@@ -206,7 +207,7 @@ func (r *radio) failLocked(err error) {
 		l.stopTimer()
 	}
 	r.slots.change()
-	r.host.end(err)
+	r.host.closePackets(err)
 	_ = r.conn.SetWriteDeadline(time.Now().Add(time.Second)) // for what is queued
 	r.proxy.close()
 }

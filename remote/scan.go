@@ -89,7 +89,7 @@ func (r *radio) takeReports(m *esphome.Advertisements) {
 		}
 		response := r.noteHeard(mac, a)
 		if s.running {
-			r.report(hci.Addr{MAC: mac, Kind: hci.AddrKind(a.Kind)}, a, response)
+			r.reportDevice(hci.Addr{MAC: mac, Kind: hci.AddrKind(a.Kind)}, a, response)
 		}
 	}
 }
@@ -111,9 +111,9 @@ func (r *radio) noteHeard(mac hci.MAC, a *esphome.Advertisement) (response bool)
 	return before.flags && !flags && len(a.Data) > 0 && len(a.Data) <= legacyData
 }
 
-// report reports one advertisement to the host. Each counts as connectable: the protocol
+// reportDevice reports one advertisement to the host. Each counts as connectable: the protocol
 // does not tell.
-func (r *radio) report(addr hci.Addr, a *esphome.Advertisement, response bool) {
+func (r *radio) reportDevice(addr hci.Addr, a *esphome.Advertisement, response bool) {
 	rssi := int8(unknownRSSI)
 	if a.RSSI > unknownStrength && a.RSSI <= 20 {
 		rssi = int8(a.RSSI)
@@ -147,7 +147,7 @@ func (r *radio) report(addr hci.Addr, a *esphome.Advertisement, response bool) {
 // noSID is the advertising SID of legacy advertisements.
 const noSID = 0xFF
 
-// reportLegacy is report for a host that uses the legacy commands. Longer data is what a
+// reportLegacy is reportDevice for a host that uses the legacy commands. Longer data is what a
 // proxy has joined of an advertisement and a scan response, and is split again.
 func (r *radio) reportLegacy(addr hci.Addr, data hci.AdvData, rssi int8, response bool) {
 	first, rest := splitData(data)
@@ -189,5 +189,5 @@ func splitData(data hci.AdvData) (first, rest hci.AdvData) {
 }
 
 func (r *radio) sendReport(ev hci.Event) {
-	r.host.push(hci.AppendEvent([]byte{uint8(hci.PacketEvent)}, ev), true)
+	r.host.pushPacket(hci.AppendEvent([]byte{uint8(hci.PacketEvent)}, ev), true)
 }

@@ -45,7 +45,7 @@ func (s *server) search(op att.Opcode, r *wire.Reader) {
 			s.refuse(op, q.start, code)
 			return
 		}
-		s.answer(&q)
+		s.answerQuery(&q)
 	}
 	if op == att.OpReadByGroupTypeReq && q.start == 1 && q.typ == uuid.From16(typePrimary) {
 		s.fetchTable(then)
@@ -54,9 +54,9 @@ func (s *server) search(op att.Opcode, r *wire.Reader) {
 	s.needTable(then)
 }
 
-// answer answers a query from the table, and by a read of the first value where a type was
+// answerQuery answers a query from the table, and by a read of the first value where a type was
 // asked for that the device alone has.
-func (s *server) answer(q *query) {
+func (s *server) answerQuery(q *query) {
 	list := list{room: s.mtu - 2} // behind opcode and length
 	if q.op == att.OpFindByTypeValueReq {
 		list.room = s.mtu - 1
@@ -87,7 +87,7 @@ func (s *server) answer(q *query) {
 		default: // Read By Group Type
 			entry = append(wire.AppendU16(entry, uint16(a.groupEnd())), a.value...)
 		}
-		if !list.add(entry) {
+		if !list.addEntry(entry) {
 			break
 		}
 	}
@@ -109,7 +109,7 @@ func (s *server) readByType(q *query, a *attribute) {
 			return
 		}
 		list := list{room: s.mtu - 2}
-		list.add(append(wire.AppendU16(nil, uint16(a.handle)), value...))
+		list.addEntry(append(wire.AppendU16(nil, uint16(a.handle)), value...))
 		s.respond(q.op, list.params(q.op))
 	})
 }
@@ -122,8 +122,8 @@ type list struct {
 
 func (l *list) isEmpty() bool { return len(l.b) == 0 }
 
-// add reports whether the list takes the entry. The first one is cut to fit.
-func (l *list) add(entry []byte) bool {
+// addEntry reports whether the list takes the entry. The first one is cut to fit.
+func (l *list) addEntry(entry []byte) bool {
 	const longest = 255 // the length is one octet
 	if l.isEmpty() {
 		l.b = slices.Clone(entry[:min(len(entry), l.room, longest)])

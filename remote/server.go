@@ -30,6 +30,7 @@ type server struct {
 
 	operations []operation
 	fetched    []esphome.Service // while the table is on its way
+	rows       int               // of attributes in fetched
 	fetching   []func(att.Code)  // to be called when it is there
 	value      []byte            // that the host reads in parts
 	valueAt    att.Handle
@@ -87,7 +88,7 @@ func (l *link) sendFrame(cid uint16, payload []byte) {
 	}
 	frame := wire.AppendU16(wire.AppendU16(nil, uint16(len(payload))), cid) //nolint:gosec // bounded by the MTU
 	frame = append(frame, payload...)
-	l.r.host.push(hci.ACLHeader{Handle: l.handle, Start: true, Flushable: true}.Append(nil, frame), false)
+	l.r.host.pushPacket(hci.ACLHeader{Handle: l.handle, Start: true, Flushable: true}.Append(nil, frame), false)
 }
 
 // rejectSignal rejects a signaling command: proxies have no channels (Vol 3, Part A, 4.1).
@@ -141,9 +142,9 @@ func (s *server) request(op att.Opcode, r *wire.Reader) {
 	case att.OpFindInformationReq, att.OpFindByTypeValueReq, att.OpReadByTypeReq, att.OpReadByGroupTypeReq:
 		s.search(op, r)
 	case att.OpReadReq, att.OpReadBlobReq:
-		s.read(op, r)
+		s.readValue(op, r)
 	case att.OpWriteReq:
-		s.write(op, r)
+		s.writeValue(op, r)
 	case att.OpPrepareWriteReq:
 		s.prepare(op, r)
 	case att.OpExecuteWriteReq:
@@ -212,7 +213,7 @@ func codeOf(number int32) att.Code {
 func (s *server) fetchTable(then func(att.Code)) {
 	s.fetching = append(s.fetching, then)
 	if len(s.fetching) == 1 {
-		s.fetched = nil
+		s.fetched, s.rows = nil, 0
 		s.l.r.send(&esphome.ServicesRequest{Address: addressOf(s.l.peer.MAC)})
 	}
 }
@@ -230,7 +231,13 @@ func (s *server) takeServices(m *esphome.ServicesResponse) {
 	if s.fetching == nil {
 		return
 	}
-	if len(s.fetched)+len(m.Services) > maxAttributes {
+	for i := range m.Services {
+		s.rows++
+		for _, c := range m.Services[i].Characteristics {
+			s.rows += 2 + len(c.Descriptors)
+		}
+	}
+	if s.rows > maxAttributes {
 		s.finishTable(att.CodeInsufficientResources)
 		return
 	}

@@ -275,3 +275,38 @@ func testDialsOfUnknownCapacity(t *testing.T) {
 	refuse(m, "hci0", "39")
 	wantUsage(t, m, "hci0", 21, 39, 0, "one link more than there are, by a refusal")
 }
+
+// TestSetLimit: the far end of an adapter reports its room at any time, none included, while
+// slots are taken and awaited.
+func TestSetLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := slots.New(nil)
+		defer m.Close()
+		m.SetLimit("attic", 3) // is not there
+		m.Register("attic", 0)
+		m.SetLimit("attic", 1)
+		if !m.TryAllocate("attic", "a") || m.TryAllocate("attic", "b") {
+			t.Error("one slot: two were taken, or none")
+		}
+		m.SetLimit("attic", 0)
+		if u := m.Usage("attic"); u != (slots.Usage{Slots: 0, Used: 1, Free: 0}) || m.Room("attic") {
+			t.Errorf("usage %+v", u)
+		}
+		m.Refused("attic", "a", 0x09) // teaches no limit beside the one that is reported
+		waiting := m.Ticket("b", 0)
+		waiting.SetAdapters("attic")
+		synctest.Wait()
+		if waiting.Granted() {
+			t.Error("a slot was granted")
+		}
+		m.SetLimit("attic", 2)
+		synctest.Wait()
+		if name, ok, err := waiting.Take(); name != "attic" || !ok || err != nil {
+			t.Errorf("%q, %v, %v", name, ok, err)
+		}
+		m.Register("attic", 0) // opened again, with an unknown number
+		if u := m.Usage("attic"); u.Slots != slots.Unknown || !m.Room("attic") {
+			t.Errorf("usage %+v", u)
+		}
+	})
+}

@@ -5,7 +5,7 @@ import "regexp"
 // packages matches the names of packages that errors begin with, wherever one error wraps
 // another. Simulated air is an adapter too, so that its name counts only before the words
 // that its errors begin with.
-var packages = regexp.MustCompile(`(^|: |; |\n|\()(?:(?:connmgr|controller|errclass|esphome|gatt|att|goble|hci|hcisock|host|l2cap|lab|payload|peripheral|proxy|servicecache|slots|smp|uuid): )+`)
+var packages = regexp.MustCompile(`(^|: |; |\n|\()(?:(?:connmgr|controller|errclass|esphome|gatt|att|goble|hci|hcisock|host|l2cap|lab|payload|peripheral|proxy|remote|servicecache|slots|smp|uuid): )+`)
 
 var simulated = regexp.MustCompile(`(^|: |; |\n|\()sim: (scenario |peripheral |no scenario |no device |no controller )`)
 

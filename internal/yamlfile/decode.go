@@ -43,7 +43,7 @@ func (d *decoder) fail(path string, n ast.Node, format string, args ...any) erro
 
 // resolve follows anchors, aliases and tags.
 func (d *decoder) resolve(path string, n ast.Node) (ast.Node, error) {
-	for {
+	for aliases := 0; ; {
 		switch x := n.(type) {
 		case *ast.AnchorNode:
 			d.anchors[x.Name.GetToken().Value] = x.Value
@@ -53,6 +53,9 @@ func (d *decoder) resolve(path string, n ast.Node) (ast.Node, error) {
 			v, ok := d.anchors[name]
 			if !ok {
 				return nil, d.fail(path, x, "no anchor &%s above: text that begins with * is quoted", name)
+			}
+			if aliases++; aliases > len(d.anchors) {
+				return nil, d.fail(path, x, "the alias *%s is its own value: write a value behind the anchor", name)
 			}
 			n = v
 		case *ast.TagNode:

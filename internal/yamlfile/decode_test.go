@@ -97,6 +97,7 @@ func TestAliases(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"sub: &a [sub: *a]\n": "more than 64 levels of nesting", b.String(): "the aliases make more than 100000 values",
+		"&a\n*a": "the alias *a is its own value",
 	} {
 		var v tree
 		if _, err := Decode("f.yaml", []byte(text), &v, nil); err == nil || !strings.Contains(err.Error(), want) {

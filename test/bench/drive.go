@@ -80,12 +80,13 @@ func (s *side) do(what string, n int) (result, error) {
 }
 
 // drive has moor on hci0 and bleak on hci2, with the bluetoothd and the message bus that
-// run, do the same in turn, ROUNDS times, and writes the results to FILE, a line each.
+// run, do the same in turn, ROUNDS times, and writes the results to FILE, a line each. They do
+// everything, or connects alone.
 func drive(ctx context.Context, args []string) error {
-	if len(args) != 5 {
-		return fmt.Errorf("usage: bench drive PYTHON SCRIPT ADDR ROUNDS FILE")
+	if len(args) != 6 {
+		return fmt.Errorf("usage: bench drive PYTHON SCRIPT ADDR ROUNDS everything|connects FILE")
 	}
-	python, script, address, file := args[0], args[1], args[2], args[4]
+	python, script, address, file := args[0], args[1], args[2], args[5]
 	rounds, err := strconv.Atoi(args[3])
 	if err != nil {
 		return err
@@ -107,13 +108,14 @@ func drive(ctx context.Context, args []string) error {
 		return err
 	}
 	defer f.Close()
-	d := driver{sides: []*side{moor, bleak}, out: json.NewEncoder(f)}
+	d := driver{sides: []*side{moor, bleak}, out: json.NewEncoder(f), connects: args[4] == "connects"}
 	return errors.Join(d.compare(ctx, rounds, filepath.Dir(file)), f.Close())
 }
 
 type driver struct {
-	sides []*side
-	out   *json.Encoder
+	sides    []*side
+	out      *json.Encoder
+	connects bool // nothing but connects
 }
 
 func (d *driver) compare(ctx context.Context, rounds int, dir string) error {
@@ -131,11 +133,17 @@ func (d *driver) compare(ctx context.Context, rounds int, dir string) error {
 			if err := d.connect(s, d.out); err != nil {
 				return err
 			}
+			if d.connects {
+				continue
+			}
 			if err := d.operate(s); err != nil {
 				return err
 			}
 		}
 		slices.Reverse(d.sides)
+	}
+	if d.connects {
+		return nil
 	}
 	for _, s := range d.sides {
 		if err := d.out.Encode(result{Side: s.name, What: "memory", PSS: pssOf(s.processes)}); err != nil {

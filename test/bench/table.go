@@ -14,21 +14,24 @@ import (
 // answer.
 const interval = 30
 
-// printTables prints the results in the file of drive, and those of listen, bumble_central.py and
-// hops in another one, as tables of Markdown.
+// printTables prints the results in the files of drive on btvirt's controllers and on those of
+// moor lab, and those of listen, bumble_central.py and hops in another one, as tables of
+// Markdown.
 func printTables(_ context.Context, args []string) error {
-	if len(args) != 2 {
-		return fmt.Errorf("usage: bench table DRIVEFILE HEARDFILE")
+	if len(args) != 3 {
+		return fmt.Errorf("usage: bench table DRIVEFILE LABFILE HEARDFILE")
 	}
-	results, err := readLines[result](args[0])
-	if err != nil {
-		return err
+	for _, file := range args[:2] {
+		results, err := readLines[result](file)
+		if err != nil {
+			return err
+		}
+		if len(results) > 0 {
+			printOperations(results)
+			printPackets(results)
+		}
 	}
-	if len(results) > 0 {
-		printOperations(results)
-		printPackets(results)
-	}
-	hs, err := readLines[heard](args[1])
+	hs, err := readLines[heard](args[2])
 	if err != nil {
 		return err
 	}
@@ -86,6 +89,9 @@ func printOperations(results []result) {
 			wall = func(r result) float64 { return r.PSS }
 		}
 		mw, bw := pick("moor", wall), pick("bleak", wall)
+		if len(mw) == 0 {
+			continue // not measured on this air
+		}
 		fmt.Printf("| %s | %d | %s | %s | %.2f |", o.title, len(mw), spread(mw), spread(bw), median(mw)/median(bw))
 		if o.what == "memory" {
 			fmt.Println(" | | |")
@@ -98,6 +104,9 @@ func printOperations(results []result) {
 }
 
 func printPackets(results []result) {
+	if !slices.ContainsFunc(results, func(r result) bool { return r.HCI != nil }) {
+		return
+	}
 	fmt.Println("Packets of one operation at the central's adapter. The last column is computed: what connection events would")
 	fmt.Printf("add at an interval of %d ms, two of them for each request.\n\n", interval)
 	fmt.Println("| operation | side | HCI commands | events | data sent | data received | ATT requests | computed |")

@@ -2,6 +2,7 @@ package examples
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -28,6 +29,8 @@ var elsewhere = []struct{ begin, reason string }{
 	{"moor lab examples/uart/two.yaml", "takes two ports of this machine; TestUART has the same air"},
 	{"moor bridge sim:sensors", "TestCompose runs it"},
 	{"moor -a unix:./hci", "TestCompose runs it"},
+	{"moor -a sim:sensors proxy --listen unix:", "TestThroughProxy of cmd/moor/internal/cli runs it"},
+	{"moor -a esphome:unix:", "as the one before"},
 }
 
 // untilInterrupted lists the commands of moor that go on until Ctrl-C.
@@ -175,5 +178,44 @@ func TestTerminalOfLab(t *testing.T) {
 	scan := start(t, program("moor"), "-a", "serial:"+path+"?flow=none", "scan", "--duration", "2s")
 	scan.want("Thermometer")
 	scan.wantEnd(0)
+	lab.interrupt()
+}
+
+// TestFirstLab: the commands of docs/lab.md make a lab and use it.
+func TestFirstLab(t *testing.T) {
+	t.Parallel()
+	commands := commandsIn(t, "docs/lab.md")
+	dir := t.TempDir()
+	named := func(begin string) []string {
+		i := slices.IndexFunc(commands, func(c string) bool { return strings.HasPrefix(c, "moor "+begin) })
+		if i < 0 {
+			t.Fatalf("docs/lab.md has no command %q", begin)
+		}
+		command := strings.NewReplacer("unix:./", "unix:"+dir+"/", " room.yaml", " "+dir+"/room.yaml").Replace(commands[i])
+		return append([]string{program("moor")}, strings.Fields(command)[1:]...)
+	}
+	example := named("lab --example")
+	if want := []string{">", filepath.Join(dir, "room.yaml")}; !slices.Equal(example[3:], want) {
+		t.Fatalf("the example goes to %q, want %q", example[3:], want)
+	}
+	text, err := exec.Command(example[0], example[1:3]...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "room.yaml"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The second controller of the example is at a port of this machine, which may be in use.
+	lab := start(t, append(named("lab room.yaml"), "--attach", "hci1=none")...)
+	lab.want("unix:" + dir + "/hci0")
+	scan := start(t, named("-a unix:./hci0 scan")...)
+	scan.want("Thermometer")
+	scan.wantEnd(0)
+	read := start(t, named("-a unix:./hci0 read")...)
+	read.want("87 %")
+	read.wantEnd(0)
+	set := start(t, named("lab set")...)
+	set.wantEnd(0)
+	lab.want("drop-link Thermometer")
 	lab.interrupt()
 }

@@ -91,8 +91,16 @@ func (c *lineCounter) Write(b []byte) (int, error) {
 func startController(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hci")
+	startServer(t, serveEnv, path)
+	return path
+}
+
+// startServer starts this binary as the controller that a variable of the environment
+// selects, at a Unix socket.
+func startServer(t *testing.T, variable, path string) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), serveEnv+"="+path)
+	cmd.Env = append(os.Environ(), variable+"="+path)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -108,7 +116,6 @@ func startController(t *testing.T) string {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != ready+"\n" {
 		t.Fatalf("the controller said %q, %v", line, err)
 	}
-	return path
 }
 
 // watchMemory returns the last and the largest resident set of a process in octets.

@@ -16,6 +16,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(serveEnv); path != "" {
 		serve(path)
 	}
+	if path := os.Getenv(throngEnv); path != "" {
+		serveThrong(path)
+	}
 	if os.Getenv(burnEnv) != "" {
 		for { //nolint:staticcheck // the process is there to keep a processor busy
 		}

@@ -25,6 +25,7 @@ peripherals:
         characteristics:
           - {uuid: 6d6f6f72-0002-4b65-7474-6c6500000000, format: uint8, value: 0x39}
           - {uuid: 6d6f6f72-0003-4b65-7474-6c6500000000, format: uint8, value: 1, behavior: {kind: counter, every: 500ms}}
+          - {uuid: 6d6f6f72-0006-4b65-7474-6c6500000000, format: hex, value: "00", properties: [read, write], max-length: 100}
   - name: Door
     address: C0:FF:EE:00:00:0B
     pairing: {method: passkey, passkey: 123456}
@@ -42,24 +43,40 @@ const (
 	doorSecret    = "6d6f6f72-0005-4b65-7474-6c6500000000"
 )
 
+// runningLab is a moor lab whose controllers are the kernel's.
+type runningLab struct {
+	*daemon
+	control string // the address of its control interface
+}
+
+// startLab starts a lab with as many controllers, and waits until the kernel has them.
+func startLab(t *testing.T, scenario string, controllers int) *runningLab {
+	t.Helper()
+	eventually(t, "no adapter is left", func() bool { return len(adapters()) == 0 })
+	file := filepath.Join(t.TempDir(), "lab.yaml")
+	if err := os.WriteFile(file, []byte(scenario), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := &runningLab{control: "unix:" + filepath.Join(t.TempDir(), "control")}
+	l.daemon = startDaemon(t, os.Getenv("MOOR_BIN"), "--state", "none", "lab", file, "--control", l.control)
+	eventually(t, "the kernel has the controllers", func() bool { return setUp() == controllers })
+	return l
+}
+
+// order changes the lab, as moor lab set does.
+func (l *runningLab) order(t *testing.T, words ...string) {
+	t.Helper()
+	args := append([]string{"lab", "--control", l.control, "set"}, words...)
+	if out, err := exec.Command(os.Getenv("MOOR_BIN"), args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v: %s", words, err, out)
+	}
+}
+
 // TestLab gives the kernel the controllers of moor lab, and has bluetoothd use the devices
 // of its scenario: find, connect, read, be notified, pair with a passkey; then a controller
 // vanishes and returns.
 func TestLab(t *testing.T) {
-	eventually(t, "no adapter is left", func() bool { return len(adapters()) == 0 })
-	file, control := filepath.Join(t.TempDir(), "lab.yaml"), filepath.Join(t.TempDir(), "control")
-	if err := os.WriteFile(file, []byte(labFile), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	lab := startDaemon(t, os.Getenv("MOOR_BIN"), "--state", "none", "lab", file, "--control", "unix:"+control)
-	order := func(words ...string) {
-		t.Helper()
-		args := append([]string{"lab", "--control", "unix:" + control, "set"}, words...)
-		if out, err := exec.Command(os.Getenv("MOOR_BIN"), args...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v: %s", words, err, out)
-		}
-	}
-	eventually(t, "the kernel has both controllers", func() bool { return setUp() == 2 })
+	lab := startLab(t, labFile, 2)
 	startBus(t)
 	s, _ := startBlueZ(t)
 	b := &bonder{shell: s}
@@ -85,9 +102,9 @@ func TestLab(t *testing.T) {
 	s.say(t, "gatt.select-attribute "+doorSecret, "/char")
 	s.say(t, "gatt.read", " 5a ")
 
-	order("second", "unplug")
+	lab.order(t, "second", "unplug")
 	eventually(t, "the kernel has lost one controller", func() bool { return len(adapters()) == 1 })
-	order("second", "replug")
+	lab.order(t, "second", "replug")
 	eventually(t, "the kernel has both controllers again", func() bool { return setUp() == 2 })
 	lab.stop()
 	eventually(t, "the controllers go with the lab", func() bool { return len(adapters()) == 0 })

@@ -3,16 +3,13 @@ scenario sensors: aioesphomeapi, bleak-esphome, habluetooth, bleak-retry-connect
 line of its output is one step as JSON."""
 
 import asyncio
-import json
 import sys
 import time
 
-from aioesphomeapi import APIClient
 from aioesphomeapi.core import TimeoutAPIError
-from bleak_esphome import connect_scanner
-from bleak_retry_connector import BleakSlotManager, establish_connection
-from bluetooth_adapters import BluetoothAdapters
-from habluetooth import BluetoothManager, HaBleakClientWrapper, set_manager
+from bleak_retry_connector import establish_connection
+from habluetooth import HaBleakClientWrapper
+from homeassistant import join, say, until
 
 THERMOMETER = "C0:FF:EE:00:00:01"
 BELT = "C0:FF:EE:00:00:02"
@@ -21,46 +18,8 @@ TEMPERATURE = "00002a6e-0000-1000-8000-00805f9b34fb"
 SWITCH = "6d6f6f72-0002-4c61-6d70-000000000000"
 
 
-def say(step, **fields):
-    print(json.dumps({"step": step, **fields}), flush=True)
-
-
-class NoAdapters(BluetoothAdapters):
-    @property
-    def adapters(self):
-        return {}
-
-    @property
-    def default_adapter(self):
-        return "hci0"
-
-
-class Manager(BluetoothManager):
-    def _discover_service_info(self, service_info):
-        pass
-
-
-async def until(what, condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            say("stuck", at=what)
-            sys.exit(1)
-        await asyncio.sleep(0.02)
-    return value
-
-
 async def main(host, port, key):
-    manager = Manager(NoAdapters(), BleakSlotManager())
-    set_manager(manager)
-    await manager.async_setup()
-    client = APIClient(host, int(port), None, noise_psk=key or None, client_info="chain")
-    await client.connect(login=True)
-    info = await client.device_info()
-    data = connect_scanner(client, info, True)
-    data.scanner.async_setup()
-    manager.async_register_scanner(data.scanner)
-    slots = data.bluetooth_device
+    manager, client, info, slots = await join(host, port, key)
     device = await until("heard", lambda: manager.async_ble_device_from_address(THERMOMETER, True))
     say("heard", name=device.name)
 

@@ -63,7 +63,7 @@ func (c *doctorCmd) runDoctor(ctx context.Context, a *app) error {
 	if r.OK && !a.JSON {
 		a.out.printf("\nBluetooth works here.\n")
 	}
-	if err := report.write(a, r); err != nil {
+	if err := report.writeReport(a, r); err != nil {
 		return err
 	}
 	if !r.OK {

@@ -49,8 +49,8 @@ func (c *doctorCmd) newReporter(a *app, env *doctor.Env) (*reporter, error) {
 	return r, nil
 }
 
-// write writes the file.
-func (r *reporter) write(a *app, found doctor.Report) error {
+// writeReport writes the file.
+func (r *reporter) writeReport(a *app, found doctor.Report) error {
 	if r == nil {
 		return nil
 	}

@@ -216,7 +216,7 @@ func TestLabFiles(t *testing.T) {
 	moor(t.Context(), "lab", file, "--check").want(t, 0, file+" is right: it has 1 peripheral\n", "")
 	moor(t.Context(), "lab", "--example").want(t, 0, string(sim.ExampleFile()), "")
 	example := writeRoom(t, string(sim.ExampleFile()))
-	moor(t.Context(), "lab", "--check", example).want(t, 0, example+" is right: it has 3 peripherals\n", "")
+	moor(t.Context(), "lab", "--check", example).want(t, 0, example+" is right: it has 4 peripherals\n", "")
 	wrong := writeRoom(t, "controllers:\n  - {name: hci0, attch: vhci}\n")
 	if r := moor(t.Context(), "lab", "--check", wrong); r.code != 1 || !strings.Contains(r.stderr, wrong+":2:") || !strings.Contains(r.stderr, "attch") {
 		t.Errorf("%+v", r)
@@ -238,6 +238,9 @@ func TestWrongLabCommandLines(t *testing.T) {
 		{nil, 2, "FILE is missing: a scenario file; --example writes one"},
 		{[]string{file, "x"}, 2, `unexpected argument "x"`},
 		{[]string{"--example", file}, 2, "--example needs no FILE"},
+		{[]string{"--example", "--snoop", "x"}, 2, "--snoop: there are no packets to capture: leave it out"},
+		{[]string{"set", "Kettle", "power-off", "--snoop", "x"}, 2, "--snoop: there are no packets to capture: leave it out"},
+		{[]string{"sensors", "--attach", "sim=tcp:127.0.0.1:0", "--snoop-keys"}, 2, "--snoop-keys needs a capture: add --snoop FILE"},
 		{[]string{"atlantis"}, 1, `no scenario "atlantis": there are sensors`},
 		{[]string{none}, 2, "no controller is attached: write --attach sim=tcp:127.0.0.1:9001, or attach in the file"},
 		{[]string{file, "--attach", "hci0"}, 2, `"hci0": write NAME=PLACE, such as hci0=tcp:127.0.0.1:9001`},

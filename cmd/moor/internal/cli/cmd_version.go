@@ -17,6 +17,10 @@ type jsonVersion struct {
 	Platform string `json:"platform"`
 }
 
+// stampedVersion and stampedRevision are set by the linker in packages, which are built
+// without the information of git; see package packaging.
+var stampedVersion, stampedRevision string
+
 // newVersion returns the version of this program.
 func newVersion() *jsonVersion {
 	v := &jsonVersion{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
@@ -32,6 +36,9 @@ func newVersion() *jsonVersion {
 				v.Modified = s.Value == "true"
 			}
 		}
+	}
+	if stampedVersion != "" {
+		v.Version, v.Revision = stampedVersion, stampedRevision
 	}
 	return v
 }

@@ -79,7 +79,7 @@ func (e *lostAdapterError) Unwrap() error { return e.err }
 
 // openAndUse opens the adapter and uses it. again means that it has been lost before.
 func (h *heldAdapter) openAndUse(ctx context.Context, again bool) (opened bool, err error) {
-	tr, err := h.a.openTransport(ctx, h.address())
+	tr, err := h.a.openTransport(ctx, h.openAddress())
 	if err != nil {
 		return false, err
 	}
@@ -103,9 +103,9 @@ func (h *heldAdapter) openAndUse(ctx context.Context, again bool) (opened bool, 
 	return true, err
 }
 
-// address returns where the adapter is opened. An adapter of the kernel that comes back may
+// openAddress returns where the adapter is opened. An adapter of the kernel that comes back may
 // have another index: its own address finds it.
-func (h *heldAdapter) address() string {
+func (h *heldAdapter) openAddress() string {
 	at, err := hcisock.ParseAddress(h.name)
 	if h.a.env.Open == nil && err == nil && at.Kind == hcisock.KindIndex && h.mac != (hci.MAC{}) {
 		return h.mac.String()

@@ -15,7 +15,7 @@ import (
 // directory that exists, in one file for one controller, or for the one that it names.
 func captureFiles(snoop string, controllers []string) (map[string]string, error) {
 	there := strings.Join(controllers, ", ")
-	info, err := os.Stat(snoop)
+	info, err := os.Lstat(snoop)
 	if err == nil && info.IsDir() {
 		files := map[string]string{}
 		for _, name := range controllers {

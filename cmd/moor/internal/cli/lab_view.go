@@ -40,7 +40,7 @@ func newLabView(a *app, ends bool) (v *labView, end func()) {
 	go func() {
 		defer close(done)
 		for o := range v.queue {
-			v.write(&o)
+			v.writeEvent(&o)
 		}
 	}()
 	return v, func() {
@@ -55,8 +55,8 @@ func newLabView(a *app, ends bool) (v *labView, end func()) {
 	}
 }
 
-// write writes the output of an event.
-func (v *labView) write(o *labOutput) {
+// writeEvent writes the output of an event.
+func (v *labView) writeEvent(o *labOutput) {
 	switch {
 	case o.dropped == 0:
 	case v.a.JSON:

@@ -61,6 +61,10 @@ func outputSchema(t *testing.T) schema {
 		g.defs["command-"+name] = def
 		any = append(any, schema{"$ref": "#/$defs/command-" + name})
 	}
+	g.defs["errors"] = schema{
+		"description": "An object that any command writes to standard error with --json.",
+		"anyOf":       []schema{g.ofType(reflect.TypeFor[jsonFailure]()), g.ofType(reflect.TypeFor[jsonWarning]())},
+	}
 	return schema{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
 		"title":   "Output of moor --json",

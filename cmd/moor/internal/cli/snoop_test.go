@@ -15,7 +15,7 @@ import (
 func TestSnoopWithoutCapture(t *testing.T) {
 	file := t.TempDir() + "/capture"
 	for _, args := range []string{
-		"adapters", "doctor", "lab sensors", "unpair " + belt, "stale " + belt, "cache list", "bonds", "completion bash", "version",
+		"adapters", "doctor", "unpair " + belt, "stale " + belt, "cache list", "bonds", "completion bash", "version",
 	} {
 		for _, flags := range [][]string{{"--snoop", file}, {"--snoop-keys"}} {
 			r := moor(t.Context(), append(append(flags, "-a", "sim:"), strings.Fields(args)...)...)

@@ -62,7 +62,7 @@ func (w *Written) Text() string {
 		}
 	}
 	if w.Examined != nil {
-		w.Examined.write(p)
+		w.Examined.writeExamined(p)
 	}
 	p.title("Stored")
 	p.lines(w.Stored)
@@ -117,7 +117,7 @@ func (w *Written) writeAdapters(p *paper) {
 	}
 }
 
-func (x *Examination) write(p *paper) {
+func (x *Examination) writeExamined(p *paper) {
 	p.title("Controller")
 	p.line("adapter: %s", x.Adapter)
 	if x.Err != nil {
