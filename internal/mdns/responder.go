@@ -29,7 +29,7 @@ func Announce(ctx context.Context, s Service, reaches func(netip.Addr) bool) err
 	if err != nil {
 		return err
 	}
-	r.run(ctx, fresh)
+	r.answerQuestions(ctx, fresh)
 	return nil
 }
 
@@ -45,7 +45,7 @@ type responder struct {
 // everything is what an announcement says.
 var everything = wanted{service: true, instance: true, host: true}
 
-func (r *responder) run(ctx context.Context, fresh []*link) {
+func (r *responder) answerQuestions(ctx context.Context, fresh []*link) {
 	refresh := time.NewTicker(refreshTime)
 	defer refresh.Stop()
 	repeat := time.NewTimer(repeatTime)
