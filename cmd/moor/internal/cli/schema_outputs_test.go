@@ -13,7 +13,7 @@ import (
 
 // outputs lists the objects that each command writes with --json.
 var outputs = map[string][]any{
-	"adapters":   {jsonAdapter{}},
+	"adapters":   {jsonAdapter{}, jsonProxy{}},
 	"doctor":     {jsonFinding{}},
 	"slots":      {jsonSlots{}},
 	"bridge":     {jsonLab{}},
@@ -32,7 +32,7 @@ var outputs = map[string][]any{
 	"notify":     {jsonSubscribed{}, jsonNotification{}},
 	"params":     {jsonParams{}},
 	"pair":       {jsonPaired{}},
-	"unpair":     {jsonUnpaired{}},
+	"unpair":     {jsonUnpaired{}, jsonUnpairedByProxy{}},
 	"stale":      {jsonStale{}},
 	"cache":      {jsonTable{}, jsonTraits{}, jsonCleared{}},
 	"bonds":      {jsonBond{}, jsonExported{}, jsonImported{}},
