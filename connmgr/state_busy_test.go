@@ -1,3 +1,5 @@
+//go:build unix
+
 package connmgr_test
 
 import (

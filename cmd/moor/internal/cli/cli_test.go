@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,9 @@ func moor(ctx context.Context, args ...string) result {
 	code := runChecked(ctx, args, &Env{Stdout: &stdout, Stderr: &stderr})
 	return result{code, stdout.String(), stderr.String(), time.Since(start)}
 }
+
+// errStopped ends commands as a signal does.
+var errStopped = errors.New("stopped by the test")
 
 // inAir runs f for each case in a bubble of its own.
 func inAir(t *testing.T, name string, f func(t *testing.T)) {

@@ -16,8 +16,6 @@ import (
 	"time"
 )
 
-var errStopped = errors.New("stopped by the test")
-
 // TestInterruptedFiles runs commands that wait for the other end of a named pipe, or for
 // standard input, after they were interrupted.
 func TestInterruptedFiles(t *testing.T) {
