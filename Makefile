@@ -107,6 +107,10 @@ test-kernel: build ## the binary and the user-channel tests on the kernels of De
 test-peers: build ## the binary against Bumble's GATT server, on Bumble's controllers and RootCanal's
 	test/peers/run
 
+.PHONY: proxy-pictures
+proxy-pictures: build ## pictures of the page of moor proxy in Chromium: docs/proxy-desktop.png and proxy-phone.png
+	MOOR_PICTURES=$(CURDIR)/docs test/peers/run -run '^TestProxyPage$$'
+
 .PHONY: captures
 captures: build ## make the captures in testdata again: simulated, with Bumble and RootCanal, and with BlueZ
 	test/captures

@@ -129,7 +129,7 @@ var (
 	bare    = regexp.MustCompile("^`[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*`$")
 	testOf  = regexp.MustCompile("`([a-z0-9/]+)` ((?:Test|Benchmark)[A-Z]\\w+)")
 	address = regexp.MustCompile(`(https?://|github\.com/|golang\.org/)\S+`)
-	fileExt = regexp.MustCompile(`\.(go|md|py|svg|diff|yaml|btsnoop|mod|sum|txt|json|service|html|org|com|io|mqtt)$`)
+	fileExt = regexp.MustCompile(`\.(go|md|py|js|css|svg|png|diff|yaml|btsnoop|mod|sum|txt|json|service|html|org|com|io|mqtt)$`)
 )
 
 // names returns the Go names of the line: dotted ones, doc links, and in a page also

@@ -26,25 +26,30 @@ const (
 	// MaxLossy is how many octets of memory the advertisements that wait for a client take.
 	// Older ones are dropped beyond.
 	MaxLossy = 256 << 10
+	// MaxValues is how many octets of memory the values of devices that wait for a client
+	// take. SendValue waits beyond.
+	MaxValues = 256 << 10
 	// writeSize is about how many octets are written at once.
 	writeSize = 16 << 10
 )
 
 // Times of a Session.
 const (
-	helloTime    = 60 * time.Second  // until the client's Hello
-	pingAfter    = 60 * time.Second  // without a message of the client
-	deadAfter    = 150 * time.Second // without a message of the client
-	goodbyeTime  = time.Second       // for a client to take the last messages
-	maxHelloName = 64                // octets kept of a client's name
-	maxServer    = 32                // octets of SessionConfig.Server
+	helloTime    = 20 * time.Second // until the client's Hello
+	pingAfter    = 20 * time.Second // without a message of the client
+	pingEvery    = 10 * time.Second // from then on
+	deadAfter    = 60 * time.Second // without a message of the client
+	goodbyeTime  = time.Second      // for a client to take the last messages
+	maxHelloName = 64               // octets kept of a client's name
+	maxServer    = 32               // octets of SessionConfig.Server
 )
 
 // Errors with which a Session ends.
 var (
-	ErrSlow = errors.New("esphome: the client does not read its replies")
-	ErrDead = errors.New("esphome: the client has not answered for 150 s")
-	ErrBye  = errors.New("esphome: the client said goodbye")
+	ErrSlow    = errors.New("esphome: the client does not read its replies")
+	ErrDead    = errors.New("esphome: the client has not answered for 60 s")
+	ErrBye     = errors.New("esphome: the client said goodbye")
+	ErrNoHello = errors.New("esphome: the client began without a hello")
 )
 
 // SessionConfig describes the server to a Session.
@@ -53,8 +58,11 @@ type SessionConfig struct {
 	Info DeviceInfoResponse
 	// Server is information about the server for HelloResponse. More than 32 octets are cut.
 	Server string
-	// Handle is called with each message that the Session does not answer itself. It runs
-	// on the goroutine of Run, which reads nothing meanwhile.
+	// Greeted is called with the first Hello, before it is answered. Default: no call. It
+	// runs on the goroutine of Run, as Handle does.
+	Greeted func(s *Session)
+	// Handle is called with each message that the Session does not answer itself, after the
+	// first Hello. It runs on the goroutine of Run, which reads nothing meanwhile.
 	Handle func(s *Session, m Message)
 }
 
@@ -72,7 +80,8 @@ type Session struct {
 	replies outgoing
 	lossy   outgoing
 	dropped uint64
-	err     error // with which the Session ends
+	err     error         // with which the Session ends
+	room    chan struct{} // if not nil, closed once there is room for a value, and at the end
 	timer   *time.Timer
 }
 
@@ -80,8 +89,12 @@ type Session struct {
 type outgoing struct {
 	ring.Ring[Packed]
 	octets int
+	values int // octets of values of devices, which octets leaves out
 	most   int // of messages, since the ring was made
 }
+
+// idNotifyData is the number of NotifyData, the value of a device.
+const idNotifyData MessageID = 79
 
 // packedSize is about how many octets of memory a Packed takes beside its payload, in a
 // ring of twice the length.
@@ -93,13 +106,21 @@ const manyPacked = 1024
 
 func (o *outgoing) push(p Packed) {
 	o.Push(p)
-	o.octets += len(p.Payload) + packedSize
+	*o.counterOf(p) += len(p.Payload) + packedSize
 	o.most = max(o.most, o.Len())
+}
+
+// counterOf returns the count that a message belongs to.
+func (o *outgoing) counterOf(p Packed) *int {
+	if p.ID == idNotifyData {
+		return &o.values
+	}
+	return &o.octets
 }
 
 func (o *outgoing) pop() Packed {
 	p := o.Pop()
-	o.octets -= len(p.Payload) + packedSize
+	*o.counterOf(p) -= len(p.Payload) + packedSize
 	if o.Len() == 0 && o.most >= manyPacked {
 		o.Ring, o.most = ring.Ring[Packed]{}, 0
 	}
@@ -153,6 +174,54 @@ func (s *Session) Send(m Message) {
 	s.wakeWriter()
 }
 
+// SendValue queues a value that a device has sent. Values keep their order among the
+// replies, but do not count as such: while those that wait take more than MaxValues,
+// SendValue waits, until ctx or the Session ends, and returns the reason.
+func (s *Session) SendValue(ctx context.Context, v *NotifyData) error {
+	p, err := Pack(v)
+	if err != nil {
+		return err
+	}
+	for {
+		room, err := s.offerValue(p)
+		if room == nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// offerValue queues a value if there is room for it, and otherwise returns a channel that
+// is closed once there is.
+func (s *Session) offerValue(p Packed) (room <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil:
+		return nil, s.err
+	case s.replies.values > MaxValues:
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		return s.room, nil
+	}
+	s.replies.push(p)
+	s.wakeWriter()
+	return nil, nil
+}
+
+// giveRoomLocked lets those go on that wait with a value.
+func (s *Session) giveRoomLocked() {
+	if s.room != nil && (s.err != nil || s.replies.values <= MaxValues) {
+		close(s.room)
+		s.room = nil
+	}
+}
+
 // SendLossy queues a message that may be lost: the oldest are dropped beyond MaxLossy. It
 // never waits. Several Sessions may share p.
 func (s *Session) SendLossy(p Packed) {
@@ -180,6 +249,7 @@ func (s *Session) End(err error) {
 func (s *Session) endLocked(err error) {
 	if s.err == nil {
 		s.err = err
+		s.giveRoomLocked()
 		_ = s.conn.conn.SetWriteDeadline(time.Now().Add(goodbyeTime))
 	}
 }
@@ -225,8 +295,21 @@ func (s *Session) read() {
 			return
 		}
 		s.heard.Store(int64(time.Since(s.begin)))
+		if _, isHello := m.(*HelloRequest); !isHello && s.hello.Load() == nil && !isGreeting(m) {
+			s.End(ErrNoHello)
+			return
+		}
 		s.answer(m)
 	}
+}
+
+// isGreeting reports whether a message needs no Hello before it.
+func isGreeting(m Message) bool {
+	switch m.(type) {
+	case *PingRequest, *PingResponse, *DisconnectRequest, *DisconnectResponse:
+		return true
+	}
+	return false
 }
 
 // answer answers a message, or hands it to the program.
@@ -235,7 +318,9 @@ func (s *Session) answer(m Message) {
 	case *HelloRequest:
 		h := *m
 		h.Client = h.Client[:min(len(h.Client), maxHelloName)]
-		s.hello.Store(&h)
+		if s.hello.Swap(&h) == nil && s.cfg.Greeted != nil {
+			s.cfg.Greeted(s)
+		}
 		s.Send(&HelloResponse{APIMajor, APIMinor, s.cfg.Server, s.cfg.Info.Name})
 	case *AuthenticationRequest:
 		s.Send(&AuthenticationResponse{})
@@ -261,6 +346,7 @@ func (s *Session) answer(m Message) {
 // watch pings a client that is quiet, and gives up one that is dead. It runs as a timer.
 func (s *Session) watch() {
 	quiet := time.Since(s.begin) - time.Duration(s.heard.Load())
+	next := pingAfter - quiet
 	switch {
 	case s.hello.Load() == nil:
 		s.End(fmt.Errorf("esphome: no hello within %v", helloTime))
@@ -270,11 +356,12 @@ func (s *Session) watch() {
 		return
 	case quiet >= pingAfter:
 		s.Send(&PingRequest{})
+		next = min(pingEvery, deadAfter-quiet)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.timer.Reset(pingAfter / 4)
+		s.timer.Reset(next)
 	}
 }
 
@@ -312,6 +399,7 @@ func (s *Session) nextBatch() (batch []Packed, ending bool) {
 			return nil, true
 		case s.replies.Len() > 0:
 			p = s.replies.pop()
+			s.giveRoomLocked()
 		case s.lossy.Len() > 0 && s.err == nil:
 			p = s.lossy.pop()
 		default:

@@ -99,23 +99,62 @@ func TestSessionAnswers(t *testing.T) {
 	})
 }
 
-// TestSessionPings: a client that is quiet for 60 s is pinged, and one that answers
-// nothing is given up after 150 s.
+// TestSessionPings: a client that is quiet for 20 s is pinged, and one that answers
+// nothing is given up after 60 s.
 func TestSessionPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		begin := time.Now()
 		s.wantNext(t, &esphome.PingRequest{})
-		if took := time.Since(begin); took != time.Minute {
+		if took := time.Since(begin); took != 20*time.Second {
 			t.Errorf("pinged after %v", took)
 		}
-		for range 5 { // at 75, 90, 105, 120 and 135 s
+		time.Sleep(3 * time.Second)
+		s.ask(t, &esphome.PingRequest{}, &esphome.PingResponse{})
+		begin = time.Now()
+		for _, want := range []time.Duration{20 * time.Second, 30 * time.Second, 40 * time.Second, 50 * time.Second} {
 			s.wantNext(t, &esphome.PingRequest{})
+			if took := time.Since(begin); took != want {
+				t.Errorf("pinged after %v, want %v", took, want)
+			}
 		}
 		s.wantEnd(t, esphome.ErrDead)
-		if took := time.Since(begin); took != 150*time.Second {
+		if took := time.Since(begin); took != time.Minute {
 			t.Errorf("given up after %v", took)
 		}
+	})
+}
+
+// TestSessionWantsHelloFirst: nothing but a ping is answered before it, and the program
+// learns of it once.
+func TestSessionWantsHelloFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		ended := make(chan error, 1)
+		greeted := 0
+		go func() {
+			conn, err := esphome.Accept(t.Context(), a, nil, identity)
+			if err != nil {
+				t.Error(err)
+			}
+			ended <- esphome.NewSession(conn, esphome.SessionConfig{
+				Greeted: func(*esphome.Session) { greeted++ },
+				Handle:  func(_ *esphome.Session, m esphome.Message) { t.Errorf("the program got %T", m) },
+			}).Run(t.Context())
+		}()
+		c, err := esphome.Connect(t.Context(), b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &served{client: c, ended: ended}
+		s.ask(t, &esphome.PingRequest{}, &esphome.PingResponse{})
+		if greeted != 0 {
+			t.Error("a ping is no greeting")
+		}
+		if err := c.Write(&esphome.SubscribeSlots{}); err != nil {
+			t.Fatal(err)
+		}
+		s.wantEnd(t, esphome.ErrNoHello)
 	})
 }
 
@@ -130,7 +169,7 @@ func TestSessionWithoutHello(t *testing.T) {
 		}
 		begin := time.Now()
 		s := esphome.NewSession(conn, esphome.SessionConfig{})
-		if err := s.Run(t.Context()); err == nil || time.Since(begin) != 61*time.Second {
+		if err := s.Run(t.Context()); err == nil || time.Since(begin) != 21*time.Second {
 			// The answer to the ping is never read: it has a second more.
 			t.Errorf("ended after %v with %v", time.Since(begin), err)
 		}
@@ -212,5 +251,65 @@ func TestSessionServerText(t *testing.T) {
 		if got, err := c.Read(); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %#v, %v", got, err)
 		}
+	})
+}
+
+// TestValuesOfASlowClient wait in order among the replies, are bounded, and do not count
+// as replies.
+func TestValuesOfASlowClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		synctest.Wait() // the writer waits
+		value := func(n int) *esphome.NotifyData {
+			return &esphome.NotifyData{Address: 1, Handle: uint32(n), Data: make([]byte, 950)} // 1,021 octets in memory
+		}
+		const most = 258 // one is being written, the others take 256 KiB, and one is beyond
+		for n := range most {
+			if err := s.session.SendValue(t.Context(), value(n+1)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		begin := time.Now()
+		go func() {
+			for range 7 { // it is not dead, only slow
+				time.Sleep(7 * time.Second)
+				if err := s.client.Write(&esphome.TimeResponse{}); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		if err := s.session.SendValue(ctx, value(most)); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Minute {
+			t.Fatalf("a value beyond the bound: %v after %v", err, time.Since(begin))
+		}
+		s.session.Send(&esphome.NotifyResponse{Address: 1, Handle: 1})
+		sent := make(chan error)
+		go func() { sent <- s.session.SendValue(t.Context(), value(most+1)) }()
+		synctest.Wait()
+		for n := range most {
+			s.wantNext(t, value(n+1))
+		}
+		s.wantNext(t, &esphome.NotifyResponse{Address: 1, Handle: 1})
+		s.wantNext(t, value(most+1))
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		for n := range most {
+			if err := s.session.SendValue(t.Context(), value(n+1)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		go func() { sent <- s.session.SendValue(t.Context(), value(most)) }()
+		synctest.Wait()
+		gone := errors.New("gone")
+		s.session.End(gone)
+		if err := <-sent; !errors.Is(err, gone) {
+			t.Errorf("a value that waits when the session ends: %v", err)
+		}
+		s.wantEnd(t, gone)
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/internal/ownweb"
 	"github.com/moor-ble/moor/sim"
 )
 
@@ -25,9 +25,7 @@ const (
 	maxOrder    = 1 << 20          // octets of an order
 	maxReaders  = 64               // of the events
 	readerQueue = 256              // events that wait for a reader
-	headerTime  = 5 * time.Second  // until a request has its header
-	orderTime   = 10 * time.Second // of an order, until it has come, and then in the world
-	idleTime    = time.Minute      // of a connection between two requests
+	orderTime   = 10 * time.Second // of an order in the world
 )
 
 // Control serves the state and the events of a world over HTTP, and takes orders:
@@ -123,54 +121,16 @@ func (c *Control) Serve(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("GET /state", c.serveState)
 	mux.HandleFunc("GET /events", c.serveEvents)
 	mux.HandleFunc("POST /set", c.serveOrder)
-	srv := &http.Server{
-		Handler: refusePages(mux), ReadHeaderTimeout: headerTime, ReadTimeout: orderTime, IdleTimeout: idleTime,
-		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-		BaseContext: func(net.Listener) context.Context { return ctx },
+	if err := ownweb.Serve(ctx, l, mux, controlHost); err != nil {
+		return fmt.Errorf("lab: control: %w", err)
 	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		_ = srv.Close()
-	})
-	err := srv.Serve(l)
-	if stop() {
-		_ = srv.Close()
-	} else {
-		<-stopped
-	}
-	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("lab: control: %w", err)
-}
-
-// refusePages refuses the requests of web pages: a page of anywhere can have a browser
-// send requests to this machine, also under a name of its own that leads here.
-func refusePages(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if r.Header.Get("Origin") != "" || host != controlHost && host != "localhost" && net.ParseIP(host) == nil {
-			answerError(w, http.StatusForbidden, errors.New("web pages may not use this interface"))
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-func answerError(w http.ResponseWriter, code int, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()}) // the client may have gone
+	return nil
 }
 
 func (c *Control) serveState(w http.ResponseWriter, _ *http.Request) {
 	s, err := c.state()
 	if err != nil {
-		answerError(w, http.StatusInternalServerError, err)
+		ownweb.AnswerError(w, http.StatusInternalServerError, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -212,7 +172,7 @@ func (c *Control) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	c.mu.Unlock()
 	if full {
-		answerError(w, http.StatusServiceUnavailable, fmt.Errorf("there are %d readers already: end one", maxReaders))
+		ownweb.AnswerError(w, http.StatusServiceUnavailable, fmt.Errorf("there are %d readers already: end one", maxReaders))
 		return
 	}
 	defer func() {
@@ -245,7 +205,7 @@ func (c *Control) serveEvents(w http.ResponseWriter, r *http.Request) {
 func (c *Control) serveOrder(w http.ResponseWriter, r *http.Request) {
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOrder))
 	if err != nil {
-		answerError(w, http.StatusRequestEntityTooLarge, err)
+		ownweb.AnswerError(w, http.StatusRequestEntityTooLarge, err)
 		return
 	}
 	a, err := c.cfg.World.ParseAction(b)
@@ -258,7 +218,7 @@ func (c *Control) serveOrder(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		answerError(w, http.StatusBadRequest, err)
+		ownweb.AnswerError(w, http.StatusBadRequest, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

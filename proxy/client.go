@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/moor-ble/moor/esphome"
 	"github.com/moor-ble/moor/hci"
@@ -12,8 +13,10 @@ type client struct {
 	server  *Server
 	session *esphome.Session
 	address string
+	since   time.Time
 
 	wantsReports, wantsSlots bool
+	subscribed               int                  // how often it subscribed to advertisements
 	forgetting               int                  // requests to remove files that run
 	slots                    esphome.Slots        // as the client was told last
 	scanner                  esphome.ScannerState // likewise
@@ -33,11 +36,11 @@ func (c *client) handle(_ *esphome.Session, m esphome.Message) {
 	switch m := m.(type) {
 	case *esphome.SubscribeAdvertisements:
 		c.wantsReports = true
+		c.subscribed++
 		s.wakeScan()
 		c.sendScannerLocked(s.scannerStateLocked())
 	case *esphome.UnsubscribeAdvertisements:
-		c.wantsReports = false
-		s.wakeScan()
+		c.unsubscribeLocked()
 	case *esphome.SubscribeSlots:
 		c.wantsSlots = true
 		c.sendSlotsLocked(s.slotsLocked())
@@ -62,6 +65,39 @@ func (c *client) handle(_ *esphome.Session, m esphome.Message) {
 			c.session.Send(&esphome.SetParamsResponse{Address: m.Address, Error: codeNotConnected})
 		}
 	}
+}
+
+// unsubscribeGrace is how long after the end of its subscription a client may subscribe
+// again and keep its links.
+const unsubscribeGrace = 100 * time.Millisecond
+
+// unsubscribeLocked ends the client's subscription to advertisements, and with it the links
+// that it has, unless it subscribes again at once: in ESPHome the subscriber is the owner
+// of all links. Links that it makes later live.
+func (c *client) unsubscribeLocked() {
+	s := c.server
+	c.wantsReports = false
+	s.wakeScan()
+	var had []*link
+	for _, l := range s.links {
+		if l.owner == c {
+			had = append(had, l)
+		}
+	}
+	if len(had) == 0 {
+		return
+	}
+	subscribed := c.subscribed
+	time.AfterFunc(unsubscribeGrace, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, l := range had {
+			if c.subscribed == subscribed && s.links[l.dev.MAC] == l {
+				l.next = nil
+				l.end(errUnsubscribed)
+			}
+		}
+	})
 }
 
 // linkLocked returns the client's own link to a device; nil if there is none.

@@ -32,7 +32,7 @@ func codeOfEnd(err error) int32 {
 	switch {
 	case errors.Is(err, errAsked):
 		return 0
-	case errors.Is(err, errClientLeft), errors.Is(err, context.Canceled):
+	case errors.Is(err, errClientLeft), errors.Is(err, errUnsubscribed), errors.Is(err, context.Canceled):
 		return int32(hci.StatusLocalHostTerminated)
 	case errors.Is(err, connmgr.ErrOutOfSlots):
 		return codeOutOfSlots

@@ -27,6 +27,19 @@
 // each of them once. The client learns of the end of a link before it learns of the free
 // slot.
 //
+// # A client that is slow, silent or gone
+//
+// A connection has ten seconds to show that a client is at its other end: by the key, or by
+// a hello if there is none. Of such connections 64 wait at most, and a newer one takes the
+// place of another (arrivals.go), so that nobody is locked out by idle ones. A client that
+// reads slowly loses advertisements first. Notifications of its devices wait, up to
+// [esphome.MaxValues] in its session and 256 for each characteristic; of more, the oldest
+// are lost. Only a client that leaves [esphome.MaxReplies] of replies unread is cut off. A
+// client that answers no ping loses its links after 60 s, one whose network is gone after
+// 30 s on Linux (unacknowledged_linux.go). The end of a client's subscription to
+// advertisements ends the links that it has, as in ESPHome, unless it subscribes again
+// within 100 ms.
+//
 // # State
 //
 // The mutex of Server guards the clients, the links and the slots told last. It is held

@@ -107,9 +107,15 @@ type user struct {
 // user connects a client.
 func (l *lab) user(name string) *user {
 	l.t.Helper()
+	return l.userWithKey(name, nil)
+}
+
+// userWithKey is user for a proxy with a key.
+func (l *lab) userWithKey(name string, key *esphome.Key) *user {
+	l.t.Helper()
 	a, b := net.Pipe()
 	l.pipe.conns <- a
-	conn, err := esphome.Connect(l.t.Context(), b, nil)
+	conn, err := esphome.Connect(l.t.Context(), b, key)
 	if err != nil {
 		l.t.Fatal(err)
 	}

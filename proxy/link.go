@@ -28,6 +28,7 @@ type link struct {
 	owner   *client
 	dev     hci.Addr
 	address esphome.Address
+	since   time.Time
 	ctx     context.Context // its end is that of the link
 	cancel  context.CancelCauseFunc
 	ops     chan esphome.Message

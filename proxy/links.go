@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/moor-ble/moor/esphome"
 	"github.com/moor-ble/moor/hci"
@@ -10,8 +11,9 @@ import (
 
 // Reasons for which a Server ends a link.
 var (
-	errAsked      = errors.New("proxy: the client asked for the end of the link")
-	errClientLeft = errors.New("proxy: the client has left")
+	errAsked        = errors.New("proxy: the client asked for the end of the link")
+	errClientLeft   = errors.New("proxy: the client has left")
+	errUnsubscribed = errors.New("proxy: the client has ended its subscription to advertisements")
 )
 
 // connectLocked begins a link for the client. Exactly one DeviceConnection answers it.
@@ -45,7 +47,7 @@ func (c *client) connectLocked(dev hci.Addr) {
 
 // startLinkLocked starts the goroutine of a new link, which has its slot from now on.
 func (s *Server) startLinkLocked(c *client, dev hci.Addr) {
-	l := &link{server: s, owner: c, dev: dev, address: addressOf(dev.MAC), ops: make(chan esphome.Message, maxOperations)}
+	l := &link{server: s, owner: c, dev: dev, address: addressOf(dev.MAC), since: time.Now(), ops: make(chan esphome.Message, maxOperations)}
 	l.ctx, l.cancel = context.WithCancelCause(s.ctx)
 	s.links[dev.MAC] = l
 	s.tellSlotsLocked()

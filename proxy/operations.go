@@ -106,6 +106,7 @@ func (l *link) notify(ctx context.Context, m *esphome.NotifyRequest) []esphome.M
 		if f := l.values[h]; f != nil {
 			delete(l.values, h)
 			err = f.sub.Close()
+			f.cancel()
 			<-f.done // no value follows the answer
 		}
 	}
@@ -115,10 +116,15 @@ func (l *link) notify(ctx context.Context, m *esphome.NotifyRequest) []esphome.M
 	return []esphome.Message{&esphome.NotifyResponse{Address: l.address, Handle: m.Handle}}
 }
 
+// maxQueuedValues is how many values of one characteristic wait for a client, beside those
+// in the queue of its session.
+const maxQueuedValues = 256
+
 // forwarded is the forwarding of one characteristic's values.
 type forwarded struct {
-	sub  *gatt.Subscription
-	done chan struct{} // closed when no value follows
+	sub    *gatt.Subscription
+	cancel context.CancelFunc // ends the wait for a client that reads slowly
+	done   chan struct{}      // closed when no value follows
 }
 
 func (l *link) subscribe(ctx context.Context, h att.Handle) error {
@@ -131,7 +137,7 @@ func (l *link) subscribe(ctx context.Context, h att.Handle) error {
 		if err != nil {
 			return err
 		}
-		f.sub, err = char.Subscribe(ctx, &gatt.SubscribeOptions{Queue: 256})
+		f.sub, err = char.Subscribe(ctx, &gatt.SubscribeOptions{Queue: maxQueuedValues})
 		return err
 	})
 	if err != nil {
@@ -142,19 +148,31 @@ func (l *link) subscribe(ctx context.Context, h att.Handle) error {
 			l.values = map[att.Handle]*forwarded{}
 		}
 		l.values[h] = f
-		l.server.background.Go(func() { l.forward(h, f) })
+		ctx, cancel := context.WithCancel(l.ctx)
+		f.cancel = cancel
+		l.server.background.Go(func() { l.forward(ctx, h, f) })
 	}
 	return nil
 }
 
-// forward sends the values of a subscription to the client until it ends.
-func (l *link) forward(h att.Handle, f *forwarded) {
+// forward sends the values of a subscription to the client until it ends. While a client
+// reads slowly, forward waits: notifications are lost then once the queue of the
+// subscription is full, the oldest first, and the device waits with its indications.
+func (l *link) forward(ctx context.Context, h att.Handle, f *forwarded) {
 	defer close(f.done)
-	for value, err := range f.sub.All(l.ctx) {
+	defer f.cancel()
+	for value, err := range f.sub.All(ctx) {
 		if err != nil {
 			return
 		}
-		l.owner.session.Send(&esphome.NotifyData{Address: l.address, Handle: uint32(h), Data: value.Data})
+		if value.Dropped > 0 {
+			l.server.lostValues.Add(value.Dropped)
+			l.server.log.Info("notifications lost: the client reads slowly", "address", l.dev, "handle", h, "client", l.owner.describe(), "lost", value.Dropped)
+		}
+		v := &esphome.NotifyData{Address: l.address, Handle: uint32(h), Data: value.Data}
+		if l.owner.session.SendValue(ctx, v) != nil {
+			return
+		}
 	}
 }
 

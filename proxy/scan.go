@@ -81,6 +81,7 @@ func (s *Server) scanOnce(ctx context.Context, mode esphome.ScanMode) {
 			s.log.Debug("scan", "error", err)
 			continue
 		}
+		s.heard.Add(1)
 		if r.Report.Addr.Kind > 3 || !s.allows(r.Addr.MAC) {
 			continue // an anonymous advertisement, or a device that nobody may see
 		}
@@ -108,6 +109,7 @@ func (s *Server) sendReports(reports []esphome.Advertisement) {
 		s.log.Error("reports cannot be encoded", "error", err)
 		return
 	}
+	s.sent.Add(uint64(len(reports)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.clients {

@@ -8,8 +8,8 @@ import (
 	"net"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,15 +22,8 @@ import (
 // dials no more devices at a time over such an adapter.
 const DefaultSlots = 8
 
-// handshakeTime bounds the handshake with a client.
-const handshakeTime = 30 * time.Second
-
 // MaxClients is how many clients a Server has at a time. Further ones are closed.
 const MaxClients = 64
-
-// maxConns is how many connections a Server has at a time, with those whose handshake is
-// not over.
-const maxConns = 2 * MaxClients
 
 // acceptPause is how long a Server without descriptors waits until it accepts again.
 const acceptPause = 100 * time.Millisecond
@@ -38,6 +31,9 @@ const acceptPause = 100 * time.Millisecond
 // apiVersion is the version of ESPHome whose API the Server has. Home Assistant asks for
 // an update of older ones.
 const apiVersion = "2026.11.0"
+
+// project names the program to Home Assistant, which asks for no updates of it then.
+const project = "moor.proxy"
 
 // Config describes a Server.
 type Config struct {
@@ -98,11 +94,16 @@ type Server struct {
 	background sync.WaitGroup // of the links
 	rescan     chan struct{}  // has a value when the scan must be started, stopped or changed
 
-	mu      sync.Mutex // guards what follows
-	ctx     context.Context
-	clients []*client
-	links   map[hci.MAC]*link
-	mode    esphome.ScanMode
+	mu       sync.Mutex // guards what follows
+	ctx      context.Context
+	arrivals []*arrival // the oldest first
+	clients  []*client
+	links    map[hci.MAC]*link
+	mode     esphome.ScanMode
+	lost     uint64 // messages with reports, of clients that have left
+
+	// See Stats.
+	heard, sent, lostValues atomic.Uint64
 }
 
 // New returns a Server over the adapters of m, which stays the caller's.
@@ -121,10 +122,10 @@ func New(m *connmgr.Manager, cfg *Config) (*Server, error) {
 		s.cfg.FriendlyName = cfg.Name
 	}
 	mac := cfg.MAC.String()
-	s.identity = esphome.Identity{Name: cfg.Name, MAC: strings.ToLower(strings.ReplaceAll(mac, ":", ""))}
+	s.identity = esphome.Identity{Name: cfg.Name, MAC: shortMAC(cfg.MAC)}
 	s.info = esphome.DeviceInfoResponse{
 		Name: cfg.Name, FriendlyName: s.cfg.FriendlyName, MAC: mac, BluetoothMAC: mac,
-		Version: apiVersion, Model: "moor", Manufacturer: "moor", Project: "moor.proxy", ProjectVersion: cfg.Version,
+		Version: apiVersion, Model: "moor", Manufacturer: "moor", Project: project, ProjectVersion: cfg.Version,
 		Proxy: esphome.AllFlags, Encryption: cfg.Key != nil,
 	}
 	return s, nil
@@ -157,7 +158,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // accept accepts clients until l is closed.
 func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup) error {
-	places := make(chan struct{}, maxConns)
 	for {
 		c, err := l.Accept()
 		if passes(err) && ctx.Err() == nil {
@@ -171,16 +171,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup
 		if err != nil {
 			return fmt.Errorf("proxy: listener: %w", err)
 		}
-		select {
-		case places <- struct{}{}:
-			all.Go(func() {
-				defer func() { <-places }()
-				s.serveClient(ctx, c)
-			})
-		default:
-			s.log.Warn("client refused: too many connections", "client", c.RemoteAddr(), "most", maxConns)
-			c.Close()
-		}
+		all.Go(func() { s.serveConn(ctx, c) })
 	}
 }
 
@@ -193,41 +184,11 @@ func passes(err error) bool {
 	}, func(e error) bool { return errors.Is(err, e) })
 }
 
-// serveClient serves one client until it leaves or ctx ends.
-func (s *Server) serveClient(ctx context.Context, c net.Conn) {
-	within, cancel := context.WithTimeout(ctx, handshakeTime)
-	defer cancel()
-	conn, err := esphome.Accept(within, c, s.cfg.Key, s.identity)
-	if err != nil {
-		s.log.Info("client refused", "error", err)
-		return
-	}
-	cl := &client{server: s, address: c.RemoteAddr().String()}
-	cl.session = esphome.NewSession(conn, esphome.SessionConfig{Info: s.info, Server: "moor " + s.cfg.Version, Handle: cl.handle})
-	if !s.addClient(cl) {
-		s.log.Warn("client refused: too many", "client", cl.address, "most", MaxClients)
-		conn.Close()
-		return
-	}
-	err = cl.session.Run(ctx)
-	s.removeClient(cl)
-	s.log.Info("client left", "client", cl.describe(), "reason", err, "lost", cl.session.Dropped())
-}
-
-func (s *Server) addClient(cl *client) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.clients) >= MaxClients {
-		return false
-	}
-	s.clients = append(s.clients, cl)
-	return true
-}
-
 // removeClient ends the links of a client that has left.
 func (s *Server) removeClient(cl *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.lost += cl.session.Dropped()
 	s.clients = slices.DeleteFunc(s.clients, func(c *client) bool { return c == cl })
 	for _, l := range s.links {
 		if l.owner == cl {

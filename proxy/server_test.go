@@ -2,8 +2,6 @@ package proxy_test
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -105,36 +103,6 @@ func TestNoDescriptors(t *testing.T) {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
-		}
-	})
-}
-
-// TestManyHandshakes: connections that say nothing are bounded, and end after a while.
-func TestManyHandshakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, 1, 2, proxy.Config{Key: &esphome.Key{1}})
-		var all []net.Conn
-		for range 3 * proxy.MaxClients {
-			a, b := net.Pipe()
-			l.pipe.conns <- a
-			all = append(all, b)
-		}
-		closed := func() (n int) {
-			synctest.Wait()
-			for _, c := range all {
-				_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
-				if _, err := c.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
-					n++
-				}
-			}
-			return n
-		}
-		if n := closed(); n != proxy.MaxClients {
-			t.Errorf("%d of %d are closed", n, len(all))
-		}
-		time.Sleep(time.Minute)
-		if n := closed(); n != len(all) {
-			t.Errorf("%d of %d are closed after a minute", n, len(all))
 		}
 	})
 }

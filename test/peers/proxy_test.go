@@ -16,12 +16,12 @@ import (
 )
 
 // startProxy starts moor proxy with one slot on simulated air, and returns its address and
-// its key.
-func startProxy(t *testing.T, adapter string) (address, key string) {
+// its key; "" for plain text.
+func startProxy(t *testing.T, adapter string, args ...string) (address, key string) {
 	t.Helper()
 	state := t.TempDir()
-	cmd := exec.Command(os.Getenv("MOOR_BIN"), "-a", adapter, "--state", state, "--json", "proxy",
-		"--listen", "127.0.0.1:0", "--max-connections", "1")
+	cmd := exec.Command(os.Getenv("MOOR_BIN"), append([]string{"-a", adapter, "--state", state, "--json", "proxy",
+		"--listen", "127.0.0.1:0", "--max-connections", "1", "--name", "moor-peers"}, args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -48,6 +48,9 @@ func startProxy(t *testing.T, adapter string) (address, key string) {
 	}
 	if err := json.Unmarshal(line, &listening); err != nil {
 		t.Fatal(err)
+	}
+	if listening.KeyFile == "" {
+		return listening.Address, ""
 	}
 	b, err := os.ReadFile(filepath.Clean(listening.KeyFile))
 	if err != nil {

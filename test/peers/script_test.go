@@ -13,18 +13,19 @@ import (
 	"testing"
 )
 
-// startScript starts a Python script, which ends with its standard input, and
-// decodes the first line of its output into ports. It calls event with each
+// startScript starts a script of Python, or of Node.js, which ends with its standard input,
+// and decodes the first line of its output into ports. It calls event with each
 // further line, and over after the last.
 func startScript(t *testing.T, script string, ports any, event func(line []byte), over func(), args ...string) (in io.Writer) {
 	t.Helper()
-	python := os.Getenv("MOOR_PYTHON")
-	if python == "" {
-		t.Fatal("MOOR_PYTHON does not name a Python with Bumble: run this through make test-peers")
+	kind := strings.TrimPrefix(filepath.Ext(script), ".")
+	program := os.Getenv(map[string]string{"py": "MOOR_PYTHON", "js": "MOOR_NODE"}[kind])
+	if program == "" {
+		t.Fatalf("nothing runs %s: run this through make test-peers", script)
 	}
-	cmd := exec.Command(python, append([]string{script}, args...)...)
+	cmd := exec.Command(program, append([]string{script}, args...)...)
 	if dir := os.Getenv("MOOR_LOGS"); dir != "" {
-		name := strings.TrimSuffix(script, ".py") + ".log"
+		name := strings.TrimSuffix(script, "."+kind) + ".log"
 		log, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 		if err != nil {
 			t.Fatal(err)

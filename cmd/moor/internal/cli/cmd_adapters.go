@@ -38,7 +38,14 @@ type jsonHolder struct {
 }
 
 func newAdapters() *command {
-	cmd := newCommand(groupHere, "adapters", "List the Bluetooth adapters of this machine.", runAdapters)
+	var discover bool
+	cmd := newCommand(groupHere, "adapters", "List the Bluetooth adapters of this machine.", func(ctx context.Context, a *app) error {
+		if discover {
+			return discoverProxies(ctx, a)
+		}
+		return runAdapters(ctx, a)
+	})
+	cmd.flags.BoolVar(&discover, "discover", false, "list the Bluetooth proxies on the local network instead")
 	cmd.detail = "With --adapter, only the adapters named. An adapter that the kernel does not have, such as sim:, is opened for a moment to test whether it answers."
 	return cmd
 }

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
 
+	"github.com/moor-ble/moor/cmd/moor/internal/dashboard"
 	"github.com/moor-ble/moor/connmgr"
 	"github.com/moor-ble/moor/esphome"
 	"github.com/moor-ble/moor/hci"
@@ -31,21 +31,27 @@ type proxyCmd struct {
 	Allow     macList
 	Deny      macList
 	Most      valueCount
+	NoMDNS    bool
+	Metrics   string
+	Avahi     bool
 }
 
 func newProxy() *command {
 	c := &proxyCmd{}
 	cmd := newCommand(groupAir, "proxy", "Serve the adapters as a Bluetooth proxy to Home Assistant and others.", c.runProxy)
-	cmd.detail = "The proxy speaks the native API of ESPHome. Its name, its address and its key are made on the first run and kept in the state directory, so that clients know it again when an adapter is replaced. Several clients may use it at a time; each owns the connections that it makes. Announce it with Avahi, or type its address into the client."
+	cmd.detail = "The proxy speaks the native API of ESPHome. Its name, its address and its key are made on the first run and kept in the state directory, so that clients know it again when an adapter is replaced. Several clients may use it at a time; each owns the connections that it makes. It announces itself on the local network by mDNS; where Avahi does that for the machine, Avahi needs the file that --avahi-service writes."
 	cmd.flags.StringVar(&c.Listen, "listen", ":6053", "accept clients at `ADDRESS`: HOST:PORT, :PORT, or unix:PATH")
 	cmd.flags.StringVar(&c.Name, "name", "", "the `NAME` of the proxy: up to 31 lower-case letters, digits and hyphens; the default is made on the first run")
 	cmd.flags.StringVar(&c.Key, "key", "", "read the key from `FILE`, 44 characters of base64, in place of the key in the state directory")
 	cmd.flags.BoolVar(&c.ShowKey, "show-key", false, "show the key, and end")
 	cmd.flags.BoolVar(&c.Plaintext, "plaintext", false, "do not encrypt; for clients on this machine, as a Unix socket never does")
-	cmd.flags.BoolVar(&c.Force, "force", false, "allow --plaintext on addresses that other machines reach")
+	cmd.flags.BoolVar(&c.Force, "force", false, "allow --plaintext and --metrics on addresses that other machines reach")
 	cmd.flag("allow", "serve this device (`ADDR`) alone; may be repeated", &c.Allow)
 	cmd.flag("deny", "do not serve this device (`ADDR`); may be repeated", &c.Deny)
 	cmd.flag("max-connections", "have `N` connections at most; the default is as many as the adapters carry", &c.Most)
+	cmd.flags.BoolVar(&c.NoMDNS, "no-mdns", false, "do not announce the proxy on the local network")
+	cmd.flags.StringVar(&c.Metrics, "metrics", "", "show the state in a browser and to Prometheus at `HOST:PORT`, such as 127.0.0.1:9153")
+	cmd.flags.BoolVar(&c.Avahi, "avahi-service", false, "write a service file for Avahi, and end")
 	cmd.flags.BoolVar(&c.Passive, "passive", false, "begin with passive scanning; a client may change it")
 	return cmd
 }
@@ -68,10 +74,14 @@ type jsonListening struct {
 	Name    string  `json:"name"`
 	MAC     hci.MAC `json:"mac"`
 	KeyFile string  `json:"key_file,omitempty"`
+	Page    string  `json:"page,omitempty"` // of --metrics
 }
 
 func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 	local, err := c.checkListen()
+	if err == nil {
+		err = c.checkMetrics()
+	}
 	if err != nil {
 		return err
 	}
@@ -95,7 +105,7 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 	}
 	var key *esphome.Key
 	var keyFile string
-	if c.ShowKey || !c.Plaintext && !strings.HasPrefix(c.Listen, "unix:") {
+	if !c.Plaintext && !strings.HasPrefix(c.Listen, "unix:") {
 		k, file, err := c.readKey(home)
 		if err != nil {
 			return err
@@ -106,14 +116,18 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		c.printKey(a, id, *key, keyFile)
 		return nil
 	}
+	cfg := &proxy.Config{
+		Name: id.Name, MAC: id.MAC, Key: key, Version: programVersion(), MaxConnections: int(c.Most),
+		Allow: c.Allow, Deny: c.Deny, PassiveScan: c.Passive, Logger: a.log,
+	}
+	if c.Avahi {
+		return c.printAvahiService(a, cfg, local)
+	}
 	if key == nil && !local {
 		a.printError("clients are not encrypted, and everybody who reaches "+c.Listen+" can use the adapters", "leave --plaintext out")
 	}
-	return a.withManager(ctx, air{listen: true, passive: true, silent: true}, func(m *connmgr.Manager) error {
-		s, err := proxy.New(m, &proxy.Config{
-			Name: id.Name, MAC: id.MAC, Key: key, Version: programVersion(), MaxConnections: int(c.Most),
-			Allow: c.Allow, Deny: c.Deny, PassiveScan: c.Passive, Logger: a.log,
-		})
+	err = a.withManager(ctx, air{listen: true, passive: true, silent: true}, func(m *connmgr.Manager) error {
+		s, err := proxy.New(m, cfg)
 		if err != nil {
 			return err
 		}
@@ -121,16 +135,29 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		listening := jsonListening{"listening", l.Addr().String(), id.Name, id.MAC, keyFile}
+		page, show, err := c.openDashboard(ctx, dashboard.Config{Manager: m, Server: s, Name: id.Name, MAC: id.MAC, Version: cfg.Version})
+		if err != nil {
+			l.Close()
+			return err
+		}
+		listening := jsonListening{"listening", l.Addr().String(), id.Name, id.MAC, keyFile, page}
 		if a.JSON {
 			a.out.json(listening)
 		} else {
 			a.out.printf("%s\n", listeningText(listening))
 		}
 		notifySystemd("READY=1")
-		defer notifySystemd("STOPPING=1")
-		return s.Serve(ctx, l)
+		defer context.AfterFunc(ctx, func() { notifySystemd("STOPPING=1") })()
+		defer keepWatchdog(ctx, func() { s.Stats() })()
+		if !c.NoMDNS && !local {
+			defer announceProxy(ctx, a, cfg, l)()
+		}
+		return serveBoth(ctx, func(ctx context.Context) error { return s.Serve(ctx, l) }, show)
 	})
+	if ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)) {
+		return nil // the usual end, which came before the proxy listened
+	}
+	return err
 }
 
 func listeningText(l jsonListening) string {
@@ -138,7 +165,11 @@ func listeningText(l jsonListening) string {
 	if l.KeyFile != "" {
 		security = `encrypted; "moor proxy --show-key" shows the key`
 	}
-	return fmt.Sprintf("%s (%s) listens at %s, %s; Ctrl-C ends", l.Name, l.MAC, l.Address, security)
+	page := ""
+	if l.Page != "" {
+		page = "; its state is at " + l.Page
+	}
+	return fmt.Sprintf("%s (%s) listens at %s, %s%s; Ctrl-C ends", l.Name, l.MAC, l.Address, security, page)
 }
 
 // maxSocketPath is the longest path of a Unix socket, in octets, on the system with the
@@ -148,6 +179,12 @@ const maxSocketPath = 103
 // checkListen checks the address to listen at, and reports whether only this machine
 // reaches it.
 func (c *proxyCmd) checkListen() (local bool, err error) {
+	switch {
+	case c.ShowKey && c.Plaintext:
+		return false, usagef("--show-key: with --plaintext nothing is encrypted, and there is no key: leave one out")
+	case c.ShowKey && strings.HasPrefix(c.Listen, "unix:"):
+		return false, usagef("--show-key: clients at a Unix socket are not encrypted, and there is no key: leave --listen out")
+	}
 	if path, ok := strings.CutPrefix(c.Listen, "unix:"); ok {
 		if path == "" {
 			return false, usagef("--listen: unix: names no socket: write unix:PATH")
@@ -232,19 +269,6 @@ func listenProxy(ctx context.Context, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w: remove it, or choose another path", path, err)
 	}
 	return l, err
-}
-
-// notifySystemd tells systemd of the state of the service, if it has started this
-// process.
-func notifySystemd(state string) {
-	name := os.Getenv("NOTIFY_SOCKET")
-	if name == "" {
-		return
-	}
-	if c, err := net.Dial("unixgram", name); err == nil {
-		_, _ = c.Write([]byte(state))
-		c.Close()
-	}
 }
 
 // programVersion returns the version of the program for clients.

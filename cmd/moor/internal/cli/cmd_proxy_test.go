@@ -5,7 +5,11 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +17,8 @@ import (
 	"time"
 
 	"github.com/moor-ble/moor/esphome"
+	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/sim"
 )
 
 // runningProxy is a proxy command in real time.
@@ -166,7 +172,16 @@ func TestWrongProxyCommandLines(t *testing.T) {
 		{"--listen unix:/" + strings.Repeat("a", 200), 2, "the path of a socket has at most 103 octets"},
 		{"--listen 127.0.0.1:0 --plaintext --key " + file, 2, "--key: clients are not encrypted with --plaintext: leave one out"},
 		{"--listen unix:/nowhere/p --key " + file, 2, "--key: clients at a Unix socket are not encrypted: leave it out"},
+		{"--show-key --plaintext", 2, "--show-key: with --plaintext nothing is encrypted, and there is no key: leave one out"},
+		{"--show-key --listen unix:/nowhere/p", 2, "--show-key: clients at a Unix socket are not encrypted, and there is no key: leave --listen out"},
 		{"--plaintext", 2, "lets everybody who reaches :6053 use the adapters: listen at 127.0.0.1 or at a Unix socket, or add --force"},
+		{"--metrics 9153", 2, `--metrics: "9153" is no address: write HOST:PORT`},
+		{"--metrics 127.0.0.1:x", 2, `--metrics: "x" is no port: write a number up to 65535`},
+		{"--metrics :9153", 2, "--metrics shows everybody who reaches :9153 which devices are near: listen at 127.0.0.1, or add --force"},
+		{"--listen 127.0.0.1:0 --metrics 203.0.113.7:9153 --force", 1, "--metrics: listen tcp 203.0.113.7:9153"},
+		{"--avahi-service --listen 127.0.0.1:6053", 2, "--avahi-service: other machines do not reach 127.0.0.1:6053: there is nothing to announce"},
+		{"--avahi-service --listen unix:/nowhere/p", 2, "there is nothing to announce"},
+		{"--avahi-service --listen :0", 2, `--avahi-service: the port "0" changes with each run: name one with --listen`},
 		{"--name Attic", 2, `the name "Attic" is no host name`},
 		{"--allow kettle", 2, `"kettle" is not an address`},
 		{"--max-connections -1", 2, "not a number"},
@@ -197,5 +212,143 @@ func TestProxyName(t *testing.T) {
 		if err != nil || (id.Name == "attic") != (name == "attic") {
 			t.Errorf("%q: %+v, %v", name, id, err)
 		}
+	}
+}
+
+// countedTransport calls sent with the number of packets that have been sent.
+type countedTransport struct {
+	hci.Transport
+	n    int
+	sent func(n int)
+}
+
+func (c *countedTransport) WritePacket(b []byte) error {
+	c.n++
+	c.sent(c.n)
+	return c.Transport.WritePacket(b)
+}
+
+// TestProxyEndsBeforeItListens: whenever the signal comes, the proxy ends as it usually
+// does.
+func TestProxyEndsBeforeItListens(t *testing.T) {
+	state := t.TempDir()
+	for packets := range 200 {
+		if endProxyAfter(t, state, packets) {
+			if packets < 5 {
+				t.Errorf("it listens after %d packets", packets)
+			}
+			return
+		}
+	}
+	t.Error("it never listens")
+}
+
+// endProxyAfter ends a proxy after some packets to its controller, and reports whether it
+// listens before that.
+func endProxyAfter(t *testing.T, state string, packets int) (listens bool) {
+	air := sim.New(nil)
+	defer air.Close()
+	air.NewController(&sim.ControllerConfig{Name: "hci0"})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	end := func() { cancel(errors.New("terminated")) }
+	var out printed
+	env := &Env{Stdout: &out.stdout, Stderr: &out.stderr, Open: func(ctx context.Context, address string) (hci.Transport, error) {
+		tr, err := air.OpenTransport(ctx, address)
+		return &countedTransport{Transport: tr, sent: func(n int) {
+			if n == packets {
+				end()
+			}
+		}}, err
+	}}
+	if packets == 0 {
+		end()
+	}
+	code := make(chan int, 1)
+	go func() {
+		code <- Run(ctx, []string{"-a", "hci0", "--state", state, "--json", "proxy", "--listen", "127.0.0.1:0"}, env)
+	}()
+	for ctx.Err() == nil && !listens {
+		time.Sleep(time.Millisecond)
+		listens = out.stdout.String() != ""
+	}
+	end()
+	if code := <-code; code != 0 || out.stderr.String() != "" {
+		t.Errorf("after %d packets: exit code %d, stderr %q", packets, code, out.stderr.String())
+	}
+	return listens
+}
+
+// TestAvahiService: the file that announces a proxy where Avahi answers for the machine.
+func TestAvahiService(t *testing.T) {
+	state := t.TempDir()
+	r := moor(t.Context(), "-a", "sim:empty", "--state", state, "proxy", "--name", "attic", "--listen", ":6054", "--avahi-service")
+	b, err := os.ReadFile(filepath.Join(state, "proxy-attic", "identity.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id struct{ MAC string }
+	if err := json.Unmarshal(b, &id); err != nil {
+		t.Fatal(err)
+	}
+	want := `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
+<service-group>
+  <name>attic</name>
+  <service>
+    <type>_esphomelib._tcp</type>
+    <port>6054</port>
+    <txt-record>mac=` + strings.ToLower(strings.ReplaceAll(id.MAC, ":", "")) + `</txt-record>
+    <txt-record>version=2026.11.0</txt-record>
+    <txt-record>friendly_name=attic</txt-record>
+    <txt-record>platform=host</txt-record>
+    <txt-record>network=ethernet</txt-record>
+    <txt-record>project_name=moor.proxy</txt-record>
+    <txt-record>project_version=` + programVersion() + `</txt-record>
+    <txt-record>api_encryption=Noise_NNpsk0_25519_ChaChaPoly_SHA256</txt-record>
+  </service>
+</service-group>
+`
+	r.want(t, 0, want, "It belongs into /etc/avahi/services/attic.service.\n")
+	r = moor(t.Context(), "-a", "sim:empty", "--state", state, "proxy", "--plaintext", "--force", "--avahi-service")
+	if !strings.Contains(r.stdout, "<txt-record>api_encryption_supported=Noise_") || strings.Contains(r.stdout, "api_encryption=") {
+		t.Errorf("without encryption: %s", r.stdout)
+	}
+}
+
+// TestReachedAt: a proxy is announced at the addresses where it is reached.
+func TestReachedAt(t *testing.T) {
+	four, six := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")
+	for _, c := range []struct {
+		listen    string
+		four, six bool
+	}{
+		{"0.0.0.0", true, false}, {"::", true, true}, {"192.0.2.7", true, false}, {"::ffff:192.0.2.7", true, false}, {"192.0.2.8", false, false}, {"2001:db8::7", false, true},
+	} {
+		reached := reachedAt(&net.TCPAddr{IP: net.ParseIP(c.listen), Port: 6053})
+		if reached(four) != c.four || reached(six) != c.six {
+			t.Errorf("%s: %v, %v", c.listen, reached(four), reached(six))
+		}
+	}
+}
+
+// TestProxyMetrics: the page is where the proxy says, and ends with it.
+func TestProxyMetrics(t *testing.T) {
+	p := startProxy(t, t.TempDir(), "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	a, err := client.Get(p.listen.Page + "metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(a.Body)
+	a.Body.Close()
+	if want := `moor_info{name="` + p.listen.Name + `"`; err != nil || !strings.Contains(string(b), want) {
+		t.Errorf("%v, %s", err, b)
+	}
+	if code := p.end(); code != 0 || p.out.stderr.String() != "" {
+		t.Errorf("exit code %d, stderr %q", code, p.out.stderr.String())
+	}
+	if a, err := client.Get(p.listen.Page); err == nil {
+		a.Body.Close()
+		t.Error("the page outlives the proxy")
 	}
 }

@@ -18,6 +18,11 @@ func newProxy() *command {
 	return leftOut(groupAir, "proxy", "Serve the adapters as a Bluetooth proxy: left out of this program.")
 }
 
+// discoverProxies says that it is left out.
+func discoverProxies(context.Context, *app) error {
+	return errors.New("this program was built without --discover: build it without the tag minimal")
+}
+
 // proxyPrefix begins the addresses of proxies, which a small program does not reach.
 const proxyPrefix = "esphome:"
 

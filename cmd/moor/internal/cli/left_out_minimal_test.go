@@ -13,4 +13,5 @@ func TestLeftOut(t *testing.T) {
 	moor(t.Context(), "lab", "room.yaml", "--attach", "hci0=pty").want(t, 1, "", want)
 	moor(t.Context(), "lab", "set", "--control", "unix:x", "hci0", "unplug").want(t, 1, "", want)
 	moor(t.Context(), "proxy", "--listen", ":1").want(t, 1, "", strings.Replace(want, "lab", "proxy", 1))
+	moor(t.Context(), "adapters", "--discover").want(t, 1, "", strings.Replace(want, "lab", "--discover", 1))
 }

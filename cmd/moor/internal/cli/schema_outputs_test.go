@@ -13,7 +13,7 @@ import (
 
 // outputs lists the objects that each command writes with --json.
 var outputs = map[string][]any{
-	"adapters":   {jsonAdapter{}},
+	"adapters":   {jsonAdapter{}, jsonProxy{}},
 	"doctor":     {jsonFinding{}},
 	"slots":      {jsonSlots{}},
 	"bridge":     {jsonLab{}},
