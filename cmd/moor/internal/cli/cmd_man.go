@@ -76,6 +76,7 @@ func (a *app) writeMainPage(p *page) {
 	p.section("ENVIRONMENT")
 	p.item(bold("MOOR_ADAPTER"), "the adapters to use if --adapter is not given")
 	p.item(bold("MOOR_STATE"), "the state directory if --state is not given")
+	p.item(bold("MOOR_ESPHOME_KEY"), "the key of Bluetooth proxies whose address names no file and that the state directory has no key of")
 	p.section("FILES")
 	p.item(bold("$XDG_STATE_HOME/moor")+" or "+bold("~/.local/state/moor"), "the devices heard, their attribute tables and their bonds, for this user alone")
 	p.seeAlso(others)
