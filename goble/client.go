@@ -35,11 +35,8 @@ type subKey struct {
 // keyOf returns the key of a subscription to c. A characteristic that either notifies or
 // indicates, but not both, has one kind of subscription, whatever the program asks for.
 func keyOf(c *ble.Characteristic, ind bool) subKey {
-	switch c.Property & (ble.CharNotify | ble.CharIndicate) {
-	case ble.CharNotify:
-		ind = false
-	case ble.CharIndicate:
-		ind = true
+	if notifies, indicates := c.Property&ble.CharNotify != 0, c.Property&ble.CharIndicate != 0; notifies != indicates {
+		ind = indicates
 	}
 	return subKey{valueOf(c).anyPointer(), ind}
 }

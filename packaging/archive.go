@@ -58,5 +58,6 @@ func (b *build) tarball(prefix string, files []file) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return out.Bytes(), w.Close()
+	err := w.Close() // writes the end of the archive
+	return out.Bytes(), err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/esphome"
@@ -17,9 +18,10 @@ type slots struct {
 	room      int           // links that this client may have
 	changed   chan struct{} // closed and replaced when room changes
 	allocated []hci.MAC
+	ended     map[hci.MAC]time.Time // links that the proxy has ended, until the next report
 }
 
-func newSlots() slots { return slots{changed: make(chan struct{})} }
+func newSlots() slots { return slots{changed: make(chan struct{}), ended: map[hci.MAC]time.Time{}} }
 
 func (s *slots) change() {
 	close(s.changed)
@@ -37,6 +39,7 @@ func (r *radio) takeSlots(m *esphome.Slots) {
 			s.allocated = append(s.allocated, mac)
 		}
 	}
+	s.reportTaken(r)
 	own := 0
 	exact := uint32(len(m.Allocated)) == m.Limit-m.Free //nolint:gosec // bounded by the frame
 	for mac := range r.links {
@@ -50,6 +53,17 @@ func (r *radio) takeSlots(m *esphome.Slots) {
 		s.change()
 	}
 	closeOnce(r.greetings.slots)
+}
+
+// reportTaken logs the links that have ended for this client and that another one has now: the
+// reason for the end of a link cannot say so.
+func (s *slots) reportTaken(r *radio) {
+	for mac, at := range s.ended {
+		if s.isAllocated(mac) && time.Since(at) < endTime {
+			r.log.Warn("another client of the proxy has taken the link to the device", "proxy", r.name, "address", mac)
+		}
+	}
+	clear(s.ended)
 }
 
 // Slots implements connmgr.Proxy.

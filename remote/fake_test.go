@@ -141,6 +141,7 @@ func (f *fake) request(m *esphome.DeviceRequest) {
 		f.send(&esphome.DeviceConnection{Address: m.Address}, f.slots())
 	case esphome.ClearCache:
 		f.send(&esphome.ClearCacheResponse{Address: m.Address, Success: true})
+	default: // it answers no others
 	}
 }
 

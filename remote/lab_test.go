@@ -32,7 +32,6 @@ type lab struct {
 	servers map[string]func(net.Conn) // by the target of the address
 	dials   int
 	wrap    func(net.Conn) net.Conn // applied to the client's end
-	wire    []esphome.Message       // what clients have sent, if tapped
 }
 
 func newLab(t *testing.T) *lab {
@@ -95,7 +94,7 @@ type board struct {
 }
 
 // board starts a proxy.
-func (l *lab) board(name string, slots int, key *esphome.Key, place ...float64) *board {
+func (l *lab) board(name string, slots int, key *esphome.Key) *board {
 	l.t.Helper()
 	b := &board{l: l, name: name, slots: slots, key: key, controller: l.air.NewController(&sim.ControllerConfig{Name: name})}
 	b.start()

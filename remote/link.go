@@ -148,6 +148,9 @@ func (l *link) takeEnd(number int32) {
 	if !l.taken {
 		r.slots.release(mac)
 	}
+	if was == linkUp {
+		r.slots.ended[mac] = time.Now()
+	}
 	switch {
 	case was == linkEnding && l.again && wanted:
 		r.dial.want(l.peer)

@@ -1,9 +1,9 @@
 package remote_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -264,7 +264,7 @@ func TestFaultyNetwork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v, err := c.Read(t.Context(), battery, level); err != nil || fmt.Sprint(v) != fmt.Sprint([]byte{byte(n + 1)}) {
+			if v, err := c.Read(t.Context(), battery, level); err != nil || !bytes.Equal(v, []byte{byte(n + 1)}) {
 				t.Errorf("device %d: read %x, %v", n+1, v, err)
 			}
 			c.Close()

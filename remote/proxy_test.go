@@ -1,7 +1,9 @@
 package remote_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -368,5 +370,40 @@ func TestLegacyCommands(t *testing.T) {
 			t.Errorf("%x, %v", v, err)
 		}
 		c.Close()
+	})
+}
+
+// TestTakenLink: another client of the proxy takes the link of this one. The log says so, and so
+// does the error of the next connect.
+func TestTakenLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		var lines bytes.Buffer
+		m, err := connmgr.Open(t.Context(), &connmgr.Config{
+			Adapters: []string{"esphome:fake"},
+			Kinds:    []connmgr.Kind{remote.ESPHome(&remote.Config{Dial: l.dial, Logger: slog.New(slog.NewTextHandler(&lines, nil))})},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.change(func() {
+			f.send(&esphome.DeviceConnection{Address: fakeAddress}, f.slots())
+			f.answer = refuse(0x85)
+		})
+		<-c.Done()
+		_, err = m.Establish(within(t, 60*time.Second), addrOf(1).String(), nil)
+		if !errors.Is(err, remote.ErrInUse) {
+			t.Errorf("got %v", err)
+		}
+		m.Close() // ends the writers of the log
+		if !strings.Contains(lines.String(), "another client of the proxy has taken the link") {
+			t.Errorf("logged %q", lines.String())
+		}
 	})
 }

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +18,19 @@ func TestEveryOperation(t *testing.T) {
 		l := newLab(t)
 		key := esphome.NewKey()
 		l.board("attic", 3, &key)
-		d := l.device(1)
-		m, err := l.tryManager(connmgr.Config{Adapters: []string{"esphome:attic.local"}}, &key)
-		if err == nil {
-			t.Fatal("a proxy that does not exist was opened")
+		l.device(1)
+		if _, err := l.tryManager(connmgr.Config{Adapters: []string{"esphome:cellar"}}, &key); err == nil {
+			t.Error("a proxy that does not exist was opened")
 		}
-		if m, err = l.tryManager(connmgr.Config{Adapters: []string{"esphome:attic"}}, &key); err != nil {
+		other := esphome.NewKey()
+		if _, err := l.tryManager(connmgr.Config{Adapters: []string{"esphome:attic"}}, &other); !errors.Is(err, esphome.ErrWrongKey) {
+			t.Errorf("another key: %v", err)
+		}
+		if _, err := l.tryManager(connmgr.Config{Adapters: []string{"esphome:attic"}}, nil); !errors.Is(err, esphome.ErrPeerEncrypts) {
+			t.Errorf("no key: %v", err)
+		}
+		m, err := l.tryManager(connmgr.Config{Adapters: []string{"esphome:attic"}}, &key)
+		if err != nil {
 			t.Fatal(err)
 		}
 		c, err := m.Establish(within(t, 30*time.Second), addrOf(1).String(), nil)
@@ -56,7 +64,6 @@ func TestEveryOperation(t *testing.T) {
 		if v, err := c.Read(t.Context(), gatt.UUID16(0x180A), longValue); err != nil || !bytes.Equal(v, long) {
 			t.Errorf("read %d octets, %v", len(v), err)
 		}
-		_ = d
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}

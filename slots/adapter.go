@@ -23,8 +23,11 @@ func (a *adapter) capacity() int {
 
 // hasRoom reports whether one more slot may be taken.
 func (a *adapter) hasRoom() bool {
+	if a.none {
+		return false
+	}
 	n := a.capacity()
-	return !a.none && (n == 0 || len(a.holds) < n)
+	return n == 0 || len(a.holds) < n
 }
 
 // leastDials is the number of dials for which the queue grants slots of an adapter of

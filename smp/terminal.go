@@ -67,7 +67,7 @@ func (t *Terminal) Confirm(ctx context.Context, peer hci.Addr, number Passkey) (
 // Enter asks until the user types a passkey.
 func (t *Terminal) Enter(ctx context.Context, peer hci.Addr) (Passkey, error) {
 	for {
-		s, err := t.askLine(ctx, "Passkey that %v shows: ", peer)
+		s, err := t.askLine(ctx, "Type the six digits that %v shows: ", peer)
 		if err != nil {
 			return 0, err
 		}

@@ -71,9 +71,9 @@ func TestTerminal(t *testing.T) {
 	got := make(chan smp.Passkey, 1)
 	enter := func(ctx context.Context) { p, err := c.Enter(ctx, peerB); got <- p; errs <- err }
 	go enter(t.Context())
-	c.want("Passkey that 00:00:00:00:00:0B/public shows: ")
+	c.want("Type the six digits that 00:00:00:00:00:0B/public shows: ")
 	c.types("12 34\n")
-	c.want("a passkey has one to six digits and nothing else\nPasskey that 00:00:00:00:00:0B/public shows: ")
+	c.want("a passkey has one to six digits and nothing else\nType the six digits that 00:00:00:00:00:0B/public shows: ")
 	c.types(" 001234 \n")
 	if p, err := <-got, <-errs; p != 1234 || err != nil {
 		t.Errorf("entered %v, %v", p, err)
@@ -82,14 +82,14 @@ func TestTerminal(t *testing.T) {
 	// The next question uses the read of a canceled one.
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go enter(ctx)
-	c.want("Passkey that 00:00:00:00:00:0B/public shows: ")
+	c.want("Type the six digits that 00:00:00:00:00:0B/public shows: ")
 	gone := errors.New("gone")
 	cancel(gone)
 	if _, err := <-got, <-errs; !errors.Is(err, gone) {
 		t.Errorf("given up: %v", err)
 	}
 	go enter(t.Context())
-	c.want("Passkey that 00:00:00:00:00:0B/public shows: ")
+	c.want("Type the six digits that 00:00:00:00:00:0B/public shows: ")
 	c.types("5\n")
 	if p, err := <-got, <-errs; p != 5 || err != nil {
 		t.Errorf("entered %v, %v", p, err)

@@ -254,7 +254,7 @@ func Jobs(t *testing.T, m *Moor, p *Peer) {
 		m.Run(t, "services", strings.Split(absent, "/")[0]).FailsWith(t, 3, "C0:00:00:00:0B:AD", "not seen")
 	})
 	t.Run("wrong command lines", func(t *testing.T) {
-		for _, args := range [][]string{{"read", full}, {"read", "not-an-address", "2a00"}, {"params", full, "--interval", "1ms"}, {"frobnicate"}} {
+		for _, args := range [][]string{{"read", full}, {"read", "C0:FF:EE", "2a00"}, {"params", full, "--interval", "1ms"}, {"frobnicate"}} {
 			if r := m.Run(t, args...); r.Exit != 2 || r.Stderr == "" {
 				t.Errorf("%s: exit %d, want 2 and what is wrong", r.Line, r.Exit)
 			}

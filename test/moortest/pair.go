@@ -63,7 +63,7 @@ func Pairing(t *testing.T, m *Moor, p *Partner) {
 	})
 	t.Run("passkey typed here", func(t *testing.T) {
 		run := anew(t, "DisplayOnly")
-		run.Asks(t, "(Passkey that .* shows: )")
+		run.Asks(t, "(Type the six digits that .* shows: )")
 		run.Type(t, p.Shows(t))
 		run.Wait(t).OK(t).Says(t, "responder displays", made, "authenticated")
 		reconnect(t)

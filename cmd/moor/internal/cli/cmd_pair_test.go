@@ -150,7 +150,7 @@ func TestPairMethods(t *testing.T) {
 		u := newUser(smp.DisplayOnly)
 		h := newHouse(t, t.TempDir(), &smp.Config{Delegate: u})
 		r := h.moor(func(string) string { return (<-u.shown).String() }, "pair", lock, "--mitm")
-		if want := paired("Passkey Entry, responder displays") + strings.Replace(bonded, ", ", ": ", 1); r.code != 0 || r.stdout != want || !strings.Contains(r.stderr, "Passkey that "+lock+" shows: ") {
+		if want := paired("Passkey Entry, responder displays") + strings.Replace(bonded, ", ", ": ", 1); r.code != 0 || r.stdout != want || !strings.Contains(r.stderr, "Type the six digits that "+lock+" shows: ") {
 			t.Errorf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 		}
 	})

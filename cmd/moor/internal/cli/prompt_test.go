@@ -47,7 +47,7 @@ func TestPromptHasItsLine(t *testing.T) {
 				Terminal: func() (int, int) { return 500, 24 },
 			})
 			said := out.stderr.String()
-			if !strings.Contains(said, "\nPasskey that "+belt+" shows: \n") || strings.Contains(said, "connecting to") || !strings.Contains(said, "\n"+c.last) {
+			if !strings.Contains(said, "\nType the six digits that "+belt+" shows: \n") || strings.Contains(said, "connecting to") || !strings.Contains(said, "\n"+c.last) {
 				t.Errorf("stderr:\n%s", said)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,4 +130,24 @@ func TestProxyKeys(t *testing.T) {
 	t.Setenv("MOOR_ESPHOME_KEY", "short")
 	want(run(other, address), 1, "$MOOR_ESPHOME_KEY")
 	want(run(state, "esphome:"), 2, "esphome:HOST")
+}
+
+// TestThreeProgramsAtOneSocket: three programs use one controller at a time, each with a
+// device of its own.
+func TestThreeProgramsAtOneSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	_, stop := startSensors(t, "--listen", "unix:"+path)
+	defer stop()
+	var all sync.WaitGroup
+	for device, name := range map[string]string{"1": "Thermometer", "2": "Heart rate belt", "3": "Lamp"} {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+			defer cancel()
+			r := moor(ctx, "-a", "esphome:unix:"+path, "--state", t.TempDir(), "read", "C0:FF:EE:00:00:0"+device+"/random", "2a00")
+			if r.code != 0 || !strings.Contains(r.stdout, name) {
+				t.Errorf("%s: %+v", name, r)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -32,7 +32,7 @@ var outputs = map[string][]any{
 	"notify":     {jsonSubscribed{}, jsonNotification{}},
 	"params":     {jsonParams{}},
 	"pair":       {jsonPaired{}},
-	"unpair":     {jsonUnpaired{}},
+	"unpair":     {jsonUnpaired{}, jsonUnpairedByProxy{}},
 	"stale":      {jsonStale{}},
 	"cache":      {jsonTable{}, jsonTraits{}, jsonCleared{}},
 	"bonds":      {jsonBond{}, jsonExported{}, jsonImported{}},

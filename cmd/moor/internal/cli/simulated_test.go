@@ -56,7 +56,7 @@ func TestPairingOnSimulatedAir(t *testing.T) {
 		paired := belt + " paired by Passkey Entry, responder displays: LE Secure Connections, authenticated, key of 16 octets\n"
 		r := h.moor("-a", "sim:", "pair", belt)
 		shown, asked, _ := strings.Cut(r.stderr, "\n")
-		if r.code != 0 || r.stdout != paired || !strings.HasPrefix(shown, "The simulated Heart rate belt shows ") || asked != "Passkey that "+belt+" shows: \n" {
+		if r.code != 0 || r.stdout != paired || !strings.HasPrefix(shown, "The simulated Heart rate belt shows ") || asked != "Type the six digits that "+belt+" shows: \n" {
 			t.Errorf("pair: exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 		}
 		// Both sides keep the bond.

@@ -64,3 +64,12 @@ func modules(dir string) (list []string) {
 	slices.Sort(list)
 	return list
 }
+
+// readAttr returns a file of one line; "" if there is none.
+func readAttr(dir, name string) string {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -87,11 +87,3 @@ func dormant(devices string) []string {
 	}
 	return list
 }
-
-func readAttr(dir, name string) string {
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(b))
-}
