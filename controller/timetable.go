@@ -42,7 +42,7 @@ type airClock struct {
 
 // setTime sets the clock to a time.
 func (a *airClock) setTime(now time.Time) {
-	if a.now != 0 && now == a.set {
+	if a.now != 0 && now.Equal(a.set) {
 		return
 	}
 	if a.now == 0 {

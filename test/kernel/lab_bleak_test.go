@@ -17,15 +17,15 @@ import (
 	"github.com/moor-ble/moor/hci/hcisock"
 )
 
-// adapterAt returns the name of the kernel's adapter with an address; empty if there is
+// peerAdapter returns the name of the kernel's adapter with peerAddress; empty if there is
 // none.
-func adapterAt(t *testing.T, address string) string {
+func peerAdapter(t *testing.T) string {
 	t.Helper()
 	found, err := hcisock.Adapters()
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(found, func(a hcisock.Adapter) bool { return a.MAC.String() == address })
+	i := slices.IndexFunc(found, func(a hcisock.Adapter) bool { return a.MAC.String() == peerAddress })
 	if i < 0 {
 		return ""
 	}
@@ -40,7 +40,7 @@ func TestLabForBleak(t *testing.T) {
 	startBus(t)
 	s, _ := startBlueZ(t)
 	u := startUser(t)
-	adapter := adapterAt(t, peerAddress)
+	adapter := peerAdapter(t)
 	if name := u.do(t, "find", kettleAddress, adapter); name != "Kettle" {
 		t.Errorf("found %q", name)
 	}
@@ -70,15 +70,15 @@ func TestLabForBleak(t *testing.T) {
 
 	lab.order(t, "second", "unplug")
 	u.do(t, "left")
-	eventually(t, "the kernel has lost the controller", func() bool { return adapterAt(t, peerAddress) == "" })
+	eventually(t, "the kernel has lost the controller", func() bool { return peerAdapter(t) == "" })
 	lab.order(t, "second", "replug")
-	eventually(t, "the kernel has the controller again", func() bool { return adapterAt(t, peerAddress) != "" })
+	eventually(t, "the kernel has the controller again", func() bool { return peerAdapter(t) != "" })
 	eventually(t, "bluetoothctl knows the controller", func() bool {
 		return strings.Contains(s.ask(t, "list"), "Controller "+peerAddress)
 	})
 	s.ask(t, "select "+peerAddress)
 	s.say(t, "power on", "Changing power on succeeded")
-	u.do(t, "find", doorAddress, adapterAt(t, peerAddress))
+	u.do(t, "find", doorAddress, peerAdapter(t))
 	u.do(t, "establish")
 	if v := u.do(t, "read", doorSecret); v != "5a" { // the bond is still there
 		t.Errorf("read %q after the controller returned", v)
@@ -142,7 +142,7 @@ func TestLabFaults(t *testing.T) {
 	capture := filepath.Join(t.TempDir(), "faults.btsnoop")
 	startDaemon(t, "btmon", "-w", capture)
 	u := startUser(t)
-	adapter := adapterAt(t, peerAddress)
+	adapter := peerAdapter(t)
 	for _, tt := range []struct {
 		name, fault string
 		status      hci.Status

@@ -27,16 +27,16 @@ var changedLine = strings.NewReplacer(
 	"	\""+goBLE+"/linux\"\n", "	\"github.com/moor-ble/moor/goble\"\n",
 )
 
-// run runs a command in a folder, and returns what it writes.
-func run(t *testing.T, dir, name string, args ...string) string {
+// runGo runs the go command in a folder, and returns its output.
+func runGo(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, stderr.Bytes())
+		t.Fatalf("go %s: %v: %s", strings.Join(args, " "), err, stderr.Bytes())
 	}
 	return strings.TrimSpace(string(out))
 }
@@ -45,10 +45,10 @@ func run(t *testing.T, dir, name string, args ...string) string {
 // and returns the folder of the programs.
 func buildExamples(t *testing.T) string {
 	t.Helper()
-	root := run(t, ".", "go", "list", "-m", "-f", "{{.Dir}}")
+	root := runGo(t, ".", "list", "-m", "-f", "{{.Dir}}")
 	work := t.TempDir()
 	changed := filepath.Join(work, "ble")
-	if err := os.CopyFS(changed, os.DirFS(run(t, root, "go", "list", "-m", "-f", "{{.Dir}}", goBLE))); err != nil {
+	if err := os.CopyFS(changed, os.DirFS(runGo(t, root, "list", "-m", "-f", "{{.Dir}}", goBLE))); err != nil {
 		t.Fatal(err)
 	}
 	opener := filepath.Join(changed, "examples", "lib", "dev", "default_linux.go")
@@ -69,12 +69,12 @@ func buildExamples(t *testing.T) string {
 		}
 	}
 	mod := filepath.Join(work, "go.mod")
-	run(t, root, "go", "mod", "edit", "-replace", goBLE+"="+changed, mod)
+	runGo(t, root, "mod", "edit", "-replace", goBLE+"="+changed, mod)
 	bin := filepath.Join(work, "bin") + string(filepath.Separator)
 	if err := os.Mkdir(bin, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run(t, root, "go", "build", "-mod=mod", "-modfile", mod, "-o", bin, goBLE+"/examples/...")
+	runGo(t, root, "build", "-mod=mod", "-modfile", mod, "-o", bin, goBLE+"/examples/...")
 	return bin
 }
 

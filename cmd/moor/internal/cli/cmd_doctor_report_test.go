@@ -34,9 +34,7 @@ func TestDoctorReport(t *testing.T) {
 			}
 		}
 		secrets := []string{"C0:FF:EE", "c0:ff:ee", "Thermometer", "Heart rate belt", "Lamp", state}
-		for _, key := range hexKeys(t, bonds.stdout) {
-			secrets = append(secrets, key)
-		}
+		secrets = append(secrets, hexKeys(t, bonds.stdout)...)
 		for _, secret := range secrets {
 			if strings.Contains(got, secret) {
 				t.Errorf("%q is in:\n%s", secret, got)
