@@ -2,6 +2,7 @@ package mdns
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -103,13 +104,11 @@ func (q *question) wants(n names) (w wanted, alone bool) {
 	alone = true
 	for _, one := range q.questions {
 		of := func(types ...dnsmessage.Type) bool {
-			for _, t := range append(types, dnsmessage.TypeALL) {
-				if one.Type == t {
-					alone = alone && one.Class&flush != 0
-					return true
-				}
+			if !slices.Contains(append(types, dnsmessage.TypeALL), one.Type) {
+				return false
 			}
-			return false
+			alone = alone && one.Class&flush != 0
+			return true
 		}
 		switch {
 		case sameName(one.Name, n.service):

@@ -178,7 +178,7 @@ func TestHelpOnNarrowTerminal(t *testing.T) {
 	code := runChecked(t.Context(), []string{"help", "adapters"}, &Env{Stdout: &stdout, Stderr: &stderr, Terminal: func() (int, int) { return 52, 24 }})
 	want := "Usage: moor [FLAGS] adapters\n\nList the Bluetooth adapters of this machine.\n\n" +
 		"With --adapter, only the adapters named. An adapter\nthat the kernel does not have, such as sim:, is\nopened for a moment to test whether it answers.\n\n" +
-		"Flags:\n    --discover        list the Bluetooth proxies on the\n                      local network instead\n\n"
+		"Flags of this command:\n      --discover              list the Bluetooth\n                              proxies on the local\n                              network instead\n\n"
 	if code != 0 || stderr.Len() > 0 || !strings.HasPrefix(stdout.String(), want) {
 		t.Errorf("exit code %d, stderr %q, stdout:\n%swant:\n%s", code, stderr.String(), stdout.String(), want)
 	}

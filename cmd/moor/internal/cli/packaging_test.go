@@ -19,7 +19,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-const contrib = "../../../../contrib/"
+const packaging = "../../../../packaging/"
 
 // wantProxyCommand checks that a command line is one of moor proxy that it takes.
 func wantProxyCommand(t *testing.T, words []string) {
@@ -40,7 +40,7 @@ func wantProxyCommand(t *testing.T, words []string) {
 
 // TestComposeFile: the file is one of Compose, and its command is understood.
 func TestComposeFile(t *testing.T) {
-	b, err := os.ReadFile(contrib + "compose.yaml")
+	b, err := os.ReadFile(packaging + "compose.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func unitFile(t *testing.T, text string) map[string]string {
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
-		if _, twice := values[key]; !ok || twice {
+		if _, twice := values[key]; !ok || twice && key != "After" {
 			t.Errorf("line %d: %q", i+1, line)
 		}
 		values[key] = value
@@ -93,12 +93,16 @@ func unitFile(t *testing.T, text string) map[string]string {
 
 // TestUnitFile: the unit's command is understood, and systemd finds no fault in the unit.
 func TestUnitFile(t *testing.T) {
-	b, err := os.ReadFile(contrib + "moor-proxy.service")
+	b, err := os.ReadFile(packaging + "systemd/moor-proxy.service")
 	if err != nil {
 		t.Fatal(err)
 	}
 	unit := unitFile(t, string(b))
-	wantProxyCommand(t, strings.Fields(unit["ExecStart"]))
+	command, variable := strings.CutSuffix(unit["ExecStart"], " $MOOR_PROXY_FLAGS")
+	if !variable {
+		t.Errorf("ExecStart is %q", unit["ExecStart"])
+	}
+	wantProxyCommand(t, strings.Fields(command))
 	if unit["Type"] != "notify" || unit["AmbientCapabilities"] != "CAP_NET_ADMIN" || "/var/lib/"+unit["StateDirectory"] != "/var/lib/moor" {
 		t.Errorf("%v", unit)
 	}
@@ -114,14 +118,14 @@ func TestUnitFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "moor-proxy.service")
-	text := strings.Replace(string(b), "/usr/local/bin/moor", self, 1)
+	text := strings.Replace(string(b), "/usr/bin/moor", self, 1)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, tool, "verify", "--man=no", file).CombinedOutput()
-	for _, line := range strings.Split(string(out), "\n") {
+	for _, line := range strings.SplitSeq(string(out), "\n") {
 		if strings.Contains(line, "moor-proxy") {
 			t.Error(line)
 		}
