@@ -4,6 +4,7 @@ package figures
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -189,4 +190,12 @@ func TestProxiedThrong(t *testing.T) {
 		figure(t, fmt.Sprintf("ProxiedThrong/lost/%d", i), float64(c.lost.Load()), 0, 0, "reports")
 		figure(t, fmt.Sprintf("ProxiedThrong/damaged/%d", i), float64(c.damage.Load()), 0, 0, "reports")
 	}
+}
+
+// throngNumber returns the number in the data of throngData.
+func throngNumber(d []byte) (n uint32, ok bool) {
+	if len(d) != 11 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(d[7:]), true
 }

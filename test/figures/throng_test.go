@@ -28,14 +28,6 @@ func throngData(n uint32) hci.AdvData {
 	return binary.LittleEndian.AppendUint32([]byte{2, 1, 6, 7, 0xFF, 0xFF, 0xFF}, n)
 }
 
-// throngNumber returns the number in such data.
-func throngNumber(d []byte) (n uint32, ok bool) {
-	if len(d) != 11 {
-		return 0, false
-	}
-	return binary.LittleEndian.Uint32(d[7:]), true
-}
-
 // throng is the controller. It accepts every command.
 type throng struct {
 	mu       sync.Mutex

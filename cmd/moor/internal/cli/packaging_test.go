@@ -125,7 +125,7 @@ func TestUnitFile(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, tool, "verify", "--man=no", file).CombinedOutput()
-	for _, line := range strings.SplitSeq(string(out), "\n") {
+	for line := range strings.SplitSeq(string(out), "\n") {
 		if strings.Contains(line, "moor-proxy") {
 			t.Error(line)
 		}

@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// schemaFile is the schema of the output of --json, for the users of the program.
+const schemaFile = "../../../../docs/moor.schema.json"
+
 // runChecked is Run for all tests: each line of --json has to match the schema. TestMain
 // fails on the violations.
 func runChecked(ctx context.Context, args []string, env *Env) int {

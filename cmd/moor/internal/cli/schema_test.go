@@ -1,3 +1,5 @@
+//go:build !minimal
+
 package cli
 
 import (
@@ -16,9 +18,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// schemaFile is the schema of the output of --json, for the users of the program.
-const schemaFile = "../../../../docs/moor.schema.json"
 
 // schema is a JSON Schema or a part of one.
 type schema map[string]any

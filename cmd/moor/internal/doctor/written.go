@@ -145,7 +145,7 @@ func (x *Examination) writeExamined(p *paper) {
 	p.line("quirks: %s", cmp.Or(strings.Join(i.Quirks, "; "), "none"))
 	p.title("Counters")
 	p.line("heard in %v: %d devices, %d reports, the nearest at %d dBm", listenTime, x.Devices, x.Reports, x.Nearest)
-	for _, field := range strings.Fields(strings.Trim(fmt.Sprintf("%+v", x.Stats), "{}")) {
+	for field := range strings.FieldsSeq(strings.Trim(fmt.Sprintf("%+v", x.Stats), "{}")) {
 		p.line("%s", strings.Replace(field, ":", ": ", 1))
 	}
 }
