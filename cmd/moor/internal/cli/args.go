@@ -52,7 +52,8 @@ func (d *deviceArg) UnmarshalText(b []byte) error {
 	name := strings.TrimSpace(string(b))
 	digits, kind, hasKind := strings.Cut(name, "/")
 	mistaken := len(digits) >= 12 || strings.ContainsAny(digits, ":-") || hasKind && kind != ""
-	if err == nil || name == "" || mistaken && consistsOf(digits, "0123456789abcdefABCDEF:-") {
+	sixParts := strings.Count(digits, ":") == 5 || strings.Count(digits, "-") == 5 && len(digits) == len("AA-BB-CC-DD-EE-FF")
+	if err == nil || name == "" || sixParts || mistaken && consistsOf(digits, "0123456789abcdefABCDEF:-") {
 		return err
 	}
 	*d = deviceArg{Name: name}

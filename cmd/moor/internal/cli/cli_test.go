@@ -92,6 +92,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"read", "ADDR is missing: the device's address"},
 		{"read " + thermometer, "UUID|HANDLE is missing"},
 		{"read C0:FF:EE:00:00 2a19", `"C0:FF:EE:00:00" is not an address`},
+		{"read C0:FF:EE:00:00:0G 2a19", `"C0:FF:EE:00:00:0G" is not an address`},
 		{"read C0FFEE000001 2a19", `"C0FFEE000001" is not an address`},
 		{"read " + thermometer + " battery", "neither a UUID nor a handle"},
 		{"write " + thermometer + " 2a19", "HEX is missing: the value in hexadecimal, or --text TEXT instead"},
