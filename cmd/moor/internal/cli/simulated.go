@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/moor-ble/moor/hci"
@@ -19,6 +20,18 @@ func (a *app) isSimulated() bool {
 		}
 	}
 	return len(a.Adapters) > 0
+}
+
+// simulatedFile returns the directory for the state of the scenario file that is the air; ""
+// if there is none. The controller of a file is another one than that of a scenario of the
+// program, so its bonds are as well.
+func (a *app) simulatedFile() string {
+	for _, name := range a.Adapters {
+		if file, _, _ := strings.Cut(strings.TrimPrefix(name, "sim:"), "?"); sim.IsFile(file) {
+			return filepath.Join("files", strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
+		}
+	}
+	return ""
 }
 
 // openSimulated makes the simulated air at an address such as sim:crowd. Its devices

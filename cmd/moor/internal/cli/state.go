@@ -99,7 +99,7 @@ func (a *app) findStateDir() (string, error) {
 		return "", errNoHome
 	}
 	if a.isSimulated() {
-		dir = filepath.Join(dir, "sim")
+		dir = filepath.Join(dir, "sim", a.simulatedFile())
 	}
 	own, err := ownfile.MakeNamed(dir)
 	if err != nil {
