@@ -195,6 +195,49 @@ func TestTaken(t *testing.T) {
 	})
 }
 
+// TestQuietRoom: a proxy whose room has no devices stays up, and so does a link in it.
+func TestQuietRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		wantUp := func(d time.Duration) {
+			t.Helper()
+			for e := range m.Events(within(t, d)) {
+				if c, ok := e.(connmgr.AdapterChanged); ok {
+					t.Fatalf("the adapter is %v: %v", c.State, c.Err)
+				}
+			}
+		}
+		wantUp(299 * time.Second)
+		if n := f.subscriptions(); n != 10 {
+			t.Errorf("subscribed %d times in five minutes, want one every 30 s", n)
+		}
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.subscriptions()
+		wantUp(5 * time.Minute)
+		if n := f.subscriptions(); n != 0 || c.Err() != nil {
+			t.Errorf("subscribed %d times beside a link, which has ended with %v", n, c.Err())
+		}
+		// A device that is away is dialed: that hides a proxy which serves another client no longer than 90 s.
+		c.Close()
+		f.change(func() { f.answer = func(_ *fake, m esphome.Message) bool { _, ok := m.(*esphome.DeviceRequest); return ok } })
+		dialing := make(chan struct{})
+		go func() {
+			defer close(dialing)
+			_, _ = m.Establish(within(t, 5*time.Minute), addrOf(1).String(), &connmgr.Options{MaxAttempts: 1000})
+		}()
+		wantUp(5 * time.Minute)
+		<-dialing
+		if n := f.subscriptions(); n != 4 {
+			t.Errorf("subscribed %d times in five minutes of a dial, want one at once and one every 90 s", n)
+		}
+	})
+}
+
 // TestNoConnections: a proxy that forwards advertisements alone.
 func TestNoConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -19,9 +19,12 @@ const (
 	pingAfter = 20 * time.Second
 	deadAfter = 90 * time.Second
 	// quietAfter is the time without an advertisement after which the subscription is made
-	// again, and confirmAfter that in which the proxy has to confirm it.
-	quietAfter   = 30 * time.Second
-	confirmAfter = 10 * time.Second
+	// again, and confirmAfter that in which the proxy has to confirm it. While a device is
+	// dialed, dialQuietAfter is in place of quietAfter: the proxy may end the dial with the
+	// subscription.
+	quietAfter     = 30 * time.Second
+	dialQuietAfter = 90 * time.Second
+	confirmAfter   = 10 * time.Second
 )
 
 // radio is one proxy in the role of a controller: the hci.Transport of its host, and the
