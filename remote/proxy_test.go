@@ -238,6 +238,46 @@ func TestQuietRoom(t *testing.T) {
 	})
 }
 
+// TestNotConnected: a proxy that fails an operation because the device is not connected is asked to end the link
+// whose end it has not told, so that it keeps no slot.
+func TestNotConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.connects()
+		f.change(func() {
+			f.answer = func(f *fake, m esphome.Message) bool {
+				r, ok := m.(*esphome.ReadRequest)
+				if ok {
+					f.send(&esphome.GATTError{Address: r.Address, Handle: r.Handle, Error: -1})
+				}
+				return ok
+			}
+		})
+		begin := time.Now()
+		if _, err := c.Read(within(t, 10*time.Second), battery, level); err == nil || time.Since(begin) != 0 {
+			t.Errorf("read: %v after %v", err, time.Since(begin))
+		}
+		<-c.Done()
+		if types, _ := f.connects(); !slices.Equal(types, []esphome.RequestType{esphome.Disconnect}) {
+			t.Errorf("requests %v", types)
+		}
+		f.change(func() {
+			if len(f.held) != 0 {
+				t.Errorf("the proxy still has the links %v", f.held)
+			}
+		})
+		if u := m.Slots().Usage("esphome:fake"); u.Slots != 3 || u.Free != 3 {
+			t.Errorf("usage %+v", u)
+		}
+	})
+}
+
 // TestNoConnections: a proxy that forwards advertisements alone.
 func TestNoConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
