@@ -179,8 +179,9 @@ func (l *link) drop(reason hci.Status) {
 	l.leaveHost(reason)
 }
 
-// leaveHost ends the link for the host, if it has it.
+// leaveHost ends the link for the host, if it has it, and a pairing on it.
 func (l *link) leaveHost(reason hci.Status) {
+	l.r.endPairing(l.peer.MAC)
 	if l.handle == 0 {
 		return
 	}

@@ -224,7 +224,9 @@ func TestQuietRoom(t *testing.T) {
 		}
 		// A device that is away is dialed: that hides a proxy which serves another client no longer than 90 s.
 		c.Close()
-		f.change(func() { f.answer = func(_ *fake, m esphome.Message) bool { _, ok := m.(*esphome.DeviceRequest); return ok } })
+		f.change(func() {
+			f.answer = func(_ *fake, m esphome.Message) bool { _, ok := m.(*esphome.DeviceRequest); return ok }
+		})
 		dialing := make(chan struct{})
 		go func() {
 			defer close(dialing)
@@ -274,6 +276,49 @@ func TestNotConnected(t *testing.T) {
 		})
 		if u := m.Slots().Usage("esphome:fake"); u.Slots != 3 || u.Free != 3 {
 			t.Errorf("usage %+v", u)
+		}
+	})
+}
+
+// TestPairOfALostLink: a pairing ends with its link.
+func TestPairOfALostLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.change(func() {
+			f.answer = func(f *fake, m esphome.Message) bool {
+				r, ok := m.(*esphome.DeviceRequest)
+				if !ok || r.Type != esphome.Pair && r.Type != esphome.Unpair {
+					return false
+				}
+				if r.Type == esphome.Pair {
+					delete(f.held, r.Address)
+					f.send(&esphome.DeviceConnection{Address: r.Address, Error: 0x13}, f.slots())
+				}
+				return true
+			}
+		})
+		p := m.Adapter("esphome:fake").Proxy()
+		unpaired := make(chan error, 1)
+		go func() { unpaired <- p.Unpair(within(t, 2*time.Minute), addrOf(1).MAC) }()
+		synctest.Wait()
+		begin := time.Now()
+		err = p.Pair(within(t, time.Minute), addrOf(1).MAC)
+		if err == nil || !strings.Contains(err.Error(), "has ended") || time.Since(begin) != 0 {
+			t.Errorf("paired: %v after %v", err, time.Since(begin))
+		}
+		<-c.Done()
+		if err := p.Pair(within(t, time.Minute), addrOf(1).MAC); err == nil || time.Since(begin) != 0 {
+			t.Errorf("without a link: %v after %v", err, time.Since(begin))
+		}
+		// The removal of a bond needs no link, and is given up after a time.
+		if err := <-unpaired; err == nil || time.Since(begin) != time.Minute {
+			t.Errorf("unpaired: %v after %v", err, time.Since(begin))
 		}
 	})
 }

@@ -56,7 +56,7 @@ type radio struct {
 	handle    hci.Handle // the last one given
 	slots     slots
 	refusals  map[hci.MAC]*Error // of the last connects
-	requests  map[request]chan esphome.Message
+	requests  map[request]chan answer
 }
 
 // request identifies a request that a caller waits for.
@@ -70,7 +70,7 @@ func newRadio(conn *esphome.Conn, cfg *Config, tables *tables) *radio {
 		name: conn.RemoteAddr().String(), cfg: cfg, log: cfg.Logger, conn: conn, host: newPackets(), proxy: newRequests(), tables: tables,
 		done: make(chan struct{}), heard: time.Now(), greetings: newGreetings(), scan: newScan(),
 		links: map[hci.MAC]*link{}, handles: map[hci.Handle]*link{}, slots: newSlots(),
-		refusals: map[hci.MAC]*Error{}, requests: map[request]chan esphome.Message{},
+		refusals: map[hci.MAC]*Error{}, requests: map[request]chan answer{},
 	}
 	r.dial.r = r
 	r.watch = time.AfterFunc(pingAfter, r.watchProxy)
