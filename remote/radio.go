@@ -31,7 +31,7 @@ const (
 // client of the proxy. Its state has one mutex, which is never held while anything is
 // waited for: packets and messages enter queues.
 type radio struct {
-	name   string // of the proxy
+	name   string // of the proxy; written with mu held, by subscribe alone
 	cfg    *Config
 	log    *slog.Logger
 	conn   *esphome.Conn
@@ -77,7 +77,7 @@ func newRadio(conn *esphome.Conn, cfg *Config, tables *tables) *radio {
 	r.tasks.Go(r.readMessages)
 	r.tasks.Go(func() {
 		if err := r.proxy.run(conn); err != nil {
-			r.fail(fmt.Errorf("remote: proxy %s: %w", r.name, err))
+			r.lose(err)
 		}
 		_ = conn.Close()
 	})
@@ -89,7 +89,7 @@ func (r *radio) readMessages() {
 	for {
 		m, err := r.conn.Read()
 		if err != nil {
-			r.fail(fmt.Errorf("remote: proxy %s: the connection has ended: %w", r.name, err))
+			r.lose(fmt.Errorf("the connection has ended: %w", err))
 			return
 		}
 		r.mu.Lock()
@@ -197,6 +197,13 @@ func (r *radio) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failLocked(err)
+}
+
+// lose is fail for an error of the connection.
+func (r *radio) lose(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failLocked(fmt.Errorf("remote: proxy %s: %w", r.name, err))
 }
 
 func (r *radio) failLocked(err error) {
