@@ -22,7 +22,8 @@ const proxyTimeout = 10 * time.Second
 //	    ▼                    ▼                    ▼                 ▼
 //	  (gone)               linkEnding ◀───────────────────────────────
 //
-// The proxy's word that the device is not connected ends the link in each state.
+// The proxy's word that the device is not connected ends the link in each state but
+// linkAsking: there it is about an earlier link.
 type link struct {
 	r      *radio
 	peer   hci.Addr
@@ -101,6 +102,7 @@ func (r *radio) takeConnection(m *esphome.DeviceConnection) {
 	l := r.links[mac]
 	switch {
 	case !ok || l == nil && !m.Connected:
+	case !m.Connected && l.state == linkAsking: // the proxy was asked for nothing yet
 	case l == nil: // of a request that was given up
 		r.send(&esphome.DeviceRequest{Address: m.Address, Type: esphome.Disconnect})
 	case !m.Connected:

@@ -365,6 +365,26 @@ func TestKindOfAddress(t *testing.T) {
 	})
 }
 
+// TestLateEnd: the end of an earlier link does not end a dial that has not asked the proxy yet.
+func TestLateEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.manager(connmgr.Config{Adapters: []string{"esphome:fake"}, DisableScan: true})
+		const address = esphome.Address(0x112233445566)
+		time.AfterFunc(time.Second, func() { f.send(&esphome.DeviceConnection{Address: address}) })
+		begin := time.Now()
+		c, err := m.Establish(within(t, time.Minute), "11:22:33:44:55:66", nil) // of an unknown kind
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(begin); d != 2*time.Second {
+			t.Errorf("connected after %v, want the two seconds for a report of the device", d)
+		}
+		c.Close()
+	})
+}
+
 // TestReports: advertisements of all lengths, with and without scan responses.
 func TestReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
