@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -148,6 +149,44 @@ func TestOutOfSlots(t *testing.T) {
 		c.Close()
 		if u := m.Slots().Usage("esphome:fake"); u.Free != 1 {
 			t.Errorf("usage %+v", u)
+		}
+	})
+}
+
+// TestConfiguredSlots: the number of Config.Slots bounds that of the proxy from the first dial on.
+func TestConfiguredSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.manager(connmgr.Config{Adapters: []string{"esphome:fake"}, Slots: map[string]int{"esphome:fake": 1}})
+		most := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			for e := range m.Events(ctx) {
+				if s, ok := e.(connmgr.SlotsChanged); ok {
+					most = max(most, s.Used+int(s.Free))
+				}
+			}
+		}()
+		for range 50 {
+			f.mu.Lock()
+			f.conn.Close() // the adapter is opened again
+			f.mu.Unlock()
+			synctest.Wait()
+			for n := range byte(3) {
+				c, err := m.Establish(within(t, time.Minute), addrOf(n+1).String(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Close()
+			}
+		}
+		cancel()
+		<-watched
+		if most != 1 {
+			t.Errorf("there were %d slots, want 1", most)
 		}
 	})
 }
