@@ -126,7 +126,7 @@ func (c *core) isSilent(l *Link) bool {
 
 // pickLink chooses the link that gets the next buffer. It returns nil if no link should get
 // one now; retry is then when to look again, or 0.
-func (c *core) pickLink() (best *Link, retry time.Duration) {
+func (c *core) pickLink() (_ *Link, retry time.Duration) {
 	t, now := &c.shares.turn, c.shares.clock.now
 	end := max(t.endTime(), now)
 	on := t.isOn(now)
@@ -137,31 +137,7 @@ func (c *core) pickLink() (best *Link, retry time.Duration) {
 		t.from, t.ahead = end, 1
 		return t.link, retry
 	}
-	var most time.Duration
-	shortest := c.data.ready[0].interval()
-	for _, l := range c.data.ready {
-		most, shortest = max(most, l.share.used), min(shortest, l.interval())
-	}
-	var start, cost time.Duration
-	for _, l := range c.data.ready {
-		slow := l.isSlow(shortest)
-		if c.isSilent(l) || slow && l != t.link && l.unsent() > 0 {
-			continue
-		}
-		// A link cannot save up more air time than others use in some intervals.
-		saved := 2 * l.leadCost() * shortest
-		if slow {
-			saved /= 4
-		}
-		l.share.used = max(l.share.used, most-saved)
-		at := end // its event goes on
-		if l != t.link || !on || slow {
-			at = c.turnTime(l, end, shortest)
-		}
-		if d := c.shares.load.cost(at-end) + l.share.used/l.leadCost(); best == nil || d < cost {
-			best, cost, start = l, d, at
-		}
-	}
+	best, start, shortest := c.pickNext(end, on)
 	switch {
 	case best == nil || c.isFull(best):
 		return nil, retry
@@ -187,6 +163,47 @@ func (c *core) pickLink() (best *Link, retry time.Duration) {
 	return best, retry
 }
 
+// pickNext chooses the link that keeps the air idle least behind end, when its packet would
+// be on the air, and returns the shortest interval of the links that have packets. on
+// reports that the present turn goes on.
+func (c *core) pickNext(end time.Duration, on bool) (best *Link, start, shortest time.Duration) {
+	t := &c.shares.turn
+	if l := c.data.ready[0]; len(c.data.ready) == 1 {
+		switch shortest = l.interval(); {
+		case c.isSilent(l):
+			return nil, 0, shortest
+		case l == t.link && on: // its event goes on
+			return l, end, shortest
+		}
+		return l, c.turnTime(l, end, shortest), shortest
+	}
+	var most, cost time.Duration
+	shortest = c.data.ready[0].interval()
+	for _, l := range c.data.ready {
+		most, shortest = max(most, l.share.used), min(shortest, l.interval())
+	}
+	for _, l := range c.data.ready {
+		slow := l.isSlow(shortest)
+		if c.isSilent(l) || slow && l != t.link && l.unsent() > 0 {
+			continue
+		}
+		// A link cannot save up more air time than others use in some intervals.
+		saved := 2 * l.leadCost() * shortest
+		if slow {
+			saved /= 4
+		}
+		l.share.used = max(l.share.used, most-saved)
+		at := end // its event goes on
+		if l != t.link || !on || slow {
+			at = c.turnTime(l, end, shortest)
+		}
+		if d := c.shares.load.cost(at-end) + l.share.used/l.leadCost(); best == nil || d < cost {
+			best, cost, start = l, d, at
+		}
+	}
+	return best, start, shortest
+}
+
 // passPacket passes the next packet of l to the controller.
 func (c *core) passPacket(l *Link) {
 	c.sendPacket(l.queue.Pop())
@@ -202,8 +219,11 @@ func (c *core) passPacket(l *Link) {
 	l.share.fresh = false
 	if l.queue.Len() == 0 {
 		l.ready = false
-		i := slices.Index(c.data.ready, l)
-		c.data.ready = slices.Delete(c.data.ready, i, i+1)
+		if i := slices.Index(c.data.ready, l); len(c.data.ready) > 1 {
+			c.data.ready = slices.Delete(c.data.ready, i, i+1)
+		} else {
+			c.data.ready = c.data.ready[:0]
+		}
 	}
 	if l.waiting && l.queue.Len() <= c.roomBound()/2 {
 		l.waiting = false

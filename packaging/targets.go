@@ -22,13 +22,13 @@ type target struct {
 // calls armhf, too.
 var targets = []target{
 	{name: "arm-5", arch: "arm", arm: "5", deb: "armel", openWrt: "arm_*", image: "v5"},
-	{name: "arm-6", arch: "arm", arm: "6", deb: "armhf", openWrt: "arm_arm1176*|arm_mpcore*|arm_cortex*", image: "v6"},
-	{name: "arm-7", arch: "arm", arm: "7", openWrt: "arm_cortex*", image: "v7"},
+	{name: "arm-6", arch: "arm", arm: "6", deb: "armhf", openWrt: "arm_arm1176*_vfp|arm_mpcore_vfp|arm_cortex*_vfp*|arm_cortex*_neon*", image: "v6"},
+	{name: "arm-7", arch: "arm", arm: "7", openWrt: "arm_cortex*_vfp*|arm_cortex*_neon*", image: "v7"},
 	{name: "arm64", arch: "arm64", deb: "arm64", openWrt: "aarch64_*", image: "v8"},
 	{name: "mips-softfloat", arch: "mips", openWrt: "mips_*", image: "-"},
 	{name: "mipsle-softfloat", arch: "mipsle", deb: "mipsel", openWrt: "mipsel_*", image: "-"},
 	{name: "riscv64", arch: "riscv64", deb: "riscv64", openWrt: "riscv64_*"},
-	{name: "386", arch: "386", deb: "i386", openWrt: "i386_*"},
+	{name: "386", arch: "386", deb: "i386", openWrt: "i386_pentium4"},
 	{name: "amd64", arch: "amd64", deb: "amd64", openWrt: "x86_64"},
 }
 
@@ -48,9 +48,10 @@ func chosen(names string) ([]target, error) {
 	return list, nil
 }
 
-// env returns the variables for the compiler.
+// env returns the variables for the compiler, with those that the settings of a machine could
+// change.
 func (t target) env() []string {
-	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + t.arch}
+	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + t.arch, "GOFLAGS=", "GOAMD64=v1", "GO386=sse2"}
 	if t.arm != "" {
 		env = append(env, "GOARM="+t.arm)
 	}

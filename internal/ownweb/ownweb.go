@@ -8,10 +8,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,17 +55,25 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, names ...string)
 // browser send requests to this machine, also under a name of its own that leads here.
 func refusePages(h http.Handler, names []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		known := host == "localhost" || net.ParseIP(host) != nil || slices.Contains(names, host)
+		host := hostOf(r.Host)
+		same := func(name string) bool { return strings.EqualFold(name, host) }
+		known := same("localhost") || net.ParseIP(host) != nil || slices.ContainsFunc(names, same)
 		if origin := r.Header.Get("Origin"); !known || origin != "" && origin != "http://"+r.Host {
-			AnswerError(w, http.StatusForbidden, errors.New("web pages may not use this interface"))
+			err := fmt.Errorf("web pages of elsewhere may not use this interface: use its address, or %s", strings.Join(append([]string{"localhost"}, names...), " or "))
+			AnswerError(w, http.StatusForbidden, err)
 			return
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// hostOf returns the host of a Host header, without port, brackets and the dot at the end.
+func hostOf(header string) string {
+	host, _, err := net.SplitHostPort(header)
+	if err != nil {
+		host = strings.Trim(header, "[]")
+	}
+	return strings.TrimSuffix(host, ".")
 }
 
 // AnswerError answers with a status and an error, as JSON.

@@ -150,13 +150,14 @@ func TestMakeTargets(t *testing.T) {
 		for _, m := range makeTarget.FindAllStringSubmatch(string(text), -1) {
 			found++
 			target := m[1]
-			if arch, ok := strings.CutPrefix(target, "cross-"); ok {
+			literal := strings.Contains(string(makefile), "\n"+target+":")
+			if arch, ok := strings.CutPrefix(target, "cross-"); ok && !literal {
 				if !regexp.MustCompile(`(?m)^CROSS := .*\b` + arch + `\b`).Match(makefile) {
 					t.Errorf("%s: make %s: CROSS has no %s", file, target, arch)
 				}
 				continue
 			}
-			if !strings.Contains(string(makefile), "\n"+target+":") {
+			if !literal {
 				t.Errorf("%s: the Makefile has no target %s", file, target)
 			}
 		}

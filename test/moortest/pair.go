@@ -78,8 +78,8 @@ func Pairing(t *testing.T, m *Moor, p *Partner) {
 		key := []byte(run.Asks(t, `Type (\d{6}) at`))
 		key[5] ^= 1
 		p.Types(t, string(key))
-		if r := run.Wait(t).Says(t, "confirm value failed"); r.Exit != 6 || r.Stdout != "" {
-			t.Errorf("exit %d, want 6; stdout: %s", r.Exit, r.Stdout)
+		if r := run.Wait(t).Says(t, "confirm value failed"); r.Exit != 8 || r.Stdout != "" {
+			t.Errorf("exit %d, want 8; stdout: %s", r.Exit, r.Stdout)
 		}
 		if out := m.Run(t, "bonds").OK(t).Stdout; out != "" {
 			t.Errorf("a pairing that failed has left %s", out)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/moor-ble/moor/cmd/moor/internal/dashboard"
@@ -99,6 +98,10 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		return err
 	}
 	defer home.close()
+	if (c.ShowKey || c.Avahi) && home.isNew() {
+		a.printError("no proxy with this state directory, these adapters and this name has run: this makes a new one in "+home.dir.Path(),
+			"for one that runs, give its --state, --adapter and --name")
+	}
 	id, err := home.identity(c.Name)
 	if err != nil {
 		return err
@@ -150,7 +153,7 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 		defer context.AfterFunc(ctx, func() { notifySystemd("STOPPING=1") })()
 		defer keepWatchdog(ctx, func() { s.Stats() })()
 		if !c.NoMDNS && !local {
-			defer announceProxy(ctx, a, cfg, l)()
+			defer announceProxy(ctx, a, cfg, c.sameProxy(a, state), l)()
 		}
 		return serveBoth(ctx, func(ctx context.Context) error { return s.Serve(ctx, l) }, show)
 	})
@@ -160,10 +163,24 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 	return err
 }
 
+// sameProxy returns the command line that means the same proxy: its identity depends on the
+// state directory, the adapters and the name.
+func (c *proxyCmd) sameProxy(a *app, state string) string {
+	words := []string{"moor", "--state", state}
+	for _, adapter := range a.globals.Adapters {
+		words = append(words, "-a", adapter)
+	}
+	words = append(words, "proxy")
+	if c.Name != "" {
+		words = append(words, "--name", c.Name)
+	}
+	return strings.Join(append(words, "--listen", c.Listen), " ")
+}
+
 func listeningText(l jsonListening) string {
 	security := "without encryption"
 	if l.KeyFile != "" {
-		security = `encrypted; "moor proxy --show-key" shows the key`
+		security = "encrypted with the key in " + l.KeyFile
 	}
 	page := ""
 	if l.Page != "" {
@@ -272,9 +289,4 @@ func listenProxy(ctx context.Context, address string) (net.Listener, error) {
 }
 
 // programVersion returns the version of the program for clients.
-func programVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
+func programVersion() string { return newVersion().Version }

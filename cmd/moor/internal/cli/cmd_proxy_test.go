@@ -281,7 +281,12 @@ func endProxyAfter(t *testing.T, state string, packets int) (listens bool) {
 // TestAvahiService: the file that announces a proxy where Avahi answers for the machine.
 func TestAvahiService(t *testing.T) {
 	state := t.TempDir()
-	r := moor(t.Context(), "-a", "sim:empty", "--state", state, "proxy", "--name", "attic", "--listen", ":6054", "--avahi-service")
+	args := []string{"-a", "sim:empty", "--state", state, "proxy", "--name", "attic", "--listen", ":6054", "--avahi-service"}
+	r := moor(t.Context(), args...)
+	if !strings.Contains(r.stderr, "no proxy with this state directory, these adapters and this name has run: this makes a new one in "+filepath.Join(state, "proxy-attic")) {
+		t.Errorf("a new one: %s", r.stderr)
+	}
+	r = moor(t.Context(), args...)
 	b, err := os.ReadFile(filepath.Join(state, "proxy-attic", "identity.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -81,20 +81,25 @@ func TestNamedDevice(t *testing.T) {
 		moor(t.Context(), "-a", "sim:", "read", "kettle", "2a38").want(t, exitNotFound, "", "moor: \"kettle\" was not seen on air within 10s\n"+
 			"      moor scan shows the names on air; the address of a device without a name does as well\n")
 	})
-	inAir(t, "two", func(t *testing.T) {
-		air := sim.New(nil)
-		defer air.Close()
-		air.NewController(&sim.ControllerConfig{Name: "hci0"})
-		for _, last := range []byte{2, 1} {
-			data := hci.AppendAD(nil, hci.ADName, []byte("Twin"))
-			air.NewRawPeer(&sim.RawPeerConfig{Address: hci.Addr{MAC: hci.MAC{last, 0, 0, 0, 0, 0xC0}, Kind: hci.AddrRandom}, AdvData: data, Interval: time.Second})
-		}
-		var stdout, stderr bytes.Buffer
-		code := Run(t.Context(), []string{"-a", "hci0", "connect", "twin"}, &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
-		if want := "moor: 2 devices are named \"twin\"\n        C0:00:00:00:00:01/random\n        C0:00:00:00:00:02/random\n      name one of them by its address\n"; code != exitError || stdout.Len() > 0 || stderr.String() != want {
-			t.Errorf("exit code %d, stdout %q, stderr\n%s", code, stdout.String(), stderr.String())
-		}
-	})
+	// The others are listened for beyond the timeout.
+	for _, args := range []string{"connect twin", "services twin --timeout 500ms"} {
+		inAir(t, "two/"+args, func(t *testing.T) {
+			air := sim.New(nil)
+			defer air.Close()
+			air.NewController(&sim.ControllerConfig{Name: "hci0"})
+			addTwin := func(last byte) {
+				data := hci.AppendAD(nil, hci.ADName, []byte("Twin"))
+				air.NewRawPeer(&sim.RawPeerConfig{Address: hci.Addr{MAC: hci.MAC{last, 0, 0, 0, 0, 0xC0}, Kind: hci.AddrRandom}, AdvData: data, Interval: time.Second})
+			}
+			addTwin(2)
+			time.AfterFunc(time.Second, func() { addTwin(1) })
+			var stdout, stderr bytes.Buffer
+			code := Run(t.Context(), append([]string{"-a", "hci0"}, strings.Fields(args)...), &Env{Stdout: &stdout, Stderr: &stderr, Open: air.OpenTransport})
+			if want := "moor: 2 devices are named \"twin\"\n        C0:00:00:00:00:01/random\n        C0:00:00:00:00:02/random\n      name one of them by its address\n"; code != exitError || stdout.Len() > 0 || stderr.String() != want {
+				t.Errorf("exit code %d, stdout %q, stderr\n%s", code, stdout.String(), stderr.String())
+			}
+		})
+	}
 	inAir(t, "why", func(t *testing.T) {
 		r := moor(t.Context(), "-a", "sim:", "why", "Thermometer")
 		if r.code != 0 || !strings.Contains(r.stdout, "C0:FF:EE:00:00:01") {

@@ -39,7 +39,7 @@ func (a *app) findNamed(ctx context.Context, m *connmgr.Manager, p *peer) error 
 	if err != nil {
 		return err
 	}
-	all := append([]hci.Addr{first.Addr}, othersNamed(within, m, name, first.Addr)...)
+	all := append([]hci.Addr{first.Addr}, othersNamed(ctx, m, name, first.Addr)...)
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}

@@ -24,15 +24,16 @@ const (
 )
 
 // announceProxy announces a proxy on the local network. The function that it returns takes
-// leave. Where Avahi answers for the machine, the user is told how to make it known there.
-func announceProxy(ctx context.Context, a *app, cfg *proxy.Config, l net.Listener) (stop func()) {
+// leave. Where Avahi answers for the machine, the user learns how to make it known there;
+// same is the command line of the proxy.
+func announceProxy(ctx context.Context, a *app, cfg *proxy.Config, same string, l net.Listener) (stop func()) {
 	at, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
 		return func() {}
 	}
 	if avahiAnswers(ctx) {
 		if file := avahiFile(cfg.Name); !exists(file) {
-			a.printError("Avahi answers for this machine, and does not know the proxy: moor proxy --avahi-service > "+file+" announces it", "")
+			a.printError("Avahi answers for this machine, and does not know the proxy", same+" --avahi-service > "+file+" announces it")
 		}
 		return func() {}
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/moor-ble/moor/cmd/moor/internal/dashboard"
 )
@@ -39,7 +41,10 @@ func (c *proxyCmd) openDashboard(ctx context.Context, cfg dashboard.Config) (pag
 	}
 	var names []string
 	if host, err := os.Hostname(); err == nil {
-		names = []string{host, host + ".local"}
+		short, _, _ := strings.Cut(host, ".")
+		names = []string{host, short, short + ".local"}
+		slices.Sort(names)
+		names = slices.Compact(names)
 	}
 	d := dashboard.New(cfg)
 	return dashboard.URL(l.Addr()), func(ctx context.Context) error { return d.Serve(ctx, l, names...) }, nil

@@ -67,6 +67,12 @@ func proxyDir(name string, adapters []string) string {
 
 func (h *proxyHome) close() { h.dir.Close() }
 
+// isNew reports whether the proxy has no identity yet.
+func (h *proxyHome) isNew() bool {
+	_, err := h.dir.ReadFile(proxyIdentityFile, maxSmallFile)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // identity returns the identity, which it makes on the first run. A given name replaces
 // the one that was made.
 func (h *proxyHome) identity(name string) (proxyIdentity, error) {

@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"regexp"
 	"strings"
 
@@ -16,6 +18,7 @@ var (
 	addressPattern = regexp.MustCompile(`[0-9A-Fa-f]{2}(?:[:_-][0-9A-Fa-f]{2}){5}`)
 	digitsPattern  = regexp.MustCompile(`[0-9A-Fa-f]{12,}`)
 	hostPattern    = regexp.MustCompile(`\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b`)
+	hostPattern6   = regexp.MustCompile(`[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*[0-9A-Fa-f]`)
 	homePattern    = regexp.MustCompile(`/(home|Users)/[^/\s"':;,]+`)
 )
 
@@ -38,15 +41,41 @@ func (m *mask) hideAdapter(name string) {
 	case !ok || rest == "":
 		return
 	case scheme == "tcp":
-		if i := strings.LastIndexByte(rest, ':'); i > 0 {
+		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
 			rest = rest[:i]
 		}
-		m.literals = append(m.literals, strings.Trim(rest, "[]"), "HOST")
+		m.hideText(strings.Trim(rest, "[]"), "HOST")
+	case scheme == "esphome":
+		m.hideProxy(rest)
 	case scheme == "unix", scheme == "sim" && strings.Contains(rest, "/"):
 		m.literals = append(m.literals, rest, "PATH")
 	case scheme == "serial" && strings.HasPrefix(rest, "/dev/serial/"):
 		path, _, _ := strings.Cut(rest, "?")
 		m.literals = append(m.literals, path, "/dev/serial/DEVICE")
+	}
+}
+
+// hideProxy hides the host or the path of a Bluetooth proxy, and the file of its key.
+func (m *mask) hideProxy(place string) {
+	place, options, _ := strings.Cut(place, "?")
+	for option := range strings.SplitSeq(options, "&") {
+		_, value, _ := strings.Cut(option, "=")
+		m.hideText(value, "PATH")
+	}
+	if path, ok := strings.CutPrefix(place, "unix:"); ok {
+		m.hideText(path, "PATH")
+		return
+	}
+	if host, _, err := net.SplitHostPort(place); err == nil {
+		place = host
+	}
+	m.hideText(strings.Trim(place, "[]"), "HOST")
+}
+
+// hideText hides a text, if it is not empty.
+func (m *mask) hideText(s, label string) {
+	if s != "" {
+		m.literals = append(m.literals, s, label)
 	}
 }
 
@@ -63,11 +92,20 @@ func (m *mask) hideHolders(a *hcisock.Adapter) {
 // hidden.
 func (m *mask) hide(s string) string {
 	s = strings.NewReplacer(m.literals...).Replace(s)
+	s = hostPattern6.ReplaceAllStringFunc(s, m.hideHost6)
 	s = digitsPattern.ReplaceAllStringFunc(s, m.hideDigits)
 	s = addressPattern.ReplaceAllStringFunc(s, func(found string) string { return m.label("address", found) })
 	s = hostPattern.ReplaceAllStringFunc(s, func(found string) string { return m.label("host", found) })
 	s = homePattern.ReplaceAllString(s, "/$1/USER")
 	return text.Clean(s)
+}
+
+// hideHost6 hides an address of IPv6.
+func (m *mask) hideHost6(found string) string {
+	if _, err := netip.ParseAddr(found); err != nil {
+		return found
+	}
+	return m.label("host", found)
 }
 
 // placeholder stands for an address in remedies.

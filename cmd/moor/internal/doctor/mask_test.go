@@ -4,7 +4,8 @@ import "testing"
 
 func TestMask(t *testing.T) {
 	m := newMask()
-	for _, name := range []string{"tcp:lab.example:6402", "unix:/srv/air.sock", "serial:/dev/serial/by-id/usb-Maker_AABB-if00?baud=9600", "hci0", "sim:"} {
+	for _, name := range []string{"tcp:lab.example:6402", "unix:/srv/air.sock", "serial:/dev/serial/by-id/usb-Maker_AABB-if00?baud=9600", "hci0", "sim:",
+		"esphome:bedroom-anna:6053?key-file=/etc/anna.key", "esphome:unix:/srv/proxy.sock", "tcp::1"} {
 		m.hideAdapter(name)
 	}
 	for _, c := range [][2]string{
@@ -15,6 +16,10 @@ func TestMask(t *testing.T) {
 		{"key 000102030405060708090a0b0c0d0e0f.", "key [key]."},
 		{"revision 0123456789abcdef", "revision 0123456789abcdef"},
 		{"dial tcp 192.0.2.7:6402: lookup lab.example", "dial tcp [host 1]:6402: lookup HOST"},
+		{"proxy bedroom-anna:6053: lookup bedroom-anna on [fd00::1:2]:53", "proxy HOST:6053: lookup HOST on [[host 2]]:53"},
+		{"esphome:bedroom-anna:6053?key-file=/etc/anna.key", "esphome:HOST:6053?key-file=PATH"},
+		{"dial unix /srv/proxy.sock: no such file", "dial unix PATH: no such file"},
+		{"at 12:30:15 it ended", "at 12:30:15 it ended"},
 		{"tcp:lab.example:6402 open", "tcp:HOST:6402 open"},
 		{"dial unix /srv/air.sock: no such file", "dial unix PATH: no such file"},
 		{"serial:/dev/serial/by-id/usb-Maker_AABB-if00?baud=9600", "serial:/dev/serial/DEVICE?baud=9600"},
