@@ -235,6 +235,10 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	hc := a.m.cfg.Host
 	hc.HCI.Name, hc.HCI.Pace = a.name, &a.pace
 	hc.SMP = a.pairingConfig()
+	p := proxyOf(tr)
+	if p != nil { // which keeps the bonds: several programs may use it at a time
+		hc.SMP.Store = smp.Memory()
+	}
 	hc.L2CAP.Params.Ask = a.askParams(hc.L2CAP.Params.Ask)
 	if hc.HCI.StaticAddress == (hci.MAC{}) {
 		hc.HCI.StaticAddress = a.static
@@ -242,7 +246,6 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 	if hc.HCI.Logger == nil {
 		hc.HCI.Logger = a.m.cfg.Logger
 	}
-	p := proxyOf(tr)
 	h, err := host.Open(ctx, tr, &hc)
 	if err == nil {
 		a.mu.Lock()

@@ -91,7 +91,8 @@ func (c *core) runCommandIf(wanted func() bool, p hci.Params, done func(now time
 
 // runLinkCommand is runCommandIf for a command about the link. A command that is not
 // sent before the link goes down is not sent at all, because another link may have the
-// handle by then. done gets the error of the link instead.
+// handle by then. done gets the error of the link instead. A controller that answers that
+// it does not have the link is asked once more, and the link ends if it does not.
 func (l *Link) runLinkCommand(wanted func() bool, p hci.Params, done func(now time.Time, ret []byte, err error)) {
 	packet, err := hci.AppendCommand(nil, p)
 	if end := l.Err(); end != nil {
@@ -101,7 +102,12 @@ func (l *Link) runLinkCommand(wanted func() bool, p hci.Params, done func(now ti
 		done(l.c.now, nil, err)
 		return
 	}
-	l.c.submitCommand(&command{op: p.Opcode(), packet: packet, wanted: wanted, link: l, done: done})
+	l.c.submitCommand(&command{op: p.Opcode(), packet: packet, wanted: wanted, link: l, done: func(now time.Time, ret []byte, err error) {
+		done(now, ret, err)
+		if statusOf(err) == hci.StatusUnknownConnection {
+			l.doubtLink()
+		}
+	}})
 }
 
 // runInOrder runs commands one after the other, whatever the controller answers, and

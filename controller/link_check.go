@@ -39,6 +39,20 @@ func (k *linkCheck) verifyIdle(now time.Time) {
 	k.startTimer()
 }
 
+// doubtLink verifies a link that the controller seems not to have, unless its end is under
+// way. The event of its end may come yet, and tells the reason.
+func (l *Link) doubtLink() {
+	if l.doubted || l.local || l.c.links[l.handle] != l || l.c.err != nil {
+		return
+	}
+	l.doubted = true
+	l.askPresence(nil, func(err error) {
+		if l.doubted = false; statusOf(err) == hci.StatusUnknownConnection && l.c.links[l.handle] == l {
+			l.loseLink()
+		}
+	})
+}
+
 // askPresence asks the controller about the link with a cheap command. err is its answer:
 // StatusUnknownConnection if it does not have the link. The command is Read RSSI, or LE Read
 // Channel Map where the controller does not know that: firmware may be built without it.

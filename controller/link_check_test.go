@@ -53,3 +53,42 @@ func TestIdleLinksAreNotVerifiedIfDisabled(t *testing.T) {
 		h.idle("not to be asked")
 	}
 }
+
+// A controller that has lost its links, as after a reset of its own, says so when it is asked
+// for something else. It is asked once more, since the event of the end may be under way.
+func TestUnknownLinkEnds(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer hci.Status
+		event  bool
+		want   error
+	}{
+		{"lost", hci.StatusUnknownConnection, false, ErrEventLost},
+		{"a mistake of the controller", hci.StatusSuccess, false, nil},
+		{"the event comes", hci.StatusUnknownConnection, true, hci.StatusConnectionTimeout},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHarness(t, 4)
+			h.c.info.Commands.Add(hci.OpReadRSSI)
+			l := h.link(1, peerA)
+			var failed error
+			h.do(func(time.Time) {
+				l.runLinkCommand(nil, hci.LEReadChannelMap{Handle: 1}, func(_ time.Time, _ []byte, err error) { failed = err })
+			})
+			h.want(hci.LEReadChannelMap{Handle: 1}, "a command about the link")
+			h.complete(hci.OpLEReadChannelMap, hci.StatusUnknownConnection)
+			if statusOf(failed) != hci.StatusUnknownConnection || l.Err() != nil {
+				t.Fatalf("the command: %v, the link: %v", failed, l.Err())
+			}
+			h.want(hci.ReadRSSI{Handle: 1}, "the controller does not have the link")
+			if c.event {
+				h.event(&hci.DisconnectionComplete{Handle: 1, Reason: hci.StatusConnectionTimeout})
+			}
+			h.complete(hci.OpReadRSSI, c.answer, 1, 0, 0xD0)
+			h.idle("the link is verified")
+			if err := l.Err(); c.want == nil && err != nil || !errors.Is(err, c.want) {
+				t.Errorf("the link: %v, want %v", err, c.want)
+			}
+		})
+	}
+}

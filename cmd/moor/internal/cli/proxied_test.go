@@ -132,18 +132,19 @@ func TestProxyKeys(t *testing.T) {
 	want(run(state, "esphome:"), 2, "esphome:HOST")
 }
 
-// TestThreeProgramsAtOneSocket: three programs use one controller at a time, each with a
-// device of its own.
+// TestThreeProgramsAtOneSocket: three programs of one user use one controller at a time,
+// each with a device of its own.
 func TestThreeProgramsAtOneSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	_, stop := startSensors(t, "--listen", "unix:"+path)
 	defer stop()
+	state := t.TempDir()
 	var all sync.WaitGroup
 	for device, name := range map[string]string{"1": "Thermometer", "2": "Heart rate belt", "3": "Lamp"} {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 			defer cancel()
-			r := moor(ctx, "-a", "esphome:unix:"+path, "--state", t.TempDir(), "read", "C0:FF:EE:00:00:0"+device+"/random", "2a00")
+			r := moor(ctx, "-a", "esphome:unix:"+path, "--state", state, "read", "C0:FF:EE:00:00:0"+device+"/random", "2a00")
 			if r.code != 0 || !strings.Contains(r.stdout, name) {
 				t.Errorf("%s: %+v", name, r)
 			}
