@@ -259,11 +259,13 @@ func (a *Adapter) openHost(ctx context.Context) (*host.Host, error) {
 // serveHost keeps an adapter in the state AdapterUp until its host ends, a reset is
 // requested, or ctx ends. It reports whether the adapter has worked meanwhile.
 func (a *Adapter) serveHost(ctx context.Context, h *host.Host) (worked bool) {
-	a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
 	if p := a.proxy; p != nil {
-		n, _ := p.Slots()
-		a.m.slots.SetLimit(a.name, n) // before the first dial
+		n, _ := a.proxySlots(p)
+		a.m.slots.Register(a.name, n)
+		a.m.slots.SetLimit(a.name, n) // none is not unknown
 		a.m.tasks.Go(func() { a.followSlots(ctx, h, p) })
+	} else {
+		a.m.slots.Register(a.name, a.m.cfg.Slots[a.name])
 	}
 	a.mu.Lock()
 	if own := h.Controller().KnownInfo().Public; own != (hci.MAC{}) {

@@ -59,13 +59,19 @@ func proxyOf(tr hci.Transport) Proxy {
 	return p
 }
 
+// proxySlots is Proxy.Slots within Config.Slots.
+func (a *Adapter) proxySlots(p Proxy) (n int, changed <-chan struct{}) {
+	n, changed = p.Slots()
+	if most, ok := a.m.cfg.Slots[a.name]; ok {
+		n = min(n, most)
+	}
+	return n, changed
+}
+
 // followSlots gives the adapter as many slots as its proxy reports, until the host ends.
 func (a *Adapter) followSlots(ctx context.Context, h *host.Host, p Proxy) {
 	for {
-		n, changed := p.Slots()
-		if most, ok := a.m.cfg.Slots[a.name]; ok {
-			n = min(n, most)
-		}
+		n, changed := a.proxySlots(p)
 		a.m.slots.SetLimit(a.name, n)
 		select {
 		case <-changed:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,13 +13,15 @@ import (
 )
 
 // field is a field of a message or of a part of one, by its tag: `esp:"NUMBER"`, followed
-// by ",zigzag" for a number of type sint32, or by ",zero" for one that is written even if
-// it is zero.
+// by ",zigzag" for a number of type sint32, by ",zero" for one that is written even if it is
+// zero, or by ",uuid" for the list of the two halves of a UUID, which is refused if it is
+// longer.
 type field struct {
 	number protowire.Number
 	index  int
 	zigzag bool
 	zero   bool
+	uuid   bool
 }
 
 // layouts caches the fields of struct types, in ascending order of their numbers.
@@ -32,10 +35,10 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range t.NumField() {
 		number, option, _ := strings.Cut(t.Field(i).Tag.Get("esp"), ",")
 		n, err := strconv.Atoi(number)
-		if err != nil || option != "" && option != "zigzag" && option != "zero" {
+		if err != nil || !slices.Contains([]string{"", "zigzag", "zero", "uuid"}, option) {
 			panic(fmt.Sprintf("esphome: %v.%s has no tag with the number of its field", t, t.Field(i).Name))
 		}
-		l = append(l, field{protowire.Number(n), i, option == "zigzag", option == "zero"})
+		l = append(l, field{protowire.Number(n), i, option == "zigzag", option == "zero", option == "uuid"})
 	}
 	layouts.Store(t, l)
 	return l
@@ -176,13 +179,25 @@ func (f field) decodeElements(b []byte, wire protowire.Type, v reflect.Value) er
 				return protowire.ParseError(n)
 			}
 			element.SetUint(x)
-			v.Set(reflect.Append(v, element))
+			if err := f.appendElement(v, element); err != nil {
+				return err
+			}
 			data = data[n:]
 		}
 		return nil
 	}
 	if err := f.decode(b, wire, element); err != nil {
 		return err
+	}
+	return f.appendElement(v, element)
+}
+
+var errLongUUID = errors.New("a UUID has two halves, and this one has more")
+
+// appendElement appends an element to the list v.
+func (f field) appendElement(v, element reflect.Value) error {
+	if f.uuid && v.Len() == 2 {
+		return errLongUUID
 	}
 	v.Set(reflect.Append(v, element))
 	return nil

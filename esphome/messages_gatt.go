@@ -19,7 +19,7 @@ type ServicesDone struct {
 
 // Service is a service with its first handle.
 type Service struct {
-	UUID            []uint64         `esp:"1"` // see SetUUID
+	UUID            []uint64         `esp:"1,uuid"` // see EncodeUUID
 	Handle          uint32           `esp:"2"`
 	Characteristics []Characteristic `esp:"3"`
 	Short           uint32           `esp:"4"`
@@ -28,7 +28,7 @@ type Service struct {
 // Characteristic is a characteristic with the handle of its value, and the properties of
 // its declaration.
 type Characteristic struct {
-	UUID        []uint64     `esp:"1"`
+	UUID        []uint64     `esp:"1,uuid"`
 	Handle      uint32       `esp:"2"`
 	Properties  uint32       `esp:"3"`
 	Descriptors []Descriptor `esp:"4"`
@@ -37,7 +37,7 @@ type Characteristic struct {
 
 // Descriptor is a descriptor of a characteristic.
 type Descriptor struct {
-	UUID   []uint64 `esp:"1"`
+	UUID   []uint64 `esp:"1,uuid"`
 	Handle uint32   `esp:"2"`
 	Short  uint32   `esp:"3"`
 }

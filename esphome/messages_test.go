@@ -97,6 +97,29 @@ func TestUnpackRefuses(t *testing.T) {
 	}
 }
 
+// TestUnpackRefusesLongUUIDs: one has two halves, so that a table takes no more memory than its rows.
+func TestUnpackRefusesLongUUIDs(t *testing.T) {
+	for _, u := range [][]uint64{{1}, {1, 2}, {1, 2, 3}, make([]uint64, 1000)} {
+		for place, s := range map[string]esphome.Service{
+			"service":        {UUID: u},
+			"characteristic": {Characteristics: []esphome.Characteristic{{UUID: u}}},
+			"descriptor":     {Characteristics: []esphome.Characteristic{{Descriptors: []esphome.Descriptor{{UUID: u}}}}},
+		} {
+			p, err := esphome.Pack(&esphome.ServicesResponse{Services: []esphome.Service{s}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := esphome.Unpack(p); (err != nil) != (len(u) > 2) {
+				t.Errorf("%s: %d halves: %v", place, len(u), err)
+			}
+		}
+	}
+	packed, _ := hex.DecodeString("1205" + "0a03" + "010203") // a service whose UUID is packed
+	if m, err := esphome.Unpack(esphome.Packed{ID: 71, Payload: packed}); err == nil {
+		t.Errorf("packed: %+v", m)
+	}
+}
+
 func TestPackRefusesWhatIsNoMessage(t *testing.T) {
 	for _, m := range []esphome.Message{nil, 7, esphome.PingRequest{}, (*esphome.PingRequest)(nil), &esphome.Service{}} {
 		if _, err := esphome.Pack(m); err == nil {

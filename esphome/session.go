@@ -62,7 +62,8 @@ type SessionConfig struct {
 	// runs on the goroutine of Run, as Handle does.
 	Greeted func(s *Session)
 	// Handle is called with each message that the Session does not answer itself, after the
-	// first Hello. It runs on the goroutine of Run, which reads nothing meanwhile.
+	// first Hello and before the end of the Session. It runs on the goroutine of Run, which
+	// reads nothing meanwhile.
 	Handle func(s *Session, m Message)
 }
 
@@ -286,7 +287,8 @@ func (s *Session) Run(ctx context.Context) error {
 	return s.err
 }
 
-// read reads messages until the connection is closed, by the client or by write.
+// read reads messages until the connection is closed, by the client or by write. What comes
+// after the end of the Session is discarded.
 func (s *Session) read() {
 	for {
 		m, err := s.conn.Read()
@@ -295,12 +297,21 @@ func (s *Session) read() {
 			return
 		}
 		s.heard.Store(int64(time.Since(s.begin)))
+		if s.hasEnded() {
+			continue
+		}
 		if _, isHello := m.(*HelloRequest); !isHello && s.hello.Load() == nil && !isGreeting(m) {
 			s.End(ErrNoHello)
 			return
 		}
 		s.answer(m)
 	}
+}
+
+func (s *Session) hasEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
 }
 
 // isGreeting reports whether a message needs no Hello before it.

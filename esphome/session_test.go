@@ -3,6 +3,7 @@ package esphome_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"reflect"
 	"testing"
@@ -122,6 +123,38 @@ func TestSessionPings(t *testing.T) {
 		if took := time.Since(begin); took != time.Minute {
 			t.Errorf("given up after %v", took)
 		}
+	})
+}
+
+// TestSessionEndsForTheProgram: after End, the program gets no message any more, not even of the segment of the
+// Hello for which it has ended the Session.
+func TestSessionEndsForTheProgram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		refused := errors.New("refused")
+		ended := make(chan error, 1)
+		go func() {
+			conn, err := esphome.Accept(t.Context(), a, nil, identity)
+			if err != nil {
+				t.Error(err)
+			}
+			ended <- esphome.NewSession(conn, esphome.SessionConfig{
+				Greeted: func(s *esphome.Session) { s.End(refused) },
+				Handle:  func(_ *esphome.Session, m esphome.Message) { t.Errorf("the program got %#v", m) },
+			}).Run(t.Context())
+		}()
+		c, err := esphome.Connect(t.Context(), b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Write(&esphome.HelloRequest{Client: "test"}, &esphome.SubscribeSlots{}, &esphome.PingRequest{})
+		if m, err := c.Read(); !errors.Is(err, io.EOF) {
+			t.Errorf("got %#v, %v", m, err)
+		}
+		if err := <-ended; !errors.Is(err, refused) {
+			t.Errorf("the session ended with %v", err)
+		}
+		c.Close()
 	})
 }
 

@@ -103,6 +103,7 @@ func TestCrowdOfOneHost(t *testing.T) {
 func TestTooManyClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, 1, 2, proxy.Config{})
+		l.device(1)
 		var all []*user
 		for range proxy.MaxClients {
 			all = append(all, l.user("one"))
@@ -113,14 +114,18 @@ func TestTooManyClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.Write(&esphome.HelloRequest{Client: "further", Major: 1, Minor: 14}); err != nil {
-			t.Fatal(err)
-		}
+		// What it asks for in the same segment is not done.
+		_ = conn.Write(&esphome.HelloRequest{Client: "further", Major: 1, Minor: 14}, connect(1, esphome.ConnectWithoutCache))
 		for err == nil {
 			_, err = conn.Read()
 		}
 		if !errors.Is(err, io.EOF) {
 			t.Errorf("the further client: %v", err)
+		}
+		conn.Close()
+		time.Sleep(10 * time.Second)
+		if s := l.server.Stats(); len(s.Clients) != proxy.MaxClients || len(s.Links) != 0 || s.SlotsUsed != 0 {
+			t.Errorf("%d clients, links %+v, %d slots used", len(s.Clients), s.Links, s.SlotsUsed)
 		}
 		for _, u := range all {
 			u.send(&esphome.SubscribeSlots{})

@@ -40,8 +40,13 @@
 //
 // A proxy that is gone, or that says nothing for 90 s, ends its adapter, and the Manager opens
 // it again. The firmware of ESPHome serves one client alone: a proxy that does not confirm
-// the subscription within 10 s, or does not confirm it any more after 30 s without an
-// advertisement, ends with ErrTaken.
+// the subscription within 10 s ends with ErrTaken.
+//
+// The subscription is ended and made again after 30 s without an advertisement, or 90 s while a
+// device is dialed, and has to be confirmed as the first one. A proxy with a link is not asked,
+// since it may end its links with the subscription. Newer firmware serves the client that has
+// subscribed last: there this takes the proxy back from another client, and no error tells
+// of it.
 //
 // # State
 //

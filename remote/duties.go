@@ -147,38 +147,83 @@ func (r *radio) Unpair(ctx context.Context, peer hci.MAC) error {
 	return nil
 }
 
+// answer is the outcome of a request that a caller waits for.
+type answer struct {
+	m   esphome.Message
+	err error
+}
+
+// answerTime is how long a proxy may take to pair, or to remove a bond. A step of a pairing
+// may take 30 s (Vol 3, Part H, 3.4).
+const answerTime = time.Minute
+
 // ask sends a request and waits for its answer.
 func (r *radio) ask(ctx context.Context, q request, need esphome.ProxyFlags, otherwise string) (esphome.Message, error) {
-	answer := make(chan esphome.Message, 1)
-	r.mu.Lock()
-	switch {
-	case r.err != nil:
-		defer r.mu.Unlock()
-		return nil, r.err
-	case !r.can(need):
-		defer r.mu.Unlock()
-		return nil, fmt.Errorf("remote: proxy %s %s: use a local adapter", r.name, otherwise)
-	case r.requests[q] != nil:
-		defer r.mu.Unlock()
-		return nil, fmt.Errorf("remote: proxy %s: such a request for %v is under way: wait for its end", r.name, q.mac)
+	waiting, err := r.beginRequest(q, need, otherwise)
+	if err != nil {
+		return nil, err
 	}
-	r.requests[q] = answer
-	r.send(&esphome.DeviceRequest{Address: addressOf(q.mac), Type: q.kind})
-	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		delete(r.requests, q)
 	}()
+	timer := time.NewTimer(answerTime)
+	defer timer.Stop()
 	select {
-	case m := <-answer:
-		return m, nil
+	case a := <-waiting:
+		return a.m, a.err
+	case <-timer.C:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return nil, fmt.Errorf("remote: proxy %s: no answer about %v within %v: see its log", r.name, q.mac, answerTime)
 	case <-r.done:
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return nil, r.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+}
+
+// beginRequest sends a request, and returns the channel of its answer. r.mu must not be held.
+func (r *radio) beginRequest(q request, need esphome.ProxyFlags, otherwise string) (<-chan answer, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.err != nil:
+		return nil, r.err
+	case !r.can(need):
+		return nil, fmt.Errorf("remote: proxy %s %s: use a local adapter", r.name, otherwise)
+	case r.requests[q] != nil:
+		return nil, fmt.Errorf("remote: proxy %s: such a request for %v is under way: wait for its end", r.name, q.mac)
+	}
+	if l := r.links[q.mac]; q.kind == esphome.Pair && (l == nil || l.state != linkUp) {
+		return nil, r.unlinkedError(q.mac)
+	}
+	waiting := make(chan answer, 1)
+	r.requests[q] = waiting
+	r.send(&esphome.DeviceRequest{Address: addressOf(q.mac), Type: q.kind})
+	return waiting, nil
+}
+
+// unlinkedError is why a device without a link does not pair: the proxy would not answer.
+func (r *radio) unlinkedError(mac hci.MAC) error {
+	return fmt.Errorf("remote: proxy %s: the link to %v has ended before the device was paired: connect and pair again", r.name, mac)
+}
+
+// endPairing fails the pairing with a device whose link has ended.
+func (r *radio) endPairing(mac hci.MAC) {
+	if c := r.requests[request{mac, esphome.Pair}]; c != nil {
+		deliver(c, answer{err: r.unlinkedError(mac)})
+	}
+}
+
+// deliver gives an answer to the caller that waits for it. A second one is dropped.
+func deliver(c chan<- answer, a answer) {
+	select {
+	case c <- a:
+	default:
 	}
 }
 
@@ -193,10 +238,7 @@ func (r *radio) answerRequest(a esphome.Address, kind esphome.RequestType, m esp
 		return
 	}
 	if c := r.requests[q]; c != nil {
-		select {
-		case c <- m:
-		default: // a second answer
-		}
+		deliver(c, answer{m: m})
 	}
 }
 

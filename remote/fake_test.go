@@ -19,6 +19,9 @@ type fake struct {
 	flags esphome.ProxyFlags
 	mute  bool // it confirms no subscription
 	limit int
+	// subscriber is whose subscription the fake has. As some firmware does, it answers no other one, not even of
+	// the subscriber itself, and ends all links with the subscription.
+	subscriber *esphome.Conn
 	// answer answers a message; false leaves it to the fake.
 	answer func(f *fake, m esphome.Message) bool
 
@@ -60,6 +63,11 @@ func (f *fake) serveConn(c net.Conn) {
 	f.mu.Lock()
 	f.conn = conn
 	f.mu.Unlock()
+	defer f.change(func() {
+		if f.subscriber == conn {
+			f.subscriber = nil
+		}
+	})
 	for {
 		m, err := conn.Read()
 		if err != nil {
@@ -109,8 +117,17 @@ func (f *fake) handle(m esphome.Message) {
 	case *esphome.DisconnectRequest:
 		f.send(&esphome.DisconnectResponse{})
 	case *esphome.SubscribeAdvertisements:
-		if !f.mute {
+		if !f.mute && f.subscriber == nil {
+			f.mu.Lock()
+			f.subscriber = f.conn
+			f.mu.Unlock()
 			f.send(&esphome.ScannerState{State: esphome.ScanRunning, Mode: esphome.ScanActive})
+		}
+	case *esphome.UnsubscribeAdvertisements:
+		f.subscriber = nil
+		for a := range f.held {
+			delete(f.held, a)
+			f.send(&esphome.DeviceConnection{Address: a, Error: 0x16}, f.slots())
 		}
 	case *esphome.SubscribeSlots:
 		f.send(f.slots())
@@ -179,6 +196,20 @@ func (f *fake) connects() (types []esphome.RequestType, services int) {
 	}
 	f.got = nil
 	return types, services
+}
+
+// subscriptions returns how many subscriptions to advertisements were asked for since the last call.
+func (f *fake) subscriptions() (n int) {
+	synctest.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.got {
+		if _, ok := m.(*esphome.SubscribeAdvertisements); ok {
+			n++
+		}
+	}
+	f.got = nil
+	return n
 }
 
 // advertise reports an advertisement of device 1.

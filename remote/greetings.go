@@ -20,24 +20,37 @@ func newGreetings() greetings {
 	return greetings{make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{}), esphome.HelloResponse{}, esphome.DeviceInfoResponse{}}
 }
 
-// closeOnce closes a channel of greetings that is open.
-func closeOnce(c chan struct{}) {
+// isOpen reports whether the answer of a channel of greetings has still to come.
+func isOpen(c <-chan struct{}) bool {
 	select {
 	case <-c:
+		return false
 	default:
+		return true
+	}
+}
+
+// closeOnce closes a channel of greetings that is open.
+func closeOnce(c chan struct{}) {
+	if isOpen(c) {
 		close(c)
 	}
 }
 
-// take takes the answers that describe the proxy.
+// take takes the answers that describe the proxy. The first ones count: they do not change
+// once their channel is closed.
 func (g *greetings) take(m esphome.Message) {
 	switch m := m.(type) {
 	case *esphome.HelloResponse:
-		g.helloed = *m
-		closeOnce(g.hello)
+		if isOpen(g.hello) {
+			g.helloed = *m
+			close(g.hello)
+		}
 	case *esphome.DeviceInfoResponse:
-		g.told = *m
-		closeOnce(g.info)
+		if isOpen(g.info) {
+			g.told = *m
+			close(g.info)
+		}
 	}
 }
 

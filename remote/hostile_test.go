@@ -2,7 +2,10 @@ package remote_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,6 +108,38 @@ func TestHostileBeginnings(t *testing.T) {
 		if _, err := l.tryManager(connmgr.Config{Adapters: []string{"esphome:fake"}}, nil); err == nil {
 			t.Error("no Bluetooth proxy: no error")
 		}
+	})
+}
+
+// TestSecondGreetings: a proxy counts as what its first greetings say, also where it ends the connection at once.
+// The race detector sees more of it.
+func TestSecondGreetings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{answer: func(f *fake, m esphome.Message) bool {
+			switch m.(type) {
+			case *esphome.HelloRequest:
+				f.send(&esphome.HelloResponse{Major: 1, Minor: 14}, &esphome.HelloResponse{Major: 9})
+				return true
+			case *esphome.DeviceInfoRequest:
+				info := esphome.DeviceInfoResponse{Name: "first", Proxy: esphome.AllFlags}
+				f.send(&info, &esphome.DeviceInfoResponse{Name: "second"})
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				f.conn.Close()
+				return true
+			}
+			return false
+		}})
+		for range 100 {
+			synctest.Wait() // until the fake has seen the end of the last connection
+			_, err := l.tryManager(connmgr.Config{Adapters: []string{"esphome:fake"}}, nil)
+			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) || strings.Contains(err.Error(), "second") {
+				t.Fatalf("got %v", err)
+			}
+		}
+		f.change(func() { f.answer = nil })
+		l.fakeManager()
 	})
 }
 

@@ -22,7 +22,8 @@ const proxyTimeout = 10 * time.Second
 //	    ▼                    ▼                    ▼                 ▼
 //	  (gone)               linkEnding ◀───────────────────────────────
 //
-// The proxy's word that the device is not connected ends the link in each state.
+// The proxy's word that the device is not connected ends the link in each state but
+// linkAsking: there it is about an earlier link.
 type link struct {
 	r      *radio
 	peer   hci.Addr
@@ -101,6 +102,7 @@ func (r *radio) takeConnection(m *esphome.DeviceConnection) {
 	l := r.links[mac]
 	switch {
 	case !ok || l == nil && !m.Connected:
+	case !m.Connected && l.state == linkAsking: // the proxy was asked for nothing yet
 	case l == nil: // of a request that was given up
 		r.send(&esphome.DeviceRequest{Address: m.Address, Type: esphome.Disconnect})
 	case !m.Connected:
@@ -179,8 +181,9 @@ func (l *link) drop(reason hci.Status) {
 	l.leaveHost(reason)
 }
 
-// leaveHost ends the link for the host, if it has it.
+// leaveHost ends the link for the host, if it has it, and a pairing on it.
 func (l *link) leaveHost(reason hci.Status) {
+	l.r.endPairing(l.peer.MAC)
 	if l.handle == 0 {
 		return
 	}

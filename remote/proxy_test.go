@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -152,6 +153,44 @@ func TestOutOfSlots(t *testing.T) {
 	})
 }
 
+// TestConfiguredSlots: the number of Config.Slots bounds that of the proxy from the first dial on.
+func TestConfiguredSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.manager(connmgr.Config{Adapters: []string{"esphome:fake"}, Slots: map[string]int{"esphome:fake": 1}})
+		most := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			for e := range m.Events(ctx) {
+				if s, ok := e.(connmgr.SlotsChanged); ok {
+					most = max(most, s.Used+int(s.Free))
+				}
+			}
+		}()
+		for range 50 {
+			f.mu.Lock()
+			f.conn.Close() // the adapter is opened again
+			f.mu.Unlock()
+			synctest.Wait()
+			for n := range byte(3) {
+				c, err := m.Establish(within(t, time.Minute), addrOf(n+1).String(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Close()
+			}
+		}
+		cancel()
+		<-watched
+		if most != 1 {
+			t.Errorf("there were %d slots, want 1", most)
+		}
+	})
+}
+
 // TestInUse: a device that another client of the proxy has.
 func TestInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -195,6 +234,134 @@ func TestTaken(t *testing.T) {
 	})
 }
 
+// TestQuietRoom: a proxy whose room has no devices stays up, and so does a link in it.
+func TestQuietRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		wantUp := func(d time.Duration) {
+			t.Helper()
+			for e := range m.Events(within(t, d)) {
+				if c, ok := e.(connmgr.AdapterChanged); ok {
+					t.Fatalf("the adapter is %v: %v", c.State, c.Err)
+				}
+			}
+		}
+		wantUp(299 * time.Second)
+		if n := f.subscriptions(); n != 10 {
+			t.Errorf("subscribed %d times in five minutes, want one every 30 s", n)
+		}
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.subscriptions()
+		wantUp(5 * time.Minute)
+		if n := f.subscriptions(); n != 0 || c.Err() != nil {
+			t.Errorf("subscribed %d times beside a link, which has ended with %v", n, c.Err())
+		}
+		// A device that is away is dialed: that hides a proxy which serves another client no longer than 90 s.
+		c.Close()
+		f.change(func() {
+			f.answer = func(_ *fake, m esphome.Message) bool { _, ok := m.(*esphome.DeviceRequest); return ok }
+		})
+		dialing := make(chan struct{})
+		go func() {
+			defer close(dialing)
+			_, _ = m.Establish(within(t, 5*time.Minute), addrOf(1).String(), &connmgr.Options{MaxAttempts: 1000})
+		}()
+		wantUp(5 * time.Minute)
+		<-dialing
+		if n := f.subscriptions(); n != 4 {
+			t.Errorf("subscribed %d times in five minutes of a dial, want one at once and one every 90 s", n)
+		}
+	})
+}
+
+// TestNotConnected: a proxy that fails an operation because the device is not connected is asked to end the link
+// whose end it has not told, so that it keeps no slot.
+func TestNotConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.connects()
+		f.change(func() {
+			f.answer = func(f *fake, m esphome.Message) bool {
+				r, ok := m.(*esphome.ReadRequest)
+				if ok {
+					f.send(&esphome.GATTError{Address: r.Address, Handle: r.Handle, Error: -1})
+				}
+				return ok
+			}
+		})
+		begin := time.Now()
+		if _, err := c.Read(within(t, 10*time.Second), battery, level); err == nil || time.Since(begin) != 0 {
+			t.Errorf("read: %v after %v", err, time.Since(begin))
+		}
+		<-c.Done()
+		if types, _ := f.connects(); !slices.Equal(types, []esphome.RequestType{esphome.Disconnect}) {
+			t.Errorf("requests %v", types)
+		}
+		f.change(func() {
+			if len(f.held) != 0 {
+				t.Errorf("the proxy still has the links %v", f.held)
+			}
+		})
+		if u := m.Slots().Usage("esphome:fake"); u.Slots != 3 || u.Free != 3 {
+			t.Errorf("usage %+v", u)
+		}
+	})
+}
+
+// TestPairOfALostLink: a pairing ends with its link.
+func TestPairOfALostLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.fakeManager()
+		c, err := m.Establish(within(t, 10*time.Second), addrOf(1).String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.change(func() {
+			f.answer = func(f *fake, m esphome.Message) bool {
+				r, ok := m.(*esphome.DeviceRequest)
+				if !ok || r.Type != esphome.Pair && r.Type != esphome.Unpair {
+					return false
+				}
+				if r.Type == esphome.Pair {
+					delete(f.held, r.Address)
+					f.send(&esphome.DeviceConnection{Address: r.Address, Error: 0x13}, f.slots())
+				}
+				return true
+			}
+		})
+		p := m.Adapter("esphome:fake").Proxy()
+		unpaired := make(chan error, 1)
+		go func() { unpaired <- p.Unpair(within(t, 2*time.Minute), addrOf(1).MAC) }()
+		synctest.Wait()
+		begin := time.Now()
+		err = p.Pair(within(t, time.Minute), addrOf(1).MAC)
+		if err == nil || !strings.Contains(err.Error(), "has ended") || time.Since(begin) != 0 {
+			t.Errorf("paired: %v after %v", err, time.Since(begin))
+		}
+		<-c.Done()
+		if err := p.Pair(within(t, time.Minute), addrOf(1).MAC); err == nil || time.Since(begin) != 0 {
+			t.Errorf("without a link: %v after %v", err, time.Since(begin))
+		}
+		// The removal of a bond needs no link, and is given up after a time.
+		if err := <-unpaired; err == nil || time.Since(begin) != time.Minute {
+			t.Errorf("unpaired: %v after %v", err, time.Since(begin))
+		}
+	})
+}
+
 // TestNoConnections: a proxy that forwards advertisements alone.
 func TestNoConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -234,6 +401,26 @@ func TestKindOfAddress(t *testing.T) {
 		if c.Address().Kind != hci.AddrRandom || time.Since(begin) != time.Second {
 			t.Errorf("%v after %v", c.Address(), time.Since(begin))
 		}
+	})
+}
+
+// TestLateEnd: the end of an earlier link does not end a dial that has not asked the proxy yet.
+func TestLateEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		f := l.fake(&fake{})
+		m := l.manager(connmgr.Config{Adapters: []string{"esphome:fake"}, DisableScan: true})
+		const address = esphome.Address(0x112233445566)
+		time.AfterFunc(time.Second, func() { f.send(&esphome.DeviceConnection{Address: address}) })
+		begin := time.Now()
+		c, err := m.Establish(within(t, time.Minute), "11:22:33:44:55:66", nil) // of an unknown kind
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(begin); d != 2*time.Second {
+			t.Errorf("connected after %v, want the two seconds for a report of the device", d)
+		}
+		c.Close()
 	})
 }
 

@@ -19,16 +19,19 @@ const (
 	pingAfter = 20 * time.Second
 	deadAfter = 90 * time.Second
 	// quietAfter is the time without an advertisement after which the subscription is made
-	// again, and confirmAfter that in which the proxy has to confirm it.
-	quietAfter   = 30 * time.Second
-	confirmAfter = 10 * time.Second
+	// again, and confirmAfter that in which the proxy has to confirm it. While a device is
+	// dialed, dialQuietAfter is in place of quietAfter: the proxy may end the dial with the
+	// subscription.
+	quietAfter     = 30 * time.Second
+	dialQuietAfter = 90 * time.Second
+	confirmAfter   = 10 * time.Second
 )
 
 // radio is one proxy in the role of a controller: the hci.Transport of its host, and the
 // client of the proxy. Its state has one mutex, which is never held while anything is
 // waited for: packets and messages enter queues.
 type radio struct {
-	name   string // of the proxy
+	name   string // of the proxy; written with mu held, by subscribe alone
 	cfg    *Config
 	log    *slog.Logger
 	conn   *esphome.Conn
@@ -53,7 +56,7 @@ type radio struct {
 	handle    hci.Handle // the last one given
 	slots     slots
 	refusals  map[hci.MAC]*Error // of the last connects
-	requests  map[request]chan esphome.Message
+	requests  map[request]chan answer
 }
 
 // request identifies a request that a caller waits for.
@@ -67,14 +70,14 @@ func newRadio(conn *esphome.Conn, cfg *Config, tables *tables) *radio {
 		name: conn.RemoteAddr().String(), cfg: cfg, log: cfg.Logger, conn: conn, host: newPackets(), proxy: newRequests(), tables: tables,
 		done: make(chan struct{}), heard: time.Now(), greetings: newGreetings(), scan: newScan(),
 		links: map[hci.MAC]*link{}, handles: map[hci.Handle]*link{}, slots: newSlots(),
-		refusals: map[hci.MAC]*Error{}, requests: map[request]chan esphome.Message{},
+		refusals: map[hci.MAC]*Error{}, requests: map[request]chan answer{},
 	}
 	r.dial.r = r
 	r.watch = time.AfterFunc(pingAfter, r.watchProxy)
 	r.tasks.Go(r.readMessages)
 	r.tasks.Go(func() {
 		if err := r.proxy.run(conn); err != nil {
-			r.fail(fmt.Errorf("remote: proxy %s: %w", r.name, err))
+			r.lose(err)
 		}
 		_ = conn.Close()
 	})
@@ -86,7 +89,7 @@ func (r *radio) readMessages() {
 	for {
 		m, err := r.conn.Read()
 		if err != nil {
-			r.fail(fmt.Errorf("remote: proxy %s: the connection has ended: %w", r.name, err))
+			r.lose(fmt.Errorf("the connection has ended: %w", err))
 			return
 		}
 		r.mu.Lock()
@@ -194,6 +197,13 @@ func (r *radio) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failLocked(err)
+}
+
+// lose is fail for an error of the connection.
+func (r *radio) lose(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failLocked(fmt.Errorf("remote: proxy %s: %w", r.name, err))
 }
 
 func (r *radio) failLocked(err error) {

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"math"
 	"time"
 
 	"github.com/moor-ble/moor/esphome"
@@ -61,8 +62,10 @@ func (r *radio) takeScanner(m *esphome.ScannerState) {
 	closeOnce(r.greetings.scanner)
 }
 
-// checkSubscription subscribes again where no report comes any more: a proxy of one
-// subscriber drops it for another one, and does not say so.
+// checkSubscription subscribes anew where no report comes any more: a proxy of one subscriber
+// drops it for another one, and may not say so. Some answer no subscription of their
+// subscriber, so that the old one is ended first. With it a proxy may end all links, so that
+// one with a link is not asked.
 func (r *radio) checkSubscription(now time.Time) {
 	s := &r.scan
 	switch {
@@ -71,10 +74,25 @@ func (r *radio) checkSubscription(now time.Time) {
 		if now.Sub(s.renewed) >= confirmAfter {
 			r.failLocked(takenError(r.name))
 		}
-	case now.Sub(s.report) >= quietAfter:
+	case now.Sub(s.report) >= r.quietLimit():
 		s.renewed, s.report = now, now
-		r.send(&esphome.SubscribeAdvertisements{Flags: 1})
+		r.send(&esphome.UnsubscribeAdvertisements{}, &esphome.SubscribeAdvertisements{Flags: 1})
 	}
+}
+
+// quietLimit returns the time without an advertisement after which the subscription is made
+// again: a long one while links are made or ended, and never if there is one.
+func (r *radio) quietLimit() time.Duration {
+	limit := quietAfter
+	for _, l := range r.links {
+		switch l.state {
+		case linkHeld, linkUp:
+			return math.MaxInt64
+		case linkAsking, linkAsked, linkEnding:
+			limit = dialQuietAfter
+		}
+	}
+	return limit
 }
 
 // takeReports reports advertisements to the host.

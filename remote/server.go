@@ -187,12 +187,14 @@ func (l *link) takeMessage(m esphome.Message) {
 	}
 }
 
-// takeError takes the failure of an operation.
+// takeError takes the failure of an operation. If the device is not connected, the link ends for
+// the host, and the proxy is asked to end it: it may not have freed the slot.
 func (s *server) takeError(m *esphome.GATTError) {
 	s.l.r.log.Debug("operation failed", "proxy", s.l.r.name, "address", s.l.peer, "handle", m.Handle, "number", m.Error)
 	switch {
 	case m.Error == codeNotConnected:
-		s.l.takeEnd(codeNotConnected)
+		s.l.leaveHost(statusOf(codeNotConnected))
+		s.l.askForEnd()
 	case m.Handle == 0 && s.fetching != nil:
 		s.finishTable(codeOf(m.Error))
 	default:
