@@ -10,6 +10,7 @@ import (
 	"github.com/moor-ble/moor/controller"
 	"github.com/moor-ble/moor/esphome"
 	"github.com/moor-ble/moor/hci"
+	"github.com/moor-ble/moor/smp"
 )
 
 // slots are the connection slots as the proxy has told them last.
@@ -128,11 +129,25 @@ func (r *radio) Pair(ctx context.Context, peer hci.MAC) error {
 		return err
 	}
 	if a := m.(*esphome.PairResponse); !a.Paired {
-		return fmt.Errorf("remote: proxy %s: the device does not pair (%d): put it into its pairing mode; "+
-			"a device that demands a passkey needs a local adapter", r.name, a.Error)
+		return &pairError{r.name, a.Error}
 	}
 	return nil
 }
+
+// pairError says that a device has not paired with its proxy, which does not tell why. It
+// counts as a pairing that the device has refused, and is not tried again.
+type pairError struct {
+	proxy string
+	code  int32
+}
+
+func (e *pairError) Error() string {
+	return fmt.Sprintf("remote: proxy %s: the device does not pair (%d): put it into its pairing mode; "+
+		"a device that demands a passkey needs a local adapter", e.proxy, e.code)
+}
+
+// Unwrap marks the error as a refusal.
+func (e *pairError) Unwrap() error { return &smp.Error{Reason: smp.ReasonPairingNotSupported} }
 
 // Unpair implements connmgr.Proxy.
 func (r *radio) Unpair(ctx context.Context, peer hci.MAC) error {

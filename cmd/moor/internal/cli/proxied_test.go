@@ -63,6 +63,7 @@ func TestThroughProxy(t *testing.T) {
 		{"params " + thermometer + " --interval 100ms --timeout 6s", 0, []string{"100ms"}},
 		{"pair " + lamp, 0, []string{"paired by esphome:unix:", "which keeps the bond"}},
 		{"pair --mitm " + lamp, 6, []string{"no connection after 1 attempt", "without a passkey", "local adapter"}},
+		{"pair " + thermometer, exitPairing, []string{"not paired after 1 attempt", "the device does not pair (133)"}},
 		{"unpair " + lamp, 0, []string{"bond with C0:FF:EE:00:00:03 removed by esphome:unix:"}},
 		{"slots", 0, []string{"8 of 8 free"}},
 		{"devices", 0, []string{"Lamp", "esphome:unix:"}},
