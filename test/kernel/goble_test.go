@@ -32,6 +32,9 @@ func TestGoBLE(t *testing.T) {
 				t.Errorf("with package goble: %v: %s", got.err, got.text)
 			}
 			got := <-theirs
+			for n := 0; n < 2 && got.hungAtStart(); n++ {
+				got = <-startGoBLE(program.name, "go-ble", 30*time.Second)
+			}
 			if fails := got.err != nil; fails != (program.breaks != "") || !strings.Contains(got.text, program.breaks) {
 				t.Errorf("with go-ble: %v, want %q: %s", got.err, program.breaks, got.text)
 			}
@@ -43,6 +46,12 @@ func TestGoBLE(t *testing.T) {
 type output struct {
 	text string
 	err  error
+}
+
+// hungAtStart reports whether go-ble's device has waited without end for the answer to one of
+// its first commands, as it does once in a while.
+func (o *output) hungAtStart() bool {
+	return strings.Contains(o.text, "test timed out") && strings.Contains(o.text, "linux/hci.(*HCI).init(")
 }
 
 // startGoBLE runs a program with a device, in a process of its own: go-ble may wait without
