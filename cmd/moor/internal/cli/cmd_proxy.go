@@ -167,7 +167,7 @@ func (c *proxyCmd) runProxy(ctx context.Context, a *app) error {
 // state directory, the adapters and the name.
 func (c *proxyCmd) sameProxy(a *app, state string) string {
 	words := []string{"moor", "--state", state}
-	for _, adapter := range a.globals.Adapters {
+	for _, adapter := range a.Adapters {
 		words = append(words, "-a", adapter)
 	}
 	words = append(words, "proxy")
