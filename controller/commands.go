@@ -105,7 +105,7 @@ func (l *Link) runLinkCommand(wanted func() bool, p hci.Params, done func(now ti
 	l.c.submitCommand(&command{op: p.Opcode(), packet: packet, wanted: wanted, link: l, done: func(now time.Time, ret []byte, err error) {
 		done(now, ret, err)
 		if statusOf(err) == hci.StatusUnknownConnection {
-			l.doubtLink()
+			l.verifyLink()
 		}
 	}})
 }

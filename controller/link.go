@@ -42,7 +42,7 @@ type Link struct {
 	waiting    bool // Room has returned false
 	deadline   timer
 	heardAt    time.Time     // see LastHeard
-	doubted    bool          // the controller is asked whether it has the link
+	verifying  bool          // the controller is asked whether it has the link
 	ending     error         // cause passed to StartDisconnect
 	local      bool          // this host has ended the link
 	refused    []func(error) // called if the controller refuses to disconnect

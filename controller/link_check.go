@@ -32,22 +32,22 @@ func (k *linkCheck) startTimer() {
 // verifyIdle verifies the links that are idle.
 func (k *linkCheck) verifyIdle(now time.Time) {
 	for _, l := range k.c.up.listLinks() {
-		if !l.local && now.Sub(l.heardAt) >= k.c.cfg.idleCheck() {
+		if now.Sub(l.heardAt) >= k.c.cfg.idleCheck() {
 			l.verifyLink()
 		}
 	}
 	k.startTimer()
 }
 
-// doubtLink verifies a link that the controller seems not to have, unless its end is under
-// way. The event of its end may come yet, and tells the reason.
-func (l *Link) doubtLink() {
-	if l.doubted || l.local || l.c.links[l.handle] != l || l.c.err != nil {
+// verifyLink asks whether the controller has the link, and ends the link if it has not, unless
+// that is under way. The event of its end may come first, and tells the reason.
+func (l *Link) verifyLink() {
+	if l.verifying || l.local || l.down {
 		return
 	}
-	l.doubted = true
+	l.verifying = true
 	l.askPresence(nil, func(err error) {
-		if l.doubted = false; statusOf(err) == hci.StatusUnknownConnection && l.c.links[l.handle] == l {
+		if l.verifying = false; statusOf(err) == hci.StatusUnknownConnection && l.c.links[l.handle] == l {
 			l.loseLink()
 		}
 	})

@@ -36,15 +36,6 @@ func (c *core) isRepeated(cn *connection) bool {
 	return d.state == dialIdle || d.state == dialStarting || !slices.ContainsFunc(d.group, func(x *dial) bool { return x.wantsLink(l) })
 }
 
-// verifyLink ends the link if the controller does not have it.
-func (l *Link) verifyLink() {
-	l.askPresence(nil, func(err error) {
-		if statusOf(err) == hci.StatusUnknownConnection && l.c.links[l.handle] == l {
-			l.loseLink()
-		}
-	})
-}
-
 // ended is the end of a link that the host did not know.
 type ended struct {
 	handle hci.Handle

@@ -4,6 +4,23 @@ package esphome
 // significant of 48 bits: C0:FF:EE:00:00:01 is 0xC0FFEE000001.
 type Address uint64
 
+// AddressOf returns the address of six octets in the order of HCI, the least significant one
+// first.
+func AddressOf(octets [6]byte) (a Address) {
+	for i, octet := range octets {
+		a |= Address(octet) << (8 * i)
+	}
+	return a
+}
+
+// Octets is the inverse of AddressOf. ok is false for more than 48 bits.
+func (a Address) Octets() (octets [6]byte, ok bool) {
+	for i := range octets {
+		octets[i] = byte(a >> (8 * i)) //nolint:gosec // one octet
+	}
+	return octets, a>>48 == 0
+}
+
 // SubscribeAdvertisements asks for the reports of all advertisements.
 type SubscribeAdvertisements struct {
 	Flags uint32 `esp:"1"` // 1: as Advertisements, undecoded

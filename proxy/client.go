@@ -102,7 +102,7 @@ func (c *client) unsubscribeLocked() {
 
 // linkLocked returns the client's own link to a device; nil if there is none.
 func (c *client) linkLocked(a esphome.Address) *link {
-	mac, ok := macOf(a)
+	mac, ok := a.Octets()
 	if !ok {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (c *client) operateLocked(a esphome.Address, handle uint32, m esphome.Messa
 
 // requestLocked handles a request about a device.
 func (c *client) requestLocked(m *esphome.DeviceRequest) {
-	mac, ok := macOf(m.Address)
+	mac, ok := m.Address.Octets()
 	switch m.Type {
 	case esphome.ConnectWithCache, esphome.ConnectWithoutCache:
 		if !ok || !m.HasKind {
@@ -159,7 +159,7 @@ func (c *client) requestLocked(m *esphome.DeviceRequest) {
 		if !ok || !c.server.allows(mac) {
 			c.session.Send(&esphome.ClearCacheResponse{Address: m.Address, Error: codeGATTError})
 		} else if !c.forgetLocked(func() {
-			c.server.m.ClearCache(mac.String())
+			c.server.m.ClearCache(hci.MAC(mac).String())
 			c.session.Send(&esphome.ClearCacheResponse{Address: m.Address, Success: true})
 		}) {
 			c.session.Send(&esphome.ClearCacheResponse{Address: m.Address, Error: codeBusy})

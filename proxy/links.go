@@ -18,7 +18,7 @@ var (
 
 // connectLocked begins a link for the client. Exactly one DeviceConnection answers it.
 func (c *client) connectLocked(dev hci.Addr) {
-	s, a := c.server, addressOf(dev.MAC)
+	s, a := c.server, esphome.AddressOf(dev.MAC)
 	refuse := func(code int32) { c.session.Send(&esphome.DeviceConnection{Address: a, Error: code}) }
 	l := s.links[dev.MAC]
 	slots := s.slotsLocked()
@@ -47,7 +47,7 @@ func (c *client) connectLocked(dev hci.Addr) {
 
 // startLinkLocked starts the goroutine of a new link, which has its slot from now on.
 func (s *Server) startLinkLocked(c *client, dev hci.Addr) {
-	l := &link{server: s, owner: c, dev: dev, address: addressOf(dev.MAC), since: time.Now(), ops: make(chan esphome.Message, maxOperations)}
+	l := &link{server: s, owner: c, dev: dev, address: esphome.AddressOf(dev.MAC), since: time.Now(), ops: make(chan esphome.Message, maxOperations)}
 	l.ctx, l.cancel = context.WithCancelCause(s.ctx)
 	s.links[dev.MAC] = l
 	s.tellSlotsLocked()

@@ -97,7 +97,7 @@ func (s *Server) scanOnce(ctx context.Context, mode esphome.ScanMode) {
 			rssi = connmgr.NoRSSI
 		}
 		b.add(esphome.Advertisement{
-			Address: addressOf(r.Addr.MAC), RSSI: rssi, Kind: esphome.AddressKind(r.Addr.Kind), Data: data,
+			Address: esphome.AddressOf(r.Addr.MAC), RSSI: rssi, Kind: esphome.AddressKind(r.Addr.Kind), Data: data,
 		})
 	}
 }

@@ -22,7 +22,7 @@ func (s *Server) slotsLocked() esphome.Slots {
 	}
 	allocated := make([]esphome.Address, 0, len(s.links))
 	for a := range s.links {
-		allocated = append(allocated, addressOf(a))
+		allocated = append(allocated, esphome.AddressOf(a))
 	}
 	slices.Sort(allocated)
 	limit = max(limit, len(allocated)) // links of an adapter that is going

@@ -197,7 +197,7 @@ func (r *radio) updateParams(c hci.LEConnectionUpdate) reply {
 	return reply{then: func() {
 		//nolint:gosec // the ranges of the command are small
 		r.send(&esphome.SetParams{
-			Address: addressOf(l.peer.MAC), IntervalMin: uint32(asked.IntervalMin / unit), IntervalMax: uint32(asked.IntervalMax / unit),
+			Address: esphome.AddressOf(l.peer.MAC), IntervalMin: uint32(asked.IntervalMin / unit), IntervalMax: uint32(asked.IntervalMax / unit),
 			Latency: uint32(asked.Latency), Timeout: uint32(asked.Timeout / timeoutUnit),
 		})
 	}}

@@ -36,7 +36,7 @@ func (r *radio) takeSlots(m *esphome.Slots) {
 	s := &r.slots
 	s.told, s.allocated = *m, nil
 	for _, a := range m.Allocated {
-		if mac, ok := macOf(a); ok {
+		if mac, ok := a.Octets(); ok {
 			s.allocated = append(s.allocated, mac)
 		}
 	}
@@ -218,7 +218,7 @@ func (r *radio) beginRequest(q request, need esphome.ProxyFlags, otherwise strin
 	}
 	waiting := make(chan answer, 1)
 	r.requests[q] = waiting
-	r.send(&esphome.DeviceRequest{Address: addressOf(q.mac), Type: q.kind})
+	r.send(&esphome.DeviceRequest{Address: esphome.AddressOf(q.mac), Type: q.kind})
 	return waiting, nil
 }
 
@@ -244,7 +244,7 @@ func deliver(c chan<- answer, a answer) {
 
 // answerRequest gives an answer to the caller that waits for it.
 func (r *radio) answerRequest(a esphome.Address, kind esphome.RequestType, m esphome.Message) {
-	mac, _ := macOf(a)
+	mac, _ := a.Octets()
 	q := request{mac, kind}
 	if r.requests[q] == nil && kind == esphome.Pair { // older firmware answers an unpairing so
 		if m, ok := m.(*esphome.PairResponse); ok {
@@ -263,7 +263,7 @@ func (r *radio) ForgetTable(peer hci.MAC) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.can(esphome.FlagCacheClearing) {
-		r.send(&esphome.DeviceRequest{Address: addressOf(peer), Type: esphome.ClearCache})
+		r.send(&esphome.DeviceRequest{Address: esphome.AddressOf(peer), Type: esphome.ClearCache})
 	}
 }
 

@@ -90,7 +90,7 @@ func (l *link) request() {
 	if l.cached = l.r.tables.get(l.peer.MAC) != nil; l.cached {
 		how = esphome.ConnectWithCache
 	}
-	l.r.send(&esphome.DeviceRequest{Address: addressOf(l.peer.MAC), Type: how, HasKind: true, Kind: esphome.AddressKind(l.peer.Kind)})
+	l.r.send(&esphome.DeviceRequest{Address: esphome.AddressOf(l.peer.MAC), Type: how, HasKind: true, Kind: esphome.AddressKind(l.peer.Kind)})
 	if !l.r.dial.isWanted(l.peer.MAC) {
 		l.setTimer(patience, l.abandon)
 	}
@@ -98,7 +98,7 @@ func (l *link) request() {
 
 // takeConnection takes the news of a link.
 func (r *radio) takeConnection(m *esphome.DeviceConnection) {
-	mac, ok := macOf(m.Address)
+	mac, ok := m.Address.Octets()
 	l := r.links[mac]
 	switch {
 	case !ok || l == nil && !m.Connected:
@@ -209,7 +209,7 @@ func (l *link) askForEnd() {
 	}
 	l.state = linkEnding
 	l.setTimer(endTime, func() { l.takeEnd(0) })
-	l.r.send(&esphome.DeviceRequest{Address: addressOf(l.peer.MAC), Type: esphome.Disconnect})
+	l.r.send(&esphome.DeviceRequest{Address: esphome.AddressOf(l.peer.MAC), Type: esphome.Disconnect})
 }
 
 // abandon gives up a request that no initiation has taken up in time.

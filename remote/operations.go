@@ -57,7 +57,7 @@ func (s *server) finish(kind operationKind, handle uint32, m esphome.Message, co
 
 // readDevice reads the value of an attribute from the device.
 func (s *server) readDevice(a *attribute, then func(value []byte, code att.Code)) {
-	address, handle := addressOf(s.l.peer.MAC), uint32(a.handle)
+	address, handle := esphome.AddressOf(s.l.peer.MAC), uint32(a.handle)
 	m := esphome.Message(&esphome.ReadRequest{Address: address, Handle: handle})
 	if a.kind == descriptor {
 		m = &esphome.ReadDescriptorRequest{Address: address, Handle: handle}
@@ -120,7 +120,7 @@ func (s *server) readValue(op att.Opcode, r *wire.Reader) {
 func (s *server) command(h att.Handle, value []byte) (later bool) {
 	s.valueAt = 0
 	s.ask(operation{kind: opWrite, handle: uint32(h), command: true, done: func(esphome.Message, att.Code) { s.l.returnCredit() }},
-		&esphome.WriteRequest{Address: addressOf(s.l.peer.MAC), Handle: uint32(h), Data: slices.Clone(value)})
+		&esphome.WriteRequest{Address: esphome.AddressOf(s.l.peer.MAC), Handle: uint32(h), Data: slices.Clone(value)})
 	return true
 }
 
@@ -163,7 +163,7 @@ func (s *server) writeDevice(h att.Handle, value []byte, then func(att.Code)) {
 
 // writeAttribute writes an attribute of the device.
 func (s *server) writeAttribute(a *attribute, value []byte, then func(att.Code)) {
-	address, handle := addressOf(s.l.peer.MAC), uint32(a.handle)
+	address, handle := esphome.AddressOf(s.l.peer.MAC), uint32(a.handle)
 	m := esphome.Message(&esphome.WriteRequest{Address: address, Handle: handle, Response: true, Data: value})
 	if a.kind == descriptor {
 		m = &esphome.WriteDescriptorRequest{Address: address, Handle: handle, Data: value}
@@ -186,7 +186,7 @@ func (s *server) setCCCD(a *attribute, value []byte, then func(att.Code)) {
 		default:
 			then(0)
 		}
-	}}, &esphome.NotifyRequest{Address: addressOf(s.l.peer.MAC), Handle: uint32(a.parent), Enable: on != 0})
+	}}, &esphome.NotifyRequest{Address: esphome.AddressOf(s.l.peer.MAC), Handle: uint32(a.parent), Enable: on != 0})
 }
 
 // prepared is a part of a long value that the host has prepared.

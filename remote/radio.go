@@ -153,7 +153,7 @@ func (r *radio) takeLinkMessage(m esphome.Message) {
 	case *esphome.SetParamsResponse:
 		a = m.Address
 	}
-	if mac, ok := macOf(a); ok {
+	if mac, ok := a.Octets(); ok {
 		if l := r.links[mac]; l != nil && l.state == linkUp {
 			l.takeMessage(m)
 		}

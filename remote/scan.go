@@ -101,7 +101,7 @@ func (r *radio) takeReports(m *esphome.Advertisements) {
 	s.report = time.Now()
 	for i := range m.Reports {
 		a := &m.Reports[i]
-		mac, ok := macOf(a.Address)
+		mac, ok := a.Address.Octets()
 		if !ok || a.Kind > 3 || len(a.Data) > maxData {
 			continue
 		}

@@ -216,7 +216,7 @@ func (s *server) fetchTable(then func(att.Code)) {
 	s.fetching = append(s.fetching, then)
 	if len(s.fetching) == 1 {
 		s.fetched, s.rows = nil, 0
-		s.l.r.send(&esphome.ServicesRequest{Address: addressOf(s.l.peer.MAC)})
+		s.l.r.send(&esphome.ServicesRequest{Address: esphome.AddressOf(s.l.peer.MAC)})
 	}
 }
 

@@ -4,10 +4,7 @@ package peers
 
 import (
 	"net"
-	"reflect"
-	"strings"
 	"testing"
-	"time"
 )
 
 // TestProxyOfNPM has a client of ESPHome from npm use moor proxy, in plain text and over
@@ -36,27 +33,7 @@ func TestProxyOfNPM(t *testing.T) {
 				`{"step":"unpaired","success":true}`,
 				`{"step":"done"}`,
 			}
-			lines := make(chan string, 64)
-			var ready struct{ Step string }
-			startScript(t, "client.js", &ready, func(line []byte) { lines <- string(line) }, func() { close(lines) }, host, port, key)
-			var got []string
-			limit := time.After(2 * time.Minute)
-			for len(got) < len(want) {
-				select {
-				case line, ok := <-lines:
-					if !ok {
-						t.Fatalf("the client ended after %q", got)
-					}
-					if got = append(got, line); strings.Contains(line, `"error","text"`) {
-						t.Fatalf("%q", got)
-					}
-				case <-limit:
-					t.Fatalf("the client is stuck after %q", got)
-				}
-			}
-			if !reflect.DeepEqual(got, want) {
-				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-			}
+			wantSteps(t, "client.js", want, host, port, key)
 		})
 	}
 }

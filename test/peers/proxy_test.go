@@ -8,11 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // startProxy starts moor proxy with one slot on simulated air, and returns its address and
@@ -77,23 +75,5 @@ func TestProxyOfHomeAssistant(t *testing.T) {
 		`{"step": "absent", "prompt": true}`,
 		`{"step": "done"}`,
 	}
-	lines := make(chan string, 64)
-	var ready struct{ Step string }
-	startScript(t, "proxy.py", &ready, func(line []byte) { lines <- string(line) }, func() { close(lines) }, host, port, key)
-	var got []string
-	limit := time.After(2 * time.Minute)
-	for len(got) < len(want) {
-		select {
-		case line, ok := <-lines:
-			if !ok {
-				t.Fatalf("the client ended after %q", got)
-			}
-			got = append(got, line)
-		case <-limit:
-			t.Fatalf("the client is stuck after %q", got)
-		}
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	wantSteps(t, "proxy.py", want, host, port, key)
 }

@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // startScript starts a script of Python, or of Node.js, which ends with its standard input,
@@ -65,4 +67,30 @@ func startScript(t *testing.T, script string, ports any, event func(line []byte)
 		}
 	}()
 	return stdin
+}
+
+// wantSteps runs a script of a client, and compares the lines of its output.
+func wantSteps(t *testing.T, script string, want []string, args ...string) {
+	t.Helper()
+	lines := make(chan string, 64)
+	var ready struct{ Step string }
+	startScript(t, script, &ready, func(line []byte) { lines <- string(line) }, func() { close(lines) }, args...)
+	var got []string
+	limit := time.After(2 * time.Minute)
+	for len(got) < len(want) {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				t.Fatalf("the client ended after %q", got)
+			}
+			if got = append(got, line); strings.Contains(line, `"error","text"`) {
+				t.Fatalf("%q", got)
+			}
+		case <-limit:
+			t.Fatalf("the client is stuck after %q", got)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }

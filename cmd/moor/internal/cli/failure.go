@@ -16,7 +16,8 @@ import (
 	"github.com/moor-ble/moor/smp"
 )
 
-// Exit codes. Those from 3 to 7 say why a connection could not be established.
+// Exit codes. Those from 3 to 7 say why a connection could not be established, and 8 says that
+// a pairing failed.
 const (
 	exitOK         = 0
 	exitError      = 1
